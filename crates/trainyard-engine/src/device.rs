@@ -1,0 +1,138 @@
+//! A device: an id, a memory capacity, and what has been put on it.
+
+use burn::tensor::Device as BurnDevice;
+use trainyard_plan::{Api, DeviceInfo, MemoryUse};
+
+use crate::memory::Account;
+use crate::{EngineError, open};
+
+/// A part of a model, as far as memory is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its name, such as `stage 0 (embed … block1)`.
+    pub name: String,
+    /// What it needs, by category.
+    pub memory: MemoryUse,
+}
+
+/// A place that computes and has its own memory.
+#[derive(Debug)]
+pub struct Device {
+    id: String,
+    capacity_bytes: u64,
+    parts: Vec<Part>,
+    threads: usize,
+    hardware: DeviceInfo,
+    account: Account,
+    opened: BurnDevice,
+}
+
+impl Device {
+    /// Opens a device with a budget.
+    ///
+    /// Each call gives a logical device of its own, also on the same hardware. `threads` is the
+    /// number of threads a CPU device may compute with; other devices ignore it.
+    ///
+    /// # Errors
+    /// [`EngineError::CannotOpen`] with what the driver said.
+    pub fn open(
+        id: impl Into<String>,
+        hardware: &DeviceInfo,
+        capacity_bytes: u64,
+        threads: usize,
+    ) -> Result<Self, EngineError> {
+        Ok(Self {
+            id: id.into(),
+            capacity_bytes,
+            parts: Vec::new(),
+            threads: threads.max(1),
+            opened: open::open(hardware)?,
+            hardware: hardware.clone(),
+            account: Account::open(),
+        })
+    }
+
+    /// The id of the run file.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The budget, in bytes.
+    pub fn capacity_bytes(&self) -> u64 {
+        self.capacity_bytes
+    }
+
+    /// The hardware behind it.
+    pub fn hardware(&self) -> &DeviceInfo {
+        &self.hardware
+    }
+
+    /// Threads a CPU device computes with.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Whether it is the CPU itself, whose tensors other CPU devices can read.
+    pub fn is_cpu(&self) -> bool {
+        self.hardware.api == Api::Cpu
+    }
+
+    /// Burn's handle.
+    pub fn burn(&self) -> &BurnDevice {
+        &self.opened
+    }
+
+    /// The count of what it holds, where it is a CPU device.
+    pub(crate) fn account(&self) -> Account {
+        self.account
+    }
+
+    /// What the allocated parts need together.
+    pub fn allocated(&self) -> MemoryUse {
+        self.parts.iter().map(|part| part.memory).sum()
+    }
+
+    /// What is left of the budget, in bytes.
+    pub fn available_bytes(&self) -> u64 {
+        self.capacity_bytes.saturating_sub(self.allocated().total())
+    }
+
+    /// Takes a part's memory out of the budget. Nothing is created on the device yet.
+    ///
+    /// # Errors
+    /// [`EngineError::OverBudget`] when it does not fit; the device is as it was.
+    pub fn allocate(&mut self, part: Part) -> Result<(), EngineError> {
+        let needed_bytes = part.memory.total();
+        let available_bytes = self.available_bytes();
+        if needed_bytes > available_bytes {
+            return Err(EngineError::OverBudget {
+                device: self.id.clone(),
+                part: part.name,
+                needed_bytes,
+                available_bytes,
+            });
+        }
+        self.parts.push(part);
+        Ok(())
+    }
+
+    /// Gives a part's memory back to the budget; false when there is no such part.
+    pub fn release(&mut self, part: &str) -> bool {
+        let before = self.parts.len();
+        self.parts.retain(|held| held.name != part);
+        self.parts.len() < before
+    }
+
+    /// Bytes in use now and the most so far, as measured: by the driver's pools on a GPU, counted
+    /// on a CPU device (see [`crate::memory`]). None where nobody measures.
+    ///
+    /// Call it on the thread that computes: a GPU's pools are kept for each thread. It waits for
+    /// the device's queue.
+    pub(crate) fn usage(&self, peak_so_far: u64) -> Option<(u64, u64)> {
+        if self.is_cpu() {
+            return self.account.usage();
+        }
+        let in_use = self.opened.memory_pool_usage()?.bytes_in_use;
+        Some((in_use, in_use.max(peak_so_far)))
+    }
+}

@@ -1,0 +1,132 @@
+//! What can go wrong while devices are found, opened and trained on.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+use trainyard_plan::PlanError;
+
+/// Everything the engine refuses or reports, with the place and the way out.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The plan is not sound, or does not fit.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// No adapter matches what a run file asks for.
+    #[error("no adapter matches '{wanted}'; this machine has: {available}")]
+    NoSuchAdapter {
+        /// What was asked for.
+        wanted: String,
+        /// What exists.
+        available: String,
+    },
+    /// Several adapters match what a run file asks for.
+    #[error("'{wanted}' matches several adapters: {matches}; say which, by name or by index")]
+    AmbiguousAdapter {
+        /// What was asked for.
+        wanted: String,
+        /// What matches.
+        matches: String,
+    },
+    /// A device could not be opened.
+    #[error("cannot open device '{device}': {reason}")]
+    CannotOpen {
+        /// Which device.
+        device: String,
+        /// What the driver said.
+        reason: String,
+    },
+    /// The device cannot take more: its budget is used up.
+    #[error("device '{device}' has {available_bytes} bytes left of its budget, but '{part}' needs {needed_bytes}")]
+    OverBudget {
+        /// Which device.
+        device: String,
+        /// The part of the model that was to be put there.
+        part: String,
+        /// What the part needs.
+        needed_bytes: u64,
+        /// What is left of the budget.
+        available_bytes: u64,
+    },
+    /// A worker failed in the middle of a step.
+    #[error("device '{device}' failed at {action} (stage {stage}) of step {step}: {reason}")]
+    Worker {
+        /// Which device.
+        device: String,
+        /// Which stage it was running.
+        stage: usize,
+        /// The action, as in the trace.
+        action: String,
+        /// Which step, from 1.
+        step: u64,
+        /// What the library or the driver said.
+        reason: String,
+    },
+    /// A loss or gradient that is not a number, before the weights were touched.
+    #[error("step {step}: {what} is not finite; the first stage that has it is stage {stage} on device '{device}' (layers {layers}). The weights are as they were before the step. Try a smaller learning rate, or clip more")]
+    NotFinite {
+        /// Which step, from 1.
+        step: u64,
+        /// The loss, an activation or a gradient.
+        what: String,
+        /// The first stage that has it.
+        stage: usize,
+        /// The device of that stage.
+        device: String,
+        /// The names of the stage's layers.
+        layers: String,
+    },
+    /// A checkpoint that cannot be used.
+    #[error("checkpoint {path}: {reason}", path = .path.display())]
+    Checkpoint {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong, and the way out.
+        reason: String,
+    },
+    /// Reading or writing failed.
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A layer was given something else than it takes.
+    #[error("layer '{layer}': {reason}")]
+    Layer {
+        /// Which layer.
+        layer: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A tensor of another rank or kind than expected.
+    #[error("expected {expected}, found {found}")]
+    WrongTensor {
+        /// What was expected.
+        expected: String,
+        /// What was there.
+        found: String,
+    },
+    /// The driver or the compute library reported an error.
+    #[error("{message}")]
+    Driver {
+        /// What it said.
+        message: String,
+    },
+    /// The worker at the other end has stopped; its own error says why.
+    #[error("the neighbouring stage has stopped")]
+    NeighbourStopped,
+}
+
+impl EngineError {
+    /// An error of the compute library, by what it says.
+    pub(crate) fn driver(error: impl std::fmt::Display) -> Self {
+        Self::Driver { message: error.to_string() }
+    }
+
+    /// A read or write that failed, by its path.
+    pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source }
+    }
+}

@@ -1,0 +1,45 @@
+//! Turns a panic inside a library or driver into an error.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::EngineError;
+
+/// Threads whose panics are caught and reported as errors are named so.
+pub(crate) const WORKER_THREAD_PREFIX: &str = "trainyard-";
+
+/// Runs `function`; a panic becomes [`EngineError::Driver`] with the panic's message.
+///
+/// What the function was working on must not be used afterwards: it may be half done. Workers stop
+/// after a fault, so nobody does.
+pub(crate) fn guarded<T>(
+    function: impl FnOnce() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    catch_unwind(AssertUnwindSafe(function)).unwrap_or_else(|panic| Err(EngineError::driver(message(&*panic))))
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a library panicked without a message");
+    // Messages of Burn carry whole backtraces; the first lines say what happened.
+    text.lines().take(6).collect::<Vec<_>>().join(" ").chars().take(800).collect()
+}
+
+/// Keeps panics of worker threads off the terminal: they come back as errors, which say more.
+/// For programs; call it once at the start.
+pub fn silence_worker_panics() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let ours = std::thread::current()
+            .name()
+            .is_some_and(|name| name.starts_with(WORKER_THREAD_PREFIX) || name.starts_with("DSD-"));
+        if ours {
+            tracing::debug!("{info}");
+        } else {
+            default(info);
+        }
+    }));
+}

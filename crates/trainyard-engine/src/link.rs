@@ -1,0 +1,162 @@
+//! Links: how activations and gradients get from one stage's device to the next.
+//!
+//! Between two CPU devices a tensor is handed over and copied by the receiver, which then owns its
+//! memory. From any other device it goes through the host: a link thread waits for the device and
+//! reads, so that the sender's next action does not wait. The receiver uploads on its own thread,
+//! because a device's memory pools belong to the thread that uses them.
+
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use burn::tensor::{Device as BurnDevice, TensorData};
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::fault::{WORKER_THREAD_PREFIX, guarded};
+use crate::{Activation, EngineError};
+
+/// Tensors on their way.
+enum Cargo {
+    /// Of a CPU device, readable by another.
+    Tensors(Activation),
+    /// On the host.
+    Host(Vec<TensorData>),
+    /// The device that should have computed them failed.
+    Failed(EngineError),
+}
+
+struct Message {
+    micro_batch: usize,
+    cargo: Cargo,
+    sent: Transfer,
+}
+
+/// One transfer, as the sender's side saw it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Transfer {
+    pub(crate) start_ns: u64,
+    pub(crate) end_ns: u64,
+    pub(crate) bytes: u64,
+}
+
+/// The sending end of a link.
+pub(crate) struct Outlet {
+    route: Route,
+    origin: Instant,
+}
+
+enum Route {
+    /// Both ends are CPU devices.
+    HandOver(Sender<Message>),
+    /// From a CPU device to another kind: its tensors are host memory already.
+    FromHost(Sender<Message>),
+    /// A link thread reads the device.
+    Read { to_thread: Sender<(usize, u64, Activation)>, source: BurnDevice },
+}
+
+/// The receiving end of a link.
+pub(crate) struct Inlet {
+    from: Receiver<Message>,
+    device: BurnDevice,
+}
+
+/// Which ends of a link are CPU devices, and where the source lives.
+pub(crate) struct Ends<'a> {
+    pub(crate) source: &'a crate::Device,
+    pub(crate) target: &'a crate::Device,
+}
+
+/// Makes a link that holds at most `capacity` transfers; a link thread, if it needs one, is added
+/// to `threads` and ends when either end is dropped.
+pub(crate) fn link(
+    name: &str,
+    ends: &Ends<'_>,
+    capacity: usize,
+    origin: Instant,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> Result<(Outlet, Inlet), EngineError> {
+    let (sender, from) = bounded(capacity);
+    let route = match (ends.source.is_cpu(), ends.target.is_cpu()) {
+        (true, true) => Route::HandOver(sender),
+        (true, false) => Route::FromHost(sender),
+        (false, _) => {
+            let (to_thread, inbox) = bounded(capacity);
+            let thread = std::thread::Builder::new()
+                .name(format!("{WORKER_THREAD_PREFIX}link-{name}"))
+                .spawn(move || read_and_forward(&inbox, &sender, origin))
+                .map_err(EngineError::driver)?;
+            threads.push(thread);
+            Route::Read { to_thread, source: ends.source.burn().clone() }
+        }
+    };
+    Ok((Outlet { route, origin }, Inlet { from, device: ends.target.burn().clone() }))
+}
+
+fn read_and_forward(
+    inbox: &Receiver<(usize, u64, Activation)>,
+    onward: &Sender<Message>,
+    origin: Instant,
+) {
+    for (micro_batch, start_ns, activation) in inbox {
+        let bytes = activation.bytes();
+        let cargo = match guarded(|| activation.into_data()) {
+            Ok(data) => Cargo::Host(data),
+            Err(error) => Cargo::Failed(error),
+        };
+        let sent = Transfer { start_ns, end_ns: elapsed_ns(origin), bytes };
+        if onward.send(Message { micro_batch, cargo, sent }).is_err() {
+            return;
+        }
+    }
+}
+
+impl Outlet {
+    /// Sends; does not wait for the device or for the receiver.
+    pub(crate) fn send(&self, micro_batch: usize, activation: Activation) -> Result<(), EngineError> {
+        let start_ns = elapsed_ns(self.origin);
+        let bytes = activation.bytes();
+        let gone = |_| EngineError::NeighbourStopped;
+        let (sender, cargo) = match &self.route {
+            Route::HandOver(sender) => (sender, Cargo::Tensors(activation)),
+            Route::FromHost(sender) => (sender, Cargo::Host(activation.into_data()?)),
+            Route::Read { to_thread, source } => {
+                // Burn collects work and submits it in batches; the reader would wait for ever.
+                source.flush().map_err(EngineError::driver)?;
+                return to_thread
+                    .send((micro_batch, start_ns, activation))
+                    .map_err(|_| EngineError::NeighbourStopped);
+            }
+        };
+        let sent = Transfer { start_ns, end_ns: elapsed_ns(self.origin), bytes };
+        sender.send(Message { micro_batch, cargo, sent }).map_err(gone)
+    }
+}
+
+impl Inlet {
+    /// Waits for the transfer of a micro-batch and puts it on the receiver's device.
+    ///
+    /// # Errors
+    /// [`EngineError::NeighbourStopped`] when the sender is gone; the sender's device error when
+    /// that is what came; [`EngineError::Driver`] when transfers arrive in another order than the
+    /// schedule says.
+    pub(crate) fn receive(&self, micro_batch: usize) -> Result<(Activation, Transfer), EngineError> {
+        let message = self.from.recv().map_err(|_| EngineError::NeighbourStopped)?;
+        if message.micro_batch != micro_batch {
+            return Err(EngineError::driver(format!(
+                "micro-batch {} arrived where {micro_batch} was expected",
+                message.micro_batch
+            )));
+        }
+        let activation = match message.cargo {
+            // Copied, so that this device's memory is counted here and the sender's is freed.
+            Cargo::Tensors(tensors) => Activation::from_data(tensors.into_data()?, &self.device)?,
+            Cargo::Host(data) => Activation::from_data(data, &self.device)?,
+            Cargo::Failed(error) => return Err(error),
+        };
+        Ok((activation, message.sent))
+    }
+}
+
+/// Nanoseconds since `origin`.
+pub(crate) fn elapsed_ns(origin: Instant) -> u64 {
+    u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}

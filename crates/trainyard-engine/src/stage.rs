@@ -1,0 +1,307 @@
+//! A stage: consecutive layers on one device, with what is kept between forward and backward.
+
+use burn::tensor::{Device as BurnDevice, Gradients, Tensor};
+use trainyard_plan::Recompute;
+
+use crate::optimizer::{AdamW, Gradient, Moments, Update};
+use crate::{Activation, EngineError, Model, Pass, PlacedLayer, Weight};
+
+/// A layer with what the trainer keeps for it.
+pub(crate) struct StageLayer {
+    /// Index in the model.
+    pub(crate) index: usize,
+    pub(crate) name: String,
+    pub(crate) layer: PlacedLayer,
+    pub(crate) weights: Vec<Trained>,
+}
+
+/// A weight tensor with its gradient and optimizer state.
+pub(crate) struct Trained {
+    pub(crate) weight: Weight,
+    /// Follows another layer's weight: no optimizer state, updates come from the owner.
+    pub(crate) follows: bool,
+    /// Sum over the step's micro-batches so far.
+    pub(crate) sum: Option<Tensor<1>>,
+    /// The finished sum, once its norm has been taken.
+    pub(crate) gradient: Option<Gradient>,
+    pub(crate) moments: Option<Moments>,
+}
+
+/// What one micro-batch leaves behind between its forward and its backward.
+enum Kept {
+    /// The graph, from the stage's input to its output (on the last stage: to the loss).
+    Graph { input: Activation, output: Activation },
+    /// Under recompute: what it takes to run the forward again.
+    Input { input: Activation, targets: Option<Activation> },
+}
+
+pub(crate) struct Stage {
+    pub(crate) index: usize,
+    pub(crate) layers: Vec<StageLayer>,
+    is_first: bool,
+    is_last: bool,
+    recompute: Recompute,
+    kept: Vec<Option<Kept>>,
+}
+
+/// What a backward gives: the gradient for the stage before, and the weights' gradients.
+pub(crate) struct BackwardResult {
+    pub(crate) input_gradient: Option<Activation>,
+    pub(crate) gradients: Gradients,
+}
+
+impl Stage {
+    /// Makes the layers `[first, end)` on a device.
+    pub(crate) fn build(
+        model: &dyn Model,
+        index: usize,
+        plan_stage: &trainyard_plan::Stage,
+        names: &[String],
+        seed: u64,
+        device: &BurnDevice,
+    ) -> Result<Self, EngineError> {
+        let (first, end) = plan_stage.layers;
+        let ties = model.ties();
+        let mut layers = Vec::with_capacity(end - first);
+        for layer_index in first..end {
+            let layer = model.build(layer_index, seed, device)?;
+            let weights = layer.weights().into_iter().enumerate().map(|(number, weight)| Trained {
+                follows: ties
+                    .iter()
+                    .any(|t| t.follower_layer == layer_index && t.follower_weight == number),
+                weight,
+                sum: None,
+                gradient: None,
+                moments: None,
+            });
+            let weights = weights.collect();
+            layers.push(StageLayer { index: layer_index, name: names[layer_index].clone(), layer, weights });
+        }
+        Ok(Self {
+            index,
+            layers,
+            is_first: first == 0,
+            is_last: end == names.len(),
+            recompute: plan_stage.recompute,
+            kept: Vec::new(),
+        })
+    }
+
+    pub(crate) fn is_first(&self) -> bool {
+        self.is_first
+    }
+
+    pub(crate) fn is_last(&self) -> bool {
+        self.is_last
+    }
+
+    /// Runs the layers without a graph.
+    pub(crate) fn run_without_graph(
+        &self,
+        mut activation: Activation,
+        pass: &Pass,
+    ) -> Result<Activation, EngineError> {
+        for layer in &self.layers {
+            activation = in_layer(layer, layer.layer.without_graph().forward(activation, pass))?;
+        }
+        Ok(activation)
+    }
+
+    fn run(&self, mut activation: Activation, pass: &Pass) -> Result<Activation, EngineError> {
+        for layer in &self.layers {
+            activation = in_layer(layer, layer.layer.forward(activation, pass))?;
+        }
+        Ok(activation)
+    }
+
+    /// Runs the forward of one micro-batch and keeps what its backward needs.
+    ///
+    /// Gives the stage's output without graph, on the last stage the loss.
+    pub(crate) fn forward(
+        &mut self,
+        model: &dyn Model,
+        micro_batch: usize,
+        input: Activation,
+        targets: Option<Activation>,
+        pass: &Pass,
+    ) -> Result<Activation, EngineError> {
+        let (kept, output) = match self.recompute {
+            Recompute::None => {
+                let (input, output) = self.graph(model, input, targets, pass)?;
+                let plain = output.clone().map(crate::Value::plain);
+                (Kept::Graph { input, output }, plain)
+            }
+            Recompute::Full => {
+                let mut output = self.run_without_graph(input.clone(), pass)?;
+                if let Some(targets) = targets.clone() {
+                    output = model.loss(output, targets)?.into();
+                }
+                (Kept::Input { input, targets }, output)
+            }
+        };
+        if self.kept.len() <= micro_batch {
+            self.kept.resize_with(micro_batch + 1, || None);
+        }
+        self.kept[micro_batch] = Some(kept);
+        Ok(output)
+    }
+
+    fn graph(
+        &self,
+        model: &dyn Model,
+        input: Activation,
+        targets: Option<Activation>,
+        pass: &Pass,
+    ) -> Result<(Activation, Activation), EngineError> {
+        // The first stage's input is data: nobody wants its gradient.
+        let input = if self.is_first { input } else { input.map(crate::Value::leaf) };
+        let mut output = self.run(input.clone(), pass)?;
+        if let Some(targets) = targets {
+            output = model.loss(output, targets)?.into();
+        }
+        Ok((input, output))
+    }
+
+    /// Runs the backward of one micro-batch.
+    ///
+    /// `output_gradient` comes from the next stage; the last stage starts from the loss, weighted
+    /// by `loss_weight` (the micro-batch's share of the batch).
+    pub(crate) fn backward(
+        &mut self,
+        model: &dyn Model,
+        micro_batch: usize,
+        output_gradient: Option<Activation>,
+        loss_weight: f64,
+        pass: &Pass,
+    ) -> Result<BackwardResult, EngineError> {
+        let kept = self.kept.get_mut(micro_batch).and_then(Option::take).ok_or_else(|| {
+            EngineError::driver(format!("micro-batch {micro_batch} has no forward to go back through"))
+        })?;
+        let (input, output) = match kept {
+            Kept::Graph { input, output } => (input, output),
+            Kept::Input { input, targets } => self.graph(model, input, targets, pass)?,
+        };
+        let root = match output_gradient {
+            None => output.single::<Tensor<1>>()?.mul_scalar(loss_weight),
+            Some(gradient) => seed(output, gradient)?,
+        };
+        let mut gradients = root.backward();
+        let input_gradient = (!self.is_first)
+            .then(|| Activation {
+                values: input.values.iter().filter_map(|value| value.gradient(&mut gradients)).collect(),
+            });
+        Ok(BackwardResult { input_gradient, gradients })
+    }
+
+    /// Adds a micro-batch's gradients to the sums.
+    pub(crate) fn accumulate(&mut self, mut gradients: Gradients) {
+        for layer in &mut self.layers {
+            let fresh = layer.layer.take_gradients(&mut gradients);
+            for (trained, gradient) in layer.weights.iter_mut().zip(fresh) {
+                trained.sum = match (trained.sum.take(), gradient) {
+                    (Some(sum), Some(gradient)) => Some(sum + gradient),
+                    (sum, gradient) => sum.or(gradient),
+                };
+            }
+        }
+    }
+
+    /// Ends the accumulation: the squared norm of every weight's gradient, by layer and weight, 0
+    /// for weights that follow others.
+    ///
+    /// On a CPU device the sum is taken in f64 over host values in their order, so that it does
+    /// not depend on the partition.
+    pub(crate) fn squared_norms(&mut self, on_host: bool) -> Result<Vec<(usize, Vec<f64>)>, EngineError> {
+        let mut norms: Vec<(usize, Vec<f64>)> = Vec::with_capacity(self.layers.len());
+        let mut pending: Vec<(usize, usize, Tensor<1>)> = Vec::new();
+        for (position, layer) in self.layers.iter_mut().enumerate() {
+            let mut of_layer = vec![0.0; layer.weights.len()];
+            for (number, trained) in layer.weights.iter_mut().enumerate() {
+                let Some(sum) = trained.sum.take() else { continue };
+                if trained.follows {
+                    continue;
+                }
+                if on_host {
+                    let data = sum.try_into_data().map_err(EngineError::driver)?;
+                    let values = data.as_slice::<f32>().map_err(|e| EngineError::driver(format!("{e:?}")))?;
+                    of_layer[number] = values.iter().map(|&g| f64::from(g) * f64::from(g)).sum();
+                    trained.gradient = Some(Gradient::Host(data));
+                } else {
+                    pending.push((position, number, (sum.clone() * sum.clone()).sum()));
+                    trained.gradient = Some(Gradient::Device(sum));
+                }
+            }
+            norms.push((layer.index, of_layer));
+        }
+        if !pending.is_empty() {
+            // One read for all of them: every read waits for the device.
+            let sums = pending.iter().map(|(_, _, sum)| sum.clone()).collect();
+            let values = Tensor::cat(sums, 0).try_into_vec_as::<f32>().map_err(EngineError::driver)?;
+            for ((position, number, _), value) in pending.iter().zip(values) {
+                norms[*position].1[*number] = f64::from(value);
+            }
+        }
+        Ok(norms)
+    }
+
+    /// Updates every weight that has a gradient and follows nobody.
+    pub(crate) fn update(&mut self, optimizer: &AdamW, update: Update) -> Result<(), EngineError> {
+        for layer in &mut self.layers {
+            let weights = &mut layer.weights;
+            layer.layer.update(&mut |number, value| {
+                let trained = &mut weights[number];
+                match trained.gradient.take() {
+                    Some(gradient) => optimizer.update(
+                        value,
+                        gradient,
+                        &mut trained.moments,
+                        update,
+                        trained.weight.decays(),
+                    ),
+                    None => Ok(value),
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Forgets everything of an unfinished step.
+    pub(crate) fn discard(&mut self) {
+        self.kept.clear();
+        for trained in self.layers.iter_mut().flat_map(|layer| &mut layer.weights) {
+            trained.sum = None;
+            trained.gradient = None;
+        }
+    }
+
+    /// The layer of this stage with an index in the model.
+    pub(crate) fn layer_mut(&mut self, index: usize) -> Option<&mut StageLayer> {
+        self.layers.iter_mut().find(|layer| layer.index == index)
+    }
+}
+
+impl StageLayer {
+    /// Replaces one weight.
+    pub(crate) fn set_weight(&mut self, weight: usize, values: &Tensor<1>) -> Result<(), EngineError> {
+        self.layer.update(&mut |number, old| Ok(if number == weight { values.clone() } else { old }))
+    }
+}
+
+/// The root from which a backward starts with exactly these gradients.
+fn seed(output: Activation, gradient: Activation) -> Result<Tensor<1>, EngineError> {
+    let mut root: Option<Tensor<1>> = None;
+    let floats = output.values.into_iter().filter(crate::Value::is_float);
+    for (value, gradient) in floats.zip(gradient.values) {
+        if let Some(product) = value.seeded(gradient)? {
+            root = Some(match root {
+                Some(root) => root + product,
+                None => product,
+            });
+        }
+    }
+    root.ok_or_else(|| EngineError::driver("a stage's output has no gradient"))
+}
+
+fn in_layer<T>(layer: &StageLayer, result: Result<T, EngineError>) -> Result<T, EngineError> {
+    result.map_err(|error| EngineError::Layer { layer: layer.name.clone(), reason: error.to_string() })
+}

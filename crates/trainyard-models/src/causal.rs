@@ -1,0 +1,136 @@
+//! Causal self-attention (Vaswani et al., arXiv 1706.03762, §3.2) and dropout, as used by `gpt`.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Bool, Device, Tensor, TensorData, activation::softmax};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use trainyard_engine::{Pass, mix, weight};
+
+use crate::initial::Initial;
+
+/// `y = x · W (+ b)`, on the last dimension.
+#[derive(Module, Debug)]
+pub(crate) struct Dense {
+    /// `[inputs, outputs]`
+    pub(crate) weight: Param<Tensor<2>>,
+    /// `[outputs]`
+    pub(crate) bias: Option<Param<Tensor<1>>>,
+}
+
+impl Dense {
+    pub(crate) fn new(
+        [inputs, outputs]: [usize; 2],
+        bias: bool,
+        deviation: f32,
+        initial: &mut Initial,
+        device: &Device,
+    ) -> Self {
+        Self {
+            weight: weight(initial.normal(inputs * outputs, deviation), [inputs, outputs], device),
+            bias: bias.then(|| weight(vec![0.0; outputs], [outputs], device)),
+        }
+    }
+
+    /// `[…, inputs]` to `[…, outputs]`
+    pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        burn::tensor::module::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
+    }
+}
+
+/// Layer normalization (Ba et al., arXiv 1607.06450) over the last dimension.
+#[derive(Module, Debug)]
+pub(crate) struct Norm {
+    /// `[width]`
+    gain: Param<Tensor<1>>,
+    /// `[width]`
+    bias: Option<Param<Tensor<1>>>,
+}
+
+impl Norm {
+    pub(crate) fn new(width: usize, bias: bool, device: &Device) -> Self {
+        Self {
+            gain: weight(vec![1.0; width], [width], device),
+            bias: bias.then(|| weight(vec![0.0; width], [width], device)),
+        }
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        burn::tensor::module::layer_norm(x, self.gain.val(), self.bias.as_ref().map(Param::val), 1e-5)
+    }
+}
+
+/// Multi-head attention in which a position sees itself and what came before.
+#[derive(Module, Debug)]
+pub(crate) struct CausalAttention {
+    /// Queries, keys and values in one product: `[width, 3·width]`.
+    project_in: Dense,
+    project_out: Dense,
+    heads: usize,
+    dropout: f64,
+}
+
+impl CausalAttention {
+    pub(crate) fn new(
+        width: usize,
+        heads: usize,
+        bias: bool,
+        dropout: f64,
+        [deviation, deviation_out]: [f32; 2],
+        initial: &mut Initial,
+        device: &Device,
+    ) -> Self {
+        Self {
+            project_in: Dense::new([width, 3 * width], bias, deviation, initial, device),
+            project_out: Dense::new([width, width], bias, deviation_out, initial, device),
+            heads,
+            dropout,
+        }
+    }
+
+    /// `[batch, context, width]` to the same.
+    pub(crate) fn forward(&self, x: Tensor<3>, pass: &Pass, site: u64) -> Tensor<3> {
+        let [batch, context, width] = x.dims();
+        let head_width = width / self.heads;
+        let device = x.device();
+        let projected = self.project_in.forward(x);
+        let [queries, keys, values] = [0, 1, 2].map(|part| {
+            projected
+                .clone()
+                .narrow(2, part * width, width)
+                .reshape([batch, context, self.heads, head_width])
+                .swap_dims(1, 2)
+        });
+        let scale = 1.0 / (head_width as f64).sqrt();
+        // [batch, heads, context, context]
+        let scores = queries.mul_scalar(scale).matmul(keys.transpose());
+        let scores = scores.mask_fill(future(context, &device), f32::NEG_INFINITY);
+        let weights = drop_out(softmax(scores, 3), self.dropout, pass, site);
+        let mixed = weights.matmul(values).swap_dims(1, 2).reshape([batch, context, width]);
+        self.project_out.forward(mixed)
+    }
+}
+
+/// True where a position would see what comes after it: `[1, 1, context, context]`.
+fn future(context: usize, device: &Device) -> Tensor<4, Bool> {
+    let mask: Vec<bool> = (0..context * context).map(|i| i % context > i / context).collect();
+    let device = device.clone().without_autodiff();
+    Tensor::from_data(TensorData::new(mask, [1, 1, context, context]), &device)
+}
+
+/// Zeroes a share of the elements and scales up the rest (Srivastava et al. 2014).
+///
+/// The mask is drawn on the host from the pass's seed and the place in the model, so that it is the
+/// same on every device and in a recomputed forward.
+pub(crate) fn drop_out<const D: usize>(x: Tensor<D>, share: f64, pass: &Pass, site: u64) -> Tensor<D> {
+    if !pass.training || share <= 0.0 {
+        return x;
+    }
+    let shape = x.dims();
+    let mut random = ChaCha8Rng::seed_from_u64(mix(&[pass.seed, site]));
+    let kept = (1.0 / (1.0 - share)) as f32;
+    let mask: Vec<f32> = (0..shape.iter().product::<usize>())
+        .map(|_| if random.random::<f64>() < share { 0.0 } else { kept })
+        .collect();
+    let device = x.device().without_autodiff();
+    x * Tensor::from_data(TensorData::new(mask, shape), &device)
+}

@@ -1,0 +1,161 @@
+//! What is known of the devices of a machine: the types behind `trainyard devices --json`.
+
+use serde::{Deserialize, Serialize};
+
+/// What sort of device it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceKind {
+    /// A graphics card with memory of its own.
+    Discrete,
+    /// A graphics unit that shares the system's memory.
+    Integrated,
+    /// A graphics card of a virtual machine.
+    Virtual,
+    /// A graphics API drawn by the CPU (llvmpipe, SwiftShader, WARP).
+    Software,
+    /// The CPU itself, through Burn's own CPU backend.
+    Cpu,
+    /// Something the driver does not name.
+    Other,
+}
+
+/// The interface a device is reached through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Api {
+    /// Vulkan.
+    Vulkan,
+    /// Metal.
+    Metal,
+    /// Direct3D 12.
+    Dx12,
+    /// OpenGL or OpenGL ES.
+    Gl,
+    /// No graphics API: the CPU.
+    Cpu,
+}
+
+impl Api {
+    /// The lower-case name used in run files: `vulkan`, `metal`, `dx12`, `gl`, `cpu`.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Vulkan => "vulkan",
+            Self::Metal => "metal",
+            Self::Dx12 => "dx12",
+            Self::Gl => "gl",
+            Self::Cpu => "cpu",
+        }
+    }
+}
+
+impl DeviceKind {
+    /// The lower-case name used in run files: `discrete`, `integrated`, ….
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Discrete => "discrete",
+            Self::Integrated => "integrated",
+            Self::Virtual => "virtual",
+            Self::Software => "software",
+            Self::Cpu => "cpu",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Where a memory figure comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemorySource {
+    /// The driver or the operating system said so.
+    Reported,
+    /// Worked out from something else, such as the system's memory.
+    Estimated,
+    /// Nobody says.
+    Unknown,
+}
+
+/// A device's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryInfo {
+    /// All of it, in bytes.
+    pub total_bytes: Option<u64>,
+    /// What is free now, in bytes.
+    pub free_bytes: Option<u64>,
+    /// Who says so.
+    pub source: MemorySource,
+}
+
+/// Whether a small compute kernel ran on the device and gave the right answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+pub enum ComputeProbe {
+    /// It ran and was right.
+    Works,
+    /// It did not run, or was wrong, or its driver crashed.
+    Fails {
+        /// What happened, in words.
+        reason: String,
+    },
+    /// Nobody tried (`--no-probe`).
+    NotProbed,
+}
+
+/// One device of the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceInfo {
+    /// Position in the list; a run file may say `adapter = "1"`.
+    pub index: usize,
+    /// What a run file may say to get exactly this device, for example `vulkan:llvmpipe`.
+    pub adapter: String,
+    /// The driver's name for it.
+    pub name: String,
+    /// What sort it is.
+    pub kind: DeviceKind,
+    /// How it is reached.
+    pub api: Api,
+    /// Other interfaces to the same physical card, folded into this entry.
+    pub also: Vec<Api>,
+    /// Driver name and version.
+    pub driver: String,
+    /// Vendor in words, or its PCI number.
+    pub vendor: String,
+    /// PCI address (`0000:01:00.0`), empty where there is none.
+    pub pci_bus_id: String,
+    /// Its memory.
+    pub memory: MemoryInfo,
+    /// The largest single buffer, in bytes.
+    pub max_buffer_bytes: u64,
+    /// Whether shaders may use 16-bit floats.
+    pub f16: bool,
+    /// Whether it can time its own work.
+    pub timestamps: bool,
+    /// Whether compute works.
+    pub compute: ComputeProbe,
+}
+
+/// What `trainyard devices --json` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceList {
+    /// `trainyard-devices`.
+    pub format: String,
+    /// 1.
+    pub version: u64,
+    /// The devices, best first; the CPU is last.
+    pub devices: Vec<DeviceInfo>,
+}
+
+impl DeviceList {
+    /// The value of `format`.
+    pub const FORMAT: &'static str = "trainyard-devices";
+    /// The value of `version`.
+    pub const VERSION: u64 = 1;
+
+    /// A list of this version.
+    #[must_use]
+    pub fn new(devices: Vec<DeviceInfo>) -> Self {
+        Self { format: Self::FORMAT.to_owned(), version: Self::VERSION, devices }
+    }
+}

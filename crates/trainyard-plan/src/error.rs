@@ -1,0 +1,75 @@
+//! What can be wrong with a plan, a schedule or a file of this crate's.
+
+use thiserror::Error;
+
+/// Everything this crate refuses, with the numbers and the way out.
+#[derive(Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// Text that is not an action.
+    #[error(
+        "'{text}' is not an action; actions look like 0F3, 1B0, 2SEND_F1 (stage, kind, micro-batch)"
+    )]
+    BadAction {
+        /// What was read.
+        text: String,
+    },
+    /// A schedule name that is not in the registry.
+    #[error("there is no schedule '{name}'; known schedules: {known}")]
+    UnknownSchedule {
+        /// What was asked for.
+        name: String,
+        /// What exists.
+        known: String,
+    },
+    /// A schedule that cannot run, or does not do the whole step.
+    #[error("rank {rank}, position {position}: {action}: {reason}\n{grid}")]
+    BadSchedule {
+        /// Where.
+        rank: usize,
+        /// Index in the rank's list.
+        position: usize,
+        /// The action there (or the one that is missing).
+        action: String,
+        /// What is wrong with it.
+        reason: String,
+        /// The schedule around the place, as text.
+        grid: String,
+    },
+    /// A number that makes no sense.
+    #[error("{what} is {value}, but must be {must}")]
+    BadNumber {
+        /// Which number.
+        what: String,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        must: String,
+    },
+    /// A plan that does not match the model, the devices or itself.
+    #[error("the plan does not fit: {reason}")]
+    BadPlan {
+        /// What does not match.
+        reason: String,
+    },
+    /// A file of another version than this program reads.
+    #[error(
+        "this is {format} version {found}; this program reads version {expected}: use the program that wrote it, or make the file anew"
+    )]
+    UnknownVersion {
+        /// Which format.
+        format: String,
+        /// Version in the file.
+        found: u64,
+        /// Version this program reads.
+        expected: u64,
+    },
+    /// Devices whose memory is too small for what they are given.
+    #[error("{}", crate::memory::describe_shortage(.devices, .hint))]
+    DoesNotFit {
+        /// Every device of the plan with its need and budget.
+        devices: Vec<crate::memory::DeviceNeed>,
+        /// What would help.
+        hint: String,
+    },
+}

@@ -1,0 +1,181 @@
+//! The run's journal: `journal.jsonl`, one [`Record`] a line, append-only.
+//!
+//! The first line is always a [`Record::Header`]. A resumed run appends another header. Times are
+//! nanoseconds since the process that wrote the nearest header above started its run. A reader
+//! skips record types it does not know and stops at a version it does not know.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{PlanError, TraceEvent};
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Record {
+    /// Who runs what on what.
+    Header(Header),
+    /// The run changed state.
+    State {
+        /// When, ns.
+        at_ns: u64,
+        /// The new state.
+        state: State,
+        /// Steps finished so far.
+        step: u64,
+        /// In words, for a person; empty where there is nothing to say.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        message: String,
+    },
+    /// One optimizer step.
+    Step {
+        /// When it ended, ns.
+        at_ns: u64,
+        /// Number of the step, from 1.
+        step: u64,
+        /// Training loss, mean over the batch.
+        #[serde(deserialize_with = "null_is_nan")]
+        loss: f64,
+        /// Learning rate used.
+        #[serde(deserialize_with = "null_is_nan")]
+        learning_rate: f64,
+        /// Global gradient norm before clipping.
+        #[serde(deserialize_with = "null_is_nan")]
+        grad_norm: f64,
+        /// How long it took, ns.
+        step_ns: u64,
+        /// Samples' tokens (or rows) a second.
+        #[serde(deserialize_with = "null_is_nan")]
+        tokens_per_s: f64,
+    },
+    /// Loss over validation data.
+    Validation {
+        /// When, ns.
+        at_ns: u64,
+        /// After this step.
+        step: u64,
+        /// Mean loss.
+        #[serde(deserialize_with = "null_is_nan")]
+        loss: f64,
+        /// Tokens (or rows) it was taken over.
+        tokens: u64,
+        /// Whether that was the whole validation text.
+        whole: bool,
+    },
+    /// One action of one rank.
+    Action(TraceEvent),
+    /// Memory of one device.
+    Memory {
+        /// When, ns.
+        at_ns: u64,
+        /// Index of the device in the header.
+        device: usize,
+        /// Bytes in use, as measured.
+        in_use_bytes: u64,
+        /// Bytes the allocator holds, in use or not, where it says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reserved_bytes: Option<u64>,
+        /// Most bytes in use so far, as measured.
+        peak_bytes: u64,
+        /// What the plan predicted as the peak.
+        predicted_bytes: u64,
+    },
+    /// A checkpoint is safely on disk.
+    Checkpoint {
+        /// When, ns.
+        at_ns: u64,
+        /// After this step.
+        step: u64,
+        /// Where, relative to the run directory.
+        path: String,
+    },
+    /// Something of a newer program.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The first line of a journal, and of each continuation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// `trainyard-journal`.
+    pub format: String,
+    /// 1.
+    pub version: u64,
+    /// Version of the program that writes.
+    pub program: String,
+    /// Wall-clock start, ms since 1970.
+    pub started_unix_ms: u64,
+    /// Steps already done when this part of the journal starts.
+    pub first_step: u64,
+    /// Steps the run is to have at its end.
+    pub steps: u64,
+    /// Name of the model.
+    pub model: String,
+    /// Number of weights.
+    pub parameters: u64,
+    /// The devices, in the plan's order; other records name them by index.
+    pub devices: Vec<HeaderDevice>,
+}
+
+/// A device of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeaderDevice {
+    /// The id of the run file.
+    pub id: String,
+    /// Its hardware in words.
+    pub name: String,
+    /// Budget, bytes.
+    pub budget_bytes: u64,
+}
+
+/// What a run is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Devices are opened, weights made.
+    Starting,
+    /// Steps are made.
+    Running,
+    /// A person stopped it; it can be resumed.
+    Stopped,
+    /// All steps are done.
+    Finished,
+    /// An error ended it.
+    Failed,
+}
+
+impl Header {
+    /// The value of `format`.
+    pub const FORMAT: &'static str = "trainyard-journal";
+    /// The value of `version`.
+    pub const VERSION: u64 = 1;
+}
+
+/// JSON has no NaN and no infinity: both are written as null. A run whose loss went that way is
+/// exactly the one whose journal somebody will read.
+fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+/// Reads one line; `None` for a blank or incomplete one (the writer may be in the middle of it).
+///
+/// # Errors
+/// [`PlanError::UnknownVersion`] for a header of another version, whatever else that version
+/// changed in it.
+pub fn read_line(line: &str) -> Result<Option<Record>, PlanError> {
+    #[derive(Deserialize)]
+    struct Head {
+        r#type: String,
+        version: u64,
+    }
+    if let Ok(head) = serde_json::from_str::<Head>(line)
+        && head.r#type == "header"
+        && head.version != Header::VERSION
+    {
+        return Err(PlanError::UnknownVersion {
+            format: Header::FORMAT.into(),
+            found: head.version,
+            expected: Header::VERSION,
+        });
+    }
+    Ok(serde_json::from_str(line).ok())
+}

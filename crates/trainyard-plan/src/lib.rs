@@ -1,0 +1,35 @@
+//! The words Trainyard thinks in, and what can be worked out from them without a machine.
+//!
+//! This crate is pure: data in, data out. It never touches a device, a clock, a file or a thread,
+//! and builds for wasm. The engine runs a [`Plan`] and reports a [`Trace`]; the studio draws both;
+//! they agree because the types that cross a process boundary all live here.
+//!
+//! ```
+//! use trainyard_plan::{Schedule, validate};
+//!
+//! let schedule = Schedule::named("1f1b", 2, 4)?;
+//! assert_eq!(schedule.ranks[1][0].to_string(), "1F0");
+//! validate::validate(&schedule, 2, 4)?;
+//! # Ok::<(), trainyard_plan::PlanError>(())
+//! ```
+
+mod action;
+mod device;
+mod error;
+pub mod journal;
+pub mod memory;
+mod model;
+mod plan;
+pub mod planner;
+mod schedule;
+mod trace;
+pub mod validate;
+
+pub use action::{Action, ActionKind};
+pub use device::{Api, ComputeProbe, DeviceInfo, DeviceKind, DeviceList, MemoryInfo, MemorySource};
+pub use error::PlanError;
+pub use memory::MemoryUse;
+pub use model::{DeviceProfile, LayerProfile, ModelProfile};
+pub use plan::{Plan, Predicted, PredictedDevice, Recompute, Stage};
+pub use schedule::Schedule;
+pub use trace::{Lane, MemorySample, Trace, TraceDevice, TraceEvent, chrome, text};

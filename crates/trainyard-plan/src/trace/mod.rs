@@ -1,0 +1,199 @@
+//! What happened, or is predicted to happen, on every device: events and memory over time.
+
+pub mod chrome;
+pub mod text;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Action;
+use crate::journal::{Header, Record};
+
+/// The row of a device that an event belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// Forward, backward, optimizer.
+    Compute,
+    /// Sends.
+    TransferOut,
+    /// Receives.
+    TransferIn,
+}
+
+/// One action of one device, with its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceEvent {
+    /// The optimizer step it belongs to, from 1.
+    pub step: u64,
+    /// Index of the device in the trace's (or journal header's) list.
+    pub device: usize,
+    /// Its row.
+    pub lane: Lane,
+    /// What was done.
+    pub action: Action,
+    /// When it started, ns.
+    pub start_ns: u64,
+    /// When it ended, ns.
+    pub end_ns: u64,
+    /// Bytes moved; 0 for compute.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes: u64,
+}
+
+impl TraceEvent {
+    /// How long it took, ns; 0 for an event that ends before it starts.
+    #[must_use]
+    pub fn duration_ns(&self) -> u64 {
+        self.end_ns.saturating_sub(self.start_ns)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
+}
+
+/// Memory of one device at one time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemorySample {
+    /// When, ns.
+    pub at_ns: u64,
+    /// Index of the device.
+    pub device: usize,
+    /// Bytes in use.
+    pub in_use_bytes: u64,
+}
+
+/// A device of a trace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceDevice {
+    /// The id of the run file.
+    pub id: String,
+    /// Its hardware in words.
+    pub name: String,
+    /// Budget, bytes.
+    pub budget_bytes: u64,
+}
+
+/// Events and memory of all devices on one clock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// The devices, in the plan's order.
+    pub devices: Vec<TraceDevice>,
+    /// What was done, in no particular order.
+    pub events: Vec<TraceEvent>,
+    /// Memory over time.
+    pub memory: Vec<MemorySample>,
+}
+
+impl Trace {
+    /// The events and memory samples of a journal, on the clock of its first header.
+    ///
+    /// A resumed run has a header for each part. Later parts are moved by the difference of the
+    /// wall-clock starts, and never begin before the part before has ended. Steps that a part does
+    /// again (those beyond its header's `first_step`) replace the ones done before. Records of
+    /// devices that the header does not list are left out, as is everything before a header.
+    pub fn from_journal<'a>(lines: impl IntoIterator<Item = &'a Record>) -> Self {
+        let mut trace = Self::default();
+        let mut part = Part::default();
+        for record in lines {
+            match record {
+                Record::Header(header) => part = trace.begin_part(header, &part),
+                Record::Action(event) => {
+                    if let Some(&device) = part.devices.get(event.device) {
+                        trace.events.push(TraceEvent {
+                            device,
+                            start_ns: part.at(event.start_ns),
+                            end_ns: part.at(event.end_ns),
+                            ..event.clone()
+                        });
+                    }
+                }
+                Record::Memory { at_ns, device, in_use_bytes, .. } => {
+                    if let Some(&device) = part.devices.get(*device) {
+                        let (at_ns, in_use_bytes) = (part.at(*at_ns), *in_use_bytes);
+                        trace.memory.push(MemorySample { at_ns, device, in_use_bytes });
+                    }
+                }
+                _ => {}
+            }
+        }
+        trace
+    }
+
+    fn begin_part(&mut self, header: &Header, before: &Part) -> Part {
+        let started_unix_ms = before.started_unix_ms.unwrap_or(header.started_unix_ms);
+        let passed_ms = header.started_unix_ms.saturating_sub(started_unix_ms);
+        let last_event = self.events.iter().map(|event| event.end_ns).max().unwrap_or(0);
+        let last_sample = self.memory.iter().map(|sample| sample.at_ns).max().unwrap_or(0);
+        self.events.retain(|event| event.step <= header.first_step);
+        let mut index_of = |device: &crate::journal::HeaderDevice| {
+            let known = self.devices.iter().position(|known| known.id == device.id);
+            known.unwrap_or_else(|| {
+                self.devices.push(TraceDevice {
+                    id: device.id.clone(),
+                    name: device.name.clone(),
+                    budget_bytes: device.budget_bytes,
+                });
+                self.devices.len() - 1
+            })
+        };
+        Part {
+            started_unix_ms: Some(started_unix_ms),
+            offset_ns: passed_ms.saturating_mul(1_000_000).max(last_event).max(last_sample),
+            devices: header.devices.iter().map(&mut index_of).collect(),
+        }
+    }
+
+    /// Time the device computed (forwards, backwards, optimizer), summed over all steps, ns.
+    /// Transfers do not count.
+    #[must_use]
+    pub fn busy_ns(&self, device: usize) -> u64 {
+        self.computing()
+            .filter(|e| e.device == device)
+            .fold(0, |sum, event| sum.saturating_add(event.duration_ns()))
+    }
+
+    /// Start of the first and end of the last event of a step, transfers included, ns. `None` if
+    /// the step is not in the trace.
+    #[must_use]
+    pub fn step_range(&self, step: u64) -> Option<(u64, u64)> {
+        self.events
+            .iter()
+            .filter(|event| event.step == step)
+            .map(|event| (event.start_ns, event.end_ns))
+            .reduce(|(start, end), (s, e)| (start.min(s), end.max(e)))
+    }
+
+    /// Idle ÷ (ranks × step time), 0 to 1. A rank is a device of the trace; it idles while it does
+    /// not compute, so waiting for a transfer is idle and the optimizer step is not. `None` if the
+    /// step is not in the trace or took no time.
+    #[must_use]
+    pub fn bubble_fraction(&self, step: u64) -> Option<f64> {
+        let (start, end) = self.step_range(step)?;
+        let all = self.devices.len() as f64 * end.saturating_sub(start) as f64;
+        let busy: f64 =
+            self.computing().filter(|e| e.step == step).map(|e| e.duration_ns() as f64).sum();
+        (all > 0.0).then(|| (1.0 - busy / all).clamp(0.0, 1.0))
+    }
+
+    fn computing(&self) -> impl Iterator<Item = &TraceEvent> {
+        self.events.iter().filter(|event| event.lane == Lane::Compute)
+    }
+}
+
+/// Where the records under one header go in the trace.
+#[derive(Default)]
+struct Part {
+    /// Start of the first part; `None` before any header.
+    started_unix_ms: Option<u64>,
+    offset_ns: u64,
+    /// From the header's device indices to the trace's.
+    devices: Vec<usize>,
+}
+
+impl Part {
+    fn at(&self, ns: u64) -> u64 {
+        ns.saturating_add(self.offset_ns)
+    }
+}

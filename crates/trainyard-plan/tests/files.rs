@@ -1,0 +1,199 @@
+//! What is read from files: actions, plans, journals. Round trips, other versions, and text that
+//! nobody meant.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use proptest::prelude::*;
+use trainyard_plan::journal::{Header, HeaderDevice, Record, State, read_line};
+use trainyard_plan::{
+    Action, ActionKind, Lane, MemoryUse, Plan, PlanError, Predicted, PredictedDevice, Recompute,
+    Schedule, Stage, TraceEvent,
+};
+
+const KINDS: [(ActionKind, &str); 9] = [
+    (ActionKind::Forward, "F"),
+    (ActionKind::Backward, "B"),
+    (ActionKind::InputGrad, "I"),
+    (ActionKind::WeightGrad, "W"),
+    (ActionKind::SendForward, "SEND_F"),
+    (ActionKind::RecvForward, "RECV_F"),
+    (ActionKind::SendBackward, "SEND_B"),
+    (ActionKind::RecvBackward, "RECV_B"),
+    (ActionKind::Optimizer, "OPT"),
+];
+
+fn plan() -> Plan {
+    let stage =
+        |device: &str, layers, recompute| Stage { device: device.into(), layers, recompute };
+    let device = PredictedDevice {
+        id: "a".into(),
+        budget_bytes: 10,
+        peak_bytes: MemoryUse { weights: 1, ..MemoryUse::default() },
+        share_of_step: 0.25,
+    };
+    Plan {
+        format: Plan::FORMAT.into(),
+        version: Plan::VERSION,
+        model: "gpt".into(),
+        stages: vec![stage("a", (0, 2), Recompute::None), stage("b", (2, 5), Recompute::Full)],
+        schedule: Schedule::named("1f1b", 2, 3).unwrap(),
+        micro_batches: 3,
+        predicted: Some(Predicted {
+            step_us: Some(1.5),
+            bubble_fraction: None,
+            devices: vec![device],
+        }),
+    }
+}
+
+fn header() -> Header {
+    Header {
+        format: Header::FORMAT.into(),
+        version: Header::VERSION,
+        program: "0.1.0".into(),
+        started_unix_ms: 1,
+        first_step: 0,
+        steps: 9,
+        model: "gpt".into(),
+        parameters: 7,
+        devices: vec![HeaderDevice { id: "a".into(), name: "A \"card\"".into(), budget_bytes: 5 }],
+    }
+}
+
+#[test]
+fn a_plan_reads_back() {
+    let text = serde_json::to_string_pretty(&plan()).unwrap();
+    assert_eq!(Plan::from_json(&text).unwrap(), plan());
+    assert!(text.contains("\"1B2\""));
+}
+
+#[test]
+fn plans_of_other_versions_and_files_of_other_kinds_are_refused() {
+    let change = |pointer: &str, value: serde_json::Value| {
+        let mut json = serde_json::to_value(plan()).unwrap();
+        *json.pointer_mut(pointer).unwrap() = value;
+        Plan::from_json(&json.to_string()).unwrap_err()
+    };
+    let version = change("/version", 2.into());
+    assert_eq!(
+        version,
+        PlanError::UnknownVersion { format: Plan::FORMAT.into(), found: 2, expected: 1 }
+    );
+    // A newer version may have any shape; it is still told by its version.
+    let newer = r#"{"format":"trainyard-plan","version":7,"tracks":[]}"#;
+    assert!(matches!(Plan::from_json(newer), Err(PlanError::UnknownVersion { found: 7, .. })));
+    let bad_plan =
+        |error: PlanError| assert!(matches!(error, PlanError::BadPlan { .. }), "{error}");
+    bad_plan(change("/format", "else".into()));
+    bad_plan(change("/stages", serde_json::json!([])));
+    bad_plan(change("/stages/1/layers", serde_json::json!([3, 5])));
+    bad_plan(change("/stages/0/layers", serde_json::json!([0, u64::MAX])));
+    bad_plan(change("/schedule/ranks/0/0", "0X0".into()));
+    let bad_schedule = |error| assert!(matches!(error, PlanError::BadSchedule { .. }));
+    bad_schedule(change("/schedule/ranks/0/0", format!("{}F0", usize::MAX).into()));
+    bad_schedule(change("/micro_batches", u64::MAX.into()));
+}
+
+#[test]
+fn every_record_reads_back() {
+    let event = TraceEvent {
+        step: 1,
+        device: 0,
+        lane: Lane::TransferOut,
+        action: Action::new(2, ActionKind::SendBackward, 1),
+        start_ns: 5,
+        end_ns: 9,
+        bytes: 64,
+    };
+    let records = [
+        Record::Header(header()),
+        Record::State { at_ns: 1, state: State::Failed, step: 2, message: "why".into() },
+        Record::State { at_ns: 1, state: State::Running, step: 2, message: String::new() },
+        Record::Step {
+            at_ns: 1,
+            step: 1,
+            loss: 2.5,
+            learning_rate: 1e-3,
+            grad_norm: 0.5,
+            step_ns: 10,
+            tokens_per_s: 1e6,
+        },
+        Record::Validation { at_ns: 1, step: 1, loss: 2.0, tokens: 10, whole: true },
+        Record::Action(event.clone()),
+        Record::Action(TraceEvent { bytes: 0, lane: Lane::Compute, ..event }),
+        Record::Memory {
+            at_ns: 1,
+            device: 0,
+            in_use_bytes: 2,
+            reserved_bytes: Some(3),
+            peak_bytes: 4,
+            predicted_bytes: 5,
+        },
+        Record::Checkpoint { at_ns: 1, step: 1, path: "checkpoints/step-1".into() },
+    ];
+    for record in records {
+        let line = serde_json::to_string(&record).unwrap();
+        assert!(!line.contains('\n'));
+        assert_eq!(read_line(&line).unwrap(), Some(record), "{line}");
+        assert_eq!(read_line(&line[..line.len() - 1]), Ok(None));
+    }
+}
+
+#[test]
+fn a_loss_that_is_not_a_number_is_still_a_record() {
+    let step = Record::Validation { at_ns: 1, step: 1, loss: f64::NAN, tokens: 1, whole: false };
+    let line = serde_json::to_string(&step).unwrap();
+    let read = read_line(&line).unwrap();
+    assert!(matches!(read, Some(Record::Validation { loss, .. }) if loss.is_nan()));
+}
+
+#[test]
+fn a_newer_journal_is_told_apart_from_a_newer_record() {
+    assert_eq!(read_line(r#"{"type":"weather","sky":[1,{"a":null}]}"#), Ok(Some(Record::Unknown)));
+    assert_eq!(read_line(""), Ok(None));
+    let newer = r#"{"type":"header","version":3,"whatever":1}"#;
+    let expected =
+        PlanError::UnknownVersion { format: Header::FORMAT.into(), found: 3, expected: 1 };
+    assert_eq!(read_line(newer), Err(expected));
+}
+
+proptest! {
+    #[test]
+    fn actions_round_trip(stage in any::<usize>(), kind in 0_usize..9, micro_batch in any::<usize>()) {
+        let (kind, letters) = KINDS[kind];
+        let action = Action::new(stage, kind, micro_batch);
+        let text = action.to_string();
+        prop_assert_eq!(&text, &format!("{stage}{letters}{micro_batch}"));
+        prop_assert_eq!(text.parse::<Action>(), Ok(action));
+        let json = serde_json::to_string(&action).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Action>(&json).unwrap(), action);
+    }
+
+    #[test]
+    fn garbage_is_no_action(text in "[0-9]{0,25}[A-Z_é]{0,7}[0-9]{0,25}|.*") {
+        if let Ok(action) = text.parse::<Action>() {
+            let shown = action.to_string();
+            prop_assert_eq!(shown.parse::<Action>(), Ok(action));
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_plan_or_an_error(text in ".*") {
+        let _ = Plan::from_json(&text);
+        let _ = read_line(&text);
+    }
+
+    #[test]
+    fn a_damaged_plan_never_panics(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), "[0-9]{1,20}|[\\[\\]{},:\"FBIW-]|null"), 1..4),
+    ) {
+        let mut text = serde_json::to_string(&plan()).unwrap();
+        for (at, with) in edits {
+            let at = at.index(text.len());
+            text.replace_range(at..=at, &with);
+        }
+        if let Ok(plan) = Plan::from_json(&text) {
+            prop_assert!(plan.check(plan.stages.last().unwrap().layers.1).is_ok());
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What can go wrong between a person's files and a training: run files, texts, run directories,
+//! journals. Every message names the thing, the place and the way out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+use thiserror::Error;
+use trainyard_plan::PlanError;
+
+/// Everything the library part of the program refuses or reports.
+///
+/// It is also a [`miette::Diagnostic`], so a command turns it into a report with `?`; a problem in a
+/// run file then comes with the lines around it.
+#[derive(Debug, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Something in a run file, or in a `--set`, with the place where it stands.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Config(#[from] Box<ConfigProblem>),
+    /// A setting whose value makes no sense.
+    #[error("{key} is {value}, but must be {must}")]
+    BadValue {
+        /// Dotted name of the setting, such as `train.batch`.
+        key: String,
+        /// Its value, as text.
+        value: String,
+        /// What it must be.
+        must: String,
+    },
+    /// A plan, schedule, profile or journal line that is not sound, or a plan that does not fit.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A text that holds nothing.
+    #[error("{name} is empty; give a text with at least a few thousand characters")]
+    EmptyText {
+        /// The file, or the name of the built-in text.
+        name: String,
+    },
+    /// A text that is not UTF-8.
+    #[error(
+        "{name} is not UTF-8 text: the byte at offset {offset} (line {line}) cannot be read; \
+         convert it, for example with `iconv -t UTF-8`"
+    )]
+    NotUtf8 {
+        /// The file.
+        name: String,
+        /// Offset of the first bad byte, from 0.
+        offset: u64,
+        /// Its line, from 1.
+        line: u64,
+    },
+    /// A text with more distinct characters than the models here can name.
+    #[error(
+        "{name} has more than {limit} distinct characters, too many for a character-level model; \
+         is it really a text?"
+    )]
+    TooManyCharacters {
+        /// The file.
+        name: String,
+        /// The most there may be.
+        limit: usize,
+    },
+    /// A character the model has never seen.
+    #[error(
+        "the character {character:?} (number {position} of what was given) does not occur in \
+         {name}, so the model has no token for it; leave it out"
+    )]
+    UnknownCharacter {
+        /// The text the vocabulary comes from.
+        name: String,
+        /// The character.
+        character: char,
+        /// Its place in the given string, from 1.
+        position: usize,
+    },
+    /// A text too short for the context length.
+    #[error(
+        "{name} has {characters} characters, {part_characters} of them for {part}, but a context \
+         of {context} needs at least {needed}: use a longer text, a smaller model.context, or \
+         another data.validation_fraction"
+    )]
+    TextTooShort {
+        /// The file, or the name of the built-in text.
+        name: String,
+        /// Length of the whole text.
+        characters: u64,
+        /// `training` or `validation`.
+        part: &'static str,
+        /// Length of that part.
+        part_characters: u64,
+        /// Length of a window.
+        context: usize,
+        /// The fewest characters that part may have.
+        needed: u64,
+    },
+    /// A window that reaches past the end of the text.
+    #[error("{name} has {characters} characters; there are none at {start}..{end}")]
+    OutsideText {
+        /// The file, or the name of the built-in text.
+        name: String,
+        /// Length of the text.
+        characters: u64,
+        /// First character asked for.
+        start: u64,
+        /// One past the last character asked for.
+        end: u64,
+    },
+    /// A text that is no longer what it was when the training started.
+    #[error("{name} changed while it was in use; restore it, or start the training anew")]
+    TextChanged {
+        /// The file.
+        name: String,
+    },
+    /// A built-in text that does not exist.
+    #[error("there is no built-in text '{name}'; there are: {known}")]
+    UnknownBuiltin {
+        /// What was asked for.
+        name: String,
+        /// What exists.
+        known: String,
+    },
+    /// A directory that holds another run already.
+    #[error(
+        "{path} already holds a run ({found}); continue it with `trainyard resume {path}`, or name \
+         another directory with `--set run.dir=...`",
+        path = .path.display()
+    )]
+    RunExists {
+        /// The directory.
+        path: PathBuf,
+        /// The file that shows it.
+        found: String,
+    },
+    /// A directory that holds no run.
+    #[error(
+        "{path} is not a run directory: it has no {missing}; name a directory that `trainyard \
+         train` made",
+        path = .path.display()
+    )]
+    NotARun {
+        /// The directory.
+        path: PathBuf,
+        /// The file it lacks.
+        missing: String,
+    },
+    /// A directory another training writes to right now.
+    #[error(
+        "another training ({holder}) is writing to {path}; wait for it, stop it, or name another \
+         directory with `--set run.dir=...`",
+        path = .path.display()
+    )]
+    RunInUse {
+        /// The directory.
+        path: PathBuf,
+        /// The process that holds it, as far as it is known.
+        holder: String,
+    },
+    /// A `latest` file that leads nowhere.
+    #[error(
+        "{path} names '{found}', which {reason}; write the name of an existing checkpoint into it, \
+         such as checkpoints/step-000100",
+        path = .path.display()
+    )]
+    BadLatest {
+        /// The file.
+        path: PathBuf,
+        /// What stands in it.
+        found: String,
+        /// What is wrong with that.
+        reason: String,
+    },
+    /// A journal that cannot be read.
+    #[error("{path}, line {line}: {reason}", path = .path.display())]
+    Journal {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong, and the way out.
+        reason: String,
+    },
+    /// Reading or writing failed.
+    #[error("cannot {doing} {path}: {source}{}", way_out(.source), path = .path.display())]
+    Io {
+        /// What was tried: `read`, `write`, ….
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A problem in a run file or a `--set`, with the source it stands in.
+#[derive(Debug, Error, Diagnostic)]
+#[error("{message}")]
+pub struct ConfigProblem {
+    /// What is wrong, where, and the way out.
+    pub message: String,
+    /// The run file, or the text of the `--set`.
+    #[source_code]
+    pub source_code: Option<NamedSource<String>>,
+    /// The bytes of it that are wrong.
+    #[label("{label}")]
+    pub span: Option<SourceSpan>,
+    /// A word or two to stand beside them.
+    pub label: String,
+}
+
+impl RunError {
+    /// An input or output error, ready for `map_err`.
+    pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { doing, path, source }
+    }
+
+    /// A problem that has no place in a file, such as a setting that is missing.
+    #[must_use]
+    pub fn config(message: impl Into<String>) -> Self {
+        let message = message.into();
+        let label = String::new();
+        Self::from(Box::new(ConfigProblem { message, source_code: None, span: None, label }))
+    }
+
+    /// The exit code a program should end with: 1 failed, 2 wrong input, 3 it does not fit.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Plan(PlanError::DoesNotFit { .. }) => 3,
+            Self::TextChanged { .. } | Self::OutsideText { .. } | Self::RunInUse { .. } => 1,
+            Self::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// The remedy for the input and output errors that have one.
+fn way_out(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; free some space, or set train.keep_checkpoints lower, and resume"
+        }
+        io::ErrorKind::NotFound => "; check the name",
+        io::ErrorKind::PermissionDenied => "; check who may read and write it",
+        io::ErrorKind::ReadOnlyFilesystem => "; name a place that can be written to",
+        _ => "",
+    }
+}
+
+/// The text of a path for a message.
+pub(crate) fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

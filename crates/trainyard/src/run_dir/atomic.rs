@@ -1,0 +1,64 @@
+//! Writing a file so that nobody ever sees half of it.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::UNFINISHED;
+use crate::error::RunError;
+
+/// Writes a file beside its place, makes sure that it is on the disk, and puts it in the place of
+/// the old one. After a crash there is the old file or the new one. A link stays a link: what it
+/// leads to is replaced.
+///
+/// # Errors
+/// [`RunError::Io`]; the old file is then as it was.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let beside = name_beside(&target).map_err(RunError::io("write", path))?;
+    let result = write_whole(&beside, &target, bytes);
+    if result.is_err() {
+        // The first error is the one that matters, and it is on its way.
+        let _ = fs::remove_file(&beside);
+    }
+    result.map_err(RunError::io("write", path))
+}
+
+fn write_whole(beside: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create_new(beside)?;
+    if let Ok(about) = fs::metadata(target) {
+        if about.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        file.set_permissions(about.permissions())?;
+    }
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(beside, target)?;
+    sync_folder(target)
+}
+
+/// A name nobody else uses, in the same folder and so on the same file system.
+fn name_beside(target: &Path) -> io::Result<PathBuf> {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut beside = std::ffi::OsString::from(".");
+    beside.push(name);
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    beside.push(format!(".{}-{number}{UNFINISHED}", std::process::id()));
+    Ok(target.with_file_name(beside))
+}
+
+/// Makes a rename last; systems other than Unix do so by themselves.
+fn sync_folder(target: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        let folder = match target.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}

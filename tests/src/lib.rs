@@ -1,0 +1,156 @@
+//! Helpers for the end-to-end tests: the built programs, run as a person runs them.
+//!
+//! Each file in `tests/` is about one thing a person does. A test writes what it needs into a
+//! directory of its own ([`temp_dir`]), runs a program ([`trainyard`], [`run_ok`], [`run_fails`])
+//! and looks at what it printed and left behind ([`journal`]). Cargo does not build programs for
+//! tests of another package, so build them first; `scripts/test.sh` does.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "these are test helpers: a test that cannot be set up fails at once and says why"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().expect("the package `trainyard-tests` lies in the root").to_owned()
+}
+
+/// The program `trainyard`, ready for arguments.
+pub fn trainyard() -> Command {
+    program("trainyard")
+}
+
+/// The program `trainyard-studio`, ready for arguments.
+pub fn studio() -> Command {
+    program("trainyard-studio")
+}
+
+/// A program built beside this test: tests lie in `<target>/<profile>/deps/`, programs one up.
+fn program(name: &str) -> Command {
+    let test = std::env::current_exe().expect("a running test has a path");
+    let profile = test.ancestors().nth(2).expect("tests lie in `<target>/<profile>/deps/`");
+    let program = profile.join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(
+        program.is_file(),
+        "{} is not built; run `cargo build --release --no-default-features --workspace --bins` \
+         first, or let `scripts/test.sh` do it",
+        program.display()
+    );
+    let mut command = Command::new(program);
+    // What a program prints must not depend on who runs the tests.
+    command.env("NO_COLOR", "1").env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+/// A directory of the test's own, removed when the value is dropped.
+pub fn temp_dir() -> TempDir {
+    tempfile::Builder::new().prefix("trainyard-test-").tempdir().expect("a temporary directory")
+}
+
+/// Runs to the end, expects exit code 0, and gives what was printed on stdout.
+pub fn run_ok(command: &mut Command) -> String {
+    let output = run(command);
+    expect_code(command, &output, 0);
+    String::from_utf8(output.stdout).expect("stdout is UTF-8")
+}
+
+/// Runs to the end, expects this exit code and no panic, and gives what was printed on stderr.
+pub fn run_fails(command: &mut Command, code: i32) -> String {
+    let output = run(command);
+    expect_code(command, &output, code);
+    let stderr = String::from_utf8(output.stderr).expect("stderr is UTF-8");
+    assert!(!stderr.contains("panicked at"), "{command:?} panicked:\n{stderr}");
+    stderr
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"))
+}
+
+fn expect_code(command: &Command, output: &Output, code: i32) {
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{command:?} ended with {}\n--- stdout\n{}\n--- stderr\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+}
+
+/// Writes a text and a run file that trains a very small GPT on it, on two CPU devices, and gives
+/// the run file's path. `--set key=value` changes what a test is about.
+pub fn write_run_file(dir: &Path) -> PathBuf {
+    write(&dir.join("input.txt"), &"the train leaves when no track is overloaded\n".repeat(200));
+    let path = dir.join("run.toml");
+    write(&path, RUN_FILE);
+    path
+}
+
+const RUN_FILE: &str = r#"
+[model]
+kind = "gpt"
+layers = 2
+heads = 2
+width = 32
+context = 16
+
+[data]
+text = "input.txt"
+
+[train]
+steps = 4
+warmup = 1
+batch = 8
+micro_batches = 4
+
+[pipeline]
+schedule = "1f1b"
+
+[[device]]
+id = "left"
+adapter = "cpu"
+memory = "64 MiB"
+
+[[device]]
+id = "right"
+adapter = "cpu"
+memory = "64 MiB"
+"#;
+
+/// Every record of a run's journal, in the order it was written.
+pub fn journal(run_dir: &Path) -> Vec<Value> {
+    let path = run_dir.join("journal.jsonl");
+    read(&path)
+        .lines()
+        .enumerate()
+        .map(|(index, line)| {
+            serde_json::from_str(line)
+                .unwrap_or_else(|error| panic!("{}:{}: {error}: {line}", path.display(), index + 1))
+        })
+        .collect()
+}
+
+/// The journal's records of one type, such as `step`.
+pub fn journal_of(run_dir: &Path, kind: &str) -> Vec<Value> {
+    journal(run_dir).into_iter().filter(|record| record["type"] == kind).collect()
+}
+
+/// A text file as a whole.
+pub fn read(path: &Path) -> String {
+    std::fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text)
+        .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+}
