@@ -40,9 +40,10 @@ unset LP_NUM_THREADS
 export RUST_BACKTRACE="${RUST_BACKTRACE:-1}"
 say "Vulkan drivers: ${VK_DRIVER_FILES:-as the system finds them}"
 
-# Cargo builds no programs for the tests of another package, so build them first.
-say "building the programs"
-cargo build "${flags[@]}" --bins
+# Cargo builds no programs for the tests of another package, so build them first. With the tests,
+# so that both are built with the same features of what they share, and Burn only once.
+say "building the programs and the tests"
+cargo build "${flags[@]}" --bins --tests
 
 say "running the tests"
 tests=passed

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
+use trainyard_engine::EngineError;
+use trainyard_models::ModelError;
 use trainyard_plan::PlanError;
 
 /// Everything the library part of the program refuses or reports.
@@ -32,6 +34,20 @@ pub enum RunError {
     /// A plan, schedule, profile or journal line that is not sound, or a plan that does not fit.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// A device, a worker or a checkpoint.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A model that does not exist, or cannot have such a size.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A checkpoint or a text that does not belong to the run.
+    #[error("{what}; {remedy}")]
+    Mismatch {
+        /// What does not match.
+        what: String,
+        /// The way out.
+        remedy: &'static str,
+    },
     /// A text that holds nothing.
     #[error("{name} is empty; give a text with at least a few thousand characters")]
     EmptyText {
@@ -224,11 +240,27 @@ impl RunError {
         Self::from(Box::new(ConfigProblem { message, source_code: None, span: None, label }))
     }
 
+    /// Whether the reader of the program's output has gone.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// The exit code a program should end with: 1 failed, 2 wrong input, 3 it does not fit.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Plan(PlanError::DoesNotFit { .. }) => 3,
+            Self::Plan(PlanError::DoesNotFit { .. })
+            | Self::Engine(
+                EngineError::Plan(PlanError::DoesNotFit { .. }) | EngineError::OverBudget { .. },
+            ) => 3,
+            Self::Engine(
+                EngineError::Plan(_)
+                | EngineError::NoSuchAdapter { .. }
+                | EngineError::AmbiguousAdapter { .. }
+                | EngineError::Checkpoint { .. },
+            ) => 2,
+            Self::Engine(_) => 1,
             Self::TextChanged { .. } | Self::OutsideText { .. } | Self::RunInUse { .. } => 1,
             Self::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => 1,
             _ => 2,

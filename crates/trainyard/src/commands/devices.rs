@@ -2,10 +2,11 @@
 
 use std::io::Write;
 
-use miette::IntoDiagnostic;
 use trainyard_engine::discover::{self, ListOptions, Survey};
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{ComputeProbe, DeviceInfo, DeviceList, MemoryInfo, MemorySource};
+
+use crate::error::RunError;
 
 /// Lists the devices on `out`: as JSON ([`DeviceList`]) for machines, as a few lines each for
 /// people. With `probe`, each adapter first has to do a small computation, in a child process.
@@ -13,20 +14,22 @@ use trainyard_plan::{ComputeProbe, DeviceInfo, DeviceList, MemoryInfo, MemorySou
 /// # Errors
 ///
 /// If `out` cannot be written to.
-pub fn run(out: &mut impl Write, json: bool, probe: bool) -> miette::Result<()> {
+pub fn run(out: &mut impl Write, json: bool, probe: bool) -> Result<(), RunError> {
     let survey = discover::survey(&ListOptions { probe, ..ListOptions::default() });
-    if json {
+    let written = if json {
         // The warnings of a failing driver are in the log.
         let list = DeviceList::new(survey.devices);
-        serde_json::to_writer_pretty(&mut *out, &list).into_diagnostic()?;
-        writeln!(out).into_diagnostic()
+        serde_json::to_writer_pretty(&mut *out, &list)
+            .map_err(std::io::Error::from)
+            .and_then(|()| writeln!(out))
     } else {
-        print(out, &survey).into_diagnostic()
-    }
+        print(out, &survey)
+    };
+    written.map_err(RunError::io("write to", "the terminal"))
 }
 
 /// Writes the devices for people.
-fn print(out: &mut impl Write, survey: &Survey) -> std::io::Result<()> {
+pub fn print(out: &mut impl Write, survey: &Survey) -> std::io::Result<()> {
     for device in &survey.devices {
         print_device(out, device)?;
         writeln!(out)?;

@@ -5,6 +5,7 @@
 //! the number of the step alone, so a resumed run goes on with the very same batches.
 
 pub mod builtin;
+pub mod rows;
 mod scan;
 pub mod text;
 

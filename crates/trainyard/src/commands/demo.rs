@@ -1,0 +1,206 @@
+//! `trainyard demo`: everything at once, on a text that the program makes itself.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use trainyard_engine::discover::{self, ListOptions};
+use trainyard_plan::memory::human_bytes;
+use trainyard_plan::planner::{RecomputeChoice, fits_alone};
+use trainyard_plan::{ComputeProbe, text};
+
+use super::generate::Writer;
+use super::{devices, plan};
+use crate::cli::Output;
+use crate::config::{DeviceSection, RunConfig};
+use crate::error::RunError;
+use crate::interrupt::INTERRUPTED;
+use crate::run_dir::RunDir;
+use crate::train::train;
+use crate::yard::{Yard, default_devices};
+
+/// `trainyard demo`
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Steps to train
+    #[arg(long, default_value_t = 400)]
+    steps: u64,
+    /// Where to leave the run; the first free of runs/demo, runs/demo-2, … unless told otherwise
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+}
+
+/// The model is so many times larger than the memory of either device.
+const TOO_BIG: f64 = 1.6;
+
+/// Shows devices, plan, training, memory, a timeline, and what was learned.
+///
+/// # Errors
+/// As [`train()`].
+pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
+    let directory = demo.directory.clone().unwrap_or_else(free_directory);
+    let mut config = RunConfig::from_text(RUN_FILE, "demo.toml".as_ref(), &[])?;
+    config.train.steps = demo.steps.max(1);
+    config.train.decay_steps = config.train.steps;
+    config.train.warmup = config.train.warmup.min(config.train.steps - 1);
+    config.run.dir = std::path::absolute(&directory).map_err(RunError::io("find", &directory))?;
+    config.devices = demo_devices();
+
+    let output = Output::detect(false);
+    let out = &mut std::io::stdout();
+    let closed = |e| RunError::io("write to", "the terminal")(e);
+    heading(out, output, "The devices")?;
+    let survey = discover::survey(&ListOptions::default());
+    devices::print(out, &survey).map_err(closed)?;
+
+    let mut yard = Yard::make_up(config)?;
+    squeeze(&mut yard)?;
+    heading(out, output, "The plan")?;
+    let plan = yard.plan()?;
+    plan::print(out, &mut yard, &plan).map_err(closed)?;
+    writeln!(
+        out,
+        "\nThe budgets above are made up, so that the model fits on no device alone. Real ones come from the devices."
+    )
+    .map_err(closed)?;
+
+    heading(out, output, "The training")?;
+    let run = RunDir::create(&yard.config.run.dir, true)?;
+    let outcome = train(&yard, &plan, &run, false, output)?;
+    if !outcome.finished {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    heading(out, output, "One step, measured")?;
+    write!(out, "{}", text::timeline(&outcome.trace, outcome.step, 72, output.color()))
+        .map_err(closed)?;
+    heading(out, output, "Memory")?;
+    print_memory(out, &yard, &run).map_err(closed)?;
+
+    heading(out, output, "What it writes now")?;
+    let mut pipeline = yard.start(&plan)?;
+    if let Some((_, checkpoint)) = run.latest()? {
+        pipeline.load(&checkpoint)?;
+    }
+    let Some(text) = yard.data.text() else { return Ok(ExitCode::SUCCESS) };
+    let start: Vec<i32> = text.encode("\n")?.into_iter().map(u32::cast_signed).collect();
+    let random = ChaCha8Rng::seed_from_u64(yard.config.train.seed);
+    let writer = Writer { context: yard.context().unwrap_or(1), temperature: 0.7, random };
+    writer.write(&mut pipeline, start, 400, |token| {
+        let token = u32::try_from(token).unwrap_or(0);
+        write!(out, "{}", text.decode(&[token])).and_then(|()| out.flush()).map_err(closed)
+    })?;
+
+    heading(out, output, "Where to look next")?;
+    let path = directory.display();
+    writeln!(
+        out,
+        "trainyard generate {path} --prompt \"TRAIN \"     let it write more\n\
+         trainyard trace {path} -o trace.json          every action, for https://ui.perfetto.dev\n\
+         trainyard train {path}/run.toml --set run.dir=runs/mine --set train.steps=2000\n\
+         \u{20}                                             train longer; the file shows every setting"
+    )
+    .map_err(closed)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// nanoGPT's CPU setting on the text the program makes itself.
+const RUN_FILE: &str = r#"
+[model]
+kind = "gpt"
+layers = 4
+heads = 4
+width = 128
+context = 64
+
+[data]
+builtin = "yard"
+
+[train]
+batch = 12
+micro_batches = 4
+learning_rate = 2e-3
+warmup = 40
+validate_every = 100
+validate_batches = 10
+validate_whole_at_end = false
+"#;
+
+/// Every GPU on which compute works, and the CPU beside a single one; two halves of the CPU where
+/// there is none.
+fn demo_devices() -> Vec<DeviceSection> {
+    let mut devices = default_devices();
+    if devices.iter().all(|device| device.adapter == "cpu") {
+        return devices;
+    }
+    let working = discover::list(&ListOptions { probe: true, ..ListOptions::default() });
+    devices.retain(|device| {
+        working
+            .iter()
+            .any(|info| info.adapter == device.adapter && info.compute == ComputeProbe::Works)
+    });
+    let cpu = |id: &str| DeviceSection { id: id.to_owned(), ..DeviceSection::default() };
+    match devices.len() {
+        0 => vec![cpu("left"), cpu("right")],
+        1 => {
+            devices.push(cpu("cpu"));
+            devices
+        }
+        _ => devices,
+    }
+}
+
+/// Gives every device too little memory for the whole model.
+fn squeeze(yard: &mut Yard) -> Result<(), RunError> {
+    let schedule = trainyard_plan::Schedule::named("1f1b", 1, 1)?.name;
+    let micro_batches = yard.config.train.micro_batches;
+    for profile in yard.device_profiles()? {
+        let need =
+            fits_alone(&yard.profile, &profile, &schedule, micro_batches, RecomputeChoice::None)?;
+        let budget = (need.needed_bytes as f64 / TOO_BIG) as u64;
+        let device = yard.devices.iter_mut().find(|device| device.id == profile.id);
+        if let Some(device) = device {
+            device.budget_bytes = budget;
+        }
+    }
+    Ok(())
+}
+
+/// Predicted and measured peaks beside the budgets, from the journal.
+fn print_memory(out: &mut impl Write, yard: &Yard, run: &RunDir) -> std::io::Result<()> {
+    use trainyard_plan::journal::Record;
+    let records = crate::journal::read_journal(&run.journal()).unwrap_or_default();
+    for (index, device) in yard.devices.iter().enumerate() {
+        let last = records.iter().rev().find_map(|record| match record {
+            Record::Memory { device, peak_bytes, predicted_bytes, .. } if *device == index => {
+                Some((*peak_bytes, *predicted_bytes))
+            }
+            _ => None,
+        });
+        let Some((peak, predicted)) = last else { continue };
+        let [peak, predicted, budget] = [peak, predicted, device.budget_bytes].map(human_bytes);
+        writeln!(
+            out,
+            "{}: peak {peak} measured, {predicted} predicted, {budget} allowed",
+            device.id
+        )?;
+    }
+    Ok(())
+}
+
+fn heading(out: &mut impl Write, output: Output, text: &str) -> Result<(), RunError> {
+    let (bold, normal) = if output.color() { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
+    let rule = "─".repeat(72_usize.saturating_sub(text.chars().count() + 1));
+    writeln!(out, "\n{bold}{text}{normal} {rule}").map_err(RunError::io("write to", "the terminal"))
+}
+
+/// The first run directory of this name that nobody has used.
+fn free_directory() -> PathBuf {
+    let name = |number: u32| match number {
+        1 => PathBuf::from("runs/demo"),
+        _ => PathBuf::from(format!("runs/demo-{number}")),
+    };
+    (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(1))
+}

@@ -1,0 +1,162 @@
+//! `trainyard generate`: lets a trained language model write.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use burn::tensor::TensorData;
+use clap::Args;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use trainyard_engine::Pipeline;
+use trainyard_plan::Plan;
+
+use crate::cli::Sets;
+use crate::config::RunConfig;
+use crate::error::RunError;
+use crate::run_dir::RunDir;
+use crate::train::{CheckpointState, read_state};
+use crate::yard::Yard;
+
+/// `trainyard generate RUN_DIR --prompt …`
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// The run directory
+    #[arg(value_name = "RUN_DIR")]
+    directory: PathBuf,
+    /// What the text starts with
+    #[arg(long, default_value = "\n")]
+    prompt: String,
+    /// How many tokens (here: characters) to add
+    #[arg(long, default_value_t = 300)]
+    tokens: usize,
+    /// 0 always takes the likeliest token, 1 samples as the model says, more is wilder
+    #[arg(long, default_value_t = 0.8)]
+    temperature: f64,
+    /// The same seed gives the same text
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    sets: Sets,
+}
+
+/// Loads the newest checkpoint onto the run's devices and writes to standard output.
+///
+/// # Errors
+/// When the directory holds no run or checkpoint, the prompt has unknown characters, or a device
+/// fails.
+pub fn run(command: &Generate) -> Result<(), RunError> {
+    let temperature = command.temperature;
+    if !(temperature.is_finite() && temperature >= 0.0) {
+        return Err(RunError::BadValue {
+            key: "--temperature".to_owned(),
+            value: temperature.to_string(),
+            must: "0 or more".to_owned(),
+        });
+    }
+    let directory = RunDir::open(&command.directory)?;
+    let (_, checkpoint) = directory.latest()?.ok_or_else(|| RunError::NotARun {
+        path: command.directory.clone(),
+        missing: "checkpoint yet".to_owned(),
+    })?;
+    let state = read_state(&checkpoint)?;
+    let config = RunConfig::load(&directory.run_file(), &command.sets.sets)?;
+    let vocabulary: Vec<char> = state.vocabulary.chars().collect();
+    if vocabulary.is_empty() {
+        return Err(RunError::Mismatch {
+            what: format!("{} was not trained on text", command.directory.display()),
+            remedy: "generate needs a run of a language model",
+        });
+    }
+    let prompt = encode(&state, &command.prompt)?;
+    let mut yard = Yard::for_inference(config, vocabulary.len())?;
+    let plan = if command.sets.sets.is_empty() { run_plan(&directory)? } else { yard.plan()? };
+    let mut pipeline = yard.start(&plan)?;
+    pipeline.load(&checkpoint)?;
+    let context = yard.context().unwrap_or(1);
+    let writer = Writer { context, temperature, random: ChaCha8Rng::seed_from_u64(command.seed) };
+    let out = &mut std::io::stdout();
+    let failed = |e| RunError::io("write to", "the terminal")(e);
+    write!(out, "{}", command.prompt).map_err(failed)?;
+    writer.write(&mut pipeline, prompt, command.tokens, |token| {
+        let character = vocabulary.get(token).copied().unwrap_or('\u{fffd}');
+        write!(out, "{character}").and_then(|()| out.flush()).map_err(failed)
+    })?;
+    writeln!(std::io::stdout()).map_err(failed)
+}
+
+/// Samples from a pipeline.
+pub struct Writer {
+    /// Tokens the model sees at once.
+    pub context: usize,
+    /// 0 for the likeliest token.
+    pub temperature: f64,
+    /// Where chance comes from.
+    pub random: ChaCha8Rng,
+}
+
+impl Writer {
+    /// Adds tokens one by one and hands each to `each`.
+    ///
+    /// # Errors
+    /// When a device fails, or `each` does.
+    pub fn write(
+        mut self,
+        pipeline: &mut Pipeline,
+        mut tokens: Vec<i32>,
+        more: usize,
+        mut each: impl FnMut(usize) -> Result<(), RunError>,
+    ) -> Result<(), RunError> {
+        for _ in 0..more {
+            let window = &tokens[tokens.len().saturating_sub(self.context)..];
+            let input = TensorData::new(window.to_vec(), [1, window.len()]);
+            let output = pipeline.output(&[input])?;
+            let logits: Vec<f32> = output.iter().flat_map(|data| data.iter::<f32>()).collect();
+            // The last position's row says what comes next.
+            let row =
+                &logits[logits.len() / window.len().max(1) * (window.len().saturating_sub(1))..];
+            let token = self.choose(row);
+            each(token)?;
+            tokens.push(i32::try_from(token).unwrap_or(0));
+        }
+        Ok(())
+    }
+
+    fn choose(&mut self, logits: &[f32]) -> usize {
+        let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        if self.temperature == 0.0 {
+            return logits.iter().position(|&logit| logit >= greatest).unwrap_or(0);
+        }
+        let weight = |logit: &f32| (f64::from(logit - greatest) / self.temperature).exp();
+        let mut left = self.random.random::<f64>() * logits.iter().map(weight).sum::<f64>();
+        for (token, logit) in logits.iter().enumerate() {
+            left -= weight(logit);
+            if left <= 0.0 {
+                return token;
+            }
+        }
+        logits.len().saturating_sub(1)
+    }
+}
+
+/// The plan a run was trained with.
+fn run_plan(directory: &RunDir) -> Result<Plan, RunError> {
+    let path = directory.plan();
+    let text = std::fs::read_to_string(&path).map_err(RunError::io("read the plan", &path))?;
+    Ok(Plan::from_json(&text)?)
+}
+
+/// The prompt's tokens; an empty prompt starts with the first character the model knows.
+fn encode(state: &CheckpointState, prompt: &str) -> Result<Vec<i32>, RunError> {
+    let token = |(index, character): (usize, char)| {
+        let found = state.vocabulary.chars().position(|known| known == character);
+        found.and_then(|token| i32::try_from(token).ok()).ok_or_else(|| {
+            RunError::UnknownCharacter {
+                name: "the text it was trained on".to_owned(),
+                character,
+                position: index + 1,
+            }
+        })
+    };
+    let tokens: Vec<i32> = prompt.chars().enumerate().map(token).collect::<Result<_, _>>()?;
+    Ok(if tokens.is_empty() { vec![0] } else { tokens })
+}

@@ -1,0 +1,55 @@
+//! `trainyard trace`: the journal as a trace that opens in Perfetto.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use trainyard_plan::{Trace, chrome};
+
+use crate::error::RunError;
+use crate::journal::read_journal;
+use crate::run_dir::{RunDir, write_atomic};
+
+/// `trainyard trace RUN_DIR -o trace.json`
+#[derive(Debug, Args)]
+pub struct TraceCommand {
+    /// The run directory
+    #[arg(value_name = "RUN_DIR")]
+    directory: PathBuf,
+    /// Where to write the trace; trace.json in the run directory unless told otherwise
+    #[arg(short, long, value_name = "TRACE.json")]
+    output: Option<PathBuf>,
+    /// The first step to show
+    #[arg(long, value_name = "STEP", default_value_t = 1)]
+    from: u64,
+    /// The last step to show
+    #[arg(long, value_name = "STEP", default_value_t = u64::MAX, hide_default_value = true)]
+    to: u64,
+}
+
+/// Writes the trace.
+///
+/// # Errors
+/// When the directory holds no run, its journal cannot be read, or it has no such steps.
+pub fn run(command: &TraceCommand) -> Result<(), RunError> {
+    let directory = RunDir::open(&command.directory)?;
+    let records = read_journal(&directory.journal())?;
+    let mut trace = Trace::from_journal(records.iter());
+    trace.events.retain(|event| (command.from..=command.to).contains(&event.step));
+    let Some(start) = trace.events.iter().map(|event| event.start_ns).min() else {
+        return Err(RunError::config(format!(
+            "the journal of {} has no actions of the steps asked for",
+            command.directory.display()
+        )));
+    };
+    let end = trace.events.iter().map(|event| event.end_ns).max().unwrap_or(start);
+    trace.memory.retain(|sample| (start..=end).contains(&sample.at_ns));
+    let path = command.output.clone().unwrap_or_else(|| directory.trace());
+    write_atomic(&path, chrome::to_string(&trace).as_bytes())?;
+    println!(
+        "{} events of {} devices in {}; open it at https://ui.perfetto.dev",
+        trace.events.len(),
+        trace.devices.len(),
+        path.display()
+    );
+    Ok(())
+}

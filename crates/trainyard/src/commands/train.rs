@@ -1,0 +1,92 @@
+//! `trainyard train` and `trainyard resume`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::cli::{Output, RunFile, Sets};
+use crate::config::RunConfig;
+use crate::error::RunError;
+use crate::interrupt::INTERRUPTED;
+use crate::run_dir::RunDir;
+use crate::train::{Outcome, train};
+use crate::yard::Yard;
+
+/// `trainyard train RUN.toml`
+#[derive(Debug, Args)]
+pub struct Train {
+    #[command(flatten)]
+    run: RunFile,
+    /// Run this plan instead of making one
+    #[arg(long, value_name = "PLAN.json")]
+    plan: Option<PathBuf>,
+    /// Go on where the run directory's newest checkpoint ends
+    #[arg(long)]
+    resume: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// `trainyard resume RUN_DIR`
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The run directory
+    #[arg(value_name = "RUN_DIR")]
+    directory: PathBuf,
+    #[command(flatten)]
+    sets: Sets,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Trains what a run file describes.
+///
+/// # Errors
+/// As [`train()`].
+pub fn run(command: &Train) -> Result<ExitCode, RunError> {
+    let mut config = RunConfig::load(&command.run.file, &command.run.sets.sets)?;
+    if let Some(plan) = &command.plan {
+        config.pipeline.plan = Some(std::path::absolute(plan).map_err(RunError::io("find", plan))?);
+    }
+    start(config, command.resume, Output::detect(command.json))
+}
+
+/// Goes on with a training.
+///
+/// # Errors
+/// As [`train()`]; when the directory holds no run.
+pub fn resume(command: &Resume) -> Result<ExitCode, RunError> {
+    let directory = RunDir::open(&command.directory)?;
+    let mut config = RunConfig::load(&directory.run_file(), &command.sets.sets)?;
+    // The directory may have been moved since.
+    config.run.dir = std::path::absolute(&command.directory)
+        .map_err(RunError::io("find", &command.directory))?;
+    start(config, true, Output::detect(command.json))
+}
+
+fn start(config: RunConfig, resume: bool, output: Output) -> Result<ExitCode, RunError> {
+    let mut yard = Yard::make_up(config)?;
+    // Before anything is written: a plan that does not fit leaves no directory behind.
+    let plan = yard.plan()?;
+    yard.check_fit(&plan)?;
+    let directory = RunDir::create(&yard.config.run.dir, !resume)?;
+    let outcome = train(&yard, &plan, &directory, resume, output)?;
+    if output != Output::Json {
+        print_outcome(&outcome, &directory);
+    }
+    Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
+}
+
+fn print_outcome(outcome: &Outcome, directory: &RunDir) {
+    let path = directory.path().display();
+    if !outcome.finished {
+        eprintln!("stopped after step {}; go on with: trainyard resume {path}", outcome.step);
+        return;
+    }
+    let loss = outcome.validation_loss;
+    let loss = loss.map_or_else(String::new, |loss| format!(", validation loss {loss:.4}"));
+    eprintln!("finished {} steps{loss}; everything is in {path}", outcome.step);
+}

@@ -1,0 +1,176 @@
+//! What a person sees while it trains: bars on a terminal, lines in a log, JSON for a program.
+
+use std::io::Write;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use trainyard_plan::journal::{Header, Record, State};
+use trainyard_plan::memory::human_bytes;
+
+use crate::cli::Output;
+
+/// Shows the run's records in the way that fits.
+pub(crate) struct Progress {
+    output: Output,
+    steps: u64,
+    bars: Option<Bars>,
+    device_names: Vec<String>,
+    /// The newest memory figures, for plain lines.
+    memory: std::cell::RefCell<Vec<(u64, u64)>>,
+    budgets: Vec<u64>,
+    validation: std::cell::Cell<Option<f64>>,
+}
+
+struct Bars {
+    all: MultiProgress,
+    steps: ProgressBar,
+    devices: Vec<ProgressBar>,
+}
+
+impl Progress {
+    pub(crate) fn start(output: Output, header: &Header) -> Self {
+        let longest =
+            header.devices.iter().map(|device| device.id.chars().count()).max().unwrap_or(0);
+        let device_names: Vec<_> =
+            header.devices.iter().map(|device| format!("{:longest$}", device.id)).collect();
+        Self {
+            output,
+            steps: header.steps,
+            bars: (output == Output::Terminal).then(|| Bars::new(header, &device_names)),
+            memory: vec![(0, 0); header.devices.len()].into(),
+            budgets: header.devices.iter().map(|device| device.budget_bytes).collect(),
+            device_names,
+            validation: None.into(),
+        }
+    }
+
+    pub(crate) fn record(&self, record: &Record) {
+        match self.output {
+            Output::Json => self.print_json(record),
+            Output::Plain => self.print_line(record),
+            Output::Terminal => self.move_bars(record),
+        }
+    }
+
+    /// Takes the bars away.
+    pub(crate) fn finish(&self) {
+        if let Some(bars) = &self.bars {
+            bars.steps.finish();
+            bars.devices.iter().for_each(ProgressBar::finish);
+        }
+    }
+
+    fn print_json(&self, record: &Record) {
+        if let Ok(line) = serde_json::to_string(record) {
+            // A reader that has gone does not stop a training.
+            let _written = writeln!(std::io::stdout(), "{line}").is_ok();
+        }
+    }
+
+    fn print_line(&self, record: &Record) {
+        match record {
+            Record::Memory { device, in_use_bytes, peak_bytes, .. } => {
+                if let Some(memory) = self.memory.borrow_mut().get_mut(*device) {
+                    *memory = (*in_use_bytes, *peak_bytes);
+                }
+            }
+            Record::Step { step, loss, tokens_per_s, .. } => {
+                // Some twenty lines a run, and the first steps.
+                let every = (self.steps / 20).max(1);
+                if *step == 1 || step.is_multiple_of(every) {
+                    let memory = self.memory_text();
+                    eprintln!(
+                        "step {step}/{}  loss {loss:.4}  {tokens_per_s:.0} tokens/s  {memory}",
+                        self.steps
+                    );
+                }
+            }
+            other => {
+                if let Some(line) = self.sentence(other) {
+                    eprintln!("{line}");
+                }
+            }
+        }
+    }
+
+    fn memory_text(&self) -> String {
+        let memory = self.memory.borrow();
+        let of_device = |((name, (_, peak)), budget): ((&String, &(u64, u64)), &u64)| {
+            format!("{} {} of {}", name.trim_end(), human_bytes(*peak), human_bytes(*budget))
+        };
+        let all = self.device_names.iter().zip(memory.iter()).zip(&self.budgets).map(of_device);
+        all.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Records that are worth a line of their own.
+    fn sentence(&self, record: &Record) -> Option<String> {
+        match record {
+            Record::Validation { step, loss, tokens, whole, .. } => {
+                let scope = if *whole { "the whole validation data" } else { "a part" };
+                Some(format!("step {step}  validation loss {loss:.4} ({tokens} tokens, {scope})"))
+            }
+            Record::Checkpoint { step, path, .. } => Some(format!("step {step}  saved {path}")),
+            Record::State { state: State::Stopped, message, .. } => Some(message.clone()),
+            _ => None,
+        }
+    }
+
+    fn move_bars(&self, record: &Record) {
+        let Some(bars) = &self.bars else { return };
+        match record {
+            Record::Step { step, loss, tokens_per_s, .. } => {
+                bars.steps.set_position(*step);
+                let validation = self
+                    .validation
+                    .get()
+                    .map_or_else(String::new, |v| format!("  validation {v:.3}"));
+                bars.steps
+                    .set_message(format!("loss {loss:.3}{validation}  {tokens_per_s:.0} tokens/s"));
+            }
+            Record::Memory { device, in_use_bytes, peak_bytes, .. } => {
+                if let Some(bar) = bars.devices.get(*device) {
+                    bar.set_position(*in_use_bytes);
+                    let budget = human_bytes(bar.length().unwrap_or(0));
+                    let now = human_bytes(*in_use_bytes);
+                    bar.set_message(format!(
+                        "{now} of {budget}, peak {}",
+                        human_bytes(*peak_bytes)
+                    ));
+                }
+            }
+            Record::Validation { loss, .. } => {
+                self.validation.set(Some(*loss));
+                self.above_bars(record);
+            }
+            other => self.above_bars(other),
+        }
+    }
+
+    fn above_bars(&self, record: &Record) {
+        if let (Some(bars), Some(line)) = (&self.bars, self.sentence(record)) {
+            // A terminal that cannot be written to has nobody before it.
+            let _written = bars.all.println(line).is_ok();
+        }
+    }
+}
+
+impl Bars {
+    fn new(header: &Header, device_names: &[String]) -> Self {
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let style = |template: &str| {
+            let style = ProgressStyle::with_template(template);
+            style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─")
+        };
+        let steps = all.add(ProgressBar::new(header.steps));
+        steps.set_style(style("step {pos}/{len} {bar:24.cyan/dim} {msg}  {eta} left"));
+        steps.set_position(header.first_step);
+        steps.reset_eta();
+        let of_device = |(device, name): (&trainyard_plan::journal::HeaderDevice, &String)| {
+            let bar = all.add(ProgressBar::new(device.budget_bytes));
+            bar.set_style(style("  {prefix} {bar:24.green/dim} {msg}"));
+            bar.set_prefix(name.clone());
+            bar
+        };
+        let devices = header.devices.iter().zip(device_names).map(of_device).collect();
+        Self { all, steps, devices }
+    }
+}

@@ -1,0 +1,342 @@
+//! The training loop: steps, validation, checkpoints, journal.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use trainyard_engine::{EngineError, Pipeline, StepResult, checkpoint};
+use trainyard_plan::journal::{Header, HeaderDevice, Record, State};
+use trainyard_plan::{Plan, Trace, chrome};
+
+use crate::cli::Output;
+use crate::error::RunError;
+use crate::interrupt::Interrupt;
+use crate::journal::JournalWriter;
+use crate::learning_rate::learning_rate;
+use crate::progress::Progress;
+use crate::run_dir::{RunDir, write_atomic};
+use crate::yard::Yard;
+
+/// How a training ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Whether all steps are done; otherwise somebody stopped it.
+    pub finished: bool,
+    /// Steps done.
+    pub step: u64,
+    /// The last validation.
+    pub validation_loss: Option<f64>,
+    /// The last steps, for a picture.
+    pub trace: Trace,
+}
+
+/// What a checkpoint says beside the weights.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointState {
+    /// The text's characters in the order of their tokens; empty where there is no text.
+    pub vocabulary: String,
+    /// Fingerprint of the text.
+    pub text: String,
+}
+
+/// Steps whose events are kept for `trace.json` and for pictures.
+const TRACED_STEPS: u64 = 10;
+
+struct Training<'a> {
+    yard: &'a Yard,
+    plan: &'a Plan,
+    pipeline: Pipeline,
+    directory: &'a RunDir,
+    journal: JournalWriter,
+    progress: Progress,
+    trace: Trace,
+    started: Instant,
+    /// The pipeline's clock started this much after the journal's.
+    pipeline_offset_ns: u64,
+    step: u64,
+    validation_loss: Option<f64>,
+    /// The newest step that is safe on disk.
+    saved_step: Option<u64>,
+}
+
+/// Trains until all steps are done or somebody presses Ctrl-C.
+///
+/// # Errors
+/// Whatever ends a training early; the journal's last line says it too. Checkpoints made before
+/// stay as they are.
+pub fn train(
+    yard: &Yard,
+    plan: &Plan,
+    directory: &RunDir,
+    resume: bool,
+    output: Output,
+) -> Result<Outcome, RunError> {
+    let interrupt = Interrupt::listen()?;
+    let started = Instant::now();
+    let checkpoint = if resume { directory.latest()? } else { None };
+    let first_step = checkpoint.as_ref().map_or(0, |(step, _)| *step);
+    write_atomic(&directory.run_file(), yard.config.to_toml()?.as_bytes())?;
+    let plan_text =
+        serde_json::to_string_pretty(plan).map_err(|e| RunError::config(e.to_string()))?;
+    write_atomic(&directory.plan(), plan_text.as_bytes())?;
+
+    let mut journal = JournalWriter::open(&directory.journal())?;
+    let header = header(yard, plan, first_step);
+    journal.write(&Record::Header(header.clone()))?;
+    journal.flush()?;
+    let progress = Progress::start(output, &header);
+    if output == Output::Json {
+        progress.record(&Record::Header(header.clone()));
+    }
+    let pipeline = match yard.start(plan) {
+        Ok(pipeline) => pipeline,
+        Err(error) => {
+            let failed = state_record(started, State::Failed, first_step, &error.to_string());
+            journal.write(&failed)?;
+            journal.flush()?;
+            return Err(error);
+        }
+    };
+    let devices = Trace::from_journal(std::iter::once(&Record::Header(header))).devices;
+    let mut training = Training {
+        yard,
+        plan,
+        pipeline_offset_ns: nanoseconds(pipeline.origin().saturating_duration_since(started)),
+        pipeline,
+        directory,
+        journal,
+        progress,
+        trace: Trace { devices, ..Trace::default() },
+        started,
+        step: first_step,
+        validation_loss: None,
+        saved_step: checkpoint.as_ref().map(|(step, _)| *step),
+    };
+    let result = match checkpoint {
+        Some((_, path)) => training.load(&path).and_then(|()| training.run(&interrupt)),
+        None => training.run(&interrupt),
+    };
+    if let Err(error) = &result {
+        // The error itself matters more than a journal that cannot be written any more.
+        let _written = training.say(State::Failed, &error.to_string()).is_ok();
+    }
+    training.progress.finish();
+    result.map(|finished| Outcome {
+        finished,
+        step: training.step,
+        validation_loss: training.validation_loss,
+        trace: std::mem::take(&mut training.trace),
+    })
+}
+
+impl Training<'_> {
+    /// True when all steps are done, false when somebody stopped it.
+    fn run(&mut self, interrupt: &Interrupt) -> Result<bool, RunError> {
+        let config = &self.yard.config;
+        let train = &config.train;
+        self.say(State::Running, "")?;
+        let mut next = self.yard.data.train(config, self.step + 1)?;
+        while self.step < train.steps {
+            let step = self.step + 1;
+            let rate = learning_rate(train, step);
+            let before = Instant::now();
+            let result = self.pipeline.step(step, rate, std::mem::take(&mut next))?;
+            let took = nanoseconds(before.elapsed());
+            self.step = step;
+            self.note(result, rate, took)?;
+            if step < train.steps {
+                next = self.yard.data.train(config, step + 1)?;
+            }
+            let last = step == train.steps;
+            if last || (train.validate_every > 0 && step.is_multiple_of(train.validate_every)) {
+                self.validate(last && train.validate_whole_at_end)?;
+            }
+            let stopped = interrupt.asked() && !last;
+            let due = train.checkpoint_every > 0 && step.is_multiple_of(train.checkpoint_every);
+            if last || due || stopped {
+                self.save()?;
+            }
+            if stopped {
+                let path = self.directory.path().display();
+                self.say(State::Stopped, &format!("go on with: trainyard resume {path}"))?;
+                return Ok(false);
+            }
+        }
+        if self.saved_step != Some(self.step) {
+            self.save()?;
+        }
+        let mut text = String::new();
+        if chrome::write_chrome(&self.trace, &mut text).is_ok() {
+            write_atomic(&self.directory.trace(), text.as_bytes())?;
+        }
+        self.say(State::Finished, "")?;
+        Ok(true)
+    }
+
+    /// Puts a step into the journal and before the person's eyes.
+    fn note(
+        &mut self,
+        mut result: StepResult,
+        learning_rate: f64,
+        step_ns: u64,
+    ) -> Result<(), RunError> {
+        let rows = self.yard.config.train.batch as u64;
+        let tokens = rows * self.yard.data.tokens_per_row();
+        let record = Record::Step {
+            at_ns: self.now(),
+            step: self.step,
+            loss: result.loss,
+            learning_rate,
+            grad_norm: result.gradient_norm,
+            step_ns,
+            tokens_per_s: tokens as f64 / (step_ns.max(1) as f64 / 1e9),
+        };
+        self.tell(&record)?;
+        for event in &mut result.measured.events {
+            event.start_ns += self.pipeline_offset_ns;
+            event.end_ns += self.pipeline_offset_ns;
+            self.journal.write(&Record::Action(event.clone()))?;
+        }
+        for sample in &mut result.measured.memory {
+            sample.at_ns += self.pipeline_offset_ns;
+        }
+        for (device, usage) in result.measured.usage.iter().enumerate() {
+            let Some((_, peak_bytes)) = *usage else { continue };
+            let predicted_bytes = self.pipeline.needs().get(device).map_or(0, |n| n.needed_bytes);
+            let samples = result.measured.memory.iter().filter(|sample| sample.device == device);
+            let record = |at_ns, in_use_bytes| Record::Memory {
+                at_ns,
+                device,
+                in_use_bytes,
+                reserved_bytes: None,
+                peak_bytes,
+                predicted_bytes,
+            };
+            let records: Vec<_> = samples.map(|s| record(s.at_ns, s.in_use_bytes)).collect();
+            for (index, record) in records.iter().enumerate() {
+                self.journal.write(record)?;
+                if index + 1 == records.len() {
+                    self.progress.record(record);
+                }
+            }
+        }
+        if self.step + TRACED_STEPS > self.yard.config.train.steps {
+            self.trace.events.append(&mut result.measured.events);
+            self.trace.memory.append(&mut result.measured.memory);
+        } else {
+            self.trace.events = result.measured.events;
+            self.trace.memory = result.measured.memory;
+        }
+        self.journal.flush()
+    }
+
+    fn validate(&mut self, whole: bool) -> Result<(), RunError> {
+        let config = &self.yard.config;
+        let batches = config.train.validate_batches;
+        let limit = (!whole && batches > 0).then_some(batches);
+        let (mut sum, mut rows) = (0.0, 0_u64);
+        for micro_batches in self.yard.data.validation(config, limit) {
+            let micro_batches = micro_batches?;
+            let here: usize = micro_batches.iter().map(|micro_batch| micro_batch.rows).sum();
+            sum += self.pipeline.evaluate(micro_batches)? * here as f64;
+            rows += here as u64;
+        }
+        let loss = sum / rows.max(1) as f64;
+        self.validation_loss = Some(loss);
+        let tokens = rows * self.yard.data.tokens_per_row();
+        let whole = limit.is_none();
+        self.tell(&Record::Validation { at_ns: self.now(), step: self.step, loss, tokens, whole })
+    }
+
+    fn save(&mut self) -> Result<(), RunError> {
+        let text = self.yard.data.text();
+        let state = CheckpointState {
+            vocabulary: text.map_or_else(String::new, |text| text.vocabulary().iter().collect()),
+            text: text.map_or_else(String::new, |text| text.fingerprint().to_owned()),
+        };
+        let state = serde_json::to_value(state).map_err(|e| RunError::config(e.to_string()))?;
+        self.pipeline.save(&self.directory.checkpoint(self.step), self.step, state)?;
+        self.directory.set_latest(self.step)?;
+        self.directory.prune_checkpoints(self.yard.config.train.keep_checkpoints)?;
+        self.saved_step = Some(self.step);
+        let path = RunDir::checkpoint_name(self.step);
+        self.tell(&Record::Checkpoint { at_ns: self.now(), step: self.step, path })?;
+        self.journal.sync()
+    }
+
+    fn load(&mut self, path: &std::path::Path) -> Result<(), RunError> {
+        let state = read_state(path)?;
+        if let Some(text) = self.yard.data.text()
+            && (text.fingerprint() != state.text)
+        {
+            return Err(RunError::Mismatch {
+                what: format!("{} is not the text this run was trained on", text.name()),
+                remedy: "give it the same text, or start a new run in another directory",
+            });
+        }
+        self.pipeline.load(path)?;
+        Ok(())
+    }
+
+    fn say(&mut self, state: State, message: &str) -> Result<(), RunError> {
+        let record = state_record(self.started, state, self.step, message);
+        self.tell(&record)?;
+        self.journal.sync()
+    }
+
+    fn tell(&mut self, record: &Record) -> Result<(), RunError> {
+        self.progress.record(record);
+        self.journal.write(record)?;
+        self.journal.flush()
+    }
+
+    fn now(&self) -> u64 {
+        nanoseconds(self.started.elapsed())
+    }
+}
+
+/// What a checkpoint says beside the weights.
+///
+/// # Errors
+/// [`EngineError::Checkpoint`] when it is not whole or not one of this program.
+pub fn read_state(path: &std::path::Path) -> Result<CheckpointState, RunError> {
+    let manifest = checkpoint::read_manifest(path)?;
+    let state =
+        serde_json::from_value(manifest.state).map_err(|error| EngineError::Checkpoint {
+            path: path.to_owned(),
+            reason: format!("its manifest does not say what it was trained on: {error}"),
+        })?;
+    Ok(state)
+}
+
+fn state_record(started: Instant, state: State, step: u64, message: &str) -> Record {
+    let at_ns = nanoseconds(started.elapsed());
+    Record::State { at_ns, state, step, message: message.to_owned() }
+}
+
+fn header(yard: &Yard, plan: &Plan, first_step: u64) -> Header {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let of_rank = |actions: &Vec<trainyard_plan::Action>| {
+        let id = actions.first().and_then(|a| plan.stages.get(a.stage)).map(|s| s.device.as_str());
+        let device = yard.devices.iter().find(|device| Some(device.id.as_str()) == id);
+        device.map(|device| HeaderDevice {
+            id: device.id.clone(),
+            name: device.hardware.name.clone(),
+            budget_bytes: device.budget_bytes,
+        })
+    };
+    Header {
+        format: Header::FORMAT.to_owned(),
+        version: Header::VERSION,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        started_unix_ms: u64::try_from(now.as_millis()).unwrap_or(0),
+        first_step,
+        steps: yard.config.train.steps,
+        model: plan.model.clone(),
+        parameters: yard.parameters(),
+        devices: plan.schedule.ranks.iter().filter_map(of_rank).collect(),
+    }
+}
+
+fn nanoseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,393 @@
+//! Makes up the yard: from a run file to data, model, devices and plan.
+
+use std::sync::Arc;
+
+use burn::tensor::TensorData;
+use trainyard_engine::discover::{self, ListOptions, select};
+use trainyard_engine::{AdamW, Device, MicroBatch, Model, Options, Pipeline, measure};
+use trainyard_models::registry::{self, ModelOptions};
+use trainyard_plan::planner::{self, PlanRequest};
+use trainyard_plan::{Api, DeviceInfo, DeviceKind, DeviceProfile, ModelProfile, Plan};
+
+use crate::config::{DeviceSection, RecomputeChoice, RunConfig};
+use crate::data::rows::{RowBatch, RowTask};
+use crate::data::{CharText, TextDataset, TokenBatch, builtin_text};
+use crate::error::RunError;
+
+/// What a model learns from.
+pub enum Data {
+    /// Windows of a text.
+    Text(TextDataset),
+    /// Rows of a small task.
+    Rows {
+        /// The task.
+        task: RowTask,
+        /// `[inputs, outputs]` of the model.
+        shape: [usize; 2],
+    },
+}
+
+/// A device of the run, not yet opened.
+#[derive(Clone, Debug)]
+pub struct YardDevice {
+    /// Its id.
+    pub id: String,
+    /// The hardware.
+    pub hardware: DeviceInfo,
+    /// Its budget, bytes.
+    pub budget_bytes: u64,
+    /// Threads of a CPU device.
+    pub threads: usize,
+    /// Given or measured; None until somebody needs it.
+    pub speed: Option<f64>,
+}
+
+/// Everything a training needs, and nothing on any device yet.
+pub struct Yard {
+    /// The run file.
+    pub config: RunConfig,
+    /// The data.
+    pub data: Data,
+    /// The model.
+    pub model: Arc<dyn Model>,
+    /// What its layers cost at the micro-batch size of the run.
+    pub profile: ModelProfile,
+    /// The devices.
+    pub devices: Vec<YardDevice>,
+}
+
+impl Yard {
+    /// Reads the data, checks the model, finds the devices.
+    ///
+    /// # Errors
+    /// Whatever is wrong with one of them, with its place and remedy.
+    pub fn make_up(config: RunConfig) -> Result<Self, RunError> {
+        let options = model_options(&config)?;
+        let (data, vocabulary) = data(&config, &options)?;
+        let model = registry::model(options, vocabulary)?;
+        Self::with_model(config, data, model)
+    }
+
+    /// The same for a model whose data need not be there: for generating.
+    ///
+    /// # Errors
+    /// As [`Self::make_up`].
+    pub fn for_inference(config: RunConfig, vocabulary: usize) -> Result<Self, RunError> {
+        let options = model_options(&config)?;
+        let model = registry::model(options, Some(vocabulary))?;
+        let task = RowTask::named("waves", 1, 1)?;
+        Self::with_model(config, Data::Rows { task, shape: [1, 1] }, model)
+    }
+
+    fn with_model(config: RunConfig, data: Data, model: Arc<dyn Model>) -> Result<Self, RunError> {
+        let profile = model.profile(config.rows_of_micro_batch());
+        let devices = devices(&config)?;
+        Ok(Self { config, data, model, profile, devices })
+    }
+
+    /// The plan of the run file, or the one the planner makes.
+    ///
+    /// # Errors
+    /// [`trainyard_plan::PlanError::DoesNotFit`] when the devices are too small; whatever is wrong
+    /// with a plan file.
+    pub fn plan(&mut self) -> Result<Plan, RunError> {
+        if let Some(path) = &self.config.pipeline.plan {
+            let text =
+                std::fs::read_to_string(path).map_err(RunError::io("read the plan", path))?;
+            let plan = Plan::from_json(&text)?;
+            plan.check(self.profile.layers.len())?;
+            if plan.micro_batches != self.config.train.micro_batches {
+                return Err(RunError::BadValue {
+                    key: "train.micro_batches".to_owned(),
+                    value: self.config.train.micro_batches.to_string(),
+                    must: format!("{}, as {} says", plan.micro_batches, path.display()),
+                });
+            }
+            return Ok(plan);
+        }
+        let devices = self.device_profiles()?;
+        Ok(planner::proportional(&PlanRequest {
+            model: &self.profile,
+            devices: &devices,
+            schedule: self.config.pipeline.schedule.text(),
+            micro_batches: self.config.train.micro_batches,
+            recompute: match self.config.pipeline.recompute {
+                RecomputeChoice::Auto => planner::RecomputeChoice::Auto,
+                RecomputeChoice::None => planner::RecomputeChoice::None,
+                RecomputeChoice::Full => planner::RecomputeChoice::Full,
+            },
+        })?)
+    }
+
+    /// The devices as the planner sees them. Speeds are measured where nobody gave them and the
+    /// devices are unlike.
+    ///
+    /// # Errors
+    /// When a device cannot be opened to be measured.
+    pub fn device_profiles(&mut self) -> Result<Vec<DeviceProfile>, RunError> {
+        let first = self.devices.first().map(|d| (d.hardware.adapter.clone(), d.threads));
+        let alike =
+            self.devices.iter().all(|d| Some((d.hardware.adapter.clone(), d.threads)) == first);
+        for device in &mut self.devices {
+            if device.speed.is_none() {
+                let measure = || measure::relative_speed(&device.hardware, device.threads);
+                device.speed = Some(if alike { 1.0 } else { measure()? });
+            }
+        }
+        let profile = |device: &YardDevice| DeviceProfile {
+            id: device.id.clone(),
+            memory_bytes: device.budget_bytes,
+            speed: device.speed.unwrap_or(1.0),
+        };
+        Ok(self.devices.iter().map(profile).collect())
+    }
+
+    /// Opens the devices that a plan uses and puts the model on them.
+    ///
+    /// # Errors
+    /// When the plan does not fit, before anything is opened or allocated; when a device fails.
+    pub fn start(&self, plan: &Plan) -> Result<Pipeline, RunError> {
+        self.check_fit(plan)?;
+        let used = |device: &&YardDevice| plan.stages.iter().any(|stage| stage.device == device.id);
+        let opened = self.devices.iter().filter(used).map(|device| {
+            Device::open(&device.id, &device.hardware, device.budget_bytes, device.threads)
+        });
+        let opened = opened.collect::<Result<Vec<_>, _>>()?;
+        let train = &self.config.train;
+        let options = Options {
+            seed: train.seed,
+            optimizer: AdamW {
+                beta1: train.beta1,
+                beta2: train.beta2,
+                epsilon: train.epsilon,
+                weight_decay: train.weight_decay,
+            },
+            clip: (train.clip > 0.0).then_some(train.clip),
+            rows: self.config.rows_of_micro_batch(),
+        };
+        Ok(Pipeline::distribute(Arc::clone(&self.model), plan, opened, options)?)
+    }
+
+    /// Whether a plan fits the devices' budgets; nothing is opened for the answer.
+    ///
+    /// # Errors
+    /// [`trainyard_plan::PlanError::DoesNotFit`] with every device's need, budget and deficit.
+    pub fn check_fit(&self, plan: &Plan) -> Result<(), RunError> {
+        let offered = self.devices.iter().map(|device| DeviceProfile {
+            id: device.id.clone(),
+            memory_bytes: device.budget_bytes,
+            speed: 1.0,
+        });
+        let offered: Vec<_> = offered.collect();
+        trainyard_plan::memory::check(&self.profile, &plan.stages, &plan.schedule, &offered)?;
+        Ok(())
+    }
+
+    /// Tokens a language model sees at once; None for other models.
+    pub fn context(&self) -> Option<usize> {
+        match registry::read_options(
+            &self.config.model.kind,
+            toml::Value::Table(self.config.model.options.clone()),
+        ) {
+            Ok(ModelOptions::Gpt(gpt)) => Some(gpt.context),
+            _ => None,
+        }
+    }
+
+    /// Number of weights; tied ones count once.
+    pub fn parameters(&self) -> u64 {
+        // The norm before a tied head is its own, but the matrix is the embedding's.
+        let bytes: u64 = self.profile.layers.iter().map(|layer| layer.param_bytes).sum();
+        let tied: u64 = self
+            .model
+            .ties()
+            .iter()
+            .filter_map(|tie| self.profile.layers.get(tie.follower_layer))
+            .map(|layer| layer.param_bytes)
+            .sum();
+        (bytes - tied.min(bytes)) / 4
+    }
+}
+
+impl RunConfig {
+    /// Rows of one micro-batch.
+    pub fn rows_of_micro_batch(&self) -> usize {
+        (self.train.batch / self.train.micro_batches.max(1)).max(1)
+    }
+}
+
+impl Data {
+    /// The micro-batches of a training step.
+    ///
+    /// # Errors
+    /// When the text cannot be read any more.
+    pub fn train(&self, config: &RunConfig, step: u64) -> Result<Vec<MicroBatch>, RunError> {
+        let train = &config.train;
+        let rows = config.rows_of_micro_batch();
+        match self {
+            Self::Text(text) => {
+                Ok(token_micro_batches(&text.train_batch(train.seed, step, train.batch)?, rows))
+            }
+            Self::Rows { task, shape } => {
+                Ok(row_micro_batches(&task.batch(train.seed, step, train.batch), *shape, rows))
+            }
+        }
+    }
+
+    /// Validation data, some micro-batches at a time; `limit` batches or, without, all there is.
+    pub fn validation<'a>(
+        &'a self,
+        config: &'a RunConfig,
+        limit: Option<usize>,
+    ) -> Box<dyn Iterator<Item = Result<Vec<MicroBatch>, RunError>> + 'a> {
+        let train = &config.train;
+        let rows = config.rows_of_micro_batch();
+        match self {
+            Self::Text(text) => Box::new(
+                text.validation_batches(train.batch, limit)
+                    .map(move |batch| Ok(token_micro_batches(&batch?, rows))),
+            ),
+            // There is no end of rows: as many batches as a text's validation would take by default.
+            Self::Rows { task, shape } => {
+                let seed = train.seed ^ u64::MAX;
+                let batch = move |step| {
+                    row_micro_batches(&task.batch(seed, step, train.batch), *shape, rows)
+                };
+                Box::new((0..limit.unwrap_or(20) as u64).map(move |step| Ok(batch(step))))
+            }
+        }
+    }
+
+    /// Tokens (of a text) or rows in one row of a batch.
+    pub fn tokens_per_row(&self) -> u64 {
+        match self {
+            Self::Text(text) => text.context as u64,
+            Self::Rows { .. } => 1,
+        }
+    }
+
+    /// The text, where there is one.
+    pub fn text(&self) -> Option<&CharText> {
+        match self {
+            Self::Text(text) => Some(&text.text),
+            Self::Rows { .. } => None,
+        }
+    }
+}
+
+fn token_micro_batches(batch: &TokenBatch, rows: usize) -> Vec<MicroBatch> {
+    let starts = (0..batch.rows).step_by(rows);
+    let cut = |start: usize| {
+        let end = (start + rows).min(batch.rows);
+        let (inputs, targets) = batch.rows(start..end);
+        let shape = [end - start, batch.context];
+        MicroBatch {
+            inputs: vec![TensorData::new(inputs.to_vec(), shape)],
+            targets: vec![TensorData::new(targets.to_vec(), shape)],
+            rows: end - start,
+        }
+    };
+    starts.map(cut).collect()
+}
+
+fn row_micro_batches(
+    batch: &RowBatch,
+    [inputs, outputs]: [usize; 2],
+    rows: usize,
+) -> Vec<MicroBatch> {
+    let cut = |(x, y): (&[f32], &[f32])| MicroBatch {
+        rows: x.len() / inputs,
+        inputs: vec![TensorData::new(x.to_vec(), [x.len() / inputs, inputs])],
+        targets: vec![TensorData::new(y.to_vec(), [y.len() / outputs, outputs])],
+    };
+    batch.inputs.chunks(rows * inputs).zip(batch.targets.chunks(rows * outputs)).map(cut).collect()
+}
+
+fn model_options(config: &RunConfig) -> Result<ModelOptions, RunError> {
+    let kind = &config.model.kind;
+    if let Some(known) = registry::option_names(kind) {
+        for key in config.model.options.keys().filter(|key| !known.contains(&key.as_str())) {
+            let near = known.iter().max_by(|a, b| {
+                strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b))
+            });
+            return Err(RunError::config(format!(
+                "unknown key '{key}' in [model]; did you mean '{}'? A {kind} takes: {}",
+                near.unwrap_or(&""),
+                known.join(", ")
+            )));
+        }
+    }
+    Ok(registry::read_options(kind, toml::Value::Table(config.model.options.clone()))?)
+}
+
+fn data(config: &RunConfig, options: &ModelOptions) -> Result<(Data, Option<usize>), RunError> {
+    match options {
+        ModelOptions::Gpt(gpt) => {
+            let text = match (&config.data.text, &config.data.builtin) {
+                (Some(path), _) => CharText::open(path)?,
+                (None, Some(name)) => CharText::from_string(name, builtin_text(name)?)?,
+                (None, None) => return Err(RunError::config("a gpt needs [data] text or builtin")),
+            };
+            let vocabulary = text.vocabulary().len();
+            let fraction = config.data.validation_fraction;
+            let dataset = TextDataset::new(Arc::new(text), gpt.context, fraction)?;
+            Ok((Data::Text(dataset), Some(vocabulary)))
+        }
+        ModelOptions::Mlp(mlp) => {
+            let name = config.data.builtin.as_deref().unwrap_or("waves");
+            let task = RowTask::named(name, mlp.inputs, mlp.outputs)?;
+            Ok((Data::Rows { task, shape: [mlp.inputs, mlp.outputs] }, None))
+        }
+    }
+}
+
+/// The devices of the run file; without any, what the machine has.
+fn devices(config: &RunConfig) -> Result<Vec<YardDevice>, RunError> {
+    let sections =
+        if config.devices.is_empty() { default_devices() } else { config.devices.clone() };
+    let only_cpu = sections.iter().all(|section| section.adapter.eq_ignore_ascii_case("cpu"));
+    // Drivers are not woken for a run that does not use them.
+    let machine =
+        if only_cpu { vec![discover::cpu()] } else { discover::list(&ListOptions::default()) };
+    let chosen = sections.iter().map(|section| select(&machine, &section.adapter));
+    let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
+    let cpus = chosen.iter().filter(|hardware| hardware.api == Api::Cpu).count().max(1);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let device = |(section, hardware): (DeviceSection, DeviceInfo)| {
+        let sharing = if hardware.api == Api::Cpu { cpus as u64 } else { 1 };
+        YardDevice {
+            id: section.id,
+            budget_bytes: section.memory.unwrap_or_else(|| default_budget(&hardware, sharing)),
+            threads: section.threads.unwrap_or(cores / cpus).max(1),
+            speed: section.speed,
+            hardware,
+        }
+    };
+    Ok(sections.into_iter().zip(chosen).map(device).collect())
+}
+
+/// Nine tenths of what is free now, shared among the devices that live in the same memory.
+fn default_budget(hardware: &DeviceInfo, sharing: u64) -> u64 {
+    // Where nobody says, two gigabytes: what the smallest cards in use have.
+    const UNKNOWN: u64 = 2 << 30;
+    let known = hardware.memory.free_bytes.or(hardware.memory.total_bytes);
+    known.map_or(UNKNOWN, |bytes| bytes / 10 * 9) / sharing.max(1)
+}
+
+/// Every GPU of the machine; two halves of the CPU where there is none.
+pub fn default_devices() -> Vec<DeviceSection> {
+    let is_gpu = |device: &&DeviceInfo| {
+        matches!(device.kind, DeviceKind::Discrete | DeviceKind::Integrated | DeviceKind::Virtual)
+    };
+    let machine = discover::list(&ListOptions::default());
+    let gpus: Vec<_> = machine.iter().filter(is_gpu).collect();
+    let section = |id: String, adapter: &str| DeviceSection {
+        id,
+        adapter: adapter.to_owned(),
+        ..DeviceSection::default()
+    };
+    if gpus.is_empty() {
+        return ["left", "right"].map(|id| section(id.to_owned(), "cpu")).to_vec();
+    }
+    gpus.iter().enumerate().map(|(i, gpu)| section(format!("gpu{i}"), &gpu.adapter)).collect()
+}
