@@ -8,9 +8,11 @@
 //! Blocks under 4 KiB are not counted: they are not tensors that matter, and counting them would
 //! cost more than they weigh.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+
+use mimalloc::MiMalloc;
 
 const COUNTED_FROM_BYTES: usize = 4096;
 const ACCOUNTS: usize = 64;
@@ -45,12 +47,17 @@ impl Account {
 
     /// Bytes in use now and the most so far; None when the program has not installed the allocator.
     pub fn usage(self) -> Option<(u64, u64)> {
-        let read = |counter: &AtomicI64| u64::try_from(counter.load(Ordering::Relaxed)).unwrap_or(0);
+        let read =
+            |counter: &AtomicI64| u64::try_from(counter.load(Ordering::Relaxed)).unwrap_or(0);
         INSTALLED.load(Ordering::Relaxed).then(|| (read(&IN_USE[self.0]), read(&PEAK[self.0])))
     }
 }
 
-/// The system's allocator, with a count for each CPU device.
+/// mimalloc, with a count for each CPU device.
+///
+/// Training frees and asks again for the same large tensors every step. The C library gives such
+/// blocks back to the operating system, which then maps and clears their pages anew each time;
+/// mimalloc (Leijen, Zorn, de Moura 2019) keeps them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CountingAllocator;
 
@@ -95,34 +102,34 @@ impl CountingAllocator {
     }
 }
 
-// SAFETY: every block comes from the system's allocator with a layout at least as large and as
+// SAFETY: every block comes from mimalloc with a layout at least as large and as
 // aligned as asked; the same layout arithmetic finds the start of the block again in `dealloc`.
 #[expect(unsafe_code, reason = "a global allocator cannot be written without")]
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Self::counted(layout, |layout| {
             // SAFETY: the caller of `alloc` promises a layout of nonzero size.
-            unsafe { System.alloc(layout) }
+            unsafe { MiMalloc.alloc(layout) }
         })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         Self::counted(layout, |layout| {
             // SAFETY: the caller of `alloc_zeroed` promises a layout of nonzero size.
-            unsafe { System.alloc_zeroed(layout) }
+            unsafe { MiMalloc.alloc_zeroed(layout) }
         })
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         let Some((whole, header)) = with_header(layout) else {
             // SAFETY: a block this small was passed through in `alloc`.
-            return unsafe { System.dealloc(pointer, layout) };
+            return unsafe { MiMalloc.dealloc(pointer, layout) };
         };
         // SAFETY: a block this large got a header in front, in `counted`.
         unsafe {
             let base = pointer.sub(header);
             count(base.cast::<usize>().read(), -(layout.size() as i64));
-            System.dealloc(base, whole);
+            MiMalloc.dealloc(base, whole);
         }
     }
 }
