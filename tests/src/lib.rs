@@ -11,11 +11,15 @@
     reason = "these are test helpers: a test that cannot be set up fails at once and says why"
 )]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+#[cfg(unix)]
+pub mod running;
 
 /// The repository's root.
 pub fn root() -> PathBuf {
@@ -67,7 +71,9 @@ pub fn run_fails(command: &mut Command, code: i32) -> String {
     let output = run(command);
     expect_code(command, &output, code);
     let stderr = String::from_utf8(output.stderr).expect("stderr is UTF-8");
-    assert!(!stderr.contains("panicked at"), "{command:?} panicked:\n{stderr}");
+    for sign in ["panicked at", "stack backtrace", "RUST_BACKTRACE"] {
+        assert!(!stderr.contains(sign), "{command:?} panicked:\n{stderr}");
+    }
     stderr
 }
 
@@ -126,15 +132,42 @@ adapter = "cpu"
 memory = "64 MiB"
 "#;
 
+/// `--set key=value` for each, added to a command.
+pub fn set<'c>(command: &'c mut Command, sets: &[&str]) -> &'c mut Command {
+    for set in sets {
+        command.args(["--set", set]);
+    }
+    command
+}
+
+/// Trains a run file into a directory of its own beside it, and gives that directory.
+pub fn train(run_file: &Path, name: &str, sets: &[&str]) -> PathBuf {
+    let run_dir = run_file.with_file_name(name);
+    run_ok(set(&mut train_command(run_file, &run_dir), sets));
+    run_dir
+}
+
+/// The command that trains a run file into a directory.
+pub fn train_command(run_file: &Path, run_dir: &Path) -> Command {
+    let mut command = trainyard();
+    command.arg("train").arg(run_file);
+    command.arg("--set").arg(format!("run.dir={}", run_dir.display()));
+    command
+}
+
 /// Every record of a run's journal, in the order it was written.
 pub fn journal(run_dir: &Path) -> Vec<Value> {
     let path = run_dir.join("journal.jsonl");
-    read(&path)
-        .lines()
+    json_lines(&read(&path), &path.display().to_string())
+}
+
+/// A text of one JSON object a line.
+pub fn json_lines(text: &str, name: &str) -> Vec<Value> {
+    text.lines()
         .enumerate()
         .map(|(index, line)| {
             serde_json::from_str(line)
-                .unwrap_or_else(|error| panic!("{}:{}: {error}: {line}", path.display(), index + 1))
+                .unwrap_or_else(|error| panic!("{name}:{}: {error}: {line}", index + 1))
         })
         .collect()
 }
@@ -144,13 +177,50 @@ pub fn journal_of(run_dir: &Path, kind: &str) -> Vec<Value> {
     journal(run_dir).into_iter().filter(|record| record["type"] == kind).collect()
 }
 
+/// The loss of every step, as the digits that stand in the journal: equal digits are equal bits,
+/// since they are the shortest that name the number. Of a step made twice, the last.
+pub fn losses(run_dir: &Path) -> BTreeMap<u64, String> {
+    let text = read(&run_dir.join("journal.jsonl"));
+    let mut losses = BTreeMap::new();
+    // A program that was killed may leave the start of a line.
+    for line in text.lines().filter(|line| line.contains(r#""type":"step""#)) {
+        let Ok(record) = serde_json::from_str::<Value>(line) else { continue };
+        let digits = line.split(r#""loss":"#).nth(1).and_then(|rest| rest.split(',').next());
+        let digits = digits.unwrap_or_else(|| panic!("a step without a loss: {line}"));
+        losses.insert(record["step"].as_u64().expect("a step has a number"), digits.to_owned());
+    }
+    losses
+}
+
+/// Copies a directory with everything in it.
+pub fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory can be made");
+    for entry in std::fs::read_dir(from).expect("a directory can be read") {
+        let path = entry.expect("a directory entry can be read").path();
+        let target = to.join(path.file_name().expect("an entry has a name"));
+        if path.is_dir() {
+            copy_dir(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).expect("a file can be copied");
+        }
+    }
+}
+
 /// A text file as a whole.
 pub fn read(path: &Path) -> String {
     std::fs::read_to_string(path)
         .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
 }
 
-fn write(path: &Path, text: &str) {
+/// Writes a file.
+pub fn write(path: &Path, text: impl AsRef<[u8]>) {
     std::fs::write(path, text)
         .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+}
+
+/// Whether every part occurs in a text.
+pub fn assert_says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} does not occur in:\n{text}");
+    }
 }

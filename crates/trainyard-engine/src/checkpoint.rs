@@ -5,18 +5,17 @@
 //! Everything is written into `….tmp` beside the folder, synced, and renamed at the end: a
 //! checkpoint is there whole or not at all.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device as BurnDevice, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::{Device, EngineError};
 use crate::optimizer::Moments;
 use crate::stage::StageLayer;
+use crate::{Device, EngineError, Weight};
 
 /// What a checkpoint holds: `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +55,12 @@ impl Manifest {
     const FORMAT: &'static str = "trainyard-checkpoint";
     const VERSION: u64 = 1;
 
-    pub(crate) fn new(model: &str, step: u64, layers: Vec<LayerRecord>, state: serde_json::Value) -> Self {
+    pub(crate) fn new(
+        model: &str,
+        step: u64,
+        layers: Vec<LayerRecord>,
+        state: serde_json::Value,
+    ) -> Self {
         let (format, version) = (Self::FORMAT.to_owned(), Self::VERSION);
         Self { format, version, model: model.to_owned(), step, layers, state }
     }
@@ -91,9 +95,7 @@ fn bad(path: &Path, reason: impl Into<String>) -> EngineError {
 
 /// Makes the folder in which a checkpoint is put together.
 pub(crate) fn begin(folder: &Path) -> Result<PathBuf, EngineError> {
-    let mut name = folder.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
-    let unfinished = folder.with_file_name(name);
+    let unfinished = beside(folder, ".tmp");
     if unfinished.exists() {
         fs::remove_dir_all(&unfinished).map_err(|e| EngineError::io(&unfinished, e))?;
     }
@@ -102,16 +104,50 @@ pub(crate) fn begin(folder: &Path) -> Result<PathBuf, EngineError> {
 }
 
 /// Writes the manifest and gives the checkpoint its name.
-pub(crate) fn finish(unfinished: &Path, folder: &Path, manifest: &Manifest) -> Result<(), EngineError> {
+pub(crate) fn finish(
+    unfinished: &Path,
+    folder: &Path,
+    manifest: &Manifest,
+) -> Result<(), EngineError> {
     let text = serde_json::to_vec_pretty(manifest).map_err(EngineError::driver)?;
     write_synced(&unfinished.join(MANIFEST), &text)?;
     sync_folder(unfinished)?;
-    if folder.exists() {
-        // Only an older save of the same step: it is replaced by this one.
-        fs::remove_dir_all(folder).map_err(|e| EngineError::io(folder, e))?;
+    // An older save of the same step goes only when this one has its place.
+    let older = beside(folder, ".old");
+    let replaces = folder.exists();
+    if replaces {
+        if older.exists() {
+            fs::remove_dir_all(&older).map_err(|e| EngineError::io(&older, e))?;
+        }
+        fs::rename(folder, &older).map_err(|e| EngineError::io(folder, e))?;
     }
-    fs::rename(unfinished, folder).map_err(|e| EngineError::io(folder, e))?;
-    folder.parent().map_or(Ok(()), sync_folder)
+    if let Err(error) = fs::rename(unfinished, folder) {
+        if replaces {
+            fs::rename(&older, folder).map_err(|e| EngineError::io(&older, e))?;
+        }
+        return Err(EngineError::io(folder, error));
+    }
+    folder.parent().map_or(Ok(()), sync_folder)?;
+    if replaces {
+        fs::remove_dir_all(&older).map_err(|e| EngineError::io(&older, e))?;
+    }
+    Ok(())
+}
+
+/// Removes what an unsuccessful save has written, so that a full disk is not fuller than before.
+pub(crate) fn give_up(unfinished: &Path) {
+    if let Err(error) = fs::remove_dir_all(unfinished)
+        && unfinished.exists()
+    {
+        tracing::warn!("{} stays: {error}", unfinished.display());
+    }
+}
+
+/// A neighbour in the same folder whose name has something more at its end.
+fn beside(folder: &Path, more: &str) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(more);
+    folder.with_file_name(name)
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
@@ -142,8 +178,8 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, EngineError> {
     let text = fs::read_to_string(&path).map_err(|error| {
         bad(folder, format!("it is not a whole checkpoint: cannot read {MANIFEST} ({error})"))
     })?;
-    let manifest: Manifest =
-        serde_json::from_str(&text).map_err(|error| bad(&path, format!("it is damaged: {error}")))?;
+    let manifest: Manifest = serde_json::from_str(&text)
+        .map_err(|error| bad(&path, format!("it is damaged: {error}")))?;
     if manifest.format != Manifest::FORMAT || manifest.version != Manifest::VERSION {
         let found = format!("{} version {}", manifest.format, manifest.version);
         let expected = format!("{} version {}", Manifest::FORMAT, Manifest::VERSION);
@@ -186,65 +222,100 @@ pub(crate) fn save_layer(folder: &Path, layer: &StageLayer) -> Result<LayerRecor
     })
 }
 
-/// Reads one layer's file into the layer.
-pub(crate) fn load_layer(
+/// What a layer's file holds, by weight of the layer.
+pub(crate) struct LayerFile(Vec<HeldWeight>);
+
+struct HeldWeight {
+    value: Vec<f32>,
+    /// First and second; None in a checkpoint of a model that has not been updated yet, and for
+    /// weights that follow others.
+    moments: Option<[Vec<f32>; 2]>,
+}
+
+/// Reads one layer's file and checks that it is whole and of this layer.
+pub(crate) fn read_layer(
     folder: &Path,
     records: &[LayerRecord],
-    layer: &mut StageLayer,
-    target: &Device,
-) -> Result<(), EngineError> {
-    let (device, on_host) = (target.burn(), target.is_cpu());
-    let record = records.iter().find(|record| record.index == layer.index).ok_or_else(|| {
-        bad(folder, format!("it has no layer '{}'", layer.name))
-    })?;
+    layer: &StageLayer,
+) -> Result<LayerFile, EngineError> {
+    let record = records
+        .iter()
+        .find(|record| record.index == layer.index)
+        .ok_or_else(|| bad(folder, format!("it has no layer '{}'", layer.name)))?;
     // A name, not a path: a manifest must not make us read elsewhere.
-    let name = Path::new(&record.file).file_name().unwrap_or_default();
-    let path = folder.join(name);
-    let bytes = fs::read(&path).map_err(|e| EngineError::io(&path, e))?;
-    if bytes.len() as u64 != record.bytes || blake3::hash(&bytes).to_hex().as_str() != record.blake3 {
+    let path = folder.join(Path::new(&record.file).file_name().unwrap_or_default());
+    let bytes = fs::read(&path).map_err(|error| {
+        bad(&path, format!("it cannot be read ({error}); use an older checkpoint"))
+    })?;
+    let whole = bytes.len() as u64 == record.bytes
+        && blake3::hash(&bytes).to_hex().as_str() == record.blake3;
+    if !whole {
+        let (found, expected) = (bytes.len(), record.bytes);
         return Err(bad(
             &path,
-            format!("it is damaged or cut short ({} bytes, {} expected); use an older checkpoint", bytes.len(), record.bytes),
+            format!(
+                "it is damaged or cut short ({found} bytes, {expected} expected); use an older checkpoint"
+            ),
         ));
     }
     let file = SafeTensors::deserialize(&bytes).map_err(|error| bad(&path, error.to_string()))?;
-    let mut held = HashMap::new();
-    for (name, view) in file.iter() {
-        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-        held.insert(name.to_owned(), (view.shape().to_vec(), view.dtype(), values.collect::<Vec<f32>>()));
-    }
-    let mut take = |kind: &str, path_in_layer: &str, shape: &[usize]| match held
-        .remove(&format!("{kind}/{path_in_layer}"))
-    {
-        Some((found, Dtype::F32, values)) if found == shape => Ok(Some(values)),
-        Some((found, dtype, _)) => Err(bad(
-            &path,
-            format!("{kind} '{path_in_layer}' is {dtype:?} {found:?}, this model has F32 {shape:?}: it is of another model"),
-        )),
-        None => Ok(None),
+    let take = |kind: &str, weight: &Weight| {
+        let Ok(view) = file.tensor(&format!("{kind}/{}", weight.path)) else { return Ok(None) };
+        if view.dtype() != Dtype::F32 || view.shape() != weight.shape {
+            return Err(bad(
+                &path,
+                format!(
+                    "{kind} '{}' is {:?} {:?}, this model has F32 {:?}: it is of another model",
+                    weight.path,
+                    view.dtype(),
+                    view.shape(),
+                    weight.shape
+                ),
+            ));
+        }
+        let (numbers, _) = view.data().as_chunks::<4>();
+        Ok(Some(numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()))
     };
-    let StageLayer { layer, weights, .. } = layer;
-    for trained in weights.iter_mut() {
-        let (name, shape) = (&trained.weight.path, &trained.weight.shape);
-        let first = take("first", name, shape)?;
-        let second = take("second", name, shape)?;
-        trained.moments = match (first, second) {
-            (Some(first), Some(second)) if on_host => Some(Moments::Host { first, second }),
-            (Some(first), Some(second)) => {
-                let put = |values: Vec<f32>| {
-                    let length = values.len();
-                    Tensor::from_data(TensorData::new(values, [length]), device)
-                };
-                Some(Moments::Device { first: put(first), second: put(second) })
-            }
-            _ => None,
-        };
-    }
-    layer.update(&mut |number, old| {
-        let weight = &weights[number].weight;
-        let values = take("weight", &weight.path, &weight.shape)?
+    let held = layer.weights.iter().map(|trained| {
+        let weight = &trained.weight;
+        let value = take("weight", weight)?
             .ok_or_else(|| bad(&path, format!("it has no weight '{}'", weight.path)))?;
-        let length = values.len();
-        Ok(Tensor::from_data(TensorData::new(values, [length]), &old.device()))
-    })
+        let moments = match (take("first", weight)?, take("second", weight)?) {
+            (Some(first), Some(second)) => Some([first, second]),
+            (None, None) => None,
+            _ => return Err(bad(&path, format!("'{}' has half its optimizer state", weight.path))),
+        };
+        Ok(HeldWeight { value, moments })
+    });
+    held.collect::<Result<_, _>>().map(LayerFile)
+}
+
+impl LayerFile {
+    /// Puts everything into the layer, on its device.
+    pub(crate) fn put(self, layer: &mut StageLayer, target: &Device) -> Result<(), EngineError> {
+        let tensor = |values: Vec<f32>, device: &BurnDevice| {
+            let length = values.len();
+            Tensor::from_data(TensorData::new(values, [length]), device)
+        };
+        let StageLayer { layer, weights, .. } = layer;
+        let mut values = Vec::with_capacity(weights.len());
+        for (trained, held) in weights.iter_mut().zip(self.0) {
+            values.push(held.value);
+            trained.moments = held.moments.map(|[first, second]| {
+                if target.is_cpu() {
+                    Moments::Host { first, second }
+                } else {
+                    let [first, second] = [first, second].map(|m| tensor(m, target.burn()));
+                    Moments::Device { first, second }
+                }
+            });
+        }
+        let mut values = values.into_iter();
+        layer.update(&mut |_, old| {
+            values
+                .next()
+                .map(|values| tensor(values, &old.device()))
+                .ok_or_else(|| EngineError::driver("a layer has more weights than it listed"))
+        })
+    }
 }

@@ -116,11 +116,11 @@ impl Device {
         Ok(())
     }
 
-    /// Gives a part's memory back to the budget; false when there is no such part.
+    /// Gives a part's memory back to the budget; false when there is no part of that name. Of
+    /// several parts of one name it is the one that came last.
     pub fn release(&mut self, part: &str) -> bool {
-        let before = self.parts.len();
-        self.parts.retain(|held| held.name != part);
-        self.parts.len() < before
+        let held = self.parts.iter().rposition(|held| held.name == part);
+        held.map(|position| self.parts.remove(position)).is_some()
     }
 
     /// Bytes in use now and the most so far, as measured: by the driver's pools on a GPU, counted

@@ -37,7 +37,9 @@ pub enum EngineError {
         reason: String,
     },
     /// The device cannot take more: its budget is used up.
-    #[error("device '{device}' has {available_bytes} bytes left of its budget, but '{part}' needs {needed_bytes}")]
+    #[error(
+        "device '{device}' has {available_bytes} bytes left of its budget, but '{part}' needs {needed_bytes}"
+    )]
     OverBudget {
         /// Which device.
         device: String,
@@ -63,7 +65,9 @@ pub enum EngineError {
         reason: String,
     },
     /// A loss or gradient that is not a number, before the weights were touched.
-    #[error("step {step}: {what} is not finite; the first stage that has it is stage {stage} on device '{device}' (layers {layers}). The weights are as they were before the step. Try a smaller learning rate, or clip more")]
+    #[error(
+        "step {step}: {what} is not finite; the first stage that has it is stage {stage} on device '{device}' (layers {layers}). The weights are as they were before the step. Try a smaller learning rate, or clip more"
+    )]
     NotFinite {
         /// Which step, from 1.
         step: u64,

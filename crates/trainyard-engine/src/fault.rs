@@ -15,7 +15,8 @@ pub(crate) const WORKER_THREAD_PREFIX: &str = "trainyard-";
 pub(crate) fn guarded<T>(
     function: impl FnOnce() -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
-    catch_unwind(AssertUnwindSafe(function)).unwrap_or_else(|panic| Err(EngineError::driver(message(&*panic))))
+    catch_unwind(AssertUnwindSafe(function))
+        .unwrap_or_else(|panic| Err(EngineError::driver(message(&*panic))))
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

@@ -87,6 +87,10 @@ pub trait AnyLayer: Send {
 
     /// The same layer without graph, sharing the weights: cheaper for evaluation.
     fn without_graph(&self) -> PlacedLayer;
+
+    /// The same layer with autodiff's kernels but without graph, sharing the weights: gives the
+    /// very bits of a training forward, and keeps nothing.
+    fn frozen(&self) -> PlacedLayer;
 }
 
 struct Typed<L> {
@@ -140,6 +144,10 @@ impl<L: Layer> AnyLayer for Typed<L> {
 
     fn without_graph(&self) -> PlacedLayer {
         Box::new(Self { layer: self.layer.as_ref().map(Module::valid) })
+    }
+
+    fn frozen(&self) -> PlacedLayer {
+        Box::new(Self { layer: self.layer.clone().map(Module::no_grad) })
     }
 }
 

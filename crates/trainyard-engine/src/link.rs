@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use burn::tensor::{Device as BurnDevice, TensorData};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use trainyard_plan::Action;
 
 use crate::fault::{WORKER_THREAD_PREFIX, guarded};
 use crate::{Activation, EngineError};
@@ -50,7 +51,15 @@ enum Route {
     /// From a CPU device to another kind: its tensors are host memory already.
     FromHost(Sender<Message>),
     /// A link thread reads the device.
-    Read { to_thread: Sender<(usize, u64, Activation)>, source: BurnDevice },
+    Read { to_thread: Sender<Parcel>, source: BurnDevice },
+}
+
+/// What a link thread is to read, and for whom.
+struct Parcel {
+    step: u64,
+    action: Action,
+    start_ns: u64,
+    activation: Activation,
 }
 
 /// The receiving end of a link.
@@ -80,9 +89,10 @@ pub(crate) fn link(
         (true, false) => Route::FromHost(sender),
         (false, _) => {
             let (to_thread, inbox) = bounded(capacity);
+            let device = ends.source.id().to_owned();
             let thread = std::thread::Builder::new()
                 .name(format!("{WORKER_THREAD_PREFIX}link-{name}"))
-                .spawn(move || read_and_forward(&inbox, &sender, origin))
+                .spawn(move || read_and_forward(&inbox, &sender, &device, origin))
                 .map_err(EngineError::driver)?;
             threads.push(thread);
             Route::Read { to_thread, source: ends.source.burn().clone() }
@@ -92,18 +102,26 @@ pub(crate) fn link(
 }
 
 fn read_and_forward(
-    inbox: &Receiver<(usize, u64, Activation)>,
+    inbox: &Receiver<Parcel>,
     onward: &Sender<Message>,
+    device: &str,
     origin: Instant,
 ) {
-    for (micro_batch, start_ns, activation) in inbox {
+    for Parcel { step, action, start_ns, activation } in inbox {
         let bytes = activation.bytes();
         let cargo = match guarded(|| activation.into_data()) {
             Ok(data) => Cargo::Host(data),
-            Err(error) => Cargo::Failed(error),
+            // Named here: the receiver, who reports it, is another device.
+            Err(error) => Cargo::Failed(EngineError::Worker {
+                device: device.to_owned(),
+                stage: action.stage,
+                action: action.to_string(),
+                step,
+                reason: error.to_string(),
+            }),
         };
         let sent = Transfer { start_ns, end_ns: elapsed_ns(origin), bytes };
-        if onward.send(Message { micro_batch, cargo, sent }).is_err() {
+        if onward.send(Message { micro_batch: action.micro_batch, cargo, sent }).is_err() {
             return;
         }
     }
@@ -111,10 +129,14 @@ fn read_and_forward(
 
 impl Outlet {
     /// Sends; does not wait for the device or for the receiver.
-    pub(crate) fn send(&self, micro_batch: usize, activation: Activation) -> Result<(), EngineError> {
+    pub(crate) fn send(
+        &self,
+        step: u64,
+        action: Action,
+        activation: Activation,
+    ) -> Result<(), EngineError> {
         let start_ns = elapsed_ns(self.origin);
         let bytes = activation.bytes();
-        let gone = |_| EngineError::NeighbourStopped;
         let (sender, cargo) = match &self.route {
             Route::HandOver(sender) => (sender, Cargo::Tensors(activation)),
             Route::FromHost(sender) => (sender, Cargo::Host(activation.into_data()?)),
@@ -122,12 +144,14 @@ impl Outlet {
                 // Burn collects work and submits it in batches; the reader would wait for ever.
                 source.flush().map_err(EngineError::driver)?;
                 return to_thread
-                    .send((micro_batch, start_ns, activation))
+                    .send(Parcel { step, action, start_ns, activation })
                     .map_err(|_| EngineError::NeighbourStopped);
             }
         };
         let sent = Transfer { start_ns, end_ns: elapsed_ns(self.origin), bytes };
-        sender.send(Message { micro_batch, cargo, sent }).map_err(gone)
+        sender
+            .send(Message { micro_batch: action.micro_batch, cargo, sent })
+            .map_err(|_| EngineError::NeighbourStopped)
     }
 }
 
@@ -138,7 +162,10 @@ impl Inlet {
     /// [`EngineError::NeighbourStopped`] when the sender is gone; the sender's device error when
     /// that is what came; [`EngineError::Driver`] when transfers arrive in another order than the
     /// schedule says.
-    pub(crate) fn receive(&self, micro_batch: usize) -> Result<(Activation, Transfer), EngineError> {
+    pub(crate) fn receive(
+        &self,
+        micro_batch: usize,
+    ) -> Result<(Activation, Transfer), EngineError> {
         let message = self.from.recv().map_err(|_| EngineError::NeighbourStopped)?;
         if message.micro_batch != micro_batch {
             return Err(EngineError::driver(format!(

@@ -16,6 +16,8 @@ pub struct Tie {
     pub follower_layer: usize,
     /// Which of its weights.
     pub follower_weight: usize,
+    /// How many numbers the two share.
+    pub elements: usize,
 }
 
 /// An ordered list of layers that can be placed one by one.

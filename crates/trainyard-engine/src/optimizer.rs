@@ -123,7 +123,8 @@ fn update_host(
     };
     let mut data = weight.try_into_data().map_err(EngineError::driver)?;
     let weights = data.as_mut_slice::<f32>().map_err(|e| EngineError::driver(format!("{e:?}")))?;
-    let gradients = gradient.as_slice::<f32>().map_err(|e| EngineError::driver(format!("{e:?}")))?;
+    let gradients =
+        gradient.as_slice::<f32>().map_err(|e| EngineError::driver(format!("{e:?}")))?;
     let (keep1, keep2) = (factors.beta1, factors.beta2);
     for (((w, g), m), v) in weights.iter_mut().zip(gradients).zip(first).zip(second) {
         let g = g * factors.gradient_scale;
@@ -144,10 +145,7 @@ fn update_device(
     let gradient = gradient.mul_scalar(factors.gradient_scale);
     let square = gradient.clone() * gradient.clone();
     let (first, second) = match moments.take() {
-        None => (
-            gradient.mul_scalar(1.0 - factors.beta1),
-            square.mul_scalar(1.0 - factors.beta2),
-        ),
+        None => (gradient.mul_scalar(1.0 - factors.beta1), square.mul_scalar(1.0 - factors.beta2)),
         Some(Moments::Device { first, second }) => (
             first.mul_scalar(factors.beta1) + gradient.mul_scalar(1.0 - factors.beta1),
             second.mul_scalar(factors.beta2) + square.mul_scalar(1.0 - factors.beta2),

@@ -4,7 +4,7 @@ use burn::tensor::{Device as BurnDevice, Gradients, Tensor};
 use trainyard_plan::Recompute;
 
 use crate::optimizer::{AdamW, Gradient, Moments, Update};
-use crate::{Activation, EngineError, Model, Pass, PlacedLayer, Weight};
+use crate::{Activation, EngineError, Model, Pass, PlacedLayer, Value, Weight};
 
 /// A layer with what the trainer keeps for it.
 pub(crate) struct StageLayer {
@@ -47,7 +47,8 @@ pub(crate) struct Stage {
 /// What a backward gives: the gradient for the stage before, and the weights' gradients.
 pub(crate) struct BackwardResult {
     pub(crate) input_gradient: Option<Activation>,
-    pub(crate) gradients: Gradients,
+    /// None when the stage has nothing to train.
+    pub(crate) gradients: Option<Gradients>,
 }
 
 impl Stage {
@@ -63,7 +64,7 @@ impl Stage {
         let (first, end) = plan_stage.layers;
         let ties = model.ties();
         let mut layers = Vec::with_capacity(end - first);
-        for layer_index in first..end {
+        for (layer_index, name) in names.iter().enumerate().take(end).skip(first) {
             let layer = model.build(layer_index, seed, device)?;
             let weights = layer.weights().into_iter().enumerate().map(|(number, weight)| Trained {
                 follows: ties
@@ -75,7 +76,7 @@ impl Stage {
                 moments: None,
             });
             let weights = weights.collect();
-            layers.push(StageLayer { index: layer_index, name: names[layer_index].clone(), layer, weights });
+            layers.push(StageLayer { index: layer_index, name: name.clone(), layer, weights });
         }
         Ok(Self {
             index,
@@ -107,6 +108,16 @@ impl Stage {
         Ok(activation)
     }
 
+    /// Runs the layers so that nothing is kept for a backward, and the output is that of
+    /// [`Self::run`] to the last bit: without autodiff Burn takes other kernels.
+    fn run_frozen(&self, activation: Activation, pass: &Pass) -> Result<Activation, EngineError> {
+        let mut activation = activation.map(Value::frozen);
+        for layer in &self.layers {
+            activation = in_layer(layer, layer.layer.frozen().forward(activation, pass))?;
+        }
+        Ok(activation)
+    }
+
     fn run(&self, mut activation: Activation, pass: &Pass) -> Result<Activation, EngineError> {
         for layer in &self.layers {
             activation = in_layer(layer, layer.layer.forward(activation, pass))?;
@@ -128,15 +139,15 @@ impl Stage {
         let (kept, output) = match self.recompute {
             Recompute::None => {
                 let (input, output) = self.graph(model, input, targets, pass)?;
-                let plain = output.clone().map(crate::Value::plain);
+                let plain = output.clone().map(Value::plain);
                 (Kept::Graph { input, output }, plain)
             }
             Recompute::Full => {
-                let mut output = self.run_without_graph(input.clone(), pass)?;
+                let mut output = self.run_frozen(input.clone(), pass)?;
                 if let Some(targets) = targets.clone() {
                     output = model.loss(output, targets)?.into();
                 }
-                (Kept::Input { input, targets }, output)
+                (Kept::Input { input, targets }, output.map(Value::plain))
             }
         };
         if self.kept.len() <= micro_batch {
@@ -154,7 +165,7 @@ impl Stage {
         pass: &Pass,
     ) -> Result<(Activation, Activation), EngineError> {
         // The first stage's input is data: nobody wants its gradient.
-        let input = if self.is_first { input } else { input.map(crate::Value::leaf) };
+        let input = if self.is_first { input } else { input.map(Value::leaf) };
         let mut output = self.run(input.clone(), pass)?;
         if let Some(targets) = targets {
             output = model.loss(output, targets)?.into();
@@ -175,7 +186,9 @@ impl Stage {
         pass: &Pass,
     ) -> Result<BackwardResult, EngineError> {
         let kept = self.kept.get_mut(micro_batch).and_then(Option::take).ok_or_else(|| {
-            EngineError::driver(format!("micro-batch {micro_batch} has no forward to go back through"))
+            EngineError::driver(format!(
+                "micro-batch {micro_batch} has no forward to go back through"
+            ))
         })?;
         let (input, output) = match kept {
             Kept::Graph { input, output } => (input, output),
@@ -185,12 +198,16 @@ impl Stage {
             None => output.single::<Tensor<1>>()?.mul_scalar(loss_weight),
             Some(gradient) => seed(output, gradient)?,
         };
+        // A first stage without weights has nothing to go back through.
+        if !root.is_tracked() && self.is_first {
+            return Ok(BackwardResult { input_gradient: None, gradients: None });
+        }
         let mut gradients = root.backward();
+        // The stage before counts on one gradient for each floating-point tensor it sent.
+        let of_input = |value: &Value| value.gradient(&mut gradients).or_else(|| value.zeros());
         let input_gradient = (!self.is_first)
-            .then(|| Activation {
-                values: input.values.iter().filter_map(|value| value.gradient(&mut gradients)).collect(),
-            });
-        Ok(BackwardResult { input_gradient, gradients })
+            .then(|| Activation { values: input.values.iter().filter_map(of_input).collect() });
+        Ok(BackwardResult { input_gradient, gradients: Some(gradients) })
     }
 
     /// Adds a micro-batch's gradients to the sums.
@@ -211,7 +228,10 @@ impl Stage {
     ///
     /// On a CPU device the sum is taken in f64 over host values in their order, so that it does
     /// not depend on the partition.
-    pub(crate) fn squared_norms(&mut self, on_host: bool) -> Result<Vec<(usize, Vec<f64>)>, EngineError> {
+    pub(crate) fn squared_norms(
+        &mut self,
+        on_host: bool,
+    ) -> Result<Vec<(usize, Vec<f64>)>, EngineError> {
         let mut norms: Vec<(usize, Vec<f64>)> = Vec::with_capacity(self.layers.len());
         let mut pending: Vec<(usize, usize, Tensor<1>)> = Vec::new();
         for (position, layer) in self.layers.iter_mut().enumerate() {
@@ -223,7 +243,9 @@ impl Stage {
                 }
                 if on_host {
                     let data = sum.try_into_data().map_err(EngineError::driver)?;
-                    let values = data.as_slice::<f32>().map_err(|e| EngineError::driver(format!("{e:?}")))?;
+                    let values = data
+                        .as_slice::<f32>()
+                        .map_err(|e| EngineError::driver(format!("{e:?}")))?;
                     of_layer[number] = values.iter().map(|&g| f64::from(g) * f64::from(g)).sum();
                     trained.gradient = Some(Gradient::Host(data));
                 } else {
@@ -236,7 +258,8 @@ impl Stage {
         if !pending.is_empty() {
             // One read for all of them: every read waits for the device.
             let sums = pending.iter().map(|(_, _, sum)| sum.clone()).collect();
-            let values = Tensor::cat(sums, 0).try_into_vec_as::<f32>().map_err(EngineError::driver)?;
+            let values =
+                Tensor::cat(sums, 0).try_into_vec_as::<f32>().map_err(EngineError::driver)?;
             for ((position, number, _), value) in pending.iter().zip(values) {
                 norms[*position].1[*number] = f64::from(value);
             }
@@ -282,16 +305,28 @@ impl Stage {
 
 impl StageLayer {
     /// Replaces one weight.
-    pub(crate) fn set_weight(&mut self, weight: usize, values: &Tensor<1>) -> Result<(), EngineError> {
-        self.layer.update(&mut |number, old| Ok(if number == weight { values.clone() } else { old }))
+    pub(crate) fn set_weight(
+        &mut self,
+        weight: usize,
+        values: &Tensor<1>,
+    ) -> Result<(), EngineError> {
+        self.layer
+            .update(&mut |number, old| Ok(if number == weight { values.clone() } else { old }))
     }
 }
 
 /// The root from which a backward starts with exactly these gradients.
 fn seed(output: Activation, gradient: Activation) -> Result<Tensor<1>, EngineError> {
+    let floats: Vec<Value> = output.values.into_iter().filter(Value::is_float).collect();
+    if floats.len() != gradient.values.len() {
+        return Err(EngineError::driver(format!(
+            "{} gradients came for {} outputs",
+            gradient.values.len(),
+            floats.len()
+        )));
+    }
     let mut root: Option<Tensor<1>> = None;
-    let floats = output.values.into_iter().filter(crate::Value::is_float);
-    for (value, gradient) in floats.zip(gradient.values) {
+    for (value, gradient) in floats.into_iter().zip(gradient.values) {
         if let Some(product) = value.seeded(gradient)? {
             root = Some(match root {
                 Some(root) => root + product,
@@ -299,9 +334,12 @@ fn seed(output: Activation, gradient: Activation) -> Result<Tensor<1>, EngineErr
             });
         }
     }
-    root.ok_or_else(|| EngineError::driver("a stage's output has no gradient"))
+    root.ok_or_else(|| EngineError::driver("a stage's output has no floating-point tensor"))
 }
 
 fn in_layer<T>(layer: &StageLayer, result: Result<T, EngineError>) -> Result<T, EngineError> {
-    result.map_err(|error| EngineError::Layer { layer: layer.name.clone(), reason: error.to_string() })
+    result.map_err(|error| EngineError::Layer {
+        layer: layer.name.clone(),
+        reason: error.to_string(),
+    })
 }

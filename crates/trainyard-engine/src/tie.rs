@@ -29,13 +29,21 @@ struct OwnerEnd {
 }
 
 /// Makes the ends for every rank, from the rank of each layer.
-pub(crate) fn tie_ends(ties: &[Tie], ranks: usize, rank_of_layer: impl Fn(usize) -> usize) -> Vec<TieEnds> {
+pub(crate) fn tie_ends(
+    ties: &[Tie],
+    ranks: usize,
+    rank_of_layer: impl Fn(usize) -> usize,
+) -> Vec<TieEnds> {
     let mut ends: Vec<TieEnds> = (0..ranks).map(|_| TieEnds::default()).collect();
     for &tie in ties {
         // Room for one: each side sends once a step, before it waits.
         let (gradient, gradient_in) = bounded(1);
         let (weight_out, weight) = bounded(1);
-        ends[rank_of_layer(tie.follower_layer)].followers.push(FollowerEnd { tie, gradient, weight });
+        ends[rank_of_layer(tie.follower_layer)].followers.push(FollowerEnd {
+            tie,
+            gradient,
+            weight,
+        });
         let owner = OwnerEnd { tie, gradient: gradient_in, weight: weight_out };
         ends[rank_of_layer(tie.owner_layer)].owners.push(owner);
     }

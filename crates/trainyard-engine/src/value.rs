@@ -141,9 +141,21 @@ impl Value {
         with_float!(self, tensor => tensor.autodiff().require_grad().into(), else self)
     }
 
+    /// With autodiff's kernels, but not part of any graph.
+    #[must_use]
+    pub(crate) fn frozen(self) -> Self {
+        with_float!(self, tensor => tensor.autodiff().into(), else self)
+    }
+
     /// The gradient that a backward left for this leaf.
     pub fn gradient(&self, gradients: &mut Gradients) -> Option<Self> {
         with_float!(self, tensor => tensor.grad_remove(gradients).map(Self::from), else None)
+    }
+
+    /// Zeros of the same shape on the same device, without graph; None for integers.
+    #[must_use]
+    pub fn zeros(&self) -> Option<Self> {
+        with_float!(self, tensor => Some(tensor.clone().inner().zeros_like().into()), else None)
     }
 
     /// `Σ self · gradient`, whose backward starts from exactly `gradient`.

@@ -55,7 +55,12 @@ impl Norm {
     }
 
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        burn::tensor::module::layer_norm(x, self.gain.val(), self.bias.as_ref().map(Param::val), 1e-5)
+        burn::tensor::module::layer_norm(
+            x,
+            self.gain.val(),
+            self.bias.as_ref().map(Param::val),
+            1e-5,
+        )
     }
 }
 
@@ -121,7 +126,12 @@ fn future(context: usize, device: &Device) -> Tensor<4, Bool> {
 ///
 /// The mask is drawn on the host from the pass's seed and the place in the model, so that it is the
 /// same on every device and in a recomputed forward.
-pub(crate) fn drop_out<const D: usize>(x: Tensor<D>, share: f64, pass: &Pass, site: u64) -> Tensor<D> {
+pub(crate) fn drop_out<const D: usize>(
+    x: Tensor<D>,
+    share: f64,
+    pass: &Pass,
+    site: u64,
+) -> Tensor<D> {
     if !pass.training || share <= 0.0 {
         return x;
     }

@@ -5,7 +5,9 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::{gelu, log_softmax};
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
-use trainyard_engine::{Activation, EngineError, Layer, Model, Pass, PlacedLayer, Tie, place, weight};
+use trainyard_engine::{
+    Activation, EngineError, Layer, Model, Pass, PlacedLayer, Tie, place, weight,
+};
 use trainyard_plan::{LayerProfile, ModelProfile};
 
 use crate::causal::{CausalAttention, Dense, Norm, drop_out};
@@ -76,7 +78,12 @@ impl Gpt {
         let share = options.dropout;
         must((0.0..1.0).contains(&share), "dropout", share, "at least 0 and below 1")?;
         let vocabulary = options.vocabulary.or(data_vocabulary).unwrap_or(256);
-        must((1..=10_000_000).contains(&vocabulary), "vocabulary", vocabulary, "from 1 to 10000000")?;
+        must(
+            (1..=10_000_000).contains(&vocabulary),
+            "vocabulary",
+            vocabulary,
+            "from 1 to 10000000",
+        )?;
         let needed = data_vocabulary.unwrap_or(0);
         let what = format!("at least {needed}, as many as the text has different characters");
         must(vocabulary >= needed, "vocabulary", vocabulary, &what)?;
@@ -164,7 +171,8 @@ impl Model for Gpt {
         let follower_layer = self.options.layers + 1;
         // In the head the norm's weights come first.
         let follower_weight = if self.options.bias { 2 } else { 1 };
-        vec![Tie { owner_layer: 0, owner_weight: 0, follower_layer, follower_weight }]
+        let elements = self.vocabulary * self.options.width;
+        vec![Tie { owner_layer: 0, owner_weight: 0, follower_layer, follower_weight, elements }]
     }
 }
 
@@ -212,7 +220,9 @@ impl Block {
         let [deviation, deviation_out] = deviations;
         Self {
             attention_norm: Norm::new(width, bias, device),
-            attention: CausalAttention::new(width, heads, bias, dropout, deviations, initial, device),
+            attention: CausalAttention::new(
+                width, heads, bias, dropout, deviations, initial, device,
+            ),
             perceptron_norm: Norm::new(width, bias, device),
             widen: Dense::new([width, 4 * width], bias, deviation, initial, device),
             narrow: Dense::new([4 * width, width], bias, deviation_out, initial, device),
@@ -227,7 +237,8 @@ impl Layer for Block {
         let x: Tensor<3> = input.single()?;
         // Three places of dropout a block, each with random numbers of its own.
         let site = |place: u64| self.index as u64 * 8 + place;
-        let attended = self.attention.forward(self.attention_norm.forward(x.clone()), pass, site(0));
+        let attended =
+            self.attention.forward(self.attention_norm.forward(x.clone()), pass, site(0));
         let x = x + drop_out(attended, self.dropout, pass, site(1));
         let wide = gelu(self.widen.forward(self.perceptron_norm.forward(x.clone())));
         let x = x + drop_out(self.narrow.forward(wide), self.dropout, pass, site(2));

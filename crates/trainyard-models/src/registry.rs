@@ -66,7 +66,9 @@ pub fn kinds() -> &'static [&'static str] {
 /// The option names of a model, for suggestions; None for an unknown model.
 pub fn option_names(kind: &str) -> Option<&'static [&'static str]> {
     match kind {
-        "gpt" => Some(&["layers", "heads", "width", "context", "vocabulary", "dropout", "bias", "tied"]),
+        "gpt" => {
+            Some(&["layers", "heads", "width", "context", "vocabulary", "dropout", "bias", "tied"])
+        }
         "mlp" => Some(&["inputs", "hidden", "outputs", "layers"]),
         _ => None,
     }

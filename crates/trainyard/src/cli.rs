@@ -133,6 +133,14 @@ fn report(error: RunError) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let code = error.exit_code();
+    let is_terminal = std::io::stderr().is_terminal();
+    let set = miette::set_hook(Box::new(move |_| {
+        // The messages say their causes themselves. A line that is broken to fit a terminal cannot
+        // be searched or copied in a log.
+        let options = miette::MietteHandlerOpts::new().without_cause_chain();
+        Box::new(options.wrap_lines(is_terminal).build())
+    }));
+    debug_assert!(set.is_ok(), "errors are reported once");
     eprintln!("{:?}", miette::Report::new(error));
     ExitCode::from(code)
 }

@@ -34,9 +34,25 @@ pub enum RunError {
     /// A plan, schedule, profile or journal line that is not sound, or a plan that does not fit.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// A plan file that is not sound, or not one for this run.
+    #[error("the plan {path} cannot be used: {error}", path = .path.display())]
+    PlanFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: PlanError,
+    },
     /// A device, a worker or a checkpoint.
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Engine(EngineError),
+    /// A checkpoint of a run that cannot be loaded.
+    #[error("{error}; {remedy}")]
+    BadCheckpoint {
+        /// What is wrong with it.
+        error: EngineError,
+        /// The way out.
+        remedy: String,
+    },
     /// A model that does not exist, or cannot have such a size.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -262,10 +278,33 @@ impl RunError {
             ) => 2,
             Self::Engine(_) => 1,
             Self::TextChanged { .. } | Self::OutsideText { .. } | Self::RunInUse { .. } => 1,
-            Self::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => 1,
+            Self::Io { source, .. } if !is_wrong_name(source) => 1,
             _ => 2,
         }
     }
+}
+
+impl From<EngineError> for RunError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            // The same remedies as for the program's own files: a full disk is met here first.
+            EngineError::Io { path, source } => Self::io("read or write", path)(source),
+            other => Self::Engine(other),
+        }
+    }
+}
+
+/// Whether a file or folder was named that is not there, or is something else than it should be.
+fn is_wrong_name(source: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        source.kind(),
+        Kind::NotFound
+            | Kind::InvalidInput
+            | Kind::IsADirectory
+            | Kind::NotADirectory
+            | Kind::AlreadyExists
+    )
 }
 
 /// The remedy for the input and output errors that have one.
@@ -275,6 +314,10 @@ fn way_out(source: &io::Error) -> &'static str {
             "; free some space, or set train.keep_checkpoints lower, and resume"
         }
         io::ErrorKind::NotFound => "; check the name",
+        io::ErrorKind::IsADirectory => "; name a file",
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "; a file is in the way: name another place"
+        }
         io::ErrorKind::PermissionDenied => "; check who may read and write it",
         io::ErrorKind::ReadOnlyFilesystem => "; name a place that can be written to",
         _ => "",

@@ -33,10 +33,12 @@ impl JournalWriter {
     /// Opens a journal to append to it, and makes it if need be.
     ///
     /// # Errors
-    /// [`RunError::Io`] naming the file.
+    /// [`RunError::Io`] naming the file, [`RunError::Journal`] if it is of another version: nobody
+    /// could read what two programs wrote into one file.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         let open = File::options().read(true).append(true).create(true).open(path);
         let mut file = open.map_err(RunError::io("open the journal", path))?;
+        check_version(&mut file, path)?;
         let torn = ends_in_a_line(&mut file).map_err(RunError::io("read the journal", path))?;
         Ok(Self { path: path.to_owned(), file, lines: Vec::new(), torn })
     }
@@ -87,6 +89,22 @@ impl Drop for JournalWriter {
     fn drop(&mut self) {
         // Whoever wants to know of an error flushes before.
         let _ = self.flush();
+    }
+}
+
+/// Refuses a journal whose first line is a header of another version.
+fn check_version(file: &mut File, path: &Path) -> Result<(), RunError> {
+    // Far more than a header has, and little where the file is something else.
+    const LONGEST: u64 = 1 << 20;
+    let mut first = Vec::new();
+    let mut start = BufReader::new(Read::by_ref(file).take(LONGEST));
+    start.read_until(b'\n', &mut first).map_err(RunError::io("read the journal", path))?;
+    match read_line(String::from_utf8_lossy(&first).trim_end()) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let reason = error.to_string();
+            Err(RunError::Journal { path: path.to_owned(), line: 1, reason })
+        }
     }
 }
 

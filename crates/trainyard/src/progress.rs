@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use trainyard_plan::journal::{Header, Record, State};
+use trainyard_plan::journal::{Header, Record};
 use trainyard_plan::memory::human_bytes;
 
 use crate::cli::Output;
@@ -51,11 +51,11 @@ impl Progress {
         }
     }
 
-    /// Takes the bars away.
+    /// Leaves the bars as they are and the terminal to others.
     pub(crate) fn finish(&self) {
         if let Some(bars) = &self.bars {
-            bars.steps.finish();
-            bars.devices.iter().for_each(ProgressBar::finish);
+            bars.steps.abandon();
+            bars.devices.iter().for_each(ProgressBar::abandon);
         }
     }
 
@@ -109,7 +109,6 @@ impl Progress {
                 Some(format!("step {step}  validation loss {loss:.4} ({tokens} tokens, {scope})"))
             }
             Record::Checkpoint { step, path, .. } => Some(format!("step {step}  saved {path}")),
-            Record::State { state: State::Stopped, message, .. } => Some(message.clone()),
             _ => None,
         }
     }

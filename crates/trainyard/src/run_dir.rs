@@ -14,6 +14,8 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use trainyard_engine::EngineError;
+
 use crate::error::RunError;
 pub use atomic::write_atomic;
 
@@ -181,6 +183,32 @@ impl RunDir {
         Ok(())
     }
 
+    /// Adds the way out to an error about the checkpoint of a step.
+    ///
+    /// # Errors
+    /// [`RunError::BadCheckpoint`], or the error as it was where it is about something else.
+    pub fn explain<T>(&self, step: u64, result: Result<T, EngineError>) -> Result<T, RunError> {
+        let error = match result {
+            Ok(value) => return Ok(value),
+            Err(error @ EngineError::Checkpoint { .. }) => error,
+            Err(other) => return Err(other.into()),
+        };
+        let others = self.checkpoints().unwrap_or_default();
+        let older = others.iter().rev().map(|(other, _)| *other).find(|other| *other < step);
+        let remedy = match older {
+            Some(older) => format!(
+                "if [model] was changed, change it back; to use the checkpoint before this one, \
+                 write {} into {}",
+                Self::checkpoint_name(older),
+                self.path.join(LATEST).display()
+            ),
+            None => "if [model] was changed, change it back; or start a new run in another \
+                     directory with --set run.dir=..."
+                .to_owned(),
+        };
+        Err(RunError::BadCheckpoint { error, remedy })
+    }
+
     fn checkpoints_dir(&self) -> PathBuf {
         self.path.join(CHECKPOINTS)
     }
@@ -220,7 +248,9 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, RunError> {
 /// The first thing in a directory that only a run leaves there.
 fn signs_of_a_run(path: &Path) -> Result<Option<String>, RunError> {
     let files = [RUN_FILE, JOURNAL, LATEST];
-    if let Some(found) = files.into_iter().find(|name| path.join(name).exists()) {
+    // The journal is made first. One without a word is of a start that failed: a full disk.
+    let says_something = |name: &&str| fs::metadata(path.join(name)).is_ok_and(|it| it.len() > 0);
+    if let Some(found) = files.into_iter().find(says_something) {
         return Ok(Some(found.to_owned()));
     }
     let checkpoints = entries(&path.join(CHECKPOINTS))?;

@@ -3,7 +3,7 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-use trainyard_engine::{EngineError, Pipeline, StepResult, checkpoint};
+use trainyard_engine::{EngineError, Measured, Pipeline, StepResult, checkpoint};
 use trainyard_plan::journal::{Header, HeaderDevice, Record, State};
 use trainyard_plan::{Plan, Trace, chrome};
 
@@ -74,12 +74,10 @@ pub fn train(
     let started = Instant::now();
     let checkpoint = if resume { directory.latest()? } else { None };
     let first_step = checkpoint.as_ref().map_or(0, |(step, _)| *step);
-    write_atomic(&directory.run_file(), yard.config.to_toml()?.as_bytes())?;
-    let plan_text =
-        serde_json::to_string_pretty(plan).map_err(|e| RunError::config(e.to_string()))?;
-    write_atomic(&directory.plan(), plan_text.as_bytes())?;
-
     let mut journal = JournalWriter::open(&directory.journal())?;
+    if checkpoint.is_none() {
+        write_settings(yard, plan, directory)?;
+    }
     let header = header(yard, plan, first_step);
     journal.write(&Record::Header(header.clone()))?;
     journal.flush()?;
@@ -112,7 +110,11 @@ pub fn train(
         saved_step: checkpoint.as_ref().map(|(step, _)| *step),
     };
     let result = match checkpoint {
-        Some((_, path)) => training.load(&path).and_then(|()| training.run(&interrupt)),
+        // The run's settings are replaced once the checkpoint has shown that it goes with them.
+        Some((step, path)) => training
+            .load(step, &path)
+            .and_then(|()| write_settings(yard, plan, directory))
+            .and_then(|()| training.run(&interrupt)),
         None => training.run(&interrupt),
     };
     if let Err(error) = &result {
@@ -156,6 +158,7 @@ impl Training<'_> {
                 self.save()?;
             }
             if stopped {
+                self.write_trace()?;
                 let path = self.directory.path().display();
                 self.say(State::Stopped, &format!("go on with: trainyard resume {path}"))?;
                 return Ok(false);
@@ -164,69 +167,80 @@ impl Training<'_> {
         if self.saved_step != Some(self.step) {
             self.save()?;
         }
-        let mut text = String::new();
-        if chrome::write_chrome(&self.trace, &mut text).is_ok() {
-            write_atomic(&self.directory.trace(), text.as_bytes())?;
-        }
+        self.write_trace()?;
         self.say(State::Finished, "")?;
         Ok(true)
+    }
+
+    fn write_trace(&self) -> Result<(), RunError> {
+        // A run that was finished already has the trace of what it did.
+        if self.trace.events.is_empty() {
+            return Ok(());
+        }
+        write_atomic(&self.directory.trace(), chrome::to_string(&self.trace).as_bytes())
     }
 
     /// Puts a step into the journal and before the person's eyes.
     fn note(
         &mut self,
-        mut result: StepResult,
+        result: StepResult,
         learning_rate: f64,
         step_ns: u64,
     ) -> Result<(), RunError> {
-        let rows = self.yard.config.train.batch as u64;
-        let tokens = rows * self.yard.data.tokens_per_row();
-        let record = Record::Step {
-            at_ns: self.now(),
-            step: self.step,
-            loss: result.loss,
-            learning_rate,
-            grad_norm: result.gradient_norm,
-            step_ns,
-            tokens_per_s: tokens as f64 / (step_ns.max(1) as f64 / 1e9),
-        };
-        self.tell(&record)?;
-        for event in &mut result.measured.events {
+        let StepResult { loss, gradient_norm: grad_norm, mut measured } = result;
+        for event in &mut measured.events {
             event.start_ns += self.pipeline_offset_ns;
             event.end_ns += self.pipeline_offset_ns;
             self.journal.write(&Record::Action(event.clone()))?;
         }
-        for sample in &mut result.measured.memory {
+        for sample in &mut measured.memory {
             sample.at_ns += self.pipeline_offset_ns;
         }
-        for (device, usage) in result.measured.usage.iter().enumerate() {
-            let Some((_, peak_bytes)) = *usage else { continue };
-            let predicted_bytes = self.pipeline.needs().get(device).map_or(0, |n| n.needed_bytes);
-            let samples = result.measured.memory.iter().filter(|sample| sample.device == device);
-            let record = |at_ns, in_use_bytes| Record::Memory {
-                at_ns,
+        for device in 0..measured.usage.len() {
+            self.note_memory(device, &measured)?;
+        }
+        let tokens = self.yard.config.train.batch as u64 * self.yard.data.tokens_per_row();
+        self.tell(&Record::Step {
+            at_ns: self.now(),
+            step: self.step,
+            loss,
+            learning_rate,
+            grad_norm,
+            step_ns,
+            tokens_per_s: tokens as f64 / (step_ns.max(1) as f64 / 1e9),
+        })?;
+        if self.step + TRACED_STEPS <= self.yard.config.train.steps {
+            self.trace.events.clear();
+            self.trace.memory.clear();
+        }
+        self.trace.events.append(&mut measured.events);
+        self.trace.memory.append(&mut measured.memory);
+        Ok(())
+    }
+
+    /// Every sample of a device into the journal, the fullest one before the person's eyes.
+    fn note_memory(&mut self, device: usize, measured: &Measured) -> Result<(), RunError> {
+        let Some((_, peak_bytes)) = measured.usage[device] else { return Ok(()) };
+        let predicted_bytes = self.pipeline.needs().get(device).map_or(0, |n| n.needed_bytes);
+        let mut fullest: Option<(u64, Record)> = None;
+        for sample in measured.memory.iter().filter(|sample| sample.device == device) {
+            let record = Record::Memory {
+                at_ns: sample.at_ns,
                 device,
-                in_use_bytes,
+                in_use_bytes: sample.in_use_bytes,
                 reserved_bytes: None,
                 peak_bytes,
                 predicted_bytes,
             };
-            let records: Vec<_> = samples.map(|s| record(s.at_ns, s.in_use_bytes)).collect();
-            for (index, record) in records.iter().enumerate() {
-                self.journal.write(record)?;
-                if index + 1 == records.len() {
-                    self.progress.record(record);
-                }
+            self.journal.write(&record)?;
+            if fullest.as_ref().is_none_or(|(bytes, _)| sample.in_use_bytes > *bytes) {
+                fullest = Some((sample.in_use_bytes, record));
             }
         }
-        if self.step + TRACED_STEPS > self.yard.config.train.steps {
-            self.trace.events.append(&mut result.measured.events);
-            self.trace.memory.append(&mut result.measured.memory);
-        } else {
-            self.trace.events = result.measured.events;
-            self.trace.memory = result.measured.memory;
+        if let Some((_, fullest)) = fullest {
+            self.progress.record(&fullest);
         }
-        self.journal.flush()
+        Ok(())
     }
 
     fn validate(&mut self, whole: bool) -> Result<(), RunError> {
@@ -263,8 +277,8 @@ impl Training<'_> {
         self.journal.sync()
     }
 
-    fn load(&mut self, path: &std::path::Path) -> Result<(), RunError> {
-        let state = read_state(path)?;
+    fn load(&mut self, step: u64, path: &std::path::Path) -> Result<(), RunError> {
+        let state = self.directory.explain(step, read_state(path))?;
         if let Some(text) = self.yard.data.text()
             && (text.fingerprint() != state.text)
         {
@@ -273,8 +287,7 @@ impl Training<'_> {
                 remedy: "give it the same text, or start a new run in another directory",
             });
         }
-        self.pipeline.load(path)?;
-        Ok(())
+        self.directory.explain(step, self.pipeline.load(path)).map(|_manifest| ())
     }
 
     fn say(&mut self, state: State, message: &str) -> Result<(), RunError> {
@@ -298,14 +311,25 @@ impl Training<'_> {
 ///
 /// # Errors
 /// [`EngineError::Checkpoint`] when it is not whole or not one of this program.
-pub fn read_state(path: &std::path::Path) -> Result<CheckpointState, RunError> {
+pub fn read_state(path: &std::path::Path) -> Result<CheckpointState, EngineError> {
     let manifest = checkpoint::read_manifest(path)?;
-    let state =
-        serde_json::from_value(manifest.state).map_err(|error| EngineError::Checkpoint {
-            path: path.to_owned(),
-            reason: format!("its manifest does not say what it was trained on: {error}"),
-        })?;
-    Ok(state)
+    serde_json::from_value(manifest.state).map_err(|error| EngineError::Checkpoint {
+        path: path.to_owned(),
+        reason: format!("its manifest does not say what it was trained on: {error}"),
+    })
+}
+
+/// The run file as resolved, and the plan. Together they are the run: a plan that came from
+/// elsewhere is from now on the one in the run directory.
+fn write_settings(yard: &Yard, plan: &Plan, directory: &RunDir) -> Result<(), RunError> {
+    let mut config = yard.config.clone();
+    if let Some(path) = &mut config.pipeline.plan {
+        *path = std::path::absolute(directory.plan())
+            .map_err(RunError::io("find", directory.plan()))?;
+    }
+    let text = serde_json::to_string_pretty(plan).map_err(|e| RunError::config(e.to_string()))?;
+    write_atomic(&directory.plan(), text.as_bytes())?;
+    write_atomic(&directory.run_file(), config.to_toml()?.as_bytes())
 }
 
 fn state_record(started: Instant, state: State, step: u64, message: &str) -> Record {

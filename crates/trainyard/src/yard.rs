@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use burn::tensor::TensorData;
-use trainyard_engine::discover::{self, ListOptions, select};
 use trainyard_engine::{AdamW, Device, MicroBatch, Model, Options, Pipeline, measure};
 use trainyard_models::registry::{self, ModelOptions};
 use trainyard_plan::planner::{self, PlanRequest};
-use trainyard_plan::{Api, DeviceInfo, DeviceKind, DeviceProfile, ModelProfile, Plan};
+use trainyard_plan::{DeviceProfile, ModelProfile, Plan, PlanError};
 
-use crate::config::{DeviceSection, RecomputeChoice, RunConfig};
+use crate::config::{RecomputeChoice, RunConfig};
 use crate::data::rows::{RowBatch, RowTask};
 use crate::data::{CharText, TextDataset, TokenBatch, builtin_text};
 use crate::error::RunError;
+use devices::devices;
+pub use devices::{YardDevice, default_devices};
+
+mod devices;
 
 /// What a model learns from.
 pub enum Data {
@@ -25,21 +28,6 @@ pub enum Data {
         /// `[inputs, outputs]` of the model.
         shape: [usize; 2],
     },
-}
-
-/// A device of the run, not yet opened.
-#[derive(Clone, Debug)]
-pub struct YardDevice {
-    /// Its id.
-    pub id: String,
-    /// The hardware.
-    pub hardware: DeviceInfo,
-    /// Its budget, bytes.
-    pub budget_bytes: u64,
-    /// Threads of a CPU device.
-    pub threads: usize,
-    /// Given or measured; None until somebody needs it.
-    pub speed: Option<f64>,
 }
 
 /// Everything a training needs, and nothing on any device yet.
@@ -94,8 +82,14 @@ impl Yard {
         if let Some(path) = &self.config.pipeline.plan {
             let text =
                 std::fs::read_to_string(path).map_err(RunError::io("read the plan", path))?;
-            let plan = Plan::from_json(&text)?;
-            plan.check(self.profile.layers.len())?;
+            let unusable = |error| RunError::PlanFile { path: path.clone(), error };
+            let plan = Plan::from_json(&text).map_err(unusable)?;
+            plan.check(self.profile.layers.len()).map_err(unusable)?;
+            if plan.model != self.profile.name {
+                let (made_for, model) = (&plan.model, &self.profile.name);
+                let reason = format!("it was made for a {made_for}, this run trains a {model}");
+                return Err(unusable(PlanError::BadPlan { reason }));
+            }
             if plan.micro_batches != self.config.train.micro_batches {
                 return Err(RunError::BadValue {
                     key: "train.micro_batches".to_owned(),
@@ -179,16 +173,21 @@ impl Yard {
             speed: 1.0,
         });
         let offered: Vec<_> = offered.collect();
-        trainyard_plan::memory::check(&self.profile, &plan.stages, &plan.schedule, &offered)?;
-        Ok(())
+        let fit =
+            trainyard_plan::memory::check(&self.profile, &plan.stages, &plan.schedule, &offered);
+        match (fit, &self.config.pipeline.plan) {
+            (Ok(_), _) => Ok(()),
+            // Somebody's file names devices or layers that are not there.
+            (Err(error @ PlanError::BadPlan { .. }), Some(path)) => {
+                Err(RunError::PlanFile { path: path.clone(), error })
+            }
+            (Err(error), _) => Err(error.into()),
+        }
     }
 
     /// Tokens a language model sees at once; None for other models.
     pub fn context(&self) -> Option<usize> {
-        match registry::read_options(
-            &self.config.model.kind,
-            toml::Value::Table(self.config.model.options.clone()),
-        ) {
+        match model_options(&self.config) {
             Ok(ModelOptions::Gpt(gpt)) => Some(gpt.context),
             _ => None,
         }
@@ -196,16 +195,9 @@ impl Yard {
 
     /// Number of weights; tied ones count once.
     pub fn parameters(&self) -> u64 {
-        // The norm before a tied head is its own, but the matrix is the embedding's.
         let bytes: u64 = self.profile.layers.iter().map(|layer| layer.param_bytes).sum();
-        let tied: u64 = self
-            .model
-            .ties()
-            .iter()
-            .filter_map(|tie| self.profile.layers.get(tie.follower_layer))
-            .map(|layer| layer.param_bytes)
-            .sum();
-        (bytes - tied.min(bytes)) / 4
+        let tied: usize = self.model.ties().iter().map(|tie| tie.elements).sum();
+        (bytes / 4).saturating_sub(tied as u64)
     }
 }
 
@@ -304,20 +296,8 @@ fn row_micro_batches(
 }
 
 fn model_options(config: &RunConfig) -> Result<ModelOptions, RunError> {
-    let kind = &config.model.kind;
-    if let Some(known) = registry::option_names(kind) {
-        for key in config.model.options.keys().filter(|key| !known.contains(&key.as_str())) {
-            let near = known.iter().max_by(|a, b| {
-                strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b))
-            });
-            return Err(RunError::config(format!(
-                "unknown key '{key}' in [model]; did you mean '{}'? A {kind} takes: {}",
-                near.unwrap_or(&""),
-                known.join(", ")
-            )));
-        }
-    }
-    Ok(registry::read_options(kind, toml::Value::Table(config.model.options.clone()))?)
+    let options = toml::Value::Table(config.model.options.clone());
+    Ok(registry::read_options(&config.model.kind, options)?)
 }
 
 fn data(config: &RunConfig, options: &ModelOptions) -> Result<(Data, Option<usize>), RunError> {
@@ -339,55 +319,4 @@ fn data(config: &RunConfig, options: &ModelOptions) -> Result<(Data, Option<usiz
             Ok((Data::Rows { task, shape: [mlp.inputs, mlp.outputs] }, None))
         }
     }
-}
-
-/// The devices of the run file; without any, what the machine has.
-fn devices(config: &RunConfig) -> Result<Vec<YardDevice>, RunError> {
-    let sections =
-        if config.devices.is_empty() { default_devices() } else { config.devices.clone() };
-    let only_cpu = sections.iter().all(|section| section.adapter.eq_ignore_ascii_case("cpu"));
-    // Drivers are not woken for a run that does not use them.
-    let machine =
-        if only_cpu { vec![discover::cpu()] } else { discover::list(&ListOptions::default()) };
-    let chosen = sections.iter().map(|section| select(&machine, &section.adapter));
-    let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
-    let cpus = chosen.iter().filter(|hardware| hardware.api == Api::Cpu).count().max(1);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let device = |(section, hardware): (DeviceSection, DeviceInfo)| {
-        let sharing = if hardware.api == Api::Cpu { cpus as u64 } else { 1 };
-        YardDevice {
-            id: section.id,
-            budget_bytes: section.memory.unwrap_or_else(|| default_budget(&hardware, sharing)),
-            threads: section.threads.unwrap_or(cores / cpus).max(1),
-            speed: section.speed,
-            hardware,
-        }
-    };
-    Ok(sections.into_iter().zip(chosen).map(device).collect())
-}
-
-/// Nine tenths of what is free now, shared among the devices that live in the same memory.
-fn default_budget(hardware: &DeviceInfo, sharing: u64) -> u64 {
-    // Where nobody says, two gigabytes: what the smallest cards in use have.
-    const UNKNOWN: u64 = 2 << 30;
-    let known = hardware.memory.free_bytes.or(hardware.memory.total_bytes);
-    known.map_or(UNKNOWN, |bytes| bytes / 10 * 9) / sharing.max(1)
-}
-
-/// Every GPU of the machine; two halves of the CPU where there is none.
-pub fn default_devices() -> Vec<DeviceSection> {
-    let is_gpu = |device: &&DeviceInfo| {
-        matches!(device.kind, DeviceKind::Discrete | DeviceKind::Integrated | DeviceKind::Virtual)
-    };
-    let machine = discover::list(&ListOptions::default());
-    let gpus: Vec<_> = machine.iter().filter(is_gpu).collect();
-    let section = |id: String, adapter: &str| DeviceSection {
-        id,
-        adapter: adapter.to_owned(),
-        ..DeviceSection::default()
-    };
-    if gpus.is_empty() {
-        return ["left", "right"].map(|id| section(id.to_owned(), "cpu")).to_vec();
-    }
-    gpus.iter().enumerate().map(|(i, gpu)| section(format!("gpu{i}"), &gpu.adapter)).collect()
 }

@@ -99,6 +99,12 @@ pub struct Survey {
     pub troubles: Vec<Trouble>,
 }
 
+/// The CPU alone, without waking any driver.
+#[must_use]
+pub fn cpu() -> DeviceInfo {
+    cpu::describe()
+}
+
 /// The devices of this machine, best first; the CPU is last and always there.
 ///
 /// An API whose driver fails is left out, with a warning in the log; [`survey`] says which.

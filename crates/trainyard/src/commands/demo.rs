@@ -93,17 +93,27 @@ pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
         write!(out, "{}", text.decode(&[token])).and_then(|()| out.flush()).map_err(closed)
     })?;
 
+    writeln!(out).map_err(closed)?;
     heading(out, output, "Where to look next")?;
-    let path = directory.display();
+    let (program, path) = (program_name(), directory.display());
     writeln!(
         out,
-        "trainyard generate {path} --prompt \"TRAIN \"     let it write more\n\
-         trainyard trace {path} -o trace.json          every action, for https://ui.perfetto.dev\n\
-         trainyard train {path}/run.toml --set run.dir=runs/mine --set train.steps=2000\n\
-         \u{20}                                             train longer; the file shows every setting"
+        "Let it write more:\n  {program} generate {path} --prompt \"TRAIN \"\n\
+         See every action of every device (open the file at https://ui.perfetto.dev):\n  \
+         {program} trace {path} -o trace.json\n\
+         Train longer; the file shows every setting:\n  \
+         {program} train {path}/run.toml --set run.dir=runs/mine --set train.steps=2000\n\
+         Train on a text of yours:\n  \
+         {program} train {path}/run.toml --set run.dir=runs/text --set data.text=FILE.txt"
     )
     .map_err(closed)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a person would type to run this program again.
+fn program_name() -> &'static str {
+    let by_cargo = std::env::current_exe().is_ok_and(|path| path.ends_with("release/trainyard"));
+    if by_cargo { "cargo run --release --" } else { "trainyard" }
 }
 
 /// nanoGPT's CPU setting on the text the program makes itself.

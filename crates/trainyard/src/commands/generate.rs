@@ -30,7 +30,7 @@ pub struct Generate {
     #[arg(long, default_value_t = 300)]
     tokens: usize,
     /// 0 always takes the likeliest token, 1 samples as the model says, more is wilder
-    #[arg(long, default_value_t = 0.8)]
+    #[arg(long, default_value_t = 0.8, allow_negative_numbers = true)]
     temperature: f64,
     /// The same seed gives the same text
     #[arg(long, default_value_t = 1)]
@@ -54,11 +54,11 @@ pub fn run(command: &Generate) -> Result<(), RunError> {
         });
     }
     let directory = RunDir::open(&command.directory)?;
-    let (_, checkpoint) = directory.latest()?.ok_or_else(|| RunError::NotARun {
-        path: command.directory.clone(),
-        missing: "checkpoint yet".to_owned(),
+    let (step, checkpoint) = directory.latest()?.ok_or_else(|| RunError::Mismatch {
+        what: format!("{} has no checkpoint yet", command.directory.display()),
+        remedy: "train it to its end, or stop it with Ctrl-C, which saves one",
     })?;
-    let state = read_state(&checkpoint)?;
+    let state = directory.explain(step, read_state(&checkpoint))?;
     let config = RunConfig::load(&directory.run_file(), &command.sets.sets)?;
     let vocabulary: Vec<char> = state.vocabulary.chars().collect();
     if vocabulary.is_empty() {
@@ -69,9 +69,10 @@ pub fn run(command: &Generate) -> Result<(), RunError> {
     }
     let prompt = encode(&state, &command.prompt)?;
     let mut yard = Yard::for_inference(config, vocabulary.len())?;
-    let plan = if command.sets.sets.is_empty() { run_plan(&directory)? } else { yard.plan()? };
+    let as_trained = command.sets.sets.is_empty() && directory.plan().is_file();
+    let plan = if as_trained { run_plan(&directory)? } else { yard.plan()? };
     let mut pipeline = yard.start(&plan)?;
-    pipeline.load(&checkpoint)?;
+    directory.explain(step, pipeline.load(&checkpoint))?;
     let context = yard.context().unwrap_or(1);
     let writer = Writer { context, temperature, random: ChaCha8Rng::seed_from_u64(command.seed) };
     let out = &mut std::io::stdout();
@@ -142,7 +143,7 @@ impl Writer {
 fn run_plan(directory: &RunDir) -> Result<Plan, RunError> {
     let path = directory.plan();
     let text = std::fs::read_to_string(&path).map_err(RunError::io("read the plan", &path))?;
-    Ok(Plan::from_json(&text)?)
+    Plan::from_json(&text).map_err(|error| RunError::PlanFile { path, error })
 }
 
 /// The prompt's tokens; an empty prompt starts with the first character the model knows.

@@ -38,14 +38,16 @@ pub fn run(command: &PlanCommand) -> Result<(), RunError> {
     let text = serde_json::to_string_pretty(&plan).map_err(|e| RunError::config(e.to_string()))?;
     let path =
         command.output.clone().unwrap_or_else(|| command.run.file.with_file_name("plan.json"));
-    write_atomic(&path, text.as_bytes())?;
     let out = &mut std::io::stdout();
-    let written = if command.json {
-        writeln!(out, "{text}")
-    } else {
-        print(out, &mut yard, &plan).and_then(|()| writeln!(out, "\nwritten to {}", path.display()))
-    };
-    written.map_err(RunError::io("write to", "the terminal"))
+    let closed = |e| RunError::io("write to", "the terminal")(e);
+    // Shown first: whoever cannot write here can still see it.
+    if command.json {
+        writeln!(out, "{text}").map_err(closed)?;
+        return write_atomic(&path, text.as_bytes());
+    }
+    print(out, &mut yard, &plan).map_err(closed)?;
+    write_atomic(&path, text.as_bytes())?;
+    writeln!(out, "\nwritten to {}", path.display()).map_err(closed)
 }
 
 /// The table of stages with bytes by category, and whether one device alone would do.

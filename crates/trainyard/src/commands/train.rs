@@ -61,9 +61,13 @@ pub fn run(command: &Train) -> Result<ExitCode, RunError> {
 pub fn resume(command: &Resume) -> Result<ExitCode, RunError> {
     let directory = RunDir::open(&command.directory)?;
     let mut config = RunConfig::load(&directory.run_file(), &command.sets.sets)?;
-    // The directory may have been moved since.
+    // The directory may have been moved since, and its plan with it.
+    let was = config.run.dir.join("plan.json");
     config.run.dir = std::path::absolute(&command.directory)
         .map_err(RunError::io("find", &command.directory))?;
+    if config.pipeline.plan == Some(was) {
+        config.pipeline.plan = Some(config.run.dir.join("plan.json"));
+    }
     start(config, true, Output::detect(command.json))
 }
 

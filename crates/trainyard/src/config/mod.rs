@@ -3,7 +3,7 @@
 //! Every setting has a default but `model.kind`. A file is read in four moves, a file each:
 //! `set` puts the `--set key=value` arguments over it, `document` remembers where every value
 //! stands, `read` turns values into the typed `sections`, and `validate` refuses numbers that
-//! make no sense. Whatever is wrong is reported with its line and column.
+//! make no sense; `model` asks the model registry the same. Whatever is wrong is reported with its line and column.
 //!
 //! To add a setting: a field and its default in `sections.rs`, its name in `keys.rs`, a line in
 //! `read.rs`, and a line in `validate.rs` unless every value is fine.
@@ -13,6 +13,7 @@
 
 mod document;
 mod keys;
+mod model;
 mod read;
 mod sections;
 mod set;
@@ -67,15 +68,22 @@ impl RunConfig {
             let line = 1 + line_ends(error.as_bytes().get(..valid).unwrap_or_default());
             RunError::NotUtf8 { name: shown(path), offset: valid as u64, line }
         })?;
-        Self::from_text(&text, path, sets)
+        let (document, config) = Self::with_places(&text, path, sets)?;
+        model::check(&document, &config)?;
+        Ok(config)
     }
 
     /// The same for a text that is already in memory. `path` gives the name for messages and for
-    /// `runs/<name>`, and the folder for relative paths; nothing is read from it.
+    /// `runs/<name>`, and the folder for relative paths; nothing is read from it. The model's own
+    /// options are left to the model registry.
     ///
     /// # Errors
     /// As [`RunConfig::load`].
     pub fn from_text(text: &str, path: &Path, sets: &[String]) -> Result<Self, RunError> {
+        Self::with_places(text, path, sets).map(|(_, config)| config)
+    }
+
+    fn with_places(text: &str, path: &Path, sets: &[String]) -> Result<(Document, Self), RunError> {
         let mut document = Document::parse(text, &shown(path))?;
         for set in sets {
             document.set(set)?;
@@ -83,7 +91,7 @@ impl RunConfig {
         document.refuse_unknown_keys()?;
         let config = read::config(&document, path)?;
         config.validate().map_err(|error| document.locate(error))?;
-        Ok(config)
+        Ok((document, config))
     }
 
     /// The resolved file: all defaults filled in, paths absolute. It parses back to an equal config.

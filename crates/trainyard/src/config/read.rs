@@ -278,7 +278,7 @@ fn one_of<T: Copy>(value: &Value, choices: &[(&str, T)]) -> Result<T, String> {
 }
 
 /// A value in words, short enough for a message.
-fn described(value: &Value) -> String {
+pub(super) fn described(value: &Value) -> String {
     let shorten = |text: String| match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,

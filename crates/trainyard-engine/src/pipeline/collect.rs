@@ -1,0 +1,176 @@
+//! Talking to the workers: handing out work, collecting answers, noticing who failed, and the end.
+
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::MicroBatch;
+use crate::EngineError;
+use crate::worker::{Command, Reply, Report};
+
+/// How long the others may take to notice that one worker has failed, and to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The worker of one rank, as the pipeline sees it.
+pub(super) struct Rank {
+    pub(super) device: String,
+    pub(super) commands: Sender<Command>,
+    pub(super) thread: JoinHandle<()>,
+}
+
+/// All workers, and the way their answers come back.
+pub(super) struct Crew {
+    pub(super) ranks: Vec<Rank>,
+    pub(super) reports: Receiver<Report>,
+    /// Threads of the links; they end when the workers do.
+    pub(super) link_threads: Vec<JoinHandle<()>>,
+    pub(super) failed: bool,
+}
+
+impl Crew {
+    /// Gives every rank a command.
+    pub(super) fn ask_all(
+        &mut self,
+        mut command: impl FnMut() -> Command,
+    ) -> Result<(), EngineError> {
+        if self.failed {
+            return Err(EngineError::driver("the pipeline has failed before; make a new one"));
+        }
+        // A worker that is gone answers nothing; `collect` notices.
+        for rank in &self.ranks {
+            let _gone = rank.commands.send(command()).is_err();
+        }
+        Ok(())
+    }
+
+    /// Gives inputs to the rank with the first stage, targets to the rank with the last, and the
+    /// number of rows to everybody.
+    pub(super) fn hand_out(
+        &mut self,
+        [first, last]: [usize; 2],
+        micro_batches: Vec<MicroBatch>,
+        command: impl Fn(Vec<MicroBatch>) -> Command,
+    ) -> Result<(), EngineError> {
+        let mut shares: Vec<Vec<MicroBatch>> = vec![Vec::new(); self.ranks.len()];
+        for MicroBatch { inputs, targets, rows } in micro_batches {
+            let (mut inputs, mut targets) = (Some(inputs), Some(targets));
+            for (rank, share) in shares.iter_mut().enumerate() {
+                let inputs = if rank == first { inputs.take() } else { None };
+                let targets = if rank == last { targets.take() } else { None };
+                share.push(MicroBatch {
+                    inputs: inputs.unwrap_or_default(),
+                    targets: targets.unwrap_or_default(),
+                    rows,
+                });
+            }
+        }
+        let mut shares = shares.into_iter();
+        self.ask_all(|| command(shares.next().unwrap_or_default()))
+    }
+
+    /// One reply from every rank, in rank order; or the error that started the trouble, which
+    /// ends the pipeline.
+    pub(super) fn collect(&mut self) -> Result<Vec<Reply>, EngineError> {
+        let mut replies: Vec<Option<Reply>> = self.ranks.iter().map(|_| None).collect();
+        let mut trouble: Option<(EngineError, Instant)> = None;
+        for _ in 0..self.ranks.len() {
+            let report = match &trouble {
+                None => self.next_report(),
+                Some((_, since)) => match self.reports.recv_deadline(*since + GRACE) {
+                    Ok(report) => Ok(report),
+                    Err(_) => break,
+                },
+            };
+            match report {
+                Ok((rank, Ok(reply))) => replies[rank] = Some(reply),
+                Ok((_, Err(error))) | Err(error) => {
+                    let (known, since) = match trouble.take() {
+                        Some((known, since)) => (Some(known), since),
+                        None => (None, Instant::now()),
+                    };
+                    trouble = Some((more_telling(known, error), since));
+                }
+            }
+        }
+        match trouble {
+            Some((error, _)) => {
+                self.failed = true;
+                Err(error)
+            }
+            None => Ok(replies.into_iter().flatten().collect()),
+        }
+    }
+
+    /// As [`Self::collect`], where ranks may refuse without harm: the first refusal is the error,
+    /// and the pipeline stays usable.
+    pub(super) fn collect_unless_refused(&mut self) -> Result<Vec<Reply>, EngineError> {
+        let mut granted = Vec::new();
+        let mut refusal = None;
+        for reply in self.collect()? {
+            match reply {
+                Reply::Refused(error) => refusal = refusal.or(Some(error)),
+                reply => granted.push(reply),
+            }
+        }
+        refusal.map_or(Ok(granted), Err)
+    }
+
+    /// Waits for a report, and notices when a worker thread has ended without one.
+    fn next_report(&self) -> Result<Report, EngineError> {
+        loop {
+            match self.reports.recv_timeout(Duration::from_secs(1)) {
+                Ok(report) => return Ok(report),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(EngineError::driver("all workers have ended"));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let ended = self.ranks.iter().find(|rank| rank.thread.is_finished());
+                    // A worker reports before it ends, so an empty channel now is the whole truth.
+                    if let (Some(rank), true) = (ended, self.reports.is_empty()) {
+                        return Err(EngineError::driver(format!(
+                            "the worker of device '{}' has ended",
+                            rank.device
+                        )));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Of two errors the one that is nearer to the cause: that a neighbour stopped is a consequence,
+/// and only a worker that names its device says where it happened.
+fn more_telling(known: Option<EngineError>, new: EngineError) -> EngineError {
+    let tells = |error: &EngineError| match error {
+        EngineError::NeighbourStopped => 0,
+        EngineError::Driver { .. } => 1,
+        _ => 2,
+    };
+    match known {
+        Some(known) if tells(&known) >= tells(&new) => known,
+        _ => new,
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        let threads: Vec<JoinHandle<()>> = self
+            .ranks
+            .drain(..)
+            // Without its commands a worker ends, and without its workers a link.
+            .map(|rank| rank.thread)
+            .chain(self.link_threads.drain(..))
+            .collect();
+        let deadline = Instant::now() + GRACE;
+        for thread in threads {
+            // After a fault a worker may hang in its driver; it must not take the program with it.
+            while self.failed && !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            if !self.failed || thread.is_finished() {
+                let _panicked = thread.join().is_err();
+            }
+        }
+    }
+}

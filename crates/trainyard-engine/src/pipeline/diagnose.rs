@@ -1,0 +1,49 @@
+//! Which stage was the first with something that is not a number.
+
+use super::{MicroBatch, Pipeline};
+use crate::EngineError;
+use crate::worker::{Command, Reply};
+
+impl Pipeline {
+    /// Forgets the step's gradients and does its forwards again, looking at every stage's output.
+    ///
+    /// Forwards depend on nothing but weights, inputs and seed, so they go wrong again where they
+    /// went wrong. Looking in every step would cost a read of every activation.
+    pub(super) fn diagnose(
+        &mut self,
+        step: u64,
+        loss: f64,
+        norms: &[(usize, Vec<f64>)],
+        micro_batches: Vec<MicroBatch>,
+    ) -> Result<EngineError, EngineError> {
+        self.crew.ask_all(|| Command::Discard)?;
+        self.crew.collect()?;
+        self.crew.hand_out(self.ends(), micro_batches, |micro_batches| Command::Evaluate {
+            micro_batches,
+            find_not_finite_in: Some(step),
+        })?;
+        let mut forward = Vec::new();
+        for reply in self.crew.collect()? {
+            if let Reply::Evaluated { not_finite, .. } = reply {
+                forward.extend(not_finite);
+            }
+        }
+        // A backward goes from the last stage to the first, so that is the order in which a bad
+        // gradient spreads.
+        let bad_layer = norms.iter().rev().find(|(_, n)| n.iter().any(|norm| !norm.is_finite()));
+        let in_backward = bad_layer.and_then(|(layer, _)| self.plan.stage_of_layer(*layer));
+        let (what, stage) = match (forward.into_iter().min(), in_backward) {
+            (Some(stage), _) => ("an activation", stage),
+            (None, _) if !loss.is_finite() => ("the loss", self.plan.stages.len() - 1),
+            (None, stage) => ("a gradient", stage.unwrap_or(0)),
+        };
+        let of_stage = &self.plan.stages[stage];
+        Ok(EngineError::NotFinite {
+            step,
+            what: what.to_owned(),
+            stage,
+            device: of_stage.device.clone(),
+            layers: self.layer_names[of_stage.layers.0..of_stage.layers.1].join(", "),
+        })
+    }
+}

@@ -1,0 +1,230 @@
+//! One training step of one rank: its actions, the exchange of tied gradients, the update.
+
+use std::sync::Arc;
+
+use trainyard_plan::{Action, ActionKind, Lane, MemorySample, TraceEvent};
+
+use super::evaluate::read_loss;
+use super::{Reply, Worker};
+use crate::link::Transfer;
+use crate::optimizer::Update;
+use crate::{Activation, EngineError, MicroBatch, Pass};
+
+impl Worker {
+    pub(super) fn run_step(
+        &mut self,
+        step: u64,
+        mut micro_batches: Vec<MicroBatch>,
+    ) -> Result<Reply, EngineError> {
+        self.step = step;
+        self.events.clear();
+        self.memory.clear();
+        self.losses = (0..micro_batches.len()).map(|_| None).collect();
+        let rows: usize = micro_batches.iter().map(|micro_batch| micro_batch.rows).sum();
+        let plan = Arc::clone(&self.start.plan);
+        for &action in &plan.schedule.ranks[self.start.rank] {
+            self.current = Some(action);
+            self.act(action, &mut micro_batches, rows)?;
+        }
+        self.start.ties.exchange_gradients(&mut self.stages)?;
+        let on_host = self.start.device.is_cpu();
+        let mut norms = Vec::new();
+        for stage in &mut self.stages {
+            norms.extend(stage.squared_norms(on_host)?);
+        }
+        let losses = self.losses.drain(..).flatten().map(read_loss).collect::<Result<_, _>>()?;
+        Ok(Reply::Gradients { losses, norms })
+    }
+
+    fn act(
+        &mut self,
+        action: Action,
+        micro_batches: &mut [MicroBatch],
+        rows: usize,
+    ) -> Result<(), EngineError> {
+        let position = self.position(action.stage)?;
+        let micro_batch = action.micro_batch;
+        let pass = self.training_pass(self.step, micro_batch);
+        match action.kind {
+            ActionKind::Forward => {
+                let input = self.input_of(position, action, micro_batches)?;
+                let targets = self.targets_of(position, micro_batches, micro_batch)?;
+                let begun = self.now();
+                let stage = &mut self.stages[position];
+                let output =
+                    stage.forward(&*self.start.model, micro_batch, input, targets, &pass)?;
+                self.finish(action, begun)?;
+                if self.stages[position].is_last() {
+                    self.losses[micro_batch] = Some(output.single()?);
+                    return Ok(());
+                }
+                self.send(position, Action { kind: ActionKind::SendForward, ..action }, output)
+            }
+            ActionKind::Backward => {
+                let gradient = if self.stages[position].is_last() {
+                    None
+                } else {
+                    let kind = ActionKind::RecvBackward;
+                    Some(self.receive(position, Action { kind, ..action })?)
+                };
+                let weight = micro_batches[micro_batch].rows as f64 / rows.max(1) as f64;
+                let begun = self.now();
+                let stage = &mut self.stages[position];
+                let result =
+                    stage.backward(&*self.start.model, micro_batch, gradient, weight, &pass)?;
+                // The previous stage waits for this; the sums can come after.
+                let sent = result.input_gradient.map(|gradient| {
+                    self.send(
+                        position,
+                        Action { kind: ActionKind::SendBackward, ..action },
+                        gradient,
+                    )
+                });
+                if let Some(gradients) = result.gradients {
+                    self.stages[position].accumulate(gradients);
+                }
+                self.finish(action, begun)?;
+                sent.unwrap_or(Ok(()))
+            }
+            other => Err(EngineError::driver(format!(
+                "the engine runs F and B; it cannot run {} as an action of its own",
+                other.text()
+            ))),
+        }
+    }
+
+    fn position(&self, stage: usize) -> Result<usize, EngineError> {
+        self.stages
+            .iter()
+            .position(|own| own.index == stage)
+            .ok_or_else(|| EngineError::driver(format!("stage {stage} is not on this rank")))
+    }
+
+    pub(super) fn input_of(
+        &mut self,
+        position: usize,
+        action: Action,
+        micro_batches: &mut [MicroBatch],
+    ) -> Result<Activation, EngineError> {
+        if !self.stages[position].is_first() {
+            return self.receive(position, Action { kind: ActionKind::RecvForward, ..action });
+        }
+        let data = std::mem::take(&mut micro_batches[action.micro_batch].inputs);
+        Activation::from_data(data, self.start.device.burn())
+    }
+
+    pub(super) fn targets_of(
+        &self,
+        position: usize,
+        micro_batches: &mut [MicroBatch],
+        micro_batch: usize,
+    ) -> Result<Option<Activation>, EngineError> {
+        if !self.stages[position].is_last() {
+            return Ok(None);
+        }
+        let data = std::mem::take(&mut micro_batches[micro_batch].targets);
+        Activation::from_data(data, self.start.device.burn()).map(Some)
+    }
+
+    fn receive(&mut self, position: usize, action: Action) -> Result<Activation, EngineError> {
+        let links = &self.start.links[position];
+        let inlet = match action.kind {
+            ActionKind::RecvForward => &links.input,
+            _ => &links.output_gradient,
+        };
+        let inlet = inlet
+            .as_ref()
+            .ok_or_else(|| EngineError::driver("there is no link to receive from"))?;
+        let (activation, sent) = inlet.receive(action.micro_batch)?;
+        // Drawn from the moment it was on its way; waiting for it is not a transfer.
+        let moved = Transfer { start_ns: sent.end_ns, end_ns: self.now(), bytes: sent.bytes };
+        self.record(Lane::TransferIn, action, moved);
+        Ok(activation)
+    }
+
+    pub(super) fn send(
+        &mut self,
+        position: usize,
+        action: Action,
+        activation: Activation,
+    ) -> Result<(), EngineError> {
+        let begun = self.now();
+        let bytes = activation.bytes();
+        let links = &self.start.links[position];
+        let outlet = match action.kind {
+            ActionKind::SendForward => &links.output,
+            _ => &links.input_gradient,
+        };
+        let outlet =
+            outlet.as_ref().ok_or_else(|| EngineError::driver("there is no link to send to"))?;
+        outlet.send(self.step, action, activation)?;
+        self.record(
+            Lane::TransferOut,
+            action,
+            Transfer { start_ns: begun, end_ns: self.now(), bytes },
+        );
+        Ok(())
+    }
+
+    /// Ends a compute action. Waits for devices that compute beside the host, so that the trace
+    /// shows when the work was done and not when it was asked for.
+    fn finish(&mut self, action: Action, begun_ns: u64) -> Result<(), EngineError> {
+        if !self.start.device.is_cpu() {
+            self.start.device.burn().sync().map_err(EngineError::driver)?;
+        }
+        let done = Transfer { start_ns: begun_ns, end_ns: self.now(), bytes: 0 };
+        self.record(Lane::Compute, action, done);
+        self.sample_memory();
+        Ok(())
+    }
+
+    fn record(&mut self, lane: Lane, action: Action, took: Transfer) {
+        let Transfer { start_ns, end_ns, bytes } = took;
+        let device = self.start.rank;
+        self.events.push(TraceEvent {
+            step: self.step,
+            device,
+            lane,
+            action,
+            start_ns,
+            end_ns,
+            bytes,
+        });
+    }
+
+    /// Asks the device what it holds. To be called when a GPU has nothing left to do, or it waits.
+    fn sample_memory(&mut self) {
+        let peak_so_far = self.usage.map_or(0, |(_, peak)| peak);
+        self.usage = self.start.device.usage(peak_so_far);
+        if let Some((in_use_bytes, _)) = self.usage {
+            let sample = MemorySample { at_ns: self.now(), device: self.start.rank, in_use_bytes };
+            self.memory.push(sample);
+        }
+    }
+
+    pub(super) fn apply(&mut self, update: Update) -> Result<Reply, EngineError> {
+        let begun = self.now();
+        let action = Action::new(
+            self.stages.first().map_or(0, |stage| stage.index),
+            ActionKind::Optimizer,
+            0,
+        );
+        self.current = Some(action);
+        for stage in &mut self.stages {
+            stage.update(&self.start.optimizer, update)?;
+        }
+        self.start.ties.share_weights(&mut self.stages)?;
+        self.finish(action, begun)?;
+        Ok(Reply::Applied {
+            events: std::mem::take(&mut self.events),
+            memory: std::mem::take(&mut self.memory),
+            usage: self.usage,
+        })
+    }
+
+    /// What is random in a micro-batch of a step, wherever its layers run.
+    pub(super) fn training_pass(&self, step: u64, micro_batch: usize) -> Pass {
+        let seed = crate::layer::mix(&[self.start.seed, step, micro_batch as u64]);
+        Pass { training: true, seed }
+    }
+}

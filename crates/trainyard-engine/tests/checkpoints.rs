@@ -1,0 +1,193 @@
+//! Checkpoints that cannot be written or read: an error that names the place, and training goes on.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails at once and says why"
+)]
+
+mod toy;
+
+use std::fs;
+use std::path::Path;
+
+use trainyard_engine::checkpoint::read_manifest;
+use trainyard_engine::{EngineError, Pipeline};
+use trainyard_plan::Recompute;
+
+use toy::{Toy, fingerprint, losses, pipeline, plan};
+
+fn two_stages(model: Toy) -> Pipeline {
+    let layers = model.names.len();
+    pipeline(model, &plan(layers, 2, "1f1b", 2, Recompute::None))
+}
+
+fn save(pipeline: &mut Pipeline, folder: &Path) -> Result<(), EngineError> {
+    pipeline.save(folder, 2, serde_json::json!({ "tokens": 12 }))
+}
+
+/// What the folder of a run holds.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Every later step is as if the failed save or load had not been.
+fn goes_on_after(disturb: impl Fn(&mut Pipeline, &Path), model: &Toy) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut disturbed = two_stages(model.clone());
+    let mut undisturbed = two_stages(model.clone());
+    losses(&mut disturbed, 1..=2);
+    losses(&mut undisturbed, 1..=2);
+    disturb(&mut disturbed, folder.path());
+    assert_eq!(losses(&mut disturbed, 3..=5), losses(&mut undisturbed, 3..=5));
+}
+
+#[test]
+fn a_checkpoint_appears_whole_and_replaces_an_older_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("checkpoints").join("step-2");
+    let mut pipeline = two_stages(Toy::sound(3));
+    losses(&mut pipeline, 1..=2);
+    save(&mut pipeline, &place).unwrap();
+    let first = read_manifest(&place).unwrap();
+    assert_eq!((first.step, first.model.as_str()), (2, "toy"));
+    assert_eq!(first.state, serde_json::json!({ "tokens": 12 }));
+    let layers: Vec<(usize, &str)> =
+        first.layers.iter().map(|layer| (layer.index, layer.name.as_str())).collect();
+    assert_eq!(layers, [(0, "linear0"), (1, "linear1"), (2, "linear2")]);
+    losses(&mut pipeline, 3..=3);
+    save(&mut pipeline, &place).unwrap();
+    assert_ne!(read_manifest(&place).unwrap().layers, first.layers);
+    assert_eq!(names(place.parent().unwrap()), ["step-2"], "nothing else is left");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_an_error_and_training_goes_on() {
+    let in_the_way = |pipeline: &mut Pipeline, folder: &Path| {
+        let file = folder.join("checkpoints");
+        fs::write(&file, "a file where the folder should be").unwrap();
+        match save(pipeline, &file.join("step-2")) {
+            Err(EngineError::Io { path, .. }) => assert!(path.starts_with(&file)),
+            other => panic!("{other:?}"),
+        }
+    };
+    goes_on_after(in_the_way, &Toy::sound(2));
+}
+
+#[test]
+fn a_layer_that_cannot_be_written_is_an_error_and_training_goes_on() {
+    // No file system takes so long a name, so this worker's write fails as on a full disk.
+    let mut model = Toy::sound(2);
+    model.names[1] = "x".repeat(5_000);
+    let unwritable = |pipeline: &mut Pipeline, folder: &Path| {
+        let place = folder.join("step-2");
+        match save(pipeline, &place) {
+            Err(EngineError::Io { path, .. }) => assert!(path.starts_with(folder)),
+            other => panic!("{other:?}"),
+        }
+        assert!(names(folder).is_empty(), "half a checkpoint is left: {:?}", names(folder));
+    };
+    goes_on_after(unwritable, &model);
+}
+
+/// Damages a good checkpoint, and expects the words when it is loaded.
+fn refused(model: &Toy, damage: impl Fn(&Path), says: &str) {
+    let load = |pipeline: &mut Pipeline, folder: &Path| {
+        let place = folder.join("step-2");
+        let mut other = two_stages(Toy::sound(3));
+        losses(&mut other, 11..=14);
+        save(&mut other, &place).unwrap();
+        damage(&place);
+        let before = fingerprint(pipeline, &folder.join("before"));
+        match pipeline.load(&place) {
+            Err(error @ EngineError::Checkpoint { .. }) => {
+                let text = error.to_string();
+                assert!(text.contains(says), "{text}");
+                assert!(text.contains(place.to_str().unwrap()), "{text}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(before, fingerprint(pipeline, &folder.join("after")), "weights have changed");
+    };
+    goes_on_after(load, model);
+}
+
+fn file_of(place: &Path, layer: usize) -> std::path::PathBuf {
+    place.join(&read_manifest(place).unwrap().layers[layer].file)
+}
+
+#[test]
+fn a_truncated_layer_is_refused() {
+    for layer in [0, 2] {
+        let cut = |place: &Path| {
+            let file = file_of(place, layer);
+            let bytes = fs::read(&file).unwrap();
+            fs::write(&file, &bytes[..bytes.len() - 5]).unwrap();
+        };
+        refused(&Toy::sound(3), cut, "damaged or cut short");
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_refused() {
+    let flip = |place: &Path| {
+        let file = file_of(place, 1);
+        let mut bytes = fs::read(&file).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        fs::write(&file, bytes).unwrap();
+    };
+    refused(&Toy::sound(3), flip, "damaged");
+}
+
+#[test]
+fn a_missing_layer_is_refused() {
+    refused(&Toy::sound(3), |place| fs::remove_file(file_of(place, 2)).unwrap(), "cannot be read");
+}
+
+#[test]
+fn half_a_checkpoint_is_refused() {
+    let manifest = |place: &Path| place.join("manifest.json");
+    refused(&Toy::sound(3), |place| fs::remove_file(manifest(place)).unwrap(), "not a whole");
+    let cut = |place: &Path| {
+        let text = fs::read_to_string(manifest(place)).unwrap();
+        fs::write(manifest(place), &text[..text.len() / 2]).unwrap();
+    };
+    refused(&Toy::sound(3), cut, "damaged");
+    let newer = |place: &Path| {
+        let text = fs::read_to_string(manifest(place)).unwrap();
+        fs::write(manifest(place), text.replacen("\"version\": 1", "\"version\": 2", 1)).unwrap();
+    };
+    refused(&Toy::sound(3), newer, "version 2");
+}
+
+#[test]
+fn a_file_outside_the_folder_is_not_read() {
+    let elsewhere = |place: &Path| {
+        let manifest = place.join("manifest.json");
+        let text = fs::read_to_string(&manifest).unwrap();
+        let name = read_manifest(place).unwrap().layers[0].file.clone();
+        fs::copy(place.join(&name), place.parent().unwrap().join(&name)).unwrap();
+        fs::remove_file(place.join(&name)).unwrap();
+        fs::write(&manifest, text.replace(&name, &format!("../{name}"))).unwrap();
+    };
+    refused(&Toy::sound(3), elsewhere, "cannot be read");
+}
+
+#[test]
+fn a_checkpoint_of_another_model_is_refused() {
+    refused(&Toy::sound(4), |_| (), "another model");
+    // The same names, other sizes; this pipeline cannot train on the test's data, so only load it.
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("step-0");
+    save(&mut two_stages(Toy::sound(2)), &place).unwrap();
+    let error = two_stages(Toy { width: 5, ..Toy::sound(2) }).load(&place).unwrap_err();
+    assert!(matches!(error, EngineError::Checkpoint { .. }), "{error:?}");
+    assert!(
+        error.to_string().contains("[6, 6]") && error.to_string().contains("[5, 5]"),
+        "{error}"
+    );
+}

@@ -1,0 +1,157 @@
+//! Workers that fail, and numbers that are not finite: one clear error, in time, and what is left
+//! is as it was.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails at once and says why"
+)]
+
+mod toy;
+
+use trainyard_engine::{EngineError, Pipeline};
+use trainyard_plan::Recompute;
+
+use toy::{Fault, Toy, fingerprint, in_time, losses, micro_batches, pipeline, plan};
+
+const MICRO_BATCHES: usize = 2;
+
+/// Trains two steps, and gives what the third says.
+fn third_step(pipeline: &mut Pipeline) -> EngineError {
+    losses(pipeline, 1..=2);
+    match pipeline.step(3, 0.01, micro_batches(3, MICRO_BATCHES)) {
+        Err(error) => error,
+        Ok(result) => panic!("the third step gave {result:?}"),
+    }
+}
+
+/// Every schedule, at two and three ranks, for each rank.
+fn everywhere(test: impl Fn(&str, usize, usize) + Send + 'static) {
+    in_time(move || {
+        for schedule in ["gpipe", "1f1b"] {
+            for (ranks, failing) in [(2, 0), (2, 1), (3, 0), (3, 1), (3, 2), (1, 0)] {
+                test(schedule, ranks, failing);
+            }
+        }
+    });
+}
+
+/// The fault is in the second micro-batch of the third step. The error must name its place, and
+/// the pipeline must be over.
+fn worker_error(fault: Fault, recompute: Recompute, action: &'static str, says: &'static str) {
+    everywhere(move |schedule, ranks, failing| {
+        let plan = plan(ranks, ranks, schedule, MICRO_BATCHES, recompute);
+        let mut pipeline = pipeline(Toy::with(ranks, fault, (failing, 3, 1)), &plan);
+        let error = third_step(&mut pipeline);
+        let place = format!("{schedule}, {failing} of {ranks}");
+        match &error {
+            EngineError::Worker { device, stage, action: found, step, reason } => {
+                assert_eq!(device, &format!("d{failing}"), "{place}");
+                assert_eq!((*stage, *step), (failing, 3), "{place}");
+                assert_eq!(found, &format!("{failing}{action}1"), "{place}");
+                assert!(reason.contains(says), "{place}: {reason}");
+            }
+            other => panic!("{place}: {other:?}"),
+        }
+        let again = pipeline.step(4, 0.01, micro_batches(4, MICRO_BATCHES)).unwrap_err();
+        assert!(again.to_string().contains("failed before"), "{again}");
+    });
+}
+
+#[test]
+fn a_panic_in_a_forward_is_one_error_that_names_its_place() {
+    worker_error(Fault::Panics, Recompute::None, "F", "the toy panics");
+}
+
+#[test]
+fn a_panic_in_a_backward_is_one_error_that_names_its_place() {
+    worker_error(Fault::PanicsAgain, Recompute::Full, "B", "the toy panics");
+}
+
+#[test]
+fn a_layer_that_refuses_is_one_error_that_names_its_place() {
+    worker_error(Fault::Refuses, Recompute::None, "F", "a better toy");
+}
+
+#[test]
+fn a_failure_while_weights_are_made_names_the_device() {
+    // A model of more layers than it can build.
+    #[derive(Debug)]
+    struct Unbuildable(Toy);
+    impl trainyard_engine::Model for Unbuildable {
+        fn profile(&self, rows: usize) -> trainyard_plan::ModelProfile {
+            self.0.profile(rows)
+        }
+        fn build(
+            &self,
+            layer: usize,
+            seed: u64,
+            device: &burn::tensor::Device,
+        ) -> Result<trainyard_engine::PlacedLayer, EngineError> {
+            assert!(layer != 1, "no such wagon");
+            self.0.build(layer, seed, device)
+        }
+        fn loss(
+            &self,
+            output: trainyard_engine::Activation,
+            targets: trainyard_engine::Activation,
+        ) -> Result<burn::tensor::Tensor<1>, EngineError> {
+            self.0.loss(output, targets)
+        }
+    }
+    in_time(|| {
+        let plan = plan(3, 3, "1f1b", 1, Recompute::None);
+        let model = std::sync::Arc::new(Unbuildable(Toy::sound(3)));
+        let distributed = Pipeline::distribute(model, &plan, toy::cpus(3, 1 << 20), toy::options());
+        match distributed.err() {
+            Some(EngineError::Worker { device, stage: 1, action, reason, .. }) => {
+                assert_eq!((device.as_str(), action.as_str()), ("d1", "start"));
+                assert!(reason.contains("no such wagon"), "{reason}");
+            }
+            other => panic!("{other:?}"),
+        }
+    });
+}
+
+/// The error names the stage, the weights are as before the step, and training goes on as if the
+/// step had not been.
+fn not_finite(fault: Fault, recompute: Recompute, says: &'static str) {
+    everywhere(move |schedule, ranks, failing| {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = plan(2 * ranks, ranks, schedule, MICRO_BATCHES, recompute);
+        let model = Toy::with(2 * ranks, fault, (2 * failing, 3, 1));
+        let mut pipeline = pipeline(model, &plan);
+        losses(&mut pipeline, 1..=2);
+        let before = fingerprint(&mut pipeline, &folder.path().join("before"));
+        let error = pipeline.step(3, 0.01, micro_batches(3, MICRO_BATCHES)).unwrap_err();
+        let place = format!("{schedule}, {failing} of {ranks}");
+        match &error {
+            EngineError::NotFinite { step: 3, what, stage, device, layers } => {
+                assert_eq!((*stage, device), (failing, &format!("d{failing}")), "{place}");
+                assert!(what.contains(says), "{place}: {what}");
+                assert!(layers.contains(&format!("linear{}", 2 * failing)), "{place}: {layers}");
+            }
+            other => panic!("{place}: {other:?}"),
+        }
+        assert_eq!(before, fingerprint(&mut pipeline, &folder.path().join("after")), "{place}");
+        let mut sound = toy::pipeline(Toy::sound(2 * ranks), &plan);
+        losses(&mut sound, 1..=2);
+        assert_eq!(losses(&mut pipeline, 4..=6), losses(&mut sound, 4..=6), "{place}");
+        let held = |p: &mut Pipeline| p.evaluate(micro_batches(9, 5)).unwrap();
+        assert_eq!(held(&mut pipeline).to_bits(), held(&mut sound).to_bits(), "{place}");
+    });
+}
+
+#[test]
+fn nan_in_a_forward_names_the_stage_and_touches_nothing() {
+    not_finite(Fault::NanForward, Recompute::None, "activation");
+}
+
+#[test]
+fn nan_in_a_recomputed_forward_names_the_stage_and_touches_nothing() {
+    not_finite(Fault::NanForward, Recompute::Full, "activation");
+}
+
+#[test]
+fn nan_in_a_gradient_names_the_stage_and_touches_nothing() {
+    not_finite(Fault::NanGradient, Recompute::None, "gradient");
+}

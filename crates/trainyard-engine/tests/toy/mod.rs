@@ -1,0 +1,217 @@
+//! A toy model that can be told to go wrong at one place, and what the tests do with it.
+#![allow(dead_code, reason = "every test binary uses its own part")]
+
+use std::cell::Cell;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device as BurnDevice, Tensor, TensorData};
+use trainyard_engine::checkpoint::{LayerRecord, read_manifest};
+use trainyard_engine::{
+    Activation, AdamW, Device, EngineError, Layer, MicroBatch, Model, Options, Pass, Pipeline,
+    PlacedLayer, discover, mix, place, weight,
+};
+use trainyard_plan::{LayerProfile, ModelProfile, Plan, Recompute, Schedule, Stage};
+
+pub(crate) const SEED: u64 = 7;
+pub(crate) const WIDTH: usize = 6;
+pub(crate) const ROWS: usize = 3;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Nothing,
+    Panics,
+    /// Panics when it comes by for the second time: under recompute, that is in the backward.
+    PanicsAgain,
+    Refuses,
+    NanForward,
+    /// The forward is finite, its gradient is not.
+    NanGradient,
+}
+
+thread_local! {
+    static SEEN: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Linear layers with a tanh, as many as there are names.
+#[derive(Clone, Debug)]
+pub(crate) struct Toy {
+    pub(crate) names: Vec<String>,
+    pub(crate) width: usize,
+    pub(crate) fault: Fault,
+    /// Layer, step and micro-batch at which the fault happens.
+    pub(crate) place: (usize, u64, usize),
+}
+
+impl Toy {
+    pub(crate) fn sound(layers: usize) -> Self {
+        let names = (0..layers).map(|layer| format!("linear{layer}")).collect();
+        Self { names, width: WIDTH, fault: Fault::Nothing, place: (0, 0, 0) }
+    }
+
+    pub(crate) fn with(layers: usize, fault: Fault, place: (usize, u64, usize)) -> Self {
+        Self { fault, place, ..Self::sound(layers) }
+    }
+}
+
+impl Model for Toy {
+    fn profile(&self, rows: usize) -> ModelProfile {
+        let activation = (4 * rows * self.width) as u64;
+        let layers = self.names.iter().map(|name| LayerProfile {
+            name: name.clone(),
+            kind: "linear".to_owned(),
+            param_bytes: (4 * self.width * self.width) as u64,
+            input_bytes: activation,
+            output_bytes: activation,
+            saved_bytes: 3 * activation,
+            work_bytes: 2 * activation,
+            forward_flops: 1,
+            tied_to: None,
+        });
+        let layers = layers.collect();
+        ModelProfile { name: "toy".to_owned(), optimizer_bytes_per_param_byte: 2, layers }
+    }
+
+    fn build(
+        &self,
+        layer: usize,
+        seed: u64,
+        device: &BurnDevice,
+    ) -> Result<PlacedLayer, EngineError> {
+        let number = |i: usize| random(&[seed, layer as u64, i as u64]) * 0.7;
+        let values = (0..self.width * self.width).map(number).collect();
+        let (faulty_layer, step, micro_batch) = self.place;
+        let fault = if layer == faulty_layer { self.fault } else { Fault::Nothing };
+        Ok(place(Linear {
+            weight: weight(values, [self.width, self.width], device),
+            fault: fault as usize,
+            // How a layer knows a step and micro-batch: by what is random in it.
+            when: mix(&[seed, step, micro_batch as u64]),
+        }))
+    }
+
+    fn loss(&self, output: Activation, targets: Activation) -> Result<Tensor<1>, EngineError> {
+        let error = output.single::<Tensor<2>>()? - targets.single::<Tensor<2>>()?;
+        Ok((error.clone() * error).mean())
+    }
+}
+
+#[derive(Module, Debug)]
+struct Linear {
+    weight: Param<Tensor<2>>,
+    fault: usize,
+    when: u64,
+}
+
+impl Layer for Linear {
+    fn forward(&self, input: Activation, pass: &Pass) -> Result<Activation, EngineError> {
+        let y = input.single::<Tensor<2>>()?.matmul(self.weight.val()).tanh();
+        let now = pass.training && pass.seed == self.when;
+        let is = |fault: Fault| now && self.fault == fault as usize;
+        assert!(!is(Fault::Panics), "the toy panics");
+        // Every worker is a thread of its own, and so counts for itself.
+        let before = if is(Fault::PanicsAgain) { SEEN.replace(SEEN.get() + 1) } else { 0 };
+        assert_eq!(before, 0, "the toy panics");
+        if is(Fault::Refuses) {
+            let (expected, found) = ("a better toy".to_owned(), "this one".to_owned());
+            return Err(EngineError::WrongTensor { expected, found });
+        }
+        Ok(if is(Fault::NanForward) {
+            y.mul_scalar(f32::NAN)
+        } else if is(Fault::NanGradient) {
+            y.clone() + y.mul_scalar(0.0).sqrt()
+        } else {
+            y
+        }
+        .into())
+    }
+}
+
+/// Devices `d0`, `d1`, … of the CPU.
+pub(crate) fn cpus(count: usize, memory_bytes: u64) -> Vec<Device> {
+    let cpu = discover::cpu();
+    (0..count).map(|i| Device::open(format!("d{i}"), &cpu, memory_bytes, 1).unwrap()).collect()
+}
+
+/// A stage a device, the layers shared out evenly.
+pub(crate) fn plan(
+    layers: usize,
+    ranks: usize,
+    schedule: &str,
+    micro_batches: usize,
+    recompute: Recompute,
+) -> Plan {
+    let stage = |rank: usize| Stage {
+        device: format!("d{rank}"),
+        layers: (rank * layers / ranks, (rank + 1) * layers / ranks),
+        recompute,
+    };
+    Plan {
+        format: Plan::FORMAT.to_owned(),
+        version: Plan::VERSION,
+        model: "toy".to_owned(),
+        stages: (0..ranks).map(stage).collect(),
+        schedule: Schedule::named(schedule, ranks, micro_batches).unwrap(),
+        micro_batches,
+        predicted: None,
+    }
+}
+
+pub(crate) fn options() -> Options {
+    let optimizer = AdamW { weight_decay: 0.1, ..AdamW::default() };
+    Options { seed: SEED, optimizer, clip: Some(1.0), rows: ROWS }
+}
+
+pub(crate) fn pipeline(model: Toy, plan: &Plan) -> Pipeline {
+    let devices = cpus(plan.stages.len(), 1 << 20);
+    Pipeline::distribute(Arc::new(model), plan, devices, options()).unwrap()
+}
+
+/// The micro-batches of a step, the same whenever they are asked for.
+pub(crate) fn micro_batches(step: u64, count: usize) -> Vec<MicroBatch> {
+    let values = |kind: u64, micro_batch: usize| -> Vec<TensorData> {
+        let number = |i: usize| random(&[step, micro_batch as u64, kind, i as u64]);
+        vec![TensorData::new((0..ROWS * WIDTH).map(number).collect::<Vec<f32>>(), [ROWS, WIDTH])]
+    };
+    let micro_batch =
+        |m: usize| MicroBatch { inputs: values(0, m), targets: values(1, m), rows: ROWS };
+    (0..count).map(micro_batch).collect()
+}
+
+/// Losses of steps, each of which must succeed.
+pub(crate) fn losses(pipeline: &mut Pipeline, steps: impl IntoIterator<Item = u64>) -> Vec<f64> {
+    let micro = pipeline.plan().micro_batches;
+    steps
+        .into_iter()
+        .map(|step| pipeline.step(step, 0.01, micro_batches(step, micro)).unwrap().loss)
+        .collect()
+}
+
+/// Names, sizes and hashes of all layers with their optimizer state.
+pub(crate) fn fingerprint(pipeline: &mut Pipeline, folder: &Path) -> Vec<LayerRecord> {
+    pipeline.save(folder, 0, serde_json::Value::Null).unwrap();
+    read_manifest(folder).unwrap().layers
+}
+
+/// Runs something that must not hang, and fails the test if it does.
+pub(crate) fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, result) = mpsc::sync_channel(1);
+    let thread = std::thread::Builder::new().spawn(move || done.send(work()).unwrap()).unwrap();
+    match result.recv_timeout(Duration::from_secs(60)) {
+        Ok(result) => result,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
+        // The panic of the work itself is the message of the test.
+        Err(mpsc::RecvTimeoutError::Disconnected) => match thread.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(()) => panic!("it gave no result"),
+        },
+    }
+}
+
+fn random(seeds: &[u64]) -> f32 {
+    (mix(seeds) >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
+}

@@ -1,0 +1,150 @@
+//! The same small model on every pair of unlike devices: the CPU, llvmpipe over Vulkan, llvmpipe
+//! over OpenGL and `SwiftShader`.
+//!
+//! An adapter that this machine lacks is left out, and said so. `scripts/test.sh` installs all.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails at once and says why"
+)]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use trainyard_engine::{Device, discover};
+use trainyard_plan::{Api, DeviceInfo, Recompute};
+
+use common::{
+    Held, LAYERS, Subject, assert_close, cpus, gpt, mlp, of_kind, options, plan, showing_gradients,
+    tensors, whole,
+};
+
+/// The devices of this machine that the tests know, the CPU first.
+fn adapters() -> Vec<(&'static str, DeviceInfo)> {
+    let listed = discover::list(&discover::ListOptions::default());
+    let wanted = [
+        ("llvmpipe over Vulkan", "llvmpipe", Api::Vulkan),
+        ("llvmpipe over OpenGL", "llvmpipe", Api::Gl),
+        ("SwiftShader", "SwiftShader", Api::Vulkan),
+    ];
+    let mut found = vec![("CPU", discover::cpu())];
+    for (words, name, api) in wanted {
+        match listed.iter().find(|info| info.api == api && info.name.contains(name)) {
+            Some(info) => found.push((words, info.clone())),
+            None => eprintln!("SKIPPED: this machine has no {words}; scripts/test.sh installs it"),
+        }
+    }
+    found
+}
+
+fn open(infos: &[&DeviceInfo]) -> Vec<Device> {
+    let open =
+        |(i, info): (usize, &&DeviceInfo)| Device::open(format!("d{i}"), info, 1 << 30, 1).unwrap();
+    infos.iter().enumerate().map(open).collect()
+}
+
+/// Gradients of the first step, then losses of a few more.
+fn observe(
+    subject: &Subject,
+    ends: &[usize],
+    devices: Vec<Device>,
+) -> (BTreeMap<String, Held>, Vec<[f64; 2]>) {
+    let plan = plan(ends, "1f1b", 2, Recompute::None);
+    let mut pipeline = subject.distribute(&plan, devices, showing_gradients());
+    let mut steps = subject.train(&mut pipeline, [1]);
+    let gradients = of_kind(&tensors(&mut pipeline), "first");
+    steps.extend(subject.train(&mut pipeline, 2..=4));
+    (gradients, steps)
+}
+
+fn equals_the_cpu(subject: &Subject, pair: [&(&str, DeviceInfo); 2]) {
+    let started = std::time::Instant::now();
+    let (expected, expected_steps) = observe(subject, &[LAYERS], cpus(1));
+    let [(first, one), (second, other)] = pair;
+    let (found, steps) = observe(subject, &[2, LAYERS], open(&[one, other]));
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (name, (_, expected)) in &expected {
+        let place = format!("{first} → {second}: {name}");
+        assert_close(&place, &found[name].1, expected, 1e-5, 4e-5);
+    }
+    for (found, expected) in steps.iter().zip(&expected_steps) {
+        let apart = (found[0] - expected[0]).abs();
+        assert!(apart <= 1e-3 * expected[0], "{first} → {second}: {steps:?} {expected_steps:?}");
+    }
+    eprintln!("{first} → {second}: equal, {:.1} s", started.elapsed().as_secs_f64());
+}
+
+/// Every ordered pair, and two logical devices of each adapter.
+fn every_pair(subject: &Subject) {
+    let adapters = adapters();
+    for one in &adapters {
+        for other in &adapters {
+            equals_the_cpu(subject, [one, other]);
+        }
+    }
+}
+
+#[test]
+fn gpt_on_every_pair_of_adapters_equals_the_cpu() {
+    every_pair(&gpt(true, true, 0.1));
+}
+
+#[test]
+fn mlp_on_every_pair_of_adapters_equals_the_cpu() {
+    every_pair(&mlp());
+}
+
+#[test]
+fn a_hundred_steps_on_the_cpu_and_an_adapter_end_where_the_cpu_ends() {
+    let adapters = adapters();
+    let Some((name, info)) = adapters.get(1) else { return };
+    let subject = gpt(true, true, 0.0);
+    let last = |ends: &[usize], devices: Vec<Device>| {
+        let plan = plan(ends, "1f1b", 2, Recompute::None);
+        let mut pipeline = subject.distribute(&plan, devices, options());
+        let steps = subject.train(&mut pipeline, 1..=100);
+        assert!(steps[99][0] < 0.5 * steps[0][0], "it does not learn: {steps:?}");
+        steps[99][0]
+    };
+    let expected = last(&[LAYERS], cpus(1));
+    let found = last(&[2, LAYERS], open(&[&adapters[0].1, info]));
+    assert!((found - expected).abs() <= 0.01 * expected, "{name}: {found}, CPU: {expected}");
+}
+
+#[test]
+fn a_checkpoint_of_the_cpu_goes_on_on_every_adapter_and_back() {
+    let subject = gpt(true, false, 0.0);
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("step-3");
+    let mut cpu = subject.distribute(&whole(2), cpus(1), options());
+    subject.train(&mut cpu, 1..=3);
+    cpu.save(&place, 3, serde_json::Value::Null).unwrap();
+    let expected = subject.train(&mut cpu, 4..=6);
+    for (name, info) in &adapters()[1..] {
+        let mut adapter = subject.distribute(&whole(2), open(&[info]), options());
+        adapter.load(&place).unwrap();
+        let mut found = subject.train(&mut adapter, 4..=5);
+        let back = folder.path().join("step-5");
+        adapter.save(&back, 5, serde_json::Value::Null).unwrap();
+        let mut again = subject.distribute(&whole(2), cpus(1), options());
+        again.load(&back).unwrap();
+        found.extend(subject.train(&mut again, [6]));
+        for (found, expected) in found.iter().zip(&expected) {
+            let apart = (found[0] - expected[0]).abs();
+            assert!(apart <= 1e-3 * expected[0], "{name}: {found:?}, CPU: {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn memory_of_an_adapter_is_measured() {
+    let adapters = adapters();
+    let Some((name, info)) = adapters.get(1) else { return };
+    let subject = gpt(true, false, 0.0);
+    let mut pipeline = subject.distribute(&whole(2), open(&[info]), options());
+    let result = pipeline.step(1, 0.01, subject.micro_batches(1, 2)).unwrap();
+    let usage = result.measured.usage[0];
+    assert!(usage.is_some_and(|(now, peak)| 0 < now && now <= peak), "{name}: {usage:?}");
+    assert!(result.measured.memory.len() >= 5, "a sample an action: {:?}", result.measured.memory);
+}

@@ -1,0 +1,91 @@
+//! The devices a run file names: found, and given threads and a budget.
+
+use trainyard_engine::discover::{self, ListOptions, select};
+use trainyard_plan::memory::human_bytes;
+use trainyard_plan::{Api, DeviceInfo, DeviceKind, MemorySource};
+
+use crate::config::{DeviceSection, RunConfig};
+use crate::error::RunError;
+
+/// A device of the run, not yet opened.
+#[derive(Clone, Debug)]
+pub struct YardDevice {
+    /// Its id.
+    pub id: String,
+    /// The hardware.
+    pub hardware: DeviceInfo,
+    /// Its budget, bytes.
+    pub budget_bytes: u64,
+    /// Threads of a CPU device.
+    pub threads: usize,
+    /// Given or measured; None until somebody needs it.
+    pub speed: Option<f64>,
+}
+
+/// The devices of the run file; without any, what the machine has.
+pub(super) fn devices(config: &RunConfig) -> Result<Vec<YardDevice>, RunError> {
+    let sections =
+        if config.devices.is_empty() { default_devices() } else { config.devices.clone() };
+    let only_cpu = sections.iter().all(|section| section.adapter.eq_ignore_ascii_case("cpu"));
+    // Drivers are not woken for a run that does not use them.
+    let machine =
+        if only_cpu { vec![discover::cpu()] } else { discover::list(&ListOptions::default()) };
+    let chosen = sections.iter().map(|section| select(&machine, &section.adapter));
+    let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
+    for (section, hardware) in sections.iter().zip(&chosen) {
+        check_budget(section, hardware)?;
+    }
+    let cpus = chosen.iter().filter(|hardware| hardware.api == Api::Cpu).count().max(1);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let device = |(section, hardware): (DeviceSection, DeviceInfo)| {
+        let sharing = if hardware.api == Api::Cpu { cpus as u64 } else { 1 };
+        YardDevice {
+            id: section.id,
+            budget_bytes: section.memory.unwrap_or_else(|| default_budget(&hardware, sharing)),
+            threads: section.threads.unwrap_or(cores / cpus).max(1),
+            speed: section.speed,
+            hardware,
+        }
+    };
+    Ok(sections.into_iter().zip(chosen).map(device).collect())
+}
+
+/// A budget larger than the memory there is would end in the system's hands, not in ours.
+fn check_budget(section: &DeviceSection, hardware: &DeviceInfo) -> Result<(), RunError> {
+    let known = hardware.memory.source == MemorySource::Reported;
+    let total = hardware.memory.total_bytes.filter(|_| known);
+    match (section.memory, total) {
+        (Some(budget), Some(total)) if budget > total => Err(RunError::BadValue {
+            key: format!("device.{}.memory", section.id),
+            value: human_bytes(budget),
+            must: format!("at most {}, all that {} has", human_bytes(total), hardware.name),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Nine tenths of what is free now, shared among the devices that live in the same memory.
+fn default_budget(hardware: &DeviceInfo, sharing: u64) -> u64 {
+    // Where nobody says, two gigabytes: what the smallest cards in use have.
+    const UNKNOWN: u64 = 2 << 30;
+    let known = hardware.memory.free_bytes.or(hardware.memory.total_bytes);
+    known.map_or(UNKNOWN, |bytes| bytes / 10 * 9) / sharing.max(1)
+}
+
+/// Every GPU of the machine; two halves of the CPU where there is none.
+pub fn default_devices() -> Vec<DeviceSection> {
+    let is_gpu = |device: &&DeviceInfo| {
+        matches!(device.kind, DeviceKind::Discrete | DeviceKind::Integrated | DeviceKind::Virtual)
+    };
+    let machine = discover::list(&ListOptions::default());
+    let gpus: Vec<_> = machine.iter().filter(is_gpu).collect();
+    let section = |id: String, adapter: &str| DeviceSection {
+        id,
+        adapter: adapter.to_owned(),
+        ..DeviceSection::default()
+    };
+    if gpus.is_empty() {
+        return ["left", "right"].map(|id| section(id.to_owned(), "cpu")).to_vec();
+    }
+    gpus.iter().enumerate().map(|(i, gpu)| section(format!("gpu{i}"), &gpu.adapter)).collect()
+}
