@@ -112,9 +112,9 @@ fn main() -> Result<(), EngineError> {
     events.iter().filter_map(message).for_each(|message| println!("{message}"));
 
     println!("\nstep  loss\n{:>4}  {:.5}", 1, first.loss);
-    for step in 2..=300 {
+    for step in 2..=150 {
         let result = pipeline.step(step, 0.01, vec![batch(step)])?;
-        if step % 50 == 0 {
+        if step % 25 == 0 {
             println!("{step:>4}  {:.5}", result.loss);
         }
     }

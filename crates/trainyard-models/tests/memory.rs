@@ -36,7 +36,8 @@ fn gpt(width: usize, context: usize, layers: usize, vocabulary: usize, rows: usi
         vocabulary: Some(vocabulary),
         ..GptOptions::default()
     };
-    let tokens: Vec<i32> = (0..rows * context).map(|i| (i * 7 % vocabulary) as i32).collect();
+    let token = |i: usize| i32::try_from(i * 7 % vocabulary).unwrap();
+    let tokens: Vec<i32> = (0..rows * context).map(token).collect();
     let data = vec![TensorData::new(tokens, [rows, context])];
     Case {
         name: format!("gpt w{width} c{context} l{layers} v{vocabulary} × {rows}"),

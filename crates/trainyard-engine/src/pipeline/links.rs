@@ -1,47 +1,13 @@
-//! Who talks to whom: devices by rank, and the links between stages.
+//! Who talks to whom: the links between stages.
 
-use std::collections::HashSet;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use trainyard_plan::{Plan, PlanError};
+use trainyard_plan::Plan;
 
 use crate::link::{Ends, link};
 use crate::worker::StageLinks;
 use crate::{Device, EngineError};
-
-/// Refuses devices that share an id: a plan could not tell them apart.
-pub(super) fn check_ids(devices: &[Device]) -> Result<(), PlanError> {
-    let mut seen = HashSet::new();
-    match devices.iter().find(|device| !seen.insert(device.id())) {
-        None => Ok(()),
-        Some(device) => Err(PlanError::BadPlan {
-            reason: format!("two devices have the id '{}'; give each its own", device.id()),
-        }),
-    }
-}
-
-/// The devices that the plan uses, rank by rank.
-pub(super) fn in_rank_order(plan: &Plan, devices: Vec<Device>) -> Result<Vec<Device>, PlanError> {
-    let mut devices: Vec<Option<Device>> = devices.into_iter().map(Some).collect();
-    let mut ordered: Vec<Device> = Vec::new();
-    for (rank, actions) in plan.schedule.ranks.iter().enumerate() {
-        let id = actions.first().map_or("", |action| plan.stages[action.stage].device.as_str());
-        let found = devices.iter_mut().find(|d| d.as_ref().is_some_and(|d| d.id() == id));
-        let device = found.and_then(Option::take).ok_or_else(|| {
-            let reason = match ordered.iter().position(|device| device.id() == id) {
-                Some(other) => format!(
-                    "ranks {other} and {rank} are both on device '{id}'; join their stages, or add \
-                     a second device with the same adapter and an id of its own"
-                ),
-                None => format!("rank {rank} is on device '{id}', which is not there"),
-            };
-            PlanError::BadPlan { reason }
-        })?;
-        ordered.push(device);
-    }
-    Ok(ordered)
-}
 
 /// The links of every rank's stages, and the threads that serve them.
 pub(super) struct Links {

@@ -2,28 +2,27 @@
 
 mod collect;
 mod diagnose;
+mod files;
 mod links;
+mod place;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::TensorData;
 use crossbeam_channel::bounded;
-use trainyard_plan::memory::{self, DeviceNeed};
-use trainyard_plan::{
-    ActionKind, DeviceProfile, MemorySample, ModelProfile, Plan, PlanError, TraceEvent,
-};
+use trainyard_plan::memory::DeviceNeed;
+use trainyard_plan::{MemorySample, Plan, PlanError, TraceEvent};
 
-use crate::checkpoint::{self, LayerRecord, Manifest};
 use crate::fault::WORKER_THREAD_PREFIX;
 use crate::optimizer::{AdamW, Update};
 use crate::tie::tie_ends;
 use crate::worker::{Command, Reply, Start, work};
-use crate::{Device, EngineError, Model, Part};
+use crate::{Device, EngineError, Model};
 
 use collect::{Crew, Rank};
-use links::{Links, check_ids, in_rank_order};
+use links::Links;
+use place::{allocate, check_actions, check_ids};
 
 /// A slice of the batch, on the host.
 #[derive(Clone, Debug)]
@@ -249,60 +248,6 @@ impl Pipeline {
         output.ok_or_else(|| EngineError::driver("no rank gave an output"))
     }
 
-    /// Writes a checkpoint: a folder that holds every layer in a file of its own, so that it can
-    /// be loaded under any partition. `folder` appears whole or not at all.
-    ///
-    /// # Errors
-    /// [`EngineError::Io`] when the disk does not take it; training may go on.
-    pub fn save(
-        &mut self,
-        folder: &Path,
-        step: u64,
-        state: serde_json::Value,
-    ) -> Result<(), EngineError> {
-        let unfinished = checkpoint::begin(folder)?;
-        let saved = self.save_into(&unfinished).and_then(|layers| {
-            let manifest = Manifest::new(&self.plan.model, step, layers, state);
-            checkpoint::finish(&unfinished, folder, &manifest)
-        });
-        if saved.is_err() {
-            checkpoint::give_up(&unfinished);
-        }
-        saved
-    }
-
-    fn save_into(&mut self, unfinished: &Path) -> Result<Vec<LayerRecord>, EngineError> {
-        self.crew.ask_all(|| Command::Save { folder: unfinished.to_owned() })?;
-        let mut layers = Vec::new();
-        for reply in self.crew.collect_unless_refused()? {
-            if let Reply::Saved(records) = reply {
-                layers.extend(records);
-            }
-        }
-        layers.sort_by_key(|record| record.index);
-        Ok(layers)
-    }
-
-    /// Reads weights and optimizer state from a checkpoint, whatever partition wrote it.
-    ///
-    /// Everything is checked before anything is changed.
-    ///
-    /// # Errors
-    /// [`EngineError::Checkpoint`] when it is not whole or belongs to another model; the pipeline
-    /// is as it was.
-    pub fn load(&mut self, folder: &Path) -> Result<Manifest, EngineError> {
-        let manifest = checkpoint::read_manifest(folder)?;
-        manifest.check_layers(folder, &self.layer_names)?;
-        let records = Arc::new(manifest.layers.clone());
-        let folder = Arc::<Path>::from(folder);
-        let of = || (Arc::clone(&folder), Arc::clone(&records));
-        self.crew.ask_all(|| Command::CheckFiles(of()))?;
-        self.crew.collect_unless_refused()?;
-        self.crew.ask_all(|| Command::Load(of()))?;
-        self.crew.collect()?;
-        Ok(manifest)
-    }
-
     /// The ranks with the first and the last stage.
     fn ends(&self) -> [usize; 2] {
         [0, self.plan.stages.len() - 1].map(|stage| self.plan.rank_of_stage(stage).unwrap_or(0))
@@ -327,50 +272,6 @@ impl Pipeline {
             }
         }
     }
-}
-
-/// Refuses schedules with actions that stages cannot do.
-fn check_actions(plan: &Plan) -> Result<(), PlanError> {
-    let known = |kind| matches!(kind, ActionKind::Forward | ActionKind::Backward);
-    match plan.schedule.ranks.iter().flatten().find(|action| !known(action.kind)) {
-        None => Ok(()),
-        Some(action) => Err(PlanError::BadPlan {
-            reason: format!(
-                "its schedule '{}' has the action {action}; the engine runs F and B: choose \
-                 another schedule",
-                plan.schedule.name
-            ),
-        }),
-    }
-}
-
-/// Puts the plan's stages on its devices, as far as memory is concerned. Gives the devices that
-/// the plan uses and what each needs, in rank order.
-fn allocate(
-    profile: &ModelProfile,
-    plan: &Plan,
-    devices: Vec<Device>,
-) -> Result<(Vec<Device>, Vec<DeviceNeed>), EngineError> {
-    let offer = |device: &Device| DeviceProfile {
-        id: device.id().to_owned(),
-        memory_bytes: device.available_bytes(),
-        speed: 1.0,
-    };
-    let offers: Vec<_> = devices.iter().map(offer).collect();
-    let by_device = memory::check(profile, &plan.stages, &plan.schedule, &offers)?;
-    let mut devices = in_rank_order(plan, devices)?;
-    let mut needs = Vec::with_capacity(devices.len());
-    for device in &mut devices {
-        let of_device = by_device.iter().find(|need| need.device == device.id());
-        let mut need = of_device.cloned().ok_or_else(|| PlanError::BadPlan {
-            reason: format!("it puts no stage on device '{}'", device.id()),
-        })?;
-        device
-            .allocate(Part { name: format!("{}: its stages", profile.name), memory: need.peak })?;
-        need.budget_bytes = device.capacity_bytes();
-        needs.push(need);
-    }
-    Ok((devices, needs))
 }
 
 fn weighted_mean(values: &[f64], weights: &[usize]) -> f64 {

@@ -45,7 +45,8 @@ pub(crate) fn gpt(tied: bool, bias: bool, dropout: f64) -> Subject {
         // Something to learn: every token is followed by the same other token.
         batch: |step| {
             let start = |row: usize| mix(&[step, row as u64]) as usize;
-            let token = |row: usize, i: usize| ((start(row) + 3 * i) % VOCABULARY) as i32;
+            let token =
+                |row: usize, i: usize| i32::try_from((start(row) + 3 * i) % VOCABULARY).unwrap();
             [0, 1].map(|shift| {
                 let row = |row: usize| (0..CONTEXT).map(move |i| token(row, i + shift));
                 TensorData::new((0..ROWS).flat_map(row).collect::<Vec<i32>>(), [ROWS, CONTEXT])

@@ -1,0 +1,65 @@
+//! Saving and loading under any partition.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Pipeline;
+use crate::EngineError;
+use crate::checkpoint::{self, LayerRecord, Manifest};
+use crate::worker::{Command, Reply};
+
+impl Pipeline {
+    /// Writes a checkpoint: a folder that holds every layer in a file of its own, so that it can
+    /// be loaded under any partition. `folder` appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`EngineError::Io`] when the disk does not take it; training may go on.
+    pub fn save(
+        &mut self,
+        folder: &Path,
+        step: u64,
+        state: serde_json::Value,
+    ) -> Result<(), EngineError> {
+        let unfinished = checkpoint::begin(folder)?;
+        let saved = self.save_into(&unfinished).and_then(|layers| {
+            let manifest = Manifest::new(&self.plan.model, step, layers, state);
+            checkpoint::finish(&unfinished, folder, &manifest)
+        });
+        if saved.is_err() {
+            checkpoint::give_up(&unfinished);
+        }
+        saved
+    }
+
+    fn save_into(&mut self, unfinished: &Path) -> Result<Vec<LayerRecord>, EngineError> {
+        self.crew.ask_all(|| Command::Save { folder: unfinished.to_owned() })?;
+        let mut layers = Vec::new();
+        for reply in self.crew.collect_unless_refused()? {
+            if let Reply::Saved(records) = reply {
+                layers.extend(records);
+            }
+        }
+        layers.sort_by_key(|record| record.index);
+        Ok(layers)
+    }
+
+    /// Reads weights and optimizer state from a checkpoint, whatever partition wrote it.
+    ///
+    /// Everything is checked before anything is changed.
+    ///
+    /// # Errors
+    /// [`EngineError::Checkpoint`] when it is not whole or belongs to another model; the pipeline
+    /// is as it was.
+    pub fn load(&mut self, folder: &Path) -> Result<Manifest, EngineError> {
+        let manifest = checkpoint::read_manifest(folder)?;
+        manifest.check_layers(folder, &self.layer_names)?;
+        let records = Arc::new(manifest.layers.clone());
+        let folder = Arc::<Path>::from(folder);
+        let of = || (Arc::clone(&folder), Arc::clone(&records));
+        self.crew.ask_all(|| Command::CheckFiles(of()))?;
+        self.crew.collect_unless_refused()?;
+        self.crew.ask_all(|| Command::Load(of()))?;
+        self.crew.collect()?;
+        Ok(manifest)
+    }
+}

@@ -1,0 +1,96 @@
+//! A stage's gradients: summed over micro-batches, measured, used for the update.
+
+use burn::tensor::{Gradients, Tensor};
+
+use super::Stage;
+use crate::EngineError;
+use crate::optimizer::{AdamW, Gradient, Update};
+
+impl Stage {
+    /// Adds a micro-batch's gradients to the sums.
+    pub(crate) fn accumulate(&mut self, mut gradients: Gradients) {
+        for layer in &mut self.layers {
+            let fresh = layer.layer.take_gradients(&mut gradients);
+            for (trained, gradient) in layer.weights.iter_mut().zip(fresh) {
+                trained.sum = match (trained.sum.take(), gradient) {
+                    (Some(sum), Some(gradient)) => Some(sum + gradient),
+                    (sum, gradient) => sum.or(gradient),
+                };
+            }
+        }
+    }
+
+    /// Ends the accumulation: the squared norm of every weight's gradient, by layer and weight, 0
+    /// for weights that follow others.
+    ///
+    /// On a CPU device the sum is taken in f64 over host values in their order, so that it does
+    /// not depend on the partition.
+    pub(crate) fn squared_norms(
+        &mut self,
+        on_host: bool,
+    ) -> Result<Vec<(usize, Vec<f64>)>, EngineError> {
+        let mut norms: Vec<(usize, Vec<f64>)> = Vec::with_capacity(self.layers.len());
+        let mut pending: Vec<(usize, usize, Tensor<1>)> = Vec::new();
+        for (position, layer) in self.layers.iter_mut().enumerate() {
+            let mut of_layer = vec![0.0; layer.weights.len()];
+            for (number, trained) in layer.weights.iter_mut().enumerate() {
+                let Some(sum) = trained.sum.take() else { continue };
+                if trained.follows {
+                    continue;
+                }
+                if on_host {
+                    let data = sum.try_into_data().map_err(EngineError::driver)?;
+                    let values = data
+                        .as_slice::<f32>()
+                        .map_err(|e| EngineError::driver(format!("{e:?}")))?;
+                    of_layer[number] = values.iter().map(|&g| f64::from(g) * f64::from(g)).sum();
+                    trained.gradient = Some(Gradient::Host(data));
+                } else {
+                    pending.push((position, number, (sum.clone() * sum.clone()).sum()));
+                    trained.gradient = Some(Gradient::Device(sum));
+                }
+            }
+            norms.push((layer.index, of_layer));
+        }
+        if !pending.is_empty() {
+            // One read for all of them: every read waits for the device.
+            let sums = pending.iter().map(|(_, _, sum)| sum.clone()).collect();
+            let values =
+                Tensor::cat(sums, 0).try_into_vec_as::<f32>().map_err(EngineError::driver)?;
+            for ((position, number, _), value) in pending.iter().zip(values) {
+                norms[*position].1[*number] = f64::from(value);
+            }
+        }
+        Ok(norms)
+    }
+
+    /// Updates every weight that has a gradient and follows nobody.
+    pub(crate) fn update(&mut self, optimizer: &AdamW, update: Update) -> Result<(), EngineError> {
+        for layer in &mut self.layers {
+            let weights = &mut layer.weights;
+            layer.layer.update(&mut |number, value| {
+                let trained = &mut weights[number];
+                match trained.gradient.take() {
+                    Some(gradient) => optimizer.update(
+                        value,
+                        gradient,
+                        &mut trained.moments,
+                        update,
+                        trained.weight.decays(),
+                    ),
+                    None => Ok(value),
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Forgets everything of an unfinished step.
+    pub(crate) fn discard(&mut self) {
+        self.kept.clear();
+        for trained in self.layers.iter_mut().flat_map(|layer| &mut layer.weights) {
+            trained.sum = None;
+            trained.gradient = None;
+        }
+    }
+}
