@@ -112,7 +112,6 @@ fn the_split_and_the_schedule_do_not_change_the_losses() {
         ("gpipe", &["pipeline.schedule=gpipe"], 2),
         ("three-gpipe", &[THREE, "pipeline.schedule=gpipe"], 3),
         ("recompute", &["pipeline.recompute=full"], 2),
-        ("untied", &["model.tied=true", "model.bias=false"], 2),
         (
             "threads",
             &[

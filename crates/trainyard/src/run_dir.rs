@@ -249,8 +249,11 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, RunError> {
 fn signs_of_a_run(path: &Path) -> Result<Option<String>, RunError> {
     let files = [RUN_FILE, JOURNAL, LATEST];
     // The journal is made first. One without a word is of a start that failed: a full disk.
-    let says_something = |name: &&str| fs::metadata(path.join(name)).is_ok_and(|it| it.len() > 0);
-    if let Some(found) = files.into_iter().find(says_something) {
+    let is_sign = |name: &&str| {
+        let about = fs::metadata(path.join(name));
+        about.is_ok_and(|about| about.len() > 0 || *name != JOURNAL)
+    };
+    if let Some(found) = files.into_iter().find(is_sign) {
         return Ok(Some(found.to_owned()));
     }
     let checkpoints = entries(&path.join(CHECKPOINTS))?;

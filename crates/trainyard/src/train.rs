@@ -209,7 +209,7 @@ impl Training<'_> {
             step_ns,
             tokens_per_s: tokens as f64 / (step_ns.max(1) as f64 / 1e9),
         })?;
-        if self.step + TRACED_STEPS <= self.yard.config.train.steps {
+        if self.step + TRACED_STEPS <= self.yard.config.train.steps + 1 {
             self.trace.events.clear();
             self.trace.memory.clear();
         }

@@ -34,12 +34,11 @@ pub fn run(command: &TraceCommand) -> Result<(), RunError> {
     let directory = RunDir::open(&command.directory)?;
     let records = read_journal(&directory.journal())?;
     let mut trace = Trace::from_journal(records.iter());
+    let steps = trace.events.iter().map(|event| event.step);
+    let recorded = steps.clone().min().zip(steps.max());
     trace.events.retain(|event| (command.from..=command.to).contains(&event.step));
     let Some(start) = trace.events.iter().map(|event| event.start_ns).min() else {
-        return Err(RunError::config(format!(
-            "the journal of {} has no actions of the steps asked for",
-            command.directory.display()
-        )));
+        return Err(nothing_to_show(command, recorded));
     };
     let end = trace.events.iter().map(|event| event.end_ns).max().unwrap_or(start);
     trace.memory.retain(|sample| (start..=end).contains(&sample.at_ns));
@@ -52,4 +51,19 @@ pub fn run(command: &TraceCommand) -> Result<(), RunError> {
         path.display()
     );
     Ok(())
+}
+
+fn nothing_to_show(command: &TraceCommand, recorded: Option<(u64, u64)>) -> RunError {
+    let journal = format!("the journal of {}", command.directory.display());
+    RunError::config(match recorded {
+        None => format!("{journal} has no actions yet; train at least one step"),
+        Some((first, last)) => {
+            let TraceCommand { from, to, .. } = command;
+            let to = if *to == u64::MAX { "on".to_owned() } else { format!("to {to}") };
+            format!(
+                "{journal} has nothing of the steps {from} {to}; ask for some of {first} to {last} \
+                 with --from and --to"
+            )
+        }
+    })
 }

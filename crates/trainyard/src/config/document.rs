@@ -62,34 +62,44 @@ impl Document {
         let mut paths: Vec<_> = self.places.iter().collect();
         paths.sort_by_key(|(_, place)| (place.source, place.key.start));
         for (path, place) in paths {
-            let names: Vec<&str> = path.iter().map(String::as_str).collect();
-            let (what, hint) = match names[..] {
-                [section] if keys::keys_of(section).is_none() => {
-                    let is_section =
-                        self.root.get(section).is_some_and(|v| v.is_table() || v.is_array());
-                    let what = if is_section { "section" } else { "key" };
-                    (format!("unknown {what} '{section}'"), keys::hint_for_section(section))
-                }
-                ["model", ..] => continue,
-                // The section itself is named instead.
-                [section, ..] if keys::keys_of(section).is_none() => continue,
-                ["device", _, key] | [_, key] => {
-                    let section = names[0];
-                    let known = keys::keys_of(section).unwrap_or_default();
-                    // An entry of [[device]] itself has a number where others have a key.
-                    if known.contains(&key) || names == ["device", key] {
-                        continue;
-                    }
-                    let what = format!("unknown key '{key}' in {}", keys::heading(section));
-                    (what, keys::hint_for_key(section, key))
-                }
-                _ => continue,
+            // A `--set` may name what lies in something that nobody has written down.
+            let new = |length: &usize| {
+                *length == path.len() || !self.places.contains_key(&path[..*length])
             };
-            return Err(self.problem(place.source, place.key.clone(), "unknown", |at| {
-                format!("{what} ({at}); {hint}")
-            }));
+            for length in (1..=path.len()).filter(new) {
+                let Some(what) = self.unknown(&path[..length]) else { continue };
+                return Err(self.problem(place.source, place.key.clone(), "unknown", |at| {
+                    format!("{} ({at}); {}", what.0, what.1)
+                }));
+            }
         }
         Ok(())
+    }
+
+    /// What is unknown about a name, and a hint; nothing for a name that is known, or that lies in
+    /// an unknown one.
+    fn unknown(&self, path: &[String]) -> Option<(String, String)> {
+        let names: Vec<&str> = path.iter().map(String::as_str).collect();
+        match names[..] {
+            [section] if keys::keys_of(section).is_none() => {
+                let value = self.root.get(section);
+                let is_section = value.is_some_and(|value| value.is_table() || value.is_array());
+                let what = if is_section { "section" } else { "key" };
+                Some((format!("unknown {what} '{section}'"), keys::hint_for_section(section)))
+            }
+            ["model", ..] => None,
+            ["device", _, key] | [_, key] => {
+                let section = names[0];
+                let known = keys::keys_of(section)?;
+                // An entry of [[device]] itself has a number where others have a key.
+                if known.contains(&key) || names == ["device", key] {
+                    return None;
+                }
+                let what = format!("unknown key '{key}' in {}", keys::heading(section));
+                Some((what, keys::hint_for_key(section, key)))
+            }
+            _ => None,
+        }
     }
 
     /// The value at a path.

@@ -64,7 +64,11 @@ fn a_new_run_does_not_overwrite_another() {
     assert!(error.contains("step-000001"), "{error}");
     // A start that failed before it wrote anything leaves nothing in the way.
     fs::remove_dir(place.path.join("checkpoints/step-000001")).unwrap();
+    fs::write(place.path.join(JOURNAL), "").unwrap();
     assert!(RunDir::create(&place.path, true).is_ok());
+    fs::write(place.path.join(JOURNAL), "a line\n").unwrap();
+    let error = RunDir::create(&place.path, true).unwrap_err().to_string();
+    assert!(error.contains("(journal.jsonl)"), "{error}");
 }
 
 #[test]

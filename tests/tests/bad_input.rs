@@ -1,0 +1,335 @@
+//! Everything a person can get wrong: each is met with the thing, the place and the way out, the
+//! right exit code, and nothing half-made. [`run_fails`] looks for panics.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use trainyard_tests::{
+    assert_says, copy_dir, read, run_fails, run_ok, set, temp_dir, train, train_command, trainyard,
+    write, write_run_file,
+};
+
+/// A run file that works, in a directory of its own.
+fn working() -> (TempDir, PathBuf) {
+    let dir = temp_dir();
+    let file = write_run_file(dir.path());
+    (dir, file)
+}
+
+/// Trains with some changes, which must fail and leave no run directory.
+fn refused(file: &Path, sets: &[&str], code: i32, words: &[&str]) {
+    let run = file.with_file_name("refused");
+    let stderr = run_fails(set(&mut train_command(file, &run), sets), code);
+    assert_says(&stderr, words);
+    assert!(!run.exists(), "{sets:?} left a run directory");
+}
+
+#[test]
+fn settings_that_make_no_sense() {
+    let (_dir, file) = working();
+    let cases: &[(&str, &[&str])] = &[
+        ("train.stpes=3", &["unknown key 'stpes' in [train]", "did you mean 'steps'?"]),
+        ("trian.steps=3", &["unknown section 'trian'", "did you mean [train]?"]),
+        ("model.widht=3", &["unknown key 'widht' in [model]", "did you mean 'width'?"]),
+        ("model.zzz=3", &["'zzz' in [model]", "a gpt takes: layers, heads, width"]),
+        ("device.left.memroy=3", &["'memroy' in [[device]]", "did you mean 'memory'?"]),
+        ("device.left.more.memory=3", &["'more' in [[device]]", "id, adapter, memory"]),
+        ("train.steps.x=3", &["train.steps"]),
+        ("device.middle.memory=3", &["no [[device]] 'middle'", "left, right"]),
+        ("nonsense", &["'--set nonsense' has no '='"]),
+        ("train.steps=many", &["train.steps is the text \"many\"", "a whole number"]),
+        ("train.steps=1.5", &["train.steps is the number 1.5", "a whole number"]),
+        ("train.steps=-3", &["train.steps is -3", "a whole number"]),
+        ("train.steps=0", &["train.steps is 0", "1 to"]),
+        ("train.batch=0", &["train.batch is 0", "1 to"]),
+        ("train.batch=1000000000000", &["train.batch is 1000000000000", "1 to"]),
+        ("train.micro_batches=0", &["train.micro_batches is 0", "1 to"]),
+        ("train.micro_batches=3", &["batch = 8", "into 3 equal", "1, 2, 4, 8 can"]),
+        ("train.learning_rate=-1", &["train.learning_rate is -1", "above 0"]),
+        ("train.learning_rate=nan", &["train.learning_rate is NaN", "above 0"]),
+        ("train.warmup=x", &["train.warmup", "a whole number"]),
+        ("train.keep_checkpoints=0", &["train.keep_checkpoints is 0", "at least 1"]),
+        ("train.schedule=cosin", &["train.schedule", "did you mean \"cosine\"?"]),
+        ("model.width=wide", &["model.width is the text \"wide\"", "a whole number"]),
+        ("model.width=0", &["model.width is 0", "from 1 to"]),
+        ("model.width=-4", &["model.width is -4", "a whole number"]),
+        ("model.width=1000000000", &["model.width is 1000000000", "from 1 to 1000000"]),
+        ("model.width=33", &["model.width is 33", "a multiple of heads = 2"]),
+        ("model.heads=3", &["model.width is 32", "a multiple of heads = 3"]),
+        ("model.layers=0", &["model.layers is 0", "from 1 to"]),
+        ("model.layers=99999999", &["model.layers is 99999999", "from 1 to"]),
+        ("model.context=0", &["model.context is 0", "from 1 to"]),
+        ("model.dropout=1", &["model.dropout is 1", "below 1"]),
+        ("model.bias=1", &["model.bias is 1", "true or false"]),
+        ("model.vocabulary=3", &["model.vocabulary = 3", "as many as the text has"]),
+        ("model.kind=gtp", &["no model 'gtp'", "gpt, mlp", "did you mean \"gpt\"?"]),
+        ("model.kind=3", &["no model '3'"]),
+        ("pipeline.schedule=1f1x", &["\"1f1x\"", "auto, gpipe, 1f1b", "did you mean \"1f1b\"?"]),
+        ("pipeline.recompute=maybe", &["pipeline.recompute", "\"full\""]),
+        ("pipeline.plan=nowhere.json", &["cannot read the plan", "nowhere.json", "check the name"]),
+        ("data.builtin=yrad", &["no built-in text 'yrad'", "yard"]),
+        ("data.text=nowhere.txt", &["cannot read the text", "nowhere.txt", "check the name"]),
+        ("data.validation_fraction=1", &["data.validation_fraction is 1", "at most 0.9"]),
+        ("device.left.adapter=vulkan:Voodoo2", &["'vulkan:Voodoo2'", "this machine has", "cpu"]),
+        ("device.left.adapter=", &["device.0.adapter is empty", "trainyard devices"]),
+        ("device.right.id=left", &["'left'", "a name of its own", "number 1 has it already"]),
+        ("device.left.id=a b", &["\"a b\"", "letters, digits"]),
+        ("device.left.memory=lots", &["\"lots\"", "a size such as \"6 GiB\""]),
+        ("device.left.memory=-1", &["device.0.memory is -1", "a size such as"]),
+        ("device.left.memory=0", &["device.0.memory is 0", "at least 1"]),
+        ("device.left.memory=9000 TiB", &["device.left.memory", "8.79 PiB", "at most", "all that"]),
+        ("device.left.threads=0", &["device.0.threads is 0", "1 to 1024"]),
+        ("device.left.speed=0", &["device.0.speed is 0", "above 0"]),
+    ];
+    for (change, words) in cases {
+        let place: &[&str] = if named(change) { &[*change] } else { &[] };
+        refused(&file, &[change], 2, &[place, words].concat());
+    }
+}
+
+/// Whether the message repeats the `--set`: it does where the place is that setting. A file that
+/// is not there or a model as a whole is named instead.
+fn named(change: &str) -> bool {
+    let elsewhere = ["nowhere", "vocabulary", "yrad", "Voodoo2", "TiB", "heads=3"];
+    !elsewhere.iter().any(|part| change.contains(part))
+}
+
+#[test]
+fn sizes_beyond_every_budget() {
+    let (_dir, file) = working();
+    let words = ["it does not fit", "needs", "budget", "short by", "left", "right", "64.0 MiB"];
+    for change in ["model.width=1000000", "model.layers=5000", "train.batch=1000000"] {
+        refused(&file, &[change], 3, &words);
+    }
+}
+
+#[test]
+fn run_files_that_are_none() {
+    let (dir, file) = working();
+    let good = read(&file);
+    let cases: &[(&str, &[&str])] = &[
+        ("", &["does not say which model to train", "kind = \"gpt\""]),
+        ("[model\nkind = 3", &["odd.toml:1:7", "not TOML"]),
+        ("{\"model\": \"gpt\"}", &["odd.toml:1:", "not TOML"]),
+        (&good.replace("width", "widht"), &["odd.toml:6:1", "unknown key 'widht'", "'width'"]),
+        (&good.replace("= 32", "= \"32\""), &["odd.toml:6:9", "model.width is the text", "whole"]),
+        (&good.replace("= 32", "= 31"), &["odd.toml:6:9", "model.width is 31", "a multiple of"]),
+        (&good.replace("steps = 4", "steps = 0"), &["odd.toml:13:9", "train.steps is 0"]),
+        (&good.replace("[[device]]", "[device]"), &["odd.toml:"]),
+        (&good.replace("\"right\"", "\"left\""), &["odd.toml:27:6", "number 1 has it already"]),
+        (&good.replace("text = ", "builtin = \"yard\"\ntext = "), &["odd.toml", "not both"]),
+        (&good.replace("text = \"input.txt\"", ""), &["odd.toml", "data", "builtin = \"yard\""]),
+        ("[model]\nkind = \"mlp\"\ninputs = 3\n[data]\nbuiltin = \"spiral\"", &["3", "2 and 2"]),
+    ];
+    let odd = dir.path().join("odd.toml");
+    for (text, words) in cases {
+        write(&odd, text);
+        refused(&odd, &[], 2, words);
+    }
+    write(&odd, b"[model]\nkind = \"gpt\xff\"\n");
+    refused(&odd, &[], 2, &["odd.toml is not UTF-8", "line 2"]);
+    refused(&dir.path().join("none.toml"), &[], 2, &["cannot read the run file", "none.toml"]);
+    let folder = dir.path().join("folder");
+    fs::create_dir(&folder).unwrap_or_else(|error| panic!("{error}"));
+    refused(&folder, &[], 2, &["cannot read the run file", "folder", "name a file"]);
+}
+
+#[test]
+fn texts_that_are_none() {
+    let (dir, file) = working();
+    let text = dir.path().join("odd.txt");
+    let cases: &[(&[u8], &[&str])] = &[
+        (b"", &["odd.txt is empty", "give a text"]),
+        (b"plain\nand th\xffen", &["odd.txt is not UTF-8", "offset 12", "line 2", "iconv"]),
+        (b"too short", &["odd.txt has 9 characters", "a context of 16", "at least 17"]),
+        (&[b'x'; 100], &["odd.txt has 100 characters, 10 of them for validation", "model.context"]),
+    ];
+    let change = format!("data.text={}", text.display());
+    for (bytes, words) in cases {
+        write(&text, bytes);
+        refused(&file, &[&change], 2, words);
+    }
+    let folder = format!("data.text={}", dir.path().display());
+    refused(&file, &[&folder], 2, &["cannot read the text", "it is a directory"]);
+    if cfg!(unix) {
+        refused(&file, &["data.text=/dev/null"], 2, &["/dev/null", "not a regular file"]);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_adapter_that_could_be_several() {
+    let list = run_ok(trainyard().args(["devices", "--json", "--no-probe"]));
+    if list.matches("llvmpipe").count() < 2 {
+        eprintln!("SKIPPED: this machine has no two adapters of one name");
+        return;
+    }
+    let (_dir, file) = working();
+    let words =
+        ["'llvmpipe' matches several adapters", "vulkan:llvmpipe", "gl:llvmpipe", "say which"];
+    refused(&file, &["device.left.adapter=llvmpipe"], 2, &words);
+}
+
+#[test]
+fn directories_that_are_no_runs() {
+    let (dir, file) = working();
+    for command in ["resume", "generate", "trace"] {
+        for (path, missing) in [
+            (dir.path(), "run directory"),
+            (&file, "run.toml"),
+            (Path::new("/nowhere"), "/nowhere"),
+        ] {
+            let stderr = run_fails(trainyard().arg(command).arg(path), 2);
+            assert_says(&stderr, &["is not a run directory", missing, "trainyard train"]);
+        }
+    }
+    // A file lies where the directory should be.
+    let stderr = run_fails(&mut train_command(&file, &file), 2);
+    assert_says(&stderr, &["cannot make the run directory", "run.toml", "name another place"]);
+}
+
+/// Damages copies of a run with two checkpoints, and tries to go on.
+#[test]
+fn checkpoints_that_are_damaged() {
+    let (dir, file) = working();
+    let run = train(&file, "run", &["train.checkpoint_every=2"]);
+    let newest = "checkpoints/step-000004";
+    let layer = format!("{newest}/001-block0.safetensors");
+    let manifest = format!("{newest}/manifest.json");
+    let older = "write checkpoints/step-000002 into";
+    let cut = |path: &Path| write(path, &fs::read(path).unwrap_or_default()[..1000]);
+    let flip = |path: &Path| {
+        let mut bytes = fs::read(path).unwrap_or_default();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        write(path, bytes);
+    };
+    let empty = |path: &Path| write(path, "");
+    let gone = |path: &Path| fs::remove_file(path).unwrap_or_else(|error| panic!("{error}"));
+    let garbage = |path: &Path| write(path, "../../etc\n");
+    let newer = |path: &Path| {
+        write(path, read(path).replacen("\"version\": 1", "\"version\": 8", 1));
+    };
+    let cases: [(&str, &dyn Fn(&Path), &[&str]); 11] = [
+        (&layer, &cut, &["001-block0.safetensors", "cut short", "1000 bytes", older]),
+        (&layer, &flip, &["001-block0.safetensors", "damaged", older]),
+        (&layer, &empty, &["001-block0.safetensors", "0 bytes", older]),
+        (&layer, &gone, &["001-block0.safetensors", "cannot be read", older]),
+        (&manifest, &cut, &["manifest.json", "damaged", older]),
+        (&manifest, &empty, &["manifest.json", "damaged", older]),
+        (&manifest, &gone, &["step-000004", "not a whole checkpoint", older]),
+        (&manifest, &newer, &["version 8", "version 1", older]),
+        ("latest", &garbage, &["latest names '../../etc'", "an existing checkpoint"]),
+        ("latest", &empty, &["latest names ''", "an existing checkpoint"]),
+        ("run.toml", &gone, &["is not a run directory", "run.toml"]),
+    ];
+    for (index, (path, damage, words)) in cases.into_iter().enumerate() {
+        let copy = dir.path().join(format!("copy-{index}"));
+        copy_dir(&run, &copy);
+        damage(&copy.join(path));
+        let mut resume = trainyard();
+        set(resume.arg("resume").arg(&copy), &["train.steps=6"]);
+        assert_says(&run_fails(&mut resume, 2), words);
+        let stderr = run_fails(trainyard().arg("generate").arg(&copy), 2);
+        assert_says(&stderr, &words[..1]);
+    }
+    // And the way out that they name is one.
+    let copy = dir.path().join("copy-0");
+    write(&copy.join("latest"), "checkpoints/step-000002\n");
+    run_ok(set(trainyard().arg("resume").arg(&copy), &["train.steps=6"]));
+    assert_eq!(trainyard_tests::losses(&copy).len(), 6);
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_before_the_update() {
+    let (dir, file) = working();
+    let run = dir.path().join("run");
+    let wild =
+        ["train.learning_rate=1000", "train.clip=0", "train.steps=400", "train.weight_decay=1000"];
+    let output = set(&mut train_command(&file, &run), &wild).output();
+    let output = output.unwrap_or_else(|error| panic!("{error}"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_says(&stderr, &["is not finite", "stage", "device '", "smaller learning rate"]);
+    let state = trainyard_tests::journal_of(&run, "state").pop().unwrap_or_default();
+    assert_eq!(state["state"], "failed");
+    assert!(state["message"].as_str().is_some_and(|it| it.contains("is not finite")), "{state}");
+}
+
+/// Needs to be root, and says so where it is not.
+#[cfg(target_os = "linux")]
+mod full_disk {
+    use std::process::Command;
+
+    use super::*;
+
+    /// A file system of so many KiB, taken away when the value is dropped.
+    struct Disk(PathBuf);
+
+    impl Disk {
+        fn mount(path: PathBuf, kib: u32, options: &str) -> Option<Self> {
+            fs::create_dir(&path).unwrap_or_else(|error| panic!("{error}"));
+            let options = format!("size={kib}k{options}");
+            let mut mount = Command::new("mount");
+            mount.args(["-t", "tmpfs", "-o", &options, "trainyard-test"]).arg(&path);
+            if mount.output().is_ok_and(|output| output.status.success()) {
+                return Some(Self(path));
+            }
+            eprintln!("SKIPPED: only root can mount a small disk");
+            None
+        }
+    }
+
+    impl Drop for Disk {
+        fn drop(&mut self) {
+            // What is still mounted does not hurt a test.
+            let _unmounted = Command::new("umount").arg(&self.0).output().is_ok();
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fills_up_keeps_the_last_checkpoint() {
+        let (dir, file) = working();
+        // Room for one checkpoint of some 320 KiB, and not for two.
+        let Some(disk) = Disk::mount(dir.path().join("disk"), 500, "") else { return };
+        let run = disk.0.join("run");
+        let mut command = train_command(&file, &run);
+        let stderr = run_fails(set(&mut command, &["train.checkpoint_every=2"]), 1);
+        assert_says(&stderr, &["No space left", "step-000004", "free some space", "resume"]);
+        assert_eq!(read(&run.join("latest")), "checkpoints/step-000002\n");
+        // What was half-written is gone, and with more room it goes on.
+        assert!(!run.join("checkpoints/step-000004.tmp").exists());
+        let roomy = dir.path().join("roomy");
+        copy_dir(&run, &roomy);
+        run_ok(trainyard().arg("resume").arg(&roomy));
+        assert_eq!(trainyard_tests::losses(&roomy).len(), 4);
+    }
+
+    #[test]
+    fn a_disk_that_is_full_from_the_start_leaves_no_dead_end() {
+        let (dir, file) = working();
+        let Some(disk) = Disk::mount(dir.path().join("disk"), 8, "") else { return };
+        let run = disk.0.join("run");
+        // Of two pages one is taken by this file, the other by the lock.
+        write(&disk.0.join("filler"), "full");
+        let stderr = run_fails(&mut train_command(&file, &run), 1);
+        assert_says(&stderr, &["No space left", "free some space"]);
+        // The remedy works: with room, the same command trains.
+        let remount = Command::new("mount").args(["-o", "remount,size=4m"]).arg(&disk.0).output();
+        assert!(remount.is_ok_and(|output| output.status.success()));
+        run_ok(&mut train_command(&file, &run));
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_to() {
+        let (dir, file) = working();
+        let Some(disk) = Disk::mount(dir.path().join("disk"), 64, ",ro") else { return };
+        let stderr = run_fails(&mut train_command(&file, &disk.0.join("run")), 1);
+        assert_says(&stderr, &["cannot make the run directory", "Read-only", "written to"]);
+        let mut plan = trainyard();
+        plan.arg("plan").arg(&file).arg("-o").arg(disk.0.join("plan.json"));
+        let stderr = run_fails(&mut plan, 1);
+        assert_says(&stderr, &["cannot write", "plan.json", "Read-only", "written to"]);
+    }
+}
