@@ -61,12 +61,16 @@ impl Account {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CountingAllocator;
 
+/// The least alignment of a counted block: a cache line, so that no vector load straddles two. A
+/// header as narrow as a `Vec<f32>` asks for would put every tensor across them.
+const BLOCK_ALIGNMENT: usize = 64;
+
 /// A counted block starts with a header that holds its account, as wide as its alignment asks.
 fn with_header(layout: Layout) -> Option<(Layout, usize)> {
     if layout.size() < COUNTED_FROM_BYTES {
         return None;
     }
-    let header = layout.align().max(align_of::<usize>());
+    let header = layout.align().max(BLOCK_ALIGNMENT);
     let size = layout.size().checked_add(header)?;
     Some((Layout::from_size_align(size, header).ok()?, header))
 }
@@ -143,7 +147,7 @@ mod tests {
         let allocator = CountingAllocator;
         let account = Account::open();
         account.enter();
-        let layout = Layout::from_size_align(1 << 20, 64).unwrap();
+        let layout = Layout::from_size_align(1 << 20, 1).unwrap();
         #[expect(unsafe_code, reason = "calls the allocator as the runtime does")]
         // SAFETY: the layout has a size, and the block is freed once with the same layout.
         unsafe {

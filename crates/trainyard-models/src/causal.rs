@@ -6,6 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use trainyard_engine::{Pass, mix, weight};
 
+use crate::fused;
 use crate::initial::Initial;
 
 /// `y = x · W (+ b)`, on the last dimension.
@@ -33,7 +34,7 @@ impl Dense {
 
     /// `[…, inputs]` to `[…, outputs]`
     pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        burn::tensor::module::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
+        fused::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
     }
 }
 
@@ -55,12 +56,7 @@ impl Norm {
     }
 
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        burn::tensor::module::layer_norm(
-            x,
-            self.gain.val(),
-            self.bias.as_ref().map(Param::val),
-            1e-5,
-        )
+        fused::layer_norm(x, self.gain.val(), self.bias.as_ref().map(Param::val), 1e-5)
     }
 }
 
@@ -94,10 +90,20 @@ impl CausalAttention {
 
     /// `[batch, context, width]` to the same.
     pub(crate) fn forward(&self, x: Tensor<3>, pass: &Pass, site: u64) -> Tensor<3> {
-        let [batch, context, width] = x.dims();
-        let head_width = width / self.heads;
-        let device = x.device();
         let projected = self.project_in.forward(x);
+        let dropping = pass.training && self.dropout > 0.0;
+        let fused = (!dropping).then(|| fused::causal_attention(&projected, self.heads)).flatten();
+        let mixed = fused.unwrap_or_else(|| self.mix(&projected, pass, site));
+        self.project_out.forward(mixed)
+    }
+
+    /// The values each position sees, `[batch, context, width]`, from queries, keys and values
+    /// side by side; on any device.
+    fn mix(&self, projected: &Tensor<3>, pass: &Pass, site: u64) -> Tensor<3> {
+        let [batch, context, width] = projected.dims();
+        let width = width / 3;
+        let head_width = width / self.heads;
+        let device = projected.device();
         let [queries, keys, values] = [0, 1, 2].map(|part| {
             projected
                 .clone()
@@ -110,8 +116,7 @@ impl CausalAttention {
         let scores = queries.mul_scalar(scale).matmul(keys.transpose());
         let scores = scores.mask_fill(future(context, &device), f32::NEG_INFINITY);
         let weights = drop_out(softmax(scores, 3), self.dropout, pass, site);
-        let mixed = weights.matmul(values).swap_dims(1, 2).reshape([batch, context, width]);
-        self.project_out.forward(mixed)
+        weights.matmul(values).swap_dims(1, 2).reshape([batch, context, width])
     }
 }
 

@@ -2,7 +2,6 @@
 //! norm and head (Radford et al. 2019; Karpathy's nanoGPT for sizes and initial weights).
 
 use burn::module::{Module, Param};
-use burn::tensor::activation::{gelu, log_softmax};
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 use trainyard_engine::{
@@ -11,6 +10,7 @@ use trainyard_engine::{
 use trainyard_plan::{LayerProfile, ModelProfile};
 
 use crate::causal::{CausalAttention, Dense, Norm, drop_out};
+use crate::fused::{self, cross_entropy, gelu};
 use crate::initial::Initial;
 use crate::registry::{ModelError, must};
 
@@ -159,9 +159,7 @@ impl Model for Gpt {
         let targets: Tensor<2, Int> = targets.single()?;
         let [batch, context, vocabulary] = logits.dims();
         let rows = batch * context;
-        let chosen = targets.reshape([rows, 1]);
-        let log = log_softmax(logits.reshape([rows, vocabulary]), 1);
-        Ok(log.gather(1, chosen).mean().neg())
+        Ok(cross_entropy(logits.reshape([rows, vocabulary]), targets.reshape([rows])))
     }
 
     fn ties(&self) -> Vec<Tie> {
@@ -258,7 +256,7 @@ impl Layer for Head {
     fn forward(&self, input: Activation, _pass: &Pass) -> Result<Activation, EngineError> {
         let x: Tensor<3> = input.single()?;
         let x = self.norm.forward(x);
-        Ok(burn::tensor::module::linear(x, self.weight.val().transpose(), None).into())
+        Ok(fused::linear(x, self.weight.val().transpose(), None).into())
     }
 }
 

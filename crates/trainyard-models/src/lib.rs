@@ -5,6 +5,7 @@
 //! options, layers and costs, and name it in [`registry`].
 
 mod causal;
+mod fused;
 pub mod gpt;
 mod initial;
 pub mod mlp;

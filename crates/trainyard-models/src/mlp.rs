@@ -77,7 +77,7 @@ impl Model for Mlp {
                 input_bytes: 4 * rows * inputs,
                 output_bytes: 4 * rows * outputs,
                 saved_bytes: 4 * rows * (inputs + outputs),
-                work_bytes: 8 * rows * outputs,
+                work_bytes: 20 * rows * outputs,
                 forward_flops: 2 * rows * inputs * outputs,
                 tied_to: None,
             }

@@ -3,8 +3,10 @@
 //! For one stage, in bytes:
 //!
 //! - **weights** = the sum of its layers' `param_bytes`.
-//! - **gradients** = the same again (the accumulator) + the largest single layer's `param_bytes`
-//!   (one layer's fresh micro-batch gradient is alive while it is added).
+//! - **gradients** = twice (the same again + the largest single layer's `param_bytes`): the sums
+//!   over the micro-batches so far, and beside them the fresh gradients of the micro-batch whose
+//!   backward runs, all of which are there at its end; and of each, one layer more while it is
+//!   worked on.
 //! - **optimizer** = the model's `optimizer_bytes_per_param_byte` × the `param_bytes` of layers
 //!   that are not tied to another layer (a tied follower has no optimizer state of its own).
 //! - **activations** = micro-batches in flight × the sum of `saved_bytes`, or with recompute
@@ -152,7 +154,7 @@ impl StageSums {
         let after = if last { 0 } else { self.output_bytes.saturating_mul(2) };
         MemoryUse {
             weights: self.param_bytes,
-            gradients: self.param_bytes.saturating_add(self.largest_param_bytes),
+            gradients: self.param_bytes.saturating_add(self.largest_param_bytes).saturating_mul(2),
             optimizer: self.optimizer_bytes,
             activations: kept.saturating_add(self.largest_work_bytes),
             buffers: before.saturating_add(after),

@@ -1,0 +1,159 @@
+//! Fused operations for CPU devices.
+//!
+//! Burn's CPU backend runs a layer norm or a softmax as a dozen passes over memory, each with a
+//! tensor of its own, and its autodiff doubles that. Here each such function is one pass forward
+//! and one pass backward over `f32` slices. Everywhere else (GPUs, other number types, gradient
+//! checkpointing) the caller's composition of Burn operations runs instead: [`apply`] says so by
+//! returning None.
+//!
+//! Two rules hold for every kernel. **Same bits whatever the machine does**: sums run in an order
+//! fixed by the shape, never by the vector width or the number of threads, and multiplications and
+//! additions are never contracted. **No code for one processor**: loops are written so that the
+//! compiler can vectorize them, and compiled for several instruction sets (`multiversion`).
+//!
+//! To add one, write a file with a type that implements [`Fused`], its kernels, and tests against
+//! the composition it replaces.
+
+mod attention;
+mod cross_entropy;
+mod gelu;
+mod lanes;
+mod linear;
+mod norm;
+mod product;
+mod tile;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use attention::causal_attention;
+pub(crate) use cross_entropy::cross_entropy;
+pub(crate) use gelu::gelu;
+pub(crate) use linear::linear;
+pub(crate) use norm::layer_norm;
+
+use std::fmt::Debug;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::{DType, Tensor, TensorData};
+
+/// A function of `N` tensors with a hand-written backward.
+pub(crate) trait Fused<const N: usize>: Clone + Debug + Send + 'static {
+    /// What the backward needs of the forward. Sharing tensors is cheap.
+    type Saved: Clone + Debug + Send + 'static;
+
+    /// Computes the function. Inputs are contiguous and `f32`.
+    fn forward(&self, inputs: [FlexTensor; N]) -> (FlexTensor, Self::Saved);
+
+    /// From the gradient of the output (contiguous), those of the inputs; anything for an input
+    /// whose gradient is not wanted.
+    fn backward(
+        &self,
+        saved: Self::Saved,
+        gradient: FlexTensor,
+        wanted: [bool; N],
+    ) -> [FlexTensor; N];
+}
+
+/// A CPU tensor in a graph.
+type Recorded = FloatTensor<Autodiff<Flex>>;
+
+/// A tensor on a CPU device, with or without a graph.
+pub(crate) enum Input {
+    Tracked(Recorded),
+    Plain(FlexTensor),
+}
+
+impl Input {
+    /// None when the tensor lives elsewhere or does not hold `f32`.
+    pub(crate) fn of<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
+        if tensor.dtype() != DType::F32 {
+            return None;
+        }
+        match tensor.clone().try_into_primitive::<Autodiff<Flex>>() {
+            Ok(tracked) => Some(Self::Tracked(tracked)),
+            Err(_) => tensor.clone().try_into_primitive::<Flex>().ok().map(Self::Plain),
+        }
+    }
+}
+
+/// Runs a fused operation, recorded in the graph when one of its inputs is.
+///
+/// None when an input is not a CPU tensor; the caller then composes Burn operations.
+pub(crate) fn apply<F: Fused<N>, const N: usize, const D: usize>(
+    operation: F,
+    inputs: [Option<Input>; N],
+) -> Option<Tensor<D>> {
+    let inputs: Vec<Input> = inputs.into_iter().collect::<Option<_>>()?;
+    let tracked = inputs.iter().any(|input| matches!(input, Input::Tracked(_)));
+    let mut guards = Vec::with_capacity(N);
+    let mut values = Vec::with_capacity(N);
+    for input in inputs {
+        let value = match input {
+            Input::Plain(value) if !tracked => value,
+            Input::Plain(value) => {
+                let (value, guard) = Recorded::new(value).into_parts();
+                guards.push(guard);
+                value
+            }
+            Input::Tracked(value) => {
+                let (value, guard) = value.into_parts();
+                guards.push(guard);
+                value
+            }
+        };
+        values.push(value.to_contiguous());
+    }
+    let values = values.try_into().ok()?;
+    if !tracked {
+        return Some(Tensor::from_primitive::<Flex>(operation.forward(values).0));
+    }
+    let guards = guards.try_into().ok()?;
+    let (output, saved) = operation.forward(values);
+    let step = Step(operation).prepare::<NoCheckpointing>(guards).compute_bound().stateful();
+    let output = match step {
+        OpsKind::Tracked(step) => step.finish(saved, output),
+        OpsKind::UnTracked(step) => step.finish(output),
+    };
+    Some(Tensor::from_primitive::<Autodiff<Flex>>(output))
+}
+
+/// The backward of a fused operation, as Burn's autodiff wants it.
+#[derive(Debug)]
+struct Step<F>(F);
+
+impl<F: Fused<N>, const N: usize> Backward<Flex, N> for Step<F> {
+    type State = F::Saved;
+
+    fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = grads.consume::<Flex>(&ops.node);
+        let wanted = ops.parents.each_ref().map(Option::is_some);
+        let gradients = self.0.backward(ops.state, gradient.to_contiguous(), wanted);
+        for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
+            if let Some(parent) = parent {
+                grads.register::<Flex>(parent.id, gradient);
+            }
+        }
+    }
+}
+
+/// A new CPU tensor from its values.
+fn tensor<S: Into<Vec<usize>>>(values: Vec<f32>, shape: S) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape.into()))
+}
+
+/// The values of a contiguous `f32` tensor.
+fn values(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice::<f32>().unwrap_or_default()
+}
+
+/// The shape of a tensor.
+fn shape(tensor: &FlexTensor) -> Vec<usize> {
+    tensor.layout().shape().to_vec()
+}

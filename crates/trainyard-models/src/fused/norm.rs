@@ -1,0 +1,161 @@
+//! Layer normalization (Ba et al., arXiv 1607.06450) over the last dimension.
+
+use std::sync::Arc;
+
+use burn::backend::flex::FlexTensor;
+use burn::tensor::Tensor;
+use multiversion::multiversion;
+use rayon::prelude::*;
+
+use super::lanes::sum;
+use super::{Fused, Input, apply, shape, tensor, values};
+
+/// Rows that one task computes; the weights' gradients are summed task by task, in order.
+const ROWS: usize = 64;
+
+/// `(x − mean)/√(variance + epsilon) · gain (+ bias)` of every row.
+pub(crate) fn layer_norm<const D: usize>(
+    x: Tensor<D>,
+    gain: Tensor<1>,
+    bias: Option<Tensor<1>>,
+    epsilon: f64,
+) -> Tensor<D> {
+    let norm = Norm { epsilon: epsilon as f32 };
+    let fused = match &bias {
+        None => apply(norm, [Input::of(&x), Input::of(&gain)]),
+        Some(bias) => apply(norm, [Input::of(&x), Input::of(&gain), Input::of(bias)]),
+    };
+    fused.unwrap_or_else(|| burn::tensor::module::layer_norm(x, gain, bias, epsilon))
+}
+
+#[derive(Clone, Debug)]
+struct Norm {
+    epsilon: f32,
+}
+
+/// Input, gain, and for every row its mean and the inverse of its deviation.
+type Saved = (FlexTensor, FlexTensor, Arc<Vec<[f32; 2]>>);
+
+impl Norm {
+    fn run(
+        &self,
+        x: FlexTensor,
+        gain: FlexTensor,
+        bias: Option<&FlexTensor>,
+    ) -> (FlexTensor, Saved) {
+        let width = values(&gain).len();
+        let mut output = vec![0.0; values(&x).len()];
+        let mut statistics = vec![[0.0; 2]; values(&x).len() / width];
+        let outputs = output.par_chunks_mut(ROWS * width).zip(statistics.par_chunks_mut(ROWS));
+        let chunks = outputs.zip(values(&x).par_chunks(ROWS * width));
+        let bias = bias.map(values);
+        chunks.for_each(|((output, statistics), x)| {
+            forward(x, values(&gain), bias, self.epsilon, output, statistics);
+        });
+        (tensor(output, shape(&x)), (x, gain, Arc::new(statistics)))
+    }
+
+    /// Gradients of the input, the gain and the bias.
+    fn reverse((x, gain, statistics): Saved, gradient: &FlexTensor) -> [FlexTensor; 3] {
+        let width = values(&gain).len();
+        let mut output = vec![0.0; values(&x).len()];
+        let inputs = values(&x).par_chunks(ROWS * width).zip(statistics.par_chunks(ROWS));
+        let inputs = inputs.zip(values(gradient).par_chunks(ROWS * width));
+        let chunks = output.par_chunks_mut(ROWS * width).zip(inputs);
+        let parts: Vec<Vec<f32>> = chunks
+            .map(|(output, ((x, statistics), gradient))| {
+                let mut part = vec![0.0; 2 * width];
+                let (of_gain, of_bias) = part.split_at_mut(width);
+                backward(x, values(&gain), statistics, gradient, output, of_gain, of_bias);
+                part
+            })
+            .collect();
+        let mut total = vec![0.0; 2 * width];
+        for part in parts {
+            for (total, part) in total.iter_mut().zip(part) {
+                *total += part;
+            }
+        }
+        let of_bias = total.split_off(width);
+        [tensor(output, shape(&x)), tensor(total, [width]), tensor(of_bias, [width])]
+    }
+}
+
+impl Fused<2> for Norm {
+    type Saved = Saved;
+
+    fn forward(&self, [x, gain]: [FlexTensor; 2]) -> (FlexTensor, Saved) {
+        self.run(x, gain, None)
+    }
+
+    fn backward(&self, saved: Saved, gradient: FlexTensor, _: [bool; 2]) -> [FlexTensor; 2] {
+        let [x, gain, _] = Self::reverse(saved, &gradient);
+        [x, gain]
+    }
+}
+
+impl Fused<3> for Norm {
+    type Saved = Saved;
+
+    fn forward(&self, [x, gain, bias]: [FlexTensor; 3]) -> (FlexTensor, Saved) {
+        self.run(x, gain, Some(&bias))
+    }
+
+    fn backward(&self, saved: Saved, gradient: FlexTensor, _: [bool; 3]) -> [FlexTensor; 3] {
+        Self::reverse(saved, &gradient)
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn forward(
+    x: &[f32],
+    gain: &[f32],
+    bias: Option<&[f32]>,
+    epsilon: f32,
+    output: &mut [f32],
+    statistics: &mut [[f32; 2]],
+) {
+    let width = gain.len();
+    let rows = x.chunks_exact(width).zip(output.chunks_exact_mut(width)).zip(statistics);
+    for ((x, output), statistics) in rows {
+        let mean = sum(width, |i| x[i]) / width as f32;
+        let variance = sum(width, |i| (x[i] - mean) * (x[i] - mean)) / width as f32;
+        let inverse = 1.0 / (variance + epsilon).sqrt();
+        for ((output, &x), &gain) in output.iter_mut().zip(x).zip(gain) {
+            *output = (x - mean) * inverse * gain;
+        }
+        if let Some(bias) = bias {
+            for (output, &bias) in output.iter_mut().zip(bias) {
+                *output += bias;
+            }
+        }
+        *statistics = [mean, inverse];
+    }
+}
+
+/// With `x̂` the normalized row and `g = gradient·gain`: `(g − mean(g) − x̂·mean(g·x̂))/deviation`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn backward(
+    x: &[f32],
+    gain: &[f32],
+    statistics: &[[f32; 2]],
+    gradient: &[f32],
+    output: &mut [f32],
+    of_gain: &mut [f32],
+    of_bias: &mut [f32],
+) {
+    let width = gain.len();
+    let rows = x.chunks_exact(width).zip(gradient.chunks_exact(width));
+    let rows = rows.zip(output.chunks_exact_mut(width)).zip(statistics);
+    for (((x, gradient), output), &[mean, inverse]) in rows {
+        let mean_g = sum(width, |i| gradient[i] * gain[i]) / width as f32;
+        let products = sum(width, |i| gradient[i] * gain[i] * ((x[i] - mean) * inverse));
+        let mean_product = products / width as f32;
+        for i in 0..width {
+            let normalized = (x[i] - mean) * inverse;
+            output[i] = inverse * (gradient[i] * gain[i] - mean_g - normalized * mean_product);
+            of_gain[i] += gradient[i] * normalized;
+            of_bias[i] += gradient[i];
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Every fused operation against the composition of Burn operations it stands for.
+
+use burn::tensor::activation::{gelu, log_softmax, softmax};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+
+use super::*;
+
+/// Values in about −2 … 2 that repeat nowhere soon.
+fn some(count: usize, seed: u64) -> Vec<f32> {
+    (0..count as u64)
+        .map(|i| {
+            let bits = trainyard_engine::mix(&[seed, i]) >> 40;
+            (bits as f32 / (1_u64 << 24) as f32 - 0.5) * 4.0
+        })
+        .collect()
+}
+
+fn leaf<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
+    let values = some(shape.iter().product(), seed);
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex().autodiff()).require_grad()
+}
+
+fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().to_vec::<f32>().unwrap()
+}
+
+fn assert_close(ours: &[f32], reference: &[f32], what: &str) {
+    assert_eq!(ours.len(), reference.len(), "{what}");
+    // What cancels in a sum is exact to the size of its terms.
+    let largest = reference.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+    for (i, (ours, reference)) in ours.iter().zip(reference).enumerate() {
+        let allowed = 1e-5 * reference.abs() + 1e-6 * largest.max(1.0);
+        assert!((ours - reference).abs() <= allowed, "{what}[{i}]: {ours} is not {reference}");
+    }
+}
+
+/// Checks value and gradient of a function of one tensor, and the value without a graph.
+fn check<const D: usize, const E: usize>(
+    x: &Tensor<D>,
+    others: &[&dyn Fn(&mut burn::tensor::Gradients) -> Vec<f32>],
+    ours: impl Fn(Tensor<D>) -> Tensor<E>,
+    reference: impl Fn(Tensor<D>) -> Tensor<E>,
+) {
+    let (ours, reference) = (&ours, &reference);
+    let run = |function: &dyn Fn(Tensor<D>) -> Tensor<E>| {
+        let output = function(x.clone());
+        let seed = Tensor::<E>::from_data(
+            TensorData::new(some(output.shape().num_elements(), 99), output.dims()),
+            &Device::flex(),
+        );
+        let mut gradients = (output.clone() * seed).sum().backward();
+        let mut found = vec![read(output.inner()), read(x.grad_remove(&mut gradients).unwrap())];
+        found.extend(others.iter().map(|gradient| gradient(&mut gradients)));
+        found
+    };
+    let (found, expected) = (run(ours), run(reference));
+    for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        assert_close(found, expected, &format!("output, then gradients: number {number}"));
+    }
+    let plain = ours(x.clone().inner());
+    assert_eq!(read(plain), found[0], "the same bits with a graph and without");
+}
+
+#[test]
+fn gelu_is_burns_gelu() {
+    for shape in [[1, 1], [3, 5], [7, 33], [40, 512]] {
+        check(&leaf(shape, 1).mul_scalar(1.0).detach().require_grad(), &[], super::gelu, gelu);
+    }
+    let tails: Vec<f32> = (-1200..=1200).map(|i| i as f32 * 0.01).collect();
+    let tails = Tensor::<1>::from_data(TensorData::from(&*tails), &Device::flex().autodiff());
+    check(&tails.require_grad(), &[], super::gelu, gelu);
+}
+
+#[test]
+fn layer_norm_is_burns_layer_norm() {
+    for (shape, biased) in [
+        ([1, 1, 1], false),
+        ([2, 3, 5], true),
+        ([3, 43, 37], false),
+        ([2, 64, 128], true),
+        ([5, 13, 130], true),
+    ] {
+        let (x, gain) = (leaf(shape, 1), leaf([shape[2]], 2));
+        let bias = biased.then(|| leaf([shape[2]], 3));
+        let of_gain = |g: &mut burn::tensor::Gradients| read(gain.grad_remove(g).unwrap());
+        let of_bias = |g: &mut burn::tensor::Gradients| {
+            bias.as_ref().map(|bias| read(bias.grad_remove(g).unwrap())).unwrap_or_default()
+        };
+        // A plain input meets plain weights.
+        let weights = |x: &Tensor<3>| {
+            if x.device().is_autodiff() {
+                (gain.clone(), bias.clone())
+            } else {
+                (gain.clone().inner(), bias.clone().map(Tensor::inner))
+            }
+        };
+        check(
+            &x,
+            &[&of_gain, &of_bias],
+            |x| {
+                let (gain, bias) = weights(&x);
+                super::layer_norm(x, gain, bias, 1e-5)
+            },
+            |x| {
+                let (gain, bias) = weights(&x);
+                burn::tensor::module::layer_norm(x, gain, bias, 1e-5)
+            },
+        );
+    }
+}
+
+#[test]
+fn linear_is_burns_linear() {
+    for (shape, outputs, biased) in [
+        ([1, 1, 1], 1, false),
+        ([2, 3, 5], 7, true),
+        ([3, 43, 37], 65, false),
+        ([2, 64, 128], 130, true),
+    ] {
+        let (x, weight) = (leaf(shape, 1), leaf([shape[2], outputs], 2));
+        let bias = biased.then(|| leaf([outputs], 3));
+        let of_weight = |g: &mut burn::tensor::Gradients| read(weight.grad_remove(g).unwrap());
+        let of_bias = |g: &mut burn::tensor::Gradients| {
+            bias.as_ref().map(|bias| read(bias.grad_remove(g).unwrap())).unwrap_or_default()
+        };
+        let weights = |x: &Tensor<3>| {
+            if x.device().is_autodiff() {
+                (weight.clone(), bias.clone())
+            } else {
+                (weight.clone().inner(), bias.clone().map(Tensor::inner))
+            }
+        };
+        check(
+            &x,
+            &[&of_weight, &of_bias],
+            |x| {
+                let (weight, bias) = weights(&x);
+                super::linear(x, weight, bias)
+            },
+            |x| {
+                let (weight, bias) = weights(&x);
+                burn::tensor::module::linear(x, weight, bias)
+            },
+        );
+    }
+}
+
+fn composed_attention(projected: &Tensor<3>, heads: usize) -> Tensor<3> {
+    let [batch, context, width] = projected.dims();
+    let (width, device) = (width / 3, Device::flex());
+    let [queries, keys, values] = [0, 1, 2].map(|part| {
+        let part = projected.clone().narrow(2, part * width, width);
+        part.reshape([batch, context, heads, width / heads]).swap_dims(1, 2)
+    });
+    let scale = 1.0 / ((width / heads) as f64).sqrt();
+    let future: Vec<bool> = (0..context * context).map(|i| i % context > i / context).collect();
+    let future = TensorData::new(future, [1, 1, context, context]);
+    let future = Tensor::<4, Bool>::from_data(future, &device);
+    let scores = queries.mul_scalar(scale).matmul(keys.transpose());
+    let weights = softmax(scores.mask_fill(future, f32::NEG_INFINITY), 3);
+    weights.matmul(values).swap_dims(1, 2).reshape([batch, context, width])
+}
+
+#[test]
+fn causal_attention_is_the_composed_one() {
+    for (batch, context, heads, head_width) in
+        [(1, 1, 1, 1), (2, 5, 3, 7), (1, 33, 2, 8), (3, 64, 4, 32), (2, 37, 1, 41)]
+    {
+        check(
+            &leaf([batch, context, 3 * heads * head_width], 1),
+            &[],
+            |projected| super::causal_attention(&projected, heads).unwrap(),
+            |projected| composed_attention(&projected, heads),
+        );
+    }
+}
+
+#[test]
+fn cross_entropy_is_the_composed_one() {
+    for (rows, classes) in [(1, 1), (3, 5), (130, 65), (64, 257)] {
+        let targets: Vec<i32> = (0..rows as i32).map(|row| row * 7 % classes as i32).collect();
+        let targets = TensorData::new(targets, [rows]);
+        let targets = Tensor::<1, Int>::from_data(targets, &Device::flex());
+        check(
+            &leaf([rows, classes], 1),
+            &[],
+            |logits| super::cross_entropy(logits, targets.clone()),
+            |logits| {
+                log_softmax(logits, 1).gather(1, targets.clone().unsqueeze_dim(1)).mean().neg()
+            },
+        );
+    }
+}
+
+#[test]
+fn causal_attentions_gradient_is_the_slope() {
+    let (shape, heads, step) = ([1, 6, 3 * 8], 2, 1e-2_f32);
+    let start = some(shape.iter().product(), 5);
+    let output = |values: &[f32]| -> f64 {
+        let x = Tensor::<3>::from_data(TensorData::new(values.to_vec(), shape), &Device::flex());
+        let output = read(super::causal_attention(&x, heads).unwrap());
+        output.iter().enumerate().map(|(i, &y)| f64::from(y) * (i as f64).cos()).sum()
+    };
+    let x = leaf(shape, 5);
+    let y = super::causal_attention(&x, heads).unwrap();
+    let seed: Vec<f32> = (0..6 * 8).map(|i| f64::from(i).cos() as f32).collect();
+    let seed = Tensor::<3>::from_data(TensorData::new(seed, [1, 6, 8]), &Device::flex());
+    let gradient = read(x.grad_remove(&mut (y * seed).sum().backward()).unwrap());
+    for (i, &gradient) in gradient.iter().enumerate() {
+        let at = |delta: f32| {
+            let mut moved = start.clone();
+            moved[i] += delta;
+            output(&moved)
+        };
+        let slope = (at(step) - at(-step)) / f64::from(2.0 * step);
+        assert!((slope - f64::from(gradient)).abs() < 1e-3, "{i}: {gradient} is not {slope}");
+    }
+}
+
+#[test]
+fn more_threads_give_the_same_bits() {
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let (x, gain) = (leaf([8, 50, 96], 1), leaf([96], 2));
+            let y = super::layer_norm(x.clone(), gain.clone(), None, 1e-5);
+            let y = super::linear(y, leaf([96, 768], 3), None);
+            let y = super::linear(y, leaf([768, 96], 4), None);
+            let y = super::gelu(super::causal_attention(&y, 4).unwrap());
+            let mut gradients = y.sum().backward();
+            (
+                read(x.grad_remove(&mut gradients).unwrap()),
+                read(gain.grad_remove(&mut gradients).unwrap()),
+            )
+        })
+    };
+    assert_eq!(run(1), run(3));
+}
