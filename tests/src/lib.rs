@@ -95,7 +95,7 @@ fn expect_code(command: &Command, output: &Output, code: i32) {
 /// Writes a text and a run file that trains a very small GPT on it, on two CPU devices, and gives
 /// the run file's path. `--set key=value` changes what a test is about.
 pub fn write_run_file(dir: &Path) -> PathBuf {
-    write(&dir.join("input.txt"), &"the train leaves when no track is overloaded\n".repeat(200));
+    write(&dir.join("input.txt"), "the train leaves when no track is overloaded\n".repeat(200));
     let path = dir.join("run.toml");
     write(&path, RUN_FILE);
     path

@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Nothing here takes as long; whoever waits longer waits for something that will not come.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A running program, killed when the value is dropped.
 #[derive(Debug)]

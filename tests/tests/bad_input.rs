@@ -1,5 +1,6 @@
 //! Everything a person can get wrong: each is met with the thing, the place and the way out, the
 //! right exit code, and nothing half-made. [`run_fails`] looks for panics.
+#![allow(clippy::panic, reason = "a test that cannot go on fails at once and says why")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,9 @@ use trainyard_tests::{
     assert_says, copy_dir, read, run_fails, run_ok, set, temp_dir, train, train_command, trainyard,
     write, write_run_file,
 };
+
+/// What is damaged, how, and the words that must be said.
+type Damage<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
 
 /// A run file that works, in a directory of its own.
 fn working() -> (TempDir, PathBuf) {
@@ -211,7 +215,7 @@ fn checkpoints_that_are_damaged() {
     let newer = |path: &Path| {
         write(path, read(path).replacen("\"version\": 1", "\"version\": 8", 1));
     };
-    let cases: [(&str, &dyn Fn(&Path), &[&str]); 11] = [
+    let cases: [Damage<'_>; 11] = [
         (&layer, &cut, &["001-block0.safetensors", "cut short", "1000 bytes", older]),
         (&layer, &flip, &["001-block0.safetensors", "damaged", older]),
         (&layer, &empty, &["001-block0.safetensors", "0 bytes", older]),

@@ -1,4 +1,5 @@
 //! The first thing a newcomer runs, shortened.
+#![allow(clippy::panic, reason = "a test that cannot go on fails at once and says why")]
 
 use trainyard_tests::{assert_says, losses, run_fails, run_ok, set, temp_dir, trainyard};
 

@@ -1,4 +1,5 @@
 //! What `trainyard devices` says about the machine it runs on, whatever that has.
+#![allow(clippy::panic, reason = "a test that cannot go on fails at once and says why")]
 
 use serde_json::Value;
 use trainyard_tests::{assert_says, run_ok, trainyard};

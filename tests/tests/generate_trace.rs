@@ -1,4 +1,5 @@
 //! After the training: what the model writes, and the trace of what the devices did.
+#![allow(clippy::panic, reason = "a test that cannot go on fails at once and says why")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

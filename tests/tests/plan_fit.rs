@@ -1,4 +1,5 @@
 //! Which layers go where: plans that fit, plans that do not, and plans a person wrote.
+#![allow(clippy::panic, reason = "a test that cannot go on fails at once and says why")]
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
 //! Stopping a training, in every way it can be stopped, and going on with it.
+#![allow(clippy::panic, reason = "a test that cannot go on fails at once and says why")]
 #![cfg(unix)]
 
 use std::collections::BTreeMap;

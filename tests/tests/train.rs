@@ -1,4 +1,5 @@
 //! A first training: what it prints, what it leaves behind, and that the split changes nothing.
+#![allow(clippy::panic, reason = "a test that cannot go on fails at once and says why")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -181,6 +182,32 @@ fn without_a_terminal_there_are_plain_lines() {
             "finished 4 steps",
         ],
     );
+}
+
+/// `trainyard train … 2>&1 | head -1` ends nothing.
+#[cfg(unix)]
+#[test]
+fn a_reader_that_has_gone_does_not_stop_a_training() {
+    let dir = temp_dir();
+    let file = write_run_file(dir.path());
+    for (name, json) in [("lines", false), ("json", true)] {
+        let run = dir.path().join(name);
+        let mut command = train_command(&file, &run);
+        let (reader, writer) = std::io::pipe().unwrap_or_else(|error| panic!("{error}"));
+        let also = writer.try_clone().unwrap_or_else(|error| panic!("{error}"));
+        drop(reader);
+        command.args(json.then_some("--json")).stdout(writer).stderr(also);
+        let status = command.status().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(status.code(), Some(0), "{name}");
+        assert_eq!(losses(&run).len(), 4, "{name}");
+        // Nor does it make a fault of the commands that only show something.
+        for arguments in [vec!["trace"], vec!["generate", "--tokens", "3"]] {
+            let (reader, writer) = std::io::pipe().unwrap_or_else(|error| panic!("{error}"));
+            drop(reader);
+            let status = trainyard().args(&arguments).arg(&run).stdout(writer).status();
+            assert!(status.is_ok_and(|status| status.success()), "{arguments:?}");
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The command line: what may be said, and which command it leads to.
 
-use std::io::IsTerminal;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -65,6 +66,7 @@ pub struct RunFile {
     /// The run file
     #[arg(value_name = "RUN.toml")]
     pub file: PathBuf,
+    /// Changes to it
     #[command(flatten)]
     pub sets: Sets,
 }
@@ -94,6 +96,12 @@ impl Output {
     pub fn color(self) -> bool {
         self == Self::Terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
     }
+}
+
+/// Says something to a person. `eprintln!` would end a training because nobody listens any more
+/// (`trainyard train … 2>&1 | head`).
+pub(crate) fn say(text: impl Display) {
+    let _heard = writeln!(std::io::stderr(), "{text}").is_ok();
 }
 
 /// Reads the command line, runs the command and reports its error.
@@ -141,6 +149,6 @@ fn report(error: RunError) -> ExitCode {
         Box::new(options.wrap_lines(is_terminal).build())
     }));
     debug_assert!(set.is_ok(), "errors are reported once");
-    eprintln!("{:?}", miette::Report::new(error));
+    say(format_args!("{:?}", miette::Report::new(error)));
     ExitCode::from(code)
 }

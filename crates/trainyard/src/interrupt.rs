@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::cli::say;
 use crate::error::RunError;
 
 /// Exit code of a program stopped by Ctrl-C (128 + SIGINT).
@@ -21,7 +22,7 @@ impl Interrupt {
             if asked.0.swap(true, Ordering::SeqCst) {
                 std::process::exit(i32::from(INTERRUPTED));
             }
-            eprintln!("\nfinishing this step, then saving (Ctrl-C again stops at once)");
+            say("\nfinishing this step, then saving (Ctrl-C again stops at once)");
         };
         match ctrlc::set_handler(handler) {
             // Somebody listens already: the same program runs two trainings one after the other.

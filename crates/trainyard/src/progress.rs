@@ -6,7 +6,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use trainyard_plan::journal::{Header, Record};
 use trainyard_plan::memory::human_bytes;
 
-use crate::cli::Output;
+use crate::cli::{Output, say};
 
 /// Shows the run's records in the way that fits.
 pub(crate) struct Progress {
@@ -78,15 +78,15 @@ impl Progress {
                 let every = (self.steps / 20).max(1);
                 if *step == 1 || step.is_multiple_of(every) {
                     let memory = self.memory_text();
-                    eprintln!(
+                    say(format_args!(
                         "step {step}/{}  loss {loss:.4}  {tokens_per_s:.0} tokens/s  {memory}",
                         self.steps
-                    );
+                    ));
                 }
             }
             other => {
                 if let Some(line) = self.sentence(other) {
-                    eprintln!("{line}");
+                    say(line);
                 }
             }
         }

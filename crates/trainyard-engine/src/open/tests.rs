@@ -1,3 +1,5 @@
+//! Which of the adapters that are there now is the one that was listed.
+
 use trainyard_plan::{ComputeProbe, MemoryInfo, MemorySource};
 
 use super::*;

@@ -1,5 +1,6 @@
 //! `trainyard trace`: the journal as a trace that opens in Perfetto.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -44,13 +45,14 @@ pub fn run(command: &TraceCommand) -> Result<(), RunError> {
     trace.memory.retain(|sample| (start..=end).contains(&sample.at_ns));
     let path = command.output.clone().unwrap_or_else(|| directory.trace());
     write_atomic(&path, chrome::to_string(&trace).as_bytes())?;
-    println!(
+    let written = writeln!(
+        std::io::stdout(),
         "{} events of {} devices in {}; open it at https://ui.perfetto.dev",
         trace.events.len(),
         trace.devices.len(),
         path.display()
     );
-    Ok(())
+    written.map_err(RunError::io("write to", "the terminal"))
 }
 
 fn nothing_to_show(command: &TraceCommand, recorded: Option<(u64, u64)>) -> RunError {

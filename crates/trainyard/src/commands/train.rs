@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::cli::{Output, RunFile, Sets};
+use crate::cli::{Output, RunFile, Sets, say};
 use crate::config::RunConfig;
 use crate::error::RunError;
 use crate::interrupt::INTERRUPTED;
@@ -87,10 +87,13 @@ fn start(config: RunConfig, resume: bool, output: Output) -> Result<ExitCode, Ru
 fn print_outcome(outcome: &Outcome, directory: &RunDir) {
     let path = directory.path().display();
     if !outcome.finished {
-        eprintln!("stopped after step {}; go on with: trainyard resume {path}", outcome.step);
+        say(format_args!(
+            "stopped after step {}; go on with: trainyard resume {path}",
+            outcome.step
+        ));
         return;
     }
     let loss = outcome.validation_loss;
     let loss = loss.map_or_else(String::new, |loss| format!(", validation loss {loss:.4}"));
-    eprintln!("finished {} steps{loss}; everything is in {path}", outcome.step);
+    say(format_args!("finished {} steps{loss}; everything is in {path}", outcome.step));
 }

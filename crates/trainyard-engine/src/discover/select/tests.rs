@@ -1,3 +1,5 @@
+//! Choosing an adapter by what a run file says, over listed and random machines.
+
 use proptest::prelude::*;
 use trainyard_plan::{MemoryInfo, MemorySource};
 
