@@ -98,6 +98,7 @@ fn a_model_too_big_for_either_device_trains_on_both() {
     for sample in journal_of(&run, "memory") {
         let predicted = sample["predicted_bytes"].as_u64().unwrap_or(0);
         assert!(predicted > 0 && predicted <= budget, "{sample}");
+        assert!(sample["peak_bytes"].as_u64().unwrap_or(u64::MAX) <= budget, "{sample}");
     }
 }
 

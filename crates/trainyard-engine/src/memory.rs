@@ -84,6 +84,7 @@ fn count(account: usize, bytes: i64) {
 
 impl CountingAllocator {
     #[expect(unsafe_code, reason = "a global allocator cannot be written without")]
+    #[expect(clippy::cast_ptr_alignment, reason = "the block starts at a multiple of 64")]
     fn counted(layout: Layout, allocate: unsafe fn(Layout) -> *mut u8) -> *mut u8 {
         let Some((whole, header)) = with_header(layout) else {
             // SAFETY: the layout is the caller's, passed on unchanged.
@@ -96,7 +97,7 @@ impl CountingAllocator {
             return base;
         }
         let account = CURRENT.try_with(Cell::get).unwrap_or(NOBODY);
-        count(account, layout.size() as i64);
+        count(account, layout.size().cast_signed() as i64);
         // SAFETY: the block is `header` bytes longer than asked and aligned to `header`, which is
         // a multiple of usize's alignment and at least its size.
         unsafe {
@@ -124,6 +125,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
         })
     }
 
+    #[expect(clippy::cast_ptr_alignment, reason = "the block starts at a multiple of 64")]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         let Some((whole, header)) = with_header(layout) else {
             // SAFETY: a block this small was passed through in `alloc`.
@@ -132,7 +134,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
         // SAFETY: a block this large got a header in front, in `counted`.
         unsafe {
             let base = pointer.sub(header);
-            count(base.cast::<usize>().read(), -(layout.size() as i64));
+            count(base.cast::<usize>().read(), -(layout.size().cast_signed() as i64));
             MiMalloc.dealloc(base, whole);
         }
     }

@@ -35,6 +35,7 @@ pub(crate) struct Update {
 }
 
 /// A gradient summed over the step's micro-batches.
+#[expect(clippy::large_enum_variant, reason = "there is one for each weight tensor, not more")]
 pub(crate) enum Gradient {
     /// On the host, of a CPU device.
     Host(TensorData),
@@ -43,6 +44,7 @@ pub(crate) enum Gradient {
 }
 
 /// First and second moment of one weight tensor.
+#[expect(clippy::large_enum_variant, reason = "there is one for each weight tensor, not more")]
 pub(crate) enum Moments {
     Host { first: Vec<f32>, second: Vec<f32> },
     Device { first: Tensor<1>, second: Tensor<1> },

@@ -71,22 +71,27 @@ impl Gpt {
             ("context", options.context, 1_000_000),
         ];
         for (name, value, most) in sizes {
-            must((1..=most).contains(&value), name, value, &format!("from 1 to {most}"))?;
+            must((1..=most).contains(&value), name, &value, &format!("from 1 to {most}"))?;
         }
         let divides = options.width.is_multiple_of(options.heads);
-        must(divides, "width", options.width, &format!("a multiple of heads = {}", options.heads))?;
+        must(
+            divides,
+            "width",
+            &options.width,
+            &format!("a multiple of heads = {}", options.heads),
+        )?;
         let share = options.dropout;
-        must((0.0..1.0).contains(&share), "dropout", share, "at least 0 and below 1")?;
+        must((0.0..1.0).contains(&share), "dropout", &share, "at least 0 and below 1")?;
         let vocabulary = options.vocabulary.or(data_vocabulary).unwrap_or(256);
         must(
             (1..=10_000_000).contains(&vocabulary),
             "vocabulary",
-            vocabulary,
+            &vocabulary,
             "from 1 to 10000000",
         )?;
         let needed = data_vocabulary.unwrap_or(0);
         let what = format!("at least {needed}, as many as the text has different characters");
-        must(vocabulary >= needed, "vocabulary", vocabulary, &what)?;
+        must(vocabulary >= needed, "vocabulary", &vocabulary, &what)?;
         Ok(Self { options, vocabulary })
     }
 

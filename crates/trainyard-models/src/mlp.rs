@@ -1,4 +1,4 @@
-//! `mlp`: linear layers with a ReLU between them, the smallest model there is.
+//! `mlp`: linear layers with a `ReLU` between them, the smallest model there is.
 
 use burn::module::Module;
 use burn::tensor::activation::relu;
@@ -47,7 +47,7 @@ impl Mlp {
         for (name, value) in
             [("inputs", inputs), ("hidden", hidden), ("outputs", outputs), ("layers", layers)]
         {
-            must((1..=1_000_000).contains(&value), name, value, "from 1 to 1000000")?;
+            must((1..=1_000_000).contains(&value), name, &value, "from 1 to 1000000")?;
         }
         Ok(Self { options })
     }

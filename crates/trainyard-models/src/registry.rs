@@ -40,7 +40,7 @@ pub enum ModelError {
 pub(crate) fn must(
     holds: bool,
     option: &str,
-    value: impl ToString,
+    value: &dyn std::fmt::Display,
     must: &str,
 ) -> Result<(), ModelError> {
     if holds {

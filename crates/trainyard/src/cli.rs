@@ -132,7 +132,7 @@ pub fn main() -> ExitCode {
         Command::Trace(trace) => commands::trace::run(&trace).map(|()| ExitCode::SUCCESS),
         Command::Bench(bench) => commands::bench::run(&bench).map(|()| ExitCode::SUCCESS),
     };
-    result.unwrap_or_else(|error| report(error))
+    result.unwrap_or_else(report)
 }
 
 fn report(error: RunError) -> ExitCode {

@@ -276,8 +276,10 @@ impl RunError {
                 | EngineError::AmbiguousAdapter { .. }
                 | EngineError::Checkpoint { .. },
             ) => 2,
-            Self::Engine(_) => 1,
-            Self::TextChanged { .. } | Self::OutsideText { .. } | Self::RunInUse { .. } => 1,
+            Self::Engine(_)
+            | Self::TextChanged { .. }
+            | Self::OutsideText { .. }
+            | Self::RunInUse { .. } => 1,
             Self::Io { source, .. } if !is_wrong_name(source) => 1,
             _ => 2,
         }

@@ -45,7 +45,7 @@ impl Progress {
 
     pub(crate) fn record(&self, record: &Record) {
         match self.output {
-            Output::Json => self.print_json(record),
+            Output::Json => Self::print_json(record),
             Output::Plain => self.print_line(record),
             Output::Terminal => self.move_bars(record),
         }
@@ -59,7 +59,7 @@ impl Progress {
         }
     }
 
-    fn print_json(&self, record: &Record) {
+    fn print_json(record: &Record) {
         if let Ok(line) = serde_json::to_string(record) {
             // A reader that has gone does not stop a training.
             let _written = writeln!(std::io::stdout(), "{line}").is_ok();
@@ -85,7 +85,7 @@ impl Progress {
                 }
             }
             other => {
-                if let Some(line) = self.sentence(other) {
+                if let Some(line) = Self::sentence(other) {
                     say(line);
                 }
             }
@@ -102,7 +102,7 @@ impl Progress {
     }
 
     /// Records that are worth a line of their own.
-    fn sentence(&self, record: &Record) -> Option<String> {
+    fn sentence(record: &Record) -> Option<String> {
         match record {
             Record::Validation { step, loss, tokens, whole, .. } => {
                 let scope = if *whole { "the whole validation data" } else { "a part" };
@@ -145,7 +145,7 @@ impl Progress {
     }
 
     fn above_bars(&self, record: &Record) {
-        if let (Some(bars), Some(line)) = (&self.bars, self.sentence(record)) {
+        if let (Some(bars), Some(line)) = (&self.bars, Self::sentence(record)) {
             // A terminal that cannot be written to has nobody before it.
             let _written = bars.all.println(line).is_ok();
         }

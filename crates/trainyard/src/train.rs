@@ -43,7 +43,6 @@ const TRACED_STEPS: u64 = 10;
 
 struct Training<'a> {
     yard: &'a Yard,
-    plan: &'a Plan,
     pipeline: Pipeline,
     directory: &'a RunDir,
     journal: JournalWriter,
@@ -97,7 +96,6 @@ pub fn train(
     let devices = Trace::from_journal(std::iter::once(&Record::Header(header))).devices;
     let mut training = Training {
         yard,
-        plan,
         pipeline_offset_ns: nanoseconds(pipeline.origin().saturating_duration_since(started)),
         pipeline,
         directory,

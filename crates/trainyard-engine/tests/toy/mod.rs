@@ -201,7 +201,7 @@ pub(crate) fn fingerprint(pipeline: &mut Pipeline, folder: &Path) -> Vec<LayerRe
 pub(crate) fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = mpsc::sync_channel(1);
     let thread = std::thread::Builder::new().spawn(move || done.send(work()).unwrap()).unwrap();
-    match result.recv_timeout(Duration::from_secs(60)) {
+    match result.recv_timeout(Duration::from_mins(1)) {
         Ok(result) => result,
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
         // The panic of the work itself is the message of the test.

@@ -87,6 +87,7 @@ pub(super) fn exp(x: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::float_cmp, reason = "these are equal to the last bit or wrong")]
     use super::*;
 
     #[test]

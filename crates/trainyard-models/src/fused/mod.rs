@@ -13,6 +13,10 @@
 //!
 //! To add one, write a file with a type that implements [`Fused`], its kernels, and tests against
 //! the composition it replaces.
+#![expect(
+    clippy::inline_always,
+    reason = "a helper of a kernel must become part of it, to be compiled for its instruction set"
+)]
 
 mod attention;
 mod cross_entropy;

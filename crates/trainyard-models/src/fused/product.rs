@@ -27,7 +27,7 @@ impl<'a> Matrix<'a> {
 
     /// Distances between rows and between columns.
     fn strides(self) -> (isize, isize) {
-        if self.turned { (1, self.rows as isize) } else { (self.columns as isize, 1) }
+        if self.turned { (1, self.rows.cast_signed()) } else { (self.columns.cast_signed(), 1) }
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn product(left: Matrix<'_>, right: Matrix<'_>) -> Vec<f32> {
             steps,
             output.as_mut_ptr(),
             1,
-            columns as isize,
+            columns.cast_signed(),
             false,
             left.values.as_ptr(),
             left_column,

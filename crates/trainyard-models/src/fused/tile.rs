@@ -41,7 +41,7 @@ pub(super) fn band(
     let mut column = 0;
     macro_rules! tiles {
         ($width:expr) => {
-            while column + $width <= columns {
+            while columns - column >= $width {
                 if rows.len() == TALL {
                     tile::<TALL, $width>(product, rows.start, column, output, output_rows);
                 } else {

@@ -212,5 +212,5 @@ fn free_directory() -> PathBuf {
         1 => PathBuf::from("runs/demo"),
         _ => PathBuf::from(format!("runs/demo-{number}")),
     };
-    (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(1))
+    (1..10_000).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(1))
 }

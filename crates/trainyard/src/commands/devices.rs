@@ -29,6 +29,9 @@ pub fn run(out: &mut impl Write, json: bool, probe: bool) -> Result<(), RunError
 }
 
 /// Writes the devices for people.
+///
+/// # Errors
+/// If `out` cannot be written to.
 pub fn print(out: &mut impl Write, survey: &Survey) -> std::io::Result<()> {
     for device in &survey.devices {
         print_device(out, device)?;

@@ -133,11 +133,9 @@ fn write_table(out: &mut impl Write, rows: &[Vec<String>]) -> std::io::Result<()
         let mut line = String::new();
         for (index, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let padding = " ".repeat(width - cell.chars().count());
-            line += &if index < 3 {
-                format!("{cell}{padding}  ")
-            } else {
-                format!("{padding}{cell}  ")
-            };
+            let [before, after] =
+                if index < 3 { ["", padding.as_str()] } else { [padding.as_str(), ""] };
+            line.extend([before, cell, after, "  "]);
         }
         writeln!(out, "{}", line.trim_end())?;
     }

@@ -14,7 +14,7 @@ use crate::error::RunError;
 
 /// `trainyard bench pipeline`
 #[derive(Debug, Args)]
-pub struct PipelineBench {
+pub(super) struct PipelineBench {
     /// Print JSON for machines
     #[arg(long)]
     json: bool,
@@ -48,7 +48,7 @@ const STEPS: usize = 3;
 ///
 /// # Errors
 /// When a device fails.
-pub fn run(bench: &PipelineBench) -> Result<(), RunError> {
+pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
     let mut one = pipeline(1)?;
     let mut two = pipeline(2)?;
     let pool = rayon::ThreadPoolBuilder::new()
