@@ -336,7 +336,9 @@ impl Costs {
     }
 }
 
-/// Activations `[rows, context, width]` that a block keeps, counted on a CPU device.
+/// Activations `[rows, context, width]` that a block keeps where each operation is a kernel of its
+/// own, as on a GPU. The fused operations of CPU devices keep fewer, so there this is an upper
+/// bound (`tests/memory.rs`).
 const BLOCK_SAVED_STREAMS: u64 = 22;
 /// Attention matrices that a block keeps.
 const BLOCK_SAVED_SCORES: u64 = 3;

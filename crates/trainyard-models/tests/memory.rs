@@ -114,7 +114,9 @@ fn the_estimate_is_near_what_is_counted() {
         for (ranks, micro_batches) in [(1, 1), (1, 4), (2, 4)] {
             for recompute in [Recompute::None, Recompute::Full] {
                 let ratios = ratios(case, ranks, micro_batches, recompute);
-                if ratios.iter().any(|ratio| !(0.75..=1.6).contains(ratio)) {
+                // Never too low. It is high where attention or logits weigh most, because it also
+                // has to hold on devices without the fused operations of the CPU.
+                if ratios.iter().any(|ratio| !(1.0..=2.6).contains(ratio)) {
                     let place = format!("{} {ranks} × {micro_batches} {recompute:?}", case.name);
                     outside.push(format!("{place}: {ratios:.2?}"));
                 }

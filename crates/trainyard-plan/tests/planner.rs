@@ -132,8 +132,9 @@ fn layers_go_by_speed() {
 #[test]
 fn memory_moves_the_cut_and_a_useless_device_stays_idle() {
     let model = model(&[(1, 100); 6]);
-    // A layer of 100 B needs 400 + 100 fresh + 50 work + 200 a micro-batch, and 60 at most a cut.
-    let small = devices(&[(1, 1000), (1, 1 << 20)]);
+    // A layer of 100 B needs 700 (400 of them gradients) + 50 work + 200 a micro-batch, and 60 at
+    // most a cut.
+    let small = devices(&[(1, 1100), (1, 1 << 20)]);
     let plan = proportional(&PlanRequest { micro_batches: 1, ..request(&model, &small) }).unwrap();
     assert_eq!(bounds(&plan), [("d0", 0, 1), ("d1", 1, 6)]);
     let useless = devices(&[(1, 1 << 20), (1, 10), (1, 1 << 20)]);
@@ -165,11 +166,11 @@ fn recompute_only_where_it_must() {
     let kinds = |plan: Plan| plan.stages.iter().map(|s| s.recompute).collect::<Vec<_>>();
     let auto = proportional(&request(&roomy, RecomputeChoice::Auto)).unwrap();
     assert_eq!(kinds(auto), [Recompute::None; 2]);
-    let tight = devices(&[(1, 1600), (1, 1 << 13)]);
+    let tight = devices(&[(1, 2000), (1, 1 << 14)]);
     let auto = proportional(&request(&tight, RecomputeChoice::Auto)).unwrap();
     // All four layers fit on d1 as they are, so nothing may recompute.
     assert_eq!(kinds(auto), [Recompute::None]);
-    let tighter = devices(&[(1, 1600), (1, 5000)]);
+    let tighter = devices(&[(1, 2000), (1, 5000)]);
     let auto = proportional(&request(&tighter, RecomputeChoice::Auto)).unwrap();
     assert_eq!(kinds(auto), [Recompute::Full, Recompute::None]);
     let none = proportional(&request(&devices(&[(1, 3000); 2]), RecomputeChoice::None));
