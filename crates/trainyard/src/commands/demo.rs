@@ -26,7 +26,7 @@ use crate::yard::{Yard, default_devices};
 #[derive(Debug, Args)]
 pub struct Demo {
     /// Steps to train
-    #[arg(long, default_value_t = 400)]
+    #[arg(long, default_value_t = 800)]
     steps: u64,
     /// Where to leave the run; the first free of runs/demo, runs/demo-2, … unless told otherwise
     #[arg(long, value_name = "DIR")]
@@ -133,7 +133,7 @@ batch = 12
 micro_batches = 4
 learning_rate = 2e-3
 warmup = 40
-validate_every = 100
+validate_every = 200
 validate_batches = 10
 validate_whole_at_end = false
 "#;
