@@ -128,8 +128,8 @@ impl Model for Gpt {
 
     fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<PlacedLayer, EngineError> {
         let GptOptions { layers, width, context, dropout, bias, tied, .. } = self.options;
-        let (tokens, mut initial) = self.token_weights(seed);
         if layer == 0 {
+            let (tokens, mut initial) = self.token_weights(seed);
             return Ok(place(Embed {
                 tokens: weight(tokens, [self.vocabulary, width], device),
                 positions: weight(initial.normal(context * width, 0.02), [context, width], device),
@@ -142,7 +142,7 @@ impl Model for Gpt {
         }
         if layer == layers + 1 {
             let values = if tied {
-                tokens
+                self.token_weights(seed).0
             } else {
                 Initial::new(seed, layer).normal(self.vocabulary * width, 0.02)
             };

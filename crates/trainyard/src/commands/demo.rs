@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use trainyard_engine::discover::{self, ListOptions};
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::planner::{RecomputeChoice, fits_alone};
-use trainyard_plan::{ComputeProbe, text};
+use trainyard_plan::{ComputeProbe, TraceDevice, text};
 
 use super::generate::Writer;
 use super::{devices, plan};
@@ -77,7 +77,7 @@ pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
     write!(out, "{}", text::timeline(&outcome.trace, outcome.step, 72, output.color()))
         .map_err(closed)?;
     heading(out, output, "Memory")?;
-    print_memory(out, &yard, &run).map_err(closed)?;
+    print_memory(out, &outcome.trace.devices, &run).map_err(closed)?;
 
     heading(out, output, "What it writes now")?;
     let mut pipeline = yard.start(&plan)?;
@@ -164,11 +164,10 @@ fn demo_devices() -> Vec<DeviceSection> {
 
 /// Gives every device too little memory for the whole model.
 fn squeeze(yard: &mut Yard) -> Result<(), RunError> {
-    let schedule = trainyard_plan::Schedule::named("1f1b", 1, 1)?.name;
     let micro_batches = yard.config.train.micro_batches;
     for profile in yard.device_profiles()? {
         let need =
-            fits_alone(&yard.profile, &profile, &schedule, micro_batches, RecomputeChoice::None)?;
+            fits_alone(&yard.profile, &profile, "1f1b", micro_batches, RecomputeChoice::None)?;
         let budget = (need.needed_bytes as f64 / TOO_BIG) as u64;
         let device = yard.devices.iter_mut().find(|device| device.id == profile.id);
         if let Some(device) = device {
@@ -179,10 +178,14 @@ fn squeeze(yard: &mut Yard) -> Result<(), RunError> {
 }
 
 /// Predicted and measured peaks beside the budgets, from the journal.
-fn print_memory(out: &mut impl Write, yard: &Yard, run: &RunDir) -> std::io::Result<()> {
+fn print_memory(
+    out: &mut impl Write,
+    devices: &[TraceDevice],
+    run: &RunDir,
+) -> std::io::Result<()> {
     use trainyard_plan::journal::Record;
     let records = crate::journal::read_journal(&run.journal()).unwrap_or_default();
-    for (index, device) in yard.devices.iter().enumerate() {
+    for (index, device) in devices.iter().enumerate() {
         let last = records.iter().rev().find_map(|record| match record {
             Record::Memory { device, peak_bytes, predicted_bytes, .. } if *device == index => {
                 Some((*peak_bytes, *predicted_bytes))
