@@ -52,6 +52,18 @@ pub enum PlanError {
         /// What does not match.
         reason: String,
     },
+    /// A file that cannot be read, or a value in it that makes no sense.
+    #[error("{}", describe_bad_file(.format, *.line, .field, .reason))]
+    BadFile {
+        /// Which format.
+        format: String,
+        /// The line, from 1; 0 where the value did not come from a file.
+        line: usize,
+        /// The value, such as `devices[1].forward_us[3]`; empty for the file as a whole.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A file of another version than this program reads.
     #[error(
         "this is {format} version {found}; this program reads version {expected}: use the program that wrote it, or make the file anew"
@@ -72,4 +84,10 @@ pub enum PlanError {
         /// What would help.
         hint: String,
     },
+}
+
+fn describe_bad_file(format: &str, line: usize, field: &str, reason: &str) -> String {
+    let line = if line > 0 { format!(", line {line}") } else { String::new() };
+    let field = if matches!(field, "" | ".") { String::new() } else { format!("{field}: ") };
+    format!("{format}{line}: {field}{reason}")
 }

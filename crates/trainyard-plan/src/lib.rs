@@ -14,14 +14,17 @@
 //! ```
 
 mod action;
+pub mod costs;
 mod device;
 mod error;
 pub mod journal;
+mod json;
 pub mod memory;
 mod model;
 mod plan;
-pub mod planner;
+mod profile;
 mod schedule;
+pub mod simulate;
 mod trace;
 pub mod validate;
 
@@ -29,7 +32,8 @@ pub use action::{Action, ActionKind};
 pub use device::{Api, ComputeProbe, DeviceInfo, DeviceKind, DeviceList, MemoryInfo, MemorySource};
 pub use error::PlanError;
 pub use memory::MemoryUse;
-pub use model::{DeviceProfile, LayerProfile, ModelProfile};
+pub use model::{LayerProfile, ModelProfile};
 pub use plan::{Plan, Predicted, PredictedDevice, Recompute, Stage};
+pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile};
 pub use schedule::Schedule;
 pub use trace::{Lane, MemorySample, Trace, TraceDevice, TraceEvent, chrome, text};

@@ -1,23 +1,21 @@
-//! How much memory a stage needs, and whether a plan fits its devices.
+//! How much memory stages need, by category.
 //!
-//! For one stage, in bytes:
+//! A device holds, in bytes:
 //!
-//! - **weights** = the sum of its layers' `param_bytes`.
-//! - **gradients** = twice (the same again + the largest single layer's `param_bytes`): the sums
-//!   over the micro-batches so far, and beside them the fresh gradients of the micro-batch whose
-//!   backward runs, all of which are there at its end; and of each, one layer more while it is
-//!   worked on.
-//! - **optimizer** = the model's `optimizer_bytes_per_param_byte` × the `param_bytes` of layers
-//!   that are not tied to another layer (a tied follower has no optimizer state of its own).
-//! - **activations** = micro-batches in flight × the sum of `saved_bytes`, or with recompute
-//!   `full`: micro-batches in flight × the stage's input + once the sum of `saved_bytes`; and in
-//!   both cases + the largest `work_bytes` of a layer. How many are in flight is the schedule's
-//!   doing: [`Schedule::max_in_flight`].
-//! - **buffers** = unless it is the first stage: its input received + the gradient of it to send;
-//!   unless it is the last: its output to send + the gradient of it received; each once.
+//! - **weights** = the sum of its layers' `param_bytes`;
+//! - **gradients** = the same again, the sums over the micro-batches so far;
+//! - **optimizer** = `optimizer_bytes_per_param_byte` × the `param_bytes` of layers that are not
+//!   tied to another layer (a tied follower has no optimizer state of its own);
+//! - **activations** = the `saved_bytes` of every micro-batch between its forward and the end of
+//!   its backward. Under recompute: the stage's input instead, and one micro-batch's `saved_bytes`
+//!   while its backward runs. Where the backward is split, what the weight gradient needs
+//!   (`weight_saved_bytes`) stays from the end of I to the end of W. While an action runs, what it
+//!   needs for a moment comes on top: see [`StageMemory::backward_work`];
+//! - **buffers** = one output for each send that has not arrived, one input for each receive that
+//!   has arrived and is not used yet.
 //!
-//! A device's need is the sum over its stages. All sums saturate, so that absurd numbers in a file
-//! read as "does not fit".
+//! How much of this there is at a time is the schedule's doing, so the [simulator](crate::simulate)
+//! keeps the [`Ledger`]. All sums saturate, so that absurd numbers in a file read as "does not fit".
 
 mod bytes;
 mod shortage;
@@ -31,14 +29,14 @@ pub use bytes::{human_bytes, parse_bytes};
 pub use shortage::describe_shortage;
 pub(crate) use shortage::hint;
 
-use crate::{DeviceProfile, LayerProfile, ModelProfile, PlanError, Recompute, Schedule, Stage};
+use crate::{Profile, Recompute};
 
-/// Memory by what it is for, in bytes. The module's page has the formulas.
+/// Memory by what it is for, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryUse {
     /// The layers' weights.
     pub weights: u64,
-    /// The gradient accumulator, and one layer's fresh gradient.
+    /// The sums of the gradients.
     pub gradients: u64,
     /// The optimizer's state.
     pub optimizer: u64,
@@ -92,13 +90,10 @@ pub struct DeviceNeed {
 }
 
 impl DeviceNeed {
-    pub(crate) fn new(device: &DeviceProfile, peak: MemoryUse) -> Self {
-        Self {
-            device: device.id.clone(),
-            needed_bytes: peak.total(),
-            budget_bytes: device.memory_bytes,
-            peak,
-        }
+    /// The need of a device with a budget.
+    #[must_use]
+    pub fn new(device: &str, budget_bytes: u64, peak: MemoryUse) -> Self {
+        Self { device: device.to_owned(), needed_bytes: peak.total(), budget_bytes, peak }
     }
 
     /// By how many bytes the need exceeds the budget; 0 where it fits.
@@ -108,150 +103,153 @@ impl DeviceNeed {
     }
 }
 
-/// The sums and maxima over a stage's layers that the formulas need. They grow by one layer at a
-/// time, so that the planner can try every stage without adding the same layers up again.
+/// What a stage needs on a device, in bytes. It grows by one layer in front at a time, so that a
+/// planner can try every stage without adding the same layers up again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StageMemory {
+    /// Weights, gradients and optimizer state.
+    pub fixed: MemoryUse,
+    /// Kept by each micro-batch in flight.
+    pub saved: u64,
+    /// What of `saved` a weight gradient needs after its input gradient.
+    pub weight_saved: u64,
+    /// What comes in for one micro-batch.
+    pub input: u64,
+    /// What goes out for one micro-batch.
+    pub output: u64,
+    layers: usize,
+    /// The largest `work_bytes` of a layer.
+    work: u64,
+    /// At the fullest moment of a forward: what is kept so far and the work of the layer in hand.
+    forward_peak: u64,
+    /// At the fullest moment of a backward: see [`Self::backward_work`].
+    backward_peak: u64,
+    fresh: u64,
+}
+
+impl StageMemory {
+    /// The need of the layers `[first, end)` on a device; indices beyond the model count nothing.
+    #[must_use]
+    pub fn of(profile: &Profile, device: usize, layers: Range<usize>) -> Self {
+        let mut memory = Self::default();
+        for layer in layers.rev() {
+            memory.push_front(profile, device, layer);
+        }
+        memory
+    }
+
+    /// Puts one more layer in front.
+    pub fn push_front(&mut self, profile: &Profile, device: usize, index: usize) {
+        let Some(layer) = profile.model.layers.get(index) else { return };
+        let add = u64::saturating_add;
+        if self.layers == 0 {
+            self.output = layer.output_bytes;
+        }
+        self.layers += 1;
+        self.input = layer.input_bytes;
+        let params = layer.param_bytes;
+        let state = if layer.tied_to.is_some() { 0 } else { params };
+        let state = profile.model.optimizer_bytes_per_param_byte.saturating_mul(state);
+        self.fixed.weights = add(self.fixed.weights, params);
+        self.fixed.gradients = add(self.fixed.gradients, params);
+        self.fixed.optimizer = add(self.fixed.optimizer, state);
+        let saved = profile.saved_bytes(device, index);
+        let work = profile.work_bytes(device, index);
+        let fresh = profile.model.fresh_bytes_per_param_byte.saturating_mul(params);
+        self.saved = add(self.saved, saved);
+        let for_weights = layer.weight_saved_bytes.unwrap_or(saved).min(saved);
+        self.weight_saved = add(self.weight_saved, for_weights);
+        self.fresh = add(self.fresh, fresh);
+        self.work = self.work.max(work);
+        self.forward_peak = add(self.forward_peak.max(work), saved);
+        self.backward_peak = add(self.backward_peak, saved).max(add(add(saved, self.fresh), work));
+    }
+
+    /// What a forward needs for a moment beyond what it keeps.
+    #[must_use]
+    pub fn forward_work(&self, recompute: Recompute) -> u64 {
+        match recompute {
+            Recompute::None => self.forward_peak.saturating_sub(self.saved),
+            Recompute::Full => self.work,
+        }
+    }
+
+    /// What a backward needs for a moment beyond what its forward kept. It goes from the last layer
+    /// to the first: at layer j there is what the layers up to j have kept, the fresh gradients of
+    /// the layers from j on, and j's work. The fullest such moment counts; without fresh gradients
+    /// and work that is its start, and nothing comes on top.
+    #[must_use]
+    pub fn backward_work(&self, recompute: Recompute) -> u64 {
+        let work = self.backward_peak.saturating_sub(self.saved);
+        match recompute {
+            Recompute::None => work,
+            Recompute::Full => work.saturating_add(self.saved),
+        }
+    }
+
+    /// What each micro-batch in flight keeps.
+    #[must_use]
+    pub fn kept(&self, recompute: Recompute) -> u64 {
+        match recompute {
+            Recompute::None => self.saved,
+            Recompute::Full => self.input,
+        }
+    }
+
+    /// The need with so many micro-batches in flight, during a backward, without buffers: what the
+    /// simulator finds for a stage alone on its device, whatever the times are.
+    #[must_use]
+    pub fn peak(&self, recompute: Recompute, in_flight: usize) -> MemoryUse {
+        let kept = self.kept(recompute).saturating_mul(in_flight as u64);
+        let work = self.backward_work(recompute).max(self.forward_work(recompute));
+        MemoryUse { activations: kept.saturating_add(work), ..self.fixed }
+    }
+}
+
+/// What a device holds at a time, and the most it has held.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct StageSums {
-    param_bytes: u64,
-    largest_param_bytes: u64,
-    optimizer_bytes: u64,
-    saved_bytes: u64,
-    largest_work_bytes: u64,
-    input_bytes: Option<u64>,
-    output_bytes: u64,
-    pub(crate) flops: u64,
+pub struct Ledger {
+    /// Now.
+    pub now: MemoryUse,
+    /// At the fullest moment.
+    pub peak: MemoryUse,
+    /// When that was, µs.
+    pub peak_at_us: f64,
 }
 
-impl StageSums {
-    pub(crate) fn push(&mut self, layer: &LayerProfile, optimizer_bytes_per_param_byte: u64) {
-        self.param_bytes = self.param_bytes.saturating_add(layer.param_bytes);
-        self.largest_param_bytes = self.largest_param_bytes.max(layer.param_bytes);
-        if layer.tied_to.is_none() {
-            let state = optimizer_bytes_per_param_byte.saturating_mul(layer.param_bytes);
-            self.optimizer_bytes = self.optimizer_bytes.saturating_add(state);
-        }
-        self.saved_bytes = self.saved_bytes.saturating_add(layer.saved_bytes);
-        self.largest_work_bytes = self.largest_work_bytes.max(layer.work_bytes);
-        self.input_bytes.get_or_insert(layer.input_bytes);
-        self.output_bytes = layer.output_bytes;
-        self.flops = self.flops.saturating_add(layer.forward_flops);
+impl Ledger {
+    /// What is held from the start.
+    pub fn open(&mut self, fixed: MemoryUse) {
+        self.now = self.now + fixed;
+        self.peak = self.now;
     }
 
-    pub(crate) fn memory(
-        &self,
-        recompute: Recompute,
-        in_flight: usize,
-        first: bool,
-        last: bool,
-    ) -> MemoryUse {
-        let in_flight = in_flight as u64;
-        let input = self.input_bytes.unwrap_or(0);
-        let kept = match recompute {
-            Recompute::None => in_flight.saturating_mul(self.saved_bytes),
-            Recompute::Full => in_flight.saturating_mul(input).saturating_add(self.saved_bytes),
-        };
-        let before = if first { 0 } else { input.saturating_mul(2) };
-        let after = if last { 0 } else { self.output_bytes.saturating_mul(2) };
-        MemoryUse {
-            weights: self.param_bytes,
-            gradients: self.param_bytes.saturating_add(self.largest_param_bytes).saturating_mul(2),
-            optimizer: self.optimizer_bytes,
-            activations: kept.saturating_add(self.largest_work_bytes),
-            buffers: before.saturating_add(after),
+    /// More activations.
+    pub fn keep(&mut self, bytes: u64, at_us: f64) {
+        self.now.activations = self.now.activations.saturating_add(bytes);
+        self.note(at_us);
+    }
+
+    /// Fewer activations.
+    pub fn drop_kept(&mut self, bytes: u64) {
+        self.now.activations = self.now.activations.saturating_sub(bytes);
+    }
+
+    /// One more buffer.
+    pub fn buffer(&mut self, bytes: u64, at_us: f64) {
+        self.now.buffers = self.now.buffers.saturating_add(bytes);
+        self.note(at_us);
+    }
+
+    /// One buffer less.
+    pub fn drop_buffer(&mut self, bytes: u64) {
+        self.now.buffers = self.now.buffers.saturating_sub(bytes);
+    }
+
+    fn note(&mut self, at_us: f64) {
+        if self.now.total() > self.peak.total() {
+            self.peak = self.now;
+            self.peak_at_us = at_us;
         }
     }
-}
-
-/// What a stage needs at its worst moment. `layers` is half-open; indices beyond the model's
-/// layers count nothing. `in_flight` is the most micro-batches between their forward and the end
-/// of their backward; `first` and `last` tell which neighbours the stage has.
-#[must_use]
-pub fn of_stage(
-    model: &ModelProfile,
-    layers: Range<usize>,
-    recompute: Recompute,
-    in_flight: usize,
-    first: bool,
-    last: bool,
-) -> MemoryUse {
-    let end = layers.end.min(model.layers.len());
-    let mut sums = StageSums::default();
-    for layer in model.layers.get(layers.start..end).unwrap_or_default() {
-        sums.push(layer, model.optimizer_bytes_per_param_byte);
-    }
-    sums.memory(recompute, in_flight, first, last)
-}
-
-/// What each device needs, in order of first appearance; a device with several stages holds their
-/// sum.
-#[must_use]
-pub fn of_plan(
-    model: &ModelProfile,
-    plan_stages: &[Stage],
-    schedule: &Schedule,
-) -> Vec<(String, MemoryUse)> {
-    let in_flight = schedule.in_flight_by_stage();
-    let mut devices: Vec<(String, MemoryUse)> = Vec::new();
-    for (index, stage) in plan_stages.iter().enumerate() {
-        let in_flight = in_flight.get(&index).copied().unwrap_or(0);
-        let layers = stage.layers.0..stage.layers.1;
-        let last = index + 1 == plan_stages.len();
-        let need = of_stage(model, layers, stage.recompute, in_flight, index == 0, last);
-        match devices.iter_mut().find(|(id, _)| *id == stage.device) {
-            Some((_, sum)) => *sum = *sum + need,
-            None => devices.push((stage.device.clone(), need)),
-        }
-    }
-    devices
-}
-
-/// The need of every device of a plan, if all fit.
-///
-/// # Errors
-/// [`PlanError::DoesNotFit`] with every device if any is short; [`PlanError::BadPlan`] for a stage
-/// that names a device or layers that do not exist.
-pub fn check(
-    model: &ModelProfile,
-    stages: &[Stage],
-    schedule: &Schedule,
-    devices: &[DeviceProfile],
-) -> Result<Vec<DeviceNeed>, PlanError> {
-    let layers = model.layers.len();
-    for (index, stage) in stages.iter().enumerate() {
-        let (first, end) = stage.layers;
-        if first >= end || end > layers {
-            let reason =
-                format!("stage {index} holds layers [{first}, {end}), the model has {layers}");
-            return Err(PlanError::BadPlan { reason });
-        }
-        if !devices.iter().any(|device| device.id == stage.device) {
-            let known: Vec<_> = devices.iter().map(|device| device.id.as_str()).collect();
-            let reason = format!(
-                "stage {index} is on device '{}', which is not among the devices: {}",
-                stage.device,
-                known.join(", ")
-            );
-            return Err(PlanError::BadPlan { reason });
-        }
-    }
-    let needs = needs(model, stages, schedule, devices);
-    if needs.iter().all(|need| need.deficit_bytes() == 0) {
-        return Ok(needs);
-    }
-    let hint = hint(model, stages, schedule, devices, &needs);
-    Err(PlanError::DoesNotFit { devices: needs, hint })
-}
-
-/// [`of_plan`] beside the budgets; devices that are not listed are left out.
-pub(crate) fn needs(
-    model: &ModelProfile,
-    stages: &[Stage],
-    schedule: &Schedule,
-    devices: &[DeviceProfile],
-) -> Vec<DeviceNeed> {
-    let with_budget = |(id, peak): (String, MemoryUse)| {
-        let device = devices.iter().find(|device| device.id == id)?;
-        Some(DeviceNeed::new(device, peak))
-    };
-    of_plan(model, stages, schedule).into_iter().filter_map(with_budget).collect()
 }

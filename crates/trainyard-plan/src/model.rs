@@ -1,6 +1,8 @@
-//! What layers and devices cost: the planner's input.
+//! What a model costs, layer by layer: the part of a profile that no device changes.
 
 use serde::{Deserialize, Serialize};
+
+use crate::json::one_or_many;
 
 /// What a model costs, layer by layer, at one micro-batch size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -9,16 +11,21 @@ pub struct ModelProfile {
     pub name: String,
     /// Optimizer state per byte of weights (2 for Adam: two moments).
     pub optimizer_bytes_per_param_byte: u64,
+    /// Gradients of the micro-batch whose backward runs, per byte of weights, where they stand
+    /// beside the sums until the backward ends; 0 for an engine that adds in place.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub fresh_bytes_per_param_byte: u64,
     /// The layers in order.
     pub layers: Vec<LayerProfile>,
 }
 
 /// What one layer costs at one micro-batch size.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LayerProfile {
     /// Unique name, such as `block2`.
     pub name: String,
     /// What sort of layer, such as `block`; colours in the studio.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kind: String,
     /// Weights, in bytes.
     pub param_bytes: u64,
@@ -28,22 +35,51 @@ pub struct LayerProfile {
     pub output_bytes: u64,
     /// Kept from forward to backward, for one micro-batch.
     pub saved_bytes: u64,
+    /// What of `saved_bytes` the weight gradient still needs once the input gradient is done; all
+    /// of it where nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_saved_bytes: Option<u64>,
     /// Needed for a moment while the layer computes, beyond what is kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub work_bytes: u64,
-    /// Floating-point operations of one forward, for one micro-batch.
+    /// Floating-point operations of one forward, for one micro-batch; 0 where nobody says.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub forward_flops: u64,
     /// The layer whose weights this one shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tied_to: Option<String>,
+    /// Later layers that also take this one's output, by name; a single name may stand alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
+    pub skips_to: Vec<String>,
 }
 
-/// What a device offers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DeviceProfile {
-    /// The id of the run file's `[[device]]`.
-    pub id: String,
-    /// Its budget, in bytes.
-    pub memory_bytes: u64,
-    /// Speed relative to the other devices (any unit; 1 where unknown).
-    pub speed: f64,
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
+}
+
+impl ModelProfile {
+    /// Which layers share weights: pairs of (follower, owner), by index. Names that do not exist
+    /// are left out; [`crate::Profile::check`] refuses them.
+    #[must_use]
+    pub fn ties(&self) -> Vec<(usize, usize)> {
+        self.named_pairs(|layer| layer.tied_to.iter())
+    }
+
+    /// Which outputs skip layers: pairs of (source, target), by index.
+    #[must_use]
+    pub fn skips(&self) -> Vec<(usize, usize)> {
+        self.named_pairs(|layer| layer.skips_to.iter())
+    }
+
+    fn named_pairs<'a, I: Iterator<Item = &'a String>>(
+        &'a self,
+        names: impl Fn(&'a LayerProfile) -> I,
+    ) -> Vec<(usize, usize)> {
+        let index_of = |name: &String| self.layers.iter().position(|layer| layer.name == *name);
+        let pairs = self.layers.iter().enumerate().flat_map(|(index, layer)| {
+            names(layer).filter_map(index_of).map(move |other| (index, other)).collect::<Vec<_>>()
+        });
+        pairs.collect()
+    }
 }

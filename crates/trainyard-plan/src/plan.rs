@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{MemoryUse, PlanError, Schedule};
+use crate::json::{self, micros};
+use crate::simulate::{self, IdleTime, Simulation};
+use crate::{MemoryUse, PlanError, Profile, Schedule};
 
 /// Whether a stage keeps its activations or computes them again in the backward.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,21 +44,26 @@ pub struct Plan {
     pub schedule: Schedule,
     /// Micro-batches a step.
     pub micro_batches: usize,
+    /// What a reader should know, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What it is predicted to cost, where somebody worked that out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predicted: Option<Predicted>,
 }
 
-/// What a plan is predicted to cost.
+/// What a plan is predicted to cost: [`simulate`](crate::simulate) in short.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Predicted {
-    /// Time of one step in µs; absent until times have been measured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step_us: Option<f64>,
-    /// Idle ÷ (ranks × step time); absent until times have been measured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bubble_fraction: Option<f64>,
-    /// A row a device, in the plan's order.
+    /// Time of one step, µs.
+    #[serde(deserialize_with = "micros")]
+    pub step_us: f64,
+    /// Idle ÷ (ranks × step time).
+    pub bubble_fraction: f64,
+    /// Whether the times behind it are estimates, not measured layer by layer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
+    /// A row a rank.
     pub devices: Vec<PredictedDevice>,
 }
 
@@ -67,11 +74,33 @@ pub struct PredictedDevice {
     pub id: String,
     /// Its budget in bytes.
     pub budget_bytes: u64,
-    /// The most it will hold at once, by category.
+    /// Time it computes, the optimizer step included, µs.
+    #[serde(deserialize_with = "micros")]
+    pub busy_us: f64,
+    /// Time it does not, by cause.
+    pub idle_us: IdleTime,
+    /// What it holds at its fullest moment, by category.
     pub peak_bytes: MemoryUse,
-    /// Its share of the step's work, 0 to 1: the arithmetic of its stages ÷ its speed, over the
-    /// sum of that over all devices. Equal shares are a balanced plan.
-    pub share_of_step: f64,
+}
+
+impl Predicted {
+    /// A simulation in short.
+    #[must_use]
+    pub fn of(simulation: &Simulation, estimated: bool) -> Self {
+        let device = |device: &simulate::SimulatedDevice| PredictedDevice {
+            id: device.id.clone(),
+            budget_bytes: device.budget_bytes,
+            busy_us: device.busy_us + device.optimizer_us,
+            idle_us: device.idle_us,
+            peak_bytes: device.peak_bytes,
+        };
+        Self {
+            step_us: simulation.step_us,
+            bubble_fraction: simulation.bubble_fraction,
+            estimated,
+            devices: simulation.devices.iter().map(device).collect(),
+        }
+    }
 }
 
 impl Plan {
@@ -83,36 +112,39 @@ impl Plan {
     /// Reads a plan and checks format, version and shape.
     ///
     /// # Errors
-    /// [`PlanError::UnknownVersion`] for another version, [`PlanError::BadPlan`] for anything else
-    /// that is not a sound plan.
+    /// [`PlanError::UnknownVersion`] for another version, [`PlanError::BadFile`] with line and
+    /// field for what cannot be read, [`PlanError::BadPlan`] or [`PlanError::BadSchedule`] for a
+    /// plan that is not sound.
     pub fn from_json(text: &str) -> Result<Self, PlanError> {
-        #[derive(Deserialize)]
-        struct Head {
-            format: Option<String>,
-            version: Option<u64>,
-        }
-        let bad = |reason: String| PlanError::BadPlan { reason };
-        let head: Head =
-            serde_json::from_str(text).map_err(|e| bad(format!("not JSON of a plan: {e}")))?;
-        if head.format.as_deref() != Some(Self::FORMAT) {
-            return Err(bad(format!(
-                "its format is {:?}, expected \"{}\"",
-                head.format.unwrap_or_default(),
-                Self::FORMAT
-            )));
-        }
-        let version = head.version.unwrap_or(0);
-        if version != Self::VERSION {
-            return Err(PlanError::UnknownVersion {
-                format: Self::FORMAT.into(),
-                found: version,
-                expected: Self::VERSION,
-            });
-        }
-        let plan: Self = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
+        let plan: Self = json::read(Self::FORMAT, Self::VERSION, text)?;
         let layers = plan.stages.last().map_or(0, |stage| stage.layers.1);
         plan.check(layers)?;
         Ok(plan)
+    }
+
+    /// A plan without a prediction.
+    #[must_use]
+    pub fn new(model: &str, stages: Vec<Stage>, schedule: Schedule, micro_batches: usize) -> Self {
+        Self {
+            format: Self::FORMAT.to_owned(),
+            version: Self::VERSION,
+            model: model.to_owned(),
+            stages,
+            schedule,
+            micro_batches,
+            notes: Vec::new(),
+            predicted: None,
+        }
+    }
+
+    /// The plan with what the simulator predicts of it.
+    ///
+    /// # Errors
+    /// As [`simulate::simulate`].
+    pub fn predicted(mut self, profile: &Profile) -> Result<Self, PlanError> {
+        let simulation = simulate::simulate(profile, &self)?;
+        self.predicted = Some(Predicted::of(&simulation, profile.estimated));
+        Ok(self)
     }
 
     /// The rank that runs a stage, by the schedule.

@@ -1,20 +1,14 @@
 //! What to say when a plan does not fit: the numbers, and what would help.
 
-use super::{DeviceNeed, human_bytes, needs};
-use crate::{ActionKind, DeviceProfile, ModelProfile, Recompute, Schedule, Stage};
+use super::{DeviceNeed, human_bytes};
+use crate::{ActionKind, Plan, Profile, Recompute, Schedule, Stage, simulate};
 
-/// What would help stages that do not fit. Says "would fit" only of what was tried.
-pub(crate) fn hint(
-    model: &ModelProfile,
-    stages: &[Stage],
-    schedule: &Schedule,
-    devices: &[DeviceProfile],
-    short: &[DeviceNeed],
-) -> String {
+/// What would help a plan that does not fit. Says "would fit" only of what was tried.
+pub(crate) fn hint(profile: &Profile, plan: &Plan, short: &[DeviceNeed]) -> String {
     let full = |stage: &Stage| Stage { recompute: Recompute::Full, ..stage.clone() };
-    let recomputed: Vec<Stage> = stages.iter().map(full).collect();
-    let with_recompute = needs(model, &recomputed, schedule, devices);
-    if with_recompute.iter().all(|need| need.deficit_bytes() == 0) {
+    let recomputed = Plan { stages: plan.stages.iter().map(full).collect(), ..plan.clone() };
+    let fits = |needs: Vec<DeviceNeed>| needs.iter().all(|need| need.deficit_bytes() == 0);
+    if simulate::needs(profile, &recomputed).is_ok_and(fits) {
         return "recompute = \"full\" would fit".to_owned();
     }
     let Some(worst) = short.iter().max_by_key(|need| need.deficit_bytes()) else {
@@ -24,7 +18,7 @@ pub(crate) fn hint(
         return format!(
             "most of what '{}' needs is activations: {} would lower them",
             worst.device,
-            if holds_every_micro_batch(stages, schedule, &worst.device) {
+            if holds_every_micro_batch(&plan.stages, &plan.schedule, &worst.device) {
                 "a smaller batch"
             } else {
                 "a smaller batch or more micro_batches"

@@ -1,0 +1,194 @@
+//! Reads the JSON files of this crate so that every error names line and field.
+
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde::{Deserialize, Deserializer};
+
+use crate::PlanError;
+
+/// A step on the way to a value in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A key of an object.
+    Key(&'static str),
+    /// A place in an array, from 0.
+    Index(usize),
+}
+
+/// What is wrong with a value that can be read but makes no sense beside the others.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) path: Vec<Step>,
+    pub(crate) reason: String,
+}
+
+impl Problem {
+    pub(crate) fn new(path: impl IntoIterator<Item = Step>, reason: impl Into<String>) -> Self {
+        Self { path: path.into_iter().collect(), reason: reason.into() }
+    }
+
+    /// The path as people write it: `devices[1].forward_us`.
+    pub(crate) fn field(&self) -> String {
+        let mut text = String::new();
+        for step in &self.path {
+            match step {
+                Step::Key(key) if text.is_empty() => text.push_str(key),
+                Step::Key(key) => text.extend([".", key]),
+                Step::Index(index) => text.extend(["[", &index.to_string(), "]"]),
+            }
+        }
+        text
+    }
+
+    /// The error, with the line on which the value stands in `text`.
+    pub(crate) fn in_file(self, format: &str, text: &str) -> PlanError {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        // It fails at the value, by design; a path that is not in the text has no line.
+        let line = FailAt(&self.path).deserialize(&mut deserializer).err().map_or(0, |e| e.line());
+        let field = self.field();
+        PlanError::BadFile { format: format.to_owned(), line, field, reason: self.reason }
+    }
+}
+
+/// Reads a file with `format` and `version` fields.
+///
+/// # Errors
+/// [`PlanError::UnknownVersion`] for another version, [`PlanError::BadFile`] for anything else.
+pub(crate) fn read<T: DeserializeOwned>(
+    format: &str,
+    version: u64,
+    text: &str,
+) -> Result<T, PlanError> {
+    #[derive(Deserialize)]
+    struct Head {
+        format: Option<String>,
+        version: Option<u64>,
+    }
+    let head: Head = parse(format, text)?;
+    let found = head.format.unwrap_or_default();
+    if found != format {
+        let reason = format!("it is {found:?}, expected \"{format}\"");
+        return Err(Problem::new([Step::Key("format")], reason).in_file(format, text));
+    }
+    let found = head.version.unwrap_or(0);
+    if found != version {
+        return Err(PlanError::UnknownVersion { format: format.into(), found, expected: version });
+    }
+    parse(format, text)
+}
+
+fn parse<T: DeserializeOwned>(format: &str, text: &str) -> Result<T, PlanError> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let bad = |field: String, error: &serde_json::Error| {
+        // The position is told apart, in a field of its own.
+        let reason = error.to_string();
+        let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
+        PlanError::BadFile { format: format.to_owned(), line: error.line(), field, reason }
+    };
+    let value = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| bad(error.path().to_string(), error.inner()))?;
+    deserializer.end().map_err(|error| bad(String::new(), &error))?;
+    Ok(value)
+}
+
+/// Fails where a path ends, so that the parser says on which line that is.
+struct FailAt<'a>(&'a [Step]);
+
+impl<'de> DeserializeSeed<'de> for FailAt<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        match self.0.first() {
+            None => Err(D::Error::custom("here")),
+            Some(_) => deserializer.deserialize_any(self),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for FailAt<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object or an array")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            match self.0 {
+                [Step::Key(wanted), rest @ ..] if key == *wanted => {
+                    map.next_value_seed(FailAt(rest))?;
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        // Not there: the line where the object ends.
+        Err(A::Error::custom("missing"))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
+        if let [Step::Index(index), rest @ ..] = self.0 {
+            for _ in 0..*index {
+                if sequence.next_element::<IgnoredAny>()?.is_none() {
+                    return Ok(());
+                }
+            }
+            sequence.next_element_seed(FailAt(rest))?;
+        }
+        while sequence.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+}
+
+/// The longest time that may stand in a file, µs: some three years.
+const LONGEST_US: f64 = 1e14;
+
+fn time(value: f64) -> Result<f64, String> {
+    if (0.0..=LONGEST_US).contains(&value) {
+        Ok(value)
+    } else {
+        Err(format!("{value} is not a time from 0 to {LONGEST_US:e} µs"))
+    }
+}
+
+/// A time, in µs.
+pub(crate) fn micros<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    time(f64::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// Times, in µs.
+pub(crate) fn many_micros<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<f64>, D::Error> {
+    let times = Vec::<Micros>::deserialize(deserializer)?;
+    Ok(times.into_iter().map(|Micros(time)| time).collect())
+}
+
+#[derive(Deserialize)]
+struct Micros(#[serde(deserialize_with = "micros")] f64);
+
+/// A rate above zero.
+pub(crate) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let value = f64::deserialize(deserializer)?;
+    if value > 0.0 && value.is_finite() {
+        Ok(value)
+    } else {
+        Err(D::Error::custom(format!("{value} is not a rate above 0")))
+    }
+}
+
+/// One string, or a list of them.
+pub(crate) fn one_or_many<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a name or a list of names")]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(name) => vec![name],
+        OneOrMany::Many(names) => names,
+    })
+}

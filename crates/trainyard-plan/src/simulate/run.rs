@@ -1,0 +1,429 @@
+//! The event loop: what happens when, and what is held meanwhile.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use super::IdleTime;
+use crate::costs::{PipelineCosts, Route};
+use crate::memory::Ledger;
+use crate::{Action, ActionKind, MemorySample, PlanError, Schedule};
+
+/// Something that took time: an action, a transfer or an optimizer step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node {
+    pub(super) action: Action,
+    /// The rank that computes or sends.
+    pub(super) rank: usize,
+    pub(super) transfer: Option<Transfer>,
+    pub(super) start_us: f64,
+    pub(super) end_us: f64,
+    /// What it started right after: the node that kept it waiting longest.
+    pub(super) cause: Option<usize>,
+}
+
+/// A tensor on a link.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Transfer {
+    pub(super) link: usize,
+    pub(super) bytes: u64,
+    pub(super) cargo: Cargo,
+    transfer_us: f64,
+    /// When it had been computed, µs.
+    made_us: f64,
+}
+
+/// What is on its way, and whether anybody waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cargo {
+    /// An activation or a gradient for a stage.
+    ForStage(usize),
+    /// A gradient for the owner of tied weights.
+    TiedGradient,
+    /// Tied weights on their way back.
+    TiedWeights,
+}
+
+/// What became of one rank.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RankState {
+    next: usize,
+    busy: bool,
+    done: bool,
+    /// When it last became free, µs, and with which node.
+    free_us: f64,
+    last: Option<usize>,
+    /// Gradients of tied weights that its optimizer step still waits for.
+    ties_missing: usize,
+    tie_ready: Ready,
+    pub(super) busy_us: f64,
+    pub(super) optimizer_us: f64,
+    pub(super) idle: IdleTime,
+    pub(super) ledger: Ledger,
+    /// Position of the first action whose memory exceeded the budget.
+    pub(super) over_budget_at: Option<usize>,
+}
+
+/// When and from where the last of an action's inputs came.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ready {
+    /// When the last input had been computed, µs.
+    made_us: f64,
+    /// The node that brought it.
+    node: Option<usize>,
+}
+
+/// Inputs of one action of one micro-batch that are still to come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waiting {
+    missing: usize,
+    ready: Ready,
+    /// Bytes that have arrived and are not used yet.
+    arrived_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    /// A rank's action has ended.
+    Done { rank: usize },
+    /// A transfer has arrived.
+    Arrived { node: usize },
+}
+
+/// Everything that happened in one step.
+pub(super) struct Outcome {
+    pub(super) step_us: f64,
+    pub(super) nodes: Vec<Node>,
+    pub(super) ranks: Vec<RankState>,
+    /// How long each link was in use, µs.
+    pub(super) link_busy_us: Vec<f64>,
+    pub(super) memory: Vec<MemorySample>,
+}
+
+pub(super) struct Run<'a> {
+    costs: &'a PipelineCosts,
+    schedule: &'a Schedule,
+    micro_batches: usize,
+    /// Whether memory over time is wanted.
+    record: bool,
+    events: BinaryHeap<Reverse<(u64, Event)>>,
+    forwards: Vec<Waiting>,
+    backwards: Vec<Waiting>,
+    /// When each link is free again, µs, and after which node.
+    link_free: Vec<(f64, Option<usize>)>,
+    to_start: VecDeque<usize>,
+    out: Outcome,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        costs: &'a PipelineCosts,
+        schedule: &'a Schedule,
+        micro_batches: usize,
+        record: bool,
+    ) -> Self {
+        let waiting = |missing| Waiting { missing, ..Waiting::default() };
+        let table = |missing: fn(&crate::costs::StageCosts) -> usize| {
+            let of_stage = |stage| std::iter::repeat_n(waiting(missing(stage)), micro_batches);
+            costs.stages.iter().flat_map(of_stage).collect()
+        };
+        let mut ranks = vec![RankState::default(); costs.ranks.len()];
+        for (state, rank) in ranks.iter_mut().zip(&costs.ranks) {
+            state.ledger.open(rank.fixed);
+            if rank.fixed.total() > rank.budget_bytes {
+                state.over_budget_at = Some(0);
+            }
+        }
+        for tie in &costs.ties {
+            ranks[tie.owner].ties_missing += 1;
+        }
+        let actions: usize = schedule.ranks.iter().map(Vec::len).sum();
+        Self {
+            costs,
+            schedule,
+            micro_batches,
+            record,
+            events: BinaryHeap::new(),
+            forwards: table(|stage| stage.inputs),
+            backwards: table(|stage| stage.output_grads),
+            link_free: vec![(0.0, None); costs.links.len()],
+            to_start: (0..costs.ranks.len()).collect(),
+            out: Outcome {
+                step_us: 0.0,
+                nodes: Vec::with_capacity(actions * 2),
+                ranks,
+                link_busy_us: vec![0.0; costs.links.len()],
+                memory: Vec::new(),
+            },
+        }
+    }
+
+    /// Runs the step to its end.
+    pub(super) fn finish(mut self) -> Result<Outcome, PlanError> {
+        for rank in 0..self.out.ranks.len() {
+            self.sample(rank, 0.0);
+        }
+        self.start_ranks(0.0);
+        while let Some(Reverse((bits, event))) = self.events.pop() {
+            let now = f64::from_bits(bits);
+            match event {
+                Event::Done { rank } => self.end(rank, now),
+                Event::Arrived { node } => self.arrive(node, now),
+            }
+            self.start_ranks(now);
+        }
+        if let Some(rank) = self.out.ranks.iter().position(|rank| !rank.done) {
+            let next = self.schedule.ranks[rank].get(self.out.ranks[rank].next);
+            let action = next.map_or_else(|| "its optimizer step".to_owned(), Action::to_string);
+            let reason = format!("rank {rank} waits for the input of {action} for ever");
+            return Err(PlanError::BadPlan { reason });
+        }
+        let ends = self.out.nodes.iter().map(|node| node.end_us);
+        self.out.step_us = ends.fold(0.0, f64::max);
+        for rank in &mut self.out.ranks {
+            rank.idle.drain_us = self.out.step_us - rank.free_us;
+        }
+        Ok(self.out)
+    }
+
+    fn start_ranks(&mut self, now: f64) {
+        while let Some(rank) = self.to_start.pop_front() {
+            if !self.out.ranks[rank].busy && !self.out.ranks[rank].done {
+                match self.schedule.ranks[rank].get(self.out.ranks[rank].next) {
+                    Some(&action) => self.try_start(rank, action, now),
+                    None => self.try_optimizer(rank, now),
+                }
+            }
+        }
+    }
+
+    fn cell(&self, action: Action) -> usize {
+        action.stage * self.micro_batches + action.micro_batch
+    }
+
+    fn try_start(&mut self, rank: usize, action: Action, now: f64) {
+        let stage = &self.costs.stages[action.stage];
+        let cell = self.cell(action);
+        let (waiting, duration) = match action.kind {
+            ActionKind::Forward => (Some(&mut self.forwards[cell]), stage.forward_us),
+            ActionKind::Backward => (Some(&mut self.backwards[cell]), stage.backward_us()),
+            ActionKind::InputGrad => (Some(&mut self.backwards[cell]), stage.input_grad_us),
+            _ => (None, stage.weight_grad_us),
+        };
+        let mut ready = Ready::default();
+        if let Some(waiting) = waiting {
+            if waiting.missing > 0 {
+                return;
+            }
+            ready = waiting.ready;
+            // Used from now on.
+            let bytes = std::mem::take(&mut waiting.arrived_bytes);
+            self.out.ranks[rank].ledger.drop_buffer(bytes);
+        }
+        let node = self.begin(rank, action, ready, now, duration);
+        self.out.ranks[rank].busy_us += duration;
+        self.out.ranks[rank].last = Some(node);
+        let (memory, recompute) = (&stage.memory, stage.recompute);
+        let more = match action.kind {
+            ActionKind::Forward => {
+                memory.kept(recompute).saturating_add(memory.forward_work(recompute))
+            }
+            ActionKind::Backward | ActionKind::InputGrad => memory.backward_work(recompute),
+            _ => 0,
+        };
+        self.out.ranks[rank].ledger.keep(more, now);
+        self.check_budget(rank);
+        self.sample(rank, now);
+    }
+
+    /// Starts an action or optimizer step and says what the rank waited for.
+    fn begin(
+        &mut self,
+        rank: usize,
+        action: Action,
+        ready: Ready,
+        now: f64,
+        duration: f64,
+    ) -> usize {
+        let node = self.out.nodes.len();
+        let state = &mut self.out.ranks[rank];
+        let waited = now - state.free_us;
+        let cause = if waited > 0.0 { ready.node } else { state.last };
+        if state.last.is_none() {
+            state.idle.warm_up_us += waited;
+        } else {
+            let for_neighbour = (ready.made_us - state.free_us).clamp(0.0, waited);
+            state.idle.neighbour_us += for_neighbour;
+            state.idle.link_us += waited - for_neighbour;
+        }
+        state.busy = true;
+        let end_us = now + duration;
+        self.out.nodes.push(Node { action, rank, transfer: None, start_us: now, end_us, cause });
+        self.events.push(Reverse((end_us.to_bits(), Event::Done { rank })));
+        node
+    }
+
+    fn try_optimizer(&mut self, rank: usize, now: f64) {
+        let state = &self.out.ranks[rank];
+        if state.ties_missing > 0 {
+            return;
+        }
+        let duration = self.costs.ranks[rank].optimizer_us;
+        let stage = self.costs.stages.iter().position(|stage| stage.rank == rank).unwrap_or(0);
+        let action = Action::new(stage, ActionKind::Optimizer, 0);
+        let node = self.begin(rank, action, state.tie_ready, now, duration);
+        self.out.ranks[rank].optimizer_us = duration;
+        self.out.ranks[rank].last = Some(node);
+    }
+
+    /// The action that a rank was doing has ended.
+    fn end(&mut self, rank: usize, now: f64) {
+        let state = &mut self.out.ranks[rank];
+        state.busy = false;
+        state.free_us = now;
+        let Some(node) = state.last else { return };
+        self.to_start.push_back(rank);
+        let action = self.out.nodes[node].action;
+        if action.kind == ActionKind::Optimizer {
+            self.out.ranks[rank].done = true;
+            return self.send_ties(rank, Cargo::TiedWeights, node, now);
+        }
+        let stage = &self.costs.stages[action.stage];
+        let (memory, recompute) = (stage.memory, stage.recompute);
+        let ledger = &mut self.out.ranks[rank].ledger;
+        match action.kind {
+            ActionKind::Forward => ledger.drop_kept(memory.forward_work(recompute)),
+            ActionKind::Backward => {
+                ledger.drop_kept(memory.backward_work(recompute));
+                ledger.drop_kept(memory.kept(recompute));
+            }
+            ActionKind::InputGrad => {
+                ledger.drop_kept(memory.backward_work(recompute));
+                ledger.drop_kept(memory.kept(recompute));
+                ledger.keep(memory.weight_saved, now);
+            }
+            _ => ledger.drop_kept(memory.weight_saved),
+        }
+        let routes = match action.kind {
+            ActionKind::Forward => &stage.outputs[..],
+            ActionKind::Backward | ActionKind::InputGrad => &stage.input_grads[..],
+            _ => &[],
+        };
+        for route in routes {
+            self.pass_on(rank, action, *route, node, now);
+        }
+        self.sample(rank, now);
+        self.out.ranks[rank].next += 1;
+        if self.out.ranks[rank].next == self.schedule.ranks[rank].len() {
+            self.send_ties(rank, Cargo::TiedGradient, node, now);
+        }
+    }
+
+    /// Hands a tensor to a stage: at once on the same rank, else through the link.
+    fn pass_on(&mut self, rank: usize, action: Action, route: Route, node: usize, now: f64) {
+        let Route { stage, bytes, transfer_us, link } = route;
+        let Some(link) = link else {
+            return self.deliver(action, stage, 0, Ready { made_us: now, node: Some(node) });
+        };
+        let kind = match action.kind {
+            ActionKind::Forward => ActionKind::SendForward,
+            _ => ActionKind::SendBackward,
+        };
+        self.out.ranks[rank].ledger.buffer(bytes, now);
+        self.check_budget(rank);
+        let cargo = Cargo::ForStage(stage);
+        let transfer = Transfer { link, bytes, cargo, transfer_us, made_us: now };
+        self.send(Action { kind, ..action }, transfer, node);
+    }
+
+    /// Puts a transfer on its link, behind those that came first.
+    fn send(&mut self, action: Action, transfer: Transfer, cause: usize) {
+        let Transfer { link, transfer_us, made_us, .. } = transfer;
+        let (free_us, before) = self.link_free[link];
+        let queued = free_us > made_us;
+        let (start_us, cause) = if queued { (free_us, before) } else { (made_us, Some(cause)) };
+        let end_us = start_us + transfer_us;
+        let node = self.out.nodes.len();
+        let rank = self.costs.links[link].0;
+        let transfer = Some(transfer);
+        self.out.nodes.push(Node { action, rank, transfer, start_us, end_us, cause });
+        self.link_free[link] = (end_us, Some(node));
+        self.out.link_busy_us[link] += transfer_us;
+        self.events.push(Reverse((end_us.to_bits(), Event::Arrived { node })));
+    }
+
+    fn send_ties(&mut self, rank: usize, cargo: Cargo, cause: usize, now: f64) {
+        for tie in &self.costs.ties {
+            let (sender, (link, transfer_us)) = match cargo {
+                Cargo::TiedGradient => (tie.follower, tie.gradient),
+                _ => (tie.owner, tie.weights),
+            };
+            if sender == rank {
+                let action = self.out.nodes[cause].action;
+                let kind = match cargo {
+                    Cargo::TiedGradient => ActionKind::SendBackward,
+                    _ => ActionKind::SendForward,
+                };
+                let bytes = tie.bytes;
+                let transfer = Transfer { link, bytes, cargo, transfer_us, made_us: now };
+                self.send(Action { kind, ..action }, transfer, cause);
+            }
+        }
+    }
+
+    fn arrive(&mut self, node: usize, now: f64) {
+        let Node { action, rank, transfer, .. } = self.out.nodes[node];
+        let Some(Transfer { link, bytes, cargo, made_us, .. }) = transfer else { return };
+        let to_rank = self.costs.links[link].1;
+        let ready = Ready { made_us, node: Some(node) };
+        match cargo {
+            Cargo::ForStage(stage) => {
+                self.out.ranks[rank].ledger.drop_buffer(bytes);
+                self.sample(rank, now);
+                self.out.ranks[to_rank].ledger.buffer(bytes, now);
+                self.check_budget(to_rank);
+                self.sample(to_rank, now);
+                self.deliver(action, stage, bytes, ready);
+            }
+            Cargo::TiedGradient => {
+                let owner = &mut self.out.ranks[to_rank];
+                owner.ties_missing = owner.ties_missing.saturating_sub(1);
+                owner.tie_ready = ready;
+                self.to_start.push_back(to_rank);
+            }
+            // They keep nobody waiting but the next step.
+            Cargo::TiedWeights => {}
+        }
+    }
+
+    /// An input of a stage is there.
+    fn deliver(&mut self, action: Action, stage: usize, bytes: u64, ready: Ready) {
+        let cell = stage * self.micro_batches + action.micro_batch;
+        let forward = matches!(action.kind, ActionKind::Forward | ActionKind::SendForward);
+        let table = if forward { &mut self.forwards } else { &mut self.backwards };
+        let waiting = &mut table[cell];
+        waiting.missing = waiting.missing.saturating_sub(1);
+        waiting.ready = ready;
+        waiting.arrived_bytes = waiting.arrived_bytes.saturating_add(bytes);
+        if waiting.missing == 0 {
+            self.to_start.push_back(self.costs.stages[stage].rank);
+        }
+    }
+
+    fn check_budget(&mut self, rank: usize) {
+        let state = &mut self.out.ranks[rank];
+        let budget = self.costs.ranks[rank].budget_bytes;
+        if state.over_budget_at.is_none() && state.ledger.now.total() > budget {
+            state.over_budget_at = Some(state.next);
+        }
+    }
+
+    fn sample(&mut self, rank: usize, now: f64) {
+        if self.record {
+            self.out.memory.push(MemorySample {
+                at_ns: super::nanoseconds(now),
+                device: rank,
+                in_use_bytes: self.out.ranks[rank].ledger.now.total(),
+            });
+        }
+    }
+}
