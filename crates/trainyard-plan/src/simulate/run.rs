@@ -27,7 +27,8 @@ pub(super) struct Transfer {
     pub(super) link: usize,
     pub(super) bytes: u64,
     pub(super) cargo: Cargo,
-    transfer_us: f64,
+    /// How long it takes once the link is free, µs.
+    takes_us: f64,
     /// When it had been computed, µs.
     made_us: f64,
 }
@@ -320,7 +321,7 @@ impl<'a> Run<'a> {
 
     /// Hands a tensor to a stage: at once on the same rank, else through the link.
     fn pass_on(&mut self, rank: usize, action: Action, route: Route, node: usize, now: f64) {
-        let Route { stage, bytes, transfer_us, link } = route;
+        let Route { stage, bytes, transfer_us: takes_us, link } = route;
         let Some(link) = link else {
             return self.deliver(action, stage, 0, Ready { made_us: now, node: Some(node) });
         };
@@ -331,29 +332,29 @@ impl<'a> Run<'a> {
         self.out.ranks[rank].ledger.buffer(bytes, now);
         self.check_budget(rank);
         let cargo = Cargo::ForStage(stage);
-        let transfer = Transfer { link, bytes, cargo, transfer_us, made_us: now };
+        let transfer = Transfer { link, bytes, cargo, takes_us, made_us: now };
         self.send(Action { kind, ..action }, transfer, node);
     }
 
     /// Puts a transfer on its link, behind those that came first.
     fn send(&mut self, action: Action, transfer: Transfer, cause: usize) {
-        let Transfer { link, transfer_us, made_us, .. } = transfer;
+        let Transfer { link, takes_us, made_us, .. } = transfer;
         let (free_us, before) = self.link_free[link];
         let queued = free_us > made_us;
         let (start_us, cause) = if queued { (free_us, before) } else { (made_us, Some(cause)) };
-        let end_us = start_us + transfer_us;
+        let end_us = start_us + takes_us;
         let node = self.out.nodes.len();
         let rank = self.costs.links[link].0;
         let transfer = Some(transfer);
         self.out.nodes.push(Node { action, rank, transfer, start_us, end_us, cause });
         self.link_free[link] = (end_us, Some(node));
-        self.out.link_busy_us[link] += transfer_us;
+        self.out.link_busy_us[link] += takes_us;
         self.events.push(Reverse((end_us.to_bits(), Event::Arrived { node })));
     }
 
     fn send_ties(&mut self, rank: usize, cargo: Cargo, cause: usize, now: f64) {
         for tie in &self.costs.ties {
-            let (sender, (link, transfer_us)) = match cargo {
+            let (sender, (link, takes_us)) = match cargo {
                 Cargo::TiedGradient => (tie.follower, tie.gradient),
                 _ => (tie.owner, tie.weights),
             };
@@ -364,7 +365,7 @@ impl<'a> Run<'a> {
                     _ => ActionKind::SendForward,
                 };
                 let bytes = tie.bytes;
-                let transfer = Transfer { link, bytes, cargo, transfer_us, made_us: now };
+                let transfer = Transfer { link, bytes, cargo, takes_us, made_us: now };
                 self.send(Action { kind, ..action }, transfer, cause);
             }
         }
