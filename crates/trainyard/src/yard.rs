@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use burn::tensor::TensorData;
-use trainyard_engine::{AdamW, Device, MicroBatch, Model, Options, Pipeline, measure};
+use trainyard_engine::{AdamW, MicroBatch, Model, Options, Pipeline};
 use trainyard_models::registry::{self, ModelOptions};
-use trainyard_plan::planner::{self, PlanRequest};
-use trainyard_plan::{DeviceProfile, ModelProfile, Plan, PlanError};
+use trainyard_plan::planner::{self, Candidate, PlanRequest};
+use trainyard_plan::{ModelProfile, Plan, PlanError, Profile, simulate};
 
 use crate::config::{RecomputeChoice, RunConfig};
 use crate::data::rows::{RowBatch, RowTask};
@@ -15,6 +15,7 @@ use crate::error::RunError;
 use devices::devices;
 pub use devices::{YardDevice, default_devices};
 
+mod costs;
 mod devices;
 
 /// What a model learns from.
@@ -78,7 +79,7 @@ impl Yard {
     /// # Errors
     /// [`trainyard_plan::PlanError::DoesNotFit`] when the devices are too small; whatever is wrong
     /// with a plan file.
-    pub fn plan(&mut self) -> Result<Plan, RunError> {
+    pub fn plan(&self, costs: &Profile) -> Result<Plan, RunError> {
         if let Some(path) = &self.config.pipeline.plan {
             let text =
                 std::fs::read_to_string(path).map_err(RunError::io("read the plan", path))?;
@@ -99,83 +100,63 @@ impl Yard {
             }
             return Ok(plan);
         }
-        let devices = self.device_profiles()?;
-        Ok(planner::proportional(&PlanRequest {
-            model: &self.profile,
-            devices: &devices,
+        Ok(self.best_plan(costs)?.plan)
+    }
+
+    /// The best plan that the run file's settings allow.
+    ///
+    /// # Errors
+    /// [`PlanError::DoesNotFit`] when the devices are too small.
+    pub fn best_plan(&self, costs: &Profile) -> Result<Candidate, PlanError> {
+        let request = PlanRequest {
             schedule: self.config.pipeline.schedule.text(),
-            micro_batches: self.config.train.micro_batches,
             recompute: match self.config.pipeline.recompute {
                 RecomputeChoice::Auto => planner::RecomputeChoice::Auto,
                 RecomputeChoice::None => planner::RecomputeChoice::None,
                 RecomputeChoice::Full => planner::RecomputeChoice::Full,
             },
-        })?)
-    }
-
-    /// The devices as the planner sees them. Speeds are measured where nobody gave them and the
-    /// devices are unlike.
-    ///
-    /// # Errors
-    /// When a device cannot be opened to be measured.
-    pub fn device_profiles(&mut self) -> Result<Vec<DeviceProfile>, RunError> {
-        let first = self.devices.first().map(|d| (d.hardware.adapter.clone(), d.threads));
-        let alike =
-            self.devices.iter().all(|d| Some((d.hardware.adapter.clone(), d.threads)) == first);
-        for device in &mut self.devices {
-            if device.speed.is_none() {
-                let measure = || measure::relative_speed(&device.hardware, device.threads);
-                device.speed = Some(if alike { 1.0 } else { measure()? });
-            }
-        }
-        let profile = |device: &YardDevice| DeviceProfile {
-            id: device.id.clone(),
-            memory_bytes: device.budget_bytes,
-            speed: device.speed.unwrap_or(1.0),
+            ..PlanRequest::new(costs)
         };
-        Ok(self.devices.iter().map(profile).collect())
+        let planned = planner::plan(&request)?;
+        let best = planned.candidates.into_iter().next();
+        best.ok_or_else(|| PlanError::BadPlan { reason: "no plan was found".into() })
     }
 
     /// Opens the devices that a plan uses and puts the model on them.
     ///
     /// # Errors
     /// When the plan does not fit, before anything is opened or allocated; when a device fails.
-    pub fn start(&self, plan: &Plan) -> Result<Pipeline, RunError> {
-        self.check_fit(plan)?;
-        let used = |device: &&YardDevice| plan.stages.iter().any(|stage| stage.device == device.id);
-        let opened = self.devices.iter().filter(used).map(|device| {
-            Device::open(&device.id, &device.hardware, device.budget_bytes, device.threads)
-        });
-        let opened = opened.collect::<Result<Vec<_>, _>>()?;
+    pub fn start(&self, plan: &Plan, costs: &Profile) -> Result<Pipeline, RunError> {
+        self.check_fit(plan, costs)?;
+        let used = |device: &YardDevice| plan.stages.iter().any(|stage| stage.device == device.id);
+        let opened = self.open_devices(used)?;
         let train = &self.config.train;
         let options = Options {
             seed: train.seed,
-            optimizer: AdamW {
-                beta1: train.beta1,
-                beta2: train.beta2,
-                epsilon: train.epsilon,
-                weight_decay: train.weight_decay,
-            },
+            optimizer: self.optimizer(),
             clip: (train.clip > 0.0).then_some(train.clip),
             rows: self.config.rows_of_micro_batch(),
         };
-        Ok(Pipeline::distribute(Arc::clone(&self.model), plan, opened, options)?)
+        let model = Arc::clone(&self.model);
+        Ok(Pipeline::distribute_profiled(model, plan, opened, options, Some(costs))?)
+    }
+
+    fn optimizer(&self) -> AdamW {
+        let train = &self.config.train;
+        AdamW {
+            beta1: train.beta1,
+            beta2: train.beta2,
+            epsilon: train.epsilon,
+            weight_decay: train.weight_decay,
+        }
     }
 
     /// Whether a plan fits the devices' budgets; nothing is opened for the answer.
     ///
     /// # Errors
     /// [`trainyard_plan::PlanError::DoesNotFit`] with every device's need, budget and deficit.
-    pub fn check_fit(&self, plan: &Plan) -> Result<(), RunError> {
-        let offered = self.devices.iter().map(|device| DeviceProfile {
-            id: device.id.clone(),
-            memory_bytes: device.budget_bytes,
-            speed: 1.0,
-        });
-        let offered: Vec<_> = offered.collect();
-        let fit =
-            trainyard_plan::memory::check(&self.profile, &plan.stages, &plan.schedule, &offered);
-        match (fit, &self.config.pipeline.plan) {
+    pub fn check_fit(&self, plan: &Plan, costs: &Profile) -> Result<(), RunError> {
+        match (simulate::check_memory(costs, plan), &self.config.pipeline.plan) {
             (Ok(_), _) => Ok(()),
             // Somebody's file names devices or layers that are not there.
             (Err(error @ PlanError::BadPlan { .. }), Some(path)) => {
