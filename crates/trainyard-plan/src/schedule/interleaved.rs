@@ -22,8 +22,8 @@
 //! Rank `i` holds `min(m·v, 2(p − 1 − i) + (v − 1)·g + 1)` chunks' activations, where `g` is the
 //! largest group. Source: Narayanan et al., arXiv 2104.04473, §2.2.2, and Megatron-LM's
 //! `num_warmup_microbatches`. Both want `m mod p = 0` and groups of `p`. A remainder as a small
-//! group of its own would starve the pipeline twice in each round, so here it is spread over the
-//! others, as in `PyTorch`'s rounds: `⌊m/p⌋` groups (at least one) that differ by one at most, the
+//! group of its own would leave gaps at each change of chunk, so here it is spread over the others,
+//! as in `PyTorch`'s rounds: `⌊m/p⌋` groups (at least one) that differ by one at most, the
 //! larger first. The price is memory: `g = ⌈m/⌊m/p⌋⌉` instead of `p`, and up to `g − p` activations
 //! that wait on a link from the last rank to the first. With `v = 1` there is nothing to
 //! interleave and it is plain 1F1B.
