@@ -11,6 +11,7 @@ pub mod commands;
 pub mod config;
 pub mod data;
 pub mod error;
+mod files;
 mod interrupt;
 pub mod journal;
 mod learning_rate;

@@ -1,17 +1,19 @@
 //! Makes up the yard: from a run file to data, model, devices and plan.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::TensorData;
 use trainyard_engine::{AdamW, MicroBatch, Model, Options, Pipeline};
 use trainyard_models::registry::{self, ModelOptions};
-use trainyard_plan::planner::{self, Candidate, PlanRequest};
+use trainyard_plan::planner::{self, PlanRequest, Planned};
 use trainyard_plan::{ModelProfile, Plan, PlanError, Profile, simulate};
 
 use crate::config::{RecomputeChoice, RunConfig};
 use crate::data::rows::{RowBatch, RowTask};
 use crate::data::{CharText, TextDataset, TokenBatch, builtin_text};
 use crate::error::RunError;
+use crate::files::read_plan;
 use devices::devices;
 pub use devices::{YardDevice, default_devices};
 
@@ -74,52 +76,64 @@ impl Yard {
         Ok(Self { config, data, model, profile, devices })
     }
 
-    /// The plan of the run file, or the one the planner makes.
+    /// The plan of the run file, or the best one that the planner finds; with what is predicted of
+    /// it.
     ///
     /// # Errors
     /// [`trainyard_plan::PlanError::DoesNotFit`] when the devices are too small; whatever is wrong
     /// with a plan file.
     pub fn plan(&self, costs: &Profile) -> Result<Plan, RunError> {
-        if let Some(path) = &self.config.pipeline.plan {
-            let text =
-                std::fs::read_to_string(path).map_err(RunError::io("read the plan", path))?;
-            let unusable = |error| RunError::PlanFile { path: path.clone(), error };
-            let plan = Plan::from_json(&text).map_err(unusable)?;
-            plan.check(self.profile.layers.len()).map_err(unusable)?;
-            if plan.model != self.profile.name {
-                let (made_for, model) = (&plan.model, &self.profile.name);
-                let reason = format!("it was made for a {made_for}, this run trains a {model}");
-                return Err(unusable(PlanError::BadPlan { reason }));
+        match &self.config.pipeline.plan {
+            Some(path) => self.plan_of_file(path, costs),
+            None => {
+                let best = self.planned(costs)?.candidates.into_iter().next();
+                let best = best.ok_or_else(|| RunError::config("the planner found no plan"))?;
+                Ok(best.plan)
             }
-            if plan.micro_batches != self.config.train.micro_batches {
-                return Err(RunError::BadValue {
-                    key: "train.micro_batches".to_owned(),
-                    value: self.config.train.micro_batches.to_string(),
-                    must: format!("{}, as {} says", plan.micro_batches, path.display()),
-                });
-            }
-            return Ok(plan);
         }
-        Ok(self.best_plan(costs)?.plan)
     }
 
-    /// The best plan that the run file's settings allow.
+    fn plan_of_file(&self, path: &Path, costs: &Profile) -> Result<Plan, RunError> {
+        let unusable = |error| RunError::PlanFile { path: path.to_owned(), error };
+        let mut plan = read_plan(path)?;
+        plan.check(self.profile.layers.len()).map_err(unusable)?;
+        if plan.model != self.profile.name {
+            let (made_for, model) = (&plan.model, &self.profile.name);
+            let reason = format!("it was made for a {made_for}, this run trains a {model}");
+            return Err(unusable(PlanError::BadPlan { reason }));
+        }
+        if plan.micro_batches != self.config.train.micro_batches {
+            return Err(RunError::BadValue {
+                key: "train.micro_batches".to_owned(),
+                value: self.config.train.micro_batches.to_string(),
+                must: format!("{}, as {} says", plan.micro_batches, path.display()),
+            });
+        }
+        plan.merge_backward();
+        plan.predicted(costs).map_err(unusable)
+    }
+
+    /// The plans that the run file's settings allow, the best first.
     ///
     /// # Errors
     /// [`PlanError::DoesNotFit`] when the devices are too small.
-    pub fn best_plan(&self, costs: &Profile) -> Result<Candidate, PlanError> {
-        let request = PlanRequest {
+    pub fn planned(&self, costs: &Profile) -> Result<Planned, PlanError> {
+        planner::plan(&self.plan_request(costs))
+    }
+
+    /// What the run file asks of the planner.
+    pub fn plan_request<'a>(&'a self, costs: &'a Profile) -> PlanRequest<'a> {
+        PlanRequest {
             schedule: self.config.pipeline.schedule.text(),
             recompute: match self.config.pipeline.recompute {
                 RecomputeChoice::Auto => planner::RecomputeChoice::Auto,
                 RecomputeChoice::None => planner::RecomputeChoice::None,
                 RecomputeChoice::Full => planner::RecomputeChoice::Full,
             },
+            // The engine runs both halves at once.
+            split_backward: false,
             ..PlanRequest::new(costs)
-        };
-        let planned = planner::plan(&request)?;
-        let best = planned.candidates.into_iter().next();
-        best.ok_or_else(|| PlanError::BadPlan { reason: "no plan was found".into() })
+        }
     }
 
     /// Opens the devices that a plan uses and puts the model on them.

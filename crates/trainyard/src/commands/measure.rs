@@ -66,7 +66,8 @@ pub fn run(command: &MeasureCommand) -> Result<(), RunError> {
 fn move_bar(bar: &Mutex<Option<ProgressBar>>, done: usize, of: usize, what: &str) {
     let Ok(mut bar) = bar.lock() else { return };
     let bar = bar.get_or_insert_with(|| {
-        let style = ProgressStyle::with_template("measuring {msg} {wide_bar} {pos}/{len} {elapsed}");
+        let style =
+            ProgressStyle::with_template("measuring {msg} {wide_bar} {pos}/{len} {elapsed}");
         ProgressBar::new(1).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
     });
     bar.set_length(of as u64);

@@ -7,7 +7,9 @@ use clap::Args;
 use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::simulate::{self, Simulation};
-use trainyard_plan::{Plan, PlanError, Profile, Recompute, Schedule, Stage, Trace, auto, chrome, text};
+use trainyard_plan::{
+    Plan, PlanError, Profile, Recompute, Schedule, Stage, Trace, auto, chrome, text,
+};
 
 use super::table::{Align, percent, table, time};
 use crate::cli::Output;
@@ -101,9 +103,8 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
         return Ok(Plan::new(&profile.model.name, stages, schedule, micro_batches));
     }
     if name == "auto" {
-        let owners: Vec<usize> = (0..devices * command.chunks.unwrap_or(1))
-            .map(|stage| stage % devices)
-            .collect();
+        let owners: Vec<usize> =
+            (0..devices * command.chunks.unwrap_or(1)).map(|stage| stage % devices).collect();
         let stages = even_stages(profile, &owners)?;
         let costs = PipelineCosts::of(profile, &stages, &owners)?;
         let made = auto::make(&costs, micro_batches, &auto::Options::default())?;
