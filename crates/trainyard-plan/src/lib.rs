@@ -14,7 +14,11 @@
 //! ```
 
 mod action;
+<<<<<<< HEAD
 pub mod compare;
+=======
+pub mod auto;
+>>>>>>> auto
 pub mod costs;
 mod device;
 mod error;
