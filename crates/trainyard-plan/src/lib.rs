@@ -14,11 +14,8 @@
 //! ```
 
 mod action;
-<<<<<<< HEAD
-pub mod compare;
-=======
 pub mod auto;
->>>>>>> auto
+pub mod compare;
 pub mod costs;
 mod device;
 mod error;

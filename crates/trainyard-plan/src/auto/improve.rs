@@ -83,7 +83,9 @@ fn pick(blocks: &[Block], rows: &Rows, random: &mut Random) -> Option<Move> {
         2 => (first + random.below(length.min(24)), first + near(random).min(3)),
         _ => {
             let from = first + random.below(length);
-            let to = (from + random.below(13)).saturating_sub(6).clamp(first.saturating_sub(1), (last + 1).min(row.len() - 1));
+            let to = (from + random.below(13))
+                .saturating_sub(6)
+                .clamp(first.saturating_sub(1), (last + 1).min(row.len() - 1));
             (from, to)
         }
     };
@@ -138,7 +140,8 @@ struct Random(u64);
 impl Random {
     /// Less than `end`, or 0.
     fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize).checked_rem(end).unwrap_or(0)
     }
 }

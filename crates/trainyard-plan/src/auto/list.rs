@@ -85,8 +85,7 @@ impl<'a> List<'a> {
             let cells = |stage| std::iter::repeat_n(input(stage), micro_batches);
             costs.stages.iter().flat_map(cells).collect()
         };
-        let idle =
-            RankState { free_us: 0.0, forward_last: false, doing: None, blocked: false };
+        let idle = RankState { free_us: 0.0, forward_last: false, doing: None, blocked: false };
         let mut stages_of = vec![Vec::new(); costs.ranks.len()];
         for (index, stage) in costs.stages.iter().enumerate() {
             stages_of[stage.rank].push(index);

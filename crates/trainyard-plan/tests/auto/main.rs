@@ -62,7 +62,11 @@ fn timings() {
             let costs = unlike(&mut draw, &owners, m, memory);
             let start = Instant::now();
             let auto = auto::make(&costs, m, &Options::default()).unwrap().unwrap();
-            println!("{ranks} × {m} {memory:?}: {:?} {:?}", start.elapsed(), auto.best_named.map(|(_, s)| s.step_us / auto.score.step_us));
+            println!(
+                "{ranks} × {m} {memory:?}: {:?} {:?}",
+                start.elapsed(),
+                auto.best_named.map(|(_, s)| s.step_us / auto.score.step_us)
+            );
         }
     }
 }

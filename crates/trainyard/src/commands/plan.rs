@@ -249,9 +249,10 @@ pub fn print(out: &mut impl Write, planned: &Planned) -> std::io::Result<()> {
             format!("{} [{}, {}){recompute}", stage.device, stage.layers.0, stage.layers.1)
         };
         let split: Vec<String> = plan.stages.iter().map(stage).collect();
-        let share = simulation.devices.iter().map(|device| {
-            device.peak_bytes.total() as f64 / (device.budget_bytes.max(1)) as f64
-        });
+        let share = simulation
+            .devices
+            .iter()
+            .map(|device| device.peak_bytes.total() as f64 / (device.budget_bytes.max(1)) as f64);
         rows.push(vec![
             (index + 1).to_string(),
             plan.schedule.name.clone(),
