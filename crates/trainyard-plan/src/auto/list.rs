@@ -123,6 +123,10 @@ impl<'a> List<'a> {
         self.ranks[rank].blocked = false;
         if let Some(turn) = self.choose(rank, now) {
             self.start(rank, turn, now);
+        } else if let Some(at_us) = self.room.next_arrival_us(rank) {
+            if self.ranks[rank].blocked {
+                self.wakes.push(Reverse((at_us.to_bits(), rank)));
+            }
         }
     }
 

@@ -68,7 +68,7 @@ impl<'a> Room<'a> {
         let held = room.total().saturating_sub(input).saturating_add(kept);
         let work = costs.memory.forward_work(costs.recompute);
         let after = if must { 0 } else { room.for_backward };
-        let most = held.saturating_add(reserved).saturating_add(work.max(after));
+        let most = held.saturating_add(work.max(reserved.saturating_add(after)));
         if most > self.costs.ranks[rank].budget_bytes {
             return false;
         }
@@ -118,6 +118,11 @@ impl<'a> Room<'a> {
         sender.sends.push_back((arrives_us, bytes));
         sender.sending = sender.sending.saturating_add(bytes);
         self.ranks[to].held = self.ranks[to].held.saturating_add(bytes);
+    }
+
+    /// When the first of a rank's sends arrives, µs.
+    pub(super) fn next_arrival_us(&self, rank: usize) -> Option<f64> {
+        self.ranks[rank].sends.front().map(|(arrives_us, _)| *arrives_us)
     }
 
     /// A rank's sends up to now have arrived.

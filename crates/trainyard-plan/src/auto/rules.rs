@@ -28,21 +28,6 @@ pub(super) struct Rules {
     pub(super) group: usize,
 }
 
-impl Rules {
-    /// As little in flight as can be: one micro-batch after the other. If this does not fit,
-    /// nothing does.
-    pub(super) fn one_by_one(costs: &PipelineCosts) -> Self {
-        Self {
-            split: false,
-            depth: vec![1; costs.stages.len()],
-            weights_pending: vec![0; costs.ranks.len()],
-            prefer: Prefer::Backward,
-            patience: 0.0,
-            group: 0,
-        }
-    }
-}
-
 /// By stage: how many micro-batches are between its F and its B or I if the slowest rank never
 /// waits. This is the time from there to the end and back ÷ the slowest rank's time for one.
 pub(super) fn round_trips(costs: &PipelineCosts, split: bool) -> Vec<f64> {

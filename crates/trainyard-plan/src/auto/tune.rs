@@ -22,7 +22,14 @@ pub(super) fn tune(judge: &mut Judge, split: bool) -> Result<(), PlanError> {
     let trips = round_trips(judge.costs, split);
     let ranks = judge.costs.ranks.len();
     let mut best: Option<Point> = None;
-    let start = Rules { split, ..Rules::one_by_one(judge.costs) };
+    let start = Rules {
+        split,
+        depth: Vec::new(),
+        weights_pending: Vec::new(),
+        prefer: Prefer::Backward,
+        patience: 0.0,
+        group: 0,
+    };
     for factor in DEPTHS {
         let delays = if split { &DELAYS[..] } else { &DELAYS[..1] };
         for (base, more) in delays {

@@ -78,7 +78,9 @@ pub(crate) fn equal(ranks: usize) -> PipelineCosts {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Memory {
     Ample,
-    /// Little more than one micro-batch after the other needs.
+    /// What 1F1B needs, or interleaved or ZB-V on their placements, and up to half as much again.
+    Named,
+    /// What one micro-batch after the other needs, and up to four times as much.
     Tight,
 }
 
@@ -114,14 +116,38 @@ pub(crate) fn unlike(draw: &mut Draw, owners: &[usize], m: usize, memory: Memory
     profile.default_link = Some(LinkCost { latency_us: 0.0, bytes_per_us: 1e9 });
     let recompute = if draw.below(4) == 0 { Recompute::Full } else { Recompute::None };
     let mut costs = costs(&profile, owners, recompute);
-    if memory == Memory::Tight {
-        let need = score(&costs, &one_by_one(owners, m), m).unwrap();
-        for (rank, peak) in costs.ranks.iter_mut().zip(need.peak_bytes) {
-            let fixed = rank.fixed.total();
-            rank.budget_bytes = peak + (peak - fixed) * draw.below(400) / 100;
-        }
+    let (schedule, more) = match memory {
+        Memory::Ample => return costs,
+        Memory::Named => (named(owners, ranks, m), 50),
+        Memory::Tight => (one_by_one(owners, m), 300),
+    };
+    let need = score(&costs, &schedule, m).unwrap();
+    for (rank, peak) in costs.ranks.iter_mut().zip(need.peak_bytes) {
+        let fixed = rank.fixed.total();
+        rank.budget_bytes = peak + (peak - fixed) * draw.below(more) / 100;
     }
     costs
+}
+
+/// The named schedule with full backwards that holds least on this placement.
+fn named(owners: &[usize], ranks: usize, m: usize) -> Schedule {
+    let chunks = owners.len() / ranks;
+    let mut named = ["1f1b", "interleaved", "zb-v"].into_iter();
+    let fits = |name: &&str| Schedule::placement(name, ranks, chunks).is_ok_and(|o| o == owners);
+    Schedule::with_chunks(named.find(fits).unwrap(), ranks, chunks, m).unwrap().merged()
+}
+
+/// No schedule takes less: each rank has to wait for its first input and then to do its work.
+pub(crate) fn lower_bound_us(costs: &PipelineCosts, m: usize) -> f64 {
+    let mut bound = vec![None; costs.ranks.len()];
+    let mut head_us = 0.0;
+    for (index, stage) in costs.stages.iter().enumerate() {
+        let work_us = bound[stage.rank].get_or_insert(head_us + costs.ranks[stage.rank].optimizer_us);
+        *work_us += m as f64 * (stage.forward_us + stage.backward_us());
+        let link = stage.outputs.iter().find(|route| route.stage == index + 1);
+        head_us += stage.forward_us + link.map_or(0.0, |route| route.transfer_us);
+    }
+    bound.into_iter().flatten().fold(0.0, f64::max)
 }
 
 /// A micro-batch after the other, which needs least memory.
