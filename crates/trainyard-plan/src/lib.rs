@@ -14,6 +14,7 @@
 //! ```
 
 mod action;
+pub mod auto;
 pub mod costs;
 mod device;
 mod error;
