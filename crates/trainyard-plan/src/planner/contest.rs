@@ -39,6 +39,13 @@ pub(super) struct Outcome {
     pub(super) refusal: Option<PlanError>,
 }
 
+impl Outcome {
+    /// Whether anything fits.
+    pub(super) fn fits(&self) -> bool {
+        self.entries.first().is_some_and(|(_, verdict)| verdict.fits())
+    }
+}
+
 /// How many actions may be simulated for a number of devices.
 pub(super) fn work(devices: usize) -> u64 {
     (devices.pow(3) as u64).max(20) * 1600
@@ -76,7 +83,7 @@ pub(super) fn contest(profile: &Profile, ask: &Ask) -> Outcome {
         (space.buffers, space.in_flight) = (buffers, in_flight);
         contest.judge.work = contest.judge.work.max(whole / 2);
         contest.run(&space);
-        if contest.outcome.entries.iter().any(|(_, verdict)| verdict.fits()) {
+        if contest.outcome.fits() {
             break;
         }
     }

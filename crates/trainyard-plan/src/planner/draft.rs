@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use super::search::Partition;
 use super::space::Space;
-use super::{Ask, Objective};
+use super::{Ask, Candidate, Objective};
 use crate::costs::PipelineCosts;
-use crate::simulate::score;
-use crate::{PlanError, Profile, Recompute, Schedule, Stage};
+use crate::simulate::{self, score};
+use crate::{Plan, PlanError, Predicted, Profile, Recompute, Schedule, Stage};
 
 /// Which schedule a draft runs under.
 #[derive(Clone, Debug)]
@@ -90,7 +90,8 @@ struct Known {
     name: &'static str,
     chunks: usize,
     ranks: usize,
-    schedule: Result<(Rc<Schedule>, Vec<usize>), PlanError>,
+    schedule: Rc<Schedule>,
+    owners: Vec<usize>,
 }
 
 /// The simulator as a judge of drafts.
@@ -116,12 +117,16 @@ impl<'a> Judge<'a> {
         };
         let same = |known: &&Known| (known.name, known.chunks, known.ranks) == (name, chunks, ranks);
         if let Some(known) = self.known.iter().find(same) {
-            return known.schedule.clone();
+            return Ok((known.schedule.clone(), known.owners.clone()));
         }
+        let schedule = Schedule::with_chunks(name, ranks, chunks, self.profile.micro_batches)?;
+        let owners = Schedule::placement(name, ranks, chunks)?;
         let split = self.ask.split_backward;
-        let schedule = build(name, ranks, chunks, self.profile.micro_batches, split);
-        self.known.push(Known { name, chunks, ranks, schedule: schedule.clone() });
-        schedule
+        let schedule = Rc::new(if split { schedule } else { schedule.merged() });
+        let known = Known { name, chunks, ranks, schedule, owners };
+        let found = (known.schedule.clone(), known.owners.clone());
+        self.known.push(known);
+        Ok(found)
     }
 
     /// The stages of a draft.
@@ -160,14 +165,39 @@ impl<'a> Judge<'a> {
                 let share = |(peak, budget): (&u64, u64)| *peak as f64 / budget.max(1) as f64;
                 score.peak_bytes.iter().zip(budgets()).map(share).fold(0.0, f64::max)
             }
-            Objective::Latency => latency(costs),
+            Objective::Latency => latency(&costs),
         };
         Ok(Verdict { excess, value, step_us: score.step_us, stages: draft.firsts.len() })
     }
 }
 
+impl Judge<'_> {
+    /// A draft as a plan, simulated in full.
+    ///
+    /// # Errors
+    /// As [`Self::verdict`].
+    pub(super) fn candidate(&mut self, draft: &Draft) -> Result<Candidate, PlanError> {
+        let (schedule, owners) = self.schedule(draft)?;
+        let stages = self.stages(draft, &owners);
+        let Profile { model, micro_batches, .. } = self.profile;
+        let mut plan = Plan::new(&model.name, stages, (*schedule).clone(), *micro_batches);
+        if let (Kind::Named(name, chunks), false) = (&draft.kind, self.ask.split_backward) {
+            let whole = Schedule::with_chunks(name, draft.ranks.len(), *chunks, 1)?;
+            if whole.merged() != whole {
+                plan.notes.push(format!(
+                    "{name} splits backwards into I and W; this plan runs them whole, which \
+                     leaves more of the bubble"
+                ));
+            }
+        }
+        let simulation = simulate::simulate(self.profile, &plan)?;
+        plan.predicted = Some(Predicted::of(&simulation, self.profile.estimated));
+        Ok(Candidate { plan, simulation })
+    }
+}
+
 /// One micro-batch's way forward and back, µs.
-fn latency(costs: PipelineCosts) -> f64 {
+fn latency(costs: &PipelineCosts) -> f64 {
     // With one micro-batch nothing is ever in the way of anything: a station after the other.
     let mut time = 0.0;
     for (index, stage) in costs.stages.iter().enumerate() {
@@ -177,16 +207,4 @@ fn latency(costs: PipelineCosts) -> f64 {
         time += stage.forward_us + stage.backward_us() + transfers.sum::<f64>();
     }
     time
-}
-
-fn build(
-    name: &str,
-    ranks: usize,
-    chunks: usize,
-    micro_batches: usize,
-    split: bool,
-) -> Result<(Rc<Schedule>, Vec<usize>), PlanError> {
-    let schedule = Schedule::with_chunks(name, ranks, chunks, micro_batches)?;
-    let schedule = if split { schedule } else { schedule.merged() };
-    Ok((Rc::new(schedule), Schedule::placement(name, ranks, chunks)?))
 }

@@ -6,7 +6,7 @@
 
 use super::chain::{along, near};
 use super::search::{Effort, Found, Partition, Search};
-use super::space::{Goal, Space};
+use super::space::Space;
 
 /// The stages that the exact search may look at: a good half of a second's worth.
 const WORK: u64 = 60_000_000;

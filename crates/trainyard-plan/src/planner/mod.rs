@@ -33,20 +33,23 @@
 
 mod bounds;
 mod chain;
+mod check;
 mod contest;
 mod draft;
 mod explore;
 mod front;
+mod micro_batches;
 mod refine;
+mod repair;
 mod search;
 mod space;
 
 use serde::{Deserialize, Serialize};
 
-use crate::simulate::{self, Simulation};
-use crate::{Plan, PlanError, Predicted, Profile, Recompute, Schedule, Stage};
+use crate::simulate::Simulation;
+use crate::{Plan, PlanError, Profile, Recompute, Stage};
 use contest::{Outcome, contest};
-use draft::{Draft, Judge, Verdict};
+use draft::{Draft, Judge};
 
 /// What a plan is to be best at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,7 +105,7 @@ impl RecomputeChoice {
 pub struct PlanRequest<'a> {
     /// The model, the devices and the links.
     pub profile: &'a Profile,
-    /// A name of [`Schedule::names`], or `auto` for the best of all.
+    /// A name of [`Schedule::names`](crate::Schedule::names), or `auto` for the best of all.
     pub schedule: &'a str,
     /// Whether a backward may run as I and W apart. Where not, schedules that have them are used
     /// with whole backwards, and the plan's notes say so.
@@ -182,5 +185,79 @@ struct Ask {
 /// cannot be kept; [`PlanError::DoesNotFit`] with what would help when no plan fits.
 pub fn plan(request: &PlanRequest) -> Result<Planned, PlanError> {
     let ask = check::check(request)?;
-    todo!()
+    let profiles = micro_batches::profiles(request.profile, request.micro_batches, &ask)?;
+    let mut best: Option<(Profile, Outcome)> = None;
+    let mut refusal = None;
+    for profile in profiles {
+        let outcome = contest(&profile, &ask);
+        let verdict = |outcome: &Outcome| outcome.entries.first().map(|(_, verdict)| *verdict);
+        let better = match (verdict(&outcome), best.as_ref().and_then(|(_, best)| verdict(best))) {
+            (Some(new), Some(old)) => new.beats(&old),
+            (new, _) => new.is_some(),
+        };
+        if better {
+            best = Some((profile, outcome));
+        } else {
+            refusal = refusal.or(outcome.refusal);
+        }
+    }
+    match best {
+        Some((profile, outcome)) if outcome.fits() => finish(profile, ask, outcome),
+        _ => Err(repair::error(request, &ask, refusal)),
+    }
+}
+
+/// The plans that came out on top, simulated in full.
+fn finish(profile: Profile, ask: Ask, outcome: Outcome) -> Result<Planned, PlanError> {
+    let mut judge = Judge::new(&profile, &ask, 0);
+    let mut taken: Vec<Draft> = Vec::new();
+    for (draft, verdict) in outcome.entries {
+        let same = |other: &Draft| {
+            (&other.ranks, &other.firsts) == (&draft.ranks, &draft.firsts)
+                && other.recompute == draft.recompute
+        };
+        if taken.len() < ask.top && verdict.fits() && !taken.iter().any(same) {
+            taken.push(draft);
+        }
+    }
+    let candidates = taken.iter().map(|draft| judge.candidate(draft));
+    let candidates = candidates.collect::<Result<_, _>>()?;
+    drop(judge);
+    Ok(Planned { candidates, profile, exact: outcome.exact, ask })
+}
+
+/// The partition with the least of the stated objective, whatever the simulator says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stated {
+    /// T in µs, or for [`Objective::Memory`] the share.
+    pub cost: f64,
+    /// The stages, one a device.
+    pub stages: Vec<Stage>,
+    /// Whether the search left nothing out.
+    pub exact: bool,
+}
+
+/// The best of the stated objective, as this module's page has it; none where nothing fits.
+///
+/// # Errors
+/// As [`plan`], except that what does not fit is no error.
+pub fn stated(request: &PlanRequest) -> Result<Option<Stated>, PlanError> {
+    let ask = check::check(request)?;
+    let profile = match request.micro_batches {
+        MicroBatches::Count(count) => request.profile.with_micro_batches(count)?,
+        _ => request.profile.clone(),
+    };
+    let space = contest::space(&profile, &ask, contest::goal(&profile, ask.objective));
+    let explored = explore::explore(&space);
+    let within = |cost: &f64| ask.objective != Objective::Memory || *cost <= 1.0;
+    let best = explored.partitions.into_iter().next().filter(|best| within(&best.cost));
+    Ok(best.map(|best| {
+        let stage = |stage: &search::Placed| Stage {
+            device: profile.devices[space.index(stage.device)].id.clone(),
+            layers: (stage.first, stage.end),
+            recompute: stage.recompute,
+        };
+        let stages = best.stages.iter().map(stage).collect();
+        Stated { cost: best.cost, stages, exact: explored.exact }
+    }))
 }
