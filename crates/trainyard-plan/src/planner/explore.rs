@@ -41,11 +41,28 @@ pub(super) fn glance(space: &Space) -> Option<Partition> {
     Some(sharpen(space, best, layers.div_ceil(COARSE).min(64)))
 }
 
+/// The partition that costs least, as far as the search can tell.
+pub(super) fn least(space: &Space) -> Option<(Partition, bool)> {
+    let Explored { partitions, exact } = if is_small(space) {
+        let grid: Vec<usize> = (0..=space.layer_count()).collect();
+        let effort = Effort { width: usize::MAX, work: u64::MAX, slack: 1.0 };
+        let Found { partitions, exact } = Search::new(space, &grid, f64::INFINITY, effort).run();
+        Explored { partitions, exact }
+    } else {
+        explore(space)
+    };
+    Some((partitions.into_iter().next()?, exact))
+}
+
+fn is_small(space: &Space) -> bool {
+    let (devices, layers) = (space.device_count() as u32, space.layer_count());
+    (1_u64 << devices) * u64::from(devices * devices) * (layers * layers) as u64 / 8 <= SMALL
+}
+
 /// Searches a space, looking at no more than about `work` stages.
 pub(super) fn explore_with(space: &Space, work: u64) -> Explored {
-    let (devices, layers) = (space.device_count() as u32, space.layer_count());
-    let size = (1_u64 << devices) * u64::from(devices * devices) * (layers * layers) as u64 / 8;
-    if size <= SMALL {
+    let layers = space.layer_count();
+    if is_small(space) {
         let grid: Vec<usize> = (0..=layers).collect();
         let effort = Effort { width: usize::MAX, work: u64::MAX, slack: f64::INFINITY };
         let Found { partitions, .. } = Search::new(space, &grid, f64::INFINITY, effort).run();

@@ -248,16 +248,15 @@ pub fn stated(request: &PlanRequest) -> Result<Option<Stated>, PlanError> {
         _ => request.profile.clone(),
     };
     let space = contest::space(&profile, &ask, contest::goal(&profile, ask.objective));
-    let explored = explore::explore(&space);
-    let within = |cost: &f64| ask.objective != Objective::Memory || *cost <= 1.0;
-    let best = explored.partitions.into_iter().next().filter(|best| within(&best.cost));
-    Ok(best.map(|best| {
+    let within = |cost: f64| ask.objective != Objective::Memory || cost <= 1.0;
+    let best = explore::least(&space).filter(|(best, _)| within(best.cost));
+    Ok(best.map(|(best, exact)| {
         let stage = |stage: &search::Placed| Stage {
             device: profile.devices[space.index(stage.device)].id.clone(),
             layers: (stage.first, stage.end),
             recompute: stage.recompute,
         };
         let stages = best.stages.iter().map(stage).collect();
-        Stated { cost: best.cost, stages, exact: explored.exact }
+        Stated { cost: best.cost, stages, exact }
     }))
 }
