@@ -60,17 +60,26 @@ pub(super) struct RankState {
     pub(super) optimizer_us: f64,
     pub(super) idle: IdleTime,
     pub(super) ledger: Ledger,
-    /// Position of the first action whose memory exceeded the budget.
-    pub(super) over_budget_at: Option<usize>,
 }
 
 /// When and from where the last of an action's inputs came.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ready {
-    /// When the last input had been computed, µs.
+    /// When the last input came, µs.
+    at_us: f64,
+    /// When it had been computed, µs.
     made_us: f64,
     /// The node that brought it.
     node: Option<usize>,
+}
+
+impl Ready {
+    /// The later of two. Of those that come at the same time it is the one computed last, so that
+    /// the order of events at an instant does not matter.
+    fn latest(self, other: Self) -> Self {
+        let later = (other.at_us, other.made_us) >= (self.at_us, self.made_us);
+        if later { other } else { self }
+    }
 }
 
 /// Inputs of one action of one micro-batch that are still to come.
@@ -130,9 +139,6 @@ impl<'a> Run<'a> {
         let mut ranks = vec![RankState::default(); costs.ranks.len()];
         for (state, rank) in ranks.iter_mut().zip(&costs.ranks) {
             state.ledger.open(rank.fixed);
-            if rank.fixed.total() > rank.budget_bytes {
-                state.over_budget_at = Some(0);
-            }
         }
         for tie in &costs.ties {
             ranks[tie.owner].ties_missing += 1;
@@ -160,17 +166,20 @@ impl<'a> Run<'a> {
 
     /// Runs the step to its end.
     pub(super) fn finish(mut self) -> Result<Outcome, PlanError> {
-        for rank in 0..self.out.ranks.len() {
-            self.sample(rank, 0.0);
-        }
         self.start_ranks(0.0);
-        while let Some(Reverse((bits, event))) = self.events.pop() {
+        self.note_memory(0.0);
+        while let Some(&Reverse((bits, _))) = self.events.peek() {
             let now = f64::from_bits(bits);
-            match event {
-                Event::Done { rank } => self.end(rank, now),
-                Event::Arrived { node } => self.arrive(node, now),
+            // All that ends at this instant, then all that begins: what gives way and what takes
+            // its place are never counted together, in whatever order the events stand.
+            while let Some(event) = self.next_at(bits) {
+                match event {
+                    Event::Done { rank } => self.end(rank, now),
+                    Event::Arrived { node } => self.arrive(node, now),
+                }
             }
             self.start_ranks(now);
+            self.note_memory(now);
         }
         if let Some(rank) = self.out.ranks.iter().position(|rank| !rank.done) {
             let next = self.schedule.ranks[rank].get(self.out.ranks[rank].next);
@@ -184,6 +193,12 @@ impl<'a> Run<'a> {
             rank.idle.drain_us = self.out.step_us - rank.free_us;
         }
         Ok(self.out)
+    }
+
+    /// Takes the next event if it is of this instant.
+    fn next_at(&mut self, bits: u64) -> Option<Event> {
+        self.events.peek().filter(|Reverse((at, _))| *at == bits)?;
+        self.events.pop().map(|Reverse((_, event))| event)
     }
 
     fn start_ranks(&mut self, now: f64) {
@@ -231,9 +246,7 @@ impl<'a> Run<'a> {
             ActionKind::Backward | ActionKind::InputGrad => memory.backward_work(recompute),
             _ => 0,
         };
-        self.out.ranks[rank].ledger.keep(more, now);
-        self.check_budget(rank);
-        self.sample(rank, now);
+        self.out.ranks[rank].ledger.keep(more);
     }
 
     /// Starts an action or optimizer step and says what the rank waited for.
@@ -300,7 +313,7 @@ impl<'a> Run<'a> {
             ActionKind::InputGrad => {
                 ledger.drop_kept(memory.backward_work(recompute));
                 ledger.drop_kept(memory.kept(recompute));
-                ledger.keep(memory.weight_saved, now);
+                ledger.keep(memory.weight_saved);
             }
             _ => ledger.drop_kept(memory.weight_saved),
         }
@@ -312,7 +325,6 @@ impl<'a> Run<'a> {
         for route in routes {
             self.pass_on(rank, action, *route, node, now);
         }
-        self.sample(rank, now);
         self.out.ranks[rank].next += 1;
         if self.out.ranks[rank].next == self.schedule.ranks[rank].len() {
             self.send_ties(rank, Cargo::TiedGradient, node, now);
@@ -323,14 +335,14 @@ impl<'a> Run<'a> {
     fn pass_on(&mut self, rank: usize, action: Action, route: Route, node: usize, now: f64) {
         let Route { stage, bytes, transfer_us: takes_us, link } = route;
         let Some(link) = link else {
-            return self.deliver(action, stage, 0, Ready { made_us: now, node: Some(node) });
+            let ready = Ready { at_us: now, made_us: now, node: Some(node) };
+            return self.deliver(action, stage, 0, ready);
         };
         let kind = match action.kind {
             ActionKind::Forward => ActionKind::SendForward,
             _ => ActionKind::SendBackward,
         };
-        self.out.ranks[rank].ledger.buffer(bytes, now);
-        self.check_budget(rank);
+        self.out.ranks[rank].ledger.buffer(bytes);
         let cargo = Cargo::ForStage(stage);
         let transfer = Transfer { link, bytes, cargo, takes_us, made_us: now };
         self.send(Action { kind, ..action }, transfer, node);
@@ -375,20 +387,17 @@ impl<'a> Run<'a> {
         let Node { action, rank, transfer, .. } = self.out.nodes[node];
         let Some(Transfer { link, bytes, cargo, made_us, .. }) = transfer else { return };
         let to_rank = self.costs.links[link].1;
-        let ready = Ready { made_us, node: Some(node) };
+        let ready = Ready { at_us: now, made_us, node: Some(node) };
         match cargo {
             Cargo::ForStage(stage) => {
                 self.out.ranks[rank].ledger.drop_buffer(bytes);
-                self.sample(rank, now);
-                self.out.ranks[to_rank].ledger.buffer(bytes, now);
-                self.check_budget(to_rank);
-                self.sample(to_rank, now);
+                self.out.ranks[to_rank].ledger.buffer(bytes);
                 self.deliver(action, stage, bytes, ready);
             }
             Cargo::TiedGradient => {
                 let owner = &mut self.out.ranks[to_rank];
                 owner.ties_missing = owner.ties_missing.saturating_sub(1);
-                owner.tie_ready = ready;
+                owner.tie_ready = owner.tie_ready.latest(ready);
                 self.to_start.push_back(to_rank);
             }
             // They keep nobody waiting but the next step.
@@ -403,28 +412,23 @@ impl<'a> Run<'a> {
         let table = if forward { &mut self.forwards } else { &mut self.backwards };
         let waiting = &mut table[cell];
         waiting.missing = waiting.missing.saturating_sub(1);
-        waiting.ready = ready;
+        waiting.ready = waiting.ready.latest(ready);
         waiting.arrived_bytes = waiting.arrived_bytes.saturating_add(bytes);
         if waiting.missing == 0 {
             self.to_start.push_back(self.costs.stages[stage].rank);
         }
     }
 
-    fn check_budget(&mut self, rank: usize) {
-        let state = &mut self.out.ranks[rank];
-        let budget = self.costs.ranks[rank].budget_bytes;
-        if state.over_budget_at.is_none() && state.ledger.now.total() > budget {
-            state.over_budget_at = Some(state.next);
-        }
-    }
-
-    fn sample(&mut self, rank: usize, now: f64) {
-        if self.record {
-            self.out.memory.push(MemorySample {
-                at_ns: super::nanoseconds(now),
-                device: rank,
-                in_use_bytes: self.out.ranks[rank].ledger.now.total(),
-            });
+    /// What every rank holds once an instant is over.
+    fn note_memory(&mut self, now: f64) {
+        for (device, state) in self.out.ranks.iter_mut().enumerate() {
+            if state.ledger.note(now) && self.record {
+                self.out.memory.push(MemorySample {
+                    at_ns: super::nanoseconds(now),
+                    device,
+                    in_use_bytes: state.ledger.now.total(),
+                });
+            }
         }
     }
 }
