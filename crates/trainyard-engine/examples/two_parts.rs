@@ -51,11 +51,12 @@ impl Model for TwoParts {
             saved_bytes: 2 * activation,
             work_bytes: 2 * activation,
             forward_flops: (2 * rows * WIDTH * WIDTH) as u64,
-            tied_to: None,
+            ..LayerProfile::default()
         };
         ModelProfile {
             name: "two parts".to_owned(),
             optimizer_bytes_per_param_byte: 2,
+            fresh_bytes_per_param_byte: 1,
             layers: vec![part("A"), part("B")],
         }
     }
@@ -89,15 +90,12 @@ fn main() -> Result<(), EngineError> {
         layers,
         recompute: Recompute::None,
     };
-    let plan = Plan {
-        format: Plan::FORMAT.to_owned(),
-        version: Plan::VERSION,
-        model: "two parts".to_owned(),
-        stages: vec![stage("A", (0, 1)), stage("B", (1, 2))],
-        schedule: Schedule::named("gpipe", 2, 1)?,
-        micro_batches: 1,
-        predicted: None,
-    };
+    let plan = Plan::new(
+        "two parts",
+        vec![stage("A", (0, 1)), stage("B", (1, 2))],
+        Schedule::named("gpipe", 2, 1)?,
+        1,
+    );
     let options = Options { seed: 1, optimizer: AdamW::default(), clip: None, rows: ROWS };
     let mut pipeline = Pipeline::distribute(Arc::new(TwoParts), &plan, devices, options)?;
     for need in pipeline.needs() {

@@ -123,7 +123,12 @@ impl Model for Gpt {
         let mut profiles = vec![costs.embed()];
         profiles.extend((0..layers).map(|block| costs.block(block)));
         profiles.push(costs.head(tied));
-        ModelProfile { name: "gpt".to_owned(), optimizer_bytes_per_param_byte: 2, layers: profiles }
+        ModelProfile {
+            name: "gpt".to_owned(),
+            optimizer_bytes_per_param_byte: 2,
+            fresh_bytes_per_param_byte: 1,
+            layers: profiles,
+        }
     }
 
     fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<PlacedLayer, EngineError> {
@@ -296,7 +301,7 @@ impl Costs {
             saved_bytes: 8 * self.tokens(),
             work_bytes: 2 * self.stream_bytes(),
             forward_flops: self.tokens() * width,
-            tied_to: None,
+            ..LayerProfile::default()
         }
     }
 
@@ -314,7 +319,7 @@ impl Costs {
             saved_bytes: BLOCK_SAVED_STREAMS * self.stream_bytes() + BLOCK_SAVED_SCORES * scores,
             work_bytes: 8 * self.stream_bytes() + 2 * scores,
             forward_flops: self.tokens() * products,
-            tied_to: None,
+            ..LayerProfile::default()
         }
     }
 
@@ -332,6 +337,7 @@ impl Costs {
             work_bytes: 3 * logits + 2 * self.stream_bytes(),
             forward_flops: 2 * self.tokens() * width * vocabulary,
             tied_to: tied.then(|| "embed".to_owned()),
+            ..LayerProfile::default()
         }
     }
 }

@@ -79,12 +79,13 @@ impl Model for Mlp {
                 saved_bytes: 4 * rows * (inputs + outputs),
                 work_bytes: 20 * rows * outputs,
                 forward_flops: 2 * rows * inputs * outputs,
-                tied_to: None,
+                ..LayerProfile::default()
             }
         });
         ModelProfile {
             name: "mlp".to_owned(),
             optimizer_bytes_per_param_byte: 2,
+            fresh_bytes_per_param_byte: 1,
             layers: layers.collect(),
         }
     }

@@ -65,15 +65,12 @@ fn ratios(case: &Case, ranks: usize, micro_batches: usize, recompute: Recompute)
         layers: (rank * layers / ranks, (rank + 1) * layers / ranks),
         recompute,
     };
-    let plan = Plan {
-        format: Plan::FORMAT.to_owned(),
-        version: Plan::VERSION,
-        model: "test".to_owned(),
-        stages: (0..ranks).map(stage).collect(),
-        schedule: Schedule::named("1f1b", ranks, micro_batches).unwrap(),
+    let plan = Plan::new(
+        "test",
+        (0..ranks).map(stage).collect(),
+        Schedule::named("1f1b", ranks, micro_batches).unwrap(),
         micro_batches,
-        predicted: None,
-    };
+    );
     let options = Options { seed: 1, optimizer: AdamW::default(), clip: Some(1.0), rows };
     let mut pipeline =
         Pipeline::distribute(Arc::clone(&case.model), &plan, cpus(ranks), options).unwrap();

@@ -59,6 +59,16 @@ fn is_zero(bytes: &u64) -> bool {
 }
 
 impl ModelProfile {
+    /// Layer by layer, `work_bytes` with room for sums of gradients that are made anew while the old
+    /// ones are still there.
+    #[must_use]
+    pub fn work_with_new_sums(&self) -> Vec<u64> {
+        let work = |layer: &LayerProfile| {
+            layer.work_bytes.saturating_add(layer.param_bytes.saturating_mul(2))
+        };
+        self.layers.iter().map(work).collect()
+    }
+
     /// Which layers share weights: pairs of (follower, owner), by index. Names that do not exist
     /// are left out; [`crate::Profile::check`] refuses them.
     #[must_use]

@@ -187,6 +187,28 @@ impl Profile {
         }
     }
 
+    /// A profile in which every layer takes 1 µs each way on every device: enough to know what
+    /// memory a plan needs. Devices are given by id and budget. The sums of gradients are made anew
+    /// while the old ones are still there, as engines that do not add in place do.
+    pub fn of_budgets<'a>(
+        model: ModelProfile,
+        devices: impl IntoIterator<Item = (&'a str, u64)>,
+        micro_batches: usize,
+    ) -> Self {
+        let ones = vec![1.0; model.layers.len()];
+        let device = |(id, memory_bytes): (&str, u64)| DeviceProfile {
+            id: id.to_owned(),
+            memory_bytes,
+            forward_us: ones.clone(),
+            input_grad_us: ones.clone(),
+            weight_grad_us: ones.clone(),
+            work_bytes: Some(model.work_with_new_sums()),
+            ..DeviceProfile::default()
+        };
+        let devices = devices.into_iter().map(device).collect();
+        Self { devices, estimated: true, ..Self::new(model, micro_batches) }
+    }
+
     /// Reads a profile and checks it.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use std::time::Instant;
 use burn::tensor::TensorData;
 use crossbeam_channel::bounded;
 use trainyard_plan::memory::DeviceNeed;
-use trainyard_plan::{MemorySample, Plan, PlanError, TraceEvent};
+use trainyard_plan::{MemorySample, Plan, PlanError, Profile, TraceEvent};
 
 use crate::fault::WORKER_THREAD_PREFIX;
 use crate::optimizer::{AdamW, Update};
@@ -88,20 +88,35 @@ impl Pipeline {
     /// # Errors
     /// [`EngineError::Plan`] when the plan is unsound or does not fit the devices' budgets;
     /// [`EngineError::Worker`] when a device fails while the weights are made.
-    #[expect(clippy::needless_pass_by_value, reason = "the workers keep the model")]
     pub fn distribute(
         model: Arc<dyn Model>,
         plan: &Plan,
         devices: Vec<Device>,
         options: Options,
     ) -> Result<Self, EngineError> {
-        let profile = model.profile(options.rows);
+        Self::distribute_profiled(model, plan, devices, options, None)
+    }
+
+    /// The same where the memory that layers need on these devices is known better than the model
+    /// itself can say.
+    ///
+    /// # Errors
+    /// As [`Self::distribute`].
+    #[expect(clippy::needless_pass_by_value, reason = "the workers keep the model")]
+    pub fn distribute_profiled(
+        model: Arc<dyn Model>,
+        plan: &Plan,
+        devices: Vec<Device>,
+        options: Options,
+        profile: Option<&Profile>,
+    ) -> Result<Self, EngineError> {
+        let costs = model.profile(options.rows);
         let layer_names: Vec<String> =
-            profile.layers.iter().map(|layer| layer.name.clone()).collect();
+            costs.layers.iter().map(|layer| layer.name.clone()).collect();
         plan.check(layer_names.len())?;
         check_actions(plan)?;
         check_ids(&devices)?;
-        let (devices, needs) = allocate(&profile, plan, devices)?;
+        let (devices, needs) = allocate(costs, profile.cloned(), plan, devices)?;
 
         let origin = Instant::now();
         let plan = Arc::new(plan.clone());

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use trainyard_plan::memory::{self, DeviceNeed};
-use trainyard_plan::{ActionKind, DeviceProfile, ModelProfile, Plan, PlanError};
+use trainyard_plan::memory::DeviceNeed;
+use trainyard_plan::{ActionKind, ModelProfile, Plan, PlanError, Profile, simulate};
 
 use crate::{Device, EngineError, Part};
 
@@ -23,30 +23,30 @@ pub(super) fn check_actions(plan: &Plan) -> Result<(), PlanError> {
 }
 
 /// Puts the plan's stages on its devices, as far as memory is concerned. Gives the devices that
-/// the plan uses and what each needs, in rank order.
+/// the plan uses and what each needs, in rank order. What a layer needs is what the profile says;
+/// without one, what the model says.
 pub(super) fn allocate(
-    profile: &ModelProfile,
+    model: ModelProfile,
+    profile: Option<Profile>,
     plan: &Plan,
     devices: Vec<Device>,
 ) -> Result<(Vec<Device>, Vec<DeviceNeed>), EngineError> {
-    let offer = |device: &Device| DeviceProfile {
-        id: device.id().to_owned(),
-        memory_bytes: device.available_bytes(),
-        speed: 1.0,
-    };
-    let offers: Vec<_> = devices.iter().map(offer).collect();
-    let by_device = memory::check(profile, &plan.stages, &plan.schedule, &offers)?;
+    let name = model.name.clone();
+    let mut profile = profile.unwrap_or_else(|| {
+        let offers = devices.iter().map(|device| (device.id(), device.available_bytes()));
+        Profile::of_budgets(model, offers, plan.micro_batches)
+    });
+    for device in &devices {
+        if let Some(index) = profile.device_index(device.id()) {
+            let offer = &mut profile.devices[index];
+            offer.memory_bytes = offer.memory_bytes.min(device.available_bytes());
+        }
+    }
+    let mut needs = simulate::check_memory(&profile, plan)?;
     let mut devices = in_rank_order(plan, devices)?;
-    let mut needs = Vec::with_capacity(devices.len());
-    for device in &mut devices {
-        let of_device = by_device.iter().find(|need| need.device == device.id());
-        let mut need = of_device.cloned().ok_or_else(|| PlanError::BadPlan {
-            reason: format!("it puts no stage on device '{}'", device.id()),
-        })?;
-        device
-            .allocate(Part { name: format!("{}: its stages", profile.name), memory: need.peak })?;
+    for (device, need) in devices.iter_mut().zip(&mut needs) {
+        device.allocate(Part { name: format!("{name}: its stages"), memory: need.peak })?;
         need.budget_bytes = device.capacity_bytes();
-        needs.push(need);
     }
     Ok((devices, needs))
 }

@@ -70,10 +70,15 @@ impl Model for Toy {
             saved_bytes: 3 * activation,
             work_bytes: 2 * activation,
             forward_flops: 1,
-            tied_to: None,
+            ..LayerProfile::default()
         });
         let layers = layers.collect();
-        ModelProfile { name: "toy".to_owned(), optimizer_bytes_per_param_byte: 2, layers }
+        ModelProfile {
+            name: "toy".to_owned(),
+            optimizer_bytes_per_param_byte: 2,
+            fresh_bytes_per_param_byte: 1,
+            layers,
+        }
     }
 
     fn build(
@@ -150,15 +155,12 @@ pub(crate) fn plan(
         layers: (rank * layers / ranks, (rank + 1) * layers / ranks),
         recompute,
     };
-    Plan {
-        format: Plan::FORMAT.to_owned(),
-        version: Plan::VERSION,
-        model: "toy".to_owned(),
-        stages: (0..ranks).map(stage).collect(),
-        schedule: Schedule::named(schedule, ranks, micro_batches).unwrap(),
+    Plan::new(
+        "toy",
+        (0..ranks).map(stage).collect(),
+        Schedule::named(schedule, ranks, micro_batches).unwrap(),
         micro_batches,
-        predicted: None,
-    }
+    )
 }
 
 pub(crate) fn options() -> Options {

@@ -208,15 +208,12 @@ pub(crate) fn plan(
         layers: (rank.checked_sub(1).map_or(0, |before| ends[before]), *end),
         recompute,
     };
-    Plan {
-        format: Plan::FORMAT.to_owned(),
-        version: Plan::VERSION,
-        model: "test".to_owned(),
-        stages: ends.iter().enumerate().map(stage).collect(),
-        schedule: Schedule::named(schedule, ends.len(), micro_batches).unwrap(),
+    Plan::new(
+        "test",
+        ends.iter().enumerate().map(stage).collect(),
+        Schedule::named(schedule, ends.len(), micro_batches).unwrap(),
         micro_batches,
-        predicted: None,
-    }
+    )
 }
 
 /// The whole model on one device.

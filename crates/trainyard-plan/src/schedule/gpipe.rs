@@ -8,7 +8,7 @@ use crate::Action;
 
 /// One stage a rank: forwards in order, then backwards in the same order, so that gradients add up
 /// in the order in which one device would add them.
-pub(super) fn actions(ranks: usize, micro_batches: usize) -> Vec<Vec<Action>> {
+pub(super) fn actions(ranks: usize, _: usize, micro_batches: usize) -> Vec<Vec<Action>> {
     let row = |stage| {
         let forwards = (0..micro_batches).map(move |m| Action::forward(stage, m));
         forwards.chain((0..micro_batches).map(move |m| Action::backward(stage, m))).collect()

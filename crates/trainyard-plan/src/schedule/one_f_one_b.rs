@@ -7,7 +7,7 @@ use crate::Action;
 
 /// One stage a rank. Rank `i` runs `p − 1 − i` forwards ahead of its first forward-backward pair,
 /// which is exactly how long the first backward takes to come back to it.
-pub(super) fn actions(ranks: usize, micro_batches: usize) -> Vec<Vec<Action>> {
+pub(super) fn actions(ranks: usize, _: usize, micro_batches: usize) -> Vec<Vec<Action>> {
     let row = |stage: usize| {
         let ahead = (ranks - 1 - stage).min(micro_batches);
         let mut row: Vec<Action> = (0..ahead).map(|m| Action::forward(stage, m)).collect();

@@ -64,11 +64,12 @@ impl Model for Blocks {
             saved_bytes: 4 * rows * (2 * width + 3 * wide),
             work_bytes: 8 * rows * wide,
             forward_flops: 4 * rows * width * wide,
-            tied_to: None,
+            ..LayerProfile::default()
         };
         ModelProfile {
             name: "blocks".to_owned(),
             optimizer_bytes_per_param_byte: 2,
+            fresh_bytes_per_param_byte: 1,
             layers: (0..BLOCKS).map(layer).collect(),
         }
     }

@@ -124,15 +124,12 @@ fn pipeline(ranks: usize) -> Result<Pipeline, RunError> {
         layers: (rank * share, (rank + 1) * share),
         recompute: Recompute::None,
     });
-    let plan = Plan {
-        format: Plan::FORMAT.to_owned(),
-        version: Plan::VERSION,
-        model: "blocks".to_owned(),
-        stages: stages.collect(),
-        schedule: Schedule::named("1f1b", ranks, MICRO_BATCHES)?,
-        micro_batches: MICRO_BATCHES,
-        predicted: None,
-    };
+    let plan = Plan::new(
+        "blocks",
+        stages.collect(),
+        Schedule::named("1f1b", ranks, MICRO_BATCHES)?,
+        MICRO_BATCHES,
+    );
     let cpu = discover::cpu();
     let devices = ids.iter().map(|id| Device::open(id, &cpu, 4 << 30, 1));
     let devices = devices.collect::<Result<Vec<_>, _>>()?;
