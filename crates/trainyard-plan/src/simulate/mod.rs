@@ -26,6 +26,7 @@
 
 mod critical;
 mod run;
+mod state;
 mod trace;
 
 use serde::{Deserialize, Serialize};
@@ -35,7 +36,8 @@ pub use critical::CriticalAction;
 use crate::costs::PipelineCosts;
 use crate::memory::DeviceNeed;
 use crate::{MemoryUse, Plan, PlanError, Profile, Schedule, Trace};
-use run::{Outcome, Run};
+use run::Run;
+use state::Outcome;
 
 /// Idle time of a device in one step by cause, µs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
