@@ -1,9 +1,12 @@
 //! A device: an id, a memory capacity, and what has been put on it.
 
+use std::time::Instant;
+
 use burn::tensor::Device as BurnDevice;
 use trainyard_plan::{Api, DeviceInfo, MemoryUse};
 
 use crate::memory::Account;
+use crate::seat::Seat;
 use crate::{EngineError, open};
 
 /// A part of a model, as far as memory is concerned.
@@ -24,6 +27,7 @@ pub struct Device {
     threads: usize,
     hardware: DeviceInfo,
     account: Account,
+    throttle: f64,
     opened: BurnDevice,
 }
 
@@ -49,7 +53,21 @@ impl Device {
             opened: open::open(hardware)?,
             hardware: hardware.clone(),
             account: Account::open(),
+            throttle: 1.0,
         })
+    }
+
+    /// Slows the device down: everything that it computes takes `factor` times as long, by
+    /// sleeping. For trying unlike devices on a machine that has only one. `factor` goes from 1,
+    /// the device's own speed, to 1000; anything else is taken as the nearer of the two.
+    #[must_use]
+    pub fn with_throttle(self, factor: f64) -> Self {
+        Self { throttle: factor.max(1.0).min(1000.0), ..self }
+    }
+
+    /// How many times slower than itself the device was told to be; 1 is its own speed.
+    pub fn throttle(&self) -> f64 {
+        self.throttle
     }
 
     /// The id of the run file.
@@ -85,6 +103,32 @@ impl Device {
     /// The count of what it holds, where it is a CPU device.
     pub(crate) fn account(&self) -> Account {
         self.account
+    }
+
+    /// What makes a thread the one that computes for this device.
+    pub(crate) fn seat(&self) -> Seat {
+        Seat::new(self.is_cpu().then_some(self.threads), self.account)
+    }
+
+    /// Ends a compute action that began at `begun`: waits for devices that compute beside the
+    /// host, so that the action's end is when the work was done and not when it was asked for.
+    pub(crate) fn complete(&self, begun: Instant) -> Result<(), EngineError> {
+        self.wait()?;
+        self.slow_down(begun);
+        Ok(())
+    }
+
+    /// Waits until everything that was asked of the device is done; on a CPU device it is.
+    pub(crate) fn wait(&self) -> Result<(), EngineError> {
+        if self.is_cpu() { Ok(()) } else { self.opened.sync().map_err(EngineError::driver) }
+    }
+
+    /// Sleeps for as long as a device slowed down by [`Self::with_throttle`] would still have
+    /// worked on what began at `begun`.
+    pub(crate) fn slow_down(&self, begun: Instant) {
+        if self.throttle > 1.0 {
+            std::thread::sleep(begun.elapsed().mul_f64(self.throttle - 1.0));
+        }
     }
 
     /// What the allocated parts need together.

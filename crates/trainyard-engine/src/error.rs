@@ -64,6 +64,16 @@ pub enum EngineError {
         /// What the library or the driver said.
         reason: String,
     },
+    /// A device failed while it was measured.
+    #[error("device '{device}' failed while {what} was measured: {reason}")]
+    Measure {
+        /// Which device.
+        device: String,
+        /// What was measured, such as `layer 'block0'`.
+        what: String,
+        /// What the library or the driver said.
+        reason: String,
+    },
     /// A loss or gradient that is not a number, before the weights were touched.
     #[error(
         "step {step}: {what} is not finite; the first stage that has it is stage {stage} on device '{device}' (layers {layers}). The weights are as they were before the step. Try a smaller learning rate, or clip more"

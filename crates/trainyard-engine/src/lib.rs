@@ -20,6 +20,7 @@ mod model;
 pub mod open;
 mod optimizer;
 mod pipeline;
+mod seat;
 mod stage;
 mod tie;
 mod value;

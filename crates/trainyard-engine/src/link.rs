@@ -4,6 +4,9 @@
 //! memory. From any other device it goes through the host: a link thread waits for the device and
 //! reads, so that the sender's next action does not wait. The receiver uploads on its own thread,
 //! because a device's memory pools belong to the thread that uses them.
+//!
+//! Between two stages of one device nothing moves: the tensor waits in the link until the other
+//! stage's turn.
 
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -17,6 +20,8 @@ use crate::{Activation, EngineError};
 
 /// Tensors on their way.
 enum Cargo {
+    /// Of the receiver's own device.
+    Own(Activation),
     /// Of a CPU device, readable by another.
     Tensors(Activation),
     /// On the host.
@@ -28,7 +33,8 @@ enum Cargo {
 struct Message {
     micro_batch: usize,
     cargo: Cargo,
-    sent: Transfer,
+    /// None when it never leaves the device.
+    sent: Option<Transfer>,
 }
 
 /// One transfer, as the sender's side saw it.
@@ -46,6 +52,8 @@ pub(crate) struct Outlet {
 }
 
 enum Route {
+    /// Both ends are one device.
+    Stay(Sender<Message>),
     /// Both ends are CPU devices.
     HandOver(Sender<Message>),
     /// From a CPU device to another kind: its tensors are host memory already.
@@ -65,10 +73,12 @@ struct Parcel {
 /// The receiving end of a link.
 pub(crate) struct Inlet {
     from: Receiver<Message>,
+    /// What came before its turn: the two stages may take the micro-batches in different orders.
+    early: Vec<Message>,
     device: BurnDevice,
 }
 
-/// Which ends of a link are CPU devices, and where the source lives.
+/// The devices at the ends of a link.
 pub(crate) struct Ends<'a> {
     pub(crate) source: &'a crate::Device,
     pub(crate) target: &'a crate::Device,
@@ -84,7 +94,9 @@ pub(crate) fn link(
     threads: &mut Vec<JoinHandle<()>>,
 ) -> Result<(Outlet, Inlet), EngineError> {
     let (sender, from) = bounded(capacity);
+    let stays = ends.source.id() == ends.target.id();
     let route = match (ends.source.is_cpu(), ends.target.is_cpu()) {
+        (_, _) if stays => Route::Stay(sender),
         (true, true) => Route::HandOver(sender),
         (true, false) => Route::FromHost(sender),
         (false, _) => {
@@ -98,7 +110,8 @@ pub(crate) fn link(
             Route::Read { to_thread, source: ends.source.burn().clone() }
         }
     };
-    Ok((Outlet { route, origin }, Inlet { from, device: ends.target.burn().clone() }))
+    let inlet = Inlet { from, early: Vec::new(), device: ends.target.burn().clone() };
+    Ok((Outlet { route, origin }, inlet))
 }
 
 fn read_and_forward(
@@ -120,7 +133,7 @@ fn read_and_forward(
                 reason: error.to_string(),
             }),
         };
-        let sent = Transfer { start_ns, end_ns: elapsed_ns(origin), bytes };
+        let sent = Some(Transfer { start_ns, end_ns: elapsed_ns(origin), bytes });
         if onward.send(Message { micro_batch: action.micro_batch, cargo, sent }).is_err() {
             return;
         }
@@ -128,6 +141,11 @@ fn read_and_forward(
 }
 
 impl Outlet {
+    /// Whether what is sent goes to another device.
+    pub(crate) fn crosses(&self) -> bool {
+        !matches!(self.route, Route::Stay(_))
+    }
+
     /// Sends; does not wait for the device or for the receiver.
     pub(crate) fn send(
         &self,
@@ -138,6 +156,7 @@ impl Outlet {
         let start_ns = elapsed_ns(self.origin);
         let bytes = activation.bytes();
         let (sender, cargo) = match &self.route {
+            Route::Stay(sender) => (sender, Cargo::Own(activation)),
             Route::HandOver(sender) => (sender, Cargo::Tensors(activation)),
             Route::FromHost(sender) => (sender, Cargo::Host(activation.into_data()?)),
             Route::Read { to_thread, source } => {
@@ -149,6 +168,7 @@ impl Outlet {
             }
         };
         let sent = Transfer { start_ns, end_ns: elapsed_ns(self.origin), bytes };
+        let sent = self.crosses().then_some(sent);
         sender
             .send(Message { micro_batch: action.micro_batch, cargo, sent })
             .map_err(|_| EngineError::NeighbourStopped)
@@ -156,34 +176,53 @@ impl Outlet {
 }
 
 impl Inlet {
-    /// Waits for the transfer of a micro-batch and puts it on the receiver's device.
+    /// Waits for the transfer of a micro-batch and puts it on the receiver's device. Gives the
+    /// sender's side of the transfer too, unless nothing had to move.
     ///
     /// # Errors
     /// [`EngineError::NeighbourStopped`] when the sender is gone; the sender's device error when
-    /// that is what came; [`EngineError::Driver`] when transfers arrive in another order than the
-    /// schedule says.
+    /// that is what came.
     pub(crate) fn receive(
-        &self,
+        &mut self,
         micro_batch: usize,
-    ) -> Result<(Activation, Transfer), EngineError> {
-        let message = self.from.recv().map_err(|_| EngineError::NeighbourStopped)?;
-        if message.micro_batch != micro_batch {
-            return Err(EngineError::driver(format!(
-                "micro-batch {} arrived where {micro_batch} was expected",
-                message.micro_batch
-            )));
-        }
+    ) -> Result<(Activation, Option<Transfer>), EngineError> {
+        let message = self.next_of(micro_batch)?;
         let activation = match message.cargo {
+            Cargo::Own(activation) => activation,
             // Copied, so that this device's memory is counted here and the sender's is freed.
-            Cargo::Tensors(tensors) => Activation::from_data(tensors.into_data()?, &self.device)?,
+            // Burn copies only what is shared.
+            Cargo::Tensors(tensors) => {
+                let _shared = tensors.clone();
+                Activation::from_data(tensors.into_data()?, &self.device)?
+            }
             Cargo::Host(data) => Activation::from_data(data, &self.device)?,
             Cargo::Failed(error) => return Err(error),
         };
         Ok((activation, message.sent))
     }
+
+    fn next_of(&mut self, micro_batch: usize) -> Result<Message, EngineError> {
+        if let Some(at) = self.early.iter().position(|early| early.micro_batch == micro_batch) {
+            return Ok(self.early.swap_remove(at));
+        }
+        loop {
+            let message = self.from.recv().map_err(|_| EngineError::NeighbourStopped)?;
+            // After a failure the micro-batch that is waited for may never come.
+            let failed = matches!(message.cargo, Cargo::Failed(_));
+            if failed || message.micro_batch == micro_batch {
+                return Ok(message);
+            }
+            self.early.push(message);
+        }
+    }
 }
 
 /// Nanoseconds since `origin`.
 pub(crate) fn elapsed_ns(origin: Instant) -> u64 {
-    u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    ns_between(origin, Instant::now())
+}
+
+/// Nanoseconds from `origin` to a later moment.
+pub(crate) fn ns_between(origin: Instant, moment: Instant) -> u64 {
+    u64::try_from(moment.saturating_duration_since(origin).as_nanos()).unwrap_or(u64::MAX)
 }

@@ -51,6 +51,11 @@ impl Account {
             |counter: &AtomicI64| u64::try_from(counter.load(Ordering::Relaxed)).unwrap_or(0);
         INSTALLED.load(Ordering::Relaxed).then(|| (read(&IN_USE[self.0]), read(&PEAK[self.0])))
     }
+
+    /// Forgets the most so far: from now on it is the most since this call.
+    pub fn restart_peak(self) {
+        PEAK[self.0].store(IN_USE[self.0].load(Ordering::Relaxed), Ordering::Relaxed);
+    }
 }
 
 /// mimalloc, with a count for each CPU device.
@@ -163,5 +168,7 @@ mod tests {
             });
         }
         assert_eq!(account.usage(), Some((0, 1 << 20)));
+        account.restart_peak();
+        assert_eq!(account.usage(), Some((0, 0)));
     }
 }

@@ -200,16 +200,35 @@ impl Stage {
             None => output.single::<Tensor<1>>()?.mul_scalar(loss_weight),
             Some(gradient) => seed(output, gradient)?,
         };
-        // A first stage without weights has nothing to go back through.
-        if !root.is_tracked() && self.is_first {
-            return Ok(BackwardResult { input_gradient: None, gradients: None });
-        }
-        let mut gradients = root.backward();
+        // Without weights and without an input of numbers there is nothing to go back through.
+        let mut gradients = root.is_tracked().then(|| root.backward());
         // The stage before counts on one gradient for each floating-point tensor it sent.
-        let of_input = |value: &Value| value.gradient(&mut gradients).or_else(|| value.zeros());
+        let of_input = |value: &Value| {
+            let gradient = gradients.as_mut().and_then(|all| value.gradient(all));
+            gradient.or_else(|| value.zeros())
+        };
         let input_gradient = (!self.is_first)
             .then(|| Activation { values: input.values.iter().filter_map(of_input).collect() });
-        Ok(BackwardResult { input_gradient, gradients: Some(gradients) })
+        Ok(BackwardResult { input_gradient, gradients })
+    }
+
+    /// The same layers with weights that want no gradient, so that a backward is no more than what
+    /// the stage before waits for.
+    pub(crate) fn without_weight_gradients(&self) -> Self {
+        let frozen = |layer: &StageLayer| StageLayer {
+            index: layer.index,
+            name: layer.name.clone(),
+            layer: layer.layer.frozen(),
+            weights: Vec::new(),
+        };
+        Self {
+            index: self.index,
+            layers: self.layers.iter().map(frozen).collect(),
+            is_first: self.is_first,
+            is_last: self.is_last,
+            recompute: self.recompute,
+            kept: Vec::new(),
+        }
     }
 
     /// The layer of this stage with an index in the model.

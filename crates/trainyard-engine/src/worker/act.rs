@@ -1,12 +1,13 @@
 //! One training step of one rank: its actions, the exchange of tied gradients, the update.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use trainyard_plan::{Action, ActionKind, Lane, MemorySample, TraceEvent};
 
 use super::evaluate::read_loss;
 use super::{Reply, Worker};
-use crate::link::Transfer;
+use crate::link::{Transfer, ns_between};
 use crate::optimizer::Update;
 use crate::{Activation, EngineError, MicroBatch, Pass};
 
@@ -28,10 +29,12 @@ impl Worker {
         }
         self.start.ties.exchange_gradients(&mut self.stages)?;
         let on_host = self.start.device.is_cpu();
+        let begun = Instant::now();
         let mut norms = Vec::new();
         for stage in &mut self.stages {
             norms.extend(stage.squared_norms(on_host)?);
         }
+        self.start.device.slow_down(begun);
         let losses = self.losses.drain(..).flatten().map(read_loss).collect::<Result<_, _>>()?;
         Ok(Reply::Gradients { losses, norms })
     }
@@ -49,7 +52,7 @@ impl Worker {
             ActionKind::Forward => {
                 let input = self.input_of(position, action, micro_batches)?;
                 let targets = self.targets_of(position, micro_batches, micro_batch)?;
-                let begun = self.now();
+                let begun = Instant::now();
                 let stage = &mut self.stages[position];
                 let output =
                     stage.forward(&*self.start.model, micro_batch, input, targets, &pass)?;
@@ -60,7 +63,9 @@ impl Worker {
                 }
                 self.send(position, Action { kind: ActionKind::SendForward, ..action }, output)
             }
-            ActionKind::Backward => {
+            // Burn's autodiff gives both halves of a backward at once, and so a split one is done
+            // as a whole where its first half stands.
+            ActionKind::Backward | ActionKind::InputGrad => {
                 let gradient = if self.stages[position].is_last() {
                     None
                 } else {
@@ -68,26 +73,30 @@ impl Worker {
                     Some(self.receive(position, Action { kind, ..action })?)
                 };
                 let weight = micro_batches[micro_batch].rows as f64 / rows.max(1) as f64;
-                let begun = self.now();
+                let begun = Instant::now();
                 let stage = &mut self.stages[position];
                 let result =
                     stage.backward(&*self.start.model, micro_batch, gradient, weight, &pass)?;
-                // The previous stage waits for this; the sums can come after.
-                let sent = result.input_gradient.map(|gradient| {
-                    self.send(
-                        position,
-                        Action { kind: ActionKind::SendBackward, ..action },
-                        gradient,
-                    )
-                });
+                // The previous stage waits for this; the sums can come after. A device that was
+                // slowed down is not ready before it has slept.
+                let mut gradient = result.input_gradient;
+                if self.start.device.throttle() <= 1.0 {
+                    self.send_back(position, action, gradient.take())?;
+                }
                 if let Some(gradients) = result.gradients {
                     self.stages[position].accumulate(gradients);
                 }
                 self.finish(action, begun)?;
-                sent.unwrap_or(Ok(()))
+                self.send_back(position, action, gradient)
+            }
+            ActionKind::WeightGrad => {
+                let now = self.now();
+                let done = Transfer { start_ns: now, end_ns: now, bytes: 0 };
+                self.record(Lane::Compute, action, done);
+                Ok(())
             }
             other => Err(EngineError::driver(format!(
-                "the engine runs F and B; it cannot run {} as an action of its own",
+                "the engine runs F, B, I and W; it cannot run {} as an action of its own",
                 other.text()
             ))),
         }
@@ -127,19 +136,32 @@ impl Worker {
     }
 
     fn receive(&mut self, position: usize, action: Action) -> Result<Activation, EngineError> {
-        let links = &self.start.links[position];
+        let links = &mut self.start.links[position];
         let inlet = match action.kind {
-            ActionKind::RecvForward => &links.input,
-            _ => &links.output_gradient,
+            ActionKind::RecvForward => &mut links.input,
+            _ => &mut links.output_gradient,
         };
         let inlet = inlet
-            .as_ref()
+            .as_mut()
             .ok_or_else(|| EngineError::driver("there is no link to receive from"))?;
         let (activation, sent) = inlet.receive(action.micro_batch)?;
-        // Drawn from the moment it was on its way; waiting for it is not a transfer.
-        let moved = Transfer { start_ns: sent.end_ns, end_ns: self.now(), bytes: sent.bytes };
-        self.record(Lane::TransferIn, action, moved);
+        if let Some(sent) = sent {
+            // Drawn from the moment it was on its way; waiting for it is not a transfer.
+            let moved = Transfer { start_ns: sent.end_ns, end_ns: self.now(), bytes: sent.bytes };
+            self.record(Lane::TransferIn, action, moved);
+        }
         Ok(activation)
+    }
+
+    /// Sends the gradient of a stage's input, if there is one.
+    fn send_back(
+        &mut self,
+        position: usize,
+        action: Action,
+        gradient: Option<Activation>,
+    ) -> Result<(), EngineError> {
+        let action = Action { kind: ActionKind::SendBackward, ..action };
+        gradient.map_or(Ok(()), |gradient| self.send(position, action, gradient))
     }
 
     pub(super) fn send(
@@ -157,22 +179,20 @@ impl Worker {
         };
         let outlet =
             outlet.as_ref().ok_or_else(|| EngineError::driver("there is no link to send to"))?;
+        let crosses = outlet.crosses();
         outlet.send(self.step, action, activation)?;
-        self.record(
-            Lane::TransferOut,
-            action,
-            Transfer { start_ns: begun, end_ns: self.now(), bytes },
-        );
+        if crosses {
+            let sent = Transfer { start_ns: begun, end_ns: self.now(), bytes };
+            self.record(Lane::TransferOut, action, sent);
+        }
         Ok(())
     }
 
-    /// Ends a compute action. Waits for devices that compute beside the host, so that the trace
-    /// shows when the work was done and not when it was asked for.
-    fn finish(&mut self, action: Action, begun_ns: u64) -> Result<(), EngineError> {
-        if !self.start.device.is_cpu() {
-            self.start.device.burn().sync().map_err(EngineError::driver)?;
-        }
-        let done = Transfer { start_ns: begun_ns, end_ns: self.now(), bytes: 0 };
+    /// Ends a compute action.
+    fn finish(&mut self, action: Action, begun: Instant) -> Result<(), EngineError> {
+        self.start.device.complete(begun)?;
+        let start_ns = ns_between(self.start.origin, begun);
+        let done = Transfer { start_ns, end_ns: self.now(), bytes: 0 };
         self.record(Lane::Compute, action, done);
         self.sample_memory();
         Ok(())
@@ -203,7 +223,7 @@ impl Worker {
     }
 
     pub(super) fn apply(&mut self, update: Update) -> Result<Reply, EngineError> {
-        let begun = self.now();
+        let begun = Instant::now();
         let action = Action::new(
             self.stages.first().map_or(0, |stage| stage.index),
             ActionKind::Optimizer,

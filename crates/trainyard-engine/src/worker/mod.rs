@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, Sender};
 use trainyard_plan::{Action, MemorySample, Plan, TraceEvent};
 
 use crate::checkpoint::{LayerRecord, read_layer, save_layer};
-use crate::fault::{WORKER_THREAD_PREFIX, guarded};
+use crate::fault::guarded;
 use crate::link::{Inlet, Outlet, elapsed_ns};
 use crate::optimizer::{AdamW, Update};
 use crate::stage::Stage;
@@ -115,10 +115,8 @@ struct Worker {
 /// The worker thread's whole life. Ends when the pipeline is dropped, or after an error.
 pub(crate) fn work(start: Start, commands: &Receiver<Command>, reports: &Sender<Report>) {
     let rank = start.rank;
-    let threads = start.device.is_cpu().then(|| start.device.threads());
-    let account = start.device.account();
+    let seat = start.device.seat();
     let live = || {
-        account.enter();
         let mut worker = match guarded(|| Worker::build(start)) {
             Ok(worker) => worker,
             Err(error) => return drop(reports.send((rank, Err(error)))),
@@ -134,22 +132,8 @@ pub(crate) fn work(start: Start, commands: &Receiver<Command>, reports: &Sender<
             }
         }
     };
-    match threads {
-        // Burn's CPU backend computes on the pool of the calling thread: one of its own keeps CPU
-        // devices apart, each with the threads it was given.
-        Some(threads) => {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .use_current_thread()
-                .start_handler(move |_| account.enter())
-                .thread_name(move |i| format!("{WORKER_THREAD_PREFIX}rank{rank}-{i}"))
-                .build();
-            match pool {
-                Ok(_pool) => live(),
-                Err(error) => drop(reports.send((rank, Err(EngineError::driver(error))))),
-            }
-        }
-        None => live(),
+    if let Err(error) = seat.take(&format!("rank{rank}"), live) {
+        drop(reports.send((rank, Err(error))));
     }
 }
 

@@ -54,19 +54,6 @@ impl Schedule {
             .collect()
     }
 
-    /// The rank of every stage, by stage index; a stage that nobody runs counts as rank 0's.
-    #[must_use]
-    pub fn owners(&self) -> Vec<usize> {
-        let stages = self.ranks.iter().flatten().map(|a| a.stage + 1).max().unwrap_or(0);
-        let mut owners = vec![0; stages];
-        for (rank, row) in self.ranks.iter().enumerate() {
-            for action in row {
-                owners[action.stage] = rank;
-            }
-        }
-        owners
-    }
-
     /// The most micro-batches whose forward has run and whose backward has not finished, on any
     /// one stage of the rank; 0 for a rank that does not exist.
     #[must_use]

@@ -1,0 +1,51 @@
+//! Which layers of a model cost the same, so that each sort is measured once.
+
+use trainyard_plan::{LayerProfile, ModelProfile};
+
+/// The layers of a model, sorted by what they cost.
+pub(super) struct Kinds {
+    /// The first layer of every kind, in the order of the model.
+    pub(super) firsts: Vec<usize>,
+    /// The kind of every layer, as an index into `firsts`.
+    pub(super) of_layer: Vec<usize>,
+}
+
+impl Kinds {
+    /// Two layers are of one kind when their profiles differ in nothing but the name, and both or
+    /// neither is the first, and the last, of the model: the first gives no input gradient, the
+    /// last has the loss.
+    pub(super) fn of(profile: &ModelProfile) -> Self {
+        let layers = &profile.layers;
+        let alike = |one: usize, other: usize| {
+            let ends = |layer: usize| (layer == 0, layer + 1 == layers.len());
+            ends(one) == ends(other) && same_costs(&layers[one], &layers[other])
+        };
+        let mut kinds = Self { firsts: Vec::new(), of_layer: Vec::with_capacity(layers.len()) };
+        for layer in 0..layers.len() {
+            let known = kinds.firsts.iter().position(|&first| alike(first, layer));
+            kinds.of_layer.push(known.unwrap_or(kinds.firsts.len()));
+            if known.is_none() {
+                kinds.firsts.push(layer);
+            }
+        }
+        kinds
+    }
+
+    /// The kinds whose first layer comes right after a layer of this kind.
+    pub(super) fn after(&self, kind: usize) -> impl Iterator<Item = usize> {
+        let follows = move |&(_, &first): &(usize, &usize)| {
+            first.checked_sub(1).is_some_and(|before| self.of_layer[before] == kind)
+        };
+        self.firsts.iter().enumerate().filter(follows).map(|(kind, _)| kind)
+    }
+}
+
+fn same_costs(one: &LayerProfile, other: &LayerProfile) -> bool {
+    let named = |layer: &LayerProfile| LayerProfile {
+        name: String::new(),
+        // Whose weights it shares does not matter, but that it has no optimizer state does.
+        tied_to: layer.tied_to.as_ref().map(|_| String::new()),
+        ..layer.clone()
+    };
+    named(one) == named(other)
+}

@@ -1,0 +1,160 @@
+//! What it costs to move a tensor from one device to another.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use burn::tensor::TensorData;
+use trainyard_plan::Action;
+
+use super::{fit, median};
+use crate::fault::{WORKER_THREAD_PREFIX, guarded};
+use crate::link::{Ends, Inlet, Outlet, elapsed_ns, link as make_link};
+use crate::{Activation, Device, EngineError};
+
+/// What a transfer of `n` bytes takes: `latency_us + n / bytes_per_us`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LinkCost {
+    /// Microseconds of a transfer of next to nothing.
+    pub latency_us: f64,
+    /// Bytes a microsecond (MB/s).
+    pub bytes_per_us: f64,
+}
+
+/// Sizes of the transfers that are timed: 4 KiB to 16 MiB.
+const SIZES: [usize; 7] = [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20];
+/// Times that every size is sent.
+const ROUNDS: usize = 9;
+/// The first of them, which do not count.
+const WARM_UP: usize = 2;
+/// Before every transfer, so that the receiver is found as in a pipeline that waits: asleep.
+const PAUSE: Duration = Duration::from_micros(300);
+
+/// The cost of every ordered pair of devices, as (from, to, cost). What has the same id is one
+/// device, within which nothing is moved.
+///
+/// # Errors
+/// As [`link`].
+pub fn links(devices: &[Device]) -> Result<Vec<(String, String, LinkCost)>, EngineError> {
+    let mut costs = Vec::new();
+    for from in devices {
+        for to in devices.iter().filter(|to| to.id() != from.id()) {
+            costs.push((from.id().to_owned(), to.id().to_owned(), link(from, to)?));
+        }
+    }
+    Ok(costs)
+}
+
+/// The cost of moving tensors from one device to another, through the links that pipelines use:
+/// from the sender's call until the tensor is on the receiver's device.
+///
+/// # Errors
+/// [`EngineError::Measure`] when a device fails.
+pub fn link(from: &Device, to: &Device) -> Result<LinkCost, EngineError> {
+    let blame = |device: &Device, error: EngineError| EngineError::Measure {
+        device: device.id().to_owned(),
+        what: format!("the link from '{}' to '{}'", from.id(), to.id()),
+        reason: error.to_string(),
+    };
+    let origin = Instant::now();
+    let mut link_threads = Vec::new();
+    let ends = Ends { source: from, target: to };
+    let (outlet, mut inlet) = make_link("measured", &ends, 1, origin, &mut link_threads)
+        .map_err(|error| blame(from, error))?;
+    let (arrived, arrivals) = mpsc::channel();
+    let times = std::thread::scope(|scope| {
+        let thread =
+            |name| std::thread::Builder::new().name(format!("{WORKER_THREAD_PREFIX}{name}"));
+        let receiver = thread("receives").spawn_scoped(scope, move || {
+            let receive = || receive_all(to, &mut inlet, origin, &arrived);
+            let received = to.seat().take("receives", || guarded(receive));
+            // Whoever sends must not wait for one that has stopped.
+            drop(inlet);
+            drop(arrived);
+            received.and_then(|received| received)
+        });
+        let sender = thread("sends").spawn_scoped(scope, move || {
+            let sent = from.seat().take("sends", || guarded(|| send_all(from, &outlet, &arrivals)));
+            drop(outlet);
+            sent.and_then(|sent| sent)
+        });
+        let sent = sender.map_err(EngineError::driver).and_then(joined);
+        let received = receiver.map_err(EngineError::driver).and_then(joined);
+        match (sent, received) {
+            (Ok(()), Ok(times)) => Ok(times),
+            (Err(error), Ok(_)) | (Err(error), Err(EngineError::NeighbourStopped)) => {
+                Err(blame(from, error))
+            }
+            (_, Err(error)) => Err(blame(to, error)),
+        }
+    });
+    for thread in link_threads {
+        let _panicked = thread.join().is_err();
+    }
+    let points: Vec<(f64, f64)> =
+        SIZES.iter().zip(times?).map(|(&bytes, us)| (bytes as f64, us)).collect();
+    let (latency_us, bytes_per_us) = fit::line(&points);
+    Ok(LinkCost { latency_us, bytes_per_us })
+}
+
+fn joined<T>(
+    thread: std::thread::ScopedJoinHandle<'_, Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    thread.join().unwrap_or_else(|_| Err(EngineError::driver("its thread panicked")))
+}
+
+fn send_all(
+    device: &Device,
+    outlet: &Outlet,
+    arrivals: &mpsc::Receiver<()>,
+) -> Result<(), EngineError> {
+    for bytes in SIZES {
+        let elements = bytes / 4;
+        let data = TensorData::new(vec![1.0_f32; elements], [elements]);
+        // Kept here as a stage keeps its output: a link may not take the memory over.
+        let tensor = Activation::from_data(vec![data], device.burn())?;
+        device.wait()?;
+        for round in 0..ROUNDS {
+            std::thread::sleep(PAUSE);
+            outlet.send(0, Action::forward(0, round), tensor.clone())?;
+            arrivals.recv().map_err(|_| EngineError::NeighbourStopped)?;
+        }
+    }
+    leave(device);
+    Ok(())
+}
+
+/// The median time of every size, in µs.
+fn receive_all(
+    device: &Device,
+    inlet: &mut Inlet,
+    origin: Instant,
+    arrived: &mpsc::Sender<()>,
+) -> Result<Vec<f64>, EngineError> {
+    let mut medians = Vec::with_capacity(SIZES.len());
+    for _ in SIZES {
+        let mut times = Vec::with_capacity(ROUNDS);
+        for round in 0..ROUNDS {
+            let (tensor, sent) = inlet.receive(round)?;
+            device.wait()?;
+            let end_ns = elapsed_ns(origin);
+            if let (Some(sent), WARM_UP..) = (sent, round) {
+                times.push(end_ns.saturating_sub(sent.start_ns) as f64 / 1e3);
+            }
+            drop(tensor);
+            arrived.send(()).map_err(|_| EngineError::NeighbourStopped)?;
+        }
+        medians.push(median(times));
+    }
+    leave(device);
+    Ok(medians)
+}
+
+/// Leaves nothing behind of what a thread used on a device.
+pub(super) fn leave(device: &Device) {
+    if device.is_cpu() {
+        device.account().restart_peak();
+    } else {
+        // Its pools belong to this thread, which nobody will use again.
+        device.burn().memory_cleanup();
+    }
+}
