@@ -13,6 +13,8 @@ pub(super) struct Run<'a> {
     micro_batches: usize,
     /// Whether memory over time is wanted.
     record: bool,
+    /// Whether the schedule says when to send and receive between neighbouring stages.
+    explicit: bool,
     events: BinaryHeap<Reverse<(u64, Event)>>,
     forwards: Vec<Waiting>,
     backwards: Vec<Waiting>,
@@ -47,6 +49,7 @@ impl<'a> Run<'a> {
             schedule,
             micro_batches,
             record,
+            explicit: schedule.has_transfers(),
             events: BinaryHeap::new(),
             forwards: table(|stage| stage.inputs),
             backwards: table(|stage| stage.output_grads),
@@ -103,6 +106,9 @@ impl<'a> Run<'a> {
         while let Some(rank) = self.to_start.pop_front() {
             if !self.out.ranks[rank].busy && !self.out.ranks[rank].done {
                 match self.schedule.ranks[rank].get(self.out.ranks[rank].next) {
+                    Some(&action) if action.kind.is_transfer() => {
+                        self.try_transfer(rank, action, now);
+                    }
                     Some(&action) => self.try_start(rank, action, now),
                     None => self.try_optimizer(rank, now),
                 }
@@ -158,6 +164,7 @@ impl<'a> Run<'a> {
     ) -> usize {
         let node = self.out.nodes.len();
         let state = &mut self.out.ranks[rank];
+        let ready = std::mem::take(&mut state.received).latest(ready);
         let waited = now - state.free_us;
         let cause = if waited > 0.0 { ready.node } else { state.last };
         if state.last.is_none() {
@@ -174,7 +181,50 @@ impl<'a> Run<'a> {
         node
     }
 
+    /// A transfer by name takes the rank no time: a send puts what the stage has computed on its
+    /// link, a receive waits until everything from the neighbouring stage has arrived.
+    fn try_transfer(&mut self, rank: usize, action: Action, now: f64) {
+        use ActionKind::{RecvForward, SendForward};
+        let Action { stage, kind, .. } = action;
+        let (before, after) = (stage.wrapping_sub(1), stage + 1);
+        let routes = |from: usize, to: usize| {
+            let stage = &self.costs.stages[from];
+            let routes = if to > from { &stage.outputs } else { &stage.input_grads };
+            routes.iter().filter(move |route| route.stage == to)
+        };
+        if matches!(kind, ActionKind::SendForward | ActionKind::SendBackward) {
+            let to = if kind == SendForward { after } else { before };
+            let state = &self.out.ranks[rank];
+            let cause =
+                if state.received.at_us > state.free_us { state.received.node } else { state.last };
+            for route in routes(stage, to) {
+                let Some(link) = route.link else { continue };
+                let (bytes, takes_us) = (route.bytes, route.transfer_us);
+                let cargo = Cargo::ForStage(to);
+                self.send(action, Transfer { link, bytes, cargo, takes_us, made_us: now }, cause);
+            }
+        } else {
+            let (from, table) = if kind == RecvForward {
+                (before, &self.forwards)
+            } else {
+                (after, &self.backwards)
+            };
+            let waiting = &table[self.cell(action)];
+            if waiting.from_neighbour < routes(from, stage).count() {
+                return;
+            }
+            let received = &mut self.out.ranks[rank].received;
+            *received = received.latest(waiting.neighbour_ready);
+        }
+        self.out.ranks[rank].next += 1;
+        self.to_start.push_back(rank);
+    }
+
     fn try_optimizer(&mut self, rank: usize, now: f64) {
+        if !std::mem::replace(&mut self.out.ranks[rank].ties_sent, true) {
+            let last = self.out.ranks[rank].last;
+            self.send_ties(rank, Cargo::TiedGradient, last, now);
+        }
         let state = &self.out.ranks[rank];
         if state.ties_missing > 0 {
             return;
@@ -197,7 +247,7 @@ impl<'a> Run<'a> {
         let action = self.out.nodes[node].action;
         if action.kind == ActionKind::Optimizer {
             self.out.ranks[rank].done = true;
-            return self.send_ties(rank, Cargo::TiedWeights, node, now);
+            return self.send_ties(rank, Cargo::TiedWeights, Some(node), now);
         }
         let stage = &self.costs.stages[action.stage];
         let (memory, recompute) = (stage.memory, stage.recompute);
@@ -224,9 +274,6 @@ impl<'a> Run<'a> {
             self.pass_on(rank, action, *route, node, now);
         }
         self.out.ranks[rank].next += 1;
-        if self.out.ranks[rank].next == self.schedule.ranks[rank].len() {
-            self.send_ties(rank, Cargo::TiedGradient, node, now);
-        }
     }
 
     /// Hands a tensor to a stage: at once on the same rank, else through the link.
@@ -241,17 +288,20 @@ impl<'a> Run<'a> {
             _ => ActionKind::SendBackward,
         };
         self.out.ranks[rank].ledger.buffer(bytes);
+        if self.explicit && stage.abs_diff(action.stage) == 1 {
+            return;
+        }
         let cargo = Cargo::ForStage(stage);
         let transfer = Transfer { link, bytes, cargo, takes_us, made_us: now };
-        self.send(Action { kind, ..action }, transfer, node);
+        self.send(Action { kind, ..action }, transfer, Some(node));
     }
 
     /// Puts a transfer on its link, behind those that came first.
-    fn send(&mut self, action: Action, transfer: Transfer, cause: usize) {
+    fn send(&mut self, action: Action, transfer: Transfer, cause: Option<usize>) {
         let Transfer { link, takes_us, made_us, .. } = transfer;
         let (free_us, before) = self.link_free[link];
         let queued = free_us > made_us;
-        let (start_us, cause) = if queued { (free_us, before) } else { (made_us, Some(cause)) };
+        let (start_us, cause) = if queued { (free_us, before) } else { (made_us, cause) };
         let end_us = start_us + takes_us;
         let node = self.out.nodes.len();
         let rank = self.costs.links[link].0;
@@ -262,14 +312,14 @@ impl<'a> Run<'a> {
         self.events.push(Reverse((end_us.to_bits(), Event::Arrived { node })));
     }
 
-    fn send_ties(&mut self, rank: usize, cargo: Cargo, cause: usize, now: f64) {
+    fn send_ties(&mut self, rank: usize, cargo: Cargo, cause: Option<usize>, now: f64) {
+        let Some(action) = cause.map(|node| self.out.nodes[node].action) else { return };
         for tie in &self.costs.ties {
             let (sender, (link, takes_us)) = match cargo {
                 Cargo::TiedGradient => (tie.follower, tie.gradient),
                 _ => (tie.owner, tie.weights),
             };
             if sender == rank {
-                let action = self.out.nodes[cause].action;
                 let kind = match cargo {
                     Cargo::TiedGradient => ActionKind::SendBackward,
                     _ => ActionKind::SendForward,
@@ -312,7 +362,11 @@ impl<'a> Run<'a> {
         waiting.missing = waiting.missing.saturating_sub(1);
         waiting.ready = waiting.ready.latest(ready);
         waiting.arrived_bytes = waiting.arrived_bytes.saturating_add(bytes);
-        if waiting.missing == 0 {
+        if action.stage.abs_diff(stage) == 1 {
+            waiting.from_neighbour += 1;
+            waiting.neighbour_ready = waiting.neighbour_ready.latest(ready);
+        }
+        if waiting.missing == 0 || self.explicit {
             self.to_start.push_back(self.costs.stages[stage].rank);
         }
     }

@@ -49,6 +49,10 @@ pub(super) struct RankState {
     /// When it last became free, µs, and with which node.
     pub(super) free_us: f64,
     pub(super) last: Option<usize>,
+    /// The last that came of what it has received by name since it last began to compute.
+    pub(super) received: Ready,
+    /// Whether it has sent the gradients of weights tied to another rank's.
+    pub(super) ties_sent: bool,
     /// Gradients of tied weights that its optimizer step still waits for.
     pub(super) ties_missing: usize,
     pub(super) tie_ready: Ready,
@@ -85,6 +89,9 @@ pub(super) struct Waiting {
     pub(super) ready: Ready,
     /// Bytes that have arrived and are not used yet.
     pub(super) arrived_bytes: u64,
+    /// How many of them came from the stage next to it, and the last of those.
+    pub(super) from_neighbour: usize,
+    pub(super) neighbour_ready: Ready,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
