@@ -28,6 +28,7 @@ mod critical;
 mod run;
 mod state;
 mod trace;
+mod transfers;
 
 use serde::{Deserialize, Serialize};
 

@@ -3,25 +3,25 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::state::{Cargo, Event, Node, Outcome, RankState, Ready, Transfer, Waiting};
-use crate::costs::{PipelineCosts, Route};
+use super::state::{Cargo, Event, Node, Outcome, RankState, Ready, Waiting};
+use crate::costs::PipelineCosts;
 use crate::{Action, ActionKind, MemorySample, PlanError, Schedule};
 
 pub(super) struct Run<'a> {
-    costs: &'a PipelineCosts,
-    schedule: &'a Schedule,
-    micro_batches: usize,
+    pub(super) costs: &'a PipelineCosts,
+    pub(super) schedule: &'a Schedule,
+    pub(super) micro_batches: usize,
     /// Whether memory over time is wanted.
-    record: bool,
+    pub(super) record: bool,
     /// Whether the schedule says when to send and receive between neighbouring stages.
-    explicit: bool,
-    events: BinaryHeap<Reverse<(u64, Event)>>,
-    forwards: Vec<Waiting>,
-    backwards: Vec<Waiting>,
+    pub(super) explicit: bool,
+    pub(super) events: BinaryHeap<Reverse<(u64, Event)>>,
+    pub(super) forwards: Vec<Waiting>,
+    pub(super) backwards: Vec<Waiting>,
     /// When each link is free again, µs, and after which node.
-    link_free: Vec<(f64, Option<usize>)>,
-    to_start: VecDeque<usize>,
-    out: Outcome,
+    pub(super) link_free: Vec<(f64, Option<usize>)>,
+    pub(super) to_start: VecDeque<usize>,
+    pub(super) out: Outcome,
 }
 
 impl<'a> Run<'a> {
@@ -116,7 +116,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn cell(&self, action: Action) -> usize {
+    pub(super) fn cell(&self, action: Action) -> usize {
         action.stage * self.micro_batches + action.micro_batch
     }
 
@@ -181,45 +181,6 @@ impl<'a> Run<'a> {
         node
     }
 
-    /// A transfer by name takes the rank no time: a send puts what the stage has computed on its
-    /// link, a receive waits until everything from the neighbouring stage has arrived.
-    fn try_transfer(&mut self, rank: usize, action: Action, now: f64) {
-        use ActionKind::{RecvForward, SendForward};
-        let Action { stage, kind, .. } = action;
-        let (before, after) = (stage.wrapping_sub(1), stage + 1);
-        let routes = |from: usize, to: usize| {
-            let stage = &self.costs.stages[from];
-            let routes = if to > from { &stage.outputs } else { &stage.input_grads };
-            routes.iter().filter(move |route| route.stage == to)
-        };
-        if matches!(kind, ActionKind::SendForward | ActionKind::SendBackward) {
-            let to = if kind == SendForward { after } else { before };
-            let state = &self.out.ranks[rank];
-            let cause =
-                if state.received.at_us > state.free_us { state.received.node } else { state.last };
-            for route in routes(stage, to) {
-                let Some(link) = route.link else { continue };
-                let (bytes, takes_us) = (route.bytes, route.transfer_us);
-                let cargo = Cargo::ForStage(to);
-                self.send(action, Transfer { link, bytes, cargo, takes_us, made_us: now }, cause);
-            }
-        } else {
-            let (from, table) = if kind == RecvForward {
-                (before, &self.forwards)
-            } else {
-                (after, &self.backwards)
-            };
-            let waiting = &table[self.cell(action)];
-            if waiting.from_neighbour < routes(from, stage).count() {
-                return;
-            }
-            let received = &mut self.out.ranks[rank].received;
-            *received = received.latest(waiting.neighbour_ready);
-        }
-        self.out.ranks[rank].next += 1;
-        self.to_start.push_back(rank);
-    }
-
     fn try_optimizer(&mut self, rank: usize, now: f64) {
         if !std::mem::replace(&mut self.out.ranks[rank].ties_sent, true) {
             let last = self.out.ranks[rank].last;
@@ -270,104 +231,19 @@ impl<'a> Run<'a> {
             ActionKind::Backward | ActionKind::InputGrad => &stage.input_grads[..],
             _ => &[],
         };
+        // The way to the neighbouring stage is the first. Where it has a link and the schedule names
+        // its transfers, there is a send to wait for.
+        let later = self.explicit && routes.first().is_some_and(|route| route.link.is_some());
         for route in routes {
-            self.pass_on(rank, action, *route, node, now);
+            self.pass_on(rank, action, *route, node, now, later);
         }
         self.out.ranks[rank].next += 1;
-    }
-
-    /// Hands a tensor to a stage: at once on the same rank, else through the link.
-    fn pass_on(&mut self, rank: usize, action: Action, route: Route, node: usize, now: f64) {
-        let Route { stage, bytes, transfer_us: takes_us, link } = route;
-        let Some(link) = link else {
-            let ready = Ready { at_us: now, made_us: now, node: Some(node) };
-            return self.deliver(action, stage, 0, ready);
-        };
-        let kind = match action.kind {
-            ActionKind::Forward => ActionKind::SendForward,
-            _ => ActionKind::SendBackward,
-        };
-        self.out.ranks[rank].ledger.buffer(bytes);
-        if self.explicit && stage.abs_diff(action.stage) == 1 {
-            return;
-        }
-        let cargo = Cargo::ForStage(stage);
-        let transfer = Transfer { link, bytes, cargo, takes_us, made_us: now };
-        self.send(Action { kind, ..action }, transfer, Some(node));
-    }
-
-    /// Puts a transfer on its link, behind those that came first.
-    fn send(&mut self, action: Action, transfer: Transfer, cause: Option<usize>) {
-        let Transfer { link, takes_us, made_us, .. } = transfer;
-        let (free_us, before) = self.link_free[link];
-        let queued = free_us > made_us;
-        let (start_us, cause) = if queued { (free_us, before) } else { (made_us, cause) };
-        let end_us = start_us + takes_us;
-        let node = self.out.nodes.len();
-        let rank = self.costs.links[link].0;
-        let transfer = Some(transfer);
-        self.out.nodes.push(Node { action, rank, transfer, start_us, end_us, cause });
-        self.link_free[link] = (end_us, Some(node));
-        self.out.link_busy_us[link] += takes_us;
-        self.events.push(Reverse((end_us.to_bits(), Event::Arrived { node })));
-    }
-
-    fn send_ties(&mut self, rank: usize, cargo: Cargo, cause: Option<usize>, now: f64) {
-        let Some(action) = cause.map(|node| self.out.nodes[node].action) else { return };
-        for tie in &self.costs.ties {
-            let (sender, (link, takes_us)) = match cargo {
-                Cargo::TiedGradient => (tie.follower, tie.gradient),
-                _ => (tie.owner, tie.weights),
-            };
-            if sender == rank {
-                let kind = match cargo {
-                    Cargo::TiedGradient => ActionKind::SendBackward,
-                    _ => ActionKind::SendForward,
-                };
-                let bytes = tie.bytes;
-                let transfer = Transfer { link, bytes, cargo, takes_us, made_us: now };
-                self.send(Action { kind, ..action }, transfer, cause);
-            }
-        }
-    }
-
-    fn arrive(&mut self, node: usize, now: f64) {
-        let Node { action, rank, transfer, .. } = self.out.nodes[node];
-        let Some(Transfer { link, bytes, cargo, made_us, .. }) = transfer else { return };
-        let to_rank = self.costs.links[link].1;
-        let ready = Ready { at_us: now, made_us, node: Some(node) };
-        match cargo {
-            Cargo::ForStage(stage) => {
-                self.out.ranks[rank].ledger.drop_buffer(bytes);
-                self.out.ranks[to_rank].ledger.buffer(bytes);
-                self.deliver(action, stage, bytes, ready);
-            }
-            Cargo::TiedGradient => {
-                let owner = &mut self.out.ranks[to_rank];
-                owner.ties_missing = owner.ties_missing.saturating_sub(1);
-                owner.tie_ready = owner.tie_ready.latest(ready);
-                self.to_start.push_back(to_rank);
-            }
-            // They keep nobody waiting but the next step.
-            Cargo::TiedWeights => {}
-        }
-    }
-
-    /// An input of a stage is there.
-    fn deliver(&mut self, action: Action, stage: usize, bytes: u64, ready: Ready) {
-        let cell = stage * self.micro_batches + action.micro_batch;
-        let forward = matches!(action.kind, ActionKind::Forward | ActionKind::SendForward);
-        let table = if forward { &mut self.forwards } else { &mut self.backwards };
-        let waiting = &mut table[cell];
-        waiting.missing = waiting.missing.saturating_sub(1);
-        waiting.ready = waiting.ready.latest(ready);
-        waiting.arrived_bytes = waiting.arrived_bytes.saturating_add(bytes);
-        if action.stage.abs_diff(stage) == 1 {
-            waiting.from_neighbour += 1;
-            waiting.neighbour_ready = waiting.neighbour_ready.latest(ready);
-        }
-        if waiting.missing == 0 || self.explicit {
-            self.to_start.push_back(self.costs.stages[stage].rank);
+        // Sends that follow come with the end, not with the next beginning.
+        let sends = [ActionKind::SendForward, ActionKind::SendBackward];
+        while let Some(&next) = self.schedule.ranks[rank].get(self.out.ranks[rank].next)
+            && sends.contains(&next.kind)
+        {
+            self.try_transfer(rank, next, now);
         }
     }
 

@@ -46,8 +46,8 @@ pub(crate) fn plan(places: &[usize], rows: &[&str], m: usize) -> Plan {
     Plan::new("hand", places.iter().enumerate().map(stage).collect(), schedule, m)
 }
 
-fn link(latency_us: f64, bytes_per_us: f64) -> Option<LinkCost> {
-    Some(LinkCost { latency_us, bytes_per_us })
+fn link(latency_us: f64, bytes_per_us: f64) -> LinkCost {
+    LinkCost { latency_us, bytes_per_us }
 }
 
 fn idle(simulation: &Simulation, rank: usize) -> [f64; 4] {
@@ -70,7 +70,7 @@ fn two_stages_two_micro_batches_and_a_slow_link() {
     //   d1:      1F0 35–45, 1B0 45–65, 1F1 65–75, 1B1 75–95
     //   1→0: B0 65–90, B1 95–120; so 0B0 is 90–110 and 0B1 120–140.
     let mut profile = profile(2, 2, 2);
-    profile.default_link = link(5.0, 2.0);
+    profile.default_link = Some(link(5.0, 2.0));
     let plan = plan(&[0, 1], &["0F0 0F1 0B0 0B1", "1F0 1B0 1F1 1B1"], 2);
     let (simulation, trace) = simulate_traced(&profile, &plan).unwrap();
     assert_eq!(simulation.step_us, 140.0);
@@ -181,7 +181,7 @@ fn a_skip_is_a_transfer_of_its_own() {
 fn both_ends_of_a_skip_on_one_rank_move_nothing() {
     let mut profile = profile(3, 2, 1);
     profile.model.layers[0].skips_to = vec!["l2".into()];
-    profile.default_link = link(7.0, 8.0);
+    profile.default_link = Some(link(7.0, 8.0));
     // Stages 0 and 2 on d0: 0F 0–10, 12 to d1, 1F 22–32, 12 back, 2F 44–54, 2B 54–74, …
     let plan = plan(&[0, 1, 0], &["0F0 2F0 2B0 0B0", "1F0 1B0"], 1);
     let simulation = simulate(&profile, &plan).unwrap();
@@ -198,7 +198,7 @@ fn tied_weights_go_there_and_back() {
     //   d0's optimizer waits for it: 145–148. The weights come back 148–203.
     let mut profile = profile(2, 2, 1);
     profile.model.layers[1].tied_to = Some("l0".into());
-    profile.default_link = link(5.0, 2.0);
+    profile.default_link = Some(link(5.0, 2.0));
     profile.devices[0].optimizer_us = OptimizerTime::Layers(vec![3.0, 100.0]);
     profile.devices[1].optimizer_us = OptimizerTime::Device(7.0);
     let plan = plan(&[0, 1], &["0F0 0B0", "1F0 1B0"], 1);
@@ -244,7 +244,7 @@ fn an_optimizer_step_follows_the_last_action_of_its_device() {
 fn links_are_served_in_the_order_of_arrival_and_not_of_use() {
     // A transfer takes 30 + 40 ÷ 8 = 35 µs, the forwards 10, so the second and third queue.
     let mut profile = profile(2, 2, 3);
-    profile.default_link = link(30.0, 8.0);
+    profile.default_link = Some(link(30.0, 8.0));
     let plan = plan(&[0, 1], &["0F2 0F1 0F0 0B2 0B1 0B0", "1F2 1F1 1F0 1B2 1B1 1B0"], 3);
     let (_, trace) = simulate_traced(&profile, &plan).unwrap();
     let of_link = |action: Action| {

@@ -2,6 +2,7 @@
 //! hand, closed forms, invariants, and numbers nobody would write.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::float_cmp, reason = "whole numbers of µs are exact")]
 
 mod by_hand;
 mod closed_forms;

@@ -46,13 +46,13 @@ pub(crate) struct Step {
     pub(crate) moves: Vec<Move>,
     /// Inputs from the same rank: maker and user.
     handed: Vec<(usize, usize)>,
-    pub(crate) step_us: f64,
+    pub(crate) length_us: f64,
 }
 
 impl Step {
     pub(crate) fn of(profile: &Profile, plan: &Plan) -> Self {
         let mut step =
-            Self { works: Vec::new(), moves: Vec::new(), handed: Vec::new(), step_us: 0.0 };
+            Self { works: Vec::new(), moves: Vec::new(), handed: Vec::new(), length_us: 0.0 };
         step.list_works(profile, plan);
         step.list_moves(profile, plan);
         // Each round settles at least the earliest thing that was wrong.
@@ -60,7 +60,7 @@ impl Step {
         let settled = (0..rounds).any(|_| !step.put_right());
         assert!(settled, "the oracle does not settle");
         let ends = step.works.iter().map(|w| w.end).chain(step.moves.iter().map(|m| m.end));
-        step.step_us = ends.fold(0.0, f64::max);
+        step.length_us = ends.fold(0.0, f64::max);
         step
     }
 
@@ -228,7 +228,7 @@ impl Step {
             idle[2] += made - free_us;
             idle[3] += waited - (made - free_us);
         }
-        idle[1] = self.step_us - free.unwrap();
+        idle[1] = self.length_us - free.unwrap();
         idle
     }
 }
@@ -258,7 +258,7 @@ fn link_us(profile: &Profile, plan: &Plan, ranks: (usize, usize), bytes: u64) ->
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn the_simulator_says_what_the_oracle_says(
@@ -274,7 +274,7 @@ proptest! {
         let plan = random::plan(&mut dice, &profile, ranks, stages);
         let oracle = Step::of(&profile, &plan);
         let (simulation, trace) = simulate_traced(&profile, &plan).unwrap();
-        prop_assert_eq!(simulation.step_us, oracle.step_us);
+        prop_assert_eq!(simulation.step_us, oracle.length_us);
         for (rank, device) in simulation.devices.iter().enumerate() {
             let idle = device.idle_us;
             let idle = [idle.warm_up_us, idle.drain_us, idle.neighbour_us, idle.link_us];
