@@ -14,6 +14,8 @@
 //! ```
 
 mod action;
+pub mod auto;
+pub mod compare;
 pub mod costs;
 mod device;
 mod error;

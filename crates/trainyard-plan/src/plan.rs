@@ -4,7 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::json::{self, sum_of_micros};
 use crate::simulate::{self, IdleTime, Simulation};
-use crate::{MemoryUse, PlanError, Profile, Schedule};
+use crate::{Action, ActionKind, MemoryUse, PlanError, Profile, Schedule};
+
+/// Says that a plan is not run as its schedule's author meant it.
+pub(crate) const MERGED_NOTE: &str = "the schedule splits the backward into I and W; the engine runs both at once, as a full B where I \
+     stands, and so does this plan";
 
 /// Whether a stage keeps its activations or computes them again in the backward.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +138,16 @@ impl Plan {
             micro_batches,
             notes: Vec::new(),
             predicted: None,
+        }
+    }
+
+    /// What the engine runs of a schedule with split backwards: the whole backward where its first
+    /// half stands. A note says so.
+    pub fn merge_backward(&mut self) {
+        let halves = |action: &Action| action.kind == ActionKind::WeightGrad;
+        if self.schedule.ranks.iter().flatten().any(halves) {
+            self.schedule = self.schedule.merged();
+            self.notes.push(MERGED_NOTE.to_owned());
         }
     }
 

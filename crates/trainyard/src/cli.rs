@@ -28,14 +28,20 @@ enum Command {
     Demo(commands::demo::Demo),
     /// List the devices of this machine
     Devices(Devices),
-    /// Say which layers would go where, and what that needs
+    /// Find which layers go where, and say what that takes
     Plan(commands::plan::PlanCommand),
+    /// Measure what the layers cost on the devices, for plans that hold
+    Measure(commands::measure::MeasureCommand),
+    /// Say what a step of a plan or schedule would take, without running it
+    Simulate(commands::simulate::SimulateCommand),
     /// Train what a run file describes
     Train(commands::train::Train),
     /// Go on with a training that was stopped
     Resume(commands::train::Resume),
     /// Let a trained language model write
     Generate(commands::generate::Generate),
+    /// Put what a run took beside what was predicted
+    Compare(commands::compare::CompareCommand),
     /// Write what every device did as a trace for Perfetto
     Trace(commands::trace::TraceCommand),
     /// Measure this machine
@@ -124,6 +130,9 @@ pub fn main() -> ExitCode {
                 .map(|()| ExitCode::SUCCESS)
         }
         Command::Plan(plan) => commands::plan::run(&plan).map(|()| ExitCode::SUCCESS),
+        Command::Measure(measure) => commands::measure::run(&measure).map(|()| ExitCode::SUCCESS),
+        Command::Simulate(it) => commands::simulate::run(&it).map(|()| ExitCode::SUCCESS),
+        Command::Compare(compare) => commands::compare::run(&compare).map(|()| ExitCode::SUCCESS),
         Command::Train(train) => commands::train::run(&train),
         Command::Resume(resume) => commands::train::resume(&resume),
         Command::Generate(generate) => {

@@ -34,13 +34,21 @@ pub enum RunError {
     /// A plan, schedule, profile or journal line that is not sound, or a plan that does not fit.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// A plan file that is not sound, or not one for this run.
-    #[error("the plan {path} cannot be used: {error}", path = .path.display())]
+    /// A plan, profile or schedule file that is not sound, or not one for this run.
+    #[error("{path} cannot be used: {error}", path = .path.display())]
     PlanFile {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         error: PlanError,
+    },
+    /// A file that is not what it should be.
+    #[error("{path}: {reason}", path = .path.display())]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A device, a worker or a checkpoint.
     #[error(transparent)]

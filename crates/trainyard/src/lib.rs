@@ -5,11 +5,13 @@
 //! makes the plan, [`train`] runs the steps and writes what happens into the [`run_dir`] by way of
 //! the [`journal`]. To add a command: a file in [`commands`] and a line in [`cli`].
 
+mod cache;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod data;
 pub mod error;
+mod files;
 mod interrupt;
 pub mod journal;
 mod learning_rate;

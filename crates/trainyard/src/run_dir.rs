@@ -1,7 +1,8 @@
 //! `runs/<name>/`: everything one training leaves behind.
 //!
 //! ```text
-//! run.toml  plan.json  journal.jsonl  trace.json   what was run, and what happened
+//! run.toml  profile.json  plan.json                what was run, and from which costs
+//! predicted-trace.json  journal.jsonl  trace.json  what was predicted, and what happened
 //! checkpoints/step-000500/                         weights and optimizer after a step
 //! latest                                           "checkpoints/step-000500": the newest whole one
 //! .lock                                            held by the training that writes here
@@ -27,6 +28,8 @@ const RUN_FILE: &str = "run.toml";
 const PLAN: &str = "plan.json";
 const JOURNAL: &str = "journal.jsonl";
 const TRACE: &str = "trace.json";
+const PREDICTED_TRACE: &str = "predicted-trace.json";
+const PROFILE: &str = "profile.json";
 const CHECKPOINTS: &str = "checkpoints";
 const LATEST: &str = "latest";
 const LOCK: &str = ".lock";
@@ -102,7 +105,19 @@ impl RunDir {
         self.path.join(JOURNAL)
     }
 
-    /// The trace, for Perfetto.
+    /// The trace of one step, as predicted.
+    #[must_use]
+    pub fn predicted_trace(&self) -> PathBuf {
+        self.path.join(PREDICTED_TRACE)
+    }
+
+    /// What the layers cost on the devices, as the run was planned with.
+    #[must_use]
+    pub fn profile(&self) -> PathBuf {
+        self.path.join(PROFILE)
+    }
+
+    /// The trace of the last steps, as measured.
     #[must_use]
     pub fn trace(&self) -> PathBuf {
         self.path.join(TRACE)

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use trainyard_engine::{EngineError, Measured, Pipeline, StepResult, checkpoint};
 use trainyard_plan::journal::{Header, HeaderDevice, Record, State};
-use trainyard_plan::{Plan, Trace, chrome};
+use trainyard_plan::{Plan, Profile, Trace, chrome, simulate};
 
 use crate::cli::Output;
 use crate::error::RunError;
@@ -64,7 +64,7 @@ struct Training<'a> {
 /// stay as they are.
 pub fn train(
     yard: &Yard,
-    plan: &Plan,
+    (plan, costs): (&Plan, &Profile),
     directory: &RunDir,
     resume: bool,
     output: Output,
@@ -75,7 +75,7 @@ pub fn train(
     let first_step = checkpoint.as_ref().map_or(0, |(step, _)| *step);
     let mut journal = JournalWriter::open(&directory.journal())?;
     if checkpoint.is_none() {
-        write_settings(yard, plan, directory)?;
+        write_settings(yard, plan, costs, directory)?;
     }
     let header = header(yard, plan, first_step);
     journal.write(&Record::Header(header.clone()))?;
@@ -84,7 +84,7 @@ pub fn train(
     if output == Output::Json {
         progress.record(&Record::Header(header.clone()));
     }
-    let pipeline = match yard.start(plan) {
+    let pipeline = match yard.start(plan, costs) {
         Ok(pipeline) => pipeline,
         Err(error) => {
             let failed = state_record(started, State::Failed, first_step, &error.to_string());
@@ -111,7 +111,7 @@ pub fn train(
         // The run's settings are replaced once the checkpoint has shown that it goes with them.
         Some((step, path)) => training
             .load(step, &path)
-            .and_then(|()| write_settings(yard, plan, directory))
+            .and_then(|()| write_settings(yard, plan, costs, directory))
             .and_then(|()| training.run(&interrupt)),
         None => training.run(&interrupt),
     };
@@ -317,9 +317,14 @@ pub fn read_state(path: &std::path::Path) -> Result<CheckpointState, EngineError
     })
 }
 
-/// The run file as resolved, and the plan. Together they are the run: a plan that came from
-/// elsewhere is from now on the one in the run directory.
-fn write_settings(yard: &Yard, plan: &Plan, directory: &RunDir) -> Result<(), RunError> {
+/// The run file as resolved, the plan, and what is predicted of it. Together they are the run: a
+/// plan that came from elsewhere is from now on the one in the run directory.
+fn write_settings(
+    yard: &Yard,
+    plan: &Plan,
+    costs: &Profile,
+    directory: &RunDir,
+) -> Result<(), RunError> {
     let mut config = yard.config.clone();
     if let Some(path) = &mut config.pipeline.plan {
         *path = std::path::absolute(directory.plan())
@@ -327,6 +332,10 @@ fn write_settings(yard: &Yard, plan: &Plan, directory: &RunDir) -> Result<(), Ru
     }
     let text = serde_json::to_string_pretty(plan).map_err(|e| RunError::config(e.to_string()))?;
     write_atomic(&directory.plan(), text.as_bytes())?;
+    let text = serde_json::to_string_pretty(costs).map_err(|e| RunError::config(e.to_string()))?;
+    write_atomic(&directory.profile(), text.as_bytes())?;
+    let (_, trace) = simulate::simulate_traced(costs, plan)?;
+    write_atomic(&directory.predicted_trace(), chrome::to_string(&trace).as_bytes())?;
     write_atomic(&directory.run_file(), config.to_toml()?.as_bytes())
 }
 

@@ -1,20 +1,23 @@
 //! Makes up the yard: from a run file to data, model, devices and plan.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::TensorData;
-use trainyard_engine::{AdamW, Device, MicroBatch, Model, Options, Pipeline, measure};
+use trainyard_engine::{AdamW, MicroBatch, Model, Options, Pipeline};
 use trainyard_models::registry::{self, ModelOptions};
-use trainyard_plan::planner::{self, PlanRequest};
-use trainyard_plan::{DeviceProfile, ModelProfile, Plan, PlanError};
+use trainyard_plan::planner::{self, PlanRequest, Planned};
+use trainyard_plan::{ModelProfile, Plan, PlanError, Profile, simulate};
 
 use crate::config::{RecomputeChoice, RunConfig};
 use crate::data::rows::{RowBatch, RowTask};
 use crate::data::{CharText, TextDataset, TokenBatch, builtin_text};
 use crate::error::RunError;
+use crate::files::read_plan;
 use devices::devices;
 pub use devices::{YardDevice, default_devices};
 
+mod costs;
 mod devices;
 
 /// What a model learns from.
@@ -73,109 +76,101 @@ impl Yard {
         Ok(Self { config, data, model, profile, devices })
     }
 
-    /// The plan of the run file, or the one the planner makes.
+    /// The plan of the run file, or the best one that the planner finds; with what is predicted of
+    /// it.
     ///
     /// # Errors
     /// [`trainyard_plan::PlanError::DoesNotFit`] when the devices are too small; whatever is wrong
     /// with a plan file.
-    pub fn plan(&mut self) -> Result<Plan, RunError> {
-        if let Some(path) = &self.config.pipeline.plan {
-            let text =
-                std::fs::read_to_string(path).map_err(RunError::io("read the plan", path))?;
-            let unusable = |error| RunError::PlanFile { path: path.clone(), error };
-            let plan = Plan::from_json(&text).map_err(unusable)?;
-            plan.check(self.profile.layers.len()).map_err(unusable)?;
-            if plan.model != self.profile.name {
-                let (made_for, model) = (&plan.model, &self.profile.name);
-                let reason = format!("it was made for a {made_for}, this run trains a {model}");
-                return Err(unusable(PlanError::BadPlan { reason }));
+    pub fn plan(&self, costs: &Profile) -> Result<Plan, RunError> {
+        match &self.config.pipeline.plan {
+            Some(path) => self.plan_of_file(path, costs),
+            None => {
+                let best = self.planned(costs)?.candidates.into_iter().next();
+                let best = best.ok_or_else(|| RunError::config("the planner found no plan"))?;
+                Ok(best.plan)
             }
-            if plan.micro_batches != self.config.train.micro_batches {
-                return Err(RunError::BadValue {
-                    key: "train.micro_batches".to_owned(),
-                    value: self.config.train.micro_batches.to_string(),
-                    must: format!("{}, as {} says", plan.micro_batches, path.display()),
-                });
-            }
-            return Ok(plan);
         }
-        let devices = self.device_profiles()?;
-        Ok(planner::proportional(&PlanRequest {
-            model: &self.profile,
-            devices: &devices,
+    }
+
+    fn plan_of_file(&self, path: &Path, costs: &Profile) -> Result<Plan, RunError> {
+        let unusable = |error| RunError::PlanFile { path: path.to_owned(), error };
+        let mut plan = read_plan(path)?;
+        plan.check(self.profile.layers.len()).map_err(unusable)?;
+        if plan.model != self.profile.name {
+            let (made_for, model) = (&plan.model, &self.profile.name);
+            let reason = format!("it was made for a {made_for}, this run trains a {model}");
+            return Err(unusable(PlanError::BadPlan { reason }));
+        }
+        if plan.micro_batches != self.config.train.micro_batches {
+            return Err(RunError::BadValue {
+                key: "train.micro_batches".to_owned(),
+                value: self.config.train.micro_batches.to_string(),
+                must: format!("{}, as {} says", plan.micro_batches, path.display()),
+            });
+        }
+        plan.merge_backward();
+        plan.predicted(costs).map_err(unusable)
+    }
+
+    /// The plans that the run file's settings allow, the best first.
+    ///
+    /// # Errors
+    /// [`PlanError::DoesNotFit`] when the devices are too small.
+    pub fn planned(&self, costs: &Profile) -> Result<Planned, PlanError> {
+        planner::plan(&self.plan_request(costs))
+    }
+
+    /// What the run file asks of the planner.
+    pub fn plan_request<'a>(&'a self, costs: &'a Profile) -> PlanRequest<'a> {
+        PlanRequest {
             schedule: self.config.pipeline.schedule.text(),
-            micro_batches: self.config.train.micro_batches,
             recompute: match self.config.pipeline.recompute {
                 RecomputeChoice::Auto => planner::RecomputeChoice::Auto,
                 RecomputeChoice::None => planner::RecomputeChoice::None,
                 RecomputeChoice::Full => planner::RecomputeChoice::Full,
             },
-        })?)
-    }
-
-    /// The devices as the planner sees them. Speeds are measured where nobody gave them and the
-    /// devices are unlike.
-    ///
-    /// # Errors
-    /// When a device cannot be opened to be measured.
-    pub fn device_profiles(&mut self) -> Result<Vec<DeviceProfile>, RunError> {
-        let first = self.devices.first().map(|d| (d.hardware.adapter.clone(), d.threads));
-        let alike =
-            self.devices.iter().all(|d| Some((d.hardware.adapter.clone(), d.threads)) == first);
-        for device in &mut self.devices {
-            if device.speed.is_none() {
-                let measure = || measure::relative_speed(&device.hardware, device.threads);
-                device.speed = Some(if alike { 1.0 } else { measure()? });
-            }
+            // The engine runs both halves at once.
+            split_backward: false,
+            ..PlanRequest::new(costs)
         }
-        let profile = |device: &YardDevice| DeviceProfile {
-            id: device.id.clone(),
-            memory_bytes: device.budget_bytes,
-            speed: device.speed.unwrap_or(1.0),
-        };
-        Ok(self.devices.iter().map(profile).collect())
     }
 
     /// Opens the devices that a plan uses and puts the model on them.
     ///
     /// # Errors
     /// When the plan does not fit, before anything is opened or allocated; when a device fails.
-    pub fn start(&self, plan: &Plan) -> Result<Pipeline, RunError> {
-        self.check_fit(plan)?;
-        let used = |device: &&YardDevice| plan.stages.iter().any(|stage| stage.device == device.id);
-        let opened = self.devices.iter().filter(used).map(|device| {
-            Device::open(&device.id, &device.hardware, device.budget_bytes, device.threads)
-        });
-        let opened = opened.collect::<Result<Vec<_>, _>>()?;
+    pub fn start(&self, plan: &Plan, costs: &Profile) -> Result<Pipeline, RunError> {
+        self.check_fit(plan, costs)?;
+        let used = |device: &YardDevice| plan.stages.iter().any(|stage| stage.device == device.id);
+        let opened = self.open_devices(used)?;
         let train = &self.config.train;
         let options = Options {
             seed: train.seed,
-            optimizer: AdamW {
-                beta1: train.beta1,
-                beta2: train.beta2,
-                epsilon: train.epsilon,
-                weight_decay: train.weight_decay,
-            },
+            optimizer: self.optimizer(),
             clip: (train.clip > 0.0).then_some(train.clip),
             rows: self.config.rows_of_micro_batch(),
         };
-        Ok(Pipeline::distribute(Arc::clone(&self.model), plan, opened, options)?)
+        let model = Arc::clone(&self.model);
+        Ok(Pipeline::distribute_profiled(model, plan, opened, options, Some(costs))?)
+    }
+
+    fn optimizer(&self) -> AdamW {
+        let train = &self.config.train;
+        AdamW {
+            beta1: train.beta1,
+            beta2: train.beta2,
+            epsilon: train.epsilon,
+            weight_decay: train.weight_decay,
+        }
     }
 
     /// Whether a plan fits the devices' budgets; nothing is opened for the answer.
     ///
     /// # Errors
     /// [`trainyard_plan::PlanError::DoesNotFit`] with every device's need, budget and deficit.
-    pub fn check_fit(&self, plan: &Plan) -> Result<(), RunError> {
-        let offered = self.devices.iter().map(|device| DeviceProfile {
-            id: device.id.clone(),
-            memory_bytes: device.budget_bytes,
-            speed: 1.0,
-        });
-        let offered: Vec<_> = offered.collect();
-        let fit =
-            trainyard_plan::memory::check(&self.profile, &plan.stages, &plan.schedule, &offered);
-        match (fit, &self.config.pipeline.plan) {
+    pub fn check_fit(&self, plan: &Plan, costs: &Profile) -> Result<(), RunError> {
+        match (simulate::check_memory(costs, plan), &self.config.pipeline.plan) {
             (Ok(_), _) => Ok(()),
             // Somebody's file names devices or layers that are not there.
             (Err(error @ PlanError::BadPlan { .. }), Some(path)) => {

@@ -9,8 +9,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use trainyard_engine::discover::{self, ListOptions};
 use trainyard_plan::memory::human_bytes;
-use trainyard_plan::planner::{RecomputeChoice, fits_alone};
-use trainyard_plan::{ComputeProbe, TraceDevice, text};
+use trainyard_plan::{ComputeProbe, Plan, Recompute, Schedule, Stage, TraceDevice, simulate, text};
 
 use super::generate::Writer;
 use super::{devices, plan};
@@ -59,8 +58,10 @@ pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
     let mut yard = Yard::make_up(config)?;
     squeeze(&mut yard)?;
     heading(out, output, "The plan")?;
-    let plan = yard.plan()?;
-    plan::print(out, &mut yard, &plan).map_err(closed)?;
+    let costs = yard.costs()?;
+    let planned = yard.planned(&costs)?;
+    plan::print(out, &planned).map_err(closed)?;
+    let plan = yard.plan(&costs)?;
     writeln!(
         out,
         "\nThe budgets above are made up, so that the model fits on no device alone. Real ones come from the devices."
@@ -69,7 +70,7 @@ pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
 
     heading(out, output, "The training")?;
     let run = RunDir::create(&yard.config.run.dir, true)?;
-    let outcome = train(&yard, &plan, &run, false, output)?;
+    let outcome = train(&yard, (&plan, &costs), &run, false, output)?;
     if !outcome.finished {
         return Ok(ExitCode::from(INTERRUPTED));
     }
@@ -80,7 +81,7 @@ pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
     print_memory(out, &outcome.trace.devices, &run).map_err(closed)?;
 
     heading(out, output, "What it writes now")?;
-    let mut pipeline = yard.start(&plan)?;
+    let mut pipeline = yard.start(&plan, &costs)?;
     if let Some((_, checkpoint)) = run.latest()? {
         pipeline.load(&checkpoint)?;
     }
@@ -164,15 +165,16 @@ fn demo_devices() -> Vec<DeviceSection> {
 
 /// Gives every device too little memory for the whole model.
 fn squeeze(yard: &mut Yard) -> Result<(), RunError> {
-    let micro_batches = yard.config.train.micro_batches;
-    for profile in yard.device_profiles()? {
-        let need =
-            fits_alone(&yard.profile, &profile, "1f1b", micro_batches, RecomputeChoice::None)?;
-        let budget = (need.needed_bytes as f64 / TOO_BIG) as u64;
-        let device = yard.devices.iter_mut().find(|device| device.id == profile.id);
-        if let Some(device) = device {
-            device.budget_bytes = budget;
-        }
+    let costs = yard.costs()?;
+    let schedule = Schedule::named("1f1b", 1, costs.micro_batches)?;
+    for device in &mut yard.devices {
+        let layers = (0, costs.model.layers.len());
+        let alone = Stage { device: device.id.clone(), layers, recompute: Recompute::None };
+        let micro_batches = costs.micro_batches;
+        let plan = Plan::new(&costs.model.name, vec![alone], schedule.clone(), micro_batches);
+        let needs = simulate::needs(&costs, &plan)?;
+        let need: u64 = needs.iter().map(|need| need.needed_bytes).sum();
+        device.budget_bytes = (need as f64 / TOO_BIG) as u64;
     }
     Ok(())
 }

@@ -70,8 +70,9 @@ pub fn run(command: &Generate) -> Result<(), RunError> {
     let prompt = encode(&state, &command.prompt)?;
     let mut yard = Yard::for_inference(config, vocabulary.len())?;
     let as_trained = command.sets.sets.is_empty() && directory.plan().is_file();
-    let plan = if as_trained { run_plan(&directory)? } else { yard.plan()? };
-    let mut pipeline = yard.start(&plan)?;
+    let costs = yard.costs()?;
+    let plan = if as_trained { run_plan(&directory)? } else { yard.plan(&costs)? };
+    let mut pipeline = yard.start(&plan, &costs)?;
     directory.explain(step, pipeline.load(&checkpoint))?;
     let context = yard.context().unwrap_or(1);
     let writer = Writer { context, temperature, random: ChaCha8Rng::seed_from_u64(command.seed) };

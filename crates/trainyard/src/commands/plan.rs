@@ -1,25 +1,38 @@
-//! `trainyard plan`: which layers would go where, and what that needs.
+//! `trainyard plan`: which layers go where, and what that takes.
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use clap::Args;
-use trainyard_plan::Plan;
-use trainyard_plan::memory::{self, human_bytes};
-use trainyard_plan::planner::fits_alone;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use trainyard_plan::planner::{
+    self, MicroBatches, Objective, PlanRequest, Planned, RecomputeChoice,
+};
+use trainyard_plan::{Plan, Profile};
 
-use crate::cli::RunFile;
+use super::table::{Align, table, time};
+use crate::cli::Sets;
 use crate::config::RunConfig;
 use crate::error::RunError;
+use crate::files::read_profile;
 use crate::run_dir::write_atomic;
 use crate::yard::Yard;
 
-/// `trainyard plan RUN.toml`
+/// `trainyard plan RUN.toml` and `trainyard plan --profile P`
 #[derive(Debug, Args)]
 pub struct PlanCommand {
+    /// The run file
+    #[arg(value_name = "RUN.toml", required_unless_present = "profile")]
+    file: Option<PathBuf>,
     #[command(flatten)]
-    run: RunFile,
-    /// Print the plan as JSON
+    sets: Sets,
+    /// Plan for these costs, as `trainyard measure` writes them, instead of for a run file
+    #[arg(long, value_name = "PROFILE.json", conflicts_with_all = ["file", "sets"])]
+    profile: Option<PathBuf>,
+    #[command(flatten)]
+    wishes: Wishes,
+    /// Print the plan as JSON; with --top, a list of plans
     #[arg(long)]
     json: bool,
     /// Where to write the plan; plan.json beside the run file unless told otherwise
@@ -27,130 +40,227 @@ pub struct PlanCommand {
     output: Option<PathBuf>,
 }
 
+/// What a plan shall be like.
+#[derive(Debug, Args)]
+struct Wishes {
+    /// A schedule, or auto for the best of all
+    #[arg(long, value_name = "NAME|auto")]
+    schedule: Option<String>,
+    /// Micro-batches a step: a number, or auto for the best
+    #[arg(long, value_name = "M|auto")]
+    micro_batches: Option<Count>,
+    /// Whether stages may, must or must not recompute their activations
+    #[arg(long, value_enum)]
+    recompute: Option<Recompute>,
+    /// What is best
+    #[arg(long, value_enum, default_value = "time")]
+    objective: Goal,
+    /// Show so many plans
+    #[arg(long, value_name = "K", default_value_t = 1)]
+    top: usize,
+    /// Keep a layer (its name or number) on a device
+    #[arg(long, value_name = "LAYER=DEVICE")]
+    lock: Vec<String>,
+    /// Leave a device out
+    #[arg(long, value_name = "DEVICE")]
+    exclude: Vec<String>,
+    /// Leave out schedules that split the backward, which the engine runs as a whole
+    #[arg(long)]
+    whole_backward: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Count {
+    Auto,
+    Number(usize),
+}
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("auto", _) => Ok(Self::Auto),
+            (_, Ok(number)) if number > 0 => Ok(Self::Number(number)),
+            _ => Err("must be a number of at least 1, or auto".to_owned()),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Recompute {
+    Auto,
+    None,
+    Full,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Goal {
+    /// The shortest step
+    Time,
+    /// The smallest largest share of a device's budget
+    Memory,
+    /// The shortest way of one micro-batch, forward and back
+    Latency,
+}
+
 /// Makes the plan, prints it and writes it to a file.
 ///
 /// # Errors
-/// When the run file is wrong, or nothing fits (exit code 3).
+/// When the run file or profile is wrong, or nothing fits (exit code 3).
 pub fn run(command: &PlanCommand) -> Result<(), RunError> {
-    let mut yard = Yard::make_up(RunConfig::load(&command.run.file, &command.run.sets.sets)?)?;
-    let plan = yard.plan()?;
-    yard.check_fit(&plan)?;
-    let text = serde_json::to_string_pretty(&plan).map_err(|e| RunError::config(e.to_string()))?;
-    let path =
-        command.output.clone().unwrap_or_else(|| command.run.file.with_file_name("plan.json"));
+    let planned = match (&command.profile, &command.file) {
+        (Some(path), _) => {
+            let profile = read_profile(path)?;
+            let request = PlanRequest::new(&profile);
+            planner::plan(&command.wishes.put_on(request, &profile)?)?
+        }
+        (None, Some(file)) => {
+            let yard = Yard::make_up(RunConfig::load(file, &command.sets.sets)?)?;
+            let costs = yard.costs()?;
+            planner::plan(&command.wishes.put_on(yard.plan_request(&costs), &costs)?)?
+        }
+        (None, None) => return Err(RunError::config("name a run file, or a profile")),
+    };
+    let best = planned.candidates.first();
+    let best = best.ok_or_else(|| RunError::config("the planner found no plan"))?;
+    let text = json(&best.plan)?;
+    let beside = command.file.as_ref().map(|file| file.with_file_name("plan.json"));
+    let path = command.output.clone().or(beside);
     let out = &mut std::io::stdout();
     let closed = |e| RunError::io("write to", "the terminal")(e);
     // Shown first: whoever cannot write here can still see it.
-    if command.json {
+    if command.json && command.wishes.top > 1 {
+        let plans: Vec<&Plan> = planned.candidates.iter().map(|c| &c.plan).collect();
+        writeln!(out, "{}", json(&Plans { format: "trainyard-plans", version: 1, plans })?)
+            .map_err(closed)?;
+    } else if command.json {
         writeln!(out, "{text}").map_err(closed)?;
-        return write_atomic(&path, text.as_bytes());
+    } else {
+        print(out, &planned).map_err(closed)?;
     }
-    print(out, &mut yard, &plan).map_err(closed)?;
+    let Some(path) = path else { return Ok(()) };
     write_atomic(&path, text.as_bytes())?;
+    if command.json {
+        return Ok(());
+    }
     writeln!(out, "\nwritten to {}", path.display()).map_err(closed)
 }
 
-/// The table of stages with bytes by category, and whether one device alone would do.
+/// What `--top K --json` prints.
+#[derive(Serialize)]
+struct Plans<'a> {
+    format: &'static str,
+    version: u64,
+    plans: Vec<&'a Plan>,
+}
+
+fn json(value: &impl Serialize) -> Result<String, RunError> {
+    serde_json::to_string_pretty(value).map_err(|error| RunError::config(error.to_string()))
+}
+
+impl Wishes {
+    fn put_on<'a>(
+        &'a self,
+        mut request: PlanRequest<'a>,
+        profile: &Profile,
+    ) -> Result<PlanRequest<'a>, RunError> {
+        if let Some(schedule) = &self.schedule {
+            request.schedule = schedule;
+        }
+        match self.micro_batches {
+            None => {}
+            Some(Count::Auto) => request.micro_batches = MicroBatches::Auto,
+            Some(Count::Number(number)) => request.micro_batches = MicroBatches::Count(number),
+        }
+        match self.recompute {
+            None => {}
+            Some(Recompute::Auto) => request.recompute = RecomputeChoice::Auto,
+            Some(Recompute::None) => request.recompute = RecomputeChoice::None,
+            Some(Recompute::Full) => request.recompute = RecomputeChoice::Full,
+        }
+        request.objective = match self.objective {
+            Goal::Time => Objective::Time,
+            Goal::Memory => Objective::Memory,
+            Goal::Latency => Objective::Latency,
+        };
+        request.top = self.top.max(1);
+        request.split_backward &= !self.whole_backward;
+        for lock in &self.lock {
+            let (layer, id) = lock.rsplit_once('=').ok_or_else(|| RunError::BadValue {
+                key: "--lock".to_owned(),
+                value: format!("'{lock}'"),
+                must: "LAYER=DEVICE, such as embed=dgpu".to_owned(),
+            })?;
+            request.locks.push((layer_index(profile, layer)?, device(profile, "--lock", id)?));
+        }
+        for id in &self.exclude {
+            request.excluded.push(device(profile, "--exclude", id)?);
+        }
+        Ok(request)
+    }
+}
+
+fn device(profile: &Profile, key: &str, id: &str) -> Result<usize, RunError> {
+    profile.device_index(id).ok_or_else(|| {
+        let known: Vec<_> = profile.devices.iter().map(|device| device.id.as_str()).collect();
+        RunError::BadValue {
+            key: key.to_owned(),
+            value: format!("'{id}'"),
+            must: format!("a device: {}", known.join(", ")),
+        }
+    })
+}
+
+fn layer_index(profile: &Profile, layer: &str) -> Result<usize, RunError> {
+    let layers = &profile.model.layers;
+    let named = layers.iter().position(|known| known.name == layer);
+    let numbered = || layer.parse().ok().filter(|index| *index < layers.len());
+    named.or_else(numbered).ok_or_else(|| {
+        let [first, last] = [layers.first(), layers.last()]
+            .map(|layer| layer.map_or_else(String::new, |layer| layer.name.clone()));
+        RunError::BadValue {
+            key: "--lock".to_owned(),
+            value: format!("'{layer}'"),
+            must: format!("a layer: {first} … {last}, or its number from 0"),
+        }
+    })
+}
+
+/// The best plan explained, and the others in a table.
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn print(out: &mut impl Write, yard: &mut Yard, plan: &Plan) -> std::io::Result<()> {
-    let parameters = yard.parameters();
-    writeln!(
-        out,
-        "{}: {} weights in {} layers; {} micro-batches under {}\n",
-        plan.model,
-        thousands(parameters),
-        yard.profile.layers.len(),
-        plan.micro_batches,
-        plan.schedule.name
-    )?;
-    let header = [
-        "stage",
-        "device",
-        "layers",
-        "weights",
-        "gradients",
-        "optimizer",
-        "activations",
-        "buffers",
-        "all",
-        "budget",
-        "share of work",
-    ];
+pub fn print(out: &mut impl Write, planned: &Planned) -> std::io::Result<()> {
+    write!(out, "{}", planner::text(&planner::explain(planned)))?;
+    if planned.candidates.len() < 2 {
+        return Ok(());
+    }
+    writeln!(out, "\nthe best {}\n", planned.candidates.len())?;
+    let header = ["", "schedule", "split", "step", "bubble", "fullest device"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    let flops = |range: std::ops::Range<usize>| -> u64 {
-        yard.profile.layers[range].iter().map(|layer| layer.forward_flops).sum()
-    };
-    let all_flops = flops(0..yard.profile.layers.len()).max(1);
-    let uses = memory::of_plan(&yard.profile, &plan.stages, &plan.schedule);
-    for (index, stage) in plan.stages.iter().enumerate() {
-        let (first, end) = stage.layers;
-        let names = &yard.profile.layers;
-        let layers = if end - first == 1 {
-            names[first].name.clone()
-        } else {
-            format!("{} … {}", names[first].name, names[end - 1].name)
+    for (index, candidate) in planned.candidates.iter().enumerate() {
+        let (plan, simulation) = (&candidate.plan, &candidate.simulation);
+        let stage = |stage: &trainyard_plan::Stage| {
+            let recompute = match stage.recompute {
+                trainyard_plan::Recompute::None => "",
+                trainyard_plan::Recompute::Full => " again",
+            };
+            format!("{} [{}, {}){recompute}", stage.device, stage.layers.0, stage.layers.1)
         };
-        let used = uses.iter().find(|(id, _)| *id == stage.device).map(|(_, used)| *used);
-        let used = used.unwrap_or_default();
-        let device = yard.devices.iter().find(|device| device.id == stage.device);
-        let bytes = [
-            used.weights,
-            used.gradients,
-            used.optimizer,
-            used.activations,
-            used.buffers,
-            used.total(),
-        ];
-        let mut row = vec![index.to_string(), stage.device.clone(), layers];
-        row.extend(bytes.map(human_bytes));
-        row.push(device.map_or_else(String::new, |device| human_bytes(device.budget_bytes)));
-        row.push(format!("{:.0} %", 100.0 * flops(first..end) as f64 / all_flops as f64));
-        rows.push(row);
+        let split: Vec<String> = plan.stages.iter().map(stage).collect();
+        let share = simulation
+            .devices
+            .iter()
+            .map(|device| device.peak_bytes.total() as f64 / (device.budget_bytes.max(1)) as f64);
+        rows.push(vec![
+            (index + 1).to_string(),
+            plan.schedule.name.clone(),
+            split.join(", "),
+            time(simulation.step_us),
+            super::table::percent(simulation.bubble_fraction),
+            super::table::percent(share.fold(0.0, f64::max)),
+        ]);
     }
-    write_table(out, &rows)?;
-    writeln!(out)?;
-    let schedule = plan.schedule.name.as_str();
-    for device in yard.device_profiles().unwrap_or_default() {
-        let recompute = trainyard_plan::planner::RecomputeChoice::None;
-        let alone = fits_alone(&yard.profile, &device, schedule, plan.micro_batches, recompute);
-        let Ok(need) = alone else { continue };
-        let (needs, has) = (human_bytes(need.needed_bytes), human_bytes(need.budget_bytes));
-        let verdict = if need.deficit_bytes() == 0 { "it would fit" } else { "it would not fit" };
-        writeln!(out, "on {} alone the model needs {needs} of {has}: {verdict}", device.id)?;
-    }
-    Ok(())
-}
-
-/// Columns as wide as their widest cell; numbers to the right, the first three to the left.
-fn write_table(out: &mut impl Write, rows: &[Vec<String>]) -> std::io::Result<()> {
-    let columns = rows.first().map_or(0, Vec::len);
-    let width =
-        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    for row in rows {
-        let mut line = String::new();
-        for (index, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let padding = " ".repeat(width - cell.chars().count());
-            let [before, after] =
-                if index < 3 { ["", padding.as_str()] } else { [padding.as_str(), ""] };
-            line.extend([before, cell, after, "  "]);
-        }
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
-}
-
-/// `1234567` as `1,234,567`.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    table(out, &rows, &[Align::Right, Align::Left, Align::Left])
 }

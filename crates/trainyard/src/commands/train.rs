@@ -72,12 +72,13 @@ pub fn resume(command: &Resume) -> Result<ExitCode, RunError> {
 }
 
 fn start(config: RunConfig, resume: bool, output: Output) -> Result<ExitCode, RunError> {
-    let mut yard = Yard::make_up(config)?;
+    let yard = Yard::make_up(config)?;
     // Before anything is written: a plan that does not fit leaves no directory behind.
-    let plan = yard.plan()?;
-    yard.check_fit(&plan)?;
+    let costs = yard.costs()?;
+    let plan = yard.plan(&costs)?;
+    yard.check_fit(&plan, &costs)?;
     let directory = RunDir::create(&yard.config.run.dir, !resume)?;
-    let outcome = train(&yard, &plan, &directory, resume, output)?;
+    let outcome = train(&yard, (&plan, &costs), &directory, resume, output)?;
     if output != Output::Json {
         print_outcome(&outcome, &directory);
     }

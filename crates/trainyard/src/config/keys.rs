@@ -30,7 +30,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ),
     ("pipeline", &["schedule", "recompute", "plan"]),
     ("run", &["dir"]),
-    ("device", &["id", "adapter", "memory", "threads", "speed"]),
+    ("device", &["id", "adapter", "memory", "reserve", "threads", "speed", "throttle"]),
 ];
 
 /// The keys of a section; `None` if there is no such section.

@@ -126,8 +126,10 @@ fn device(document: &Document, index: &str) -> Result<DeviceSection, RunError> {
         id: section.or("id", default.id)?,
         adapter: section.or("adapter", default.adapter)?,
         memory: section.optional::<Bytes>("memory")?.map(|bytes| bytes.0),
+        reserve: section.optional::<Bytes>("reserve")?.map(|bytes| bytes.0),
         threads: section.optional("threads")?,
         speed: section.optional("speed")?,
+        throttle: section.optional("throttle")?,
     })
 }
 

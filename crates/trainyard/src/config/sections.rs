@@ -183,12 +183,20 @@ pub struct DeviceSection {
     /// Memory budget in bytes; what the device reports where the file does not say.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write_bytes")]
     pub memory: Option<u64>,
+    /// What of the budget a plan must leave free, in bytes; nothing where the file does not say.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write_bytes")]
+    pub reserve: Option<u64>,
     /// Threads of a CPU device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
-    /// How fast it is beside the others, as a factor; measured where the file does not say.
+    /// How fast it is beside the others, for plans that are made from estimates; measured where
+    /// the file does not say, as GFLOP/s of a matrix product.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub speed: Option<f64>,
+    /// How many times slower than it is the device shall be, 1 to 1000: for trying out unlike
+    /// devices on a machine that has only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<f64>,
 }
 
 impl Default for DeviceSection {
@@ -197,8 +205,10 @@ impl Default for DeviceSection {
             id: String::new(),
             adapter: "cpu".to_owned(),
             memory: None,
+            reserve: None,
             threads: None,
             speed: None,
+            throttle: None,
         }
     }
 }

@@ -168,6 +168,8 @@ fn every_key_that_is_written_is_known_and_the_other_way_round() {
         memory: Some(1),
         threads: Some(1),
         speed: Some(1.0),
+        reserve: Some(1),
+        throttle: Some(2.0),
         ..Default::default()
     };
     config.devices = vec![device];

@@ -144,6 +144,10 @@ fn check_devices(devices: &[DeviceSection]) -> Result<(), RunError> {
         if let Some(speed) = device.speed {
             check(&key("speed"), speed, speed.is_finite() && speed > 0.0, "a number above 0")?;
         }
+        if let Some(throttle) = device.throttle {
+            let fine = (1.0..=1000.0).contains(&throttle);
+            check(&key("throttle"), throttle, fine, "from 1 to 1000")?;
+        }
     }
     Ok(())
 }

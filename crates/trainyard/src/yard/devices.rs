@@ -18,8 +18,12 @@ pub struct YardDevice {
     pub budget_bytes: u64,
     /// Threads of a CPU device.
     pub threads: usize,
-    /// Given or measured; None until somebody needs it.
+    /// What of the budget a plan must leave free, bytes.
+    pub reserve_bytes: u64,
+    /// As the run file gives it.
     pub speed: Option<f64>,
+    /// How many times slower than it is the device shall be.
+    pub throttle: f64,
 }
 
 /// The devices of the run file; without any, what the machine has.
@@ -43,7 +47,9 @@ pub(super) fn devices(config: &RunConfig) -> Result<Vec<YardDevice>, RunError> {
             id: section.id,
             budget_bytes: section.memory.unwrap_or_else(|| default_budget(&hardware, sharing)),
             threads: section.threads.unwrap_or(cores / cpus).max(1),
+            reserve_bytes: section.reserve.unwrap_or(0),
             speed: section.speed,
+            throttle: section.throttle.unwrap_or(1.0),
             hardware,
         }
     };

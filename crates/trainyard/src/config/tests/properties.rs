@@ -60,6 +60,7 @@ fn any_config() -> impl Strategy<Value = RunConfig> {
                     memory,
                     threads,
                     speed,
+                    ..DeviceSection::default()
                 })
                 .collect();
             config

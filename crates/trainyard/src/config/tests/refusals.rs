@@ -120,6 +120,8 @@ fn absurd_numbers_are_refused() {
             "only CPU devices have threads",
         ),
         ("[[device]]\nid = \"a\"\nspeed = 0.0", "device.0.speed is 0"),
+        ("[[device]]\nid = \"a\"\nthrottle = 0.5", "device.0.throttle is 0.5"),
+        ("[[device]]\nid = \"a\"\nthrottle = nan", "device.0.throttle is NaN"),
     ];
     for (text, expected) in cases {
         assert!(message(text).contains(expected), "{text:?} gave {:?}", message(text));

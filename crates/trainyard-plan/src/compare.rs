@@ -1,0 +1,230 @@
+//! Measured against predicted: the same step, from the simulator and from the devices.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::simulate::Simulation;
+use crate::{ActionKind, Lane, MemoryUse, Trace, TraceEvent};
+
+/// A figure as predicted and as measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// By the simulator.
+    pub predicted: f64,
+    /// On the devices: the median over the steps compared.
+    pub measured: f64,
+}
+
+impl Pair {
+    /// How far the prediction is from what was measured, in percent of that; `None` where that is 0.
+    #[must_use]
+    pub fn error_percent(&self) -> Option<f64> {
+        (self.measured != 0.0).then(|| 100.0 * (self.predicted - self.measured) / self.measured)
+    }
+}
+
+/// One device, predicted and measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ComparedDevice {
+    /// Its id.
+    pub id: String,
+    /// Time it computes in a step, the optimizer step included, µs.
+    pub busy_us: Pair,
+    /// Time it waits in a step, µs.
+    pub wait_us: Pair,
+    /// The most it holds, bytes; measured 0 where nobody counts.
+    pub peak_bytes: Pair,
+    /// The predicted peak by category.
+    pub predicted_by_category: MemoryUse,
+    /// The measured peak by category, where somebody counts: weights, sums of gradients and
+    /// optimizer state are tensors of known size; the rest is put where the prediction has it, as
+    /// activations, for a counter does not tell them from buffers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_by_category: Option<MemoryUse>,
+}
+
+/// One sort of action on one device, predicted and measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deviation {
+    /// The device's id.
+    pub device: String,
+    /// The stage.
+    pub stage: usize,
+    /// The sort of action, such as `F` or `SEND_B`.
+    pub action: String,
+    /// How many there are in a step.
+    pub count: usize,
+    /// What all of them take in a step, µs.
+    pub total_us: Pair,
+}
+
+/// A run beside its prediction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// `trainyard-comparison`.
+    pub format: String,
+    /// 1.
+    pub version: u64,
+    /// How many measured steps it goes over.
+    pub steps: usize,
+    /// Whether the prediction comes from estimated times.
+    pub estimated: bool,
+    /// Time of a step, µs.
+    pub step_us: Pair,
+    /// Idle ÷ (ranks × step time).
+    pub bubble_fraction: Pair,
+    /// A row a rank.
+    pub devices: Vec<ComparedDevice>,
+    /// The sorts of actions whose times are furthest off, the worst first.
+    pub deviations: Vec<Deviation>,
+}
+
+impl Comparison {
+    /// The value of `format`.
+    pub const FORMAT: &'static str = "trainyard-comparison";
+    /// The value of `version`.
+    pub const VERSION: u64 = 1;
+    /// How many deviations are told.
+    pub const DEVIATIONS: usize = 5;
+}
+
+/// What was measured of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    /// Its actions.
+    pub trace: Trace,
+    /// The steps to compare with the time each took, µs: those that are warm.
+    pub steps: Vec<(u64, f64)>,
+    /// By device of the trace: the most it held, bytes, where somebody counted.
+    pub peak_bytes: Vec<Option<u64>>,
+}
+
+/// Puts a run beside its prediction. `predicted` is [`crate::simulate::simulate_traced`]'s; devices
+/// are matched by id.
+#[must_use]
+pub fn compare(predicted: (&Simulation, &Trace), measured: &Measured) -> Comparison {
+    let (simulation, trace) = predicted;
+    let steps = steps_of(measured);
+    let step_us = Pair {
+        predicted: simulation.step_us,
+        measured: median(measured.steps.iter().map(|(_, us)| *us).collect()),
+    };
+    let mut devices = Vec::with_capacity(simulation.devices.len());
+    for of_simulation in &simulation.devices {
+        let index = measured.trace.devices.iter().position(|d| d.id == of_simulation.id);
+        let busy = |events: &Vec<&TraceEvent>| {
+            let computing = events.iter().filter(|event| event.lane == Lane::Compute);
+            let of_device = computing.filter(|event| Some(event.device) == index);
+            of_device.map(|event| event.duration_ns() as f64 / 1e3).sum::<f64>()
+        };
+        let busy_us = Pair {
+            predicted: of_simulation.busy_us + of_simulation.optimizer_us,
+            measured: median(steps.values().map(busy).collect()),
+        };
+        let fixed = of_simulation.peak_bytes;
+        let peak = index.and_then(|index| measured.peak_bytes.get(index).copied().flatten());
+        let measured_by_category = peak.map(|peak| MemoryUse {
+            activations: peak.saturating_sub(fixed.weights + fixed.gradients + fixed.optimizer),
+            buffers: 0,
+            ..fixed
+        });
+        devices.push(ComparedDevice {
+            id: of_simulation.id.clone(),
+            wait_us: Pair {
+                predicted: step_us.predicted - busy_us.predicted,
+                measured: (step_us.measured - busy_us.measured).max(0.0),
+            },
+            busy_us,
+            peak_bytes: Pair {
+                predicted: fixed.total() as f64,
+                measured: peak.unwrap_or(0) as f64,
+            },
+            predicted_by_category: fixed,
+            measured_by_category,
+        });
+    }
+    let ranks = devices.len() as f64;
+    let waiting: f64 = devices.iter().map(|device| device.wait_us.measured).sum();
+    Comparison {
+        format: Comparison::FORMAT.to_owned(),
+        version: Comparison::VERSION,
+        steps: measured.steps.len(),
+        estimated: false,
+        bubble_fraction: Pair {
+            predicted: simulation.bubble_fraction,
+            measured: (waiting / (ranks * step_us.measured).max(f64::MIN_POSITIVE)).min(1.0),
+        },
+        step_us,
+        devices,
+        deviations: deviations(trace, measured, &steps),
+    }
+}
+
+/// The events of every step that is compared.
+fn steps_of(measured: &Measured) -> BTreeMap<u64, Vec<&TraceEvent>> {
+    let mut steps: BTreeMap<u64, Vec<&TraceEvent>> =
+        measured.steps.iter().map(|(step, _)| (*step, Vec::new())).collect();
+    for event in &measured.trace.events {
+        if let Some(events) = steps.get_mut(&event.step) {
+            events.push(event);
+        }
+    }
+    steps
+}
+
+/// Device id, stage and kind of action.
+type Sort = (String, usize, ActionKind);
+
+/// How many actions of each sort there are, and how long all of them take, µs.
+fn totals<'a>(
+    trace: &Trace,
+    events: impl Iterator<Item = &'a TraceEvent>,
+) -> BTreeMap<Sort, (usize, f64)> {
+    let mut totals = BTreeMap::new();
+    for event in events {
+        let Some(device) = trace.devices.get(event.device) else { continue };
+        // A send and its receive are one transfer, and the receive's end is the one that counts.
+        if event.lane == Lane::TransferOut {
+            continue;
+        }
+        let sort = (device.id.clone(), event.action.stage, event.action.kind);
+        let (count, total) = totals.entry(sort).or_insert((0, 0.0));
+        *count += 1;
+        *total += event.duration_ns() as f64 / 1e3;
+    }
+    totals
+}
+
+fn deviations(
+    predicted: &Trace,
+    measured: &Measured,
+    steps: &BTreeMap<u64, Vec<&TraceEvent>>,
+) -> Vec<Deviation> {
+    let expected = totals(predicted, predicted.events.iter());
+    let found: Vec<_> =
+        steps.values().map(|events| totals(&measured.trace, events.iter().copied())).collect();
+    let deviation = |(sort, (count, total)): (&Sort, &(usize, f64))| {
+        let of_steps = found.iter().filter_map(|totals| totals.get(sort).map(|(_, us)| *us));
+        let total_us = Pair { predicted: *total, measured: median(of_steps.collect()) };
+        let (device, stage, kind) = sort.clone();
+        Deviation { device, stage, action: kind.text().to_owned(), count: *count, total_us }
+    };
+    let mut deviations: Vec<Deviation> = expected.iter().map(deviation).collect();
+    let off =
+        |deviation: &Deviation| (deviation.total_us.predicted - deviation.total_us.measured).abs();
+    deviations.sort_by(|a, b| off(b).total_cmp(&off(a)));
+    deviations.truncate(Comparison::DEVIATIONS);
+    deviations
+}
+
+/// The median; 0 of nothing.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match (values.get(middle), values.len() % 2) {
+        (None, _) => 0.0,
+        (Some(&value), 1) => value,
+        (Some(&value), _) => f64::midpoint(values[middle - 1], value),
+    }
+}

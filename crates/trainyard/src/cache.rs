@@ -1,0 +1,50 @@
+//! What was measured once and need not be measured again.
+//!
+//! A file a thing, named by the hash of everything it depends on, in the user's cache directory
+//! (`~/.cache/trainyard` on Linux) or where `TRAINYARD_CACHE` says. Nothing depends on it: what
+//! cannot be read is measured anew, and what cannot be written is not kept.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::run_dir::write_atomic;
+
+/// Where measurements are kept.
+pub(crate) struct Cache {
+    folder: Option<PathBuf>,
+}
+
+impl Cache {
+    /// The user's cache.
+    pub(crate) fn open() -> Self {
+        let named = std::env::var_os("TRAINYARD_CACHE").filter(|folder| !folder.is_empty());
+        let folder = named.map(PathBuf::from);
+        Self { folder: folder.or_else(|| dirs::cache_dir().map(|dir| dir.join("trainyard"))) }
+    }
+
+    /// What was kept for a key.
+    pub(crate) fn read<T: DeserializeOwned>(&self, kind: &str, key: &impl Serialize) -> Option<T> {
+        let text = std::fs::read_to_string(self.path(kind, key)?).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Keeps a value for a key. A cache that cannot be written only costs time later.
+    pub(crate) fn write(&self, kind: &str, key: &impl Serialize, value: &impl Serialize) {
+        let Some(path) = self.path(kind, key) else { return };
+        let Ok(text) = serde_json::to_string(value) else { return };
+        let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        let kept = folder.is_ok() && write_atomic(&path, text.as_bytes()).is_ok();
+        tracing::debug!(path = %path.display(), kept, "measurement");
+    }
+
+    /// The version of the program is part of every key: another one may compute otherwise.
+    fn path(&self, kind: &str, key: &impl Serialize) -> Option<PathBuf> {
+        let built =
+            (env!("CARGO_PKG_VERSION"), cfg!(feature = "autotune"), cfg!(feature = "fusion"));
+        let key = serde_json::to_string(&(built, cfg!(feature = "native-shaders"), key)).ok()?;
+        let hash = blake3::hash(key.as_bytes()).to_hex();
+        Some(self.folder.as_ref()?.join(format!("{kind}-{}.json", &hash[..24])))
+    }
+}

@@ -1,0 +1,139 @@
+//! `trainyard compare`: what a run took beside what was predicted.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use trainyard_plan::compare::{Comparison, Measured, Pair, compare};
+use trainyard_plan::journal::Record;
+use trainyard_plan::memory::human_bytes;
+use trainyard_plan::{Trace, simulate};
+
+use super::table::{Align, percent, table, time};
+use crate::error::RunError;
+use crate::files::{read_plan, read_profile};
+use crate::journal::read_journal;
+use crate::run_dir::RunDir;
+
+/// `trainyard compare RUN_DIR`
+#[derive(Debug, Args)]
+pub struct CompareCommand {
+    /// The run directory
+    #[arg(value_name = "RUN_DIR")]
+    directory: PathBuf,
+    /// Predict from these costs instead of those the run was planned with
+    #[arg(long, value_name = "PROFILE.json")]
+    profile: Option<PathBuf>,
+    /// Print JSON for machines
+    #[arg(long)]
+    json: bool,
+}
+
+/// The first steps, which warm everything up, do not count: so many, but at most half.
+const WARM_UP_STEPS: usize = 5;
+
+/// Simulates the run's plan again and prints it beside the run's medians.
+///
+/// # Errors
+/// When the directory holds no run, or none that has made a step.
+pub fn run(command: &CompareCommand) -> Result<(), RunError> {
+    let directory = RunDir::open(&command.directory)?;
+    let plan = read_plan(&directory.plan())?;
+    let path = command.profile.clone().unwrap_or_else(|| directory.profile());
+    let mut profile = read_profile(&path)?;
+    if profile.micro_batches != plan.micro_batches {
+        profile = profile.with_micro_batches(plan.micro_batches)?;
+    }
+    let (simulation, trace) = simulate::simulate_traced(&profile, &plan)?;
+    let measured = measured(&read_journal(&directory.journal())?);
+    if measured.steps.is_empty() {
+        let path = command.directory.display();
+        return Err(RunError::config(format!("{path} has made no step yet; train at least one")));
+    }
+    let mut comparison = compare((&simulation, &trace), &measured);
+    comparison.estimated = profile.estimated;
+    let out = &mut std::io::stdout();
+    let printed = if command.json {
+        let json = serde_json::to_string_pretty(&comparison);
+        writeln!(out, "{}", json.map_err(|error| RunError::config(error.to_string()))?)
+    } else {
+        print(out, &comparison)
+    };
+    printed.map_err(RunError::io("write to", "the terminal"))
+}
+
+/// What the last part of a journal says; a resumed run may have another plan in each part.
+fn measured(records: &[Record]) -> Measured {
+    let last = records.iter().rposition(|record| matches!(record, Record::Header(_)));
+    let records = &records[last.unwrap_or(0)..];
+    let trace = Trace::from_journal(records);
+    let mut peak_bytes = vec![None; trace.devices.len()];
+    let mut steps = Vec::new();
+    for record in records {
+        match record {
+            Record::Step { step, step_ns, .. } => steps.push((*step, *step_ns as f64 / 1e3)),
+            Record::Memory { device, peak_bytes: peak, .. } => {
+                if let Some(most) = peak_bytes.get_mut(*device) {
+                    *most = (*most).max(Some(*peak));
+                }
+            }
+            _ => {}
+        }
+    }
+    steps.drain(..WARM_UP_STEPS.min(steps.len() / 2));
+    Measured { trace, steps, peak_bytes }
+}
+
+fn print(out: &mut impl Write, comparison: &Comparison) -> std::io::Result<()> {
+    let source = if comparison.estimated {
+        "; predicted from estimates: `trainyard measure` makes them better"
+    } else {
+        ""
+    };
+    writeln!(out, "medians of {} steps{source}\n", comparison.steps)?;
+    let header = ["", "", "predicted", "measured", "error"].map(str::to_owned).to_vec();
+    let mut rows = vec![header];
+    let mut row = |device: &str, what: &str, pair: Pair, shown: &dyn Fn(f64) -> String| {
+        let error = pair.error_percent().map_or_else(|| "–".to_owned(), |e| format!("{e:+.1} %"));
+        let [predicted, measured] = [pair.predicted, pair.measured].map(shown);
+        rows.push(vec![device.to_owned(), what.to_owned(), predicted, measured, error]);
+    };
+    let bytes = |bytes: f64| human_bytes(bytes as u64);
+    row("", "step", comparison.step_us, &time);
+    row("", "bubble", comparison.bubble_fraction, &percent);
+    for device in &comparison.devices {
+        row(&device.id, "busy", device.busy_us, &time);
+        row(&device.id, "wait", device.wait_us, &time);
+        row(&device.id, "peak memory", device.peak_bytes, &bytes);
+        let predicted = device.predicted_by_category;
+        let measured = device.measured_by_category.unwrap_or_default();
+        for (what, predicted, measured) in [
+            ("  weights", predicted.weights, measured.weights),
+            ("  gradients", predicted.gradients, measured.gradients),
+            ("  optimizer", predicted.optimizer, measured.optimizer),
+            (
+                "  activations, buffers",
+                predicted.activations + predicted.buffers,
+                measured.activations + measured.buffers,
+            ),
+        ] {
+            let pair = Pair { predicted: predicted as f64, measured: measured as f64 };
+            row(&device.id, what, pair, &bytes);
+        }
+    }
+    table(out, &rows, &[Align::Left, Align::Left])?;
+    writeln!(out, "\nlargest deviations, per step")?;
+    let mut rows = Vec::new();
+    for deviation in &comparison.deviations {
+        let Pair { predicted, measured } = deviation.total_us;
+        rows.push(vec![
+            format!("{} of stage {}", deviation.action, deviation.stage),
+            format!("on {}", deviation.device),
+            format!("{} ×", deviation.count),
+            time(predicted),
+            time(measured),
+            deviation.total_us.error_percent().map_or_else(String::new, |e| format!("{e:+.1} %")),
+        ]);
+    }
+    table(out, &rows, &[Align::Left, Align::Left])
+}

@@ -1,0 +1,119 @@
+//! `trainyard measure`: what the run's layers cost on the run's devices.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use trainyard_plan::memory::human_bytes;
+use trainyard_plan::{OptimizerTime, Profile};
+
+use super::table::{Align, table, time};
+use crate::cli::{Output, RunFile};
+use crate::config::RunConfig;
+use crate::error::RunError;
+use crate::run_dir::write_atomic;
+use crate::yard::Yard;
+
+/// `trainyard measure RUN.toml`
+#[derive(Debug, Args)]
+pub struct MeasureCommand {
+    #[command(flatten)]
+    run: RunFile,
+    /// Where to write the profile; profile.json beside the run file unless told otherwise
+    #[arg(short, long, value_name = "PROFILE.json")]
+    output: Option<PathBuf>,
+    /// Measure anew, also what was measured before
+    #[arg(long)]
+    refresh: bool,
+    /// Print the profile as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures, prints what it found and writes it to a file.
+///
+/// # Errors
+/// When the run file is wrong, a device fails, or a layer does not fit a device (exit code 3).
+pub fn run(command: &MeasureCommand) -> Result<(), RunError> {
+    let yard = Yard::make_up(RunConfig::load(&command.run.file, &command.run.sets.sets)?)?;
+    let bar = Mutex::new(None);
+    let output = Output::detect(command.json);
+    let profile = yard.measure(command.refresh, &|done, of, what| {
+        if output == Output::Terminal {
+            move_bar(&bar, done, of, what);
+        }
+    })?;
+    if let Ok(Some(bar)) = bar.into_inner() {
+        bar.finish_and_clear();
+    }
+    let text =
+        serde_json::to_string_pretty(&profile).map_err(|e| RunError::config(e.to_string()))?;
+    let path =
+        command.output.clone().unwrap_or_else(|| command.run.file.with_file_name("profile.json"));
+    let out = &mut std::io::stdout();
+    let closed = |e| RunError::io("write to", "the terminal")(e);
+    if command.json {
+        writeln!(out, "{text}").map_err(closed)?;
+        return write_atomic(&path, text.as_bytes());
+    }
+    print(out, &profile).map_err(closed)?;
+    write_atomic(&path, text.as_bytes())?;
+    writeln!(out, "\nwritten to {}", path.display()).map_err(closed)
+}
+
+fn move_bar(bar: &Mutex<Option<ProgressBar>>, done: usize, of: usize, what: &str) {
+    let Ok(mut bar) = bar.lock() else { return };
+    let bar = bar.get_or_insert_with(|| {
+        let style =
+            ProgressStyle::with_template("measuring {msg} {wide_bar} {pos}/{len} {elapsed}");
+        ProgressBar::new(1).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    });
+    bar.set_length(of as u64);
+    bar.set_position(done as u64);
+    bar.set_message(what.to_owned());
+}
+
+/// Every sort of layer on every device, and every link. Layers of one sort cost the same.
+fn print(out: &mut impl Write, profile: &Profile) -> std::io::Result<()> {
+    let rows = profile.rows.unwrap_or(1);
+    writeln!(out, "{}, micro-batches of {rows} rows\n", profile.model.name)?;
+    let header = ["device", "layer", "forward", "input grad", "weight grad", "optimizer", "saved"];
+    let mut cells = vec![header.map(str::to_owned).to_vec()];
+    for (index, device) in profile.devices.iter().enumerate() {
+        let mut last: Option<Vec<String>> = None;
+        for (layer, of_model) in profile.model.layers.iter().enumerate() {
+            let optimizer = match &device.optimizer_us {
+                OptimizerTime::Layers(times) => times[layer],
+                OptimizerTime::Device(_) => 0.0,
+            };
+            let times = [
+                device.forward_us[layer],
+                device.input_grad_us[layer],
+                device.weight_grad_us[layer],
+                optimizer,
+            ];
+            let mut costs = times.map(time).to_vec();
+            costs.push(human_bytes(profile.saved_bytes(index, layer)));
+            match cells.last_mut() {
+                Some(row) if last.as_ref() == Some(&costs) => {
+                    let first = row[1].split(" … ").next().unwrap_or_default().to_owned();
+                    row[1] = format!("{first} … {}", of_model.name);
+                }
+                _ => {
+                    let mut row = vec![device.id.clone(), of_model.name.clone()];
+                    row.extend(costs.clone());
+                    cells.push(row);
+                }
+            }
+            last = Some(costs);
+        }
+    }
+    table(out, &cells, &[Align::Left, Align::Left])?;
+    for link in &profile.links {
+        let rate = human_bytes((link.bytes_per_us * 1e6) as u64);
+        writeln!(out, "link {} → {}: {} + {rate}/s", link.from, link.to, time(link.latency_us))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! `trainyard simulate`: what a step would take, in time and memory.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use trainyard_plan::costs::PipelineCosts;
+use trainyard_plan::memory::human_bytes;
+use trainyard_plan::simulate::{self, Simulation};
+use trainyard_plan::{
+    Plan, PlanError, Profile, Recompute, Schedule, Stage, Trace, auto, chrome, text,
+};
+
+use super::table::{Align, percent, table, time};
+use crate::cli::Output;
+use crate::error::RunError;
+use crate::files::{read_plan, read_profile, read_text};
+use crate::run_dir::write_atomic;
+
+/// `trainyard simulate --profile P`
+#[derive(Debug, Args)]
+pub struct SimulateCommand {
+    /// What the layers cost on the devices, as `trainyard measure` writes it
+    #[arg(long, value_name = "PROFILE.json")]
+    profile: PathBuf,
+    /// The plan to simulate; without one every rank gets an equal share of the layers
+    #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["schedule", "chunks"])]
+    plan: Option<PathBuf>,
+    /// A schedule: a name, auto, or a CSV file as PyTorch's pipelining writes it
+    #[arg(long, value_name = "NAME|FILE.csv", default_value = "1f1b")]
+    schedule: String,
+    /// Stages a rank, for schedules that take several
+    #[arg(long, value_name = "N")]
+    chunks: Option<usize>,
+    /// Micro-batches a step, instead of the profile's
+    #[arg(long, value_name = "M")]
+    micro_batches: Option<usize>,
+    /// Print the result as JSON
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Print the schedule as CSV, a row a rank
+    #[arg(long)]
+    csv: bool,
+    /// Write the step as a trace for Perfetto
+    #[arg(long, value_name = "TRACE.json")]
+    trace: Option<PathBuf>,
+}
+
+/// Simulates one step and prints what it takes.
+///
+/// # Errors
+/// When a file is wrong or does not go with the others (exit code 2).
+pub fn run(command: &SimulateCommand) -> Result<(), RunError> {
+    let (profile, plan) = inputs(command)?;
+    let (simulation, trace) = simulate::simulate_traced(&profile, &plan)?;
+    if let Some(path) = &command.trace {
+        write_atomic(path, chrome::to_string(&trace).as_bytes())?;
+    }
+    let out = &mut std::io::stdout();
+    let printed = if command.json {
+        let json = serde_json::to_string_pretty(&simulation);
+        writeln!(out, "{}", json.map_err(|error| RunError::config(error.to_string()))?)
+    } else if command.csv {
+        write!(out, "{}", plan.schedule.to_csv())
+    } else {
+        print(out, &simulation, &trace)
+    };
+    printed.map_err(RunError::io("write to", "the terminal"))
+}
+
+/// The profile, at the number of micro-batches that is simulated, and the plan.
+fn inputs(command: &SimulateCommand) -> Result<(Profile, Plan), RunError> {
+    let mut profile = read_profile(&command.profile)?;
+    if let Some(path) = &command.plan {
+        let plan = read_plan(path)?;
+        let unusable = |error| RunError::PlanFile { path: path.clone(), error };
+        plan.check(profile.model.layers.len()).map_err(unusable)?;
+        if plan.micro_batches != profile.micro_batches {
+            profile = profile.with_micro_batches(plan.micro_batches)?;
+        }
+        return Ok((profile, plan));
+    }
+    if let Some(micro_batches) = command.micro_batches {
+        profile = profile.with_micro_batches(micro_batches)?;
+    }
+    let plan = even_plan(&profile, command)?;
+    Ok((profile, plan))
+}
+
+/// Stage i is the i-th equal share of the layers, rank r the r-th device.
+fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunError> {
+    let (devices, micro_batches) = (profile.devices.len(), profile.micro_batches);
+    let name = command.schedule.as_str();
+    let path = Path::new(name);
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+        let stem = path.file_stem().map_or_else(|| name.into(), |stem| stem.to_string_lossy());
+        let of_file = |error| RunError::PlanFile { path: path.to_owned(), error };
+        let schedule = Schedule::from_csv(&stem, &read_text(path)?).map_err(of_file)?;
+        // The file says how many there are.
+        let last = schedule.ranks.iter().flatten().map(|action| action.micro_batch).max();
+        let micro_batches = last.map_or(micro_batches, |last| last.saturating_add(1));
+        let stages = even_stages(profile, &schedule.owners())?;
+        return Ok(Plan::new(&profile.model.name, stages, schedule, micro_batches));
+    }
+    if name == "auto" {
+        let owners: Vec<usize> =
+            (0..devices * command.chunks.unwrap_or(1)).map(|stage| stage % devices).collect();
+        let stages = even_stages(profile, &owners)?;
+        let costs = PipelineCosts::of(profile, &stages, &owners)?;
+        let made = auto::make(&costs, micro_batches, &auto::Options::default())?;
+        let made = made.ok_or_else(|| PlanError::BadPlan {
+            reason: "no schedule keeps equal shares of the layers within the devices' memory; let \
+                     `trainyard plan` find the shares"
+                .into(),
+        })?;
+        return Ok(Plan::new(&profile.model.name, stages, made.schedule, micro_batches));
+    }
+    let chunks = match command.chunks {
+        Some(chunks) => chunks,
+        None => Schedule::default_chunks(name)?,
+    };
+    let owners = Schedule::placement(name, devices, chunks)?;
+    let schedule = Schedule::with_chunks(name, devices, chunks, micro_batches)?;
+    let stages = even_stages(profile, &owners)?;
+    Ok(Plan::new(&profile.model.name, stages, schedule, micro_batches))
+}
+
+fn even_stages(profile: &Profile, owners: &[usize]) -> Result<Vec<Stage>, PlanError> {
+    let (layers, stages) = (profile.model.layers.len(), owners.len());
+    if stages > layers {
+        let reason = format!("{layers} layers cannot be shared among {stages} stages");
+        return Err(PlanError::BadPlan { reason });
+    }
+    let share = |(stage, rank): (usize, &usize)| {
+        let device = profile.devices.get(*rank).ok_or_else(|| PlanError::BadPlan {
+            reason: format!(
+                "the schedule has {} ranks, the profile {} devices",
+                owners.iter().max().map_or(0, |last| last + 1),
+                profile.devices.len()
+            ),
+        })?;
+        Ok(Stage {
+            device: device.id.clone(),
+            layers: (stage * layers / stages, (stage + 1) * layers / stages),
+            recompute: Recompute::None,
+        })
+    };
+    owners.iter().enumerate().map(share).collect()
+}
+
+fn print(out: &mut impl Write, simulation: &Simulation, trace: &Trace) -> std::io::Result<()> {
+    let color = Output::detect(false).color();
+    write!(out, "{}", text::timeline(trace, 1, 72, color))?;
+    writeln!(out, "\n{} under {}\n", time(simulation.step_us), simulation.schedule)?;
+    let header =
+        ["device", "busy", "optimizer", "warm-up", "drain", "neighbour", "link", "peak", "budget"];
+    let share = |us: f64| percent(us / simulation.step_us.max(f64::MIN_POSITIVE));
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for device in &simulation.devices {
+        let idle = device.idle_us;
+        let mut row = vec![device.id.clone()];
+        row.extend(
+            [
+                device.busy_us,
+                device.optimizer_us,
+                idle.warm_up_us,
+                idle.drain_us,
+                idle.neighbour_us,
+                idle.link_us,
+            ]
+            .map(share),
+        );
+        row.push(human_bytes(device.peak_bytes.total()));
+        let over = device.peak_bytes.total() > device.budget_bytes;
+        let over = if over { " (over)" } else { "" };
+        row.push(human_bytes(device.budget_bytes) + over);
+        rows.push(row);
+    }
+    table(out, &rows, &[Align::Left])?;
+    if !simulation.links.is_empty() {
+        writeln!(out)?;
+    }
+    for link in &simulation.links {
+        writeln!(
+            out,
+            "link {} → {}: {} in {} transfers, busy {}",
+            link.from,
+            link.to,
+            human_bytes(link.bytes),
+            link.transfers,
+            share(link.busy_us)
+        )?;
+    }
+    let path: Vec<_> = simulation.critical_path.iter().map(|a| a.action.to_string()).collect();
+    writeln!(out, "\ncritical path: {}", shorten(&path))
+}
+
+/// A long chain's ends.
+fn shorten(path: &[String]) -> String {
+    const ENDS: usize = 12;
+    match path {
+        [first @ .., _] if first.len() >= 2 * ENDS => {
+            let (head, tail) = (&path[..ENDS], &path[path.len() - ENDS..]);
+            format!("{} … {}", head.join(" "), tail.join(" "))
+        }
+        _ => path.join(" "),
+    }
+}
