@@ -66,12 +66,15 @@ pub(crate) fn read<T: DeserializeOwned>(
         version: Option<u64>,
     }
     let head: Head = parse(format, text)?;
-    let found = head.format.unwrap_or_default();
+    let missing = |key: &'static str, wanted: String| {
+        Problem::new([Step::Key(key)], format!("it is missing; {wanted}")).in_file(format, text)
+    };
+    let found = head.format.ok_or_else(|| missing("format", format!("\"{format}\" is read")))?;
     if found != format {
-        let reason = format!("it is {found:?}, expected \"{format}\"");
+        let reason = format!("it is {found:?}, but \"{format}\" is read");
         return Err(Problem::new([Step::Key("format")], reason).in_file(format, text));
     }
-    let found = head.version.unwrap_or(0);
+    let found = head.version.ok_or_else(|| missing("version", format!("{version} is read")))?;
     if found != version {
         return Err(PlanError::UnknownVersion { format: format.into(), found, expected: version });
     }
@@ -80,11 +83,20 @@ pub(crate) fn read<T: DeserializeOwned>(
 
 fn parse<T: DeserializeOwned>(format: &str, text: &str) -> Result<T, PlanError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let bad = |field: String, error: &serde_json::Error| {
+    let bad = |path: String, error: &serde_json::Error| {
         // The position is told apart, in a field of its own.
         let reason = error.to_string();
         let position = format!(" at line {} column {}", error.line(), error.column());
         let reason = reason.strip_suffix(&position).unwrap_or(&reason).to_owned();
+        let path = if path == "." { String::new() } else { path };
+        // The path ends at the object in which a field is missing.
+        let missing =
+            reason.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let field = match missing {
+            Some(key) if path.is_empty() => key.to_owned(),
+            Some(key) => format!("{path}.{key}"),
+            None => path,
+        };
         PlanError::BadFile { format: format.to_owned(), line: error.line(), field, reason }
     };
     let value = serde_path_to_error::deserialize(&mut deserializer)
@@ -194,7 +206,7 @@ pub(crate) fn one_or_many<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a name or a list of names")]
+    #[serde(untagged, expecting = "it must be a name or a list of names")]
     enum OneOrMany {
         One(String),
         Many(Vec<String>),
