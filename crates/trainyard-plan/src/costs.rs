@@ -163,9 +163,11 @@ impl PipelineCosts {
             let gradient = self.stages[stage].memory.input;
             self.route(profile, (stage - 1, stage), bytes, gradient);
         }
-        let holder = |layer: usize| {
-            stages.iter().position(|stage| (stage.layers.0..stage.layers.1).contains(&layer))
-        };
+        let mut holders = vec![None; profile.model.layers.len()];
+        for (index, stage) in stages.iter().enumerate() {
+            holders[stage.layers.0..stage.layers.1].fill(Some(index));
+        }
+        let holder = |layer: usize| holders.get(layer).copied().flatten();
         for (source, target) in profile.model.skips() {
             let (Some(from), Some(to)) = (holder(source), holder(target)) else { continue };
             if from != to {

@@ -66,12 +66,15 @@ pub(crate) fn read<T: DeserializeOwned>(
         version: Option<u64>,
     }
     let head: Head = parse(format, text)?;
-    let found = head.format.unwrap_or_default();
+    let missing = |key: &'static str, wanted: String| {
+        Problem::new([Step::Key(key)], format!("it is missing; {wanted}")).in_file(format, text)
+    };
+    let found = head.format.ok_or_else(|| missing("format", format!("\"{format}\" is read")))?;
     if found != format {
-        let reason = format!("it is {found:?}, expected \"{format}\"");
+        let reason = format!("it is {found:?}, but \"{format}\" is read");
         return Err(Problem::new([Step::Key("format")], reason).in_file(format, text));
     }
-    let found = head.version.unwrap_or(0);
+    let found = head.version.ok_or_else(|| missing("version", format!("{version} is read")))?;
     if found != version {
         return Err(PlanError::UnknownVersion { format: format.into(), found, expected: version });
     }
@@ -80,10 +83,20 @@ pub(crate) fn read<T: DeserializeOwned>(
 
 fn parse<T: DeserializeOwned>(format: &str, text: &str) -> Result<T, PlanError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let bad = |field: String, error: &serde_json::Error| {
+    let bad = |path: String, error: &serde_json::Error| {
         // The position is told apart, in a field of its own.
         let reason = error.to_string();
-        let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
+        let position = format!(" at line {} column {}", error.line(), error.column());
+        let reason = reason.strip_suffix(&position).unwrap_or(&reason).to_owned();
+        let path = if path == "." { String::new() } else { path };
+        // The path ends at the object in which a field is missing.
+        let missing =
+            reason.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let field = match missing {
+            Some(key) if path.is_empty() => key.to_owned(),
+            Some(key) => format!("{path}.{key}"),
+            None => path,
+        };
         PlanError::BadFile { format: format.to_owned(), line: error.line(), field, reason }
     };
     let value = serde_path_to_error::deserialize(&mut deserializer)
@@ -145,7 +158,8 @@ const LONGEST_US: f64 = 1e14;
 
 fn time(value: f64) -> Result<f64, String> {
     if (0.0..=LONGEST_US).contains(&value) {
-        Ok(value)
+        // Not −0.0, which would be printed as such.
+        Ok(value.abs())
     } else {
         Err(format!("{value} is not a time from 0 to {LONGEST_US:e} µs"))
     }
@@ -167,13 +181,23 @@ pub(crate) fn many_micros<'de, D: Deserializer<'de>>(
 #[derive(Deserialize)]
 struct Micros(#[serde(deserialize_with = "micros")] f64);
 
-/// A rate above zero.
+/// A time that is the sum of others, in µs.
+pub(crate) fn sum_of_micros<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let value = f64::deserialize(deserializer)?;
+    if value >= 0.0 { Ok(value) } else { Err(D::Error::custom(format!("{value} is below 0"))) }
+}
+
+/// The lowest rate that may stand in a file: a byte a second, at which whatever fits into 64 bits
+/// still arrives some day.
+const LOWEST_RATE: f64 = 1e-6;
+
+/// A rate, in bytes a µs.
 pub(crate) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let value = f64::deserialize(deserializer)?;
-    if value > 0.0 && value.is_finite() {
+    if value >= LOWEST_RATE && value.is_finite() {
         Ok(value)
     } else {
-        Err(D::Error::custom(format!("{value} is not a rate above 0")))
+        Err(D::Error::custom(format!("{value} is not a rate of {LOWEST_RATE} bytes a µs or more")))
     }
 }
 
@@ -182,7 +206,7 @@ pub(crate) fn one_or_many<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a name or a list of names")]
+    #[serde(untagged, expecting = "it must be a name or a list of names")]
     enum OneOrMany {
         One(String),
         Many(Vec<String>),

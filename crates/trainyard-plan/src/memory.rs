@@ -215,6 +215,8 @@ pub struct Ledger {
     pub peak: MemoryUse,
     /// When that was, µs.
     pub peak_at_us: f64,
+    /// Whether anything came or went since the last [`Self::note`].
+    changed: bool,
 }
 
 impl Ledger {
@@ -222,34 +224,39 @@ impl Ledger {
     pub fn open(&mut self, fixed: MemoryUse) {
         self.now = self.now + fixed;
         self.peak = self.now;
+        self.changed = true;
     }
 
     /// More activations.
-    pub fn keep(&mut self, bytes: u64, at_us: f64) {
+    pub fn keep(&mut self, bytes: u64) {
         self.now.activations = self.now.activations.saturating_add(bytes);
-        self.note(at_us);
+        self.changed = true;
     }
 
     /// Fewer activations.
     pub fn drop_kept(&mut self, bytes: u64) {
         self.now.activations = self.now.activations.saturating_sub(bytes);
+        self.changed = true;
     }
 
     /// One more buffer.
-    pub fn buffer(&mut self, bytes: u64, at_us: f64) {
+    pub fn buffer(&mut self, bytes: u64) {
         self.now.buffers = self.now.buffers.saturating_add(bytes);
-        self.note(at_us);
+        self.changed = true;
     }
 
     /// One buffer less.
     pub fn drop_buffer(&mut self, bytes: u64) {
         self.now.buffers = self.now.buffers.saturating_sub(bytes);
+        self.changed = true;
     }
 
-    fn note(&mut self, at_us: f64) {
+    /// Closes an instant: what is held now is held for a while. Says whether it has changed.
+    pub fn note(&mut self, at_us: f64) -> bool {
         if self.now.total() > self.peak.total() {
             self.peak = self.now;
             self.peak_at_us = at_us;
         }
+        std::mem::take(&mut self.changed)
     }
 }

@@ -1,5 +1,7 @@
 //! What a model costs, layer by layer: the part of a profile that no device changes.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::json::one_or_many;
@@ -86,9 +88,13 @@ impl ModelProfile {
         &'a self,
         names: impl Fn(&'a LayerProfile) -> I,
     ) -> Vec<(usize, usize)> {
-        let index_of = |name: &String| self.layers.iter().position(|layer| layer.name == *name);
+        // Of several with one name, the first.
+        let named = self.layers.iter().enumerate().rev();
+        let index_of: BTreeMap<&str, usize> =
+            named.map(|(index, layer)| (layer.name.as_str(), index)).collect();
+        let index_of = |name: &String| index_of.get(name.as_str()).copied();
         let pairs = self.layers.iter().enumerate().flat_map(|(index, layer)| {
-            names(layer).filter_map(index_of).map(move |other| (index, other)).collect::<Vec<_>>()
+            names(layer).filter_map(&index_of).map(move |other| (index, other)).collect::<Vec<_>>()
         });
         pairs.collect()
     }

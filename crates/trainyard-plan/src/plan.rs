@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::{self, micros};
+use crate::json::{self, sum_of_micros};
 use crate::simulate::{self, IdleTime, Simulation};
 use crate::{Action, ActionKind, MemoryUse, PlanError, Profile, Schedule};
 
@@ -60,7 +60,7 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Predicted {
     /// Time of one step, µs.
-    #[serde(deserialize_with = "micros")]
+    #[serde(deserialize_with = "sum_of_micros")]
     pub step_us: f64,
     /// Idle ÷ (ranks × step time).
     pub bubble_fraction: f64,
@@ -79,7 +79,7 @@ pub struct PredictedDevice {
     /// Its budget in bytes.
     pub budget_bytes: u64,
     /// Time it computes, the optimizer step included, µs.
-    #[serde(deserialize_with = "micros")]
+    #[serde(deserialize_with = "sum_of_micros")]
     pub busy_us: f64,
     /// Time it does not, by cause.
     pub idle_us: IdleTime,

@@ -3,9 +3,11 @@
 //! `assets/profile.schema.json` is its JSON Schema. Sizes are bytes, times µs; both are those of
 //! one micro-batch. A profile is what the planner and the simulator know of the world.
 
+mod check;
+
 use serde::{Deserialize, Serialize};
 
-use crate::json::{self, Problem, Step, many_micros, micros, rate};
+use crate::json::{self, Problem, many_micros, micros, rate};
 use crate::{Api, DeviceKind, ModelProfile, PlanError};
 
 /// What a model costs on some devices: `profile.json`.
@@ -79,7 +81,7 @@ pub struct DeviceProfile {
 
 /// The time of a device's optimizer step, µs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a time in µs, or one for each layer")]
+#[serde(untagged, expecting = "it must be a time from 0 to 1e14 µs, or one for each layer")]
 pub enum OptimizerTime {
     /// However many layers it holds.
     Device(#[serde(deserialize_with = "micros")] f64),
@@ -216,7 +218,7 @@ impl Profile {
     /// thing that cannot be read or makes no sense.
     pub fn from_json(text: &str) -> Result<Self, PlanError> {
         let profile: Self = json::read(Self::FORMAT, Self::VERSION, text)?;
-        profile.find_problem().map_or(Ok(profile), |p| Err(p.in_file(Self::FORMAT, text)))
+        check::find_problem(&profile).map_or(Ok(profile), |p| Err(p.in_file(Self::FORMAT, text)))
     }
 
     /// Checks that names are unique and known and that there is a time for every layer.
@@ -230,7 +232,7 @@ impl Profile {
             field: problem.field(),
             reason: problem.reason,
         };
-        self.find_problem().map_or(Ok(()), |problem| Err(bad(problem)))
+        check::find_problem(self).map_or(Ok(()), |problem| Err(bad(problem)))
     }
 
     /// The index of a device.
@@ -268,106 +270,5 @@ impl Profile {
             .and_then(|bytes| bytes.get(layer))
             .copied()
             .unwrap_or_else(|| self.model.layers.get(layer).map_or(0, |layer| layer.work_bytes))
-    }
-
-    fn find_problem(&self) -> Option<Problem> {
-        use Step::{Index, Key};
-        let layers = self.model.layers.len();
-        let count = |path: [Step; 2], what: &str, found: usize, most: usize| {
-            let (path, few) = (path.into_iter().filter(|step| *step != Key("")), found == 0);
-            let wrong = few || found > most;
-            wrong.then(|| {
-                Problem::new(path, format!("{found} {what}, but 1 to {most} may be planned"))
-            })
-        };
-        let tensors = |path: Vec<Step>, found: usize| {
-            let reason = format!("it has {found} numbers for the model's {layers} layers");
-            (found != layers).then(|| Problem::new(path, reason))
-        };
-        count([Key("model"), Key("layers")], "layers", layers, Self::MAX_LAYERS)
-            .or_else(|| {
-                count([Key("devices"), Key("")], "devices", self.devices.len(), Self::MAX_DEVICES)
-            })
-            .or_else(|| {
-                count([Key("micro_batches"), Key("")], "micro-batches", self.micro_batches, 1 << 20)
-            })
-            .or_else(|| self.find_layer_problem())
-            .or_else(|| {
-                self.devices.iter().enumerate().find_map(|(index, device)| {
-                    let at = |key| vec![Key("devices"), Index(index), Key(key)];
-                    let twice = self.devices[..index].iter().any(|other| other.id == device.id);
-                    let twice = twice.then(|| {
-                        let reason =
-                            format!("two devices are called '{}'; ids must differ", device.id);
-                        Problem::new(at("id"), reason)
-                    });
-                    let optimizer = match &device.optimizer_us {
-                        OptimizerTime::Device(_) => None,
-                        OptimizerTime::Layers(times) => tensors(at("optimizer_us"), times.len()),
-                    };
-                    let bytes = |key, bytes: &Option<Vec<u64>>| {
-                        bytes.as_ref().and_then(|bytes| tensors(at(key), bytes.len()))
-                    };
-                    let fixed = |key, times: fn(&FixedTimes) -> &Vec<f64>| {
-                        let path = [at("fixed_us"), vec![Key(key)]].concat();
-                        device.fixed_us.as_ref().and_then(|fixed| tensors(path, times(fixed).len()))
-                    };
-                    twice
-                        .or_else(|| tensors(at("forward_us"), device.forward_us.len()))
-                        .or_else(|| tensors(at("input_grad_us"), device.input_grad_us.len()))
-                        .or_else(|| tensors(at("weight_grad_us"), device.weight_grad_us.len()))
-                        .or(optimizer)
-                        .or_else(|| bytes("saved_bytes", &device.saved_bytes))
-                        .or_else(|| bytes("work_bytes", &device.work_bytes))
-                        .or_else(|| fixed("forward", |fixed| &fixed.forward))
-                        .or_else(|| fixed("input_grad", |fixed| &fixed.input_grad))
-                        .or_else(|| fixed("weight_grad", |fixed| &fixed.weight_grad))
-                })
-            })
-            .or_else(|| {
-                self.links.iter().enumerate().find_map(|(index, link)| {
-                    let unknown = |key, id: &str| {
-                        let reason = format!("there is no device '{id}'");
-                        let path = [Key("links"), Index(index), Key(key)];
-                        self.device_index(id).is_none().then(|| Problem::new(path, reason))
-                    };
-                    unknown("from", &link.from).or_else(|| unknown("to", &link.to))
-                })
-            })
-            .or_else(|| {
-                let zero = self.rows == Some(0);
-                zero.then(|| Problem::new([Key("rows")], "it is 0, but must be at least 1"))
-            })
-    }
-
-    fn find_layer_problem(&self) -> Option<Problem> {
-        use Step::{Index, Key};
-        let layers = &self.model.layers;
-        let mut index_of = std::collections::BTreeMap::new();
-        for (index, layer) in layers.iter().enumerate() {
-            let at = |key| [Key("model"), Key("layers"), Index(index), Key(key)];
-            if index_of.insert(layer.name.as_str(), index).is_some() {
-                let reason = format!("two layers are called '{}'; names must differ", layer.name);
-                return Some(Problem::new(at("name"), reason));
-            }
-        }
-        for (index, layer) in layers.iter().enumerate() {
-            let at = |key| [Key("model"), Key("layers"), Index(index), Key(key)];
-            if let Some(owner) = &layer.tied_to {
-                let known = index_of.get(owner.as_str());
-                if known.is_none_or(|owner| *owner == index) {
-                    let reason = format!("there is no other layer '{owner}'");
-                    return Some(Problem::new(at("tied_to"), reason));
-                }
-            }
-            for target in &layer.skips_to {
-                let known = index_of.get(target.as_str());
-                if known.is_none_or(|target| *target <= index) {
-                    let reason = format!("there is no later layer '{target}'");
-                    return Some(Problem::new(at("skips_to"), reason));
-                }
-            }
-        }
-        None
     }
 }

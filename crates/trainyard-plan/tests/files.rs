@@ -5,6 +5,7 @@
 
 use proptest::prelude::*;
 use trainyard_plan::journal::{Header, HeaderDevice, Record, State, read_line};
+use trainyard_plan::simulate::IdleTime;
 use trainyard_plan::{
     Action, ActionKind, Lane, MemoryUse, Plan, PlanError, Predicted, PredictedDevice, Recompute,
     Schedule, Stage, TraceEvent,
@@ -28,21 +29,17 @@ fn plan() -> Plan {
     let device = PredictedDevice {
         id: "a".into(),
         budget_bytes: 10,
+        busy_us: 1.25,
+        idle_us: IdleTime { drain_us: 0.25, ..IdleTime::default() },
         peak_bytes: MemoryUse { weights: 1, ..MemoryUse::default() },
-        share_of_step: 0.25,
     };
+    let stages = vec![stage("a", (0, 2), Recompute::None), stage("b", (2, 5), Recompute::Full)];
+    let predicted =
+        Predicted { step_us: 1.5, bubble_fraction: 0.5, estimated: true, devices: vec![device] };
     Plan {
-        format: Plan::FORMAT.into(),
-        version: Plan::VERSION,
-        model: "gpt".into(),
-        stages: vec![stage("a", (0, 2), Recompute::None), stage("b", (2, 5), Recompute::Full)],
-        schedule: Schedule::named("1f1b", 2, 3).unwrap(),
-        micro_batches: 3,
-        predicted: Some(Predicted {
-            step_us: Some(1.5),
-            bubble_fraction: None,
-            devices: vec![device],
-        }),
+        notes: vec!["a note".into()],
+        predicted: Some(predicted),
+        ..Plan::new("gpt", stages, Schedule::named("1f1b", 2, 3).unwrap(), 3)
     }
 }
 
@@ -84,11 +81,14 @@ fn plans_of_other_versions_and_files_of_other_kinds_are_refused() {
     assert!(matches!(Plan::from_json(newer), Err(PlanError::UnknownVersion { found: 7, .. })));
     let bad_plan =
         |error: PlanError| assert!(matches!(error, PlanError::BadPlan { .. }), "{error}");
-    bad_plan(change("/format", "else".into()));
+    let bad_file = |error: PlanError, wanted: &str| {
+        assert!(matches!(&error, PlanError::BadFile { field, .. } if field == wanted), "{error}");
+    };
+    bad_file(change("/format", "else".into()), "format");
     bad_plan(change("/stages", serde_json::json!([])));
     bad_plan(change("/stages/1/layers", serde_json::json!([3, 5])));
     bad_plan(change("/stages/0/layers", serde_json::json!([0, u64::MAX])));
-    bad_plan(change("/schedule/ranks/0/0", "0X0".into()));
+    bad_file(change("/schedule/ranks/0/0", "0X0".into()), "schedule.ranks[0][0]");
     let bad_schedule = |error| assert!(matches!(error, PlanError::BadSchedule { .. }));
     bad_schedule(change("/schedule/ranks/0/0", format!("{}F0", usize::MAX).into()));
     bad_schedule(change("/micro_batches", u64::MAX.into()));

@@ -1,113 +1,149 @@
-//! The memory formulas by hand, and sizes as people write them.
+//! The memory formulas by hand, the message of a shortage, and sizes as people write them.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
-use trainyard_plan::memory::{self, DeviceNeed, human_bytes, parse_bytes};
+use trainyard_plan::memory::{DeviceNeed, StageMemory, human_bytes, parse_bytes};
+use trainyard_plan::simulate::{check_memory, needs};
 use trainyard_plan::{
-    DeviceProfile, LayerProfile, MemoryUse, ModelProfile, PlanError, Recompute, Schedule, Stage,
+    DeviceProfile, LayerProfile, MemoryUse, ModelProfile, Plan, PlanError, Profile, Recompute,
+    Schedule, Stage,
 };
 
-/// Two layers and a head that shares the first one's weights.
-fn model() -> ModelProfile {
+/// Two layers and a head that shares the first one's weights, on two devices.
+fn profile(x_bytes: u64, y_bytes: u64) -> Profile {
     let layer = |name: &str, param_bytes, tied_to: Option<&str>| LayerProfile {
         name: name.into(),
-        kind: "linear".into(),
         param_bytes,
         input_bytes: 10,
         output_bytes: 20,
         saved_bytes: 300,
         work_bytes: param_bytes / 2,
-        forward_flops: 1,
         tied_to: tied_to.map(str::to_owned),
+        ..LayerProfile::default()
     };
-    ModelProfile {
+    let model = ModelProfile {
         name: "tiny".into(),
         optimizer_bytes_per_param_byte: 2,
+        fresh_bytes_per_param_byte: 0,
         layers: vec![layer("a", 1000, None), layer("b", 600, None), layer("head", 1000, Some("a"))],
-    }
+    };
+    let device = |id: &str, memory_bytes| DeviceProfile {
+        id: id.into(),
+        memory_bytes,
+        forward_us: vec![1.0; 3],
+        input_grad_us: vec![1.0; 3],
+        weight_grad_us: vec![1.0; 3],
+        ..DeviceProfile::default()
+    };
+    let devices = vec![device("x", x_bytes), device("y", y_bytes)];
+    Profile { devices, ..Profile::new(model, 8) }
 }
 
 fn stage(device: &str, layers: (usize, usize)) -> Stage {
     Stage { device: device.into(), layers, recompute: Recompute::None }
 }
 
-fn device(id: &str, memory_bytes: u64) -> DeviceProfile {
-    DeviceProfile { id: id.into(), memory_bytes, speed: 1.0 }
+fn plan(stages: Vec<Stage>, schedule: &str, m: usize) -> Plan {
+    let schedule = Schedule::named(schedule, stages.len(), m).unwrap();
+    Plan::new("tiny", stages, schedule, m)
 }
 
 #[test]
 fn a_stage_by_hand() {
-    let middle = memory::of_stage(&model(), 1..3, Recompute::None, 4, false, false);
-    let expected = MemoryUse {
+    let memory = StageMemory::of(&profile(0, 0), 0, 1..3);
+    let fixed = MemoryUse {
         weights: 1600,
-        gradients: 2 * (1600 + 1000),
+        gradients: 1600,
         optimizer: 2 * 600, // the head's weights are a's
-        activations: 4 * 600 + 500,
-        buffers: 2 * 10 + 2 * 20,
+        ..MemoryUse::default()
     };
-    assert_eq!(middle, expected);
-    assert_eq!(middle.total(), 1600 + 5200 + 1200 + 2900 + 60);
-    let recomputed = memory::of_stage(&model(), 1..3, Recompute::Full, 4, false, true);
-    assert_eq!((recomputed.activations, recomputed.buffers), (4 * 10 + 600 + 500, 20));
-    assert_eq!(memory::of_stage(&model(), 0..3, Recompute::None, 1, true, true).buffers, 0);
-    assert_eq!(memory::of_stage(&model(), 7..9, Recompute::Full, 1, true, true).total(), 0);
+    assert_eq!(memory.fixed, fixed);
+    assert_eq!(
+        (memory.input, memory.output, memory.saved, memory.weight_saved),
+        (10, 20, 600, 600)
+    );
+    // At the head, 500 of work beside all that is kept; at b, 300 beside half of it.
+    assert_eq!(memory.forward_work(Recompute::None), 500);
+    assert_eq!(memory.backward_work(Recompute::None), 500);
+    assert_eq!(memory.peak(Recompute::None, 4), MemoryUse { activations: 4 * 600 + 500, ..fixed });
+    // Recomputed, four inputs are kept, and one micro-batch's activations while its backward runs.
+    let recomputed = MemoryUse { activations: 4 * 10 + 600 + 500, ..fixed };
+    assert_eq!(memory.peak(Recompute::Full, 4), recomputed);
+    assert_eq!(StageMemory::of(&profile(0, 0), 0, 7..9), StageMemory::default());
+}
+
+#[test]
+fn what_a_device_measured_replaces_what_the_model_says() {
+    let mut profile = profile(0, 0);
+    profile.devices[1].saved_bytes = Some(vec![1, 2, 4]);
+    profile.devices[1].work_bytes = Some(vec![0, 0, 0]);
+    assert_eq!(StageMemory::of(&profile, 0, 0..3).saved, 900);
+    let memory = StageMemory::of(&profile, 1, 0..3);
+    assert_eq!((memory.saved, memory.weight_saved), (7, 7));
+    assert_eq!(memory.backward_work(Recompute::None), 0);
+    profile.model.layers[2].weight_saved_bytes = Some(3);
+    profile.model.layers[1].weight_saved_bytes = Some(300);
+    // No more than is saved can be left of it.
+    assert_eq!(StageMemory::of(&profile, 1, 0..3).weight_saved, 1 + 2 + 3);
+}
+
+#[test]
+fn fresh_gradients_grow_as_activations_go() {
+    let mut profile = profile(0, 0);
+    profile.model.fresh_bytes_per_param_byte = 1;
+    let memory = StageMemory::of(&profile, 0, 0..3);
+    // Backward at the head: 900 kept, 1000 fresh, 500 of work = 2400; at b: 600, 1600, 300 = 2500;
+    // at a: 300, 2600, 500 = 3400, which is 2500 more than was kept.
+    assert_eq!(memory.backward_work(Recompute::None), 2500);
+    assert_eq!(memory.backward_work(Recompute::Full), 2500 + 900);
 }
 
 #[test]
 fn a_plan_by_hand() {
-    let stages = [stage("x", (0, 1)), stage("y", (1, 2)), stage("x", (2, 3))];
-    let schedule = Schedule::named("1f1b", 3, 8).unwrap();
-    let devices = memory::of_plan(&model(), &stages, &schedule);
-    let alone = |range, held, first, last| {
-        memory::of_stage(&model(), range, Recompute::None, held, first, last)
-    };
-    let x = alone(0..1, 3, true, false) + alone(2..3, 1, false, true);
-    assert_eq!(devices, [("x".to_owned(), x), ("y".to_owned(), alone(1..2, 2, false, false))]);
+    let stages = vec![stage("x", (0, 1)), stage("y", (1, 3))];
+    let profile = profile(1 << 20, 1 << 20);
+    let devices = needs(&profile, &plan(stages, "1f1b", 8)).unwrap();
+    let x = StageMemory::of(&profile, 0, 0..1).peak(Recompute::None, 2);
+    let y = StageMemory::of(&profile, 1, 1..3).peak(Recompute::None, 1);
+    let peaks: Vec<_> = devices.iter().map(|need| (need.device.as_str(), need.peak)).collect();
+    assert_eq!(peaks[0], ("x", x));
+    // While y computes one micro-batch, x has made the next: its output waits there.
+    assert_eq!(peaks[1], ("y", MemoryUse { buffers: 20, ..y }));
+    assert_eq!(devices[1].needed_bytes, y.total() + 20);
 }
 
 #[test]
 fn shortage_is_told_with_a_true_hint() {
-    let schedule = Schedule::named("gpipe", 2, 8).unwrap();
-    let stages = [stage("x", (0, 1)), stage("y", (1, 3))];
     let short = |x, y| {
-        let devices = [device("x", x), device("y", y)];
-        memory::check(&model(), &stages, &schedule, &devices).unwrap_err().to_string()
+        let plan = plan(vec![stage("x", (0, 1)), stage("y", (1, 3))], "gpipe", 8);
+        check_memory(&profile(x, y), &plan).map_err(|error| error.to_string())
     };
-    assert!(
-        memory::check(&model(), &stages, &schedule, &[device("y", 1 << 20), device("x", 1 << 20)])
-            .is_ok()
-    );
-    assert!(short(1 << 20, 10_000).ends_with("recompute = \"full\" would fit"));
-    let text = short(8000, 10_000);
+    assert!(short(1 << 20, 1 << 20).is_ok());
+    assert!(short(1 << 20, 9000).unwrap_err().ends_with("recompute = \"full\" would fit"));
     assert_eq!(
-        text,
+        short(6000, 9000).unwrap_err(),
         "it does not fit in the devices' memory:
   device     needs    budget  short by
-  x       9.71 KiB  7.81 KiB  1.89 KiB
-  y       13.0 KiB  9.77 KiB  3.24 KiB
+  x       6.74 KiB  5.86 KiB  900 B
+  y       9.47 KiB  8.79 KiB  700 B
 recompute = \"full\" would fit"
     );
-    assert!(
-        short(10, 10_000).ends_with(
-            "'x' is short by 9.70 KiB: give it more memory or fewer layers, or add a device"
-        ),
-        "{}",
-        short(10, 10_000)
-    );
+    let text = short(10, 9000).unwrap_err();
+    let hint = "'x' is short by 6.73 KiB: give it more memory or fewer layers, or add a device";
+    assert!(text.ends_with(hint), "{text}");
 }
 
 #[test]
 fn activations_that_dominate_are_named() {
-    let mut model = model();
-    model.layers.iter_mut().for_each(|layer| {
+    let mut profile = profile(9000, 0);
+    profile.model.layers.iter_mut().for_each(|layer| {
         layer.saved_bytes = 1 << 20;
         layer.input_bytes = 1 << 20;
     });
     let hint = |name: &str| {
-        let schedule = Schedule::named(name, 1, 8).unwrap();
-        let stages = [stage("x", (0, 3))];
-        memory::check(&model, &stages, &schedule, &[device("x", 9000)]).unwrap_err().to_string()
+        let plan = plan(vec![stage("x", (0, 3))], name, 8);
+        check_memory(&profile, &plan).unwrap_err().to_string()
     };
     assert!(hint("gpipe").ends_with("a smaller batch would lower them"));
     assert!(hint("1f1b").ends_with("a smaller batch or more micro_batches would lower them"));
@@ -115,20 +151,19 @@ fn activations_that_dominate_are_named() {
 
 #[test]
 fn unknown_devices_and_layers_are_bad_plans() {
-    let schedule = Schedule::named("gpipe", 1, 1).unwrap();
     for stages in [[stage("z", (0, 3))], [stage("x", (0, 4))], [stage("x", (2, 1))]] {
-        let result = memory::check(&model(), &stages, &schedule, &[device("x", u64::MAX)]);
+        let result = check_memory(&profile(u64::MAX, 0), &plan(stages.to_vec(), "gpipe", 1));
         assert!(matches!(result, Err(PlanError::BadPlan { .. })));
     }
 }
 
 #[test]
 fn absurd_sizes_saturate() {
-    let mut model = model();
-    for layer in &mut model.layers {
+    let mut profile = profile(u64::MAX, 0);
+    for layer in &mut profile.model.layers {
         (layer.param_bytes, layer.saved_bytes, layer.input_bytes) = (u64::MAX, u64::MAX, u64::MAX);
     }
-    let need = memory::of_stage(&model, 0..3, Recompute::Full, usize::MAX, false, false);
+    let need = StageMemory::of(&profile, 0, 0..3).peak(Recompute::Full, usize::MAX);
     assert_eq!(need.total(), u64::MAX);
     assert_eq!([need, need].into_iter().sum::<MemoryUse>().total(), u64::MAX);
     let need = DeviceNeed { device: "x".into(), needed_bytes: 1, budget_bytes: 2, peak: need };

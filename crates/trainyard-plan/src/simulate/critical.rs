@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::SimulatedDevice;
-use super::run::Outcome;
+use super::state::Outcome;
 use crate::Action;
 use crate::costs::PipelineCosts;
 

@@ -16,7 +16,8 @@
 //!   in flight** (under recompute: the stage's input, plus one micro-batch's saved activations while
 //!   its B runs; with I and W split what W needs stays until W) **+ transfer buffers** (one output a
 //!   pending send, one input an arrived and unused receive); **peak over time.** A profile that was
-//!   measured may add what an action needs for a moment: [`crate::memory`].
+//!   measured may add what an action needs for a moment: [`crate::memory`]. What ends at an instant
+//!   is gone before what begins then is counted, so a transfer that takes no time needs no buffer.
 //!
 //! A step begins at 0 and ends when the last optimizer step and the last transfer have. Idle time
 //! is told apart by cause: before a rank's first action it is *warm-up*, after its last *drain*;
@@ -25,7 +26,9 @@
 
 mod critical;
 mod run;
+mod state;
 mod trace;
+mod transfers;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +37,8 @@ pub use critical::CriticalAction;
 use crate::costs::PipelineCosts;
 use crate::memory::DeviceNeed;
 use crate::{MemoryUse, Plan, PlanError, Profile, Schedule, Trace};
-use run::{Outcome, Run};
+use run::Run;
+use state::Outcome;
 
 /// Idle time of a device in one step by cause, µs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -181,7 +185,11 @@ pub fn score(
     Ok(Score {
         step_us: outcome.step_us,
         peak_bytes: outcome.ranks.iter().map(|rank| rank.ledger.peak.total()).collect(),
-        fits: outcome.ranks.iter().all(|rank| rank.over_budget_at.is_none()),
+        fits: outcome
+            .ranks
+            .iter()
+            .zip(&costs.ranks)
+            .all(|(state, rank)| state.ledger.peak.total() <= rank.budget_bytes),
     })
 }
 

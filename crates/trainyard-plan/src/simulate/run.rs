@@ -3,116 +3,25 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::IdleTime;
-use crate::costs::{PipelineCosts, Route};
-use crate::memory::Ledger;
+use super::state::{Cargo, Event, Node, Outcome, RankState, Ready, Waiting};
+use crate::costs::PipelineCosts;
 use crate::{Action, ActionKind, MemorySample, PlanError, Schedule};
 
-/// Something that took time: an action, a transfer or an optimizer step.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Node {
-    pub(super) action: Action,
-    /// The rank that computes or sends.
-    pub(super) rank: usize,
-    pub(super) transfer: Option<Transfer>,
-    pub(super) start_us: f64,
-    pub(super) end_us: f64,
-    /// What it started right after: the node that kept it waiting longest.
-    pub(super) cause: Option<usize>,
-}
-
-/// A tensor on a link.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Transfer {
-    pub(super) link: usize,
-    pub(super) bytes: u64,
-    pub(super) cargo: Cargo,
-    /// How long it takes once the link is free, µs.
-    takes_us: f64,
-    /// When it had been computed, µs.
-    made_us: f64,
-}
-
-/// What is on its way, and whether anybody waits for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cargo {
-    /// An activation or a gradient for a stage.
-    ForStage(usize),
-    /// A gradient for the owner of tied weights.
-    TiedGradient,
-    /// Tied weights on their way back.
-    TiedWeights,
-}
-
-/// What became of one rank.
-#[derive(Clone, Debug, Default)]
-pub(super) struct RankState {
-    next: usize,
-    busy: bool,
-    done: bool,
-    /// When it last became free, µs, and with which node.
-    free_us: f64,
-    last: Option<usize>,
-    /// Gradients of tied weights that its optimizer step still waits for.
-    ties_missing: usize,
-    tie_ready: Ready,
-    pub(super) busy_us: f64,
-    pub(super) optimizer_us: f64,
-    pub(super) idle: IdleTime,
-    pub(super) ledger: Ledger,
-    /// Position of the first action whose memory exceeded the budget.
-    pub(super) over_budget_at: Option<usize>,
-}
-
-/// When and from where the last of an action's inputs came.
-#[derive(Clone, Copy, Debug, Default)]
-struct Ready {
-    /// When the last input had been computed, µs.
-    made_us: f64,
-    /// The node that brought it.
-    node: Option<usize>,
-}
-
-/// Inputs of one action of one micro-batch that are still to come.
-#[derive(Clone, Copy, Debug, Default)]
-struct Waiting {
-    missing: usize,
-    ready: Ready,
-    /// Bytes that have arrived and are not used yet.
-    arrived_bytes: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
-    /// A rank's action has ended.
-    Done { rank: usize },
-    /// A transfer has arrived.
-    Arrived { node: usize },
-}
-
-/// Everything that happened in one step.
-pub(super) struct Outcome {
-    pub(super) step_us: f64,
-    pub(super) nodes: Vec<Node>,
-    pub(super) ranks: Vec<RankState>,
-    /// How long each link was in use, µs.
-    pub(super) link_busy_us: Vec<f64>,
-    pub(super) memory: Vec<MemorySample>,
-}
-
 pub(super) struct Run<'a> {
-    costs: &'a PipelineCosts,
-    schedule: &'a Schedule,
-    micro_batches: usize,
+    pub(super) costs: &'a PipelineCosts,
+    pub(super) schedule: &'a Schedule,
+    pub(super) micro_batches: usize,
     /// Whether memory over time is wanted.
-    record: bool,
-    events: BinaryHeap<Reverse<(u64, Event)>>,
-    forwards: Vec<Waiting>,
-    backwards: Vec<Waiting>,
+    pub(super) record: bool,
+    /// Whether the schedule says when to send and receive between neighbouring stages.
+    pub(super) explicit: bool,
+    pub(super) events: BinaryHeap<Reverse<(u64, Event)>>,
+    pub(super) forwards: Vec<Waiting>,
+    pub(super) backwards: Vec<Waiting>,
     /// When each link is free again, µs, and after which node.
-    link_free: Vec<(f64, Option<usize>)>,
-    to_start: VecDeque<usize>,
-    out: Outcome,
+    pub(super) link_free: Vec<(f64, Option<usize>)>,
+    pub(super) to_start: VecDeque<usize>,
+    pub(super) out: Outcome,
 }
 
 impl<'a> Run<'a> {
@@ -130,9 +39,6 @@ impl<'a> Run<'a> {
         let mut ranks = vec![RankState::default(); costs.ranks.len()];
         for (state, rank) in ranks.iter_mut().zip(&costs.ranks) {
             state.ledger.open(rank.fixed);
-            if rank.fixed.total() > rank.budget_bytes {
-                state.over_budget_at = Some(0);
-            }
         }
         for tie in &costs.ties {
             ranks[tie.owner].ties_missing += 1;
@@ -143,6 +49,7 @@ impl<'a> Run<'a> {
             schedule,
             micro_batches,
             record,
+            explicit: schedule.has_transfers(),
             events: BinaryHeap::new(),
             forwards: table(|stage| stage.inputs),
             backwards: table(|stage| stage.output_grads),
@@ -160,17 +67,20 @@ impl<'a> Run<'a> {
 
     /// Runs the step to its end.
     pub(super) fn finish(mut self) -> Result<Outcome, PlanError> {
-        for rank in 0..self.out.ranks.len() {
-            self.sample(rank, 0.0);
-        }
         self.start_ranks(0.0);
-        while let Some(Reverse((bits, event))) = self.events.pop() {
+        self.note_memory(0.0);
+        while let Some(&Reverse((bits, _))) = self.events.peek() {
             let now = f64::from_bits(bits);
-            match event {
-                Event::Done { rank } => self.end(rank, now),
-                Event::Arrived { node } => self.arrive(node, now),
+            // All that ends at this instant, then all that begins: what gives way and what takes
+            // its place are never counted together, in whatever order the events stand.
+            while let Some(event) = self.next_at(bits) {
+                match event {
+                    Event::Done { rank } => self.end(rank, now),
+                    Event::Arrived { node } => self.arrive(node, now),
+                }
             }
             self.start_ranks(now);
+            self.note_memory(now);
         }
         if let Some(rank) = self.out.ranks.iter().position(|rank| !rank.done) {
             let next = self.schedule.ranks[rank].get(self.out.ranks[rank].next);
@@ -186,10 +96,19 @@ impl<'a> Run<'a> {
         Ok(self.out)
     }
 
+    /// Takes the next event if it is of this instant.
+    fn next_at(&mut self, bits: u64) -> Option<Event> {
+        self.events.peek().filter(|Reverse((at, _))| *at == bits)?;
+        self.events.pop().map(|Reverse((_, event))| event)
+    }
+
     fn start_ranks(&mut self, now: f64) {
         while let Some(rank) = self.to_start.pop_front() {
             if !self.out.ranks[rank].busy && !self.out.ranks[rank].done {
                 match self.schedule.ranks[rank].get(self.out.ranks[rank].next) {
+                    Some(&action) if action.kind.is_transfer() => {
+                        self.try_transfer(rank, action, now);
+                    }
                     Some(&action) => self.try_start(rank, action, now),
                     None => self.try_optimizer(rank, now),
                 }
@@ -197,7 +116,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn cell(&self, action: Action) -> usize {
+    pub(super) fn cell(&self, action: Action) -> usize {
         action.stage * self.micro_batches + action.micro_batch
     }
 
@@ -231,9 +150,7 @@ impl<'a> Run<'a> {
             ActionKind::Backward | ActionKind::InputGrad => memory.backward_work(recompute),
             _ => 0,
         };
-        self.out.ranks[rank].ledger.keep(more, now);
-        self.check_budget(rank);
-        self.sample(rank, now);
+        self.out.ranks[rank].ledger.keep(more);
     }
 
     /// Starts an action or optimizer step and says what the rank waited for.
@@ -247,6 +164,7 @@ impl<'a> Run<'a> {
     ) -> usize {
         let node = self.out.nodes.len();
         let state = &mut self.out.ranks[rank];
+        let ready = std::mem::take(&mut state.received).latest(ready);
         let waited = now - state.free_us;
         let cause = if waited > 0.0 { ready.node } else { state.last };
         if state.last.is_none() {
@@ -264,6 +182,10 @@ impl<'a> Run<'a> {
     }
 
     fn try_optimizer(&mut self, rank: usize, now: f64) {
+        if !std::mem::replace(&mut self.out.ranks[rank].ties_sent, true) {
+            let last = self.out.ranks[rank].last;
+            self.send_ties(rank, Cargo::TiedGradient, last, now);
+        }
         let state = &self.out.ranks[rank];
         if state.ties_missing > 0 {
             return;
@@ -286,7 +208,7 @@ impl<'a> Run<'a> {
         let action = self.out.nodes[node].action;
         if action.kind == ActionKind::Optimizer {
             self.out.ranks[rank].done = true;
-            return self.send_ties(rank, Cargo::TiedWeights, node, now);
+            return self.send_ties(rank, Cargo::TiedWeights, Some(node), now);
         }
         let stage = &self.costs.stages[action.stage];
         let (memory, recompute) = (stage.memory, stage.recompute);
@@ -300,7 +222,7 @@ impl<'a> Run<'a> {
             ActionKind::InputGrad => {
                 ledger.drop_kept(memory.backward_work(recompute));
                 ledger.drop_kept(memory.kept(recompute));
-                ledger.keep(memory.weight_saved, now);
+                ledger.keep(memory.weight_saved);
             }
             _ => ledger.drop_kept(memory.weight_saved),
         }
@@ -309,122 +231,32 @@ impl<'a> Run<'a> {
             ActionKind::Backward | ActionKind::InputGrad => &stage.input_grads[..],
             _ => &[],
         };
+        // The way to the neighbouring stage is the first. Where it has a link and the schedule names
+        // its transfers, there is a send to wait for.
+        let later = self.explicit && routes.first().is_some_and(|route| route.link.is_some());
         for route in routes {
-            self.pass_on(rank, action, *route, node, now);
+            self.pass_on(rank, action, *route, node, now, later);
         }
-        self.sample(rank, now);
         self.out.ranks[rank].next += 1;
-        if self.out.ranks[rank].next == self.schedule.ranks[rank].len() {
-            self.send_ties(rank, Cargo::TiedGradient, node, now);
+        // Sends that follow come with the end, not with the next beginning.
+        let sends = [ActionKind::SendForward, ActionKind::SendBackward];
+        while let Some(&next) = self.schedule.ranks[rank].get(self.out.ranks[rank].next)
+            && sends.contains(&next.kind)
+        {
+            self.try_transfer(rank, next, now);
         }
     }
 
-    /// Hands a tensor to a stage: at once on the same rank, else through the link.
-    fn pass_on(&mut self, rank: usize, action: Action, route: Route, node: usize, now: f64) {
-        let Route { stage, bytes, transfer_us: takes_us, link } = route;
-        let Some(link) = link else {
-            return self.deliver(action, stage, 0, Ready { made_us: now, node: Some(node) });
-        };
-        let kind = match action.kind {
-            ActionKind::Forward => ActionKind::SendForward,
-            _ => ActionKind::SendBackward,
-        };
-        self.out.ranks[rank].ledger.buffer(bytes, now);
-        self.check_budget(rank);
-        let cargo = Cargo::ForStage(stage);
-        let transfer = Transfer { link, bytes, cargo, takes_us, made_us: now };
-        self.send(Action { kind, ..action }, transfer, node);
-    }
-
-    /// Puts a transfer on its link, behind those that came first.
-    fn send(&mut self, action: Action, transfer: Transfer, cause: usize) {
-        let Transfer { link, takes_us, made_us, .. } = transfer;
-        let (free_us, before) = self.link_free[link];
-        let queued = free_us > made_us;
-        let (start_us, cause) = if queued { (free_us, before) } else { (made_us, Some(cause)) };
-        let end_us = start_us + takes_us;
-        let node = self.out.nodes.len();
-        let rank = self.costs.links[link].0;
-        let transfer = Some(transfer);
-        self.out.nodes.push(Node { action, rank, transfer, start_us, end_us, cause });
-        self.link_free[link] = (end_us, Some(node));
-        self.out.link_busy_us[link] += takes_us;
-        self.events.push(Reverse((end_us.to_bits(), Event::Arrived { node })));
-    }
-
-    fn send_ties(&mut self, rank: usize, cargo: Cargo, cause: usize, now: f64) {
-        for tie in &self.costs.ties {
-            let (sender, (link, takes_us)) = match cargo {
-                Cargo::TiedGradient => (tie.follower, tie.gradient),
-                _ => (tie.owner, tie.weights),
-            };
-            if sender == rank {
-                let action = self.out.nodes[cause].action;
-                let kind = match cargo {
-                    Cargo::TiedGradient => ActionKind::SendBackward,
-                    _ => ActionKind::SendForward,
-                };
-                let bytes = tie.bytes;
-                let transfer = Transfer { link, bytes, cargo, takes_us, made_us: now };
-                self.send(Action { kind, ..action }, transfer, cause);
+    /// What every rank holds once an instant is over.
+    fn note_memory(&mut self, now: f64) {
+        for (device, state) in self.out.ranks.iter_mut().enumerate() {
+            if state.ledger.note(now) && self.record {
+                self.out.memory.push(MemorySample {
+                    at_ns: super::nanoseconds(now),
+                    device,
+                    in_use_bytes: state.ledger.now.total(),
+                });
             }
-        }
-    }
-
-    fn arrive(&mut self, node: usize, now: f64) {
-        let Node { action, rank, transfer, .. } = self.out.nodes[node];
-        let Some(Transfer { link, bytes, cargo, made_us, .. }) = transfer else { return };
-        let to_rank = self.costs.links[link].1;
-        let ready = Ready { made_us, node: Some(node) };
-        match cargo {
-            Cargo::ForStage(stage) => {
-                self.out.ranks[rank].ledger.drop_buffer(bytes);
-                self.sample(rank, now);
-                self.out.ranks[to_rank].ledger.buffer(bytes, now);
-                self.check_budget(to_rank);
-                self.sample(to_rank, now);
-                self.deliver(action, stage, bytes, ready);
-            }
-            Cargo::TiedGradient => {
-                let owner = &mut self.out.ranks[to_rank];
-                owner.ties_missing = owner.ties_missing.saturating_sub(1);
-                owner.tie_ready = ready;
-                self.to_start.push_back(to_rank);
-            }
-            // They keep nobody waiting but the next step.
-            Cargo::TiedWeights => {}
-        }
-    }
-
-    /// An input of a stage is there.
-    fn deliver(&mut self, action: Action, stage: usize, bytes: u64, ready: Ready) {
-        let cell = stage * self.micro_batches + action.micro_batch;
-        let forward = matches!(action.kind, ActionKind::Forward | ActionKind::SendForward);
-        let table = if forward { &mut self.forwards } else { &mut self.backwards };
-        let waiting = &mut table[cell];
-        waiting.missing = waiting.missing.saturating_sub(1);
-        waiting.ready = ready;
-        waiting.arrived_bytes = waiting.arrived_bytes.saturating_add(bytes);
-        if waiting.missing == 0 {
-            self.to_start.push_back(self.costs.stages[stage].rank);
-        }
-    }
-
-    fn check_budget(&mut self, rank: usize) {
-        let state = &mut self.out.ranks[rank];
-        let budget = self.costs.ranks[rank].budget_bytes;
-        if state.over_budget_at.is_none() && state.ledger.now.total() > budget {
-            state.over_budget_at = Some(state.next);
-        }
-    }
-
-    fn sample(&mut self, rank: usize, now: f64) {
-        if self.record {
-            self.out.memory.push(MemorySample {
-                at_ns: super::nanoseconds(now),
-                device: rank,
-                in_use_bytes: self.out.ranks[rank].ledger.now.total(),
-            });
         }
     }
 }

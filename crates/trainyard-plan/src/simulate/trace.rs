@@ -1,7 +1,7 @@
 //! A simulated step in the vocabulary of measured ones.
 
 use super::nanoseconds;
-use super::run::{Cargo, Node, Outcome};
+use super::state::{Cargo, Node, Outcome};
 use crate::costs::PipelineCosts;
 use crate::{Action, ActionKind, Lane, Profile, Trace, TraceDevice, TraceEvent};
 

@@ -1,0 +1,135 @@
+//! Memory worked out in another way: everything held is an interval with a size, and at every
+//! instant at which one begins all intervals around it are added up anew.
+
+use trainyard_plan::{ActionKind, MemoryUse, Plan, Profile, Recompute};
+
+use crate::oracle::Step;
+
+/// Something held from its start until right before its end.
+struct Held {
+    start: f64,
+    end: f64,
+    activations: u64,
+    buffers: u64,
+}
+
+/// What a rank holds at its fullest instant, and the first such instant.
+pub(crate) fn peak(profile: &Profile, plan: &Plan, step: &Step, rank: usize) -> (MemoryUse, f64) {
+    let held = held(profile, plan, step, rank);
+    let fixed = fixed(profile, plan, rank);
+    let at = |instant: f64| {
+        let around = || held.iter().filter(|h| h.start <= instant && instant < h.end);
+        MemoryUse {
+            activations: around().map(|h| h.activations).sum(),
+            buffers: around().map(|h| h.buffers).sum(),
+            ..fixed
+        }
+    };
+    let mut instants: Vec<f64> = held.iter().map(|h| h.start).chain([0.0]).collect();
+    instants.sort_by(f64::total_cmp);
+    let first_fullest = |best: (MemoryUse, f64), instant: f64| {
+        let now = at(instant);
+        if now.total() > best.0.total() { (now, instant) } else { best }
+    };
+    instants.into_iter().fold((fixed, 0.0), first_fullest)
+}
+
+fn fixed(profile: &Profile, plan: &Plan, rank: usize) -> MemoryUse {
+    let owners = plan.schedule.owners();
+    let stages = plan.stages.iter().zip(&owners).filter(|(_, owner)| **owner == rank);
+    let layers = || {
+        let range = |layers: (usize, usize)| &profile.model.layers[layers.0..layers.1];
+        stages.clone().flat_map(move |(stage, _)| range(stage.layers))
+    };
+    let weights = layers().map(|layer| layer.param_bytes).sum();
+    let own = layers().filter(|layer| layer.tied_to.is_none());
+    let optimizer: u64 = own.map(|layer| layer.param_bytes).sum();
+    let optimizer = optimizer * profile.model.optimizer_bytes_per_param_byte;
+    MemoryUse { weights, gradients: weights, optimizer, ..MemoryUse::default() }
+}
+
+fn held(profile: &Profile, plan: &Plan, step: &Step, rank: usize) -> Vec<Held> {
+    let mut held = Vec::new();
+    let mut keep = |start, end, activations| {
+        held.push(Held { start, end, activations, buffers: 0 });
+    };
+    let of_rank = || step.works.iter().filter(|work| work.rank == rank);
+    let end_of = |stage, micro_batch, kinds: &[ActionKind]| {
+        let same = |a: trainyard_plan::Action| a.stage == stage && a.micro_batch == micro_batch;
+        of_rank().find(|w| same(w.action) && kinds.contains(&w.action.kind)).unwrap().end
+    };
+    for work in of_rank() {
+        let (stage, micro_batch) = (work.action.stage, work.action.micro_batch);
+        let stage_of_plan = &plan.stages[stage];
+        let need = Need::of(profile, stage_of_plan);
+        match work.action.kind {
+            ActionKind::Forward => {
+                let backward = [ActionKind::Backward, ActionKind::InputGrad];
+                keep(work.start, end_of(stage, micro_batch, &backward), need.kept);
+                keep(work.start, work.end, need.forward_work);
+            }
+            ActionKind::Backward => keep(work.start, work.end, need.backward_work),
+            ActionKind::InputGrad => {
+                keep(work.start, work.end, need.backward_work);
+                let end = end_of(stage, micro_batch, &[ActionKind::WeightGrad]);
+                keep(work.end, end, need.weight_saved);
+            }
+            _ => {}
+        }
+    }
+    for transfer in step.moves.iter().filter(|transfer| transfer.buffered) {
+        let buffers = transfer.bytes;
+        if transfer.ranks.0 == rank {
+            held.push(Held { start: transfer.made, end: transfer.end, activations: 0, buffers });
+        }
+        if transfer.ranks.1 == rank {
+            let used = step.works[transfer.to.unwrap()].start;
+            held.push(Held { start: transfer.end, end: used, activations: 0, buffers });
+        }
+    }
+    held
+}
+
+/// What a stage needs for one micro-batch, straight from the formulas.
+struct Need {
+    kept: u64,
+    weight_saved: u64,
+    forward_work: u64,
+    backward_work: u64,
+}
+
+impl Need {
+    fn of(profile: &Profile, stage: &trainyard_plan::Stage) -> Self {
+        let device = profile.device_index(&stage.device).unwrap();
+        let layers: Vec<usize> = (stage.layers.0..stage.layers.1).collect();
+        let layer = |index: usize| &profile.model.layers[index];
+        let measured = &profile.devices[device].saved_bytes;
+        let saved =
+            |index: usize| measured.as_ref().map_or(layer(index).saved_bytes, |all| all[index]);
+        let all: u64 = layers.iter().map(|index| saved(*index)).sum();
+        let up_to = |j: usize| layers[..=j].iter().map(|index| saved(*index)).sum::<u64>();
+        let fresh = |j: usize| {
+            let params = layers[j..].iter().map(|index| layer(*index).param_bytes).sum::<u64>();
+            params * profile.model.fresh_bytes_per_param_byte
+        };
+        let work = |j: usize| layer(layers[j]).work_bytes;
+        let most = |at: &dyn Fn(usize) -> u64| (0..layers.len()).map(at).max().unwrap();
+        let forward = most(&|j| up_to(j) + work(j)).saturating_sub(all);
+        let backward = most(&|j| up_to(j) + fresh(j) + work(j)).saturating_sub(all);
+        let for_weights = |index: &usize| {
+            layer(*index).weight_saved_bytes.map_or(saved(*index), |bytes| bytes.min(saved(*index)))
+        };
+        let weight_saved = layers.iter().map(for_weights).sum();
+        match stage.recompute {
+            Recompute::None => {
+                Self { kept: all, weight_saved, forward_work: forward, backward_work: backward }
+            }
+            Recompute::Full => Self {
+                kept: layer(layers[0]).input_bytes,
+                weight_saved,
+                forward_work: most(&work),
+                backward_work: backward + all,
+            },
+        }
+    }
+}
