@@ -48,6 +48,15 @@ impl ActionKind {
     pub fn text(self) -> &'static str {
         Self::TEXT.iter().find(|(kind, _)| *kind == self).map_or("?", |(_, text)| text)
     }
+
+    /// Whether it moves something between ranks.
+    #[must_use]
+    pub fn is_transfer(self) -> bool {
+        matches!(
+            self,
+            Self::SendForward | Self::RecvForward | Self::SendBackward | Self::RecvBackward
+        )
+    }
 }
 
 /// One thing a rank does: a kind, for a stage, for a micro-batch.

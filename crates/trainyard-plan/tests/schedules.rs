@@ -1,61 +1,164 @@
-//! Every named schedule is sound, holds what its formula says and takes as long as it says; every
-//! damaged one is refused.
+//! Every named schedule is sound, holds what its formula says and takes as long as it says, over
+//! all ranks up to 16, micro-batches up to 64 and chunks up to 4.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::cast_possible_wrap, reason = "the counts are small")]
 
-use proptest::prelude::*;
+mod common;
+
+use ActionKind::{Backward, InputGrad, WeightGrad};
+use common::{Cost, Times, cost, named_with_chunks, peak};
 use trainyard_plan::validate::validate;
 use trainyard_plan::{Action, ActionKind, PlanError, Schedule};
 
-/// Runs a schedule with fixed times a stage and free links; returns the time of the last end.
-fn makespan(schedule: &Schedule, micro_batches: usize, forward: u64, backward: u64) -> u64 {
-    let stages = schedule.ranks.len();
-    let mut done = vec![[None::<u64>; 2]; stages * micro_batches];
-    let mut next = vec![0; stages];
-    let mut clock = vec![0; stages];
-    let mut progress = true;
-    while progress {
-        progress = false;
-        for (rank, row) in schedule.ranks.iter().enumerate() {
-            let Some(&Action { stage, kind, micro_batch }) = row.get(next[rank]) else { continue };
-            let cell = |stage: usize| stage * micro_batches + micro_batch;
-            let (input, time, half) = match kind {
-                ActionKind::Forward if stage == 0 => (Some(0), forward, 0),
-                ActionKind::Forward => (done[cell(stage - 1)][0], forward, 0),
-                _ if stage + 1 == stages => (Some(0), backward, 1),
-                _ => (done[cell(stage + 1)][1], backward, 1),
-            };
-            if let Some(input) = input {
-                clock[rank] = input.max(clock[rank]) + time;
-                done[cell(stage)][half] = Some(clock[rank]);
-                next[rank] += 1;
-                progress = true;
-            }
+const UNIT: Times = Times::new(1, 1, 1);
+
+/// Checks the soundness and the order of one schedule, and its formulas.
+fn check(name: &str, ranks: usize, chunks: usize, micro_batches: usize, times: &[Times]) {
+    let context = format!("{name}, {ranks} ranks, {chunks} chunks, {micro_batches} micro-batches");
+    let schedule = Schedule::with_chunks(name, ranks, chunks, micro_batches).unwrap();
+    let stages = ranks * chunks;
+    validate(&schedule, stages, micro_batches).unwrap_or_else(|e| panic!("{context}: {e}"));
+    assert_eq!(schedule.stages(), stages, "{context}");
+    assert_eq!(schedule.owners(), Schedule::placement(name, ranks, chunks).unwrap(), "{context}");
+    assert!(ascending(&schedule, stages), "{context}");
+    for (rank, row) in schedule.ranks.iter().enumerate() {
+        let until_gone = peak(row, &[Backward, WeightGrad]);
+        let (expected, expected_until_input_grad) =
+            expected_peaks(name, ranks, chunks, micro_batches, rank);
+        assert_eq!(until_gone, expected, "{context}, rank {rank}");
+        if let Some(expected) = expected_until_input_grad {
+            assert_eq!(peak(row, &[Backward, InputGrad]), expected, "{context}, rank {rank}");
+        }
+        if chunks == 1 {
+            assert_eq!(schedule.max_in_flight(rank), expected, "{context}, rank {rank}");
         }
     }
-    assert!(next.iter().zip(&schedule.ranks).all(|(next, row)| *next == row.len()));
-    clock.into_iter().max().unwrap()
+    for &times in times {
+        let Cost { makespan, bubble } = cost(&schedule, stages, micro_batches, times);
+        let (expected_makespan, expected) =
+            expected_cost(name, ranks, chunks, micro_batches, times);
+        if let Some(expected) = expected_makespan {
+            assert_eq!(makespan, expected, "{context}, {times:?}");
+        }
+        if let Some(expected) = expected {
+            assert_eq!(bubble, expected, "{context}, {times:?}");
+        }
+    }
+    let merged = schedule.merged();
+    validate(&merged, stages, micro_batches).unwrap_or_else(|e| panic!("{context}, merged: {e}"));
+    assert_eq!(merged.ranks.iter().flatten().count(), 2 * stages * micro_batches);
+}
+
+/// Whether in each stage the micro-batches of each kind come in order: gradients are added up so.
+fn ascending(schedule: &Schedule, stages: usize) -> bool {
+    let mut next = vec![[0; 4]; stages];
+    schedule.ranks.iter().flatten().all(|action| {
+        let next = &mut next[action.stage][action.kind as usize];
+        *next += 1;
+        action.micro_batch == *next - 1
+    })
+}
+
+/// The peak between F and the end of the backward, over all stages of the rank; and where it is
+/// another, the one between F and I.
+fn expected_peaks(name: &str, p: usize, v: usize, m: usize, rank: usize) -> (usize, Option<usize>) {
+    match (name, v) {
+        ("gpipe", _) => (m, None),
+        ("1f1b", _) | ("interleaved", 1) => (m.min(p - rank), None),
+        ("interleaved", _) => {
+            let group = m.div_ceil((m / p).max(1));
+            ((m * v).min(2 * (p - 1 - rank) + (v - 1) * group + 1), None)
+        }
+        ("zb-h1", _) => (m.min(p), Some(m.min(p - rank))),
+        ("zb-h2", _) => (m.min(2 * p - 1), Some(m.min(2 * (p - rank) - 1))),
+        ("zb-v", _) => ((2 * m).min(m + rank + 1).min(2 * p), None),
+        (other, _) => panic!("no formula for {other}: add one"),
+    }
+}
+
+/// The makespan and the bubble for these times of a stage, as far as there is a formula.
+fn expected_cost(
+    name: &str,
+    p: usize,
+    v: usize,
+    m: usize,
+    times: Times,
+) -> (Option<i64>, Option<i64>) {
+    let Times { forward, input_grad, weight_grad } = times;
+    let (ranks, chunks, m) = (p as i64, v as i64, m as i64);
+    let others = ranks - 1;
+    match name {
+        "gpipe" | "1f1b" => (Some((m + others) * times.all()), Some(others * times.all())),
+        "interleaved" => {
+            let units = if m >= ranks { m * chunks + others } else { ranks * chunks + m - 1 };
+            (Some(units * times.all()), Some((units - m * chunks) * times.all()))
+        }
+        "zb-h1" if weight_grad <= forward => {
+            let filled = (m - 1).min(others) * weight_grad;
+            (None, Some(others * (forward + input_grad) - filled))
+        }
+        "zb-h2" if weight_grad <= forward && 2 * weight_grad <= forward + input_grad => {
+            let filled = (m - 1).min(2 * others) * weight_grad;
+            (None, Some(others * (forward + input_grad) - filled))
+        }
+        "zb-v" if forward == input_grad && input_grad == weight_grad => {
+            (None, Some(2 * forward * (2 * ranks - 1 - m).max(0)))
+        }
+        "zb-v" if weight_grad <= forward && forward <= input_grad && m >= 2 * ranks - 1 => {
+            (None, Some(2 * others * (input_grad - weight_grad)))
+        }
+        "zb-h1" | "zb-h2" | "zb-v" => (None, None),
+        other => panic!("no formula for {other}: add one"),
+    }
 }
 
 #[test]
 fn named_schedules_are_sound_and_keep_their_formulas() {
-    for name in Schedule::names() {
+    for (name, chunks) in named_with_chunks() {
         for ranks in 1..=16 {
             for micro_batches in 1..=64 {
+                check(name, ranks, chunks, micro_batches, &[UNIT, Times::new(3, 4, 2)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_formulas_hold_for_other_times() {
+    let all = 1..=3;
+    let times: Vec<Times> = all
+        .clone()
+        .flat_map(|f| all.clone().map(move |i| (f, i)))
+        .flat_map(|(f, i)| all.clone().map(move |w| Times::new(f, i, w)))
+        .collect();
+    for (name, chunks) in named_with_chunks() {
+        for ranks in 1..=5 {
+            for micro_batches in 1..=12 {
+                check(name, ranks, chunks, micro_batches, &times);
+            }
+        }
+    }
+}
+
+#[test]
+fn large_schedules_keep_their_formulas() {
+    for (name, chunks) in named_with_chunks() {
+        for (ranks, micro_batches) in [(32, 7), (64, 100), (64, 128)] {
+            check(name, ranks, chunks, micro_batches, &[UNIT]);
+        }
+    }
+    check("interleaved", 16, 12, 48, &[UNIT]);
+}
+
+#[test]
+fn a_zero_bubble_is_zero() {
+    for ranks in 1..=16 {
+        for micro_batches in 2 * ranks - 1..=64 {
+            for (name, chunks) in [("zb-h2", 1), ("zb-v", 2)] {
                 let schedule = Schedule::named(name, ranks, micro_batches).unwrap();
-                validate(&schedule, ranks, micro_batches).unwrap();
-                for rank in 0..ranks {
-                    let expected = match name {
-                        "gpipe" => micro_batches,
-                        "1f1b" => micro_batches.min(ranks - rank),
-                        other => panic!("no formula for {other}: add one"),
-                    };
-                    assert_eq!(schedule.max_in_flight(rank), expected, "{name} rank {rank}");
-                }
-                for (f, b) in [(1, 1), (1, 2)] {
-                    let expected = (micro_batches + ranks - 1) as u64 * (f + b);
-                    assert_eq!(makespan(&schedule, micro_batches, f, b), expected, "{name}");
-                }
+                let cost = cost(&schedule, ranks * chunks, micro_batches, UNIT);
+                assert_eq!(cost.bubble, 0, "{name}, {ranks} ranks, {micro_batches} micro-batches");
             }
         }
     }
@@ -70,186 +173,57 @@ fn a_schedule_reads_as_in_the_paper() {
     assert_eq!(row("gpipe", 1), "1F0 1F1 1F2 1B0 1B1 1B2");
     assert_eq!(row("1f1b", 0), "0F0 0F1 0B0 0F2 0B1 0B2");
     assert_eq!(row("1f1b", 1), "1F0 1B0 1F1 1B1 1F2 1B2");
+    assert_eq!(row("zb-h1", 0), "0F0 0F1 0I0 0W0 0F2 0I1 0W1 0I2 0W2");
+    assert_eq!(row("zb-h1", 1), "1F0 1I0 1F1 1I1 1W0 1F2 1I2 1W1 1W2");
+    assert_eq!(row("zb-h2", 0), "0F0 0F1 0F2 0I0 0W0 0I1 0W1 0I2 0W2");
+    assert_eq!(
+        row("zb-v", 0),
+        "0F0 0F1 0F2 3F0 3I0 3W0 3F1 3I1 3W1 0I0 0W0 3F2 3I2 3W2 0I1 0W1 0I2 0W2"
+    );
+    assert_eq!(
+        row("zb-v", 1),
+        "1F0 2F0 1F1 2F1 2I0 2W0 1F2 1I0 1W0 2F2 2I1 2W1 1I1 2I2 1I2 1W1 2W2 1W2"
+    );
+    assert_eq!(row("interleaved", 1), "1F0 1F1 1F2 3F0 3B0 3F1 3B1 3F2 3B2 1B0 1B1 1B2");
+}
+
+#[test]
+fn stages_lie_where_their_schedule_puts_them() {
+    assert_eq!(Schedule::placement("1f1b", 3, 1), Ok(vec![0, 1, 2]));
+    assert_eq!(Schedule::placement("interleaved", 2, 3), Ok(vec![0, 1, 0, 1, 0, 1]));
+    assert_eq!(Schedule::placement("zb-v", 3, 2), Ok(vec![0, 1, 2, 2, 1, 0]));
+    let nonsense = Schedule {
+        name: String::new(),
+        ranks: vec![
+            vec![Action::forward(usize::MAX, 0), Action::forward(1, 0)],
+            vec![Action::forward(0, 0), Action::forward(1, 0), Action::forward(3, 0)],
+        ],
+    };
+    assert_eq!((nonsense.stages(), nonsense.owners()), (usize::MAX, vec![1, 0]));
 }
 
 #[test]
 fn bad_requests_are_errors() {
-    let known = "gpipe, 1f1b (did you mean '1f1b'?)".to_owned();
+    let known = "gpipe, 1f1b, interleaved, zb-h1, zb-h2, zb-v (did you mean '1f1b'?)".to_owned();
     assert_eq!(
         Schedule::named("1F1", 2, 2),
         Err(PlanError::UnknownSchedule { name: "1F1".into(), known })
     );
-    for (ranks, micro_batches) in [(0, 1), (1, 0), (usize::MAX, 1), (1, usize::MAX), (1 << 40, 4)] {
-        let result = Schedule::named("gpipe", ranks, micro_batches);
-        assert!(matches!(result, Err(PlanError::BadNumber { .. })));
+    let counts =
+        [(0, 1), (1, 0), (usize::MAX, 1), (1, usize::MAX), (1 << 40, 4), (1025, 1), (1024, 1025)];
+    for name in Schedule::names() {
+        for (ranks, micro_batches) in counts {
+            let result = Schedule::named(name, ranks, micro_batches);
+            assert!(matches!(result, Err(PlanError::BadNumber { .. })));
+        }
+        for chunks in [0, 3, usize::MAX] {
+            let result = Schedule::with_chunks(name, 2, chunks, 2);
+            assert_eq!(result.is_ok(), name == "interleaved" && chunks == 3, "{name}");
+        }
     }
+    assert_eq!(
+        Schedule::with_chunks("zb-v", 2, 1, 2).unwrap_err().to_string(),
+        "the number of chunks (stages a rank) is 1, but must be 2 for the schedule zb-v"
+    );
     assert_eq!(Schedule::named("gpipe", 2, 2).unwrap().max_in_flight(7), 0);
-}
-
-fn schedule(rows: &[&str]) -> Schedule {
-    let row = |row: &&str| row.split_whitespace().map(|text| text.parse().unwrap()).collect();
-    Schedule { name: "test".into(), ranks: rows.iter().map(row).collect() }
-}
-
-fn reason(rows: &[&str], stages: usize, micro_batches: usize) -> String {
-    validate(&schedule(rows), stages, micro_batches).unwrap_err().to_string()
-}
-
-#[test]
-fn split_backwards_and_several_stages_a_rank_are_sound() {
-    validate(&schedule(&["0F0 0F1 0I0 0W0 0B1"]), 1, 2).unwrap();
-    validate(&schedule(&["0F0 2F0 2B0 0B0", "1F0 1B0"]), 3, 1).unwrap();
-}
-
-#[test]
-fn every_fault_is_named() {
-    let cases: [(&[&str], usize, usize, &str); 18] = [
-        (&["0F0 0F0 0B0"], 1, 1, "0F0: it is there twice"),
-        (&["0F0 0B0 0B0"], 1, 1, "0B0: it is there twice"),
-        (&["0F0 0I0 0B0"], 1, 1, "0B0: a micro-batch has either"),
-        (&["0F0 0B0 0W0"], 1, 1, "0W0: a micro-batch has either"),
-        (&["0B0 0F0"], 1, 1, "0B0: it comes before its forward"),
-        (&["0F0 0W0 0I0"], 1, 1, "0W0: it comes before its I"),
-        (&["0F0 0I0 0I0 0W0"], 1, 1, "position 2: 0I0: it is there twice"),
-        (&["0F0 0I0 0W0 0W0"], 1, 1, "position 3: 0W0: it is there twice"),
-        (&["0F0 0B0 0I0"], 1, 1, "0I0: a micro-batch has either"),
-        (&["0I0 0F0 0W0"], 1, 1, "0I0: it comes before its forward"),
-        (&["0F0 0RECV_F0 0B0"], 1, 1, "only F, B, I and W"),
-        (&["0F0 0I0"], 1, 1, "0W0: it is missing"),
-        (&["0F0 0B0"], 1, 2, "0F1: it is missing"),
-        (&["0F0 0B0 0OPT0"], 1, 1, "only F, B, I and W"),
-        (&["0F0 0B0", "0F1 0B1"], 1, 2, "0F1: the stage is on rank 0"),
-        (&["0F0 0B0", ""], 1, 1, "rank 1, position 0: nothing"),
-        (&["1F0 0F0 1B0 0B0"], 2, 1, "comes later on this very rank"),
-        (&["0F0 1F0 1B0 0B0 2F0"], 2, 1, "2F0: stages run from 0 to 1"),
-    ];
-    for (rows, stages, micro_batches, expected) in cases {
-        let text = reason(rows, stages, micro_batches);
-        assert!(text.contains(expected), "{rows:?} gave: {text}");
-    }
-    assert!(reason(&["0F0"], 0, 1).contains("at least 1"));
-    assert!(reason(&["0F0"], 1, 0).contains("at least 1"));
-}
-
-#[test]
-fn a_deadlock_is_shown_where_it_is() {
-    let text = reason(&["0F0 0B0 0F1 0B1", "1F0 1F1 1B0 1B1"], 2, 2);
-    let expected = "rank 0, position 1: 0B0: deadlock: it waits for 1B0, which is on rank 1, which is stuck at 1F1
-> rank 0:  0F0 >0B0  0F1  0B1
-  rank 1:  1F0  1F1  1B0  1B1";
-    assert_eq!(text, expected);
-}
-
-#[test]
-fn absurd_counts_are_errors_and_not_allocations() {
-    let all = usize::MAX;
-    assert!(reason(&["0F0 0B0"], all, all).contains("0F1: it is missing"));
-    assert!(reason(&[], all, all).contains("0F0: it is missing"));
-    let far = format!("{all}F{all} {all}B{all}");
-    assert!(reason(&[&far], 1, 1).contains("stages run from 0 to 0"));
-    assert!(reason(&[&far], all, all).contains("stages run from 0"));
-}
-
-/// Whether each (stage, micro-batch) has one F before one B, all of a stage on one rank: the
-/// definition, spelled out without cleverness. Order across ranks is `makespan`'s business.
-fn complete(schedule: &Schedule, stages: usize, micro_batches: usize) -> bool {
-    let places = |wanted: Action| -> Vec<(usize, usize)> {
-        let rows = schedule.ranks.iter().enumerate();
-        rows.flat_map(|(rank, row)| row.iter().enumerate().map(move |(p, a)| (rank, p, a)))
-            .filter(|(.., action)| **action == wanted)
-            .map(|(rank, position, _)| (rank, position))
-            .collect()
-    };
-    (0..stages).all(|stage| {
-        let home = places(Action::forward(stage, 0)).first().map(|place| place.0);
-        (0..micro_batches).all(|m| {
-            let (f, b) = (places(Action::forward(stage, m)), places(Action::backward(stage, m)));
-            f.len() == 1
-                && b.len() == 1
-                && Some(f[0].0) == home
-                && Some(b[0].0) == home
-                && f[0].1 < b[0].1
-        })
-    })
-}
-
-/// Whether the ranks get to the end, by trying every rank over and over.
-fn runs(schedule: &Schedule, stages: usize) -> bool {
-    let mut done = std::collections::BTreeSet::new();
-    let mut next = vec![0; schedule.ranks.len()];
-    loop {
-        let before = done.len();
-        for (rank, row) in schedule.ranks.iter().enumerate() {
-            while let Some(&action) = row.get(next[rank]) {
-                let Action { stage, kind, micro_batch } = action;
-                let ready = match kind {
-                    ActionKind::Forward if stage == 0 => true,
-                    ActionKind::Forward => done.contains(&Action::forward(stage - 1, micro_batch)),
-                    _ if stage + 1 == stages => true,
-                    _ => done.contains(&Action::backward(stage + 1, micro_batch)),
-                };
-                if !ready {
-                    break;
-                }
-                done.insert(action);
-                next[rank] += 1;
-            }
-        }
-        if done.len() == before {
-            return next.iter().zip(&schedule.ranks).all(|(next, row)| *next == row.len());
-        }
-    }
-}
-
-proptest! {
-    #[test]
-    fn mutants_are_refused_or_sound_by_definition(
-        named in prop::sample::select(Schedule::names().collect::<Vec<_>>()),
-        ranks in 1_usize..5,
-        micro_batches in 1_usize..6,
-        mutations in prop::collection::vec((0_u8..5, any::<usize>(), any::<usize>(), any::<usize>()), 1..3),
-    ) {
-        let mut schedule = Schedule::named(named, ranks, micro_batches).unwrap();
-        for (mutation, a, b, c) in mutations {
-            let rank = a % ranks;
-            let row = &mut schedule.ranks[rank];
-            if row.is_empty() { continue }
-            let (i, j) = (b % row.len(), c % row.len());
-            match mutation {
-                0 => { row.remove(i); }
-                1 => { let action = row[i]; row.insert(j, action); }
-                2 => row.swap(i, j),
-                3 => row[i].kind = if row[i].kind == ActionKind::Forward {
-                    ActionKind::Backward
-                } else {
-                    ActionKind::Forward
-                },
-                _ => { let action = row.remove(i); schedule.ranks[c % ranks].push(action); }
-            }
-        }
-        let sound = schedule.ranks.iter().all(|row| !row.is_empty())
-            && schedule.ranks.iter().map(Vec::len).sum::<usize>() == 2 * ranks * micro_batches
-            && complete(&schedule, ranks, micro_batches)
-            && runs(&schedule, ranks);
-        prop_assert_eq!(validate(&schedule, ranks, micro_batches).is_ok(), sound);
-    }
-
-    #[test]
-    fn arbitrary_schedules_never_panic(
-        rows in prop::collection::vec(prop::collection::vec((0_usize..4, 0_usize..9, 0_usize..3), 0..9), 0..4),
-        stages in prop_oneof![0_usize..4, Just(usize::MAX)],
-        micro_batches in prop_oneof![0_usize..3, Just(usize::MAX)],
-    ) {
-        use ActionKind as K;
-        const KINDS: [ActionKind; 9] = [
-            K::Forward, K::Backward, K::InputGrad, K::WeightGrad, K::SendForward, K::RecvForward,
-            K::SendBackward, K::RecvBackward, K::Optimizer,
-        ];
-        let huge = |n: usize| if n == 3 { usize::MAX } else { n };
-        let ranks = rows.into_iter().map(|row| row.into_iter()
-            .map(|(s, k, m)| Action::new(huge(s), KINDS[k], m)).collect()).collect();
-        let schedule = Schedule { name: String::new(), ranks };
-        let _ = validate(&schedule, stages, micro_batches).map_err(|e| e.to_string());
-        let _ = schedule.max_in_flight(0);
-    }
 }

@@ -1,29 +1,27 @@
 //! Schedules as data, a file each.
 //!
-//! To add one: write a file with a function from (ranks, micro-batches) to the actions of every
-//! rank, and name it in `NAMED`. Every property test then runs over it.
+//! To add one: write a file with a function from (ranks, chunks, micro-batches) to the actions of
+//! every rank, and name it in `NAMED` of `registry`. Every property test then runs over it.
 
+mod csv;
 mod gpipe;
+mod interleaved;
 mod one_f_one_b;
+mod registry;
+mod transform;
+mod zb_h;
+mod zb_v;
+
+pub(crate) use transform::transfers_of;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, ActionKind, PlanError};
+use crate::{Action, ActionKind};
 
-/// From the number of ranks and of micro-batches (both at least 1) to the actions of every rank.
-type Build = fn(usize, usize) -> Vec<Vec<Action>>;
-
-/// Every schedule that can be asked for by name.
-const NAMED: &[(&str, Build)] = &[("gpipe", gpipe::actions), ("1f1b", one_f_one_b::actions)];
-
-/// The most forwards a schedule may have, ranks × micro-batches: a mistyped number in a run file
-/// must be an error, not an attempt to fill the memory with actions.
-const MAX_FORWARDS: usize = 1 << 20;
-
-/// The ordered actions of every rank for one step. Communication is implied: an action waits for
-/// its input and sends its output.
+/// The ordered actions of every rank for one step. Communication is implied, an action waits for
+/// its input and sends its output, unless the schedule has transfers of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule {
     /// Its name, such as `1f1b`.
@@ -33,36 +31,28 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The schedule of that name (see [`Schedule::names`]) for so many ranks and micro-batches.
-    ///
-    /// # Errors
-    /// [`PlanError::UnknownSchedule`] for another name, [`PlanError::BadNumber`] for no ranks, no
-    /// micro-batches, or more than 2²⁰ of ranks × micro-batches.
-    pub fn named(name: &str, ranks: usize, micro_batches: usize) -> Result<Self, PlanError> {
-        let (_, build) =
-            NAMED.iter().find(|(known, _)| *known == name).ok_or_else(|| unknown(name))?;
-        for (what, value) in [("the number of ranks", ranks), ("micro_batches", micro_batches)] {
-            if value == 0 {
-                return Err(PlanError::BadNumber {
-                    what: what.into(),
-                    value: "0".into(),
-                    must: "at least 1".into(),
-                });
-            }
-        }
-        if ranks.saturating_mul(micro_batches) > MAX_FORWARDS {
-            return Err(PlanError::BadNumber {
-                what: "ranks × micro_batches".into(),
-                value: format!("{ranks} × {micro_batches}"),
-                must: format!("at most {MAX_FORWARDS}"),
-            });
-        }
-        Ok(Self { name: name.to_owned(), ranks: build(ranks, micro_batches) })
+    /// The number of stages: one more than the highest that appears.
+    #[must_use]
+    pub fn stages(&self) -> usize {
+        self.ranks.iter().flatten().map(|action| action.stage.saturating_add(1)).max().unwrap_or(0)
     }
 
-    /// Every name that [`Schedule::named`] knows.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        NAMED.iter().map(|(name, _)| *name)
+    /// The rank of every stage, as far as each stage has one: the first that does something for
+    /// it. In a sound schedule these are all stages.
+    #[must_use]
+    pub fn owners(&self) -> Vec<usize> {
+        let mut owners = BTreeMap::new();
+        for (rank, row) in self.ranks.iter().enumerate() {
+            for action in row {
+                owners.entry(action.stage).or_insert(rank);
+            }
+        }
+        // Stage numbers may be anything, so the list ends where the first is missing.
+        owners
+            .into_iter()
+            .enumerate()
+            .map_while(|(at, (s, rank))| (at == s).then_some(rank))
+            .collect()
     }
 
     /// The most micro-batches whose forward has run and whose backward has not finished, on any
@@ -95,15 +85,4 @@ fn peaks(rows: &[Vec<Action>]) -> BTreeMap<usize, usize> {
         }
     }
     now_and_peak.into_iter().map(|(stage, (_, peak))| (stage, peak)).collect()
-}
-
-/// The error for a name that is not there, with the nearest one that is.
-fn unknown(name: &str) -> PlanError {
-    let mut known = Schedule::names().collect::<Vec<_>>().join(", ");
-    let wanted = name.to_lowercase();
-    let nearest = Schedule::names().min_by_key(|name| strsim::levenshtein(name, &wanted));
-    if let Some(nearest) = nearest.filter(|near| strsim::levenshtein(near, &wanted) <= 2) {
-        known = format!("{known} (did you mean '{nearest}'?)");
-    }
-    PlanError::UnknownSchedule { name: name.to_owned(), known }
 }

@@ -1,0 +1,157 @@
+//! Whatever is wrong with a schedule is refused, where it is; what is sound is not.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::schedule;
+use proptest::prelude::*;
+use trainyard_plan::validate::{validate, validate_with_buffers};
+use trainyard_plan::{Action, ActionKind, PlanError, Schedule};
+
+fn reason(rows: &[&str], stages: usize, micro_batches: usize) -> String {
+    validate(&schedule(rows), stages, micro_batches).unwrap_err().to_string()
+}
+
+#[test]
+fn split_backwards_and_several_stages_a_rank_are_sound() {
+    validate(&schedule(&["0F0 0F1 0I0 0W0 0B1"]), 1, 2).unwrap();
+    validate(&schedule(&["0F0 2F0 2B0 0B0", "1F0 1B0"]), 3, 1).unwrap();
+}
+
+#[test]
+fn every_fault_is_named() {
+    let cases: [(&[&str], usize, usize, &str); 18] = [
+        (&["0F0 0F0 0B0"], 1, 1, "0F0: it is there twice"),
+        (&["0F0 0B0 0B0"], 1, 1, "0B0: it is there twice"),
+        (&["0F0 0I0 0B0"], 1, 1, "0B0: a micro-batch has either"),
+        (&["0F0 0B0 0W0"], 1, 1, "0W0: a micro-batch has either"),
+        (&["0B0 0F0"], 1, 1, "0B0: it comes before its forward"),
+        (&["0F0 0W0 0I0"], 1, 1, "0W0: it comes before its I"),
+        (&["0F0 0I0 0I0 0W0"], 1, 1, "position 2: 0I0: it is there twice"),
+        (&["0F0 0I0 0W0 0W0"], 1, 1, "position 3: 0W0: it is there twice"),
+        (&["0F0 0B0 0I0"], 1, 1, "0I0: a micro-batch has either"),
+        (&["0I0 0F0 0W0"], 1, 1, "0I0: it comes before its forward"),
+        (&["0F0 0RECV_F0 0B0"], 1, 1, "0RECV_F0: there is no other rank"),
+        (&["0F0 0I0"], 1, 1, "0W0: it is missing"),
+        (&["0F0 0B0"], 1, 2, "0F1: it is missing"),
+        (&["0F0 0B0 0OPT0"], 1, 1, "the optimizer is implied"),
+        (&["0F0 0B0", "0F1 0B1"], 1, 2, "0F1: the stage is on rank 0"),
+        (&["0F0 0B0", ""], 1, 1, "rank 1, position 0: nothing"),
+        (&["1F0 0F0 1B0 0B0"], 2, 1, "comes later on this very rank"),
+        (&["0F0 1F0 1B0 0B0 2F0"], 2, 1, "2F0: stages run from 0 to 1"),
+    ];
+    for (rows, stages, micro_batches, expected) in cases {
+        let text = reason(rows, stages, micro_batches);
+        assert!(text.contains(expected), "{rows:?} gave: {text}");
+    }
+    assert!(reason(&["0F0"], 0, 1).contains("at least 1"));
+    assert!(reason(&["0F0"], 1, 0).contains("at least 1"));
+}
+
+#[test]
+fn a_deadlock_is_shown_where_it_is() {
+    let text = reason(&["0F0 0B0 0F1 0B1", "1F0 1F1 1B0 1B1"], 2, 2);
+    let expected = "rank 0, position 1: 0B0: deadlock: it waits for 1B0, which is on rank 1, which is stuck at 1F1
+> rank 0:  0F0 >0B0  0F1  0B1
+  rank 1:  1F0  1F1  1B0  1B1";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn absurd_counts_are_errors_and_not_allocations() {
+    let all = usize::MAX;
+    assert!(reason(&["0F0 0B0"], all, all).contains("0F1: it is missing"));
+    assert!(reason(&[], all, all).contains("0F0: it is missing"));
+    let far = format!("{all}F{all} {all}B{all}");
+    assert!(reason(&[&far], 1, 1).contains("stages run from 0 to 0"));
+    assert!(reason(&[&far], all, all).contains("stages run from 0"));
+}
+
+#[test]
+fn transfers_are_all_there_or_implied() {
+    let sound = ["0F0 0SEND_F0 0RECV_B0 0B0", "1RECV_F0 1F0 1B0 1SEND_B0"];
+    validate(&schedule(&sound), 2, 1).unwrap();
+    // Halves, and two stages on one rank: nothing is sent between those.
+    validate(
+        &schedule(&["0F0 1F0 1SEND_F0 1RECV_B0 1I0 0B0 1W0", "2RECV_F0 2F0 2I0 2SEND_B0 2W0"]),
+        3,
+        1,
+    )
+    .unwrap();
+    let cases: [(&[&str], &str); 9] = [
+        (&["0F0 0SEND_F0 0RECV_B0 0B0", "1F0 1B0 1SEND_B0"], "1F0: 1RECV_F0 has to come before"),
+        (&["0F0 0SEND_F0 0B0 0RECV_B0", "1RECV_F0 1F0 1B0 1SEND_B0"], "0B0: 0RECV_B0 has to"),
+        (&["0F0 0RECV_B0 0B0", "1RECV_F0 1F0 1B0 1SEND_B0"], "0SEND_F0: it is missing"),
+        (&["0F0 0SEND_F0 0RECV_B0 0B0", "1RECV_F0 1F0 1B0"], "1SEND_B0: it is missing"),
+        (&["0SEND_F0 0F0 0RECV_B0 0B0", "1RECV_F0 1F0 1B0 1SEND_B0"], "before what it sends"),
+        (&["0F0 0SEND_F0 0SEND_F0 0RECV_B0 0B0", "1RECV_F0 1F0 1B0 1SEND_B0"], "twice"),
+        (&["0F0 0SEND_F0 0RECV_B0 0B0 0SEND_B0", "1RECV_F0 1F0 1B0 1SEND_B0"], "no other rank"),
+        (&["0F0 0SEND_F0 1F0 1B0 0B0"], "0SEND_F0: there is no other rank"),
+        (
+            &["0F0 0RECV_B0 0SEND_F0 0B0", "1RECV_F0 1F0 1B0 1SEND_B0"],
+            "0RECV_B0: deadlock: it waits for 1SEND_B0, which is on rank 1, which is stuck at 1RECV_F0",
+        ),
+    ];
+    for (rows, expected) in cases {
+        let text = reason(rows, 2, 1);
+        assert!(text.contains(expected), "{rows:?} gave: {text}");
+    }
+}
+
+#[test]
+fn transfers_keep_their_order() {
+    let text = reason(&["0F0 0F1 0B0 0B1", "1F1 1B1 1F0 1B0"], 2, 2);
+    assert!(text.contains("rank 0, position 2: 0B0: deadlock: it waits for 1B0"), "{text}");
+    let text = reason(&["1F1 1B1 1F0 1B0", "0F0 0F1 0B0 0B1"], 2, 2);
+    assert!(text.contains("1F1: deadlock: transfers arrive in the order in which"), "{text}");
+    assert!(text.contains("rank 1 sends micro-batch 0 of stage 0 first"), "{text}");
+    validate(&schedule(&["0F1 0F0 0B1 0B0", "1F1 1B1 1F0 1B0"]), 2, 2).unwrap();
+}
+
+#[test]
+fn a_full_link_blocks_its_sender() {
+    // Rank 1 takes the second input only after it has sent two gradients, which rank 0 takes only
+    // after it has sent all inputs.
+    let rows = ["0F0 0F1 0F2 0B0 0B1 0B2", "1F0 1B0 1F1 1B1 1F2 1B2"];
+    for schedule in [schedule(&rows), schedule(&rows).with_transfers()] {
+        validate(&schedule, 2, 3).unwrap();
+        validate_with_buffers(&schedule, 2, 3, 1).unwrap();
+        assert!(matches!(
+            validate_with_buffers(&schedule, 2, 3, 0),
+            Err(PlanError::BadNumber { .. })
+        ));
+    }
+    let rows = ["0F0 0F1 0F2 0F3 0B0 0B1 0B2 0B3", "1F0 1F1 1B0 1B1 1F2 1F3 1B2 1B3"];
+    let schedule = schedule(&rows);
+    let text = validate_with_buffers(&schedule, 2, 4, 1).unwrap_err().to_string();
+    let expected = "rank 0, position 3: 0F3: deadlock: 0SEND_F3 has to wait until 1RECV_F2 makes room, as \
+                    the link between them holds 1, and rank 1 is stuck at 1B1; let it hold more, or receive earlier";
+    assert!(text.starts_with(expected), "{text}");
+    let text = validate_with_buffers(&schedule.with_transfers(), 2, 4, 1).unwrap_err().to_string();
+    assert!(text.starts_with("rank 0, position 7: 0SEND_F3: deadlock: 0SEND_F3 has"), "{text}");
+    validate_with_buffers(&schedule, 2, 4, 2).unwrap();
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_schedules_never_panic(
+        rows in prop::collection::vec(prop::collection::vec((0_usize..4, 0_usize..9, 0_usize..3), 0..9), 0..4),
+        stages in prop_oneof![0_usize..4, Just(usize::MAX)],
+        micro_batches in prop_oneof![0_usize..3, Just(usize::MAX)],
+    ) {
+        use ActionKind as K;
+        const KINDS: [ActionKind; 9] = [
+            K::Forward, K::Backward, K::InputGrad, K::WeightGrad, K::SendForward, K::RecvForward,
+            K::SendBackward, K::RecvBackward, K::Optimizer,
+        ];
+        let huge = |n: usize| if n == 3 { usize::MAX } else { n };
+        let ranks = rows.into_iter().map(|row| row.into_iter()
+            .map(|(s, k, m)| Action::new(huge(s), KINDS[k], m)).collect()).collect();
+        let schedule = Schedule { name: String::new(), ranks };
+        let _ = validate(&schedule, stages, micro_batches).map_err(|e| e.to_string());
+        let _ = schedule.max_in_flight(0);
+        let _ = (schedule.stages(), schedule.owners(), schedule.merged(), schedule.with_transfers());
+        let _ = validate_with_buffers(&schedule, stages, micro_batches, 1);
+    }
+}
