@@ -10,7 +10,7 @@ mod common;
 
 use trainyard_plan::{Recompute, Schedule};
 
-use common::{LAYERS, Subject, cpus, gpt, mlp, options, plan, splits, whole};
+use common::{LAYERS, Subject, cpus, gpt, mlp, options, plan, splits, splits_for, whole};
 
 const STEPS: u64 = 5;
 
@@ -20,8 +20,8 @@ fn equals_one_device(subject: &Subject) {
     for micro_batches in [1, 2, 4] {
         let expected = subject.outcome(&whole(micro_batches), STEPS);
         assert_eq!(expected.layers.len(), LAYERS);
-        for ends in splits() {
-            for schedule in Schedule::names() {
+        for schedule in Schedule::names() {
+            for ends in splits_for(schedule) {
                 for recompute in [Recompute::None, Recompute::Full] {
                     let plan = plan(&ends, schedule, micro_batches, recompute);
                     let place = format!("{schedule} {ends:?} × {micro_batches}, {recompute:?}");
@@ -80,18 +80,21 @@ fn gpt_untied_with_bias_and_dropout_equals_one_device() {
 #[test]
 fn evaluation_and_output_do_not_depend_on_the_split() {
     for subject in [gpt(true, true, 0.1), mlp()] {
-        let run = |ends: &[usize]| {
-            let plan = plan(ends, "1f1b", 2, Recompute::None);
-            let mut pipeline = subject.distribute(&plan, cpus(ends.len()), options());
+        let run = |schedule: &str, ends: &[usize]| {
+            let plan = plan(ends, schedule, 2, Recompute::None);
+            let devices = cpus(plan.schedule.ranks.len());
+            let mut pipeline = subject.distribute(&plan, devices, options());
             subject.train(&mut pipeline, 1..=2);
             // More micro-batches than the plan has, and of another size.
             let loss = pipeline.evaluate(subject.micro_batches(9, 4)).unwrap();
             let [inputs, _] = subject.batch(9);
             (loss.to_bits(), pipeline.output(&[inputs]).unwrap())
         };
-        let expected = run(&[LAYERS]);
-        for ends in splits() {
-            assert_eq!(run(&ends), expected, "{ends:?}");
+        let expected = run("1f1b", &[LAYERS]);
+        for schedule in ["1f1b", "interleaved", "zb-v"] {
+            for ends in splits_for(schedule) {
+                assert_eq!(run(schedule, &ends), expected, "{schedule} {ends:?}");
+            }
         }
     }
 }
