@@ -14,9 +14,7 @@ use trainyard_engine::{
     Activation, Device, EngineError, Model, Part, Pipeline, PlacedLayer, discover,
 };
 use trainyard_plan::memory::MemoryUse;
-use trainyard_plan::{
-    Action, ActionKind, ModelProfile, Plan, PlanError, Recompute, Schedule, Stage,
-};
+use trainyard_plan::{ModelProfile, Plan, PlanError, Recompute};
 
 use toy::{Toy, cpus, losses, micro_batches, options, pipeline, plan};
 
@@ -174,15 +172,12 @@ fn two_ranks_on_one_device_are_refused_with_the_way_out() {
 }
 
 #[test]
-fn a_schedule_with_split_backwards_is_refused_before_it_runs() {
+fn a_schedule_with_transfers_of_its_own_is_refused_before_it_runs() {
     let mut plan = plan(2, 2, "gpipe", 1, Recompute::None);
-    for (stage, row) in plan.schedule.ranks.iter_mut().enumerate() {
-        let kinds = [ActionKind::Forward, ActionKind::InputGrad, ActionKind::WeightGrad];
-        *row = kinds.map(|kind| Action::new(stage, kind, 0)).to_vec();
-    }
-    plan.schedule.name = "split".to_owned();
+    plan.schedule = plan.schedule.with_transfers();
+    plan.schedule.name = "explicit".to_owned();
     let message = bad_plan(distribute(&plan, cpus(2, 1 << 20), 2));
-    assert!(message.contains("split") && message.contains("I0"), "{message}");
+    assert!(message.contains("explicit") && message.contains("0SEND_F0"), "{message}");
 }
 
 #[test]
@@ -206,36 +201,4 @@ fn micro_batches_that_the_plan_was_not_made_for_are_refused_and_training_goes_on
     let mut expected = pipeline(Toy::sound(2), &plan);
     losses(&mut expected, 1..=1);
     assert_eq!(losses(&mut disturbed, 2..=4), losses(&mut expected, 2..=4));
-}
-
-#[test]
-fn several_stages_of_one_rank_give_the_same_as_one_device() {
-    // Rank 0 has stages 0 and 2, rank 1 has stage 1: there and back again.
-    let stage = |device: &str, layer: usize, recompute| Stage {
-        device: device.to_owned(),
-        layers: (layer, layer + 1),
-        recompute,
-    };
-    let stages = vec![
-        stage("d0", 0, Recompute::Full),
-        stage("d1", 1, Recompute::None),
-        stage("d0", 2, Recompute::None),
-    ];
-    let (f, b) = (Action::forward, Action::backward);
-    let ranks = vec![
-        vec![f(0, 0), f(0, 1), f(2, 0), b(2, 0), f(2, 1), b(2, 1), b(0, 0), b(0, 1)],
-        vec![f(1, 0), f(1, 1), b(1, 0), b(1, 1)],
-    ];
-    let schedule = Schedule { name: "there and back".to_owned(), ranks };
-    let plan = Plan { stages, schedule, ..plan(3, 1, "gpipe", 2, Recompute::None) };
-    let mut folded = distribute(&plan, cpus(2, 1 << 20), 3).unwrap();
-    let mut single = pipeline(Toy::sound(3), &toy::plan(3, 1, "gpipe", 2, Recompute::None));
-    let folder = tempfile::tempdir().unwrap();
-    assert_eq!(losses(&mut folded, 1..=4), losses(&mut single, 1..=4));
-    assert_eq!(
-        toy::fingerprint(&mut folded, &folder.path().join("folded")),
-        toy::fingerprint(&mut single, &folder.path().join("single"))
-    );
-    let evaluated = folded.evaluate(micro_batches(9, 5)).unwrap();
-    assert_eq!(evaluated.to_bits(), single.evaluate(micro_batches(9, 5)).unwrap().to_bits());
 }

@@ -22,7 +22,7 @@ use crate::{Device, EngineError, Model};
 
 use collect::{Crew, Rank};
 use links::Links;
-use place::{allocate, check_ids};
+use place::{allocate, check_actions, check_ids};
 
 /// A slice of the batch, on the host.
 #[derive(Clone, Debug)]
@@ -114,6 +114,7 @@ impl Pipeline {
         let layer_names: Vec<String> =
             costs.layers.iter().map(|layer| layer.name.clone()).collect();
         plan.check(layer_names.len())?;
+        check_actions(plan)?;
         check_ids(&devices)?;
         let (devices, needs) = allocate(costs, profile.cloned(), plan, devices)?;
 

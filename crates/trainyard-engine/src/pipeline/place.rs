@@ -3,9 +3,25 @@
 use std::collections::HashSet;
 
 use trainyard_plan::memory::DeviceNeed;
-use trainyard_plan::{ModelProfile, Plan, PlanError, Profile, simulate};
+use trainyard_plan::{ActionKind, ModelProfile, Plan, PlanError, Profile, simulate};
 
 use crate::{Device, EngineError, Part};
+
+/// Refuses schedules with actions that workers do by themselves.
+pub(super) fn check_actions(plan: &Plan) -> Result<(), PlanError> {
+    use ActionKind::{Backward, Forward, InputGrad, WeightGrad};
+    let known = |kind| matches!(kind, Forward | Backward | InputGrad | WeightGrad);
+    match plan.schedule.ranks.iter().flatten().find(|action| !known(action.kind)) {
+        None => Ok(()),
+        Some(action) => Err(PlanError::BadPlan {
+            reason: format!(
+                "its schedule '{}' has the action {action}; the engine sends and receives by \
+                 itself: leave only F, B, I and W in it",
+                plan.schedule.name
+            ),
+        }),
+    }
+}
 
 /// Puts the plan's stages on its devices, as far as memory is concerned. Gives the devices that
 /// the plan uses and what each needs, in rank order. What a layer needs is what the profile says;

@@ -111,7 +111,7 @@ impl Subject {
 
     /// Trains on CPU devices, and tells all there is to tell.
     pub(crate) fn outcome(&self, plan: &Plan, steps: u64) -> Outcome {
-        let mut pipeline = self.distribute(plan, cpus(plan.stages.len()), options());
+        let mut pipeline = self.distribute(plan, cpus(plan.schedule.ranks.len()), options());
         let steps = self.train(&mut pipeline, 1..=steps);
         let folder = tempfile::tempdir().unwrap();
         Outcome { steps, layers: fingerprint(&mut pipeline, &folder.path().join("end")) }
@@ -196,22 +196,31 @@ pub(crate) fn splits() -> Vec<Vec<usize>> {
     (0..1 << (LAYERS - 1)).map(|mask| cuts(mask).chain([LAYERS]).collect()).collect()
 }
 
-/// A stage a device, `d0`, `d1`, ….
+/// The splits that a schedule can run, with its usual number of stages a rank.
+pub(crate) fn splits_for(schedule: &str) -> impl Iterator<Item = Vec<usize>> {
+    let chunks = Schedule::default_chunks(schedule).unwrap();
+    splits().into_iter().filter(move |ends| ends.len() % chunks == 0)
+}
+
+/// The stages on devices `d0`, `d1`, …, as the schedule places them.
 pub(crate) fn plan(
     ends: &[usize],
     schedule: &str,
     micro_batches: usize,
     recompute: Recompute,
 ) -> Plan {
-    let stage = |(rank, end): (usize, &usize)| Stage {
-        device: format!("d{rank}"),
-        layers: (rank.checked_sub(1).map_or(0, |before| ends[before]), *end),
+    let chunks = Schedule::default_chunks(schedule).unwrap();
+    let ranks = ends.len() / chunks;
+    let placement = Schedule::placement(schedule, ranks, chunks).unwrap();
+    let stage = |(stage, end): (usize, &usize)| Stage {
+        device: format!("d{}", placement[stage]),
+        layers: (stage.checked_sub(1).map_or(0, |before| ends[before]), *end),
         recompute,
     };
     Plan::new(
         "test",
         ends.iter().enumerate().map(stage).collect(),
-        Schedule::named(schedule, ends.len(), micro_batches).unwrap(),
+        Schedule::named(schedule, ranks, micro_batches).unwrap(),
         micro_batches,
     )
 }
