@@ -25,8 +25,9 @@ const FINALISTS: usize = 10;
 const ORDERS: usize = 3;
 /// Drafts that get a schedule of their own.
 const MADE: usize = 2;
-/// Drafts that are refined.
+/// Drafts that are refined, and how many where none fits yet.
 const REFINED: usize = 4;
+const HOPES: usize = 24;
 
 /// What came out.
 #[derive(Default)]
@@ -43,6 +44,13 @@ impl Outcome {
     /// Whether anything fits.
     pub(super) fn fits(&self) -> bool {
         self.entries.first().is_some_and(|(_, verdict)| verdict.fits())
+    }
+}
+
+impl Outcome {
+    fn share_that_fits(&self) -> f64 {
+        let fitting = self.entries.iter().filter(|(_, verdict)| verdict.fits()).count();
+        fitting as f64 / self.entries.len().max(1) as f64
     }
 }
 
@@ -76,14 +84,23 @@ pub(super) fn contest(profile: &Profile, ask: &Ask) -> Outcome {
         outcome: Outcome::default(),
     };
     let whole = contest.judge.work;
-    // What waits for a link takes memory as well, how much only the simulator knows. So if nothing
-    // fits that might have, the search sets some aside; and in the end it counts on a schedule that
-    // is made to hold less than the others.
-    for (buffers, in_flight) in [(0, space.in_flight), (2, space.in_flight), (0, InFlight::One)] {
-        (space.buffers, space.in_flight) = (buffers, in_flight);
+    // What waits for a link takes memory as well, and so does what waits for its W; how much only
+    // the simulator knows. So where little or nothing fits that might have, the search sets some
+    // memory aside, then looks for what takes the smallest share of it, and in the end counts on a
+    // schedule that is made to hold less than the others.
+    let (goal, in_flight) = (space.goal, space.in_flight);
+    let passes = [
+        (goal, 0, in_flight),
+        (goal, 2, in_flight),
+        (Goal::Share, 1, in_flight),
+        (Goal::Share, 0, InFlight::All),
+        (Goal::Share, 0, InFlight::One),
+    ];
+    for (goal, buffers, in_flight) in passes {
+        (space.goal, space.buffers, space.in_flight) = (goal, buffers, in_flight);
         contest.judge.work = contest.judge.work.max(whole / 2);
         contest.run(&space);
-        if contest.outcome.fits() {
+        if contest.outcome.share_that_fits() > 0.2 {
             break;
         }
     }
@@ -101,7 +118,8 @@ impl Contest<'_> {
         let kinds = kinds(&self.judge.ask.schedule);
         let single: Vec<&Kind> = kinds.iter().filter(|kind| chunks(kind) == 1).collect();
         let Explored { partitions, exact } = explore(space);
-        self.outcome.exact = exact;
+        // The first pass is the one for the stated objective.
+        self.outcome.exact = self.outcome.entries.is_empty() && exact || self.outcome.exact;
         let first = single.first().copied().cloned().unwrap_or(Kind::Named("1f1b", 1));
         let chosen = diverse(&partitions, PARTITIONS);
         let drafts = chosen.into_iter().map(|partition| Draft::of(space, partition, first.clone()));
@@ -159,8 +177,17 @@ impl Contest<'_> {
         }
         match self.judge.verdict(&draft) {
             Ok(verdict) => {
-                self.outcome.entries.push((draft.clone(), verdict));
-                Some((draft, verdict))
+                let mut entry = (draft, verdict);
+                // The search lets a stage keep its activations where they fit at the least; with
+                // what only the simulator knows of they may not.
+                if let Some(changed) = self.judge.with_recompute(&entry.0, verdict)
+                    && let Ok(verdict) = self.judge.verdict(&changed)
+                    && verdict.beats(&entry.1)
+                {
+                    entry = (changed, verdict);
+                }
+                self.outcome.entries.push(entry.clone());
+                Some(entry)
             }
             Err(error) => {
                 self.outcome.refusal.get_or_insert(error);
@@ -172,12 +199,13 @@ impl Contest<'_> {
     /// Refines the best of each kind of schedule.
     fn refine_best(&mut self, space: &Space) {
         self.sort();
+        let most = if self.outcome.fits() { REFINED } else { HOPES };
         let mut starts: Vec<(Draft, Verdict)> = Vec::new();
         for (draft, verdict) in &self.outcome.entries {
             let same = |(other, _): &(Draft, Verdict)| {
                 other.ranks == draft.ranks && name(&other.kind) == name(&draft.kind)
             };
-            if starts.len() < REFINED && !is_made(draft) && !starts.iter().any(same) {
+            if starts.len() < most && !is_made(draft) && !starts.iter().any(same) {
                 starts.push((draft.clone(), *verdict));
             }
         }
