@@ -101,7 +101,7 @@ impl<'a> List<'a> {
             forwards: table(|stage| stage.inputs),
             backwards: table(|stage| stage.output_grads),
             link_free_us: vec![0.0; costs.links.len()],
-            room: Room::new(costs),
+            room: Room::new(costs, rules.careful),
             wakes: (0..costs.ranks.len()).map(|rank| Reverse((0, rank))).collect(),
             rows: vec![Vec::new(); costs.ranks.len()],
         }

@@ -68,7 +68,7 @@ pub fn make(
         return Ok(None);
     }
     tune::tune(&mut judge, options.split_backward)?;
-    improve::improve(&mut judge)?;
+    improve::improve(&mut judge, options.split_backward)?;
     Ok(judge.best.map(|best| Auto { schedule: best.schedule, score: best.score, best_named }))
 }
 

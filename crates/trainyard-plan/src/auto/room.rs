@@ -23,7 +23,7 @@ struct RankRoom {
     sends: VecDeque<(f64, u64)>,
     /// Their sum.
     sending: u64,
-    /// What must stay free for a backward: its work, its input and its output.
+    /// What must stay free for a backward: its work, its input and its output; 0 if nobody cares.
     for_backward: u64,
 }
 
@@ -34,12 +34,12 @@ impl RankRoom {
 }
 
 impl<'a> Room<'a> {
-    pub(super) fn new(costs: &'a PipelineCosts) -> Self {
+    pub(super) fn new(costs: &'a PipelineCosts, careful: bool) -> Self {
         let mut ranks = vec![RankRoom::default(); costs.ranks.len()];
         for (room, rank) in ranks.iter_mut().zip(&costs.ranks) {
             room.held = rank.fixed.total();
         }
-        for stage in &costs.stages {
+        for stage in costs.stages.iter().filter(|_| careful) {
             let sent = |routes: &[crate::costs::Route]| {
                 let over_links = routes.iter().filter(|route| route.link.is_some());
                 over_links.map(|route| route.bytes).fold(0, u64::saturating_add)

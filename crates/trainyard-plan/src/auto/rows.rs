@@ -74,6 +74,18 @@ pub(super) fn schedule(rows: &Rows, stages: usize) -> Schedule {
     Schedule { name: "auto".to_owned(), ranks }
 }
 
+/// The same with every backward as an I and a W.
+pub(super) fn split(rows: &Rows) -> Rows {
+    let halves = |turn: &Turn| match turn.kind {
+        ActionKind::Backward => vec![
+            Turn { kind: ActionKind::InputGrad, ..*turn },
+            Turn { kind: ActionKind::WeightGrad, ..*turn },
+        ],
+        _ => vec![*turn],
+    };
+    rows.iter().map(|row| row.iter().flat_map(halves).collect()).collect()
+}
+
 /// One micro-batch after the other: no schedule holds less, so if this does not fit, nothing does.
 pub(super) fn one_by_one(costs: &PipelineCosts, micro_batches: usize) -> Rows {
     let mut rows = vec![Vec::new(); costs.ranks.len()];

@@ -26,6 +26,9 @@ pub(super) struct Rules {
     /// Several stages on a rank: a later stage's forward comes first within groups of so many
     /// micro-batches; 0 for always.
     pub(super) group: usize,
+    /// Whether a forward leaves room for a backward's work and for buffers. Without, more is in
+    /// flight, and it may turn out not to fit.
+    pub(super) careful: bool,
 }
 
 /// By stage: how many micro-batches are between its F and its B or I if the slowest rank never

@@ -29,6 +29,7 @@ pub(super) fn tune(judge: &mut Judge, split: bool) -> Result<(), PlanError> {
         prefer: Prefer::Backward,
         patience: 0.0,
         group: 0,
+        careful: true,
     };
     for factor in DEPTHS {
         let delays = if split { &DELAYS[..] } else { &DELAYS[..1] };
@@ -38,6 +39,7 @@ pub(super) fn tune(judge: &mut Judge, split: bool) -> Result<(), PlanError> {
                 weights_pending: (0..ranks).map(|rank| base.saturating_add(rank * more)).collect(),
                 ..start.clone()
             };
+            attempt(judge, &mut best, Rules { careful: false, ..rules.clone() })?;
             attempt(judge, &mut best, rules)?;
         }
     }
@@ -54,6 +56,9 @@ fn vary(judge: &mut Judge, best: &mut Option<Point>) -> Result<(), PlanError> {
     }
     for patience in [0.0, 0.2, 0.5, 1.0] {
         change(judge, best, |rules| rules.patience = patience)?;
+    }
+    for careful in [true, false] {
+        change(judge, best, |rules| rules.careful = careful)?;
     }
     let (ranks, stages) = (judge.costs.ranks.len(), judge.costs.stages.len());
     if stages > ranks {

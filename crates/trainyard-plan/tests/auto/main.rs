@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod instances;
+mod oracle;
 
 use instances::{Draw, Memory, lower_bound_us, unlike};
 use std::time::Instant;
@@ -32,7 +33,7 @@ fn figures() {
                     let options = Options { split_backward, effort: std::env::var("EFFORT").map_or(2000, |e| e.parse().unwrap()) };
                     let auto = auto::make(&costs, m, &options).unwrap().unwrap();
                     validate(&auto.schedule, costs.stages.len(), m).unwrap();
-                    gap += auto.score.step_us / lower_bound_us(&costs, m) - 1.0;
+                    gap += auto.score.step_us / lower_bound_us(&costs, m, split_backward) - 1.0;
                     match auto.best_named {
                         Some((_, named)) => gains.push(named.step_us / auto.score.step_us - 1.0),
                         None => none += 1,
