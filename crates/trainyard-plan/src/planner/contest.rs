@@ -8,11 +8,11 @@
 
 use std::rc::Rc;
 
-use super::chain::along;
+use super::chain::{along, near};
 use super::draft::{Draft, Judge, Kind, Verdict};
-use super::explore::{Explored, explore, groups};
+use super::explore::{Explored, explore, groups, sharpen};
 use super::refine::{is_made, keeps_locks, refine};
-use super::search::Partition;
+use super::search::{Partition, Placed};
 use super::space::{Goal, InFlight, Space};
 use super::{Ask, Objective};
 use crate::{PlanError, Profile, Recompute, Schedule, auto};
@@ -81,34 +81,41 @@ pub(super) fn contest(profile: &Profile, ask: &Ask) -> Outcome {
     let mut space = space(profile, ask, goal(profile, ask.objective));
     let mut contest = Contest {
         judge: Judge::new(profile, ask, work(space.device_count())),
+        devices: space.device_count(),
         outcome: Outcome::default(),
     };
     let whole = contest.judge.work;
     // What waits for a link takes memory as well, and so does what waits for its W; how much only
-    // the simulator knows. So where little or nothing fits that might have, the search sets some
-    // memory aside, then looks for what takes the smallest share of it, and in the end counts on a
-    // schedule that is made to hold less than the others.
+    // the simulator knows. So where little fits that might have, the search sets some memory aside,
+    // and where nothing does, it looks for what takes the smallest share.
     let (goal, in_flight) = (space.goal, space.in_flight);
     let passes = [
         (goal, 0, in_flight),
         (goal, 2, in_flight),
         (Goal::Share, 1, in_flight),
         (Goal::Share, 0, InFlight::All),
+        // What only a schedule can keep to that is made for it.
         (Goal::Share, 0, InFlight::One),
     ];
-    for (goal, buffers, in_flight) in passes {
+    for (pass, (goal, buffers, in_flight)) in passes.into_iter().enumerate() {
         (space.goal, space.buffers, space.in_flight) = (goal, buffers, in_flight);
         contest.judge.work = contest.judge.work.max(whole / 2);
         contest.run(&space);
-        if contest.outcome.share_that_fits() > 0.2 {
+        if contest.outcome.share_that_fits() > 0.2 || pass > 0 && contest.outcome.fits() {
             break;
         }
+    }
+    if ask.schedule == "auto" {
+        contest.make();
+        contest.sort();
     }
     contest.outcome
 }
 
 struct Contest<'a> {
     judge: Judge<'a>,
+    /// How many may be used.
+    devices: usize,
     outcome: Outcome,
 }
 
@@ -156,9 +163,6 @@ impl Contest<'_> {
             }
         }
         self.refine_best(space);
-        if self.judge.ask.schedule == "auto" {
-            self.make();
-        }
         self.sort();
     }
 
@@ -229,7 +233,8 @@ impl Contest<'_> {
             }
         }
         let split_backward = self.judge.ask.split_backward;
-        let options = auto::Options { split_backward, effort: 400 };
+        let effort = 8 * self.devices.pow(2);
+        let options = auto::Options { split_backward, effort };
         for draft in made {
             let Ok(costs) = self.judge.costs(&draft) else { continue };
             let micro_batches = self.judge.profile.micro_batches;
@@ -319,16 +324,36 @@ fn several(judge: &mut Judge, space: &Space, ranks: &[usize], kind: &Kind) -> Op
     if let Goal::Time(repeats) = &mut space.goal {
         *repeats *= chunks as f64;
     }
-    let grid = groups(&space, 200);
-    let last = owners.len() - 1;
-    let starts = |stage: usize| match stage {
-        0 => vec![0],
-        // Every stage before has a layer, and every later one.
-        _ => grid.iter().copied().filter(|at| (stage..layers - (last - stage)).contains(at)).collect(),
-    };
-    let starts: Vec<Vec<usize>> = (0..owners.len()).map(starts).collect();
-    let Partition { stages, .. } = along(&space, &seats, &starts)?;
+    let Partition { stages, .. } = cut_by_speed(&space, &seats)?;
     let firsts = stages.iter().map(|stage| stage.first).collect();
     let recompute: Vec<Recompute> = stages.iter().map(|stage| stage.recompute).collect();
     Some(Draft { firsts, recompute, ..empty })
+}
+
+/// Cuts for given seats: by the devices' speeds at first, then moved to where they are best.
+fn cut_by_speed(space: &Space, seats: &[usize]) -> Option<Partition> {
+    let layers = space.layer_count();
+    let whole = |device| (0..layers).map(|layer| space.layer_time(device, layer)).sum::<f64>();
+    let speeds: Vec<f64> = seats.iter().map(|seat| 1.0 / whole(*seat).max(1e-9)).collect();
+    let all: f64 = speeds.iter().sum();
+    let mut before = 0.0;
+    let mut stages: Vec<Placed> = Vec::new();
+    for (stage, (device, speed)) in seats.iter().zip(&speeds).enumerate() {
+        // Every stage before has a layer, and so has every later one.
+        let first = (before / all * layers as f64).round() as usize;
+        let least = stages.last().map_or(0, |stage| stage.first + 1);
+        let first = first.clamp(least, layers - (seats.len() - stage));
+        let (device, recompute) = (*device, Recompute::None);
+        stages.push(Placed { device, first, end: layers, recompute });
+        before += speed;
+    }
+    let reach = (2 * layers / seats.len()).clamp(2, 32);
+    let near = along(space, seats, &near(&stages, layers, reach));
+    let far = || {
+        let grid = groups(space, 64);
+        let starts = vec![grid[1..grid.len() - 1].to_vec(); seats.len() - 1];
+        let starts: Vec<Vec<usize>> = [vec![0]].into_iter().chain(starts).collect();
+        along(space, seats, &starts)
+    };
+    Some(sharpen(space, near.or_else(far)?, reach / 4 + 1))
 }
