@@ -8,8 +8,8 @@ use trainyard_plan::memory::StageMemory;
 use trainyard_plan::planner::{Objective, PlanRequest, RecomputeChoice, plan, stated};
 use trainyard_plan::simulate::score;
 use trainyard_plan::{
-    DeviceProfile, LayerProfile, LinkProfile, ModelProfile, PlanError, Profile, Recompute, Schedule,
-    Stage,
+    DeviceProfile, LayerProfile, LinkProfile, ModelProfile, PlanError, Profile, Recompute,
+    Schedule, Stage,
 };
 
 /// Numbers that look random and are the same each time (splitmix64).
@@ -85,7 +85,8 @@ fn random(numbers: &mut Numbers, most_layers: u64, most_devices: u64) -> Profile
     let links = numbers.below(3);
     for from in 0..devices {
         for to in (0..devices).filter(|to| *to != from && links > 0) {
-            let (latency_us, rate) = if links == 1 { (0.5, 10) } else { (numbers.time(2), 1 + numbers.below(40)) };
+            let (latency_us, rate) =
+                if links == 1 { (0.5, 10) } else { (numbers.time(2), 1 + numbers.below(40)) };
             let (from, to) = (format!("d{from}"), format!("d{to}"));
             profile.links.push(LinkProfile { from, to, latency_us, bytes_per_us: rate as f64 });
         }
@@ -186,8 +187,7 @@ fn stated_is_the_least(seeds: std::ops::Range<u64>, layers: u64, devices: u64) -
                 least = Some(least.map_or(cost, |least| least.min(cost)));
             }
         });
-        let request =
-            PlanRequest { schedule, recompute, objective, ..PlanRequest::new(&profile) };
+        let request = PlanRequest { schedule, recompute, objective, ..PlanRequest::new(&profile) };
         let found = stated(&request).unwrap();
         let context = || format!("seed {seed}, {schedule}, {recompute:?}, {objective:?}");
         match (&found, least) {
@@ -198,7 +198,8 @@ fn stated_is_the_least(seeds: std::ops::Range<u64>, layers: u64, devices: u64) -
                 assert!(close, "{}: found {}, but {least} is possible", context(), found.cost);
                 let index = |id: &str| profile.device_index(id).unwrap();
                 let stages = found.stages.iter();
-                let stages = stages.map(|s| (index(&s.device), s.layers.0, s.layers.1, s.recompute));
+                let stages =
+                    stages.map(|s| (index(&s.device), s.layers.0, s.layers.1, s.recompute));
                 let stages: Vec<_> = stages.collect();
                 assert!(stages.iter().all(|stage| stage.1 < stage.2), "{}", context());
                 let cost = by_definition(&profile, objective, schedule, &stages).unwrap();
@@ -247,7 +248,8 @@ fn simulated_best(
             Objective::Time => score.step_us,
             _ => {
                 let budgets = costs.ranks.iter().map(|rank| rank.budget_bytes.max(1));
-                let shares = score.peak_bytes.iter().zip(budgets).map(|(p, b)| *p as f64 / b as f64);
+                let shares =
+                    score.peak_bytes.iter().zip(budgets).map(|(p, b)| *p as f64 / b as f64);
                 shares.fold(0.0, f64::max)
             }
         };
@@ -274,8 +276,7 @@ fn as_good_as_the_simulators_best(
         let recompute = choices[numbers.below(3) as usize];
         let schedule = ["1f1b", "gpipe", "zb-h1", "zb-h2"][numbers.below(4) as usize];
         let least = simulated_best(&profile, schedule, objective, modes(recompute));
-        let request =
-            PlanRequest { schedule, recompute, objective, ..PlanRequest::new(&profile) };
+        let request = PlanRequest { schedule, recompute, objective, ..PlanRequest::new(&profile) };
         let found = plan(&request);
         let Some(least) = least else {
             assert!(matches!(found, Err(PlanError::DoesNotFit { .. })), "seed {seed}: {found:?}");
@@ -298,7 +299,10 @@ fn as_good_as_the_simulators_best(
             Objective::Time => best.simulation.step_us,
             _ => devices.iter().map(share).fold(0.0, f64::max),
         };
-        assert!(value >= least - 1e-9 * least, "seed {seed}: better than the best, {value} {least}");
+        assert!(
+            value >= least - 1e-9 * least,
+            "seed {seed}: better than the best, {value} {least}"
+        );
         let ratio = if value > least { value / least } else { 1.0 };
         close += usize::from(ratio <= 1.02);
         if ratio > worst.0 {

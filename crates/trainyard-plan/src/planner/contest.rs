@@ -8,11 +8,11 @@
 
 use std::rc::Rc;
 
-use super::chain::{along, near};
 use super::draft::{Draft, Judge, Kind, Verdict};
-use super::explore::{Explored, explore, groups, sharpen};
+use super::explore::{Explored, explore};
 use super::refine::{is_made, keeps_locks, refine};
-use super::search::{Partition, Placed};
+use super::search::Partition;
+use super::several::several;
 use super::space::{Goal, InFlight, Space};
 use super::{Ask, Objective};
 use crate::{PlanError, Profile, Recompute, Schedule, auto};
@@ -155,15 +155,43 @@ impl Contest<'_> {
                 orders.push(draft);
             }
         }
+        let mut orders: Vec<Vec<usize>> = orders.iter().map(|draft| draft.ranks.clone()).collect();
+        if partitions.is_empty() && !self.judge.ask.locks.is_empty() {
+            orders.extend(self.orders_with_locks(space));
+        }
         for kind in kinds.iter().filter(|kind| chunks(kind) > 1) {
-            for draft in &orders {
-                if let Some(draft) = several(&mut self.judge, space, &draft.ranks, kind) {
+            for ranks in &orders {
+                if let Some(draft) = several(&mut self.judge, space, ranks, kind) {
                     self.enter(draft, whole / 3);
                 }
             }
         }
         self.refine_best(space);
         self.sort();
+    }
+
+    /// Orders of devices for locks that one stage a device cannot keep.
+    fn orders_with_locks(&self, space: &Space) -> Vec<Vec<usize>> {
+        let Judge { profile, ask, .. } = self.judge;
+        let mut locks = ask.locks.clone();
+        locks.sort_unstable();
+        let mut locked: Vec<usize> = Vec::new();
+        for (_, device) in locks {
+            if !locked.contains(&device) {
+                locked.push(device);
+            }
+        }
+        let free = Ask { locks: Vec::new(), ..ask.clone() };
+        let free = self::space(profile, &free, space.goal);
+        let order = |partition: &Partition| -> Vec<usize> {
+            partition.stages.iter().map(|stage| free.index(stage.device)).collect()
+        };
+        let explored = explore(&free).partitions;
+        let found = diverse(&explored, PARTITIONS).into_iter().map(order);
+        let found = found.filter(|order| locked.iter().all(|device| order.contains(device)));
+        let mut orders: Vec<Vec<usize>> = [locked.clone()].into_iter().chain(found).collect();
+        orders.truncate(3 * ORDERS);
+        orders
     }
 
     fn sort(&mut self) {
@@ -175,8 +203,14 @@ impl Contest<'_> {
         let enough = self.outcome.entries.iter().any(|(_, verdict)| verdict.fits());
         if self.judge.work == 0 && self.outcome.entries.len() > PARTITIONS / 2
             || self.judge.work < reserve && enough
-            || !keeps_locks(&mut self.judge, &draft)
         {
+            return None;
+        }
+        if let Err(error) = self.judge.schedule(&draft) {
+            self.outcome.refusal.get_or_insert(error);
+            return None;
+        }
+        if !keeps_locks(&mut self.judge, &draft) {
             return None;
         }
         match self.judge.verdict(&draft) {
@@ -227,7 +261,8 @@ impl Contest<'_> {
         let mut made: Vec<Draft> = Vec::new();
         let entries = self.outcome.entries.iter().map(|(draft, _)| draft);
         for draft in entries {
-            let same = |other: &Draft| (&other.ranks, &other.firsts) == (&draft.ranks, &draft.firsts);
+            let same =
+                |other: &Draft| (&other.ranks, &other.firsts) == (&draft.ranks, &draft.firsts);
             if made.len() < MADE && !made.iter().any(same) {
                 made.push(draft.clone());
             }
@@ -299,61 +334,4 @@ fn alone(space: &Space, kind: &Kind) -> Vec<Draft> {
         })
     };
     (0..space.device_count()).flat_map(on).collect()
-}
-
-/// A draft with several stages a rank, cut so that the stages take about as long.
-fn several(judge: &mut Judge, space: &Space, ranks: &[usize], kind: &Kind) -> Option<Draft> {
-    let empty = Draft {
-        ranks: ranks.to_vec(),
-        firsts: Vec::new(),
-        recompute: Vec::new(),
-        kind: kind.clone(),
-    };
-    let (_, owners) = judge.schedule(&empty).ok()?;
-    let layers = space.layer_count();
-    if ranks.len() < 2 && judge.ask.schedule == "auto" || owners.len() > layers {
-        return None;
-    }
-    let seats: Option<Vec<usize>> = owners.iter().map(|rank| space.number(ranks[*rank])).collect();
-    let seats = seats?;
-    let chunks = owners.len() / ranks.len();
-    let ask = judge.ask;
-    let mut space = self::space(judge.profile, ask, space.goal);
-    space.in_flight = InFlight::One;
-    space.chunks = chunks as u64;
-    if let Goal::Time(repeats) = &mut space.goal {
-        *repeats *= chunks as f64;
-    }
-    let Partition { stages, .. } = cut_by_speed(&space, &seats)?;
-    let firsts = stages.iter().map(|stage| stage.first).collect();
-    let recompute: Vec<Recompute> = stages.iter().map(|stage| stage.recompute).collect();
-    Some(Draft { firsts, recompute, ..empty })
-}
-
-/// Cuts for given seats: by the devices' speeds at first, then moved to where they are best.
-fn cut_by_speed(space: &Space, seats: &[usize]) -> Option<Partition> {
-    let layers = space.layer_count();
-    let whole = |device| (0..layers).map(|layer| space.layer_time(device, layer)).sum::<f64>();
-    let speeds: Vec<f64> = seats.iter().map(|seat| 1.0 / whole(*seat).max(1e-9)).collect();
-    let all: f64 = speeds.iter().sum();
-    let mut before = 0.0;
-    let mut stages: Vec<Placed> = Vec::new();
-    for (stage, (device, speed)) in seats.iter().zip(&speeds).enumerate() {
-        // Every stage before has a layer, and so has every later one.
-        let first = (before / all * layers as f64).round() as usize;
-        let least = stages.last().map_or(0, |stage| stage.first + 1);
-        let first = first.clamp(least, layers - (seats.len() - stage));
-        let (device, recompute) = (*device, Recompute::None);
-        stages.push(Placed { device, first, end: layers, recompute });
-        before += speed;
-    }
-    let reach = (2 * layers / seats.len()).clamp(2, 32);
-    let near = along(space, seats, &near(&stages, layers, reach));
-    let far = || {
-        let grid = groups(space, 64);
-        let starts = vec![grid[1..grid.len() - 1].to_vec(); seats.len() - 1];
-        let starts: Vec<Vec<usize>> = [vec![0]].into_iter().chain(starts).collect();
-        along(space, seats, &starts)
-    };
-    Some(sharpen(space, near.or_else(far)?, reach / 4 + 1))
 }

@@ -36,12 +36,14 @@ mod chain;
 mod check;
 mod contest;
 mod draft;
+mod explain;
 mod explore;
 mod front;
 mod micro_batches;
 mod refine;
 mod repair;
 mod search;
+mod several;
 mod space;
 
 use serde::{Deserialize, Serialize};
@@ -50,6 +52,9 @@ use crate::simulate::Simulation;
 use crate::{Plan, PlanError, Profile, Recompute, Stage};
 use contest::{Outcome, contest};
 use draft::{Draft, Judge};
+pub use explain::{
+    ExplainedDevice, ExplainedStage, Explanation, IfLarger, SingleDevice, explain, text,
+};
 
 /// What a plan is to be best at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

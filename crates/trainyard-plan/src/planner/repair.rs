@@ -67,7 +67,8 @@ fn free_remedies(request: &PlanRequest, ask: &Ask, profile: &Profile) -> Vec<Str
     }
     if ask.schedule != "auto" {
         let fitting = Schedule::names().chain(["auto"]).find(|name| {
-            *name != ask.schedule && fits(profile, &Ask { schedule: (*name).to_owned(), ..ask.clone() })
+            *name != ask.schedule
+                && fits(profile, &Ask { schedule: (*name).to_owned(), ..ask.clone() })
         });
         remedies.extend(fitting.map(|name| format!("schedule = \"{name}\" would fit")));
     }
@@ -80,9 +81,11 @@ fn free_remedies(request: &PlanRequest, ask: &Ask, profile: &Profile) -> Vec<Str
         let fitting = choices.into_iter().take(NEAREST).find(|count| {
             profile.with_micro_batches(*count).is_ok_and(|changed| fits(&changed, ask))
         });
-        remedies.extend(fitting.map(|count| {
-            format!("micro_batches = {count}, of the same rows together, would fit")
-        }));
+        remedies.extend(
+            fitting.map(|count| {
+                format!("micro_batches = {count}, of the same rows together, would fit")
+            }),
+        );
     }
     remedies
 }
@@ -109,9 +112,9 @@ fn more_memory(ask: &Ask, profile: &Profile) -> Option<String> {
     let mut needs: Vec<(u64, usize)> = needs.collect();
     needs.sort_unstable();
     // The quick look that found them is not what plans, so it has the last word.
-    let (bytes, device) = needs.into_iter().find(|(bytes, device)| {
-        contest(&with_more(profile, *device, *bytes), ask).fits()
-    })?;
+    let (bytes, device) = needs
+        .into_iter()
+        .find(|(bytes, device)| contest(&with_more(profile, *device, *bytes), ask).fits())?;
     let id = &profile.devices[device].id;
     Some(format!("with {} ({bytes} bytes) more, '{id}' would make it fit", human_bytes(bytes)))
 }
@@ -157,9 +160,8 @@ fn fewer_rows(ask: &Ask, profile: &Profile) -> Option<String> {
     if profile.can_rescale() {
         return None;
     }
-    let helps = |count: usize| {
-        profile.with_micro_batches(count).is_ok_and(|changed| fits(&changed, ask))
-    };
+    let helps =
+        |count: usize| profile.with_micro_batches(count).is_ok_and(|changed| fits(&changed, ask));
     let (mut fitting, mut short) = (1, profile.micro_batches);
     if short == 1 || !helps(fitting) {
         return None;
