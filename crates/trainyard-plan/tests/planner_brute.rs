@@ -224,3 +224,109 @@ fn the_search_finds_the_least_of_the_stated_objective_many_times() {
     let feasible = stated_is_the_least(10_000..30_000, 8, 4);
     println!("{feasible} of 20000 instances had a plan");
 }
+
+/// The simulator's own best of every partition under a schedule, by an objective; none where none
+/// fits.
+fn simulated_best(
+    profile: &Profile,
+    schedule: &str,
+    objective: Objective,
+    modes: &[Recompute],
+) -> Option<f64> {
+    let mut least: Option<f64> = None;
+    every_partition(profile, modes, &mut Vec::new(), &mut |stages| {
+        let schedule = Schedule::named(schedule, stages.len(), profile.micro_batches).unwrap();
+        let stage = |&(device, first, end, recompute): &(usize, usize, usize, Recompute)| Stage {
+            device: profile.devices[device].id.clone(),
+            layers: (first, end),
+            recompute,
+        };
+        let stages: Vec<Stage> = stages.iter().map(stage).collect();
+        let costs = PipelineCosts::of(profile, &stages, &schedule.owners()).unwrap();
+        let score = score(&costs, &schedule, profile.micro_batches).unwrap();
+        let value = match objective {
+            Objective::Time => score.step_us,
+            _ => {
+                let budgets = costs.ranks.iter().map(|rank| rank.budget_bytes.max(1));
+                let shares =
+                    score.peak_bytes.iter().zip(budgets).map(|(p, b)| *p as f64 / b as f64);
+                shares.fold(0.0, f64::max)
+            }
+        };
+        if score.fits {
+            least = Some(least.map_or(value, |least| least.min(value)));
+        }
+    });
+    least
+}
+
+/// Plans against the simulator's own best; prints the statistic. The share within 2 %.
+fn as_good_as_the_simulators_best(
+    seeds: std::ops::Range<u64>,
+    objective: Objective,
+    layers: u64,
+    devices: u64,
+) -> f64 {
+    let (mut all, mut close, mut missed) = (0, 0, 0);
+    let mut worst = (1.0, 0, "");
+    for seed in seeds {
+        let mut numbers = Numbers(seed);
+        let profile = random(&mut numbers, layers, devices);
+        let choices = [RecomputeChoice::None, RecomputeChoice::Full, RecomputeChoice::Auto];
+        let recompute = choices[numbers.below(3) as usize];
+        let schedule = ["1f1b", "gpipe", "zb-h1", "zb-h2"][numbers.below(4) as usize];
+        let least = simulated_best(&profile, schedule, objective, modes(recompute));
+        let request = PlanRequest { schedule, recompute, objective, ..PlanRequest::new(&profile) };
+        let found = plan(&request);
+        let Some(least) = least else {
+            assert!(matches!(found, Err(PlanError::DoesNotFit { .. })), "seed {seed}: {found:?}");
+            continue;
+        };
+        all += 1;
+        let Ok(found) = found else {
+            missed += 1;
+            println!("seed {seed}, {schedule}: says that nothing fits, but something does");
+            continue;
+        };
+        let best = &found.candidates[0];
+        let devices = &best.simulation.devices;
+        assert!(devices.iter().all(|d| d.peak_bytes.total() <= d.budget_bytes), "seed {seed}");
+        assert!(best.plan.stages.iter().all(|s| s.layers.0 < s.layers.1), "seed {seed}");
+        let share = |d: &trainyard_plan::simulate::SimulatedDevice| {
+            d.peak_bytes.total() as f64 / d.budget_bytes.max(1) as f64
+        };
+        let value = match objective {
+            Objective::Time => best.simulation.step_us,
+            _ => devices.iter().map(share).fold(0.0, f64::max),
+        };
+        assert!(
+            value >= least - 1e-9 * least,
+            "seed {seed}: better than the best, {value} {least}"
+        );
+        let ratio = if value > least { value / least } else { 1.0 };
+        close += usize::from(ratio <= 1.02);
+        if ratio > worst.0 {
+            worst = (ratio, seed, schedule);
+        }
+    }
+    let (ratio, seed, schedule) = worst;
+    println!(
+        "{objective:?}: {close} of {all} plans within 2 % of the simulator's best; the worst is \
+         {ratio:.3} times as long (seed {seed}, {schedule}); {missed} missed"
+    );
+    assert!(missed * 1000 <= all, "{missed} of {all} missed");
+    f64::from(close as u32) / f64::from(all)
+}
+
+#[test]
+fn plans_are_close_to_the_simulators_best() {
+    assert!(as_good_as_the_simulators_best(0..300, Objective::Time, 6, 3) >= 0.95);
+    assert!(as_good_as_the_simulators_best(300..400, Objective::Memory, 6, 3) >= 0.95);
+}
+
+#[test]
+#[ignore = "minutes; cargo test --release -- --ignored"]
+fn plans_are_close_to_the_simulators_best_many_times() {
+    assert!(as_good_as_the_simulators_best(10_000..14_000, Objective::Time, 7, 4) >= 0.95);
+    assert!(as_good_as_the_simulators_best(20_000..22_000, Objective::Memory, 6, 3) >= 0.95);
+}

@@ -98,7 +98,11 @@ const TIE_BREAK: f64 = 1e-3;
 
 fn pick(blocks: &[Block], rows: &Rows, random: &mut Random) -> Option<Move> {
     let block = blocks.get(random.below(blocks.len()))?;
-    let Block { rank, first, last } = *block;
+    let Block { mut rank, mut first, mut last } = *block;
+    if random.below(6) == 0 {
+        rank = random.below(rows.len());
+        (first, last) = (0, rows[rank].len() - 1);
+    }
     let length = last - first + 1;
     let row = &rows[rank];
     let near = |random: &mut Random| random.below(length.min(12));

@@ -25,6 +25,14 @@ pub(super) struct Rest {
     reach: usize,
 }
 
+impl Rest {
+    /// The least that what is left can add by its sum alone.
+    #[inline]
+    pub(super) fn cheapest(&self, at: usize) -> f64 {
+        self.lines.first().map_or(0.0, |line| line[at])
+    }
+}
+
 /// The bounds for every set that a search comes across.
 pub(super) struct Bounds {
     alpha: f64,
@@ -134,12 +142,6 @@ impl Bounds {
             least = f64::min(least, (mu + self.alpha * (more + 1) as f64) / sum);
         }
         unused.iter().map(|device| self.alpha.max(least * self.speed[*device])).collect()
-    }
-
-    /// The least that the sum alone can end at.
-    #[inline]
-    pub(super) fn cheapest(&self, rest: &Rest, at: usize) -> f64 {
-        rest.lines.first().map_or(0.0, |line| line[at])
     }
 
     /// What no plan costs less than that has `sum` and `max` in its later stages, and before them

@@ -9,7 +9,7 @@ use super::space::Space;
 use crate::Recompute;
 
 /// The labels a state keeps at most; more would hardly tell the difference.
-const WIDTH: usize = 12;
+const WIDTH: usize = 6;
 
 /// The best partition with one stage for each of `seats`, devices in the order of the stages.
 /// `starts` has the layers with which each stage may begin, ascending; the first has 0 alone.

@@ -8,11 +8,11 @@
 
 use std::rc::Rc;
 
-use super::chain::along;
 use super::draft::{Draft, Judge, Kind, Verdict};
-use super::explore::{Explored, explore, groups};
+use super::explore::{Explored, explore};
 use super::refine::{is_made, keeps_locks, refine};
 use super::search::Partition;
+use super::several::several;
 use super::space::{Goal, InFlight, Space};
 use super::{Ask, Objective};
 use crate::{PlanError, Profile, Recompute, Schedule, auto};
@@ -25,8 +25,9 @@ const FINALISTS: usize = 10;
 const ORDERS: usize = 3;
 /// Drafts that get a schedule of their own.
 const MADE: usize = 2;
-/// Drafts that are refined.
+/// Drafts that are refined, and how many where none fits yet.
 const REFINED: usize = 4;
+const HOPES: usize = 24;
 
 /// What came out.
 #[derive(Default)]
@@ -43,6 +44,13 @@ impl Outcome {
     /// Whether anything fits.
     pub(super) fn fits(&self) -> bool {
         self.entries.first().is_some_and(|(_, verdict)| verdict.fits())
+    }
+}
+
+impl Outcome {
+    fn share_that_fits(&self) -> f64 {
+        let fitting = self.entries.iter().filter(|(_, verdict)| verdict.fits()).count();
+        fitting as f64 / self.entries.len().max(1) as f64
     }
 }
 
@@ -73,25 +81,41 @@ pub(super) fn contest(profile: &Profile, ask: &Ask) -> Outcome {
     let mut space = space(profile, ask, goal(profile, ask.objective));
     let mut contest = Contest {
         judge: Judge::new(profile, ask, work(space.device_count())),
+        devices: space.device_count(),
         outcome: Outcome::default(),
     };
     let whole = contest.judge.work;
-    // What waits for a link takes memory as well, how much only the simulator knows. So if nothing
-    // fits that might have, the search sets some aside; and in the end it counts on a schedule that
-    // is made to hold less than the others.
-    for (buffers, in_flight) in [(0, space.in_flight), (2, space.in_flight), (0, InFlight::One)] {
-        (space.buffers, space.in_flight) = (buffers, in_flight);
+    // What waits for a link takes memory as well, and so does what waits for its W; how much only
+    // the simulator knows. So where little fits that might have, the search sets some memory aside,
+    // and where nothing does, it looks for what takes the smallest share.
+    let (goal, in_flight) = (space.goal, space.in_flight);
+    let passes = [
+        (goal, 0, in_flight),
+        (goal, 2, in_flight),
+        (Goal::Share, 1, in_flight),
+        (Goal::Share, 0, InFlight::All),
+        // What only a schedule can keep to that is made for it.
+        (Goal::Share, 0, InFlight::One),
+    ];
+    for (pass, (goal, buffers, in_flight)) in passes.into_iter().enumerate() {
+        (space.goal, space.buffers, space.in_flight) = (goal, buffers, in_flight);
         contest.judge.work = contest.judge.work.max(whole / 2);
         contest.run(&space);
-        if contest.outcome.fits() {
+        if contest.outcome.share_that_fits() > 0.2 || pass > 0 && contest.outcome.fits() {
             break;
         }
+    }
+    if ask.schedule == "auto" {
+        contest.make();
+        contest.sort();
     }
     contest.outcome
 }
 
 struct Contest<'a> {
     judge: Judge<'a>,
+    /// How many may be used.
+    devices: usize,
     outcome: Outcome,
 }
 
@@ -101,7 +125,8 @@ impl Contest<'_> {
         let kinds = kinds(&self.judge.ask.schedule);
         let single: Vec<&Kind> = kinds.iter().filter(|kind| chunks(kind) == 1).collect();
         let Explored { partitions, exact } = explore(space);
-        self.outcome.exact = exact;
+        // The first pass is the one for the stated objective.
+        self.outcome.exact = self.outcome.entries.is_empty() && exact || self.outcome.exact;
         let first = single.first().copied().cloned().unwrap_or(Kind::Named("1f1b", 1));
         let chosen = diverse(&partitions, PARTITIONS);
         let drafts = chosen.into_iter().map(|partition| Draft::of(space, partition, first.clone()));
@@ -130,18 +155,43 @@ impl Contest<'_> {
                 orders.push(draft);
             }
         }
+        let mut orders: Vec<Vec<usize>> = orders.iter().map(|draft| draft.ranks.clone()).collect();
+        if partitions.is_empty() && !self.judge.ask.locks.is_empty() {
+            orders.extend(self.orders_with_locks(space));
+        }
         for kind in kinds.iter().filter(|kind| chunks(kind) > 1) {
-            for draft in &orders {
-                if let Some(draft) = several(&mut self.judge, space, &draft.ranks, kind) {
+            for ranks in &orders {
+                if let Some(draft) = several(&mut self.judge, space, ranks, kind) {
                     self.enter(draft, whole / 3);
                 }
             }
         }
         self.refine_best(space);
-        if self.judge.ask.schedule == "auto" {
-            self.make();
-        }
         self.sort();
+    }
+
+    /// Orders of devices for locks that one stage a device cannot keep.
+    fn orders_with_locks(&self, space: &Space) -> Vec<Vec<usize>> {
+        let Judge { profile, ask, .. } = self.judge;
+        let mut locks = ask.locks.clone();
+        locks.sort_unstable();
+        let mut locked: Vec<usize> = Vec::new();
+        for (_, device) in locks {
+            if !locked.contains(&device) {
+                locked.push(device);
+            }
+        }
+        let free = Ask { locks: Vec::new(), ..ask.clone() };
+        let free = self::space(profile, &free, space.goal);
+        let order = |partition: &Partition| -> Vec<usize> {
+            partition.stages.iter().map(|stage| free.index(stage.device)).collect()
+        };
+        let explored = explore(&free).partitions;
+        let found = diverse(&explored, PARTITIONS).into_iter().map(order);
+        let found = found.filter(|order| locked.iter().all(|device| order.contains(device)));
+        let mut orders: Vec<Vec<usize>> = [locked.clone()].into_iter().chain(found).collect();
+        orders.truncate(3 * ORDERS);
+        orders
     }
 
     fn sort(&mut self) {
@@ -153,14 +203,29 @@ impl Contest<'_> {
         let enough = self.outcome.entries.iter().any(|(_, verdict)| verdict.fits());
         if self.judge.work == 0 && self.outcome.entries.len() > PARTITIONS / 2
             || self.judge.work < reserve && enough
-            || !keeps_locks(&mut self.judge, &draft)
         {
+            return None;
+        }
+        if let Err(error) = self.judge.schedule(&draft) {
+            self.outcome.refusal.get_or_insert(error);
+            return None;
+        }
+        if !keeps_locks(&mut self.judge, &draft) {
             return None;
         }
         match self.judge.verdict(&draft) {
             Ok(verdict) => {
-                self.outcome.entries.push((draft.clone(), verdict));
-                Some((draft, verdict))
+                let mut entry = (draft, verdict);
+                // The search lets a stage keep its activations where they fit at the least; with
+                // what only the simulator knows of they may not.
+                if let Some(changed) = self.judge.with_recompute(&entry.0, verdict)
+                    && let Ok(verdict) = self.judge.verdict(&changed)
+                    && verdict.beats(&entry.1)
+                {
+                    entry = (changed, verdict);
+                }
+                self.outcome.entries.push(entry.clone());
+                Some(entry)
             }
             Err(error) => {
                 self.outcome.refusal.get_or_insert(error);
@@ -172,12 +237,13 @@ impl Contest<'_> {
     /// Refines the best of each kind of schedule.
     fn refine_best(&mut self, space: &Space) {
         self.sort();
+        let most = if self.outcome.fits() { REFINED } else { HOPES };
         let mut starts: Vec<(Draft, Verdict)> = Vec::new();
         for (draft, verdict) in &self.outcome.entries {
             let same = |(other, _): &(Draft, Verdict)| {
                 other.ranks == draft.ranks && name(&other.kind) == name(&draft.kind)
             };
-            if starts.len() < REFINED && !is_made(draft) && !starts.iter().any(same) {
+            if starts.len() < most && !is_made(draft) && !starts.iter().any(same) {
                 starts.push((draft.clone(), *verdict));
             }
         }
@@ -202,7 +268,8 @@ impl Contest<'_> {
             }
         }
         let split_backward = self.judge.ask.split_backward;
-        let options = auto::Options { split_backward, effort: 400 };
+        let effort = 8 * self.devices.pow(2);
+        let options = auto::Options { split_backward, effort };
         for draft in made {
             let Ok(costs) = self.judge.costs(&draft) else { continue };
             let micro_batches = self.judge.profile.micro_batches;
@@ -267,45 +334,4 @@ fn alone(space: &Space, kind: &Kind) -> Vec<Draft> {
         })
     };
     (0..space.device_count()).flat_map(on).collect()
-}
-
-/// A draft with several stages a rank, cut so that the stages take about as long.
-fn several(judge: &mut Judge, space: &Space, ranks: &[usize], kind: &Kind) -> Option<Draft> {
-    let empty = Draft {
-        ranks: ranks.to_vec(),
-        firsts: Vec::new(),
-        recompute: Vec::new(),
-        kind: kind.clone(),
-    };
-    let (_, owners) = judge.schedule(&empty).ok()?;
-    let layers = space.layer_count();
-    if ranks.len() < 2 && judge.ask.schedule == "auto" || owners.len() > layers {
-        return None;
-    }
-    let seats: Option<Vec<usize>> = owners.iter().map(|rank| space.number(ranks[*rank])).collect();
-    let seats = seats?;
-    let chunks = owners.len() / ranks.len();
-    let ask = judge.ask;
-    let mut space = self::space(judge.profile, ask, space.goal);
-    space.in_flight = InFlight::One;
-    space.chunks = chunks as u64;
-    if let Goal::Time(repeats) = &mut space.goal {
-        *repeats *= chunks as f64;
-    }
-    let grid = groups(&space, 200);
-    let last = owners.len() - 1;
-    let starts = |stage: usize| match stage {
-        0 => vec![0],
-        // Every stage before has a layer, and every later one.
-        _ => grid
-            .iter()
-            .copied()
-            .filter(|at| (stage..layers - (last - stage)).contains(at))
-            .collect(),
-    };
-    let starts: Vec<Vec<usize>> = (0..owners.len()).map(starts).collect();
-    let Partition { stages, .. } = along(&space, &seats, &starts)?;
-    let firsts = stages.iter().map(|stage| stage.first).collect();
-    let recompute: Vec<Recompute> = stages.iter().map(|stage| stage.recompute).collect();
-    Some(Draft { firsts, recompute, ..empty })
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::search::Partition;
 use super::space::Space;
-use super::{Ask, Candidate, Objective};
+use super::{Ask, Candidate, Objective, RecomputeChoice};
 use crate::costs::PipelineCosts;
 use crate::simulate::{self, score};
 use crate::{Plan, PlanError, Predicted, Profile, Recompute, Schedule, Stage};
@@ -59,6 +59,8 @@ pub(super) struct Verdict {
     /// By the objective: µs, or a share.
     pub(super) value: f64,
     pub(super) step_us: f64,
+    /// The ranks that are short, as a set of bits.
+    pub(super) short: u32,
     stages: usize,
 }
 
@@ -150,6 +152,21 @@ impl<'a> Judge<'a> {
         PipelineCosts::of(self.profile, &self.stages(draft, &owners), &owners)
     }
 
+    /// The draft with recompute on the ranks that are short; none where that changes nothing.
+    pub(super) fn with_recompute(&mut self, draft: &Draft, verdict: Verdict) -> Option<Draft> {
+        if self.ask.recompute != RecomputeChoice::Auto {
+            return None;
+        }
+        let (_, owners) = self.schedule(draft).ok()?;
+        let mut changed = draft.clone();
+        for (recompute, rank) in changed.recompute.iter_mut().zip(&owners) {
+            if verdict.short & (1 << rank) != 0 {
+                *recompute = Recompute::Full;
+            }
+        }
+        (changed.recompute != draft.recompute).then_some(changed)
+    }
+
     /// Simulates a draft.
     ///
     /// # Errors
@@ -161,8 +178,11 @@ impl<'a> Judge<'a> {
         self.work = self.work.saturating_sub(actions as u64);
         let score = score(&costs, &schedule, self.profile.micro_batches)?;
         let budgets = || costs.ranks.iter().map(|rank| rank.budget_bytes);
-        let excess = score.peak_bytes.iter().zip(budgets());
-        let excess = excess.map(|(peak, budget)| peak.saturating_sub(budget) as f64).sum();
+        let deficit = |(peak, budget): (&u64, u64)| peak.saturating_sub(budget) as f64;
+        let deficits: Vec<f64> = score.peak_bytes.iter().zip(budgets()).map(deficit).collect();
+        let excess = deficits.iter().sum();
+        let short = deficits.iter().enumerate().filter(|(_, deficit)| **deficit > 0.0);
+        let short = short.map(|(rank, _)| 1 << rank).sum();
         let value = match self.ask.objective {
             Objective::Time => score.step_us,
             Objective::Memory => {
@@ -171,7 +191,8 @@ impl<'a> Judge<'a> {
             }
             Objective::Latency => latency(&costs),
         };
-        Ok(Verdict { excess, value, step_us: score.step_us, stages: draft.firsts.len() })
+        let (step_us, stages) = (score.step_us, draft.firsts.len());
+        Ok(Verdict { excess, value, step_us, short, stages })
     }
 }
 

@@ -104,7 +104,7 @@ pub(super) fn explore_with(space: &Space, work: u64) -> Explored {
 }
 
 /// Moves cuts by up to `reach` layers at a time for as long as that helps.
-fn sharpen(space: &Space, mut best: Partition, reach: usize) -> Partition {
+pub(super) fn sharpen(space: &Space, mut best: Partition, reach: usize) -> Partition {
     // Few turns do; the bound is for sums that differ in their last digits only.
     for _ in 0..8 {
         let seats: Vec<usize> = best.stages.iter().map(|stage| stage.device).collect();

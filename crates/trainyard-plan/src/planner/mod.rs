@@ -36,12 +36,14 @@ mod chain;
 mod check;
 mod contest;
 mod draft;
+mod explain;
 mod explore;
 mod front;
 mod micro_batches;
 mod refine;
 mod repair;
 mod search;
+mod several;
 mod space;
 
 use serde::{Deserialize, Serialize};
@@ -50,6 +52,9 @@ use crate::simulate::Simulation;
 use crate::{Plan, PlanError, Profile, Recompute, Stage};
 use contest::{Outcome, contest};
 use draft::{Draft, Judge};
+pub use explain::{
+    ExplainedDevice, ExplainedStage, Explanation, IfLarger, SingleDevice, explain, text,
+};
 
 /// What a plan is to be best at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,23 +192,21 @@ pub fn plan(request: &PlanRequest) -> Result<Planned, PlanError> {
     let ask = check::check(request)?;
     let profiles = micro_batches::profiles(request.profile, request.micro_batches, &ask)?;
     let mut best: Option<(Profile, Outcome)> = None;
-    let mut refusal = None;
     for profile in profiles {
         let outcome = contest(&profile, &ask);
         let verdict = |outcome: &Outcome| outcome.entries.first().map(|(_, verdict)| *verdict);
-        let better = match (verdict(&outcome), best.as_ref().and_then(|(_, best)| verdict(best))) {
-            (Some(new), Some(old)) => new.beats(&old),
-            (new, _) => new.is_some(),
+        let better = match (verdict(&outcome), best.as_ref().map(|(_, best)| verdict(best))) {
+            (Some(new), Some(Some(old))) => new.beats(&old),
+            (new, old) => new.is_some() || old.is_none(),
         };
         if better {
             best = Some((profile, outcome));
-        } else {
-            refusal = refusal.or(outcome.refusal);
         }
     }
     match best {
         Some((profile, outcome)) if outcome.fits() => finish(profile, ask, outcome),
-        _ => Err(repair::error(request, &ask, refusal)),
+        Some((profile, outcome)) => Err(repair::error(request, &ask, &profile, outcome)),
+        None => Err(PlanError::BadPlan { reason: "there is no number of micro-batches".into() }),
     }
 }
 

@@ -1,8 +1,227 @@
-//! stub
-use super::{Ask, PlanRequest};
-use crate::PlanError;
+//! Where nothing fits: how far from it the nearest plan is, and the least change that would help.
+//!
+//! Nothing is said to fit that was not planned again with the change and simulated.
 
-pub(super) fn error(request: &PlanRequest, ask: &Ask, refusal: Option<PlanError>) -> PlanError {
-    let _ = (request, ask);
-    refusal.unwrap_or(PlanError::DoesNotFit { devices: vec![], hint: String::new() })
+use super::check::no_plan_keeps_locks;
+use super::contest::{Outcome, contest, space};
+use super::draft::{Draft, Judge, Kind};
+use super::explore::glance;
+use super::refine::{keeps_locks, refine};
+use super::space::Goal;
+use super::{Ask, MicroBatches, PlanRequest, RecomputeChoice};
+use crate::memory::{DeviceNeed, human_bytes};
+use crate::{PlanError, Profile, Schedule};
+
+/// The most remedies that are named.
+const MOST: usize = 3;
+/// How many other counts of micro-batches are tried.
+const NEAREST: usize = 24;
+/// Actions that may be simulated to tell whether a change helps.
+const WORK: u64 = 60_000;
+
+/// The error for a request of which `outcome` is the best that came out.
+pub(super) fn error(
+    request: &PlanRequest,
+    ask: &Ask,
+    profile: &Profile,
+    outcome: Outcome,
+) -> PlanError {
+    let Some((nearest, _)) = outcome.entries.first() else {
+        return outcome.refusal.unwrap_or_else(|| no_plan_keeps_locks(profile, ask));
+    };
+    let mut judge = Judge::new(profile, ask, 0);
+    let devices = match judge.candidate(nearest) {
+        Ok(candidate) => candidate.simulation.devices,
+        Err(error) => return error,
+    };
+    let need = |device: &crate::simulate::SimulatedDevice| {
+        DeviceNeed::new(&device.id, device.budget_bytes, device.peak_bytes)
+    };
+    let devices = devices.iter().map(need).collect();
+    let mut remedies = free_remedies(request, ask, profile);
+    if remedies.len() < MOST {
+        remedies.extend(devices_put_back(ask, profile));
+    }
+    if remedies.len() < MOST {
+        remedies.extend(without_locks(ask, profile));
+    }
+    if remedies.len() < MOST {
+        remedies.extend(more_memory(ask, profile));
+    }
+    if remedies.len() < MOST {
+        remedies.extend(fewer_rows(ask, profile));
+    }
+    remedies.truncate(MOST);
+    let hint = if remedies.is_empty() { shortfall(ask, profile) } else { remedies.join("; or ") };
+    PlanError::DoesNotFit { devices, hint }
+}
+
+/// Changes that leave the step what it is.
+fn free_remedies(request: &PlanRequest, ask: &Ask, profile: &Profile) -> Vec<String> {
+    let mut remedies = Vec::new();
+    if ask.recompute != RecomputeChoice::Auto {
+        let changed = Ask { recompute: RecomputeChoice::Auto, ..ask.clone() };
+        if fits(profile, &changed) {
+            remedies.push("recompute = \"auto\" would fit".to_owned());
+        }
+    }
+    if ask.schedule != "auto" {
+        let fitting = Schedule::names().chain(["auto"]).find(|name| {
+            *name != ask.schedule
+                && fits(profile, &Ask { schedule: (*name).to_owned(), ..ask.clone() })
+        });
+        remedies.extend(fitting.map(|name| format!("schedule = \"{name}\" would fit")));
+    }
+    if request.micro_batches != MicroBatches::Auto {
+        let now = profile.micro_batches;
+        let mut choices = profile.micro_batch_choices();
+        choices.retain(|count| *count != now);
+        // The nearest first, and smaller micro-batches before larger ones.
+        choices.sort_by_key(|count| (*count < now, count.abs_diff(now)));
+        let fitting = choices.into_iter().take(NEAREST).find(|count| {
+            profile.with_micro_batches(*count).is_ok_and(|changed| fits(&changed, ask))
+        });
+        remedies.extend(
+            fitting.map(|count| {
+                format!("micro_batches = {count}, of the same rows together, would fit")
+            }),
+        );
+    }
+    remedies
+}
+
+fn devices_put_back(ask: &Ask, profile: &Profile) -> Option<String> {
+    let put_back = |device: &&usize| {
+        let excluded = ask.excluded.iter().copied().filter(|other| other != *device).collect();
+        fits(profile, &Ask { excluded, ..ask.clone() })
+    };
+    let device = ask.excluded.iter().find(put_back)?;
+    Some(format!("with '{}' no longer excluded it would fit", profile.devices[*device].id))
+}
+
+fn without_locks(ask: &Ask, profile: &Profile) -> Option<String> {
+    let changed = Ask { locks: Vec::new(), ..ask.clone() };
+    let helps = !ask.locks.is_empty() && fits(profile, &changed);
+    helps.then(|| "without its locks it would fit".to_owned())
+}
+
+/// The device that needs the fewest bytes more.
+fn more_memory(ask: &Ask, profile: &Profile) -> Option<String> {
+    let usable = (0..profile.devices.len()).filter(|device| !ask.excluded.contains(device));
+    let needs = usable.filter_map(|device| Some((bytes_missing(ask, profile, device)?, device)));
+    let mut needs: Vec<(u64, usize)> = needs.collect();
+    needs.sort_unstable();
+    // The quick look that found them is not what plans, so it has the last word.
+    let (bytes, device) = needs
+        .into_iter()
+        .find(|(bytes, device)| contest(&with_more(profile, *device, *bytes), ask).fits())?;
+    let id = &profile.devices[device].id;
+    Some(format!("with {} ({bytes} bytes) more, '{id}' would make it fit", human_bytes(bytes)))
+}
+
+/// How many bytes a device needs more so that something fits, if that alone helps.
+fn bytes_missing(ask: &Ask, profile: &Profile, device: usize) -> Option<u64> {
+    let budget = profile.devices[device].budget_bytes();
+    let mut space = space(profile, ask, Goal::Need(0));
+    space.goal = Goal::Need(space.number(device)?);
+    let need = glance(&space)?.cost as u64;
+    // Enough for certain, and then less and less.
+    let mut enough = need.saturating_sub(budget).max(1);
+    while !likely_fits(&with_more(profile, device, enough), ask) {
+        // Buffers are all that the search did not count; they are never so many.
+        if enough > need.saturating_mul(8) {
+            return None;
+        }
+        enough = enough.checked_mul(2)?;
+    }
+    let mut short = 0;
+    while enough - short > enough / 128 + 1 {
+        let middle = short + (enough - short) / 2;
+        if likely_fits(&with_more(profile, device, middle), ask) {
+            enough = middle;
+        } else {
+            short = middle;
+        }
+    }
+    Some(enough)
+}
+
+fn with_more(profile: &Profile, device: usize, bytes: u64) -> Profile {
+    let mut changed = profile.clone();
+    if let Some(device) = changed.devices.get_mut(device) {
+        let budget = device.budget_bytes().saturating_add(bytes);
+        device.memory_bytes = budget.saturating_add(device.reserve_bytes);
+    }
+    changed
+}
+
+/// Fewer micro-batches of the size they have.
+fn fewer_rows(ask: &Ask, profile: &Profile) -> Option<String> {
+    if profile.can_rescale() {
+        return None;
+    }
+    let helps =
+        |count: usize| profile.with_micro_batches(count).is_ok_and(|changed| fits(&changed, ask));
+    let (mut fitting, mut short) = (1, profile.micro_batches);
+    if short == 1 || !helps(fitting) {
+        return None;
+    }
+    while short - fitting > 1 {
+        let middle = fitting + (short - fitting) / 2;
+        if helps(middle) { fitting = middle } else { short = middle }
+    }
+    Some(format!("micro_batches = {fitting}, a step of fewer rows, would fit"))
+}
+
+/// What to say where no single change helps.
+fn shortfall(ask: &Ask, profile: &Profile) -> String {
+    let space = space(profile, ask, Goal::Share);
+    let devices = || 0..space.device_count();
+    let mut needed: u64 = 0;
+    for layer in 0..space.layer_count() {
+        let least = devices().map(|device| space.layer_bytes(device, layer)).min();
+        needed = needed.saturating_add(least.unwrap_or(0));
+    }
+    let budget = devices().map(|device| space.budget(device)).fold(0, u64::saturating_add);
+    format!(
+        "no single change helps: the layers need {} at least, with one micro-batch in flight, and \
+         the devices have {} together; add a device, give several more memory, or train a smaller \
+         model",
+        human_bytes(needed),
+        human_bytes(budget)
+    )
+}
+
+/// Whether something fits.
+fn fits(profile: &Profile, ask: &Ask) -> bool {
+    likely_fits(profile, ask) && contest(profile, ask).fits() || small(profile, ask)
+}
+
+/// Where planning is quick it is the test.
+fn small(profile: &Profile, ask: &Ask) -> bool {
+    profile.model.layers.len() * profile.devices.len() <= 64 && contest(profile, ask).fits()
+}
+
+/// Whether the plan that takes the smallest share fits, or one near it: quick, and never wrong when
+/// it says yes.
+fn likely_fits(profile: &Profile, ask: &Ask) -> bool {
+    let kind = Schedule::names().find(|known| *known == ask.schedule).unwrap_or("1f1b");
+    if Schedule::default_chunks(kind) != Ok(1) {
+        return contest(profile, ask).fits();
+    }
+    let mut judge = Judge::new(profile, ask, WORK);
+    for buffers in [0, 1, 2] {
+        let mut space = space(profile, ask, Goal::Share);
+        space.buffers = buffers;
+        let Some(partition) = glance(&space) else { return false };
+        let draft = Draft::of(&space, &partition, Kind::Named(kind, 1));
+        let Ok(verdict) = judge.verdict(&draft) else { return false };
+        if !keeps_locks(&mut judge, &draft) {
+            return false;
+        }
+        if verdict.fits() || refine(&mut judge, &space, (draft, verdict), WORK / 2).1.fits() {
+            return true;
+        }
+    }
+    false
 }

@@ -109,7 +109,7 @@ impl<'a> Space<'a> {
             let device = &profile.devices[*index];
             let layers = || locked_to.iter().enumerate().filter(|(_, to)| **to == Some(number));
             let first = layers().map(|(layer, _)| layer).next();
-            let last = layers().map(|(layer, _)| layer).last();
+            let last = layers().map(|(layer, _)| layer).next_back();
             let sums = |parts: &[&Vec<f64>]| {
                 let mut sums = vec![0.0];
                 for layer in 0..profile.model.layers.len() {
