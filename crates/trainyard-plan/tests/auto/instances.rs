@@ -1,6 +1,6 @@
 //! Pipelines to make schedules for: equal ones, and unlike ones drawn from a seed.
 
-use trainyard_plan::costs::{PipelineCosts, Route};
+use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::simulate::score;
 use trainyard_plan::{
     DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, Profile, Recompute, Schedule,
@@ -135,33 +135,6 @@ fn named(owners: &[usize], ranks: usize, m: usize) -> Schedule {
     let mut named = ["1f1b", "interleaved", "zb-v"].into_iter();
     let fits = |name: &&str| Schedule::placement(name, ranks, chunks).is_ok_and(|o| o == owners);
     Schedule::with_chunks(named.find(fits).unwrap(), ranks, chunks, m).unwrap().merged()
-}
-
-/// No schedule takes less: each rank waits for its first input, does its work, and with full
-/// backwards its last gradient still has to go back to the first stage.
-pub(crate) fn lower_bound_us(costs: &PipelineCosts, m: usize, split: bool) -> f64 {
-    let mut work_us = vec![0.0; costs.ranks.len()];
-    for stage in &costs.stages {
-        work_us[stage.rank] += m as f64 * (stage.forward_us + stage.backward_us());
-    }
-    let (mut head_us, mut tail_us, mut bound_us) = (0.0, 0.0, 0.0_f64);
-    let mut seen = vec![false; costs.ranks.len()];
-    for (index, stage) in costs.stages.iter().enumerate() {
-        let first = !std::mem::replace(&mut seen[stage.rank], true);
-        if first {
-            let optimizer_us = if split || index == 0 { costs.ranks[stage.rank].optimizer_us } else { 0.0 };
-            let tail_us = if split { 0.0 } else { tail_us };
-            bound_us = bound_us.max(head_us + work_us[stage.rank] + tail_us + optimizer_us);
-        }
-        let link_us = |routes: &[Route], to| {
-            routes.iter().find(|route| route.stage == to).map_or(0.0, |route| route.transfer_us)
-        };
-        head_us += stage.forward_us + link_us(&stage.outputs, index + 1);
-        if let Some(next) = costs.stages.get(index + 1) {
-            tail_us += stage.backward_us() + link_us(&next.input_grads, index);
-        }
-    }
-    bound_us
 }
 
 /// A micro-batch after the other, which needs least memory.

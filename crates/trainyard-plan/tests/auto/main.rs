@@ -5,7 +5,7 @@
 mod instances;
 mod oracle;
 
-use instances::{Draw, Memory, lower_bound_us, unlike};
+use instances::{Draw, Memory, unlike};
 use std::time::Instant;
 use trainyard_plan::Schedule;
 use trainyard_plan::auto::{self, Options};
@@ -30,10 +30,10 @@ fn figures() {
                         _ => Schedule::placement("zb-v", ranks, 2),
                     };
                     let costs = unlike(&mut draw, &owners.unwrap(), m, memory);
-                    let options = Options { split_backward, effort: std::env::var("EFFORT").map_or(2000, |e| e.parse().unwrap()) };
+                    let options = Options { split_backward, effort: std::env::var("EFFORT").map_or(4000, |e| e.parse().unwrap()) };
                     let auto = auto::make(&costs, m, &options).unwrap().unwrap();
                     validate(&auto.schedule, costs.stages.len(), m).unwrap();
-                    gap += auto.score.step_us / lower_bound_us(&costs, m, split_backward) - 1.0;
+                    gap += auto.score.step_us / auto::lower_bound_us(&costs, m, split_backward) - 1.0;
                     match auto.best_named {
                         Some((_, named)) => gains.push(named.step_us / auto.score.step_us - 1.0),
                         None => none += 1,
