@@ -44,7 +44,7 @@ fn walk(judge: &mut Judge, mut rows: Rows, tries: usize) {
     let buffers = largest_buffers(judge.costs);
     let mut before = Vec::new();
     for turn in 0..tries {
-        if !judge.may_try() {
+        if !judge.may_move() {
             return;
         }
         let Some(step) = pick(&blocks, &rows, &mut random) else { continue };

@@ -13,6 +13,9 @@ const STARTS: usize = 3;
 /// So many actions a schedule may have before [`Options::effort`] counts for less.
 const FULL_EFFORT: usize = 8 * 64 * 3;
 
+/// How many moves take as long as one list schedule.
+const LIST_TRIES: usize = 10;
+
 /// What all parts of the search report to.
 pub(super) struct Judge<'a> {
     pub(super) costs: &'a PipelineCosts,
@@ -20,6 +23,8 @@ pub(super) struct Judge<'a> {
     pub(super) split: bool,
     pub(super) timing: Timing<'a>,
     pub(super) tries_left: usize,
+    /// What list schedules leave of the tries.
+    for_moves: usize,
     /// What cannot be beaten, µs.
     bound_us: f64,
     /// Those that fit, no two of them equally fast, the fastest first.
@@ -31,25 +36,34 @@ impl<'a> Judge<'a> {
     pub(super) fn new(costs: &'a PipelineCosts, micro_batches: usize, options: &Options) -> Self {
         let actions = costs.stages.len() * micro_batches * 3;
         let share = FULL_EFFORT as f64 / actions.max(FULL_EFFORT) as f64;
+        let tries = (options.effort as f64 * share) as usize;
         Self {
             costs,
             micro_batches,
             split: options.split_backward,
             timing: Timing::new(costs, micro_batches),
-            tries_left: (options.effort as f64 * share) as usize,
+            tries_left: tries,
+            for_moves: tries / 2,
             bound_us: lower_bound_us(costs, micro_batches, options.split_backward),
             starts: Vec::new(),
             best: None,
         }
     }
 
-    /// Takes one of the tries. There are none left once nothing can be better.
-    pub(super) fn may_try(&mut self) -> bool {
-        if self.best_us() <= self.bound_us {
-            self.tries_left = 0;
-        }
-        let may = self.tries_left > 0;
-        self.tries_left = self.tries_left.saturating_sub(1);
+    /// Takes a try for a move.
+    pub(super) fn may_move(&mut self) -> bool {
+        self.take(1, 0)
+    }
+
+    /// Takes tries for a list schedule.
+    pub(super) fn may_list(&mut self) -> bool {
+        self.take(LIST_TRIES, self.for_moves)
+    }
+
+    /// There are none left once nothing can be better.
+    fn take(&mut self, tries: usize, leave: usize) -> bool {
+        let may = self.tries_left >= tries + leave && self.best_us() > self.bound_us;
+        self.tries_left -= if may { tries } else { 0 };
         may
     }
 

@@ -296,8 +296,6 @@ impl<'a> List<'a> {
             input.missing = input.missing.saturating_sub(1);
             input.arrives_us = input.arrives_us.max(arrives_us);
             self.wakes.push(Reverse((arrives_us.to_bits(), to)));
-            // It may decide to wait, or may have waited for something else.
-            self.wakes.push(Reverse((end_us.to_bits(), to)));
         }
     }
 

@@ -96,7 +96,7 @@ fn change(
 }
 
 fn attempt(judge: &mut Judge, best: &mut Option<Point>, rules: Rules) {
-    if !judge.may_try() {
+    if !judge.may_list() {
         return;
     }
     let Some(rows) = list::build(judge.costs, judge.micro_batches, &rules) else { return };

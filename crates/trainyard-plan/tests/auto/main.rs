@@ -64,7 +64,7 @@ fn timings() {
         for memory in [Memory::Ample, Memory::Tight] {
             let costs = unlike(&mut draw, &owners, m, memory);
             let start = Instant::now();
-            let auto = auto::make(&costs, m, &Options::default()).unwrap().unwrap();
+            let auto = auto::make(&costs, m, &Options { effort: std::env::var("EFFORT").map_or(4000, |e| e.parse().unwrap()), ..Options::default() }).unwrap().unwrap();
             println!("{ranks} × {m} {memory:?}: {:?} {:?}", start.elapsed(), auto.best_named.map(|(_, s)| s.step_us / auto.score.step_us));
         }
     }
