@@ -52,7 +52,8 @@ fn walk(judge: &mut Judge, mut rows: Rows, tries: usize) {
         before.clone_from(row);
         // How much the buffers will take depends on times, so that is left to chance too.
         let buffers = buffers[step.rank] * random.below(3) as u64;
-        let may_fit = apply(row, step, &mut done) && make_room(judge.costs, row, step.rank, buffers);
+        let may_fit =
+            apply(row, step, &mut done) && make_room(judge.costs, row, step.rank, buffers);
         let new = if may_fit && *row != before { self::cost(judge, &rows) } else { None };
         let past = &mut history[turn % MEMORY];
         let new = new.filter(|new| *new <= cost.max(*past));

@@ -83,6 +83,10 @@ impl<'a> Judge<'a> {
         // One that cannot run to its end is an error, and does not fit.
         let score = score(self.costs, &schedule, self.micro_batches);
         let Some(score) = score.ok().filter(|score| score.fits) else { return false };
+        debug_assert!(
+            self.timing.step_us(rows).is_some_and(|us| (us - score.step_us).abs() <= 1e-6 * us),
+            "an order's time and the simulator's differ"
+        );
         let at = self.starts.partition_point(|(step_us, _)| *step_us < score.step_us);
         if self.starts.get(at).is_none_or(|(step_us, _)| *step_us > score.step_us) && at < STARTS {
             self.starts.insert(at, (score.step_us, rows.clone()));

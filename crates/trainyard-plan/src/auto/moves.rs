@@ -58,7 +58,12 @@ pub(super) fn apply(row: &mut [Turn], step: Move, done: &mut [Done]) -> bool {
 
 /// Makes a row's activations fit by pulling weight gradients forward, which give memory free, with
 /// so much left for buffers. Says whether they do: what is sure not to fit is not worth timing.
-pub(super) fn make_room(costs: &PipelineCosts, row: &mut [Turn], rank: usize, buffers: u64) -> bool {
+pub(super) fn make_room(
+    costs: &PipelineCosts,
+    row: &mut [Turn],
+    rank: usize,
+    buffers: u64,
+) -> bool {
     let budget = costs.ranks[rank].budget_bytes.saturating_sub(buffers);
     let mut held = costs.ranks[rank].fixed.total();
     let mut pending = vec![0_usize; costs.stages.len()];

@@ -84,15 +84,11 @@ fn vary(judge: &mut Judge, best: &mut Option<Point>) {
     }
 }
 
-fn change(
-    judge: &mut Judge,
-    best: &mut Option<Point>,
-    change: impl FnOnce(&mut Rules),
-) {
+fn change(judge: &mut Judge, best: &mut Option<Point>, change: impl FnOnce(&mut Rules)) {
     let Some(point) = best else { return };
     let mut rules = point.rules.clone();
     change(&mut rules);
-    attempt(judge, best, rules)
+    attempt(judge, best, rules);
 }
 
 fn attempt(judge: &mut Judge, best: &mut Option<Point>, rules: Rules) {
