@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use burn::tensor::TensorData;
-use trainyard_plan::Recompute;
+use rayon::prelude::*;
+use trainyard_plan::{LayerProfile, ModelProfile, Recompute};
 
 use super::layers::{LayerCost, MeasureSettings};
 use super::median;
@@ -16,6 +17,9 @@ use crate::{Activation, Device, EngineError, MicroBatch, Model, Pass};
 const WARM_UP_AT_MOST: usize = 8;
 /// Two rounds in a row that differ by no more are those of a warm device.
 const WARM: f64 = 0.1;
+/// More than this empties any cache.
+const REST_AT_MOST_BYTES: u64 = 64 << 20;
+const CACHE_LINE_WORDS: usize = 8;
 
 /// A stage of one layer, with everything that goes in and comes back.
 pub(super) struct Bench<'a> {
@@ -29,26 +33,67 @@ pub(super) struct Bench<'a> {
     gradient: Option<Vec<TensorData>>,
     pass: Pass,
     updates: u64,
+    rest: Rest,
+    /// Memory to touch instead of the rest; none where the host's caches do not matter.
+    other: Vec<u64>,
+}
+
+/// What a bench is told of the layer.
+pub(super) struct Subject<'a> {
+    pub(super) names: &'a [String],
+    /// Index in the model.
+    pub(super) layer: usize,
+    /// What the layer before gives; for the first layer the sample's inputs.
+    pub(super) input: Vec<TensorData>,
+    pub(super) sample: &'a MicroBatch,
+    pub(super) rest: Rest,
+}
+
+/// Bytes that the rest of a device's share of the model touches before it is this layer's turn
+/// again.
+#[derive(Clone, Copy)]
+pub(super) struct Rest {
+    /// In forwards and backwards: weights, and what is kept.
+    pass_bytes: u64,
+    /// In the update: weights, gradients and optimizer state.
+    update_bytes: u64,
+}
+
+impl Rest {
+    /// Of a model that is spread over so many devices.
+    pub(super) fn of(profile: &ModelProfile, devices: usize) -> Self {
+        let sum = |of: fn(&LayerProfile) -> u64| {
+            profile.layers.iter().map(of).fold(0, u64::saturating_add)
+        };
+        let share = |bytes: u64| (bytes / devices.max(1) as u64).min(REST_AT_MOST_BYTES);
+        let params = sum(|layer| layer.param_bytes);
+        let saved = sum(|layer| layer.saved_bytes);
+        let times = profile.optimizer_bytes_per_param_byte.saturating_add(2);
+        Self {
+            pass_bytes: share(params.saturating_add(saved)),
+            update_bytes: share(params.saturating_mul(times)),
+        }
+    }
 }
 
 /// Microseconds of one round.
 struct Round {
     forward: [f64; 2],
     backward: f64,
-    optimizer: f64,
+    norm: f64,
+    update: f64,
 }
 
 impl<'a> Bench<'a> {
-    /// Makes the layer; `input` is what the layer before gives, for the first layer the sample's.
+    /// Makes the layer.
     pub(super) fn make(
         model: &'a dyn Model,
         device: &'a Device,
         settings: &'a MeasureSettings,
-        names: &[String],
-        layer: usize,
-        input: Vec<TensorData>,
-        sample: &MicroBatch,
+        subject: Subject<'_>,
     ) -> Result<Self, EngineError> {
+        let Subject { names, layer, input, sample, rest } = subject;
+        let most = if device.is_cpu() { rest.pass_bytes.max(rest.update_bytes) } else { 0 };
         let plan = trainyard_plan::Stage {
             device: device.id().to_owned(),
             layers: (layer, layer + 1),
@@ -67,6 +112,8 @@ impl<'a> Bench<'a> {
             gradient: None,
             pass,
             updates: 0,
+            rest,
+            other: vec![0; words(most)],
         })
     }
 
@@ -84,13 +131,9 @@ impl<'a> Bench<'a> {
         self.backward()?;
         self.warm_up(go_on, |bench| {
             let round = bench.round()?;
-            Ok(round.forward[1] + round.backward + round.optimizer)
+            Ok(round.forward[1] + round.backward + round.update)
         })?;
-        let mut rounds = Vec::new();
-        while rounds.len() < self.settings.samples.max(1) {
-            go_on()?;
-            rounds.push(self.round()?);
-        }
+        let rounds = self.samples(go_on, Self::round)?;
         let backward_us = median(rounds.iter().map(|round| round.backward).collect());
         let (saved_bytes, work_bytes) = self.memory(output_bytes)?;
         let input_bytes = self.input_bytes();
@@ -100,7 +143,8 @@ impl<'a> Bench<'a> {
             forward_us: median(rounds.iter().flat_map(|round| round.forward).collect()),
             input_grad_us,
             weight_grad_us: backward_us - input_grad_us,
-            optimizer_us: median(rounds.iter().map(|round| round.optimizer).collect()),
+            optimizer_us: median(rounds.iter().map(|round| round.norm + round.update).collect()),
+            norm_us: median(rounds.iter().map(|round| round.norm).collect()),
             param_bytes,
             input_bytes,
             output_bytes,
@@ -117,7 +161,8 @@ impl<'a> Bench<'a> {
         self.backward()?;
         let second = self.forward()?.0;
         let backward = self.backward()?;
-        Ok(Round { forward: [first, second], backward, optimizer: self.optimizer()? })
+        let forward = [first, second];
+        Ok(Round { forward, backward, norm: self.norm()?, update: self.update()? })
     }
 
     fn warm_up(
@@ -137,7 +182,31 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
+    fn samples<T>(
+        &mut self,
+        go_on: &dyn Fn() -> Result<(), EngineError>,
+        run: impl Fn(&mut Self) -> Result<T, EngineError>,
+    ) -> Result<Vec<T>, EngineError> {
+        let begun = Instant::now();
+        let mut samples = Vec::new();
+        while samples.len() < self.settings.samples.max(1)
+            || begun.elapsed() < self.settings.at_least
+        {
+            go_on()?;
+            samples.push(run(self)?);
+        }
+        Ok(samples)
+    }
+
+    /// Does to the processor's caches what the rest of a step does between two runs of the layer;
+    /// what is made for the layer after this is as fresh in them as in training.
+    fn touch_the_rest(&mut self, bytes: u64) {
+        let rest = words(bytes).min(self.other.len());
+        self.other[..rest].par_chunks_mut(CACHE_LINE_WORDS).for_each(|line| line[0] += 1);
+    }
+
     fn forward(&mut self) -> Result<(f64, Activation), EngineError> {
+        self.touch_the_rest(self.rest.pass_bytes);
         let burn = self.device.burn();
         let input = Activation::from_data(self.input.clone(), burn)?;
         let targets = self.targets.clone().map(|data| Activation::from_data(data, burn));
@@ -150,6 +219,7 @@ impl<'a> Bench<'a> {
     }
 
     fn backward(&mut self) -> Result<f64, EngineError> {
+        self.touch_the_rest(self.rest.pass_bytes);
         let gradient = self.upload_gradient()?;
         let begun = Instant::now();
         let result = self.stage.backward(self.model, 0, gradient, 1.0, &self.pass)?;
@@ -168,12 +238,20 @@ impl<'a> Bench<'a> {
         Ok(gradient)
     }
 
-    /// Norms and update. The learning rate is 0, so that weights stay what they are.
-    fn optimizer(&mut self) -> Result<f64, EngineError> {
+    fn norm(&mut self) -> Result<f64, EngineError> {
+        self.touch_the_rest(self.rest.update_bytes);
+        let begun = Instant::now();
+        self.stage.squared_norms(self.device.is_cpu())?;
+        self.device.complete(begun)?;
+        Ok(micros(begun))
+    }
+
+    /// The learning rate is 0, so that weights stay what they are.
+    fn update(&mut self) -> Result<f64, EngineError> {
+        self.touch_the_rest(self.rest.update_bytes);
         self.updates += 1;
         let update = Update { step: self.updates, learning_rate: 0.0, gradient_scale: 1.0 };
         let begun = Instant::now();
-        self.stage.squared_norms(self.device.is_cpu())?;
         self.stage.update(&self.settings.optimizer, update)?;
         self.device.complete(begun)?;
         Ok(micros(begun))
@@ -198,12 +276,7 @@ impl<'a> Bench<'a> {
             bench.backward()
         };
         self.warm_up(go_on, run)?;
-        let mut times = Vec::new();
-        while times.len() < self.settings.samples.max(1) {
-            go_on()?;
-            times.push(run(&mut self)?);
-        }
-        Ok(median(times).min(backward_us))
+        Ok(median(self.samples(go_on, run)?).min(backward_us))
     }
 
     /// Bytes kept from forward to backward, and those needed for a moment.
@@ -240,6 +313,11 @@ impl<'a> Bench<'a> {
     fn input_bytes(&self) -> u64 {
         self.input.iter().map(|data| data.as_bytes().len() as u64).sum()
     }
+}
+
+/// Words that so many bytes fill.
+fn words(bytes: u64) -> usize {
+    usize::try_from(bytes / 8).unwrap_or(0)
 }
 
 fn micros(begun: Instant) -> f64 {

@@ -1,11 +1,12 @@
 //! What every layer of a model costs on every device.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use burn::tensor::TensorData;
 use trainyard_plan::{LayerProfile, ModelProfile};
 
-use super::bench::Bench;
+use super::bench::{Bench, Rest, Subject};
 use super::kinds::Kinds;
 use super::links::leave;
 use crate::fault::{WORKER_THREAD_PREFIX, guarded};
@@ -14,8 +15,10 @@ use crate::{AdamW, Device, EngineError, MicroBatch, Model};
 /// How layers are measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MeasureSettings {
-    /// Timed runs of every layer, of which the median counts; at least 1 is made.
+    /// The fewest timed runs of a layer, of which the median counts; at least 1 is made.
     pub samples: usize,
+    /// The shortest time for which a layer is run.
+    pub at_least: Duration,
     /// From which weights and gradients follow.
     pub seed: u64,
     /// The optimizer whose update is timed.
@@ -24,7 +27,12 @@ pub struct MeasureSettings {
 
 impl Default for MeasureSettings {
     fn default() -> Self {
-        Self { samples: 9, seed: 0, optimizer: AdamW::default() }
+        Self {
+            samples: 9,
+            at_least: Duration::from_millis(200),
+            seed: 0,
+            optimizer: AdamW::default(),
+        }
     }
 }
 
@@ -41,6 +49,9 @@ pub struct LayerCost {
     pub weight_grad_us: f64,
     /// Taking the gradient's norm and updating the weights, once a step, in µs.
     pub optimizer_us: f64,
+    /// The norm's part of `optimizer_us`. All devices take their norms before any updates: the
+    /// clipping needs the norm of the whole model. The trace's `OPT` is the update alone.
+    pub norm_us: f64,
     /// Weights.
     pub param_bytes: u64,
     /// What comes in, for one micro-batch.
@@ -98,6 +109,7 @@ pub fn layers(
         of: kinds.firsts.len() * devices.len(),
         kinds,
         names,
+        rest: Rest::of(&profile, devices.len()),
         progress,
         measured: AtomicUsize::new(0),
         busy: AtomicUsize::new(devices.len()),
@@ -162,6 +174,7 @@ struct Survey<'a> {
     settings: &'a MeasureSettings,
     kinds: Kinds,
     names: Vec<String>,
+    rest: Rest,
     progress: &'a (dyn Fn(usize, usize) + Sync),
     of: usize,
     measured: AtomicUsize,
@@ -222,9 +235,9 @@ impl Survey<'_> {
         let mut costs = Vec::with_capacity(inputs.len());
         for (kind, &layer) in self.kinds.firsts.iter().enumerate() {
             let input = std::mem::take(&mut inputs[kind]);
-            let Self { model, settings, sample, names, .. } = self;
-            let measure =
-                || Bench::make(*model, device, settings, names, layer, input, sample)?.run(go_on);
+            let Self { model, settings, sample, names, rest, .. } = self;
+            let subject = Subject { names, layer, input, sample, rest: *rest };
+            let measure = || Bench::make(*model, device, settings, subject)?.run(go_on);
             let (cost, output) = guarded(measure).map_err(|error| match error {
                 EngineError::NeighbourStopped => error,
                 error => EngineError::Measure {

@@ -6,7 +6,7 @@
 //! move is taken if it is no worse than where the walk was some moves ago.
 
 use super::judge::Judge;
-use super::rows::{Rows, Turn};
+use super::rows::{self, Done, Rows, Turn};
 use super::timing::Block;
 use crate::costs::PipelineCosts;
 use crate::{ActionKind, PlanError};
@@ -23,24 +23,33 @@ struct Move {
 }
 
 /// Walks from the judge's best until no tries are left; the judge keeps what is better.
-pub(super) fn improve(judge: &mut Judge) -> Result<(), PlanError> {
+pub(super) fn improve(judge: &mut Judge, split: bool) -> Result<(), PlanError> {
     let Some(best) = &judge.best else { return Ok(()) };
     let mut rows = best.rows.clone();
+    if split {
+        let halves = rows::split(&rows);
+        if judge.consider(&halves)? {
+            rows = halves;
+        }
+    }
     let mut random = Random(1);
     let Some(step_us) = judge.timing.step_us(&rows) else { return Ok(()) };
     let mut cost = step_us + judge.timing.rows_end_us() * TIE_BREAK;
     let mut blocks = judge.timing.critical();
     let mut history = vec![cost; MEMORY];
     let mut tries = 0;
+    let mut done = vec![Done::default(); judge.costs.stages.len()];
+    let buffers = largest_buffers(judge.costs);
+    let mut before = Vec::new();
     while judge.may_try() {
         tries += 1;
         let Some(step) = pick(&blocks, &rows, &mut random) else { continue };
-        apply(&mut rows[step.rank], step);
-        let new = if row_fits(judge.costs, &rows[step.rank], step.rank) {
-            judge.timing.step_us(&rows)
-        } else {
-            None
-        };
+        let row = &mut rows[step.rank];
+        before.clone_from(row);
+        apply(row, step);
+        let buffers = buffers[step.rank] * random.below(3) as u64;
+        let fits = is_sound(row, &mut done) && make_room(judge.costs, row, step.rank, buffers);
+        let new = if fits && *row != before { judge.timing.step_us(&rows) } else { None };
         let slot = tries % MEMORY;
         let accepted = match new {
             None => None,
@@ -56,13 +65,32 @@ pub(super) fn improve(judge: &mut Judge) -> Result<(), PlanError> {
                 cost = new_cost;
                 blocks = judge.timing.critical();
             }
-            None => apply(&mut rows[step.rank], Move { from: step.to, to: step.from, ..step }),
+            None => rows[step.rank].clone_from(&before),
         }
         if cost < history[slot] {
             history[slot] = cost;
         }
     }
     Ok(())
+}
+
+/// Whether nothing comes before what it needs on its own stage.
+fn is_sound(row: &[Turn], done: &mut [Done]) -> bool {
+    done.iter_mut().for_each(Done::reset);
+    row.iter().all(|turn| done[turn.stage].advance(turn.kind).is_some())
+}
+
+/// By rank: the largest buffer it has, in bytes.
+fn largest_buffers(costs: &PipelineCosts) -> Vec<u64> {
+    let mut largest = vec![0; costs.ranks.len()];
+    for stage in &costs.stages {
+        for route in stage.outputs.iter().chain(&stage.input_grads) {
+            for rank in [stage.rank, costs.stages[route.stage].rank] {
+                largest[rank] = largest[rank].max(route.bytes);
+            }
+        }
+    }
+    largest
 }
 
 /// What the sum of the ranks' ends weighs beside the time of the step.
@@ -103,33 +131,46 @@ fn apply(row: &mut [Turn], step: Move) {
     }
 }
 
-/// Whether a rank's activations fit, without buffers: what is sure not to fit is not worth timing.
-fn row_fits(costs: &PipelineCosts, row: &[Turn], rank: usize) -> bool {
-    let budget = costs.ranks[rank].budget_bytes;
+/// Makes a row's activations fit by pulling weight gradients forward, which give memory free, with
+/// so much left for buffers. Says whether they do; what is sure not to fit is not worth timing.
+fn make_room(costs: &PipelineCosts, row: &mut [Turn], rank: usize, buffers: u64) -> bool {
+    let budget = costs.ranks[rank].budget_bytes.saturating_sub(buffers);
     let mut held = costs.ranks[rank].fixed.total();
-    for turn in row {
-        let stage = &costs.stages[turn.stage];
-        let (memory, recompute) = (&stage.memory, stage.recompute);
+    let mut pending = vec![0_usize; costs.stages.len()];
+    let mut at = 0;
+    while let Some(&Turn { stage, kind }) = row.get(at) {
+        let costs = &costs.stages[stage];
+        let (memory, recompute) = (&costs.memory, costs.recompute);
         let kept = memory.kept(recompute);
-        let (more, work, less) = match turn.kind {
-            ActionKind::Forward => (kept, memory.forward_work(recompute), 0),
-            ActionKind::InputGrad => {
-                // What W needs takes the place of what is kept.
-                let work = memory.backward_work(recompute);
-                if held.saturating_add(work) > budget {
-                    return false;
-                }
-                held = held.saturating_sub(kept);
-                (memory.weight_saved, 0, 0)
+        let (during, after) = match kind {
+            ActionKind::Forward => {
+                let after = held.saturating_add(kept);
+                (after.saturating_add(memory.forward_work(recompute)), after)
             }
-            ActionKind::WeightGrad => (0, 0, memory.weight_saved),
-            _ => (0, memory.backward_work(recompute), kept),
+            ActionKind::WeightGrad => (held, held.saturating_sub(memory.weight_saved)),
+            _ => {
+                let more = if kind == ActionKind::InputGrad { memory.weight_saved } else { 0 };
+                let after = held.saturating_sub(kept).saturating_add(more);
+                (held.saturating_add(memory.backward_work(recompute)), after)
+            }
         };
-        held = held.saturating_add(more);
-        if held.saturating_add(work) > budget {
-            return false;
+        if during.max(after) > budget {
+            let is_pending =
+                |turn: &Turn| turn.kind == ActionKind::WeightGrad && pending[turn.stage] > 0;
+            let Some(next) = row[at..].iter().position(is_pending) else { return false };
+            if next == 0 {
+                return false;
+            }
+            row[at..=at + next].rotate_right(1);
+            continue;
         }
-        held = held.saturating_sub(less);
+        match kind {
+            ActionKind::InputGrad => pending[stage] += 1,
+            ActionKind::WeightGrad => pending[stage] -= 1,
+            _ => {}
+        }
+        held = after;
+        at += 1;
     }
     true
 }

@@ -100,7 +100,7 @@ impl<'a> List<'a> {
             forwards: table(|stage| stage.inputs),
             backwards: table(|stage| stage.output_grads),
             link_free_us: vec![0.0; costs.links.len()],
-            room: Room::new(costs),
+            room: Room::new(costs, rules.careful),
             wakes: (0..costs.ranks.len()).map(|rank| Reverse((0, rank))).collect(),
             rows: vec![Vec::new(); costs.ranks.len()],
         }
@@ -122,6 +122,10 @@ impl<'a> List<'a> {
         self.ranks[rank].blocked = false;
         if let Some(turn) = self.choose(rank, now) {
             self.start(rank, turn, now);
+        } else if let Some(at_us) = self.room.next_arrival_us(rank) {
+            if self.ranks[rank].blocked {
+                self.wakes.push(Reverse((at_us.to_bits(), rank)));
+            }
         }
     }
 

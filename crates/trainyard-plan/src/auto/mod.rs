@@ -14,7 +14,6 @@ use crate::costs::{PipelineCosts, StageCosts};
 use crate::simulate::{Score, score};
 use crate::{ActionKind, PlanError, Schedule};
 use judge::Judge;
-use rules::Rules;
 
 /// How a schedule is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,15 +62,13 @@ pub fn make(
         }
     }
     if judge.best.is_none() {
-        if let Some(rows) = list::build(costs, micro_batches, &Rules::one_by_one(costs)) {
-            judge.consider(&rows)?;
-        }
+        judge.consider(&rows::one_by_one(costs, micro_batches))?;
     }
     if judge.best.is_none() {
         return Ok(None);
     }
     tune::tune(&mut judge, options.split_backward)?;
-    improve::improve(&mut judge)?;
+    improve::improve(&mut judge, options.split_backward)?;
     Ok(judge.best.map(|best| Auto { schedule: best.schedule, score: best.score, best_named }))
 }
 

@@ -23,7 +23,7 @@ struct RankRoom {
     sends: VecDeque<(f64, u64)>,
     /// Their sum.
     sending: u64,
-    /// What must stay free for a backward: its work, its input and its output.
+    /// What must stay free for a backward: its work, its input and its output; 0 if nobody cares.
     for_backward: u64,
 }
 
@@ -34,12 +34,12 @@ impl RankRoom {
 }
 
 impl<'a> Room<'a> {
-    pub(super) fn new(costs: &'a PipelineCosts) -> Self {
+    pub(super) fn new(costs: &'a PipelineCosts, careful: bool) -> Self {
         let mut ranks = vec![RankRoom::default(); costs.ranks.len()];
         for (room, rank) in ranks.iter_mut().zip(&costs.ranks) {
             room.held = rank.fixed.total();
         }
-        for stage in &costs.stages {
+        for stage in costs.stages.iter().filter(|_| careful) {
             let sent = |routes: &[crate::costs::Route]| {
                 let over_links = routes.iter().filter(|route| route.link.is_some());
                 over_links.map(|route| route.bytes).fold(0, u64::saturating_add)
@@ -68,7 +68,7 @@ impl<'a> Room<'a> {
         let held = room.total().saturating_sub(input).saturating_add(kept);
         let work = costs.memory.forward_work(costs.recompute);
         let after = if must { 0 } else { room.for_backward };
-        let most = held.saturating_add(reserved).saturating_add(work.max(after));
+        let most = held.saturating_add(work.max(reserved.saturating_add(after)));
         if most > self.costs.ranks[rank].budget_bytes {
             return false;
         }
@@ -118,6 +118,11 @@ impl<'a> Room<'a> {
         sender.sends.push_back((arrives_us, bytes));
         sender.sending = sender.sending.saturating_add(bytes);
         self.ranks[to].held = self.ranks[to].held.saturating_add(bytes);
+    }
+
+    /// When the first of a rank's sends arrives, µs.
+    pub(super) fn next_arrival_us(&self, rank: usize) -> Option<f64> {
+        self.ranks[rank].sends.front().map(|(arrives_us, _)| *arrives_us)
     }
 
     /// A rank's sends up to now have arrived.

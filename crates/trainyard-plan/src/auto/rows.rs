@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use crate::costs::PipelineCosts;
 use crate::{Action, ActionKind, Schedule};
 
 /// What is done, on which micro-batch it does not say.
@@ -71,4 +72,30 @@ pub(super) fn schedule(rows: &Rows, stages: usize) -> Schedule {
     };
     let ranks = rows.iter().map(|row| row.iter().filter_map(&mut number).collect()).collect();
     Schedule { name: "auto".to_owned(), ranks }
+}
+
+/// The same with every backward as an I and a W.
+pub(super) fn split(rows: &Rows) -> Rows {
+    let halves = |turn: &Turn| match turn.kind {
+        ActionKind::Backward => vec![
+            Turn { kind: ActionKind::InputGrad, ..*turn },
+            Turn { kind: ActionKind::WeightGrad, ..*turn },
+        ],
+        _ => vec![*turn],
+    };
+    rows.iter().map(|row| row.iter().flat_map(halves).collect()).collect()
+}
+
+/// One micro-batch after the other: no schedule holds less, so if this does not fit, nothing does.
+pub(super) fn one_by_one(costs: &PipelineCosts, micro_batches: usize) -> Rows {
+    let mut rows = vec![Vec::new(); costs.ranks.len()];
+    for _ in 0..micro_batches {
+        for (stage, of_stage) in costs.stages.iter().enumerate() {
+            rows[of_stage.rank].push(Turn { stage, kind: ActionKind::Forward });
+        }
+        for (stage, of_stage) in costs.stages.iter().enumerate().rev() {
+            rows[of_stage.rank].push(Turn { stage, kind: ActionKind::Backward });
+        }
+    }
+    rows
 }

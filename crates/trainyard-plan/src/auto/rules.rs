@@ -26,21 +26,9 @@ pub(super) struct Rules {
     /// Several stages on a rank: a later stage's forward comes first within groups of so many
     /// micro-batches; 0 for always.
     pub(super) group: usize,
-}
-
-impl Rules {
-    /// As little in flight as can be: one micro-batch after the other. If this does not fit,
-    /// nothing does.
-    pub(super) fn one_by_one(costs: &PipelineCosts) -> Self {
-        Self {
-            split: false,
-            depth: vec![1; costs.stages.len()],
-            weights_pending: vec![0; costs.ranks.len()],
-            prefer: Prefer::Backward,
-            patience: 0.0,
-            group: 0,
-        }
-    }
+    /// Whether a forward leaves room for a backward's work and for buffers. Without, more is in
+    /// flight, and it may turn out not to fit.
+    pub(super) careful: bool,
 }
 
 /// By stage: how many micro-batches are between its F and its B or I if the slowest rank never

@@ -22,7 +22,15 @@ pub(super) fn tune(judge: &mut Judge, split: bool) -> Result<(), PlanError> {
     let trips = round_trips(judge.costs, split);
     let ranks = judge.costs.ranks.len();
     let mut best: Option<Point> = None;
-    let start = Rules { split, ..Rules::one_by_one(judge.costs) };
+    let start = Rules {
+        split,
+        depth: Vec::new(),
+        weights_pending: Vec::new(),
+        prefer: Prefer::Backward,
+        patience: 0.0,
+        group: 0,
+        careful: true,
+    };
     for factor in DEPTHS {
         let delays = if split { &DELAYS[..] } else { &DELAYS[..1] };
         for (base, more) in delays {
@@ -31,6 +39,7 @@ pub(super) fn tune(judge: &mut Judge, split: bool) -> Result<(), PlanError> {
                 weights_pending: (0..ranks).map(|rank| base.saturating_add(rank * more)).collect(),
                 ..start.clone()
             };
+            attempt(judge, &mut best, Rules { careful: false, ..rules.clone() })?;
             attempt(judge, &mut best, rules)?;
         }
     }
@@ -47,6 +56,9 @@ fn vary(judge: &mut Judge, best: &mut Option<Point>) -> Result<(), PlanError> {
     }
     for patience in [0.0, 0.2, 0.5, 1.0] {
         change(judge, best, |rules| rules.patience = patience)?;
+    }
+    for careful in [true, false] {
+        change(judge, best, |rules| rules.careful = careful)?;
     }
     let (ranks, stages) = (judge.costs.ranks.len(), judge.costs.stages.len());
     if stages > ranks {

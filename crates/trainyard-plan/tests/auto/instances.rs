@@ -1,6 +1,6 @@
 //! Pipelines to make schedules for: equal ones, and unlike ones drawn from a seed.
 
-use trainyard_plan::costs::PipelineCosts;
+use trainyard_plan::costs::{PipelineCosts, Route};
 use trainyard_plan::simulate::score;
 use trainyard_plan::{
     DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, Profile, Recompute, Schedule,
@@ -78,7 +78,9 @@ pub(crate) fn equal(ranks: usize) -> PipelineCosts {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Memory {
     Ample,
-    /// Little more than one micro-batch after the other needs.
+    /// What 1F1B needs, or interleaved or ZB-V on their placements, and up to half as much again.
+    Named,
+    /// What one micro-batch after the other needs, and up to four times as much.
     Tight,
 }
 
@@ -114,14 +116,52 @@ pub(crate) fn unlike(draw: &mut Draw, owners: &[usize], m: usize, memory: Memory
     profile.default_link = Some(LinkCost { latency_us: 0.0, bytes_per_us: 1e9 });
     let recompute = if draw.below(4) == 0 { Recompute::Full } else { Recompute::None };
     let mut costs = costs(&profile, owners, recompute);
-    if memory == Memory::Tight {
-        let need = score(&costs, &one_by_one(owners, m), m).unwrap();
-        for (rank, peak) in costs.ranks.iter_mut().zip(need.peak_bytes) {
-            let fixed = rank.fixed.total();
-            rank.budget_bytes = peak + (peak - fixed) * draw.below(400) / 100;
-        }
+    let (schedule, more) = match memory {
+        Memory::Ample => return costs,
+        Memory::Named => (named(owners, ranks, m), 50),
+        Memory::Tight => (one_by_one(owners, m), 300),
+    };
+    let need = score(&costs, &schedule, m).unwrap();
+    for (rank, peak) in costs.ranks.iter_mut().zip(need.peak_bytes) {
+        let fixed = rank.fixed.total();
+        rank.budget_bytes = peak + (peak - fixed) * draw.below(more) / 100;
     }
     costs
+}
+
+/// The named schedule with full backwards that holds least on this placement.
+fn named(owners: &[usize], ranks: usize, m: usize) -> Schedule {
+    let chunks = owners.len() / ranks;
+    let mut named = ["1f1b", "interleaved", "zb-v"].into_iter();
+    let fits = |name: &&str| Schedule::placement(name, ranks, chunks).is_ok_and(|o| o == owners);
+    Schedule::with_chunks(named.find(fits).unwrap(), ranks, chunks, m).unwrap().merged()
+}
+
+/// No schedule takes less: each rank waits for its first input, does its work, and with full
+/// backwards its last gradient still has to go back to the first stage.
+pub(crate) fn lower_bound_us(costs: &PipelineCosts, m: usize, split: bool) -> f64 {
+    let mut work_us = vec![0.0; costs.ranks.len()];
+    for stage in &costs.stages {
+        work_us[stage.rank] += m as f64 * (stage.forward_us + stage.backward_us());
+    }
+    let (mut head_us, mut tail_us, mut bound_us) = (0.0, 0.0, 0.0_f64);
+    let mut seen = vec![false; costs.ranks.len()];
+    for (index, stage) in costs.stages.iter().enumerate() {
+        let first = !std::mem::replace(&mut seen[stage.rank], true);
+        if first {
+            let optimizer_us = if split || index == 0 { costs.ranks[stage.rank].optimizer_us } else { 0.0 };
+            let tail_us = if split { 0.0 } else { tail_us };
+            bound_us = bound_us.max(head_us + work_us[stage.rank] + tail_us + optimizer_us);
+        }
+        let link_us = |routes: &[Route], to| {
+            routes.iter().find(|route| route.stage == to).map_or(0.0, |route| route.transfer_us)
+        };
+        head_us += stage.forward_us + link_us(&stage.outputs, index + 1);
+        if let Some(next) = costs.stages.get(index + 1) {
+            tail_us += stage.backward_us() + link_us(&next.input_grads, index);
+        }
+    }
+    bound_us
 }
 
 /// A micro-batch after the other, which needs least memory.

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod instances;
+mod oracle;
 
-use instances::{Draw, Memory, unlike};
+use instances::{Draw, Memory, lower_bound_us, unlike};
 use std::time::Instant;
 use trainyard_plan::Schedule;
 use trainyard_plan::auto::{self, Options};
@@ -15,10 +16,10 @@ use trainyard_plan::validate::validate;
 #[ignore = "measures"]
 fn figures() {
     for split_backward in [true, false] {
-        for memory in [Memory::Ample, Memory::Tight] {
+        for memory in [Memory::Ample, Memory::Named, Memory::Tight] {
             for chunks in [1, 2, 3] {
                 let mut draw = Draw(7);
-                let (mut gains, mut none) = (Vec::new(), 0);
+                let (mut gains, mut none, mut gap) = (Vec::new(), 0, 0.0);
                 let start = Instant::now();
                 for _ in 0..60 {
                     let ranks = 2 + draw.below(7) as usize;
@@ -29,9 +30,10 @@ fn figures() {
                         _ => Schedule::placement("zb-v", ranks, 2),
                     };
                     let costs = unlike(&mut draw, &owners.unwrap(), m, memory);
-                    let options = Options { split_backward, ..Options::default() };
+                    let options = Options { split_backward, effort: std::env::var("EFFORT").map_or(2000, |e| e.parse().unwrap()) };
                     let auto = auto::make(&costs, m, &options).unwrap().unwrap();
                     validate(&auto.schedule, costs.stages.len(), m).unwrap();
+                    gap += auto.score.step_us / lower_bound_us(&costs, m, split_backward) - 1.0;
                     match auto.best_named {
                         Some((_, named)) => gains.push(named.step_us / auto.score.step_us - 1.0),
                         None => none += 1,
@@ -41,10 +43,11 @@ fn figures() {
                 let max = gains.iter().copied().fold(0.0, f64::max);
                 println!(
                     "split {split_backward} {memory:?} placement {chunks}: mean {:.2} % max {:.1} % \
-                     ({} without a named one), {:?} each",
+                     ({} without a named one), above the bound {:.2} %, {:?} each",
                     mean * 100.0,
                     max * 100.0,
                     none,
+                    gap / 60.0 * 100.0,
                     start.elapsed() / 60
                 );
             }

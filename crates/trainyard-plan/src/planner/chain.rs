@@ -1,0 +1,82 @@
+//! The best cuts where the device of every stage is given.
+//!
+//! This is the search along one path of sets: it sharpens a partition that was found on a coarse
+//! grid, and cuts pipelines with several stages a device, which the exact search does not know.
+
+use super::front::{Front, Label};
+use super::search::{Partition, Placed};
+use super::space::Space;
+use crate::Recompute;
+
+/// The labels a state keeps at most; more would hardly tell the difference.
+const WIDTH: usize = 12;
+
+/// The best partition with one stage for each of `seats`, devices in the order of the stages.
+/// `starts` has the layers with which each stage may begin, ascending; the first has 0 alone.
+pub(super) fn along(space: &Space, seats: &[usize], starts: &[Vec<usize>]) -> Option<Partition> {
+    let (alpha, beta) = space.goal.weights();
+    let layers = space.layer_count();
+    let mut nodes: Vec<(Label, usize)> = Vec::new();
+    let empty = Label { sum: 0.0, max: 0.0, parent: u32::MAX, device: 0, recompute: Recompute::None };
+    // Suffixes by the layer they begin with.
+    let mut suffixes = vec![(layers, vec![(empty, u32::MAX)])];
+    for (after, (device, starts)) in seats.iter().zip(starts).rev().enumerate() {
+        let mut fronts = vec![Front::default(); starts.len()];
+        let held = space.held(after / space.chunks as usize);
+        for (end, labels) in &suffixes {
+            let before = starts.partition_point(|start| start < end);
+            let descending: Vec<usize> = starts[..before].iter().rev().copied().collect();
+            let row = space.row(*device, held, *end, &descending, f64::INFINITY);
+            for (label, node) in labels {
+                let (cut_sum, cut_max) = if after == 0 {
+                    (0.0, 0.0)
+                } else {
+                    space.cut(*device, usize::from(label.device), *end)
+                };
+                let cells = row.iter().zip((0..before).rev()).filter(|(c, _)| c.max.is_finite());
+                for (cell, start) in cells {
+                    let sum = label.sum + cut_sum + cell.sum;
+                    let max = label.max.max(cut_max).max(cell.max);
+                    let (parent, device) = (*node, *device as u8);
+                    let label = Label { sum, max, parent, device, recompute: cell.recompute };
+                    fronts[start].insert(label, space.goal);
+                }
+            }
+        }
+        suffixes.clear();
+        for (start, front) in starts.iter().zip(&fronts) {
+            let mut labels: Vec<Label> = front.labels().to_vec();
+            labels.sort_by(|a, b| {
+                (alpha * a.sum + beta * a.max).total_cmp(&(alpha * b.sum + beta * b.max))
+            });
+            labels.truncate(WIDTH);
+            let keep = |label: Label| {
+                nodes.push((label, *start));
+                (label, (nodes.len() - 1) as u32)
+            };
+            suffixes.push((*start, labels.into_iter().map(keep).collect()));
+        }
+    }
+    let (_, labels) = suffixes.iter().find(|(start, _)| *start == 0)?;
+    let (best, node) = labels.first()?;
+    let mut stages: Vec<Placed> = Vec::new();
+    let mut next = *node;
+    while let Some((label, first)) = nodes.get(next as usize) {
+        if let Some(before) = stages.last_mut() {
+            before.end = *first;
+        }
+        let device = usize::from(label.device);
+        stages.push(Placed { device, first: *first, end: layers, recompute: label.recompute });
+        next = label.parent;
+    }
+    Some(Partition { cost: alpha * best.sum + beta * best.max, stages })
+}
+
+/// The starts that lie within `reach` layers of those of a partition.
+pub(super) fn near(stages: &[Placed], layers: usize, reach: usize) -> Vec<Vec<usize>> {
+    let around = |stage: &Placed| match stage.first {
+        0 => vec![0],
+        first => (first.saturating_sub(reach).max(1)..(first + reach + 1).min(layers)).collect(),
+    };
+    stages.iter().map(around).collect()
+}

@@ -1,0 +1,306 @@
+//! The contest: the search's best partitions under every schedule, judged by the simulator.
+//!
+//! The stated objective knows no schedule, so what it puts first need not be first in a simulated
+//! step. First all partitions run under one schedule, then the best of them under every other that
+//! may be used, among these the ones with several stages a rank (on the same devices in the same
+//! order, cut anew) and one made for the partition. The winners are refined by a local search. How
+//! much is simulated is limited by the number of actions, so that no request takes for ever.
+
+use std::rc::Rc;
+
+use super::chain::along;
+use super::draft::{Draft, Judge, Kind, Verdict};
+use super::explore::{Explored, explore, groups};
+use super::refine::{is_made, keeps_locks, refine};
+use super::search::Partition;
+use super::space::{Goal, InFlight, Space};
+use super::{Ask, Objective};
+use crate::{PlanError, Profile, Recompute, Schedule, auto};
+
+/// Partitions that run under the first schedule.
+const PARTITIONS: usize = 80;
+/// Drafts that run under every schedule with one stage a rank.
+const FINALISTS: usize = 10;
+/// Orders of devices that run under the schedules with several.
+const ORDERS: usize = 3;
+/// Drafts that get a schedule of their own.
+const MADE: usize = 2;
+/// Drafts that are refined.
+const REFINED: usize = 4;
+
+/// What came out.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// Best first; those that do not fit come last.
+    pub(super) entries: Vec<(Draft, Verdict)>,
+    /// Whether the partitions came from a search that left nothing out.
+    pub(super) exact: bool,
+    /// What kept the schedules from being used, where none could be.
+    pub(super) refusal: Option<PlanError>,
+}
+
+impl Outcome {
+    /// Whether anything fits.
+    pub(super) fn fits(&self) -> bool {
+        self.entries.first().is_some_and(|(_, verdict)| verdict.fits())
+    }
+}
+
+/// How many actions may be simulated for a number of devices.
+pub(super) fn work(devices: usize) -> u64 {
+    (devices.pow(3) as u64).max(20) * 1600
+}
+
+/// The space that serves a request.
+pub(super) fn space<'a>(profile: &'a Profile, ask: &Ask, goal: Goal) -> Space<'a> {
+    let mut space = Space::new(profile, goal, &ask.excluded, &ask.locks);
+    space.recompute = ask.recompute;
+    space.in_flight = InFlight::of(&ask.schedule);
+    space
+}
+
+/// The goal that stands for an objective.
+pub(super) fn goal(profile: &Profile, objective: Objective) -> Goal {
+    match objective {
+        Objective::Time => Goal::Time(profile.micro_batches.saturating_sub(1) as f64),
+        Objective::Latency => Goal::Time(0.0),
+        Objective::Memory => Goal::Share,
+    }
+}
+
+/// Runs the contest.
+pub(super) fn contest(profile: &Profile, ask: &Ask) -> Outcome {
+    let mut space = space(profile, ask, goal(profile, ask.objective));
+    let mut contest = Contest {
+        judge: Judge::new(profile, ask, work(space.device_count())),
+        outcome: Outcome::default(),
+    };
+    let whole = contest.judge.work;
+    // What waits for a link takes memory as well, how much only the simulator knows. So if nothing
+    // fits that might have, the search sets some aside; and in the end it counts on a schedule that
+    // is made to hold less than the others.
+    for (buffers, in_flight) in [(0, space.in_flight), (2, space.in_flight), (0, InFlight::One)] {
+        (space.buffers, space.in_flight) = (buffers, in_flight);
+        contest.judge.work = contest.judge.work.max(whole / 2);
+        contest.run(&space);
+        if contest.outcome.fits() {
+            break;
+        }
+    }
+    contest.outcome
+}
+
+struct Contest<'a> {
+    judge: Judge<'a>,
+    outcome: Outcome,
+}
+
+impl Contest<'_> {
+    fn run(&mut self, space: &Space) {
+        let whole = self.judge.work;
+        let kinds = kinds(&self.judge.ask.schedule);
+        let single: Vec<&Kind> = kinds.iter().filter(|kind| chunks(kind) == 1).collect();
+        let Explored { partitions, exact } = explore(space);
+        self.outcome.exact = exact;
+        let first = single.first().copied().cloned().unwrap_or(Kind::Named("1f1b", 1));
+        let chosen = diverse(&partitions, PARTITIONS);
+        let drafts = chosen.into_iter().map(|partition| Draft::of(space, partition, first.clone()));
+        let drafts: Vec<Draft> = drafts.chain(alone(space, &first)).collect();
+        let entrants: Vec<(Draft, Verdict)> = if single.is_empty() {
+            Vec::new()
+        } else {
+            drafts.iter().filter_map(|draft| self.enter(draft.clone(), whole / 3 * 2)).collect()
+        };
+        let best: Vec<Draft> = if single.is_empty() {
+            drafts
+        } else {
+            let mut entrants = entrants;
+            entrants.sort_by(|a, b| a.1.compare(&b.1));
+            entrants.into_iter().map(|(draft, _)| draft).collect()
+        };
+        for draft in best.iter().take(FINALISTS) {
+            for kind in single.iter().skip(1) {
+                self.enter(Draft { kind: (*kind).clone(), ..draft.clone() }, whole / 2);
+            }
+        }
+        let mut orders: Vec<&Draft> = Vec::new();
+        for draft in &best {
+            let new = orders.iter().all(|other| other.ranks != draft.ranks);
+            if new && orders.len() < ORDERS {
+                orders.push(draft);
+            }
+        }
+        for kind in kinds.iter().filter(|kind| chunks(kind) > 1) {
+            for draft in &orders {
+                if let Some(draft) = several(&mut self.judge, space, &draft.ranks, kind) {
+                    self.enter(draft, whole / 3);
+                }
+            }
+        }
+        self.refine_best(space);
+        if self.judge.ask.schedule == "auto" {
+            self.make();
+        }
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.outcome.entries.sort_by(|a, b| a.1.compare(&b.1));
+    }
+
+    /// Judges a draft, unless the work left is below `reserve` and there is one that fits.
+    fn enter(&mut self, draft: Draft, reserve: u64) -> Option<(Draft, Verdict)> {
+        let enough = self.outcome.entries.iter().any(|(_, verdict)| verdict.fits());
+        if self.judge.work == 0 && self.outcome.entries.len() > PARTITIONS / 2
+            || self.judge.work < reserve && enough
+            || !keeps_locks(&mut self.judge, &draft)
+        {
+            return None;
+        }
+        match self.judge.verdict(&draft) {
+            Ok(verdict) => {
+                self.outcome.entries.push((draft.clone(), verdict));
+                Some((draft, verdict))
+            }
+            Err(error) => {
+                self.outcome.refusal.get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    /// Refines the best of each kind of schedule.
+    fn refine_best(&mut self, space: &Space) {
+        self.sort();
+        let mut starts: Vec<(Draft, Verdict)> = Vec::new();
+        for (draft, verdict) in &self.outcome.entries {
+            let same = |(other, _): &(Draft, Verdict)| {
+                other.ranks == draft.ranks && name(&other.kind) == name(&draft.kind)
+            };
+            if starts.len() < REFINED && !is_made(draft) && !starts.iter().any(same) {
+                starts.push((draft.clone(), *verdict));
+            }
+        }
+        let share = self.judge.work / starts.len().max(1) as u64;
+        for start in starts {
+            let reserve = self.judge.work.saturating_sub(share);
+            let refined = refine(&mut self.judge, space, start, reserve);
+            self.outcome.entries.push(refined);
+        }
+    }
+
+    /// Makes schedules for the best drafts.
+    fn make(&mut self) {
+        self.sort();
+        let mut made: Vec<Draft> = Vec::new();
+        let entries = self.outcome.entries.iter().map(|(draft, _)| draft);
+        for draft in entries {
+            let same = |other: &Draft| (&other.ranks, &other.firsts) == (&draft.ranks, &draft.firsts);
+            if made.len() < MADE && !made.iter().any(same) {
+                made.push(draft.clone());
+            }
+        }
+        let split_backward = self.judge.ask.split_backward;
+        let options = auto::Options { split_backward, effort: 400 };
+        for draft in made {
+            let Ok(costs) = self.judge.costs(&draft) else { continue };
+            let micro_batches = self.judge.profile.micro_batches;
+            if let Ok(Some(made)) = auto::make(&costs, micro_batches, &options) {
+                self.enter(Draft { kind: Kind::Made(Rc::new(made.schedule)), ..draft }, 0);
+            }
+        }
+    }
+}
+
+fn name(kind: &Kind) -> &str {
+    match kind {
+        Kind::Named(name, _) => name,
+        Kind::Made(schedule) => &schedule.name,
+    }
+}
+
+fn chunks(kind: &Kind) -> usize {
+    match kind {
+        Kind::Named(_, chunks) => *chunks,
+        Kind::Made(_) => 1,
+    }
+}
+
+/// The schedules that a name stands for, 1F1B first.
+fn kinds(schedule: &str) -> Vec<Kind> {
+    let wanted = |name: &&str| schedule == "auto" || schedule == *name;
+    let of_name = |name: &'static str| match Schedule::default_chunks(name) {
+        Ok(1) | Err(_) => vec![Kind::Named(name, 1)],
+        Ok(_) if name == "interleaved" => (2..=4).map(|chunks| Kind::Named(name, chunks)).collect(),
+        Ok(chunks) => vec![Kind::Named(name, chunks)],
+    };
+    let mut kinds: Vec<Kind> = Schedule::names().filter(wanted).flat_map(of_name).collect();
+    kinds.sort_by_key(|kind| !matches!(kind, Kind::Named("1f1b", _)));
+    kinds
+}
+
+/// The best partitions, but first the best of every order of devices.
+fn diverse(partitions: &[Partition], most: usize) -> Vec<&Partition> {
+    let order = |partition: &Partition| -> Vec<usize> {
+        partition.stages.iter().map(|stage| stage.device).collect()
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    let (firsts, others): (Vec<_>, Vec<_>) =
+        partitions.iter().partition(|partition| seen.insert(order(partition)));
+    let half = firsts.len().min(most / 2);
+    let mut chosen: Vec<&Partition> = firsts.iter().take(half).copied().collect();
+    chosen.extend(others.iter().take(most - half));
+    chosen.extend(firsts.iter().skip(half).take(most - chosen.len()));
+    chosen
+}
+
+/// Every device alone: what no transfer, of tied weights least of all, keeps waiting.
+fn alone(space: &Space, kind: &Kind) -> Vec<Draft> {
+    let on = |device| {
+        let recompute = space.recompute.modes().iter();
+        recompute.map(move |recompute| Draft {
+            ranks: vec![space.index(device)],
+            firsts: vec![0],
+            recompute: vec![*recompute],
+            kind: kind.clone(),
+        })
+    };
+    (0..space.device_count()).flat_map(on).collect()
+}
+
+/// A draft with several stages a rank, cut so that the stages take about as long.
+fn several(judge: &mut Judge, space: &Space, ranks: &[usize], kind: &Kind) -> Option<Draft> {
+    let empty = Draft {
+        ranks: ranks.to_vec(),
+        firsts: Vec::new(),
+        recompute: Vec::new(),
+        kind: kind.clone(),
+    };
+    let (_, owners) = judge.schedule(&empty).ok()?;
+    let layers = space.layer_count();
+    if ranks.len() < 2 && judge.ask.schedule == "auto" || owners.len() > layers {
+        return None;
+    }
+    let seats: Option<Vec<usize>> = owners.iter().map(|rank| space.number(ranks[*rank])).collect();
+    let seats = seats?;
+    let chunks = owners.len() / ranks.len();
+    let ask = judge.ask;
+    let mut space = self::space(judge.profile, ask, space.goal);
+    space.in_flight = InFlight::One;
+    space.chunks = chunks as u64;
+    if let Goal::Time(repeats) = &mut space.goal {
+        *repeats *= chunks as f64;
+    }
+    let grid = groups(&space, 200);
+    let last = owners.len() - 1;
+    let starts = |stage: usize| match stage {
+        0 => vec![0],
+        // Every stage before has a layer, and every later one.
+        _ => grid.iter().copied().filter(|at| (stage..layers - (last - stage)).contains(at)).collect(),
+    };
+    let starts: Vec<Vec<usize>> = (0..owners.len()).map(starts).collect();
+    let Partition { stages, .. } = along(&space, &seats, &starts)?;
+    let firsts = stages.iter().map(|stage| stage.first).collect();
+    let recompute: Vec<Recompute> = stages.iter().map(|stage| stage.recompute).collect();
+    Some(Draft { firsts, recompute, ..empty })
+}

@@ -1,0 +1,406 @@
+//! The exact search: stages are put in front of one another, from the last to the first.
+//!
+//! A state is the set of used devices, the device of the first stage where it matters to the cut
+//! before it, and the first layer. It keeps every [`Label`] that no other beats in both sum and
+//! maximum. The set is also the number of stages that come after the next one, so what that holds
+//! in memory is known, and stages that do not fit are never tried.
+//!
+//! [`Bounds`] cut off what cannot end below the limit. States are expanded in rounds, a stage a
+//! round; given a `width`, a round expands only the labels that promise most, and the search is a
+//! beam search: fast, and no longer exact.
+
+use super::bounds::Bounds;
+use super::front::{Front, Label};
+use super::space::{Cell, Space};
+use crate::Recompute;
+
+/// A stage in a partition; the device by its number in the space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub(super) device: usize,
+    pub(super) first: usize,
+    pub(super) end: usize,
+    pub(super) recompute: Recompute,
+}
+
+/// A way to place all layers.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Partition {
+    /// By the goal.
+    pub(super) cost: f64,
+    pub(super) stages: Vec<Placed>,
+}
+
+/// How far to search.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    /// The most labels that a round expands.
+    pub(super) width: usize,
+    /// The most stages that are looked at.
+    pub(super) work: u64,
+    /// Plans within this factor of the best are kept, too.
+    pub(super) slack: f64,
+}
+
+/// What a search found.
+pub(super) struct Found {
+    /// Best first: the best of each state at the first layer, within the slack.
+    pub(super) partitions: Vec<Partition>,
+    /// Whether nothing was left out: the first partition then costs least of all on this grid.
+    pub(super) exact: bool,
+}
+
+/// The most partitions that are given back.
+const MOST: usize = 1000;
+
+/// A label that has been expanded, for the way back.
+struct Node {
+    parent: u32,
+    device: u8,
+    /// Position in the grid.
+    first: u32,
+    recompute: Recompute,
+}
+
+/// The root of all suffixes, the empty one.
+const NONE: u32 = u32::MAX;
+
+/// The states of one set of used devices and, where that matters, first device.
+struct States {
+    used: u32,
+    /// By position in the grid.
+    fronts: Vec<Front>,
+}
+
+pub(super) struct Search<'a> {
+    space: &'a Space<'a>,
+    /// The layers before which a cut may be, with 0 and the number of layers.
+    grid: &'a [usize],
+    /// The same, descending.
+    starts: Vec<usize>,
+    bounds: Bounds,
+    effort: Effort,
+    /// What a plan may cost.
+    limit: f64,
+    best: f64,
+    /// Whether the cost of a cut depends on the devices.
+    heads: bool,
+    slot_of: Vec<u32>,
+    rows: Vec<Option<Vec<Cell>>>,
+    nodes: Vec<Node>,
+    complete: Vec<(f64, u32)>,
+    looked_at: u64,
+}
+
+impl<'a> Search<'a> {
+    /// A search for plans that cost no more than `limit`, with cuts on a grid of layers.
+    pub(super) fn new(
+        space: &'a Space<'a>,
+        grid: &'a [usize],
+        limit: f64,
+        effort: Effort,
+    ) -> Self {
+        let devices = space.device_count();
+        let heads = !space.links_are_alike();
+        Self {
+            space,
+            grid,
+            starts: grid.iter().rev().copied().collect(),
+            bounds: Bounds::new(space, grid),
+            effort,
+            // Sums of another order may differ in their last digits.
+            limit: limit * (1.0 + 1e-9),
+            best: f64::INFINITY,
+            heads,
+            slot_of: vec![NONE; (1 << devices) * if heads { devices } else { 1 }],
+            rows: std::iter::repeat_with(|| None).take(devices * devices * grid.len()).collect(),
+            nodes: Vec::new(),
+            complete: Vec::new(),
+            looked_at: 0,
+        }
+    }
+
+    /// Runs it.
+    pub(super) fn run(mut self) -> Found {
+        let last = self.grid.len() - 1;
+        let mut root = States { used: 0, fronts: vec![Front::default(); last + 1] };
+        let recompute = Recompute::None;
+        let empty = Label { sum: 0.0, max: 0.0, parent: NONE, device: 0, recompute };
+        root.fronts[last].insert(empty, self.space.goal);
+        let mut round = vec![root];
+        let mut exact = true;
+        for placed in 0..self.space.device_count() {
+            self.prepare(&round);
+            let least_promising = self.beam(&round);
+            exact &= least_promising.is_infinite();
+            let mut next = Vec::new();
+            for states in &round {
+                self.expand(states, placed, least_promising, &mut next);
+            }
+            for states in &next {
+                self.complete(states);
+            }
+            if self.looked_at > self.effort.work {
+                exact = false;
+                break;
+            }
+            round = next;
+        }
+        self.found(exact)
+    }
+
+    /// Works out the bounds that a round needs.
+    fn prepare(&mut self, round: &[States]) {
+        let devices = self.space.device_count();
+        for states in round {
+            let sets = (0..devices).map(|device| states.used | 1 << device);
+            for used in sets.chain([states.used]) {
+                if self.looked_at <= self.effort.work && self.bounds.prepare(used) {
+                    self.looked_at += (self.grid.len() * devices) as u64;
+                }
+            }
+        }
+    }
+
+    /// The bound above which a label is not expanded.
+    fn beam(&self, round: &[States]) -> f64 {
+        let labels = round.iter().flat_map(|states| states.fronts.iter().skip(1));
+        if labels.map(|front| front.labels().len()).sum::<usize>() <= self.effort.width {
+            return f64::INFINITY;
+        }
+        let promise = |(states, at, label): (&States, usize, &Label)| {
+            self.bounds.cost(self.bounds.of(states.used), at, label.sum, label.max)
+        };
+        let mut promises: Vec<f64> = all_labels(round).map(promise).collect();
+        let width = self.effort.width.min(promises.len() - 1);
+        *promises.select_nth_unstable_by(width, f64::total_cmp).1
+    }
+
+    /// Puts one more stage in front of every suffix, for as long as there is work left.
+    fn expand(
+        &mut self,
+        states: &States,
+        placed: usize,
+        least_promising: f64,
+        next: &mut Vec<States>,
+    ) {
+        for (end, front) in states.fronts.iter().enumerate().skip(1) {
+            for label in front.labels() {
+                let bounds = self.bounds.of(states.used);
+                let promise = self.bounds.cost(bounds, end, label.sum, label.max);
+                if promise > self.limit || promise > least_promising {
+                    continue;
+                }
+                if self.looked_at > self.effort.work {
+                    return;
+                }
+                let node = if placed == 0 { NONE } else { self.keep(label, end) };
+                for device in 0..self.space.device_count() {
+                    if states.used & (1 << device) == 0
+                        && self.space.is_next_of_twins(device, states.used)
+                    {
+                        self.put_in_front((states, end, label, node), device, placed, next);
+                    }
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, label: &Label, first: usize) -> u32 {
+        let Label { parent, device, recompute, .. } = *label;
+        self.nodes.push(Node { parent, device, first: first as u32, recompute });
+        (self.nodes.len() - 1) as u32
+    }
+
+    /// Tries all stages on `device` that end where a suffix begins.
+    fn put_in_front(
+        &mut self,
+        (states, end, label, node): (&States, usize, &Label, u32),
+        device: usize,
+        placed: usize,
+        next: &mut Vec<States>,
+    ) {
+        let row = self.row(placed, device, end);
+        let used = states.used | 1 << device;
+        let (cut_sum, cut_max) = if placed == 0 {
+            (0.0, 0.0)
+        } else {
+            self.space.cut(device, usize::from(label.device), self.grid[end])
+        };
+        let (alpha, beta) = self.space.goal.weights();
+        let base = label.sum + cut_sum;
+        let base_max = label.max.max(cut_max);
+        let slot = self.slot(used, device, next);
+        let fronts = &mut next[slot].fronts;
+        let (before, rest) = (self.bounds.of(states.used), self.bounds.of(used));
+        for (cell, start) in self.rows[row].iter().flatten().zip((0..end).rev()) {
+            self.looked_at += 1;
+            let (sum, max) = (base + cell.sum, base_max.max(cell.max));
+            // Where a longer stage only costs more, no longer one is worth a look.
+            let cheapest = alpha * sum + self.bounds.cheapest(before, start);
+            if alpha > 0.0 && cheapest + beta * base_max.max(cell.sum) > self.limit {
+                break;
+            }
+            if max.is_finite() && self.bounds.cost(rest, start, sum, max) <= self.limit {
+                let recompute = cell.recompute;
+                let label = Label { sum, max, parent: node, device: device as u8, recompute };
+                fronts[start].insert(label, self.space.goal);
+                if start == 0 && alpha * sum + beta * max < self.best {
+                    self.best = alpha * sum + beta * max;
+                    self.limit = self.limit.min(self.best * self.effort.slack * (1.0 + 1e-9));
+                }
+            }
+        }
+    }
+
+    /// The index of the row of stages on `device` that end at a position, with so many after it.
+    fn row(&mut self, placed: usize, device: usize, end: usize) -> usize {
+        let devices = self.space.device_count();
+        let held = self.space.held(placed);
+        // Rounds in which a stage holds as many micro-batches share their rows.
+        let class = (0..placed).find(|after| self.space.held(*after) == held).unwrap_or(placed);
+        let row = (class * devices + device) * self.grid.len() + end;
+        if self.rows[row].is_none() {
+            let starts = &self.starts[self.grid.len() - end..];
+            let limit = self.limit;
+            self.looked_at += (self.grid[end] * 4) as u64;
+            self.rows[row] = Some(self.space.row(device, held, self.grid[end], starts, limit));
+        }
+        row
+    }
+
+    fn slot(&mut self, used: u32, head: usize, next: &mut Vec<States>) -> usize {
+        let key = if self.heads {
+            used as usize * self.space.device_count() + head
+        } else {
+            used as usize
+        };
+        if self.slot_of[key] == NONE {
+            self.slot_of[key] = next.len() as u32;
+            // They take memory, which is to have its limit, too.
+            self.looked_at += (self.grid.len() * 16) as u64;
+            next.push(States { used, fronts: vec![Front::default(); self.grid.len()] });
+        }
+        self.slot_of[key] as usize
+    }
+
+    /// Notes the plans that have reached the first layer.
+    fn complete(&mut self, states: &States) {
+        let (alpha, beta) = self.space.goal.weights();
+        for label in states.fronts[0].labels() {
+            let node = self.keep(label, 0);
+            self.complete.push((alpha * label.sum + beta * label.max, node));
+        }
+    }
+
+    fn found(mut self, exact: bool) -> Found {
+        self.complete.sort_by(|a, b| a.0.total_cmp(&b.0));
+        self.complete.truncate(MOST);
+        let partitions = self.complete.iter().map(|(cost, node)| {
+            let mut stages: Vec<Placed> = Vec::new();
+            let mut next = *node;
+            while let Some(node) = self.nodes.get(next as usize) {
+                let device = usize::from(node.device);
+                let first = self.grid[node.first as usize];
+                let end = self.space.layer_count();
+                stages.push(Placed { device, first, end, recompute: node.recompute });
+                next = node.parent;
+            }
+            for stage in 1..stages.len() {
+                stages[stage - 1].end = stages[stage].first;
+            }
+            Partition { cost: *cost, stages }
+        });
+        Found { partitions: partitions.collect(), exact }
+    }
+}
+
+fn all_labels(round: &[States]) -> impl Iterator<Item = (&States, usize, &Label)> {
+    round.iter().flat_map(|states| {
+        let fronts = states.fronts.iter().enumerate().skip(1);
+        fronts.flat_map(move |(at, front)| front.labels().iter().map(move |l| (states, at, l)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::space::{Goal, InFlight, Space};
+    use super::{Effort, Search};
+    use crate::{DeviceProfile, LayerProfile, LinkProfile, ModelProfile, Profile};
+
+    /// Twenty layers on five devices: too many partitions to try them all, so the search without
+    /// bounds, which tests against brute force cover, is the oracle of the one with them.
+    fn profile(seed: u64) -> Profile {
+        let mut state = seed;
+        let mut below = |end: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(seed | 1);
+            (state >> 33) % end
+        };
+        let layer = |index| LayerProfile {
+            name: format!("layer{index}"),
+            param_bytes: below(100),
+            input_bytes: 1 + below(30),
+            output_bytes: 1 + below(30),
+            saved_bytes: below(150),
+            ..LayerProfile::default()
+        };
+        let model = ModelProfile {
+            name: "random".into(),
+            optimizer_bytes_per_param_byte: 2,
+            fresh_bytes_per_param_byte: 0,
+            layers: (0..20).map(layer).collect(),
+        };
+        let mut profile = Profile::new(model, 1 + below(12) as usize);
+        for index in 0..5 {
+            let slowness = 1 + below(30);
+            let mut times = || (0..20).map(|_| (10 + below(10 * slowness)) as f64).collect();
+            let (forward_us, input_grad_us, weight_grad_us) = (times(), times(), times());
+            let memory_bytes = 1500 + below(9000);
+            let id = format!("d{index}");
+            profile.devices.push(DeviceProfile {
+                id,
+                memory_bytes,
+                forward_us,
+                input_grad_us,
+                weight_grad_us,
+                ..DeviceProfile::default()
+            });
+        }
+        for (from, to) in [(0, 1), (1, 0), (3, 2), (4, 1), (2, 0)] {
+            let (from, to) = (format!("d{from}"), format!("d{to}"));
+            let (latency_us, bytes_per_us) = (below(50) as f64, 1.0 + below(20) as f64);
+            profile.links.push(LinkProfile { from, to, latency_us, bytes_per_us });
+        }
+        profile
+    }
+
+    #[test]
+    fn bounds_cut_off_nothing_that_is_best() {
+        let grid: Vec<usize> = (0..=20).collect();
+        let all = Effort { width: usize::MAX, work: u64::MAX, slack: f64::INFINITY };
+        let bounded = Effort { slack: 1.0, ..all };
+        let mut feasible = 0;
+        for seed in 0..40 {
+            let profile = profile(seed);
+            let repeats = (profile.micro_batches - 1) as f64;
+            for goal in [Goal::Time(repeats), Goal::Time(0.0), Goal::Share, Goal::Need(2)] {
+                let mut space = Space::new(&profile, goal, &[], &[]);
+                if seed % 3 == 0 {
+                    space.in_flight = InFlight::All;
+                }
+                let best = |limit, effort| {
+                    let found = Search::new(&space, &grid, limit, effort).run();
+                    assert!(found.exact);
+                    found.partitions.first().map(|partition| partition.cost)
+                };
+                let least = best(f64::INFINITY, all);
+                assert_eq!(best(f64::INFINITY, bounded), least, "{seed} {goal:?}");
+                if let Some(least) = least {
+                    feasible += 1;
+                    assert_eq!(best(least, bounded), Some(least), "{seed} {goal:?}");
+                }
+            }
+        }
+        assert!(feasible > 100, "only {feasible}");
+    }
+}

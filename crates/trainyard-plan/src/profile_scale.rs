@@ -1,0 +1,108 @@
+//! The same batch cut into another number of micro-batches.
+//!
+//! A layer's time is taken as `fixed + rows × rate`, and its activations as proportional to the
+//! rows; `rows` and every device's `fixed_us` say so. A profile without them cannot tell, and then
+//! only the number of micro-batches changes: each costs what it did, and the step trains more or
+//! fewer rows.
+
+use crate::{DeviceProfile, FixedTimes, LayerProfile, PlanError, Profile};
+
+/// The most micro-batches a step may have.
+const MOST: usize = 1 << 20;
+
+/// From the rows of a micro-batch to those of another.
+#[derive(Clone, Copy)]
+struct Ratio {
+    from: usize,
+    to: usize,
+}
+
+impl Ratio {
+    /// Rounded up.
+    fn bytes(self, bytes: u64) -> u64 {
+        let scaled = (u128::from(bytes) * self.to as u128).div_ceil(self.from as u128);
+        u64::try_from(scaled).unwrap_or(u64::MAX)
+    }
+
+    fn times(self, times: &[f64], fixed: &[f64]) -> Vec<f64> {
+        let factor = self.to as f64 / self.from as f64;
+        let scale = |(time, fixed): (&f64, &f64)| {
+            let fixed = fixed.min(*time);
+            fixed + (time - fixed) * factor
+        };
+        times.iter().zip(fixed).map(scale).collect()
+    }
+}
+
+impl Profile {
+    /// Whether it says how costs depend on the size of a micro-batch.
+    #[must_use]
+    pub fn can_rescale(&self) -> bool {
+        self.rows.is_some_and(|rows| rows > 0)
+            && self.devices.iter().all(|device| device.fixed_us.is_some())
+    }
+
+    /// The numbers of micro-batches into which the step's rows can be cut evenly, ascending; none
+    /// where the profile [does not say](Self::can_rescale) what they would cost.
+    #[must_use]
+    pub fn micro_batch_choices(&self) -> Vec<usize> {
+        let Some(rows) = self.rows.filter(|_| self.can_rescale()) else { return Vec::new() };
+        let Some(total) = rows.checked_mul(self.micro_batches) else { return Vec::new() };
+        (1..=total.min(MOST)).filter(|count| total % count == 0).collect()
+    }
+
+    /// The profile of the same step in `count` micro-batches. Where it
+    /// [can be rescaled](Self::can_rescale), the step's rows are spread over them and costs follow;
+    /// elsewhere a micro-batch costs what it did, and the step trains more or fewer rows.
+    ///
+    /// # Errors
+    /// [`PlanError::BadNumber`] for a count of 0, above 2²⁰, or by which the rows of the step
+    /// cannot be divided.
+    pub fn with_micro_batches(&self, count: usize) -> Result<Self, PlanError> {
+        let bad = |must: String| PlanError::BadNumber {
+            what: "micro_batches".into(),
+            value: count.to_string(),
+            must,
+        };
+        if count == 0 || count > MOST {
+            return Err(bad(format!("from 1 to {MOST}")));
+        }
+        let scaled = Self { micro_batches: count, ..self.clone() };
+        let Some(from) = self.rows.filter(|_| self.can_rescale()) else { return Ok(scaled) };
+        let total = from.checked_mul(self.micro_batches).filter(|total| total % count == 0);
+        let total = total.ok_or_else(|| {
+            let step = format!("{from} × {} rows of a step", self.micro_batches);
+            bad(format!("a divisor of the {step}"))
+        })?;
+        let ratio = Ratio { from, to: total / count };
+        let mut scaled = Self { rows: Some(ratio.to), ..scaled };
+        scaled.model.layers.iter_mut().for_each(|layer| scale_layer(layer, ratio));
+        scaled.devices.iter_mut().for_each(|device| scale_device(device, ratio));
+        Ok(scaled)
+    }
+}
+
+fn scale_layer(layer: &mut LayerProfile, ratio: Ratio) {
+    let sizes = [
+        &mut layer.input_bytes,
+        &mut layer.output_bytes,
+        &mut layer.saved_bytes,
+        &mut layer.work_bytes,
+        &mut layer.forward_flops,
+    ];
+    for size in sizes.into_iter().chain(&mut layer.weight_saved_bytes) {
+        *size = ratio.bytes(*size);
+    }
+}
+
+fn scale_device(device: &mut DeviceProfile, ratio: Ratio) {
+    let measured = [&mut device.saved_bytes, &mut device.work_bytes];
+    for size in measured.into_iter().flatten().flatten() {
+        *size = ratio.bytes(*size);
+    }
+    if let Some(FixedTimes { forward, input_grad, weight_grad }) = &device.fixed_us {
+        device.forward_us = ratio.times(&device.forward_us, forward);
+        device.input_grad_us = ratio.times(&device.input_grad_us, input_grad);
+        device.weight_grad_us = ratio.times(&device.weight_grad_us, weight_grad);
+    }
+}

@@ -1,0 +1,225 @@
+//! The planner against brute force: every partition, every order of every subset of the devices,
+//! every choice of recompute.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use trainyard_plan::costs::PipelineCosts;
+use trainyard_plan::memory::StageMemory;
+use trainyard_plan::planner::{Objective, PlanRequest, RecomputeChoice, plan, stated};
+use trainyard_plan::simulate::score;
+use trainyard_plan::{
+    DeviceProfile, LayerProfile, LinkProfile, ModelProfile, PlanError, Profile, Recompute,
+    Schedule, Stage,
+};
+
+/// Numbers that look random and are the same each time (splitmix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn time(&mut self, most: u64) -> f64 {
+        self.below(most * 16) as f64 / 16.0
+    }
+}
+
+/// A random model on random devices, some of them twins, some with little memory, over links that
+/// may be free, alike or each of its own.
+fn random(numbers: &mut Numbers, most_layers: u64, most_devices: u64) -> Profile {
+    let layers = 1 + numbers.below(most_layers);
+    let devices = 1 + numbers.below(most_devices);
+    let mut whole = 0;
+    let layer = |index| {
+        let layer = LayerProfile {
+            name: format!("layer{index}"),
+            param_bytes: numbers.below(100),
+            input_bytes: 1 + numbers.below(30),
+            output_bytes: 1 + numbers.below(30),
+            saved_bytes: numbers.below(150),
+            work_bytes: numbers.below(3) * numbers.below(60),
+            ..LayerProfile::default()
+        };
+        whole += layer.param_bytes * 4 + layer.saved_bytes;
+        layer
+    };
+    let layers: Vec<LayerProfile> = (0..layers).map(layer).collect();
+    let model = ModelProfile {
+        name: "random".into(),
+        optimizer_bytes_per_param_byte: 2,
+        fresh_bytes_per_param_byte: numbers.below(2),
+        layers,
+    };
+    let mut profile = Profile::new(model, 1 + numbers.below(6) as usize);
+    let caps = numbers.below(3);
+    for index in 0..devices {
+        let times = |numbers: &mut Numbers, most| {
+            profile.model.layers.iter().map(|_| numbers.time(most)).collect::<Vec<_>>()
+        };
+        let slowness = 2 + numbers.below(10);
+        let mut device = DeviceProfile {
+            memory_bytes: match caps {
+                0 => 1 << 30,
+                _ => whole * (caps + numbers.below(12)) / (devices + 2) / 2,
+            },
+            reserve_bytes: numbers.below(20),
+            forward_us: times(numbers, slowness),
+            input_grad_us: times(numbers, slowness),
+            weight_grad_us: times(numbers, slowness),
+            ..DeviceProfile::default()
+        };
+        if index > 0 && numbers.below(3) == 0 {
+            device = profile.devices[numbers.below(index) as usize].clone();
+        }
+        device.id = format!("d{index}");
+        profile.devices.push(device);
+    }
+    let links = numbers.below(3);
+    for from in 0..devices {
+        for to in (0..devices).filter(|to| *to != from && links > 0) {
+            let (latency_us, rate) = if links == 1 { (0.5, 10) } else { (numbers.time(2), 1 + numbers.below(40)) };
+            let (from, to) = (format!("d{from}"), format!("d{to}"));
+            profile.links.push(LinkProfile { from, to, latency_us, bytes_per_us: rate as f64 });
+        }
+    }
+    profile
+}
+
+/// Calls `visit` with the stages of every partition on every order of every subset of the devices,
+/// with every choice of recompute.
+fn every_partition(
+    profile: &Profile,
+    modes: &[Recompute],
+    stages: &mut Vec<(usize, usize, usize, Recompute)>,
+    visit: &mut impl FnMut(&[(usize, usize, usize, Recompute)]),
+) {
+    let first = stages.last().map_or(0, |stage| stage.2);
+    if first == profile.model.layers.len() {
+        return visit(stages);
+    }
+    for device in 0..profile.devices.len() {
+        if stages.iter().any(|stage| stage.0 == device) {
+            continue;
+        }
+        for end in first + 1..=profile.model.layers.len() {
+            for mode in modes {
+                stages.push((device, first, end, *mode));
+                every_partition(profile, modes, stages, visit);
+                stages.pop();
+            }
+        }
+    }
+}
+
+/// The stated objective by its definition; none where a stage does not fit.
+fn by_definition(
+    profile: &Profile,
+    objective: Objective,
+    schedule: &str,
+    stages: &[(usize, usize, usize, Recompute)],
+) -> Option<f64> {
+    let m = profile.micro_batches;
+    let (mut sum, mut longest, mut share) = (0.0, 0.0_f64, 0.0_f64);
+    for (index, &(device, first, end, mode)) in stages.iter().enumerate() {
+        let on = &profile.devices[device];
+        let total = |times: &[f64]| times[first..end].iter().sum::<f64>();
+        let again = if mode == Recompute::Full { total(&on.forward_us) } else { 0.0 };
+        let time =
+            total(&on.forward_us) + total(&on.input_grad_us) + total(&on.weight_grad_us) + again;
+        let held = match schedule {
+            "gpipe" => m,
+            "zb-h2" => m.min(2 * (stages.len() - 1 - index) + 1),
+            _ => m.min(stages.len() - index),
+        };
+        let need = StageMemory::of(profile, device, first..end).peak(mode, held).total();
+        if need > on.budget_bytes() {
+            return None;
+        }
+        share = share.max(need as f64 / on.budget_bytes().max(1) as f64);
+        sum += time;
+        longest = longest.max(time);
+        if let Some((next, ..)) = stages.get(index + 1) {
+            let layers = &profile.model.layers;
+            let there = profile.link(device, *next).transfer_us(layers[end - 1].output_bytes);
+            let back = profile.link(*next, device).transfer_us(layers[end].input_bytes);
+            sum += there + back;
+            longest = longest.max(there).max(back);
+        }
+    }
+    Some(match objective {
+        Objective::Time => sum + (m - 1) as f64 * longest,
+        Objective::Latency => sum,
+        Objective::Memory => share,
+    })
+}
+
+fn modes(choice: RecomputeChoice) -> &'static [Recompute] {
+    match choice {
+        RecomputeChoice::None => &[Recompute::None],
+        RecomputeChoice::Full => &[Recompute::Full],
+        RecomputeChoice::Auto => &[Recompute::None, Recompute::Full],
+    }
+}
+
+/// The number of instances of which some plan fits.
+fn stated_is_the_least(seeds: std::ops::Range<u64>, layers: u64, devices: u64) -> usize {
+    let mut feasible = 0;
+    for seed in seeds {
+        let mut numbers = Numbers(seed);
+        let profile = random(&mut numbers, layers, devices);
+        let choices = [RecomputeChoice::None, RecomputeChoice::Full, RecomputeChoice::Auto];
+        let recompute = choices[numbers.below(3) as usize];
+        let objectives = [Objective::Time, Objective::Time, Objective::Latency, Objective::Memory];
+        let objective = objectives[numbers.below(4) as usize];
+        let schedule = ["1f1b", "gpipe", "zb-h2"][numbers.below(3) as usize];
+        let mut least: Option<f64> = None;
+        every_partition(&profile, modes(recompute), &mut Vec::new(), &mut |stages| {
+            if let Some(cost) = by_definition(&profile, objective, schedule, stages) {
+                least = Some(least.map_or(cost, |least| least.min(cost)));
+            }
+        });
+        let request =
+            PlanRequest { schedule, recompute, objective, ..PlanRequest::new(&profile) };
+        let found = stated(&request).unwrap();
+        let context = || format!("seed {seed}, {schedule}, {recompute:?}, {objective:?}");
+        match (&found, least) {
+            (Some(found), Some(least)) => {
+                feasible += 1;
+                assert!(found.exact, "{}", context());
+                let close = (found.cost - least).abs() <= 1e-9 * least.abs();
+                assert!(close, "{}: found {}, but {least} is possible", context(), found.cost);
+                let index = |id: &str| profile.device_index(id).unwrap();
+                let stages = found.stages.iter();
+                let stages = stages.map(|s| (index(&s.device), s.layers.0, s.layers.1, s.recompute));
+                let stages: Vec<_> = stages.collect();
+                assert!(stages.iter().all(|stage| stage.1 < stage.2), "{}", context());
+                let cost = by_definition(&profile, objective, schedule, &stages).unwrap();
+                assert!((cost - least).abs() <= 1e-9 * least, "{}: says what is not so", context());
+            }
+            (None, None) => {}
+            _ => panic!("{}: found {found:?}, brute force {least:?}", context()),
+        }
+    }
+    feasible
+}
+
+#[test]
+fn the_search_finds_the_least_of_the_stated_objective() {
+    let feasible = stated_is_the_least(0..1500, 6, 3);
+    assert!(feasible > 700, "only {feasible} instances had a plan at all");
+}
+
+#[test]
+#[ignore = "minutes; cargo test --release -- --ignored"]
+fn the_search_finds_the_least_of_the_stated_objective_many_times() {
+    let feasible = stated_is_the_least(10_000..30_000, 8, 4);
+    println!("{feasible} of 20000 instances had a plan");
+}
