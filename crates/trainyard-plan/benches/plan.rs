@@ -14,7 +14,8 @@ struct Numbers(u64);
 impl Numbers {
     /// From 0 to 1.
     fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as f64 / (1_u64 << 31) as f64
     }
 }
@@ -97,7 +98,8 @@ fn search(c: &mut Criterion) {
 fn simulating(c: &mut Criterion) {
     let profile = Profile { micro_batches: 64, ..profile(64, 8, 40.0) };
     let planned = plan(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&profile) });
-    let Some(planned) = planned.ok().and_then(|planned| planned.candidates.into_iter().next()) else {
+    let Some(planned) = planned.ok().and_then(|planned| planned.candidates.into_iter().next())
+    else {
         return;
     };
     let plan: Plan = planned.plan;

@@ -85,7 +85,8 @@ fn random(numbers: &mut Numbers, most_layers: u64, most_devices: u64) -> Profile
     let links = numbers.below(3);
     for from in 0..devices {
         for to in (0..devices).filter(|to| *to != from && links > 0) {
-            let (latency_us, rate) = if links == 1 { (0.5, 10) } else { (numbers.time(2), 1 + numbers.below(40)) };
+            let (latency_us, rate) =
+                if links == 1 { (0.5, 10) } else { (numbers.time(2), 1 + numbers.below(40)) };
             let (from, to) = (format!("d{from}"), format!("d{to}"));
             profile.links.push(LinkProfile { from, to, latency_us, bytes_per_us: rate as f64 });
         }
@@ -186,8 +187,7 @@ fn stated_is_the_least(seeds: std::ops::Range<u64>, layers: u64, devices: u64) -
                 least = Some(least.map_or(cost, |least| least.min(cost)));
             }
         });
-        let request =
-            PlanRequest { schedule, recompute, objective, ..PlanRequest::new(&profile) };
+        let request = PlanRequest { schedule, recompute, objective, ..PlanRequest::new(&profile) };
         let found = stated(&request).unwrap();
         let context = || format!("seed {seed}, {schedule}, {recompute:?}, {objective:?}");
         match (&found, least) {
@@ -198,7 +198,8 @@ fn stated_is_the_least(seeds: std::ops::Range<u64>, layers: u64, devices: u64) -
                 assert!(close, "{}: found {}, but {least} is possible", context(), found.cost);
                 let index = |id: &str| profile.device_index(id).unwrap();
                 let stages = found.stages.iter();
-                let stages = stages.map(|s| (index(&s.device), s.layers.0, s.layers.1, s.recompute));
+                let stages =
+                    stages.map(|s| (index(&s.device), s.layers.0, s.layers.1, s.recompute));
                 let stages: Vec<_> = stages.collect();
                 assert!(stages.iter().all(|stage| stage.1 < stage.2), "{}", context());
                 let cost = by_definition(&profile, objective, schedule, &stages).unwrap();

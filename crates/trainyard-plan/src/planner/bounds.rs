@@ -53,7 +53,8 @@ impl Bounds {
             Goal::Need(_) => 0.0,
         };
         let weigh = |device| {
-            let group = |pair: &[usize]| (pair[0]..pair[1]).map(|layer| weight(device, layer)).sum();
+            let group =
+                |pair: &[usize]| (pair[0]..pair[1]).map(|layer| weight(device, layer)).sum();
             grid.windows(2).map(group).collect()
         };
         let weigh: Vec<Vec<f64>> = (0..devices).map(weigh).collect();

@@ -17,7 +17,8 @@ pub(super) fn along(space: &Space, seats: &[usize], starts: &[Vec<usize>]) -> Op
     let (alpha, beta) = space.goal.weights();
     let layers = space.layer_count();
     let mut nodes: Vec<(Label, usize)> = Vec::new();
-    let empty = Label { sum: 0.0, max: 0.0, parent: u32::MAX, device: 0, recompute: Recompute::None };
+    let empty =
+        Label { sum: 0.0, max: 0.0, parent: u32::MAX, device: 0, recompute: Recompute::None };
     // Suffixes by the layer they begin with.
     let mut suffixes = vec![(layers, vec![(empty, u32::MAX)])];
     for (after, (device, starts)) in seats.iter().zip(starts).rev().enumerate() {

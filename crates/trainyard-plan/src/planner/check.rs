@@ -47,10 +47,15 @@ fn check_locks(
     let layers = &profile.model.layers;
     for (index, (layer, device)) in locks.iter().enumerate() {
         let Some(name) = layers.get(*layer).map(|layer| &layer.name) else {
-            return Err(bad(format!("layer {layer} is locked, but there are only {}", layers.len())));
+            return Err(bad(format!(
+                "layer {layer} is locked, but there are only {}",
+                layers.len()
+            )));
         };
         let Some(id) = profile.devices.get(*device).map(|device| &device.id) else {
-            return Err(bad(format!("layer '{name}' is locked to device {device}, of which there is none")));
+            return Err(bad(format!(
+                "layer '{name}' is locked to device {device}, of which there is none"
+            )));
         };
         if excluded.contains(device) {
             return Err(bad(format!(

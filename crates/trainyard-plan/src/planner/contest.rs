@@ -195,7 +195,8 @@ impl Contest<'_> {
         let mut made: Vec<Draft> = Vec::new();
         let entries = self.outcome.entries.iter().map(|(draft, _)| draft);
         for draft in entries {
-            let same = |other: &Draft| (&other.ranks, &other.firsts) == (&draft.ranks, &draft.firsts);
+            let same =
+                |other: &Draft| (&other.ranks, &other.firsts) == (&draft.ranks, &draft.firsts);
             if made.len() < MADE && !made.iter().any(same) {
                 made.push(draft.clone());
             }
@@ -296,7 +297,11 @@ fn several(judge: &mut Judge, space: &Space, ranks: &[usize], kind: &Kind) -> Op
     let starts = |stage: usize| match stage {
         0 => vec![0],
         // Every stage before has a layer, and every later one.
-        _ => grid.iter().copied().filter(|at| (stage..layers - (last - stage)).contains(at)).collect(),
+        _ => grid
+            .iter()
+            .copied()
+            .filter(|at| (stage..layers - (last - stage)).contains(at))
+            .collect(),
     };
     let starts: Vec<Vec<usize>> = (0..owners.len()).map(starts).collect();
     let Partition { stages, .. } = along(&space, &seats, &starts)?;

@@ -109,13 +109,17 @@ impl<'a> Judge<'a> {
     }
 
     /// The schedule of a draft, and the rank of each stage.
-    pub(super) fn schedule(&mut self, draft: &Draft) -> Result<(Rc<Schedule>, Vec<usize>), PlanError> {
+    pub(super) fn schedule(
+        &mut self,
+        draft: &Draft,
+    ) -> Result<(Rc<Schedule>, Vec<usize>), PlanError> {
         let ranks = draft.ranks.len();
         let (name, chunks) = match &draft.kind {
             Kind::Named(name, chunks) => (*name, *chunks),
             Kind::Made(schedule) => return Ok((schedule.clone(), schedule.owners())),
         };
-        let same = |known: &&Known| (known.name, known.chunks, known.ranks) == (name, chunks, ranks);
+        let same =
+            |known: &&Known| (known.name, known.chunks, known.ranks) == (name, chunks, ranks);
         if let Some(known) = self.known.iter().find(same) {
             return Ok((known.schedule.clone(), known.owners.clone()));
         }

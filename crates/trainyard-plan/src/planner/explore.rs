@@ -126,10 +126,10 @@ pub(super) fn groups(space: &Space, count: usize) -> Vec<usize> {
     // Time and bytes count alike; each layer weighs a little, so that no group grows without end.
     let mut weights = vec![1.0 / layers as f64; layers];
     for device in 0..devices {
-        let of_device: [&dyn Fn(usize) -> f64; 2] = [
-            &|layer| space.layer_time(device, layer),
-            &|layer| space.layer_bytes(device, layer) as f64,
-        ];
+        let of_device: [&dyn Fn(usize) -> f64; 2] =
+            [&|layer| space.layer_time(device, layer), &|layer| {
+                space.layer_bytes(device, layer) as f64
+            }];
         for of_layer in of_device {
             let whole: f64 = (0..layers).map(of_layer).sum();
             if whole > 0.0 {
@@ -153,4 +153,3 @@ pub(super) fn groups(space: &Space, count: usize) -> Vec<usize> {
     grid.push(layers);
     grid
 }
-

@@ -94,12 +94,7 @@ pub(super) struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// A search for plans that cost no more than `limit`, with cuts on a grid of layers.
-    pub(super) fn new(
-        space: &'a Space<'a>,
-        grid: &'a [usize],
-        limit: f64,
-        effort: Effort,
-    ) -> Self {
+    pub(super) fn new(space: &'a Space<'a>, grid: &'a [usize], limit: f64, effort: Effort) -> Self {
         let devices = space.device_count();
         let heads = !space.links_are_alike();
         Self {

@@ -149,7 +149,8 @@ pub(crate) fn lower_bound_us(costs: &PipelineCosts, m: usize, split: bool) -> f6
     for (index, stage) in costs.stages.iter().enumerate() {
         let first = !std::mem::replace(&mut seen[stage.rank], true);
         if first {
-            let optimizer_us = if split || index == 0 { costs.ranks[stage.rank].optimizer_us } else { 0.0 };
+            let optimizer_us =
+                if split || index == 0 { costs.ranks[stage.rank].optimizer_us } else { 0.0 };
             let tail_us = if split { 0.0 } else { tail_us };
             bound_us = bound_us.max(head_us + work_us[stage.rank] + tail_us + optimizer_us);
         }

@@ -30,7 +30,10 @@ fn figures() {
                         _ => Schedule::placement("zb-v", ranks, 2),
                     };
                     let costs = unlike(&mut draw, &owners.unwrap(), m, memory);
-                    let options = Options { split_backward, effort: std::env::var("EFFORT").map_or(2000, |e| e.parse().unwrap()) };
+                    let options = Options {
+                        split_backward,
+                        effort: std::env::var("EFFORT").map_or(2000, |e| e.parse().unwrap()),
+                    };
                     let auto = auto::make(&costs, m, &options).unwrap().unwrap();
                     validate(&auto.schedule, costs.stages.len(), m).unwrap();
                     gap += auto.score.step_us / lower_bound_us(&costs, m, split_backward) - 1.0;
