@@ -53,6 +53,8 @@ fn program(name: &str) -> Command {
     let mut command = Command::new(program);
     // What a program prints must not depend on who runs the tests.
     command.env("NO_COLOR", "1").env_remove("RUST_LOG").stdin(Stdio::null());
+    // Nor on what was measured on this machine before.
+    command.env("TRAINYARD_CACHE", profile.join("test-cache"));
     command
 }
 

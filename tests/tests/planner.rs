@@ -1,0 +1,184 @@
+//! `trainyard plan --profile` and `trainyard measure`, `train`, `compare`: from measured costs to a
+//! run beside its prediction.
+#![allow(clippy::panic, reason = "a test that cannot go on fails at once and says why")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use trainyard_tests::{
+    assert_says, losses, read, root, run_fails, run_ok, set, temp_dir, train, trainyard, write,
+    write_run_file,
+};
+
+fn example() -> PathBuf {
+    root().join("assets/example-profile.json")
+}
+
+fn plan(profile: &Path) -> Command {
+    let mut command = trainyard();
+    command.arg("plan").arg("--profile").arg(profile);
+    command
+}
+
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn devices_of(plan: &Value) -> Vec<&str> {
+    let stages = plan["stages"].as_array().into_iter().flatten();
+    stages.filter_map(|stage| stage["device"].as_str()).collect()
+}
+
+#[test]
+fn a_profile_is_planned_and_the_plan_simulates_as_predicted() {
+    let dir = temp_dir();
+    let path = dir.path().join("plan.json");
+    let best = parsed(&run_ok(plan(&example()).arg("--json").arg("-o").arg(&path)));
+    assert_eq!((&best["format"], &best["version"]), (&json!("trainyard-plan"), &json!(1)));
+    assert_eq!(best, parsed(&read(&path)));
+    let mut simulate = trainyard();
+    simulate.arg("simulate").arg("--profile").arg(example());
+    let simulated = parsed(&run_ok(simulate.arg("--plan").arg(&path).arg("--json")));
+    assert_eq!(simulated["step_us"], best["predicted"]["step_us"]);
+    for device in simulated["devices"].as_array().into_iter().flatten() {
+        let peak = device["peak_bytes"].as_object().into_iter().flatten();
+        let peak: u64 = peak.filter_map(|(_, bytes)| bytes.as_u64()).sum();
+        assert!(device["budget_bytes"].as_u64().is_some_and(|budget| peak <= budget), "{device}");
+    }
+    // Every named schedule is at most as good.
+    for schedule in ["gpipe", "1f1b", "zb-h1", "interleaved", "zb-v"] {
+        let named = run_ok(plan(&example()).args(["--json", "--schedule", schedule]));
+        let named = parsed(&named)["predicted"]["step_us"].as_f64().unwrap_or(0.0);
+        let auto = best["predicted"]["step_us"].as_f64().unwrap_or(f64::MAX);
+        assert!(auto <= named * (1.0 + 1e-9), "{schedule}: {named}, auto {auto}");
+    }
+}
+
+#[test]
+fn wishes_are_kept() {
+    let locked = parsed(&run_ok(plan(&example()).args(["--json", "--lock", "block3=igpu"])));
+    let holds = |stage: &Value| {
+        let end = |index: usize| stage["layers"][index].as_u64().unwrap_or(0);
+        (end(0)..end(1)).contains(&4)
+    };
+    let stages = locked["stages"].as_array().cloned().unwrap_or_default();
+    let holder = stages.iter().find(|stage| holds(stage));
+    assert_eq!(holder.map(|stage| &stage["device"]), Some(&json!("igpu")), "{locked}");
+    let without = parsed(&run_ok(plan(&example()).args(["--json", "--exclude", "igpu"])));
+    assert!(!devices_of(&without).contains(&"igpu"), "{without}");
+    let top = parsed(&run_ok(plan(&example()).args(["--json", "--top", "3"])));
+    let plans = top["plans"].as_array().cloned().unwrap_or_default();
+    assert_eq!(plans.len(), 3, "{top}");
+    let step = |plan: &Value| plan["predicted"]["step_us"].as_f64().unwrap_or(0.0);
+    assert!(step(&plans[0]) <= step(&plans[1]) && step(&plans[1]) <= step(&plans[2]));
+    assert!(plans[0] != plans[1] && plans[1] != plans[2]);
+    for (wish, words) in [
+        (["--lock", "block3=nobody"], ["nobody", "dgpu"]),
+        (["--lock", "nothing=igpu"], ["nothing", "embed"]),
+        (["--exclude", "nobody"], ["nobody", "dgpu"]),
+        (["--micro-batches", "none"], ["none", "auto"]),
+    ] {
+        assert_says(&run_fails(plan(&example()).args(wish), 2), &words);
+    }
+    let mut neither = trainyard();
+    run_fails(neither.arg("plan"), 2);
+}
+
+#[test]
+fn a_person_is_told_why() {
+    let text = run_ok(&mut plan(&example()));
+    assert_says(
+        &text,
+        &["stage", "device", "layers", "weights", "budget", "bubble", "bound", "dgpu"],
+    );
+}
+
+#[test]
+fn nothing_fits_and_what_would() {
+    let dir = temp_dir();
+    let mut small = parsed(&read(&example()));
+    for device in 0..3 {
+        small["devices"][device]["memory_bytes"] = json!(900_u64 << 20);
+        small["devices"][device]["reserve_bytes"] = json!(0);
+    }
+    let path = dir.path().join("small.json");
+    write(&path, small.to_string());
+    let stderr = run_fails(&mut plan(&path), 3);
+    assert_says(&stderr, &["it does not fit", "dgpu", "more"]);
+}
+
+#[test]
+fn from_measured_costs_to_a_run_beside_its_prediction() {
+    let dir = temp_dir();
+    let file = write_run_file(dir.path());
+    let cache = dir.path().join("cache");
+    let with_cache = |command: &mut Command| run_ok(command.env("TRAINYARD_CACHE", &cache));
+    let profile = dir.path().join("profile.json");
+    let estimated = parsed(&with_cache(trainyard().arg("plan").arg(&file).arg("--json")));
+    assert_eq!(estimated["predicted"]["estimated"], true, "{estimated}");
+    let table = with_cache(trainyard().arg("measure").arg(&file));
+    assert_says(&table, &["left", "right", "embed", "head", "link left → right", "written to"]);
+    let first = parsed(&read(&profile));
+    assert_eq!(first["format"], "trainyard-profile");
+    // Measured once, then known.
+    with_cache(trainyard().arg("measure").arg(&file));
+    assert_eq!(parsed(&read(&profile)), first);
+    let measured = parsed(&with_cache(trainyard().arg("plan").arg(&file).arg("--json")));
+    assert!(measured["predicted"]["estimated"].is_null(), "{measured}");
+
+    let run = dir.path().join("run");
+    let mut command = trainyard();
+    command.arg("train").arg(&file).arg("--set").arg(format!("run.dir={}", run.display()));
+    with_cache(&mut command);
+    for name in ["profile.json", "plan.json", "predicted-trace.json", "trace.json"] {
+        assert!(run.join(name).is_file(), "{name} is not there");
+    }
+    let text = run_ok(trainyard().arg("compare").arg(&run));
+    assert_says(
+        &text,
+        &["predicted", "measured", "error", "step", "bubble", "left", "busy", "wait"],
+    );
+    assert_says(&text, &["peak memory", "activations", "largest deviations"]);
+    let comparison = parsed(&run_ok(trainyard().arg("compare").arg(&run).arg("--json")));
+    assert_eq!(comparison["deviations"].as_array().map(Vec::len), Some(5), "{comparison}");
+    for key in ["predicted", "measured"] {
+        assert!(comparison["step_us"][key].as_f64().is_some_and(|us| us > 0.0), "{comparison}");
+    }
+    let nothing = run_fails(trainyard().arg("compare").arg(dir.path()), 2);
+    assert_says(&nothing, &["not a run directory"]);
+}
+
+#[test]
+fn every_schedule_trains_to_the_same_losses() {
+    let dir = temp_dir();
+    let file = write_run_file(dir.path());
+    let expected = losses(&train(&file, "plain", &[]));
+    for schedule in ["gpipe", "interleaved", "zb-h1", "zb-h2", "zb-v", "auto"] {
+        let wish = format!("pipeline.schedule={schedule}");
+        let run = train(&file, schedule, &[&wish]);
+        assert_eq!(losses(&run), expected, "{schedule}");
+        let plan = parsed(&read(&run.join("plan.json")));
+        let split = plan.to_string().contains("\"0W0\"");
+        assert!(!split, "the engine runs whole backwards: {plan}");
+    }
+}
+
+#[test]
+fn a_plan_with_split_backwards_runs_and_says_how() {
+    let dir = temp_dir();
+    let file = write_run_file(dir.path());
+    let expected = losses(&train(&file, "plain", &[]));
+    let profile = dir.path().join("profile.json");
+    run_ok(trainyard().arg("measure").arg(&file));
+    let path = dir.path().join("split.json");
+    let mut split = plan(&profile);
+    run_ok(split.args(["--schedule", "zb-h1", "--json", "-o"]).arg(&path));
+    assert!(read(&path).contains("\"0W0\""), "zb-h1 splits");
+    let run = dir.path().join("split");
+    let mut command = trainyard();
+    command.arg("train").arg(&file).arg("--plan").arg(&path);
+    run_ok(set(&mut command, &[&format!("run.dir={}", run.display())]));
+    assert_eq!(losses(&run), expected);
+    assert_says(&read(&run.join("plan.json")), &["the engine runs both at once"]);
+}
