@@ -163,19 +163,23 @@ impl PipelineCosts {
             let gradient = self.stages[stage].memory.input;
             self.route(profile, (stage - 1, stage), bytes, gradient);
         }
+        let (skips, ties) = (profile.model.skips(), profile.model.ties());
+        if skips.is_empty() && ties.is_empty() {
+            return;
+        }
         let mut holders = vec![None; profile.model.layers.len()];
         for (index, stage) in stages.iter().enumerate() {
             holders[stage.layers.0..stage.layers.1].fill(Some(index));
         }
         let holder = |layer: usize| holders.get(layer).copied().flatten();
-        for (source, target) in profile.model.skips() {
+        for (source, target) in skips {
             let (Some(from), Some(to)) = (holder(source), holder(target)) else { continue };
             if from != to {
                 let bytes = profile.model.layers[source].output_bytes;
                 self.route(profile, (from, to), bytes, bytes);
             }
         }
-        for (follower, owner) in profile.model.ties() {
+        for (follower, owner) in ties {
             let bytes = [follower, owner].map(|layer| profile.model.layers[layer].param_bytes);
             let bytes = bytes[0].min(bytes[1]);
             let (Some(from), Some(to)) = (holder(follower), holder(owner)) else { continue };

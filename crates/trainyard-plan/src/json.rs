@@ -1,11 +1,12 @@
 //! Reads the JSON files of this crate so that every error names line and field.
 
+use serde::de::value::SeqAccessDeserializer;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 use serde::{Deserialize, Deserializer};
 
-use crate::PlanError;
+use crate::{OptimizerTime, PlanError};
 
 /// A step on the way to a value in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +66,11 @@ pub(crate) fn read<T: DeserializeOwned>(
         format: Option<String>,
         version: Option<u64>,
     }
-    let head: Head = parse(format, text)?;
+    let head: Head = match parse(format, text) {
+        Ok(head) => head,
+        // The whole type knows more closely where the text breaks off.
+        Err(error) => return Err(parse::<T>(format, text).err().unwrap_or(error)),
+    };
     let missing = |key: &'static str, wanted: String| {
         Problem::new([Step::Key(key)], format!("it is missing; {wanted}")).in_file(format, text)
     };
@@ -89,10 +94,10 @@ fn parse<T: DeserializeOwned>(format: &str, text: &str) -> Result<T, PlanError> 
         let position = format!(" at line {} column {}", error.line(), error.column());
         let reason = reason.strip_suffix(&position).unwrap_or(&reason).to_owned();
         let path = if path == "." { String::new() } else { path };
-        // The path ends at the object in which a field is missing.
-        let missing =
-            reason.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-        let field = match missing {
+        // The path ends at the object in which a field is missing or there twice.
+        let named = ["missing field `", "duplicate field `"];
+        let named = named.into_iter().find_map(|start| reason.strip_prefix(start));
+        let field = match named.and_then(|rest| rest.split('`').next()) {
             Some(key) if path.is_empty() => key.to_owned(),
             Some(key) => format!("{path}.{key}"),
             None => path,
@@ -165,9 +170,33 @@ fn time(value: f64) -> Result<f64, String> {
     }
 }
 
+/// Reads a number and checks it. The check is part of reading, not a step after it, so that the
+/// error has the line of the number and not that of whatever comes next.
+struct Checked(fn(f64) -> Result<f64, String>);
+
+impl Visitor<'_> for Checked {
+    type Value = f64;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<f64, E> {
+        (self.0)(value).map_err(E::custom)
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<f64, E> {
+        self.visit_f64(value as f64)
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<f64, E> {
+        self.visit_f64(value as f64)
+    }
+}
+
 /// A time, in µs.
 pub(crate) fn micros<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    time(f64::deserialize(deserializer)?).map_err(D::Error::custom)
+    deserializer.deserialize_f64(Checked(time))
 }
 
 /// Times, in µs.
@@ -181,10 +210,42 @@ pub(crate) fn many_micros<'de, D: Deserializer<'de>>(
 #[derive(Deserialize)]
 struct Micros(#[serde(deserialize_with = "micros")] f64);
 
+impl<'de> Deserialize<'de> for OptimizerTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneTimeOrMany)
+    }
+}
+
+struct OneTimeOrMany;
+
+impl<'de> Visitor<'de> for OneTimeOrMany {
+    type Value = OptimizerTime;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a time, or one for each layer")
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<OptimizerTime, E> {
+        Checked(time).visit_f64(value).map(OptimizerTime::Device)
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<OptimizerTime, E> {
+        self.visit_f64(value as f64)
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<OptimizerTime, E> {
+        self.visit_f64(value as f64)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<OptimizerTime, A::Error> {
+        many_micros(SeqAccessDeserializer::new(sequence)).map(OptimizerTime::Layers)
+    }
+}
+
 /// A time that is the sum of others, in µs.
 pub(crate) fn sum_of_micros<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    let value = f64::deserialize(deserializer)?;
-    if value >= 0.0 { Ok(value) } else { Err(D::Error::custom(format!("{value} is below 0"))) }
+    let check = |value| if value >= 0.0 { Ok(value) } else { Err(format!("{value} is below 0")) };
+    deserializer.deserialize_f64(Checked(check))
 }
 
 /// The lowest rate that may stand in a file: a byte a second, at which whatever fits into 64 bits
@@ -193,26 +254,36 @@ const LOWEST_RATE: f64 = 1e-6;
 
 /// A rate, in bytes a µs.
 pub(crate) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    let value = f64::deserialize(deserializer)?;
-    if value >= LOWEST_RATE && value.is_finite() {
-        Ok(value)
-    } else {
-        Err(D::Error::custom(format!("{value} is not a rate of {LOWEST_RATE} bytes a µs or more")))
-    }
+    deserializer.deserialize_f64(Checked(|value| {
+        if value >= LOWEST_RATE && value.is_finite() {
+            Ok(value)
+        } else {
+            Err(format!("{value} is not a rate of {LOWEST_RATE} bytes a µs or more"))
+        }
+    }))
 }
 
 /// One string, or a list of them.
 pub(crate) fn one_or_many<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "it must be a name or a list of names")]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
+    deserializer.deserialize_any(OneNameOrMany)
+}
+
+struct OneNameOrMany;
+
+impl<'de> Visitor<'de> for OneNameOrMany {
+    type Value = Vec<String>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a name or a list of names")
     }
-    Ok(match OneOrMany::deserialize(deserializer)? {
-        OneOrMany::One(name) => vec![name],
-        OneOrMany::Many(names) => names,
-    })
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Vec<String>, E> {
+        Ok(vec![name.to_owned()])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<Vec<String>, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(sequence))
+    }
 }

@@ -88,6 +88,9 @@ impl ModelProfile {
         &'a self,
         names: impl Fn(&'a LayerProfile) -> I,
     ) -> Vec<(usize, usize)> {
+        if self.layers.iter().all(|layer| names(layer).next().is_none()) {
+            return Vec::new();
+        }
         // Of several with one name, the first.
         let named = self.layers.iter().enumerate().rev();
         let index_of: BTreeMap<&str, usize> =

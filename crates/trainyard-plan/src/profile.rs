@@ -80,13 +80,13 @@ pub struct DeviceProfile {
 }
 
 /// The time of a device's optimizer step, µs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "it must be a time from 0 to 1e14 µs, or one for each layer")]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum OptimizerTime {
     /// However many layers it holds.
-    Device(#[serde(deserialize_with = "micros")] f64),
+    Device(f64),
     /// Layer by layer; a device's step takes the sum over its layers.
-    Layers(#[serde(deserialize_with = "many_micros")] Vec<f64>),
+    Layers(Vec<f64>),
 }
 
 impl Default for OptimizerTime {

@@ -223,24 +223,26 @@ fn report(
     let devices: Vec<_> = devices.collect();
     let idle: f64 = devices.iter().map(|device| device.idle_us.total_us()).sum();
     let all = devices.len() as f64 * outcome.step_us;
-    let links = costs.links.iter().enumerate().map(|(link, &(from, to))| {
-        let transfers = outcome.nodes.iter().filter_map(|node| node.transfer);
-        let transfers: Vec<u64> = transfers.filter(|t| t.link == link).map(|t| t.bytes).collect();
-        SimulatedLink {
-            from: id(from),
-            to: id(to),
-            busy_us: outcome.link_busy_us[link],
-            bytes: transfers.iter().copied().fold(0, u64::saturating_add),
-            transfers: transfers.len(),
-        }
-    });
+    let link = |(&(from, to), &busy_us): (&(usize, usize), &f64)| SimulatedLink {
+        from: id(from),
+        to: id(to),
+        busy_us,
+        bytes: 0,
+        transfers: 0,
+    };
+    let mut links: Vec<_> = costs.links.iter().zip(&outcome.link_busy_us).map(link).collect();
+    for transfer in outcome.nodes.iter().filter_map(|node| node.transfer) {
+        let link = &mut links[transfer.link];
+        link.bytes = link.bytes.saturating_add(transfer.bytes);
+        link.transfers += 1;
+    }
     Simulation {
         format: Simulation::FORMAT.to_owned(),
         version: Simulation::VERSION,
         schedule: schedule.name.clone(),
         step_us: outcome.step_us,
         bubble_fraction: if all > 0.0 { (idle / all).clamp(0.0, 1.0) } else { 0.0 },
-        links: links.collect(),
+        links,
         critical_path: critical::path(outcome, &devices, costs),
         devices,
     }

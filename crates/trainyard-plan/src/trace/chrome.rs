@@ -198,11 +198,12 @@ fn write_steps<W: Write>(slices: &[Slice<'_>], items: &mut Items<'_, W>) -> fmt:
 /// began (clocks of two machines) gets no arrow, for time must not run backwards in it.
 fn write_arrows<W: Write>(slices: &[Slice<'_>], items: &mut Items<'_, W>) -> fmt::Result {
     let key = |event: &TraceEvent, stage, kind| (event.step, stage, kind, event.action.micro_batch);
-    let mut receives: BTreeMap<_, &Slice<'_>> = BTreeMap::new();
+    let mut receives: BTreeMap<_, Vec<&Slice<'_>>> = BTreeMap::new();
     for slice in slices {
         let action = slice.event.action;
         if matches!(action.kind, ActionKind::RecvForward | ActionKind::RecvBackward) {
-            receives.entry(key(slice.event, action.stage, action.kind)).or_insert(slice);
+            let key = key(slice.event, action.stage, action.kind);
+            receives.entry(key).or_default().push(slice);
         }
     }
     let mut id = 0;
@@ -217,10 +218,15 @@ fn write_arrows<W: Write>(slices: &[Slice<'_>], items: &mut Items<'_, W>) -> fmt
             }
             _ => continue,
         };
-        let receive = to.and_then(|to| receives.remove(&key(send.event, to, kind)));
-        let Some(receive) = receive.filter(|r| r.event.end_ns >= send.event.start_ns) else {
+        // Skips make several of one name: then the one that took place at the same time.
+        let named = to.and_then(|to| receives.get_mut(&key(send.event, to, kind)));
+        let Some(named) = named.filter(|named| !named.is_empty()) else { continue };
+        let span = |slice: &Slice<'_>| (slice.event.start_ns, slice.event.end_ns);
+        let index = named.iter().position(|receive| span(receive) == span(send)).unwrap_or(0);
+        let receive = named.remove(index);
+        if receive.event.end_ns < send.event.start_ns {
             continue;
-        };
+        }
         id += 1;
         let (from, to) = (send.event.start_ns, send.event.start_ns.max(receive.event.start_ns));
         let ends = [("s", send, from, ""), ("f", receive, to, r#","bp":"e""#)];

@@ -175,6 +175,14 @@ fn a_skip_is_a_transfer_of_its_own() {
     assert_eq!(sends.count(), 6);
     // d0 holds the output for l2 from 10 to 54.
     assert_eq!(simulation.devices[0].peak_bytes.buffers, 40);
+    // In Perfetto, 2RECV_F0 by the skip from 10 to 54 is not what 1SEND_F0, at 20, leads to.
+    let chrome: serde_json::Value =
+        serde_json::from_str(&trainyard_plan::chrome::to_string(&trace)).unwrap();
+    let arrows = chrome["traceEvents"].as_array().unwrap().iter().filter(|e| e["ph"] == "f");
+    let mut ends: Vec<_> = arrows.map(|e| (e["pid"].as_u64(), e["ts"].as_f64())).collect();
+    ends.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    let at = |pid, ts| (Some(pid), Some(ts));
+    assert_eq!(ends, [at(1, 104.0), at(2, 10.0), at(2, 84.0), at(3, 20.0)]);
 }
 
 #[test]
