@@ -14,6 +14,16 @@ pub enum PlanError {
         /// What was read.
         text: String,
     },
+    /// A CSV file that is not a schedule.
+    #[error("line {line}, cell {cell}: {reason}")]
+    BadCsv {
+        /// The line, from 1.
+        line: usize,
+        /// The cell in the line, from 1.
+        cell: usize,
+        /// What is wrong there.
+        reason: String,
+    },
     /// A schedule name that is not in the registry.
     #[error("there is no schedule '{name}'; known schedules: {known}")]
     UnknownSchedule {

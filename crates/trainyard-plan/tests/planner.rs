@@ -218,7 +218,10 @@ proptest! {
     fn as_good_as_brute_force_and_never_over_budget(
         layers in prop::collection::vec((0_u64..20, 1_u64..50), 1..6),
         gpus in prop::collection::vec((1_u32..5, 100_u64..1500), 1..4),
-        schedule in prop::sample::select(Schedule::names().collect::<Vec<_>>()),
+        // What this planner makes has one stage a rank.
+        schedule in prop::sample::select(
+            Schedule::names().filter(|n| Schedule::default_chunks(n) == Ok(1)).collect::<Vec<_>>()
+        ),
         micro_batches in 1_usize..5,
         recompute in prop::sample::select(vec![RecomputeChoice::None, RecomputeChoice::Full, RecomputeChoice::Auto]),
     ) {

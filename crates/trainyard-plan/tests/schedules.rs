@@ -1,7 +1,8 @@
 //! Every named schedule is sound, holds what its formula says and takes as long as it says, over
 //! all ranks up to 16, micro-batches up to 64 and chunks up to 4.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::cast_possible_wrap, reason = "the counts are small")]
 
 mod common;
 
@@ -125,7 +126,7 @@ fn named_schedules_are_sound_and_keep_their_formulas() {
 
 #[test]
 fn the_formulas_hold_for_other_times() {
-    let all = 1..=4;
+    let all = 1..=3;
     let times: Vec<Times> = all
         .clone()
         .flat_map(|f| all.clone().map(move |i| (f, i)))

@@ -1,8 +1,16 @@
 //! `GPipe`: all forwards, then all backwards.
 //!
+//! Three ranks, three micro-batches (`B` one slot):
+//!
+//! ```text
+//! rank 0: 0F0 0F1 0F2                 0B0 0B1 0B2
+//! rank 1:     1F0 1F1 1F2         1B0 1B1 1B2
+//! rank 2:         2F0 2F1 2F2 2B0 2B1 2B2
+//! ```
+//!
 //! Every rank holds the activations of all `m` micro-batches at its turning point. With equal
 //! stages and free links a step takes `(m + p − 1)(F + B)`, so the bubble is `(p − 1)/(m + p − 1)`
-//! of the step.
+//! of the step. Source: Huang et al., `GPipe`, arXiv 1811.06965.
 
 use crate::Action;
 

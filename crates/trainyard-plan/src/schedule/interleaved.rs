@@ -5,7 +5,7 @@
 //! slot):
 //!
 //! ```text
-//! rank 0: 0F0 0F1 2F0 2F1 0F2 2B0 0F3 2B1 2F2 0B0 2F3 0B1 2B2 2B3 0B2 0B3
+//! rank 0: 0F0 0F1 2F0 2F1 0F2 2B0 0F3 2B1 2F2 0B0 2F3 0B1     2B2     2B3 0B2 0B3
 //! rank 1:     1F0 1F1 3F0 3B0 3F1 3B1 1F2 1B0 1F3 1B1 3F2 3B2 3F3 3B3 1B2 1B3
 //! ```
 //!
@@ -14,14 +14,19 @@
 //!
 //! - `(m + (p − 1)/v)(F + B)` for `m ≥ p`: the bubble is 1F1B's ÷ `v`;
 //! - `(p + (m − 1)/v)(F + B)` for `m < p`: one micro-batch's way through all stages, and one chunk
-//!   for each that follows it, which no order can beat.
+//!   for each that follows it.
+//!
+//! No order beats either: the last rank cannot begin before `p − 1` forwards, nor the last stage
+//! before `pv − 1`, and as many backwards follow their last.
 //!
 //! Rank `i` holds `min(m·v, 2(p − 1 − i) + (v − 1)·g + 1)` chunks' activations, where `g` is the
 //! largest group. Source: Narayanan et al., arXiv 2104.04473, §2.2.2, and Megatron-LM's
 //! `num_warmup_microbatches`. Both want `m mod p = 0` and groups of `p`. A remainder as a small
-//! group of its own would starve the pipeline twice in each round, so here it is spread over the
-//! others, as in `PyTorch`'s rounds: `⌊m/p⌋` groups (at least one), larger ones by one first. With
-//! `v = 1` there is nothing to interleave and it is plain 1F1B.
+//! group of its own would leave gaps at each change of chunk, so here it is spread over the others,
+//! as in `PyTorch`'s rounds: `⌊m/p⌋` groups (at least one) that differ by one at most, the
+//! larger first. The price is memory: `g = ⌈m/⌊m/p⌋⌉` instead of `p`, and up to `g − p` activations
+//! that wait on a link from the last rank to the first. With `v = 1` there is nothing to
+//! interleave and it is plain 1F1B.
 
 use super::one_f_one_b;
 use crate::Action;

@@ -3,6 +3,7 @@
 //! To add one: write a file with a function from (ranks, chunks, micro-batches) to the actions of
 //! every rank, and name it in `NAMED` of `registry`. Every property test then runs over it.
 
+mod csv;
 mod gpipe;
 mod interleaved;
 mod one_f_one_b;

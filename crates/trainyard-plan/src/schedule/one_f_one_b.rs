@@ -1,7 +1,17 @@
 //! 1F1B: a few forwards to fill the pipeline, then one forward and one backward in turn.
 //!
+//! Three ranks, four micro-batches (`B` one slot):
+//!
+//! ```text
+//! rank 0: 0F0 0F1 0F2         0B0 0F3 0B1     0B2     0B3
+//! rank 1:     1F0 1F1     1B0 1F2 1B1 1F3 1B2     1B3
+//! rank 2:         2F0 2B0 2F1 2B1 2F2 2B2 2F3 2B3
+//! ```
+//!
 //! It takes as long as `GPipe`, `(m + p − 1)(F + B)` with equal stages and free links, but rank `i`
 //! of `p` holds the activations of `min(m, p − i)` micro-batches at most.
+//! Source: Narayanan et al., `PipeDream`, arXiv 1806.03377; the flush at the end of the step:
+//! arXiv 2104.04473, §2.2.1.
 
 use crate::Action;
 

@@ -4,7 +4,8 @@
 //! Stage `s < p` lies on rank `s`, the others on rank `2p − 1 − s`. Two ranks, three micro-batches:
 //!
 //! ```text
-//! GRID
+//! rank 0: 0F0 0F1 0F2 3F0 3I0 3W0 3F1 3I1 3W1 0I0 0W0 3F2 3I2 3W2 0I1 0W1 0I2 0W2
+//! rank 1:     1F0 2F0 1F1 2F1 2I0 2W0 1F2 1I0 1W0 2F2 2I1 2W1 1I1 2I2 1I2 1W1 2W2 1W2
 //! ```
 //!
 //! For stages of `F = I = W`, free links and `m ≥ 2p − 1`, no rank idles between its first and its

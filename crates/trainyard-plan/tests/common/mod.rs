@@ -1,6 +1,7 @@
 //! What several tests of schedules share.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use trainyard_plan::{Action, ActionKind, Schedule};
 
