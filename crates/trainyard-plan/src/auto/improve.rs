@@ -12,7 +12,7 @@ use super::random::Random;
 use super::rows::{self, Done, Rows};
 
 /// How many moves back a walk compares with.
-const MEMORY: usize = 50;
+const MEMORY: usize = 15;
 
 /// What the sum of the ranks' ends weighs beside the time of the step: of two orders that take
 /// equally long, the one where it is less leaves more room.
