@@ -109,6 +109,7 @@ impl Yard {
                 must: format!("{}, as {} says", plan.micro_batches, path.display()),
             });
         }
+        plan.schedule = plan.schedule.compute_only();
         plan.merge_backward();
         plan.predicted(costs).map_err(unusable)
     }

@@ -22,6 +22,15 @@ impl Schedule {
         self.ranks.iter().flatten().any(|action| action.kind.is_transfer())
     }
 
+    /// The same with its transfers left out: they are implied.
+    #[must_use]
+    pub fn compute_only(&self) -> Self {
+        let computes = |row: &Vec<Action>| {
+            row.iter().copied().filter(|action| !action.kind.is_transfer()).collect()
+        };
+        Self { name: self.name.clone(), ranks: self.ranks.iter().map(computes).collect() }
+    }
+
     /// The same with its transfers spelled out: each is received right before it is used and sent
     /// right after it is there. Stages on one rank need none. A schedule that has transfers stays
     /// as it is.
