@@ -35,6 +35,10 @@ impl Worker {
             norms.extend(stage.squared_norms(on_host)?);
         }
         self.start.device.slow_down(begun);
+        // The optimizer step begins here: it goes on when everybody's norm is there.
+        let start_ns = ns_between(self.start.origin, begun);
+        let taken = Transfer { start_ns, end_ns: self.now(), bytes: 0 };
+        self.record(Lane::Compute, self.optimizer_action(), taken);
         let losses = self.losses.drain(..).flatten().map(read_loss).collect::<Result<_, _>>()?;
         Ok(Reply::Gradients { losses, norms })
     }
@@ -82,6 +86,11 @@ impl Worker {
                 let mut gradient = result.input_gradient;
                 if self.start.device.throttle() <= 1.0 {
                     self.send_back(position, action, gradient.take())?;
+                }
+                if !self.start.device.is_cpu() {
+                    // The fullest moment: all fresh gradients are there. A CPU device is counted
+                    // without being asked.
+                    self.sample_memory();
                 }
                 if let Some(gradients) = result.gradients {
                     self.stages[position].accumulate(gradients);
@@ -224,11 +233,7 @@ impl Worker {
 
     pub(super) fn apply(&mut self, update: Update) -> Result<Reply, EngineError> {
         let begun = Instant::now();
-        let action = Action::new(
-            self.stages.first().map_or(0, |stage| stage.index),
-            ActionKind::Optimizer,
-            0,
-        );
+        let action = self.optimizer_action();
         self.current = Some(action);
         for stage in &mut self.stages {
             stage.update(&self.start.optimizer, update)?;
@@ -240,6 +245,12 @@ impl Worker {
             memory: std::mem::take(&mut self.memory),
             usage: self.usage,
         })
+    }
+
+    /// The optimizer step as an action of the rank's first stage.
+    fn optimizer_action(&self) -> Action {
+        let stage = self.stages.first().map_or(0, |stage| stage.index);
+        Action::new(stage, ActionKind::Optimizer, 0)
     }
 
     /// What is random in a micro-batch of a step, wherever its layers run.

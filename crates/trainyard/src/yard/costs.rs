@@ -104,8 +104,8 @@ impl Yard {
         let link = |(from, to, cost): (String, String, measure::LinkCost)| LinkProfile {
             from,
             to,
-            latency_us: cost.latency_us,
-            bytes_per_us: cost.bytes_per_us,
+            latency_us: rounded(cost.latency_us),
+            bytes_per_us: rounded(cost.bytes_per_us).max(1e-3),
         };
         Ok(Profile {
             devices: measured,
@@ -207,12 +207,12 @@ fn measured_device(
     at_other: &[LayerCost],
     (rows, other): (f64, f64),
 ) -> DeviceProfile {
-    let times = |of: fn(&LayerCost) -> f64| costs.iter().map(of).collect::<Vec<_>>();
+    let times = |of: fn(&LayerCost) -> f64| costs.iter().map(of).map(rounded).collect::<Vec<_>>();
     let fixed = |of: fn(&LayerCost) -> f64| {
         let pairs = costs.iter().map(of).zip(at_other.iter().map(of));
         let of_layer = |(time, at_other): (f64, f64)| {
             let slope = (time - at_other) / (rows - other);
-            (time - slope * rows).clamp(0.0, time)
+            rounded((time - slope * rows).clamp(0.0, time))
         };
         pairs.map(of_layer).collect()
     };
@@ -231,6 +231,12 @@ fn measured_device(
         }),
         ..described(device)
     }
+}
+
+/// To a thousandth, far below what a clock can tell: such a number is written and read back as it
+/// is.
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }
 
 /// Who a device is, without costs.
