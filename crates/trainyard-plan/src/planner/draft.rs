@@ -35,8 +35,10 @@ impl Draft {
     /// A partition with one stage a rank.
     pub(super) fn of(space: &Space, partition: &Partition, kind: Kind) -> Self {
         let stages = || partition.stages.iter();
+        let mut devices: Vec<usize> = stages().map(|stage| stage.device).collect();
+        space.sort_twins(&mut devices);
         Self {
-            ranks: stages().map(|stage| space.index(stage.device)).collect(),
+            ranks: devices.into_iter().map(|device| space.index(device)).collect(),
             firsts: stages().map(|stage| stage.first).collect(),
             recompute: stages().map(|stage| stage.recompute).collect(),
             kind,

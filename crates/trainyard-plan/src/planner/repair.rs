@@ -127,7 +127,11 @@ fn bytes_missing(ask: &Ask, profile: &Profile, device: usize) -> Option<u64> {
     let need = glance(&space)?.cost as u64;
     // Enough for certain, and then less and less.
     let mut enough = need.saturating_sub(budget).max(1);
-    while !likely_fits(&with_more(profile, device, enough), ask) {
+    let helps = |bytes| {
+        let changed = with_more(profile, device, bytes);
+        likely_fits(&changed, ask) || small(&changed, ask)
+    };
+    while !helps(enough) {
         // Buffers are all that the search did not count; they are never so many.
         if enough > need.saturating_mul(8) {
             return None;
@@ -137,7 +141,7 @@ fn bytes_missing(ask: &Ask, profile: &Profile, device: usize) -> Option<u64> {
     let mut short = 0;
     while enough - short > enough / 128 + 1 {
         let middle = short + (enough - short) / 2;
-        if likely_fits(&with_more(profile, device, middle), ask) {
+        if helps(middle) {
             enough = middle;
         } else {
             short = middle;

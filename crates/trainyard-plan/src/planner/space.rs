@@ -212,6 +212,17 @@ impl<'a> Space<'a> {
         self.devices[device].twins & !used == 0
     }
 
+    /// Puts devices that are no different in their own order, as people expect them.
+    pub(super) fn sort_twins(&self, devices: &mut [usize]) {
+        for first in 0..devices.len() {
+            for later in first + 1..devices.len() {
+                if self.devices[devices[first]].twins & (1 << devices[later]) != 0 {
+                    devices.swap(first, later);
+                }
+            }
+        }
+    }
+
     fn link(&self, from: usize, to: usize) -> LinkCost {
         self.links[from * self.devices.len() + to]
     }
