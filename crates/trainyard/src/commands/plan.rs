@@ -232,7 +232,7 @@ fn layer_index(profile: &Profile, layer: &str) -> Result<usize, RunError> {
 /// # Errors
 /// When `out` cannot be written to.
 pub fn print(out: &mut impl Write, planned: &Planned) -> std::io::Result<()> {
-    writeln!(out, "{} candidates", planned.candidates.len())?;
+    write!(out, "{}", planner::text(&planner::explain(planned)))?;
     if planned.candidates.len() < 2 {
         return Ok(());
     }
