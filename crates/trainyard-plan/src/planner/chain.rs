@@ -5,15 +5,30 @@
 
 use super::front::{Front, Label};
 use super::search::{Partition, Placed};
-use super::space::Space;
+use super::space::{Cell, Space};
 use crate::Recompute;
 
 /// The labels a state keeps at most; more would hardly tell the difference.
 const WIDTH: usize = 6;
 
+/// Stages by device, micro-batches held, end and descending starts, as [`Space::row`] has them.
+pub(super) type Rows<'a> = dyn FnMut(usize, usize, usize, &[usize]) -> Vec<Cell> + 'a;
+
 /// The best partition with one stage for each of `seats`, devices in the order of the stages.
 /// `starts` has the layers with which each stage may begin, ascending; the first has 0 alone.
 pub(super) fn along(space: &Space, seats: &[usize], starts: &[Vec<usize>]) -> Option<Partition> {
+    along_rows(space, seats, starts, &mut |device, held, end, starts| {
+        space.row(device, held, end, starts, f64::INFINITY)
+    })
+}
+
+/// [`along`] with rows from elsewhere.
+pub(super) fn along_rows(
+    space: &Space,
+    seats: &[usize],
+    starts: &[Vec<usize>],
+    row: &mut Rows,
+) -> Option<Partition> {
     let (alpha, beta) = space.goal.weights();
     let layers = space.layer_count();
     let mut nodes: Vec<(Label, usize)> = Vec::new();
@@ -27,7 +42,7 @@ pub(super) fn along(space: &Space, seats: &[usize], starts: &[Vec<usize>]) -> Op
         for (end, labels) in &suffixes {
             let before = starts.partition_point(|start| start < end);
             let descending: Vec<usize> = starts[..before].iter().rev().copied().collect();
-            let row = space.row(*device, held, *end, &descending, f64::INFINITY);
+            let row = row(*device, held, *end, &descending);
             for (label, node) in labels {
                 let (cut_sum, cut_max) = if after == 0 {
                     (0.0, 0.0)

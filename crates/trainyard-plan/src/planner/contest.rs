@@ -9,13 +9,14 @@
 use std::rc::Rc;
 
 use super::draft::{Draft, Judge, Kind, Verdict};
-use super::explore::{Explored, explore};
+use super::explore::{Explored, WORK, explore};
 use super::refine::{is_made, keeps_locks, refine};
 use super::search::Partition;
 use super::several::several;
 use super::space::{Goal, InFlight, Space};
+use super::squeeze::squeeze;
 use super::{Ask, Objective};
-use crate::{PlanError, Profile, Recompute, Schedule, auto};
+use crate::{PlanError, Profile, Schedule, auto};
 
 /// Partitions that run under the first schedule.
 const PARTITIONS: usize = 80;
@@ -100,10 +101,15 @@ pub(super) fn contest(profile: &Profile, ask: &Ask) -> Outcome {
     for (pass, (goal, buffers, in_flight)) in passes.into_iter().enumerate() {
         (space.goal, space.buffers, space.in_flight) = (goal, buffers, in_flight);
         contest.judge.work = contest.judge.work.max(whole / 2);
-        contest.run(&space);
+        contest.run(&space, if pass == 0 { WORK } else { WORK / 10 });
         if contest.outcome.share_that_fits() > 0.2 || pass > 0 && contest.outcome.fits() {
             break;
         }
+    }
+    if !contest.outcome.fits() {
+        contest.judge.work = contest.judge.work.max(whole / 2);
+        contest.outcome.entries.extend(squeeze(&mut contest.judge));
+        contest.sort();
     }
     if ask.schedule == "auto" {
         contest.make();
@@ -120,11 +126,11 @@ struct Contest<'a> {
 }
 
 impl Contest<'_> {
-    fn run(&mut self, space: &Space) {
+    fn run(&mut self, space: &Space, effort: u64) {
         let whole = self.judge.work;
         let kinds = kinds(&self.judge.ask.schedule);
         let single: Vec<&Kind> = kinds.iter().filter(|kind| chunks(kind) == 1).collect();
-        let Explored { partitions, exact } = explore(space);
+        let Explored { partitions, exact } = explore(space, effort);
         // The first pass is the one for the stated objective.
         self.outcome.exact = self.outcome.entries.is_empty() && exact || self.outcome.exact;
         let first = single.first().copied().cloned().unwrap_or(Kind::Named("1f1b", 1));
@@ -186,7 +192,7 @@ impl Contest<'_> {
         let order = |partition: &Partition| -> Vec<usize> {
             partition.stages.iter().map(|stage| free.index(stage.device)).collect()
         };
-        let explored = explore(&free).partitions;
+        let explored = explore(&free, WORK / 10).partitions;
         let found = diverse(&explored, PARTITIONS).into_iter().map(order);
         let found = found.filter(|order| locked.iter().all(|device| order.contains(device)));
         let mut orders: Vec<Vec<usize>> = [locked.clone()].into_iter().chain(found).collect();

@@ -5,17 +5,20 @@
 //! grids before, with its cuts sharpened, is the answer, and it is not called exact.
 
 use super::chain::{along, near};
+use super::orders::by_orders;
 use super::search::{Effort, Found, Partition, Search};
 use super::space::Space;
 
 /// The stages that the exact search may look at: a good half of a second's worth.
-const WORK: u64 = 60_000_000;
+pub(super) const WORK: u64 = 60_000_000;
 /// The groups of layers on the grid of the first search.
 const COARSE: usize = 24;
 /// The labels that a round of the first search expands.
 const BEAM: usize = 200;
 /// Spaces of so few stages are searched without a limit, so that the simulator has a choice.
 const SMALL: u64 = 40_000;
+/// The partitions that are kept of a search that was given up.
+const LEFT: usize = 8;
 /// How much worse than the best a plan may be to be kept for the simulator.
 const SLACK: f64 = 1.03;
 
@@ -26,19 +29,20 @@ pub(super) struct Explored {
     pub(super) exact: bool,
 }
 
-/// Searches a space with the usual effort.
-pub(super) fn explore(space: &Space) -> Explored {
-    explore_with(space, WORK)
-}
-
-/// The beam search alone, with its cuts sharpened: nearly as good, and much faster.
+/// A beam search, with its cuts sharpened: nearly as good, and much faster. Where there are many
+/// devices or layers, orders of devices are tried as well.
 pub(super) fn glance(space: &Space) -> Option<Partition> {
     let layers = space.layer_count();
     let grid = groups(space, COARSE);
     let effort = Effort { width: BEAM, work: WORK / 10, slack: 1.0 };
     let found = Search::new(space, &grid, f64::INFINITY, effort).run();
-    let best = found.partitions.into_iter().next()?;
-    Some(sharpen(space, best, layers.div_ceil(COARSE).min(64)))
+    let mut best = found.partitions.into_iter().next();
+    if space.device_count() > 8 || layers > 16 * COARSE {
+        let by_orders = by_orders(space, &groups(space, COARSE * 2));
+        let better = by_orders.filter(|b| best.as_ref().is_none_or(|best| b.cost < best.cost));
+        best = better.or(best);
+    }
+    Some(sharpen(space, best?, layers.div_ceil(COARSE).min(64)))
 }
 
 /// The partition that costs least, as far as the search can tell.
@@ -49,7 +53,7 @@ pub(super) fn least(space: &Space) -> Option<(Partition, bool)> {
         let Found { partitions, exact } = Search::new(space, &grid, f64::INFINITY, effort).run();
         Explored { partitions, exact }
     } else {
-        explore(space)
+        explore(space, WORK)
     };
     Some((partitions.into_iter().next()?, exact))
 }
@@ -60,7 +64,7 @@ fn is_small(space: &Space) -> bool {
 }
 
 /// Searches a space, looking at no more than about `work` stages.
-pub(super) fn explore_with(space: &Space, work: u64) -> Explored {
+pub(super) fn explore(space: &Space, work: u64) -> Explored {
     let layers = space.layer_count();
     if is_small(space) {
         let grid: Vec<usize> = (0..=layers).collect();
@@ -69,35 +73,30 @@ pub(super) fn explore_with(space: &Space, work: u64) -> Explored {
         return Explored { partitions, exact: true };
     }
     let mut partitions: Vec<Partition> = glance(space).into_iter().collect();
+    let coarser = |count: &usize| Some(count / 4).filter(|count| *count >= COARSE);
+    let mut counts: Vec<usize> = std::iter::successors(Some(layers), coarser).collect();
+    counts.reverse();
     let mut exact = false;
-    for group in [4, 1] {
-        if group > 1 && layers / group < COARSE {
-            continue;
-        }
-        let grid = groups(space, layers / group);
-        let (limit, slack) = match (partitions.first(), group) {
-            (Some(best), 1) => (best.cost * SLACK, SLACK),
-            (Some(best), _) => (best.cost, 1.0),
-            (None, _) => (f64::INFINITY, SLACK),
-        };
+    for count in counts {
+        let grid = groups(space, count);
+        let last = count == layers;
+        let slack = if last { SLACK } else { 1.0 };
+        let limit = partitions.first().map_or(f64::INFINITY, |best| best.cost * slack);
         let effort = Effort { width: usize::MAX, work, slack };
         let found = Search::new(space, &grid, limit, effort).run();
-        exact = found.exact && group == 1;
         partitions.extend(found.partitions);
         partitions.sort_by(|a, b| a.cost.total_cmp(&b.cost));
+        exact = last && found.exact;
+        if !exact {
+            // On the way to the finest grid there only has to be one to beat.
+            partitions.truncate(if found.exact { 1 } else { LEFT });
+            let reach = layers.div_ceil(count).min(64);
+            partitions = partitions.into_iter().map(|best| sharpen(space, best, reach)).collect();
+            partitions.sort_by(|a, b| a.cost.total_cmp(&b.cost));
+        }
         if !found.exact {
             break;
         }
-        if group > 1 && !partitions.is_empty() {
-            let best = partitions.swap_remove(0);
-            partitions = vec![sharpen(space, best, group)];
-        }
-    }
-    if !exact {
-        let reach = (layers / COARSE).clamp(1, 64);
-        let sharper = partitions.into_iter().take(8).map(|p| sharpen(space, p, reach));
-        partitions = sharper.collect();
-        partitions.sort_by(|a, b| a.cost.total_cmp(&b.cost));
     }
     partitions.dedup_by(|a, b| a.stages == b.stages);
     Explored { partitions, exact }

@@ -40,11 +40,13 @@ mod explain;
 mod explore;
 mod front;
 mod micro_batches;
+mod orders;
 mod refine;
 mod repair;
 mod search;
 mod several;
 mod space;
+mod squeeze;
 
 use serde::{Deserialize, Serialize};
 

@@ -3,11 +3,11 @@
 //! Nothing is said to fit that was not planned again with the change and simulated.
 
 use super::check::no_plan_keeps_locks;
-use super::contest::{Outcome, contest, space};
-use super::draft::{Draft, Judge, Kind};
+use super::contest::{Outcome, contest, space, work};
+use super::draft::Judge;
 use super::explore::glance;
-use super::refine::{keeps_locks, refine};
 use super::space::Goal;
+use super::squeeze::squeeze;
 use super::{Ask, MicroBatches, PlanRequest, RecomputeChoice};
 use crate::memory::{DeviceNeed, human_bytes};
 use crate::{PlanError, Profile, Schedule};
@@ -16,8 +16,6 @@ use crate::{PlanError, Profile, Schedule};
 const MOST: usize = 3;
 /// How many other counts of micro-batches are tried.
 const NEAREST: usize = 24;
-/// Actions that may be simulated to tell whether a change helps.
-const WORK: u64 = 60_000;
 
 /// The error for a request of which `outcome` is the best that came out.
 pub(super) fn error(
@@ -105,49 +103,53 @@ fn without_locks(ask: &Ask, profile: &Profile) -> Option<String> {
     helps.then(|| "without its locks it would fit".to_owned())
 }
 
-/// The device that needs the fewest bytes more.
+/// The device that needs the fewest bytes more, and how many.
 fn more_memory(ask: &Ask, profile: &Profile) -> Option<String> {
     let usable = (0..profile.devices.len()).filter(|device| !ask.excluded.contains(device));
-    let needs = usable.filter_map(|device| Some((bytes_missing(ask, profile, device)?, device)));
-    let mut needs: Vec<(u64, usize)> = needs.collect();
-    needs.sort_unstable();
-    // The quick look that found them is not what plans, so it has the last word.
-    let (bytes, device) = needs
-        .into_iter()
-        .find(|(bytes, device)| contest(&with_more(profile, *device, *bytes), ask).fits())?;
-    let id = &profile.devices[device].id;
-    Some(format!("with {} ({bytes} bytes) more, '{id}' would make it fit", human_bytes(bytes)))
-}
-
-/// How many bytes a device needs more so that something fits, if that alone helps.
-fn bytes_missing(ask: &Ask, profile: &Profile, device: usize) -> Option<u64> {
-    let budget = profile.devices[device].budget_bytes();
-    let mut space = space(profile, ask, Goal::Need(0));
-    space.goal = Goal::Need(space.number(device)?);
-    let need = glance(&space)?.cost as u64;
-    // Enough for certain, and then less and less.
-    let mut enough = need.saturating_sub(budget).max(1);
-    let helps = |bytes| {
-        let changed = with_more(profile, device, bytes);
-        likely_fits(&changed, ask) || small(&changed, ask)
-    };
-    while !helps(enough) {
-        // Buffers are all that the search did not count; they are never so many.
-        if enough > need.saturating_mul(8) {
-            return None;
+    let mut at_least: Vec<(u64, usize)> = usable
+        .filter_map(|device| Some((missing_at_least(ask, profile, device)?, device)))
+        .collect();
+    at_least.sort_unstable();
+    let mut best: Option<(u64, usize)> = None;
+    for (least, device) in at_least {
+        if best.is_some_and(|(bytes, _)| bytes <= least) {
+            break;
         }
-        enough = enough.checked_mul(2)?;
+        let found = enough(ask, profile, device, least);
+        let found = found.filter(|bytes| best.is_none_or(|(best, _)| *bytes < best));
+        best = found.map(|bytes| (bytes, device)).or(best);
     }
+    let (mut bytes, device) = best?;
     let mut short = 0;
-    while enough - short > enough / 128 + 1 {
-        let middle = short + (enough - short) / 2;
-        if helps(middle) {
-            enough = middle;
+    while bytes - short > bytes / 128 + 1 {
+        let middle = short + (bytes - short) / 2;
+        if helps(ask, &with_more(profile, device, middle)) {
+            bytes = middle;
         } else {
             short = middle;
         }
     }
-    Some(enough)
+    let id = &profile.devices[device].id;
+    Some(format!("with {} ({bytes} bytes) more, '{id}' would make it fit", human_bytes(bytes)))
+}
+
+/// What a device lacks by what a search counts, which is no more than what it does lack.
+fn missing_at_least(ask: &Ask, profile: &Profile, device: usize) -> Option<u64> {
+    let mut space = space(profile, ask, Goal::Time(0.0));
+    space.goal = Goal::Need(space.number(device)?);
+    let need = glance(&space)?.cost as u64;
+    Some(need.saturating_sub(profile.devices[device].budget_bytes()).max(1))
+}
+
+/// So many bytes more than `least` that something fits.
+fn enough(ask: &Ask, profile: &Profile, device: usize, least: u64) -> Option<u64> {
+    let mut bytes = least;
+    // Buffers are all that the search did not count; they are never so many.
+    let most = profile.devices[device].budget_bytes().saturating_add(least).saturating_mul(4);
+    while !helps(ask, &with_more(profile, device, bytes)) {
+        bytes = bytes.checked_add(bytes / 2 + 1).filter(|bytes| *bytes < most)?;
+    }
+    Some(bytes)
 }
 
 fn with_more(profile: &Profile, device: usize, bytes: u64) -> Profile {
@@ -196,36 +198,19 @@ fn shortfall(ask: &Ask, profile: &Profile) -> String {
     )
 }
 
-/// Whether something fits.
+/// Whether something fits: planned again, and simulated.
 fn fits(profile: &Profile, ask: &Ask) -> bool {
-    likely_fits(profile, ask) && contest(profile, ask).fits() || small(profile, ask)
+    helps(ask, profile)
+        || Schedule::default_chunks(&ask.schedule).is_ok_and(|chunks| chunks > 1)
+            && contest(profile, ask).fits()
 }
 
-/// Where planning is quick it is the test.
-fn small(profile: &Profile, ask: &Ask) -> bool {
-    profile.model.layers.len() * profile.devices.len() <= 64 && contest(profile, ask).fits()
-}
-
-/// Whether the plan that takes the smallest share fits, or one near it: quick, and never wrong when
-/// it says yes.
-fn likely_fits(profile: &Profile, ask: &Ask) -> bool {
-    let kind = Schedule::names().find(|known| *known == ask.schedule).unwrap_or("1f1b");
-    if Schedule::default_chunks(kind) != Ok(1) {
-        return contest(profile, ask).fits();
-    }
-    let mut judge = Judge::new(profile, ask, WORK);
-    for buffers in [0, 1, 2] {
-        let mut space = space(profile, ask, Goal::Share);
-        space.buffers = buffers;
-        let Some(partition) = glance(&space) else { return false };
-        let draft = Draft::of(&space, &partition, Kind::Named(kind, 1));
-        let Ok(verdict) = judge.verdict(&draft) else { return false };
-        if !keeps_locks(&mut judge, &draft) {
-            return false;
-        }
-        if verdict.fits() || refine(&mut judge, &space, (draft, verdict), WORK / 2).1.fits() {
-            return true;
-        }
-    }
-    false
+/// The same without the exact search where that would take long. A plan that this finds is found by
+/// planning, too: a contest that ends with nothing ends with the same look.
+fn helps(ask: &Ask, profile: &Profile) -> bool {
+    let devices = profile.devices.len();
+    let mut judge = Judge::new(profile, ask, work(devices) / 2);
+    let quick = profile.model.layers.len() * devices <= 64;
+    squeeze(&mut judge).is_some_and(|(_, verdict)| verdict.fits())
+        || quick && contest(profile, ask).fits()
 }

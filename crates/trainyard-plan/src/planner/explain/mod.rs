@@ -110,7 +110,7 @@ pub struct IfLarger {
 }
 
 /// Devices for which more memory is planned in full.
-const LARGER: usize = 3;
+const LARGER: usize = 2;
 
 /// Explains the best of what was planned. It plans again with more memory, so it takes a few times
 /// as long as planning did.
