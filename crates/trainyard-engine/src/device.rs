@@ -62,7 +62,8 @@ impl Device {
     /// the device's own speed, to 1000; anything else is taken as the nearer of the two.
     #[must_use]
     pub fn with_throttle(self, factor: f64) -> Self {
-        Self { throttle: factor.max(1.0).min(1000.0), ..self }
+        let throttle = if factor.is_nan() { 1.0 } else { factor.clamp(1.0, 1000.0) };
+        Self { throttle, ..self }
     }
 
     /// How many times slower than itself the device was told to be; 1 is its own speed.

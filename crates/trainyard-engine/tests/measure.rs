@@ -173,7 +173,9 @@ fn a_throttled_device_is_measured_beside_one_that_is_not() {
     let mut devices = cpus(1);
     devices.push(Device::open("slow", &discover::cpu(), 16 << 20, 1).unwrap().with_throttle(3.0));
     let costs = measured(&wide(3), &devices);
-    costs.iter().for_each(|costs| check_times(&costs.layers));
+    for costs in &costs {
+        check_times(&costs.layers);
+    }
 }
 
 #[test]
@@ -243,7 +245,9 @@ fn links_between_cpu_devices_are_measured_both_ways() {
     let expected =
         [("d0", "d1"), ("d0", "d2"), ("d1", "d0"), ("d1", "d2"), ("d2", "d0"), ("d2", "d1")];
     assert_eq!(pairs, expected);
-    links.iter().for_each(|(_, _, link)| check_link(*link));
+    for (_, _, link) in links {
+        check_link(link);
+    }
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use burn::tensor::TensorData;
-use rayon::prelude::*;
-use trainyard_plan::{LayerProfile, ModelProfile, Recompute};
+use trainyard_plan::Recompute;
 
 use super::layers::{LayerCost, MeasureSettings};
 use super::median;
+use super::rest::{Rest, RestBytes};
 use crate::layer::mix;
 use crate::optimizer::Update;
 use crate::stage::Stage;
@@ -17,9 +17,6 @@ use crate::{Activation, Device, EngineError, MicroBatch, Model, Pass};
 const WARM_UP_AT_MOST: usize = 8;
 /// Two rounds in a row that differ by no more are those of a warm device.
 const WARM: f64 = 0.1;
-/// More than this empties any cache.
-const REST_AT_MOST_BYTES: u64 = 64 << 20;
-const CACHE_LINE_WORDS: usize = 8;
 
 /// A stage of one layer, with everything that goes in and comes back.
 pub(super) struct Bench<'a> {
@@ -34,8 +31,6 @@ pub(super) struct Bench<'a> {
     pass: Pass,
     updates: u64,
     rest: Rest,
-    /// Memory to touch instead of the rest; none where the host's caches do not matter.
-    other: Vec<u64>,
 }
 
 /// What a bench is told of the layer.
@@ -46,34 +41,7 @@ pub(super) struct Subject<'a> {
     /// What the layer before gives; for the first layer the sample's inputs.
     pub(super) input: Vec<TensorData>,
     pub(super) sample: &'a MicroBatch,
-    pub(super) rest: Rest,
-}
-
-/// Bytes that the rest of a device's share of the model touches before it is this layer's turn
-/// again.
-#[derive(Clone, Copy)]
-pub(super) struct Rest {
-    /// In forwards and backwards: weights, and what is kept.
-    pass_bytes: u64,
-    /// In the update: weights, gradients and optimizer state.
-    update_bytes: u64,
-}
-
-impl Rest {
-    /// Of a model that is spread over so many devices.
-    pub(super) fn of(profile: &ModelProfile, devices: usize) -> Self {
-        let sum = |of: fn(&LayerProfile) -> u64| {
-            profile.layers.iter().map(of).fold(0, u64::saturating_add)
-        };
-        let share = |bytes: u64| (bytes / devices.max(1) as u64).min(REST_AT_MOST_BYTES);
-        let params = sum(|layer| layer.param_bytes);
-        let saved = sum(|layer| layer.saved_bytes);
-        let times = profile.optimizer_bytes_per_param_byte.saturating_add(2);
-        Self {
-            pass_bytes: share(params.saturating_add(saved)),
-            update_bytes: share(params.saturating_mul(times)),
-        }
-    }
+    pub(super) rest_bytes: RestBytes,
 }
 
 /// Microseconds of one round.
@@ -92,8 +60,7 @@ impl<'a> Bench<'a> {
         settings: &'a MeasureSettings,
         subject: Subject<'_>,
     ) -> Result<Self, EngineError> {
-        let Subject { names, layer, input, sample, rest } = subject;
-        let most = if device.is_cpu() { rest.pass_bytes.max(rest.update_bytes) } else { 0 };
+        let Subject { names, layer, input, sample, rest_bytes } = subject;
         let plan = trainyard_plan::Stage {
             device: device.id().to_owned(),
             layers: (layer, layer + 1),
@@ -112,8 +79,7 @@ impl<'a> Bench<'a> {
             gradient: None,
             pass,
             updates: 0,
-            rest,
-            other: vec![0; words(most)],
+            rest: Rest::of(rest_bytes, device),
         })
     }
 
@@ -198,15 +164,8 @@ impl<'a> Bench<'a> {
         Ok(samples)
     }
 
-    /// Does to the processor's caches what the rest of a step does between two runs of the layer;
-    /// what is made for the layer after this is as fresh in them as in training.
-    fn touch_the_rest(&mut self, bytes: u64) {
-        let rest = words(bytes).min(self.other.len());
-        self.other[..rest].par_chunks_mut(CACHE_LINE_WORDS).for_each(|line| line[0] += 1);
-    }
-
     fn forward(&mut self) -> Result<(f64, Activation), EngineError> {
-        self.touch_the_rest(self.rest.pass_bytes);
+        self.rest.pass();
         let burn = self.device.burn();
         let input = Activation::from_data(self.input.clone(), burn)?;
         let targets = self.targets.clone().map(|data| Activation::from_data(data, burn));
@@ -219,7 +178,7 @@ impl<'a> Bench<'a> {
     }
 
     fn backward(&mut self) -> Result<f64, EngineError> {
-        self.touch_the_rest(self.rest.pass_bytes);
+        self.rest.pass();
         let gradient = self.upload_gradient()?;
         let begun = Instant::now();
         let result = self.stage.backward(self.model, 0, gradient, 1.0, &self.pass)?;
@@ -239,7 +198,7 @@ impl<'a> Bench<'a> {
     }
 
     fn norm(&mut self) -> Result<f64, EngineError> {
-        self.touch_the_rest(self.rest.update_bytes);
+        self.rest.update();
         let begun = Instant::now();
         self.stage.squared_norms(self.device.is_cpu())?;
         self.device.complete(begun)?;
@@ -248,7 +207,7 @@ impl<'a> Bench<'a> {
 
     /// The learning rate is 0, so that weights stay what they are.
     fn update(&mut self) -> Result<f64, EngineError> {
-        self.touch_the_rest(self.rest.update_bytes);
+        self.rest.update();
         self.updates += 1;
         let update = Update { step: self.updates, learning_rate: 0.0, gradient_scale: 1.0 };
         let begun = Instant::now();
@@ -313,11 +272,6 @@ impl<'a> Bench<'a> {
     fn input_bytes(&self) -> u64 {
         self.input.iter().map(|data| data.as_bytes().len() as u64).sum()
     }
-}
-
-/// Words that so many bytes fill.
-fn words(bytes: u64) -> usize {
-    usize::try_from(bytes / 8).unwrap_or(0)
 }
 
 fn micros(begun: Instant) -> f64 {

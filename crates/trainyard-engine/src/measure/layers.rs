@@ -6,9 +6,10 @@ use std::time::Duration;
 use burn::tensor::TensorData;
 use trainyard_plan::{LayerProfile, ModelProfile};
 
-use super::bench::{Bench, Rest, Subject};
+use super::bench::{Bench, Subject};
 use super::kinds::Kinds;
 use super::links::leave;
+use super::rest::RestBytes;
 use crate::fault::{WORKER_THREAD_PREFIX, guarded};
 use crate::{AdamW, Device, EngineError, MicroBatch, Model};
 
@@ -109,7 +110,7 @@ pub fn layers(
         of: kinds.firsts.len() * devices.len(),
         kinds,
         names,
-        rest: Rest::of(&profile, devices.len()),
+        rest_bytes: RestBytes::of(&profile, devices.len()),
         progress,
         measured: AtomicUsize::new(0),
         busy: AtomicUsize::new(devices.len()),
@@ -174,7 +175,7 @@ struct Survey<'a> {
     settings: &'a MeasureSettings,
     kinds: Kinds,
     names: Vec<String>,
-    rest: Rest,
+    rest_bytes: RestBytes,
     progress: &'a (dyn Fn(usize, usize) + Sync),
     of: usize,
     measured: AtomicUsize,
@@ -235,8 +236,8 @@ impl Survey<'_> {
         let mut costs = Vec::with_capacity(inputs.len());
         for (kind, &layer) in self.kinds.firsts.iter().enumerate() {
             let input = std::mem::take(&mut inputs[kind]);
-            let Self { model, settings, sample, names, rest, .. } = self;
-            let subject = Subject { names, layer, input, sample, rest: *rest };
+            let Self { model, settings, sample, names, rest_bytes, .. } = self;
+            let subject = Subject { names, layer, input, sample, rest_bytes: *rest_bytes };
             let measure = || Bench::make(*model, device, settings, subject)?.run(go_on);
             let (cost, output) = guarded(measure).map_err(|error| match error {
                 EngineError::NeighbourStopped => error,

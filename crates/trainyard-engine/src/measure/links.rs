@@ -81,9 +81,7 @@ pub fn link(from: &Device, to: &Device) -> Result<LinkCost, EngineError> {
         let received = receiver.map_err(EngineError::driver).and_then(joined);
         match (sent, received) {
             (Ok(()), Ok(times)) => Ok(times),
-            (Err(error), Ok(_)) | (Err(error), Err(EngineError::NeighbourStopped)) => {
-                Err(blame(from, error))
-            }
+            (Err(error), Ok(_) | Err(EngineError::NeighbourStopped)) => Err(blame(from, error)),
             (_, Err(error)) => Err(blame(to, error)),
         }
     });

@@ -8,6 +8,7 @@ mod fit;
 mod kinds;
 mod layers;
 mod links;
+mod rest;
 mod speed;
 
 pub use layers::{DeviceCosts, LayerCost, MeasureSettings, layers};

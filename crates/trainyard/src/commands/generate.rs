@@ -68,7 +68,7 @@ pub fn run(command: &Generate) -> Result<(), RunError> {
         });
     }
     let prompt = encode(&state, &command.prompt)?;
-    let mut yard = Yard::for_inference(config, vocabulary.len())?;
+    let yard = Yard::for_inference(config, vocabulary.len())?;
     let as_trained = command.sets.sets.is_empty() && directory.plan().is_file();
     let costs = yard.costs()?;
     let plan = if as_trained { run_plan(&directory)? } else { yard.plan(&costs)? };
