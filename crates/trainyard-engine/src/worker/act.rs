@@ -7,7 +7,7 @@ use trainyard_plan::{Action, ActionKind, Lane, MemorySample, TraceEvent};
 
 use super::evaluate::read_loss;
 use super::{Reply, Worker};
-use crate::link::{Transfer, ns_between};
+use crate::link::{Transfer, elapsed_ns, ns_between};
 use crate::optimizer::Update;
 use crate::{Activation, EngineError, MicroBatch, Pass};
 
@@ -153,10 +153,13 @@ impl Worker {
         let inlet = inlet
             .as_mut()
             .ok_or_else(|| EngineError::driver("there is no link to receive from"))?;
+        let asked_ns = elapsed_ns(self.start.origin);
         let (activation, sent) = inlet.receive(action.micro_batch)?;
         if let Some(sent) = sent {
-            // Drawn from the moment it was on its way; waiting for it is not a transfer.
-            let moved = Transfer { start_ns: sent.end_ns, end_ns: self.now(), bytes: sent.bytes };
+            // What lay here until somebody asked for it was not on its way, and waiting for what
+            // had not been sent is no transfer.
+            let start_ns = sent.start_ns.max(asked_ns);
+            let moved = Transfer { start_ns, end_ns: self.now(), bytes: sent.bytes };
             self.record(Lane::TransferIn, action, moved);
         }
         Ok(activation)

@@ -1,6 +1,6 @@
 //! Why a plan is as it is: what it is compared with, what limits it, and what would help.
 //!
-//! The *ideal speed-up* is how many times as fast a step could be as on the fastest device alone,
+//! The *ideal speed-up*, the bound of a pipeline that fills and drains, is how many times as fast a step could be as on the fastest device alone,
 //! if layers could be cut anywhere and transfers were free. With the speeds s = 1 ÷ (time of the
 //! whole model for one micro-batch), k devices cut into stages that take equally long have
 //! τ = 1 ÷ Σs a stage and (m + k − 1) τ a step, against m ÷ max s alone, so it is
@@ -37,6 +37,8 @@ pub struct Explanation {
     pub step_us: f64,
     /// Idle ÷ (ranks × step time).
     pub bubble_fraction: f64,
+    /// Whether the times are estimates, not measured layer by layer.
+    pub estimated: bool,
     /// Whether the search for the stated objective left nothing out.
     pub exact: bool,
     /// A row a stage.
@@ -47,8 +49,11 @@ pub struct Explanation {
     pub single: Option<SingleDevice>,
     /// How many times as fast the plan is.
     pub speed_up: Option<f64>,
-    /// How many times as fast as the fastest device alone, whether or not that fits, it could be.
+    /// The bound p·m ÷ (m + p − 1) for these devices: how many times as fast as the fastest of
+    /// them alone, whether or not that fits, a pipeline that fills and drains could be.
     pub ideal_speed_up: f64,
+    /// The same without any bubble: Σs ÷ max s.
+    pub full_speed_up: f64,
     /// What keeps it from being faster, in words.
     pub limits: Vec<String>,
     /// What more memory would bring, the most first.
@@ -64,6 +69,8 @@ pub struct ExplainedStage {
     pub device: String,
     /// Half-open pair of layer indices.
     pub layers: (usize, usize),
+    /// Names of the first and the last of them.
+    pub names: (String, String),
     /// Whether it recomputes.
     pub recompute: Recompute,
     /// Forward and backward of a micro-batch, µs.
@@ -123,11 +130,15 @@ pub fn explain(planned: &Planned) -> Explanation {
     let costs = PipelineCosts::of(profile, &plan.stages, &plan.schedule.owners());
     let costs = costs.unwrap_or_default();
     let step = simulation.step_us.max(f64::MIN_POSITIVE);
+    let name = |layer: usize| {
+        profile.model.layers.get(layer).map_or_else(String::new, |layer| layer.name.clone())
+    };
     let stages = plan.stages.iter().zip(&costs.stages).map(|(stage, costs)| {
         let time_us = costs.forward_us + costs.backward_us();
         ExplainedStage {
             device: stage.device.clone(),
             layers: stage.layers,
+            names: (name(stage.layers.0), name(stage.layers.1.saturating_sub(1))),
             recompute: stage.recompute,
             time_us,
             share_of_step: time_us * plan.micro_batches as f64 / step,
@@ -140,17 +151,20 @@ pub fn explain(planned: &Planned) -> Explanation {
         busy_share: device.busy_us / step,
     });
     let single = single(profile, ask);
+    let (ideal_speed_up, full_speed_up) = ideal_speed_ups(profile, ask);
     Explanation {
         schedule: plan.schedule.name.clone(),
         micro_batches: plan.micro_batches,
         step_us: simulation.step_us,
         bubble_fraction: simulation.bubble_fraction,
+        estimated: profile.estimated,
         exact: *exact,
         stages: stages.collect(),
         devices: devices.collect(),
         speed_up: single.as_ref().map(|single| single.step_us / step),
         single,
-        ideal_speed_up: ideal_speed_up(profile, ask),
+        ideal_speed_up,
+        full_speed_up,
         limits: limits::limits(plan, simulation, &costs),
         if_larger: if_larger(profile, ask, simulation.step_us),
         notes: plan.notes.clone(),
@@ -164,12 +178,14 @@ impl Explanation {
             micro_batches: 0,
             step_us: 0.0,
             bubble_fraction: 0.0,
+            estimated: false,
             exact: false,
             stages: Vec::new(),
             devices: Vec::new(),
             single: None,
             speed_up: None,
             ideal_speed_up: 1.0,
+            full_speed_up: 1.0,
             limits: Vec::new(),
             if_larger: Vec::new(),
             notes: Vec::new(),
@@ -204,7 +220,8 @@ fn single(profile: &Profile, ask: &Ask) -> Option<SingleDevice> {
     best
 }
 
-fn ideal_speed_up(profile: &Profile, ask: &Ask) -> f64 {
+/// The bound with filling and draining, and the one without.
+fn ideal_speed_ups(profile: &Profile, ask: &Ask) -> (f64, f64) {
     let usable = profile.devices.iter().enumerate().filter(|(d, _)| !ask.excluded.contains(d));
     let speed = |device: &crate::DeviceProfile| {
         let times = [&device.forward_us, &device.input_grad_us, &device.weight_grad_us];
@@ -219,7 +236,7 @@ fn ideal_speed_up(profile: &Profile, ask: &Ask) -> f64 {
         sum += speed;
         best = f64::max(best, m * sum / ((m + more as f64) * fastest));
     }
-    best
+    (best, sum / fastest)
 }
 
 /// Plans with more memory on one device: a quarter more, and as much as it could use.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Explanation, IfLarger};
+use super::{ExplainedStage, Explanation, IfLarger};
 use crate::Recompute;
 use crate::memory::human_bytes;
 
@@ -34,11 +34,15 @@ pub fn text(explanation: &Explanation) -> String {
         }
         _ => text.push_str("the model fits on no single device\n"),
     }
-    let ideal = explanation.ideal_speed_up;
+    let (bound, full) = (explanation.ideal_speed_up, explanation.full_speed_up);
     let _ = writeln!(
         text,
-        "ideal for these devices: {ideal:.2} times as fast as the fastest of them alone"
+        "bound for these devices, p·m ÷ (m + p − 1): {bound:.2} times the fastest of them alone; \
+         without any bubble {full:.2} times"
     );
+    if explanation.estimated {
+        text.push_str("times are estimates; `trainyard measure` makes them measured\n");
+    }
     if !explanation.exact {
         text.push_str(
             "the model is too large for an exact search; layers were joined into groups\n",
@@ -61,13 +65,22 @@ fn stage_rows(explanation: &Explanation) -> Vec<Vec<String>> {
         rows.push(vec![
             index.to_string(),
             stage.device.clone(),
-            format!("{}–{}", stage.layers.0, stage.layers.1.saturating_sub(1)),
+            layers(stage),
             recompute.to_owned(),
             time(stage.time_us),
             format!("{:.0} %", stage.share_of_step * 100.0),
         ]);
     }
     rows
+}
+
+/// A stage's layers by name and number.
+fn layers(stage: &ExplainedStage) -> String {
+    let (first, end) = stage.layers;
+    match end - first {
+        1 => format!("{} ({first})", stage.names.0),
+        _ => format!("{} … {} ({first}–{})", stage.names.0, stage.names.1, end.saturating_sub(1)),
+    }
 }
 
 fn device_rows(explanation: &Explanation) -> Vec<Vec<String>> {
