@@ -77,7 +77,7 @@ fn stage_rows(explanation: &Explanation) -> Vec<Vec<String>> {
 /// A stage's layers by name and number.
 fn layers(stage: &ExplainedStage) -> String {
     let (first, end) = stage.layers;
-    match end - first {
+    match end.saturating_sub(first) {
         1 => format!("{} ({first})", stage.names.0),
         _ => format!("{} … {} ({first}–{})", stage.names.0, stage.names.1, end.saturating_sub(1)),
     }
