@@ -5,7 +5,7 @@
 //! to wait for it. What a rank will hold is counted from that moment too, so that a forward starts
 //! only where its output finds room.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use super::room::Room;
@@ -35,8 +35,7 @@ struct RankState {
     free_us: f64,
     /// Whether its last turn was a forward.
     forward_last: bool,
-    /// The turn it is doing, and its micro-batch.
-    doing: Option<(Turn, usize)>,
+    doing: Option<Turn>,
     /// It would go on if somebody else gave memory free.
     blocked: bool,
 }
@@ -85,8 +84,7 @@ impl<'a> List<'a> {
             let cells = |stage| std::iter::repeat_n(input(stage), micro_batches);
             costs.stages.iter().flat_map(cells).collect()
         };
-        let idle =
-            RankState { free_us: 0.0, forward_last: false, doing: None, blocked: false };
+        let idle = RankState { free_us: 0.0, forward_last: false, doing: None, blocked: false };
         let mut stages_of = vec![Vec::new(); costs.ranks.len()];
         for (index, stage) in costs.stages.iter().enumerate() {
             stages_of[stage.rank].push(index);
@@ -111,7 +109,7 @@ impl<'a> List<'a> {
         if self.ranks[rank].free_us > now {
             return;
         }
-        if let Some((turn, _)) = self.ranks[rank].doing.take() {
+        if let Some(turn) = self.ranks[rank].doing.take() {
             self.room.end(rank, turn);
             for other in 0..self.ranks.len() {
                 if std::mem::take(&mut self.ranks[other].blocked) {
@@ -123,10 +121,10 @@ impl<'a> List<'a> {
         self.ranks[rank].blocked = false;
         if let Some(turn) = self.choose(rank, now) {
             self.start(rank, turn, now);
-        } else if let Some(at_us) = self.room.next_arrival_us(rank) {
-            if self.ranks[rank].blocked {
-                self.wakes.push(Reverse((at_us.to_bits(), rank)));
-            }
+        } else if self.ranks[rank].blocked {
+            // Its own sends hold memory too.
+            let arrival = self.room.next_arrival_us(rank);
+            self.wakes.extend(arrival.map(|at_us| Reverse((at_us.to_bits(), rank))));
         }
     }
 
@@ -199,9 +197,10 @@ impl<'a> List<'a> {
                 from_us: input.arrives_us,
             };
             let better = best.is_none_or(|best| {
-                let key = |choice: Choice| choice.from_us.max(now);
-                key(choice) < key(best)
-                    || key(choice) == key(best) && self.prefers(stage, best.turn.stage)
+                match choice.from_us.max(now).total_cmp(&best.from_us.max(now)) {
+                    Ordering::Equal => self.prefers(stage, best.turn.stage),
+                    order => order.is_lt(),
+                }
             });
             if better && self.has_room(rank, stage, input.bytes) {
                 best = Some(choice);
@@ -265,7 +264,7 @@ impl<'a> List<'a> {
         self.ranks[rank] = RankState {
             free_us: end_us,
             forward_last: kind == ActionKind::Forward,
-            doing: Some((turn, micro_batch)),
+            doing: Some(turn),
             blocked: false,
         };
         self.wakes.push(Reverse((end_us.to_bits(), rank)));
@@ -296,8 +295,6 @@ impl<'a> List<'a> {
             input.missing = input.missing.saturating_sub(1);
             input.arrives_us = input.arrives_us.max(arrives_us);
             self.wakes.push(Reverse((arrives_us.to_bits(), to)));
-            // It may decide to wait, or may have waited for something else.
-            self.wakes.push(Reverse((end_us.to_bits(), to)));
         }
     }
 

@@ -1,9 +1,18 @@
 //! `auto`: a schedule made for given stage times, links and memory.
+//!
+//! Named schedules are made for equal stages. Where stages are unlike, the best number of forwards
+//! ahead and the best places of weight gradients differ from rank to rank. [`make`] starts from the
+//! named schedules and from list schedules (`list`) under rules that `tune` searches, and improves
+//! the best of them by small moves (`improve`). `timing` says how long an order takes, and
+//! [`score`] has the last word.
 
+mod bound;
 mod improve;
 mod judge;
 mod list;
+mod moves;
 mod named;
+mod random;
 mod room;
 mod rows;
 mod rules;
@@ -13,20 +22,26 @@ mod tune;
 use crate::costs::{PipelineCosts, StageCosts};
 use crate::simulate::{Score, score};
 use crate::{ActionKind, PlanError, Schedule};
+pub use bound::lower_bound_us;
 use judge::Judge;
+
+/// The most forwards of a schedule, as for named ones.
+const MAX_FORWARDS: usize = 1 << 20;
 
 /// How a schedule is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Whether it may split backwards into I and W.
+    /// Whether it may split backwards into I and W; else it has full backwards alone.
     pub split_backward: bool,
-    /// How many orders the search may try.
+    /// How many orders the search may try. Of 8 ranks × 64 micro-batches on it counts for less, in
+    /// proportion, as each try takes longer.
     pub effort: usize,
 }
 
 impl Default for Options {
+    /// Split backwards, and tens of milliseconds at most for 8 ranks × 64 micro-batches.
     fn default() -> Self {
-        Self { split_backward: true, effort: 2000 }
+        Self { split_backward: true, effort: 4000 }
     }
 }
 
@@ -41,35 +56,53 @@ pub struct Auto {
     pub best_named: Option<(String, Score)>,
 }
 
-/// Makes a schedule.
+/// Makes a schedule for the given stage times, links and budgets: the best of the named ones that
+/// go with the placement, of list schedules under many rules, and of what a local search makes of
+/// these. It is sound, every stage goes through its micro-batches in ascending order, and the same
+/// input gives the same schedule. `None` if nothing fits the budgets.
 ///
 /// # Errors
-/// x
+/// [`PlanError::BadNumber`] for no stages, no micro-batches, or more than 2²⁰ of stages ×
+/// micro-batches.
 pub fn make(
     costs: &PipelineCosts,
     micro_batches: usize,
     options: &Options,
 ) -> Result<Option<Auto>, PlanError> {
-    let actions = costs.stages.len() * micro_batches * 3;
-    let scale = |effort: usize| (effort as f64 * (1600.0 / actions.max(1600) as f64)) as usize;
-    let mut judge = Judge::new(costs, micro_batches, scale(options.effort));
+    check(costs, micro_batches)?;
+    let mut judge = Judge::new(costs, micro_batches, options);
     let mut best_named: Option<(String, Score)> = None;
     for schedule in named::schedules(costs, micro_batches, options.split_backward)? {
+        judge.consider(&rows::rows(&schedule));
         let score = score(costs, &schedule, micro_batches)?;
-        judge.consider(&rows::rows(&schedule))?;
         if score.fits && best_named.as_ref().is_none_or(|(_, best)| score.step_us < best.step_us) {
-            best_named = Some((schedule.name.clone(), score));
+            best_named = Some((schedule.name, score));
         }
     }
-    if judge.best.is_none() {
-        judge.consider(&rows::one_by_one(costs, micro_batches))?;
-    }
-    if judge.best.is_none() {
+    // If a named one fits, so does this.
+    if !judge.consider(&rows::one_by_one(costs, micro_batches)) && best_named.is_none() {
         return Ok(None);
     }
-    tune::tune(&mut judge, options.split_backward)?;
-    improve::improve(&mut judge, options.split_backward)?;
-    Ok(judge.best.map(|best| Auto { schedule: best.schedule, score: best.score, best_named }))
+    tune::tune(&mut judge);
+    improve::improve(&mut judge);
+    Ok(judge.best().map(|(schedule, score)| Auto { schedule, score, best_named }))
+}
+
+fn check(costs: &PipelineCosts, micro_batches: usize) -> Result<(), PlanError> {
+    let bad = |what: &str, value: String, must: String| {
+        Err(PlanError::BadNumber { what: what.to_owned(), value, must })
+    };
+    let stages = costs.stages.len();
+    for (what, value) in [("the number of stages", stages), ("micro_batches", micro_batches)] {
+        if value == 0 {
+            return bad(what, "0".into(), "at least 1".into());
+        }
+    }
+    if stages.saturating_mul(micro_batches) > MAX_FORWARDS {
+        let value = format!("{stages} × {micro_batches}");
+        return bad("stages × micro_batches", value, format!("at most {MAX_FORWARDS}"));
+    }
+    Ok(())
 }
 
 /// How long a turn of a stage takes, µs.

@@ -30,8 +30,8 @@ pub(super) struct Timing<'a> {
     ranks: Vec<RankState>,
     done: Vec<Done>,
     to_try: VecDeque<usize>,
-    /// Where the step's last end comes from.
-    last: Option<Place>,
+    /// The step's last end, and where it comes from.
+    last: LinkState,
 }
 
 /// When an action's inputs are there.
@@ -75,7 +75,7 @@ impl<'a> Timing<'a> {
             ranks: vec![RankState::default(); costs.ranks.len()],
             done: vec![Done::default(); costs.stages.len()],
             to_try: VecDeque::new(),
-            last: None,
+            last: LinkState::default(),
         }
     }
 
@@ -196,12 +196,16 @@ impl<'a> Timing<'a> {
             last = later(last, *link);
         }
         last = self.links.iter().copied().fold(last, later);
-        self.last = last.from;
+        self.last = last;
         last.free_us
     }
 
-    /// The sum of the times at which the ranks have done their rows: of two orders that take
-    /// equally long, the one where this is less leaves more room.
+    /// The time of the last order's step, µs.
+    pub(super) fn last_us(&self) -> f64 {
+        self.last.free_us
+    }
+
+    /// The sum of the times at which the ranks have done their rows, µs.
     pub(super) fn rows_end_us(&self) -> f64 {
         self.ranks.iter().map(|rank| rank.free_us).sum()
     }
@@ -209,7 +213,7 @@ impl<'a> Timing<'a> {
     /// The critical path of the last order, from its end on.
     pub(super) fn critical(&self) -> Vec<Block> {
         let mut blocks = Vec::new();
-        let mut next = self.last;
+        let mut next = self.last.from;
         while let Some((rank, last)) = next {
             let causes = &self.ranks[rank].causes;
             let first = (0..=last).rev().find(|&at| causes[at].is_some()).unwrap_or(0);

@@ -4,7 +4,6 @@
 use super::judge::Judge;
 use super::list;
 use super::rules::{Prefer, Rules, round_trips};
-use crate::PlanError;
 
 /// In flight, as multiples of what keeps the slowest rank busy.
 const DEPTHS: [f64; 6] = [1.0, 1.5, 2.0, 3.0, f64::INFINITY, 0.6];
@@ -18,7 +17,8 @@ struct Point {
 }
 
 /// Searches the rules; the judge keeps what they lead to.
-pub(super) fn tune(judge: &mut Judge, split: bool) -> Result<(), PlanError> {
+pub(super) fn tune(judge: &mut Judge) {
+    let split = judge.split;
     let trips = round_trips(judge.costs, split);
     let ranks = judge.costs.ranks.len();
     let mut best: Option<Point> = None;
@@ -39,38 +39,37 @@ pub(super) fn tune(judge: &mut Judge, split: bool) -> Result<(), PlanError> {
                 weights_pending: (0..ranks).map(|rank| base.saturating_add(rank * more)).collect(),
                 ..start.clone()
             };
-            attempt(judge, &mut best, Rules { careful: false, ..rules.clone() })?;
-            attempt(judge, &mut best, rules)?;
+            attempt(judge, &mut best, Rules { careful: false, ..rules.clone() });
+            attempt(judge, &mut best, rules);
         }
     }
     for _ in 0..2 {
-        vary(judge, &mut best)?;
+        vary(judge, &mut best);
     }
-    Ok(())
 }
 
 /// One rule at a time.
-fn vary(judge: &mut Judge, best: &mut Option<Point>) -> Result<(), PlanError> {
+fn vary(judge: &mut Judge, best: &mut Option<Point>) {
     for prefer in [Prefer::Backward, Prefer::Other, Prefer::Forward] {
-        change(judge, best, |rules| rules.prefer = prefer)?;
+        change(judge, best, |rules| rules.prefer = prefer);
     }
     for patience in [0.0, 0.2, 0.5, 1.0] {
-        change(judge, best, |rules| rules.patience = patience)?;
+        change(judge, best, |rules| rules.patience = patience);
     }
     for careful in [true, false] {
-        change(judge, best, |rules| rules.careful = careful)?;
+        change(judge, best, |rules| rules.careful = careful);
     }
     let (ranks, stages) = (judge.costs.ranks.len(), judge.costs.stages.len());
     if stages > ranks {
         for group in [0, 1, ranks, 2 * ranks, usize::MAX] {
-            change(judge, best, |rules| rules.group = group)?;
+            change(judge, best, |rules| rules.group = group);
         }
     }
     for stage in 0..stages {
         for more in [1, -1] {
             change(judge, best, |rules| {
                 rules.depth[stage] = rules.depth[stage].saturating_add_signed(more).max(1);
-            })?;
+            });
         }
     }
     if best.as_ref().is_some_and(|best| best.rules.split) {
@@ -79,33 +78,27 @@ fn vary(judge: &mut Judge, best: &mut Option<Point>) -> Result<(), PlanError> {
                 change(judge, best, |rules| {
                     let pending = &mut rules.weights_pending[rank];
                     *pending = pending.saturating_add_signed(more);
-                })?;
+                });
             }
         }
     }
-    Ok(())
 }
 
-fn change(
-    judge: &mut Judge,
-    best: &mut Option<Point>,
-    change: impl FnOnce(&mut Rules),
-) -> Result<(), PlanError> {
-    let Some(point) = best else { return Ok(()) };
+fn change(judge: &mut Judge, best: &mut Option<Point>, change: impl FnOnce(&mut Rules)) {
+    let Some(point) = best else { return };
     let mut rules = point.rules.clone();
     change(&mut rules);
-    attempt(judge, best, rules)
+    attempt(judge, best, rules);
 }
 
-fn attempt(judge: &mut Judge, best: &mut Option<Point>, rules: Rules) -> Result<(), PlanError> {
-    if !judge.may_try() {
-        return Ok(());
+fn attempt(judge: &mut Judge, best: &mut Option<Point>, rules: Rules) {
+    if !judge.may_list() {
+        return;
     }
-    let Some(rows) = list::build(judge.costs, judge.micro_batches, &rules) else { return Ok(()) };
-    let Some(step_us) = judge.timing.step_us(&rows) else { return Ok(()) };
+    let Some(rows) = list::build(judge.costs, judge.micro_batches, &rules) else { return };
+    let Some(step_us) = judge.timing.step_us(&rows) else { return };
     let better = best.as_ref().is_none_or(|best| step_us < best.step_us);
-    if better && judge.consider(&rows)? {
+    if judge.is_start(step_us) && judge.consider(&rows) && better {
         *best = Some(Point { rules, step_us });
     }
-    Ok(())
 }

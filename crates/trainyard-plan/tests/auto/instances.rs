@@ -1,10 +1,10 @@
 //! Pipelines to make schedules for: equal ones, and unlike ones drawn from a seed.
 
-use trainyard_plan::costs::{PipelineCosts, Route};
+use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::simulate::score;
 use trainyard_plan::{
-    DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, Profile, Recompute, Schedule,
-    Stage,
+    Action, DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, OptimizerTime,
+    Profile, Recompute, Schedule, Stage,
 };
 
 /// Drawn anew for each seed, the same on every machine.
@@ -68,10 +68,13 @@ pub(crate) fn costs(profile: &Profile, owners: &[usize], recompute: Recompute) -
     PipelineCosts::of(profile, &stages, owners).unwrap()
 }
 
-/// Stages of F = I = W on as many ranks.
-pub(crate) fn equal(ranks: usize) -> PipelineCosts {
-    let profile = profile(&vec![[1.0; 3]; ranks], ranks);
-    costs(&profile, &(0..ranks).collect::<Vec<_>>(), Recompute::None)
+/// Stages of F = I = W, links that take no time and buffers that take no memory.
+pub(crate) fn equal(owners: &[usize]) -> PipelineCosts {
+    let mut profile = profile(&vec![[1.0; 3]; owners.len()], owners.len());
+    for layer in &mut profile.model.layers {
+        (layer.input_bytes, layer.output_bytes) = (0, 0);
+    }
+    costs(&profile, owners, Recompute::None)
 }
 
 /// How much memory an instance has.
@@ -98,6 +101,17 @@ pub(crate) fn unlike(draw: &mut Draw, owners: &[usize], m: usize, memory: Memory
         layer.saved_bytes = 500 + draw.below(1000);
         layer.weight_saved_bytes = Some(draw.below(layer.saved_bytes));
         layer.work_bytes = draw.below(200);
+    }
+    // A skip and a pair of tied weights, where there are stages enough.
+    let layers = &mut profile.model.layers;
+    if let [first, .., last] = &mut layers[..]
+        && draw.below(3) == 0
+    {
+        first.skips_to = vec![last.name.clone()];
+        last.tied_to = Some(first.name.clone());
+    }
+    for device in &mut profile.devices {
+        device.optimizer_us = OptimizerTime::Device(draw.between(0.0, 50.0));
     }
     let slowness = [0.0, 0.1, 1.0][draw.below(3) as usize];
     let link = |from: usize, to: usize, draw: &mut Draw| LinkProfile {
@@ -129,44 +143,20 @@ pub(crate) fn unlike(draw: &mut Draw, owners: &[usize], m: usize, memory: Memory
     costs
 }
 
-/// The named schedule with full backwards that holds least on this placement.
+/// The named schedule with full backwards that holds least on this placement, or one micro-batch
+/// after the other.
 fn named(owners: &[usize], ranks: usize, m: usize) -> Schedule {
     let chunks = owners.len() / ranks;
     let mut named = ["1f1b", "interleaved", "zb-v"].into_iter();
     let fits = |name: &&str| Schedule::placement(name, ranks, chunks).is_ok_and(|o| o == owners);
-    Schedule::with_chunks(named.find(fits).unwrap(), ranks, chunks, m).unwrap().merged()
-}
-
-/// No schedule takes less: each rank waits for its first input, does its work, and with full
-/// backwards its last gradient still has to go back to the first stage.
-pub(crate) fn lower_bound_us(costs: &PipelineCosts, m: usize, split: bool) -> f64 {
-    let mut work_us = vec![0.0; costs.ranks.len()];
-    for stage in &costs.stages {
-        work_us[stage.rank] += m as f64 * (stage.forward_us + stage.backward_us());
+    match named.find(fits) {
+        Some(name) => Schedule::with_chunks(name, ranks, chunks, m).unwrap().merged(),
+        None => one_by_one(owners, m),
     }
-    let (mut head_us, mut tail_us, mut bound_us) = (0.0, 0.0, 0.0_f64);
-    let mut seen = vec![false; costs.ranks.len()];
-    for (index, stage) in costs.stages.iter().enumerate() {
-        let first = !std::mem::replace(&mut seen[stage.rank], true);
-        if first {
-            let optimizer_us = if split || index == 0 { costs.ranks[stage.rank].optimizer_us } else { 0.0 };
-            let tail_us = if split { 0.0 } else { tail_us };
-            bound_us = bound_us.max(head_us + work_us[stage.rank] + tail_us + optimizer_us);
-        }
-        let link_us = |routes: &[Route], to| {
-            routes.iter().find(|route| route.stage == to).map_or(0.0, |route| route.transfer_us)
-        };
-        head_us += stage.forward_us + link_us(&stage.outputs, index + 1);
-        if let Some(next) = costs.stages.get(index + 1) {
-            tail_us += stage.backward_us() + link_us(&next.input_grads, index);
-        }
-    }
-    bound_us
 }
 
 /// A micro-batch after the other, which needs least memory.
 pub(crate) fn one_by_one(owners: &[usize], m: usize) -> Schedule {
-    use trainyard_plan::Action;
     let mut ranks = vec![Vec::new(); owners.iter().max().unwrap() + 1];
     for micro_batch in 0..m {
         for (stage, &rank) in owners.iter().enumerate() {

@@ -1,0 +1,13 @@
+//! Numbers that look random and are the same each time.
+
+/// A linear congruential generator (Knuth's MMIX).
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    /// Less than `end`, or 0.
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        let next = self.0.wrapping_mul(6_364_136_223_846_793_005);
+        self.0 = next.wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize).checked_rem(end).unwrap_or(0)
+    }
+}

@@ -1,0 +1,66 @@
+//! Measures what `auto` gains: `cargo test --release --test auto -- --ignored --nocapture`.
+
+use std::time::Instant;
+
+use trainyard_plan::Schedule;
+use trainyard_plan::auto::{self, Options};
+
+use crate::instances::{Draw, Memory, unlike};
+
+const INSTANCES: u32 = 60;
+
+#[test]
+#[ignore = "measures"]
+fn gains_over_the_best_named_schedule() {
+    for split_backward in [true, false] {
+        for memory in [Memory::Ample, Memory::Named, Memory::Tight] {
+            for (name, chunks) in [("1f1b", 1), ("interleaved", 2), ("zb-v", 2)] {
+                println!("split {split_backward}, {memory:?}, {name}: {}", {
+                    gain(split_backward, memory, name, chunks)
+                });
+            }
+        }
+    }
+}
+
+fn gain(split_backward: bool, memory: Memory, placement: &str, chunks: usize) -> String {
+    let mut draw = Draw(7);
+    let (mut gains, mut above) = (Vec::new(), 0.0);
+    let start = Instant::now();
+    for _ in 0..INSTANCES {
+        let ranks = 2 + draw.below(7) as usize;
+        let m = 4 + draw.below(29) as usize;
+        let owners = Schedule::placement(placement, ranks, chunks).unwrap();
+        let costs = unlike(&mut draw, &owners, m, memory);
+        let options = Options { split_backward, ..Options::default() };
+        let auto = auto::make(&costs, m, &options).unwrap().unwrap();
+        above += auto.score.step_us / auto::lower_bound_us(&costs, m, split_backward) - 1.0;
+        gains.extend(auto.best_named.map(|(_, named)| named.step_us / auto.score.step_us - 1.0));
+    }
+    let mean = gains.iter().sum::<f64>() / gains.len() as f64;
+    let max = gains.iter().copied().fold(0.0, f64::max);
+    format!(
+        "mean {:.2} %, max {:.1} % on {} of {INSTANCES} where a named one fits; {:.2} % above the \
+         bound; {:?} each",
+        mean * 100.0,
+        max * 100.0,
+        gains.len(),
+        above / f64::from(INSTANCES) * 100.0,
+        start.elapsed() / INSTANCES,
+    )
+}
+
+#[test]
+#[ignore = "measures"]
+fn timings() {
+    for (ranks, m) in [(2, 4), (4, 16), (8, 32), (8, 64), (8, 256), (16, 128)] {
+        let mut draw = Draw(3);
+        let owners: Vec<usize> = (0..ranks).collect();
+        for memory in [Memory::Ample, Memory::Named] {
+            let costs = unlike(&mut draw, &owners, m, memory);
+            let start = Instant::now();
+            auto::make(&costs, m, &Options::default()).unwrap().unwrap();
+            println!("{ranks} × {m}, {memory:?}: {:?}", start.elapsed());
+        }
+    }
+}
