@@ -25,10 +25,17 @@ const FINALISTS: usize = 10;
 /// Orders of devices that run under the schedules with several.
 const ORDERS: usize = 3;
 /// Drafts that get a schedule of their own.
-const MADE: usize = 2;
+const MADE: usize = 3;
 /// Drafts that are refined, and how many where none fits yet.
 const REFINED: usize = 4;
 const HOPES: usize = 24;
+
+/// With more devices × micro-batches than this, the contest is held with fewer micro-batches.
+const MANY: usize = 1 << 17;
+const FEWER: usize = 1 << 10;
+/// Winners that are then judged with all: so many that fit, of so many at most.
+const WINNERS: usize = 4;
+const MOST_WINNERS: usize = 12;
 
 /// What came out.
 #[derive(Default)]
@@ -79,10 +86,41 @@ pub(super) fn goal(profile: &Profile, objective: Objective) -> Goal {
 
 /// Runs the contest.
 pub(super) fn contest(profile: &Profile, ask: &Ask) -> Outcome {
+    let forwards = profile.micro_batches * profile.devices.len();
+    if profile.micro_batches > FEWER && forwards > MANY && ask.schedule != "gpipe" {
+        return with_many_micro_batches(profile, ask);
+    }
+    contest_of(profile, ask)
+}
+
+/// A pipeline that has been running for hundreds of micro-batches goes on as it did, so the contest
+/// is held with fewer, and its winners are judged with all.
+fn with_many_micro_batches(profile: &Profile, ask: &Ask) -> Outcome {
+    let fewer = Profile { micro_batches: FEWER, ..profile.clone() };
+    let mut outcome = contest_of(&fewer, ask);
+    let mut contest = Contest {
+        judge: Judge::new(profile, ask, u64::MAX),
+        devices: profile.devices.len(),
+        stated: None,
+        outcome: Outcome { exact: false, refusal: outcome.refusal.take(), entries: Vec::new() },
+    };
+    let winners = std::mem::take(&mut outcome.entries).into_iter();
+    for (draft, _) in winners.filter(|(draft, _)| !is_made(draft)).take(MOST_WINNERS) {
+        let fitting = contest.outcome.entries.iter().filter(|(_, verdict)| verdict.fits()).count();
+        if fitting < WINNERS {
+            contest.enter(draft, 0);
+        }
+    }
+    contest.sort();
+    contest.outcome
+}
+
+fn contest_of(profile: &Profile, ask: &Ask) -> Outcome {
     let mut space = space(profile, ask, goal(profile, ask.objective));
     let mut contest = Contest {
         judge: Judge::new(profile, ask, work(space.device_count())),
         devices: space.device_count(),
+        stated: None,
         outcome: Outcome::default(),
     };
     let whole = contest.judge.work;
@@ -122,6 +160,8 @@ struct Contest<'a> {
     judge: Judge<'a>,
     /// How many may be used.
     devices: usize,
+    /// The draft with the least of the stated objective.
+    stated: Option<Draft>,
     outcome: Outcome,
 }
 
@@ -136,7 +176,11 @@ impl Contest<'_> {
         let first = single.first().copied().cloned().unwrap_or(Kind::Named("1f1b", 1));
         let chosen = diverse(&partitions, PARTITIONS);
         let drafts = chosen.into_iter().map(|partition| Draft::of(space, partition, first.clone()));
-        let drafts: Vec<Draft> = drafts.chain(alone(space, &first)).collect();
+        let drafts: Vec<Draft> = drafts.collect();
+        if self.stated.is_none() {
+            self.stated = drafts.first().cloned();
+        }
+        let drafts: Vec<Draft> = drafts.into_iter().chain(alone(space, &first)).collect();
         let entrants: Vec<(Draft, Verdict)> = if single.is_empty() {
             Vec::new()
         } else {
@@ -266,7 +310,8 @@ impl Contest<'_> {
         self.sort();
         let mut made: Vec<Draft> = Vec::new();
         let entries = self.outcome.entries.iter().map(|(draft, _)| draft);
-        for draft in entries {
+        // What is best under the named schedules, and what would be best with none of their waits.
+        for draft in self.stated.iter().chain(entries) {
             let same =
                 |other: &Draft| (&other.ranks, &other.firsts) == (&draft.ranks, &draft.firsts);
             if made.len() < MADE && !made.iter().any(same) {
@@ -274,7 +319,7 @@ impl Contest<'_> {
             }
         }
         let split_backward = self.judge.ask.split_backward;
-        let effort = 8 * self.devices.pow(2);
+        let effort = 24 * self.devices.pow(2);
         let options = auto::Options { split_backward, effort };
         for draft in made {
             let Ok(costs) = self.judge.costs(&draft) else { continue };
