@@ -124,6 +124,8 @@ micro_batches = 4
 
 [pipeline]
 schedule = "1f1b"
+# So small a model is fastest on one device, and the tests are about two.
+lock = ["embed=left", "head=right"]
 
 [[device]]
 id = "left"
@@ -135,6 +137,9 @@ id = "right"
 adapter = "cpu"
 memory = "64 MiB"
 "#;
+
+/// The setting that frees the layers which [`write_run_file`] keeps on a device.
+pub const NO_LOCK: &str = "pipeline.lock=[]";
 
 /// `--set key=value` for each, added to a command.
 pub fn set<'c>(command: &'c mut Command, sets: &[&str]) -> &'c mut Command {

@@ -24,7 +24,10 @@ fn the_demo_shows_everything_and_leaves_a_run() {
         let found = text[from..].find(&format!("\n{section} ──"));
         from += found.unwrap_or_else(|| panic!("no section {section:?} in its place:\n{text}"));
     }
-    assert_says(&text, &["it would not fit", "predicted", "allowed", "bubble", "ui.perfetto.dev"]);
+    assert_says(
+        &text,
+        &["fits on no single device", "predicted", "allowed", "bubble", "ui.perfetto.dev"],
+    );
     assert!(!text.contains('\u{1b}'), "colours in a pipe");
 
     // What it says next works.

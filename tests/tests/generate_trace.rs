@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 use trainyard_tests::{
-    assert_says, read, run_fails, run_ok, set, temp_dir, train, trainyard, write, write_run_file,
+    NO_LOCK, assert_says, read, run_fails, run_ok, set, temp_dir, train, trainyard, write,
+    write_run_file,
 };
 
 fn generate(run: &Path, arguments: &[&str]) -> String {
@@ -31,7 +32,7 @@ fn the_same_seed_writes_the_same_text() {
     assert_eq!(likeliest, write(&["--temperature", "0", "--seed", "4"]));
     // Another split of the same model writes the same, on one device or with another cut.
     let one = r#"device=[{id="solo",adapter="cpu"}]"#;
-    assert_eq!(first, write(&["--seed", "3", "--set", one]));
+    assert_eq!(first, write(&["--seed", "3", "--set", one, "--set", NO_LOCK]));
     let alphabet = read(&dir.path().join("input.txt"));
     assert!(first.chars().all(|character| alphabet.contains(character)), "{first:?}");
     assert_eq!(generate(&run, &["--prompt", "t", "--tokens", "0"]), "t\n");
@@ -222,7 +223,7 @@ fn a_resumed_run_is_one_trace() {
     let run = train(&write_run_file(dir.path()), "run", &[]);
     // The second part runs on other devices than the first.
     let one = r#"device=[{id="solo",adapter="cpu"}]"#;
-    run_ok(set(trainyard().arg("resume").arg(&run), &["train.steps=7", one]));
+    run_ok(set(trainyard().arg("resume").arg(&run), &["train.steps=7", one, NO_LOCK]));
     let path = dir.path().join("trace.json");
     run_ok(trainyard().arg("trace").arg(&run).arg("-o").arg(&path));
     let events = events(&path);

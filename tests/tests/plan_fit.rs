@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use trainyard_tests::{
-    assert_says, journal_of, losses, read, run_fails, run_ok, set, temp_dir, train, train_command,
-    trainyard, write, write_run_file,
+    NO_LOCK, assert_says, journal_of, losses, read, run_fails, run_ok, set, temp_dir, train,
+    train_command, trainyard, write, write_run_file,
 };
 
 /// The plan of a run file with some changes.
@@ -51,7 +51,7 @@ fn what_does_not_fit_is_refused_before_anything_is_made() {
                 "50.0 KiB",
             ],
         );
-        assert_says(&stderr, &["give it more memory"]);
+        assert_says(&stderr, &["more, 'left' would make it fit"]);
     }
     assert!(!dir.path().join("runs").exists(), "it made something");
     assert!(!dir.path().join("plan.json").exists(), "it wrote a plan");
@@ -68,6 +68,7 @@ fn a_model_too_big_for_either_device_trains_on_both() {
         "train.batch=2",
         "train.micro_batches=2",
         "train.steps=3",
+        NO_LOCK,
     ];
     let one = r#"device=[{id="left",adapter="cpu"}]"#;
     let alone = plan(&file, &[&big[..], &[one]].concat());
@@ -120,7 +121,8 @@ fn a_plan_is_shown_and_written() {
             "optimizer",
             "activations",
             "64.0 MiB",
-            "alone the model needs",
+            "alone takes",
+            "estimates",
         ],
     );
     let beside = dir.path().join("plan.json");
@@ -171,9 +173,9 @@ fn a_plan_that_cannot_be_used_is_refused_by_name() {
         plan.to_string()
     };
     let cases = [
-        ("garbage".to_owned(), "not JSON"),
-        (String::new(), "not JSON"),
-        ("[1, 2]".to_owned(), "not JSON of a plan"),
+        ("garbage".to_owned(), "line 1: expected value"),
+        (String::new(), "EOF"),
+        ("[1, 2]".to_owned(), "trainyard-plan, line 1"),
         (changed(&|plan| plan["version"] = json!(9)), "version 9; this program reads version 1"),
         (changed(&|plan| plan["format"] = json!("recipe")), "\"recipe\""),
         (changed(&|plan| plan["model"] = json!("mlp")), "made for a mlp"),

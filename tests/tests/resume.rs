@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use trainyard_tests::running::Running;
 use trainyard_tests::{
-    assert_says, copy_dir, journal_of, losses, read, run_fails, run_ok, set, temp_dir, train,
-    train_command, trainyard, write_run_file,
+    NO_LOCK, assert_says, copy_dir, journal_of, losses, read, run_fails, run_ok, set, temp_dir,
+    train, train_command, trainyard, write_run_file,
 };
 
 /// More steps than anybody waits for. What a step does must not depend on where the end is.
@@ -91,9 +91,9 @@ fn a_run_goes_on_with_another_partition() {
     let one = r#"device=[{id="solo",adapter="cpu"}]"#;
     let three = r#"device=[{id="a",adapter="cpu"},{id="b",adapter="cpu"},{id="c",adapter="cpu"}]"#;
     for (name, sets) in [
-        ("one", &[one][..]),
-        ("three", &[three]),
-        ("too-small", &["device.left.memory=1"]),
+        ("one", &[one, NO_LOCK][..]),
+        ("three", &[three, NO_LOCK]),
+        ("too-small", &["device.left.memory=1", NO_LOCK]),
         ("gpipe", &["pipeline.schedule=gpipe"]),
         ("recompute", &["pipeline.recompute=full"]),
     ] {
@@ -104,7 +104,7 @@ fn a_run_goes_on_with_another_partition() {
     // The same through the run file a person wrote.
     let run = stopped.copy("by-file");
     let mut command = train_command(&stopped.file, &run);
-    run_ok(set(command.arg("--resume"), &[&until, "train.decay_steps=400", one]));
+    run_ok(set(command.arg("--resume"), &[&until, "train.decay_steps=400", one, NO_LOCK]));
     assert_eq!(losses(&run), expected);
     assert_eq!(journal_of(&run, "header")[1]["devices"][0]["id"], "solo");
 }

@@ -6,14 +6,16 @@ use std::path::Path;
 
 use serde_json::Value;
 use trainyard_tests::{
-    assert_says, journal, journal_of, json_lines, losses, read, root, run_ok, set, temp_dir, train,
-    train_command, trainyard, write_run_file,
+    NO_LOCK, assert_says, journal, journal_of, json_lines, losses, read, root, run_ok, set,
+    temp_dir, train, train_command, trainyard, write_run_file,
 };
 
 /// One device, and three, in place of the run file's two.
-const ONE: &str = r#"device=[{id="solo",adapter="cpu",memory="64 MiB"}]"#;
-const THREE: &str =
-    r#"device=[{id="a",adapter="cpu"},{id="b",adapter="cpu"},{id="c",adapter="cpu"}]"#;
+const ONE: [&str; 2] = [r#"device=[{id="solo",adapter="cpu",memory="64 MiB"}]"#, NO_LOCK];
+const THREE: [&str; 2] = [
+    r#"device=[{id="a",adapter="cpu"},{id="b",adapter="cpu"},{id="c",adapter="cpu"}]"#,
+    r#"pipeline.lock=["embed=a","block1=b","head=c"]"#,
+];
 
 #[test]
 fn a_training_leaves_a_whole_run_behind() {
@@ -105,13 +107,13 @@ fn the_split_and_the_schedule_do_not_change_the_losses() {
         let run = train(&file, name, &sets);
         (losses(&run), devices(&journal(&run)[0]).count())
     };
-    let (expected, one) = with("one", &[ONE]);
+    let (expected, one) = with("one", &ONE);
     assert_eq!((expected.len(), one), (5, 1));
     for (name, sets, ranks) in [
         ("two", &[][..], 2),
-        ("three", &[THREE], 3),
+        ("three", &THREE, 3),
         ("gpipe", &["pipeline.schedule=gpipe"], 2),
-        ("three-gpipe", &[THREE, "pipeline.schedule=gpipe"], 3),
+        ("three-gpipe", &[THREE[0], THREE[1], "pipeline.schedule=gpipe"], 3),
         ("recompute", &["pipeline.recompute=full"], 2),
         (
             "threads",
@@ -123,7 +125,7 @@ fn the_split_and_the_schedule_do_not_change_the_losses() {
             ],
             2,
         ),
-        ("again", &[ONE], 1),
+        ("again", &ONE, 1),
     ] {
         let (found, used) = with(name, sets);
         assert_eq!(used, ranks, "{name} uses {used} devices");
@@ -139,7 +141,7 @@ fn dropout_and_biases_split_the_same_way() {
     let file = write_run_file(dir.path());
     let sets = ["model.dropout=0.2", "model.bias=true", "model.tied=false"];
     let two = train(&file, "two", &sets);
-    let one = train(&file, "one", &[&sets[..], &[ONE]].concat());
+    let one = train(&file, "one", &[&sets[..], &ONE].concat());
     assert_eq!(losses(&two), losses(&one));
 }
 
@@ -235,7 +237,7 @@ fn the_smallest_example_learns() {
     let two = run("two", &[]);
     let loss = |step: u64| two[&step].parse::<f64>().unwrap_or(f64::NAN);
     assert!(loss(60) < 0.7 * loss(1), "it did not learn: {two:?}");
-    assert_eq!(two, run("one", &[ONE]));
+    assert_eq!(two, run("one", &ONE));
 }
 
 #[test]
@@ -264,7 +266,7 @@ fn plan_example(file: &Path, text: &Path, dir: &Path) {
         command.arg("--set").arg(format!("data.text={}", text.display()));
     }
     if only_cpu {
-        assert_says(&run_ok(&mut command), &["weights", "share of work", "written to"]);
+        assert_says(&run_ok(&mut command), &["weights", "of step", "written to"]);
         return;
     }
     // A machine may or may not have such cards; the file is fine either way.

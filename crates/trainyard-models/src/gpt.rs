@@ -292,14 +292,16 @@ impl Costs {
 
     fn embed(&self) -> LayerProfile {
         let width = self.width as u64;
+        let param_bytes = 4 * (self.vocabulary + self.context) as u64 * width;
         LayerProfile {
             name: "embed".into(),
             kind: "embedding".into(),
-            param_bytes: 4 * (self.vocabulary + self.context) as u64 * width,
+            param_bytes,
             input_bytes: 4 * self.tokens(),
             output_bytes: self.stream_bytes(),
             saved_bytes: 8 * self.tokens(),
-            work_bytes: 2 * self.stream_bytes(),
+            // The gradient of the table is made as zeros first.
+            work_bytes: 2 * self.stream_bytes() + 2 * param_bytes,
             forward_flops: self.tokens() * width,
             ..LayerProfile::default()
         }

@@ -77,7 +77,8 @@ impl Model for Mlp {
                 input_bytes: 4 * rows * inputs,
                 output_bytes: 4 * rows * outputs,
                 saved_bytes: 4 * rows * (inputs + outputs),
-                work_bytes: 20 * rows * outputs,
+                // Among it what the matrix product packs, which differs from processor to processor.
+                work_bytes: 44 * rows * outputs,
                 forward_flops: 2 * rows * inputs * outputs,
                 ..LayerProfile::default()
             }

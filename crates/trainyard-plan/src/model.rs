@@ -62,11 +62,11 @@ fn is_zero(bytes: &u64) -> bool {
 
 impl ModelProfile {
     /// Layer by layer, `work_bytes` with room for sums of gradients that are made anew while the old
-    /// ones are still there.
+    /// ones are still there, and for a copy whose norm is taken.
     #[must_use]
     pub fn work_with_new_sums(&self) -> Vec<u64> {
         let work = |layer: &LayerProfile| {
-            layer.work_bytes.saturating_add(layer.param_bytes.saturating_mul(2))
+            layer.work_bytes.saturating_add(layer.param_bytes.saturating_mul(3))
         };
         self.layers.iter().map(work).collect()
     }

@@ -19,6 +19,7 @@ pub use devices::{YardDevice, default_devices};
 
 mod costs;
 mod devices;
+pub(crate) mod wishes;
 
 /// What a model learns from.
 pub enum Data {
@@ -117,14 +118,20 @@ impl Yard {
     /// The plans that the run file's settings allow, the best first.
     ///
     /// # Errors
-    /// [`PlanError::DoesNotFit`] when the devices are too small.
-    pub fn planned(&self, costs: &Profile) -> Result<Planned, PlanError> {
-        planner::plan(&self.plan_request(costs))
+    /// [`PlanError::DoesNotFit`] when the devices are too small; as [`Self::plan_request`].
+    pub fn planned(&self, costs: &Profile) -> Result<Planned, RunError> {
+        Ok(planner::plan(&self.plan_request(costs)?)?)
     }
 
     /// What the run file asks of the planner.
-    pub fn plan_request<'a>(&'a self, costs: &'a Profile) -> PlanRequest<'a> {
-        PlanRequest {
+    ///
+    /// # Errors
+    /// [`RunError::BadValue`] for a lock of a layer or device that does not exist.
+    pub fn plan_request<'a>(&'a self, costs: &'a Profile) -> Result<PlanRequest<'a>, RunError> {
+        let locks = &self.config.pipeline.lock;
+        let locks = locks.iter().map(|lock| wishes::lock(costs, "pipeline.lock", lock));
+        Ok(PlanRequest {
+            locks: locks.collect::<Result<_, _>>()?,
             schedule: self.config.pipeline.schedule.text(),
             recompute: match self.config.pipeline.recompute {
                 RecomputeChoice::Auto => planner::RecomputeChoice::Auto,
@@ -134,7 +141,7 @@ impl Yard {
             // The engine runs both halves at once.
             split_backward: false,
             ..PlanRequest::new(costs)
-        }
+        })
     }
 
     /// Opens the devices that a plan uses and puts the model on them.

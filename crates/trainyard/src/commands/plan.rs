@@ -17,7 +17,7 @@ use crate::config::RunConfig;
 use crate::error::RunError;
 use crate::files::read_profile;
 use crate::run_dir::write_atomic;
-use crate::yard::Yard;
+use crate::yard::{Yard, wishes};
 
 /// `trainyard plan RUN.toml` and `trainyard plan --profile P`
 #[derive(Debug, Args)]
@@ -118,7 +118,7 @@ pub fn run(command: &PlanCommand) -> Result<(), RunError> {
         (None, Some(file)) => {
             let yard = Yard::make_up(RunConfig::load(file, &command.sets.sets)?)?;
             let costs = yard.costs()?;
-            planner::plan(&command.wishes.put_on(yard.plan_request(&costs), &costs)?)?
+            planner::plan(&command.wishes.put_on(yard.plan_request(&costs)?, &costs)?)?
         }
         (None, None) => return Err(RunError::config("name a run file, or a profile")),
     };
@@ -187,44 +187,13 @@ impl Wishes {
         request.top = self.top.max(1);
         request.split_backward &= !self.whole_backward;
         for lock in &self.lock {
-            let (layer, id) = lock.rsplit_once('=').ok_or_else(|| RunError::BadValue {
-                key: "--lock".to_owned(),
-                value: format!("'{lock}'"),
-                must: "LAYER=DEVICE, such as embed=dgpu".to_owned(),
-            })?;
-            request.locks.push((layer_index(profile, layer)?, device(profile, "--lock", id)?));
+            request.locks.push(wishes::lock(profile, "--lock", lock)?);
         }
         for id in &self.exclude {
-            request.excluded.push(device(profile, "--exclude", id)?);
+            request.excluded.push(wishes::device_index(profile, "--exclude", id)?);
         }
         Ok(request)
     }
-}
-
-fn device(profile: &Profile, key: &str, id: &str) -> Result<usize, RunError> {
-    profile.device_index(id).ok_or_else(|| {
-        let known: Vec<_> = profile.devices.iter().map(|device| device.id.as_str()).collect();
-        RunError::BadValue {
-            key: key.to_owned(),
-            value: format!("'{id}'"),
-            must: format!("a device: {}", known.join(", ")),
-        }
-    })
-}
-
-fn layer_index(profile: &Profile, layer: &str) -> Result<usize, RunError> {
-    let layers = &profile.model.layers;
-    let named = layers.iter().position(|known| known.name == layer);
-    let numbered = || layer.parse().ok().filter(|index| *index < layers.len());
-    named.or_else(numbered).ok_or_else(|| {
-        let [first, last] = [layers.first(), layers.last()]
-            .map(|layer| layer.map_or_else(String::new, |layer| layer.name.clone()));
-        RunError::BadValue {
-            key: "--lock".to_owned(),
-            value: format!("'{layer}'"),
-            must: format!("a layer: {first} … {last}, or its number from 0"),
-        }
-    })
 }
 
 /// The best plan explained, and the others in a table.

@@ -100,7 +100,9 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
         let last = schedule.ranks.iter().flatten().map(|action| action.micro_batch).max();
         let micro_batches = last.map_or(micro_batches, |last| last.saturating_add(1));
         let stages = even_stages(profile, &schedule.owners())?;
-        return Ok(Plan::new(&profile.model.name, stages, schedule, micro_batches));
+        let plan = Plan::new(&profile.model.name, stages, schedule, micro_batches);
+        plan.check(profile.model.layers.len()).map_err(of_file)?;
+        return Ok(plan);
     }
     if name == "auto" {
         let owners: Vec<usize> =

@@ -28,7 +28,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "keep_checkpoints",
         ],
     ),
-    ("pipeline", &["schedule", "recompute", "plan"]),
+    ("pipeline", &["schedule", "recompute", "lock", "plan"]),
     ("run", &["dir"]),
     ("device", &["id", "adapter", "memory", "reserve", "threads", "speed", "throttle"]),
 ];

@@ -90,6 +90,7 @@ fn pipeline(document: &Document, folder: &Path) -> Result<PipelineSection, RunEr
     Ok(PipelineSection {
         schedule: section.or("schedule", ScheduleChoice::Auto)?,
         recompute: section.or("recompute", RecomputeChoice::Auto)?,
+        lock: section.or("lock", Vec::new())?,
         plan: section.path("plan", folder)?,
     })
 }
@@ -219,6 +220,14 @@ impl Setting for f64 {
 impl Setting for bool {
     fn read(value: &Value, _: Option<&str>) -> Result<Self, String> {
         value.as_bool().ok_or_else(|| "true or false".to_owned())
+    }
+}
+
+impl Setting for Vec<String> {
+    fn read(value: &Value, _: Option<&str>) -> Result<Self, String> {
+        let texts = value.as_array().map(|values| values.iter().map(Value::as_str));
+        let texts = texts.and_then(|texts| texts.map(|text| text.map(str::to_owned)).collect());
+        texts.ok_or_else(|| "a list of texts in quotes".to_owned())
     }
 }
 

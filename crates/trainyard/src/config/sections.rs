@@ -161,6 +161,9 @@ pub struct PipelineSection {
     pub schedule: ScheduleChoice,
     /// Keep or recompute activations.
     pub recompute: RecomputeChoice,
+    /// Layers that must lie on a device, each as `LAYER=DEVICE`; a layer by name or number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lock: Vec<String>,
     /// A plan made before, as an absolute path; without one the planner makes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<PathBuf>,

@@ -163,6 +163,7 @@ fn every_key_that_is_written_is_known_and_the_other_way_round() {
     config.data.text = Some("/t".into());
     config.data.builtin = Some("b".into());
     config.pipeline.plan = Some("/p".into());
+    config.pipeline.lock = vec!["a=b".into()];
     let device = DeviceSection {
         id: "a".into(),
         memory: Some(1),
