@@ -1,7 +1,7 @@
 //! The planner against brute force: every partition, every order of every subset of the devices,
 //! every choice of recompute.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::StageMemory;
@@ -221,8 +221,8 @@ fn the_search_finds_the_least_of_the_stated_objective() {
 #[test]
 #[ignore = "minutes; cargo test --release -- --ignored"]
 fn the_search_finds_the_least_of_the_stated_objective_many_times() {
-    let feasible = stated_is_the_least(10_000..30_000, 8, 4);
-    println!("{feasible} of 20000 instances had a plan");
+    let feasible = stated_is_the_least(10_000..110_000, 8, 4);
+    println!("{feasible} of 100000 instances had a plan");
 }
 
 /// The simulator's own best of every partition under a schedule, by an objective; none where none
@@ -244,14 +244,12 @@ fn simulated_best(
         let stages: Vec<Stage> = stages.iter().map(stage).collect();
         let costs = PipelineCosts::of(profile, &stages, &schedule.owners()).unwrap();
         let score = score(&costs, &schedule, profile.micro_batches).unwrap();
-        let value = match objective {
-            Objective::Time => score.step_us,
-            _ => {
-                let budgets = costs.ranks.iter().map(|rank| rank.budget_bytes.max(1));
-                let shares =
-                    score.peak_bytes.iter().zip(budgets).map(|(p, b)| *p as f64 / b as f64);
-                shares.fold(0.0, f64::max)
-            }
+        let value = if objective == Objective::Time {
+            score.step_us
+        } else {
+            let budgets = costs.ranks.iter().map(|rank| rank.budget_bytes.max(1));
+            let shares = score.peak_bytes.iter().zip(budgets).map(|(p, b)| *p as f64 / b as f64);
+            shares.fold(0.0, f64::max)
         };
         if score.fits {
             least = Some(least.map_or(value, |least| least.min(value)));
@@ -295,9 +293,10 @@ fn as_good_as_the_simulators_best(
         let share = |d: &trainyard_plan::simulate::SimulatedDevice| {
             d.peak_bytes.total() as f64 / d.budget_bytes.max(1) as f64
         };
-        let value = match objective {
-            Objective::Time => best.simulation.step_us,
-            _ => devices.iter().map(share).fold(0.0, f64::max),
+        let value = if objective == Objective::Time {
+            best.simulation.step_us
+        } else {
+            devices.iter().map(share).fold(0.0, f64::max)
         };
         assert!(
             value >= least - 1e-9 * least,
