@@ -329,3 +329,50 @@ fn plans_are_close_to_the_simulators_best_many_times() {
     assert!(as_good_as_the_simulators_best(10_000..14_000, Objective::Time, 7, 4) >= 0.95);
     assert!(as_good_as_the_simulators_best(20_000..22_000, Objective::Memory, 6, 3) >= 0.95);
 }
+
+/// The text between two others.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    text.split_once(before)?.1.split_once(after).map(|(found, _)| found)
+}
+
+#[test]
+fn what_is_said_to_fit_fits() {
+    let mut told = 0;
+    for seed in 0..400 {
+        let mut numbers = Numbers(seed);
+        let profile = random(&mut numbers, 6, 3);
+        let choices = [RecomputeChoice::None, RecomputeChoice::Full, RecomputeChoice::Auto];
+        let recompute = choices[numbers.below(3) as usize];
+        let names: Vec<&str> = Schedule::names().chain(["auto"]).collect();
+        let schedule = names[numbers.below(names.len() as u64) as usize];
+        let request = PlanRequest { schedule, recompute, ..PlanRequest::new(&profile) };
+        let Err(PlanError::DoesNotFit { hint, .. }) = plan(&request) else { continue };
+        assert!(!hint.is_empty());
+        for remedy in hint.split("; or ") {
+            let mut changed = profile.clone();
+            let mut request = request.clone();
+            if remedy.starts_with("recompute") {
+                request.recompute = RecomputeChoice::Auto;
+            } else if let Some(name) = between(remedy, "schedule = \"", "\"") {
+                request.schedule = name;
+            } else if let Some(count) = between(remedy, "micro_batches = ", ",") {
+                changed.micro_batches = count.parse().unwrap();
+            } else if let Some(bytes) = between(remedy, "(", " bytes)") {
+                let index = profile.device_index(between(remedy, "more, '", "'").unwrap()).unwrap();
+                let device = &mut changed.devices[index];
+                let budget = device.budget_bytes() + bytes.parse::<u64>().unwrap();
+                device.memory_bytes = budget + device.reserve_bytes;
+            } else {
+                assert!(remedy.starts_with("no single change helps"), "{remedy}");
+                continue;
+            }
+            let request = PlanRequest { profile: &changed, ..request };
+            assert!(
+                plan(&request).is_ok(),
+                "seed {seed}, {schedule}: it is not true that {remedy}"
+            );
+            told += 1;
+        }
+    }
+    assert!(told > 100, "only {told}");
+}
