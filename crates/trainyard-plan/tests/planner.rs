@@ -1,7 +1,8 @@
 //! The planner's promises: what it was asked for holds in every candidate, what it says of plans
 //! that do not fit is true, and nonsense is an error. `planner_brute.rs` is about how good plans are.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::float_cmp, reason = "the same number, worked out the same way")]
 
 use proptest::prelude::*;
 use trainyard_plan::planner::{

@@ -24,12 +24,26 @@
 //! layers, a dozen unlike devices) it joins neighbouring layers into groups, moves the cuts of what
 //! it finds layer by layer, and [`Planned::exact`] is false.
 //!
+//! How it grows, on one core of a cloud machine, with unlike devices and tight budgets:
+//!
+//! | exact search, layers × devices | time | | layers × devices | time |
+//! |---|---|---|---|---|
+//! | 25 × 6 | 1.2 ms | | 100 × 2 | 0.1 ms |
+//! | 50 × 6 | 1.3 ms | | 100 × 4 | 0.8 ms |
+//! | 100 × 6 | 7.4 ms | | 100 × 6 | 7.4 ms |
+//! | 200 × 6 | 7.2 ms | | 100 × 8 | 41 ms |
+//! | 400 × 6 | 75 ms | | 100 × 10 | 379 ms |
+//!
+//! All of planning, every schedule included: 64 × 4 in 20 ms, 200 × 8 in 0.3 s (up to 0.6 s where
+//! every link is of its own). `cargo bench -p trainyard-plan --bench plan` measures it anew.
+//!
 //! # What is planned in the end
 //!
 //! T is not the time of a step: that depends on the schedule, and on what waits for what. So the
 //! partitions with the least T compete in the [simulator](crate::simulate) under every schedule that
 //! may be used, and a local search refines the best of them; what a plan claims is what the
-//! simulator says. No plan is offered that exceeds a budget there.
+//! simulator says. No plan is offered that exceeds a budget there. Of more than 2¹⁷ devices ×
+//! micro-batches the contest simulates fewer micro-batches and judges its winners with all.
 
 mod bounds;
 mod chain;
@@ -39,6 +53,7 @@ mod draft;
 mod explain;
 mod explore;
 mod front;
+mod lineup;
 mod micro_batches;
 mod orders;
 mod refine;
@@ -166,7 +181,7 @@ pub struct Planned {
     /// The profile they were planned with: rescaled where another number of micro-batches was
     /// asked for.
     pub profile: Profile,
-    /// Whether the search left nothing out: see [`PlanRequest`].
+    /// Whether the search for the stated objective left nothing out.
     pub exact: bool,
     /// What was asked for, to ask again with a change.
     ask: Ask,

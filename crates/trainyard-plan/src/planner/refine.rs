@@ -25,7 +25,7 @@ pub(super) fn refine(
     (mut draft, mut verdict): (Draft, Verdict),
     reserve: u64,
 ) -> (Draft, Verdict) {
-    let mut moves = moves(judge.ask, &draft);
+    let moves = moves(judge.ask, &draft);
     let (mut at, mut in_vain) = (0, 0);
     while in_vain < moves.len() && judge.work > reserve {
         let changed = apply(judge, space, &draft, moves[at]);
@@ -37,9 +37,6 @@ pub(super) fn refine(
             (draft, verdict) = better;
             // The same change may help again.
             in_vain = 0;
-            if !matches!(moves[at], Move::Cut(..)) {
-                moves = self::moves(judge.ask, &draft);
-            }
         } else {
             in_vain += 1;
             at = (at + 1) % moves.len();
