@@ -164,10 +164,13 @@ pub fn train_command(run_file: &Path, run_dir: &Path) -> Command {
     command
 }
 
-/// Every record of a run's journal, in the order it was written.
+/// Every record of a run's journal, in the order it was written. A program that was killed may
+/// leave the start of a line, which is no record.
 pub fn journal(run_dir: &Path) -> Vec<Value> {
     let path = run_dir.join("journal.jsonl");
-    json_lines(&read(&path), &path.display().to_string())
+    let text = read(&path);
+    let whole = text.lines().filter(|line| line.ends_with('}'));
+    json_lines(&whole.collect::<Vec<_>>().join("\n"), &path.display().to_string())
 }
 
 /// A text of one JSON object a line.
