@@ -2,6 +2,7 @@
 
 mod blocks;
 mod pipeline;
+mod planner;
 
 use clap::{Args, Subcommand};
 
@@ -18,6 +19,8 @@ pub struct Bench {
 enum What {
     /// What the engine costs beside a plain Burn loop, and what a second device brings
     Pipeline(pipeline::PipelineBench),
+    /// What the planner's split brings beside an even one and one by memory, predicted and measured
+    Planner(planner::PlannerBench),
 }
 
 /// Measures and prints.
@@ -27,5 +30,11 @@ enum What {
 pub fn run(bench: &Bench) -> Result<(), RunError> {
     match &bench.what {
         What::Pipeline(bench) => pipeline::run(bench),
+        What::Planner(bench) => planner::run(bench),
     }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -10,6 +10,7 @@ use trainyard_engine::{AdamW, Device, EngineError, Options, Pipeline, discover};
 use trainyard_plan::{Plan, Recompute, Schedule, Stage};
 
 use super::blocks::{BLOCKS, Blocks, MICRO_BATCHES, PlainLoop, ROWS, micro_batches};
+use super::median;
 use crate::error::RunError;
 
 /// `trainyard bench pipeline`
@@ -145,9 +146,4 @@ fn median_ms(mut step: impl FnMut(usize) -> Result<(), EngineError>) -> Result<f
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     Ok(median(times))
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
