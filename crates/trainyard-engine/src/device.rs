@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use burn::tensor::Device as BurnDevice;
+use cpu_time::ThreadTime;
 use trainyard_plan::{Api, DeviceInfo, MemoryUse};
 
 use crate::memory::Account;
@@ -16,6 +17,15 @@ pub struct Part {
     pub name: String,
     /// What it needs, by category.
     pub memory: MemoryUse,
+}
+
+/// When a compute action began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begun {
+    pub(crate) at: Instant,
+    /// On the thread's own clock, which stands still while others have the core: a device that is
+    /// slowed down must not be slowed down by its neighbours several times over.
+    worked: Option<ThreadTime>,
 }
 
 /// A place that computes and has its own memory.
@@ -111,9 +121,16 @@ impl Device {
         Seat::new(self.is_cpu().then_some(self.threads), self.account)
     }
 
-    /// Ends a compute action that began at `begun`: waits for devices that compute beside the
+    /// A compute action begins.
+    pub(crate) fn begin(&self) -> Begun {
+        // Only there is all the work done on the calling thread.
+        let alone = self.throttle > 1.0 && self.is_cpu() && self.threads == 1;
+        Begun { at: Instant::now(), worked: alone.then(ThreadTime::now) }
+    }
+
+    /// Ends a compute action: waits for devices that compute beside the
     /// host, so that the action's end is when the work was done and not when it was asked for.
-    pub(crate) fn complete(&self, begun: Instant) -> Result<(), EngineError> {
+    pub(crate) fn complete(&self, begun: Begun) -> Result<(), EngineError> {
         self.wait()?;
         self.slow_down(begun);
         Ok(())
@@ -125,10 +142,11 @@ impl Device {
     }
 
     /// Sleeps for as long as a device slowed down by [`Self::with_throttle`] would still have
-    /// worked on what began at `begun`.
-    pub(crate) fn slow_down(&self, begun: Instant) {
+    /// worked on an action.
+    pub(crate) fn slow_down(&self, begun: Begun) {
         if self.throttle > 1.0 {
-            std::thread::sleep(begun.elapsed().mul_f64(self.throttle - 1.0));
+            let took = begun.worked.map_or_else(|| begun.at.elapsed(), |worked| worked.elapsed());
+            std::thread::sleep(took.mul_f64(self.throttle - 1.0));
         }
     }
 

@@ -127,6 +127,8 @@ impl PipelineCosts {
             }
             costs.ranks[rank].device = device;
             costs.ranks[rank].budget_bytes = profile.devices[device].budget_bytes();
+            let working = &mut costs.ranks[rank].fixed.activations;
+            *working = working.saturating_add(profile.devices[device].overhead_bytes);
         }
         costs.connect(profile, stages);
         Ok(costs)

@@ -8,6 +8,7 @@ mod check;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{self, Problem, many_micros, micros, rate};
+use crate::model::is_zero;
 use crate::{Api, DeviceKind, ModelProfile, PlanError};
 
 /// What a model costs on some devices: `profile.json`.
@@ -74,6 +75,9 @@ pub struct DeviceProfile {
     /// [`work_bytes`](crate::LayerProfile::work_bytes) of each layer as measured on this device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_bytes: Option<Vec<u64>>,
+    /// What the device's kernels keep for themselves, whatever its stages, in bytes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub overhead_bytes: u64,
     /// What of the times does not depend on the size of a micro-batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixed_us: Option<FixedTimes>,

@@ -47,7 +47,8 @@ fn full_profile() -> Value {
     let device = |id: &str| {
         json!({
             "id": id, "name": "A", "kind": "discrete", "api": "vulkan", "memory_bytes": 1000,
-            "reserve_bytes": 10, "forward_us": [1.0, 2.0, 3.0], "input_grad_us": [1.0, 2.0, 3.0],
+            "reserve_bytes": 10,
+                "overhead_bytes": 5, "forward_us": [1.0, 2.0, 3.0], "input_grad_us": [1.0, 2.0, 3.0],
             "weight_grad_us": [1.0, 2.0, 3.0], "optimizer_us": [1.0, 0.0, 1.0],
             "saved_bytes": [1, 2, 3], "work_bytes": [1, 2, 3],
             "fixed_us": {

@@ -1,13 +1,12 @@
 //! One layer on one device, run over and over as a worker runs it.
 
-use std::time::Instant;
-
 use burn::tensor::TensorData;
 use trainyard_plan::Recompute;
 
 use super::layers::{LayerCost, MeasureSettings};
-use super::median;
+use super::median_of_means;
 use super::rest::{Rest, RestBytes};
+use crate::device::Begun;
 use crate::layer::mix;
 use crate::optimizer::Update;
 use crate::stage::Stage;
@@ -100,17 +99,17 @@ impl<'a> Bench<'a> {
             Ok(round.forward[1] + round.backward + round.update)
         })?;
         let rounds = self.samples(go_on, Self::round)?;
-        let backward_us = median(rounds.iter().map(|round| round.backward).collect());
+        let backward_us = median_of_means(rounds.iter().map(|round| round.backward));
         let (saved_bytes, work_bytes) = self.memory(output_bytes)?;
         let input_bytes = self.input_bytes();
         let param_bytes = self.param_bytes();
         let input_grad_us = self.input_grad(go_on, backward_us)?;
         let cost = LayerCost {
-            forward_us: median(rounds.iter().flat_map(|round| round.forward).collect()),
+            forward_us: median_of_means(rounds.iter().flat_map(|round| round.forward)),
             input_grad_us,
             weight_grad_us: backward_us - input_grad_us,
-            optimizer_us: median(rounds.iter().map(|round| round.norm + round.update).collect()),
-            norm_us: median(rounds.iter().map(|round| round.norm).collect()),
+            optimizer_us: median_of_means(rounds.iter().map(|round| round.norm + round.update)),
+            norm_us: median_of_means(rounds.iter().map(|round| round.norm)),
             param_bytes,
             input_bytes,
             output_bytes,
@@ -153,10 +152,10 @@ impl<'a> Bench<'a> {
         go_on: &dyn Fn() -> Result<(), EngineError>,
         run: impl Fn(&mut Self) -> Result<T, EngineError>,
     ) -> Result<Vec<T>, EngineError> {
-        let begun = Instant::now();
+        let begun = self.device.begin();
         let mut samples = Vec::new();
         while samples.len() < self.settings.samples.max(1)
-            || begun.elapsed() < self.settings.at_least
+            || begun.at.elapsed() < self.settings.at_least
         {
             go_on()?;
             samples.push(run(self)?);
@@ -171,7 +170,7 @@ impl<'a> Bench<'a> {
         let targets = self.targets.clone().map(|data| Activation::from_data(data, burn));
         let targets = targets.transpose()?;
         self.device.wait()?;
-        let begun = Instant::now();
+        let begun = self.device.begin();
         let output = self.stage.forward(self.model, 0, input, targets, &self.pass)?;
         self.device.complete(begun)?;
         Ok((micros(begun), output))
@@ -180,7 +179,7 @@ impl<'a> Bench<'a> {
     fn backward(&mut self) -> Result<f64, EngineError> {
         self.rest.pass();
         let gradient = self.upload_gradient()?;
-        let begun = Instant::now();
+        let begun = self.device.begin();
         let result = self.stage.backward(self.model, 0, gradient, 1.0, &self.pass)?;
         if let Some(gradients) = result.gradients {
             self.stage.accumulate(gradients);
@@ -199,7 +198,7 @@ impl<'a> Bench<'a> {
 
     fn norm(&mut self) -> Result<f64, EngineError> {
         self.rest.update();
-        let begun = Instant::now();
+        let begun = self.device.begin();
         self.stage.squared_norms(self.device.is_cpu())?;
         self.device.complete(begun)?;
         Ok(micros(begun))
@@ -210,7 +209,7 @@ impl<'a> Bench<'a> {
         self.rest.update();
         self.updates += 1;
         let update = Update { step: self.updates, learning_rate: 0.0, gradient_scale: 1.0 };
-        let begun = Instant::now();
+        let begun = self.device.begin();
         self.stage.update(&self.settings.optimizer, update)?;
         self.device.complete(begun)?;
         Ok(micros(begun))
@@ -235,7 +234,7 @@ impl<'a> Bench<'a> {
             bench.backward()
         };
         self.warm_up(go_on, run)?;
-        Ok(median(self.samples(go_on, run)?).min(backward_us))
+        Ok(median_of_means(self.samples(go_on, run)?).min(backward_us))
     }
 
     /// Bytes kept from forward to backward, and those needed for a moment.
@@ -274,8 +273,8 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn micros(begun: Instant) -> f64 {
-    begun.elapsed().as_nanos() as f64 / 1e3
+fn micros(begun: Begun) -> f64 {
+    begun.at.elapsed().as_nanos() as f64 / 1e3
 }
 
 /// Numbers from -1 to 1 in the shapes of an output's floating-point tensors.

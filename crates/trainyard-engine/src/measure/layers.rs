@@ -16,7 +16,7 @@ use crate::{AdamW, Device, EngineError, MicroBatch, Model};
 /// How layers are measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MeasureSettings {
-    /// The fewest timed runs of a layer, of which the median counts; at least 1 is made.
+    /// The fewest timed runs of a layer, of which the median of means counts; at least 1 is made.
     pub samples: usize,
     /// The shortest time for which a layer is run.
     pub at_least: Duration,
@@ -37,7 +37,8 @@ impl Default for MeasureSettings {
     }
 }
 
-/// One layer on one device, for one micro-batch; times are medians of several warm runs.
+/// One layer on one device, for one micro-batch; times are those of several warm runs, the
+/// median of means of a few.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerCost {
     /// A forward, in µs. The last layer's includes the loss.
@@ -76,6 +77,8 @@ pub struct DeviceCosts {
     pub device: String,
     /// In the order of the model.
     pub layers: Vec<LayerCost>,
+    /// What the device's kernels keep for themselves, whatever the layers; 0 where nobody counts.
+    pub overhead_bytes: u64,
 }
 
 /// Measures every layer of a model on every device, on one micro-batch.
@@ -201,10 +204,15 @@ impl Survey<'_> {
             let failed = self.failed.load(Ordering::Relaxed);
             if failed { Err(EngineError::NeighbourStopped) } else { Ok(()) }
         };
+        let held = || device.usage(0).map_or(0, |(in_use, _)| in_use);
+        let held_before = held();
         let by_kind = self.round(device, &go_on, &|| {
             let measured = self.measured.fetch_add(1, Ordering::Relaxed) + 1;
             (self.progress)(measured, self.of);
         })?;
+        // All layers are gone, and what is left is nobody's.
+        let left = held().saturating_sub(held_before);
+        let overhead_bytes = if device.is_cpu() { left } else { 0 };
         self.busy.fetch_sub(1, Ordering::Relaxed);
         // From here it is load for the others.
         let go_on = || {
@@ -219,7 +227,7 @@ impl Survey<'_> {
         }
         leave(device);
         let layers = self.kinds.of_layer.iter().map(|&kind| by_kind[kind]).collect();
-        Ok(DeviceCosts { device: device.id().to_owned(), layers })
+        Ok(DeviceCosts { device: device.id().to_owned(), layers, overhead_bytes })
     }
 
     /// Measures one layer of every kind.

@@ -15,6 +15,18 @@ pub use layers::{DeviceCosts, LayerCost, MeasureSettings, layers};
 pub use links::{LinkCost, link, links};
 pub use speed::{copy_rate, relative_speed};
 
+/// The median of the means of a few neighbouring values each; 0 of nothing.
+///
+/// A step adds actions up, and with them the small delays that any of them may suffer, so its time
+/// follows the mean of an action's times more than their median. A mean of all would follow every
+/// interruption too.
+fn median_of_means(values: impl IntoIterator<Item = f64>) -> f64 {
+    const TOGETHER: usize = 4;
+    let values: Vec<f64> = values.into_iter().collect();
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    median(values.chunks(TOGETHER).map(mean).collect())
+}
+
 /// The median; 0 of nothing.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);

@@ -1,12 +1,12 @@
 //! One training step of one rank: its actions, the exchange of tied gradients, the update.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use trainyard_plan::{Action, ActionKind, Lane, MemorySample, TraceEvent};
 
 use super::evaluate::read_loss;
 use super::{Reply, Worker};
+use crate::device::Begun;
 use crate::link::{Transfer, elapsed_ns, ns_between};
 use crate::optimizer::Update;
 use crate::{Activation, EngineError, MicroBatch, Pass};
@@ -29,14 +29,14 @@ impl Worker {
         }
         self.start.ties.exchange_gradients(&mut self.stages)?;
         let on_host = self.start.device.is_cpu();
-        let begun = Instant::now();
+        let begun = self.start.device.begin();
         let mut norms = Vec::new();
         for stage in &mut self.stages {
             norms.extend(stage.squared_norms(on_host)?);
         }
         self.start.device.slow_down(begun);
         // The optimizer step begins here: it goes on when everybody's norm is there.
-        let start_ns = ns_between(self.start.origin, begun);
+        let start_ns = ns_between(self.start.origin, begun.at);
         let taken = Transfer { start_ns, end_ns: self.now(), bytes: 0 };
         self.record(Lane::Compute, self.optimizer_action(), taken);
         let losses = self.losses.drain(..).flatten().map(read_loss).collect::<Result<_, _>>()?;
@@ -56,7 +56,7 @@ impl Worker {
             ActionKind::Forward => {
                 let input = self.input_of(position, action, micro_batches)?;
                 let targets = self.targets_of(position, micro_batches, micro_batch)?;
-                let begun = Instant::now();
+                let begun = self.start.device.begin();
                 let stage = &mut self.stages[position];
                 let output =
                     stage.forward(&*self.start.model, micro_batch, input, targets, &pass)?;
@@ -77,7 +77,7 @@ impl Worker {
                     Some(self.receive(position, Action { kind, ..action })?)
                 };
                 let weight = micro_batches[micro_batch].rows as f64 / rows.max(1) as f64;
-                let begun = Instant::now();
+                let begun = self.start.device.begin();
                 let stage = &mut self.stages[position];
                 let result =
                     stage.backward(&*self.start.model, micro_batch, gradient, weight, &pass)?;
@@ -201,9 +201,9 @@ impl Worker {
     }
 
     /// Ends a compute action.
-    fn finish(&mut self, action: Action, begun: Instant) -> Result<(), EngineError> {
+    fn finish(&mut self, action: Action, begun: Begun) -> Result<(), EngineError> {
         self.start.device.complete(begun)?;
-        let start_ns = ns_between(self.start.origin, begun);
+        let start_ns = ns_between(self.start.origin, begun.at);
         let done = Transfer { start_ns, end_ns: self.now(), bytes: 0 };
         self.record(Lane::Compute, action, done);
         self.sample_memory();
@@ -235,7 +235,7 @@ impl Worker {
     }
 
     pub(super) fn apply(&mut self, update: Update) -> Result<Reply, EngineError> {
-        let begun = Instant::now();
+        let begun = self.start.device.begin();
         let action = self.optimizer_action();
         self.current = Some(action);
         for stage in &mut self.stages {

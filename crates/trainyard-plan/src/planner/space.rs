@@ -120,7 +120,7 @@ impl<'a> Space<'a> {
             };
             Usable {
                 index: *index,
-                budget: device.budget_bytes(),
+                budget: device.budget_bytes().saturating_sub(device.overhead_bytes),
                 time: sums(&[&device.forward_us, &device.input_grad_us, &device.weight_grad_us]),
                 forward: sums(&[&device.forward_us]),
                 locked: first.zip(last),
@@ -160,6 +160,7 @@ impl<'a> Space<'a> {
         };
         let mut others = (0..self.devices.len()).filter(|other| *other != a && *other != b);
         x.budget_bytes() == y.budget_bytes()
+            && x.overhead_bytes == y.overhead_bytes
             && (&x.forward_us, &x.input_grad_us, &x.weight_grad_us, &x.optimizer_us)
                 == (&y.forward_us, &y.input_grad_us, &y.weight_grad_us, &y.optimizer_us)
             && (&x.saved_bytes, &x.work_bytes) == (&y.saved_bytes, &y.work_bytes)

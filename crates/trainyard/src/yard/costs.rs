@@ -98,7 +98,8 @@ impl Yard {
 
         let sizes = (rows as f64, other as f64);
         let device = |(device, (costs, at_other)): (&YardDevice, (&DeviceCosts, &DeviceCosts))| {
-            measured_device(device, &costs.layers, &at_other.layers, sizes)
+            let measured = measured_device(device, &costs.layers, &at_other.layers, sizes);
+            DeviceProfile { overhead_bytes: costs.overhead_bytes, ..measured }
         };
         let measured = self.devices.iter().zip(costs.iter().zip(&at_other)).map(device).collect();
         let link = |(from, to, cost): (String, String, measure::LinkCost)| LinkProfile {
