@@ -224,7 +224,9 @@ fn measured_device(
         weight_grad_us: times(|cost| cost.weight_grad_us),
         optimizer_us: OptimizerTime::Layers(times(|cost| cost.optimizer_us)),
         saved_bytes: bytes(|cost| cost.saved_bytes),
-        work_bytes: bytes(|cost| cost.work_bytes),
+        // A graphics device tells what it holds between its kernels, not what one of them needs for
+        // a moment; what is predicted of it is what it will tell.
+        work_bytes: bytes(|cost| Some(cost.work_bytes.unwrap_or(0))),
         fixed_us: Some(FixedTimes {
             forward: fixed(|cost| cost.forward_us),
             input_grad: fixed(|cost| cost.input_grad_us),
