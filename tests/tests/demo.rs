@@ -12,10 +12,11 @@ fn the_demo_shows_everything_and_leaves_a_run() {
     let text = run_ok(&mut command);
     let sections = [
         "The devices",
+        "What the layers cost",
         "The plan",
         "The training",
         "One step, measured",
-        "Memory",
+        "Predicted and measured",
         "What it writes now",
         "Where to look next",
     ];
@@ -24,10 +25,7 @@ fn the_demo_shows_everything_and_leaves_a_run() {
         let found = text[from..].find(&format!("\n{section} ──"));
         from += found.unwrap_or_else(|| panic!("no section {section:?} in its place:\n{text}"));
     }
-    assert_says(
-        &text,
-        &["fits on no single device", "predicted", "allowed", "bubble", "ui.perfetto.dev"],
-    );
+    assert_says(&text, &["fits on no single device", "predicted", "bubble", "ui.perfetto.dev"]);
     assert!(!text.contains('\u{1b}'), "colours in a pipe");
 
     // What it says next works.

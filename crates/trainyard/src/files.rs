@@ -4,6 +4,7 @@ use std::path::Path;
 
 use trainyard_plan::{Plan, Profile};
 
+use crate::data::line_ends;
 use crate::error::RunError;
 
 /// The largest file of text that a command reads: a profile of 10 000 layers on 16 devices takes a
@@ -23,7 +24,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, RunError> {
     let bytes = std::fs::read(path).map_err(RunError::io("read", path))?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count();
+        let line = 1 + line_ends(error.as_bytes().get(..valid).unwrap_or_default());
         bad(format!("line {line} is not UTF-8 text"))
     })
 }

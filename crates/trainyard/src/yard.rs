@@ -84,14 +84,11 @@ impl Yard {
     /// [`trainyard_plan::PlanError::DoesNotFit`] when the devices are too small; whatever is wrong
     /// with a plan file.
     pub fn plan(&self, costs: &Profile) -> Result<Plan, RunError> {
-        match &self.config.pipeline.plan {
-            Some(path) => self.plan_of_file(path, costs),
-            None => {
-                let best = self.planned(costs)?.candidates.into_iter().next();
-                let best = best.ok_or_else(|| RunError::config("the planner found no plan"))?;
-                Ok(best.plan)
-            }
+        if let Some(path) = &self.config.pipeline.plan {
+            return self.plan_of_file(path, costs);
         }
+        let best = self.planned(costs)?.candidates.into_iter().next();
+        Ok(best.ok_or_else(|| RunError::config("the planner found no plan"))?.plan)
     }
 
     fn plan_of_file(&self, path: &Path, costs: &Profile) -> Result<Plan, RunError> {

@@ -2,6 +2,7 @@
 //! panics or takes forever.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::float_cmp, reason = "halves and whole numbers of µs are exact")]
 
 mod random;
 mod text;

@@ -1,7 +1,7 @@
 //! `trainyard compare`: what a run took beside what was predicted.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use trainyard_plan::compare::{Comparison, Measured, Pair, compare};
@@ -38,20 +38,8 @@ const WARM_UP_STEPS: usize = 5;
 /// When the directory holds no run, or none that has made a step.
 pub fn run(command: &CompareCommand) -> Result<(), RunError> {
     let directory = RunDir::open(&command.directory)?;
-    let plan = read_plan(&directory.plan())?;
     let path = command.profile.clone().unwrap_or_else(|| directory.profile());
-    let mut profile = read_profile(&path)?;
-    if profile.micro_batches != plan.micro_batches {
-        profile = profile.with_micro_batches(plan.micro_batches)?;
-    }
-    let (simulation, trace) = simulate::simulate_traced(&profile, &plan)?;
-    let measured = measured(&read_journal(&directory.journal())?);
-    if measured.steps.is_empty() {
-        let path = command.directory.display();
-        return Err(RunError::config(format!("{path} has made no step yet; train at least one")));
-    }
-    let mut comparison = compare((&simulation, &trace), &measured);
-    comparison.estimated = profile.estimated;
+    let comparison = of_run(&directory, &path)?;
     let out = &mut std::io::stdout();
     let printed = if command.json {
         let json = serde_json::to_string_pretty(&comparison);
@@ -60,6 +48,27 @@ pub fn run(command: &CompareCommand) -> Result<(), RunError> {
         print(out, &comparison)
     };
     printed.map_err(RunError::io("write to", "the terminal"))
+}
+
+/// A run beside what its plan takes with the costs of a profile.
+///
+/// # Errors
+/// When a file is missing or wrong, or no step was made.
+pub(super) fn of_run(directory: &RunDir, profile: &Path) -> Result<Comparison, RunError> {
+    let plan = read_plan(&directory.plan())?;
+    let mut profile = read_profile(profile)?;
+    if profile.micro_batches != plan.micro_batches {
+        profile = profile.with_micro_batches(plan.micro_batches)?;
+    }
+    let (simulation, trace) = simulate::simulate_traced(&profile, &plan)?;
+    let measured = measured(&read_journal(&directory.journal())?);
+    if measured.steps.is_empty() {
+        let path = directory.path().display();
+        return Err(RunError::config(format!("{path} has made no step yet; train at least one")));
+    }
+    let mut comparison = compare((&simulation, &trace), &measured);
+    comparison.estimated = profile.estimated;
+    Ok(comparison)
 }
 
 /// What the last part of a journal says; a resumed run may have another plan in each part.
@@ -84,7 +93,8 @@ fn measured(records: &[Record]) -> Measured {
     Measured { trace, steps, peak_bytes }
 }
 
-fn print(out: &mut impl Write, comparison: &Comparison) -> std::io::Result<()> {
+/// Every figure twice, with the error, and what is furthest off.
+pub(super) fn print(out: &mut impl Write, comparison: &Comparison) -> std::io::Result<()> {
     let source = if comparison.estimated {
         "; predicted from estimates: `trainyard measure` makes them better"
     } else {

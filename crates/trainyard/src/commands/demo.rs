@@ -8,11 +8,10 @@ use clap::Args;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use trainyard_engine::discover::{self, ListOptions};
-use trainyard_plan::memory::human_bytes;
-use trainyard_plan::{ComputeProbe, Plan, Recompute, Schedule, Stage, TraceDevice, simulate, text};
+use trainyard_plan::{ComputeProbe, Plan, Profile, Recompute, Schedule, Stage, simulate, text};
 
 use super::generate::Writer;
-use super::{devices, plan};
+use super::{compare, devices, measure, plan};
 use crate::cli::Output;
 use crate::config::{DeviceSection, RunConfig};
 use crate::error::RunError;
@@ -35,7 +34,8 @@ pub struct Demo {
 /// The model is so many times larger than the memory of either device.
 const TOO_BIG: f64 = 1.6;
 
-/// Shows devices, plan, training, memory, a timeline, and what was learned.
+/// Shows devices, costs, plan, training, a timeline, prediction beside measurement, and what was
+/// learned.
 ///
 /// # Errors
 /// As [`train()`].
@@ -56,9 +56,11 @@ pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
     devices::print(out, &survey).map_err(closed)?;
 
     let mut yard = Yard::make_up(config)?;
-    squeeze(&mut yard)?;
+    heading(out, output, "What the layers cost")?;
+    yard.measure(false, &|_, _, _| {})?;
+    let costs = squeeze(&mut yard)?;
+    measure::print(out, &costs).map_err(closed)?;
     heading(out, output, "The plan")?;
-    let costs = yard.costs()?;
     let planned = yard.planned(&costs)?;
     plan::print(out, &planned).map_err(closed)?;
     let plan = yard.plan(&costs)?;
@@ -77,8 +79,8 @@ pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
     heading(out, output, "One step, measured")?;
     write!(out, "{}", text::timeline(&outcome.trace, outcome.step, 72, output.color()))
         .map_err(closed)?;
-    heading(out, output, "Memory")?;
-    print_memory(out, &outcome.trace.devices, &run).map_err(closed)?;
+    heading(out, output, "Predicted and measured")?;
+    compare::print(out, &compare::of_run(&run, &run.profile())?).map_err(closed)?;
 
     heading(out, output, "What it writes now")?;
     let mut pipeline = yard.start(&plan, &costs)?;
@@ -163,8 +165,8 @@ fn demo_devices() -> Vec<DeviceSection> {
     }
 }
 
-/// Gives every device too little memory for the whole model.
-fn squeeze(yard: &mut Yard) -> Result<(), RunError> {
+/// Gives every device too little memory for the whole model; the costs with these budgets.
+fn squeeze(yard: &mut Yard) -> Result<Profile, RunError> {
     let costs = yard.costs()?;
     let schedule = Schedule::named("1f1b", 1, costs.micro_batches)?;
     for device in &mut yard.devices {
@@ -176,33 +178,7 @@ fn squeeze(yard: &mut Yard) -> Result<(), RunError> {
         let need: u64 = needs.iter().map(|need| need.needed_bytes).sum();
         device.budget_bytes = (need as f64 / TOO_BIG) as u64;
     }
-    Ok(())
-}
-
-/// Predicted and measured peaks beside the budgets, from the journal.
-fn print_memory(
-    out: &mut impl Write,
-    devices: &[TraceDevice],
-    run: &RunDir,
-) -> std::io::Result<()> {
-    use trainyard_plan::journal::Record;
-    let records = crate::journal::read_journal(&run.journal()).unwrap_or_default();
-    for (index, device) in devices.iter().enumerate() {
-        let last = records.iter().rev().find_map(|record| match record {
-            Record::Memory { device, peak_bytes, predicted_bytes, .. } if *device == index => {
-                Some((*peak_bytes, *predicted_bytes))
-            }
-            _ => None,
-        });
-        let Some((peak, predicted)) = last else { continue };
-        let [peak, predicted, budget] = [peak, predicted, device.budget_bytes].map(human_bytes);
-        writeln!(
-            out,
-            "{}: peak {peak} measured, {predicted} predicted, {budget} allowed",
-            device.id
-        )?;
-    }
-    Ok(())
+    yard.costs()
 }
 
 fn heading(out: &mut impl Write, output: Output, text: &str) -> Result<(), RunError> {

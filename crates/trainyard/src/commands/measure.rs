@@ -76,7 +76,7 @@ fn move_bar(bar: &Mutex<Option<ProgressBar>>, done: usize, of: usize, what: &str
 }
 
 /// Every sort of layer on every device, and every link. Layers of one sort cost the same.
-fn print(out: &mut impl Write, profile: &Profile) -> std::io::Result<()> {
+pub(super) fn print(out: &mut impl Write, profile: &Profile) -> std::io::Result<()> {
     let rows = profile.rows.unwrap_or(1);
     writeln!(out, "{}, micro-batches of {rows} rows\n", profile.model.name)?;
     let header = ["device", "layer", "forward", "input grad", "weight grad", "optimizer", "saved"];

@@ -132,7 +132,7 @@ pub fn run(command: &PlanCommand) -> Result<(), RunError> {
     // Shown first: whoever cannot write here can still see it.
     if command.json && command.wishes.top > 1 {
         let plans: Vec<&Plan> = planned.candidates.iter().map(|c| &c.plan).collect();
-        writeln!(out, "{}", json(&Plans { format: "trainyard-plans", version: 1, plans })?)
+        writeln!(out, "{}", json(&Best { format: "trainyard-plans", version: 1, plans })?)
             .map_err(closed)?;
     } else if command.json {
         writeln!(out, "{text}").map_err(closed)?;
@@ -149,7 +149,7 @@ pub fn run(command: &PlanCommand) -> Result<(), RunError> {
 
 /// What `--top K --json` prints.
 #[derive(Serialize)]
-struct Plans<'a> {
+struct Best<'a> {
     format: &'static str,
     version: u64,
     plans: Vec<&'a Plan>,

@@ -266,16 +266,14 @@ fn rates(device: &YardDevice) -> Result<Rates, RunError> {
     let cache = Cache::open();
     let key = (device_key(device), "unthrottled");
     let known = cache.read::<Rates>("rates", &key);
-    let known = known.filter(|rates| rates.gflops > 0.0 && rates.copy > 0.0);
-    let measured = match known {
-        Some(rates) => rates,
-        None => {
-            let gflops = measure::relative_speed(&device.hardware, device.threads)?;
-            let copy = measure::copy_rate(&device.hardware, device.threads)?;
-            let rates = Rates { gflops, copy: copy.max(1.0) };
-            cache.write("rates", &key, &rates);
-            rates
-        }
+    let measured = if let Some(rates) = known.filter(|r| r.gflops > 0.0 && r.copy > 0.0) {
+        rates
+    } else {
+        let gflops = measure::relative_speed(&device.hardware, device.threads)?;
+        let copy = measure::copy_rate(&device.hardware, device.threads)?.max(1.0);
+        let rates = Rates { gflops, copy };
+        cache.write("rates", &key, &rates);
+        rates
     };
     Ok(Rates { gflops: device.speed.unwrap_or(measured.gflops), ..measured })
 }
