@@ -15,6 +15,8 @@ pub use layers::{DeviceCosts, LayerCost, MeasureSettings, layers};
 pub use links::{LinkCost, link, links};
 pub use speed::{copy_rate, relative_speed};
 
+use trainyard_plan::compare::median;
+
 /// The median of the means of a few neighbouring values each; 0 of nothing.
 ///
 /// A step adds actions up, and with them the small delays that any of them may suffer, so its time
@@ -25,15 +27,4 @@ fn median_of_means(values: impl IntoIterator<Item = f64>) -> f64 {
     let values: Vec<f64> = values.into_iter().collect();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     median(values.chunks(TOGETHER).map(mean).collect())
-}
-
-/// The median; 0 of nothing.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match (values.get(middle), values.len() % 2) {
-        (None, _) => 0.0,
-        (Some(&value), 1) => value,
-        (Some(&value), _) => f64::midpoint(values[middle - 1], value),
-    }
 }

@@ -33,8 +33,3 @@ pub fn run(bench: &Bench) -> Result<(), RunError> {
         What::Planner(bench) => planner::run(bench),
     }
 }
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}

@@ -7,10 +7,10 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 use trainyard_engine::{AdamW, Device, EngineError, Options, Pipeline, discover};
+use trainyard_plan::compare::median;
 use trainyard_plan::{Plan, Recompute, Schedule, Stage};
 
 use super::blocks::{BLOCKS, Blocks, MICRO_BATCHES, PlainLoop, ROWS, micro_batches};
-use super::median;
 use crate::error::RunError;
 
 /// `trainyard bench pipeline`

@@ -7,10 +7,10 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 use trainyard_engine::Pipeline;
+use trainyard_plan::compare::median;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{Plan, Profile, Recompute, Schedule, Stage};
 
-use super::median;
 use crate::cli::RunFile;
 use crate::commands::table::{Align, table, time};
 use crate::config::RunConfig;
