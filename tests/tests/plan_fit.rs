@@ -63,7 +63,7 @@ fn a_model_too_big_for_either_device_trains_on_both() {
     let dir = temp_dir();
     let file = write_run_file(dir.path());
     let big = [
-        "model.layers=6",
+        "model.layers=12",
         "model.width=128",
         "model.context=8",
         "train.batch=2",

@@ -57,7 +57,7 @@ pub enum PlanError {
         must: String,
     },
     /// A plan that does not match the model, the devices or itself.
-    #[error("the plan does not fit: {reason}")]
+    #[error("unsound plan: {reason}")]
     BadPlan {
         /// What does not match.
         reason: String,

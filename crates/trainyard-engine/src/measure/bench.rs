@@ -103,7 +103,8 @@ impl<'a> Bench<'a> {
         let (saved_bytes, work_bytes) = self.memory(output_bytes)?;
         let input_bytes = self.input_bytes();
         let param_bytes = self.param_bytes();
-        let input_grad_us = self.input_grad(go_on, backward_us)?;
+        let fastest = least(rounds.iter().map(|round| round.backward));
+        let input_grad_us = backward_us * self.input_grad_share(go_on, fastest)?;
         let cost = LayerCost {
             forward_us: median_of_means(rounds.iter().flat_map(|round| round.forward)),
             input_grad_us,
@@ -215,18 +216,19 @@ impl<'a> Bench<'a> {
         Ok(micros(begun))
     }
 
-    /// The part of a backward that gives the input's gradient: what it takes with frozen weights,
-    /// and no more than the whole.
-    fn input_grad(
+    /// The share of a backward that gives the input's gradient: what it takes with frozen weights.
+    /// The two are timed one after the other, so the fastest of each are compared: other work on
+    /// the machine lengthens the rest, and not by the same.
+    fn input_grad_share(
         mut self,
         go_on: &dyn Fn() -> Result<(), EngineError>,
-        backward_us: f64,
+        fastest_backward_us: f64,
     ) -> Result<f64, EngineError> {
         if self.stage.is_first() {
             return Ok(0.0);
         }
         if self.param_bytes() == 0 {
-            return Ok(backward_us);
+            return Ok(1.0);
         }
         self.stage = self.stage.without_weight_gradients();
         let run = |bench: &mut Self| {
@@ -234,7 +236,7 @@ impl<'a> Bench<'a> {
             bench.backward()
         };
         self.warm_up(go_on, run)?;
-        Ok(median_of_means(self.samples(go_on, run)?).min(backward_us))
+        Ok((least(self.samples(go_on, run)?) / fastest_backward_us).clamp(0.0, 1.0))
     }
 
     /// Bytes kept from forward to backward, and those needed for a moment.
@@ -271,6 +273,10 @@ impl<'a> Bench<'a> {
     fn input_bytes(&self) -> u64 {
         self.input.iter().map(|data| data.as_bytes().len() as u64).sum()
     }
+}
+
+fn least(times: impl IntoIterator<Item = f64>) -> f64 {
+    times.into_iter().fold(f64::INFINITY, f64::min)
 }
 
 fn micros(begun: Begun) -> f64 {

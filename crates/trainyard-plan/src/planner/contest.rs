@@ -17,7 +17,7 @@ use super::several::several;
 use super::space::{Goal, InFlight, Space};
 use super::squeeze::squeeze;
 use super::{Ask, Objective};
-use crate::{PlanError, Profile, auto};
+use crate::{PlanError, Profile, Schedule, auto};
 
 /// Partitions that run under the first schedule.
 const PARTITIONS: usize = 80;
@@ -30,6 +30,11 @@ const MADE: usize = 3;
 /// Drafts that are refined, and how many where none fits yet.
 const REFINED: usize = 4;
 const HOPES: usize = 24;
+
+/// With a smaller share of all drafts that fit, memory is tight.
+const ROOMY: f64 = 0.9;
+/// The part of the work that a contest of one schedule beside the others gets: one in so many.
+const ASIDE: u64 = 4;
 
 /// With more devices × micro-batches than this, the contest is held with fewer micro-batches.
 const MANY: usize = 1 << 17;
@@ -85,20 +90,36 @@ pub(super) fn goal(profile: &Profile, objective: Objective) -> Goal {
     }
 }
 
-/// Runs the contest.
+/// Runs the contest. Where not all fits that might, one contest for all schedules may spend its work
+/// on drafts that a schedule with several stages a rank would beat, so each of these gets a contest
+/// of its own as well.
 pub(super) fn contest(profile: &Profile, ask: &Ask) -> Outcome {
+    let mut outcome = contest_at_any_size(profile, ask, 1);
+    if ask.schedule == "auto" && outcome.share_that_fits() < ROOMY {
+        let several = |name: &&str| Schedule::default_chunks(name).is_ok_and(|chunks| chunks > 1);
+        for name in Schedule::names().filter(several) {
+            let alone = Ask { schedule: name.to_owned(), ..ask.clone() };
+            outcome.entries.extend(contest_at_any_size(profile, &alone, ASIDE).entries);
+        }
+        outcome.entries.sort_by(|a, b| a.1.compare(&b.1));
+    }
+    outcome
+}
+
+/// The contest with a part of the work: one in `part`.
+fn contest_at_any_size(profile: &Profile, ask: &Ask, part: u64) -> Outcome {
     let forwards = profile.micro_batches * profile.devices.len();
     if profile.micro_batches > FEWER && forwards > MANY && ask.schedule != "gpipe" {
-        return with_many_micro_batches(profile, ask);
+        return with_many_micro_batches(profile, ask, part);
     }
-    contest_of(profile, ask)
+    contest_of(profile, ask, part)
 }
 
 /// A pipeline that has been running for hundreds of micro-batches goes on as it did, so the contest
 /// is held with fewer, and its winners are judged with all.
-fn with_many_micro_batches(profile: &Profile, ask: &Ask) -> Outcome {
+fn with_many_micro_batches(profile: &Profile, ask: &Ask, part: u64) -> Outcome {
     let fewer = Profile { micro_batches: FEWER, ..profile.clone() };
-    let mut outcome = contest_of(&fewer, ask);
+    let mut outcome = contest_of(&fewer, ask, part);
     let mut contest = Contest {
         judge: Judge::new(profile, ask, u64::MAX),
         devices: profile.devices.len(),
@@ -116,10 +137,10 @@ fn with_many_micro_batches(profile: &Profile, ask: &Ask) -> Outcome {
     contest.outcome
 }
 
-fn contest_of(profile: &Profile, ask: &Ask) -> Outcome {
+fn contest_of(profile: &Profile, ask: &Ask, part: u64) -> Outcome {
     let mut space = space(profile, ask, goal(profile, ask.objective));
     let mut contest = Contest {
-        judge: Judge::new(profile, ask, work(space.device_count())),
+        judge: Judge::new(profile, ask, work(space.device_count()) / part),
         devices: space.device_count(),
         stated: None,
         outcome: Outcome::default(),
@@ -140,7 +161,7 @@ fn contest_of(profile: &Profile, ask: &Ask) -> Outcome {
     for (pass, (goal, buffers, in_flight)) in passes.into_iter().enumerate() {
         (space.goal, space.buffers, space.in_flight) = (goal, buffers, in_flight);
         contest.judge.work = contest.judge.work.max(whole / 2);
-        contest.run(&space, if pass == 0 { WORK } else { WORK / 10 });
+        contest.run(&space, if pass == 0 && part == 1 { WORK } else { WORK / 10 });
         if contest.outcome.share_that_fits() > 0.2 || pass > 0 && contest.outcome.fits() {
             break;
         }

@@ -8,7 +8,7 @@ use super::space::Space;
 use super::{Ask, Candidate, Objective, RecomputeChoice};
 use crate::costs::PipelineCosts;
 use crate::simulate::{self, score};
-use crate::{Plan, PlanError, Predicted, Profile, Recompute, Schedule, Stage};
+use crate::{ActionKind, Plan, PlanError, Predicted, Profile, Recompute, Schedule, Stage};
 
 /// Which schedule a draft runs under.
 #[derive(Clone, Debug)]
@@ -216,6 +216,14 @@ impl Judge<'_> {
                      leaves more of the bubble"
                 ));
             }
+        }
+        let splits = schedule.ranks.iter().flatten().any(|a| a.kind == ActionKind::WeightGrad);
+        if splits {
+            plan.notes.push(
+                "the schedule splits backwards into I and W; `trainyard train` runs them whole, \
+                 and --whole-backward plans for that"
+                    .to_owned(),
+            );
         }
         let simulation = simulate::simulate(self.profile, &plan)?;
         plan.predicted = Some(Predicted::of(&simulation, self.profile.estimated));

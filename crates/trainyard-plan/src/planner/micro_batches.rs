@@ -28,7 +28,7 @@ pub(super) fn profiles(
                     what: "micro_batches".into(),
                     value: "auto".into(),
                     must: "a number: this profile does not say how times depend on the size of a \
-                           micro-batch; measure with two sizes (trainyard profile)"
+                           micro-batch; measure with two sizes (`trainyard measure` does)"
                         .into(),
                 });
             }

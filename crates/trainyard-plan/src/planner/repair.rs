@@ -10,7 +10,7 @@ use super::space::Goal;
 use super::squeeze::squeeze;
 use super::{Ask, MicroBatches, PlanRequest, RecomputeChoice};
 use crate::memory::{DeviceNeed, human_bytes};
-use crate::{PlanError, Profile, Schedule};
+use crate::{DeviceProfile, PlanError, Profile, Schedule};
 
 /// The most remedies that are named.
 const MOST: usize = 3;
@@ -188,7 +188,12 @@ fn shortfall(ask: &Ask, profile: &Profile) -> String {
         let least = devices().map(|device| space.layer_bytes(device, layer)).min();
         needed = needed.saturating_add(least.unwrap_or(0));
     }
-    let budget = devices().map(|device| space.budget(device)).fold(0, u64::saturating_add);
+    let of_device = |of: fn(&DeviceProfile) -> u64| {
+        let devices = devices().map(|device| of(&profile.devices[space.index(device)]));
+        devices.fold(0, u64::saturating_add)
+    };
+    let needed = needed.saturating_add(of_device(|device| device.overhead_bytes));
+    let budget = of_device(DeviceProfile::budget_bytes);
     format!(
         "no single change helps: the layers need {} at least, with one micro-batch in flight, and \
          the devices have {} together; add a device, give several more memory, or train a smaller \
@@ -210,7 +215,7 @@ fn fits(profile: &Profile, ask: &Ask) -> bool {
 fn helps(ask: &Ask, profile: &Profile) -> bool {
     let devices = profile.devices.len();
     let mut judge = Judge::new(profile, ask, work(devices) / 2);
-    let quick = profile.model.layers.len() * devices <= 64;
+    let quick = profile.model.layers.len() * devices <= 200;
     squeeze(&mut judge).is_some_and(|(_, verdict)| verdict.fits())
         || quick && contest(profile, ask).fits()
 }

@@ -101,7 +101,8 @@ pub(super) fn print(out: &mut impl Write, comparison: &Comparison) -> std::io::R
         ""
     };
     writeln!(out, "medians of {} steps{source}\n", comparison.steps)?;
-    let header = ["", "", "predicted", "measured", "error"].map(str::to_owned).to_vec();
+    let header =
+        ["", "", "predicted", "measured", "predicted is off by"].map(str::to_owned).to_vec();
     let mut rows = vec![header];
     let mut row = |device: &str, what: &str, pair: Pair, shown: &dyn Fn(f64) -> String| {
         let error = pair.error_percent().map_or_else(|| "–".to_owned(), |e| format!("{e:+.1} %"));

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -40,8 +41,11 @@ pub fn run(command: &MeasureCommand) -> Result<(), RunError> {
     let yard = Yard::make_up(RunConfig::load(&command.run.file, &command.run.sets.sets)?)?;
     let bar = Mutex::new(None);
     let output = Output::detect(command.json);
+    let known = AtomicBool::new(false);
     let profile = yard.measure(command.refresh, &|done, of, what| {
-        if output == Output::Terminal {
+        if of == 0 {
+            known.store(true, Ordering::Relaxed);
+        } else if output == Output::Terminal {
             move_bar(&bar, done, of, what);
         }
     })?;
@@ -57,6 +61,9 @@ pub fn run(command: &MeasureCommand) -> Result<(), RunError> {
     if command.json {
         writeln!(out, "{text}").map_err(closed)?;
         return write_atomic(&path, text.as_bytes());
+    }
+    if known.into_inner() {
+        writeln!(out, "measured before; --refresh measures anew\n").map_err(closed)?;
     }
     print(out, &profile).map_err(closed)?;
     write_atomic(&path, text.as_bytes())?;

@@ -23,12 +23,13 @@ pub struct SimulateCommand {
     /// What the layers cost on the devices, as `trainyard measure` writes it
     #[arg(long, value_name = "PROFILE.json")]
     profile: PathBuf,
-    /// The plan to simulate; without one every rank gets an equal share of the layers
-    #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["schedule", "chunks"])]
+    /// The plan to simulate; without one every device gets an equal share of the layers
+    #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["chunks", "micro_batches"])]
     plan: Option<PathBuf>,
-    /// A schedule: a name, auto, or a CSV file as PyTorch's pipelining writes it
-    #[arg(long, value_name = "NAME|FILE.csv", default_value = "1f1b")]
-    schedule: String,
+    /// A schedule: a name (1f1b unless told otherwise), auto, or a CSV file as PyTorch's pipelining
+    /// writes it; with a plan, a CSV file for the plan's stages
+    #[arg(long, value_name = "NAME|FILE.csv")]
+    schedule: Option<String>,
     /// Stages a rank, for schedules that take several
     #[arg(long, value_name = "N")]
     chunks: Option<usize>,
@@ -63,7 +64,7 @@ pub fn run(command: &SimulateCommand) -> Result<(), RunError> {
     } else if command.csv {
         write!(out, "{}", plan.schedule.to_csv())
     } else {
-        print(out, &simulation, &trace)
+        print(out, &simulation, &trace, command.plan.is_none())
     };
     printed.map_err(RunError::io("write to", "the terminal"))
 }
@@ -72,9 +73,14 @@ pub fn run(command: &SimulateCommand) -> Result<(), RunError> {
 fn inputs(command: &SimulateCommand) -> Result<(Profile, Plan), RunError> {
     let mut profile = read_profile(&command.profile)?;
     if let Some(path) = &command.plan {
-        let plan = read_plan(path)?;
+        let mut plan = read_plan(path)?;
         let unusable = |error| RunError::PlanFile { path: path.clone(), error };
         plan.check(profile.model.layers.len()).map_err(unusable)?;
+        if let Some(name) = &command.schedule {
+            (plan.schedule, plan.micro_batches) = schedule_file(Path::new(name))?;
+            let of_file = |error| RunError::PlanFile { path: name.into(), error };
+            plan.check(profile.model.layers.len()).map_err(of_file)?;
+        }
         if plan.micro_batches != profile.micro_batches {
             profile = profile.with_micro_batches(plan.micro_batches)?;
         }
@@ -90,17 +96,20 @@ fn inputs(command: &SimulateCommand) -> Result<(Profile, Plan), RunError> {
 /// Stage i is the i-th equal share of the layers, rank r the r-th device.
 fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunError> {
     let (devices, micro_batches) = (profile.devices.len(), profile.micro_batches);
-    let name = command.schedule.as_str();
+    let name = command.schedule.as_deref().unwrap_or("1f1b");
     let path = Path::new(name);
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
-        let stem = path.file_stem().map_or_else(|| name.into(), |stem| stem.to_string_lossy());
-        let of_file = |error| RunError::PlanFile { path: path.to_owned(), error };
-        let schedule = Schedule::from_csv(&stem, &read_text(path)?).map_err(of_file)?;
-        // The file says how many there are.
-        let last = schedule.ranks.iter().flatten().map(|action| action.micro_batch).max();
-        let micro_batches = last.map_or(micro_batches, |last| last.saturating_add(1));
+    if is_file(path) {
+        if command.micro_batches.is_some() || command.chunks.is_some() {
+            return Err(RunError::BadValue {
+                key: "--micro-batches or --chunks".to_owned(),
+                value: "given".to_owned(),
+                must: format!("left out: {name} says how many there are"),
+            });
+        }
+        let (schedule, micro_batches) = schedule_file(path)?;
         let stages = even_stages(profile, &schedule.owners())?;
         let plan = Plan::new(&profile.model.name, stages, schedule, micro_batches);
+        let of_file = |error| RunError::PlanFile { path: path.to_owned(), error };
         plan.check(profile.model.layers.len()).map_err(of_file)?;
         return Ok(plan);
     }
@@ -127,6 +136,20 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
     Ok(Plan::new(&profile.model.name, stages, schedule, micro_batches))
 }
 
+/// Whether a schedule is named by its file.
+fn is_file(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) || path.exists()
+}
+
+/// A schedule from a CSV file, and how many micro-batches it has.
+fn schedule_file(path: &Path) -> Result<(Schedule, usize), RunError> {
+    let of_file = |error| RunError::PlanFile { path: path.to_owned(), error };
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let schedule = Schedule::from_csv(&name, &read_text(path)?).map_err(of_file)?;
+    let last = schedule.ranks.iter().flatten().map(|action| action.micro_batch).max();
+    Ok((schedule, last.map_or(1, |last| last.saturating_add(1))))
+}
+
 fn even_stages(profile: &Profile, owners: &[usize]) -> Result<Vec<Stage>, PlanError> {
     let (layers, stages) = (profile.model.layers.len(), owners.len());
     if stages > layers {
@@ -150,10 +173,16 @@ fn even_stages(profile: &Profile, owners: &[usize]) -> Result<Vec<Stage>, PlanEr
     owners.iter().enumerate().map(share).collect()
 }
 
-fn print(out: &mut impl Write, simulation: &Simulation, trace: &Trace) -> std::io::Result<()> {
+fn print(
+    out: &mut impl Write,
+    simulation: &Simulation,
+    trace: &Trace,
+    even: bool,
+) -> std::io::Result<()> {
     let color = Output::detect(false).color();
     write!(out, "{}", text::timeline(trace, 1, 72, color))?;
-    writeln!(out, "\n{} under {}\n", time(simulation.step_us), simulation.schedule)?;
+    let shares = if even { ", an equal share of the layers a stage" } else { "" };
+    writeln!(out, "\n{} under {}{shares}\n", time(simulation.step_us), simulation.schedule)?;
     let header =
         ["device", "busy", "optimizer", "warm-up", "drain", "neighbour", "link", "peak", "budget"];
     let share = |us: f64| percent(us / simulation.step_us.max(f64::MIN_POSITIVE));

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use trainyard_plan::{Plan, Recompute, Stage};
+
+use super::table::time;
 use crate::cli::{Output, RunFile, Sets, say};
 use crate::config::RunConfig;
 use crate::error::RunError;
@@ -78,11 +81,31 @@ fn start(config: RunConfig, resume: bool, output: Output) -> Result<ExitCode, Ru
     let plan = yard.plan(&costs)?;
     yard.check_fit(&plan, &costs)?;
     let directory = RunDir::create(&yard.config.run.dir, !resume)?;
+    if output != Output::Json {
+        say_plan(&yard, &plan);
+    }
     let outcome = train(&yard, (&plan, &costs), &directory, resume, output)?;
     if output != Output::Json {
         print_outcome(&outcome, &directory);
     }
     Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
+}
+
+/// What is about to run, in a line.
+fn say_plan(yard: &Yard, plan: &Plan) {
+    let name = |layer: usize| yard.profile.layers.get(layer).map_or("", |layer| &layer.name);
+    let stage = |stage: &Stage| {
+        let (first, end) = stage.layers;
+        let again = if stage.recompute == Recompute::Full { ", recomputed" } else { "" };
+        format!("{} {} … {}{again}", stage.device, name(first), name(end.saturating_sub(1)))
+    };
+    let stages: Vec<String> = plan.stages.iter().map(stage).collect();
+    let predicted = plan.predicted.as_ref().map_or_else(String::new, |predicted| {
+        let source = if predicted.estimated { ", estimated" } else { "" };
+        format!("; {} a step predicted{source}", time(predicted.step_us))
+    });
+    let (schedule, stages) = (&plan.schedule.name, stages.join(" | "));
+    say(format_args!("{schedule}: {stages}{predicted}"));
 }
 
 fn print_outcome(outcome: &Outcome, directory: &RunDir) {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use trainyard_engine::measure::{self, DeviceCosts, LayerCost, MeasureSettings};
 use trainyard_engine::{Device, MicroBatch};
 use trainyard_plan::{
-    DeviceProfile, FixedTimes, LinkProfile, ModelProfile, OptimizerTime, Profile,
+    Api, DeviceProfile, FixedTimes, LinkProfile, ModelProfile, OptimizerTime, Profile,
 };
 
 use super::{Yard, YardDevice};
@@ -24,6 +24,9 @@ struct Rates {
 /// are read, all but the gradient written.
 const OPTIMIZER_TRAFFIC: f64 = 7.0;
 
+/// What a thread of a CPU device keeps for the panels of its matrix products, for estimates, bytes.
+const CPU_OVERHEAD_BYTES: u64 = 2 << 20;
+
 /// How long a link takes to begin, for estimates, µs: a thread that wakes up.
 const ESTIMATED_LATENCY_US: f64 = 50.0;
 
@@ -40,7 +43,7 @@ impl Yard {
     }
 
     /// The costs as measured, now if they never were or `refresh` asks for it. `progress` is told
-    /// how many measurements are done, of how many, and of what.
+    /// how many measurements are done, of how many, and of what; of none if they were known.
     ///
     /// # Errors
     /// When a device fails, or cannot hold a single layer.
@@ -52,6 +55,7 @@ impl Yard {
         let cache = Cache::open();
         let key = self.measured_key();
         if !refresh && let Some(profile) = cache.read::<Profile>("profile", &key) {
+            progress(0, 0, "known");
             return Ok(self.with_budgets(profile));
         }
         let profile = self.measure_now(progress)?;
@@ -150,6 +154,10 @@ impl Yard {
                         / rates.copy
                 })),
                 work_bytes: Some(self.profile.work_with_new_sums()),
+                overhead_bytes: match device.hardware.api {
+                    Api::Cpu => CPU_OVERHEAD_BYTES * device.threads as u64,
+                    _ => 0,
+                },
                 ..described(device)
             }
         };

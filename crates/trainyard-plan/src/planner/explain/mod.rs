@@ -45,8 +45,12 @@ pub struct Explanation {
     pub stages: Vec<ExplainedStage>,
     /// A row a rank.
     pub devices: Vec<ExplainedDevice>,
+    /// Ids of the devices that are left idle.
+    pub unused: Vec<String>,
     /// The fastest plan on one device alone, if one fits.
     pub single: Option<SingleDevice>,
+    /// The fastest device alone, memory aside, where that is another one.
+    pub too_small: Option<SingleDevice>,
     /// How many times as fast the plan is.
     pub speed_up: Option<f64>,
     /// The bound p·m ÷ (m + p − 1) for these devices: how many times as fast as the fastest of
@@ -88,7 +92,7 @@ pub struct ExplainedDevice {
     pub budget_bytes: u64,
     /// What it holds at its fullest moment.
     pub peak_bytes: MemoryUse,
-    /// What part of the step it computes.
+    /// What part of the step it computes, the optimizer step included.
     pub busy_share: f64,
 }
 
@@ -101,6 +105,8 @@ pub struct SingleDevice {
     pub step_us: f64,
     /// Whether it has to recompute.
     pub recompute: Recompute,
+    /// By how many bytes its memory is too small; 0 where it fits.
+    pub short_bytes: u64,
 }
 
 /// What the best plan would be if one device had more memory.
@@ -148,9 +154,14 @@ pub fn explain(planned: &Planned) -> Explanation {
         device: device.id.clone(),
         budget_bytes: device.budget_bytes,
         peak_bytes: device.peak_bytes,
-        busy_share: device.busy_us / step,
+        busy_share: (device.busy_us + device.optimizer_us) / step,
     });
-    let single = single(profile, ask);
+    let singles = singles(profile, ask);
+    let single = singles.iter().find(|single| single.short_bytes == 0).cloned();
+    let too_small = singles.into_iter().next().filter(|fastest| fastest.short_bytes > 0);
+    let used = |id: &String| plan.stages.iter().any(|stage| stage.device == *id);
+    let ids = profile.devices.iter().map(|device| device.id.clone());
+    let unused = ids.filter(|id| !used(id)).collect();
     let (ideal_speed_up, full_speed_up) = ideal_speed_ups(profile, ask);
     Explanation {
         schedule: plan.schedule.name.clone(),
@@ -162,7 +173,9 @@ pub fn explain(planned: &Planned) -> Explanation {
         stages: stages.collect(),
         devices: devices.collect(),
         speed_up: single.as_ref().map(|single| single.step_us / step),
+        unused,
         single,
+        too_small,
         ideal_speed_up,
         full_speed_up,
         limits: limits::limits(plan, simulation, &costs),
@@ -182,7 +195,9 @@ impl Explanation {
             exact: false,
             stages: Vec::new(),
             devices: Vec::new(),
+            unused: Vec::new(),
             single: None,
+            too_small: None,
             speed_up: None,
             ideal_speed_up: 1.0,
             full_speed_up: 1.0,
@@ -193,10 +208,10 @@ impl Explanation {
     }
 }
 
-/// The fastest plan on one of the devices that may be used.
-fn single(profile: &Profile, ask: &Ask) -> Option<SingleDevice> {
+/// Every plan on one of the devices that may be used, the fastest first.
+fn singles(profile: &Profile, ask: &Ask) -> Vec<SingleDevice> {
     let mut judge = Judge::new(profile, ask, 0);
-    let mut best: Option<SingleDevice> = None;
+    let mut singles = Vec::new();
     let devices = profile.devices.iter().enumerate();
     for (index, device) in devices.filter(|(index, _)| !ask.excluded.contains(index)) {
         for recompute in ask.recompute.modes() {
@@ -207,17 +222,16 @@ fn single(profile: &Profile, ask: &Ask) -> Option<SingleDevice> {
                 kind: Kind::Named("1f1b", 1),
             };
             let Ok(verdict) = judge.verdict(&draft) else { continue };
-            let step_us = verdict.step_us;
-            if verdict.fits() && best.as_ref().is_none_or(|best| step_us < best.step_us) {
-                best = Some(SingleDevice {
-                    device: device.id.clone(),
-                    step_us,
-                    recompute: *recompute,
-                });
-            }
+            singles.push(SingleDevice {
+                device: device.id.clone(),
+                step_us: verdict.step_us,
+                recompute: *recompute,
+                short_bytes: verdict.excess as u64,
+            });
         }
     }
-    best
+    singles.sort_by(|a, b| a.step_us.total_cmp(&b.step_us));
+    singles
 }
 
 /// The bound with filling and draining, and the one without.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{ExplainedStage, Explanation, IfLarger};
+use super::{ExplainedStage, Explanation, IfLarger, SingleDevice};
 use crate::Recompute;
 use crate::memory::human_bytes;
 
@@ -34,12 +34,21 @@ pub fn text(explanation: &Explanation) -> String {
         }
         _ => text.push_str("the model fits on no single device\n"),
     }
+    if let Some(SingleDevice { device, step_us, short_bytes, .. }) = &explanation.too_small {
+        let (alone, short) = (time(*step_us), human_bytes(*short_bytes));
+        let _ = writeln!(text, "{device} alone would take {alone}, and is {short} too small");
+    }
     let (bound, full) = (explanation.ideal_speed_up, explanation.full_speed_up);
-    let _ = writeln!(
-        text,
-        "bound for these devices, p·m ÷ (m + p − 1): {bound:.2} times the fastest of them alone; \
-         without any bubble {full:.2} times"
-    );
+    if full > 1.0 {
+        let _ = writeln!(
+            text,
+            "bound for a stage a device: {bound:.2} times as fast as the fastest device alone; \
+             without any bubble {full:.2} times"
+        );
+    }
+    if !explanation.unused.is_empty() {
+        let _ = writeln!(text, "left idle: {}", explanation.unused.join(", "));
+    }
     if explanation.estimated {
         text.push_str("times are estimates; `trainyard measure` makes them measured\n");
     }
