@@ -1,6 +1,6 @@
 //! The memory formulas by hand, the message of a shortage, and sizes as people write them.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use trainyard_plan::memory::{DeviceNeed, StageMemory, human_bytes, parse_bytes};
@@ -111,6 +111,29 @@ fn a_plan_by_hand() {
     // While y computes one micro-batch, x has made the next: its output waits there.
     assert_eq!(peaks[1], ("y", MemoryUse { buffers: 20, ..y }));
     assert_eq!(devices[1].needed_bytes, y.total() + 20);
+}
+
+#[test]
+fn what_kernels_keep_counts_once_a_device() {
+    let mut profile = profile(1 << 20, 1 << 20);
+    // Two stages of one rank, on one device.
+    let stages = vec![stage("x", (0, 1)), stage("y", (1, 2)), stage("x", (2, 3))];
+    let schedule = Schedule::from_csv("", "0F0,2F0,2B0,0B0\n1F0,1B0,,\n").unwrap();
+    let plan = Plan::new("tiny", stages, schedule, 1);
+    let without = needs(&profile, &plan).unwrap();
+    profile.devices[0].overhead_bytes = 5000;
+    let with = needs(&profile, &plan).unwrap();
+    assert_eq!(with[0].needed_bytes, without[0].needed_bytes + 5000);
+    assert_eq!(with[0].peak.activations, without[0].peak.activations + 5000);
+    assert_eq!(with[1], without[1]);
+    // A budget that was enough is so no more.
+    profile.devices[0].memory_bytes = without[0].needed_bytes + 4999;
+    let Err(PlanError::DoesNotFit { devices, .. }) = check_memory(&profile, &plan) else {
+        panic!("it fits");
+    };
+    assert_eq!(devices[0].deficit_bytes(), 1);
+    profile.devices[0].overhead_bytes = u64::MAX;
+    assert_eq!(needs(&profile, &plan).unwrap()[0].needed_bytes, u64::MAX);
 }
 
 #[test]
