@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::float_cmp, reason = "the same number, worked out the same way")]
 
-use trainyard_plan::planner::{Candidate, PlanRequest, explain, plan, text};
+use trainyard_plan::planner::{Candidate, PlanRequest, RecomputeChoice, explain, plan, text};
 use trainyard_plan::{DeviceProfile, LayerProfile, LinkCost, ModelProfile, Profile, Recompute};
 
 /// `layers` equal layers of 4 × 100 B of weights with their state and 50 B of activations.
@@ -100,6 +100,53 @@ fn an_explanation_says_what_its_plan_does() {
     // Seven layers need 2800 B for good.
     assert_eq!((&explanation.single, explanation.speed_up), (&None, None));
     let text = text(&explanation);
-    assert!(text.contains("the model fits on no single device"), "{text}");
-    assert!(text.contains("times are estimates"), "{text}");
+    for part in ["the model fits on no single device", "times are estimates", "run forward twice"] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+#[test]
+fn the_weightiest_wait_is_named() {
+    // A layer a device; d1 takes `slowness` times as long.
+    let limits = |slowness: f64, micro_batches, bytes_per_us| {
+        let mut profile = profile(2, &[(100.0, ROOMY), (100.0 * slowness, ROOMY)], micro_batches);
+        profile.default_link = Some(LinkCost { latency_us: 0.0, bytes_per_us });
+        let locks = vec![(0, 0), (1, 1)];
+        let request = PlanRequest { schedule: "1f1b", locks, ..PlanRequest::new(&profile) };
+        explain(&plan(&request).unwrap()).limits
+    };
+    let named = |limits: &[String], start: &str| {
+        assert!(limits.iter().any(|limit| limit.starts_with(start)), "{start}: {limits:?}");
+    };
+    // d1 is idle before and after its 300 of 600 µs, and d0 waits for it as long in between.
+    let short = limits(1.0, 1, 1e9);
+    named(&short, "filling and draining the pipeline leaves devices idle 25 % of the time, with 1");
+    // d0 works 300 µs while d1 works 1200, over and over.
+    let uneven = limits(4.0, 40, 1e9);
+    named(&uneven, "devices wait for one another's work 3");
+    named(&uneven, "d1's part takes 1.6× the mean");
+    // Ten bytes take 1000 µs.
+    let slow = limits(1.0, 40, 0.01);
+    named(&slow, "the link d");
+    named(&slow, "devices wait for links");
+}
+
+#[test]
+fn times_are_told_in_units_for_people() {
+    let told = |time: f64, recompute| {
+        let profile = profile(1, &[(time, ROOMY)], 1);
+        let request = PlanRequest { recompute, ..PlanRequest::new(&profile) };
+        text(&explain(&plan(&request).unwrap()))
+    };
+    for (time, expected) in [(2.0, "6 µs a step"), (500.0, "1.5 ms a step"), (1e6, "3.00 s a step")]
+    {
+        let text = told(time, RecomputeChoice::None);
+        assert!(text.contains(expected), "{text}");
+        assert!(text.contains("layer0 (0)"), "{text}");
+    }
+    let text = told(1e5, RecomputeChoice::Full);
+    assert!(
+        text.contains("d0 alone takes 400.0 ms, with recompute: this plan is 1.00 times"),
+        "{text}"
+    );
 }

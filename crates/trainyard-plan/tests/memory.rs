@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
+use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::{DeviceNeed, StageMemory, human_bytes, parse_bytes};
 use trainyard_plan::simulate::{check_memory, needs};
 use trainyard_plan::{
@@ -86,6 +87,24 @@ fn what_a_device_measured_replaces_what_the_model_says() {
     profile.model.layers[1].weight_saved_bytes = Some(300);
     // No more than is saved can be left of it.
     assert_eq!(StageMemory::of(&profile, 1, 0..3).weight_saved, 1 + 2 + 3);
+}
+
+#[test]
+fn a_profile_of_budgets_makes_room_for_new_sums() {
+    let model = profile(0, 0).model;
+    let budgets = Profile::of_budgets(model, [("x", 70), ("y", 80)], 5);
+    assert!(budgets.estimated);
+    assert_eq!(budgets.micro_batches, 5);
+    let devices: Vec<_> = budgets.devices.iter().map(|d| (d.id.as_str(), d.memory_bytes)).collect();
+    assert_eq!(devices, [("x", 70), ("y", 80)]);
+    for device in &budgets.devices {
+        // A layer's own work, and three times its weights.
+        assert_eq!(device.work_bytes, Some(vec![500 + 3000, 300 + 1800, 500 + 3000]));
+        for times in [&device.forward_us, &device.input_grad_us, &device.weight_grad_us] {
+            assert_eq!(*times, [1.0; 3]);
+        }
+    }
+    budgets.check().unwrap();
 }
 
 #[test]
@@ -178,6 +197,25 @@ fn unknown_devices_and_layers_are_bad_plans() {
         let result = check_memory(&profile(u64::MAX, 0), &plan(stages.to_vec(), "gpipe", 1));
         assert!(matches!(result, Err(PlanError::BadPlan { .. })));
     }
+}
+
+#[test]
+fn costs_are_of_stages_that_are_there() {
+    let profile = profile(0, 0);
+    let refused = |stages: &[Stage], owners: &[usize]| {
+        PipelineCosts::of(&profile, stages, owners).unwrap_err().to_string()
+    };
+    let two = [stage("x", (0, 1)), stage("y", (1, 3))];
+    assert!(refused(&two, &[0]).contains("no rank runs stage 1"));
+    assert!(refused(&two, &[0, 0]).contains("the stages of rank 0 lie on different devices"));
+    assert!(refused(&two, &[1, 1]).contains("different devices"));
+    let same = [stage("x", (0, 1)), stage("x", (1, 3))];
+    assert!(refused(&same, &[0, 1]).contains("ranks 0 and 1 are both on device 'x'"));
+    assert!(refused(&same, &[1, 1]).contains("rank 0 has no stage"));
+    let beyond = refused(&[stage("x", (0, 4))], &[0]);
+    assert!(beyond.contains("stage 0 holds layers [0, 4), the model has 3"), "{beyond}");
+    let unknown = refused(&[stage("z", (0, 3))], &[0]);
+    assert!(unknown.contains("'z', which is not among the devices: x, y"), "{unknown}");
 }
 
 #[test]
