@@ -63,6 +63,20 @@ fn a_step_of_fewer_rows_may_fit() {
 }
 
 #[test]
+fn locks_that_are_in_the_way_are_named() {
+    // d0 has room for one layer; three are locked to it.
+    let tight = profile(4, 10, 50, &[500, 2000], 1);
+    let locked = PlanRequest { locks: vec![(0, 0), (2, 0)], ..PlanRequest::new(&tight) };
+    let said = hint(&locked);
+    assert!(said.contains("without its locks it would fit"), "{said}");
+    assert!(plan(&PlanRequest { locks: Vec::new(), ..locked }).is_ok());
+    // Where they are not, they are no remedy.
+    let hopeless = profile(4, 10, 50, &[100, 100], 1);
+    let said = hint(&PlanRequest { locks: vec![(0, 0)], ..PlanRequest::new(&hopeless) });
+    assert!(!said.contains("locks"), "{said}");
+}
+
+#[test]
 fn where_no_single_change_helps_the_sums_are_told() {
     // Both are short of their own layer, and neither may take the other's.
     let both = profile(2, 10, 50, &[300, 300], 1);
