@@ -52,6 +52,7 @@ fn a_step_of_fewer_rows_may_fit() {
     let short = profile(4, 200, 50, &[2250], 8);
     let request = PlanRequest { schedule: "gpipe", ..PlanRequest::new(&short) };
     let said = hint(&request);
+    assert!(said.starts_with("schedule = \"1f1b\" would fit; or "), "{said}");
     assert!(said.ends_with("micro_batches = 3, a step of fewer rows, would fit"), "{said}");
     let with = |count| PlanRequest { micro_batches: MicroBatches::Count(count), ..request.clone() };
     assert!(plan(&with(3)).is_ok());
