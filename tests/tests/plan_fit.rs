@@ -52,7 +52,7 @@ fn what_does_not_fit_is_refused_before_anything_is_made() {
                 "50.0 KiB",
             ],
         );
-        assert_says(&stderr, &["more, ", "would make it fit"]);
+        assert_says(&stderr, &["no single change helps", "the devices have 150 KiB together"]);
     }
     assert!(!dir.path().join("runs").exists(), "it made something");
     assert!(!dir.path().join("plan.json").exists(), "it wrote a plan");

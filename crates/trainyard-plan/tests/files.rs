@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use trainyard_plan::journal::{Header, HeaderDevice, Record, State, read_line};
 use trainyard_plan::simulate::IdleTime;
 use trainyard_plan::{
-    Action, ActionKind, Lane, MemoryUse, Plan, PlanError, Predicted, PredictedDevice, Recompute,
-    Schedule, Stage, TraceEvent,
+    Action, ActionKind, Api, DeviceKind, DeviceList, Lane, MemoryUse, Plan, PlanError, Predicted,
+    PredictedDevice, Recompute, Schedule, Stage, TraceEvent,
 };
 
 const KINDS: [(ActionKind, &str); 9] = [
@@ -92,6 +92,27 @@ fn plans_of_other_versions_and_files_of_other_kinds_are_refused() {
     let bad_schedule = |error| assert!(matches!(error, PlanError::BadSchedule { .. }));
     bad_schedule(change("/schedule/ranks/0/0", format!("{}F0", usize::MAX).into()));
     bad_schedule(change("/micro_batches", u64::MAX.into()));
+}
+
+#[test]
+fn devices_are_called_in_files_what_they_are_called_in_words() {
+    let word = |value: serde_json::Value| value.as_str().unwrap().to_owned();
+    for api in [Api::Vulkan, Api::Metal, Api::Dx12, Api::Gl, Api::Cpu] {
+        assert_eq!(word(serde_json::to_value(api).unwrap()), api.text());
+    }
+    for kind in [
+        DeviceKind::Discrete,
+        DeviceKind::Integrated,
+        DeviceKind::Virtual,
+        DeviceKind::Software,
+        DeviceKind::Cpu,
+        DeviceKind::Other,
+    ] {
+        assert_eq!(word(serde_json::to_value(kind).unwrap()), kind.text());
+    }
+    let list = serde_json::to_value(DeviceList::new(Vec::new())).unwrap();
+    let expected = serde_json::json!({"format": "trainyard-devices", "version": 1, "devices": []});
+    assert_eq!(list, expected);
 }
 
 #[test]

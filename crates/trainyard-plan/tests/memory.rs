@@ -1,8 +1,9 @@
 //! The memory formulas by hand, the message of a shortage, and sizes as people write them.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
+use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::{DeviceNeed, StageMemory, human_bytes, parse_bytes};
 use trainyard_plan::simulate::{check_memory, needs};
 use trainyard_plan::{
@@ -89,6 +90,24 @@ fn what_a_device_measured_replaces_what_the_model_says() {
 }
 
 #[test]
+fn a_profile_of_budgets_makes_room_for_new_sums() {
+    let model = profile(0, 0).model;
+    let budgets = Profile::of_budgets(model, [("x", 70), ("y", 80)], 5);
+    assert!(budgets.estimated);
+    assert_eq!(budgets.micro_batches, 5);
+    let devices: Vec<_> = budgets.devices.iter().map(|d| (d.id.as_str(), d.memory_bytes)).collect();
+    assert_eq!(devices, [("x", 70), ("y", 80)]);
+    for device in &budgets.devices {
+        // A layer's own work, and three times its weights.
+        assert_eq!(device.work_bytes, Some(vec![500 + 3000, 300 + 1800, 500 + 3000]));
+        for times in [&device.forward_us, &device.input_grad_us, &device.weight_grad_us] {
+            assert_eq!(*times, [1.0; 3]);
+        }
+    }
+    budgets.check().unwrap();
+}
+
+#[test]
 fn fresh_gradients_grow_as_activations_go() {
     let mut profile = profile(0, 0);
     profile.model.fresh_bytes_per_param_byte = 1;
@@ -111,6 +130,29 @@ fn a_plan_by_hand() {
     // While y computes one micro-batch, x has made the next: its output waits there.
     assert_eq!(peaks[1], ("y", MemoryUse { buffers: 20, ..y }));
     assert_eq!(devices[1].needed_bytes, y.total() + 20);
+}
+
+#[test]
+fn what_kernels_keep_counts_once_a_device() {
+    let mut profile = profile(1 << 20, 1 << 20);
+    // Two stages of one rank, on one device.
+    let stages = vec![stage("x", (0, 1)), stage("y", (1, 2)), stage("x", (2, 3))];
+    let schedule = Schedule::from_csv("", "0F0,2F0,2B0,0B0\n1F0,1B0,,\n").unwrap();
+    let plan = Plan::new("tiny", stages, schedule, 1);
+    let without = needs(&profile, &plan).unwrap();
+    profile.devices[0].overhead_bytes = 5000;
+    let with = needs(&profile, &plan).unwrap();
+    assert_eq!(with[0].needed_bytes, without[0].needed_bytes + 5000);
+    assert_eq!(with[0].peak.activations, without[0].peak.activations + 5000);
+    assert_eq!(with[1], without[1]);
+    // A budget that was enough is so no more.
+    profile.devices[0].memory_bytes = without[0].needed_bytes + 4999;
+    let Err(PlanError::DoesNotFit { devices, .. }) = check_memory(&profile, &plan) else {
+        panic!("it fits");
+    };
+    assert_eq!(devices[0].deficit_bytes(), 1);
+    profile.devices[0].overhead_bytes = u64::MAX;
+    assert_eq!(needs(&profile, &plan).unwrap()[0].needed_bytes, u64::MAX);
 }
 
 #[test]
@@ -155,6 +197,25 @@ fn unknown_devices_and_layers_are_bad_plans() {
         let result = check_memory(&profile(u64::MAX, 0), &plan(stages.to_vec(), "gpipe", 1));
         assert!(matches!(result, Err(PlanError::BadPlan { .. })));
     }
+}
+
+#[test]
+fn costs_are_of_stages_that_are_there() {
+    let profile = profile(0, 0);
+    let refused = |stages: &[Stage], owners: &[usize]| {
+        PipelineCosts::of(&profile, stages, owners).unwrap_err().to_string()
+    };
+    let two = [stage("x", (0, 1)), stage("y", (1, 3))];
+    assert!(refused(&two, &[0]).contains("no rank runs stage 1"));
+    assert!(refused(&two, &[0, 0]).contains("the stages of rank 0 lie on different devices"));
+    assert!(refused(&two, &[1, 1]).contains("different devices"));
+    let same = [stage("x", (0, 1)), stage("x", (1, 3))];
+    assert!(refused(&same, &[0, 1]).contains("ranks 0 and 1 are both on device 'x'"));
+    assert!(refused(&same, &[1, 1]).contains("rank 0 has no stage"));
+    let beyond = refused(&[stage("x", (0, 4))], &[0]);
+    assert!(beyond.contains("stage 0 holds layers [0, 4), the model has 3"), "{beyond}");
+    let unknown = refused(&[stage("z", (0, 3))], &[0]);
+    assert!(unknown.contains("'z', which is not among the devices: x, y"), "{unknown}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! panics or takes forever.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-#![allow(clippy::float_cmp, reason = "halves and whole numbers of µs are exact")]
+#![allow(clippy::float_cmp, reason = "the same number, worked out the same way")]
 
 mod random;
 mod text;

@@ -100,9 +100,9 @@ pub(super) fn print(out: &mut impl Write, comparison: &Comparison) -> std::io::R
     } else {
         ""
     };
-    writeln!(out, "medians of {} steps{source}\n", comparison.steps)?;
-    let header =
-        ["", "", "predicted", "measured", "predicted is off by"].map(str::to_owned).to_vec();
+    let steps = comparison.steps;
+    writeln!(out, "medians of {steps} steps; the error is the prediction's{source}\n")?;
+    let header = ["", "", "predicted", "measured", "error"].map(str::to_owned).to_vec();
     let mut rows = vec![header];
     let mut row = |device: &str, what: &str, pair: Pair, shown: &dyn Fn(f64) -> String| {
         let error = pair.error_percent().map_or_else(|| "–".to_owned(), |e| format!("{e:+.1} %"));

@@ -1,0 +1,110 @@
+//! The planner where there is more than an exact search of every cut can look at in one go: many
+//! layers, many devices, many micro-batches.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use trainyard_plan::planner::{PlanRequest, Stated, plan, stated};
+use trainyard_plan::{DeviceProfile, LayerProfile, ModelProfile, Profile};
+
+/// Devices by their time for each layer, µs: as much forward as backward. Links are free, and there
+/// is memory for everything.
+fn profile(devices: &[Vec<f64>], micro_batches: usize) -> Profile {
+    let layer = |index| LayerProfile { name: format!("layer{index}"), ..LayerProfile::default() };
+    let model = ModelProfile {
+        name: "long".into(),
+        optimizer_bytes_per_param_byte: 2,
+        fresh_bytes_per_param_byte: 0,
+        layers: (0..devices[0].len()).map(layer).collect(),
+    };
+    let device = |(index, times): (usize, &Vec<f64>)| DeviceProfile {
+        id: format!("d{index}"),
+        memory_bytes: 1 << 30,
+        forward_us: times.iter().map(|time| time / 2.0).collect(),
+        input_grad_us: times.iter().map(|time| time / 4.0).collect(),
+        weight_grad_us: times.iter().map(|time| time / 4.0).collect(),
+        ..DeviceProfile::default()
+    };
+    let devices = devices.iter().enumerate().map(device).collect();
+    Profile { devices, ..Profile::new(model, micro_batches) }
+}
+
+fn found(profile: &Profile) -> Stated {
+    let request = PlanRequest { schedule: "1f1b", ..PlanRequest::new(profile) };
+    let found = stated(&request).unwrap().unwrap();
+    // It costs what its stages do.
+    let (mut sum, mut longest) = (0.0, 0.0_f64);
+    for stage in &found.stages {
+        let on = &profile.devices[profile.device_index(&stage.device).unwrap()];
+        let (first, end) = stage.layers;
+        let time = 2.0 * on.forward_us[first..end].iter().sum::<f64>();
+        (sum, longest) = (sum + time, longest.max(time));
+    }
+    let cost = sum + (profile.micro_batches - 1) as f64 * longest;
+    assert!((found.cost - cost).abs() < 1e-9 * cost, "{} is not {cost}", found.cost);
+    found
+}
+
+/// Numbers that are all over the place, from 1 to 16.
+fn times(device: u64, layers: u64) -> Vec<f64> {
+    let mix = |layer: u64| (layer * 7 + device * 5 + 3).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60;
+    (0..layers).map(|layer| 1.0 + mix(layer) as f64).collect()
+}
+
+#[test]
+fn the_best_cut_of_very_many_layers_is_found() {
+    let devices = [times(1, 500), times(2, 500)];
+    let m = 20;
+    let mut least = f64::INFINITY;
+    for (first, second) in [(&devices[0], &devices[1]), (&devices[1], &devices[0])] {
+        for cut in 0..=500 {
+            let (a, b): (f64, f64) = (first[..cut].iter().sum(), second[cut..].iter().sum());
+            least = least.min(a + b + f64::from(m - 1) * a.max(b));
+        }
+    }
+    let found = found(&profile(&devices, m as usize));
+    assert!(found.exact);
+    assert!((found.cost - least).abs() < 1e-9 * least, "{} is not {least}", found.cost);
+}
+
+#[test]
+fn equal_devices_share_evenly_however_many_they_are() {
+    // Thirty layers of 9 µs on twelve devices: three a stage, ten stages or more.
+    let found = found(&profile(&vec![vec![9.0; 30]; 12], 16));
+    assert!(found.exact);
+    assert!((found.cost - (30.0 * 9.0 + 15.0 * 27.0)).abs() < 1e-9, "{}", found.cost);
+}
+
+#[test]
+fn more_devices_than_can_be_searched_are_used_well() {
+    // Sixteen devices, each a few percent faster at six layers of its own than at all others.
+    let (mut sum, mut longest) = (0.0, 0.0_f64);
+    let mut devices = vec![Vec::new(); 16];
+    for seat in 0..16 {
+        let own = 6 * seat..6 * seat + 6;
+        let slow = |(layer, noise): (usize, f64)| {
+            100.0 + if own.contains(&layer) { noise / 4.0 } else { noise }
+        };
+        let times: Vec<f64> = times(seat as u64, 96).into_iter().enumerate().map(slow).collect();
+        let time: f64 = times[own.clone()].iter().sum();
+        (sum, longest) = (sum + time, longest.max(time));
+        devices[seat * 5 % 16] = times;
+    }
+    let found = found(&profile(&devices, 50));
+    let known = sum + 49.0 * longest;
+    assert!(found.cost <= 1.1 * known, "{} against {known}: {:?}", found.cost, found.stages);
+    assert!(!found.exact, "then this test is about something else");
+}
+
+#[test]
+fn a_very_long_step_is_planned_by_a_shorter_one() {
+    let m = 70_000;
+    let profile = profile(&[vec![6.0; 4], vec![6.0; 4]], m);
+    let planned = plan(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&profile) }).unwrap();
+    let best = &planned.candidates[0];
+    let cuts: Vec<_> = best.plan.stages.iter().map(|stage| stage.layers).collect();
+    assert_eq!((cuts, best.plan.micro_batches), (vec![(0, 2), (2, 4)], m));
+    // All of them, at 12 µs a stage, and one more to fill and drain.
+    let step_us = (m + 1) as f64 * 12.0;
+    assert!((best.simulation.step_us - step_us).abs() < 1e-3, "{}", best.simulation.step_us);
+    assert!(!planned.exact);
+}

@@ -1,0 +1,112 @@
+//! What is said where nothing fits, for the rarer remedies. Those of every day are in `planner.rs`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use trainyard_plan::planner::{MicroBatches, PlanRequest, RecomputeChoice, plan};
+use trainyard_plan::{DeviceProfile, FixedTimes, LayerProfile, ModelProfile, PlanError, Profile};
+
+/// Layers of 4 × 100 B of weights with their state; `input` and `saved` bytes of a micro-batch.
+fn profile(
+    layers: usize,
+    input: u64,
+    saved: u64,
+    budgets: &[u64],
+    micro_batches: usize,
+) -> Profile {
+    let layer = |index| LayerProfile {
+        name: format!("layer{index}"),
+        param_bytes: 100,
+        input_bytes: input,
+        output_bytes: input,
+        saved_bytes: saved,
+        ..LayerProfile::default()
+    };
+    let model = ModelProfile {
+        name: "even".into(),
+        optimizer_bytes_per_param_byte: 2,
+        fresh_bytes_per_param_byte: 0,
+        layers: (0..layers).map(layer).collect(),
+    };
+    let device = |(index, memory_bytes): (usize, &u64)| DeviceProfile {
+        id: format!("d{index}"),
+        memory_bytes: *memory_bytes,
+        forward_us: vec![1.0; layers],
+        input_grad_us: vec![1.0; layers],
+        weight_grad_us: vec![1.0; layers],
+        ..DeviceProfile::default()
+    };
+    let devices = budgets.iter().enumerate().map(device).collect();
+    Profile { devices, ..Profile::new(model, micro_batches) }
+}
+
+fn hint(request: &PlanRequest) -> String {
+    match plan(request) {
+        Err(PlanError::DoesNotFit { hint, .. }) => hint,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_step_of_fewer_rows_may_fit() {
+    // 1600 B for good and 200 B a micro-batch; recompute wins nothing, as inputs are as large.
+    let short = profile(4, 200, 50, &[2250], 8);
+    let request = PlanRequest { schedule: "gpipe", ..PlanRequest::new(&short) };
+    let said = hint(&request);
+    assert!(said.starts_with("schedule = \"1f1b\" would fit; or "), "{said}");
+    assert!(said.ends_with("micro_batches = 3, a step of fewer rows, would fit"), "{said}");
+    let with = |count| PlanRequest { micro_batches: MicroBatches::Count(count), ..request.clone() };
+    assert!(plan(&with(3)).is_ok());
+    assert!(plan(&with(4)).is_err());
+    // One micro-batch is the least there is.
+    let one = profile(4, 200, 50, &[1700], 1);
+    let said = hint(&PlanRequest { schedule: "gpipe", ..PlanRequest::new(&one) });
+    assert!(!said.contains("fewer rows"), "{said}");
+}
+
+#[test]
+fn locks_that_are_in_the_way_are_named() {
+    // d0 has room for one layer; three are locked to it.
+    let tight = profile(4, 10, 50, &[500, 2000], 1);
+    let locked = PlanRequest { locks: vec![(0, 0), (2, 0)], ..PlanRequest::new(&tight) };
+    let said = hint(&locked);
+    assert!(said.contains("without its locks it would fit"), "{said}");
+    assert!(plan(&PlanRequest { locks: Vec::new(), ..locked }).is_ok());
+    // Where they are not, they are no remedy.
+    let hopeless = profile(4, 10, 50, &[100, 100], 1);
+    let said = hint(&PlanRequest { locks: vec![(0, 0)], ..PlanRequest::new(&hopeless) });
+    assert!(!said.contains("locks"), "{said}");
+}
+
+#[test]
+fn where_no_single_change_helps_the_sums_are_told() {
+    // Both are short of their own layer, and neither may take the other's.
+    let both = profile(2, 10, 50, &[300, 300], 1);
+    let recompute = RecomputeChoice::None;
+    let locked = PlanRequest { locks: vec![(0, 0), (1, 1)], recompute, ..PlanRequest::new(&both) };
+    let said = hint(&locked);
+    let sums = "the layers need 900 B at least, with one micro-batch in flight, and the devices have \
+                600 B together";
+    assert!(said.starts_with("no single change helps") && said.contains(sums), "{said}");
+}
+
+#[test]
+fn the_smallest_micro_batches_are_what_does_not_fit() {
+    // Rows of 25 B a layer: 4 a micro-batch, 8 in all.
+    let mut short = profile(4, 10, 100, &[1650], 2);
+    short.rows = Some(4);
+    let none = vec![0.0; 4];
+    let (forward, input_grad, weight_grad) = (none.clone(), none.clone(), none);
+    short.devices[0].fixed_us = Some(FixedTimes { forward, input_grad, weight_grad });
+    let recompute = RecomputeChoice::None;
+    let micro_batches = MicroBatches::Auto;
+    let request = PlanRequest { micro_batches, recompute, ..PlanRequest::new(&short) };
+    match plan(&request) {
+        // 1600 B for good, and one row of each layer.
+        Err(PlanError::DoesNotFit { devices, .. }) => assert_eq!(devices[0].needed_bytes, 1700),
+        other => panic!("{other:?}"),
+    }
+    let mut enough = short.clone();
+    enough.devices[0].memory_bytes = 1700;
+    let request = PlanRequest { profile: &enough, ..request };
+    assert_eq!(plan(&request).unwrap().candidates[0].plan.micro_batches, 8);
+}
