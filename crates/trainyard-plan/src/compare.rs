@@ -116,7 +116,7 @@ pub fn compare(predicted: (&Simulation, &Trace), measured: &Measured) -> Compari
         let busy = |events: &Vec<&TraceEvent>| {
             let computing = events.iter().filter(|event| event.lane == Lane::Compute);
             let of_device = computing.filter(|event| Some(event.device) == index);
-            of_device.map(|event| event.duration_ns() as f64 / 1e3).sum::<f64>()
+            of_device.fold(0.0, |sum, event| sum + event.duration_ns() as f64 / 1e3)
         };
         let busy_us = Pair {
             predicted: of_simulation.busy_us + of_simulation.optimizer_us,
@@ -132,7 +132,7 @@ pub fn compare(predicted: (&Simulation, &Trace), measured: &Measured) -> Compari
         devices.push(ComparedDevice {
             id: of_simulation.id.clone(),
             wait_us: Pair {
-                predicted: step_us.predicted - busy_us.predicted,
+                predicted: (step_us.predicted - busy_us.predicted).max(0.0),
                 measured: (step_us.measured - busy_us.measured).max(0.0),
             },
             busy_us,

@@ -138,6 +138,8 @@ fn missing_at_least(ask: &Ask, profile: &Profile, device: usize) -> Option<u64> 
     let mut space = space(profile, ask, Goal::Time(0.0));
     space.goal = Goal::Need(space.number(device)?);
     let need = glance(&space)?.cost as u64;
+    let DeviceProfile { overhead_bytes, .. } = profile.devices[device];
+    let need = need.saturating_add(overhead_bytes);
     Some(need.saturating_sub(profile.devices[device].budget_bytes()).max(1))
 }
 
