@@ -8,7 +8,7 @@ use super::space::Space;
 use super::{Ask, Candidate, Objective, RecomputeChoice};
 use crate::costs::PipelineCosts;
 use crate::simulate::{self, score};
-use crate::{ActionKind, Plan, PlanError, Predicted, Profile, Recompute, Schedule, Stage};
+use crate::{ActionKind, Plan, PlanError, Predicted, Profile, Recompute, Schedule, Stage, auto};
 
 /// Which schedule a draft runs under.
 #[derive(Clone, Debug)]
@@ -216,6 +216,12 @@ impl Judge<'_> {
                      leaves more of the bubble"
                 ));
             }
+        }
+        if matches!(draft.kind, Kind::Made(_)) {
+            let costs = self.costs(draft)?;
+            let made = score(&costs, &schedule, *micro_batches)?;
+            let named = auto::best_named(&costs, *micro_batches, self.ask.split_backward)?;
+            plan.notes.push(auto::gain(made.step_us, named.as_ref()));
         }
         let splits = schedule.ranks.iter().flatten().any(|a| a.kind == ActionKind::WeightGrad);
         if splits {

@@ -34,8 +34,8 @@
 //! | 200 × 6 | 7.2 ms | | 100 × 8 | 41 ms |
 //! | 400 × 6 | 75 ms | | 100 × 10 | 379 ms |
 //!
-//! All of planning, every schedule included: 64 × 4 in 20 ms, 200 × 8 in 0.3 s (up to 0.6 s where
-//! every link is of its own). `cargo bench -p trainyard-plan --bench plan` measures it anew.
+//! All of planning, every schedule included: 64 × 4 in 20 to 29 ms, 200 × 8 in 0.3 to 0.55 s, the
+//! latter where memory is tight. `cargo bench -p trainyard-plan --bench plan` measures it anew.
 //!
 //! # What is planned in the end
 //!

@@ -24,6 +24,7 @@
 //! between, it waits for a *neighbour* until that has computed the input, and from then on for the
 //! *link*. bubble fraction = idle ÷ (ranks × step time).
 
+mod caps;
 mod critical;
 mod run;
 mod state;
@@ -32,6 +33,7 @@ mod transfers;
 
 use serde::{Deserialize, Serialize};
 
+pub use caps::validate_memory;
 pub use critical::CriticalAction;
 
 use crate::costs::PipelineCosts;

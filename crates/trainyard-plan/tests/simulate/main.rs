@@ -5,6 +5,7 @@
 #![allow(clippy::float_cmp, reason = "whole numbers of µs are exact")]
 
 mod by_hand;
+mod caps;
 mod closed_forms;
 mod edges;
 mod invariants;

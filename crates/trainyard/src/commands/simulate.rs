@@ -65,6 +65,7 @@ pub fn run(command: &SimulateCommand) -> Result<(), RunError> {
         write!(out, "{}", plan.schedule.to_csv())
     } else {
         print(out, &simulation, &trace, command.plan.is_none())
+            .and_then(|()| print_remarks(out, &profile, &plan))
     };
     printed.map_err(RunError::io("write to", "the terminal"))
 }
@@ -124,7 +125,9 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
                      `trainyard plan` find the shares"
                 .into(),
         })?;
-        return Ok(Plan::new(&profile.model.name, stages, made.schedule, micro_batches));
+        let mut plan = Plan::new(&profile.model.name, stages, made.schedule, micro_batches);
+        plan.notes.push(auto::gain(made.score.step_us, made.best_named.as_ref()));
+        return Ok(plan);
     }
     let chunks = match command.chunks {
         Some(chunks) => chunks,
@@ -224,6 +227,17 @@ fn print(
     }
     let path: Vec<_> = simulation.critical_path.iter().map(|a| a.action.to_string()).collect();
     writeln!(out, "\ncritical path: {}", shorten(&path))
+}
+
+/// The plan's notes, and where it first takes more memory than there is.
+fn print_remarks(out: &mut impl Write, profile: &Profile, plan: &Plan) -> std::io::Result<()> {
+    for note in &plan.notes {
+        writeln!(out, "\n{note}")?;
+    }
+    if let Err(error) = simulate::validate_memory(profile, plan) {
+        writeln!(out, "\nit does not fit: {error}")?;
+    }
+    Ok(())
 }
 
 /// A long chain's ends.
