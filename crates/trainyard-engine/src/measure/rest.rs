@@ -32,7 +32,9 @@ impl RestBytes {
         let saved = sum(|layer| layer.saved_bytes);
         let times = profile.optimizer_bytes_per_param_byte.saturating_add(2);
         Self {
-            pass: share(params.saturating_add(saved)),
+            // A pipeline has about as many micro-batches in flight as devices, so each device keeps as
+            // much as the whole model does for one.
+            pass: share(params).saturating_add(saved).min(AT_MOST_BYTES),
             update: share(params.saturating_mul(times)),
         }
     }
