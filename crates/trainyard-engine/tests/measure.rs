@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device as BurnDevice, Tensor, TensorData};
-use trainyard_engine::measure::{self, DeviceCosts, LayerCost, LinkCost, MeasureSettings};
+use trainyard_engine::measure::{self, DeviceCosts, LayerCost, MeasureSettings};
 use trainyard_engine::memory::CountingAllocator;
 use trainyard_engine::{
     Activation, Device, EngineError, Layer, MicroBatch, Model, Options, Pass, Pipeline,
     PlacedLayer, discover, place, weight,
 };
-use trainyard_plan::{Api, ModelProfile, Recompute};
+use trainyard_plan::{Api, LinkCost, ModelProfile, Recompute};
 
 use toy::{Toy, in_time, options, plan};
 

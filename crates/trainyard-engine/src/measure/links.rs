@@ -4,21 +4,12 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use burn::tensor::TensorData;
-use trainyard_plan::Action;
+use trainyard_plan::{Action, LinkCost};
 
 use super::{fit, median};
 use crate::fault::{WORKER_THREAD_PREFIX, guarded};
 use crate::link::{Ends, Inlet, Outlet, elapsed_ns, link as make_link};
 use crate::{Activation, Device, EngineError};
-
-/// What a transfer of `n` bytes takes: `latency_us + n / bytes_per_us`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LinkCost {
-    /// Microseconds of a transfer of next to nothing.
-    pub latency_us: f64,
-    /// Bytes a microsecond (MB/s).
-    pub bytes_per_us: f64,
-}
 
 /// Sizes of the transfers that are timed: 4 KiB to 16 MiB.
 const SIZES: [usize; 7] = [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20];

@@ -12,7 +12,7 @@ mod rest;
 mod speed;
 
 pub use layers::{DeviceCosts, LayerCost, MeasureSettings, layers};
-pub use links::{LinkCost, link, links};
+pub use links::{link, links};
 pub use speed::{copy_rate, relative_speed};
 
 use trainyard_plan::compare::median;

@@ -63,7 +63,8 @@ pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
     heading(out, output, "The plan")?;
     let planned = yard.planned(&costs)?;
     plan::print(out, &planned).map_err(closed)?;
-    let plan = yard.plan(&costs)?;
+    let best = planned.candidates.into_iter().next();
+    let plan = best.ok_or_else(|| RunError::config("the planner found no plan"))?.plan;
     writeln!(
         out,
         "\nThe budgets above are made up, so that the model fits on no device alone. Real ones come from the devices."

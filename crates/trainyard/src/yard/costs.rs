@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use trainyard_engine::measure::{self, DeviceCosts, LayerCost, MeasureSettings};
 use trainyard_engine::{Device, MicroBatch};
 use trainyard_plan::{
-    Api, DeviceProfile, FixedTimes, LinkProfile, ModelProfile, OptimizerTime, Profile,
+    Api, DeviceProfile, FixedTimes, LinkCost, LinkProfile, ModelProfile, OptimizerTime, Profile,
 };
 
 use super::{Yard, YardDevice};
@@ -106,7 +106,7 @@ impl Yard {
             DeviceProfile { overhead_bytes: costs.overhead_bytes, ..measured }
         };
         let measured = self.devices.iter().zip(costs.iter().zip(&at_other)).map(device).collect();
-        let link = |(from, to, cost): (String, String, measure::LinkCost)| LinkProfile {
+        let link = |(from, to, cost): (String, String, LinkCost)| LinkProfile {
             from,
             to,
             latency_us: rounded(cost.latency_us),
