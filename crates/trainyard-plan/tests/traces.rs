@@ -43,7 +43,7 @@ fn sample() -> Trace {
             event(0, Compute, "0OPT0", 12500, 13000),
             event(1, Compute, "1OPT0", 12500, 13000),
         ],
-        memory: vec![MemorySample { at_ns: 2500, device: 1, in_use_bytes: 42 }],
+        memory: vec![MemorySample { at_ns: 2500, device: 1, in_use_bytes: 42, by_category: None }],
     }
 }
 
@@ -180,7 +180,10 @@ fn a_journal_becomes_a_trace() {
     assert_eq!(ids, ["a", "b", "c"]);
     let events: Vec<_> = trace.events.iter().map(|e| (e.step, e.device, e.start_ns)).collect();
     assert_eq!(events, [(1, 0, 100), (2, 1, 1_000_050), (2, 2, 1_000_060)]);
-    assert_eq!(trace.memory, [MemorySample { at_ns: 1_000_005, device: 1, in_use_bytes: 7 }]);
+    assert_eq!(
+        trace.memory,
+        [MemorySample { at_ns: 1_000_005, device: 1, in_use_bytes: 7, by_category: None }]
+    );
 }
 
 proptest! {

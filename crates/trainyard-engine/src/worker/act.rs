@@ -229,7 +229,8 @@ impl Worker {
         let peak_so_far = self.usage.map_or(0, |(_, peak)| peak);
         self.usage = self.start.device.usage(peak_so_far);
         if let Some((in_use_bytes, _)) = self.usage {
-            let sample = MemorySample { at_ns: self.now(), device: self.start.rank, in_use_bytes };
+            let (at_ns, device) = (self.now(), self.start.rank);
+            let sample = MemorySample { at_ns, device, in_use_bytes, by_category: None };
             self.memory.push(sample);
         }
     }

@@ -255,6 +255,7 @@ impl<'a> Run<'a> {
                     at_ns: super::nanoseconds(now),
                     device,
                     in_use_bytes: state.ledger.now.total(),
+                    by_category: Some(state.ledger.now),
                 });
             }
         }

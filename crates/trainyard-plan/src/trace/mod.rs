@@ -5,8 +5,8 @@ pub mod text;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Action;
 use crate::journal::{Header, Record};
+use crate::{Action, MemoryUse};
 
 /// The row of a device that an event belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -62,6 +62,9 @@ pub struct MemorySample {
     pub device: usize,
     /// Bytes in use.
     pub in_use_bytes: u64,
+    /// What they are for, where somebody knows: a simulator does, a counter does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_category: Option<MemoryUse>,
 }
 
 /// A device of a trace.
@@ -112,7 +115,12 @@ impl Trace {
                 Record::Memory { at_ns, device, in_use_bytes, .. } => {
                     if let Some(&device) = part.devices.get(*device) {
                         let (at_ns, in_use_bytes) = (part.at(*at_ns), *in_use_bytes);
-                        trace.memory.push(MemorySample { at_ns, device, in_use_bytes });
+                        trace.memory.push(MemorySample {
+                            at_ns,
+                            device,
+                            in_use_bytes,
+                            by_category: None,
+                        });
                     }
                 }
                 _ => {}
