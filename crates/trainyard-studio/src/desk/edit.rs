@@ -1,0 +1,225 @@
+//! What a person can do to an arrangement.
+
+use std::fmt::Display;
+
+use trainyard_plan::memory::human_bytes;
+use trainyard_plan::{Profile, Recompute, Schedule};
+
+use super::moving::{self, How};
+use super::{Arrangement, ScheduleChoice};
+
+/// Why something is not done, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal(pub String);
+
+impl Refusal {
+    pub(super) fn new(reason: &impl Display) -> Self {
+        Self(reason.to_string())
+    }
+}
+
+/// A change of an arrangement. Layers, stages and devices are indices.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Edit {
+    /// Layers go to a device: runs of them, as half-open pairs.
+    Move {
+        /// Which.
+        layers: Vec<(usize, usize)>,
+        /// Where to.
+        device: usize,
+        /// What becomes of the layers around.
+        how: How,
+    },
+    /// The cut after a stage goes to before another layer.
+    Boundary {
+        /// The stage before the cut.
+        stage: usize,
+        /// The first layer after the cut.
+        layer: usize,
+    },
+    /// All layers of one device go to another and the other way round.
+    Swap {
+        /// One.
+        a: usize,
+        /// The other.
+        b: usize,
+    },
+    /// A stage keeps or recomputes its activations.
+    Recompute {
+        /// Which.
+        stage: usize,
+        /// What.
+        recompute: Recompute,
+    },
+    /// A device has so much memory, bytes.
+    Memory {
+        /// Which.
+        device: usize,
+        /// How much.
+        bytes: u64,
+    },
+    /// Layers must stay where they are, or need no longer.
+    Lock {
+        /// Which.
+        layers: Vec<(usize, usize)>,
+        /// Whether they must.
+        locked: bool,
+    },
+    /// A device is switched off, or on again. What lies on it goes to its neighbours.
+    Exclude {
+        /// Which.
+        device: usize,
+        /// Whether it is off.
+        excluded: bool,
+    },
+    /// Another schedule is wished.
+    Schedule(ScheduleChoice),
+    /// Another number of micro-batches a step.
+    MicroBatches(usize),
+    /// Backwards may be split, or not.
+    SplitBackward(bool),
+    /// A whole arrangement, such as the planner's.
+    Take {
+        /// What it is, in words: "the planner's best".
+        what: String,
+        /// It.
+        arrangement: Box<Arrangement>,
+    },
+}
+
+impl Edit {
+    /// What the edit makes of an arrangement.
+    ///
+    /// # Errors
+    /// [`Refusal`] in words.
+    pub fn apply(&self, to: &Arrangement, profile: &Profile) -> Result<Arrangement, Refusal> {
+        let mut next = to.clone();
+        match self {
+            Self::Move { layers, device, how } => {
+                for run in layers {
+                    next = moving::to_device(&next, profile, *run, *device, *how)?;
+                }
+            }
+            Self::Boundary { stage, layer } => {
+                next = moving::boundary(&next, profile, *stage, *layer)?;
+            }
+            Self::Swap { a, b } => next = moving::swap(&next, profile, *a, *b)?,
+            Self::Recompute { stage, recompute } => {
+                let stage = next.stages.get_mut(*stage);
+                stage.ok_or_else(|| Refusal("there is no such stage".into()))?.recompute =
+                    *recompute;
+            }
+            Self::Memory { device, bytes } => {
+                let memory = next.memory_bytes.get_mut(*device);
+                *memory.ok_or_else(|| Refusal("there is no such device".into()))? = *bytes;
+            }
+            Self::Lock { layers, locked } => {
+                for layer in layers.iter().flat_map(|(first, end)| *first..*end) {
+                    match next.device_of(layer).filter(|_| *locked) {
+                        Some(device) => next.locks.insert(layer, device),
+                        None => next.locks.remove(&layer),
+                    };
+                }
+            }
+            Self::Exclude { device, excluded: true } => {
+                next = moving::clear(&next, profile, *device)?;
+                next.excluded.insert(*device);
+            }
+            Self::Exclude { device, excluded: false } => {
+                next.excluded.remove(device);
+            }
+            Self::Schedule(choice) => next.schedule = choice.clone(),
+            Self::MicroBatches(0) => {
+                return Err(Refusal("a step has at least one micro-batch".into()));
+            }
+            Self::MicroBatches(count) => next.micro_batches = *count,
+            Self::SplitBackward(split) => next.split_backward = *split,
+            Self::Take { arrangement, .. } => return Ok(arrangement.as_ref().clone()),
+        }
+        if self.needs_another_schedule() && next != *to {
+            next.made = None;
+        }
+        Ok(next)
+    }
+
+    /// Whether a schedule that was made for the arrangement before is of no use after it.
+    fn needs_another_schedule(&self) -> bool {
+        !matches!(self, Self::Lock { .. } | Self::Memory { .. })
+    }
+
+    /// Whether it may overfill a device, and is refused then.
+    #[must_use]
+    pub fn moves_layers(&self) -> bool {
+        matches!(
+            self,
+            Self::Move { .. }
+                | Self::Boundary { .. }
+                | Self::Swap { .. }
+                | Self::Exclude { excluded: true, .. }
+        )
+    }
+
+    /// Edits in a row with the same key are one to a person.
+    pub(super) fn coalesces(&self) -> Option<String> {
+        match self {
+            Self::Memory { device, .. } => Some(format!("memory {device}")),
+            Self::MicroBatches(_) => Some("micro-batches".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// What it does, in words: "move block3–block5 to igpu".
+    #[must_use]
+    pub fn words(&self, profile: &Profile) -> String {
+        let device = |index: usize| {
+            profile.devices.get(index).map_or("a device", |device| device.id.as_str())
+        };
+        let runs = |runs: &[(usize, usize)]| {
+            let words: Vec<String> = runs.iter().map(|run| layer_words(profile, *run)).collect();
+            words.join(", ")
+        };
+        match self {
+            Self::Move { layers, device: to, .. } => {
+                format!("move {} to {}", runs(layers), device(*to))
+            }
+            Self::Boundary { layer, .. } => {
+                format!("cut before {}", layer_words(profile, (*layer, layer + 1)))
+            }
+            Self::Swap { a, b } => format!("swap {} and {}", device(*a), device(*b)),
+            Self::Recompute { stage, recompute: Recompute::Full } => {
+                format!("recompute stage {stage}")
+            }
+            Self::Recompute { stage, .. } => format!("keep the activations of stage {stage}"),
+            Self::Memory { device: of, bytes } => {
+                format!("give {} {}", device(*of), human_bytes(*bytes))
+            }
+            Self::Lock { layers, locked: true } => format!("lock {}", runs(layers)),
+            Self::Lock { layers, .. } => format!("unlock {}", runs(layers)),
+            Self::Exclude { device: of, excluded: true } => format!("switch {} off", device(*of)),
+            Self::Exclude { device: of, .. } => format!("switch {} on", device(*of)),
+            Self::Schedule(choice) => format!("schedule {}", choice.name()),
+            Self::MicroBatches(count) => format!("{count} micro-batches"),
+            Self::SplitBackward(true) => "split backwards".to_owned(),
+            Self::SplitBackward(false) => "whole backwards".to_owned(),
+            Self::Take { what, .. } => format!("take {what}"),
+        }
+    }
+
+    /// Every schedule that can be wished.
+    pub fn schedule_choices() -> impl Iterator<Item = ScheduleChoice> {
+        let named = Schedule::names().map(|name| ScheduleChoice::Named(name.to_owned()));
+        std::iter::once(ScheduleChoice::Auto).chain(named)
+    }
+}
+
+/// A run of layers in words: "block3" or "block3–block5".
+pub(super) fn layer_words(profile: &Profile, (first, end): (usize, usize)) -> String {
+    let name = |layer: usize| {
+        let layer = profile.model.layers.get(layer);
+        layer.map_or("no layer", |layer| layer.name.as_str())
+    };
+    if end <= first + 1 {
+        return name(first).to_owned();
+    }
+    format!("{}–{}", name(first), name(end - 1))
+}

@@ -1,0 +1,254 @@
+//! The desk: edits of arrangements, and what becomes of them.
+
+use std::time::Instant;
+
+use proptest::prelude::*;
+use trainyard_plan::{DeviceProfile, LinkCost, ModelProfile, Profile, Recompute};
+use trainyard_studio::desk::{Arrangement, Desk, Edit, How, ScheduleChoice};
+
+fn example() -> Desk {
+    Desk::example().unwrap()
+}
+
+/// Layers of 10 bytes and devices of so many bytes, the first the fastest.
+fn small(layers: usize, memory: &[u64]) -> Profile {
+    let layer = |index: usize| {
+        let text = format!(
+            r#"{{"name": "l{index}", "param_bytes": 10, "input_bytes": 4, "output_bytes": 4, "saved_bytes": 4}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    };
+    let model = ModelProfile {
+        name: "small".into(),
+        optimizer_bytes_per_param_byte: 2,
+        fresh_bytes_per_param_byte: 0,
+        layers: (0..layers).map(layer).collect(),
+    };
+    let device = |(index, memory_bytes): (usize, &u64)| DeviceProfile {
+        id: format!("d{index}"),
+        memory_bytes: *memory_bytes,
+        forward_us: vec![10.0 * (index + 1) as f64; layers],
+        input_grad_us: vec![10.0 * (index + 1) as f64; layers],
+        weight_grad_us: vec![10.0 * (index + 1) as f64; layers],
+        ..DeviceProfile::default()
+    };
+    let devices = memory.iter().enumerate().map(device).collect();
+    let default_link = Some(LinkCost { latency_us: 1.0, bytes_per_us: 10.0 });
+    Profile { devices, default_link, ..Profile::new(model, 4) }
+}
+
+/// Stages as (device, first, end).
+fn stages(desk: &Desk) -> Vec<(usize, usize, usize)> {
+    let stages = desk.arrangement().stages.iter();
+    stages.map(|stage| (stage.device, stage.first, stage.end)).collect()
+}
+
+fn move_to(layers: (usize, usize), device: usize, how: How) -> Edit {
+    Edit::Move { layers: vec![layers], device, how }
+}
+
+#[test]
+fn the_example_is_planned_and_fits() {
+    let desk = example();
+    assert!(desk.present().fits());
+    assert_eq!(desk.profile().devices.len(), 3);
+    assert!(!desk.is_changed());
+}
+
+#[test]
+fn a_profile_without_a_plan_is_spread_by_memory() {
+    let desk = Desk::new(small(12, &[4000, 4000, 8000]), None).unwrap();
+    assert_eq!(stages(&desk), [(0, 0, 3), (1, 3, 6), (2, 6, 12)]);
+}
+
+#[test]
+fn a_layer_at_the_edge_joins_its_neighbour() {
+    let mut desk = Desk::new(small(9, &[9000, 9000, 9000]), None).unwrap();
+    desk.edit(&move_to((2, 3), 1, How::Boundary)).unwrap();
+    assert_eq!(stages(&desk), [(0, 0, 2), (1, 2, 6), (2, 6, 9)]);
+}
+
+#[test]
+fn a_layer_from_the_middle_takes_those_between_along_or_splits_the_stage() {
+    let desk = Desk::new(small(9, &[9000, 9000, 9000]), None).unwrap();
+    let (mut along, mut split) = (desk.clone(), desk);
+    along.edit(&move_to((4, 5), 0, How::Boundary)).unwrap();
+    assert_eq!(stages(&along), [(0, 0, 5), (1, 5, 6), (2, 6, 9)]);
+    split.edit(&move_to((4, 5), 0, How::Split)).unwrap();
+    assert_eq!(stages(&split), [(0, 0, 3), (1, 3, 4), (0, 4, 5), (1, 5, 6), (2, 6, 9)]);
+    assert_eq!(split.arrangement().owners(), [0, 1, 0, 1, 2]);
+    // And back again it is one stage.
+    split.edit(&move_to((4, 5), 1, How::Boundary)).unwrap();
+    assert_eq!(stages(&split), [(0, 0, 3), (1, 3, 6), (2, 6, 9)]);
+}
+
+#[test]
+fn a_selection_of_several_runs_moves_at_once() {
+    let mut desk = Desk::new(small(9, &[9000, 9000, 9000]), None).unwrap();
+    let edit = Edit::Move { layers: vec![(1, 2), (7, 8)], device: 1, how: How::Split };
+    desk.edit(&edit).unwrap();
+    assert_eq!(
+        stages(&desk),
+        [(0, 0, 1), (1, 1, 2), (0, 2, 3), (1, 3, 6), (2, 6, 7), (1, 7, 8), (2, 8, 9)]
+    );
+    assert_eq!(desk.undo().unwrap(), "move l1, l7 to d1");
+    assert_eq!(stages(&desk), [(0, 0, 3), (1, 3, 6), (2, 6, 9)]);
+}
+
+#[test]
+fn a_drop_that_does_not_fit_is_refused_in_words() {
+    let mut desk = Desk::new(small(6, &[9000, 200]), None).unwrap();
+    let before = desk.arrangement().clone();
+    let refusal = desk.edit(&move_to((0, 6), 1, How::Boundary)).unwrap_err();
+    assert!(refusal.0.starts_with("d1 would need ") && refusal.0.ends_with(" more"), "{refusal:?}");
+    assert_eq!(*desk.arrangement(), before);
+}
+
+#[test]
+fn from_over_a_budget_one_can_come_back_step_by_step() {
+    let mut desk = Desk::new(small(6, &[9000, 9000]), None).unwrap();
+    desk.edit(&Edit::Memory { device: 1, bytes: 60 }).unwrap();
+    assert!(!desk.present().fits());
+    desk.edit(&move_to((3, 4), 0, How::Boundary)).unwrap();
+    assert!(desk.edit(&move_to((3, 4), 1, How::Boundary)).is_err());
+}
+
+#[test]
+fn a_locked_layer_stays() {
+    let mut desk = Desk::new(small(6, &[9000, 9000]), None).unwrap();
+    desk.edit(&Edit::Lock { layers: vec![(2, 3)], locked: true }).unwrap();
+    let refusal = desk.edit(&move_to((2, 3), 1, How::Boundary)).unwrap_err();
+    assert_eq!(refusal.0, "l2 is locked to d0; unlock it first");
+    assert!(desk.edit(&Edit::Boundary { stage: 0, layer: 1 }).is_err());
+    assert!(desk.edit(&Edit::Exclude { device: 0, excluded: true }).is_err());
+    desk.edit(&Edit::Lock { layers: vec![(2, 3)], locked: false }).unwrap();
+    desk.edit(&move_to((2, 3), 1, How::Boundary)).unwrap();
+}
+
+#[test]
+fn a_device_that_is_switched_off_gives_its_layers_away() {
+    let mut desk = Desk::new(small(9, &[9000, 9000, 9000]), None).unwrap();
+    desk.edit(&Edit::Exclude { device: 1, excluded: true }).unwrap();
+    assert_eq!(stages(&desk), [(0, 0, 6), (2, 6, 9)]);
+    let refusal = desk.edit(&move_to((0, 1), 1, How::Boundary)).unwrap_err();
+    assert_eq!(refusal.0, "d1 is switched off");
+    desk.edit(&Edit::Exclude { device: 0, excluded: true }).unwrap();
+    assert!(desk.edit(&Edit::Exclude { device: 2, excluded: true }).is_err());
+}
+
+#[test]
+fn a_schedule_that_does_not_go_with_the_stages_is_replaced_and_says_so() {
+    let mut desk = Desk::new(small(9, &[9000, 9000, 9000]), None).unwrap();
+    desk.edit(&Edit::Schedule(ScheduleChoice::Named("gpipe".into()))).unwrap();
+    assert_eq!(desk.present().plan.schedule.name, "gpipe");
+    desk.edit(&move_to((4, 5), 0, How::Split)).unwrap();
+    assert_eq!(desk.present().plan.schedule.name, "auto");
+    assert!(desk.present().plan.notes[0].starts_with("gpipe does not go"));
+    desk.undo();
+    assert_eq!(desk.present().plan.schedule.name, "gpipe");
+}
+
+#[test]
+fn a_dragged_slider_is_one_step_back() {
+    let mut desk = Desk::new(small(6, &[9000, 9000]), None).unwrap();
+    let start = desk.arrangement().clone();
+    for bytes in [8000, 7000, 6000] {
+        desk.edit(&Edit::Memory { device: 0, bytes }).unwrap();
+    }
+    desk.undo();
+    assert_eq!(*desk.arrangement(), start);
+    assert!(desk.history().undo_words().is_none());
+}
+
+#[test]
+fn swapping_devices_swaps_their_layers() {
+    let mut desk = Desk::new(small(9, &[9000, 9000, 9000]), None).unwrap();
+    desk.edit(&Edit::Swap { a: 0, b: 2 }).unwrap();
+    assert_eq!(stages(&desk), [(2, 0, 3), (1, 3, 6), (0, 6, 9)]);
+}
+
+#[test]
+fn a_plan_goes_through_the_desk_unchanged() {
+    let desk = example();
+    let again = Desk::new(desk.profile().as_ref().clone(), Some(&desk.present().plan)).unwrap();
+    assert_eq!(again.present().plan.schedule, desk.present().plan.schedule);
+    assert_eq!(again.present().plan.stages, desk.present().plan.stages);
+    assert_eq!(again.present().simulation, desk.present().simulation);
+}
+
+/// Any edit, sensible or not.
+fn any_edit() -> impl Strategy<Value = Edit> {
+    let run = (0usize..14, 0usize..14);
+    let how = prop_oneof![Just(How::Boundary), Just(How::Split)];
+    let choices: Vec<ScheduleChoice> = Edit::schedule_choices().collect();
+    prop_oneof![
+        6 => (prop::collection::vec(run.clone(), 1..3), 0usize..5, how)
+            .prop_map(|(layers, device, how)| Edit::Move { layers, device, how }),
+        3 => (0usize..6, 0usize..14).prop_map(|(stage, layer)| Edit::Boundary { stage, layer }),
+        1 => (0usize..5, 0usize..5).prop_map(|(a, b)| Edit::Swap { a, b }),
+        1 => (0usize..6, any::<bool>()).prop_map(|(stage, full)| Edit::Recompute {
+            stage,
+            recompute: if full { Recompute::Full } else { Recompute::None },
+        }),
+        1 => (0usize..5, 0u64..5000).prop_map(|(device, bytes)| Edit::Memory { device, bytes }),
+        1 => (run, any::<bool>())
+            .prop_map(|(run, locked)| Edit::Lock { layers: vec![run], locked }),
+        1 => (0usize..5, any::<bool>())
+            .prop_map(|(device, excluded)| Edit::Exclude { device, excluded }),
+        1 => prop::sample::select(choices).prop_map(Edit::Schedule),
+        1 => (0usize..6).prop_map(Edit::MicroBatches),
+        1 => any::<bool>().prop_map(Edit::SplitBackward),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Any edits, then as many undos, give the start; every state in between is a valid plan, and
+    /// locks and switched-off devices are kept.
+    #[test]
+    fn any_edits_and_undos_give_the_start(edits in prop::collection::vec(any_edit(), 0..20)) {
+        let profile = small(12, &[3000, 2000, 1500, 900]);
+        let mut desk = Desk::new(profile, None).unwrap();
+        let start: Arrangement = desk.arrangement().clone();
+        for edit in &edits {
+            let before = desk.arrangement().clone();
+            if desk.edit(edit).is_err() {
+                prop_assert_eq!(desk.arrangement(), &before);
+            }
+            let now = desk.arrangement();
+            desk.present().plan.check(12).unwrap();
+            for (layer, device) in &now.locks {
+                prop_assert_eq!(now.device_of(*layer), Some(*device));
+            }
+            prop_assert!(now.stages.iter().all(|stage| !now.excluded.contains(&stage.device)));
+        }
+        let end = desk.arrangement().clone();
+        let mut undone = 0;
+        while desk.undo().is_some() {
+            undone += 1;
+            desk.present().plan.check(12).unwrap();
+        }
+        prop_assert_eq!(desk.arrangement(), &start);
+        for _ in 0..undone {
+            desk.redo().unwrap();
+        }
+        prop_assert_eq!(desk.arrangement(), &end);
+    }
+}
+
+/// Not a test of time: prints what a preview takes, for whoever runs it.
+#[test]
+#[ignore = "a figure, not a test"]
+fn how_long_a_preview_takes() {
+    let mut profile = small(64, &[1 << 20; 8]);
+    profile.micro_batches = 64;
+    let mut desk = Desk::new(profile, None).unwrap();
+    let edit = move_to((7, 8), 1, How::Boundary);
+    for _ in 0..5 {
+        let start = Instant::now();
+        desk.preview(&edit).unwrap();
+        println!("{:?}", start.elapsed());
+    }
+    desk.edit(&edit).unwrap();
+}
