@@ -248,6 +248,12 @@ impl Theme {
         if context.theme() == Mode::Dark { &DARK } else { &LIGHT }
     }
 
+    /// The colours that go with egui's own.
+    #[must_use]
+    pub fn of_visuals(visuals: &Visuals) -> &'static Self {
+        if visuals.dark_mode { &DARK } else { &LIGHT }
+    }
+
     /// The colour of an action.
     #[must_use]
     pub fn action(&self, kind: ActionKind) -> Color32 {

@@ -6,6 +6,8 @@
 //! arrow joins each send to the receive it feeds. Times are µs with three decimals, which keeps
 //! every nanosecond.
 
+mod read;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::fmt::{self, Write};
@@ -14,6 +16,8 @@ use serde_json::json;
 
 use super::{Lane, Trace, TraceDevice, TraceEvent};
 use crate::ActionKind;
+
+pub use read::from_json;
 
 /// The trace as one JSON text.
 #[must_use]
