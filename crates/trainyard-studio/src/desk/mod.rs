@@ -76,11 +76,23 @@ impl Desk {
     /// # Errors
     /// None that a test would not find: it is part of the program.
     pub fn example() -> Result<Self, PlanError> {
-        let profile = Profile::from_json(EXAMPLE)?;
+        Self::planned(Profile::from_json(EXAMPLE)?)
+    }
+
+    /// Puts a profile on the desk with the planner's best plan; where nothing fits, with its layers
+    /// spread in proportion to memory, so that one sees what it would take.
+    ///
+    /// # Errors
+    /// As [`Desk::new`].
+    pub fn planned(profile: Profile) -> Result<Self, PlanError> {
         let request = PlanRequest { split_backward: false, ..PlanRequest::new(&profile) };
-        let planned = planner::plan(&request)?;
-        let best = planned.candidates.first().map(|candidate| &candidate.plan);
-        Self::new(profile.clone(), best)
+        let planned = match planner::plan(&request) {
+            Ok(planned) => Some(planned),
+            Err(PlanError::DoesNotFit { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let best = planned.as_ref().and_then(|planned| planned.candidates.first());
+        Self::new(profile.clone(), best.map(|candidate| &candidate.plan))
     }
 
     /// The profile as it was opened, without edits of budgets and micro-batches.

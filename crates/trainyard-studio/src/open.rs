@@ -1,0 +1,377 @@
+//! What can be opened, and how it is told apart: by what is in a file, never by its name.
+//!
+//! | what | known by | becomes |
+//! |---|---|---|
+//! | profile | `format` | a desk with the plan beside it, or the planner's best |
+//! | plan | `format` | a desk, with the profile beside it or the one that is open |
+//! | trace | `traceEvents` | a measured timeline |
+//! | run file | `[model]` | a desk, with the profile beside it; else it is to be measured |
+//! | journal, run directory | its first line, its files | a run that is watched |
+//!
+//! Nothing here knows of a window: it is called on a thread of its own, as files can be large.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use thiserror::Error;
+use trainyard_plan::journal::Header;
+use trainyard_plan::{Plan, PlanError, Profile, Trace, chrome};
+
+use crate::desk::Desk;
+
+/// The run directory's journal.
+const JOURNAL: &str = "journal.jsonl";
+/// The costs, beside a run file or in a run directory.
+pub(crate) const PROFILE: &str = "profile.json";
+/// The plan, beside a run file or in a run directory.
+pub(crate) const PLAN: &str = "plan.json";
+/// The run file of a run directory.
+pub(crate) const RUN_FILE: &str = "run.toml";
+
+/// The largest file that is read into memory, in bytes.
+const LARGEST: u64 = 2 << 30;
+
+/// What was in a file.
+#[derive(Debug)]
+pub enum Opened {
+    /// Costs and a plan: from a profile, a plan or a run file with its profile beside it.
+    Desk(Box<Desk>),
+    /// A run file whose costs nobody knows yet.
+    RunFile(PathBuf),
+    /// A plan without a profile beside it.
+    Plan {
+        /// Where it is.
+        file: PathBuf,
+        /// It.
+        plan: Box<Plan>,
+    },
+    /// A run directory, and what was planned for it where that can be read.
+    Run {
+        /// Where it is.
+        directory: PathBuf,
+        /// Its plan.
+        desk: Option<Box<Desk>>,
+    },
+    /// What happened when.
+    Trace(Arc<Trace>),
+}
+
+/// Why a file cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The system refuses.
+    #[error("{} cannot be read: {error}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        error: io::Error,
+    },
+    /// The file is too large to be what it says.
+    #[error("{} has {bytes} bytes, more than can be read at once", .path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// It is not a file of ours.
+    #[error(
+        "{} is neither a run file (TOML with a [model]), nor a profile, plan, trace or journal of Trainyard's",
+        .path.display()
+    )]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The directory has nothing of ours.
+    #[error("the directory {} has neither a run nor a run file, profile or plan in it", .path.display())]
+    NoRun {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// It is a file of ours, but wrong.
+    #[error("{}: {error}", .path.display())]
+    Bad {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: PlanError,
+    },
+}
+
+impl OpenError {
+    /// What a person can do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Read { error, .. } if error.kind() == io::ErrorKind::NotFound => {
+                "Look whether it was moved or renamed, and open it from there."
+            }
+            Self::Read { .. } => "Look whether you may read it.",
+            Self::TooLarge { .. } => {
+                "Write a part of the trace: trainyard trace RUN_DIR --from STEP --to STEP."
+            }
+            Self::Unknown { .. } => {
+                "trainyard measure writes profiles, trainyard plan writes plans, trainyard trace \
+                 writes traces."
+            }
+            Self::NoRun { .. } => "A run directory is what trainyard train leaves, with a journal.jsonl.",
+            Self::Bad { error: PlanError::UnknownVersion { .. }, .. } => {
+                "Use a studio of the version that wrote it."
+            }
+            Self::Bad { error: PlanError::BadPlan { .. }, .. } => {
+                "Plan and profile must be of the same model and devices; make the plan anew from \
+                 the profile."
+            }
+            Self::Bad { .. } => "Mend the place that is named, or make the file anew.",
+        }
+    }
+}
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `run.toml`.
+    RunFile,
+    /// `profile.json`.
+    Profile,
+    /// `plan.json`.
+    Plan,
+    /// `trace.json`.
+    Trace,
+    /// `journal.jsonl`.
+    Journal,
+}
+
+impl Kind {
+    /// What a text is; `None` if it is nothing of ours. Of a journal the first line is enough.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: Option<String>,
+            #[serde(rename = "traceEvents")]
+            trace: Option<IgnoredAny>,
+        }
+        if let Some(head) = text.lines().next().and_then(|line| serde_json::from_str::<Head>(line).ok())
+            && head.format.as_deref() == Some(Header::FORMAT)
+        {
+            return Some(Self::Journal);
+        }
+        let head = serde_json::from_str::<Head>(text);
+        if let Ok(head) = head {
+            return match (head.format.as_deref(), head.trace) {
+                (Some(Profile::FORMAT), _) => Some(Self::Profile),
+                (Some(Plan::FORMAT), _) => Some(Self::Plan),
+                (None, Some(_)) => Some(Self::Trace),
+                _ => None,
+            };
+        }
+        if text.trim_start().starts_with('{') {
+            return Self::of_broken(text);
+        }
+        let is_model = |line: &str| line.split('#').next().map(str::trim) == Some("[model]");
+        text.lines().any(is_model).then_some(Self::RunFile)
+    }
+
+    /// What JSON that breaks off wants to be, so that its reader can say where it breaks.
+    fn of_broken(text: &str) -> Option<Self> {
+        let signs = [
+            (Self::Profile, format!("\"{}\"", Profile::FORMAT)),
+            (Self::Plan, format!("\"{}\"", Plan::FORMAT)),
+            (Self::Trace, "\"traceEvents\"".to_owned()),
+        ];
+        let found = signs.iter().filter_map(|(kind, sign)| Some((text.find(sign)?, *kind)));
+        found.min_by_key(|(at, _)| *at).map(|(_, kind)| kind)
+    }
+}
+
+/// Opens a file or directory.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open(path: &Path) -> Result<Opened, OpenError> {
+    let read = |error| OpenError::Read { path: path.to_owned(), error };
+    let path = std::path::absolute(path).map_err(read)?;
+    let about = fs::metadata(&path).map_err(read)?;
+    if about.is_dir() {
+        return open_directory(&path);
+    }
+    if is_journal(&path).map_err(read)? {
+        return Ok(run(path.parent().unwrap_or(&path)));
+    }
+    let text = read_text(&path)?;
+    let bad = |error| OpenError::Bad { path: path.clone(), error };
+    match Kind::of(&text) {
+        Some(Kind::Profile) => {
+            let profile = Profile::from_json(&text).map_err(bad)?;
+            let plan = plan_beside(&path);
+            desk(profile, plan.as_ref(), None, &path)
+        }
+        Some(Kind::Plan) => {
+            let plan = Plan::from_json(&text).map_err(bad)?;
+            let beside = path.with_file_name(PROFILE);
+            if !beside.is_file() {
+                return Ok(Opened::Plan { file: path, plan: Box::new(plan) });
+            }
+            let profile = read_profile(&beside)?;
+            let run_file = Some(path.with_file_name(RUN_FILE)).filter(|file| file.is_file());
+            desk(profile, Some(&(path.clone(), plan)), run_file, &path)
+        }
+        Some(Kind::Trace) => Ok(Opened::Trace(Arc::new(chrome::from_json(&text).map_err(bad)?))),
+        Some(Kind::RunFile) => {
+            let beside = path.with_file_name(PROFILE);
+            if !beside.is_file() {
+                return Ok(Opened::RunFile(path));
+            }
+            let plan = plan_beside(&path);
+            desk(read_profile(&beside)?, plan.as_ref(), Some(path.clone()), &path)
+        }
+        Some(Kind::Journal) => Ok(run(path.parent().unwrap_or(&path))),
+        None => Err(OpenError::Unknown { path }),
+    }
+}
+
+/// A plan on a profile that is open already.
+///
+/// # Errors
+/// [`OpenError::Bad`] where the two do not go together.
+pub fn plan_on(profile: Profile, plan: Plan, file: &Path) -> Result<Desk, OpenError> {
+    let bad = |error| OpenError::Bad { path: file.to_owned(), error };
+    let mut desk = Desk::new(profile, Some(&plan)).map_err(bad)?;
+    desk.mark_saved(file.to_owned());
+    Ok(desk)
+}
+
+fn open_directory(path: &Path) -> Result<Opened, OpenError> {
+    if path.join(JOURNAL).is_file() {
+        return Ok(run(path));
+    }
+    let inside = [RUN_FILE, PLAN, PROFILE].map(|name| path.join(name));
+    match inside.into_iter().find(|file| file.is_file()) {
+        Some(file) => open(&file),
+        None => Err(OpenError::NoRun { path: path.to_owned() }),
+    }
+}
+
+/// A run directory. One that has just been started has no plan yet, and that is no error.
+fn run(directory: &Path) -> Opened {
+    let plan = read_plan(&directory.join(PLAN)).ok();
+    let profile = read_profile(&directory.join(PROFILE)).ok();
+    let desk = profile.zip(plan).and_then(|(profile, plan)| Desk::new(profile, Some(&plan)).ok());
+    let run_file = directory.join(RUN_FILE);
+    let desk = desk.map(|mut desk| {
+        desk.run_file = run_file.is_file().then_some(run_file);
+        Box::new(desk)
+    });
+    Opened::Run { directory: directory.to_owned(), desk }
+}
+
+/// A desk with a plan that has a file, or with the planner's best.
+fn desk(
+    profile: Profile,
+    plan: Option<&(PathBuf, Plan)>,
+    run_file: Option<PathBuf>,
+    opened: &Path,
+) -> Result<Opened, OpenError> {
+    let made = match plan {
+        Some((_, plan)) => Desk::new(profile, Some(plan)),
+        None => Desk::planned(profile),
+    };
+    let place = plan.map_or(opened, |(file, _)| file);
+    let mut desk = made.map_err(|error| OpenError::Bad { path: place.to_owned(), error })?;
+    if let Some((file, _)) = plan {
+        desk.mark_saved(file.clone());
+    }
+    desk.run_file = run_file;
+    Ok(Opened::Desk(Box::new(desk)))
+}
+
+/// The plan beside a file, if there is one that can be read.
+fn plan_beside(path: &Path) -> Option<(PathBuf, Plan)> {
+    let file = path.with_file_name(PLAN);
+    let plan = read_plan(&file).ok()?;
+    Some((file, plan))
+}
+
+/// Reads a profile.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn read_profile(path: &Path) -> Result<Profile, OpenError> {
+    let bad = |error| OpenError::Bad { path: path.to_owned(), error };
+    Profile::from_json(&read_text(path)?).map_err(bad)
+}
+
+fn read_plan(path: &Path) -> Result<Plan, OpenError> {
+    let bad = |error| OpenError::Bad { path: path.to_owned(), error };
+    Plan::from_json(&read_text(path)?).map_err(bad)
+}
+
+fn read_text(path: &Path) -> Result<String, OpenError> {
+    let read = |error| OpenError::Read { path: path.to_owned(), error };
+    let bytes = fs::metadata(path).map_err(read)?.len();
+    if bytes > LARGEST {
+        return Err(OpenError::TooLarge { path: path.to_owned(), bytes });
+    }
+    let bytes = fs::read(path).map_err(read)?;
+    String::from_utf8(bytes).map_err(|_| OpenError::Unknown { path: path.to_owned() })
+}
+
+/// Whether the file's first line is a journal's. A journal can be too large to be read as a whole.
+fn is_journal(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    File::open(path)?.take(64 << 10).read_to_end(&mut start)?;
+    let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(std::str::from_utf8(line).ok().and_then(Kind::of) == Some(Kind::Journal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_told_apart_by_what_is_in_them() {
+        for (text, kind) in [
+            (r#"{"format": "trainyard-profile", "version": 9}"#, Some(Kind::Profile)),
+            ("{\n\"version\": 1, \"format\": \"trainyard-plan\"}", Some(Kind::Plan)),
+            (r#"{"metadata": {}, "traceEvents": []}"#, Some(Kind::Trace)),
+            ("{\"type\":\"header\",\"format\":\"trainyard-journal\"}\n{\"ty", Some(Kind::Journal)),
+            ("# mine\n[model] # a GPT\nkind = \"gpt\"", Some(Kind::RunFile)),
+            (r#"{"format": "trainyard-profile", "model": {"#, Some(Kind::Profile)),
+            (r#"{"format": "something-else"}"#, None),
+            ("[section]\nmodel = 1", None),
+            ("", None),
+        ] {
+            assert_eq!(Kind::of(text), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_opened_names_the_file_and_says_what_to_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        for (path, part) in [
+            (directory.path().join("gone.json"), "cannot be read"),
+            (file("notes.txt", "hello"), "is neither a run file"),
+            (file("old.json", r#"{"format": "trainyard-plan", "version": 7}"#), "version 7"),
+            (file("cut.json", r#"{"format": "trainyard-profile", "version": 1,"#), "line 1"),
+        ] {
+            let error = open(&path).unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+            assert!(!error.remedy().is_empty());
+        }
+        let empty = tempfile::tempdir().unwrap();
+        assert!(matches!(open(empty.path()), Err(OpenError::NoRun { .. })));
+    }
+}
