@@ -10,6 +10,7 @@
 //! - [`open`] puts it into a window.
 
 mod app;
+pub mod run;
 pub mod theme;
 mod window;
 
