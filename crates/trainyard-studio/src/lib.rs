@@ -1,18 +1,38 @@
 //! Trainyard's desktop application.
 //!
-//! It will be the place where a model's layers are dragged between devices and where predicted and
-//! measured timelines stand side by side. Today it is a window that says so. It never trains: it
-//! will run `trainyard` as a child process and follow the run's journal, so a graphics driver that
-//! crashes takes the child and never the window. That is why this crate may use `trainyard-plan`,
-//! which has the types that cross the process boundary, and nothing else of ours.
+//! A person sees what their machine has, sees a model as layers on devices, drags layers between
+//! them while the step is predicted anew under the pointer, presses Run, and watches the measured
+//! timeline grow beside the prediction. The studio never trains: it runs `trainyard` as a child
+//! process and follows the run's journal, so a graphics driver that crashes takes the child and
+//! never the window. That is why this crate may use `trainyard-plan`, which has the types that cross
+//! the process boundary, and nothing else of ours.
 //!
-//! - [`Studio`] is the application: what is drawn. Tests drive it without a window.
-//! - [`open`] puts it into a window.
+//! - [`desk`] is what is worked on, without a window: arrangements of layers, edits, undo.
+//! - [`run`] is `trainyard` as a child process, and the journal that it writes.
+//! - [`open`](mod@open) tells files apart and reads them; [`command`] lists what can be done.
+//! - [`Studio`] is the application: what is drawn, and what commands do. Tests drive it without a
+//!   window. [`open_window`] puts it into one.
 
 mod app;
+mod background;
+pub mod command;
+mod command_line;
 pub mod desk;
+mod kept;
+pub mod open;
+mod opening;
+mod panels;
+mod perform;
+pub mod run;
+mod run_file;
+mod running;
+mod saving;
+mod shell;
 pub mod theme;
 mod window;
 
 pub use app::Studio;
-pub use window::{WindowError, open};
+pub use kept::{FirstSteps, Kept, Recent, Settings};
+pub use shell::layout::{Layout, Panel};
+pub use shell::trouble::Trouble;
+pub use window::{Options, Screenshot, WindowError, open_window};

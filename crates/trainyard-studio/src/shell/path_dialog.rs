@@ -1,0 +1,167 @@
+//! Asks for a file: by its path, from the list of recent ones, or with the system's own dialog.
+//!
+//! The path field works everywhere; the system's dialog needs a desktop, and runs on a thread of
+//! its own because it blocks.
+
+use std::path::{Path, PathBuf};
+
+use eframe::egui::{self, Button, Context, Key, Modifiers};
+
+use super::modal::{modal, section};
+use crate::background::Job;
+use crate::command::Export;
+use crate::theme::{Theme, size};
+
+/// What the file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It is opened.
+    Open,
+    /// The plan is written to it.
+    SavePlan,
+    /// Something else is written to it.
+    Export(Export),
+}
+
+/// The dialog.
+#[derive(Debug)]
+pub(crate) struct PathDialog {
+    pub(crate) purpose: Purpose,
+    path: String,
+    /// The system's dialog, while it is shown.
+    system: Option<Job<Option<PathBuf>>>,
+    focused: bool,
+}
+
+/// What came of a frame.
+pub(crate) enum Outcome {
+    /// It stays.
+    Open,
+    /// It is closed.
+    Closed,
+    /// It is closed and this is the path.
+    Chosen(PathBuf),
+}
+
+impl Purpose {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Open => "Open",
+            Self::SavePlan => "Save plan as",
+            Self::Export(what) => crate::command::Command::Export(what).spec().name,
+        }
+    }
+}
+
+impl PathDialog {
+    /// A dialog that begins with a path.
+    pub(crate) fn new(purpose: Purpose, path: &Path) -> Self {
+        let path = path.to_string_lossy().into_owned();
+        Self { purpose, path, system: None, focused: false }
+    }
+
+    pub(crate) fn show<'a>(
+        &mut self,
+        context: &Context,
+        recent: impl Iterator<Item = &'a Path>,
+    ) -> Outcome {
+        let mut chosen = self.poll_system();
+        let saves = self.purpose != Purpose::Open;
+        let closed = modal(context, self.purpose.title(), 560.0, |ui| {
+            let label = ui.label(if saves {
+                "Write to this file:"
+            } else {
+                "A run file, profile, plan, trace or run directory. Dropping one on the window does the same."
+            });
+            let field = egui::TextEdit::singleline(&mut self.path)
+                .hint_text("/path/to/plan.json")
+                .desired_width(f32::INFINITY);
+            let field = ui.add(field).labelled_by(label.id);
+            if !std::mem::replace(&mut self.focused, true) {
+                field.request_focus();
+            }
+            let entered = field.lost_focus()
+                && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
+            let path = PathBuf::from(self.path.trim());
+            let replaces = saves && path.is_file();
+            if replaces {
+                let theme = Theme::of(ui.ctx());
+                ui.colored_label(theme.warn, "This file is there already and will be replaced.");
+            }
+            ui.add_space(size::SPACE);
+            ui.horizontal(|ui| {
+                let is_path = !path.as_os_str().is_empty();
+                let go = match (saves, replaces) {
+                    (false, _) => "Open",
+                    (true, true) => "Replace",
+                    (true, false) => "Save",
+                };
+                let go = ui.add_enabled(is_path, Button::new(go));
+                if go.clicked() || (entered && is_path) {
+                    chosen = Some(path.clone());
+                }
+                let browse = ui.add_enabled(self.system.is_none(), Button::new("Browse…"));
+                if browse.on_hover_text("Choose with the system's own dialog").clicked() {
+                    self.system = system_dialog(context, self.purpose, &path);
+                }
+            });
+            if !saves {
+                chosen = chosen.take().or_else(|| recent_list(ui, recent));
+            }
+        });
+        match chosen {
+            Some(path) => Outcome::Chosen(path),
+            None if closed => Outcome::Closed,
+            None => Outcome::Open,
+        }
+    }
+
+    /// What was chosen in the system's dialog. One that fails or is left without a choice leaves
+    /// this one as it is.
+    fn poll_system(&mut self) -> Option<PathBuf> {
+        let answer = self.system.as_ref()?.poll();
+        if matches!(answer, Ok(None)) {
+            return None;
+        }
+        self.system = None;
+        answer.ok().flatten().flatten()
+    }
+}
+
+/// The recent files as a list; the one that was clicked.
+pub(crate) fn recent_list<'a>(
+    ui: &mut egui::Ui,
+    recent: impl Iterator<Item = &'a Path>,
+) -> Option<PathBuf> {
+    let mut chosen = None;
+    for (index, path) in recent.enumerate() {
+        if index == 0 {
+            section(ui, "Recent");
+        }
+        let button = Button::new(crate::app::short_name(path)).frame(false).truncate();
+        if ui.add(button).on_hover_text(path.display().to_string()).clicked() {
+            chosen = Some(path.to_owned());
+        }
+    }
+    chosen
+}
+
+fn system_dialog(
+    context: &Context,
+    purpose: Purpose,
+    path: &Path,
+) -> Option<Job<Option<PathBuf>>> {
+    let mut dialog = rfd::FileDialog::new().set_title(purpose.title());
+    if let Some(folder) = path.parent().filter(|folder| folder.is_dir()) {
+        dialog = dialog.set_directory(folder);
+    }
+    if let Some(name) = path.file_name().filter(|_| purpose != Purpose::Open) {
+        dialog = dialog.set_file_name(name.to_string_lossy());
+    }
+    let ask = move || match purpose {
+        Purpose::Open => dialog.pick_file(),
+        Purpose::SavePlan | Purpose::Export(_) => dialog.save_file(),
+    };
+    // Without a thread there is still the path field.
+    Job::start(context, "Choosing a file", ask).ok()
+}

@@ -1,0 +1,102 @@
+//! The welcome: beside the example, which already works, it says what to do first.
+
+use std::path::{Path, PathBuf};
+
+use eframe::egui::{self, Align, Button, Layout, RichText, Ui};
+
+use super::path_dialog::recent_list;
+use crate::command::{Command, Facts};
+use crate::kept::FirstSteps;
+use crate::theme::{Theme, size};
+
+/// What was chosen.
+pub(crate) enum Chosen {
+    /// A command.
+    Command(Command),
+    /// A recent file.
+    Recent(PathBuf),
+    /// The welcome is to be closed.
+    Dismissed,
+}
+
+/// Draws the welcome.
+pub(crate) fn show<'a>(
+    ui: &mut Ui,
+    facts: &Facts,
+    steps: FirstSteps,
+    recent: impl Iterator<Item = &'a Path>,
+) -> Option<Chosen> {
+    let theme = Theme::of(ui.ctx());
+    let mut chosen = None;
+    ui.horizontal(|ui| {
+        ui.heading("Trainyard Studio");
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let cross = ui.add(Button::new("✕").frame(false)).on_hover_text("Close the welcome");
+            cross.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Close the welcome"));
+            if cross.clicked() {
+                chosen = Some(Chosen::Dismissed);
+            }
+        });
+    });
+    ui.label(
+        RichText::new("Train a model that fits on none of your GPUs alone, on all of them.")
+            .color(theme.weak),
+    );
+    ui.add_space(size::MARGIN);
+    ui.label(
+        "Here is an example: a GPT, already split over a graphics card, a graphics unit and a \
+         processor. Nothing of it needs a GPU.",
+    );
+    if !steps.done() {
+        ui.add_space(size::MARGIN);
+        ui.label(RichText::new("Three steps").strong());
+        step(ui, 1, steps.moved, "Drag a layer to another device and watch the step time.");
+        step(ui, 2, steps.planned, "Auto-plan: let the planner find the best split.");
+        step(ui, 3, steps.ran, "Run: train it and see the measured timeline.");
+    }
+    ui.add_space(size::MARGIN);
+    ui.label(RichText::new("Your own").strong());
+    for command in [Command::UseMyDevices, Command::Open] {
+        let why_not = command.unavailable(facts);
+        let button = Button::new(command.spec().name).min_size([ui.available_width(), 32.0].into());
+        let button = ui.add_enabled(why_not.is_none(), button).on_hover_text(command.spec().tip);
+        let button = match why_not {
+            Some(why) => button.on_disabled_hover_text(format!("Not now: {why}")),
+            None => button,
+        };
+        if button.clicked() {
+            chosen = Some(Chosen::Command(command));
+        }
+    }
+    if !facts.has_program {
+        ui.add_space(size::GAP);
+        ui.colored_label(
+            theme.warn,
+            "The program trainyard is not beside the studio. Planning works without it; running \
+             and measuring need it.",
+        );
+        if ui.link("Say where it is…").clicked() {
+            chosen = Some(Chosen::Command(Command::Settings));
+        }
+    }
+    if let Some(path) = recent_list(ui, recent.take(6)) {
+        chosen = Some(Chosen::Recent(path));
+    }
+    chosen
+}
+
+fn step(ui: &mut Ui, number: usize, done: bool, words: &str) {
+    let theme = Theme::of(ui.ctx());
+    ui.horizontal_top(|ui| {
+        let (mark, colour) =
+            if done { ("✔".to_owned(), theme.good) } else { (number.to_string(), theme.accent) };
+        ui.add_sized([18.0, 18.0], egui::Label::new(RichText::new(mark).color(colour).strong()));
+        let text = RichText::new(words);
+        let text = if done { text.strikethrough().color(theme.weak) } else { text };
+        let label = ui.add(egui::Label::new(text).wrap());
+        let state = if done { "done" } else { "to do" };
+        label.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::Role::Label, true, format!("Step {number}, {state}: {words}"))
+        });
+    });
+}
