@@ -1,55 +1,405 @@
 //! The application: everything that is drawn inside the window.
 
-use eframe::egui;
+use std::collections::VecDeque;
+use std::path::Path;
 
-/// The text column is narrower than the window: long lines are hard to read.
-const COLUMN_WIDTH: f32 = 480.0;
+use eframe::egui::{self, Context, Ui};
+use trainyard_plan::{DeviceList, PlanError};
 
-/// The application's state. There is none yet.
-#[derive(Debug, Default)]
-pub struct Studio;
+use crate::command::{Command, Facts};
+use crate::desk::Desk;
+use crate::kept::{Kept, Settings};
+use crate::opening::Opening;
+use crate::panels::Panels;
+use crate::run::{Program, ProgramMissing, Session};
+use crate::running::Tasked;
+use crate::saving::Pictures;
+use crate::shell::closing::{self, Answer, Pending};
+use crate::shell::header::Header;
+use crate::shell::my_devices::{self, MyDevices};
+use crate::shell::palette::{self, Found, Palette};
+use crate::shell::path_dialog::{self, PathDialog};
+use crate::shell::{about, help, menu, no_run_file, settings, status, trouble, welcome};
+use crate::shell::trouble::Trouble;
+use crate::theme::{self, Theme, size};
+
+/// The application's state.
+pub struct Studio {
+    /// What is worked on.
+    pub desk: Desk,
+    /// What is kept from one day to the next.
+    pub kept: Kept,
+    /// The program that trains.
+    pub program: Result<Program, ProgramMissing>,
+    /// The training that is watched.
+    pub session: Option<Session>,
+    pub(crate) panels: Panels,
+    pub(crate) dialog: Option<Dialog>,
+    pub(crate) troubles: VecDeque<Trouble>,
+    /// What was done last, in words.
+    pub(crate) said: String,
+    pub(crate) welcome: bool,
+    pub(crate) opening: Option<Opening>,
+    pub(crate) task: Option<Tasked>,
+    pub(crate) devices: Option<DeviceList>,
+    pub(crate) pictures: Pictures,
+    /// What draws the window, in words.
+    adapter: Option<String>,
+    /// The settings that the window has; `None` before the first frame.
+    applied: Option<Settings>,
+    title: String,
+    /// Whether the window may close without asking.
+    may_close: bool,
+}
+
+/// What lies over the window.
+pub(crate) enum Dialog {
+    Palette(Palette),
+    Help,
+    Settings,
+    About,
+    Path(PathDialog),
+    MyDevices(MyDevices),
+    NoRunFile,
+    Closing,
+}
 
 impl Studio {
+    /// The studio with the example on its desk, and what was kept.
+    ///
+    /// # Errors
+    /// As [`Desk::example`].
+    pub fn new(kept: Kept) -> Result<Self, PlanError> {
+        let mut studio = Self {
+            desk: Desk::example()?,
+            kept,
+            program: Program::find(),
+            session: None,
+            panels: Panels::default(),
+            dialog: None,
+            troubles: VecDeque::new(),
+            said: String::new(),
+            welcome: true,
+            opening: None,
+            task: None,
+            devices: None,
+            pictures: Pictures::default(),
+            adapter: None,
+            applied: None,
+            title: String::new(),
+            may_close: false,
+        };
+        studio.find_program();
+        Ok(studio)
+    }
+
+    /// Says what draws the window.
+    pub(crate) fn set_adapter(&mut self, adapter: String) {
+        self.adapter = Some(adapter);
+    }
+
+    /// Looks for the program where the settings say, then in the usual places.
+    pub(crate) fn find_program(&mut self) {
+        let wish = self.kept.settings.program.trim();
+        let wished = (!wish.is_empty())
+            .then(|| Program::find_in(None, Some(wish.as_ref()), None))
+            .and_then(Result::ok);
+        self.program = wished.map_or_else(Program::find, Ok);
+    }
+
+    /// The troubles that nobody has read yet.
+    pub fn troubles(&self) -> impl Iterator<Item = &Trouble> {
+        self.troubles.iter()
+    }
+
     /// Draws one frame. `ui` is the whole window, without margin or background.
-    pub fn show(&mut self, ui: &mut egui::Ui) {
-        egui::CentralPanel::default().show(ui, |ui| {
-            egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-                ui.vertical_centered(|ui| {
-                    ui.set_max_width(COLUMN_WIDTH);
-                    ui.add_space(ui.available_height() * 0.2);
-                    welcome(ui);
-                });
-            });
+    pub fn show(&mut self, ui: &mut Ui) {
+        let context = ui.ctx().clone();
+        self.apply_settings(&context);
+        self.take_news(&context);
+        let facts = self.facts();
+        self.take_keys(&context, &facts);
+        self.show_bars(ui, &facts);
+        if self.welcome {
+            self.show_welcome(ui, &facts);
+        }
+        self.show_panels(ui);
+        self.show_dialog(&context, &facts);
+        self.show_drop_hint(&context);
+        self.ask_before_closing(&context);
+        self.name_window(&context);
+    }
+
+    /// What decides which commands may be used.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        let history = self.desk.history();
+        let running = self.session.as_ref().is_some_and(Session::is_running);
+        let phase = self.session.as_ref().map(|session| session.status().phase);
+        Facts {
+            undo: history.undo_words().map(str::to_owned),
+            redo: history.redo_words().map(str::to_owned),
+            has_recent: !self.kept.recent.is_empty(),
+            has_run_file: self.desk.run_file.is_some(),
+            has_program: self.program.is_ok(),
+            running,
+            resumable: !running && phase.is_some_and(|phase| phase.can_resume()),
+            measured: self.panels.has_measured(),
+            busy: self.task.is_some(),
+            follows: self.panels.follows(),
+            shown: self.kept.layout.shown(),
+            theme: self.kept.settings.theme,
+            welcome: self.welcome,
+        }
+    }
+
+    /// Takes over what the settings say, once for every change.
+    pub(crate) fn apply_settings(&mut self, context: &Context) {
+        let settings = &self.kept.settings;
+        if self.applied.as_ref() == Some(settings) {
+            return;
+        }
+        let before = self.applied.replace(settings.clone());
+        if before.is_none() {
+            theme::install(context);
+            // Zooming is a command of ours, which the settings keep.
+            context.options_mut(|options| options.zoom_with_keyboard = false);
+        }
+        context.set_theme(settings.theme);
+        context.set_zoom_factor(settings.zoom);
+        let animation_time = if settings.reduce_motion { 0.0 } else { 0.1 };
+        context.all_styles_mut(|style| style.animation_time = animation_time);
+        if before.is_none_or(|before| before.program != self.kept.settings.program) {
+            self.find_program();
+        }
+    }
+
+    /// What came from other threads and processes since the last frame.
+    fn take_news(&mut self, context: &Context) {
+        self.poll_opening(context);
+        self.poll_task(context);
+        self.poll_pictures();
+        if let Some(session) = &mut self.session {
+            session.poll();
+        }
+        let dropped = context.input(|input| input.raw.dropped_files.clone());
+        if let Some(file) = dropped.first() {
+            self.open(context, file.path());
+        }
+    }
+
+    fn take_keys(&mut self, context: &Context, facts: &Facts) {
+        if self.dialog.is_some() || !self.troubles.is_empty() {
+            return;
+        }
+        for command in Command::pressed(context) {
+            match command.unavailable(facts) {
+                None => self.perform(context, command),
+                Some(why) => self.said = format!("{}: not now, {why}", command.spec().name),
+            }
+        }
+    }
+
+    fn show_bars(&mut self, ui: &mut Ui, facts: &Facts) {
+        let context = ui.ctx().clone();
+        let theme = Theme::of(&context);
+        let frame = egui::Frame::new().fill(theme.background).inner_margin(egui::Margin::symmetric(8, 4));
+        let chosen = egui::Panel::top("menus").frame(frame).show(ui, |ui| {
+            menu::bar(ui, facts, self.kept.recent.paths())
         });
+        match chosen.inner {
+            Some(menu::Chosen::Command(command)) => self.perform(&context, command),
+            Some(menu::Chosen::Recent(path)) => self.open(&context, &path),
+            None => {}
+        }
+        let frame = egui::Frame::new().fill(theme.surface).inner_margin(egui::Margin::symmetric(12, 6));
+        let chosen = egui::Panel::top("header").frame(frame).show(ui, |ui| {
+            let measured_us = self.session.as_ref().and_then(|session| {
+                session.comparison().map(|comparison| comparison.step_us.measured)
+            });
+            let would_be = self.panels.would_be();
+            Header { desk: &self.desk, would_be, measured_us, facts }.show(ui)
+        });
+        if let Some(command) = chosen.inner {
+            self.perform(&context, command);
+        }
+        let frame = egui::Frame::new().fill(theme.background).inner_margin(egui::Margin::symmetric(12, 3));
+        let mut under_way: Vec<String> = Vec::new();
+        under_way.extend(self.opening.as_ref().map(Opening::what));
+        under_way.extend(self.task.as_ref().map(|tasked| tasked.task.what().to_owned()));
+        let call_off = egui::Panel::bottom("status").frame(frame).show(ui, |ui| {
+            status::show(ui, &self.said, &under_way)
+        });
+        if call_off.inner {
+            self.opening = None;
+            if let Some(tasked) = &mut self.task {
+                tasked.task.cancel();
+            }
+        }
+    }
+
+    fn show_welcome(&mut self, ui: &mut Ui, facts: &Facts) {
+        let context = ui.ctx().clone();
+        let theme = Theme::of(&context);
+        let frame = egui::Frame::new().fill(theme.raised).inner_margin(egui::Margin::same(size::MARGIN as i8));
+        let panel = egui::Panel::left("welcome").frame(frame).resizable(false).exact_size(256.0);
+        let chosen = panel.show(ui, |ui| {
+            egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+                welcome::show(ui, facts, self.kept.first_steps, self.kept.recent.paths())
+            })
+        });
+        match chosen.inner.inner {
+            Some(welcome::Chosen::Command(command)) => self.perform(&context, command),
+            Some(welcome::Chosen::Recent(path)) => self.open(&context, &path),
+            Some(welcome::Chosen::Dismissed) => self.welcome = false,
+            None => {}
+        }
+    }
+
+    fn show_dialog(&mut self, context: &Context, facts: &Facts) {
+        if let Some(trouble) = self.troubles.front() {
+            if trouble::show(context, trouble) {
+                self.troubles.pop_front();
+            }
+            return;
+        }
+        let Some(mut dialog) = self.dialog.take() else { return };
+        let closed = match &mut dialog {
+            Dialog::Help => help::show(context),
+            Dialog::About => about::show(context, self.adapter.as_deref(), self.devices.as_ref()),
+            Dialog::Settings => {
+                let missing = self.program.as_ref().map_err(ToString::to_string);
+                let program = missing.as_ref().map(|program| *program).map_err(String::as_str);
+                let Kept { settings, recent, .. } = &mut self.kept;
+                settings::show(context, settings, recent, program)
+            }
+            Dialog::Palette(palette) => {
+                let outcome = palette.show(context, facts, self.kept.recent.paths());
+                match outcome {
+                    palette::Outcome::Open => false,
+                    palette::Outcome::Closed => true,
+                    palette::Outcome::Chosen(found) => return self.do_found(context, found),
+                }
+            }
+            Dialog::Path(asked) => match asked.show(context, self.kept.recent.paths()) {
+                path_dialog::Outcome::Open => false,
+                path_dialog::Outcome::Closed => true,
+                path_dialog::Outcome::Chosen(path) => {
+                    return self.take_path(context, asked.purpose, &path);
+                }
+            },
+            Dialog::MyDevices(mine) => match mine.show(context) {
+                my_devices::Outcome::Open => false,
+                my_devices::Outcome::Closed => true,
+                my_devices::Outcome::Make { directory, text, measure } => {
+                    return self.make_run_file(context, &directory, &text, measure);
+                }
+            },
+            Dialog::NoRunFile => match no_run_file::show(context) {
+                no_run_file::Outcome::Open => false,
+                no_run_file::Outcome::Closed => true,
+                no_run_file::Outcome::MakeOne => return self.train_on_the_cpu(context),
+                no_run_file::Outcome::Command(command) => return self.perform(context, command),
+            },
+            Dialog::Closing => match closing::show(context, self.pending()) {
+                None => false,
+                Some(answer) => return self.close(context, answer),
+            },
+        };
+        if closed {
+            // It may stand on something that is under way and belongs to it alone.
+            if matches!(dialog, Dialog::MyDevices(_)) {
+                self.forget_looking_for_devices();
+            }
+        } else {
+            self.dialog = Some(dialog);
+        }
+    }
+
+    fn do_found(&mut self, context: &Context, found: Found) {
+        match found {
+            Found::Command(command) => self.perform(context, command),
+            Found::Recent(path) => self.open(context, &path),
+        }
+    }
+
+    /// Says that what hovers over the window may be dropped there.
+    fn show_drop_hint(&self, context: &Context) {
+        if context.input(|input| input.raw.hovered_files.is_empty()) {
+            return;
+        }
+        let theme = Theme::of(context);
+        let painter = context.layer_painter(egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop")));
+        let rect = context.content_rect();
+        painter.rect_filled(rect, 0.0, theme.background.gamma_multiply(0.8));
+        painter.text(
+            rect.center(),
+            egui::Align2::CENTER_CENTER,
+            "Drop it to open it",
+            egui::FontId::proportional(24.0),
+            theme.text,
+        );
+    }
+
+    fn pending(&self) -> Pending {
+        let running = self.session.as_ref().is_some_and(Session::is_own_child_running);
+        // The example and what was never saved is lost without regret, unless it was worked on.
+        Pending { unsaved: self.desk.is_changed(), running }
+    }
+
+    fn ask_before_closing(&mut self, context: &Context) {
+        let Pending { unsaved, running } = self.pending();
+        let asked = context.input(|input| input.viewport().close_requested());
+        if asked && !self.may_close && (unsaved || running) {
+            context.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+            self.dialog = Some(Dialog::Closing);
+        }
+    }
+
+    fn close(&mut self, context: &Context, answer: Answer) {
+        match answer {
+            Answer::Stay => return,
+            Answer::Save => return self.perform(context, Command::SavePlan),
+            Answer::StopAndClose => {
+                if let Some(Err(words)) = self.session.as_mut().map(Session::stop) {
+                    self.troubles.push_back(Trouble::new("Cannot stop the training", words, ""));
+                    return;
+                }
+            }
+            Answer::Close => {}
+        }
+        self.close_without_asking(context);
+    }
+
+    /// Closes the window whatever is under way.
+    pub(crate) fn close_without_asking(&mut self, context: &Context) {
+        self.may_close = true;
+        context.send_viewport_cmd(egui::ViewportCommand::Close);
+    }
+
+    /// Whether something is under way that will change what is drawn.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.opening.is_some() || self.task.is_some() || self.panels.is_busy()
+    }
+
+    fn name_window(&mut self, context: &Context) {
+        let name = self.desk.file.as_deref().map(short_name);
+        let name = name.unwrap_or_else(|| self.desk.profile().model.name.clone());
+        let mark = if self.desk.is_changed() { "● " } else { "" };
+        let title = format!("{mark}{name} – Trainyard Studio");
+        if title != self.title {
+            context.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));
+            self.title = title;
+        }
     }
 }
 
-impl eframe::App for Studio {
-    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
-        self.show(ui);
-    }
-}
-
-/// Says what this window will be, and what to use until then.
-fn welcome(ui: &mut egui::Ui) {
-    ui.heading("Trainyard Studio");
-    ui.add_space(8.0);
-    ui.label("Train a model that fits on none of your GPUs alone, on all of them.");
-    ui.add_space(24.0);
-    ui.label(
-        "This window will show your devices, let you drag layers between them, and draw the \
-         predicted timeline and memory beside the measured ones. It is not written yet.",
-    );
-    ui.add_space(24.0);
-    ui.label("Until then, use the command line:");
-    ui.add_space(8.0);
-    for (command, what) in [
-        ("trainyard demo", "everything in two minutes, with or without a GPU"),
-        ("trainyard devices", "what this machine can train on"),
-        ("trainyard train run.toml", "train the model of a run file"),
-    ] {
-        ui.monospace(command);
-        ui.weak(what);
-        ui.add_space(4.0);
+/// The end of a path that tells it from others: `my-run/plan.json`.
+pub(crate) fn short_name(path: &Path) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy());
+    match (folder, name) {
+        (Some(folder), Some(name)) => format!("{folder}/{name}"),
+        (_, name) => name.unwrap_or_else(|| path.display().to_string()),
     }
 }

@@ -7,7 +7,7 @@ use crate::run_file::quoted;
 
 /// What of the run file the arrangement changes, as `--set` takes it: `train.micro_batches=8`.
 #[must_use]
-pub fn sets(desk: &Desk) -> Vec<String> {
+pub(crate) fn sets(desk: &Desk) -> Vec<String> {
     let (profile, arrangement) = (desk.profile(), desk.arrangement());
     let mut sets = Vec::new();
     if arrangement.micro_batches != profile.micro_batches {
@@ -23,7 +23,7 @@ pub fn sets(desk: &Desk) -> Vec<String> {
 
 /// The command line that trains the desk's plan from its file, ready for a POSIX shell.
 #[must_use]
-pub fn command_line(desk: &Desk, plan: &Path) -> String {
+pub(crate) fn command_line(desk: &Desk, plan: &Path) -> String {
     let run_file = desk.run_file.as_deref().unwrap_or_else(|| Path::new("run.toml"));
     let mut words = vec!["trainyard".to_owned(), "train".to_owned()];
     words.push(shell_word(&run_file.to_string_lossy()));

@@ -55,7 +55,7 @@ impl Recent {
     const MOST: usize = 10;
 
     /// The paths, the newest first.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+    pub fn paths(&self) -> impl Iterator<Item = &Path> + Clone {
         self.0.iter().map(PathBuf::as_path)
     }
 

@@ -7,7 +7,7 @@ use trainyard_plan::DeviceInfo;
 
 /// A model that a run file can be made for without asking anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Starter {
+pub(crate) enum Starter {
     /// A GPT that trains on two cores in a minute.
     Small,
     /// A GPT for a laptop with a graphics card.
@@ -18,11 +18,11 @@ pub enum Starter {
 
 impl Starter {
     /// All of them, the smallest first.
-    pub const ALL: [Self; 3] = [Self::Small, Self::Medium, Self::Large];
+    pub(crate) const ALL: [Self; 3] = [Self::Small, Self::Medium, Self::Large];
 
     /// What it is, for a person.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Small => "GPT, 4 layers × 128 (a minute on two cores)",
             Self::Medium => "GPT, 12 layers × 512 (a laptop)",
@@ -58,19 +58,19 @@ impl Starter {
 
 /// A `[[device]]` of a run file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Letters, digits, `-` and `_`; unique.
-    pub id: String,
+    pub(crate) id: String,
     /// As `trainyard devices` prints it.
-    pub adapter: String,
+    pub(crate) adapter: String,
     /// Budget, bytes; what the device reports where there is none.
-    pub memory_bytes: Option<u64>,
+    pub(crate) memory_bytes: Option<u64>,
 }
 
 /// Entries for devices. A single one gets two entries with half of its memory each, for a pipeline
 /// has two ranks or more.
 #[must_use]
-pub fn entries(devices: &[&DeviceInfo]) -> Vec<Entry> {
+pub(crate) fn entries(devices: &[&DeviceInfo]) -> Vec<Entry> {
     let budget = |device: &DeviceInfo| {
         let known = device.memory.free_bytes.or(device.memory.total_bytes)?;
         // Some is left to the desktop and whatever else runs.
@@ -106,7 +106,7 @@ pub fn entries(devices: &[&DeviceInfo]) -> Vec<Entry> {
 
 /// The text of a run file.
 #[must_use]
-pub fn text(model: Starter, devices: &[Entry]) -> String {
+pub(crate) fn text(model: Starter, devices: &[Entry]) -> String {
     let mut text = String::from(
         "# Made by Trainyard Studio. Every key that is not here has a default.\n\
          #\n#     trainyard train run.toml\n\n",
@@ -126,7 +126,7 @@ pub fn text(model: Starter, devices: &[Entry]) -> String {
 
 /// The built-in training on two halves of the CPU, which every machine has.
 #[must_use]
-pub fn on_the_cpu() -> String {
+pub(crate) fn on_the_cpu() -> String {
     let half = |id: &str| Entry {
         id: id.to_owned(),
         adapter: "cpu".to_owned(),
@@ -137,7 +137,7 @@ pub fn on_the_cpu() -> String {
 
 /// The first directory of that name in a folder that nobody uses: `my-run`, `my-run-2`, ….
 #[must_use]
-pub fn free_directory(folder: &Path, name: &str) -> PathBuf {
+pub(crate) fn free_directory(folder: &Path, name: &str) -> PathBuf {
     let numbered = |number: u32| match number {
         1 => folder.join(name),
         _ => folder.join(format!("{name}-{number}")),

@@ -1,36 +1,48 @@
 //! The window the application lives in.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use eframe::egui;
+use crossbeam_channel::{Receiver, bounded};
+use eframe::egui::{self, ThemePreference};
 
-use crate::Studio;
+use crate::kept::Kept;
+use crate::saving::{png, write_file};
+use crate::{Studio, Trouble};
 
 /// Names the window to the desktop, which looks for a `.desktop` file of this name.
 const APP_ID: &str = "trainyard-studio";
+
+/// Under this key the storage has what is [`Kept`].
+pub(crate) const KEPT: &str = "studio";
+
+/// When it is set, the time to the first frame is said.
+const TIMING: &str = "TRAINYARD_STUDIO_TIMING";
 
 /// Rendered from `assets/trainyard.svg`.
 const ICON: &[u8] = include_bytes!("../../../assets/trainyard.png");
 
 /// The window could not be opened, or its graphics device was lost.
 #[derive(Debug)]
-pub struct WindowError(eframe::Error);
+pub struct WindowError(String);
 
 impl fmt::Display for WindowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let message = self.0.to_string().replace('\n', " ");
-        let reason = without_place(&message).trim_end_matches('.');
-        write!(
-            f,
-            "cannot open a window: {reason}; `trainyard-studio` needs a display and a graphics \
-             driver, `trainyard` needs neither"
-        )
+        f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for WindowError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
+impl std::error::Error for WindowError {}
+
+impl WindowError {
+    fn of(error: &eframe::Error) -> Self {
+        let message = error.to_string().replace('\n', " ");
+        let reason = without_place(&message).trim_end_matches('.');
+        Self(format!(
+            "cannot open a window: {reason}; `trainyard-studio` needs a display and a graphics \
+             driver, `trainyard` needs neither"
+        ))
     }
 }
 
@@ -40,24 +52,179 @@ fn without_place(message: &str) -> &str {
     after_line.map_or(message, |(_line, reason)| reason)
 }
 
-/// Opens the window and returns when it is closed. Light or dark follows the system.
+/// How the window is opened.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What to open in it.
+    pub file: Option<PathBuf>,
+    /// A picture to take of it, after which it is closed.
+    pub screenshot: Option<Screenshot>,
+    /// When the program started.
+    pub started: Option<Instant>,
+}
+
+/// A picture of the window. It is taken without what was kept, so that it looks the same for
+/// everybody.
+#[derive(Clone, Debug)]
+pub struct Screenshot {
+    /// Where it is written to.
+    pub file: PathBuf,
+    /// The window's size, in points.
+    pub size: [f32; 2],
+    /// Pixels a point.
+    pub scale: f32,
+    /// Light or dark.
+    pub theme: ThemePreference,
+}
+
+/// Opens the window and returns when it is closed.
 ///
 /// # Errors
-/// [`WindowError`] where there is no display or no graphics driver to draw with.
-pub fn open() -> Result<(), WindowError> {
+/// [`WindowError`] where there is no display, no graphics driver to draw with, or a picture that
+/// was asked for cannot be taken.
+pub fn open_window(options: Options) -> Result<(), WindowError> {
+    let size = options.screenshot.as_ref().map_or([1360.0, 860.0], |picture| picture.size);
     let mut viewport = egui::ViewportBuilder::default()
         .with_title("Trainyard Studio")
         .with_app_id(APP_ID)
-        .with_inner_size([1100.0, 720.0])
+        .with_inner_size(size)
         .with_min_inner_size([640.0, 400.0]);
     // A window without our icon is still a window.
     if let Ok(icon) = eframe::icon_data::from_png_bytes(ICON) {
         viewport = viewport.with_icon(icon);
     }
-    let options = eframe::NativeOptions {
+    let native = eframe::NativeOptions {
         viewport,
         renderer: eframe::Renderer::Wgpu,
+        persist_window: options.screenshot.is_none(),
         ..eframe::NativeOptions::default()
     };
-    eframe::run_native(APP_ID, options, Box::new(|_| Ok(Box::new(Studio)))).map_err(WindowError)
+    let (send, outcome) = bounded(1);
+    let create: eframe::AppCreator<'_> = Box::new(move |creation| {
+        let window = Window::new(creation, &options, send)?;
+        Ok(Box::new(window))
+    });
+    eframe::run_native(APP_ID, native, create).map_err(|error| WindowError::of(&error))?;
+    match outcome.try_recv() {
+        Ok(Err(words)) => Err(WindowError(words)),
+        _ => Ok(()),
+    }
+}
+
+/// The studio in its window, with what only a window does: timing and pictures.
+struct Window {
+    studio: Studio,
+    started: Option<Instant>,
+    capture: Option<Capture>,
+    /// Whether what is kept may be written.
+    keeps: bool,
+}
+
+/// A picture that is to be taken.
+struct Capture {
+    screenshot: Screenshot,
+    /// Frames drawn so far in which nothing was under way.
+    settled: u32,
+    image: Option<Receiver<std::sync::Arc<egui::ColorImage>>>,
+    outcome: crossbeam_channel::Sender<Result<(), String>>,
+}
+
+/// Frames until everything has its size and its place.
+const SETTLED: u32 = 6;
+
+impl Window {
+    fn new(
+        creation: &eframe::CreationContext<'_>,
+        options: &Options,
+        outcome: crossbeam_channel::Sender<Result<(), String>>,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let capture = options.screenshot.clone().map(|screenshot| Capture {
+            screenshot,
+            settled: 0,
+            image: None,
+            outcome,
+        });
+        let kept = match (&capture, creation.storage.and_then(|storage| storage.get_string(KEPT))) {
+            (None, Some(text)) => Kept::from_text(&text),
+            _ => Kept::default(),
+        };
+        let mut studio = Studio::new(kept)?;
+        if let Some(state) = &creation.wgpu_render_state {
+            let info = state.adapter.get_info();
+            studio.set_adapter(format!("{} ({:?}, {})", info.name, info.backend, info.driver));
+        }
+        if let Some(Capture { screenshot, .. }) = &capture {
+            let native = creation.egui_ctx.native_pixels_per_point().unwrap_or(1.0);
+            studio.kept.settings.theme = screenshot.theme;
+            studio.kept.settings.zoom = screenshot.scale / native;
+        }
+        studio.apply_settings(&creation.egui_ctx);
+        if let Some(file) = &options.file {
+            studio.open(&creation.egui_ctx, file);
+        }
+        let started = options.started.filter(|_| std::env::var_os(TIMING).is_some());
+        Ok(Self { studio, started, keeps: capture.is_none(), capture })
+    }
+}
+
+impl eframe::App for Window {
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        self.studio.show(ui);
+        if let Some(started) = self.started.take() {
+            eprintln!("first frame after {} ms", started.elapsed().as_millis());
+        }
+        if let Some(capture) = &mut self.capture
+            && let Some(result) = capture.step(ui.ctx(), &self.studio)
+        {
+            // The receiver waits in `open_window`, until the window is closed.
+            let _sent = capture.outcome.send(result).is_ok();
+            self.capture = None;
+            self.studio.close_without_asking(ui.ctx());
+        }
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        if self.keeps {
+            storage.set_string(KEPT, self.studio.kept.to_text());
+        }
+    }
+
+    /// Scroll positions and the like are not kept: every start looks the same.
+    fn persist_egui_memory(&self) -> bool {
+        false
+    }
+}
+
+impl Capture {
+    /// What came of it, when it is over.
+    fn step(&mut self, context: &egui::Context, studio: &Studio) -> Option<Result<(), String>> {
+        if let Some(trouble) = studio.troubles().next() {
+            return Some(Err(words(trouble)));
+        }
+        context.request_repaint();
+        if let Some(image) = &self.image {
+            let image = image.try_recv().ok()?;
+            let file = &self.screenshot.file;
+            let written = png(&image).and_then(|bytes| write_file(file, &bytes));
+            return Some(written.map_err(|error| cannot_write(file, &error)));
+        }
+        self.settled = if studio.is_busy() { 0 } else { self.settled + 1 };
+        if self.settled >= SETTLED {
+            let (send, image) = bounded(1);
+            context.request_screenshot(move |picture| {
+                // Nobody waits for it any more if the window was closed.
+                let _sent = send.send(picture).is_ok();
+            });
+            self.image = Some(image);
+        }
+        None
+    }
+}
+
+fn words(trouble: &Trouble) -> String {
+    format!("{}: {} {}", trouble.title, trouble.text, trouble.remedy)
+}
+
+fn cannot_write(file: &Path, error: &std::io::Error) -> String {
+    format!("cannot write {}: {error}", file.display())
 }

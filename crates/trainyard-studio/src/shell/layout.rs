@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use eframe::egui;
+use eframe::egui::{self, Id};
 use egui_tiles::{
     Behavior, Container, EditAction, Linear, LinearDir, SimplificationOptions, TabState, Tile,
     TileId, Tiles, Tree, UiResponse,
@@ -61,7 +61,7 @@ impl Default for Layout {
         let above = split(LinearDir::Horizontal, [board, plans], 0.74);
         let below = split(LinearDir::Horizontal, [timeline, run], 0.7);
         let root = split(LinearDir::Vertical, [above, below], 0.52);
-        Self(Tree::new("panels", root, tiles))
+        Self(Tree::new(Id::unique("panels"), root, tiles))
     }
 }
 
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_layout_without_a_panel_or_with_one_twice_is_refused() {
-        let layout = |panels: Vec<Panel>| Layout(Tree::new_tabs("broken", panels));
+        let layout = |panels: Vec<Panel>| Layout(Tree::new_tabs(Id::unique("broken"), panels));
         assert!(layout(vec![Panel::Board]).checked().is_none());
         assert!(layout([Panel::ALL.to_vec(), vec![Panel::Run]].concat()).checked().is_none());
         assert!(layout(Panel::ALL.to_vec()).checked().is_some());
@@ -227,6 +227,6 @@ mod tests {
         if let Some(Tile::Container(container)) = tiles.get_mut(inner) {
             container.add_child(outer);
         }
-        assert!(Layout(Tree::new("circle", outer, tiles)).checked().is_none());
+        assert!(Layout(Tree::new(Id::unique("circle"), outer, tiles)).checked().is_none());
     }
 }

@@ -1,0 +1,119 @@
+//! What the commands do.
+
+use std::path::Path;
+
+use eframe::egui::{Context, ViewportCommand};
+
+use crate::app::{Dialog, Studio};
+use crate::command::Command;
+use crate::command_line::command_line;
+use crate::desk::Desk;
+use crate::run::Session;
+use crate::shell::layout::{Layout, Panel};
+use crate::shell::my_devices::MyDevices;
+use crate::shell::palette::Palette;
+use crate::shell::path_dialog::{PathDialog, Purpose};
+use crate::shell::trouble::Trouble;
+
+impl Studio {
+    /// Does what a command says. One that is not available does nothing but say why.
+    pub fn perform(&mut self, context: &Context, command: Command) {
+        if let Some(why) = command.unavailable(&self.facts()) {
+            self.said = format!("{}: not now, {why}", command.spec().name);
+            return;
+        }
+        let settings = &mut self.kept.settings;
+        match command {
+            Command::Open | Command::OpenRecent => self.ask_for_path(Purpose::Open, Path::new("")),
+            Command::OpenExample => self.open_example(),
+            Command::SavePlan => self.save_plan(),
+            Command::SavePlanAs => {
+                let file = self.plan_file();
+                self.ask_for_path(Purpose::SavePlan, &file);
+            }
+            Command::CopyCommandLine => self.copy_command_line(context),
+            Command::Export(what) => {
+                let file = self.folder().join(what.file_name());
+                self.ask_for_path(Purpose::Export(what), &file);
+            }
+            Command::Quit => context.send_viewport_cmd(ViewportCommand::Close),
+            Command::Undo => {
+                self.said = self.desk.undo().map_or_else(String::new, |it| format!("Undid: {it}"));
+            }
+            Command::Redo => {
+                self.said = self.desk.redo().map_or_else(String::new, |it| format!("Did again: {it}"));
+            }
+            Command::AutoPlan => self.auto_plan(context),
+            Command::UseMyDevices => {
+                self.dialog = Some(Dialog::MyDevices(MyDevices::new(&home())));
+                self.look_for_devices(context);
+            }
+            Command::Measure => self.measure(context),
+            Command::Calibrate => self.calibrate(context),
+            Command::Run => self.run(context),
+            Command::Stop => self.stop(),
+            Command::Resume => self.resume(context),
+            Command::FitTimeline => self.panels.fit_timeline(),
+            Command::FollowNewest => self.panels.toggle_following(),
+            Command::Toggle(panel) => self.kept.layout.toggle(panel),
+            Command::ResetLayout => self.kept.layout = Layout::default(),
+            Command::Theme(theme) => settings.theme = theme,
+            Command::ZoomIn => settings.zoom_by(1.0),
+            Command::ZoomOut => settings.zoom_by(-1.0),
+            Command::ZoomReset => settings.zoom = 1.0,
+            Command::Palette => self.dialog = Some(Dialog::Palette(Palette::default())),
+            Command::Welcome => self.welcome = !self.welcome,
+            Command::Help => self.dialog = Some(Dialog::Help),
+            Command::Settings => self.dialog = Some(Dialog::Settings),
+            Command::About => self.dialog = Some(Dialog::About),
+        }
+    }
+
+    pub(crate) fn ask_for_path(&mut self, purpose: Purpose, path: &Path) {
+        self.dialog = Some(Dialog::Path(PathDialog::new(purpose, path)));
+    }
+
+    fn open_example(&mut self) {
+        match Desk::example() {
+            Ok(desk) => {
+                self.put_on_desk(desk);
+                self.said = "The example is on the desk".to_owned();
+            }
+            Err(error) => {
+                let trouble = Trouble::new("Cannot open the example", error.to_string(), "");
+                self.troubles.push_back(trouble);
+            }
+        }
+    }
+
+    fn copy_command_line(&mut self, context: &Context) {
+        let plan = self.plan_file();
+        context.copy_text(command_line(&self.desk, &plan));
+        let saved = self.desk.file.is_some() && !self.desk.is_changed();
+        self.said = match (self.desk.run_file.is_some(), saved) {
+            (false, _) => "Copied; put your run file in the place of run.toml".to_owned(),
+            (true, false) => "Copied; save the plan before you run it".to_owned(),
+            (true, true) => "Copied".to_owned(),
+        };
+    }
+
+    fn auto_plan(&mut self, context: &Context) {
+        self.kept.layout.reveal(Panel::Plans);
+        self.kept.first_steps.planned = true;
+        self.panels.auto_plan(context, &self.desk);
+    }
+
+    /// Takes another desk, and lets go of the training that belonged to the one before.
+    pub(crate) fn put_on_desk(&mut self, desk: Desk) {
+        self.desk = desk;
+        self.panels.forget_trace();
+        if !self.session.as_ref().is_some_and(Session::is_running) {
+            self.session = None;
+        }
+    }
+}
+
+/// Where a person's own files are.
+pub(crate) fn home() -> std::path::PathBuf {
+    std::env::home_dir().unwrap_or_else(|| std::path::PathBuf::from("."))
+}
