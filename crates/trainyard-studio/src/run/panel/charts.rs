@@ -1,6 +1,6 @@
 //! The curves: loss, and one of the other figures beside it.
 
-use eframe::egui::{Color32, Id, Slider, Ui, WidgetInfo, Role};
+use eframe::egui::{Color32, Id, Role, Slider, Ui, WidgetInfo};
 use egui_plot::{Corner, FilledArea, Legend, Line, MarkerShape, Plot, PlotPoints, Points};
 
 use super::super::series::{Point, Series, smooth};

@@ -5,6 +5,7 @@ use eframe::egui::{Align, Color32, Layout, ProgressBar, RichText, Ui};
 use super::super::session::{Phase, Session, Status};
 use super::super::state::RunState;
 use super::RunWish;
+use super::sign::{self, Sign};
 use super::words;
 use crate::theme::{Theme, size};
 
@@ -13,15 +14,15 @@ const FIGURE: f32 = 18.0;
 /// Width of a figure, points.
 const FIGURE_WIDTH: f32 = 96.0;
 
-/// A colour and a sign for how it stands: nothing is said by colour alone.
-fn sign(theme: &Theme, phase: Phase) -> (Color32, &'static str) {
+/// A colour and a sign for how it stands.
+fn sign_of(theme: &Theme, phase: Phase) -> (Color32, Sign) {
     match phase {
-        Phase::Loading | Phase::Starting => (theme.accent, "…"),
-        Phase::Running => (theme.accent, "▶"),
-        Phase::Stopping => (theme.warn, "■"),
-        Phase::Stopped => (theme.weak, "■"),
-        Phase::Finished => (theme.good, "✔"),
-        Phase::Failed | Phase::Gone | Phase::Unreadable => (theme.bad, "⚠"),
+        Phase::Loading | Phase::Starting => (theme.accent, Sign::Ring),
+        Phase::Running => (theme.accent, Sign::Play),
+        Phase::Stopping => (theme.warn, Sign::Square),
+        Phase::Stopped => (theme.weak, Sign::Square),
+        Phase::Finished => (theme.good, Sign::Tick),
+        Phase::Failed | Phase::Gone | Phase::Unreadable => (theme.bad, Sign::Warning),
     }
 }
 
@@ -32,11 +33,11 @@ pub(super) fn show(
     status: &Status,
     start: &Result<(), String>,
 ) -> Option<RunWish> {
-    let (colour, sign) = sign(theme, status.phase);
+    let (colour, sign) = sign_of(theme, status.phase);
     let wish = ui
         .horizontal(|ui| {
-            let name = format!("{sign} {}", status.phase.name());
-            ui.label(RichText::new(name).color(colour).strong().size(FIGURE));
+            sign::paint(ui, sign, FIGURE, colour);
+            ui.label(RichText::new(status.phase.name()).color(colour).strong().size(FIGURE));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let wish = buttons(ui, session, status.phase, start);
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| subject(ui, session));
@@ -86,16 +87,16 @@ fn buttons(
             let tip = "End at once. What was done since the newest checkpoint is lost";
             button(ui, "Kill", tip, RunWish::Kill);
         } else {
-            button(ui, "■ Stop", "Finish this step, save a checkpoint, end", RunWish::Stop);
+            button(ui, "Stop", "Finish this step, save a checkpoint, end", RunWish::Stop);
         }
         return wish;
     }
     button(ui, "Close", "Stop looking at this run", RunWish::Close);
     button(ui, "Open a run…", "Watch or look at a run directory", RunWish::OpenDirectory);
     if phase.can_resume() {
-        button(ui, "▶ Resume", "Go on from the newest checkpoint", RunWish::Resume);
+        button(ui, "Resume", "Go on from the newest checkpoint", RunWish::Resume);
     } else if phase == Phase::Finished && start.is_ok() {
-        button(ui, "▶ Start anew", "Train the present plan as a new run", RunWish::Start);
+        button(ui, "Start anew", "Train the present plan as a new run", RunWish::Start);
     }
     wish
 }
@@ -119,7 +120,7 @@ fn progress(ui: &mut Ui, theme: &Theme, session: &Session, phase: Phase) {
         let bar = ProgressBar::new(share as f32).fill(theme.accent).desired_height(size::SPACE);
         let response = ui.add(bar);
         let info = || {
-            use eframe::egui::{WidgetInfo, Role};
+            use eframe::egui::{Role, WidgetInfo};
             WidgetInfo::labeled(Role::ProgressIndicator, true, format!("Progress: {text}"))
         };
         response.widget_info(info);

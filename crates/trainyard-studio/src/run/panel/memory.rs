@@ -1,6 +1,6 @@
 //! Memory of every device against its budget, live, and the checkpoints on disk.
 
-use eframe::egui::{Pos2, Rect, RichText, Sense, Ui, WidgetInfo, Role, vec2};
+use eframe::egui::{Pos2, Rect, RichText, Role, Sense, Ui, WidgetInfo, vec2};
 
 use super::super::session::Session;
 use super::super::state::{DeviceMemory, MeasuredMemory};
@@ -55,7 +55,7 @@ fn show_device(ui: &mut Ui, theme: &Theme, device: &DeviceMemory) {
         Some(measured) => {
             paint(&painter, theme, bar, device.budget_bytes, &measured);
             format!(
-                "peak {} (│), predicted {} (▼)",
+                "peak {} (line), predicted {} (notch)",
                 words::bytes(measured.peak_bytes as f64),
                 words::bytes(measured.predicted_bytes as f64)
             )

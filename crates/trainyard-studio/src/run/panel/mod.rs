@@ -5,6 +5,7 @@ mod charts;
 mod closing;
 mod header;
 mod memory;
+mod sign;
 mod trouble;
 mod words;
 
@@ -121,7 +122,7 @@ fn nothing_runs(ui: &mut Ui, start: &Result<(), String>) -> Option<RunWish> {
             // Centred by hand: a row begins at the left.
             ui.add_space(((ui.available_width() - 220.0) / 2.0).max(0.0));
             ui.add_enabled_ui(start.is_ok(), |ui| {
-                let start = ui.button("▶ Start training").on_hover_text("Train the present plan");
+                let start = ui.button("Start training").on_hover_text("Train the present plan");
                 wish = start.clicked().then_some(RunWish::Start);
             });
             let open = ui.button("Open a run…").on_hover_text("Watch or look at a run directory");

@@ -1,8 +1,9 @@
 //! What went wrong, in words, with the last lines that the program said.
 
-use eframe::egui::{CollapsingHeader, Frame, Margin, RichText, Ui};
+use eframe::egui::{CollapsingHeader, Frame, Label, Margin, RichText, Ui};
 
 use super::super::session::{Phase, Status};
+use super::sign::{self, Sign};
 use crate::theme::{Theme, size};
 
 pub(super) fn show(ui: &mut Ui, theme: &Theme, status: &Status, remarks: &[String]) {
@@ -23,7 +24,10 @@ pub(super) fn show(ui: &mut Ui, theme: &Theme, status: &Status, remarks: &[Strin
         ui.weak(sentence(&status.words));
     }
     for remark in remarks {
-        ui.label(RichText::new(format!("⚠ {}", sentence(remark))).color(theme.warn));
+        ui.horizontal(|ui| {
+            sign::paint(ui, Sign::Warning, size::BODY, theme.warn);
+            ui.add(Label::new(sentence(remark)).wrap());
+        });
     }
 }
 
