@@ -86,7 +86,7 @@ fn a_running_one_shows_its_figures_and_can_be_stopped() {
     harness.get_by_label("step 320 of 500");
     harness.get_by_label("gpt, 1.23 M weights");
     harness.get_by_label_contains("Loss chart, now");
-    harness.get_by_label_contains("Memory of dgpu: 1.4 GiB of 4");
+    harness.get_by_label_contains("Memory of dgpu: 1.37 GiB of 4.00 GiB");
     harness.get_by_label("After step 300, 250, 200, 150, 100, the newest first.");
     picture(&mut harness, "running");
     harness.get_by_label("Learning rate").click();
@@ -108,7 +108,7 @@ fn a_failed_one_says_why_with_its_last_lines() {
     std::fs::write(run.path().join("output.log"), "step 119\nError: device lost\n").unwrap();
     let mut harness = show(Some(read(run.path())), Ok(()));
     harness.get_by_label("Failed");
-    harness.get_by_label("Dgpu: the device was lost; use another.");
+    harness.get_by_label("dgpu: the device was lost; use another.");
     harness.get_by_label("Its last 2 lines").click();
     harness.run();
     harness.get_by_label_contains("Error: device lost");
@@ -177,7 +177,7 @@ fn prediction_stands_beside_measurement_and_asks_to_calibrate() {
     let mut harness = show(Some(session), Ok(()));
     picture(&mut harness, "compared");
     harness.get_by_label("bubble");
-    harness.get_by_label(&format!("{first}: peak memory"));
+    assert_eq!(harness.query_all_by_label("peak memory").count(), 2);
     harness.get_by_label("Calibrate").click();
     harness.run();
     assert_eq!(harness.state().wish, Some(RunWish::Calibrate));

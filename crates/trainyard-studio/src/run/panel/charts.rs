@@ -99,7 +99,7 @@ impl Charts {
             || "Loss chart, empty".to_owned(),
             |loss| format!("Loss chart, now {loss:.4} after step {}", state.step()),
         );
-        let plot = plot("loss", &small)
+        let plot = plot(theme, "loss")
             .legend(Legend::default().position(Corner::RightTop).background_alpha(0.6));
         let response = plot.show(ui, |plot| {
             curve(plot, "measured", points, theme.forward.gamma_multiply(0.35));
@@ -131,8 +131,8 @@ impl Charts {
             Some(last) => format!("{} chart, now {}", figure.name(), figure.text(last)),
             None => format!("{} chart, empty", figure.name()),
         };
-        let text = |value| figure.text(value);
-        let plot = plot(figure.name(), &text);
+        let plot =
+            plot(theme, figure.name()).y_axis_formatter(move |mark, _| figure.text(mark.value));
         let response = plot.show(ui, |plot| {
             curve(plot, figure.name(), series.points(), theme.accent);
         });
@@ -141,7 +141,7 @@ impl Charts {
 }
 
 /// A chart over steps. Both charts are read at the same step and zoomed together.
-fn plot<'a>(name: &'a str, text: &'a dyn Fn(f64) -> String) -> Plot<'a> {
+fn plot<'a>(theme: &Theme, name: &'a str) -> Plot<'a> {
     let group = Id::unique("run charts");
     Plot::new(name)
         .height(HEIGHT)
@@ -150,10 +150,12 @@ fn plot<'a>(name: &'a str, text: &'a dyn Fn(f64) -> String) -> Plot<'a> {
         // The wheel scrolls the panel; a chart is zoomed with Ctrl or by a box.
         .allow_scroll(false)
         .show_background(false)
-        .x_axis_formatter(
-            |mark, _| if mark.value < 0.0 { String::new() } else { words::count(mark.value) },
-        )
-        .y_axis_formatter(move |mark, _| text(mark.value))
+        .grid_color(theme.line)
+        .x_axis_formatter(|mark, _| {
+            // There is no step before the first, and no half step.
+            let is_step = mark.value >= 0.0 && mark.value.fract() == 0.0;
+            if is_step { words::whole(mark.value) } else { String::new() }
+        })
 }
 
 /// A curve with the range of the steps that became one point.

@@ -4,9 +4,9 @@ use eframe::egui::{Align, Color32, Layout, ProgressBar, RichText, Ui};
 
 use super::super::session::{Phase, Session, Status};
 use super::super::state::RunState;
-use super::RunWish;
 use super::sign::{self, Sign};
 use super::words;
+use super::{RunWish, primary};
 use crate::theme::{Theme, size};
 
 /// Size of the figures, points.
@@ -94,7 +94,10 @@ fn buttons(
     button(ui, "Close", "Stop looking at this run", RunWish::Close);
     button(ui, "Open a run…", "Watch or look at a run directory", RunWish::OpenDirectory);
     if phase.can_resume() {
-        button(ui, "Resume", "Go on from the newest checkpoint", RunWish::Resume);
+        let resume = primary(ui, "Resume").on_hover_text("Go on from the newest checkpoint");
+        if resume.clicked() {
+            wish = Some(RunWish::Resume);
+        }
     } else if phase == Phase::Finished && start.is_ok() {
         button(ui, "Start anew", "Train the present plan as a new run", RunWish::Start);
     }

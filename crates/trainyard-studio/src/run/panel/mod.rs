@@ -9,7 +9,7 @@ mod sign;
 mod trouble;
 mod words;
 
-use eframe::egui::{Frame, Margin, RichText, ScrollArea, Ui};
+use eframe::egui::{Button, Frame, Margin, Response, RichText, ScrollArea, Ui};
 
 use super::session::Session;
 use crate::theme::{Theme, size};
@@ -105,6 +105,13 @@ fn title(ui: &mut Ui, text: &str) {
     ui.label(RichText::new(text).strong().size(size::BODY));
 }
 
+/// The button that a person most likely wants.
+fn primary(ui: &mut Ui, text: &str) -> Response {
+    let theme = Theme::of(ui.ctx());
+    let text = RichText::new(text).color(theme.raised).strong();
+    ui.add(Button::new(text).fill(theme.accent))
+}
+
 /// What the panel says while there is no run.
 fn nothing_runs(ui: &mut Ui, start: &Result<(), String>) -> Option<RunWish> {
     let mut wish = None;
@@ -118,18 +125,15 @@ fn nothing_runs(ui: &mut Ui, start: &Result<(), String>) -> Option<RunWish> {
              was predicted.",
         );
         ui.add_space(size::SPACE);
-        ui.horizontal(|ui| {
-            // Centred by hand: a row begins at the left.
-            ui.add_space(((ui.available_width() - 220.0) / 2.0).max(0.0));
-            ui.add_enabled_ui(start.is_ok(), |ui| {
-                let start = ui.button("Start training").on_hover_text("Train the present plan");
-                wish = start.clicked().then_some(RunWish::Start);
-            });
-            let open = ui.button("Open a run…").on_hover_text("Watch or look at a run directory");
-            if open.clicked() {
-                wish = Some(RunWish::OpenDirectory);
+        ui.add_enabled_ui(start.is_ok(), |ui| {
+            if primary(ui, "Start training").on_hover_text("Train the present plan").clicked() {
+                wish = Some(RunWish::Start);
             }
         });
+        let open = ui.button("Open a run…").on_hover_text("Watch or look at a run directory");
+        if open.clicked() {
+            wish = Some(RunWish::OpenDirectory);
+        }
         if let Err(reason) = start {
             ui.add_space(size::GAP);
             ui.weak(reason);

@@ -49,11 +49,16 @@ fn lines(ui: &mut Ui, lines: &[String]) {
     });
 }
 
-/// A text with a capital at its start and a full stop at its end.
+/// A text with a capital at its start and a full stop at its end. What names something, as in
+/// `igpu: out of memory`, stays as it is written.
 fn sentence(text: &str) -> String {
-    let mut letters = text.trim().chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let rest = letters.as_str();
-    let end = if rest.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{rest}{end}")
+    let text = text.trim();
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if !text.split(' ').next().is_some_and(|word| word.ends_with(':')) => {
+            format!("{}{}{end}", first.to_uppercase(), letters.as_str())
+        }
+        _ => format!("{text}{end}"),
+    }
 }

@@ -45,6 +45,11 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
+/// A whole number, such as that of a step, in few characters: `60`, `1500`, `120 k`.
+pub(super) fn whole(number: f64) -> String {
+    if number.abs() < 1e4 { format!("{number:.0}") } else { count(number) }
+}
+
 /// A number with three digits, none of them after the point where there are three before it.
 fn three(value: f64) -> String {
     match value.abs() {
@@ -71,6 +76,7 @@ mod tests {
         assert_eq!(count(379_135.7), "379 k");
         assert_eq!(count(950.0), "950");
         assert_eq!(count(0.0), "0");
+        assert_eq!(whole(1500.0), "1500");
         assert_eq!(percent(0.123), "12.3 %");
     }
 }
