@@ -14,6 +14,7 @@ mod child;
 mod end;
 mod files;
 mod follow;
+mod panel;
 mod program;
 mod series;
 mod session;
@@ -29,6 +30,7 @@ pub use files::{
     JOURNAL, PLAN, PREDICTED_TRACE, PROFILE, Prediction, RUN_FILE, RunFiles, TRACE, Writer, is_run,
 };
 pub use follow::{Batch, Follower, Source};
+pub use panel::{Choice, RunPanel, RunWish, ask_before_closing};
 pub use program::{PROGRAM_VARIABLE, Place, Program, ProgramMissing};
 pub use series::{Point, Series, smooth};
 pub use session::{Phase, Progress, Session, SessionError, Status};

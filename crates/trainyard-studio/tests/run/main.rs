@@ -1,0 +1,6 @@
+//! The run: a real training as a child, journals of all sorts, and what the panel says of them.
+
+mod journals;
+mod panel;
+mod real;
+mod support;
