@@ -11,6 +11,7 @@
 
 mod app;
 pub mod theme;
+pub mod timeline;
 mod window;
 
 pub use app::Studio;
