@@ -6,7 +6,7 @@ use eframe::egui::{
     TextureOptions, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::layout::{Group, RowKind, Side};
+use super::layout::{Group, RowKind, Side, layout};
 use super::picture::Sheet;
 use super::quad::Quad;
 use super::selection::Selected;
@@ -47,8 +47,8 @@ pub(super) fn show(
         info.hint_text = Some("W and S zoom, A and D move, F fits".to_owned());
         info
     });
-    let (groups, height) = frame.rows();
     let rows = Rect::from_min_max(pos2(area.left(), area.top() + RULER), area.max);
+    let (groups, height) = layout(&frame.scenes, rows.height());
     // Over the rows the wheel zooms; over the names it scrolls.
     let wheel = !response.contains_pointer();
     let scroll =
@@ -138,6 +138,8 @@ fn wheel_and_drag(
             timeline.moved = true;
             timeline.view.zoom(axis.time(at.x), 1.0 / zoom, frame.content);
             timeline.view.pan(-f64::from(scroll.x) * axis.ns_per_pixel(), frame.content);
+            // Whatever scrolls around the timeline stays where it is.
+            ui.input_mut(|input| input.smooth_scroll_delta = Default::default());
         }
     }
     if response.drag_started() {

@@ -23,13 +23,25 @@ pub(super) struct Known<T> {
 /// More tensors than these are counted, not listed.
 const LISTED: usize = 14;
 
-/// Whether there is anything to show.
-pub(super) fn wanted(timeline: &Timeline) -> bool {
-    timeline.selected.is_some() || timeline.range.is_some() || timeline.pinned.is_some()
-}
+/// What can be done, while nothing is selected.
+const HINTS: [(&str, &str); 9] = [
+    ("click", "details of an action"),
+    ("drag", "statistics of a range"),
+    ("click the ruler", "what is live then"),
+    ("wheel, W, S", "zoom"),
+    ("Shift-drag, A, D", "move"),
+    ("F", "fit"),
+    ("[  ]", "along the flow"),
+    (",  .", "along the row"),
+    ("M, Esc", "mark, clear"),
+];
 
 pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, cursor: Option<f64>) {
+    let shows = timeline.selected.is_some() || timeline.range.is_some() || timeline.pinned.is_some();
     Card::new().inner_margin(Margin::same(8)).show(ui, |ui| {
+        if !shows {
+            return hints(ui);
+        }
         ScrollArea::vertical().id_salt("details").auto_shrink(false).show(ui, |ui| {
             if let Some(selected) = timeline.selected.clone() {
                 action(timeline, ui, frame, &selected);
@@ -45,6 +57,17 @@ pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, cursor: 
                 live(ui, frame, ns);
             }
         });
+    });
+}
+
+fn hints(ui: &mut Ui) {
+    let small = |text: &str| RichText::new(text).size(size::SMALL);
+    Grid::new("hints").num_columns(2).show(ui, |ui| {
+        for (hand, what) in HINTS {
+            ui.label(small(hand));
+            ui.label(small(what).weak());
+            ui.end_row();
+        }
     });
 }
 

@@ -52,7 +52,7 @@ pub(super) fn pairs(events: &[u32], all: &[TraceEvent]) -> Vec<(u32, u32)> {
             let elsewhen = (send.start_ns, send.end_ns) != (event.start_ns, event.end_ns);
             let from = match way {
                 Way::Forward => event.action.stage.wrapping_sub(1),
-                Way::Backward => event.action.stage + 1,
+                Way::Backward => event.action.stage.saturating_add(1),
             };
             let late = send.start_ns > event.end_ns;
             (elsewhen, late, send.action.stage.abs_diff(from), send.end_ns.abs_diff(event.end_ns))
@@ -88,7 +88,7 @@ fn follow(scene: &Scene, index: u32, ahead: bool) -> Option<u32> {
     };
     let event = scene.event(index)?;
     let Action { stage, kind, .. } = event.action;
-    let (before, after) = (stage.checked_sub(1), stage + 1);
+    let (before, after) = (stage.checked_sub(1), stage.saturating_add(1));
     let find = |stage: usize, kinds: &[ActionKind]| find(scene, event, stage, kinds);
     let compute_back = [Backward, InputGrad];
     if ahead {

@@ -18,7 +18,7 @@ pub fn install(state: &RenderState) {
 }
 
 /// A shape of rectangles. `key` tells one timeline of a window from another.
-pub(super) fn shape(rect: Rect, key: u64, quads: Vec<Quad>, look: Look) -> Shape {
+pub fn shape(rect: Rect, key: u64, quads: Vec<Quad>, look: Look) -> Shape {
     Shape::Callback(egui_wgpu::Callback::new_paint_callback(rect, Picture { key, quads, look }))
 }
 

@@ -16,7 +16,9 @@ const PAN: f64 = 0.12;
 
 /// Does what the pressed keys ask for.
 pub(super) fn apply(timeline: &mut Timeline, ui: &Ui, frame: &Frame, response: &Response) {
-    let active = response.contains_pointer() || response.has_focus();
+    // Esc takes the focus away before anybody sees it.
+    let focused = response.has_focus() || response.lost_focus();
+    let active = response.contains_pointer() || focused;
     if !active || ui.ctx().text_edit_focused() {
         return;
     }

@@ -103,9 +103,19 @@ const BETWEEN: f32 = 2.0;
 /// Above and below a device.
 const PADDING: f32 = 6.0;
 
-/// The rows of all devices, and how high they are together.
+/// Where there is room, rows grow up to so many times their least height.
+const GROWTH: f32 = 1.9;
+
+/// The rows of all devices, and how high they are together, in points. They fill `room` where they
+/// are lower.
 #[must_use]
-pub fn layout(scenes: &Scenes) -> (Vec<Group>, f32) {
+pub fn layout(scenes: &Scenes, room: f32) -> (Vec<Group>, f32) {
+    let (groups, height) = stretched(scenes, 1.0);
+    let growth = (room / height.max(1.0)).clamp(1.0, GROWTH);
+    if growth > 1.0 { stretched(scenes, growth) } else { (groups, height) }
+}
+
+fn stretched(scenes: &Scenes, growth: f32) -> (Vec<Group>, f32) {
     let mut groups: Vec<Group> = Vec::new();
     let mut top = 0.0;
     for (_, scene) in order(scenes) {
@@ -113,7 +123,7 @@ pub fn layout(scenes: &Scenes) -> (Vec<Group>, f32) {
             if groups.iter().any(|group| group.id == device.info.id) {
                 continue;
             }
-            let (rows, height) = rows(scenes, &device.info.id, top);
+            let (rows, height) = rows(scenes, &device.info.id, top, growth);
             groups.push(Group {
                 id: device.info.id.clone(),
                 name: device.info.name.clone(),
@@ -139,12 +149,12 @@ fn order<'a>(scenes: &Scenes<'a>) -> Vec<(Side, &'a Scene)> {
     sides
 }
 
-fn rows(scenes: &Scenes, id: &str, top: f32) -> (Vec<Row>, f32) {
+fn rows(scenes: &Scenes, id: &str, top: f32, growth: f32) -> (Vec<Row>, f32) {
     let mut rows = Vec::new();
-    let mut at = top + PADDING;
+    let mut at = top + PADDING * growth;
     let mut add = |kind, height: f32, gap: f32| {
-        rows.push(Row { kind, top: at, height });
-        at += height + gap;
+        rows.push(Row { kind, top: at, height: height * growth });
+        at += (height + gap) * growth;
     };
     let has = |side| scenes.scene(side).is_some_and(|scene| scene.device(id).is_some());
     if scenes.would_be.is_some() && has(Side::Predicted) {

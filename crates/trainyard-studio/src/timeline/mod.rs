@@ -41,7 +41,7 @@ mod view;
 mod widget;
 
 pub use curve::{Curve, Held};
-pub use gpu::install;
+pub use gpu::{install, shape};
 pub use layout::{Group, Row, RowKind, Scenes, Side, layout};
 pub use live::{Live, LiveTensor, live_at};
 pub use picture::{Anchors, Label, Picture, Sheet};

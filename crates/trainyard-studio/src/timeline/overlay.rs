@@ -335,7 +335,7 @@ pub(super) fn instants(
         };
         if let Some(step) = step {
             let end = frame.range(side, step.start_ns, step.end_ns).1;
-            line(end, Stroke::new(1.0, theme.weak));
+            line(end, Stroke::new(1.0, theme.weak.gamma_multiply(0.5)));
         }
     }
     if let Some((start, end)) = timeline.range {

@@ -74,7 +74,7 @@ pub struct Picture {
 }
 
 /// Actions narrower than this are not labelled, points.
-const LABEL: f32 = 24.0;
+const LABEL: f32 = 20.0;
 
 impl Sheet<'_> {
     /// From time to points.
@@ -157,6 +157,13 @@ impl Sheet<'_> {
         (to > from).then_some((from, to))
     }
 
+    /// The same on whole pixels, for areas that touch each other: no seams show between them.
+    fn snapped(&self, side: Side, start_ns: u64, end_ns: u64) -> Option<(f32, f32)> {
+        let (left, right) = self.edges(side, start_ns, end_ns, 0.0)?;
+        let (left, right) = (left.round(), right.round());
+        (right > left).then_some((left, right))
+    }
+
     fn visible<'a>(&self, track: &'a Track, side: Side) -> &'a [Slice] {
         let (from, to) = self.clock(side);
         track.visible(from, to, self.axis().ns_per_pixel() / f64::from(self.scale))
@@ -165,7 +172,7 @@ impl Sheet<'_> {
     fn idle(&self, track: &Track, side: Side, rect: Rect, picture: &mut Picture) {
         let [_, top, _, bottom] = self.pixels(rect);
         for slice in self.visible(track, side) {
-            let Some((left, right)) = self.edges(side, slice.start_ns, slice.end_ns, 0.0) else {
+            let Some((left, right)) = self.snapped(side, slice.start_ns, slice.end_ns) else {
                 continue;
             };
             let pattern = cause_of(slice.class).pattern();
@@ -294,7 +301,7 @@ impl Sheet<'_> {
         if range.len() as f32 <= 2.0 * pixels {
             for index in range {
                 let Some(held) = samples.get(index) else { return };
-                if let Some((left, right)) = self.edges(side, held.at_ns, end_of(index + 1), 0.0) {
+                if let Some((left, right)) = self.snapped(side, held.at_ns, end_of(index + 1)) {
                     each(left, right, held.bytes, held);
                 }
             }

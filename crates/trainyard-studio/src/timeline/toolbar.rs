@@ -84,6 +84,11 @@ pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
             timeline.fit(frame);
         }
         steps(timeline, ui, frame);
+        let mut details = !timeline.hides_details;
+        let hint = "The selected action, a range's statistics, what is live";
+        if ui.toggle_value(&mut details, "Details").on_hover_text(hint).clicked() {
+            timeline.hides_details = !details;
+        }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| figures(ui, frame));
     });
 }
@@ -129,10 +134,10 @@ fn steps(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
         let response = ui.add_enabled(to.is_some(), eframe::egui::Button::new(arrow));
         response.accessible_name(name).on_hover_text(name).clicked().then_some(to).flatten()
     };
-    let back = turn(ui, "◀", "Previous step", before);
+    let back = turn(ui, "‹", "Previous step", before);
     let number = frame.step.map_or_else(String::new, |number| format!("step {number}"));
     ui.label(number);
-    let ahead = turn(ui, "▶", "Next step", after);
+    let ahead = turn(ui, "›", "Next step", after);
     if let Some(number) = back.or(ahead) {
         timeline.step = Some(number);
     }

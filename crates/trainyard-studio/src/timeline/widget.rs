@@ -7,7 +7,7 @@ use super::picture::Anchors;
 use super::selection::Selected;
 use super::statistics::Statistics;
 use super::view::View;
-use super::{canvas, details, keys, layout, minimap, toolbar};
+use super::{canvas, details, keys, minimap, toolbar};
 use crate::theme::size;
 
 /// A range of time, in ns since the start of the step.
@@ -32,6 +32,7 @@ pub struct Timeline {
     pub(super) pinned: Option<f64>,
     /// Whether the shared cursor is where it is because of this widget.
     pub(super) moved_cursor: bool,
+    pub(super) hides_details: bool,
     pub(super) search: toolbar::Search,
     pub(super) statistics: Option<details::Known<Vec<(Side, Statistics)>>>,
     /// Whether egui's renderer can draw our pipeline.
@@ -51,6 +52,10 @@ pub struct TimelineOutput {
     pub range: Option<(f64, f64)>,
     /// The measured step that is shown.
     pub step: Option<u64>,
+    /// What is visible, ns since the start of the step.
+    pub visible: (f64, f64),
+    /// Instants that are marked, ns since the start of the step.
+    pub marks: Vec<f64>,
 }
 
 /// What a frame works with.
@@ -66,7 +71,9 @@ pub(super) struct Frame<'a> {
 }
 
 /// How wide the panel of details is, points.
-const DETAILS: f32 = 280.0;
+const DETAILS: f32 = 264.0;
+/// Narrower than this it lies below the rows.
+const WIDE: f32 = 760.0;
 
 impl Timeline {
     /// A timeline that draws with our pipeline, for a window where [`install`](super::install) was
@@ -109,6 +116,12 @@ impl Timeline {
         scenes: Scenes,
         cursor: &mut Option<f64>,
     ) -> TimelineOutput {
+        if scenes.sides().all(|(_, scene)| scene.steps().is_empty()) {
+            ui.centered_and_justified(|ui| {
+                ui.weak("Nothing to show yet: open a plan or a trace, or run one.");
+            });
+            return TimelineOutput::default();
+        }
         let frame = self.frame(scenes);
         if !self.moved {
             self.view = View::fit(frame.step_range.0, frame.step_range.1);
@@ -125,10 +138,15 @@ impl Timeline {
             Rect::from_min_max(pos2(area.left(), area.bottom() - toolbar::LEGEND), area.max);
         area.max.y = legend.top();
         let mut canvas = area;
-        let wide = area.width() > 2.0 * DETAILS;
-        if wide && details::wanted(self) {
-            canvas.max.x -= DETAILS;
-            let side = Rect::from_min_max(pos2(canvas.right(), area.top()), area.max);
+        if !self.hides_details {
+            // Always there, so that rows stay under the pointer when something is selected.
+            let side = if area.width() > WIDE {
+                canvas.max.x -= DETAILS;
+                Rect::from_min_max(pos2(canvas.right(), area.top()), area.max)
+            } else {
+                canvas.max.y -= area.height() / 3.0;
+                Rect::from_min_max(pos2(area.left(), canvas.bottom()), area.max)
+            };
             within(ui, side, |ui| details::show(self, ui, &frame, *cursor));
         }
         let response = within(ui, canvas, |ui| canvas::show(self, ui, &frame, cursor));
@@ -141,6 +159,8 @@ impl Timeline {
             hovered,
             range: self.range,
             step: frame.step,
+            visible: (self.view.start, self.view.end),
+            marks: self.marks.clone(),
         }
     }
 
@@ -189,10 +209,6 @@ impl Frame<'_> {
         (self.anchors.of(side) as f64 + ns).max(0.0) as u64
     }
 
-    /// The rows, and how high they are together, points.
-    pub(super) fn rows(&self) -> (Vec<layout::Group>, f32) {
-        layout::layout(&self.scenes)
-    }
 }
 
 /// Draws something in a rectangle.
