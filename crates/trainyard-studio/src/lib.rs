@@ -29,6 +29,7 @@ mod running;
 mod saving;
 mod shell;
 pub mod theme;
+pub mod timeline;
 mod window;
 
 pub use app::Studio;
