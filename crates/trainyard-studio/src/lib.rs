@@ -11,6 +11,7 @@
 
 mod app;
 pub mod desk;
+pub mod export;
 pub mod theme;
 mod window;
 
