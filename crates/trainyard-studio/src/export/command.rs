@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn power_shell_quotes_and_calls() {
-        let quoted = line(Shell::PowerShell, r"C:\Program Files\t.exe", "$x.toml", Some("it’s'.json"));
+        let quoted =
+            line(Shell::PowerShell, r"C:\Program Files\t.exe", "$x.toml", Some("it’s'.json"));
         assert_eq!(quoted, r"& 'C:\Program Files\t.exe' train '$x.toml' --plan 'it’’s''.json'");
     }
 
@@ -147,7 +148,8 @@ mod tests {
         ];
         for name in odd {
             let path = Path::new(OsStr::from_bytes(name));
-            let training = Training { program: Path::new("printf"), run_file: path, plan: Some(path) };
+            let training =
+                Training { program: Path::new("printf"), run_file: path, plan: Some(path) };
             // `printf train …` would take it as a format, so a function stands in for the program.
             let script = format!(
                 "p() {{ for w in \"$@\"; do printf '%s\\0' \"$w\"; done; }}\n{}",

@@ -107,7 +107,8 @@ mod tests {
             end_ns: start_ns + 1,
             bytes: 0,
         };
-        let sample = |by_category| MemorySample { at_ns: 5, device: 0, in_use_bytes: 7, by_category };
+        let sample =
+            |by_category| MemorySample { at_ns: 5, device: 0, in_use_bytes: 7, by_category };
         Trace {
             devices: vec![device("a, \"big\"\ncard"), device("層")],
             events: vec![

@@ -26,14 +26,10 @@ pub fn write_with(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), ExportError> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    replace(&target, write)
-        .map_err(|source| ExportError::Write { path: path.to_owned(), source })
+    replace(&target, write).map_err(|source| ExportError::Write { path: path.to_owned(), source })
 }
 
-fn replace(
-    target: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<()> {
+fn replace(target: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     if target.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }

@@ -36,9 +36,9 @@ fn encode(rgb: &[u8], width: usize, height: usize) -> Result<Vec<u8>, ExportErro
     let mut png = Vec::new();
     let encoder = PngEncoder::new(Cursor::new(&mut png));
     let colour = image::ExtendedColorType::Rgb8;
-    encoder.write_image(rgb, width as u32, height as u32, colour).map_err(|error| {
-        ExportError::Encode { width, height, reason: error.to_string() }
-    })?;
+    encoder
+        .write_image(rgb, width as u32, height as u32, colour)
+        .map_err(|error| ExportError::Encode { width, height, reason: error.to_string() })?;
     Ok(png)
 }
 

@@ -47,7 +47,8 @@ pub struct StageRow {
     pub output_bytes: u64,
 }
 
-const HEAD: &[u8] = b"stage,device,rank,first,last,layers,recompute,forward_us,backward_us,step_us,\
+const HEAD: &[u8] =
+    b"stage,device,rank,first,last,layers,recompute,forward_us,backward_us,step_us,\
     in_flight,weights_bytes,gradients_bytes,optimizer_bytes,activations_bytes,input_bytes,\
     output_bytes\n";
 

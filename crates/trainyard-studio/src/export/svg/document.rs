@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-use eframe::egui::{Color32, Pos2, Rect, Stroke, Vec2};
+use eframe::egui::{Color32, Context, Pos2, Rect, Stroke, Vec2};
 
 use super::Svg;
 
@@ -15,6 +15,8 @@ const ENDLESS: f32 = 1e7;
 pub(super) struct Document {
     /// Where drawing makes sense.
     pub(super) page: Rect,
+    /// Whose fonts text was laid out with.
+    pub(super) context: Context,
     background: Color32,
     body: String,
     /// Clips by their attributes, so that each is written once.
@@ -26,10 +28,11 @@ pub(super) struct Document {
 }
 
 impl Document {
-    pub(super) fn new(size: Vec2, background: Color32) -> Self {
+    pub(super) fn new(size: Vec2, context: &Context) -> Self {
         Self {
             page: Rect::from_min_size(Pos2::ZERO, size),
-            background,
+            background: context.global_style().visuals.panel_fill,
+            context: context.clone(),
             body: String::new(),
             clips: BTreeMap::new(),
             open: None,
@@ -65,8 +68,7 @@ impl Document {
         let mut text = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <svg xmlns=\"http://www.w3.org/2000/svg\" xml:space=\"preserve\" width=\"{width}\" \
-             height=\"{height}\" viewBox=\"0 0 {width} {height}\" font-family=\"{}\" \
-             font-weight=\"300\">\n",
+             height=\"{height}\" viewBox=\"0 0 {width} {height}\" font-family=\"{}\">\n",
             super::text::PROPORTIONAL
         );
         if !self.clips.is_empty() {
@@ -146,19 +148,19 @@ pub(super) struct Line(pub(super) Stroke);
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if is_empty(&self.0) {
+        if is_empty(self.0) {
             return Ok(());
         }
         Paint("stroke", self.0.color).fmt(f)?;
-        if self.0.width == 1.0 {
-            return Ok(());
+        match Number(self.0.width).to_string().as_str() {
+            "1" => Ok(()),
+            width => write!(f, " stroke-width=\"{width}\""),
         }
-        write!(f, " stroke-width=\"{}\"", Number(self.0.width))
     }
 }
 
 /// Whether nothing of a stroke can be seen.
-pub(super) fn is_empty(stroke: &Stroke) -> bool {
+pub(super) fn is_empty(stroke: Stroke) -> bool {
     stroke.color.a() == 0 || stroke.width.is_nan() || stroke.width <= 0.0
 }
 
@@ -208,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_clip_is_written_once_and_groups_are_closed() {
-        let mut document = Document::new(Vec2::splat(10.0), Color32::TRANSPARENT);
+        let mut document = Document::new(Vec2::splat(10.0), &Context::default());
         let (a, b) = (Rect::from_min_size(Pos2::ZERO, Vec2::splat(5.0)), Rect::EVERYTHING);
         for clip in [Some(a), Some(a), None, Some(b), Some(a)] {
             document.clip(clip);

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
+use eframe::egui::emath::{Rot2, TSTransform};
 use eframe::egui::epaint::{
     BandShape, ClippedShape, ColorMode, CornerRadiusF32, PathStroke, RectShape,
 };
-use eframe::egui::emath::{Rot2, TSTransform};
 use eframe::egui::{Color32, Pos2, Rect, Shape, Stroke, StrokeKind, pos2};
 
 use super::document::{Document, Frame, Line, Number, Paint, Point, is_empty};
@@ -65,7 +65,7 @@ fn write_leaf(document: &mut Document, shape: &Shape) {
             ));
         }
         Shape::LineSegment { points: [from, to], stroke } => {
-            if !is_empty(stroke) {
+            if !is_empty(*stroke) {
                 let [x1, y1, x2, y2] = [from.x, from.y, to.x, to.y].map(Number);
                 let line = Line(*stroke);
                 document.push(format_args!(
@@ -99,7 +99,7 @@ fn rectangle(document: &mut Document, shape: &RectShape) {
         return;
     }
     // SVG draws a stroke on the edge, so the edge goes to the middle of the stroke.
-    let line = if is_empty(&shape.stroke) { Stroke::NONE } else { shape.stroke };
+    let line = if is_empty(shape.stroke) { Stroke::NONE } else { shape.stroke };
     let outwards = match shape.stroke_kind {
         StrokeKind::Inside => -0.5 * line.width,
         StrokeKind::Middle => 0.0,
@@ -115,7 +115,7 @@ fn rectangle(document: &mut Document, shape: &RectShape) {
     let [nw, ne, sw, se] = [nw, ne, sw, se].map(round);
     let (fill, line) = (Paint("fill", shape.fill), Line(line));
     let turn = turn(shape.angle, shape.rect.center());
-    if [ne, sw, se] == [nw; 3] {
+    if shape.corner_radius.is_same() {
         let frame = Frame(rect);
         let radius = if nw > 0.0 { format!(" rx=\"{}\"", Number(nw)) } else { String::new() };
         document.push(format_args!("<rect {frame}{radius}{fill}{line}{turn}/>\n"));
@@ -150,7 +150,7 @@ fn band(document: &mut Document, shape: &BandShape) {
 }
 
 pub(super) fn path(document: &mut Document, data: &str, fill: Color32, stroke: Stroke) {
-    if !data.is_empty() && (fill.a() > 0 || !is_empty(&stroke)) {
+    if !data.is_empty() && (fill.a() > 0 || !is_empty(stroke)) {
         let (fill, line) = (Paint("fill", fill), Line(stroke));
         document.push(format_args!("<path d=\"{data}\"{fill}{line}/>\n"));
     }

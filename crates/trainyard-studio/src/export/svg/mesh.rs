@@ -56,15 +56,12 @@ impl Run {
         let [a, b, c] = triangle;
         let area = (b - a).x * (c - a).y - (b - a).y * (c - a).x;
         let triangle = if area < 0.0 { [a, c, b] } else { triangle };
-        match self.waiting.take() {
-            None => self.waiting = Some(triangle),
-            Some(before) => match quadrilateral(before, triangle) {
-                Some(corners) => self.data.push_str(&polygon(&corners, true)),
-                None => {
-                    self.data.push_str(&polygon(&before, true));
-                    self.waiting = Some(triangle);
-                }
-            },
+        let Some(before) = self.waiting.replace(triangle) else { return };
+        if let Some(corners) = quadrilateral(before, triangle) {
+            self.data.push_str(&polygon(&corners, true));
+            self.waiting = None;
+        } else {
+            self.data.push_str(&polygon(&before, true));
         }
     }
 

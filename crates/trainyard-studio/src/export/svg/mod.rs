@@ -1,7 +1,7 @@
 //! What egui painted, as SVG.
 //!
-//! [`draw`] runs a piece of the user interface headless and [`of_shapes`] writes its shapes: text
-//! stays text, and edges stay sharp at any size. What SVG cannot carry (images, and what a graphics
+//! [`draw`] runs a piece of the user interface headless and writes its shapes: text stays text, and
+//! edges stay sharp at any size. What SVG cannot carry (images, and what a graphics
 //! card draws by itself) is counted in [`Svg::left_out`]; the studio's panels draw plain shapes
 //! where there is no graphics card. Shadows are left out without being counted. A stroke whose
 //! colour changes along it gets the colour of its middle, a triangle the mean of its corners'.
@@ -16,9 +16,8 @@ mod text;
 
 use std::time::Duration;
 
-use eframe::egui::epaint::ClippedShape;
 use eframe::egui::{
-    Color32, Context, Pos2, RawInput, Rect, Theme as Mode, Ui, Vec2, ViewportId, ViewportInfo,
+    Context, Pos2, RawInput, Rect, Theme as Mode, Ui, Vec2, ViewportId, ViewportInfo,
 };
 
 use document::Document;
@@ -55,14 +54,8 @@ pub fn draw(like: &Context, size: Vec2, mut show: impl FnMut(&mut Ui)) -> Svg {
             break;
         }
     }
-    of_shapes(&shapes, size, context.global_style().visuals.panel_fill)
-}
-
-/// Writes shapes on a page of that size (points) and colour.
-#[must_use]
-pub fn of_shapes(shapes: &[ClippedShape], size: Vec2, background: Color32) -> Svg {
-    let mut document = Document::new(size, background);
-    for clipped in shapes {
+    let mut document = Document::new(size, &context);
+    for clipped in &shapes {
         figure::write(&mut document, clipped);
     }
     document.finish()

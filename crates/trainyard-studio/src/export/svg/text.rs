@@ -74,7 +74,11 @@ fn write_run(document: &mut Document, shape: &TextShape, run: &Run<'_>) {
     let turn = turn(shape.angle, shape.pos);
     let colour = |colour: Color32| {
         let colour = if colour == Color32::PLACEHOLDER { shape.fallback_color } else { colour };
-        if shape.opacity_factor < 1.0 { colour.gamma_multiply(shape.opacity_factor) } else { colour }
+        if shape.opacity_factor < 1.0 {
+            colour.gamma_multiply(shape.opacity_factor)
+        } else {
+            colour
+        }
     };
     let width = last.max_x() - first.pos.x;
     let format = run.format;
@@ -87,8 +91,8 @@ fn write_run(document: &mut Document, shape: &TextShape, run: &Run<'_>) {
         document.push(format_args!("<rect {frame}{fill}{turn}/>\n"));
     }
     let text: String = run.glyphs.iter().map(|glyph| glyph.chr).collect();
-    let underlined = !is_empty(&format.underline) || shape.underline != Stroke::NONE;
-    let struck = !is_empty(&format.strikethrough);
+    let underlined = !is_empty(format.underline) || shape.underline != Stroke::NONE;
+    let struck = !is_empty(format.strikethrough);
     if text.trim().is_empty() && !underlined && !struck {
         return;
     }
@@ -97,7 +101,7 @@ fn write_run(document: &mut Document, shape: &TextShape, run: &Run<'_>) {
     let fill = Paint("fill", shape.override_text_color.map_or(colour(format.color), colour));
     document.push(format_args!("<text x=\"{x}\" y=\"{y}\" font-size=\"{size}\"{fill}"));
     if format.font_id.family == FontFamily::Monospace {
-        document.push(format_args!(" font-family=\"{MONOSPACE}\" font-weight=\"400\""));
+        document.push(format_args!(" font-family=\"{MONOSPACE}\""));
     }
     if format.italics {
         document.push(format_args!(" font-style=\"italic\""));
@@ -108,8 +112,11 @@ fn write_run(document: &mut Document, shape: &TextShape, run: &Run<'_>) {
         (false, true) => document.push(format_args!(" text-decoration=\"line-through\"")),
         (true, true) => document.push(format_args!(" text-decoration=\"underline line-through\"")),
     }
-    if run.glyphs.len() > 1 {
-        // Whatever font is there, the text takes the room that it was given.
+    let known =
+        |text: &str| document.context.fonts_mut(|fonts| fonts.has_glyphs(&format.font_id, text));
+    if run.glyphs.len() > 1 && known(&text) {
+        // Whatever font is there, the text takes the room that it was given. That of a script which
+        // the fonts lack was measured by placeholders and means nothing.
         let width = Number(width);
         document.push(format_args!(" textLength=\"{width}\" lengthAdjust=\"spacingAndGlyphs\""));
     }
