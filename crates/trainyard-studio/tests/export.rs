@@ -41,7 +41,7 @@ fn attribute<'a>(node: &Node<'a, '_>, name: &str) -> &'a str {
 }
 
 fn number(node: &Node<'_, '_>, name: &str) -> f32 {
-    attribute(node, name).parse().unwrap()
+    attribute(node, name).parse().unwrap_or(f32::NAN)
 }
 
 fn hex(colour: Color32) -> String {
