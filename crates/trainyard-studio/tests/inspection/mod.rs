@@ -31,7 +31,7 @@ use egui_inspection::protocol::read_handshake;
 use egui_inspection::{PROTOCOL_VERSION, Request, Response, read_message, write_message};
 
 /// How long anything may take on a slow machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Frames in which a drag crosses its way.
 const DRAG_STEPS: u8 = 8;
