@@ -28,6 +28,7 @@ mod run_file;
 mod running;
 mod saving;
 mod shell;
+pub mod export;
 pub mod theme;
 pub mod timeline;
 mod window;
