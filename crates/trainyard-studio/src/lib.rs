@@ -10,6 +10,7 @@
 //! - [`open`] puts it into a window.
 
 mod app;
+pub mod board;
 pub mod desk;
 pub mod theme;
 mod window;
