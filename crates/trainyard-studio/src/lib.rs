@@ -17,6 +17,7 @@ mod app;
 mod background;
 pub mod command;
 mod command_line;
+pub mod board;
 pub mod desk;
 mod kept;
 pub mod open;

@@ -37,6 +37,16 @@ pub enum Edit {
         /// The first layer after the cut.
         layer: usize,
     },
+    /// A stage falls into two before a layer. Both stay on its device.
+    Cut {
+        /// The first layer of the second.
+        layer: usize,
+    },
+    /// A stage and the next one, which lies on the same device, become one.
+    Join {
+        /// The first of them.
+        stage: usize,
+    },
     /// All layers of one device go to another and the other way round.
     Swap {
         /// One.
@@ -103,6 +113,8 @@ impl Edit {
             Self::Boundary { stage, layer } => {
                 next = moving::boundary(&next, profile, *stage, *layer)?;
             }
+            Self::Cut { layer } => next = moving::cut(&next, *layer)?,
+            Self::Join { stage } => next = moving::join_next(&next, *stage)?,
             Self::Swap { a, b } => next = moving::swap(&next, profile, *a, *b)?,
             Self::Recompute { stage, recompute } => {
                 let stage = next.stages.get_mut(*stage);
@@ -154,6 +166,8 @@ impl Edit {
             self,
             Self::Move { .. }
                 | Self::Boundary { .. }
+                | Self::Cut { .. }
+                | Self::Join { .. }
                 | Self::Swap { .. }
                 | Self::Exclude { excluded: true, .. }
         )
@@ -185,6 +199,10 @@ impl Edit {
             Self::Boundary { layer, .. } => {
                 format!("cut before {}", layer_words(profile, (*layer, layer + 1)))
             }
+            Self::Cut { layer } => {
+                format!("cut a stage before {}", layer_words(profile, (*layer, layer + 1)))
+            }
+            Self::Join { stage } => format!("join stages {stage} and {}", stage + 1),
             Self::Swap { a, b } => format!("swap {} and {}", device(*a), device(*b)),
             Self::Recompute { stage, recompute: Recompute::Full } => {
                 format!("recompute stage {stage}")

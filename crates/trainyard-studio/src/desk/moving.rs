@@ -123,6 +123,36 @@ pub(super) fn boundary(
     Ok(next)
 }
 
+/// A stage falls into two before a layer.
+pub(super) fn cut(from: &Arrangement, layer: usize) -> Result<Arrangement, Refusal> {
+    let mut next = from.clone();
+    let at = from.stage_of(layer);
+    let Some((at, stage)) = at.and_then(|at| Some((at, next.stages.get_mut(at)?))) else {
+        return Err(Refusal("there is no such layer".into()));
+    };
+    if stage.first == layer {
+        return Err(Refusal("a stage begins there already".into()));
+    }
+    let second = Placed { first: layer, ..*stage };
+    stage.end = layer;
+    next.stages.insert(at + 1, second);
+    Ok(next)
+}
+
+/// A stage and the next one become one.
+pub(super) fn join_next(from: &Arrangement, stage: usize) -> Result<Arrangement, Refusal> {
+    let mut next = from.clone();
+    let Some([first, second]) = next.stages.get_mut(stage..stage.saturating_add(2)) else {
+        return Err(Refusal("there is no stage after it".into()));
+    };
+    if first.device != second.device {
+        return Err(Refusal("the next stage lies on another device".into()));
+    }
+    first.end = second.end;
+    next.stages.remove(stage + 1);
+    Ok(next)
+}
+
 /// All layers of one device go to another and the other way round.
 pub(super) fn swap(
     from: &Arrangement,

@@ -1,0 +1,235 @@
+//! The head of a column: what the device is, what it holds and does, and its budget.
+
+use eframe::egui::{
+    Align, Align2, Button, CursorIcon, DragValue, Layout, Rect, RichText, Role, Sense, Slider, Ui,
+    UiBuilder, WidgetInfo, pos2, vec2,
+};
+use trainyard_plan::DeviceProfile;
+use trainyard_plan::memory::{human_bytes, parse_bytes};
+
+use super::bars::{self, MemoryBar};
+use super::carried::Carried;
+use super::columns::{Column, Place};
+use super::paint::{self, small};
+use super::scene::{Act, Scene, Verdict};
+use super::{strip, words};
+use crate::desk::Edit;
+use crate::theme::size;
+
+/// How high it is, in points.
+pub(super) const HEIGHT: f32 = 116.0;
+/// For the words beside a bar, in points.
+const WORDS: f32 = 116.0;
+const PAD: f32 = 8.0;
+
+/// Draws the head of a column.
+pub(super) fn show(ui: &mut Ui, scene: &Scene, column: &Column, rect: Rect, acts: &mut Vec<Act>) {
+    let profile = &scene.desk.present().profile;
+    let Some(device) = profile.devices.get(column.device) else { return };
+    let theme = scene.theme;
+    let id = ui.scope_id().with(("head", column.device));
+    let drag = ui.interact(rect, id, Sense::click_and_drag());
+    let name = format!("column of {}, {}", device.id, place_words(column.place));
+    drag.widget_info(|| WidgetInfo::labeled(Role::Group, true, &name));
+    if column.place != Place::Off {
+        if drag.drag_started() {
+            acts.push(Act::Carry(Carried::Device(column.device)));
+        }
+        if drag.hovered() || drag.dragged() {
+            ui.ctx().set_cursor_icon(if drag.dragged() {
+                CursorIcon::Grabbing
+            } else {
+                CursorIcon::Grab
+            });
+        }
+    }
+    let inner = rect.shrink2(vec2(PAD, 6.0));
+    let row = |top: f32, height: f32| {
+        Rect::from_min_size(pos2(inner.left(), inner.top() + top), vec2(inner.width(), height))
+    };
+    title(ui, scene, column, device, row(0.0, 20.0), acts);
+    subtitle(ui, scene, column, device, row(21.0, 15.0));
+    memory(ui, scene, column, device, row(41.0, size::BAR));
+    let time = row(60.0, 9.0);
+    let (bar, beside) = time.split_left_right_at_x(time.right() - WORDS);
+    let says = match scene.desk.present().device(column.device) {
+        Some(simulated) => {
+            let step_us = scene.desk.present().simulation.step_us;
+            bars::time_bar(ui, bar, simulated, step_us);
+            let busy =
+                (simulated.busy_us + simulated.optimizer_us) / step_us.max(f64::MIN_POSITIVE);
+            format!("busy {}", words::percent(busy))
+        }
+        None => {
+            ui.painter().rect_filled(bar, 3.0, theme.background);
+            "no work".to_owned()
+        }
+    };
+    let at = (pos2(beside.left() + size::SPACE, beside.center().y), Align2::LEFT_CENTER);
+    paint::text(ui.painter(), at, &says, small(theme.weak), WORDS);
+    budget(ui, scene, column.device, device, row(76.0, 22.0), acts);
+}
+
+fn place_words(place: Place) -> String {
+    match place {
+        Place::Rank(rank) => format!("rank {rank}"),
+        Place::Idle => "idle".to_owned(),
+        Place::Off => "switched off".to_owned(),
+    }
+}
+
+/// Its name, its lock and its switch.
+fn title(
+    ui: &mut Ui,
+    scene: &Scene,
+    column: &Column,
+    device: &DeviceProfile,
+    rect: Rect,
+    acts: &mut Vec<Act>,
+) {
+    let theme = scene.theme;
+    let layout = Layout::right_to_left(Align::Center);
+    let used = ui.scope_builder(UiBuilder::new().max_rect(rect).layout(layout), |ui| {
+        ui.spacing_mut().item_spacing.x = size::GAP;
+        let on = column.place != Place::Off;
+        let verb = if on { "switch off" } else { "switch on" };
+        if paint::switch(ui, on, &format!("{verb} {}", device.id)).clicked() {
+            acts.push(Act::Edit(Edit::Exclude { device: column.device, excluded: on }));
+        }
+        let layers: Vec<(usize, usize)> = scene
+            .desk
+            .arrangement()
+            .stages
+            .iter()
+            .filter(|stage| stage.device == column.device)
+            .map(|stage| (stage.first, stage.end))
+            .collect();
+        if !layers.is_empty() {
+            let locks = &scene.desk.arrangement().locks;
+            let locked = layers.iter().all(|run| (run.0..run.1).all(|l| locks.contains_key(&l)));
+            let (glyph, verb) = if locked { ("🔒", "unlock") } else { ("🔓", "lock") };
+            let colour = if locked { theme.accent } else { theme.weak };
+            let name = format!("{verb} all layers of {}", device.id);
+            let button = Button::new(RichText::new(glyph).color(colour)).frame(false);
+            if ui.add(button).accessible_name(&name).on_hover_text(&name).clicked() {
+                acts.push(Act::Edit(Edit::Lock { layers, locked: !locked }));
+            }
+        }
+        ui.min_rect().width()
+    });
+    let painter = ui.painter();
+    let mut left = rect.left();
+    if column.place != Place::Off {
+        paint::grip(painter, pos2(left + 3.0, rect.center().y), theme.weak);
+    }
+    left += 12.0;
+    let room = rect.right() - left - used.inner - size::SPACE;
+    let colour = if column.place == Place::Off { theme.weak } else { theme.text };
+    let at = (pos2(left, rect.center().y), Align2::LEFT_CENTER);
+    let place = place_words(column.place);
+    let title = paint::text(painter, at, &device.id, (size::BODY + 2.0, colour), room - 60.0);
+    let at = (pos2(title.right() + size::SPACE, rect.center().y + 1.0), Align2::LEFT_CENTER);
+    let room = rect.left() + 12.0 + room - title.right() - size::SPACE;
+    paint::text(painter, at, &place, small(theme.weak), room);
+}
+
+/// What it is; while something is dragged, whether that fits.
+fn subtitle(ui: &mut Ui, scene: &Scene, column: &Column, device: &DeviceProfile, rect: Rect) {
+    let theme = scene.theme;
+    let (says, colour) = match scene.verdicts.get(&column.device) {
+        Some(Verdict::Here) => ("lies here".to_owned(), theme.weak),
+        Some(Verdict::Unknown) => ("…".to_owned(), theme.weak),
+        Some(Verdict::Fits(step)) => {
+            let step = words::change(*step).unwrap_or_else(|| "as now".to_owned());
+            (format!("✔ fits, step {step}"), theme.good)
+        }
+        Some(Verdict::Refused(reason)) => (format!("✖ {reason}"), theme.bad),
+        None => {
+            let kind = device.kind.map(trainyard_plan::DeviceKind::text);
+            let api = device.api.map(trainyard_plan::Api::text);
+            let name = Some(device.name.as_str()).filter(|name| !name.is_empty());
+            let parts: Vec<&str> = [kind, api, name].into_iter().flatten().collect();
+            (parts.join(" · "), theme.weak)
+        }
+    };
+    let at = (rect.left_center(), Align2::LEFT_CENTER);
+    paint::text(ui.painter(), at, &says, small(colour), rect.width());
+    let id = ui.scope_id().with(("hardware", column.device));
+    let response = ui.interact(rect, id, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &says));
+    response.on_hover_text(format!("{}\n{says}", device.id));
+}
+
+fn memory(ui: &mut Ui, scene: &Scene, column: &Column, device: &DeviceProfile, rect: Rect) {
+    let theme = scene.theme;
+    let peak = |assessment: &crate::desk::Assessment| {
+        assessment.device(column.device).map(|device| device.peak_bytes).unwrap_or_default()
+    };
+    let present = scene.desk.present();
+    let (held, when) = match scene.at_cursor {
+        Some(at) => (at.held(&device.id), at.when.as_str()),
+        None => (peak(present), "at its peak"),
+    };
+    let would_be = scene.would_be.map(peak);
+    let budget_bytes = device.budget_bytes();
+    let bar = MemoryBar { device: &device.id, held, when, budget_bytes, would_be };
+    let (left, beside) = rect.split_left_right_at_x(rect.right() - WORDS);
+    bar.show(ui, left);
+    let layout = Layout::left_to_right(Align::Center);
+    ui.scope_builder(UiBuilder::new().max_rect(beside).layout(layout), |ui| {
+        ui.spacing_mut().item_spacing.x = size::GAP;
+        ui.add_space(size::SPACE);
+        let share =
+            would_be.map(|would_be| words::bytes_change(peak(present).total(), would_be.total()));
+        if let Some(share) = share.filter(|share| words::change(*share).is_some()) {
+            strip::change(ui, share, theme);
+            return;
+        }
+        let over = held.total() > budget_bytes;
+        let colour = if over { theme.bad } else { theme.weak };
+        let now = if scene.at_cursor.is_some() { "now " } else { "" };
+        let says = format!("{now}{} / {}", human_bytes(held.total()), human_bytes(budget_bytes));
+        let at = (pos2(ui.cursor().left(), rect.center().y), Align2::LEFT_CENTER);
+        paint::text(ui.painter(), at, &says, small(colour), WORDS - size::SPACE);
+    });
+}
+
+/// Its budget as a slider and a number.
+fn budget(
+    ui: &mut Ui,
+    scene: &Scene,
+    index: usize,
+    device: &DeviceProfile,
+    rect: Rect,
+    acts: &mut Vec<Act>,
+) {
+    let reserve = device.reserve_bytes;
+    let before = device.budget_bytes();
+    let original = scene.desk.profile().devices.get(index).map_or(0, |d| d.memory_bytes);
+    let most = original.saturating_mul(2).max(device.memory_bytes).max(1) as f64;
+    let mut bytes = before as f64;
+    let layout = Layout::left_to_right(Align::Center);
+    ui.scope_builder(UiBuilder::new().max_rect(rect).layout(layout), |ui| {
+        ui.spacing_mut().item_spacing.x = size::SPACE;
+        ui.spacing_mut().slider_width = (rect.width() - WORDS).max(20.0);
+        ui.spacing_mut().interact_size.y = 18.0;
+        let name = format!("budget of {}", device.id);
+        let step = (most / 512.0).max(1.0).floor();
+        let slider = Slider::new(&mut bytes, 0.0..=most).show_value(false).step_by(step);
+        let slider = ui.add(slider).accessible_name(format!("{name}, slider"));
+        let hint = format!("{name}; {} more stay free", human_bytes(reserve));
+        slider.on_hover_text(&hint);
+        let number = DragValue::new(&mut bytes)
+            .range(0.0..=u64::MAX as f64)
+            .speed(step)
+            .update_while_editing(false)
+            .custom_formatter(|bytes, _| human_bytes(bytes as u64))
+            .custom_parser(|text| parse_bytes(text).ok().map(|bytes| bytes as f64));
+        ui.add(number).accessible_name(name).on_hover_text(hint);
+    });
+    let after = bytes.max(0.0) as u64;
+    if after != before {
+        let bytes = after.saturating_add(reserve);
+        acts.push(Act::Edit(Edit::Memory { device: index, bytes }));
+    }
+}

@@ -1,0 +1,440 @@
+//! The board: devices as columns, layers as blocks in them, dragged from one to the other.
+//!
+//! [`Board`] is the state of the view; what it shows and changes is the [`Desk`]. A frame goes so:
+//! find what the pointer is over (`pointing`), work out what dropping there would lead to
+//! (`previews`), draw (`strip`, `head`, `stages`, `menu`) and collect what the person did (`scene`),
+//! and do that at the end.
+
+mod bars;
+mod blocks;
+mod carried;
+mod columns;
+mod head;
+mod keys;
+mod measure;
+mod menu;
+mod paint;
+mod pointing;
+mod previews;
+mod scene;
+mod selection;
+mod stages;
+mod strip;
+pub mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use eframe::egui::containers::scroll_area::{DragScroll, ScrollSource};
+use eframe::egui::{
+    Frame, Key, Margin, Pos2, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, Tooltip, Ui,
+    UiBuilder, pos2, vec2,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::desk::{Assessment, Desk, Edit, How};
+use crate::theme::{Theme, size};
+use blocks::Block;
+use carried::{Carried, Target};
+use columns::{Column, Place};
+pub use measure::Measure;
+use menu::Menu;
+use previews::{Outcome, Previews};
+use scene::{Act, AtCursor, Places, Scene, Verdict};
+use selection::Selection;
+
+/// The board's view: what is not the desk's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Board {
+    /// By what blocks are sized.
+    pub measure: Measure,
+    #[serde(skip)]
+    selection: Selection,
+    #[serde(skip)]
+    carried: Option<Carried>,
+    #[serde(skip)]
+    menu: Option<Menu>,
+    /// What the pointer is over in the menu.
+    #[serde(skip)]
+    hovered: Option<Edit>,
+    /// Layers that are not folded into a run.
+    #[serde(skip)]
+    unfolded: BTreeSet<usize>,
+    #[serde(skip)]
+    previews: Previews,
+    /// Where things were in the last frame.
+    #[serde(skip)]
+    places: Places,
+}
+
+/// What a frame of the board leaves to others.
+#[derive(Clone, Debug, Default)]
+pub struct BoardOutput {
+    /// What would be, while something is dragged or looked at in a menu.
+    pub would_be: Option<Arc<Assessment>>,
+    /// Why something was not done, in words.
+    pub refused: Option<String>,
+}
+
+/// The widths of a column, in points.
+const NARROWEST: f32 = 250.0;
+const WIDEST: f32 = 460.0;
+/// Nothing can be seen of layers in less, in points.
+const SHORTEST_BODY: f32 = 96.0;
+
+impl Board {
+    /// Draws the board. `cursor` is the time cursor, ns in the step.
+    pub fn show(&mut self, ui: &mut Ui, desk: &mut Desk, cursor: Option<f64>) -> BoardOutput {
+        let mut output = BoardOutput::default();
+        self.previews.follow(desk);
+        self.selection.retain_below(desk.profile().model.layers.len());
+        let pointer = ui.input(|input| input.pointer.latest_pos());
+        let target = self.target(pointer, desk);
+        let dragged = target.and_then(|target| self.dragged_edit(ui, desk, target));
+        let looked_at = dragged.clone().or_else(|| self.hovered.clone());
+        let outcome = looked_at.map(|edit| self.previews.of(desk, &edit));
+        output.would_be = outcome.as_ref().and_then(Outcome::assessment).cloned();
+        let columns = columns::columns(desk.arrangement(), desk.profile().devices.len());
+        let verdicts = self.verdicts(ui, desk, &columns, target, outcome.as_ref());
+        let mut acts = Vec::new();
+        let theme = Theme::of(ui.ctx());
+        Frame::new().inner_margin(Margin::same(size::SPACE as i8)).show(ui, |ui| {
+            strip::show(ui, desk, output.would_be.as_deref(), &mut self.measure);
+            let at_cursor = cursor.map(|ns| AtCursor::of(&desk.present().trace, ns));
+            let costs = measure::costs(desk.present(), &desk.arrangement().stages);
+            let room = (ui.available_height() - size::SPACE).max(head::HEIGHT + SHORTEST_BODY);
+            let (blocks, scale) = self.layout(desk, &columns, &costs, room);
+            let scene = Scene {
+                desk,
+                theme,
+                columns: &columns,
+                costs: &costs,
+                blocks: &blocks,
+                scale,
+                measure: self.measure,
+                selection: &self.selection,
+                carried: self.carried.as_ref(),
+                target,
+                would_be: output.would_be.as_deref(),
+                verdicts: &verdicts,
+                at_cursor: at_cursor.as_ref(),
+            };
+            self.places = draw(ui, &scene, room, pointer, &mut acts);
+        });
+        if let (Some(carried), Some(pointer)) = (&self.carried, pointer) {
+            at_pointer(ui, desk, carried, pointer, outcome.as_ref());
+        }
+        self.hovered = None;
+        if let Some(menu) = self.menu.take() {
+            let chosen = menu.show(ui, desk, &mut self.previews);
+            if self.hovered != chosen.hovered {
+                ui.ctx().request_repaint();
+            }
+            self.hovered = chosen.hovered;
+            acts.extend(chosen.pressed.map(Act::Edit));
+            if chosen.closed {
+                self.hovered = None;
+            } else {
+                self.menu = Some(menu);
+            }
+        }
+        if self.carried.is_some()
+            && ui.input_mut(|input| input.consume_key(Default::default(), Key::Escape))
+        {
+            acts.push(Act::Cancel);
+        } else if self.carried.is_some() && ui.input(|input| !input.pointer.primary_down()) {
+            output.refused = self.drop(desk, dragged, target, pointer);
+        }
+        for act in acts {
+            self.act(ui, desk, act, &mut output);
+        }
+        output
+    }
+
+    /// Whether something is being dragged.
+    #[must_use]
+    pub fn is_dragging(&self) -> bool {
+        self.carried.is_some()
+    }
+
+    /// The selected layers as runs, half-open.
+    #[must_use]
+    pub fn selected(&self) -> Vec<(usize, usize)> {
+        self.selection.runs()
+    }
+
+    /// What the pointer is over with what is dragged.
+    fn target(&self, pointer: Option<Pos2>, desk: &Desk) -> Option<Target> {
+        pointing::target(self.carried.as_ref()?, pointer?, &self.places, desk.arrangement())
+    }
+
+    /// What dropping there would do. With Alt held, stages are split.
+    fn dragged_edit(&self, ui: &Ui, desk: &Desk, target: Target) -> Option<Edit> {
+        let how = if ui.input(|input| input.modifiers.alt) { How::Split } else { How::Boundary };
+        self.carried.as_ref()?.edit(desk.arrangement(), target, how)
+    }
+
+    /// Whether what is dragged fits, by device. Those that are not known yet are worked out one
+    /// each frame.
+    fn verdicts(
+        &mut self,
+        ui: &Ui,
+        desk: &Desk,
+        columns: &[Column],
+        target: Option<Target>,
+        outcome: Option<&Outcome>,
+    ) -> BTreeMap<usize, Verdict> {
+        let mut verdicts = BTreeMap::new();
+        let Some(carried) = self.carried.clone() else { return verdicts };
+        let verdict = |outcome: &Outcome| match outcome {
+            Outcome::Leads { costs, .. } => Verdict::Fits(costs.delta(desk.present()).step),
+            Outcome::Refused(words) => Verdict::Refused(words.clone()),
+        };
+        if let Carried::Boundary(stage) = carried {
+            let sides = desk.arrangement().stages.iter().skip(stage).take(2);
+            if let (Some(outcome), Some(Target::Cut(_))) = (outcome, target) {
+                verdicts.extend(sides.map(|side| (side.device, verdict(outcome))));
+            }
+            return verdicts;
+        }
+        let mut budget = 1;
+        for column in columns.iter().filter(|column| column.place != Place::Off) {
+            let device = column.device;
+            let how =
+                if ui.input(|input| input.modifiers.alt) { How::Split } else { How::Boundary };
+            let edit = carried.edit(desk.arrangement(), Target::Device(device), how);
+            let Some(edit) = edit else {
+                verdicts.insert(device, Verdict::Here);
+                continue;
+            };
+            if budget > 0 && self.previews.known(&edit).is_none() {
+                budget -= 1;
+                self.previews.of(desk, &edit);
+            }
+            let known = self.previews.known(&edit).map(verdict);
+            if known.is_none() {
+                ui.ctx().request_repaint();
+            }
+            verdicts.insert(device, known.unwrap_or(Verdict::Unknown));
+        }
+        verdicts
+    }
+
+    /// The blocks of every stage, and points a unit of the measure.
+    fn layout(
+        &self,
+        desk: &Desk,
+        columns: &[Column],
+        costs: &[measure::Cost],
+        room: f32,
+    ) -> (Vec<Vec<Block>>, f64) {
+        let arrangement = desk.arrangement();
+        let layers = &desk.profile().model.layers;
+        let body = (room - head::HEIGHT).max(SHORTEST_BODY);
+        let kind = |layer: usize| layers.get(layer).map_or("", |layer| layer.kind.as_str());
+        let mut blocks = vec![Vec::new(); arrangement.stages.len()];
+        let mut weights = Vec::with_capacity(columns.len());
+        for column in columns {
+            let runs = || {
+                let stages = column.stages.iter();
+                stages.filter_map(|index| Some((*index, arrangement.stages.get(*index)?)))
+            };
+            let count: usize = runs().map(|(_, stage)| stage.end - stage.first).sum();
+            let fold = count as f32 * blocks::LOWEST > body * blocks::SCREENS;
+            let mut weighed = Vec::new();
+            for (index, stage) in runs() {
+                let of_stage = blocks::blocks((stage.first, stage.end), kind, fold, &self.unfolded);
+                weighed.extend(of_stage.iter().map(|block| {
+                    let cost = costs.get(block.first..block.end).unwrap_or_default();
+                    (*block, self.measure.of(cost.iter().copied().sum()))
+                }));
+                if let Some(slot) = blocks.get_mut(index) {
+                    *slot = of_stage;
+                }
+            }
+            let overhead = column.stages.len() as f32 * stages::overhead();
+            weights.push(((body - overhead).max(0.0), weighed));
+        }
+        let scale = blocks::scale(&weights);
+        (blocks, scale)
+    }
+
+    /// Drops what is dragged; the reason where that is refused.
+    fn drop(
+        &mut self,
+        desk: &mut Desk,
+        edit: Option<Edit>,
+        target: Option<Target>,
+        pointer: Option<Pos2>,
+    ) -> Option<String> {
+        let carried = self.carried.take()?;
+        let edit = edit?;
+        if let (Carried::Layers(layers), Some(Target::Device(device)), Some(at)) =
+            (&carried, target, pointer)
+        {
+            let asked = matches!(&edit, Edit::Move { how: How::Split, .. });
+            if !asked && menu::means_two(desk, layers, device) {
+                self.menu = Some(Menu::drop(at, layers.clone(), device));
+                return None;
+            }
+        }
+        desk.edit(&edit).err().map(|refusal| refusal.0)
+    }
+
+    fn act(&mut self, ui: &Ui, desk: &mut Desk, act: Act, output: &mut BoardOutput) {
+        match act {
+            Act::Edit(edit) => {
+                if let Err(refusal) = desk.edit(&edit) {
+                    output.refused = Some(refusal.0);
+                }
+            }
+            Act::Select(run) => self.selection.only(run),
+            Act::ExtendTo(run) => self.selection.extend_to(run),
+            Act::Toggle(run) => self.selection.toggle(run),
+            Act::ClearSelection => self.selection.clear(),
+            Act::Focus(layer) => {
+                ui.memory_mut(|memory| memory.request_focus(scene::block_id(layer)))
+            }
+            Act::Carry(carried) => self.carried = Some(carried),
+            Act::Cancel => self.carried = None,
+            Act::Menu(at) => self.menu = Some(Menu::context(at, self.selection.runs())),
+            Act::Fold(run) if run.1 > run.0 + 1 => self.unfolded.extend(run.0..run.1),
+            Act::Fold(run) => self.fold_around(run.0),
+        }
+        ui.ctx().request_repaint();
+    }
+
+    /// Folds the run of unfolded layers around one.
+    fn fold_around(&mut self, layer: usize) {
+        let unfolded = &self.unfolded;
+        let first = (0..=layer).rev().take_while(|layer| unfolded.contains(layer)).last();
+        let last = (layer..).take_while(|layer| unfolded.contains(layer)).last();
+        if let (Some(first), Some(last)) = (first, last) {
+            self.unfolded.retain(|layer| *layer < first || last < *layer);
+        }
+    }
+}
+
+/// Draws the columns; where they and their blocks are.
+fn draw(
+    ui: &mut Ui,
+    scene: &Scene,
+    room: f32,
+    pointer: Option<Pos2>,
+    acts: &mut Vec<Act>,
+) -> Places {
+    let mut places = Places::default();
+    let count = scene.columns.len().max(1) as f32;
+    let width = (ui.available_width() - size::SPACE * (count - 1.0)) / count;
+    let width = width.clamp(NARROWEST, WIDEST).floor();
+    let source = ScrollSource { drag: DragScroll::Never, ..ScrollSource::default() };
+    ScrollArea::both().auto_shrink(false).scroll_source(source).show(ui, |ui| {
+        if scene.carried.is_some() {
+            scroll_at_edge(ui, pointer);
+        }
+        ui.horizontal_top(|ui| {
+            ui.spacing_mut().item_spacing.x = size::SPACE;
+            for column in scene.columns {
+                let wished = vec2(width, room - size::SPACE);
+                let (rect, response) = ui.allocate_exact_size(wished, Sense::click());
+                if response.clicked() {
+                    acts.push(Act::ClearSelection);
+                }
+                places.columns.push((column.device, rect));
+                ui.scope_builder(UiBuilder::new().max_rect(rect).id_salt(column.device), |ui| {
+                    self::column(ui, scene, column, rect, acts, &mut places);
+                });
+            }
+        });
+    });
+    places
+}
+
+fn column(
+    ui: &mut Ui,
+    scene: &Scene,
+    column: &Column,
+    rect: Rect,
+    acts: &mut Vec<Act>,
+    places: &mut Places,
+) {
+    let theme = scene.theme;
+    let off = column.place == Place::Off;
+    ui.painter().rect_filled(rect, 8.0, if off { theme.background } else { theme.raised });
+    let hovered = scene.target == Some(Target::Device(column.device));
+    let stroke = match scene.verdicts.get(&column.device) {
+        Some(Verdict::Refused(_)) if hovered => Stroke::new(2.0, theme.bad),
+        Some(Verdict::Fits(_)) if hovered => Stroke::new(2.0, theme.good),
+        Some(Verdict::Refused(_)) => Stroke::new(1.0, theme.bad),
+        Some(Verdict::Fits(_)) => Stroke::new(1.0, theme.good),
+        _ => Stroke::new(1.0, theme.line),
+    };
+    ui.painter().rect_stroke(rect, 8.0, stroke, StrokeKind::Inside);
+    let split = rect.top() + head::HEIGHT;
+    head::show(ui, scene, column, rect.with_max_y(split), acts);
+    ui.painter().hline(rect.x_range().shrink(1.0), split, Stroke::new(1.0, theme.line));
+    let body = rect.with_min_y(split + 1.0).shrink2(vec2(2.0, 2.0));
+    stages::show(ui, scene, column, body, acts, places);
+}
+
+/// While something is dragged to an edge, the board scrolls there.
+fn scroll_at_edge(ui: &Ui, pointer: Option<Pos2>) {
+    const EDGE: f32 = 32.0;
+    const SPEED: f32 = 10.0;
+    let (clip, Some(pointer)) = (ui.clip_rect(), pointer) else { return };
+    let towards = if pointer.x < clip.left() + EDGE {
+        SPEED
+    } else if pointer.x > clip.right() - EDGE {
+        -SPEED
+    } else {
+        return;
+    };
+    let before = ui.min_rect().left() < clip.left() - 1.0;
+    if clip.y_range().contains(pointer.y) && (towards < 0.0 || before) {
+        ui.scroll_with_delta(vec2(towards, 0.0));
+    }
+}
+
+/// What is dragged and what dropping it would do, beside the pointer.
+fn at_pointer(ui: &Ui, desk: &Desk, carried: &Carried, pointer: Pos2, outcome: Option<&Outcome>) {
+    let theme = Theme::of(ui.ctx());
+    let what = match carried {
+        Carried::Layers(runs) => words::runs(desk.profile(), runs),
+        Carried::Boundary(stage) => format!("boundary after stage {stage}"),
+        Carried::Device(device) => {
+            format!("all of {}", words::device(desk.profile(), *device))
+        }
+    };
+    let id = eframe::egui::Id::unique("board dragged");
+    let anchor = Rect::from_min_size(pointer, vec2(1.0, 1.0)).translate(vec2(14.0, 10.0));
+    let tooltip = Tooltip::always_open(
+        ui.ctx().clone(),
+        ui.layer_id(),
+        id,
+        pos2(anchor.left(), anchor.bottom()),
+    );
+    tooltip.show(|ui| {
+        ui.set_max_width(320.0);
+        ui.add(eframe::egui::Label::new(RichText::new(what).strong()).truncate());
+        match outcome {
+            Some(Outcome::Refused(reason)) => {
+                ui.label(RichText::new(format!("✖ {reason}")).color(theme.bad));
+            }
+            Some(Outcome::Leads { costs, .. }) => {
+                let delta = costs.delta(desk.present());
+                ui.horizontal(|ui| {
+                    ui.label(RichText::new("✔ step").color(theme.good));
+                    ui.label(words::time(costs.simulation.step_us));
+                    strip::change(ui, delta.step, theme);
+                });
+            }
+            None => {
+                ui.weak("drop it on another device");
+            }
+        }
+        if carried.may_split() {
+            ui.weak(RichText::new("Alt: split the stage · Esc: let go").size(size::SMALL));
+        }
+    });
+}

@@ -1,0 +1,112 @@
+//! Small things that are painted in many places.
+
+use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};
+use eframe::egui::{
+    Align2, Color32, FontId, Painter, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui,
+    Vec2, WidgetInfo, lerp, pos2, vec2,
+};
+
+use crate::theme::{Pattern, Theme, size};
+
+/// Points between the lines of a pattern.
+const PITCH: f32 = 5.0;
+
+/// Fills a rectangle with a pattern.
+pub(super) fn pattern(painter: &Painter, rect: Rect, pattern: Pattern, colour: Color32) {
+    let clip = rect.intersect(painter.clip_rect());
+    if !clip.is_positive() {
+        return;
+    }
+    let painter = painter.with_clip_rect(clip);
+    let stroke = Stroke::new(1.0, colour);
+    // Lines lie at the same places whatever the rectangle, so that they do not crawl when it grows.
+    let rising = || {
+        for x in steps(rect.left() - rect.height(), rect.right()) {
+            let from = pos2(x, rect.bottom());
+            painter.line_segment([from, from + vec2(rect.height(), -rect.height())], stroke);
+        }
+    };
+    let falling = || {
+        for x in steps(rect.left() - rect.height(), rect.right()) {
+            let from = pos2(x, rect.top());
+            painter.line_segment([from, from + Vec2::splat(rect.height())], stroke);
+        }
+    };
+    match pattern {
+        Pattern::Solid => {}
+        Pattern::Rising => rising(),
+        Pattern::Falling => falling(),
+        Pattern::Crossed => {
+            rising();
+            falling();
+        }
+        Pattern::Dotted => {
+            for x in steps(rect.left(), rect.right()) {
+                for y in steps(rect.top(), rect.bottom()) {
+                    painter.circle_filled(pos2(x, y), 0.9, colour);
+                }
+            }
+        }
+        Pattern::Level => {
+            for y in steps(rect.top(), rect.bottom()).map(|y| y - 1.0) {
+                painter.hline(rect.x_range(), y, stroke);
+            }
+        }
+    }
+}
+
+fn steps(from: f32, to: f32) -> impl Iterator<Item = f32> {
+    let first = (from / PITCH).ceil() as i32;
+    let last = (to / PITCH).floor() as i32;
+    (first..=last).map(|step| step as f32 * PITCH)
+}
+
+/// One line of text, elided where it is wider than there is room. Returns what it takes.
+pub(super) fn text(
+    painter: &Painter,
+    at: (Pos2, Align2),
+    words: &str,
+    (points, colour): (f32, Color32),
+    room: f32,
+) -> Rect {
+    let format = TextFormat::simple(FontId::proportional(points), colour);
+    let mut job = LayoutJob::single_section(words.to_owned(), format);
+    job.wrap = TextWrapping::truncate_at_width(room.max(1.0));
+    let galley = painter.layout_job(job);
+    let rect = at.1.anchor_size(at.0, galley.size());
+    painter.galley(rect.min, galley, colour);
+    rect
+}
+
+/// Six dots: this can be dragged.
+pub(super) fn grip(painter: &Painter, centre: Pos2, colour: Color32) {
+    for x in [-2.0, 2.0] {
+        for y in [-4.0, 0.0, 4.0] {
+            painter.circle_filled(centre + vec2(x, y), 1.1, colour);
+        }
+    }
+}
+
+/// A switch that is on or off. Its name is for those who do not see it.
+pub(super) fn switch(ui: &mut Ui, on: bool, name: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(vec2(26.0, 15.0), Sense::click());
+    response.widget_info(|| WidgetInfo::selected(Role::Switch, ui.is_enabled(), on, name));
+    let theme = Theme::of(ui.ctx());
+    let how_on = ui.ctx().animate_bool_responsive(response.id, on);
+    let radius = rect.height() / 2.0;
+    let (track, knob) = if on { (theme.accent, theme.surface) } else { (theme.line, theme.weak) };
+    ui.painter().rect_filled(rect, radius, track);
+    if response.has_focus() || response.hovered() {
+        let ring = Stroke::new(1.0, theme.text);
+        ui.painter().rect_stroke(rect, radius, ring, StrokeKind::Outside);
+    }
+    let x = lerp((rect.left() + radius)..=(rect.right() - radius), how_on);
+    ui.painter().circle_filled(pos2(x, rect.center().y), radius - 2.5, knob);
+    response.on_hover_text(name)
+}
+
+/// Text of the small size.
+#[must_use]
+pub(super) fn small(colour: Color32) -> (f32, Color32) {
+    (size::SMALL, colour)
+}

@@ -1,0 +1,438 @@
+//! The body of a column: stages with their layers.
+
+use eframe::egui::scroll_area::{DragScroll, ScrollSource};
+use eframe::egui::{
+    Align, Align2, Button, Color32, CursorIcon, Layout, Rect, Response, RichText, Role, ScrollArea,
+    Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+};
+use trainyard_plan::Recompute;
+use trainyard_plan::memory::human_bytes;
+
+use super::blocks::{self, Block};
+use super::carried::{Carried, Target};
+use super::columns::{Column, Place};
+use super::measure::Cost;
+use super::paint::{self, small};
+use super::scene::{Act, Places, Scene, Verdict, block_id};
+use super::{keys, words};
+use crate::desk::{Edit, Placed};
+use crate::theme::size;
+
+/// A stage's header, in points.
+pub(super) const HEADER: f32 = 22.0;
+/// Around the blocks of a stage.
+pub(super) const PAD: f32 = 4.0;
+/// Between blocks.
+const GAP: f32 = 2.0;
+/// Between stages.
+pub(super) const BETWEEN: f32 = 10.0;
+/// The handle of a boundary.
+const HANDLE: f32 = 8.0;
+
+/// What a stage takes beside the heights of its blocks.
+#[must_use]
+pub(super) fn overhead() -> f32 {
+    HEADER + 2.0 * PAD + BETWEEN
+}
+
+/// Draws the stages of a column.
+pub(super) fn show(
+    ui: &mut Ui,
+    scene: &Scene,
+    column: &Column,
+    rect: Rect,
+    acts: &mut Vec<Act>,
+    places: &mut Places,
+) {
+    if column.stages.is_empty() {
+        nothing(ui, scene, column, rect);
+        return;
+    }
+    let source = ScrollSource { drag: DragScroll::Never, ..ScrollSource::default() };
+    ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| {
+        ScrollArea::vertical()
+            .id_salt(("column", column.device))
+            .auto_shrink(false)
+            .scroll_source(source)
+            .show(ui, |ui| {
+                let heights = |stage: &usize| -> f32 {
+                    let blocks = scene.blocks.get(*stage).map(Vec::as_slice).unwrap_or_default();
+                    blocks.iter().map(|block| height(scene, *block)).sum::<f32>() + overhead()
+                };
+                let all: f32 = column.stages.iter().map(heights).sum();
+                let wished = vec2(ui.available_width(), all);
+                let (area, _) = ui.allocate_exact_size(wished, Sense::hover());
+                let mut top = area.top() + BETWEEN / 2.0;
+                for index in &column.stages {
+                    let height = heights(index) - BETWEEN;
+                    let frame =
+                        Rect::from_min_size(pos2(area.left(), top), vec2(area.width(), height));
+                    stage(ui, scene, *index, frame.shrink2(vec2(6.0, 0.0)), acts, places);
+                    top += height + BETWEEN;
+                }
+            });
+    });
+}
+
+fn height(scene: &Scene, block: Block) -> f32 {
+    blocks::height(block, scene.measure.of(cost(scene, block)), scene.scale)
+}
+
+fn cost(scene: &Scene, block: Block) -> Cost {
+    scene.costs.get(block.first..block.end).unwrap_or_default().iter().copied().sum()
+}
+
+/// A column without layers.
+fn nothing(ui: &Ui, scene: &Scene, column: &Column, rect: Rect) {
+    let theme = scene.theme;
+    let rect = rect.shrink2(vec2(8.0, 6.0));
+    let stroke = Stroke::new(1.0, theme.line);
+    let corners = [
+        rect.left_top(),
+        rect.right_top(),
+        rect.right_bottom(),
+        rect.left_bottom(),
+        rect.left_top(),
+    ];
+    let dashes = eframe::egui::Shape::dashed_line(&corners, stroke, 5.0, 4.0);
+    ui.painter().extend(dashes);
+    let (says, more) = match column.place {
+        Place::Off => ("switched off", "its switch brings it back"),
+        _ => ("idle", "drop layers here"),
+    };
+    let at = (rect.center() - vec2(0.0, 8.0), Align2::CENTER_CENTER);
+    paint::text(ui.painter(), at, says, (size::BODY, theme.weak), rect.width());
+    let at = (rect.center() + vec2(0.0, 9.0), Align2::CENTER_CENTER);
+    paint::text(ui.painter(), at, more, small(theme.weak), rect.width());
+}
+
+fn stage(
+    ui: &mut Ui,
+    scene: &Scene,
+    index: usize,
+    rect: Rect,
+    acts: &mut Vec<Act>,
+    places: &mut Places,
+) {
+    let Some(placed) = scene.desk.arrangement().stages.get(index).copied() else { return };
+    let theme = scene.theme;
+    ui.painter().rect_filled(rect, 6.0, theme.surface);
+    ui.painter().rect_stroke(rect, 6.0, Stroke::new(1.0, theme.line), StrokeKind::Inside);
+    header(ui, scene, (index, placed), rect.with_max_y(rect.top() + HEADER), acts);
+    let mut top = rect.top() + HEADER + PAD;
+    for block in scene.blocks.get(index).map(Vec::as_slice).unwrap_or_default() {
+        let height = height(scene, *block);
+        let area = Rect::from_min_size(
+            pos2(rect.left() + PAD, top),
+            vec2(rect.width() - 2.0 * PAD, height - GAP),
+        );
+        places.blocks.push((index, *block, area));
+        layer(ui, scene, placed, *block, area, acts);
+        top += height;
+    }
+    let last = index + 1 == scene.desk.arrangement().stages.len();
+    if index > 0 {
+        let y = rect.top();
+        boundary(
+            ui,
+            scene,
+            index - 1,
+            "start",
+            rect.with_min_y(y - HANDLE / 2.0).with_max_y(y + 3.0),
+            index,
+            acts,
+        );
+    }
+    if !last {
+        let y = rect.bottom();
+        boundary(
+            ui,
+            scene,
+            index,
+            "end",
+            rect.with_min_y(y - 4.0).with_max_y(y + HANDLE / 2.0),
+            index,
+            acts,
+        );
+    }
+}
+
+fn header(
+    ui: &mut Ui,
+    scene: &Scene,
+    (index, placed): (usize, Placed),
+    rect: Rect,
+    acts: &mut Vec<Act>,
+) {
+    let theme = scene.theme;
+    let profile = &scene.desk.present().profile;
+    let run = (placed.first, placed.end);
+    let device = words::device(profile, placed.device);
+    let step = scene.desk.present().simulation.step_us.max(f64::MIN_POSITIVE);
+    let costs = scene.desk.present().costs.stages.get(index);
+    let us = costs.map_or(0.0, |costs| costs.forward_us + costs.backward_us());
+    let share = words::percent(us * scene.desk.arrangement().micro_batches as f64 / step);
+    let response = ui.interact(rect, ui.scope_id().with(("stage", index)), Sense::click_and_drag());
+    let name =
+        format!("stage {index}, {} on {device}, {share} of the step", words::layers(profile, run));
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
+    pick(ui, scene, &response, run, Carried::Layers(vec![run]), acts);
+    ring(ui, scene, &response, rect);
+    let layout = Layout::right_to_left(Align::Center);
+    let controls = rect.shrink2(vec2(size::GAP, 1.0));
+    let used = ui.scope_builder(UiBuilder::new().max_rect(controls).layout(layout), |ui| {
+        let on = placed.recompute == Recompute::Full;
+        let (verb, recompute) = if on {
+            ("keep the activations of", Recompute::None)
+        } else {
+            ("recompute", Recompute::Full)
+        };
+        let text = RichText::new("recompute").size(size::SMALL);
+        let text = text.color(if on { theme.text } else { theme.weak });
+        let hint = if on {
+            "runs its forward again in the backward; press to keep its activations"
+        } else {
+            "press to run its forward again in the backward, to save memory"
+        };
+        let button = ui.add(Button::selectable(on, text).small());
+        let button = button.accessible_name(format!("{verb} stage {index}"));
+        if button.on_hover_text(hint).clicked() {
+            acts.push(Act::Edit(Edit::Recompute { stage: index, recompute }));
+        }
+        ui.min_rect().width()
+    });
+    paint::grip(ui.painter(), pos2(rect.left() + 9.0, rect.center().y), theme.weak);
+    let at = (pos2(rect.left() + 18.0, rect.center().y), Align2::LEFT_CENTER);
+    let room = rect.width() - 24.0 - used.inner;
+    let count = placed.end - placed.first;
+    let says = format!(
+        "stage {index} · {share} of step · {count} layer{}",
+        if count == 1 { "" } else { "s" }
+    );
+    paint::text(ui.painter(), at, &says, small(theme.text), room);
+}
+
+/// Clicks, drags and keys of a layer, a folded run or a stage.
+fn pick(
+    ui: &mut Ui,
+    scene: &Scene,
+    response: &Response,
+    run: (usize, usize),
+    alone: Carried,
+    acts: &mut Vec<Act>,
+) {
+    let modifiers = ui.input(|input| input.modifiers);
+    if response.clicked() {
+        acts.push(match modifiers {
+            held if held.shift => Act::ExtendTo(run),
+            held if held.command => Act::Toggle(run),
+            _ => Act::Select(run),
+        });
+        response.request_focus();
+    } else if response.gained_focus() && !response.is_pointer_button_down_on() && !modifiers.shift {
+        if !scene.selection.holds(run) {
+            acts.push(Act::Select(run));
+        }
+        response.scroll_to_me(None);
+    }
+    if response.secondary_clicked() {
+        if !scene.selection.holds(run) {
+            acts.push(Act::Select(run));
+        }
+        response.request_focus();
+        let at = response.interact_pointer_pos().unwrap_or_else(|| response.rect.center());
+        acts.push(Act::Menu(at));
+    }
+    if response.drag_started() {
+        let selected = scene.selection.holds(run);
+        if !selected {
+            acts.push(Act::Select(run));
+        }
+        acts.push(Act::Carry(if selected {
+            Carried::Layers(scene.selection.runs())
+        } else {
+            alone
+        }));
+    }
+    if response.has_focus() {
+        keys::handle(ui, scene, response, run, acts);
+    }
+    if response.dragged() {
+        ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
+    } else if response.hovered() {
+        ui.ctx().set_cursor_icon(CursorIcon::Grab);
+    }
+}
+
+/// Around what the keyboard is on.
+fn ring(ui: &Ui, scene: &Scene, response: &Response, rect: Rect) {
+    if response.has_focus() {
+        let stroke = Stroke::new(1.5, scene.theme.accent);
+        ui.painter().rect_stroke(rect.shrink(1.0), 4.0, stroke, StrokeKind::Inside);
+    }
+}
+
+fn layer(
+    ui: &mut Ui,
+    scene: &Scene,
+    placed: Placed,
+    block: Block,
+    rect: Rect,
+    acts: &mut Vec<Act>,
+) {
+    let theme = scene.theme;
+    let profile = &scene.desk.present().profile;
+    let cost = cost(scene, block);
+    let run = block.run();
+    let locks = &scene.desk.arrangement().locks;
+    let locked = (run.0..run.1).filter(|layer| locks.contains_key(layer)).count();
+    let selected = scene.selection.holds(run);
+    let response = ui.interact(rect, block_id(block.first), Sense::click_and_drag());
+    let all = profile.model.layers.len();
+    let device = words::device(profile, placed.device);
+    let name = words::layers(profile, run);
+    let label = || {
+        let which = match block.count() {
+            1 => format!("layer {} of {all}", block.first + 1),
+            count => format!("{count} layers of {all}"),
+        };
+        let locked = if locked > 0 { ", locked" } else { "" };
+        let costs = format!("{}, {}", human_bytes(cost.bytes), words::time(cost.us));
+        format!("{name}, {which}, on {device}, {costs}{locked}")
+    };
+    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, label()));
+    pick(ui, scene, &response, run, Carried::Layers(vec![run]), acts);
+    if response.double_clicked() {
+        acts.push(Act::Fold(run));
+    }
+    if !ui.is_rect_visible(rect) {
+        return;
+    }
+    let kind = profile.model.layers.get(block.first).map_or("", |layer| layer.kind.as_str());
+    let carried = matches!(scene.carried, Some(Carried::Layers(runs))
+        if runs.iter().any(|(first, end)| *first <= run.0 && run.1 <= *end));
+    let fill = theme.layer(kind).gamma_multiply(if carried { 0.35 } else { 1.0 });
+    plate(ui, block, rect, fill, theme.surface);
+    if selected || response.hovered() {
+        let stroke =
+            if selected { Stroke::new(2.0, theme.text) } else { Stroke::new(1.0, theme.text) };
+        ui.painter().rect_stroke(rect, 4.0, stroke, StrokeKind::Inside);
+    }
+    ring(ui, scene, &response, rect.expand(1.0));
+    caption(ui, scene, block, rect, (&name, cost, locked > 0, carried));
+    cut(ui, scene, block, rect);
+    if scene.carried.is_none() {
+        response.on_hover_ui(|ui| {
+            ui.strong(label());
+            if !kind.is_empty() {
+                ui.weak(format!("kind: {kind}"));
+            }
+            if block.count() > 1 {
+                ui.weak("double-click to unfold");
+            }
+        });
+    }
+}
+
+/// The ground of a block; folded ones look like a stack.
+fn plate(ui: &Ui, block: Block, rect: Rect, fill: Color32, edge: Color32) {
+    if block.count() == 1 {
+        ui.painter().rect_filled(rect, 4.0, fill);
+        return;
+    }
+    for (inset, fade) in [(4.0, 0.45), (2.0, 0.7), (0.0, 1.0)] {
+        let plate = rect
+            .shrink2(vec2(inset, 0.0))
+            .with_max_y(rect.bottom() - 4.0 + inset)
+            .with_min_y(rect.top() + inset);
+        ui.painter().rect_filled(plate, 4.0, fill.gamma_multiply(fade));
+        ui.painter().rect_stroke(plate, 4.0, Stroke::new(1.0, edge), StrokeKind::Outside);
+    }
+}
+
+fn caption(
+    ui: &Ui,
+    scene: &Scene,
+    block: Block,
+    rect: Rect,
+    (name, cost, locked, faint): (&str, Cost, bool, bool),
+) {
+    let theme = scene.theme;
+    let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
+    let colour = if faint { theme.text } else { theme.on_colour };
+    let y = rect.center().y - if block.count() > 1 { 2.0 } else { 0.0 };
+    let value = scene.measure.words(cost);
+    let inner = rect.shrink2(vec2(7.0, 0.0));
+    let at = (pos2(inner.right(), y), Align2::RIGHT_CENTER);
+    let right = paint::text(&painter, at, &value, small(colour), inner.width() * 0.5);
+    let mut left = inner.left();
+    if locked {
+        let at = (pos2(left, y), Align2::LEFT_CENTER);
+        left = paint::text(&painter, at, "🔒", small(colour), 16.0).right() + 3.0;
+    }
+    let name = match block.count() {
+        1 => name.to_owned(),
+        count => format!("{name}  ×{count}"),
+    };
+    let at = (pos2(left, y), Align2::LEFT_CENTER);
+    paint::text(&painter, at, &name, (12.0, colour), right.left() - left - size::SPACE);
+}
+
+/// Where a dragged boundary would come to lie.
+fn cut(ui: &Ui, scene: &Scene, block: Block, rect: Rect) {
+    let (Some(Carried::Boundary(stage)), Some(Target::Cut(layer))) = (scene.carried, scene.target)
+    else {
+        return;
+    };
+    let theme = scene.theme;
+    let Some(left) = scene.desk.arrangement().stages.get(*stage) else { return };
+    let moved = if layer < left.end { (layer, left.end) } else { (left.end, layer) };
+    let (first, end) = (block.first.max(moved.0), block.end.min(moved.1));
+    if first >= end {
+        return;
+    }
+    let y = |layer: usize| {
+        let part = (layer - block.first) as f32 / block.count().max(1) as f32;
+        rect.top() + rect.height() * part
+    };
+    let part = rect.with_min_y(y(first)).with_max_y(y(end));
+    let refused = scene.verdicts.values().any(|v| matches!(v, Verdict::Refused(_)));
+    let colour = if refused { theme.bad } else { theme.accent };
+    ui.painter().rect_filled(part, 2.0, colour.gamma_multiply(0.45));
+    if (block.first..=block.end).contains(&layer) {
+        ui.painter().hline(rect.x_range().expand(4.0), y(layer), Stroke::new(3.0, colour));
+    }
+}
+
+/// The handle of the boundary after a stage, at the end of that stage or the start of the next.
+fn boundary(
+    ui: &mut Ui,
+    scene: &Scene,
+    after: usize,
+    end: &str,
+    rect: Rect,
+    at: usize,
+    acts: &mut Vec<Act>,
+) {
+    let id = ui.scope_id().with(("boundary", after, end));
+    let response = ui.interact(rect, id, Sense::click_and_drag());
+    let name = format!("boundary at the {end} of stage {at}");
+    response.widget_info(|| WidgetInfo::labeled(Role::Splitter, true, &name));
+    if response.drag_started() {
+        acts.push(Act::Carry(Carried::Boundary(after)));
+    }
+    let live = response.hovered() || response.dragged() || response.has_focus();
+    if live {
+        ui.ctx().set_cursor_icon(CursorIcon::ResizeVertical);
+    }
+    if response.has_focus() {
+        keys::boundary(ui, scene, &response, after, acts);
+    }
+    let theme = scene.theme;
+    let colour = if live { theme.accent } else { theme.line };
+    let pill = Rect::from_center_size(rect.center(), vec2(if live { 56.0 } else { 34.0 }, 4.0));
+    ui.painter().rect_filled(pill, 2.0, colour);
+    if scene.carried.is_none() {
+        response.on_hover_text(format!("{name}: drag it to give layers to the stage beside"));
+    }
+}

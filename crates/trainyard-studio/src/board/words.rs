@@ -1,0 +1,96 @@
+//! Numbers and names as people read them.
+
+use trainyard_plan::Profile;
+
+/// A time in µs to three digits: `340 µs`, `12.3 ms`, `1.20 s`.
+#[must_use]
+pub fn time(us: f64) -> String {
+    let (value, unit) = match us {
+        us if us < 999.5 => (us, "µs"),
+        us if us < 999_500.0 => (us / 1e3, "ms"),
+        us => (us / 1e6, "s"),
+    };
+    let decimals = match value {
+        v if v < 9.995 => 2,
+        v if v < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.decimals$} {unit}")
+}
+
+/// A share: `38 %`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+/// Which way a change of −0.08 goes, and how far: `▼ 8 %`. `None` where nobody would see it.
+#[must_use]
+pub fn change(share: f64) -> Option<String> {
+    let sign = if share < 0.0 { "▼ −" } else { "▲ +" };
+    match share.abs() * 100.0 {
+        size if size.is_nan() || size < 0.05 => None,
+        size if size < 9.95 => Some(format!("{sign}{size:.1} %")),
+        size if size < 1000.0 => Some(format!("{sign}{size:.0} %")),
+        _ => Some(format!("{sign}over 1000 %")),
+    }
+}
+
+/// By which share a number of bytes changes; from nothing to something counts as all of it.
+#[must_use]
+pub fn bytes_change(before: u64, after: u64) -> f64 {
+    if before == after {
+        return 0.0;
+    }
+    if before == 0 { 1.0 } else { after as f64 / before as f64 - 1.0 }
+}
+
+/// The name of a layer.
+#[must_use]
+pub fn layer(profile: &Profile, layer: usize) -> &str {
+    profile.model.layers.get(layer).map_or("", |layer| layer.name.as_str())
+}
+
+/// The names of a run of layers: `block3` or `block3–block5`.
+#[must_use]
+pub fn layers(profile: &Profile, (first, end): (usize, usize)) -> String {
+    let name = layer(profile, first);
+    if end <= first + 1 {
+        return name.to_owned();
+    }
+    format!("{name}–{}", layer(profile, end - 1))
+}
+
+/// The names of several runs: `block3–block5, head`.
+#[must_use]
+pub fn runs(profile: &Profile, runs: &[(usize, usize)]) -> String {
+    let words: Vec<String> = runs.iter().map(|run| layers(profile, *run)).collect();
+    words.join(", ")
+}
+
+/// The id of a device.
+#[must_use]
+pub fn device(profile: &Profile, device: usize) -> &str {
+    profile.devices.get(device).map_or("a device", |device| device.id.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_three_digits() {
+        let words: Vec<String> = [3.14159, 999.4, 1000.0, 12_345.0, 2_500_000.0].map(time).into();
+        assert_eq!(words, ["3.14 µs", "999 µs", "1.00 ms", "12.3 ms", "2.50 s"]);
+    }
+
+    #[test]
+    fn changes_have_a_sign_and_an_arrow() {
+        assert_eq!(change(-0.123).as_deref(), Some("▼ −12 %"));
+        assert_eq!(change(0.08).as_deref(), Some("▲ +8.0 %"));
+        assert_eq!(change(0.0001), None);
+        assert_eq!(change(f64::NAN), None);
+        assert_eq!(bytes_change(0, 5), 1.0);
+        assert_eq!(bytes_change(10, 5), -0.5);
+    }
+}
