@@ -11,10 +11,10 @@ use crate::desk::Desk;
 use crate::kept::{Kept, Settings};
 use crate::opening::Opening;
 use crate::panels::Panels;
-use crate::run::{Program, ProgramMissing, Session};
+use crate::run::{Choice, Program, ProgramMissing, Session, ask_before_closing};
 use crate::running::Tasked;
 use crate::saving::Pictures;
-use crate::shell::closing::{self, Answer, Pending};
+use crate::shell::closing::{self, Answer};
 use crate::shell::header::Header;
 use crate::shell::my_devices::{self, MyDevices};
 use crate::shell::palette::{self, Found, Palette};
@@ -48,6 +48,10 @@ pub struct Studio {
     /// The settings that the window has; `None` before the first frame.
     applied: Option<Settings>,
     title: String,
+    /// Whether the desk has the built-in example, of which nobody misses an edit.
+    pub(crate) is_example: bool,
+    /// Whether the window closes as soon as the training has stopped.
+    closes_when_stopped: bool,
     /// Whether the window may close without asking.
     may_close: bool,
 }
@@ -61,7 +65,8 @@ pub(crate) enum Dialog {
     Path(PathDialog),
     MyDevices(MyDevices),
     NoRunFile,
-    Closing,
+    ClosingOverRun,
+    ClosingUnsaved,
 }
 
 impl Studio {
@@ -87,6 +92,8 @@ impl Studio {
             adapter: None,
             applied: None,
             title: String::new(),
+            is_example: true,
+            closes_when_stopped: false,
             may_close: false,
         };
         studio.find_program();
@@ -107,6 +114,12 @@ impl Studio {
         self.program = wished.map_or_else(Program::find, Ok);
     }
 
+    /// Draws timelines with the graphics card that draws the window.
+    pub(crate) fn draw_on_gpu(&mut self, state: &eframe::egui_wgpu::RenderState) {
+        crate::timeline::install(state);
+        self.panels.timeline = crate::timeline::Timeline::on_gpu();
+    }
+
     /// The troubles that nobody has read yet.
     pub fn troubles(&self) -> impl Iterator<Item = &Trouble> {
         self.troubles.iter()
@@ -123,7 +136,7 @@ impl Studio {
         if self.welcome {
             self.show_welcome(ui, &facts);
         }
-        self.show_panels(ui);
+        self.show_panels(ui, &facts);
         self.show_dialog(&context, &facts);
         self.show_drop_hint(&context);
         self.ask_before_closing(&context);
@@ -146,7 +159,7 @@ impl Studio {
             resumable: !running && phase.is_some_and(|phase| phase.can_resume()),
             measured: self.panels.has_measured(),
             busy: self.task.is_some(),
-            follows: self.panels.follows(),
+            follows: self.panels.timeline.follows(),
             shown: self.kept.layout.shown(),
             theme: self.kept.settings.theme,
             welcome: self.welcome,
@@ -217,7 +230,7 @@ impl Studio {
             let measured_us = self.session.as_ref().and_then(|session| {
                 session.comparison().map(|comparison| comparison.step_us.measured)
             });
-            let would_be = self.panels.would_be();
+            let would_be = self.panels.would_be.as_deref();
             Header { desk: &self.desk, would_be, measured_us, facts }.show(ui)
         });
         if let Some(command) = chosen.inner {
@@ -301,9 +314,13 @@ impl Studio {
                 no_run_file::Outcome::MakeOne => return self.train_on_the_cpu(context),
                 no_run_file::Outcome::Command(command) => return self.perform(context, command),
             },
-            Dialog::Closing => match closing::show(context, self.pending()) {
+            Dialog::ClosingOverRun => match ask_before_closing(context) {
                 None => false,
-                Some(answer) => return self.close(context, answer),
+                Some(choice) => return self.close_over_run(context, choice),
+            },
+            Dialog::ClosingUnsaved => match closing::show(context) {
+                None => false,
+                Some(answer) => return self.close_unsaved(context, answer),
             },
         };
         if closed {
@@ -341,34 +358,55 @@ impl Studio {
         );
     }
 
-    fn pending(&self) -> Pending {
-        let running = self.session.as_ref().is_some_and(Session::is_own_child_running);
-        // The example and what was never saved is lost without regret, unless it was worked on.
-        Pending { unsaved: self.desk.is_changed(), running }
-    }
-
     fn ask_before_closing(&mut self, context: &Context) {
-        let Pending { unsaved, running } = self.pending();
+        let running = self.session.as_ref().is_some_and(Session::is_own_child_running);
+        if self.closes_when_stopped && !running {
+            self.closes_when_stopped = false;
+            self.close_unless_unsaved(context);
+        }
         let asked = context.input(|input| input.viewport().close_requested());
-        if asked && !self.may_close && (unsaved || running) {
-            context.send_viewport_cmd(egui::ViewportCommand::CancelClose);
-            self.dialog = Some(Dialog::Closing);
+        if !asked || self.may_close {
+            return;
+        }
+        if running {
+            self.dialog = Some(Dialog::ClosingOverRun);
+        } else if self.is_unsaved() {
+            self.dialog = Some(Dialog::ClosingUnsaved);
+        } else {
+            return;
+        }
+        context.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+    }
+
+    fn is_unsaved(&self) -> bool {
+        self.desk.is_changed() && !self.is_example
+    }
+
+    fn close_unless_unsaved(&mut self, context: &Context) {
+        if self.is_unsaved() {
+            self.dialog = Some(Dialog::ClosingUnsaved);
+        } else {
+            self.close_without_asking(context);
         }
     }
 
-    fn close(&mut self, context: &Context, answer: Answer) {
-        match answer {
-            Answer::Stay => return,
-            Answer::Save => return self.perform(context, Command::SavePlan),
-            Answer::StopAndClose => {
-                if let Some(Err(words)) = self.session.as_mut().map(Session::stop) {
-                    self.troubles.push_back(Trouble::new("Cannot stop the training", words, ""));
-                    return;
-                }
+    fn close_over_run(&mut self, context: &Context, choice: Choice) {
+        match choice {
+            Choice::Cancel => {}
+            Choice::LeaveRunning => self.close_unless_unsaved(context),
+            Choice::Stop => {
+                self.stop();
+                self.closes_when_stopped = self.troubles.is_empty();
             }
-            Answer::Close => {}
         }
-        self.close_without_asking(context);
+    }
+
+    fn close_unsaved(&mut self, context: &Context, answer: Answer) {
+        match answer {
+            Answer::Stay => {}
+            Answer::Save => self.save_plan(),
+            Answer::Close => self.close_without_asking(context),
+        }
     }
 
     /// Closes the window whatever is under way.

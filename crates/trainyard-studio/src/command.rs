@@ -85,7 +85,11 @@ pub enum Export {
     /// The board as a drawing.
     BoardSvg,
     /// The events as a table.
-    Csv,
+    Events,
+    /// Memory over time as a table.
+    Memory,
+    /// The plan's stages as a table.
+    Stages,
     /// The trace as data.
     Json,
     /// The trace as Perfetto reads it.
@@ -193,7 +197,9 @@ impl Menu {
                     C::Export(Export::TimelineSvg),
                     C::Export(Export::BoardPng),
                     C::Export(Export::BoardSvg),
-                    C::Export(Export::Csv),
+                    C::Export(Export::Events),
+                    C::Export(Export::Memory),
+                    C::Export(Export::Stages),
                     C::Export(Export::Json),
                     C::Export(Export::Perfetto),
                 ],
@@ -431,7 +437,9 @@ impl Export {
             Self::TimelineSvg => ("Export timeline as SVG…", "The timeline as a drawing"),
             Self::BoardPng => ("Export board as PNG…", "The board as it is drawn now"),
             Self::BoardSvg => ("Export board as SVG…", "The board as a drawing"),
-            Self::Csv => ("Export events as CSV…", "A row for every action, with its times"),
+            Self::Events => ("Export events as CSV…", "A row for every action, with its times"),
+            Self::Memory => ("Export memory as CSV…", "A row for every sample, with its bytes"),
+            Self::Stages => ("Export stages as CSV…", "A row for every stage, with what it takes"),
             Self::Json => ("Export trace as JSON…", "Events and memory, as data"),
             Self::Perfetto => {
                 ("Export trace for Perfetto…", "Opens at https://ui.perfetto.dev and here")
@@ -448,7 +456,9 @@ impl Export {
             Self::TimelineSvg => "timeline.svg",
             Self::BoardPng => "board.png",
             Self::BoardSvg => "board.svg",
-            Self::Csv => "events.csv",
+            Self::Events => "events.csv",
+            Self::Memory => "memory.csv",
+            Self::Stages => "stages.csv",
             Self::Json => "trace-data.json",
             Self::Perfetto => "trace.json",
         }

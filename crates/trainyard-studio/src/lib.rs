@@ -8,28 +8,30 @@
 //! the process boundary, and nothing else of ours.
 //!
 //! - [`desk`] is what is worked on, without a window: arrangements of layers, edits, undo.
-//! - [`run`] is `trainyard` as a child process, and the journal that it writes.
-//! - [`open`](mod@open) tells files apart and reads them; [`command`] lists what can be done.
+//! - [`board`], [`plans`], [`timeline`] and [`run`] are the four panels. A panel is shown what is on
+//!   the desk and says what a person wants; `panels` joins them.
+//! - [`open`](mod@open) tells files apart and reads them, [`export`] writes what is drawn;
+//!   [`command`] lists what can be done.
 //! - [`Studio`] is the application: what is drawn, and what commands do. Tests drive it without a
 //!   window. [`open_window`] puts it into one.
 
 mod app;
 mod background;
-pub mod command;
-mod command_line;
 pub mod board;
+pub mod command;
 pub mod desk;
+pub mod export;
 mod kept;
 pub mod open;
 mod opening;
 mod panels;
 mod perform;
+pub mod plans;
 pub mod run;
 mod run_file;
 mod running;
 mod saving;
 mod shell;
-pub mod export;
 pub mod theme;
 pub mod timeline;
 mod window;

@@ -1,56 +1,71 @@
 //! The panels' insides, and what they share: the time cursor and what an edit would lead to.
 
+mod scenes;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eframe::egui::{Context, Rect, Ui};
+use eframe::egui::{Frame, Margin, Rect, Ui};
 use trainyard_plan::Trace;
 
 use crate::app::Studio;
-use crate::desk::{Assessment, Desk};
-use crate::run::Session;
+use crate::board::Board;
+use crate::command::{Command, Facts};
+use crate::desk::Assessment;
+use crate::plans::Plans;
+use crate::run::{RunPanel, RunWish, Session};
 use crate::shell::layout::Panel;
+use crate::shell::trouble::Trouble;
+use crate::theme::size;
+use crate::timeline::{Scenes, Timeline};
+use scenes::{Measured, Simulated};
 
 /// The state of all panels.
 #[derive(Default)]
 pub(crate) struct Panels {
+    board: Board,
+    pub(crate) plans: Plans,
+    pub(crate) timeline: Timeline,
+    run: RunPanel,
+    /// The instant that all panels look at, ns since the start of the step.
+    cursor: Option<f64>,
     /// What an edit that is under way would lead to.
-    would_be: Option<Arc<Assessment>>,
+    pub(crate) would_be: Option<Arc<Assessment>>,
     /// A trace that was opened by itself.
     trace: Option<Arc<Trace>>,
+    predicted: Simulated,
+    imagined: Simulated,
+    measured: Measured,
+    /// The measured step that is shown.
+    step: Option<u64>,
     /// Where the panels were drawn, and at how many pixels a point.
     rects: BTreeMap<Panel, (Rect, f32)>,
 }
 
 impl Panels {
-    pub(crate) fn would_be(&self) -> Option<&Assessment> {
-        self.would_be.as_deref()
-    }
-
     pub(crate) fn has_measured(&self) -> bool {
-        self.trace.is_some()
+        self.measured.scene().is_some()
     }
 
     /// Whether something is worked out that will change what is drawn.
     pub(crate) fn is_busy(&self) -> bool {
-        false
+        self.plans.is_planning()
     }
 
-    pub(crate) fn follows(&self) -> bool {
-        false
+    /// Follows the newest step, or stays at the one that is shown.
+    pub(crate) fn toggle_following(&mut self) {
+        let step = if self.timeline.follows() { self.step } else { None };
+        self.timeline.show_step(step);
     }
-
-    pub(crate) fn toggle_following(&mut self) {}
-
-    pub(crate) fn fit_timeline(&mut self) {}
-
-    pub(crate) fn auto_plan(&mut self, _context: &Context, _desk: &Desk) {}
 
     pub(crate) fn show_trace(&mut self, trace: Arc<Trace>) {
+        self.timeline.reset();
         self.trace = Some(trace);
     }
 
     pub(crate) fn forget_trace(&mut self) {
+        self.timeline.reset();
+        self.cursor = None;
         self.trace = None;
     }
 
@@ -67,26 +82,132 @@ impl Panels {
 }
 
 impl Studio {
-    pub(crate) fn show_panels(&mut self, ui: &mut Ui) {
-        let Self { kept, panels, desk, session, .. } = self;
-        let scale = ui.ctx().pixels_per_point();
-        kept.layout.show(ui, &mut |ui, panel| {
-            panels.rects.insert(panel, (ui.max_rect(), scale));
+    /// Draws all panels, and does what a person wants in them.
+    pub(crate) fn show_panels(&mut self, ui: &mut Ui, facts: &Facts) {
+        self.take_scenes();
+        let context = ui.ctx().clone();
+        let mut layout = std::mem::take(&mut self.kept.layout);
+        let mut wish = None;
+        let before = self.panels.would_be.take();
+        let cursor = self.panels.cursor;
+        layout.show(ui, &mut |ui, panel| {
+            self.panels.rects.insert(panel, (ui.max_rect(), ui.ctx().pixels_per_point()));
             match panel {
-                Panel::Board => {
-                    for device in &desk.profile().devices {
-                        ui.label(&device.id);
-                    }
-                }
-                Panel::Run => {
-                    if let Some(session) = session {
-                        ui.label(session.status().words);
-                    }
-                }
-                Panel::Plans | Panel::Timeline => {}
+                Panel::Board => self.show_board(ui),
+                Panel::Plans => self.show_plans(ui),
+                Panel::Timeline => self.show_timeline(ui),
+                Panel::Run => wish = self.show_run(ui, facts),
             }
         });
+        self.kept.layout = layout;
+        // Panels that were drawn before the one that changed it show it in the next frame.
+        let same = match (&before, &self.panels.would_be) {
+            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+            (None, None) => true,
+            _ => false,
+        };
+        if !same || cursor != self.panels.cursor {
+            context.request_repaint();
+        }
+        if let Some(wish) = wish {
+            self.grant(&context, wish);
+        }
     }
 
-    pub(crate) fn calibrate(&mut self, _context: &Context) {}
+    /// Draws a panel by itself, as it looks to somebody who does nothing.
+    pub(crate) fn draw_for_export(&mut self, ui: &mut Ui, panel: Panel) {
+        match panel {
+            Panel::Board => {
+                let mut desk = self.desk.clone();
+                let mut board = Board::default();
+                board.measure = self.panels.board.measure;
+                board.show(ui, &mut desk, self.panels.cursor);
+            }
+            // What is drawn on the graphics card cannot be written as a drawing.
+            Panel::Timeline => {
+                let (scenes, mut cursor) = (self.panels.scenes(), None);
+                Timeline::default().show(ui, scenes, &mut cursor);
+            }
+            Panel::Plans | Panel::Run => {}
+        }
+    }
+
+    fn show_board(&mut self, ui: &mut Ui) {
+        let stages = self.desk.arrangement().stages.clone();
+        let output = self.panels.board.show(ui, &mut self.desk, self.panels.cursor);
+        self.kept.first_steps.moved |= stages != self.desk.arrangement().stages;
+        self.panels.would_be = output.would_be.or(self.panels.would_be.take());
+        if let Some(refused) = output.refused {
+            self.said = refused;
+        }
+    }
+
+    fn show_plans(&mut self, ui: &mut Ui) {
+        let output = Frame::new()
+            .inner_margin(Margin::same(size::SPACE as i8))
+            .show(ui, |ui| self.panels.plans.show(ui, &mut self.desk))
+            .inner;
+        self.kept.first_steps.planned |= self.panels.plans.is_planning();
+        self.panels.would_be = output.would_be.or(self.panels.would_be.take());
+        if let Some(notice) = output.notice {
+            self.said = notice;
+        }
+    }
+
+    fn show_timeline(&mut self, ui: &mut Ui) {
+        let mut timeline = std::mem::take(&mut self.panels.timeline);
+        let mut cursor = self.panels.cursor;
+        let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
+        let output = frame.show(ui, |ui| timeline.show(ui, self.panels.scenes(), &mut cursor)).inner;
+        (self.panels.timeline, self.panels.cursor) = (timeline, cursor);
+        self.panels.step = output.step;
+    }
+
+    fn show_run(&mut self, ui: &mut Ui, facts: &Facts) -> Option<RunWish> {
+        let why_not = Command::Run.unavailable(facts);
+        let start = why_not.map_or(Ok(()), |why| Err(why.to_owned()));
+        let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
+        frame.show(ui, |ui| self.panels.run.show(ui, self.session.as_ref(), &start)).inner
+    }
+
+    fn grant(&mut self, context: &eframe::egui::Context, wish: RunWish) {
+        match wish {
+            RunWish::Start => self.perform(context, Command::Run),
+            RunWish::Stop => self.perform(context, Command::Stop),
+            RunWish::Resume => self.perform(context, Command::Resume),
+            RunWish::OpenDirectory => self.perform(context, Command::Open),
+            RunWish::Calibrate => self.perform(context, Command::Calibrate),
+            RunWish::Close => self.session = None,
+            RunWish::Kill => {
+                if let Some(Err(words)) = self.session.as_mut().map(Session::kill) {
+                    self.troubles.push_back(Trouble::new("Cannot end the training", words, ""));
+                }
+            }
+        }
+    }
+
+    /// Brings the scenes up to date with the desk and the run.
+    fn take_scenes(&mut self) {
+        let panels = &mut self.panels;
+        panels.predicted.take(Some(&self.desk.present().trace));
+        panels.imagined.take(panels.would_be.as_ref().map(|would_be| &would_be.trace));
+        match (&panels.trace, &self.session) {
+            (Some(trace), _) => panels.measured.take_trace(trace),
+            (None, Some(session)) => panels.measured.take_run(session.state()),
+            (None, None) => panels.measured.clear(),
+        }
+    }
+}
+
+impl Panels {
+    /// What the timeline shows. A trace of other devices is shown by itself.
+    fn scenes(&self) -> Scenes<'_> {
+        let measured = self.measured.scene();
+        let predicted = self.predicted.scene().filter(|predicted| {
+            let known = |id: &str| predicted.device(id).is_some();
+            measured.is_none_or(|measured| measured.devices().iter().any(|it| known(&it.info.id)))
+        });
+        let would_be = self.imagined.scene().filter(|_| predicted.is_some());
+        Scenes { predicted, measured, would_be }
+    }
 }

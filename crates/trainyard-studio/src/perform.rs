@@ -6,9 +6,11 @@ use eframe::egui::{Context, ViewportCommand};
 
 use crate::app::{Dialog, Studio};
 use crate::command::Command;
-use crate::command_line::command_line;
 use crate::desk::Desk;
+use crate::export::{Shell, Training, command_line};
+use crate::open::RUN_FILE;
 use crate::run::Session;
+use crate::run_file::sets;
 use crate::shell::layout::{Layout, Panel};
 use crate::shell::my_devices::MyDevices;
 use crate::shell::palette::Palette;
@@ -53,7 +55,7 @@ impl Studio {
             Command::Run => self.run(context),
             Command::Stop => self.stop(),
             Command::Resume => self.resume(context),
-            Command::FitTimeline => self.panels.fit_timeline(),
+            Command::FitTimeline => self.panels.timeline.fit_step(),
             Command::FollowNewest => self.panels.toggle_following(),
             Command::Toggle(panel) => self.kept.layout.toggle(panel),
             Command::ResetLayout => self.kept.layout = Layout::default(),
@@ -77,6 +79,7 @@ impl Studio {
         match Desk::example() {
             Ok(desk) => {
                 self.put_on_desk(desk);
+                self.is_example = true;
                 self.said = "The example is on the desk".to_owned();
             }
             Err(error) => {
@@ -88,24 +91,39 @@ impl Studio {
 
     fn copy_command_line(&mut self, context: &Context) {
         let plan = self.plan_file();
-        context.copy_text(command_line(&self.desk, &plan));
+        let run_file = self.desk.run_file.clone();
+        let training = Training {
+            program: Path::new("trainyard"),
+            run_file: run_file.as_deref().unwrap_or_else(|| Path::new(RUN_FILE)),
+            plan: Some(&plan),
+            sets: &sets(&self.desk),
+        };
+        context.copy_text(command_line(Shell::of_system(), training));
         let saved = self.desk.file.is_some() && !self.desk.is_changed();
-        self.said = match (self.desk.run_file.is_some(), saved) {
+        self.said = match (run_file.is_some(), saved) {
             (false, _) => "Copied; put your run file in the place of run.toml".to_owned(),
             (true, false) => "Copied; save the plan before you run it".to_owned(),
             (true, true) => "Copied".to_owned(),
         };
     }
 
+    /// Takes the times of the run's own profile.json… until the planner's crate can calibrate.
+    fn calibrate(&mut self, _context: &Context) {
+        self.said = "Calibrating is not there yet".to_owned();
+    }
+
     fn auto_plan(&mut self, context: &Context) {
         self.kept.layout.reveal(Panel::Plans);
         self.kept.first_steps.planned = true;
-        self.panels.auto_plan(context, &self.desk);
+        if let Err(words) = self.panels.plans.start(&self.desk, context) {
+            self.troubles.push_back(Trouble::new("Cannot plan", words, "Close other programs."));
+        }
     }
 
     /// Takes another desk, and lets go of the training that belonged to the one before.
     pub(crate) fn put_on_desk(&mut self, desk: Desk) {
         self.desk = desk;
+        self.is_example = false;
         self.panels.forget_trace();
         if !self.session.as_ref().is_some_and(Session::is_running) {
             self.session = None;

@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use eframe::egui::Context;
 
 use crate::app::{Dialog, Studio};
-use crate::command_line::sets;
+use crate::export::write_atomic;
 use crate::open::{PLAN, PROFILE, RUN_FILE};
 use crate::opening::wake;
 use crate::perform::home;
 use crate::run::{self, Program, Session, Task, TaskEnd};
 use crate::run_file;
-use crate::saving::write_file;
 use crate::shell::trouble::Trouble;
 
 /// A program that answers a question, and what the answer is for.
@@ -150,15 +149,13 @@ impl Studio {
 
     fn write_run_file(&mut self, directory: &Path, text: &str) -> Option<PathBuf> {
         let file = directory.join(RUN_FILE);
-        let written = fs::create_dir_all(directory).and_then(|()| write_file(&file, text.as_bytes()));
+        let written = make_folder(directory)
+            .and_then(|()| write_atomic(&file, text.as_bytes()).map_err(|error| error.to_string()));
         match written {
             Ok(()) => Some(file),
-            Err(error) => {
-                self.troubles.push_back(Trouble::new(
-                    "Cannot write the run file",
-                    format!("{}: {error}", file.display()),
-                    "Name a folder that you may write to.",
-                ));
+            Err(words) => {
+                let remedy = "Name a folder that you may write to.";
+                self.troubles.push_back(Trouble::new("Cannot write the run file", words, remedy));
                 None
             }
         }
@@ -181,16 +178,14 @@ impl Studio {
         }
         let directory = run_directory(&run_file);
         let plan = directory.join(PLAN);
-        let written = fs::create_dir_all(&directory).and_then(|()| self.write_plan(&plan));
-        if let Err(error) = written {
-            self.troubles.push_back(Trouble::new(
-                "Cannot write the plan",
-                format!("{}: {error}", plan.display()),
-                "Look whether the folder of the run file may be written to.",
-            ));
+        let written = make_folder(&directory)
+            .and_then(|()| self.write_plan(&plan).map_err(|error| error.to_string()));
+        if let Err(words) = written {
+            let remedy = "Look whether the folder of the run file may be written to.";
+            self.troubles.push_back(Trouble::new("Cannot write the plan", words, remedy));
             return;
         }
-        let sets = sets(&self.desk);
+        let sets = run_file::sets(&self.desk);
         let started =
             Session::start(&program, &run_file, Some(&plan), &directory, sets, wake(context));
         self.take_session(started);
@@ -238,6 +233,10 @@ impl Studio {
             self.estimate(context, &file, true);
         }
     }
+}
+
+fn make_folder(folder: &Path) -> Result<(), String> {
+    fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))
 }
 
 /// The first free run directory for a run file. One that lies in a run directory, as every run

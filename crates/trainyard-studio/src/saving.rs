@@ -1,17 +1,15 @@
 //! Saving and exporting: the plan, the data behind what is drawn, and pictures of it.
 
-use std::fmt::Write as _;
-use std::fs;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use eframe::egui::{ColorImage, Context};
-use trainyard_plan::{Trace, chrome};
+use eframe::egui::{ColorImage, Context, Vec2};
+use trainyard_plan::PlanError;
 
-use crate::app::{Studio, short_name};
+use crate::app::Studio;
 use crate::command::Export;
+use crate::export::{ExportError, data, perfetto, png, stages, svg, write_atomic, write_with};
 use crate::open::PLAN;
 use crate::perform::home;
 use crate::shell::layout::Panel;
@@ -65,48 +63,64 @@ impl Studio {
                 self.kept.recent.add(file);
                 self.said = format!("Saved {}", file.display());
             }
-            Err(error) => self.cannot_write(file, &error),
+            Err(error) => self.cannot_write(&error),
         }
     }
 
     /// Writes the present plan.
     ///
     /// # Errors
-    /// Whatever the system says.
-    pub(crate) fn write_plan(&self, file: &Path) -> io::Result<()> {
-        let text = serde_json::to_string_pretty(&self.desk.present().plan)?;
-        write_file(file, text.as_bytes())
+    /// As [`write_with`].
+    pub(crate) fn write_plan(&self, file: &Path) -> Result<(), ExportError> {
+        let plan = &self.desk.present().plan;
+        write_with(file, |out| Ok(serde_json::to_writer_pretty(out, plan)?))
     }
 
-    fn cannot_write(&mut self, file: &Path, error: &io::Error) {
-        self.troubles.push_back(Trouble::new(
-            format!("Cannot write {}", short_name(file)),
-            format!("{}: {error}", file.display()),
-            "Choose a folder that is there and may be written to.",
-        ));
+    fn cannot_write(&mut self, error: &ExportError) {
+        self.troubles.push_back(Trouble::new("Cannot write the file", error.to_string(), ""));
     }
 
     /// Writes something to a file. Of the timeline it is the measured one where there is one.
     fn export(&mut self, context: &Context, what: Export, file: &Path) {
         let trace = self.panels.measured_trace(self.session.as_ref());
         let trace = trace.unwrap_or_else(|| Arc::clone(&self.desk.present().trace));
-        let text = match what {
-            Export::Csv => csv(&trace),
-            Export::Json => match serde_json::to_string(&*trace) {
-                Ok(text) => text,
-                Err(error) => return self.cannot_write(file, &error.into()),
-            },
-            Export::Perfetto => chrome::to_string(&trace),
+        let written = match what {
+            Export::Events => write_with(file, |out| data::events_csv(&trace, out)),
+            Export::Memory => write_with(file, |out| data::memory_csv(&trace, out)),
+            Export::Stages => {
+                let present = Arc::clone(self.desk.present());
+                match stages::StageRow::of(&present.profile, &present.plan) {
+                    Ok(rows) => write_with(file, |out| stages::csv(&rows, out)),
+                    Err(error) => return self.no_stages(&error),
+                }
+            }
+            Export::Json => write_with(file, |out| Ok(serde_json::to_writer(out, &*trace)?)),
+            Export::Perfetto => write_with(file, |out| perfetto::write(&trace, out)),
             Export::BoardPng => return self.take_picture(context, Panel::Board, file),
             Export::TimelinePng => return self.take_picture(context, Panel::Timeline, file),
-            Export::BoardSvg | Export::TimelineSvg => {
-                return self.cannot_write(file, &io::Error::other("not there yet"));
-            }
+            Export::BoardSvg => self.draw_svg(context, Panel::Board, file),
+            Export::TimelineSvg => self.draw_svg(context, Panel::Timeline, file),
         };
-        match write_file(file, text.as_bytes()) {
+        self.say_written(file, written);
+    }
+
+    fn say_written(&mut self, file: &Path, written: Result<(), ExportError>) {
+        match written {
             Ok(()) => self.said = format!("Written to {}", file.display()),
-            Err(error) => self.cannot_write(file, &error),
+            Err(error) => self.cannot_write(&error),
         }
+    }
+
+    fn no_stages(&mut self, error: &PlanError) {
+        let trouble = Trouble::new("Cannot list the stages", error.to_string(), "");
+        self.troubles.push_back(trouble);
+    }
+
+    /// Draws a panel once more, in the size that it has in the window.
+    fn draw_svg(&mut self, context: &Context, panel: Panel, file: &Path) -> Result<(), ExportError> {
+        let size = self.panels.rect_of(panel).map_or(Vec2::new(1200.0, 600.0), |(rect, _)| rect.size());
+        let drawing = svg::draw(context, size, |ui| self.draw_for_export(ui, panel));
+        write_atomic(file, drawing.text.as_bytes())
     }
 
     /// Asks for a picture of the window, of which a panel is kept.
@@ -122,68 +136,10 @@ impl Studio {
 
     pub(crate) fn poll_pictures(&mut self) {
         while let Ok((image, file, panel)) = self.pictures.taken.try_recv() {
-            let part = self.panels.rect_of(panel);
-            let image = part.map_or_else(|| (*image).clone(), |(rect, scale)| image.region(&rect, Some(scale)));
-            match png(&image).and_then(|bytes| write_file(&file, &bytes)) {
-                Ok(()) => self.said = format!("Written to {}", file.display()),
-                Err(error) => self.cannot_write(&file, &error),
-            }
+            let Some((rect, scale)) = self.panels.rect_of(panel) else { continue };
+            let picture = png::of_panel(&image, rect, scale);
+            let written = picture.and_then(|bytes| write_atomic(&file, &bytes));
+            self.say_written(&file, written);
         }
     }
-}
-
-/// A picture as PNG.
-///
-/// # Errors
-/// If it has no points.
-pub(crate) fn png(image: &ColorImage) -> io::Result<Vec<u8>> {
-    let [width, height] = image.size.map(|side| u32::try_from(side).unwrap_or(u32::MAX));
-    let pixels: Vec<u8> = image.pixels.iter().flat_map(|pixel| pixel.to_array()).collect();
-    let buffer = image::RgbaImage::from_raw(width, height, pixels);
-    let buffer = buffer.ok_or_else(|| io::Error::other("the picture is too large"))?;
-    let mut bytes = io::Cursor::new(Vec::new());
-    buffer.write_to(&mut bytes, image::ImageFormat::Png).map_err(io::Error::other)?;
-    Ok(bytes.into_inner())
-}
-
-/// Writes a file whole or not at all: beside, then renamed.
-///
-/// # Errors
-/// Whatever the system says.
-pub(crate) fn write_file(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut beside = tempfile::NamedTempFile::new_in(folder.unwrap_or_else(|| Path::new(".")))?;
-    beside.write_all(bytes)?;
-    beside.as_file().sync_all()?;
-    // A temporary file is for its owner's eyes alone; this one is like any other file.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let before = fs::metadata(file).map(|about| about.permissions());
-        let mode = before.unwrap_or_else(|_| fs::Permissions::from_mode(0o644));
-        fs::set_permissions(beside.path(), mode)?;
-    }
-    beside.persist(file).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// The events as a table, ns and bytes.
-fn csv(trace: &Trace) -> String {
-    let mut text = String::from("step,device,lane,action,stage,micro_batch,start_ns,end_ns,bytes\n");
-    for event in &trace.events {
-        let device = trace.devices.get(event.device).map_or("", |device| device.id.as_str());
-        let lane = match event.lane {
-            trainyard_plan::Lane::Compute => "compute",
-            trainyard_plan::Lane::TransferOut => "transfer_out",
-            trainyard_plan::Lane::TransferIn => "transfer_in",
-        };
-        let action = event.action;
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "{},{device},{lane},{action},{},{},{},{},{}",
-            event.step, action.stage, action.micro_batch, event.start_ns, event.end_ns, event.bytes
-        );
-    }
-    text
 }

@@ -1,14 +1,14 @@
 //! The window the application lives in.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, bounded};
 use eframe::egui::{self, ThemePreference};
 
 use crate::kept::Kept;
-use crate::saving::{png, write_file};
+use crate::export::{png, write_atomic};
 use crate::{Studio, Trouble};
 
 /// Names the window to the desktop, which looks for a `.desktop` file of this name.
@@ -152,6 +152,7 @@ impl Window {
         if let Some(state) = &creation.wgpu_render_state {
             let info = state.adapter.get_info();
             studio.set_adapter(format!("{} ({:?}, {})", info.name, info.backend, info.driver));
+            studio.draw_on_gpu(state);
         }
         if let Some(Capture { screenshot, .. }) = &capture {
             let native = creation.egui_ctx.native_pixels_per_point().unwrap_or(1.0);
@@ -204,9 +205,13 @@ impl Capture {
         context.request_repaint();
         if let Some(image) = &self.image {
             let image = image.try_recv().ok()?;
-            let file = &self.screenshot.file;
-            let written = png(&image).and_then(|bytes| write_file(file, &bytes));
-            return Some(written.map_err(|error| cannot_write(file, &error)));
+            let whole = egui::Rect::from_min_size(
+                egui::Pos2::ZERO,
+                egui::vec2(image.width() as f32, image.height() as f32),
+            );
+            let picture = png::of_panel(&image, whole, 1.0);
+            let written = picture.and_then(|bytes| write_atomic(&self.screenshot.file, &bytes));
+            return Some(written.map_err(|error| error.to_string()));
         }
         self.settled = if studio.is_busy() { 0 } else { self.settled + 1 };
         if self.settled >= SETTLED {
@@ -223,8 +228,4 @@ impl Capture {
 
 fn words(trouble: &Trouble) -> String {
     format!("{}: {} {}", trouble.title, trouble.text, trouble.remedy)
-}
-
-fn cannot_write(file: &Path, error: &std::io::Error) -> String {
-    format!("cannot write {}: {error}", file.display())
 }

@@ -13,7 +13,7 @@ mod head;
 mod keys;
 mod measure;
 mod menu;
-mod paint;
+pub(crate) mod paint;
 mod pointing;
 mod previews;
 mod scene;

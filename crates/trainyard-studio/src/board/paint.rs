@@ -12,7 +12,7 @@ use crate::theme::{Pattern, Theme, size};
 const PITCH: f32 = 5.0;
 
 /// Fills a rectangle with a pattern.
-pub(super) fn pattern(painter: &Painter, rect: Rect, pattern: Pattern, colour: Color32) {
+pub(crate) fn pattern(painter: &Painter, rect: Rect, pattern: Pattern, colour: Color32) {
     let clip = rect.intersect(painter.clip_rect());
     if !clip.is_positive() {
         return;
@@ -62,7 +62,7 @@ fn steps(from: f32, to: f32) -> impl Iterator<Item = f32> {
 }
 
 /// One line of text, elided where it is wider than there is room. Returns what it takes.
-pub(super) fn text(
+pub(crate) fn text(
     painter: &Painter,
     at: (Pos2, Align2),
     words: &str,
@@ -79,7 +79,7 @@ pub(super) fn text(
 }
 
 /// Six dots: this can be dragged.
-pub(super) fn grip(painter: &Painter, centre: Pos2, colour: Color32) {
+pub(crate) fn grip(painter: &Painter, centre: Pos2, colour: Color32) {
     for x in [-2.0, 2.0] {
         for y in [-4.0, 0.0, 4.0] {
             painter.circle_filled(centre + vec2(x, y), 1.1, colour);
@@ -88,7 +88,7 @@ pub(super) fn grip(painter: &Painter, centre: Pos2, colour: Color32) {
 }
 
 /// A switch that is on or off. Its name is for those who do not see it.
-pub(super) fn switch(ui: &mut Ui, on: bool, name: &str) -> Response {
+pub(crate) fn switch(ui: &mut Ui, on: bool, name: &str) -> Response {
     let (rect, response) = ui.allocate_exact_size(vec2(26.0, 15.0), Sense::click());
     response.widget_info(|| WidgetInfo::selected(Role::Switch, ui.is_enabled(), on, name));
     let theme = Theme::of(ui.ctx());
@@ -107,6 +107,6 @@ pub(super) fn switch(ui: &mut Ui, on: bool, name: &str) -> Response {
 
 /// Text of the small size.
 #[must_use]
-pub(super) fn small(colour: Color32) -> (f32, Color32) {
+pub(crate) fn small(colour: Color32) -> (f32, Color32) {
     (size::SMALL, colour)
 }

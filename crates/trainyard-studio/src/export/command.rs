@@ -30,6 +30,8 @@ pub struct Training<'a> {
     pub run_file: &'a Path,
     /// The plan; `None` to let the program plan.
     pub plan: Option<&'a Path>,
+    /// Changes to the run file, as `--set` takes them.
+    pub sets: &'a [String],
 }
 
 /// The command, ready to be pasted: `trainyard train RUN.toml --plan PLAN.json`.
@@ -46,6 +48,10 @@ pub fn command_line(shell: Shell, training: Training<'_>) -> String {
     if let Some(plan) = training.plan {
         line.push_str(" --plan ");
         line.push_str(&quote(&no_option(plan)));
+    }
+    for set in training.sets {
+        line.push_str(" --set ");
+        line.push_str(&quote(Path::new(set)));
     }
     line
 }
@@ -110,6 +116,7 @@ mod tests {
             program: Path::new(program),
             run_file: Path::new(run_file),
             plan: plan.map(Path::new),
+            sets: &[],
         };
         command_line(shell, training)
     }
@@ -149,7 +156,7 @@ mod tests {
         for name in odd {
             let path = Path::new(OsStr::from_bytes(name));
             let training =
-                Training { program: Path::new("printf"), run_file: path, plan: Some(path) };
+                Training { program: Path::new("printf"), run_file: path, plan: Some(path), sets: &[] };
             // `printf train …` would take it as a format, so a function stands in for the program.
             let script = format!(
                 "p() {{ for w in \"$@\"; do printf '%s\\0' \"$w\"; done; }}\n{}",

@@ -1,63 +1,37 @@
-//! What is asked before the window closes.
+//! What is asked before the window closes over edits that no file has.
 
 use eframe::egui::Context;
 
 use super::modal::modal;
 use crate::theme::size;
 
-/// What would be lost or left behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pending {
-    /// Edits that no file has.
-    pub(crate) unsaved: bool,
-    /// A training that was started here and runs.
-    pub(crate) running: bool,
-}
-
 /// What is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// The window stays.
     Stay,
-    /// It closes; a training runs on.
+    /// It closes, and the edits are lost.
     Close,
-    /// The training is stopped, then the window closes.
-    StopAndClose,
     /// The plan is saved first.
     Save,
 }
 
 /// Asks; `None` while there is no answer.
-pub(crate) fn show(context: &Context, pending: Pending) -> Option<Answer> {
+pub(crate) fn show(context: &Context) -> Option<Answer> {
     let mut answer = None;
-    let closed = modal(context, "Close the studio?", 460.0, |ui| {
-        if pending.running {
-            ui.label(
-                "A training that was started here still runs. It can run on without the window; \
-                 open its run directory later to watch it again. Stopping it saves a checkpoint \
-                 first.",
-            );
-        }
-        if pending.unsaved {
-            ui.label("The plan has edits that are in no file.");
-        }
+    let closed = modal(context, "Save the plan?", 420.0, |ui| {
+        ui.label("The plan has edits that are in no file. Without saving they are lost.");
         ui.add_space(size::MARGIN);
-        ui.horizontal_wrapped(|ui| {
-            let mut choice = |text: &str, this: Answer| {
+        ui.horizontal(|ui| {
+            for (text, means) in [
+                ("Save plan", Answer::Save),
+                ("Close without saving", Answer::Close),
+                ("Cancel", Answer::Stay),
+            ] {
                 if ui.button(text).clicked() {
-                    answer = Some(this);
+                    answer = Some(means);
                 }
-            };
-            if pending.unsaved {
-                choice("Save the plan…", Answer::Save);
             }
-            if pending.running {
-                choice("Stop it and close", Answer::StopAndClose);
-                choice("Leave it running", Answer::Close);
-            } else {
-                choice("Close without saving", Answer::Close);
-            }
-            choice("Stay", Answer::Stay);
         });
     });
     answer.or(closed.then_some(Answer::Stay))
