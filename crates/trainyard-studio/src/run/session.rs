@@ -448,8 +448,8 @@ impl Session {
             (Exit::Code(130), _) => told(Phase::Stopped, self.stopped_words()),
             (exit, state) => {
                 let asked = self.child.as_ref().is_some_and(Child::asked_to_stop);
-                let said = match (state, end.last_lines.last()) {
-                    (Some(State::Failed), _) if !self.state.message().is_empty() => {
+                let said = match state {
+                    Some(State::Failed) if self.is_of_child() => {
                         format!("{exit}: {}", self.state.message())
                     }
                     _ if asked && matches!(exit, Exit::Signal(_)) => {
@@ -465,6 +465,12 @@ impl Session {
                 Status { phase: Phase::Failed, words, last_lines: end.last_lines.clone() }
             }
         }
+    }
+
+    /// Whether the newest part of the journal is the child's: one that fails early writes none.
+    fn is_of_child(&self) -> bool {
+        let started = self.state.header().map_or(0, |header| header.started_unix_ms);
+        self.child.as_ref().is_some_and(|child| started >= child.started_unix_ms())
     }
 
     fn finished_words(&self) -> String {
