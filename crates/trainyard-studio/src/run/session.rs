@@ -363,8 +363,7 @@ impl Session {
     }
 
     /// What a person should know besides the status: lines that could not be read, a journal that
-    /// was read again, settings that could not be, a loss that is no number, steps whose events
-    /// are no longer kept.
+    /// was read again, settings that could not be, a loss that is no number.
     #[must_use]
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks: Vec<String> = Vec::new();
