@@ -18,7 +18,7 @@ pub struct Point {
     count: u32,
 }
 
-/// Values by step. Once there are too many for [`MOST_POINTS`], neighbours become one point, which
+/// Values by step. Once there are too many for `MOST_POINTS`, neighbours become one point, which
 /// remembers their mean, lowest and highest value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
