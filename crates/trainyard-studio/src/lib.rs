@@ -12,6 +12,7 @@
 mod app;
 pub mod desk;
 pub mod export;
+pub mod run;
 pub mod theme;
 mod window;
 
