@@ -107,11 +107,6 @@ impl Studio {
         };
     }
 
-    /// Takes the times of the run's own profile.json… until the planner's crate can calibrate.
-    fn calibrate(&mut self, _context: &Context) {
-        self.said = "Calibrating is not there yet".to_owned();
-    }
-
     fn auto_plan(&mut self, context: &Context) {
         self.kept.layout.reveal(Panel::Plans);
         self.kept.first_steps.planned = true;

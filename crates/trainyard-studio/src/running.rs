@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use eframe::egui::Context;
+use trainyard_plan::calibrate::calibrate;
 
 use crate::app::{Dialog, Studio};
+use crate::command::Command;
 use crate::export::write_atomic;
 use crate::open::{PLAN, PROFILE, RUN_FILE};
 use crate::opening::wake;
@@ -13,6 +15,9 @@ use crate::perform::home;
 use crate::run::{self, Program, Session, Task, TaskEnd};
 use crate::run_file;
 use crate::shell::trouble::Trouble;
+
+/// So many steps are enough to calibrate with.
+const CALIBRATED_STEPS: usize = 50;
 
 /// A program that answers a question, and what the answer is for.
 pub(crate) struct Tasked {
@@ -224,6 +229,28 @@ impl Studio {
         };
         let resumed = Session::resume(&program, &directory, Vec::new(), wake(context));
         self.take_session(resumed);
+    }
+
+    /// Takes the times that the run really had as the profile, and plans again.
+    pub(crate) fn calibrate(&mut self, context: &Context) {
+        let Some(session) = &self.session else { return };
+        let (profile, plan) = match (&session.files().profile, &session.files().plan) {
+            (Some(profile), Some(plan)) => (profile, plan),
+            _ => (self.desk.profile().as_ref(), &self.desk.present().plan),
+        };
+        let measured = session.state().measured(CALIBRATED_STEPS);
+        let calibrated = calibrate(profile, plan, &measured);
+        match calibrated.and_then(|profile| self.desk.set_profile(profile)) {
+            Ok(()) => {
+                self.perform(context, Command::AutoPlan);
+                self.said = "The times of the run are the profile now; planning again".to_owned();
+            }
+            Err(error) => self.troubles.push_back(Trouble::new(
+                "Cannot calibrate",
+                error.to_string(),
+                "Open the run's own directory, so that its plan is on the desk, and try again.",
+            )),
+        }
     }
 
     /// The small training on the CPU, for those who have no run file.

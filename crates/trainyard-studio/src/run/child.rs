@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, bounded};
 use thiserror::Error;
@@ -55,6 +56,7 @@ pub enum Job {
 pub struct Child {
     process: Arc<Mutex<std::process::Child>>,
     id: u32,
+    started_unix_ms: u64,
     output: PathBuf,
     /// Where in the output this child begins, bytes.
     output_start: u64,
@@ -130,6 +132,7 @@ impl Child {
         // A Ctrl-C in the studio's terminal is not meant for the training.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let process = command.spawn().map_err(ChildError::of("start", program.path()))?;
         let id = process.id();
         let process = Arc::new(Mutex::new(process));
@@ -146,14 +149,28 @@ impl Child {
             .name("trainyard child".to_owned())
             .spawn(watch)
             .map_err(ChildError::of("watch", program.path()))?;
-        let asked_to_stop = false;
-        Ok(Self { process, id, output, output_start, ended, end: None, asked_to_stop })
+        Ok(Self {
+            process,
+            id,
+            started_unix_ms: u64::try_from(started.as_millis()).unwrap_or(0),
+            output,
+            output_start,
+            ended,
+            end: None,
+            asked_to_stop: false,
+        })
     }
 
     /// The number of its process.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.id
+    }
+
+    /// When it was started, ms since 1970. A header of the journal that is older is not its own.
+    #[must_use]
+    pub fn started_unix_ms(&self) -> u64 {
+        self.started_unix_ms
     }
 
     /// How it ended; `None` while it runs.

@@ -204,7 +204,6 @@ impl Reader {
             None if self.read_bytes > 0 => {
                 Some("the journal could not be read for a while; it is read again".to_owned())
             }
-            None => None,
             Some(opened) if !is_same(opened, about) => {
                 Some("the journal was replaced by another; it is read from its start".to_owned())
             }
@@ -213,7 +212,7 @@ impl Reader {
                 self.read_bytes,
                 about.len()
             )),
-            Some(_) => None,
+            None | Some(_) => None,
         };
         if opened.is_some() && self.restart.is_none() {
             return Ok(());

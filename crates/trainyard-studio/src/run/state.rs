@@ -44,7 +44,7 @@ pub struct RunState {
     /// Steps whose events were forgotten.
     forgotten_steps: u64,
     /// Of the newest steps of this part of the journal.
-    steps: VecDeque<Step>,
+    steps: VecDeque<Pace>,
     parts: u64,
     revision: u64,
 }
@@ -84,11 +84,12 @@ pub struct Checkpoint {
     pub path: String,
 }
 
+/// When a step ended and how long it took.
 #[derive(Clone, Copy, Debug)]
-struct Step {
-    step: u64,
+struct Pace {
+    number: u64,
     at_ns: u64,
-    step_ns: u64,
+    took_ns: u64,
 }
 
 impl RunState {
@@ -250,7 +251,7 @@ impl RunState {
         let left = self.steps().checked_sub(self.step).filter(|&left| left > 0)?;
         let newest = self.steps.back()?;
         let first = self.steps.get(self.steps.len().saturating_sub(PACE_STEPS + 1))?;
-        let steps = newest.step.checked_sub(first.step).filter(|&steps| steps > 0)?;
+        let steps = newest.number.checked_sub(first.number).filter(|&steps| steps > 0)?;
         let ns = newest.at_ns.saturating_sub(first.at_ns) as f64;
         Some(left as f64 * ns / steps as f64 / 1e9)
     }
@@ -264,9 +265,9 @@ impl RunState {
         let done = self.step.saturating_sub(first);
         let warm = first + (WARM_UP_STEPS as u64).min(done / 2);
         let from = warm.max(self.traced_from.map_or(u64::MAX, |step| step.saturating_sub(1)));
-        let steps = self.steps.iter().rev().filter(|step| step.step > from).take(most);
+        let steps = self.steps.iter().rev().filter(|step| step.number > from).take(most);
         let mut steps: Vec<(u64, f64)> =
-            steps.map(|step| (step.step, step.step_ns as f64 / 1e3)).collect();
+            steps.map(|step| (step.number, step.took_ns as f64 / 1e3)).collect();
         steps.reverse();
         let oldest = steps.first().map_or(u64::MAX, |(step, _)| *step);
         let trace = self.trace.trace();
@@ -333,7 +334,7 @@ impl RunState {
         self.grad_norm.push(step, grad_norm);
         self.tokens_per_s.push(step, tokens_per_s);
         self.step_ms.push(step, step_ns as f64 / 1e6);
-        self.steps.push_back(Step { step, at_ns, step_ns });
+        self.steps.push_back(Pace { number: step, at_ns, took_ns: step_ns });
         if self.steps.len() > (TRACED_STEPS + TRACED_MORE) as usize {
             self.steps.pop_front();
         }

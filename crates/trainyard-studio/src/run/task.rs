@@ -61,7 +61,9 @@ impl Task {
         let child = Arc::new(Mutex::new(child));
         let (send, answer) = bounded(1);
         let waited_for = Arc::clone(&child);
-        let lines = thread::spawn(move || errors.map(last_lines_of).unwrap_or_default());
+        let lines = thread::Builder::new()
+            .name("trainyard errors".to_owned())
+            .spawn(move || errors.map(last_lines_of).unwrap_or_default())?;
         thread::Builder::new().name("trainyard task".to_owned()).spawn(move || {
             let mut bytes = Vec::new();
             let read = output.map(|pipe| pipe.take(LARGEST_ANSWER).read_to_end(&mut bytes));

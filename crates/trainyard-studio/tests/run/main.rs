@@ -1,4 +1,5 @@
 //! The run: a real training as a child, journals of all sorts, and what the panel says of them.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod journals;
 mod panel;

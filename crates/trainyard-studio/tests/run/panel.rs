@@ -84,7 +84,7 @@ fn a_running_one_shows_its_figures_and_can_be_stopped() {
     let mut harness = show(Some(read(run.path())), Ok(()));
     harness.get_by_label("Running");
     harness.get_by_label("step 320 of 500");
-    harness.get_by_label("gpt, 1.23 M weights");
+    harness.get_by_label_contains("gpt, 1.23 M weights, in ");
     harness.get_by_label_contains("Loss chart, now");
     harness.get_by_label_contains("Memory of dgpu: 1.37 GiB of 4.00 GiB");
     harness.get_by_label("After step 300, 250, 200, 150, 100, the newest first.");
@@ -181,6 +181,27 @@ fn prediction_stands_beside_measurement_and_asks_to_calibrate() {
     harness.get_by_label("Calibrate").click();
     harness.run();
     assert_eq!(harness.state().wish, Some(RunWish::Calibrate));
+}
+
+#[test]
+fn long_names_leave_room_for_the_figures() {
+    let run = tempfile::tempdir().unwrap();
+    write_run(run.path(), 30, "");
+    let journal = run.path().join("journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let long = |name: &str| format!("\"{}\"", format!("{name} ünïcode ").repeat(14));
+    let text = text.replace("\"dgpu\"", &long("dgpu")).replace("\"gpt\"", &long("gpt"));
+    std::fs::write(&journal, text).unwrap();
+    let mut harness = show(Some(read(run.path())), Ok(()));
+    for width in [1024.0, 480.0] {
+        harness.set_size([width, 640.0].into());
+        harness.run();
+        picture(&mut harness, &format!("long-{width}"));
+        for label in ["1.07 GiB of 4.00 GiB", "Resume"] {
+            let place = harness.get_by_label(label).rect();
+            assert!(place.left() >= 0.0 && place.right() <= width, "{label} is at {place}");
+        }
+    }
 }
 
 #[test]

@@ -63,12 +63,26 @@ fn yard() -> (tempfile::TempDir, PathBuf, PathBuf) {
     (directory, file, run)
 }
 
+/// Ends what a test that fails would leave running.
+struct Ended<'a>(&'a Path);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        if let Writer::Running(Some(id)) = Writer::of(self.0) {
+            let id = id.to_string();
+            let _ended =
+                std::process::Command::new("/bin/sh").args(["-c", "kill -9 $0", &id]).status();
+        }
+    }
+}
+
 /// A training that would go on for a very long time.
-fn endless(program: &Program, file: &Path, run: &Path, bell: &Bell) -> Session {
+fn endless<'a>(program: &Program, file: &Path, run: &'a Path, bell: &Bell) -> (Session, Ended<'a>) {
     let sets = vec!["train.steps=10000000".to_owned(), "train.checkpoint_every=50".to_owned()];
     let mut session = Session::start(program, file, None, run, sets, bell.wake.clone()).unwrap();
+    let ended = Ended(run);
     bell.until(&mut session, "a checkpoint", |s| s.state().checkpoints().next().is_some());
-    session
+    (session, ended)
 }
 
 #[test]
@@ -105,7 +119,7 @@ fn stopped_it_saves_and_can_be_resumed() {
     let Some(program) = program() else { return };
     let (_kept, file, run) = yard();
     let bell = Bell::new();
-    let mut session = endless(&program, &file, &run, &bell);
+    let (mut session, _ended) = endless(&program, &file, &run, &bell);
     session.stop().unwrap();
     assert_eq!(session.status().phase, Phase::Stopping);
     bell.until(&mut session, "its end", |session| !session.is_running());
@@ -129,7 +143,7 @@ fn a_killed_child_is_told_in_words_and_the_run_can_be_looked_at() {
     let Some(program) = program() else { return };
     let (_kept, file, run) = yard();
     let bell = Bell::new();
-    let mut session = endless(&program, &file, &run, &bell);
+    let (mut session, _ended) = endless(&program, &file, &run, &bell);
     // As another program would: the session does not know that somebody asked.
     let id = session.process().unwrap().to_string();
     let killed = std::process::Command::new("/bin/sh").args(["-c", "kill -9 $0", &id]).status();
@@ -147,7 +161,7 @@ fn it_outlives_the_session_and_is_watched_and_stopped_by_another() {
     let Some(program) = program() else { return };
     let (_kept, file, run) = yard();
     let bell = Bell::new();
-    let session = endless(&program, &file, &run, &bell);
+    let (session, _ended) = endless(&program, &file, &run, &bell);
     let id = session.process().unwrap();
     drop(session);
     assert_eq!(Writer::of(&run), Writer::Running(Some(id)));

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, bounded};
 use trainyard_studio::run::{Session, Wake};
 
 /// Nothing takes as long; a test that waits for something that never comes ends by this.
-const TOO_LONG: Duration = Duration::from_secs(60);
+const TOO_LONG: Duration = Duration::from_mins(1);
 
 /// Waits for what other threads have to say.
 pub(crate) struct Bell {

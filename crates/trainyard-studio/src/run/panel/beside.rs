@@ -1,8 +1,9 @@
 //! What was predicted beside what is measured.
 
 use eframe::egui::{Align, Color32, Label, Layout, RichText, TextStyle, Ui, Vec2, vec2};
-use trainyard_plan::compare::{Comparison, Pair};
+use trainyard_plan::compare::Pair;
 
+use super::super::session::Session;
 use super::{title, words};
 use crate::theme::{Theme, size};
 
@@ -14,10 +15,14 @@ const FAR_PERCENT: f64 = 25.0;
 const NAME_WIDTH: f32 = 100.0;
 
 /// Draws the table. Whether the person wants to calibrate.
-pub(super) fn show(ui: &mut Ui, theme: &Theme, comparison: Option<&Comparison>) -> bool {
+pub(super) fn show(ui: &mut Ui, theme: &Theme, session: &Session) -> bool {
     title(ui, "Predicted beside measured");
-    let Some(comparison) = comparison else {
-        ui.weak("After the first steps, what was predicted stands here beside what is measured.");
+    let Some(comparison) = session.comparison() else {
+        ui.weak(if session.is_running() {
+            "After the first steps, what was predicted stands here beside what is measured."
+        } else {
+            "The run has no plan and profile to predict from, or made no step to compare with."
+        });
         return false;
     };
     let source = if comparison.estimated { " The prediction is from estimated times." } else { "" };

@@ -1,6 +1,6 @@
 //! The head of the panel: how the run stands, how far it is, and what can be done with it.
 
-use eframe::egui::{Align, Color32, Layout, ProgressBar, RichText, Ui};
+use eframe::egui::{Align, Color32, Label, Layout, ProgressBar, RichText, Ui};
 
 use super::super::session::{Phase, Session, Status};
 use super::super::state::RunState;
@@ -56,17 +56,16 @@ pub(super) fn show(
 
 /// What is trained, and where it is kept.
 fn subject(ui: &mut Ui, session: &Session) {
-    if let Some(header) = session.state().header() {
-        let weights = words::count(header.parameters as f64);
-        ui.label(format!("{}, {weights} weights", header.model));
-    }
     let path = session.directory().display().to_string();
-    let name = session
-        .directory()
-        .file_name()
-        .map_or_else(|| path.clone(), |name| name.to_string_lossy().into_owned());
-    let name = eframe::egui::Label::new(RichText::new(name).weak()).truncate();
-    ui.add(name).on_hover_text(path);
+    let directory = session.directory().file_name().unwrap_or_default().to_string_lossy();
+    let text = match session.state().header() {
+        Some(header) => {
+            let weights = words::count(header.parameters as f64);
+            format!("{}, {weights} weights, in {directory}", header.model)
+        }
+        None => path.clone(),
+    };
+    ui.add(Label::new(text).truncate()).on_hover_text(path);
 }
 
 /// From the right: what a person most likely wants comes first.

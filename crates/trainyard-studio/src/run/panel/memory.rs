@@ -1,6 +1,8 @@
 //! Memory of every device against its budget, live, and the checkpoints on disk.
 
-use eframe::egui::{Pos2, Rect, RichText, Role, Sense, Ui, WidgetInfo, vec2};
+use eframe::egui::{
+    Align, Label, Layout, Pos2, Rect, RichText, Role, Sense, TextStyle, Ui, WidgetInfo, vec2,
+};
 
 use super::super::session::Session;
 use super::super::state::{DeviceMemory, MeasuredMemory};
@@ -42,10 +44,15 @@ fn show_device(ui: &mut Ui, theme: &Theme, device: &DeviceMemory) {
         Some(measured) => format!("{} of {budget}", words::bytes(measured.in_use_bytes as f64)),
         None => format!("budget {budget}; nobody counts what is in use"),
     };
-    ui.horizontal(|ui| {
-        let name = eframe::egui::Label::new(RichText::new(&device.id).strong());
-        ui.add(name.truncate()).on_hover_text(&device.name);
+    // The figures have their room first: a name may be of any length.
+    let height = ui.text_style_height(&TextStyle::Body);
+    let row = vec2(ui.available_width(), height);
+    ui.allocate_ui_with_layout(row, Layout::right_to_left(Align::Center), |ui| {
         ui.label(&text);
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            let name = Label::new(RichText::new(&device.id).strong()).truncate();
+            ui.add(name).on_hover_text(&device.name);
+        });
     });
     let size = vec2(ui.available_width(), size::BAR);
     let (response, painter) = ui.allocate_painter(size, Sense::hover());

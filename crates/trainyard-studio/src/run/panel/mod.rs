@@ -65,9 +65,8 @@ impl RunPanel {
                 return;
             }
             card(ui, theme, |ui| self.charts.show(ui, theme, session.state()));
-            let comparison = session.comparison().map(AsRef::as_ref);
             let mut compared = |ui: &mut Ui| {
-                if card(ui, theme, |ui| beside::show(ui, theme, comparison)) {
+                if card(ui, theme, |ui| beside::show(ui, theme, session)) {
                     wish = Some(RunWish::Calibrate);
                 }
             };
