@@ -157,6 +157,7 @@ impl Studio {
             has_program: self.program.is_ok(),
             running,
             resumable: !running && phase.is_some_and(|phase| phase.can_resume()),
+            stepped: self.session.as_ref().is_some_and(|session| session.state().step() > 0),
             measured: self.panels.has_measured(),
             busy: self.task.is_some(),
             follows: self.panels.timeline.follows(),

@@ -144,6 +144,8 @@ pub struct Facts {
     pub resumable: bool,
     /// Whether a measured timeline is shown.
     pub measured: bool,
+    /// Whether a run is watched that has made steps.
+    pub stepped: bool,
     /// Whether another program works for the studio just now: it measures, say.
     pub busy: bool,
     /// Whether the newest step is kept in view.
@@ -352,7 +354,7 @@ impl Command {
             Self::Measure => unless(facts.has_program, NO_PROGRAM)
                 .or_else(|| unless(facts.has_run_file, "open a run file first"))
                 .or_else(|| unless(!facts.busy && !facts.running, "the devices are in use")),
-            Self::Calibrate => unless(facts.measured, "nothing is measured yet; run the plan first"),
+            Self::Calibrate => unless(facts.stepped, "no run has made a step yet; run the plan first"),
             Self::Run => unless(facts.has_program, NO_PROGRAM)
                 .or_else(|| unless(!facts.running, "a training goes on already"))
                 .or_else(|| unless(!facts.busy, "the devices are in use")),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use eframe::egui::Context;
-use trainyard_plan::calibrate::calibrate;
+use trainyard_plan::calibrate;
 
 use crate::app::{Dialog, Studio};
 use crate::command::Command;
@@ -235,7 +235,7 @@ impl Studio {
     pub(crate) fn calibrate(&mut self, context: &Context) {
         let Some(session) = &self.session else { return };
         let (profile, plan) = match (&session.files().profile, &session.files().plan) {
-            (Some(profile), Some(plan)) => (profile, plan),
+            (Some(profile), Some(plan)) => (profile.as_ref(), plan.as_ref()),
             _ => (self.desk.profile().as_ref(), &self.desk.present().plan),
         };
         let measured = session.state().measured(CALIBRATED_STEPS);
