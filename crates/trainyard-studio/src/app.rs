@@ -232,7 +232,8 @@ impl Studio {
                 session.comparison().map(|comparison| comparison.step_us.measured)
             });
             let would_be = self.panels.would_be.as_deref();
-            Header { desk: &self.desk, would_be, measured_us, facts }.show(ui)
+            let is_example = self.is_example;
+            Header { desk: &self.desk, is_example, would_be, measured_us, facts }.show(ui)
         });
         if let Some(command) = chosen.inner {
             self.perform(&context, command);
@@ -417,7 +418,8 @@ impl Studio {
     }
 
     /// Whether something is under way that will change what is drawn.
-    pub(crate) fn is_busy(&self) -> bool {
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
         self.opening.is_some() || self.task.is_some() || self.panels.is_busy()
     }
 

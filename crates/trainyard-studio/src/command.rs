@@ -394,7 +394,12 @@ impl Command {
     /// Its keys, as this system writes them.
     #[must_use]
     pub fn keys(self, context: &Context) -> Option<String> {
-        self.spec().shortcut.map(|shortcut| context.format_shortcut(&shortcut))
+        let shortcut = self.spec().shortcut?;
+        // Its long name would be read as several keys.
+        if shortcut == KeyboardShortcut::new(NONE, Key::Questionmark) {
+            return Some("?".to_owned());
+        }
+        Some(context.format_shortcut(&shortcut))
     }
 
     /// Whether its keys mean something else in a text field.

@@ -11,6 +11,8 @@ use crate::theme::{Theme, size};
 /// What the strip shows.
 pub(crate) struct Header<'a> {
     pub(crate) desk: &'a Desk,
+    /// Whether it is the built-in example.
+    pub(crate) is_example: bool,
     /// What an edit that is under way would lead to.
     pub(crate) would_be: Option<&'a Assessment>,
     /// What a measured step takes, µs.
@@ -26,7 +28,7 @@ impl Header<'_> {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let last = if self.facts.running { Command::Stop } else { Command::Run };
                 for command in [last, Command::AutoPlan] {
-                    if menu::button(ui, command, self.facts) {
+                    if menu::button(ui, command, self.facts, command == Command::Run) {
                         chosen = Some(command);
                     }
                 }
@@ -46,7 +48,11 @@ impl Header<'_> {
         let theme = Theme::of(ui.ctx());
         let profile = self.desk.profile();
         ui.label(RichText::new(shortened(&profile.model.name, 40)).strong());
-        let file = self.desk.file.as_deref().map_or("not saved yet".into(), crate::app::short_name);
+        let file = match &self.desk.file {
+            Some(file) => crate::app::short_name(file),
+            None if self.is_example => "example".to_owned(),
+            None => "not saved yet".to_owned(),
+        };
         ui.label(RichText::new(shortened(&file, 40)).color(theme.weak));
         if self.desk.is_changed() {
             ui.label(RichText::new("●").color(theme.warn)).on_hover_text("There are edits that the file does not have");

@@ -47,20 +47,19 @@ impl Panel {
 pub struct Layout(Tree<Panel>);
 
 impl Default for Layout {
-    /// The board with the plans at its right, below them the timeline with the run beside it.
+    /// The board, below it the timeline; at their right plans and run, one in front of the other.
     fn default() -> Self {
         let mut tiles = Tiles::default();
-        let [board, plans, timeline, run] = Panel::ALL.map(|panel| {
-            let pane = tiles.insert_pane(panel);
-            tiles.insert_tab_tile(vec![pane])
-        });
+        let [board, plans, timeline, run] = Panel::ALL.map(|panel| tiles.insert_pane(panel));
+        let board = tiles.insert_tab_tile(vec![board]);
+        let timeline = tiles.insert_tab_tile(vec![timeline]);
+        let right = tiles.insert_tab_tile(vec![plans, run]);
         let mut split = |dir, children, share| {
             let split = Linear::new_binary(dir, children, share);
             tiles.insert_container(Container::Linear(split))
         };
-        let above = split(LinearDir::Horizontal, [board, plans], 0.74);
-        let below = split(LinearDir::Horizontal, [timeline, run], 0.7);
-        let root = split(LinearDir::Vertical, [above, below], 0.52);
+        let left = split(LinearDir::Vertical, [board, timeline], 0.5);
+        let root = split(LinearDir::Horizontal, [left, right], 0.74);
         Self(Tree::new(Id::unique("panels"), root, tiles))
     }
 }
@@ -87,17 +86,18 @@ impl Layout {
         (panels == Panel::ALL).then_some(self)
     }
 
-    /// The panels that are not hidden.
+    /// The panels that are seen: neither hidden nor behind another tab.
     #[must_use]
     pub fn shown(&self) -> Vec<Panel> {
+        let seen = self.0.active_tiles();
         let shown = |panel: &Panel| {
             let tile = self.0.tiles.find_pane(panel);
-            tile.is_some_and(|tile| self.0.is_visible_in_layout(tile))
+            tile.is_some_and(|tile| self.0.tiles.is_visible(tile) && seen.contains(&tile))
         };
         Panel::ALL.into_iter().filter(shown).collect()
     }
 
-    /// Shows a panel that is hidden, hides one that is not.
+    /// Shows a panel that is hidden or behind another, hides one that is seen.
     pub fn toggle(&mut self, panel: Panel) {
         if self.shown().contains(&panel) {
             if let Some(tile) = self.0.tiles.find_pane(&panel) {
@@ -203,11 +203,13 @@ mod tests {
     #[test]
     fn a_layout_is_kept_as_text_and_comes_back() {
         let mut layout = Layout::default();
-        layout.toggle(Panel::Plans);
+        assert_eq!(layout.shown(), [Panel::Board, Panel::Plans, Panel::Timeline]);
+        layout.toggle(Panel::Run);
+        layout.toggle(Panel::Timeline);
         let text = serde_json::to_string(&layout).unwrap();
         let back: Layout = serde_json::from_str(&text).unwrap();
         let back = back.checked().unwrap();
-        assert_eq!(back.shown(), [Panel::Board, Panel::Timeline, Panel::Run]);
+        assert_eq!(back.shown(), [Panel::Board, Panel::Run]);
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, Button, Ui};
+use eframe::egui::{self, Button, RichText, Ui};
 
 use crate::command::{Command, Facts, Menu};
+use crate::theme::Theme;
 
 /// What was chosen.
 pub(crate) enum Chosen {
@@ -81,11 +82,18 @@ fn entry(ui: &mut Ui, command: Command, facts: &Facts) -> bool {
     response.clicked()
 }
 
-/// Draws a command as a button of the header; whether it was chosen.
-pub(crate) fn button(ui: &mut Ui, command: Command, facts: &Facts) -> bool {
+/// Draws a command as a button of the header; whether it was chosen. The `primary` one is what a
+/// person most likely wants.
+pub(crate) fn button(ui: &mut Ui, command: Command, facts: &Facts, primary: bool) -> bool {
     let why_not = command.unavailable(facts);
     let spec = command.spec();
-    let response = ui.add_enabled(why_not.is_none(), Button::new(spec.name));
+    let theme = Theme::of(ui.ctx());
+    let button = if primary {
+        Button::new(RichText::new(spec.name).color(theme.raised).strong()).fill(theme.accent)
+    } else {
+        Button::new(spec.name)
+    };
+    let response = ui.add_enabled(why_not.is_none(), button.min_size([64.0, 26.0].into()));
     let keys = command.keys(ui.ctx()).map_or(String::new(), |keys| format!(" ({keys})"));
     let response = response.on_hover_text(format!("{}{keys}", spec.tip));
     let response = match why_not {

@@ -38,6 +38,9 @@ pub struct PlanCommand {
     /// Where to write the plan; plan.json beside the run file unless told otherwise
     #[arg(short, long, value_name = "PLAN.json")]
     output: Option<PathBuf>,
+    /// Also write what it was planned with: the costs of every layer, as measured or estimated
+    #[arg(long, value_name = "PROFILE.json")]
+    save_profile: Option<PathBuf>,
 }
 
 /// What a plan shall be like.
@@ -122,6 +125,9 @@ pub fn run(command: &PlanCommand) -> Result<(), RunError> {
         }
         (None, None) => return Err(RunError::config("name a run file, or a profile")),
     };
+    if let Some(path) = &command.save_profile {
+        write_atomic(path, json(&planned.profile)?.as_bytes())?;
+    }
     let best = planned.candidates.first();
     let best = best.ok_or_else(|| RunError::config("the planner found no plan"))?;
     let text = json(&best.plan)?;

@@ -115,7 +115,7 @@ fn primary(ui: &mut Ui, text: &str) -> Response {
 fn nothing_runs(ui: &mut Ui, start: &Result<(), String>) -> Option<RunWish> {
     let mut wish = None;
     ui.vertical_centered(|ui| {
-        ui.set_max_width(460.0);
+        ui.set_max_width(ui.available_width().min(460.0));
         ui.add_space((ui.available_height() * 0.3).min(160.0));
         ui.heading("Nothing runs.");
         ui.label(

@@ -1,0 +1,370 @@
+//! The shell as a person uses it: menus, palette, help, dialogs, files, keys.
+
+use std::fs;
+use std::path::Path;
+
+use eframe::egui::{Context, Key, Modifiers, Theme, ThemePreference, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use trainyard_plan::chrome;
+use trainyard_studio::command::{Command, Menu};
+use trainyard_studio::desk::{Desk, Edit};
+use trainyard_studio::run::Program;
+use trainyard_studio::{Kept, Panel, Studio};
+
+type Window<'a> = Harness<'a, Studio>;
+
+/// A window with what was kept, in which no program is found.
+fn window_with<'a>(kept: Kept) -> Window<'a> {
+    let mut studio = Studio::new(kept).unwrap();
+    studio.program = Program::find_in(None, None, None);
+    let mut window = Harness::builder()
+        .with_size(vec2(1360.0, 860.0))
+        .build_ui_state(|ui, studio: &mut Studio| studio.show(ui), studio);
+    window.run_ok();
+    // The first frame looked in the usual places; a test must not depend on what is there.
+    window.state_mut().program = Program::find_in(None, None, None);
+    window.run_ok();
+    window
+}
+
+fn window<'a>() -> Window<'a> {
+    window_with(Kept::default())
+}
+
+fn context(window: &Window) -> Context {
+    window.ctx.clone()
+}
+
+fn perform(window: &mut Window, command: Command) {
+    let context = context(window);
+    window.state_mut().perform(&context, command);
+    window.run_ok();
+}
+
+/// Opens a file and draws until it is there.
+fn open(window: &mut Window, path: &Path) {
+    let context = context(window);
+    window.state_mut().open(&context, path);
+    settle(window);
+}
+
+/// Draws until no other thread has anything to say.
+fn settle(window: &mut Window) {
+    for _ in 0..100_000 {
+        window.step();
+        if !window.state().is_busy() {
+            window.run_ok();
+            return;
+        }
+        std::thread::yield_now();
+    }
+    panic!("it never ends");
+}
+
+fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
+    window.key_press_modifiers(modifiers, key);
+    window.run_ok();
+}
+
+fn trouble(window: &Window) -> String {
+    let trouble = window.state().troubles().next();
+    trouble.map_or_else(String::new, |it| format!("{} / {} / {}", it.title, it.text, it.remedy))
+}
+
+#[test]
+fn it_starts_with_an_example_and_a_welcome() {
+    let window = window();
+    window.get_by_label("Trainyard Studio");
+    window.get_by_label_contains("Step 1, to do");
+    window.get_by_label("✔ fits");
+    assert!(window.state().desk.present().fits());
+    assert_eq!(window.state().desk.profile().devices.len(), 3);
+}
+
+#[test]
+fn every_command_is_in_a_menu_by_its_name() {
+    let mut window = window();
+    for menu in Menu::ALL {
+        window.get_by_role_and_label(eframe::egui::Role::Button, menu.name()).click();
+        window.run_ok();
+        let facts = window.state().facts();
+        for command in menu.commands() {
+            let title = command.title(&facts);
+            assert!(
+                window.query_all_by_label_contains(&title).next().is_some(),
+                "{title} is not in the menu {}",
+                menu.name()
+            );
+        }
+        press(&mut window, Modifiers::NONE, Key::Escape);
+    }
+}
+
+#[test]
+fn every_command_can_be_performed_and_the_window_stays() {
+    for command in Command::all() {
+        let mut window = window();
+        perform(&mut window, command);
+        let again = window.state().facts();
+        assert!(!again.running, "{command:?}");
+        // Whatever came up goes away again.
+        press(&mut window, Modifiers::NONE, Key::Escape);
+        press(&mut window, Modifiers::NONE, Key::Escape);
+    }
+}
+
+#[test]
+fn the_palette_finds_a_command_and_does_it() {
+    let mut window = window();
+    press(&mut window, Modifiers::COMMAND, Key::K);
+    window.get_by_label("Find a command").type_text("light th");
+    window.run_ok();
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert_eq!(window.state().kept.settings.theme, ThemePreference::Light);
+    assert_eq!(window.ctx.theme(), Theme::Light);
+    assert!(window.query_by_label("Find a command").is_none(), "the palette is still there");
+}
+
+#[test]
+fn the_palette_is_walked_by_arrows_and_left_by_escape() {
+    let mut window = window();
+    press(&mut window, Modifiers::COMMAND, Key::K);
+    window.get_by_label("Find a command").type_text("theme");
+    window.run_ok();
+    press(&mut window, Modifiers::NONE, Key::ArrowDown);
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert!(window.query_by_label("Find a command").is_none());
+    assert_eq!(window.state().kept.settings.theme, ThemePreference::System);
+}
+
+#[test]
+fn the_help_sheet_lists_every_command() {
+    let mut window = window();
+    press(&mut window, Modifiers::NONE, Key::F1);
+    for command in Command::all() {
+        let name = command.spec().name;
+        assert!(window.query_all_by_label(name).next().is_some(), "{name} is not on the sheet");
+    }
+}
+
+#[test]
+fn edits_are_undone_and_redone_by_keys() {
+    let mut window = window();
+    let start = window.state().desk.arrangement().clone();
+    let count = start.micro_batches * 2;
+    window.state_mut().desk.edit(&Edit::MicroBatches(count)).unwrap();
+    window.run_ok();
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(*window.state().desk.arrangement(), start);
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    assert_eq!(window.state().desk.arrangement().micro_batches, count);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    press(&mut window, Modifiers::COMMAND, Key::Y);
+    assert_eq!(window.state().desk.arrangement().micro_batches, count);
+}
+
+#[test]
+fn panels_are_toggled_put_back_and_kept() {
+    let mut window = window();
+    press(&mut window, Modifiers::COMMAND, Key::Num3);
+    assert!(!window.state().kept.layout.shown().contains(&Panel::Timeline));
+    let text = window.state().kept.to_text();
+    let mut again = window_with(Kept::from_text(&text));
+    assert!(!again.state().kept.layout.shown().contains(&Panel::Timeline));
+    perform(&mut again, Command::ResetLayout);
+    assert!(again.state().kept.layout.shown().contains(&Panel::Timeline));
+    for _ in 0..2 {
+        for panel in Panel::ALL {
+            if again.state().kept.layout.shown().contains(&panel) {
+                perform(&mut again, Command::Toggle(panel));
+            }
+        }
+    }
+    again.get_by_label_contains("All panels are hidden");
+}
+
+#[test]
+fn zoom_and_theme_are_settings() {
+    let mut window = window();
+    press(&mut window, Modifiers::COMMAND, Key::Plus);
+    assert_eq!(window.state().kept.settings.zoom, 1.1);
+    perform(&mut window, Command::ZoomReset);
+    perform(&mut window, Command::Settings);
+    window.get_by_label("Light").click();
+    window.run_ok();
+    assert_eq!(window.ctx.theme(), Theme::Light);
+    let text = window.state().kept.to_text();
+    assert_eq!(Kept::from_text(&text).settings.theme, ThemePreference::Light);
+}
+
+#[test]
+fn the_welcome_leads_on_and_leaves() {
+    let mut window = window();
+    // There is no program, so devices cannot be looked for; why is said.
+    window.get_by_label_contains("The program trainyard is not beside the studio");
+    window.get_by_label("Say where it is…").click();
+    window.run_ok();
+    window.get_by_label("Settings");
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    window.get_by_label("Close the welcome").click();
+    window.run_ok();
+    assert!(window.query_by_label_contains("Step 1").is_none());
+    perform(&mut window, Command::Welcome);
+    window.get_by_label_contains("Step 1");
+}
+
+#[test]
+fn followed_steps_are_ticked_and_do_not_come_back() {
+    let mut window = window();
+    perform(&mut window, Command::AutoPlan);
+    settle(&mut window);
+    window.get_by_label_contains("Step 2, done");
+    let steps = &mut window.state_mut().kept.first_steps;
+    (steps.moved, steps.ran) = (true, true);
+    window.run_ok();
+    assert!(window.query_by_label_contains("Step 1").is_none());
+    let text = window.state().kept.to_text();
+    assert!(window_with(Kept::from_text(&text)).query_by_label_contains("Step 1").is_none());
+}
+
+#[test]
+fn a_missing_program_is_explained_and_the_rest_works() {
+    let mut window = window();
+    let facts = window.state().facts();
+    for command in [Command::Run, Command::UseMyDevices, Command::Measure] {
+        let why = command.unavailable(&facts).unwrap();
+        assert!(why.contains("trainyard was not found"), "{command:?}: {why}");
+    }
+    for command in [Command::AutoPlan, Command::SavePlan, Command::OpenExample] {
+        assert_eq!(command.unavailable(&facts), None, "{command:?}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let run_file = directory.path().join("run.toml");
+    fs::write(&run_file, "[model]\nkind = \"gpt\"\n").unwrap();
+    open(&mut window, &run_file);
+    let trouble = trouble(&window);
+    assert!(trouble.contains("no profile.json beside it") && trouble.contains("Settings"), "{trouble}");
+}
+
+/// A folder with a profile, a plan of it and a trace.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::example().unwrap();
+    let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+    write("profile.json", serde_json::to_string(desk.profile().as_ref()).unwrap());
+    write("plan.json", serde_json::to_string(&desk.present().plan).unwrap());
+    write("trace.json", chrome::to_string(&desk.present().trace));
+    write("run.toml", "[model]\nkind = \"gpt\"\n".to_owned());
+    folder
+}
+
+#[test]
+fn every_kind_of_file_opens() {
+    let folder = folder();
+    let file = |name: &str| folder.path().join(name);
+    for name in ["profile.json", "plan.json", "run.toml"] {
+        let mut window = window();
+        open(&mut window, &file(name));
+        assert_eq!(trouble(&window), "", "{name}");
+        assert_eq!(window.state().desk.file.as_deref(), Some(file("plan.json").as_path()), "{name}");
+        assert!(window.query_by_label_contains("Step 1").is_none(), "the welcome stays");
+        assert_eq!(window.state().kept.recent.paths().next(), Some(file(name).as_path()));
+    }
+    let mut window = window();
+    open(&mut window, &file("trace.json"));
+    assert_eq!(trouble(&window), "");
+    assert!(window.state().facts().measured);
+    open(&mut window, folder.path());
+    assert_eq!(trouble(&window), "");
+    assert_eq!(window.state().desk.run_file.as_deref(), Some(file("run.toml").as_path()));
+}
+
+#[test]
+fn a_run_directory_opens_and_is_watched() {
+    let folder = folder();
+    let header = r#"{"type":"header","format":"trainyard-journal","version":1,"program":"0.1.0","started_unix_ms":1,"first_step":0,"steps":4,"model":"gpt","parameters":10,"devices":[{"id":"dgpu","name":"it","budget_bytes":1000}]}"#;
+    fs::write(folder.path().join("journal.jsonl"), format!("{header}\n")).unwrap();
+    let mut window = window();
+    open(&mut window, folder.path());
+    assert_eq!(trouble(&window), "");
+    assert!(window.state().session.is_some());
+    assert!(window.state().kept.layout.shown().contains(&Panel::Run));
+}
+
+#[test]
+fn a_plan_without_a_profile_goes_onto_the_open_one() {
+    let folder = folder();
+    fs::remove_file(folder.path().join("profile.json")).unwrap();
+    let mut window = window();
+    open(&mut window, &folder.path().join("plan.json"));
+    assert_eq!(trouble(&window), "");
+    let other = r#"{"format":"trainyard-plan","version":1,"model":"m","stages":[{"device":"x","layers":[0,1]}],"schedule":{"name":"gpipe","ranks":[["0F0","0B0","0OPT"]]},"micro_batches":1}"#;
+    let path = folder.path().join("other.json");
+    fs::write(&path, other).unwrap();
+    open(&mut window, &path);
+    let trouble = trouble(&window);
+    assert!(trouble.contains("other.json"), "{trouble}");
+}
+
+#[test]
+fn what_cannot_be_opened_is_said_in_words_and_the_window_stays() {
+    let folder = folder();
+    let mut window = window();
+    for (name, text, part) in [
+        ("notes.txt", "hello", "is neither a run file"),
+        ("new.json", r#"{"format":"trainyard-profile","version":9}"#, "version 9"),
+    ] {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        open(&mut window, &path);
+        assert!(trouble(&window).contains(part), "{}", trouble(&window));
+        window.get_by_label_contains(part);
+        window.get_by_label("OK").click();
+        window.run_ok();
+        assert_eq!(trouble(&window), "");
+    }
+    open(&mut window, Path::new("/no/such/file.json"));
+    assert!(trouble(&window).contains("/no/such/file.json"));
+    assert!(window.state().desk.present().fits());
+}
+
+#[test]
+fn a_plan_is_saved_by_its_path_and_then_by_the_key() {
+    let folder = folder();
+    let path = folder.path().join("mine.json");
+    let mut window = window();
+    press(&mut window, Modifiers::COMMAND, Key::S);
+    window.get_by_label("Write to this file:");
+    let field = window.get_by_role_and_label(eframe::egui::Role::TextInput, "Write to this file:");
+    field.focus();
+    window.run_ok();
+    press(&mut window, Modifiers::COMMAND, Key::A);
+    let field = window.get_by_role_and_label(eframe::egui::Role::TextInput, "Write to this file:");
+    field.type_text(path.to_str().unwrap());
+    window.run_ok();
+    window.get_by_label("Save").click();
+    window.run_ok();
+    assert_eq!(trouble(&window), "");
+    assert!(!window.state().desk.is_changed());
+    let count = window.state().desk.arrangement().micro_batches * 2;
+    window.state_mut().desk.edit(&Edit::MicroBatches(count)).unwrap();
+    press(&mut window, Modifiers::COMMAND, Key::S);
+    let text = fs::read_to_string(&path).unwrap();
+    let plan = trainyard_plan::Plan::from_json(&text).unwrap();
+    assert_eq!(plan.micro_batches, count);
+}
+
+#[test]
+fn a_small_window_and_a_large_one_have_room() {
+    for (size, scale) in [((1024.0, 640.0), 1.0), ((1920.0, 1080.0), 2.0)] {
+        let studio = Studio::new(Kept::default()).unwrap();
+        let mut window = Harness::builder()
+            .with_size(vec2(size.0, size.1))
+            .with_pixels_per_point(scale)
+            .build_ui_state(|ui, studio: &mut Studio| studio.show(ui), studio);
+        window.run_ok();
+        window.get_by_label("Board");
+        window.get_by_label("Timeline");
+    }
+}
