@@ -14,7 +14,7 @@ pub struct Held {
 }
 
 /// How many samples, or blocks of them, a block of the next level sums up.
-const BLOCK: usize = 32;
+const BLOCK: usize = 8;
 
 /// Samples in order of time. Between two of them the first holds.
 #[derive(Clone, Debug, Default)]

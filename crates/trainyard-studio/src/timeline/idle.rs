@@ -5,7 +5,7 @@
 //! on for the link. (See [`trainyard_plan::simulate`].) A trace does not say when a transfer that a
 //! schedule names was asked for; what counts is when its tensor had been computed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use trainyard_plan::{Action, ActionKind, Lane, TraceEvent};
 
@@ -95,7 +95,7 @@ struct Inputs {
     /// By device, stage, micro-batch and way: the input that came last.
     own: HashMap<(usize, usize, usize, Way), Ready>,
     /// By device: everything that came, in order.
-    any: HashMap<usize, Vec<Ready>>,
+    any: BTreeMap<usize, Vec<Ready>>,
 }
 
 impl Inputs {
@@ -104,7 +104,7 @@ impl Inputs {
         for event in step.events(all).filter(|event| event.lane == Lane::Compute) {
             ends.insert((event.device, event.action), event.end_ns);
         }
-        let mut inputs = Self { own: HashMap::new(), any: HashMap::new() };
+        let mut inputs = Self { own: HashMap::new(), any: BTreeMap::new() };
         for &(send, receive) in pairs {
             let pair = (all.get(send as usize), all.get(receive as usize));
             let (Some(send), Some(receive)) = pair else { continue };

@@ -14,6 +14,9 @@ use super::{Scene, flow};
 const ZOOM: f64 = 0.8;
 const PAN: f64 = 0.12;
 
+/// From one event to another.
+type Walk = fn(&Scene, u32) -> Option<u32>;
+
 /// Does what the pressed keys ask for.
 pub(super) fn apply(timeline: &mut Timeline, ui: &Ui, frame: &Frame, response: &Response) {
     // Esc takes the focus away before anybody sees it.
@@ -50,8 +53,7 @@ pub(super) fn apply(timeline: &mut Timeline, ui: &Ui, frame: &Frame, response: &
     if pressed(Key::Slash) {
         timeline.search.wants_focus = true;
     }
-    type Step = fn(&Scene, u32) -> Option<u32>;
-    let steps: [(Key, Step); 4] = [
+    let steps: [(Key, Walk); 4] = [
         (Key::OpenBracket, flow::previous),
         (Key::CloseBracket, flow::next),
         (Key::Comma, before),
@@ -105,7 +107,7 @@ impl Timeline {
     }
 
     /// From the selected action to another one.
-    pub(super) fn walk(&mut self, frame: &Frame, step: fn(&Scene, u32) -> Option<u32>) {
+    pub(super) fn walk(&mut self, frame: &Frame, step: Walk) {
         let from = self.selected.as_ref().and_then(|selected| selected.event(&frame.scenes));
         let Some((side, index, _)) = from else {
             // With nothing selected, the first there is.
