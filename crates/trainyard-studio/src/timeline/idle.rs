@@ -3,7 +3,8 @@
 //! Before a device's first action of a step it warms up, after its last one it drains. Between two
 //! actions it waits for a neighbour until that has computed what the next action needs, and from then
 //! on for the link. (See [`trainyard_plan::simulate`].) A trace does not say when a transfer that a
-//! schedule names was asked for; what counts is when its tensor had been computed.
+//! schedule names was asked for; what counts is when its tensor had been computed. A measured
+//! optimizer step that no tensor keeps waiting waits for the gradients' norm, thus for its neighbours.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -142,7 +143,8 @@ impl Inputs {
             let last = came.get(until.checked_sub(1)?)?;
             (last.0 > free_ns).then_some(*last)
         };
-        late.or_else(meanwhile).unwrap_or_default()
+        let norm = (action.kind == ActionKind::Optimizer).then_some((start_ns, start_ns));
+        late.or_else(meanwhile).or(norm).unwrap_or_default()
     }
 }
 

@@ -128,10 +128,11 @@ fn spans<'a>(sheet: &Sheet, curve: &'a Curve, side: Side) -> Vec<Span<'a>> {
         return columns(sheet, curve, side, range, points);
     }
     let end_ns = sheet.scenes.scene(side).map_or(0, |scene| scene.extent_ns().1);
+    let lens = sheet.lens(side);
     let span = |index: usize| {
         let held = samples.get(index)?;
         let until = samples.get(index + 1).map_or(end_ns, |next| next.at_ns);
-        let (left, right) = sheet.snapped(side, held.at_ns, until)?;
+        let (left, right) = lens.snapped(held.at_ns, until)?;
         Some(Span { left, right, most: held.bytes, held })
     };
     range.filter_map(span).collect()
@@ -144,7 +145,7 @@ fn columns<'a>(
     range: std::ops::Range<usize>,
     points: usize,
 ) -> Vec<Span<'a>> {
-    let samples = curve.samples();
+    let (samples, times) = (curve.samples(), curve.times());
     let start = sheet.anchors.of(side) as f64 + sheet.view.start;
     let step = sheet.view.length() / points as f64;
     let wide = sheet.plot.width() * sheet.scale / points as f32;
@@ -152,7 +153,7 @@ fn columns<'a>(
     let mut next = range.start;
     for column in 0..points {
         let until = (start + (column + 1) as f64 * step).max(0.0) as u64;
-        let end = next + ahead(samples.get(next..range.end).unwrap_or_default(), until);
+        let end = next + ahead(times.get(next..range.end).unwrap_or_default(), until);
         let first = next.saturating_sub(usize::from(next > range.start));
         next = end;
         let Some(held) = samples.get(first).filter(|_| end > first) else { continue };
@@ -168,12 +169,12 @@ fn columns<'a>(
     spans
 }
 
-/// How many of the samples come before an instant; few, mostly.
-fn ahead(samples: &[Held], until: u64) -> usize {
+/// How many of the times come before an instant; few, mostly.
+fn ahead(times: &[u64], until: u64) -> usize {
     let mut bound = 16;
-    while samples.get(bound).is_some_and(|held| held.at_ns < until) {
+    while times.get(bound).is_some_and(|at| *at < until) {
         bound *= 2;
     }
-    let near = samples.get(..bound.min(samples.len())).unwrap_or_default();
-    near.partition_point(|held| held.at_ns < until)
+    let near = times.get(..bound.min(times.len())).unwrap_or_default();
+    near.partition_point(|at| *at < until)
 }

@@ -5,7 +5,7 @@ use trainyard_plan::Lane;
 
 use super::layout::{Group, Row, RowKind, Scenes, Side};
 use super::quad::{Look, Quad};
-use super::scene::{cause_of, kind_of};
+use super::scene::{KINDS, cause_of};
 use super::view::{Axis, View};
 use super::{Slice, Track, memory};
 use crate::theme::Theme;
@@ -142,26 +142,16 @@ impl Sheet<'_> {
         ((anchor + self.view.start).max(0.0) as u64, (anchor + self.view.end).max(0.0) as u64 + 1)
     }
 
-    /// Left and right edge of a slice within the plot, pixels; none where it is out of sight.
-    fn edges(&self, side: Side, start_ns: u64, end_ns: u64, least: f32) -> Option<(f32, f32)> {
-        let axis = Axis {
-            view: self.view,
-            left: self.plot.left() * self.scale,
-            width: self.plot.width() * self.scale,
-        };
-        let anchor = self.anchors.of(side);
-        let place = |ns: u64| axis.place(signed(ns, anchor));
-        let (left, right) = (axis.left, axis.left + axis.width);
-        let from = place(start_ns).clamp(left, right);
-        let to = place(end_ns).max(from + least).min(right);
-        (to > from).then_some((from, to))
-    }
-
-    /// The same on whole pixels, for areas that touch each other: no seams show between them.
-    pub(super) fn snapped(&self, side: Side, start_ns: u64, end_ns: u64) -> Option<(f32, f32)> {
-        let (left, right) = self.edges(side, start_ns, end_ns, 0.0)?;
-        let (left, right) = (left.round(), right.round());
-        (right > left).then_some((left, right))
+    /// From a side's clock to pixels.
+    pub(super) fn lens(&self, side: Side) -> Lens {
+        let left = self.plot.left() * self.scale;
+        let width = self.plot.width() * self.scale;
+        Lens {
+            start: self.anchors.of(side) as f64 + self.view.start,
+            pixels_per_ns: f64::from(width) / self.view.length(),
+            left,
+            right: left + width,
+        }
     }
 
     fn visible<'a>(&self, track: &'a Track, side: Side) -> &'a [Slice] {
@@ -171,14 +161,13 @@ impl Sheet<'_> {
 
     fn idle(&self, track: &Track, side: Side, rect: Rect, picture: &mut Picture) {
         let [_, top, _, bottom] = self.pixels(rect);
+        let lens = self.lens(side);
         for slice in self.visible(track, side) {
-            let Some((left, right)) = self.snapped(side, slice.start_ns, slice.end_ns) else {
+            let edges = lens.snapped(slice.start_ns, slice.end_ns);
+            // A pattern that is narrower cannot be told.
+            let Some((left, right)) = edges.filter(|(l, r)| r - l >= 2.0 * self.scale) else {
                 continue;
             };
-            // So narrow a pattern cannot be told.
-            if right - left < 2.0 * self.scale {
-                continue;
-            }
             let pattern = cause_of(slice.class).pattern();
             let edges = [left, top, right, bottom];
             let (fill, ink) = (self.theme.raised, self.theme.idle);
@@ -196,30 +185,32 @@ impl Sheet<'_> {
         picture: &mut Picture,
     ) {
         let [_, top, _, bottom] = self.pixels(rect);
+        let lens = self.lens(side);
+        let colours = KINDS.map(|kind| self.theme.action(kind).gamma_multiply(opacity));
+        let point = self.scale;
         let mut filled = f32::MIN;
-        let least = self.scale;
         for slice in self.visible(track, side) {
-            let Some((left, right)) = self.edges(side, slice.start_ns, slice.end_ns, least) else {
-                continue;
-            };
-            // What lies within a point that is filled already cannot be seen.
-            if right <= filled {
-                continue;
-            }
+            let Some((left, right)) = lens.edges(slice.start_ns, slice.end_ns) else { continue };
+            let colour = colours.get(slice.class as usize).copied().unwrap_or(self.theme.transfer);
             let wide = right - left;
-            if wide <= least {
-                filled = left + 1.5 * least;
+            if wide < point {
+                // What is too small to be seen fills a point, and a point is filled once.
+                let column = (left / point).floor() * point;
+                if column > filled {
+                    filled = column;
+                    let edges = [column, top, column + point, bottom];
+                    picture.quads.push(Quad::solid(edges, self.thinned(colour, slice)));
+                }
+                continue;
             }
-            let colour = self.theme.action(kind_of(slice.class)).gamma_multiply(opacity);
             let quad = Quad::solid([left, top, right, bottom], self.thinned(colour, slice));
-            picture.quads.push(if wide > 5.0 * self.scale {
+            picture.quads.push(if wide > 5.0 * point {
                 Quad { ink: border(colour, self.theme).to_array(), ..quad }.bordered()
             } else {
                 quad
             });
-            if labelled && slice.count == 1 && wide >= LABEL * self.scale {
-                let x = left / self.scale..=right / self.scale;
-                let rect = Rect::from_x_y_ranges(x, rect.y_range());
+            if labelled && slice.count == 1 && wide >= LABEL * point {
+                let rect = Rect::from_x_y_ranges(left / point..=right / point, rect.y_range());
                 picture.labels.push(Label { event: slice.event, side, rect });
             }
         }
@@ -242,9 +233,29 @@ impl Sheet<'_> {
     }
 }
 
-/// `ns` − `anchor`.
-fn signed(ns: u64, anchor: u64) -> f64 {
-    if ns >= anchor { (ns - anchor) as f64 } else { -((anchor - ns) as f64) }
+/// From a scene's clock to pixels of the plot.
+pub(super) struct Lens {
+    /// What is at the left edge, ns.
+    start: f64,
+    pixels_per_ns: f64,
+    left: f32,
+    right: f32,
+}
+
+impl Lens {
+    /// Left and right edge of what is visible of a time, pixels; none where nothing is.
+    fn edges(&self, start_ns: u64, end_ns: u64) -> Option<(f32, f32)> {
+        let place = |ns: u64| ((ns as f64 - self.start) * self.pixels_per_ns) as f32 + self.left;
+        let (from, to) = (place(start_ns), place(end_ns));
+        (to >= self.left && from <= self.right).then(|| (from.max(self.left), to.min(self.right)))
+    }
+
+    /// The same on whole pixels, for areas that touch each other: no seams show between them.
+    pub(super) fn snapped(&self, start_ns: u64, end_ns: u64) -> Option<(f32, f32)> {
+        let (left, right) = self.edges(start_ns, end_ns)?;
+        let (left, right) = (left.round(), right.round());
+        (right > left).then_some((left, right))
+    }
 }
 
 /// Lines on a colour.

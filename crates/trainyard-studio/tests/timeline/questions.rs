@@ -89,7 +89,7 @@ fn times_read_well() {
         .map(human_time);
     assert_eq!(
         read,
-        ["0 ns", "850 ns", "12.3 µs", "999 µs", "1.00 ms", "4.56 ms", "1.23 s", "-2.50 µs"]
+        ["0 ns", "850 ns", "12.3 µs", "999 µs", "1.00 ms", "4.56 ms", "1.23 s", "−2.50 µs"]
     );
     let ticks = Ticks::new(150_000.0, 3e6);
     assert!((ticks.every_ns - 200_000.0).abs() < 1e-3);

@@ -150,6 +150,60 @@ fn shift_drag_and_keys_move_and_f_fits() {
 }
 
 #[test]
+fn the_wheel_zooms_at_the_pointer_and_shift_wheel_moves() {
+    let mut harness = harness(predicted(), [1400.0, 500.0], egui::Theme::Dark);
+    harness.run();
+    let before = harness.state().output.visible;
+    let at = on_first_row(&harness, 0.25);
+    harness.hover_at(at);
+    harness.run();
+    let pointed = harness.state().cursor.unwrap();
+    let wheel = |modifiers| egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: egui::vec2(0.0, 100.0),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Wheel,
+        modifiers,
+    };
+    harness.event(wheel(egui::Modifiers::NONE));
+    harness.run();
+    let zoomed = harness.state().output.visible;
+    assert!(zoomed.1 - zoomed.0 < 0.9 * (before.1 - before.0), "it zooms in");
+    let moved = (harness.state().cursor.unwrap() - pointed).abs();
+    assert!(moved < 1e-3 * (before.1 - before.0), "what is pointed at stays");
+    harness.event_modifiers(wheel(egui::Modifiers::SHIFT), egui::Modifiers::SHIFT);
+    harness.run();
+    let panned = harness.state().output.visible;
+    assert!((panned.0 - zoomed.0).abs() > 0.01 * (zoomed.1 - zoomed.0), "it moves");
+    let lengths = [zoomed, panned].map(|(start, end)| end - start);
+    assert!((lengths[0] - lengths[1]).abs() < 1.0, "as it was zoomed");
+}
+
+#[test]
+fn a_double_click_zooms_to_an_action() {
+    let mut harness = harness(predicted(), [1400.0, 500.0], egui::Theme::Dark);
+    harness.run();
+    let at = on_first_row(&harness, 0.016);
+    harness.hover_at(at);
+    for _ in 0..2 {
+        for pressed in [true, false] {
+            harness.event(egui::Event::PointerButton {
+                pos: at,
+                button: egui::PointerButton::Primary,
+                pressed,
+                modifiers: egui::Modifiers::NONE,
+            });
+        }
+    }
+    harness.run();
+    let (start, end) = harness.state().output.visible;
+    let event = samples::example().1.events.into_iter();
+    let first = event.filter(|event| event.action.to_string() == "0F0").map(|e| e.duration_ns());
+    let share = first.max().unwrap() as f64 / (end - start);
+    assert!(share > 0.9 && share < 1.0, "0F0 takes {share} of what is visible");
+}
+
+#[test]
 fn the_flow_is_walked_and_marks_are_set() {
     let mut harness = harness(predicted(), [1400.0, 500.0], egui::Theme::Dark);
     harness.run();
