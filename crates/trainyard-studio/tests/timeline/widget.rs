@@ -154,7 +154,8 @@ fn the_wheel_zooms_at_the_pointer_and_shift_wheel_moves() {
     let mut harness = harness(predicted(), [1400.0, 500.0], egui::Theme::Dark);
     harness.run();
     let before = harness.state().output.visible;
-    let at = on_first_row(&harness, 0.25);
+    // Below all rows, where no tooltip comes.
+    let at = egui::pos2(on_first_row(&harness, 0.25).x, plot(&harness).bottom() - 4.0);
     harness.hover_at(at);
     harness.run();
     let pointed = harness.state().cursor.unwrap();
@@ -166,13 +167,13 @@ fn the_wheel_zooms_at_the_pointer_and_shift_wheel_moves() {
         modifiers,
     };
     harness.event(wheel(egui::Modifiers::NONE));
-    harness.run();
+    harness.run_steps(30);
     let zoomed = harness.state().output.visible;
     assert!(zoomed.1 - zoomed.0 < 0.9 * (before.1 - before.0), "it zooms in");
     let moved = (harness.state().cursor.unwrap() - pointed).abs();
     assert!(moved < 1e-3 * (before.1 - before.0), "what is pointed at stays");
     harness.event_modifiers(wheel(egui::Modifiers::SHIFT), egui::Modifiers::SHIFT);
-    harness.run();
+    harness.run_steps(30);
     let panned = harness.state().output.visible;
     assert!((panned.0 - zoomed.0).abs() > 0.01 * (zoomed.1 - zoomed.0), "it moves");
     let lengths = [zoomed, panned].map(|(start, end)| end - start);
@@ -181,8 +182,10 @@ fn the_wheel_zooms_at_the_pointer_and_shift_wheel_moves() {
 
 #[test]
 fn a_double_click_zooms_to_an_action() {
-    let mut harness = harness(predicted(), [1400.0, 500.0], egui::Theme::Dark);
-    harness.run();
+    // So fast that two clicks are a double-click.
+    let builder = builder([1400.0, 500.0], egui::Theme::Dark).with_step_dt(0.02);
+    let mut harness = builder.build_ui_state(draw, predicted());
+    harness.run_steps(4);
     let at = on_first_row(&harness, 0.016);
     harness.hover_at(at);
     for _ in 0..2 {
@@ -195,7 +198,7 @@ fn a_double_click_zooms_to_an_action() {
             });
         }
     }
-    harness.run();
+    harness.run_steps(8);
     let (start, end) = harness.state().output.visible;
     let event = samples::example().1.events.into_iter();
     let first = event.filter(|event| event.action.to_string() == "0F0").map(|e| e.duration_ns());
