@@ -9,7 +9,7 @@
 //! |---|---|
 //! | the trace | `scene`, `track` (level of detail), `step`, `flow`, `idle`, `curve` |
 //! | questions to it | [`statistics()`], [`live_at`], `search` |
-//! | from time to pixels | `view`, `ruler`, `layout`, `picture`, `memory`, `quad`, `gpu`, `twin` |
+//! | from time to pixels | `view`, `ruler`, `layout`, `lens`, `picture`, `memory`, `quad`, `gpu`, `twin` |
 //! | the widget | `widget`, `toolbar`, `minimap`, `canvas`, `overlay`, `names`, `keys`, `details`, `hatch` |
 //!
 //! Times of a scene are on its trace's clock. What is seen is in ns since the start of a step, so
@@ -24,6 +24,7 @@ mod hatch;
 mod idle;
 mod keys;
 mod layout;
+mod lens;
 mod live;
 mod memory;
 mod minimap;
@@ -45,6 +46,7 @@ mod widget;
 
 pub use curve::{Curve, Held};
 pub use gpu::{install, shape};
+pub use keys::Command;
 pub use layout::{Group, Row, RowKind, Scenes, Side, layout};
 pub use live::{Live, LiveTensor, live_at};
 pub use picture::{Anchors, Label, Picture, Sheet};

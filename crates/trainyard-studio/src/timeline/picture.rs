@@ -4,6 +4,7 @@ use eframe::egui::{Color32, Rect};
 use trainyard_plan::Lane;
 
 use super::layout::{Group, Row, RowKind, Scenes, Side};
+use super::lens::Lens;
 use super::quad::{Look, Quad};
 use super::scene::{KINDS, cause_of};
 use super::view::{Axis, View};
@@ -146,12 +147,7 @@ impl Sheet<'_> {
     pub(super) fn lens(&self, side: Side) -> Lens {
         let left = self.plot.left() * self.scale;
         let width = self.plot.width() * self.scale;
-        Lens {
-            start: self.anchors.of(side) as f64 + self.view.start,
-            pixels_per_ns: f64::from(width) / self.view.length(),
-            left,
-            right: left + width,
-        }
+        Lens::new(self.anchors.of(side) as f64 + self.view.start, self.view.length(), left, width)
     }
 
     fn visible<'a>(&self, track: &'a Track, side: Side) -> &'a [Slice] {
@@ -230,31 +226,6 @@ impl Sheet<'_> {
         let [left, right] = [rect.left(), rect.right()].map(|x| x * self.scale);
         let [top, bottom] = [rect.top(), rect.bottom()].map(|y| (y * self.scale).round());
         [left, top, right, bottom]
-    }
-}
-
-/// From a scene's clock to pixels of the plot.
-pub(super) struct Lens {
-    /// What is at the left edge, ns.
-    start: f64,
-    pixels_per_ns: f64,
-    left: f32,
-    right: f32,
-}
-
-impl Lens {
-    /// Left and right edge of what is visible of a time, pixels; none where nothing is.
-    fn edges(&self, start_ns: u64, end_ns: u64) -> Option<(f32, f32)> {
-        let place = |ns: u64| ((ns as f64 - self.start) * self.pixels_per_ns) as f32 + self.left;
-        let (from, to) = (place(start_ns), place(end_ns));
-        (to >= self.left && from <= self.right).then(|| (from.max(self.left), to.min(self.right)))
-    }
-
-    /// The same on whole pixels, for areas that touch each other: no seams show between them.
-    pub(super) fn snapped(&self, start_ns: u64, end_ns: u64) -> Option<(f32, f32)> {
-        let (left, right) = self.edges(start_ns, end_ns)?;
-        let (left, right) = (left.round(), right.round());
-        (right > left).then_some((left, right))
     }
 }
 
