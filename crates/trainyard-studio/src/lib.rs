@@ -14,6 +14,7 @@ pub mod desk;
 pub mod export;
 pub mod run;
 pub mod theme;
+pub mod timeline;
 mod window;
 
 pub use app::Studio;
