@@ -12,6 +12,7 @@
 mod app;
 pub mod board;
 pub mod desk;
+pub mod plans;
 pub mod theme;
 mod window;
 

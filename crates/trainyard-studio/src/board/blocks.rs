@@ -77,7 +77,7 @@ pub(super) fn scale(columns: &[(f32, Vec<(Block, f64)>)]) -> f64 {
     if heaviest <= 0.0 {
         return 0.0;
     }
-    let (mut low, mut high) = (0.0, f64::from(HIGHEST) / heaviest * 64.0);
+    let (mut low, mut high) = (0.0, f64::from(HIGHEST) / heaviest);
     for _ in 0..24 {
         let middle = f64::midpoint(low, high);
         if fits(middle) { low = middle } else { high = middle }

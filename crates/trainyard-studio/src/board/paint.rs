@@ -12,7 +12,7 @@ use crate::theme::{Pattern, Theme, size};
 const PITCH: f32 = 5.0;
 
 /// Fills a rectangle with a pattern.
-pub(super) fn pattern(painter: &Painter, rect: Rect, pattern: Pattern, colour: Color32) {
+pub(crate) fn pattern(painter: &Painter, rect: Rect, pattern: Pattern, colour: Color32) {
     let clip = rect.intersect(painter.clip_rect());
     if !clip.is_positive() {
         return;
@@ -62,7 +62,7 @@ fn steps(from: f32, to: f32) -> impl Iterator<Item = f32> {
 }
 
 /// One line of text, elided where it is wider than there is room. Returns what it takes.
-pub(super) fn text(
+pub(crate) fn text(
     painter: &Painter,
     at: (Pos2, Align2),
     words: &str,
@@ -79,7 +79,7 @@ pub(super) fn text(
 }
 
 /// Six dots: this can be dragged.
-pub(super) fn grip(painter: &Painter, centre: Pos2, colour: Color32) {
+pub(crate) fn grip(painter: &Painter, centre: Pos2, colour: Color32) {
     for x in [-2.0, 2.0] {
         for y in [-4.0, 0.0, 4.0] {
             painter.circle_filled(centre + vec2(x, y), 1.1, colour);
@@ -87,8 +87,40 @@ pub(super) fn grip(painter: &Painter, centre: Pos2, colour: Color32) {
     }
 }
 
+/// It fits.
+pub(crate) fn tick(painter: &Painter, centre: Pos2, colour: Color32) {
+    let at = |x: f32, y: f32| centre + vec2(x, y);
+    painter.line(vec![at(-4.0, 0.0), at(-1.0, 3.5), at(4.5, -4.0)], Stroke::new(1.8, colour));
+}
+
+/// It does not.
+pub(crate) fn cross(painter: &Painter, centre: Pos2, colour: Color32) {
+    for down in [-3.5, 3.5] {
+        let (from, to) = (centre + vec2(-3.5, -down), centre + vec2(3.5, down));
+        painter.line_segment([from, to], Stroke::new(1.8, colour));
+    }
+}
+
+/// A lock, closed or open.
+pub(crate) fn lock(painter: &Painter, centre: Pos2, closed: bool, colour: Color32) {
+    let body = Rect::from_center_size(centre + vec2(0.0, 2.5), vec2(8.0, 6.0));
+    let (left, right) = (centre.x - 2.5, centre.x + 2.5);
+    let top = body.top() - if closed { 3.5 } else { 5.0 };
+    let foot = if closed { body.top() } else { body.top() - 2.5 };
+    let shackle = vec![
+        pos2(left, body.top()),
+        pos2(left, top + 1.0),
+        pos2(left + 1.0, top),
+        pos2(right - 1.0, top),
+        pos2(right, top + 1.0),
+        pos2(right, foot),
+    ];
+    painter.line(shackle, Stroke::new(1.4, colour));
+    painter.rect_filled(body, 1.5, colour);
+}
+
 /// A switch that is on or off. Its name is for those who do not see it.
-pub(super) fn switch(ui: &mut Ui, on: bool, name: &str) -> Response {
+pub(crate) fn switch(ui: &mut Ui, on: bool, name: &str) -> Response {
     let (rect, response) = ui.allocate_exact_size(vec2(26.0, 15.0), Sense::click());
     response.widget_info(|| WidgetInfo::selected(Role::Switch, ui.is_enabled(), on, name));
     let theme = Theme::of(ui.ctx());
@@ -107,6 +139,6 @@ pub(super) fn switch(ui: &mut Ui, on: bool, name: &str) -> Response {
 
 /// Text of the small size.
 #[must_use]
-pub(super) fn small(colour: Color32) -> (f32, Color32) {
+pub(crate) fn small(colour: Color32) -> (f32, Color32) {
     (size::SMALL, colour)
 }

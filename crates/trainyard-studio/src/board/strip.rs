@@ -48,7 +48,7 @@ fn figures(ui: &mut Ui, desk: &Desk, would_be: Option<&Assessment>, theme: &Them
         ui.label(weak("schedule"));
         ui.add(Label::new(&now.schedule).truncate());
         if let Some(shortage) = desk.present().shortage() {
-            let text = RichText::new(format!("⚠ {shortage}")).color(theme.bad);
+            let text = RichText::new(format!("over budget: {shortage}")).color(theme.bad);
             ui.add(Label::new(text).truncate());
         }
         return;

@@ -166,6 +166,14 @@ impl Desk {
         self.file = Some(file);
     }
 
+    /// What is in the file, to compare with; `None` where that cannot be worked out any more.
+    #[must_use]
+    pub fn saved_reference(&self) -> Option<Reference> {
+        let name = if self.file.is_some() { "the file" } else { "the start" };
+        let assessment = Arc::new(assess(&self.profile, &self.saved).ok()?);
+        Some(Reference { name: name.to_owned(), assessment })
+    }
+
     /// Takes another profile of the same model and devices, such as a measured one, and keeps the
     /// arrangement.
     ///

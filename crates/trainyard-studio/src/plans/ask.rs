@@ -1,0 +1,208 @@
+//! What the planner is asked, and its answer from a thread of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Builder;
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
+use eframe::egui::Context;
+use serde::{Deserialize, Serialize};
+use trainyard_plan::planner::{
+    self, Explanation, MicroBatches, Objective, PlanRequest, Planned, RecomputeChoice,
+};
+use trainyard_plan::{Plan, Profile};
+
+use crate::desk::{Arrangement, Assessment, Desk, assess};
+
+/// So many plans are asked for.
+const TOP: usize = 8;
+
+/// What a person wants of the planner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ask {
+    /// What a plan is to be best at.
+    pub objective: Objective,
+    /// `auto` or a name.
+    pub schedule: String,
+    /// Whether the planner chooses the number of micro-batches.
+    pub micro_batches: bool,
+}
+
+impl Default for Ask {
+    fn default() -> Self {
+        Self { objective: Objective::Time, schedule: "auto".into(), micro_batches: false }
+    }
+}
+
+/// What the planner keeps to: it is out of date when these change.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Terms {
+    profile: Arc<Profile>,
+    arrangement: Arrangement,
+}
+
+/// A plan that was found.
+#[derive(Clone, Debug)]
+pub struct Alternative {
+    /// How to get it.
+    pub arrangement: Arrangement,
+    /// What it costs.
+    pub assessment: Arc<Assessment>,
+}
+
+/// What a job has to say.
+enum News {
+    Found(Result<Vec<Alternative>, String>),
+    Explained(Box<Explanation>),
+}
+
+/// What came of a job so far.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    /// Best first; or why there are none.
+    pub(super) found: Option<Result<Vec<Alternative>, String>>,
+    /// Why the best is as it is.
+    pub(super) explanation: Option<Box<Explanation>>,
+}
+
+/// A search that goes on.
+#[derive(Debug)]
+pub(super) struct Job {
+    news: Receiver<News>,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Terms {
+    pub(super) fn of(desk: &Desk) -> Self {
+        Self { profile: Arc::clone(desk.profile()), arrangement: desk.arrangement().clone() }
+    }
+
+    /// Whether a search under these terms is still one under the desk's.
+    pub(super) fn hold(&self, desk: &Desk) -> bool {
+        let (then, now) = (&self.arrangement, desk.arrangement());
+        Arc::ptr_eq(&self.profile, desk.profile())
+            && then.memory_bytes == now.memory_bytes
+            && then.locks == now.locks
+            && then.excluded == now.excluded
+            && then.split_backward == now.split_backward
+    }
+
+    /// The arrangement of a plan, with the budgets, locks and exclusions it keeps to.
+    fn arrange(&self, plan: &Plan) -> Result<Arrangement, String> {
+        let found = Arrangement::of_plan(&self.profile, plan).map_err(|error| error.to_string())?;
+        let Arrangement { memory_bytes, locks, excluded, split_backward, .. } =
+            self.arrangement.clone();
+        Ok(Arrangement { memory_bytes, locks, excluded, split_backward, ..found })
+    }
+
+    fn plan(&self, ask: &Ask) -> Result<Planned, String> {
+        let mut profile = self.profile.as_ref().clone();
+        for (device, bytes) in profile.devices.iter_mut().zip(&self.arrangement.memory_bytes) {
+            device.memory_bytes = *bytes;
+        }
+        let micro_batches = match self.arrangement.micro_batches {
+            _ if ask.micro_batches => MicroBatches::Auto,
+            same if same == profile.micro_batches => MicroBatches::AsProfiled,
+            count => MicroBatches::Count(count),
+        };
+        let locks = self.arrangement.locks.iter();
+        let request = PlanRequest {
+            schedule: &ask.schedule,
+            split_backward: self.arrangement.split_backward,
+            micro_batches,
+            recompute: RecomputeChoice::Auto,
+            objective: ask.objective,
+            locks: locks.map(|(layer, device)| (*layer, *device)).collect(),
+            excluded: self.arrangement.excluded.iter().copied().collect(),
+            top: TOP,
+            ..PlanRequest::new(&profile)
+        };
+        planner::plan(&request).map_err(|error| error.to_string())
+    }
+
+    fn alternatives(&self, planned: &Planned) -> Result<Vec<Alternative>, String> {
+        let alternative = |candidate: &planner::Candidate| {
+            let arrangement = self.arrange(&candidate.plan)?;
+            let assessment = assess(&self.profile, &arrangement);
+            let assessment = Arc::new(assessment.map_err(|error| error.to_string())?);
+            Ok(Alternative { arrangement, assessment })
+        };
+        planned.candidates.iter().map(alternative).collect()
+    }
+}
+
+impl Answer {
+    fn take(&mut self, news: News) {
+        match news {
+            News::Found(found) => self.found = Some(found),
+            News::Explained(explanation) => self.explanation = Some(explanation),
+        }
+    }
+
+    /// No more news come.
+    fn close(&mut self) {
+        self.found
+            .get_or_insert_with(|| Err("the planner stopped without an answer; plan again".into()));
+    }
+}
+
+impl Job {
+    /// Begins a search.
+    pub(super) fn start(terms: Terms, ask: Ask, context: Context) -> Result<Self, String> {
+        let (send, news) = unbounded();
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&cancelled);
+        let search = move || {
+            work(&terms, &ask, &send, &stop, &context);
+            // The end of the news is news too.
+            drop(send);
+            context.request_repaint();
+        };
+        let thread = Builder::new().name("planner".into()).spawn(search);
+        thread.map_err(|error| format!("no thread for the planner: {error}"))?;
+        Ok(Self { news, cancelled })
+    }
+
+    /// Takes what there is to say. Whether more may come.
+    pub(super) fn poll(&self, answer: &mut Answer) -> bool {
+        loop {
+            match self.news.try_recv() {
+                Ok(news) => answer.take(news),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => {
+                    answer.close();
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// What it says from now on is not heard. The search itself cannot be interrupted and runs to
+    /// its end.
+    pub(super) fn cancel(self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for its end.
+    pub(super) fn wait(self, answer: &mut Answer) {
+        self.news.iter().for_each(|news| answer.take(news));
+        answer.close();
+    }
+}
+
+fn work(terms: &Terms, ask: &Ask, send: &Sender<News>, stop: &AtomicBool, context: &Context) {
+    // Nobody may listen any more, and then there is nothing to say.
+    let say = |news| {
+        let _ = send.send(news);
+        context.request_repaint();
+    };
+    let planned = match terms.plan(ask) {
+        Ok(planned) => planned,
+        Err(reason) => return say(News::Found(Err(reason))),
+    };
+    say(News::Found(terms.alternatives(&planned)));
+    if !stop.load(Ordering::Relaxed) {
+        say(News::Explained(Box::new(planner::explain(&planned))));
+    }
+}

@@ -1,0 +1,325 @@
+//! The plans panel: what the planner offers, how it differs, and why.
+//!
+//! [`Plans`] is the state of the view. The planner runs on a thread of its own (`ask`); the panel
+//! never waits for it.
+
+mod ask;
+mod diff;
+mod present;
+mod rows;
+mod why;
+
+use std::sync::Arc;
+
+use eframe::egui::{
+    Button, CollapsingHeader, ComboBox, Context, RichText, ScrollArea, Spinner, Ui,
+};
+use serde::{Deserialize, Serialize};
+use trainyard_plan::memory::human_bytes;
+use trainyard_plan::planner::Objective;
+
+use crate::board::words;
+use crate::desk::{Assessment, Delta, Desk, Edit, Reference};
+use crate::theme::{Theme, size};
+pub use ask::{Alternative, Ask};
+use ask::{Answer, Job, Terms};
+
+/// The name of the planner's best as a reference.
+const BEST: &str = "the planner's best";
+
+/// The plans panel's view: what is not the desk's.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Plans {
+    /// What the planner is asked.
+    pub ask: Ask,
+    #[serde(skip)]
+    job: Option<Job>,
+    #[serde(skip)]
+    answer: Answer,
+    /// What the answer keeps to.
+    #[serde(skip)]
+    terms: Option<Terms>,
+    /// Whether nobody was told of the answer yet.
+    #[serde(skip)]
+    fresh: bool,
+    /// What the last edit in this panel brought.
+    #[serde(skip)]
+    last: Option<(String, Delta)>,
+}
+
+/// What a frame of the panel leaves to others.
+#[derive(Clone, Debug, Default)]
+pub struct PlansOutput {
+    /// What would be, while the pointer is over an alternative.
+    pub would_be: Option<Arc<Assessment>>,
+    /// What a person should know, in words.
+    pub notice: Option<String>,
+}
+
+impl Plans {
+    /// Draws the panel.
+    pub fn show(&mut self, ui: &mut Ui, desk: &mut Desk) -> PlansOutput {
+        let mut output = PlansOutput::default();
+        self.poll(desk);
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 6.0;
+            section(ui, "Find plans");
+            self.ask(ui, desk, &mut output);
+            self.answer(ui, desk, &mut output);
+            ui.separator();
+            section(ui, "This plan");
+            if let Some((what, before)) = present::show(ui, desk, &mut output) {
+                self.last = Some((what, desk.present().delta(&before)));
+            }
+            if let Some((what, delta)) = &self.last {
+                present::brought(ui, what, delta);
+            }
+            ui.separator();
+            self.difference(ui, desk);
+            if let Some(explanation) = &self.answer.explanation {
+                ui.separator();
+                let title = RichText::new("Why the planner's best is as it is").strong();
+                CollapsingHeader::new(title).default_open(true).show(ui, |ui| {
+                    why::show(ui, explanation);
+                });
+            }
+        });
+        output
+    }
+
+    /// Begins to plan with the desk's devices, budgets, locks and exclusions.
+    ///
+    /// # Errors
+    /// In words, where there is no thread to plan on.
+    pub fn start(&mut self, desk: &Desk, context: &Context) -> Result<(), String> {
+        self.cancel();
+        let terms = Terms::of(desk);
+        self.answer = Answer::default();
+        self.fresh = true;
+        self.job = Some(Job::start(terms.clone(), self.ask.clone(), context.clone())?);
+        self.terms = Some(terms);
+        Ok(())
+    }
+
+    /// Stops to listen to what is being planned.
+    pub fn cancel(&mut self) {
+        if let Some(job) = self.job.take() {
+            job.cancel();
+        }
+    }
+
+    /// Whether the planner has not said all it has to say.
+    #[must_use]
+    pub fn is_planning(&self) -> bool {
+        self.job.is_some()
+    }
+
+    /// Waits until the planner has said all. Never called while drawing.
+    pub fn wait(&mut self) {
+        if let Some(job) = self.job.take() {
+            job.wait(&mut self.answer);
+        }
+    }
+
+    /// The plans that were found, best first.
+    #[must_use]
+    pub fn alternatives(&self) -> &[Alternative] {
+        match &self.answer.found {
+            Some(Ok(found)) => found,
+            _ => &[],
+        }
+    }
+
+    fn poll(&mut self, desk: &mut Desk) {
+        if let Some(job) = &self.job
+            && !job.poll(&mut self.answer)
+        {
+            self.job = None;
+        }
+        if self.fresh && self.answer.found.is_some() {
+            self.fresh = false;
+            desk.reference = desk.reference.take().or_else(|| self.best());
+        }
+    }
+
+    /// The planner's best to compare with.
+    fn best(&self) -> Option<Reference> {
+        let best = self.alternatives().first()?;
+        Some(Reference { name: BEST.to_owned(), assessment: Arc::clone(&best.assessment) })
+    }
+
+    /// What to ask, and the button.
+    fn ask(&mut self, ui: &mut Ui, desk: &Desk, output: &mut PlansOutput) {
+        ui.horizontal_wrapped(|ui| {
+            for (objective, name, hint) in [
+                (Objective::Time, "time", "the shortest step"),
+                (Objective::Memory, "memory", "the smallest largest share of a budget"),
+                (Objective::Latency, "latency", "the shortest way of one micro-batch"),
+            ] {
+                let chosen = self.ask.objective == objective;
+                let label = ui.selectable_label(chosen, name).on_hover_text(hint);
+                if label.accessible_name(format!("best at {name}")).clicked() {
+                    self.ask.objective = objective;
+                }
+            }
+        });
+        ui.horizontal_wrapped(|ui| {
+            ComboBox::from_id_salt("schedule to plan with")
+                .selected_text(&self.ask.schedule)
+                .width(110.0)
+                .show_ui(ui, |ui| {
+                    for choice in Edit::schedule_choices() {
+                        let name = choice.name().to_owned();
+                        ui.selectable_value(&mut self.ask.schedule, name.clone(), name);
+                    }
+                })
+                .response
+                .accessible_name("schedule to plan with")
+                .on_hover_text("the schedule that the planner uses; auto tries all");
+            let can = !desk.profile().micro_batch_choices().is_empty();
+            let box_ =
+                eframe::egui::Checkbox::new(&mut self.ask.micro_batches, "choose micro-batches");
+            ui.add_enabled(can, box_).on_disabled_hover_text(
+                "the profile does not say what other micro-batches would cost; measure two sizes",
+            );
+        });
+        ui.horizontal(|ui| {
+            if self.job.is_some() {
+                ui.add(Spinner::new().size(16.0));
+                let says =
+                    if self.answer.found.is_some() { "explaining…" } else { "planning…" };
+                ui.label(says);
+                if ui.button("Cancel").clicked() {
+                    self.cancel();
+                }
+            } else {
+                let theme = Theme::of(ui.ctx());
+                let text = RichText::new("Auto-plan").color(theme.surface).strong();
+                let button = ui.add(Button::new(text).fill(theme.accent));
+                if button.clicked()
+                    && let Err(reason) = self.start(desk, ui.ctx())
+                {
+                    output.notice = Some(reason);
+                }
+            }
+        });
+    }
+
+    /// What the planner found.
+    fn answer(&mut self, ui: &mut Ui, desk: &mut Desk, output: &mut PlansOutput) {
+        let theme = Theme::of(ui.ctx());
+        let found = match &self.answer.found {
+            None => {
+                if self.job.is_none() {
+                    ui.weak(
+                        "Finds the best plans for these devices within their budgets. Locked \
+                         layers and devices that are off stay as they are.",
+                    );
+                }
+                return;
+            }
+            Some(Err(reason)) => {
+                ui.label(RichText::new("No plan fits.").color(theme.bad).strong());
+                ScrollArea::horizontal().id_salt("why nothing fits").show(ui, |ui| {
+                    ui.label(RichText::new(reason).monospace().size(size::SMALL));
+                });
+                return;
+            }
+            Some(Ok(found)) => found,
+        };
+        let holds = self.terms.as_ref().is_some_and(|terms| terms.hold(desk));
+        if !holds {
+            let text = "Budgets, locks or devices have changed since; plan again.";
+            ui.label(RichText::new(text).color(theme.warn));
+        }
+        let mut taken = None;
+        ui.add_enabled_ui(holds, |ui| {
+            for (index, alternative) in found.iter().enumerate() {
+                let response = rows::show(ui, desk, index, alternative);
+                if response.hovered() || response.has_focus() {
+                    output.would_be = Some(Arc::clone(&alternative.assessment));
+                }
+                if response.clicked() {
+                    let what = match index {
+                        0 => BEST.to_owned(),
+                        index => format!("the planner's number {}", index + 1),
+                    };
+                    let arrangement = Box::new(alternative.arrangement.clone());
+                    taken = Some(Edit::Take { what, arrangement });
+                }
+            }
+        });
+        if let Some(Err(refusal)) = taken.map(|edit| desk.edit(&edit)) {
+            output.notice = Some(refusal.0);
+        }
+    }
+
+    /// How the present plan differs from another.
+    fn difference(&self, ui: &mut Ui, desk: &mut Desk) {
+        let theme = Theme::of(ui.ctx());
+        let best = self.best();
+        ui.horizontal(|ui| {
+            ui.strong("Compared with");
+            let now =
+                desk.reference.as_ref().map_or("nothing", |reference| reference.name.as_str());
+            let now = now.to_owned();
+            ComboBox::from_id_salt("compared with")
+                .selected_text(&now)
+                .show_ui(ui, |ui| {
+                    if ui.selectable_label(now == "nothing", "nothing").clicked() {
+                        desk.reference = None;
+                    }
+                    if let Some(saved) = desk.saved_reference()
+                        && ui.selectable_label(now == saved.name, &saved.name).clicked()
+                    {
+                        desk.reference = Some(saved);
+                    }
+                    if let Some(best) = best
+                        && ui.selectable_label(now == best.name, &best.name).clicked()
+                    {
+                        desk.reference = Some(best);
+                    }
+                })
+                .response
+                .accessible_name("compared with");
+        });
+        let Some(reference) = &desk.reference else { return };
+        let (before, after) = (&reference.assessment, desk.present());
+        let delta = after.delta(before);
+        let simulations = (&before.simulation, &after.simulation);
+        eframe::egui::Grid::new("difference").num_columns(4).spacing([8.0, 3.0]).show(ui, |ui| {
+            let mut row = |what: &str, from: String, to: String, share: f64| {
+                ui.add(eframe::egui::Label::new(RichText::new(what).color(theme.weak)).truncate());
+                ui.label(from);
+                ui.label(format!("→ {to}"));
+                present::change(ui, share);
+                ui.end_row();
+            };
+            let (from, to) = simulations;
+            row("step", words::time(from.step_us), words::time(to.step_us), delta.step);
+            let bubble = |simulation: &trainyard_plan::simulate::Simulation| {
+                words::percent(simulation.bubble_fraction)
+            };
+            row("bubble", bubble(from), bubble(to), 0.0);
+            for (device, bytes) in after.profile.devices.iter().zip(&delta.devices) {
+                let (from, to) = (bytes.before_bytes, bytes.after_bytes);
+                let share = words::bytes_change(from, to);
+                row(&device.id, human_bytes(from), human_bytes(to), share);
+            }
+        });
+        let moved = diff::moved(&before.plan, &after.plan);
+        if moved.is_empty() {
+            ui.weak("no layer lies elsewhere");
+        }
+        for moved in moved {
+            let layers = words::layers(&after.profile, moved.layers);
+            let text = format!("{layers}: {} → {}", moved.from, moved.to);
+            ui.add(eframe::egui::Label::new(text).truncate());
+        }
+    }
+}
+
+fn section(ui: &mut Ui, title: &str) {
+    ui.label(RichText::new(title).strong());
+}

@@ -1,0 +1,124 @@
+//! The present plan's schedule and micro-batches, as controls.
+
+use std::sync::Arc;
+
+use eframe::egui::{ComboBox, DragValue, RichText, Ui};
+
+use super::PlansOutput;
+use crate::board::words;
+use crate::desk::{Assessment, Delta, Desk, Edit};
+use crate::theme::{Theme, size};
+
+/// Most that a person would drag to; more can be typed on the command line.
+const MOST_MICRO_BATCHES: usize = 4096;
+
+/// Draws the controls. What was done and what was before, where something was.
+pub(super) fn show(
+    ui: &mut Ui,
+    desk: &mut Desk,
+    output: &mut PlansOutput,
+) -> Option<(String, Arc<Assessment>)> {
+    let theme = Theme::of(ui.ctx());
+    let mut edit = None;
+    ui.horizontal_wrapped(|ui| {
+        ui.label("schedule");
+        let now = desk.arrangement().schedule.clone();
+        ComboBox::from_id_salt("schedule of this plan")
+            .selected_text(now.name())
+            .width(110.0)
+            .show_ui(ui, |ui| {
+                for choice in Edit::schedule_choices() {
+                    if ui.selectable_label(choice == now, choice.name()).clicked() && choice != now
+                    {
+                        edit = Some(Edit::Schedule(choice));
+                    }
+                }
+            })
+            .response
+            .accessible_name("schedule of this plan");
+        let now = desk.arrangement().micro_batches;
+        let mut count = now;
+        let field = DragValue::new(&mut count)
+            .range(1..=MOST_MICRO_BATCHES)
+            .speed(0.1)
+            .update_while_editing(false);
+        ui.add(field).accessible_name("micro-batches a step");
+        ui.label("micro-batches");
+        if count != now {
+            edit = Some(Edit::MicroBatches(nearest(
+                &desk.profile().micro_batch_choices(),
+                now,
+                count,
+            )));
+        }
+    });
+    let now = desk.arrangement().split_backward;
+    let mut split = now;
+    let hint = "the input gradient and the weight gradient run apart; the engine does not do it yet, \
+                so a plan with it is for looking at";
+    ui.checkbox(&mut split, "split backwards").on_hover_text(hint);
+    if split != now {
+        edit = Some(Edit::SplitBackward(split));
+    }
+    for note in &desk.present().plan.notes {
+        ui.label(RichText::new(note).size(size::SMALL).color(theme.warn));
+    }
+    let edit = edit?;
+    let before = Arc::clone(desk.present());
+    match desk.edit(&edit) {
+        Ok(()) => Some((edit.words(desk.profile()), before)),
+        Err(refusal) => {
+            output.notice = Some(refusal.0);
+            None
+        }
+    }
+}
+
+/// Of the numbers that the step's rows can be cut into, the one a person means who goes from `now`
+/// to `wished`: the next in that direction.
+fn nearest(choices: &[usize], now: usize, wished: usize) -> usize {
+    let next = if wished > now {
+        choices.iter().find(|choice| **choice >= wished)
+    } else {
+        choices.iter().rfind(|choice| **choice <= wished)
+    };
+    next.or(if wished > now { choices.last() } else { choices.first() }).copied().unwrap_or(wished)
+}
+
+/// What an edit brought.
+pub(super) fn brought(ui: &mut Ui, what: &str, delta: &Delta) {
+    ui.horizontal_wrapped(|ui| {
+        ui.weak(format!("{what}:"));
+        ui.label("step");
+        change(ui, delta.step);
+        if (delta.bubble * 100.0).round().abs() >= 1.0 {
+            ui.label(format!("bubble {:+.0} points", delta.bubble * 100.0));
+        }
+    });
+}
+
+/// A change by arrow, sign and colour.
+pub(super) fn change(ui: &mut Ui, share: f64) {
+    let theme = Theme::of(ui.ctx());
+    match words::change(share) {
+        Some(words) => {
+            let colour = if share < 0.0 { theme.good } else { theme.bad };
+            ui.label(RichText::new(words).color(colour))
+        }
+        None => ui.weak("as before"),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn only_numbers_that_divide_the_rows_are_taken() {
+        let choices = [1, 2, 4, 8];
+        assert_eq!(nearest(&choices, 4, 5), 8);
+        assert_eq!(nearest(&choices, 4, 3), 2);
+        assert_eq!(nearest(&choices, 8, 9), 8);
+        assert_eq!(nearest(&[], 4, 5), 5);
+    }
+}
