@@ -194,10 +194,10 @@ fn memory(ui: &mut Ui, scene: &Scene, column: &Column, device: &DeviceProfile, r
     ui.scope_builder(UiBuilder::new().max_rect(beside).layout(layout), |ui| {
         ui.spacing_mut().item_spacing.x = size::GAP;
         ui.add_space(size::SPACE);
-        let share =
-            would_be.map(|would_be| words::bytes_change(peak(present).total(), would_be.total()));
-        if let Some(share) = share.filter(|share| words::change(*share).is_some()) {
-            strip::change(ui, share, theme);
+        let change = would_be
+            .and_then(|would_be| words::memory_change(peak(present).total(), would_be.total()));
+        if let Some(change) = change {
+            strip::coloured(ui, change, theme);
             return;
         }
         let over = held.total() > budget_bytes;
