@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Things are found by their accessible name (a label's text, a button's caption); where several
-//! have one name, the first that the tree lists. Every request is served by a frame of the window,
+//! have one name, the topmost of them. Every request is served by a frame of the window,
 //! so a request that is answered has had its effect, and asking again waits for a frame: there are
 //! no sleeps. What does not come within [`PATIENCE`] fails the test with the names that were there.
 //!
@@ -19,6 +19,7 @@
 //! [`Window::open`] says so and gives `None`. The window has a home of its own, so that it neither
 //! reads nor writes the settings of whoever runs the test.
 
+use std::cmp::Ordering;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -94,11 +95,15 @@ impl Window {
         }
     }
 
-    /// Everything in the window, as a screen reader would be told.
+    /// Everything in the window, as a screen reader would be told, from top to bottom and left to
+    /// right: the tree comes in no order.
     pub fn nodes(&mut self) -> Vec<Node> {
         match self.request(&Request::GetTree) {
             Response::Tree { accesskit: Some(tree), .. } => {
-                tree.nodes.into_iter().map(|(_, node)| node).collect()
+                let mut nodes: Vec<Node> = tree.nodes.into_iter().map(|(_, node)| node).collect();
+                let at = |node: &Node| node.bounds().map_or((0.0, 0.0), |it| (it.y0, it.x0));
+                nodes.sort_by(|a, b| at(a).partial_cmp(&at(b)).unwrap_or(Ordering::Equal));
+                nodes
             }
             other => panic!("no tree: {other:?}"),
         }
@@ -117,16 +122,23 @@ impl Window {
             if let Some(node) = nodes.iter().find(|node| is_it(node)) {
                 return node.clone();
             }
-            if Instant::now() > until {
+            if Instant::now() > until || !self.is_open() {
+                // For whoever reads the report of a machine that nobody can look at.
                 let names: Vec<_> = nodes.iter().filter_map(name_of).collect();
-                panic!("no '{what}' within {PATIENCE:?}; there is {names:?}");
+                panic!("no '{what}' within {PATIENCE:?}; there is {names:#?}");
             }
         }
     }
 
     /// Clicks the middle of what has that name.
     pub fn click(&mut self, name: &str) {
-        let at = place(&self.find(name)).center();
+        let node = self.find(name);
+        self.click_on(&node);
+    }
+
+    /// Clicks the middle of something that was found.
+    pub fn click_on(&mut self, node: &Node) {
+        let at = place(node).center();
         self.events(vec![Event::PointerMoved(at)]);
         self.events(vec![button(at, true)]);
         self.events(vec![button(at, false)]);
@@ -183,9 +195,9 @@ impl Window {
     }
 }
 
-/// The accessible name: a caption, or the text of a label.
+/// The accessible name: a caption, what an empty field asks for, or the text of a label.
 pub fn name_of(node: &Node) -> Option<&str> {
-    node.label().or(node.value())
+    node.label().or(node.placeholder()).or(node.value())
 }
 
 /// Where something is, in points.
