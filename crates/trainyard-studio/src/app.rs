@@ -128,6 +128,12 @@ impl Studio {
     /// Draws one frame. `ui` is the whole window, without margin or background.
     pub fn show(&mut self, ui: &mut Ui) {
         let context = ui.ctx().clone();
+        if self.applied.is_none() {
+            // The fonts are there from the next frame on.
+            self.apply_settings(&context);
+            context.request_repaint();
+            return;
+        }
         self.apply_settings(&context);
         self.take_news(&context);
         let facts = self.facts();

@@ -3,7 +3,9 @@
 //! Colours are told apart by people who cannot tell red from green, and nothing is said by colour
 //! alone: actions carry letters, categories of memory and causes of idleness carry patterns.
 
-use eframe::egui::{Color32, Context, CornerRadius, Stroke, Theme as Mode, Visuals};
+use eframe::egui::{
+    Color32, Context, CornerRadius, FontDefinitions, FontFamily, Stroke, Theme as Mode, Visuals,
+};
 use trainyard_plan::ActionKind;
 
 /// What memory is held for, in the order in which bars are stacked.
@@ -282,8 +284,10 @@ impl Theme {
     }
 }
 
-/// Gives egui's own widgets the studio's colours, in both modes. Called once.
+/// Gives egui's own widgets the studio's colours, in both modes, and its fonts. Called once, before
+/// the first frame: fonts are there from the next one on.
 pub fn install(context: &Context) {
+    context.set_fonts(fonts());
     for (mode, theme) in [(Mode::Dark, &DARK), (Mode::Light, &LIGHT)] {
         context.set_visuals_of(mode, visuals(theme));
     }
@@ -292,6 +296,13 @@ pub fn install(context: &Context) {
         style.spacing.button_padding = [8.0, 4.0].into();
         style.interaction.selectable_labels = false;
     });
+}
+
+/// egui's fonts, with arrows and triangles also where letters are of different widths.
+fn fonts() -> FontDefinitions {
+    let mut fonts = FontDefinitions::default();
+    fonts.families.entry(FontFamily::Proportional).or_default().push("Hack".to_owned());
+    fonts
 }
 
 fn visuals(theme: &Theme) -> Visuals {

@@ -31,7 +31,7 @@ pub(crate) fn show<'a>(
     ui.horizontal(|ui| {
         ui.heading("Trainyard Studio");
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let cross = ui.add(Button::new("✕").frame(false)).on_hover_text("Close the welcome");
+            let cross = ui.add(Button::new("×").frame(false)).on_hover_text("Close the welcome");
             cross.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Close the welcome"));
             if cross.clicked() {
                 chosen = Some(Chosen::Dismissed);
