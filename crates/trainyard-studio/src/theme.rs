@@ -284,10 +284,12 @@ impl Theme {
     }
 }
 
-/// Gives egui's own widgets the studio's colours, in both modes, and its fonts. Called once, before
-/// the first frame: fonts are there from the next one on.
+/// Gives egui's own widgets the studio's colours, in both modes, and its font the arrows it lacks.
+/// Called once.
 pub fn install(context: &Context) {
-    context.set_fonts(fonts());
+    let mut fonts = FontDefinitions::default();
+    fonts.families.entry(FontFamily::Proportional).or_default().push("Hack".to_owned());
+    context.set_fonts(fonts);
     for (mode, theme) in [(Mode::Dark, &DARK), (Mode::Light, &LIGHT)] {
         context.set_visuals_of(mode, visuals(theme));
     }
@@ -296,13 +298,6 @@ pub fn install(context: &Context) {
         style.spacing.button_padding = [8.0, 4.0].into();
         style.interaction.selectable_labels = false;
     });
-}
-
-/// egui's fonts, with arrows and triangles also where letters are of different widths.
-fn fonts() -> FontDefinitions {
-    let mut fonts = FontDefinitions::default();
-    fonts.families.entry(FontFamily::Proportional).or_default().push("Hack".to_owned());
-    fonts
 }
 
 fn visuals(theme: &Theme) -> Visuals {

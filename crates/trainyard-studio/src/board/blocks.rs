@@ -63,7 +63,8 @@ pub(super) fn blocks<'a>(
 }
 
 /// Points a unit of the measure so that the fullest column just fits its height: by column, the
-/// height there is for blocks and what they weigh.
+/// height there is for blocks and what they weigh. Where that would make all blocks as low as may
+/// be, the usual layer is, heavier ones are higher, and the column scrolls.
 #[must_use]
 pub(super) fn scale(columns: &[(f32, Vec<(Block, f64)>)]) -> f64 {
     let fits = |scale: f64| {
@@ -72,12 +73,17 @@ pub(super) fn scale(columns: &[(f32, Vec<(Block, f64)>)]) -> f64 {
             heights.sum::<f32>() <= *room
         })
     };
-    let heaviest = columns.iter().flat_map(|(_, blocks)| blocks).map(|(_, weight)| *weight);
-    let heaviest = heaviest.fold(0.0, f64::max);
-    if heaviest <= 0.0 {
+    let blocks = columns.iter().flat_map(|(_, blocks)| blocks);
+    let mut layers: Vec<f64> =
+        blocks.map(|(block, weight)| weight / block.count().max(1) as f64).collect();
+    layers.sort_by(f64::total_cmp);
+    let (usual, heaviest) = (layers.get(layers.len() / 2), layers.last());
+    let (Some(usual), Some(heaviest)) = (usual, heaviest.filter(|heaviest| **heaviest > 0.0))
+    else {
         return 0.0;
-    }
-    let (mut low, mut high) = (0.0, f64::from(HIGHEST) / heaviest * 64.0);
+    };
+    let least = f64::from(LOWEST) / usual.max(heaviest / 4.0);
+    let (mut low, mut high) = (least, (f64::from(HIGHEST) / heaviest).max(least));
     for _ in 0..24 {
         let middle = f64::midpoint(low, high);
         if fits(middle) { low = middle } else { high = middle }
@@ -124,13 +130,16 @@ mod tests {
     #[test]
     fn the_fullest_column_fills_its_height_and_no_block_is_too_low() {
         let block = |first| Block { first, end: first + 1 };
-        let full = (200.0, vec![(block(0), 30.0), (block(1), 10.0), (block(2), 1.0)]);
+        let full = (100.0, vec![(block(0), 30.0), (block(1), 20.0), (block(2), 1.0)]);
         let light = (200.0, vec![(block(3), 2.0)]);
         let scale = scale(&[full.clone(), light]);
         let heights: Vec<f32> =
             full.1.iter().map(|(block, weight)| height(*block, *weight, scale)).collect();
-        assert!(heights.iter().sum::<f32>() <= 200.0);
+        assert!(heights.iter().sum::<f32>() <= 100.0);
         assert!(heights[0] > heights[1] && heights[2] >= LOWEST);
+        // Where there is no room, a heavy layer is higher all the same.
+        let none = [(10.0, vec![(block(0), 30.0), (block(1), 10.0), (block(2), 10.0)])];
+        assert!(height(block(0), 30.0, super::scale(&none)) > 2.0 * LOWEST);
         assert!(super::scale(&[(50.0, vec![(block(0), 0.0)])]).abs() < f64::EPSILON);
     }
 }

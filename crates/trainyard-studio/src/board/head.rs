@@ -1,8 +1,8 @@
 //! The head of a column: what the device is, what it holds and does, and its budget.
 
 use eframe::egui::{
-    Align, Align2, Button, CursorIcon, DragValue, Layout, Rect, RichText, Role, Sense, Slider, Ui,
-    UiBuilder, WidgetInfo, pos2, vec2,
+    Align, Align2, CursorIcon, DragValue, Layout, Rect, Role, Sense, Slider, Ui, UiBuilder,
+    WidgetInfo, pos2, vec2,
 };
 use trainyard_plan::DeviceProfile;
 use trainyard_plan::memory::{human_bytes, parse_bytes};
@@ -107,11 +107,14 @@ fn title(
         if !layers.is_empty() {
             let locks = &scene.desk.arrangement().locks;
             let locked = layers.iter().all(|run| (run.0..run.1).all(|l| locks.contains_key(&l)));
-            let (glyph, verb) = if locked { ("🔒", "unlock") } else { ("🔓", "lock") };
-            let colour = if locked { theme.accent } else { theme.weak };
+            let verb = if locked { "unlock" } else { "lock" };
             let name = format!("{verb} all layers of {}", device.id);
-            let button = Button::new(RichText::new(glyph).color(colour)).frame(false);
-            if ui.add(button).accessible_name(&name).on_hover_text(&name).clicked() {
+            let (rect, response) = ui.allocate_exact_size(vec2(18.0, 18.0), Sense::click());
+            response.widget_info(|| WidgetInfo::selected(Role::Button, true, locked, &name));
+            let live = response.hovered() || response.has_focus();
+            let colour = if locked || live { theme.accent } else { theme.weak };
+            paint::lock(ui.painter(), rect.center(), locked, colour);
+            if response.on_hover_text(&name).clicked() {
                 acts.push(Act::Edit(Edit::Lock { layers, locked: !locked }));
             }
         }
@@ -141,9 +144,9 @@ fn subtitle(ui: &mut Ui, scene: &Scene, column: &Column, device: &DeviceProfile,
         Some(Verdict::Unknown) => ("…".to_owned(), theme.weak),
         Some(Verdict::Fits(step)) => {
             let step = words::change(*step).unwrap_or_else(|| "as now".to_owned());
-            (format!("✔ fits, step {step}"), theme.good)
+            (format!("fits, step {step}"), theme.good)
         }
-        Some(Verdict::Refused(reason)) => (format!("✖ {reason}"), theme.bad),
+        Some(Verdict::Refused(reason)) => (reason.clone(), theme.bad),
         None => {
             let kind = device.kind.map(trainyard_plan::DeviceKind::text);
             let api = device.api.map(trainyard_plan::Api::text);
@@ -152,8 +155,20 @@ fn subtitle(ui: &mut Ui, scene: &Scene, column: &Column, device: &DeviceProfile,
             (parts.join(" · "), theme.weak)
         }
     };
-    let at = (rect.left_center(), Align2::LEFT_CENTER);
-    paint::text(ui.painter(), at, &says, small(colour), rect.width());
+    let mark = rect.left_center() + vec2(5.0, 0.0);
+    let indent = match scene.verdicts.get(&column.device) {
+        Some(Verdict::Fits(_)) => {
+            paint::tick(ui.painter(), mark, colour);
+            14.0
+        }
+        Some(Verdict::Refused(_)) => {
+            paint::cross(ui.painter(), mark, colour);
+            14.0
+        }
+        _ => 0.0,
+    };
+    let at = (rect.left_center() + vec2(indent, 0.0), Align2::LEFT_CENTER);
+    paint::text(ui.painter(), at, &says, small(colour), rect.width() - indent);
     let id = ui.scope_id().with(("hardware", column.device));
     let response = ui.interact(rect, id, Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &says));
@@ -179,10 +194,10 @@ fn memory(ui: &mut Ui, scene: &Scene, column: &Column, device: &DeviceProfile, r
     ui.scope_builder(UiBuilder::new().max_rect(beside).layout(layout), |ui| {
         ui.spacing_mut().item_spacing.x = size::GAP;
         ui.add_space(size::SPACE);
-        let share =
-            would_be.map(|would_be| words::bytes_change(peak(present).total(), would_be.total()));
-        if let Some(share) = share.filter(|share| words::change(*share).is_some()) {
-            strip::change(ui, share, theme);
+        let change = would_be
+            .and_then(|would_be| words::memory_change(peak(present).total(), would_be.total()));
+        if let Some(change) = change {
+            strip::coloured(ui, change, theme);
             return;
         }
         let over = held.total() > budget_bytes;

@@ -214,7 +214,7 @@ fn item(
     let theme = Theme::of(ui.ctx());
     let (verdict, colour, enabled) = match outcome {
         None => ("…".to_owned(), theme.weak, true),
-        Some(Outcome::Refused(reason)) => (format!("✖ {reason}"), theme.bad, false),
+        Some(Outcome::Refused(reason)) => (reason.clone(), theme.bad, false),
         Some(Outcome::Leads { costs, .. }) => {
             let delta = costs.delta(desk.present());
             let step = words::change(delta.step).unwrap_or_else(|| "as now".to_owned());

@@ -125,10 +125,10 @@ impl Board {
         if let (Some(carried), Some(pointer)) = (&self.carried, pointer) {
             at_pointer(ui, desk, carried, pointer, outcome.as_ref());
         }
-        self.hovered = None;
+        let before = self.hovered.take();
         if let Some(menu) = self.menu.take() {
             let chosen = menu.show(ui, desk, &mut self.previews);
-            if self.hovered != chosen.hovered {
+            if before != chosen.hovered {
                 ui.ctx().request_repaint();
             }
             self.hovered = chosen.hovered;
@@ -419,12 +419,12 @@ fn at_pointer(ui: &Ui, desk: &Desk, carried: &Carried, pointer: Pos2, outcome: O
         ui.add(eframe::egui::Label::new(RichText::new(what).strong()).truncate());
         match outcome {
             Some(Outcome::Refused(reason)) => {
-                ui.label(RichText::new(format!("✖ {reason}")).color(theme.bad));
+                ui.label(RichText::new(reason).color(theme.bad));
             }
             Some(Outcome::Leads { costs, .. }) => {
                 let delta = costs.delta(desk.present());
                 ui.horizontal(|ui| {
-                    ui.label(RichText::new("✔ step").color(theme.good));
+                    ui.label(RichText::new("fits, step").color(theme.good));
                     ui.label(words::time(costs.simulation.step_us));
                     strip::change(ui, delta.step, theme);
                 });

@@ -87,6 +87,38 @@ pub(crate) fn grip(painter: &Painter, centre: Pos2, colour: Color32) {
     }
 }
 
+/// It fits.
+pub(crate) fn tick(painter: &Painter, centre: Pos2, colour: Color32) {
+    let at = |x: f32, y: f32| centre + vec2(x, y);
+    painter.line(vec![at(-4.0, 0.0), at(-1.0, 3.5), at(4.5, -4.0)], Stroke::new(1.8, colour));
+}
+
+/// It does not.
+pub(crate) fn cross(painter: &Painter, centre: Pos2, colour: Color32) {
+    for down in [-3.5, 3.5] {
+        let (from, to) = (centre + vec2(-3.5, -down), centre + vec2(3.5, down));
+        painter.line_segment([from, to], Stroke::new(1.8, colour));
+    }
+}
+
+/// A lock, closed or open.
+pub(crate) fn lock(painter: &Painter, centre: Pos2, closed: bool, colour: Color32) {
+    let body = Rect::from_center_size(centre + vec2(0.0, 2.5), vec2(8.0, 6.0));
+    let (left, right) = (centre.x - 2.5, centre.x + 2.5);
+    let top = body.top() - if closed { 3.5 } else { 5.0 };
+    let foot = if closed { body.top() } else { body.top() - 2.5 };
+    let shackle = vec![
+        pos2(left, body.top()),
+        pos2(left, top + 1.0),
+        pos2(left + 1.0, top),
+        pos2(right - 1.0, top),
+        pos2(right, top + 1.0),
+        pos2(right, foot),
+    ];
+    painter.line(shackle, Stroke::new(1.4, colour));
+    painter.rect_filled(body, 1.5, colour);
+}
+
 /// A switch that is on or off. Its name is for those who do not see it.
 pub(crate) fn switch(ui: &mut Ui, on: bool, name: &str) -> Response {
     let (rect, response) = ui.allocate_exact_size(vec2(26.0, 15.0), Sense::click());

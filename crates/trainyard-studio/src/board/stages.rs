@@ -182,11 +182,7 @@ fn header(
     let controls = rect.shrink2(vec2(size::GAP, 1.0));
     let used = ui.scope_builder(UiBuilder::new().max_rect(controls).layout(layout), |ui| {
         let on = placed.recompute == Recompute::Full;
-        let (verb, recompute) = if on {
-            ("keep the activations of", Recompute::None)
-        } else {
-            ("recompute", Recompute::Full)
-        };
+        let recompute = if on { Recompute::None } else { Recompute::Full };
         let text = RichText::new("recompute").size(size::SMALL);
         let text = text.color(if on { theme.text } else { theme.weak });
         let hint = if on {
@@ -195,7 +191,7 @@ fn header(
             "press to run its forward again in the backward, to save memory"
         };
         let button = ui.add(Button::selectable(on, text).small());
-        let button = button.accessible_name(format!("{verb} stage {index}"));
+        let button = button.accessible_name(format!("stage {index} recomputes"));
         if button.on_hover_text(hint).clicked() {
             acts.push(Act::Edit(Edit::Recompute { stage: index, recompute }));
         }
@@ -367,8 +363,8 @@ fn caption(
     let right = paint::text(&painter, at, &value, small(colour), inner.width() * 0.5);
     let mut left = inner.left();
     if locked {
-        let at = (pos2(left, y), Align2::LEFT_CENTER);
-        left = paint::text(&painter, at, "🔒", small(colour), 16.0).right() + 3.0;
+        paint::lock(&painter, pos2(left + 4.0, y), true, colour);
+        left += 13.0;
     }
     let name = match block.count() {
         1 => name.to_owned(),

@@ -48,7 +48,7 @@ fn figures(ui: &mut Ui, desk: &Desk, would_be: Option<&Assessment>, theme: &Them
         ui.label(weak("schedule"));
         ui.add(Label::new(&now.schedule).truncate());
         if let Some(shortage) = desk.present().shortage() {
-            let text = RichText::new(format!("⚠ {shortage}")).color(theme.bad);
+            let text = RichText::new(format!("over budget: {shortage}")).color(theme.bad);
             ui.add(Label::new(text).truncate());
         }
         return;
@@ -60,20 +60,24 @@ fn figures(ui: &mut Ui, desk: &Desk, would_be: Option<&Assessment>, theme: &Them
     ui.label(weak("bubble"));
     ui.label(format!("{bubble} → {}", words::percent(after.simulation.bubble_fraction)));
     for (profile, device) in after.profile.devices.iter().zip(&delta.devices) {
-        let share = words::bytes_change(device.before_bytes, device.after_bytes);
-        if words::change(share).is_some() {
+        if let Some(change) = words::memory_change(device.before_bytes, device.after_bytes) {
             ui.add(Label::new(weak(&profile.id)).truncate());
-            change(ui, share, theme);
+            coloured(ui, change, theme);
         }
     }
 }
 
-/// A change, by arrow, sign and colour.
+/// A change of a time, by arrow, sign and colour.
 pub(super) fn change(ui: &mut Ui, share: f64, theme: &Theme) {
     if let Some(words) = words::change(share) {
-        let colour = if share < 0.0 { theme.good } else { theme.bad };
-        ui.label(RichText::new(words).color(colour).strong());
+        coloured(ui, (words, share > 0.0), theme);
     }
+}
+
+/// A change in words, and whether it is for the worse.
+pub(super) fn coloured(ui: &mut Ui, (words, worse): (String, bool), theme: &Theme) {
+    let colour = if worse { theme.bad } else { theme.good };
+    ui.label(RichText::new(words).color(colour).strong());
 }
 
 /// What the colours and patterns of the memory bars are. Laid out from right to left.

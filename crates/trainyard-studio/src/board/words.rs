@@ -1,6 +1,7 @@
 //! Numbers and names as people read them.
 
 use trainyard_plan::Profile;
+use trainyard_plan::memory::human_bytes;
 
 /// A time in µs to three digits: `340 µs`, `12.3 ms`, `1.20 s`.
 #[must_use]
@@ -36,13 +37,19 @@ pub fn change(share: f64) -> Option<String> {
     }
 }
 
-/// By which share a number of bytes changes; from nothing to something counts as all of it.
+/// How memory changes, and whether it grows: `▼ −12 %`, or bytes where there was or will be none.
+/// `None` where nobody would see it.
 #[must_use]
-pub fn bytes_change(before: u64, after: u64) -> f64 {
-    if before == after {
-        return 0.0;
+pub fn memory_change(before: u64, after: u64) -> Option<(String, bool)> {
+    match (before, after) {
+        (0, 0) => None,
+        (0, after) => Some((format!("▲ +{}", human_bytes(after)), true)),
+        (before, 0) => Some((format!("▼ −{}", human_bytes(before)), false)),
+        (before, after) => {
+            let share = after as f64 / before as f64 - 1.0;
+            change(share).map(|words| (words, share > 0.0))
+        }
     }
-    if before == 0 { 1.0 } else { after as f64 / before as f64 - 1.0 }
 }
 
 /// The name of a layer.
@@ -90,7 +97,9 @@ mod tests {
         assert_eq!(change(0.08).as_deref(), Some("▲ +8.0 %"));
         assert_eq!(change(0.0001), None);
         assert_eq!(change(f64::NAN), None);
-        assert_eq!(bytes_change(0, 5), 1.0);
-        assert_eq!(bytes_change(10, 5), -0.5);
+        assert_eq!(memory_change(7, 7), None);
+        assert_eq!(memory_change(100, 88), Some(("▼ −12 %".to_owned(), false)));
+        assert_eq!(memory_change(0, 1 << 20), Some(("▲ +1.00 MiB".to_owned(), true)));
+        assert_eq!(memory_change(1 << 20, 0), Some(("▼ −1.00 MiB".to_owned(), false)));
     }
 }

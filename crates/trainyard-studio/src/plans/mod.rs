@@ -12,11 +12,12 @@ mod why;
 use std::sync::Arc;
 
 use eframe::egui::{
-    Button, CollapsingHeader, ComboBox, Context, RichText, ScrollArea, Spinner, Ui,
+    Button, CollapsingHeader, ComboBox, Context, Label, RichText, ScrollArea, Spinner, Ui,
 };
 use serde::{Deserialize, Serialize};
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::planner::Objective;
+use trainyard_plan::simulate::Simulation;
 
 use crate::board::words;
 use crate::desk::{Assessment, Delta, Desk, Edit, Reference};
@@ -40,10 +41,16 @@ pub struct Plans {
     /// What the answer keeps to.
     #[serde(skip)]
     terms: Option<Terms>,
+    /// Whether nobody was told of the answer yet.
+    #[serde(skip)]
+    fresh: bool,
     /// What the last edit in this panel brought.
     #[serde(skip)]
     last: Option<(String, Delta)>,
 }
+
+/// The names of devices take no more, in points.
+const NAME: f32 = 90.0;
 
 /// What a frame of the panel leaves to others.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +68,7 @@ impl Plans {
         self.poll(desk);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 6.0;
-            section(ui, "Auto-plan");
+            section(ui, "Find plans");
             self.ask(ui, desk, &mut output);
             self.answer(ui, desk, &mut output);
             ui.separator();
@@ -93,6 +100,7 @@ impl Plans {
         self.cancel();
         let terms = Terms::of(desk);
         self.answer = Answer::default();
+        self.fresh = true;
         self.job = Some(Job::start(terms.clone(), self.ask.clone(), context.clone())?);
         self.terms = Some(terms);
         Ok(())
@@ -128,14 +136,14 @@ impl Plans {
     }
 
     fn poll(&mut self, desk: &mut Desk) {
-        let first_news = self.answer.found.is_none();
         if let Some(job) = &self.job
             && !job.poll(&mut self.answer)
         {
             self.job = None;
         }
-        if first_news && desk.reference.is_none() {
-            desk.reference = self.best();
+        if self.fresh && self.answer.found.is_some() {
+            self.fresh = false;
+            desk.reference = desk.reference.take().or_else(|| self.best());
         }
     }
 
@@ -285,23 +293,25 @@ impl Plans {
         let delta = after.delta(before);
         let simulations = (&before.simulation, &after.simulation);
         eframe::egui::Grid::new("difference").num_columns(4).spacing([8.0, 3.0]).show(ui, |ui| {
-            let mut row = |what: &str, from: String, to: String, share: f64| {
-                ui.add(eframe::egui::Label::new(RichText::new(what).color(theme.weak)).truncate());
+            let mut row = |what: &str, from: String, to: String, change: Option<(String, bool)>| {
+                ui.scope(|ui| {
+                    ui.set_max_width(NAME);
+                    ui.add(Label::new(RichText::new(what).color(theme.weak)).truncate());
+                });
                 ui.label(from);
                 ui.label(format!("→ {to}"));
-                present::change(ui, share);
+                present::change(ui, change);
                 ui.end_row();
             };
             let (from, to) = simulations;
-            row("step", words::time(from.step_us), words::time(to.step_us), delta.step);
-            let bubble = |simulation: &trainyard_plan::simulate::Simulation| {
-                words::percent(simulation.bubble_fraction)
-            };
-            row("bubble", bubble(from), bubble(to), 0.0);
+            let step = words::change(delta.step).map(|words| (words, delta.step > 0.0));
+            row("step", words::time(from.step_us), words::time(to.step_us), step);
+            let bubble = |simulation: &Simulation| words::percent(simulation.bubble_fraction);
+            row("bubble", bubble(from), bubble(to), present::points(delta.bubble));
             for (device, bytes) in after.profile.devices.iter().zip(&delta.devices) {
                 let (from, to) = (bytes.before_bytes, bytes.after_bytes);
-                let share = words::bytes_change(from, to);
-                row(&device.id, human_bytes(from), human_bytes(to), share);
+                let change = words::memory_change(from, to);
+                row(&device.id, human_bytes(from), human_bytes(to), change);
             }
         });
         let moved = diff::moved(&before.plan, &after.plan);
@@ -311,7 +321,7 @@ impl Plans {
         for moved in moved {
             let layers = words::layers(&after.profile, moved.layers);
             let text = format!("{layers}: {} → {}", moved.from, moved.to);
-            ui.add(eframe::egui::Label::new(text).truncate());
+            ui.add(Label::new(text).truncate());
         }
     }
 }

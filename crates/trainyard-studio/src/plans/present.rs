@@ -90,19 +90,27 @@ pub(super) fn brought(ui: &mut Ui, what: &str, delta: &Delta) {
     ui.horizontal_wrapped(|ui| {
         ui.weak(format!("{what}:"));
         ui.label("step");
-        change(ui, delta.step);
-        if (delta.bubble * 100.0).round().abs() >= 1.0 {
-            ui.label(format!("bubble {:+.0} points", delta.bubble * 100.0));
+        change(ui, words::change(delta.step).map(|words| (words, delta.step > 0.0)));
+        if let Some(points) = points(delta.bubble) {
+            ui.label("bubble");
+            change(ui, Some(points));
         }
     });
 }
 
-/// A change by arrow, sign and colour.
-pub(super) fn change(ui: &mut Ui, share: f64) {
+/// How a share changes, in points, and whether it grows; `None` where nobody would see it.
+pub(super) fn points(change: f64) -> Option<(String, bool)> {
+    let points = (change * 100.0).round();
+    let sign = if points < 0.0 { "▼ −" } else { "▲ +" };
+    (points.abs() >= 1.0).then(|| (format!("{sign}{:.0} points", points.abs()), points > 0.0))
+}
+
+/// A change in words, and whether it is for the worse.
+pub(super) fn change(ui: &mut Ui, change: Option<(String, bool)>) {
     let theme = Theme::of(ui.ctx());
-    match words::change(share) {
-        Some(words) => {
-            let colour = if share < 0.0 { theme.good } else { theme.bad };
+    match change {
+        Some((words, worse)) => {
+            let colour = if worse { theme.bad } else { theme.good };
             ui.label(RichText::new(words).color(colour))
         }
         None => ui.weak("as before"),
