@@ -19,8 +19,8 @@ use crate::shell::header::Header;
 use crate::shell::my_devices::{self, MyDevices};
 use crate::shell::palette::{self, Found, Palette};
 use crate::shell::path_dialog::{self, PathDialog};
-use crate::shell::{about, help, menu, no_run_file, settings, status, trouble, welcome};
 use crate::shell::trouble::Trouble;
+use crate::shell::{about, help, menu, no_run_file, settings, status, trouble, welcome};
 use crate::theme::{self, Theme, size};
 
 /// The application's state.
@@ -223,16 +223,18 @@ impl Studio {
     fn show_bars(&mut self, ui: &mut Ui, facts: &Facts) {
         let context = ui.ctx().clone();
         let theme = Theme::of(&context);
-        let frame = egui::Frame::new().fill(theme.background).inner_margin(egui::Margin::symmetric(8, 4));
-        let chosen = egui::Panel::top("menus").frame(frame).show(ui, |ui| {
-            menu::bar(ui, facts, self.kept.recent.paths())
-        });
+        let frame =
+            egui::Frame::new().fill(theme.background).inner_margin(egui::Margin::symmetric(8, 4));
+        let chosen = egui::Panel::top("menus")
+            .frame(frame)
+            .show(ui, |ui| menu::bar(ui, facts, self.kept.recent.paths()));
         match chosen.inner {
             Some(menu::Chosen::Command(command)) => self.perform(&context, command),
             Some(menu::Chosen::Recent(path)) => self.open(&context, &path),
             None => {}
         }
-        let frame = egui::Frame::new().fill(theme.surface).inner_margin(egui::Margin::symmetric(12, 6));
+        let frame =
+            egui::Frame::new().fill(theme.surface).inner_margin(egui::Margin::symmetric(12, 6));
         let chosen = egui::Panel::top("header").frame(frame).show(ui, |ui| {
             let measured_us = self.session.as_ref().and_then(|session| {
                 session.comparison().map(|comparison| comparison.step_us.measured)
@@ -244,13 +246,14 @@ impl Studio {
         if let Some(command) = chosen.inner {
             self.perform(&context, command);
         }
-        let frame = egui::Frame::new().fill(theme.background).inner_margin(egui::Margin::symmetric(12, 3));
+        let frame =
+            egui::Frame::new().fill(theme.background).inner_margin(egui::Margin::symmetric(12, 3));
         let mut under_way: Vec<String> = Vec::new();
         under_way.extend(self.opening.as_ref().map(Opening::what));
         under_way.extend(self.task.as_ref().map(|tasked| tasked.task.what().to_owned()));
-        let call_off = egui::Panel::bottom("status").frame(frame).show(ui, |ui| {
-            status::show(ui, &self.said, &under_way)
-        });
+        let call_off = egui::Panel::bottom("status")
+            .frame(frame)
+            .show(ui, |ui| status::show(ui, &self.said, &under_way));
         if call_off.inner {
             self.opening = None;
             if let Some(tasked) = &mut self.task {
@@ -262,7 +265,9 @@ impl Studio {
     fn show_welcome(&mut self, ui: &mut Ui, facts: &Facts) {
         let context = ui.ctx().clone();
         let theme = Theme::of(&context);
-        let frame = egui::Frame::new().fill(theme.raised).inner_margin(egui::Margin::same(size::MARGIN as i8));
+        let frame = egui::Frame::new()
+            .fill(theme.raised)
+            .inner_margin(egui::Margin::same(size::MARGIN as i8));
         let panel = egui::Panel::left("welcome").frame(frame).resizable(false).exact_size(256.0);
         let chosen = panel.show(ui, |ui| {
             egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -354,7 +359,8 @@ impl Studio {
             return;
         }
         let theme = Theme::of(context);
-        let painter = context.layer_painter(egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop")));
+        let painter = context
+            .layer_painter(egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop")));
         let rect = context.content_rect();
         painter.rect_filled(rect, 0.0, theme.background.gamma_multiply(0.8));
         painter.text(

@@ -120,7 +120,9 @@ impl OpenError {
                 "trainyard measure writes profiles, trainyard plan writes plans, trainyard trace \
                  writes traces."
             }
-            Self::NoRun { .. } => "A run directory is what trainyard train leaves, with a journal.jsonl.",
+            Self::NoRun { .. } => {
+                "A run directory is what trainyard train leaves, with a journal.jsonl."
+            }
             Self::Bad { error: PlanError::UnknownVersion { .. }, .. } => {
                 "Use a studio of the version that wrote it."
             }
@@ -158,7 +160,8 @@ impl Kind {
             #[serde(rename = "traceEvents")]
             trace: Option<IgnoredAny>,
         }
-        if let Some(head) = text.lines().next().and_then(|line| serde_json::from_str::<Head>(line).ok())
+        if let Some(head) =
+            text.lines().next().and_then(|line| serde_json::from_str::<Head>(line).ok())
             && head.format.as_deref() == Some(Header::FORMAT)
         {
             return Some(Self::Journal);

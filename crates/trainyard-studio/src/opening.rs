@@ -156,7 +156,8 @@ impl Studio {
         let beside = run_file.with_file_name(open::PROFILE);
         let same = self.desk.run_file.as_deref() == Some(run_file) && !then_run;
         let kept = same
-            && open::read_profile(&beside).is_ok_and(|profile| self.desk.set_profile(profile).is_ok());
+            && open::read_profile(&beside)
+                .is_ok_and(|profile| self.desk.set_profile(profile).is_ok());
         if kept {
             self.said = "The measured times are the profile now".to_owned();
         } else {

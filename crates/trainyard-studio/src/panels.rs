@@ -158,7 +158,8 @@ impl Studio {
         let mut timeline = std::mem::take(&mut self.panels.timeline);
         let mut cursor = self.panels.cursor;
         let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
-        let output = frame.show(ui, |ui| timeline.show(ui, self.panels.scenes(), &mut cursor)).inner;
+        let output =
+            frame.show(ui, |ui| timeline.show(ui, self.panels.scenes(), &mut cursor)).inner;
         (self.panels.timeline, self.panels.cursor) = (timeline, cursor);
         self.panels.step = output.step;
     }

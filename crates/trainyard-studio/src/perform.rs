@@ -43,7 +43,8 @@ impl Studio {
                 self.said = self.desk.undo().map_or_else(String::new, |it| format!("Undid: {it}"));
             }
             Command::Redo => {
-                self.said = self.desk.redo().map_or_else(String::new, |it| format!("Did again: {it}"));
+                self.said =
+                    self.desk.redo().map_or_else(String::new, |it| format!("Did again: {it}"));
             }
             Command::AutoPlan => self.auto_plan(context),
             Command::UseMyDevices => {

@@ -217,7 +217,9 @@ impl Studio {
             Some(Err(words)) => {
                 self.troubles.push_back(Trouble::new("Cannot stop the training", words, ""));
             }
-            Some(Ok(())) => self.said = "The training finishes its step, saves and stops".to_owned(),
+            Some(Ok(())) => {
+                self.said = "The training finishes its step, saves and stops".to_owned()
+            }
             None => {}
         }
     }

@@ -117,8 +117,14 @@ impl Studio {
     }
 
     /// Draws a panel once more, in the size that it has in the window.
-    fn draw_svg(&mut self, context: &Context, panel: Panel, file: &Path) -> Result<(), ExportError> {
-        let size = self.panels.rect_of(panel).map_or(Vec2::new(1200.0, 600.0), |(rect, _)| rect.size());
+    fn draw_svg(
+        &mut self,
+        context: &Context,
+        panel: Panel,
+        file: &Path,
+    ) -> Result<(), ExportError> {
+        let size =
+            self.panels.rect_of(panel).map_or(Vec2::new(1200.0, 600.0), |(rect, _)| rect.size());
         let drawing = svg::draw(context, size, |ui| self.draw_for_export(ui, panel));
         write_atomic(file, drawing.text.as_bytes())
     }
