@@ -11,7 +11,7 @@ use crate::desk::Desk;
 use crate::kept::{Kept, Settings};
 use crate::opening::Opening;
 use crate::panels::Panels;
-use crate::run::{Choice, Program, ProgramMissing, Session, ask_before_closing};
+use crate::run::{Choice, Phase, Program, ProgramMissing, Session, ask_before_closing};
 use crate::running::Tasked;
 use crate::saving::Pictures;
 use crate::shell::closing::{self, Answer};
@@ -24,6 +24,7 @@ use crate::shell::{about, help, menu, no_run_file, settings, status, trouble, we
 use crate::theme::{self, Theme, size};
 
 /// The application's state.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Studio {
     /// What is worked on.
     pub desk: Desk,
@@ -114,6 +115,11 @@ impl Studio {
         self.program = wished.map_or_else(Program::find, Ok);
     }
 
+    /// Says at the bottom of the window what was done.
+    pub(crate) fn say(&mut self, words: impl Into<String>) {
+        self.said = words.into();
+    }
+
     /// Draws timelines with the graphics card that draws the window.
     pub(crate) fn draw_on_gpu(&mut self, state: &eframe::egui_wgpu::RenderState) {
         crate::timeline::install(state);
@@ -144,7 +150,7 @@ impl Studio {
         }
         self.show_panels(ui, &facts);
         self.show_dialog(&context, &facts);
-        self.show_drop_hint(&context);
+        Self::show_drop_hint(&context);
         self.ask_before_closing(&context);
         self.name_window(&context);
     }
@@ -162,7 +168,7 @@ impl Studio {
             has_run_file: self.desk.run_file.is_some(),
             has_program: self.program.is_ok(),
             running,
-            resumable: !running && phase.is_some_and(|phase| phase.can_resume()),
+            resumable: !running && phase.is_some_and(Phase::can_resume),
             stepped: self.session.as_ref().is_some_and(|session| session.state().step() > 0),
             measured: self.panels.has_measured(),
             busy: self.task.is_some(),
@@ -215,7 +221,7 @@ impl Studio {
         for command in Command::pressed(context) {
             match command.unavailable(facts) {
                 None => self.perform(context, command),
-                Some(why) => self.said = format!("{}: not now, {why}", command.spec().name),
+                Some(why) => self.say(format!("{}: not now, {why}", command.spec().name)),
             }
         }
     }
@@ -354,7 +360,7 @@ impl Studio {
     }
 
     /// Says that what hovers over the window may be dropped there.
-    fn show_drop_hint(&self, context: &Context) {
+    fn show_drop_hint(context: &Context) {
         if context.input(|input| input.raw.hovered_files.is_empty()) {
             return;
         }

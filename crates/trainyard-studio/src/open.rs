@@ -244,9 +244,9 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
 ///
 /// # Errors
 /// [`OpenError::Bad`] where the two do not go together.
-pub fn plan_on(profile: Profile, plan: Plan, file: &Path) -> Result<Desk, OpenError> {
+pub fn plan_on(profile: Profile, plan: &Plan, file: &Path) -> Result<Desk, OpenError> {
     let bad = |error| OpenError::Bad { path: file.to_owned(), error };
-    let mut desk = Desk::new(profile, Some(&plan)).map_err(bad)?;
+    let mut desk = Desk::new(profile, Some(plan)).map_err(bad)?;
     desk.mark_saved(file.to_owned());
     Ok(desk)
 }
@@ -284,7 +284,7 @@ fn desk(
 ) -> Result<Opened, OpenError> {
     let made = match plan {
         Some((_, plan)) => Desk::new(profile, Some(plan)),
-        None => Desk::planned(profile),
+        None => Desk::planned(&profile),
     };
     let place = plan.map_or(opened, |(file, _)| file);
     let mut desk = made.map_err(|error| OpenError::Bad { path: place.to_owned(), error })?;

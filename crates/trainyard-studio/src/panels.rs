@@ -138,7 +138,7 @@ impl Studio {
         self.kept.first_steps.moved |= stages != self.desk.arrangement().stages;
         self.panels.would_be = output.would_be.or(self.panels.would_be.take());
         if let Some(refused) = output.refused {
-            self.said = refused;
+            self.say(refused);
         }
     }
 
@@ -150,7 +150,7 @@ impl Studio {
         self.kept.first_steps.planned |= self.panels.plans.is_planning();
         self.panels.would_be = output.would_be.or(self.panels.would_be.take());
         if let Some(notice) = output.notice {
-            self.said = notice;
+            self.say(notice);
         }
     }
 

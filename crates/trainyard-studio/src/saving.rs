@@ -61,7 +61,7 @@ impl Studio {
             Ok(()) => {
                 self.desk.mark_saved(file.to_owned());
                 self.kept.recent.add(file);
-                self.said = format!("Saved {}", file.display());
+                self.say(format!("Saved {}", file.display()));
             }
             Err(error) => self.cannot_write(&error),
         }
@@ -106,7 +106,7 @@ impl Studio {
 
     fn say_written(&mut self, file: &Path, written: Result<(), ExportError>) {
         match written {
-            Ok(()) => self.said = format!("Written to {}", file.display()),
+            Ok(()) => self.say(format!("Written to {}", file.display())),
             Err(error) => self.cannot_write(&error),
         }
     }
