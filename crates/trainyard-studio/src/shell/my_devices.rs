@@ -70,7 +70,8 @@ impl MyDevices {
             };
             found.show(ui);
             section(ui, "What to train");
-            egui::ComboBox::from_id_salt("model")
+            let label = ui.label("The model:");
+            let choice = egui::ComboBox::from_id_salt("model")
                 .width(380.0)
                 .selected_text(self.model.name())
                 .show_ui(ui, |ui| {
@@ -78,6 +79,7 @@ impl MyDevices {
                         ui.selectable_value(&mut self.model, model, model.name());
                     }
                 });
+            choice.response.labelled_by(label.id);
             ui.weak("The run file that is made can be changed with any editor.");
             section(ui, "Where");
             let label = ui.label("A folder for run.toml, profile.json and plan.json:");
