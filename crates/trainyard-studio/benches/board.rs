@@ -1,5 +1,7 @@
 //! What a movement of the pointer costs on the board: 64 layers, 8 devices, 64 micro-batches.
 
+#![allow(clippy::expect_used, reason = "a bench may stop at what it does not expect")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
