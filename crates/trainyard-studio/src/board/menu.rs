@@ -1,6 +1,7 @@
 //! The context menu of the selected layers, and the menu at a drop that may mean two things.
 
-use eframe::egui::{Button, LayerId, Response};
+use eframe::egui::containers::menu::menu_style;
+use eframe::egui::{Align, Button, LayerId, Layout, Response};
 use eframe::egui::{Id, Order, Popup, PopupCloseBehavior, PopupKind, Pos2, RichText, Ui};
 use trainyard_plan::Recompute;
 
@@ -75,11 +76,13 @@ impl Menu {
         let popup = Popup::new(Id::unique("board menu"), ui.ctx().clone(), self.at, layer)
             .kind(PopupKind::Menu)
             .open_bool(&mut open)
+            .layout(Layout::top_down_justified(Align::Min))
+            .style(menu_style)
             .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
             .accessible_name(words::runs(desk.profile(), &self.layers));
         popup.show(|ui| {
             ui.set_min_width(240.0);
-            ui.set_max_width(420.0);
+            ui.set_max_width(340.0);
             let name = words::runs(desk.profile(), &self.layers);
             ui.add(eframe::egui::Label::new(RichText::new(name).strong()).truncate());
             ui.separator();
