@@ -2,7 +2,7 @@
 # Fills fuzz/corpus with examples of what the targets read. Small ones: the fuzzer cuts and joins.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-mkdir -p corpus/profile corpus/plan corpus/schedule_csv corpus/journal
+mkdir -p corpus/profile corpus/plan corpus/schedule_csv corpus/journal corpus/journal_stream
 
 cat > corpus/profile/small.json <<'JSON'
 {"format":"trainyard-profile","version":1,"model":{"name":"m","optimizer_bytes_per_param_byte":2,"layers":[
@@ -34,3 +34,4 @@ cat > corpus/journal/run.jsonl <<'JSON'
 {"type":"step","at_ns":9,"step":1,"loss":2.5,"learning_rate":0.001,"grad_norm":null,"step_ns":8,"tokens_per_s":1}
 {"type":"checkpoint","at_ns":9,"step":1,"path":"checkpoints/step-1"}
 JSON
+cp corpus/journal/run.jsonl corpus/journal_stream/

@@ -4,11 +4,12 @@
 #     scripts/test.sh -E 'package(trainyard-plan)'
 #
 # `--no-default-features` leaves out autotune and fusion. They make a GPU fast, but on a software
-# adapter compiling what they try costs minutes, and results do not depend on them.
+# adapter compiling what they try costs minutes, and results do not depend on them. `inspection` is
+# the port through which a test drives the studio's real window.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-flags=(--release --no-default-features --workspace)
+flags=(--release --no-default-features --workspace --features trainyard-studio/inspection)
 nextest_version=0.9.143
 
 say() { printf '\ntest.sh: %s\n' "$*"; }

@@ -86,6 +86,14 @@ pub enum PlanError {
         /// Version this program reads.
         expected: u64,
     },
+    /// A file that is no journal.
+    #[error("line {line}: this is not a journal: {reason}")]
+    NotAJournal {
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong there.
+        reason: String,
+    },
     /// Devices whose memory is too small for what they are given.
     #[error("{}", crate::memory::describe_shortage(.devices, .hint))]
     DoesNotFit {

@@ -8,6 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{PlanError, TraceEvent};
 
+mod stream;
+
+pub use stream::{Stream, Unreadable};
+
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -162,20 +166,32 @@ fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Err
 /// [`PlanError::UnknownVersion`] for a header of another version, whatever else that version
 /// changed in it.
 pub fn read_line(line: &str) -> Result<Option<Record>, PlanError> {
+    parse(line.as_bytes()).map(Result::ok)
+}
+
+/// A record, or why there is none. The outer error is a version this program does not know.
+fn parse(line: &[u8]) -> Result<Result<Record, serde_json::Error>, PlanError> {
     #[derive(Deserialize)]
     struct Head {
         r#type: String,
         version: u64,
     }
-    if let Ok(head) = serde_json::from_str::<Head>(line)
-        && head.r#type == "header"
-        && head.version != Header::VERSION
-    {
-        return Err(PlanError::UnknownVersion {
-            format: Header::FORMAT.into(),
-            found: head.version,
-            expected: Header::VERSION,
-        });
+    let record = serde_json::from_slice(line);
+    let version = match &record {
+        Ok(Record::Header(header)) => header.version,
+        Ok(_) => Header::VERSION,
+        // A header that this version cannot read may be one of another version.
+        Err(_) => match serde_json::from_slice::<Head>(line) {
+            Ok(head) if head.r#type == "header" => head.version,
+            _ => Header::VERSION,
+        },
+    };
+    if version == Header::VERSION {
+        return Ok(record);
     }
-    Ok(serde_json::from_str(line).ok())
+    Err(PlanError::UnknownVersion {
+        format: Header::FORMAT.into(),
+        found: version,
+        expected: Header::VERSION,
+    })
 }

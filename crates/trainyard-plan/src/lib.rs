@@ -15,6 +15,7 @@
 
 mod action;
 pub mod auto;
+mod calibrate;
 pub mod compare;
 pub mod costs;
 mod device;
@@ -33,6 +34,7 @@ mod trace;
 pub mod validate;
 
 pub use action::{Action, ActionKind};
+pub use calibrate::calibrate;
 pub use device::{Api, ComputeProbe, DeviceInfo, DeviceKind, DeviceList, MemoryInfo, MemorySource};
 pub use error::PlanError;
 pub use memory::MemoryUse;
@@ -40,4 +42,6 @@ pub use model::{LayerProfile, ModelProfile};
 pub use plan::{Plan, Predicted, PredictedDevice, Recompute, Stage};
 pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile};
 pub use schedule::Schedule;
-pub use trace::{Lane, MemorySample, Trace, TraceDevice, TraceEvent, chrome, text};
+pub use trace::{
+    Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome, text,
+};

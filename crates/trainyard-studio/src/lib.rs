@@ -12,8 +12,11 @@
 mod app;
 pub mod board;
 pub mod desk;
+pub mod export;
 pub mod plans;
+pub mod run;
 pub mod theme;
+pub mod timeline;
 mod window;
 
 pub use app::Studio;

@@ -19,6 +19,7 @@ pub use devices::{YardDevice, default_devices};
 
 mod costs;
 mod devices;
+mod rehearse;
 pub(crate) mod wishes;
 
 /// What a model learns from.

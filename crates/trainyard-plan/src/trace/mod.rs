@@ -1,11 +1,14 @@
 //! What happened, or is predicted to happen, on every device: events and memory over time.
 
+mod builder;
 pub mod chrome;
 pub mod text;
 
+pub use builder::TraceBuilder;
+
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{Header, Record};
+use crate::journal::Record;
 use crate::{Action, MemoryUse};
 
 /// The row of a device that an event belongs to.
@@ -90,67 +93,14 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// The events and memory samples of a journal, on the clock of its first header.
-    ///
-    /// A resumed run has a header for each part. Later parts are moved by the difference of the
-    /// wall-clock starts, and never begin before the part before has ended. Steps that a part does
-    /// again (those beyond its header's `first_step`) replace the ones done before. Records of
-    /// devices that the header does not list are left out, as is everything before a header.
-    pub fn from_journal<'a>(lines: impl IntoIterator<Item = &'a Record>) -> Self {
-        let mut trace = Self::default();
-        let mut part = Part::default();
-        for record in lines {
-            match record {
-                Record::Header(header) => part = trace.begin_part(header, &part),
-                Record::Action(event) => {
-                    if let Some(&device) = part.devices.get(event.device) {
-                        trace.events.push(TraceEvent {
-                            device,
-                            start_ns: part.at(event.start_ns),
-                            end_ns: part.at(event.end_ns),
-                            ..event.clone()
-                        });
-                    }
-                }
-                Record::Memory { at_ns, device, in_use_bytes, .. } => {
-                    if let Some(&device) = part.devices.get(*device) {
-                        let (at_ns, in_use_bytes) = (part.at(*at_ns), *in_use_bytes);
-                        trace.memory.push(MemorySample {
-                            at_ns,
-                            device,
-                            in_use_bytes,
-                            by_category: None,
-                        });
-                    }
-                }
-                _ => {}
-            }
+    /// The events and memory samples of a journal, on the clock of its first header:
+    /// [`TraceBuilder`] over all of its records.
+    pub fn from_journal<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
+        let mut builder = TraceBuilder::default();
+        for record in records {
+            builder.push(record);
         }
-        trace
-    }
-
-    fn begin_part(&mut self, header: &Header, before: &Part) -> Part {
-        let started_unix_ms = before.started_unix_ms.unwrap_or(header.started_unix_ms);
-        let passed_ms = header.started_unix_ms.saturating_sub(started_unix_ms);
-        let last_event = self.events.iter().map(|event| event.end_ns).max().unwrap_or(0);
-        let last_sample = self.memory.iter().map(|sample| sample.at_ns).max().unwrap_or(0);
-        self.events.retain(|event| event.step <= header.first_step);
-        let mut index_of = |device: &crate::journal::HeaderDevice| {
-            let known = self.devices.iter().position(|known| known.id == device.id);
-            known.unwrap_or_else(|| {
-                self.devices.push(TraceDevice {
-                    id: device.id.clone(),
-                    name: device.name.clone(),
-                    budget_bytes: device.budget_bytes,
-                });
-                self.devices.len() - 1
-            })
-        };
-        Part {
-            started_unix_ms: Some(started_unix_ms),
-            offset_ns: passed_ms.saturating_mul(1_000_000).max(last_event).max(last_sample),
-            devices: header.devices.iter().map(&mut index_of).collect(),
-        }
+        builder.into_trace()
     }
 
     /// Time the device computed (forwards, backwards, optimizer), summed over all steps, ns.
@@ -187,21 +137,5 @@ impl Trace {
 
     fn computing(&self) -> impl Iterator<Item = &TraceEvent> {
         self.events.iter().filter(|event| event.lane == Lane::Compute)
-    }
-}
-
-/// Where the records under one header go in the trace.
-#[derive(Default)]
-struct Part {
-    /// Start of the first part; `None` before any header.
-    started_unix_ms: Option<u64>,
-    offset_ns: u64,
-    /// From the header's device indices to the trace's.
-    devices: Vec<usize>,
-}
-
-impl Part {
-    fn at(&self, ns: u64) -> u64 {
-        ns.saturating_add(self.offset_ns)
     }
 }

@@ -58,9 +58,10 @@ impl Yard {
             progress(0, 0, "known");
             return Ok(self.with_budgets(profile));
         }
-        let profile = self.measure_now(progress)?;
+        let profile = self.with_budgets(self.measure_now(progress)?);
+        let profile = self.rehearsed(profile, progress);
         cache.write("profile", &key, &profile);
-        Ok(self.with_budgets(profile))
+        Ok(profile)
     }
 
     /// All that the measured costs depend on. Budgets are not among it.

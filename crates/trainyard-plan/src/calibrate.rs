@@ -1,0 +1,161 @@
+//! Calibration: a profile whose times are those that a run really had.
+//!
+//! Layers are measured one by one, but they run in stages, beside other devices, with more in
+//! memory than a measurement has. What a stage took in a run, divided by what the profile says it
+//! takes, is a factor for the layers of that stage. Layers that a device did not run get the
+//! factor of all that it did run. Transfers stay as they are: a run's receives also wait.
+
+use std::collections::BTreeMap;
+
+use crate::compare::{Measured, median};
+use crate::costs::{PipelineCosts, StageCosts};
+use crate::{ActionKind, DeviceProfile, Lane, OptimizerTime, Plan, PlanError, Profile, Recompute};
+
+/// What the layers of a run of layers take, in proportion to what the profile says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Factors {
+    forward: f64,
+    backward: f64,
+}
+
+/// The profile with the times of a run under a plan. Devices that the plan leaves idle stay as
+/// they are, and so does all of which the run tells nothing.
+///
+/// # Errors
+/// As [`crate::simulate::simulate`].
+pub fn calibrate(
+    profile: &Profile,
+    plan: &Plan,
+    measured: &Measured,
+) -> Result<Profile, PlanError> {
+    plan.check(profile.model.layers.len())?;
+    let profile = match plan.micro_batches {
+        same if same == profile.micro_batches => profile.clone(),
+        other => profile.with_micro_batches(other)?,
+    };
+    let costs = PipelineCosts::of(&profile, &plan.stages, &plan.schedule.owners())?;
+    let taken = Taken::of(measured);
+    let mut calibrated = profile.clone();
+    for (rank, of_rank) in costs.ranks.iter().enumerate() {
+        let Some(device) = calibrated.devices.get_mut(of_rank.device) else { continue };
+        let of_device = || costs.stages.iter().enumerate().filter(|(_, stage)| stage.rank == rank);
+        let all = of_device().map(|(index, stage)| taken.stage(&device.id, index, stage, plan));
+        let all = all.fold(Sums::default(), Sums::plus);
+        for layer in 0..device.forward_us.len() {
+            scale_layer(device, layer, all.factors());
+        }
+        for (index, stage) in of_device() {
+            let own = taken.stage(&device.id, index, stage, plan).factors();
+            // Out of the factor of all, into the stage's own.
+            let own = Factors {
+                forward: own.forward / all.factors().forward,
+                backward: own.backward / all.factors().backward,
+            };
+            let (first, end) = plan.stages.get(index).map_or((0, 0), |stage| stage.layers);
+            for layer in first..end {
+                scale_layer(device, layer, own);
+            }
+        }
+        let optimizer = taken.sum(&device.id, None, ActionKind::Optimizer);
+        if let Some(factor) = ratio(optimizer, of_rank.optimizer_us) {
+            match &mut device.optimizer_us {
+                OptimizerTime::Device(us) => *us *= factor,
+                OptimizerTime::Layers(times) => times.iter_mut().for_each(|us| *us *= factor),
+            }
+        }
+    }
+    // Of a device that was not run nothing more is known than before.
+    calibrated.estimated = profile.estimated && costs.ranks.len() < profile.devices.len();
+    calibrated.check()?;
+    Ok(calibrated)
+}
+
+/// Times of a step, predicted and measured, µs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    forward: [f64; 2],
+    backward: [f64; 2],
+}
+
+impl Sums {
+    fn plus(self, other: Self) -> Self {
+        let add = |a: [f64; 2], b: [f64; 2]| [a[0] + b[0], a[1] + b[1]];
+        Self {
+            forward: add(self.forward, other.forward),
+            backward: add(self.backward, other.backward),
+        }
+    }
+
+    fn factors(&self) -> Factors {
+        let of = |[predicted, measured]: [f64; 2]| ratio(measured, predicted).unwrap_or(1.0);
+        Factors { forward: of(self.forward), backward: of(self.backward) }
+    }
+}
+
+/// By device id, stage and kind: what all actions of a step take, µs, the median of the steps.
+struct Taken(BTreeMap<(String, Option<usize>, ActionKind), f64>);
+
+impl Taken {
+    fn of(measured: &Measured) -> Self {
+        let mut by_step: BTreeMap<_, BTreeMap<u64, f64>> = BTreeMap::new();
+        let steps: BTreeMap<u64, f64> = measured.steps.iter().copied().collect();
+        for event in measured.trace.events.iter().filter(|event| event.lane == Lane::Compute) {
+            let Some(device) = measured.trace.devices.get(event.device) else { continue };
+            if !steps.contains_key(&event.step) {
+                continue;
+            }
+            let kind = event.action.kind;
+            let stage = (kind != ActionKind::Optimizer).then_some(event.action.stage);
+            let of_steps = by_step.entry((device.id.clone(), stage, kind)).or_default();
+            *of_steps.entry(event.step).or_default() += event.duration_ns() as f64 / 1e3;
+        }
+        let middle = |steps: BTreeMap<u64, f64>| median(steps.into_values().collect());
+        Self(by_step.into_iter().map(|(sort, steps)| (sort, middle(steps))).collect())
+    }
+
+    fn sum(&self, device: &str, stage: Option<usize>, kind: ActionKind) -> f64 {
+        self.0.get(&(device.to_owned(), stage, kind)).copied().unwrap_or(0.0)
+    }
+
+    /// What a stage was to take in a step, and what it took.
+    fn stage(&self, device: &str, index: usize, stage: &StageCosts, plan: &Plan) -> Sums {
+        let sum = |kind| self.sum(device, Some(index), kind);
+        let count = plan.micro_batches as f64;
+        let forward = sum(ActionKind::Forward);
+        let kinds = [ActionKind::Backward, ActionKind::InputGrad, ActionKind::WeightGrad];
+        let backwards: f64 = kinds.into_iter().map(sum).sum();
+        // Under recompute a backward begins with another forward.
+        let again = stage.recompute == Recompute::Full;
+        let (forward_again, predicted_again) =
+            if again { (forward, stage.forward_us) } else { (0.0, 0.0) };
+        Sums {
+            forward: [stage.forward_us * count, forward],
+            backward: [
+                (stage.backward_us() - predicted_again) * count,
+                (backwards - forward_again).max(0.0),
+            ],
+        }
+    }
+}
+
+/// Measured ÷ predicted, where both are something.
+fn ratio(measured: f64, predicted: f64) -> Option<f64> {
+    let ratio = measured / predicted;
+    (ratio.is_finite() && ratio > 0.0).then_some(ratio)
+}
+
+fn scale_layer(device: &mut DeviceProfile, layer: usize, factors: Factors) {
+    let scale = |times: &mut Vec<f64>, factor: f64| {
+        if let Some(us) = times.get_mut(layer) {
+            *us *= factor;
+        }
+    };
+    scale(&mut device.forward_us, factors.forward);
+    scale(&mut device.input_grad_us, factors.backward);
+    scale(&mut device.weight_grad_us, factors.backward);
+    if let Some(fixed) = &mut device.fixed_us {
+        scale(&mut fixed.forward, factors.forward);
+        scale(&mut fixed.input_grad, factors.backward);
+        scale(&mut fixed.weight_grad, factors.backward);
+    }
+}

@@ -1,0 +1,133 @@
+//! Reading a journal in pieces, as it grows.
+
+use std::fmt;
+
+use super::{Header, Record, parse};
+use crate::PlanError;
+
+/// The longest line that is read. A header with 16 devices has some kilobytes; whatever is longer
+/// is no line of a journal, and is not kept in memory.
+const LONGEST_LINE: usize = 1 << 20;
+
+/// Cuts the bytes of a journal into lines and reads them. The pieces may end anywhere: the last
+/// line waits for its rest.
+#[derive(Debug, Default)]
+pub struct Stream {
+    /// The start of a line whose end has not come yet.
+    started: Vec<u8>,
+    /// Whether the line that has started is too long, and is left out up to its end.
+    too_long: bool,
+    /// How many lines have ended.
+    lines: u64,
+    has_header: bool,
+    unreadable: Unreadable,
+}
+
+/// The lines that could not be read and were left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unreadable {
+    /// How many.
+    pub lines: u64,
+    /// The first of them, from 1, and what is wrong with it.
+    pub first: Option<(u64, String)>,
+}
+
+impl Stream {
+    /// Takes the next bytes and hands out every record that is whole with them, without those of
+    /// types this program does not know.
+    ///
+    /// # Errors
+    /// [`PlanError::UnknownVersion`] and [`PlanError::NotAJournal`]. Nothing sensible can be read
+    /// after that: this stream is to be given up.
+    pub fn push(&mut self, bytes: &[u8], mut found: impl FnMut(Record)) -> Result<(), PlanError> {
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let Some(end) = piece.strip_suffix(b"\n") else {
+                self.keep(piece);
+                continue;
+            };
+            if self.started.is_empty() && !self.too_long && end.len() <= LONGEST_LINE {
+                self.line(end, &mut found)?;
+                continue;
+            }
+            self.keep(end);
+            if std::mem::take(&mut self.too_long) {
+                self.lines += 1;
+                self.leave_out(&format!("it is longer than {LONGEST_LINE} bytes"));
+                continue;
+            }
+            let line = std::mem::take(&mut self.started);
+            self.line(&line, &mut found)?;
+            self.started = line;
+            self.started.clear();
+        }
+        Ok(())
+    }
+
+    /// How many lines have ended.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// What was left out.
+    #[must_use]
+    pub fn unreadable(&self) -> &Unreadable {
+        &self.unreadable
+    }
+
+    /// Keeps a piece of a line, unless the line gets too long.
+    fn keep(&mut self, piece: &[u8]) {
+        if self.too_long || self.started.len() + piece.len() > LONGEST_LINE {
+            self.too_long = true;
+            self.started = Vec::new();
+        } else {
+            self.started.extend_from_slice(piece);
+        }
+    }
+
+    fn line(&mut self, line: &[u8], found: &mut impl FnMut(Record)) -> Result<(), PlanError> {
+        self.lines += 1;
+        if line.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        let record = match parse(line)? {
+            Ok(Record::Unknown) => return Ok(()),
+            Ok(record) => record,
+            Err(error) => {
+                self.leave_out(&error.to_string());
+                return Ok(());
+            }
+        };
+        if let Record::Header(Header { format, .. }) = &record {
+            if format != Header::FORMAT {
+                let reason = format!("it is a {format}, not a {}", Header::FORMAT);
+                return Err(PlanError::NotAJournal { line: self.lines, reason });
+            }
+            self.has_header = true;
+        }
+        if !self.has_header {
+            let reason = "a record comes before any header".to_owned();
+            return Err(PlanError::NotAJournal { line: self.lines, reason });
+        }
+        found(record);
+        Ok(())
+    }
+
+    fn leave_out(&mut self, reason: &str) {
+        self.unreadable.lines += 1;
+        let line = self.lines;
+        self.unreadable.first.get_or_insert_with(|| (line, reason.to_owned()));
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.first, self.lines) {
+            (None, _) => f.write_str("every line could be read"),
+            (Some((line, reason)), 1) => write!(f, "line {line} could not be read: {reason}"),
+            (Some((line, reason)), lines) => {
+                write!(f, "{lines} lines could not be read, the first is line {line}: {reason}")
+            }
+        }
+    }
+}

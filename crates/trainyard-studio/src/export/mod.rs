@@ -1,0 +1,59 @@
+//! What leaves the studio: pictures, tables, traces, and the command that trains without it.
+//!
+//! - [`svg`] draws a panel headless and writes what egui painted; [`png`] crops a screenshot.
+//! - [`data`] and [`stages`] write what is drawn as tables, [`perfetto`] as a trace for Perfetto.
+//! - [`command_line`] says how to train the same plan without the studio.
+//! - [`write_atomic`] and [`write_with`] put any of it into a file that is never half-written.
+//!
+//! ```
+//! use trainyard_plan::Trace;
+//! use trainyard_studio::export;
+//!
+//! let folder = tempfile::tempdir()?;
+//! let trace = Trace::default();
+//! export::write_with(&folder.path().join("events.csv"), |out| {
+//!     export::data::events_csv(&trace, out)
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod command;
+mod csv;
+pub mod data;
+mod file;
+pub mod perfetto;
+pub mod png;
+pub mod stages;
+pub mod svg;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use command::{Shell, Training, command_line};
+pub use file::{write_atomic, write_with};
+
+/// Why something could not be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// A file could not be written; an older one of that name is as it was.
+    #[error("cannot write {}: {source}; {}", path.display(), file::remedy(source))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A picture of nothing: the panel lies outside the window or has no size.
+    #[error("there is nothing to save: the panel is not on the screen; show it and try again")]
+    EmptyPicture,
+    /// A picture that could not be encoded.
+    #[error("cannot make a PNG of {width}×{height} pixels: {reason}; make the window smaller")]
+    Encode {
+        /// Its width, pixels.
+        width: usize,
+        /// Its height, pixels.
+        height: usize,
+        /// What the encoder says.
+        reason: String,
+    },
+}

@@ -1,0 +1,381 @@
+//! What is known of a run, folded from the records of its journal. Its size is bounded.
+
+use std::collections::VecDeque;
+
+use trainyard_plan::compare::Measured;
+use trainyard_plan::journal::{Header, Record, State};
+use trainyard_plan::{Trace, TraceBuilder};
+
+use super::series::Series;
+
+/// The events of so many newest steps are kept.
+pub const TRACED_STEPS: u64 = 64;
+/// At least, for at times some more are: older ones are forgotten in one go, which is cheaper.
+const TRACED_MORE: u64 = 16;
+/// But never more events and memory samples than these, about 100 MB.
+const MOST_EVENTS: usize = 1_000_000;
+/// So many checkpoints are listed; the program itself keeps three unless told otherwise.
+const MOST_CHECKPOINTS: usize = 64;
+/// Over so many steps the time that is left is worked out.
+const PACE_STEPS: usize = 32;
+/// The first steps, which warm everything up, do not count in a comparison: so many, but at most
+/// half. As `trainyard compare` does it.
+const WARM_UP_STEPS: usize = 5;
+
+/// A run, as its journal tells it.
+#[derive(Clone, Debug, Default)]
+pub struct RunState {
+    header: Option<Header>,
+    state: Option<State>,
+    message: String,
+    step: u64,
+    devices: Vec<DeviceMemory>,
+    loss: Series,
+    validation: Series,
+    learning_rate: Series,
+    grad_norm: Series,
+    tokens_per_s: Series,
+    step_ms: Series,
+    not_a_number: Option<u64>,
+    checkpoints: VecDeque<Checkpoint>,
+    trace: TraceBuilder,
+    /// The first step whose events are still there; `None` before the first step.
+    traced_from: Option<u64>,
+    /// Steps whose events were forgotten.
+    forgotten_steps: u64,
+    /// Of the newest steps of this part of the journal.
+    steps: VecDeque<Pace>,
+    parts: u64,
+    revision: u64,
+}
+
+/// Memory of a device, bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceMemory {
+    /// Its id in the run file.
+    pub id: String,
+    /// Its hardware in words.
+    pub name: String,
+    /// What it may hold.
+    pub budget_bytes: u64,
+    /// What it holds and held, where somebody counts.
+    pub measured: Option<MeasuredMemory>,
+}
+
+/// What was measured of a device's memory, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MeasuredMemory {
+    /// In use at the newest sample.
+    pub in_use_bytes: u64,
+    /// Held by the allocator, in use or not, where it says.
+    pub reserved_bytes: Option<u64>,
+    /// The most in use so far.
+    pub peak_bytes: u64,
+    /// What the plan predicts as the most.
+    pub predicted_bytes: u64,
+}
+
+/// A checkpoint that is safely on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// After this step.
+    pub step: u64,
+    /// Where, relative to the run directory.
+    pub path: String,
+}
+
+/// When a step ended and how long it took.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    number: u64,
+    at_ns: u64,
+    took_ns: u64,
+}
+
+impl RunState {
+    /// Takes the next record of the journal.
+    pub fn push(&mut self, record: &Record) {
+        self.revision += 1;
+        self.trace.push(record);
+        match record {
+            Record::Header(header) => self.begin_part(header),
+            Record::State { state, step, message, .. } => {
+                self.state = Some(*state);
+                self.step = *step;
+                self.message.clone_from(message);
+            }
+            Record::Step { .. } => self.note_step(record),
+            Record::Validation { step, loss, .. } => {
+                self.note_loss(*step, *loss);
+                self.validation.push(*step, *loss);
+            }
+            Record::Memory {
+                device,
+                in_use_bytes,
+                reserved_bytes,
+                peak_bytes,
+                predicted_bytes,
+                ..
+            } => {
+                if let Some(device) = self.devices.get_mut(*device) {
+                    device.measured = Some(MeasuredMemory {
+                        in_use_bytes: *in_use_bytes,
+                        reserved_bytes: *reserved_bytes,
+                        peak_bytes: *peak_bytes,
+                        predicted_bytes: *predicted_bytes,
+                    });
+                }
+            }
+            Record::Checkpoint { step, path, .. } => {
+                self.checkpoints.push_back(Checkpoint { step: *step, path: path.clone() });
+                if self.checkpoints.len() > MOST_CHECKPOINTS {
+                    self.checkpoints.pop_front();
+                }
+            }
+            Record::Action(_) | Record::Unknown => {}
+        }
+        self.bound_trace();
+    }
+
+    /// Who runs what on what: the newest header.
+    #[must_use]
+    pub fn header(&self) -> Option<&Header> {
+        self.header.as_ref()
+    }
+
+    /// What the journal last said the run is doing.
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        self.state
+    }
+
+    /// What it said beside that; for a failed run, why.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Steps done.
+    #[must_use]
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Steps the run is to have; 0 while nobody knows.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.header.as_ref().map_or(0, |header| header.steps)
+    }
+
+    /// How often the run was started or resumed.
+    #[must_use]
+    pub fn parts(&self) -> u64 {
+        self.parts
+    }
+
+    /// The devices in the plan's order, with their memory.
+    #[must_use]
+    pub fn devices(&self) -> &[DeviceMemory] {
+        &self.devices
+    }
+
+    /// Training loss.
+    #[must_use]
+    pub fn loss(&self) -> &Series {
+        &self.loss
+    }
+
+    /// Validation loss.
+    #[must_use]
+    pub fn validation(&self) -> &Series {
+        &self.validation
+    }
+
+    /// Learning rate.
+    #[must_use]
+    pub fn learning_rate(&self) -> &Series {
+        &self.learning_rate
+    }
+
+    /// Global gradient norm before clipping.
+    #[must_use]
+    pub fn grad_norm(&self) -> &Series {
+        &self.grad_norm
+    }
+
+    /// Tokens (or rows) a second.
+    #[must_use]
+    pub fn tokens_per_s(&self) -> &Series {
+        &self.tokens_per_s
+    }
+
+    /// Time of a step, ms.
+    #[must_use]
+    pub fn step_ms(&self) -> &Series {
+        &self.step_ms
+    }
+
+    /// The first step after which the loss was not a number.
+    #[must_use]
+    pub fn not_a_number(&self) -> Option<u64> {
+        self.not_a_number
+    }
+
+    /// The newest checkpoints, oldest first.
+    pub fn checkpoints(&self) -> impl DoubleEndedIterator<Item = &Checkpoint> {
+        self.checkpoints.iter()
+    }
+
+    /// The events and memory samples of the newest steps, [`TRACED_STEPS`] or some more.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        self.trace.trace()
+    }
+
+    /// How many steps were done whose events are no longer kept.
+    #[must_use]
+    pub fn forgotten_steps(&self) -> u64 {
+        self.forgotten_steps
+    }
+
+    /// Changes whenever anything does.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// How long the rest takes at the pace of the newest steps, validation and checkpoints
+    /// included, s. `None` where that cannot be said.
+    #[must_use]
+    pub fn seconds_left(&self) -> Option<f64> {
+        let left = self.steps().checked_sub(self.step).filter(|&left| left > 0)?;
+        let newest = self.steps.back()?;
+        let first = self.steps.get(self.steps.len().saturating_sub(PACE_STEPS + 1))?;
+        let steps = newest.number.checked_sub(first.number).filter(|&steps| steps > 0)?;
+        let ns = newest.at_ns.saturating_sub(first.at_ns) as f64;
+        Some(left as f64 * ns / steps as f64 / 1e9)
+    }
+
+    /// What [`trainyard_plan::compare::compare`] puts beside a prediction: the newest part of the
+    /// journal without the steps that warm up, and of the steps whose events are kept at most the
+    /// newest `most`.
+    #[must_use]
+    pub fn measured(&self, most: usize) -> Measured {
+        let first = self.header.as_ref().map_or(0, |header| header.first_step);
+        let done = self.step.saturating_sub(first);
+        let warm = first + (WARM_UP_STEPS as u64).min(done / 2);
+        let from = warm.max(self.traced_from.map_or(u64::MAX, |step| step.saturating_sub(1)));
+        let steps = self.steps.iter().rev().filter(|step| step.number > from).take(most);
+        let mut steps: Vec<(u64, f64)> =
+            steps.map(|step| (step.number, step.took_ns as f64 / 1e3)).collect();
+        steps.reverse();
+        let oldest = steps.first().map_or(u64::MAX, |(step, _)| *step);
+        let trace = self.trace.trace();
+        let peak_of = |id: &str| {
+            let device = self.devices.iter().find(|device| device.id == id)?;
+            device.measured.map(|measured| measured.peak_bytes)
+        };
+        Measured {
+            peak_bytes: trace.devices.iter().map(|device| peak_of(&device.id)).collect(),
+            trace: Trace {
+                devices: trace.devices.clone(),
+                // The comparison looks at events alone.
+                memory: Vec::new(),
+                events: trace.events.iter().filter(|e| e.step >= oldest).cloned().collect(),
+            },
+            steps,
+        }
+    }
+
+    fn begin_part(&mut self, header: &Header) {
+        self.parts += 1;
+        self.step = header.first_step;
+        self.state = Some(State::Starting);
+        self.message.clear();
+        self.steps.clear();
+        let first = header.first_step;
+        for series in [
+            &mut self.loss,
+            &mut self.validation,
+            &mut self.learning_rate,
+            &mut self.grad_norm,
+            &mut self.tokens_per_s,
+            &mut self.step_ms,
+        ] {
+            series.cut_after(first);
+        }
+        self.not_a_number = self.not_a_number.filter(|&step| step <= first);
+        self.checkpoints.retain(|checkpoint| checkpoint.step <= first);
+        self.traced_from = self.traced_from.filter(|&step| step <= first);
+        self.devices = header
+            .devices
+            .iter()
+            .map(|device| DeviceMemory {
+                id: device.id.clone(),
+                name: device.name.clone(),
+                budget_bytes: device.budget_bytes,
+                measured: None,
+            })
+            .collect();
+        self.header = Some(header.clone());
+    }
+
+    fn note_step(&mut self, record: &Record) {
+        let &Record::Step { at_ns, step, loss, learning_rate, grad_norm, step_ns, tokens_per_s } =
+            record
+        else {
+            return;
+        };
+        self.step = step;
+        self.state = Some(State::Running);
+        self.note_loss(step, loss);
+        self.loss.push(step, loss);
+        self.learning_rate.push(step, learning_rate);
+        self.grad_norm.push(step, grad_norm);
+        self.tokens_per_s.push(step, tokens_per_s);
+        self.step_ms.push(step, step_ns as f64 / 1e6);
+        self.steps.push_back(Pace { number: step, at_ns, took_ns: step_ns });
+        if self.steps.len() > (TRACED_STEPS + TRACED_MORE) as usize {
+            self.steps.pop_front();
+        }
+        self.traced_from.get_or_insert(step);
+    }
+
+    fn note_loss(&mut self, step: u64, loss: f64) {
+        if !loss.is_finite() {
+            self.not_a_number.get_or_insert(step);
+        }
+    }
+
+    /// Forgets the events of old steps, once there are too many of either.
+    fn bound_trace(&mut self) {
+        let Some(from) = self.traced_from else {
+            // A first step too big to keep: nothing of it is.
+            if self.events() > MOST_EVENTS {
+                self.trace.forget_before(u64::MAX);
+            }
+            return;
+        };
+        let kept = (self.step + 1).saturating_sub(from);
+        let keep = if kept >= TRACED_STEPS + TRACED_MORE {
+            TRACED_STEPS
+        } else if self.events() > MOST_EVENTS {
+            kept / 2
+        } else {
+            return;
+        };
+        let first = (self.step + 1).saturating_sub(keep).max(from);
+        self.forgotten_steps += first - from;
+        self.traced_from = Some(first);
+        self.trace.forget_before(first);
+        // One step alone may be too big.
+        if self.events() > MOST_EVENTS {
+            self.trace.forget_before(u64::MAX);
+        }
+    }
+
+    fn events(&self) -> usize {
+        let trace = self.trace.trace();
+        trace.events.len() + trace.memory.len()
+    }
+}

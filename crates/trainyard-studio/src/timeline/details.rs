@@ -1,0 +1,303 @@
+//! Beside the rows: the selected action, the range's statistics, and what is live at the cursor.
+
+use eframe::egui::{Frame as Card, Grid, Margin, RichText, ScrollArea, Sense, Ui, vec2};
+use trainyard_plan::memory::human_bytes;
+use trainyard_plan::{ActionKind, Lane, TraceEvent};
+
+use super::hatch::hatched;
+use super::layout::Side;
+use super::quad::Quad;
+use super::selection::Selected;
+use super::statistics::{DeviceStatistics, Statistics, statistics};
+use super::toolbar::signed_percent;
+use super::widget::{Frame, Timeline};
+use super::{Live, flow, human_time, live_at};
+use crate::theme::{Category, Idle, Theme, size};
+
+/// Something that was worked out, and from what.
+pub(super) struct Known<T> {
+    of: (Vec<u64>, [u64; 2], Option<u64>),
+    is: T,
+}
+
+/// With more events than these, statistics are not worked out while a range is dragged.
+const QUICK: usize = 200_000;
+/// More tensors than these are counted, not listed.
+const LISTED: usize = 14;
+
+/// What can be done, while nothing is selected.
+const HINTS: [(&str, &str); 9] = [
+    ("click", "details of an action"),
+    ("drag", "statistics of a range"),
+    ("click the ruler", "what is live then"),
+    ("wheel, W, S", "zoom"),
+    ("Shift-drag, A, D", "move"),
+    ("F", "fit"),
+    ("[  ]", "along the flow"),
+    (",  .", "along the row"),
+    ("M, Esc", "mark, clear"),
+];
+
+pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, cursor: Option<f64>) {
+    let shows =
+        timeline.selected.is_some() || timeline.range.is_some() || timeline.pinned.is_some();
+    Card::new().inner_margin(Margin::same(8)).show(ui, |ui| {
+        if !shows {
+            return hints(ui);
+        }
+        ScrollArea::vertical().id_salt("details").auto_shrink(false).show(ui, |ui| {
+            if let Some(selected) = timeline.selected.clone() {
+                action(timeline, ui, frame, &selected);
+                ui.add_space(size::SPACE);
+            }
+            if let Some(range) = timeline.range {
+                range_statistics(timeline, ui, frame, range);
+                ui.add_space(size::SPACE);
+            }
+            if timeline.pinned.is_some()
+                && let Some(ns) = cursor.or(timeline.pinned)
+            {
+                live(ui, frame, ns);
+            }
+        });
+    });
+}
+
+fn hints(ui: &mut Ui) {
+    let small = |text: &str| RichText::new(text).size(size::SMALL);
+    Grid::new("hints").num_columns(2).show(ui, |ui| {
+        for (hand, what) in HINTS {
+            ui.label(small(hand));
+            ui.label(small(what).weak());
+            ui.end_row();
+        }
+    });
+}
+
+/// What an action does, in words.
+fn in_words(event: &TraceEvent) -> String {
+    let what = match event.action.kind {
+        ActionKind::Forward => "forward",
+        ActionKind::Backward => "backward",
+        ActionKind::InputGrad => "input gradient",
+        ActionKind::WeightGrad => "weight gradient",
+        ActionKind::SendForward => "sends the output",
+        ActionKind::RecvForward => "receives the input",
+        ActionKind::SendBackward => "sends the input's gradient",
+        ActionKind::RecvBackward => "receives the output's gradient",
+        ActionKind::Optimizer => return "optimizer step".to_owned(),
+    };
+    format!("{what}, stage {}, micro-batch {}", event.action.stage, event.action.micro_batch)
+}
+
+/// A tooltip of an action.
+pub(super) fn brief(ui: &mut Ui, frame: &Frame, selected: &Selected) {
+    let Some((_, _, event)) = selected.event(&frame.scenes) else { return };
+    ui.horizontal(|ui| {
+        ui.strong(event.action.to_string());
+        ui.label(human_time(event.duration_ns() as f64));
+    });
+    ui.weak(in_words(event));
+    if event.lane != Lane::Compute {
+        ui.weak(human_bytes(event.bytes));
+    }
+}
+
+fn action(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, selected: &Selected) {
+    let Some((side, index, event)) = selected.event(&frame.scenes) else {
+        ui.weak(format!("{} is no longer there", selected.action));
+        return;
+    };
+    ui.horizontal(|ui| {
+        ui.heading(event.action.to_string());
+        ui.weak(match side {
+            Side::Measured => format!("measured, step {}", event.step),
+            Side::WouldBe => "as it would be".to_owned(),
+            Side::Predicted => "predicted".to_owned(),
+        });
+    });
+    ui.label(in_words(event));
+    let (start, _) = frame.range(side, event.start_ns, event.end_ns);
+    Grid::new("action").num_columns(2).show(ui, |ui| {
+        let mut row = |name: &str, value: String| {
+            ui.weak(name);
+            ui.label(value);
+            ui.end_row();
+        };
+        row("device", selected.device.clone());
+        row("starts at", human_time(start));
+        row("takes", human_time(event.duration_ns() as f64));
+        if let Some((name, other)) = other_side(frame, selected, side) {
+            let (ns, against) = (other.duration_ns() as f64, event.duration_ns() as f64);
+            let (predicted, measured) =
+                if side == Side::Measured { (ns, against) } else { (against, ns) };
+            let share = (predicted > 0.0).then(|| 100.0 * (measured - predicted) / predicted);
+            let more =
+                share.map_or_else(String::new, |percent| format!(" ({})", signed_percent(percent)));
+            row(name, format!("{}{more}", human_time(ns)));
+        }
+        if event.lane != Lane::Compute {
+            row("moves", human_bytes(event.bytes));
+        }
+    });
+    ui.horizontal(|ui| {
+        let scene = frame.scenes.scene(side);
+        let back = scene.and_then(|scene| flow::previous(scene, index));
+        let ahead = scene.and_then(|scene| flow::next(scene, index));
+        let turns = [
+            ("[ Comes from", back, "Previous along the flow ([)"),
+            ("Leads to ]", ahead, "Next along the flow (])"),
+        ];
+        for (text, to, hint) in turns {
+            let button = ui.add_enabled(to.is_some(), eframe::egui::Button::new(text));
+            if button.on_hover_text(hint).clicked()
+                && let Some(event) = to
+            {
+                timeline.select(frame.scenes, side, event);
+            }
+        }
+    });
+}
+
+/// The same action predicted, where it was measured, or measured where it is predicted.
+fn other_side<'a>(
+    frame: &Frame<'a>,
+    selected: &Selected,
+    side: Side,
+) -> Option<(&'static str, &'a TraceEvent)> {
+    if side == Side::Measured {
+        let prediction = frame.scenes.prediction();
+        let step = frame.scenes.scene(prediction)?.steps().first()?.number;
+        return Some(("predicted", selected.counterpart(&frame.scenes, prediction, step)?));
+    }
+    Some(("measured", selected.counterpart(&frame.scenes, Side::Measured, frame.step?)?))
+}
+
+fn range_statistics(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, range: (f64, f64)) {
+    let revisions = frame.scenes.sides().map(|(_, scene)| scene.revision()).collect();
+    let of = (revisions, [range.0.to_bits(), range.1.to_bits()], frame.step);
+    let events = frame.scenes.sides().map(|(_, scene)| scene.events().len()).max().unwrap_or(0);
+    if timeline.drag.is_some() && events > QUICK {
+        ui.heading(format!("Range of {}", human_time(range.1 - range.0)));
+        ui.weak("Release for statistics");
+        return;
+    }
+    if timeline.statistics.as_ref().is_none_or(|known| known.of != of) {
+        let sides = frame.scenes.sides();
+        let shown =
+            sides.filter(|(side, _)| *side != Side::Predicted || frame.scenes.would_be.is_none());
+        let work_out = |(side, scene)| {
+            let (from, to) = (frame.clock(side, range.0), frame.clock(side, range.1));
+            (side, statistics(scene, from, to))
+        };
+        timeline.statistics = Some(Known { of, is: shown.map(work_out).collect() });
+    }
+    ui.heading(format!("Range of {}", human_time(range.1 - range.0)));
+    let Some(known) = &timeline.statistics else { return };
+    for (side, of_side) in &known.is {
+        if known.is.len() > 1 {
+            ui.strong(match side {
+                Side::Measured => "measured",
+                Side::WouldBe => "would be",
+                Side::Predicted => "predicted",
+            });
+        }
+        for device in &of_side.devices {
+            device_statistics(ui, of_side, device);
+        }
+    }
+}
+
+fn device_statistics(ui: &mut Ui, all: &Statistics, device: &DeviceStatistics) {
+    let theme = Theme::of(ui.ctx());
+    let length = all.length_ns.max(1) as f64;
+    ui.horizontal(|ui| {
+        ui.label(&device.id);
+        ui.weak(format!(
+            "busy {:.0} %, {}; {} actions",
+            100.0 * device.busy_ns as f64 / length,
+            human_time(device.busy_ns as f64),
+            device.actions
+        ));
+    });
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 10.0), Sense::hover());
+    ui.painter().rect_filled(rect, 2.0, theme.background);
+    let mut left = rect.left();
+    let mut part = |ns: u64, quad: Quad| {
+        let width = (ns as f64 / length) as f32 * rect.width();
+        let area = eframe::egui::Rect::from_min_size(
+            eframe::egui::pos2(left, rect.top()),
+            vec2(width, rect.height()),
+        );
+        hatched(&ui.painter().with_clip_rect(area.intersect(ui.clip_rect())), area, &quad);
+        left += width;
+    };
+    part(device.busy_ns, Quad::solid([0.0; 4], theme.accent));
+    for cause in Idle::ALL {
+        let quad = Quad::patterned([0.0; 4], theme.raised, theme.idle, cause.pattern());
+        part(device.idle(cause), quad);
+    }
+    let idle: Vec<String> = Idle::ALL
+        .into_iter()
+        .filter(|cause| device.idle(*cause) > 0)
+        .map(|cause| format!("{} {}", cause.name(), human_time(device.idle(cause) as f64)))
+        .collect();
+    let idle = if idle.is_empty() { "never idle".to_owned() } else { idle.join(", ") };
+    response.on_hover_text(&idle);
+    ui.label(RichText::new(idle).size(size::SMALL).color(theme.weak));
+    let bytes = format!(
+        "in {}, out {}",
+        human_bytes(device.received_bytes),
+        human_bytes(device.sent_bytes)
+    );
+    ui.label(RichText::new(bytes).size(size::SMALL).color(theme.weak));
+}
+
+/// What is live on every device at an instant.
+fn live(ui: &mut Ui, frame: &Frame, ns: f64) {
+    ui.heading(format!("Live at {}", human_time(ns)));
+    let prediction = frame.scenes.prediction();
+    let side = if frame.scenes.scene(prediction).is_some() { prediction } else { Side::Measured };
+    let Some(scene) = frame.scenes.scene(side) else { return };
+    for (index, device) in scene.devices().iter().enumerate() {
+        let live = live_at(scene, index, frame.clock(side, ns));
+        let total = live.bytes.map_or_else(|| "unknown".to_owned(), human_bytes);
+        ui.horizontal(|ui| {
+            ui.label(&device.info.id);
+            ui.weak(total);
+        });
+        tensors(ui, &live);
+    }
+}
+
+fn tensors(ui: &mut Ui, live: &Live) {
+    let theme = Theme::of(ui.ctx());
+    for category in Category::ALL {
+        let of_category: Vec<_> = live.tensors.iter().filter(|t| t.category == category).collect();
+        let total = live.by_category.as_ref().map(|all| category.bytes(all));
+        if of_category.is_empty() && total.unwrap_or(0) == 0 {
+            continue;
+        }
+        ui.horizontal(|ui| {
+            let (rect, _) = ui.allocate_exact_size(vec2(9.0, 9.0), Sense::hover());
+            ui.painter().rect_filled(rect, 1.0, theme.memory(category));
+            ui.label(RichText::new(category.name()).size(size::SMALL));
+            if let Some(bytes) = total {
+                ui.label(RichText::new(human_bytes(bytes)).size(size::SMALL).color(theme.weak));
+            }
+        });
+        let fixed =
+            matches!(category, Category::Weights | Category::Gradients | Category::Optimizer);
+        if fixed && of_category.len() == 1 {
+            continue;
+        }
+        let small = |text: String| RichText::new(text).size(size::SMALL).color(theme.weak);
+        for tensor in of_category.iter().take(LISTED) {
+            let bytes = tensor.bytes.map_or_else(String::new, |b| format!(", {}", human_bytes(b)));
+            ui.label(small(format!("    {}{bytes}", tensor.what)));
+        }
+        if of_category.len() > LISTED {
+            ui.label(small(format!("    and {} more", of_category.len() - LISTED)));
+        }
+    }
+}

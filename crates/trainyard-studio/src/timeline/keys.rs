@@ -1,0 +1,205 @@
+//! The keyboard, with Perfetto's hands. Only while the timeline is pointed at or has the focus, and
+//! nobody writes.
+
+use eframe::egui::{Key, Modifiers, Response, Ui};
+use trainyard_plan::Lane;
+
+use super::layout::{Scenes, Side};
+use super::selection::Selected;
+use super::view::View;
+use super::widget::{Frame, Range, Timeline};
+use super::{Scene, flow};
+
+/// What the view shows more or less of at once, and how far it moves, as shares of itself.
+const ZOOM: f64 = 0.8;
+const PAN: f64 = 0.12;
+
+/// What can be asked of a timeline, by a key or by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Command {
+    /// Less time, larger.
+    ZoomIn,
+    /// More time, smaller.
+    ZoomOut,
+    /// Earlier.
+    Left,
+    /// Later.
+    Right,
+    /// Show the selection, the step, or everything.
+    Fit,
+    /// Along the flow, back.
+    ComesFrom,
+    /// Along the flow, ahead.
+    LeadsTo,
+    /// The action before in the row.
+    Before,
+    /// The action after in the row.
+    After,
+    /// Set or take away a mark.
+    Mark,
+    /// Follow the newest step, or stay.
+    Follow,
+    /// Write what to search for.
+    Search,
+    /// Forget selection, range, pin and search.
+    Clear,
+}
+
+impl Command {
+    /// All of them: command, key, name.
+    pub const ALL: [(Self, Key, &'static str); 13] = [
+        (Self::ZoomIn, Key::W, "Zoom in"),
+        (Self::ZoomOut, Key::S, "Zoom out"),
+        (Self::Left, Key::A, "Move left"),
+        (Self::Right, Key::D, "Move right"),
+        (Self::Fit, Key::F, "Fit the selection, the step, everything"),
+        (Self::ComesFrom, Key::OpenBracket, "Previous along the flow"),
+        (Self::LeadsTo, Key::CloseBracket, "Next along the flow"),
+        (Self::Before, Key::Comma, "Previous in the row"),
+        (Self::After, Key::Period, "Next in the row"),
+        (Self::Mark, Key::M, "Mark"),
+        (Self::Follow, Key::Space, "Follow the newest step or stay"),
+        (Self::Search, Key::Slash, "Search"),
+        (Self::Clear, Key::Escape, "Clear selection and search"),
+    ];
+}
+
+/// From one event to another.
+type Walk = fn(&Scene, u32) -> Option<u32>;
+
+/// Does what the pressed keys ask for.
+pub(super) fn apply(timeline: &mut Timeline, ui: &Ui, frame: &Frame, response: &Response) {
+    // Esc takes the focus away before anybody sees it.
+    let focused = response.has_focus() || response.lost_focus();
+    let active = response.contains_pointer() || focused;
+    if !active || ui.ctx().text_edit_focused() {
+        return;
+    }
+    for (command, key, _) in Command::ALL {
+        if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
+            timeline.obey(frame, command);
+        }
+    }
+}
+
+impl Timeline {
+    /// Does what a command asks for, as its key does.
+    pub fn run(&mut self, scenes: Scenes, command: Command) {
+        let frame = self.frame(scenes);
+        self.obey(&frame, command);
+    }
+
+    fn obey(&mut self, frame: &Frame, command: Command) {
+        match command {
+            Command::ZoomIn => self.shift(frame, ZOOM, 0.0),
+            Command::ZoomOut => self.shift(frame, 1.0 / ZOOM, 0.0),
+            Command::Left => self.shift(frame, 1.0, -PAN),
+            Command::Right => self.shift(frame, 1.0, PAN),
+            Command::Fit => self.fit(frame),
+            Command::ComesFrom => self.walk(frame, flow::previous),
+            Command::LeadsTo => self.walk(frame, flow::next),
+            Command::Before => self.walk(frame, before),
+            Command::After => self.walk(frame, after),
+            Command::Mark => self.toggle_mark(self.anchor()),
+            Command::Follow => self.toggle_follow(frame),
+            Command::Search => self.search.wants_focus = true,
+            Command::Clear => self.clear(),
+        }
+    }
+
+    /// What is pointed at, else the middle.
+    fn anchor(&self) -> f64 {
+        self.pointer.unwrap_or(f64::midpoint(self.view.start, self.view.end))
+    }
+
+    fn shift(&mut self, frame: &Frame, zoom: f64, pan: f64) {
+        self.moved = true;
+        let by = pan * self.view.length();
+        self.view.zoom(self.anchor(), zoom, frame.content);
+        self.view.pan(by, frame.content);
+    }
+
+    /// Shows the selection if there is one and it is not shown yet, else the step, else everything.
+    pub(super) fn fit(&mut self, frame: &Frame) {
+        let selected = self.selected.as_ref().and_then(|selected| frame.range_of(selected));
+        let wanted: Vec<Range> =
+            [self.range, selected, Some(frame.step_range), Some(frame.content)]
+                .into_iter()
+                .flatten()
+                .collect();
+        let shown = wanted.iter().position(|range| View::fit(range.0, range.1) == self.view);
+        let next = shown.map_or(0, |index| (index + 1) % wanted.len());
+        if let Some(range) = wanted.get(next) {
+            self.view = View::fit(range.0, range.1);
+            self.moved = *range != frame.step_range;
+        }
+    }
+
+    /// Sets a mark at an instant, or takes away the one that is there.
+    pub(super) fn toggle_mark(&mut self, ns: f64) {
+        let near = self.view.length() * 0.005;
+        let before = self.marks.len();
+        self.marks.retain(|mark| (mark - ns).abs() > near);
+        if self.marks.len() == before {
+            self.marks.push(ns);
+        }
+    }
+
+    /// Follows the newest step, or stays with the one that is shown.
+    pub(super) fn toggle_follow(&mut self, frame: &Frame) {
+        self.step = if self.follows() { frame.step } else { None };
+    }
+
+    /// Forgets what is selected, pinned and looked for.
+    pub(super) fn clear(&mut self) {
+        self.selected = None;
+        self.range = None;
+        self.pinned = None;
+        self.search.clear();
+    }
+
+    /// From the selected action to another one.
+    pub(super) fn walk(&mut self, frame: &Frame, step: Walk) {
+        let from = self.selected.as_ref().and_then(|selected| selected.event(&frame.scenes));
+        let Some((side, index, _)) = from else {
+            // With nothing selected, the first there is.
+            let first = first(frame);
+            self.selected =
+                first.and_then(|(side, event)| Selected::new(&frame.scenes, side, event));
+            return;
+        };
+        let next = frame.scenes.scene(side).and_then(|scene| step(scene, index));
+        if let Some(event) = next {
+            self.select(frame.scenes, side, event);
+        }
+    }
+}
+
+/// The first action of the step that is shown.
+fn first(frame: &Frame) -> Option<(Side, u32)> {
+    let (side, scene) = frame.scenes.sides().last()?;
+    let step = match frame.step.filter(|_| side == Side::Measured) {
+        Some(number) => scene.step(number),
+        None => scene.steps().first(),
+    };
+    let compute = |index: &u32| scene.event(*index).is_some_and(|e| e.lane == Lane::Compute);
+    step?.events.iter().copied().find(compute).map(|event| (side, event))
+}
+
+/// The slice after an event in its row.
+fn after(scene: &Scene, index: u32) -> Option<u32> {
+    beside(scene, index, 1)
+}
+
+/// The slice before an event in its row.
+fn before(scene: &Scene, index: u32) -> Option<u32> {
+    beside(scene, index, -1)
+}
+
+fn beside(scene: &Scene, index: u32, by: isize) -> Option<u32> {
+    let event = scene.event(index)?;
+    let slices = scene.devices().get(event.device)?.lane(event.lane).slices();
+    let first = slices.partition_point(|slice| slice.start_ns < event.start_ns);
+    let at = slices.iter().skip(first).position(|slice| slice.event == index)? + first;
+    slices.get(at.checked_add_signed(by)?).map(|slice| slice.event)
+}

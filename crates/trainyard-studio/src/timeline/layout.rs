@@ -1,0 +1,171 @@
+//! Which rows there are, and how high each is: pure, in points from the top.
+
+use trainyard_plan::Lane;
+
+use super::Scene;
+use crate::theme::size;
+
+/// Traces to show beside each other. Devices are matched by id.
+#[derive(Clone, Copy, Default)]
+pub struct Scenes<'a> {
+    /// What the simulator says of the plan.
+    pub predicted: Option<&'a Scene>,
+    /// What the devices did.
+    pub measured: Option<&'a Scene>,
+    /// What the simulator says of the plan that a drag on the board would make. It takes the place
+    /// of the predicted one, which stays visible, faintly.
+    pub would_be: Option<&'a Scene>,
+}
+
+/// Which of the scenes a row shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Side {
+    /// What is predicted of the plan.
+    Predicted,
+    /// What is predicted of the plan as it would be.
+    WouldBe,
+    /// What was measured.
+    Measured,
+}
+
+impl<'a> Scenes<'a> {
+    /// The scene of a side.
+    #[must_use]
+    pub fn scene(&self, side: Side) -> Option<&'a Scene> {
+        match side {
+            Side::Predicted => self.predicted,
+            Side::WouldBe => self.would_be,
+            Side::Measured => self.measured,
+        }
+    }
+
+    /// The sides that there are, as they stand above each other.
+    pub fn sides(&self) -> impl Iterator<Item = (Side, &'a Scene)> + use<'a> {
+        let all = [
+            (Side::Predicted, self.predicted),
+            (Side::WouldBe, self.would_be),
+            (Side::Measured, self.measured),
+        ];
+        all.into_iter().filter_map(|(side, scene)| Some((side, scene?)))
+    }
+
+    /// The side that predictions are read from.
+    #[must_use]
+    pub fn prediction(&self) -> Side {
+        if self.would_be.is_some() { Side::WouldBe } else { Side::Predicted }
+    }
+}
+
+/// What a row shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowKind {
+    /// Actions of a lane.
+    Lane(Side, Lane),
+    /// What the plan computes at present, while another one is tried.
+    Faint,
+    /// Memory over time.
+    Memory,
+}
+
+/// A row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Row {
+    /// What it shows.
+    pub kind: RowKind,
+    /// From the canvas's top, points.
+    pub top: f32,
+    /// Points.
+    pub height: f32,
+}
+
+/// The rows of a device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// The device's id.
+    pub id: String,
+    /// Its hardware.
+    pub name: String,
+    /// What it may hold, bytes.
+    pub budget_bytes: u64,
+    /// From the canvas's top, points.
+    pub top: f32,
+    /// All rows together, points.
+    pub height: f32,
+    /// From top to bottom.
+    pub rows: Vec<Row>,
+}
+
+/// Heights, points.
+const FAINT: f32 = 8.0;
+const TRANSFERS: f32 = 8.0;
+const MEMORY: f32 = 34.0;
+const BETWEEN: f32 = 2.0;
+/// Above and below a device.
+const PADDING: f32 = 6.0;
+
+/// Where there is room, rows grow up to so many times their least height.
+const GROWTH: f32 = 1.9;
+
+/// The rows of all devices, and how high they are together, in points. They fill `room` where they
+/// are lower.
+#[must_use]
+pub fn layout(scenes: &Scenes, room: f32) -> (Vec<Group>, f32) {
+    let (groups, height) = stretched(scenes, 1.0);
+    let growth = (room / height.max(1.0)).clamp(1.0, GROWTH);
+    if growth > 1.0 { stretched(scenes, growth) } else { (groups, height) }
+}
+
+fn stretched(scenes: &Scenes, growth: f32) -> (Vec<Group>, f32) {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut top = 0.0;
+    for (_, scene) in order(scenes) {
+        for device in scene.devices() {
+            if groups.iter().any(|group| group.id == device.info.id) {
+                continue;
+            }
+            let (rows, height) = rows(scenes, &device.info.id, top, growth);
+            groups.push(Group {
+                id: device.info.id.clone(),
+                name: device.info.name.clone(),
+                budget_bytes: device.info.budget_bytes,
+                top,
+                height,
+                rows,
+            });
+            top += height;
+        }
+    }
+    (groups, top)
+}
+
+/// The order of devices is the plan's, as it would be first.
+fn order<'a>(scenes: &Scenes<'a>) -> Vec<(Side, &'a Scene)> {
+    let mut sides: Vec<_> = scenes.sides().collect();
+    sides.sort_by_key(|(side, _)| match side {
+        Side::WouldBe => 0,
+        Side::Predicted => 1,
+        Side::Measured => 2,
+    });
+    sides
+}
+
+fn rows(scenes: &Scenes, id: &str, top: f32, growth: f32) -> (Vec<Row>, f32) {
+    let mut rows = Vec::new();
+    let mut at = top + PADDING * growth;
+    let mut add = |kind, height: f32, gap: f32| {
+        rows.push(Row { kind, top: at, height: height * growth });
+        at += (height + gap) * growth;
+    };
+    let has = |side| scenes.scene(side).is_some_and(|scene| scene.device(id).is_some());
+    if scenes.would_be.is_some() && has(Side::Predicted) {
+        add(RowKind::Faint, FAINT, BETWEEN);
+    }
+    let prediction = scenes.prediction();
+    for side in [prediction, Side::Measured].into_iter().filter(|side| has(*side)) {
+        add(RowKind::Lane(side, Lane::Compute), size::LANE, BETWEEN);
+        add(RowKind::Lane(side, Lane::TransferIn), TRANSFERS, 1.0);
+        add(RowKind::Lane(side, Lane::TransferOut), TRANSFERS, BETWEEN * 2.0);
+    }
+    add(RowKind::Memory, MEMORY, PADDING);
+    (rows, at - top)
+}

@@ -1,0 +1,62 @@
+//! The timeline: what every device does when, as predicted, as measured, or both above each other.
+//!
+//! A [`Scene`] is a trace made ready once: rows with their levels of detail, steps, flows, idle times
+//! and memory. A [`Timeline`] is what a person has done to the view of it; [`Timeline::show`] draws one
+//! frame. In between, a `picture` (rectangles for the shader of `shaders/timeline.wgsl`, or its twin on
+//! the CPU) is worked out from scenes, rows and the visible range, without a window.
+//!
+//! | part | files |
+//! |---|---|
+//! | the trace | `scene`, `track` (level of detail), `step`, `flow`, `idle`, `curve` |
+//! | questions to it | [`statistics()`], [`live_at`], `search` |
+//! | from time to pixels | `view`, `ruler`, `layout`, `lens`, `picture`, `memory`, `quad`, `gpu`, `twin` |
+//! | the widget | `widget`, `toolbar`, `minimap`, `canvas`, `overlay`, `names`, `keys`, `details`, `hatch` |
+//!
+//! Times of a scene are on its trace's clock. What is seen is in ns since the start of a step, so
+//! that a predicted and a measured step begin at the same place.
+
+mod canvas;
+mod curve;
+mod details;
+pub mod flow;
+mod gpu;
+mod hatch;
+mod idle;
+mod keys;
+mod layout;
+mod lens;
+mod live;
+mod memory;
+mod minimap;
+mod names;
+mod overlay;
+mod picture;
+mod quad;
+mod ruler;
+mod scene;
+mod search;
+mod selection;
+mod statistics;
+mod step;
+mod toolbar;
+mod track;
+pub mod twin;
+mod view;
+mod widget;
+
+pub use curve::{Curve, Held};
+pub use gpu::{install, shape};
+pub use keys::Command;
+pub use layout::{Group, Row, RowKind, Scenes, Side, layout};
+pub use live::{Live, LiveTensor, live_at};
+pub use picture::{Anchors, Label, Picture, Sheet};
+pub use quad::{Look, Quad};
+pub use ruler::{Ticks, human_time};
+pub use scene::{Scene, SceneDevice, Source};
+pub use search::Query;
+pub use selection::Selected;
+pub use statistics::{DeviceStatistics, Statistics, statistics};
+pub use step::Step;
+pub use track::{Slice, Track};
+pub use view::{Axis, View};
+pub use widget::{Timeline, TimelineOutput};

@@ -1,0 +1,244 @@
+//! Above the rows: searching, stepping, fitting. Below them: what the colours and patterns mean.
+
+use eframe::egui::{
+    Align, Key, Layout, Modifiers, Rect, Response, RichText, Sense, TextEdit, Ui, vec2,
+};
+use trainyard_plan::{ActionKind, Lane};
+
+use super::hatch::hatched;
+use super::human_time;
+use super::layout::Side;
+use super::quad::Quad;
+use super::search::Query;
+use super::widget::{Frame, Timeline};
+use crate::theme::{Idle, Theme, size};
+
+/// Height of the legend, points.
+pub(super) const LEGEND: f32 = 20.0;
+
+/// What is looked for.
+#[derive(Default)]
+pub(super) struct Search {
+    text: String,
+    /// What was found, and what the scenes and the text were then.
+    hits: Vec<(Side, u32)>,
+    known: Option<(String, Vec<u64>)>,
+    /// Which hit is shown.
+    at: Option<usize>,
+    /// Whether the field is to have the focus in the next frame.
+    pub(super) wants_focus: bool,
+}
+
+impl Search {
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// What was found.
+    pub(super) fn hits(&self) -> &[(Side, u32)] {
+        &self.hits
+    }
+
+    fn update(&mut self, frame: &Frame) {
+        let revisions = frame.scenes.sides().map(|(_, scene)| scene.revision()).collect();
+        let known = Some((self.text.clone(), revisions));
+        if self.known == known {
+            return;
+        }
+        let query = Query::parse(&self.text);
+        let sides = frame.scenes.sides();
+        self.hits = sides
+            .flat_map(|(side, scene)| query.hits(scene).into_iter().map(move |hit| (side, hit)))
+            .collect();
+        self.at = None;
+        self.known = known;
+    }
+
+    /// The next hit, or the one before.
+    fn turn(&mut self, ahead: bool) -> Option<(Side, u32)> {
+        let count = self.hits.len();
+        let at = match self.at {
+            Some(at) if ahead => (at + 1) % count.max(1),
+            Some(at) => at.checked_sub(1).unwrap_or(count.saturating_sub(1)),
+            None if ahead => 0,
+            None => count.saturating_sub(1),
+        };
+        self.at = Some(at);
+        self.hits.get(at).copied()
+    }
+
+    fn count(&self) -> String {
+        match (self.hits.len(), self.at) {
+            (0, _) => "nothing found".to_owned(),
+            (count, Some(at)) => format!("{} of {count}", at + 1),
+            (count, None) => format!("{count} found"),
+        }
+    }
+}
+
+/// The row above.
+pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
+    ui.horizontal(|ui| {
+        search(timeline, ui, frame);
+        if ui.button("Fit").on_hover_text("Show the selection, the step, everything (F)").clicked()
+        {
+            timeline.fit(frame);
+        }
+        steps(timeline, ui, frame);
+        let mut details = !timeline.hides_details;
+        let hint = "The selected action, a range's statistics, what is live";
+        if ui.toggle_value(&mut details, "Details").on_hover_text(hint).clicked() {
+            timeline.hides_details = !details;
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| figures(ui, frame));
+    });
+}
+
+fn search(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
+    let search = &mut timeline.search;
+    let field = TextEdit::singleline(&mut search.text)
+        .hint_text("Search: 1F3, stage 2, SEND (/)")
+        .desired_width(190.0)
+        .return_key(None);
+    let response = ui.add(field).accessible_name("Search the timeline");
+    if std::mem::take(&mut search.wants_focus) {
+        response.request_focus();
+    }
+    search.update(frame);
+    let mut turned = None;
+    if response.has_focus() {
+        let enter = |modifiers| ui.input_mut(|input| input.consume_key(modifiers, Key::Enter));
+        if enter(Modifiers::SHIFT) {
+            turned = search.turn(false);
+        } else if enter(Modifiers::NONE) {
+            turned = search.turn(true);
+        }
+    }
+    if !search.text.is_empty() {
+        ui.weak(search.count());
+        if ui.button("Clear").on_hover_text("Search for nothing (Esc)").clicked() {
+            search.clear();
+        }
+    }
+    if let Some((side, event)) = turned {
+        timeline.select(frame.scenes, side, event);
+    }
+}
+
+/// Which measured step is shown.
+fn steps(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
+    let Some(scene) = frame.scenes.measured.filter(|scene| scene.steps().len() > 1) else { return };
+    let at = frame.step.and_then(|number| scene.steps().iter().position(|s| s.number == number));
+    let step = |at: Option<usize>| at.and_then(|at| scene.steps().get(at)).map(|step| step.number);
+    let (before, after) = (step(at.and_then(|at| at.checked_sub(1))), step(at.map(|at| at + 1)));
+    let turn = |ui: &mut Ui, arrow: &str, name: &str, to: Option<u64>| {
+        let response = ui.add_enabled(to.is_some(), eframe::egui::Button::new(arrow));
+        response.accessible_name(name).on_hover_text(name).clicked().then_some(to).flatten()
+    };
+    let back = turn(ui, "‹", "Previous step", before);
+    let number = frame.step.map_or_else(String::new, |number| format!("step {number}"));
+    ui.label(number);
+    let ahead = turn(ui, "›", "Next step", after);
+    if let Some(number) = back.or(ahead) {
+        timeline.step = Some(number);
+    }
+    let mut follows = timeline.follows();
+    let hint = "Always show the newest whole step; Space pauses and goes on";
+    if ui.toggle_value(&mut follows, "Follow newest").on_hover_text(hint).clicked() {
+        timeline.toggle_follow(frame);
+    }
+}
+
+/// How long the step takes, on the right.
+fn figures(ui: &mut Ui, frame: &Frame) {
+    let theme = Theme::of(ui.ctx());
+    let duration = |side: Side| {
+        let scene = frame.scenes.scene(side)?;
+        let step = match side {
+            Side::Measured => scene.step(frame.step?),
+            _ => scene.steps().first(),
+        };
+        step.map(|step| step.duration_ns() as f64)
+    };
+    let (predicted, would_be, measured) =
+        (duration(Side::Predicted), duration(Side::WouldBe), duration(Side::Measured));
+    for (name, ns, against) in [
+        ("measured", measured, would_be.or(predicted)),
+        ("would be", would_be, predicted),
+        ("predicted", predicted, None),
+    ] {
+        let Some(ns) = ns else { continue };
+        if let Some(before) = against.filter(|before| *before > 0.0) {
+            let percent = 100.0 * (ns - before) / before;
+            let colour = if percent <= 0.0 { theme.good } else { theme.bad };
+            ui.label(RichText::new(signed_percent(percent)).color(colour));
+        }
+        ui.strong(human_time(ns));
+        ui.weak(name);
+    }
+}
+
+/// `+8 %`, `−12 %`, `±0 %`.
+pub(super) fn signed_percent(percent: f64) -> String {
+    let rounded = percent.round();
+    match rounded {
+        _ if rounded > 0.0 => format!("+{rounded:.0} %"),
+        _ if rounded < 0.0 => format!("−{:.0} %", -rounded),
+        _ => "±0 %".to_owned(),
+    }
+}
+
+/// What the colours and patterns mean, of those that occur.
+pub(super) fn legend(ui: &mut Ui, frame: &Frame) {
+    let theme = Theme::of(ui.ctx());
+    let occurs = |kind: ActionKind| {
+        frame.scenes.sides().any(|(side, scene)| {
+            let step = match side {
+                Side::Measured => frame.step.and_then(|number| scene.step(number)),
+                _ => scene.steps().first(),
+            };
+            // The first few hundred of a step have every kind.
+            let few = step.into_iter().flat_map(|step| step.events(scene.events()).take(512));
+            let last = step.and_then(|step| step.events(scene.events()).last());
+            few.chain(last).any(|event| event.action.kind == kind && event.lane == Lane::Compute)
+        })
+    };
+    ui.horizontal_centered(|ui| {
+        ui.spacing_mut().item_spacing.x = size::GAP;
+        ui.add_space(size::GAP);
+        let kinds = [
+            (ActionKind::Forward, "F forward"),
+            (ActionKind::Backward, "B backward"),
+            (ActionKind::InputGrad, "I input gradient"),
+            (ActionKind::WeightGrad, "W weight gradient"),
+            (ActionKind::Optimizer, "OPT optimizer"),
+        ];
+        for (kind, name) in kinds {
+            if kind == ActionKind::Optimizer || occurs(kind) {
+                let colour = theme.action(kind);
+                entry(ui, name, |edges| Quad::solid(edges, colour));
+            }
+        }
+        entry(ui, "transfer", |edges| Quad::solid(edges, theme.transfer));
+        for cause in Idle::ALL {
+            let quad = |edges| {
+                Quad::patterned(edges, theme.raised, theme.idle, cause.pattern()).bordered()
+            };
+            entry(ui, cause.name(), quad);
+        }
+    });
+}
+
+fn entry(ui: &mut Ui, name: &str, quad: impl FnOnce([f32; 4]) -> Quad) -> Response {
+    let (rect, _) = ui.allocate_exact_size(vec2(14.0, 11.0), Sense::hover());
+    swatch(ui, rect, quad);
+    let response = ui.label(RichText::new(name).size(size::SMALL).color(Theme::of(ui.ctx()).weak));
+    ui.add_space(size::GAP);
+    response
+}
+
+/// A small area of a rectangle's colour and pattern, as egui can draw it.
+pub(super) fn swatch(ui: &Ui, rect: Rect, quad: impl FnOnce([f32; 4]) -> Quad) {
+    let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
+    hatched(&painter, rect, &quad([0.0; 4]));
+}

@@ -1,0 +1,7 @@
+//! The run: a real training as a child, journals of all sorts, and what the panel says of them.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod journals;
+mod panel;
+mod real;
+mod support;

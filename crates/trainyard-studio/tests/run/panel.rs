@@ -1,0 +1,227 @@
+//! What the panel says, read as a screen reader would read it, and pictures of it.
+
+use std::fs::File;
+use std::path::Path;
+
+use eframe::egui;
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use trainyard_studio::run::{Choice, RunPanel, RunWish, Session, ask_before_closing};
+use trainyard_studio::theme;
+
+use crate::support::{Bell, state_line, write_run};
+
+struct Shown {
+    panel: RunPanel,
+    session: Option<Session>,
+    start: Result<(), String>,
+    wish: Option<RunWish>,
+}
+
+fn show(session: Option<Session>, start: Result<(), String>) -> Harness<'static, Shown> {
+    let shown = Shown { panel: RunPanel::default(), session, start, wish: None };
+    let mode =
+        if std::env::var_os("LIGHT").is_some() { egui::Theme::Light } else { egui::Theme::Dark };
+    let mut installed = false;
+    let mut harness =
+        Harness::builder().with_size([1000.0, 860.0]).with_theme(mode).build_ui_state(
+            move |ui, shown: &mut Shown| {
+                if !std::mem::replace(&mut installed, true) {
+                    theme::install(ui.ctx());
+                }
+                egui::CentralPanel::default().show(ui, |ui| {
+                    let wish = shown.panel.show(ui, shown.session.as_ref(), &shown.start);
+                    shown.wish = wish.or(shown.wish);
+                });
+            },
+            shown,
+        );
+    harness.run();
+    harness
+}
+
+/// The run in a directory, read to its end.
+fn read(directory: &Path) -> Session {
+    let bell = Bell::new();
+    let mut session = Session::attach(directory, bell.wake.clone()).unwrap();
+    bell.read_all(&mut session);
+    session
+}
+
+/// Keeps a picture where `PICTURES` says, for people to look at.
+fn picture(harness: &mut Harness<'_, Shown>, name: &str) {
+    if let Some(directory) = std::env::var_os("PICTURES") {
+        harness.render().unwrap().save(Path::new(&directory).join(format!("{name}.png"))).unwrap();
+    }
+}
+
+#[test]
+fn while_nothing_runs_it_says_what_can_be_done() {
+    let mut harness = show(None, Ok(()));
+    harness.get_by_label("Nothing runs.");
+    picture(&mut harness, "empty");
+    harness.get_by_label("Start training").click();
+    harness.run();
+    assert_eq!(harness.state().wish, Some(RunWish::Start));
+
+    let mut harness = show(None, Err("The program `trainyard` is missing.".to_owned()));
+    harness.get_by_label("The program `trainyard` is missing.");
+    harness.get_by_label("Start training").click();
+    harness.run();
+    assert_eq!(harness.state().wish, None);
+    harness.get_by_label("Open a run…").click();
+    harness.run();
+    assert_eq!(harness.state().wish, Some(RunWish::OpenDirectory));
+}
+
+#[test]
+fn a_running_one_shows_its_figures_and_can_be_stopped() {
+    let run = tempfile::tempdir().unwrap();
+    write_run(run.path(), 320, "");
+    std::fs::write(run.path().join(".lock"), "process 4294967\n").unwrap();
+    let lock = File::open(run.path().join(".lock")).unwrap();
+    lock.lock().unwrap();
+    let mut harness = show(Some(read(run.path())), Ok(()));
+    harness.get_by_label("Running");
+    harness.get_by_label("step 320 of 500");
+    harness.get_by_label_contains("gpt, 1.23 M weights, in ");
+    harness.get_by_label_contains("Loss chart, now");
+    harness.get_by_label_contains("Memory of dgpu: 1.37 GiB of 4.00 GiB");
+    harness.get_by_label("After step 300, 250, 200, 150, 100, the newest first.");
+    picture(&mut harness, "running");
+    harness.get_by_label("Learning rate").click();
+    harness.run();
+    harness.get_by_label_contains("Learning rate chart, now");
+    harness.get_by_label("Stop").click();
+    harness.run();
+    assert_eq!(harness.state().wish, Some(RunWish::Stop));
+}
+
+#[test]
+fn a_failed_one_says_why_with_its_last_lines() {
+    let run = tempfile::tempdir().unwrap();
+    write_run(
+        run.path(),
+        120,
+        &state_line("failed", 120, "dgpu: the device was lost; use another"),
+    );
+    std::fs::write(run.path().join("output.log"), "step 119\nError: device lost\n").unwrap();
+    let mut harness = show(Some(read(run.path())), Ok(()));
+    harness.get_by_label("Failed");
+    harness.get_by_label("dgpu: the device was lost; use another.");
+    harness.get_by_label("Its last 2 lines").click();
+    harness.run();
+    harness.get_by_label_contains("Error: device lost");
+    picture(&mut harness, "failed");
+    harness.get_by_label("Resume").click();
+    harness.run();
+    assert_eq!(harness.state().wish, Some(RunWish::Resume));
+}
+
+#[test]
+fn a_finished_one_says_so() {
+    let run = tempfile::tempdir().unwrap();
+    write_run(run.path(), 500, &state_line("finished", 500, ""));
+    let mut harness = show(Some(read(run.path())), Ok(()));
+    harness.get_by_label("Finished");
+    harness.get_by_label_contains("All 500 steps are done, validation loss 1.");
+    assert!(harness.query_by_label("Stop").is_none());
+    picture(&mut harness, "finished");
+    harness.set_size([640.0, 1200.0].into());
+    harness.run();
+    picture(&mut harness, "narrow");
+}
+
+#[test]
+fn a_journal_with_garbled_lines_and_a_bad_loss_says_so() {
+    let run = tempfile::tempdir().unwrap();
+    let bad = r#"{"type":"step","at_ns":1,"step":4,"loss":null,"learning_rate":1,"grad_norm":null,"step_ns":1,"tokens_per_s":1}"#;
+    write_run(run.path(), 3, &format!("{bad}\nxyz\n"));
+    let harness = show(Some(read(run.path())), Ok(()));
+    harness.get_by_label_contains("The loss is not a number since step 4");
+    harness.get_by_label_contains("could not be read");
+}
+
+#[test]
+fn prediction_stands_beside_measurement_and_asks_to_calibrate() {
+    let run = tempfile::tempdir().unwrap();
+    write_run(run.path(), 60, &state_line("stopped", 60, ""));
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets");
+    let profile = std::fs::read_to_string(assets.join("example-profile.json")).unwrap();
+    let profile = trainyard_plan::Profile::from_json(&profile).unwrap();
+    let (first, second) = (&profile.devices[0].id, &profile.devices[1].id);
+    let journal = run.path().join("journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let text =
+        text.replace("\"dgpu\"", &format!("{first:?}")).replace("\"igpu\"", &format!("{second:?}"));
+    std::fs::write(&journal, text).unwrap();
+    let layers = profile.model.layers.len();
+    let plan = serde_json::json!({
+        "format": "trainyard-plan", "version": 1, "model": profile.model.name,
+        "stages": [
+            { "device": first, "layers": [0, layers / 2] },
+            { "device": second, "layers": [layers / 2, layers] }
+        ],
+        "schedule": { "name": "1f1b", "ranks": [
+            ["0F0", "0F1", "0B0", "0F2", "0B1", "0F3", "0B2", "0B3"],
+            ["1F0", "1B0", "1F1", "1B1", "1F2", "1B2", "1F3", "1B3"]
+        ] },
+        "micro_batches": 4
+    });
+    std::fs::write(run.path().join("plan.json"), plan.to_string()).unwrap();
+    std::fs::write(run.path().join("profile.json"), serde_json::to_string(&profile).unwrap())
+        .unwrap();
+    let session = read(run.path());
+    assert_eq!(session.remarks(), Vec::<String>::new());
+    assert!(session.comparison().is_some());
+    let mut harness = show(Some(session), Ok(()));
+    picture(&mut harness, "compared");
+    harness.get_by_label("bubble");
+    assert_eq!(harness.query_all_by_label("peak memory").count(), 2);
+    harness.get_by_label("Calibrate").click();
+    harness.run();
+    assert_eq!(harness.state().wish, Some(RunWish::Calibrate));
+}
+
+#[test]
+fn long_names_leave_room_for_the_figures() {
+    let run = tempfile::tempdir().unwrap();
+    write_run(run.path(), 30, "");
+    let journal = run.path().join("journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let long = |name: &str| format!("\"{}\"", format!("{name} ünïcode ").repeat(14));
+    let text = text.replace("\"dgpu\"", &long("dgpu")).replace("\"gpt\"", &long("gpt"));
+    std::fs::write(&journal, text).unwrap();
+    let mut harness = show(Some(read(run.path())), Ok(()));
+    for width in [1024.0, 480.0] {
+        harness.set_size([width, 640.0].into());
+        harness.run();
+        picture(&mut harness, &format!("long-{width}"));
+        for label in ["1.07 GiB of 4.00 GiB", "Resume"] {
+            let place = harness.get_by_label(label).rect();
+            assert!(place.left() >= 0.0 && place.right() <= width, "{label} is at {place}");
+        }
+    }
+}
+
+#[test]
+fn closing_over_a_running_training_asks() {
+    for (button, choice) in [
+        ("Leave it running", Choice::LeaveRunning),
+        ("Stop it", Choice::Stop),
+        ("Cancel", Choice::Cancel),
+    ] {
+        let mut harness = Harness::new_ui_state(
+            |ui, chosen: &mut Option<Choice>| {
+                let context = ui.ctx().clone();
+                *chosen = ask_before_closing(&context).or(*chosen);
+            },
+            None,
+        );
+        harness.run();
+        harness.get_by_label("A training is running");
+        harness.get_by_label(button).click();
+        harness.run();
+        assert_eq!(*harness.state(), Some(choice));
+    }
+}
