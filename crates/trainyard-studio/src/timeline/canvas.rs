@@ -3,7 +3,7 @@
 use eframe::egui::scroll_area::{DragScroll, ScrollSource};
 use eframe::egui::{
     Color32, CursorIcon, PointerButton, Pos2, Rect, Response, Role, ScrollArea, Sense,
-    TextureOptions, Ui, WidgetInfo, pos2, vec2,
+    TextureOptions, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
 use super::layout::{Group, RowKind, Side, layout};
@@ -11,8 +11,8 @@ use super::picture::Sheet;
 use super::quad::Quad;
 use super::selection::Selected;
 use super::view::View;
-use super::widget::{Frame, Timeline};
-use super::{details, gpu, human_time, overlay, twin};
+use super::widget::{Drawing, Frame, Timeline};
+use super::{details, gpu, human_time, names, overlay, twin};
 use crate::theme::Theme;
 
 /// Width of the column with the devices' names, points.
@@ -84,10 +84,10 @@ pub(super) fn show(
     overlay::grid(ui, &sheet, plot);
     paint(timeline, ui, &sheet, picture.quads);
     overlay::labels(&painter, &sheet, &picture.labels);
-    overlay::memory(&painter, &sheet);
+    names::budgets(&painter, &sheet);
     overlay::flows(timeline, &painter, &sheet);
     overlay::highlights(timeline, frame, &painter, &sheet);
-    overlay::names(ui, &sheet, rows, plot.left());
+    names::show(ui, &sheet, rows, plot.left());
     overlay::instants(timeline, ui, frame, &sheet, plot, *cursor);
     if let Some((side, event)) = timeline.hovered.filter(|_| timeline.drag.is_none())
         && let Some(selected) = Selected::new(&frame.scenes, side, event)
@@ -134,12 +134,12 @@ fn wheel_and_drag(
         let (scroll, zoom) =
             ui.input(|input| (input.smooth_scroll_delta(), f64::from(input.zoom_delta())));
         let zoom = zoom * (f64::from(scroll.y) / 240.0).exp();
-        if zoom != 1.0 || scroll.x != 0.0 {
+        if (zoom - 1.0).abs() > 1e-6 || scroll.x.abs() > 1e-3 {
             timeline.moved = true;
             timeline.view.zoom(axis.time(at.x), 1.0 / zoom, frame.content);
             timeline.view.pan(-f64::from(scroll.x) * axis.ns_per_pixel(), frame.content);
             // Whatever scrolls around the timeline stays where it is.
-            ui.input_mut(|input| input.smooth_scroll_delta = Default::default());
+            ui.input_mut(|input| input.smooth_scroll_delta = Vec2::ZERO);
         }
     }
     if response.drag_started() {
@@ -257,16 +257,16 @@ fn paint(timeline: &mut Timeline, ui: &Ui, sheet: &Sheet, quads: Vec<Quad>) {
         return;
     }
     let painter = ui.painter().with_clip_rect(clip);
-    if timeline.gpu {
+    let Drawing::Twin(texture) = &mut timeline.drawing else {
         painter.add(gpu::shape(clip, ui.scope_id().value(), quads, sheet.look()));
         return;
-    }
+    };
     let pixel = |points: f32| (points * sheet.scale).max(0.0);
     let corner = [clip.left(), clip.top()].map(|at| pixel(at).floor() as usize);
     let end = [clip.right(), clip.bottom()].map(|at| pixel(at).ceil() as usize);
     let size = [end[0].saturating_sub(corner[0]).max(1), end[1].saturating_sub(corner[1]).max(1)];
     let image = twin::draw(&quads, &sheet.look(), corner, size);
-    let texture = match &mut timeline.texture {
+    let texture = match texture {
         Some(texture) => {
             texture.set(image, TextureOptions::NEAREST);
             texture

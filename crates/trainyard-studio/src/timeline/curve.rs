@@ -1,5 +1,7 @@
 //! Memory of one device over time.
 
+use std::ops::Range;
+
 use trainyard_plan::{MemorySample, MemoryUse};
 
 /// What a device holds from an instant on.
@@ -14,13 +16,15 @@ pub struct Held {
 }
 
 /// How many samples, or blocks of them, a block of the next level sums up.
-const BLOCK: usize = 32;
+const BLOCK: usize = 8;
 
 /// Samples in order of time. Between two of them the first holds.
 #[derive(Clone, Debug, Default)]
 pub struct Curve {
     samples: Vec<Held>,
-    /// The largest of each block of [`BLOCK`], of each block of those, and so on.
+    /// When each was taken, ns: what a frame searches, close together in memory.
+    times: Vec<u64>,
+    /// What each holds, bytes; then the largest of each block of [`BLOCK`] of those, and so on.
     maxima: Vec<Vec<u64>>,
     /// Which sample is the largest.
     peak: u64,
@@ -59,73 +63,67 @@ impl Curve {
         self.peak
     }
 
+    /// When each sample was taken, ns.
+    #[must_use]
+    pub fn times(&self) -> &[u64] {
+        &self.times
+    }
+
     /// What is held at an instant; none before the first sample.
     #[must_use]
     pub fn at(&self, ns: u64) -> Option<&Held> {
-        let after = self.samples.partition_point(|held| held.at_ns <= ns);
+        let after = self.times.partition_point(|at| *at <= ns);
         self.samples.get(after.checked_sub(1)?)
     }
 
     /// Indices of what holds in `[from, to)`: the sample in force at `from` and those after it.
     #[must_use]
-    pub fn range(&self, from: u64, to: u64) -> std::ops::Range<usize> {
-        let first = self.samples.partition_point(|held| held.at_ns <= from).saturating_sub(1);
-        let end = self.samples.partition_point(|held| held.at_ns < to);
+    pub fn range(&self, from: u64, to: u64) -> Range<usize> {
+        let first = self.times.partition_point(|at| *at <= from).saturating_sub(1);
+        let end = self.times.partition_point(|at| *at < to);
         first..end.max(first)
     }
 
     /// The most that is held within a range of samples, bytes.
     #[must_use]
-    pub fn max_in(&self, range: std::ops::Range<usize>) -> u64 {
+    pub fn max_in(&self, range: Range<usize>) -> u64 {
         let (mut from, mut end) = (range.start, range.end.min(self.samples.len()));
         let mut most = 0;
-        let mut level = 0;
-        let value = |level: usize, index: usize| {
-            let value = match level.checked_sub(1) {
-                None => self.samples.get(index).map(|held| held.bytes),
-                Some(above) => self.maxima.get(above).and_then(|row| row.get(index).copied()),
-            };
-            value.unwrap_or(0)
-        };
-        while from < end {
+        for row in &self.maxima {
+            let mut look = |at: usize| most = row.get(at).copied().unwrap_or(0).max(most);
             while from < end && from % BLOCK != 0 {
-                most = most.max(value(level, from));
+                look(from);
                 from += 1;
             }
             while from < end && end % BLOCK != 0 {
                 end -= 1;
-                most = most.max(value(level, end));
+                look(end);
             }
-            (from, end, level) = (from / BLOCK, end / BLOCK, level + 1);
+            (from, end) = (from / BLOCK, end / BLOCK);
         }
         most
     }
 
-    /// Works out the maxima anew from a sample on.
+    /// Works out times and maxima anew from a sample on.
     fn summarise(&mut self, changed: usize) {
-        let mut below: Vec<u64> = Vec::new();
-        let mut first = changed / BLOCK;
-        let mut level = 0;
-        loop {
-            let row: Vec<u64> = if level == 0 {
-                let from = self.samples.get(first * BLOCK..).unwrap_or_default();
-                from.chunks(BLOCK).map(|c| c.iter().map(|h| h.bytes).max().unwrap_or(0)).collect()
-            } else {
-                let from = below.get(first * BLOCK..).unwrap_or_default();
-                from.chunks(BLOCK).map(|c| c.iter().copied().max().unwrap_or(0)).collect()
-            };
+        let new = self.samples.get(changed..).unwrap_or_default();
+        self.times.truncate(changed);
+        self.times.extend(new.iter().map(|held| held.at_ns));
+        let mut row: Vec<u64> = new.iter().map(|held| held.bytes).collect();
+        let mut first = changed;
+        for level in 0.. {
             if self.maxima.len() == level {
                 self.maxima.push(Vec::new());
             }
             let Some(kept) = self.maxima.get_mut(level) else { return };
             kept.truncate(first);
             kept.extend(row);
-            if kept.len() <= 1 {
+            if kept.len() <= BLOCK {
                 return;
             }
-            below.clone_from(kept);
             first /= BLOCK;
-            level += 1;
+            let below = kept.get(first * BLOCK..).unwrap_or_default();
+            row = below.chunks(BLOCK).map(|c| c.iter().copied().max().unwrap_or(0)).collect();
         }
     }
 }

@@ -4,8 +4,8 @@ use eframe::egui::{Frame as Card, Grid, Margin, RichText, ScrollArea, Sense, Ui,
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{ActionKind, Lane, TraceEvent};
 
+use super::hatch::hatched;
 use super::layout::Side;
-use super::overlay;
 use super::quad::Quad;
 use super::selection::Selected;
 use super::statistics::{DeviceStatistics, Statistics, statistics};
@@ -20,6 +20,8 @@ pub(super) struct Known<T> {
     is: T,
 }
 
+/// With more events than these, statistics are not worked out while a range is dragged.
+const QUICK: usize = 200_000;
 /// More tensors than these are counted, not listed.
 const LISTED: usize = 14;
 
@@ -37,7 +39,8 @@ const HINTS: [(&str, &str); 9] = [
 ];
 
 pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, cursor: Option<f64>) {
-    let shows = timeline.selected.is_some() || timeline.range.is_some() || timeline.pinned.is_some();
+    let shows =
+        timeline.selected.is_some() || timeline.range.is_some() || timeline.pinned.is_some();
     Card::new().inner_margin(Margin::same(8)).show(ui, |ui| {
         if !shows {
             return hints(ui);
@@ -173,6 +176,12 @@ fn other_side<'a>(
 fn range_statistics(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, range: (f64, f64)) {
     let revisions = frame.scenes.sides().map(|(_, scene)| scene.revision()).collect();
     let of = (revisions, [range.0.to_bits(), range.1.to_bits()], frame.step);
+    let events = frame.scenes.sides().map(|(_, scene)| scene.events().len()).max().unwrap_or(0);
+    if timeline.drag.is_some() && events > QUICK {
+        ui.heading(format!("Range of {}", human_time(range.1 - range.0)));
+        ui.weak("Release for statistics");
+        return;
+    }
     if timeline.statistics.as_ref().is_none_or(|known| known.of != of) {
         let sides = frame.scenes.sides();
         let shown =
@@ -220,7 +229,7 @@ fn device_statistics(ui: &mut Ui, all: &Statistics, device: &DeviceStatistics) {
             eframe::egui::pos2(left, rect.top()),
             vec2(width, rect.height()),
         );
-        overlay::hatched(&ui.painter().with_clip_rect(area.intersect(ui.clip_rect())), area, &quad);
+        hatched(&ui.painter().with_clip_rect(area.intersect(ui.clip_rect())), area, &quad);
         left += width;
     };
     part(device.busy_ns, Quad::solid([0.0; 4], theme.accent));

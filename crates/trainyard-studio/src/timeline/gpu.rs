@@ -24,7 +24,7 @@ pub fn shape(rect: Rect, key: u64, quads: Vec<Quad>, look: Look) -> Shape {
 
 /// The pipeline, and each timeline's buffers.
 struct Pipeline {
-    pipeline: wgpu::RenderPipeline,
+    render: wgpu::RenderPipeline,
     layout: wgpu::BindGroupLayout,
     buffers: BTreeMap<u64, Buffers>,
 }
@@ -62,7 +62,7 @@ impl Pipeline {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
-        let pipeline = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+        let render = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
             label,
             layout: Some(&pipeline_layout),
             vertex: wgpu::VertexState {
@@ -93,7 +93,7 @@ impl Pipeline {
             multiview_mask: None,
             cache: None,
         });
-        Self { pipeline, layout, buffers: BTreeMap::new() }
+        Self { render, layout, buffers: BTreeMap::new() }
     }
 
     fn upload(
@@ -141,7 +141,7 @@ impl Pipeline {
         let Some(buffers) = self.buffers.get(&key).filter(|buffers| buffers.count > 0) else {
             return;
         };
-        pass.set_pipeline(&self.pipeline);
+        pass.set_pipeline(&self.render);
         pass.set_bind_group(0, &buffers.group, &[]);
         pass.set_vertex_buffer(0, buffers.quads.slice(..));
         pass.draw(0..6, 0..buffers.count);

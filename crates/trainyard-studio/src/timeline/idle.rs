@@ -3,9 +3,10 @@
 //! Before a device's first action of a step it warms up, after its last one it drains. Between two
 //! actions it waits for a neighbour until that has computed what the next action needs, and from then
 //! on for the link. (See [`trainyard_plan::simulate`].) A trace does not say when a transfer that a
-//! schedule names was asked for; what counts is when its tensor had been computed.
+//! schedule names was asked for; what counts is when its tensor had been computed. A measured
+//! optimizer step that no tensor keeps waiting waits for the gradients' norm, thus for its neighbours.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use trainyard_plan::{Action, ActionKind, Lane, TraceEvent};
 
@@ -95,7 +96,7 @@ struct Inputs {
     /// By device, stage, micro-batch and way: the input that came last.
     own: HashMap<(usize, usize, usize, Way), Ready>,
     /// By device: everything that came, in order.
-    any: HashMap<usize, Vec<Ready>>,
+    any: BTreeMap<usize, Vec<Ready>>,
 }
 
 impl Inputs {
@@ -104,7 +105,7 @@ impl Inputs {
         for event in step.events(all).filter(|event| event.lane == Lane::Compute) {
             ends.insert((event.device, event.action), event.end_ns);
         }
-        let mut inputs = Self { own: HashMap::new(), any: HashMap::new() };
+        let mut inputs = Self { own: HashMap::new(), any: BTreeMap::new() };
         for &(send, receive) in pairs {
             let pair = (all.get(send as usize), all.get(receive as usize));
             let (Some(send), Some(receive)) = pair else { continue };
@@ -142,7 +143,8 @@ impl Inputs {
             let last = came.get(until.checked_sub(1)?)?;
             (last.0 > free_ns).then_some(*last)
         };
-        late.or_else(meanwhile).unwrap_or_default()
+        let norm = (action.kind == ActionKind::Optimizer).then_some((start_ns, start_ns));
+        late.or_else(meanwhile).or(norm).unwrap_or_default()
     }
 }
 

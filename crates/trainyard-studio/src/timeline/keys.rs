@@ -4,15 +4,68 @@
 use eframe::egui::{Key, Modifiers, Response, Ui};
 use trainyard_plan::Lane;
 
-use super::layout::Side;
+use super::layout::{Scenes, Side};
 use super::selection::Selected;
 use super::view::View;
 use super::widget::{Frame, Range, Timeline};
 use super::{Scene, flow};
 
-/// What the view shows more or less of with one press, and how far it moves, as shares of itself.
+/// What the view shows more or less of at once, and how far it moves, as shares of itself.
 const ZOOM: f64 = 0.8;
 const PAN: f64 = 0.12;
+
+/// What can be asked of a timeline, by a key or by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Command {
+    /// Less time, larger.
+    ZoomIn,
+    /// More time, smaller.
+    ZoomOut,
+    /// Earlier.
+    Left,
+    /// Later.
+    Right,
+    /// Show the selection, the step, or everything.
+    Fit,
+    /// Along the flow, back.
+    ComesFrom,
+    /// Along the flow, ahead.
+    LeadsTo,
+    /// The action before in the row.
+    Before,
+    /// The action after in the row.
+    After,
+    /// Set or take away a mark.
+    Mark,
+    /// Follow the newest step, or stay.
+    Follow,
+    /// Write what to search for.
+    Search,
+    /// Forget selection, range, pin and search.
+    Clear,
+}
+
+impl Command {
+    /// All of them: command, key, name.
+    pub const ALL: [(Self, Key, &'static str); 13] = [
+        (Self::ZoomIn, Key::W, "Zoom in"),
+        (Self::ZoomOut, Key::S, "Zoom out"),
+        (Self::Left, Key::A, "Move left"),
+        (Self::Right, Key::D, "Move right"),
+        (Self::Fit, Key::F, "Fit the selection, the step, everything"),
+        (Self::ComesFrom, Key::OpenBracket, "Previous along the flow"),
+        (Self::LeadsTo, Key::CloseBracket, "Next along the flow"),
+        (Self::Before, Key::Comma, "Previous in the row"),
+        (Self::After, Key::Period, "Next in the row"),
+        (Self::Mark, Key::M, "Mark"),
+        (Self::Follow, Key::Space, "Follow the newest step or stay"),
+        (Self::Search, Key::Slash, "Search"),
+        (Self::Clear, Key::Escape, "Clear selection and search"),
+    ];
+}
+
+/// From one event to another.
+type Walk = fn(&Scene, u32) -> Option<u32>;
 
 /// Does what the pressed keys ask for.
 pub(super) fn apply(timeline: &mut Timeline, ui: &Ui, frame: &Frame, response: &Response) {
@@ -22,49 +75,50 @@ pub(super) fn apply(timeline: &mut Timeline, ui: &Ui, frame: &Frame, response: &
     if !active || ui.ctx().text_edit_focused() {
         return;
     }
-    let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
-    let middle = f64::midpoint(timeline.view.start, timeline.view.end);
-    let anchor = response.hover_pos().and(timeline.pointer).unwrap_or(middle);
-    let moves =
-        [(Key::W, ZOOM, 0.0), (Key::S, 1.0 / ZOOM, 0.0), (Key::A, 1.0, -PAN), (Key::D, 1.0, PAN)];
-    for (key, zoom, pan) in moves {
-        if pressed(key) {
-            timeline.moved = true;
-            let by = pan * timeline.view.length();
-            timeline.view.zoom(anchor, zoom, frame.content);
-            timeline.view.pan(by, frame.content);
-        }
-    }
-    if pressed(Key::F) {
-        timeline.fit(frame);
-    }
-    if pressed(Key::M) {
-        timeline.toggle_mark(anchor);
-    }
-    if pressed(Key::Space) {
-        timeline.toggle_follow(frame);
-    }
-    if pressed(Key::Escape) {
-        timeline.clear();
-    }
-    if pressed(Key::Slash) {
-        timeline.search.wants_focus = true;
-    }
-    type Step = fn(&Scene, u32) -> Option<u32>;
-    let steps: [(Key, Step); 4] = [
-        (Key::OpenBracket, flow::previous),
-        (Key::CloseBracket, flow::next),
-        (Key::Comma, before),
-        (Key::Period, after),
-    ];
-    for (key, step) in steps {
-        if pressed(key) {
-            timeline.walk(frame, step);
+    for (command, key, _) in Command::ALL {
+        if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
+            timeline.obey(frame, command);
         }
     }
 }
 
 impl Timeline {
+    /// Does what a command asks for, as its key does.
+    pub fn run(&mut self, scenes: Scenes, command: Command) {
+        let frame = self.frame(scenes);
+        self.obey(&frame, command);
+    }
+
+    fn obey(&mut self, frame: &Frame, command: Command) {
+        match command {
+            Command::ZoomIn => self.shift(frame, ZOOM, 0.0),
+            Command::ZoomOut => self.shift(frame, 1.0 / ZOOM, 0.0),
+            Command::Left => self.shift(frame, 1.0, -PAN),
+            Command::Right => self.shift(frame, 1.0, PAN),
+            Command::Fit => self.fit(frame),
+            Command::ComesFrom => self.walk(frame, flow::previous),
+            Command::LeadsTo => self.walk(frame, flow::next),
+            Command::Before => self.walk(frame, before),
+            Command::After => self.walk(frame, after),
+            Command::Mark => self.toggle_mark(self.anchor()),
+            Command::Follow => self.toggle_follow(frame),
+            Command::Search => self.search.wants_focus = true,
+            Command::Clear => self.clear(),
+        }
+    }
+
+    /// What is pointed at, else the middle.
+    fn anchor(&self) -> f64 {
+        self.pointer.unwrap_or(f64::midpoint(self.view.start, self.view.end))
+    }
+
+    fn shift(&mut self, frame: &Frame, zoom: f64, pan: f64) {
+        self.moved = true;
+        let by = pan * self.view.length();
+        self.view.zoom(self.anchor(), zoom, frame.content);
+        self.view.pan(by, frame.content);
+    }
+
     /// Shows the selection if there is one and it is not shown yet, else the step, else everything.
     pub(super) fn fit(&mut self, frame: &Frame) {
         let selected = self.selected.as_ref().and_then(|selected| frame.range_of(selected));
@@ -105,7 +159,7 @@ impl Timeline {
     }
 
     /// From the selected action to another one.
-    pub(super) fn walk(&mut self, frame: &Frame, step: fn(&Scene, u32) -> Option<u32>) {
+    pub(super) fn walk(&mut self, frame: &Frame, step: Walk) {
         let from = self.selected.as_ref().and_then(|selected| selected.event(&frame.scenes));
         let Some((side, index, _)) = from else {
             // With nothing selected, the first there is.

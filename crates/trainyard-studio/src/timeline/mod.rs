@@ -9,8 +9,8 @@
 //! |---|---|
 //! | the trace | `scene`, `track` (level of detail), `step`, `flow`, `idle`, `curve` |
 //! | questions to it | [`statistics()`], [`live_at`], `search` |
-//! | from time to pixels | `view`, `ruler`, `layout`, `picture`, `quad`, `gpu`, `twin` |
-//! | the widget | `widget`, `toolbar`, `minimap`, `canvas`, `overlay`, `keys`, `details` |
+//! | from time to pixels | `view`, `ruler`, `layout`, `lens`, `picture`, `memory`, `quad`, `gpu`, `twin` |
+//! | the widget | `widget`, `toolbar`, `minimap`, `canvas`, `overlay`, `names`, `keys`, `details`, `hatch` |
 //!
 //! Times of a scene are on its trace's clock. What is seen is in ns since the start of a step, so
 //! that a predicted and a measured step begin at the same place.
@@ -20,11 +20,15 @@ mod curve;
 mod details;
 pub mod flow;
 mod gpu;
+mod hatch;
 mod idle;
 mod keys;
 mod layout;
+mod lens;
 mod live;
+mod memory;
 mod minimap;
+mod names;
 mod overlay;
 mod picture;
 mod quad;
@@ -42,6 +46,7 @@ mod widget;
 
 pub use curve::{Curve, Held};
 pub use gpu::{install, shape};
+pub use keys::Command;
 pub use layout::{Group, Row, RowKind, Scenes, Side, layout};
 pub use live::{Live, LiveTensor, live_at};
 pub use picture::{Anchors, Label, Picture, Sheet};

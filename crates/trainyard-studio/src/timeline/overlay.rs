@@ -1,14 +1,12 @@
-//! What lies over the rectangles: labels, names, the ruler, arrows, cursors, marks.
+//! What lies over the rectangles: labels, the ruler, arrows, cursors, marks.
 
 use eframe::egui::{
-    Align2, Color32, FontId, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2,
+    Align2, Color32, FontId, Painter, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2,
 };
-use trainyard_plan::memory::human_bytes;
 
-use super::canvas::{NAMES, RULER};
-use super::layout::{Group, RowKind, Side};
-use super::picture::{Label, Sheet, memory_scale};
-use super::quad::Quad;
+use super::canvas::RULER;
+use super::layout::{RowKind, Side};
+use super::picture::{Label, Sheet};
 use super::ruler::Ticks;
 use super::widget::{Frame, Timeline};
 use super::{flow, human_time};
@@ -64,156 +62,6 @@ pub(super) fn labels(painter: &Painter, sheet: &Sheet, labels: &[Label]) {
             let at = label.rect.center() - galley.size() / 2.0;
             painter.galley(at, galley, sheet.theme.on_colour);
         }
-    }
-}
-
-/// The budget's line, and the peak in words.
-pub(super) fn memory(painter: &Painter, sheet: &Sheet) {
-    let theme = sheet.theme;
-    for group in sheet.groups {
-        let Some((rect, scale, _)) = memory_row(sheet, group) else { continue };
-        painter.hline(rect.x_range(), rect.bottom(), Stroke::new(1.0, theme.line));
-        let budget = group.budget_bytes as f64;
-        if budget <= scale {
-            let y = rect.bottom() - (budget / scale) as f32 * rect.height();
-            let line = [pos2(rect.left(), y), pos2(rect.right(), y)];
-            painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, theme.bad), 5.0, 3.0));
-        }
-    }
-}
-
-/// A device's memory row: where, what its height stands for, and the peak, bytes.
-fn memory_row(sheet: &Sheet, group: &Group) -> Option<(Rect, f64, u64)> {
-    let row = group.rows.iter().find(|row| row.kind == RowKind::Memory)?;
-    let device = |side| Some(sheet.scenes.scene(side)?.device(&group.id)?.1);
-    let (predicted, measured) = (device(sheet.scenes.prediction()), device(Side::Measured));
-    let peaks = [predicted, measured].into_iter().flatten().map(|d| d.memory.peak_bytes());
-    let scale = memory_scale(group, predicted, measured);
-    Some((sheet.row_rect(row), scale, peaks.max().unwrap_or(0)))
-}
-
-/// The column with the devices' names.
-pub(super) fn names(ui: &Ui, sheet: &Sheet, rows: Rect, right: f32) {
-    let theme = sheet.theme;
-    let column = Rect::from_min_max(rows.min, pos2(right, rows.bottom()));
-    let painter = ui.painter().with_clip_rect(column.intersect(ui.clip_rect()));
-    let left = column.left() + size::SPACE;
-    let edge = right - size::SPACE;
-    let write =
-        |at: Pos2, align: Align2, text: String, points: f32, colour: Color32, width: f32| {
-            let font = FontId::proportional(points);
-            let mut job = eframe::egui::text::LayoutJob::simple_singleline(text, font, colour);
-            job.wrap = eframe::egui::text::TextWrapping::truncate_at_width(width);
-            let galley = painter.layout_job(job);
-            let rect = align.anchor_size(at, galley.size());
-            painter.galley(rect.min, galley, colour);
-        };
-    let narrow = column.width() < NAMES;
-    for (index, group) in sheet.groups.iter().enumerate() {
-        let top = sheet.plot.top() + group.top;
-        if index > 0 {
-            ui.painter().with_clip_rect(rows.intersect(ui.clip_rect())).hline(
-                rows.x_range(),
-                top,
-                Stroke::new(1.0, theme.line),
-            );
-        }
-        let mut named = false;
-        for row in &group.rows {
-            let rect = sheet.row_rect(row);
-            let y = rect.center().y;
-            match row.kind {
-                RowKind::Lane(side, trainyard_plan::Lane::Compute) => {
-                    if !std::mem::replace(&mut named, true) {
-                        let at = pos2(left, y);
-                        write(
-                            at,
-                            Align2::LEFT_CENTER,
-                            group.id.clone(),
-                            size::BODY,
-                            theme.text,
-                            92.0,
-                        );
-                        let at = pos2(left, rect.bottom() + 11.0);
-                        write(
-                            at,
-                            Align2::LEFT_CENTER,
-                            group.name.clone(),
-                            size::SMALL,
-                            theme.weak,
-                            98.0,
-                        );
-                    }
-                    if !narrow {
-                        let name = side_name(side).to_owned();
-                        write(
-                            pos2(edge, y),
-                            Align2::RIGHT_CENTER,
-                            name,
-                            size::SMALL,
-                            theme.weak,
-                            70.0,
-                        );
-                    }
-                }
-                RowKind::Lane(_, trainyard_plan::Lane::TransferIn) if !narrow => {
-                    let at = pos2(edge, rect.bottom() + 0.5);
-                    write(
-                        at,
-                        Align2::RIGHT_CENTER,
-                        "in, out".to_owned(),
-                        size::SMALL,
-                        theme.weak,
-                        60.0,
-                    );
-                }
-                RowKind::Memory => {
-                    let Some((_, _, peak)) = memory_row(sheet, group) else { continue };
-                    let over = peak > group.budget_bytes;
-                    let text = format!("peak {}", human_bytes(peak));
-                    let colour = if over { theme.bad } else { theme.text };
-                    let at = pos2(left, y - 7.0);
-                    write(
-                        at,
-                        Align2::LEFT_CENTER,
-                        text,
-                        size::SMALL,
-                        colour,
-                        column.width() - 16.0,
-                    );
-                    let text = format!("of {}", human_bytes(group.budget_bytes));
-                    let at = pos2(left, y + 7.0);
-                    write(
-                        at,
-                        Align2::LEFT_CENTER,
-                        text,
-                        size::SMALL,
-                        theme.weak,
-                        column.width() - 16.0,
-                    );
-                    if !narrow {
-                        let at = pos2(edge, y);
-                        write(
-                            at,
-                            Align2::RIGHT_CENTER,
-                            "memory".to_owned(),
-                            size::SMALL,
-                            theme.weak,
-                            60.0,
-                        );
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-fn side_name(side: Side) -> &'static str {
-    match side {
-        Side::Predicted => "predicted",
-        Side::WouldBe => "would be",
-        Side::Measured => "measured",
     }
 }
 
@@ -357,50 +205,5 @@ pub(super) fn instants(
             line(ns, Stroke::new(1.0, theme.text.gamma_multiply(share)));
             flag(ns, human_time(ns), theme.text, theme.surface);
         }
-    }
-}
-
-/// A small area with a pattern, as lines of egui's: for legends, where few are drawn.
-pub(super) fn hatched(painter: &Painter, rect: Rect, quad: &Quad) {
-    let colour = |[r, g, b, a]: [u8; 4]| Color32::from_rgba_premultiplied(r, g, b, a);
-    let (fill, ink) = (colour(quad.fill), colour(quad.ink));
-    painter.rect_filled(rect, 0.0, fill);
-    let stroke = Stroke::new(1.0, ink);
-    let painter = painter.with_clip_rect(rect.intersect(painter.clip_rect()));
-    let (high, wide) = (rect.height(), rect.width());
-    let slanted = |rises: bool| {
-        let mut x = rect.left() - high;
-        while x < rect.left() + wide {
-            let (from, to) =
-                if rises { (rect.bottom(), rect.top()) } else { (rect.top(), rect.bottom()) };
-            painter.line_segment([pos2(x, from), pos2(x + high, to)], stroke);
-            x += 5.0;
-        }
-    };
-    match quad.style & 0xFF {
-        1 => slanted(true),
-        2 => slanted(false),
-        3 => {
-            slanted(true);
-            slanted(false);
-        }
-        4 => {
-            let columns = (wide / 4.0) as usize;
-            let rows = (high / 4.0) as usize;
-            for index in 0..columns * rows {
-                let (column, row) = (index % columns, index / columns);
-                let at = rect.min + vec2(2.5 + 4.0 * column as f32, 2.5 + 4.0 * row as f32);
-                painter.circle_filled(at, 1.0, ink);
-            }
-        }
-        5 => {
-            for row in 0..(high / 4.0) as usize {
-                painter.hline(rect.x_range(), rect.top() + 2.5 + 4.0 * row as f32, stroke);
-            }
-        }
-        _ => {}
-    }
-    if quad.style & Quad::BORDER != 0 {
-        painter.rect_stroke(rect, 0.0, stroke, StrokeKind::Inside);
     }
 }

@@ -4,11 +4,12 @@ use eframe::egui::{Color32, Rect};
 use trainyard_plan::Lane;
 
 use super::layout::{Group, Row, RowKind, Scenes, Side};
+use super::lens::Lens;
 use super::quad::{Look, Quad};
-use super::scene::{cause_of, kind_of};
+use super::scene::{KINDS, cause_of};
 use super::view::{Axis, View};
-use super::{Curve, SceneDevice, Slice, Track};
-use crate::theme::{Category, Pattern, Theme};
+use super::{Slice, Track, memory};
+use crate::theme::Theme;
 
 /// Everything that a picture depends on.
 pub struct Sheet<'a> {
@@ -132,47 +133,35 @@ impl Sheet<'_> {
                     self.actions(&device.compute, Side::Predicted, rect, 0.45, false, picture);
                 }
             }
-            RowKind::Memory => self.memory(group, rect, picture),
+            RowKind::Memory => memory::draw(self, group, rect, &mut picture.quads),
         }
     }
 
     /// The range of a scene's clock that is visible, ns.
-    fn clock(&self, side: Side) -> (u64, u64) {
+    pub(super) fn clock(&self, side: Side) -> (u64, u64) {
         let anchor = self.anchors.of(side) as f64;
         ((anchor + self.view.start).max(0.0) as u64, (anchor + self.view.end).max(0.0) as u64 + 1)
     }
 
-    /// Left and right edge of a slice within the plot, pixels; none where it is out of sight.
-    fn edges(&self, side: Side, start_ns: u64, end_ns: u64, least: f32) -> Option<(f32, f32)> {
-        let axis = Axis {
-            view: self.view,
-            left: self.plot.left() * self.scale,
-            width: self.plot.width() * self.scale,
-        };
-        let anchor = self.anchors.of(side);
-        let place = |ns: u64| axis.place(signed(ns, anchor));
-        let (left, right) = (axis.left, axis.left + axis.width);
-        let from = place(start_ns).clamp(left, right);
-        let to = place(end_ns).max(from + least).min(right);
-        (to > from).then_some((from, to))
-    }
-
-    /// The same on whole pixels, for areas that touch each other: no seams show between them.
-    fn snapped(&self, side: Side, start_ns: u64, end_ns: u64) -> Option<(f32, f32)> {
-        let (left, right) = self.edges(side, start_ns, end_ns, 0.0)?;
-        let (left, right) = (left.round(), right.round());
-        (right > left).then_some((left, right))
+    /// From a side's clock to pixels.
+    pub(super) fn lens(&self, side: Side) -> Lens {
+        let left = self.plot.left() * self.scale;
+        let width = self.plot.width() * self.scale;
+        Lens::new(self.anchors.of(side) as f64 + self.view.start, self.view.length(), left, width)
     }
 
     fn visible<'a>(&self, track: &'a Track, side: Side) -> &'a [Slice] {
         let (from, to) = self.clock(side);
-        track.visible(from, to, self.axis().ns_per_pixel() / f64::from(self.scale))
+        track.visible(from, to, self.axis().ns_per_pixel())
     }
 
     fn idle(&self, track: &Track, side: Side, rect: Rect, picture: &mut Picture) {
         let [_, top, _, bottom] = self.pixels(rect);
+        let lens = self.lens(side);
         for slice in self.visible(track, side) {
-            let Some((left, right)) = self.snapped(side, slice.start_ns, slice.end_ns) else {
+            let edges = lens.snapped(slice.start_ns, slice.end_ns);
+            // A pattern that is narrower cannot be told.
+            let Some((left, right)) = edges.filter(|(l, r)| r - l >= 2.0 * self.scale) else {
                 continue;
             };
             let pattern = cause_of(slice.class).pattern();
@@ -192,29 +181,32 @@ impl Sheet<'_> {
         picture: &mut Picture,
     ) {
         let [_, top, _, bottom] = self.pixels(rect);
+        let lens = self.lens(side);
+        let colours = KINDS.map(|kind| self.theme.action(kind).gamma_multiply(opacity));
+        let point = self.scale;
         let mut filled = f32::MIN;
         for slice in self.visible(track, side) {
-            let Some((left, right)) = self.edges(side, slice.start_ns, slice.end_ns, 1.0) else {
-                continue;
-            };
-            // What lies within a pixel that is filled already cannot be seen.
-            if right <= filled {
-                continue;
-            }
+            let Some((left, right)) = lens.edges(slice.start_ns, slice.end_ns) else { continue };
+            let colour = colours.get(slice.class as usize).copied().unwrap_or(self.theme.transfer);
             let wide = right - left;
-            if wide <= 1.0 {
-                filled = left.floor() + 1.0;
+            if wide < point {
+                // What is too small to be seen fills a point, and a point is filled once.
+                let column = (left / point).floor() * point;
+                if column > filled {
+                    filled = column;
+                    let edges = [column, top, column + point, bottom];
+                    picture.quads.push(Quad::solid(edges, self.thinned(colour, slice)));
+                }
+                continue;
             }
-            let colour = self.theme.action(kind_of(slice.class)).gamma_multiply(opacity);
             let quad = Quad::solid([left, top, right, bottom], self.thinned(colour, slice));
-            picture.quads.push(if wide > 5.0 * self.scale {
+            picture.quads.push(if wide > 5.0 * point {
                 Quad { ink: border(colour, self.theme).to_array(), ..quad }.bordered()
             } else {
                 quad
             });
-            if labelled && slice.count == 1 && wide >= LABEL * self.scale {
-                let x = left / self.scale..=right / self.scale;
-                let rect = Rect::from_x_y_ranges(x, rect.y_range());
+            if labelled && slice.count == 1 && wide >= LABEL * point {
+                let rect = Rect::from_x_y_ranges(left / point..=right / point, rect.y_range());
                 picture.labels.push(Label { event: slice.event, side, rect });
             }
         }
@@ -229,127 +221,15 @@ impl Sheet<'_> {
         self.theme.raised.lerp_to_gamma(colour, share.clamp(0.35, 1.0))
     }
 
-    fn memory(&self, group: &Group, rect: Rect, picture: &mut Picture) {
-        let side = self.scenes.prediction();
-        let device = |side| self.scenes.scene(side).and_then(|scene| scene.device(&group.id));
-        let (predicted, measured) = (device(side), device(Side::Measured));
-        let scale = memory_scale(group, predicted.map(|(_, d)| d), measured.map(|(_, d)| d));
-        if let Some((_, device)) = predicted {
-            self.area(&device.memory, side, rect, scale, picture);
-        } else if let Some((_, device)) = measured {
-            self.area(&device.memory, Side::Measured, rect, scale, picture);
-        }
-        if let Some((_, device)) = measured {
-            self.outline(&device.memory, rect, scale, picture);
-        }
-    }
-
-    /// What is held, stacked by category, as an area.
-    fn area(&self, curve: &Curve, side: Side, rect: Rect, scale: f64, picture: &mut Picture) {
-        let [_, top, _, bottom] = self.pixels(rect);
-        self.spans(curve, side, |left, right, most, held| {
-            let height = |bytes: u64| (bytes as f64 / scale) as f32 * (bottom - top);
-            let mut base = bottom;
-            let mut stack = |bytes: u64, fill: Color32, pattern| {
-                let next = (base - height(bytes)).max(top);
-                if next < base {
-                    let ink = border(fill, self.theme);
-                    let edges = [left, next, right, base];
-                    picture.quads.push(Quad::patterned(edges, fill, ink, pattern));
-                }
-                base = next;
-            };
-            let mut rest = most;
-            if let Some(by_category) = held.by_category {
-                for category in Category::ALL {
-                    let bytes = category.bytes(&by_category);
-                    rest = rest.saturating_sub(bytes);
-                    let fill = self.theme.memory(category).gamma_multiply(0.85);
-                    stack(bytes, fill, category.pattern());
-                }
-            }
-            stack(rest, self.theme.weak.gamma_multiply(0.35), Pattern::Solid);
-        });
-    }
-
-    /// What was measured, as a line.
-    fn outline(&self, curve: &Curve, rect: Rect, scale: f64, picture: &mut Picture) {
-        let [_, top, _, bottom] = self.pixels(rect);
-        let thick = 1.5 * self.scale;
-        let mut before: Option<f32> = None;
-        self.spans(curve, Side::Measured, |left, right, most, _| {
-            let y = (bottom - (most as f64 / scale) as f32 * (bottom - top)).clamp(top, bottom);
-            let level = [left, y - thick / 2.0, right, y + thick / 2.0];
-            picture.quads.push(Quad::solid(level, self.theme.text));
-            if let Some(before) = before.replace(y) {
-                let (high, low) = (before.min(y), before.max(y));
-                let rise = [left - thick / 2.0, high, left + thick / 2.0, low];
-                picture.quads.push(Quad::solid(rise, self.theme.text));
-            }
-        });
-    }
-
-    /// Calls `each` with the edges (pixels), the most and the first of what is held in between: once
-    /// a sample, or once a pixel where there are more samples than pixels.
-    fn spans(&self, curve: &Curve, side: Side, mut each: impl FnMut(f32, f32, u64, &super::Held)) {
-        let (from, to) = self.clock(side);
-        let range = curve.range(from, to);
-        let end_ns = self.scenes.scene(side).map_or(0, |scene| scene.extent_ns().1);
-        let pixels = self.plot.width() * self.scale;
-        let samples = curve.samples();
-        let end_of = |index: usize| samples.get(index).map_or(end_ns, |held| held.at_ns);
-        if range.len() as f32 <= 2.0 * pixels {
-            for index in range {
-                let Some(held) = samples.get(index) else { return };
-                if let Some((left, right)) = self.snapped(side, held.at_ns, end_of(index + 1)) {
-                    each(left, right, held.bytes, held);
-                }
-            }
-            return;
-        }
-        let anchor = self.anchors.of(side) as f64;
-        let step = self.view.length() / f64::from(pixels);
-        let left = self.plot.left() * self.scale;
-        for column in 0..pixels as usize {
-            let ns = anchor + self.view.start + column as f64 * step;
-            let (from, to) = (ns.max(0.0) as u64, (ns + step).max(0.0) as u64);
-            let range = curve.range(from, to.max(from + 1));
-            if let Some(held) = samples.get(range.start).filter(|held| held.at_ns < to) {
-                let x = left + column as f32;
-                each(x, x + 1.0, curve.max_in(range), held);
-            }
-        }
-    }
-
     /// A rectangle in pixels, its rows on whole ones.
-    fn pixels(&self, rect: Rect) -> [f32; 4] {
+    pub(super) fn pixels(&self, rect: Rect) -> [f32; 4] {
         let [left, right] = [rect.left(), rect.right()].map(|x| x * self.scale);
         let [top, bottom] = [rect.top(), rect.bottom()].map(|y| (y * self.scale).round());
         [left, top, right, bottom]
     }
 }
 
-/// How many bytes the height of a device's memory row stands for: its budget, unless what it holds
-/// would be too small to see.
-#[must_use]
-pub(super) fn memory_scale(
-    group: &Group,
-    predicted: Option<&SceneDevice>,
-    measured: Option<&SceneDevice>,
-) -> f64 {
-    let peak = |device: Option<&SceneDevice>| device.map_or(0, |device| device.memory.peak_bytes());
-    let peak = peak(predicted).max(peak(measured)) as f64;
-    let budget = group.budget_bytes as f64;
-    let top = if budget > 3.0 * peak { 1.15 * peak } else { 1.08 * budget.max(peak) };
-    top.max(1.0)
-}
-
-/// `ns` − `anchor`.
-fn signed(ns: u64, anchor: u64) -> f64 {
-    if ns >= anchor { (ns - anchor) as f64 } else { -((anchor - ns) as f64) }
-}
-
 /// Lines on a colour.
-fn border(colour: Color32, theme: &Theme) -> Color32 {
+pub(super) fn border(colour: Color32, theme: &Theme) -> Color32 {
     colour.lerp_to_gamma(theme.on_colour, 0.35)
 }

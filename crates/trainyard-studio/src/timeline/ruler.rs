@@ -4,7 +4,7 @@
 #[must_use]
 pub fn human_time(ns: f64) -> String {
     let (value, unit) = match ns.abs() {
-        size if size < 999.5 => return format!("{ns:.0} ns"),
+        size if size < 999.5 => return format!("{ns:.0} ns").replace('-', "−"),
         size if size < 999.5e3 => (ns / 1e3, "µs"),
         size if size < 999.5e6 => (ns / 1e6, "ms"),
         _ => (ns / 1e9, "s"),
@@ -14,7 +14,7 @@ pub fn human_time(ns: f64) -> String {
         size if size < 99.95 => 1,
         _ => 0,
     };
-    format!("{value:.decimals$} {unit}")
+    format!("{value:.decimals$} {unit}").replace('-', "−")
 }
 
 /// Ticks of a ruler: how far apart, and how to write one.
@@ -59,6 +59,6 @@ impl Ticks {
         let decimals = self.decimals;
         // No minus before a zero.
         let value = if ns.abs() < self.every_ns / 2.0 { 0.0 } else { ns / self.unit_ns };
-        format!("{value:.decimals$} {}", self.unit)
+        format!("{value:.decimals$} {}", self.unit).replace('-', "−")
     }
 }

@@ -123,7 +123,8 @@ impl Scene {
         let mut by_lane: BTreeMap<(usize, Lane), Vec<Slice>> = BTreeMap::new();
         for event in events.iter().filter(|event| event.device < self.devices.len()) {
             let Ok(index) = u32::try_from(self.events.len()) else { break };
-            let slice = Slice::new(event.start_ns, event.end_ns, index, event.action.kind as u8);
+            let slice =
+                Slice::new(event.start_ns, event.end_ns, index, class_of(event.action.kind));
             by_lane.entry((event.device, event.lane)).or_default().push(slice);
             by_step.entry(event.step).or_default().push(index);
             self.events.push(event.clone());
@@ -287,24 +288,21 @@ impl Scene {
     }
 }
 
-/// What a slice of a lane shows.
-pub(super) fn kind_of(class: u8) -> ActionKind {
-    use ActionKind::{
-        Backward, Forward, InputGrad, Optimizer, RecvBackward, RecvForward, SendBackward,
-        SendForward, WeightGrad,
-    };
-    let all = [
-        Forward,
-        Backward,
-        InputGrad,
-        WeightGrad,
-        SendForward,
-        RecvForward,
-        SendBackward,
-        RecvBackward,
-        Optimizer,
-    ];
-    all.into_iter().find(|kind| *kind as u8 == class).unwrap_or(Optimizer)
+/// What a slice of a lane shows, by its class.
+pub(super) const KINDS: [ActionKind; 9] = [
+    ActionKind::Forward,
+    ActionKind::Backward,
+    ActionKind::InputGrad,
+    ActionKind::WeightGrad,
+    ActionKind::SendForward,
+    ActionKind::RecvForward,
+    ActionKind::SendBackward,
+    ActionKind::RecvBackward,
+    ActionKind::Optimizer,
+];
+
+fn class_of(kind: ActionKind) -> u8 {
+    KINDS.iter().position(|known| *known == kind).unwrap_or(0) as u8
 }
 
 /// Why a slice of the idle row is.

@@ -3,6 +3,7 @@
 use trainyard_plan::{ActionKind, TraceEvent};
 
 use super::Scene;
+use super::scene::KINDS;
 
 /// What an action must be. All words must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,18 +20,6 @@ enum Term {
     /// Part of a device's id, in small letters.
     Device(String),
 }
-
-const KINDS: [ActionKind; 9] = [
-    ActionKind::Forward,
-    ActionKind::Backward,
-    ActionKind::InputGrad,
-    ActionKind::WeightGrad,
-    ActionKind::SendForward,
-    ActionKind::RecvForward,
-    ActionKind::SendBackward,
-    ActionKind::RecvBackward,
-    ActionKind::Optimizer,
-];
 
 impl Query {
     /// Reads a query. Nothing but blanks asks for nothing.

@@ -5,6 +5,7 @@ use eframe::egui::{
 };
 use trainyard_plan::{ActionKind, Lane};
 
+use super::hatch::hatched;
 use super::human_time;
 use super::layout::Side;
 use super::quad::Quad;
@@ -239,5 +240,5 @@ fn entry(ui: &mut Ui, name: &str, quad: impl FnOnce([f32; 4]) -> Quad) -> Respon
 /// A small area of a rectangle's colour and pattern, as egui can draw it.
 pub(super) fn swatch(ui: &Ui, rect: Rect, quad: impl FnOnce([f32; 4]) -> Quad) {
     let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
-    super::overlay::hatched(&painter, rect, &quad([0.0; 4]));
+    hatched(&painter, rect, &quad([0.0; 4]));
 }

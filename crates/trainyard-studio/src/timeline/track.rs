@@ -141,8 +141,10 @@ impl Track {
             let cut = from / level.width_ns * level.width_ns;
             level.row.slices.truncate(level.row.first_from(cut));
         }
+        if new.is_empty() {
+            self.refine(from);
+        }
         self.extend(new);
-        self.refine(from);
     }
 
     /// Works out the levels anew from an instant on.

@@ -35,10 +35,21 @@ pub struct Timeline {
     pub(super) hides_details: bool,
     pub(super) search: toolbar::Search,
     pub(super) statistics: Option<details::Known<Vec<(Side, Statistics)>>>,
-    /// Whether egui's renderer can draw our pipeline.
-    pub(super) gpu: bool,
-    /// Where it cannot: what the twin has drawn.
-    pub(super) texture: Option<TextureHandle>,
+    pub(super) drawing: Drawing,
+}
+
+/// What draws the rectangles.
+pub(super) enum Drawing {
+    /// Our pipeline, in egui's renderer.
+    Gpu,
+    /// Its twin on the CPU, whose picture egui shows.
+    Twin(Option<TextureHandle>),
+}
+
+impl Default for Drawing {
+    fn default() -> Self {
+        Self::Twin(None)
+    }
 }
 
 /// What has become of the timeline in a frame.
@@ -80,7 +91,7 @@ impl Timeline {
     /// called. `Timeline::default()` draws on the CPU.
     #[must_use]
     pub fn on_gpu() -> Self {
-        Self { gpu: true, ..Self::default() }
+        Self { drawing: Drawing::Gpu, ..Self::default() }
     }
 
     /// Whether the newest step of a running pipeline is followed.
@@ -101,7 +112,8 @@ impl Timeline {
 
     /// Forgets what belongs to a trace that is no longer shown.
     pub fn reset(&mut self) {
-        *self = Self { gpu: self.gpu, ..Self::default() };
+        let drawing = std::mem::take(&mut self.drawing);
+        *self = Self { drawing, ..Self::default() };
     }
 
     /// Selects an action and brings it into sight.
@@ -218,7 +230,6 @@ impl Frame<'_> {
     pub(super) fn clock(&self, side: Side, ns: f64) -> u64 {
         (self.anchors.of(side) as f64 + ns).max(0.0) as u64
     }
-
 }
 
 /// Draws something in a rectangle.

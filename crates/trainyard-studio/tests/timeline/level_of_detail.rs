@@ -1,8 +1,8 @@
 //! Levels of detail lose no time, and grow as if they had always been there.
 
 use proptest::prelude::*;
-use trainyard_studio::timeline::{Curve, Scene, Slice, Source, Track};
 use trainyard_plan::MemorySample;
+use trainyard_studio::timeline::{Curve, Scene, Slice, Source, Track};
 
 use crate::samples;
 
@@ -103,7 +103,10 @@ fn a_scene_that_grows_is_the_scene_of_the_whole() {
     let mut order: Vec<_> = trace.events.clone();
     order.sort_by_key(|event| (event.end_ns + 40_000_000 * event.device as u64, event.device));
     for pieces in [1, 7, 100] {
-        let mut grown = Scene::new(&trainyard_plan::Trace { events: Vec::new(), memory: Vec::new(), ..trace.clone() }, Source::Measured);
+        let mut grown = Scene::new(
+            &trainyard_plan::Trace { events: Vec::new(), memory: Vec::new(), ..trace.clone() },
+            Source::Measured,
+        );
         for piece in order.chunks(order.len().div_ceil(pieces)) {
             grown.extend(piece, &[]);
         }
@@ -111,7 +114,12 @@ fn a_scene_that_grows_is_the_scene_of_the_whole() {
             let times = |track: &Track| {
                 track.slices().iter().map(|s| (s.start_ns, s.end_ns, s.class)).collect::<Vec<_>>()
             };
-            assert_eq!(times(&grown.idle), times(&whole.idle), "{} in {pieces} pieces", whole.info.id);
+            assert_eq!(
+                times(&grown.idle),
+                times(&whole.idle),
+                "{} in {pieces} pieces",
+                whole.info.id
+            );
             assert_eq!(times(&grown.compute), times(&whole.compute));
         }
         assert_eq!(grown.steps().len(), whole.steps().len());

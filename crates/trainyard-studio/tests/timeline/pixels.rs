@@ -9,12 +9,20 @@ use trainyard_studio::timeline::{Look, Quad, twin};
 const SIZE: usize = 96;
 
 fn patterns() -> [Pattern; 6] {
-    [Pattern::Solid, Pattern::Rising, Pattern::Falling, Pattern::Crossed, Pattern::Dotted, Pattern::Level]
+    [
+        Pattern::Solid,
+        Pattern::Rising,
+        Pattern::Falling,
+        Pattern::Crossed,
+        Pattern::Dotted,
+        Pattern::Level,
+    ]
 }
 
 fn any_quad() -> impl Strategy<Value = Quad> {
     let edge = || -20.0f32..120.0;
-    let colour = || any::<[u8; 4]>().prop_map(|[r, g, b, a]| Color32::from_rgba_unmultiplied(r, g, b, a));
+    let colour =
+        || any::<[u8; 4]>().prop_map(|[r, g, b, a]| Color32::from_rgba_unmultiplied(r, g, b, a));
     (edge(), edge(), edge(), edge(), colour(), colour(), 0usize..6, any::<bool>()).prop_map(
         |(x0, y0, x1, y1, fill, ink, pattern, border)| {
             let edges = [x0.min(x1), y0.min(y1), x0.max(x1), y0.max(y1)];
@@ -41,12 +49,12 @@ fn on_gpu(quads: Vec<Quad>, look: Look) -> image::RgbaImage {
         .renderer(renderer)
         .build_ui(move |ui| {
             let rect = ui.ctx().content_rect();
-            ui.ctx().layer_painter(egui::LayerId::background()).add(
-                trainyard_studio::timeline::shape(rect, 1, quads.clone(), look),
-            );
+            ui.ctx()
+                .layer_painter(egui::LayerId::background())
+                .add(trainyard_studio::timeline::shape(rect, 1, quads.clone(), look));
         });
     harness.run();
-    harness.render().expect("it renders")
+    harness.render().unwrap()
 }
 
 /// The largest difference of a channel of a pixel, and where.
@@ -79,7 +87,8 @@ fn every_pattern_is_drawn_alike() {
         let quads = patterns().into_iter().enumerate().map(|(index, pattern)| {
             let left = index as f32 * 16.0 + 0.3;
             let edges = [left, 5.5, left + 14.2, 88.75];
-            Quad::patterned(edges, Color32::from_rgb(40, 90, 160), Color32::WHITE, pattern).bordered()
+            Quad::patterned(edges, Color32::from_rgb(40, 90, 160), Color32::WHITE, pattern)
+                .bordered()
         });
         compare(quads.collect(), scale);
     }

@@ -85,10 +85,14 @@ proptest! {
 
 #[test]
 fn times_read_well() {
-    let read = [0.0, 850.0, 12_345.0, 999_499.0, 999_500.0, 4_560_000.0, 1.234e9, -2_500.0].map(human_time);
-    assert_eq!(read, ["0 ns", "850 ns", "12.3 µs", "999 µs", "1.00 ms", "4.56 ms", "1.23 s", "-2.50 µs"]);
+    let read = [0.0, 850.0, 12_345.0, 999_499.0, 999_500.0, 4_560_000.0, 1.234e9, -2_500.0]
+        .map(human_time);
+    assert_eq!(
+        read,
+        ["0 ns", "850 ns", "12.3 µs", "999 µs", "1.00 ms", "4.56 ms", "1.23 s", "−2.50 µs"]
+    );
     let ticks = Ticks::new(150_000.0, 3e6);
-    assert_eq!(ticks.every_ns, 200_000.0);
+    assert!((ticks.every_ns - 200_000.0).abs() < 1e-3);
     let labels: Vec<_> = ticks.within(-10.0, 500_000.0).map(|ns| ticks.label(ns)).collect();
     assert_eq!(labels, ["0.0 ms", "0.2 ms", "0.4 ms"]);
 }
@@ -104,11 +108,21 @@ fn searching_finds_what_is_meant() {
     assert_eq!(hits("1F3").len(), 3, "one a step");
     assert!(hits("1f3").iter().all(|event| event.action.to_string() == "1F3"));
     assert!(hits("SEND").iter().all(|event| event.lane == Lane::TransferOut));
-    assert_eq!(hits("send").len(), trace.events.iter().filter(|e| e.lane == Lane::TransferOut).count());
-    assert!(hits("stage 1").iter().all(|event| event.action.stage == 1) && !hits("stage 1").is_empty());
+    assert_eq!(
+        hits("send").len(),
+        trace.events.iter().filter(|e| e.lane == Lane::TransferOut).count()
+    );
+    assert!(
+        hits("stage 1").iter().all(|event| event.action.stage == 1) && !hits("stage 1").is_empty()
+    );
     let narrow = hits("step 2 forward mb 4");
-    assert!(narrow.iter().all(|e| e.step == 2 && e.action.micro_batch == 4 && e.action.kind == ActionKind::Forward));
-    let stages: std::collections::BTreeSet<_> = trace.events.iter().map(|e| e.action.stage).collect();
+    assert!(
+        narrow.iter().all(|e| e.step == 2
+            && e.action.micro_batch == 4
+            && e.action.kind == ActionKind::Forward)
+    );
+    let stages: std::collections::BTreeSet<_> =
+        trace.events.iter().map(|e| e.action.stage).collect();
     assert_eq!(narrow.len(), stages.len(), "one a stage");
     let device = &trace.devices[0].id;
     assert!(hits(&device.to_uppercase()).iter().all(|event| event.device == 0));
@@ -138,8 +152,7 @@ fn a_micro_batch_can_be_followed_there_and_back() {
         assert!(way.contains(&passed.to_owned()), "{passed} is not on {way:?}");
     }
     let around = flow::around(&scene, find("1F0"));
-    let brings = |(send, receive): &(u32, u32)| {
-        name(*send) == "0SEND_F0" && name(*receive) == "1RECV_F0"
-    };
+    let brings =
+        |(send, receive): &(u32, u32)| name(*send) == "0SEND_F0" && name(*receive) == "1RECV_F0";
     assert!(around.iter().any(brings), "the transfer that brings its input is among {around:?}");
 }

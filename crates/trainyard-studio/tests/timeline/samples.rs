@@ -6,21 +6,22 @@ use trainyard_plan::simulate::{Simulation, simulate_traced};
 use trainyard_plan::{Plan, Profile, Schedule, Stage, Trace};
 
 /// The example profile that comes with the studio.
-pub fn profile() -> Profile {
+pub(crate) fn profile() -> Profile {
     let text = include_str!("../../../../assets/example-profile.json");
-    Profile::from_json(text).expect("the example is sound")
+    Profile::from_json(text).unwrap()
 }
 
 /// The example, planned and simulated.
-pub fn example() -> (Simulation, Trace) {
-    let planned = plan(&PlanRequest::new(&profile())).expect("the example fits");
-    let best = planned.candidates.first().expect("there is a plan");
-    simulate_traced(&planned.profile, &best.plan).expect("the plan is sound")
+pub(crate) fn example() -> (Simulation, Trace) {
+    let planned = plan(&PlanRequest::new(&profile())).unwrap();
+    let best = planned.candidates.first().unwrap();
+    simulate_traced(&planned.profile, &best.plan).unwrap()
 }
 
 /// Some plan of the example's model: any schedule, any ranks, any cut, whether it fits or not.
-pub fn any_plan() -> impl Strategy<Value = (Profile, Plan)> {
-    let schedule = prop::sample::select(vec!["gpipe", "1f1b", "interleaved", "zb-h1", "zb-h2", "zb-v"]);
+pub(crate) fn any_plan() -> impl Strategy<Value = (Profile, Plan)> {
+    let schedule =
+        prop::sample::select(vec!["gpipe", "1f1b", "interleaved", "zb-h1", "zb-h2", "zb-v"]);
     (schedule, 1usize..=3, 1usize..=9, any::<u64>()).prop_filter_map(
         "the schedule does not go with so many ranks",
         |(name, ranks, micro_batches, seed)| {
@@ -57,7 +58,7 @@ fn cuts(layers: usize, stages: usize, mut seed: u64) -> Option<Vec<(usize, usize
 }
 
 /// A run of so many steps, each as long as the example's with a little more or less, as if measured.
-pub fn measured(steps: u64) -> Trace {
+pub(crate) fn measured(steps: u64) -> Trace {
     let (_, step) = example();
     let mut trace = Trace { devices: step.devices.clone(), ..Trace::default() };
     let mut start = 5_000_000;

@@ -3,8 +3,8 @@
 use eframe::egui;
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, HarnessBuilder};
-use trainyard_studio::timeline::{Scene, Scenes, Source, Timeline, TimelineOutput};
 use trainyard_studio::theme;
+use trainyard_studio::timeline::{Scene, Scenes, Source, Timeline, TimelineOutput, install};
 
 use crate::samples;
 
@@ -150,6 +150,63 @@ fn shift_drag_and_keys_move_and_f_fits() {
 }
 
 #[test]
+fn the_wheel_zooms_at_the_pointer_and_shift_wheel_moves() {
+    let mut harness = harness(predicted(), [1400.0, 500.0], egui::Theme::Dark);
+    harness.run();
+    let before = harness.state().output.visible;
+    // Below all rows, where no tooltip comes.
+    let at = egui::pos2(on_first_row(&harness, 0.25).x, plot(&harness).bottom() - 4.0);
+    harness.hover_at(at);
+    harness.run();
+    let pointed = harness.state().cursor.unwrap();
+    let wheel = |modifiers| egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: egui::vec2(0.0, 100.0),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Wheel,
+        modifiers,
+    };
+    harness.event(wheel(egui::Modifiers::NONE));
+    harness.run_steps(30);
+    let zoomed = harness.state().output.visible;
+    assert!(zoomed.1 - zoomed.0 < 0.9 * (before.1 - before.0), "it zooms in");
+    let moved = (harness.state().cursor.unwrap() - pointed).abs();
+    assert!(moved < 1e-3 * (before.1 - before.0), "what is pointed at stays");
+    harness.event_modifiers(wheel(egui::Modifiers::SHIFT), egui::Modifiers::SHIFT);
+    harness.run_steps(30);
+    let panned = harness.state().output.visible;
+    assert!((panned.0 - zoomed.0).abs() > 0.01 * (zoomed.1 - zoomed.0), "it moves");
+    let lengths = [zoomed, panned].map(|(start, end)| end - start);
+    assert!((lengths[0] - lengths[1]).abs() < 1.0, "as it was zoomed");
+}
+
+#[test]
+fn a_double_click_zooms_to_an_action() {
+    // So fast that two clicks are a double-click.
+    let builder = builder([1400.0, 500.0], egui::Theme::Dark).with_step_dt(0.02);
+    let mut harness = builder.build_ui_state(draw, predicted());
+    harness.run_steps(4);
+    let at = on_first_row(&harness, 0.016);
+    harness.hover_at(at);
+    for _ in 0..2 {
+        for pressed in [true, false] {
+            harness.event(egui::Event::PointerButton {
+                pos: at,
+                button: egui::PointerButton::Primary,
+                pressed,
+                modifiers: egui::Modifiers::NONE,
+            });
+        }
+    }
+    harness.run_steps(8);
+    let (start, end) = harness.state().output.visible;
+    let event = samples::example().1.events.into_iter();
+    let first = event.filter(|event| event.action.to_string() == "0F0").map(|e| e.duration_ns());
+    let share = first.max().unwrap() as f64 / (end - start);
+    assert!(share > 0.9 && share < 1.0, "0F0 takes {share} of what is visible");
+}
+
+#[test]
 fn the_flow_is_walked_and_marks_are_set() {
     let mut harness = harness(predicted(), [1400.0, 500.0], egui::Theme::Dark);
     harness.run();
@@ -273,6 +330,58 @@ fn harness_of(state: State, size: [f32; 2]) -> Harness<'static, State> {
     builder(size, egui::Theme::Dark).allow_missing_glyphs().build_ui_state(draw, state)
 }
 
+/// The example and what it would be with one layer elsewhere: here, half as long again.
+fn dragging() -> State {
+    let mut would_be = samples::example().1;
+    for event in &mut would_be.events {
+        (event.start_ns, event.end_ns) = (event.start_ns * 3 / 2, event.end_ns * 3 / 2);
+    }
+    State { would_be: Some(Scene::new(&would_be, Source::Predicted)), ..predicted() }
+}
+
+#[test]
+fn what_would_be_takes_the_place_of_the_prediction() {
+    let mut harness = harness(predicted(), [1400.0, 500.0], egui::Theme::Dark);
+    harness.run();
+    let at = on_first_row(&harness, 0.016);
+    click(&mut harness, at);
+    let before = harness.state().output.visible;
+    harness.state_mut().would_be = dragging().would_be;
+    harness.run();
+    let visible = harness.state().output.visible;
+    let longer = (visible.1 - visible.0) / (before.1 - before.0);
+    assert!((longer - 1.5).abs() < 0.01, "all of the longer step is visible, not {longer}");
+    harness.get_by_label("+50 %");
+    // What was selected is the same action in the other plan.
+    harness.get_by_label("as it would be");
+    harness.state_mut().would_be = None;
+    harness.run();
+    assert_eq!(harness.state().output.visible, before);
+}
+
+#[test]
+fn the_shader_draws_the_widget_as_its_twin_does() {
+    let setup = egui_kittest::wgpu::default_wgpu_setup();
+    let options = eframe::egui_wgpu::RendererOptions::PREDICTABLE;
+    let render = egui_kittest::wgpu::create_render_state(setup, options);
+    install(&render);
+    let state = State { timeline: Timeline::on_gpu(), ..both() };
+    let mut gpu = Harness::builder()
+        .with_size([1024.0, 640.0])
+        .with_context_setup(theme::install)
+        .renderer(egui_kittest::wgpu::WgpuTestRenderer::from_render_state(render))
+        .build_ui_state(draw, state);
+    let mut cpu = harness(both(), [1024.0, 640.0], egui::Theme::Dark);
+    gpu.run();
+    cpu.run();
+    let (gpu, cpu) = (gpu.render().unwrap(), cpu.render().unwrap());
+    let far = |(a, b): (&image::Rgba<u8>, &image::Rgba<u8>)| {
+        a.0.iter().zip(b.0).any(|(a, b)| a.abs_diff(b) > 4)
+    };
+    let different = gpu.pixels().zip(cpu.pixels()).filter(|pair| far(*pair)).count();
+    assert_eq!(different, 0, "pixels that differ");
+}
+
 /// What it looks like, light and dark, on the CPU and as the shader draws it.
 #[test]
 fn snapshots() {
@@ -292,5 +401,16 @@ fn snapshots() {
         two.remove_cursor();
         two.run();
         results.add(two.try_snapshot(format!("timeline-both-{name}")));
+        let mut three = harness(dragging(), [1400.0, 500.0], mode);
+        three.run();
+        let at = on_first_row(&three, 0.2);
+        three.hover_at(at);
+        for _ in 0..10 {
+            three.key_press(egui::Key::W);
+            three.run();
+        }
+        three.remove_cursor();
+        three.run();
+        results.add(three.try_snapshot(format!("timeline-would-be-{name}")));
     }
 }
