@@ -1,5 +1,7 @@
 //! What a movement of the pointer costs on the board: 64 layers, 8 devices, 64 micro-batches.
 
+#![allow(clippy::expect_used, reason = "a bench may stop at what it does not expect")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -61,9 +63,10 @@ fn frame(criterion: &mut Criterion) {
     let mut draw = || {
         let screen_rect = Some(Rect::from_min_max(pos2(0.0, 0.0), pos2(1920.0, 700.0)));
         let input = RawInput { screen_rect, ..RawInput::default() };
-        let output = context.run_ui(input, |ui| {
+        let mut output = context.run_ui(input, |ui| {
             black_box(board.show(ui, &mut desk, Some(1e6)));
         });
+        output.textures_delta.clear();
         context.tessellate(output.shapes, output.pixels_per_point).len()
     };
     criterion.bench_function("frame of the board, tessellated", |bencher| {

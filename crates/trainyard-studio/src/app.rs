@@ -11,7 +11,7 @@ use crate::desk::Desk;
 use crate::kept::{Kept, Settings};
 use crate::opening::Opening;
 use crate::panels::Panels;
-use crate::run::{Choice, Program, ProgramMissing, Session, ask_before_closing};
+use crate::run::{Choice, Phase, Program, ProgramMissing, Session, ask_before_closing};
 use crate::running::Tasked;
 use crate::saving::Pictures;
 use crate::shell::closing::{self, Answer};
@@ -19,11 +19,12 @@ use crate::shell::header::Header;
 use crate::shell::my_devices::{self, MyDevices};
 use crate::shell::palette::{self, Found, Palette};
 use crate::shell::path_dialog::{self, PathDialog};
-use crate::shell::{about, help, menu, no_run_file, settings, status, trouble, welcome};
 use crate::shell::trouble::Trouble;
+use crate::shell::{about, help, menu, no_run_file, settings, status, trouble, welcome};
 use crate::theme::{self, Theme, size};
 
 /// The application's state.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Studio {
     /// What is worked on.
     pub desk: Desk,
@@ -114,6 +115,11 @@ impl Studio {
         self.program = wished.map_or_else(Program::find, Ok);
     }
 
+    /// Says at the bottom of the window what was done.
+    pub(crate) fn say(&mut self, words: impl Into<String>) {
+        self.said = words.into();
+    }
+
     /// Draws timelines with the graphics card that draws the window.
     pub(crate) fn draw_on_gpu(&mut self, state: &eframe::egui_wgpu::RenderState) {
         crate::timeline::install(state);
@@ -128,6 +134,12 @@ impl Studio {
     /// Draws one frame. `ui` is the whole window, without margin or background.
     pub fn show(&mut self, ui: &mut Ui) {
         let context = ui.ctx().clone();
+        if self.applied.is_none() {
+            // The fonts are there from the next frame on.
+            self.apply_settings(&context);
+            context.request_repaint();
+            return;
+        }
         self.apply_settings(&context);
         self.take_news(&context);
         let facts = self.facts();
@@ -138,7 +150,7 @@ impl Studio {
         }
         self.show_panels(ui, &facts);
         self.show_dialog(&context, &facts);
-        self.show_drop_hint(&context);
+        Self::show_drop_hint(&context);
         self.ask_before_closing(&context);
         self.name_window(&context);
     }
@@ -156,7 +168,7 @@ impl Studio {
             has_run_file: self.desk.run_file.is_some(),
             has_program: self.program.is_ok(),
             running,
-            resumable: !running && phase.is_some_and(|phase| phase.can_resume()),
+            resumable: !running && phase.is_some_and(Phase::can_resume),
             stepped: self.session.as_ref().is_some_and(|session| session.state().step() > 0),
             measured: self.panels.has_measured(),
             busy: self.task.is_some(),
@@ -209,7 +221,7 @@ impl Studio {
         for command in Command::pressed(context) {
             match command.unavailable(facts) {
                 None => self.perform(context, command),
-                Some(why) => self.said = format!("{}: not now, {why}", command.spec().name),
+                Some(why) => self.say(format!("{}: not now, {why}", command.spec().name)),
             }
         }
     }
@@ -217,16 +229,18 @@ impl Studio {
     fn show_bars(&mut self, ui: &mut Ui, facts: &Facts) {
         let context = ui.ctx().clone();
         let theme = Theme::of(&context);
-        let frame = egui::Frame::new().fill(theme.background).inner_margin(egui::Margin::symmetric(8, 4));
-        let chosen = egui::Panel::top("menus").frame(frame).show(ui, |ui| {
-            menu::bar(ui, facts, self.kept.recent.paths())
-        });
+        let frame =
+            egui::Frame::new().fill(theme.background).inner_margin(egui::Margin::symmetric(8, 4));
+        let chosen = egui::Panel::top("menus")
+            .frame(frame)
+            .show(ui, |ui| menu::bar(ui, facts, self.kept.recent.paths()));
         match chosen.inner {
             Some(menu::Chosen::Command(command)) => self.perform(&context, command),
             Some(menu::Chosen::Recent(path)) => self.open(&context, &path),
             None => {}
         }
-        let frame = egui::Frame::new().fill(theme.surface).inner_margin(egui::Margin::symmetric(12, 6));
+        let frame =
+            egui::Frame::new().fill(theme.surface).inner_margin(egui::Margin::symmetric(12, 6));
         let chosen = egui::Panel::top("header").frame(frame).show(ui, |ui| {
             let measured_us = self.session.as_ref().and_then(|session| {
                 session.comparison().map(|comparison| comparison.step_us.measured)
@@ -238,13 +252,14 @@ impl Studio {
         if let Some(command) = chosen.inner {
             self.perform(&context, command);
         }
-        let frame = egui::Frame::new().fill(theme.background).inner_margin(egui::Margin::symmetric(12, 3));
+        let frame =
+            egui::Frame::new().fill(theme.background).inner_margin(egui::Margin::symmetric(12, 3));
         let mut under_way: Vec<String> = Vec::new();
         under_way.extend(self.opening.as_ref().map(Opening::what));
         under_way.extend(self.task.as_ref().map(|tasked| tasked.task.what().to_owned()));
-        let call_off = egui::Panel::bottom("status").frame(frame).show(ui, |ui| {
-            status::show(ui, &self.said, &under_way)
-        });
+        let call_off = egui::Panel::bottom("status")
+            .frame(frame)
+            .show(ui, |ui| status::show(ui, &self.said, &under_way));
         if call_off.inner {
             self.opening = None;
             if let Some(tasked) = &mut self.task {
@@ -256,7 +271,9 @@ impl Studio {
     fn show_welcome(&mut self, ui: &mut Ui, facts: &Facts) {
         let context = ui.ctx().clone();
         let theme = Theme::of(&context);
-        let frame = egui::Frame::new().fill(theme.raised).inner_margin(egui::Margin::same(size::MARGIN as i8));
+        let frame = egui::Frame::new()
+            .fill(theme.raised)
+            .inner_margin(egui::Margin::same(size::MARGIN as i8));
         let panel = egui::Panel::left("welcome").frame(frame).resizable(false).exact_size(256.0);
         let chosen = panel.show(ui, |ui| {
             egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -343,12 +360,13 @@ impl Studio {
     }
 
     /// Says that what hovers over the window may be dropped there.
-    fn show_drop_hint(&self, context: &Context) {
+    fn show_drop_hint(context: &Context) {
         if context.input(|input| input.raw.hovered_files.is_empty()) {
             return;
         }
         let theme = Theme::of(context);
-        let painter = context.layer_painter(egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop")));
+        let painter = context
+            .layer_painter(egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop")));
         let rect = context.content_rect();
         painter.rect_filled(rect, 0.0, theme.background.gamma_multiply(0.8));
         painter.text(

@@ -162,6 +162,7 @@ const NONE: Modifiers = Modifiers::NONE;
 const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
 
+#[expect(clippy::unnecessary_wraps, reason = "commands without keys have none")]
 const fn keys(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
     Some(KeyboardShortcut::new(modifiers, key))
 }
@@ -328,14 +329,14 @@ impl Command {
             }
             Self::Palette => ("Command palette…", "Find a command by name", keys(CTRL, Key::K)),
             Self::Welcome => ("Welcome", "Show or hide the welcome", None),
-            Self::Help => {
-                ("Keyboard and mouse", "List all commands and gestures", keys(NONE, Key::Questionmark))
-            }
-            Self::Settings => (
-                "Settings…",
-                "Theme, zoom, motion, and where trainyard is",
-                keys(CTRL, Key::Comma),
+            Self::Help => (
+                "Keyboard and mouse",
+                "List all commands and gestures",
+                keys(NONE, Key::Questionmark),
             ),
+            Self::Settings => {
+                ("Settings…", "Theme, zoom, motion, and where trainyard is", keys(CTRL, Key::Comma))
+            }
             Self::About => ("About Trainyard Studio", "Versions, graphics adapter, devices", None),
         };
         Spec { name, tip, shortcut }
@@ -354,14 +355,15 @@ impl Command {
             Self::Measure => unless(facts.has_program, NO_PROGRAM)
                 .or_else(|| unless(facts.has_run_file, "open a run file first"))
                 .or_else(|| unless(!facts.busy && !facts.running, "the devices are in use")),
-            Self::Calibrate => unless(facts.stepped, "no run has made a step yet; run the plan first"),
+            Self::Calibrate => {
+                unless(facts.stepped, "no run has made a step yet; run the plan first")
+            }
             Self::Run => unless(facts.has_program, NO_PROGRAM)
                 .or_else(|| unless(!facts.running, "a training goes on already"))
                 .or_else(|| unless(!facts.busy, "the devices are in use")),
             Self::Stop => unless(facts.running, "no training goes on"),
-            Self::Resume => unless(facts.has_program, NO_PROGRAM).or_else(|| {
-                unless(facts.resumable, "there is no training that was stopped")
-            }),
+            Self::Resume => unless(facts.has_program, NO_PROGRAM)
+                .or_else(|| unless(facts.resumable, "there is no training that was stopped")),
             Self::FollowNewest => unless(facts.measured, "nothing is measured yet"),
             _ => None,
         }

@@ -163,7 +163,10 @@ mod tests {
         let text = kept.to_text();
         let back = Kept::from_text(&text);
         assert_eq!(back.settings, kept.settings);
-        assert_eq!(back.recent.paths().collect::<Vec<_>>(), [Path::new("a.json"), Path::new("b.json")]);
+        assert_eq!(
+            back.recent.paths().collect::<Vec<_>>(),
+            [Path::new("a.json"), Path::new("b.json")]
+        );
         assert!(back.first_steps.moved);
 
         let mut broken: Value = serde_json::from_str(&text).unwrap();

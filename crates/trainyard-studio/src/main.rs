@@ -138,8 +138,17 @@ mod tests {
 
     #[test]
     fn a_picture_is_described_by_options() {
-        let arguments =
-            ["--screenshot", "a.png", "--size", "1024x640", "--scale", "2", "--theme", "light", "b.json"];
+        let arguments = [
+            "--screenshot",
+            "a.png",
+            "--size",
+            "1024x640",
+            "--scale",
+            "2",
+            "--theme",
+            "light",
+            "b.json",
+        ];
         let Ok(Asked::Open(options)) = asked(&arguments) else { panic!("it opens a window") };
         assert_eq!(options.file, Some("b.json".into()));
         let picture = options.screenshot.unwrap();

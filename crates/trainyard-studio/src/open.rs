@@ -120,7 +120,9 @@ impl OpenError {
                 "trainyard measure writes profiles, trainyard plan writes plans, trainyard trace \
                  writes traces."
             }
-            Self::NoRun { .. } => "A run directory is what trainyard train leaves, with a journal.jsonl.",
+            Self::NoRun { .. } => {
+                "A run directory is what trainyard train leaves, with a journal.jsonl."
+            }
             Self::Bad { error: PlanError::UnknownVersion { .. }, .. } => {
                 "Use a studio of the version that wrote it."
             }
@@ -158,7 +160,8 @@ impl Kind {
             #[serde(rename = "traceEvents")]
             trace: Option<IgnoredAny>,
         }
-        if let Some(head) = text.lines().next().and_then(|line| serde_json::from_str::<Head>(line).ok())
+        if let Some(head) =
+            text.lines().next().and_then(|line| serde_json::from_str::<Head>(line).ok())
             && head.format.as_deref() == Some(Header::FORMAT)
         {
             return Some(Self::Journal);
@@ -241,9 +244,9 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
 ///
 /// # Errors
 /// [`OpenError::Bad`] where the two do not go together.
-pub fn plan_on(profile: Profile, plan: Plan, file: &Path) -> Result<Desk, OpenError> {
+pub fn plan_on(profile: Profile, plan: &Plan, file: &Path) -> Result<Desk, OpenError> {
     let bad = |error| OpenError::Bad { path: file.to_owned(), error };
-    let mut desk = Desk::new(profile, Some(&plan)).map_err(bad)?;
+    let mut desk = Desk::new(profile, Some(plan)).map_err(bad)?;
     desk.mark_saved(file.to_owned());
     Ok(desk)
 }
@@ -281,7 +284,7 @@ fn desk(
 ) -> Result<Opened, OpenError> {
     let made = match plan {
         Some((_, plan)) => Desk::new(profile, Some(plan)),
-        None => Desk::planned(profile),
+        None => Desk::planned(&profile),
     };
     let place = plan.map_or(opened, |(file, _)| file);
     let mut desk = made.map_err(|error| OpenError::Bad { path: place.to_owned(), error })?;

@@ -61,7 +61,7 @@ impl Studio {
             Some(Ok(opened)) => {
                 self.kept.recent.add(&path);
                 self.welcome = false;
-                self.said = format!("Opened {name}");
+                self.say(format!("Opened {name}"));
                 self.take_opened(context, opened);
                 if then_run && self.desk.run_file.is_some() {
                     self.run(context);
@@ -84,10 +84,10 @@ impl Studio {
     fn take_opened(&mut self, context: &Context, opened: Opened) {
         match opened {
             Opened::Desk(desk) => self.put_on_desk(*desk),
-            Opened::RunFile(file) => self.take_run_file(context, file),
+            Opened::RunFile(file) => self.take_run_file(context, &file),
             Opened::Plan { file, plan } => {
                 let profile = self.desk.profile().as_ref().clone();
-                match open::plan_on(profile, *plan, &file) {
+                match open::plan_on(profile, &plan, &file) {
                     Ok(mut desk) => {
                         desk.run_file = self.desk.run_file.take();
                         self.put_on_desk(desk);
@@ -135,11 +135,11 @@ impl Studio {
     }
 
     /// A run file whose costs nobody knows: they are measured or estimated by `trainyard`.
-    fn take_run_file(&mut self, context: &Context, file: PathBuf) {
+    fn take_run_file(&mut self, context: &Context, file: &Path) {
         match &self.program {
-            Ok(_) => self.estimate(context, &file, false),
+            Ok(_) => self.estimate(context, file, false),
             Err(missing) => self.troubles.push_back(Trouble::new(
-                format!("Cannot plan {}", short_name(&file)),
+                format!("Cannot plan {}", short_name(file)),
                 format!(
                     "{} has no profile.json beside it, and what its layers cost is found out by a \
                      program that is not there: {missing}.",
@@ -156,9 +156,10 @@ impl Studio {
         let beside = run_file.with_file_name(open::PROFILE);
         let same = self.desk.run_file.as_deref() == Some(run_file) && !then_run;
         let kept = same
-            && open::read_profile(&beside).is_ok_and(|profile| self.desk.set_profile(profile).is_ok());
+            && open::read_profile(&beside)
+                .is_ok_and(|profile| self.desk.set_profile(profile).is_ok());
         if kept {
-            self.said = "The measured times are the profile now".to_owned();
+            self.say("The measured times are the profile now");
         } else {
             self.open_then(context, run_file, then_run);
         }

@@ -138,7 +138,7 @@ impl Studio {
         self.kept.first_steps.moved |= stages != self.desk.arrangement().stages;
         self.panels.would_be = output.would_be.or(self.panels.would_be.take());
         if let Some(refused) = output.refused {
-            self.said = refused;
+            self.say(refused);
         }
     }
 
@@ -150,7 +150,7 @@ impl Studio {
         self.kept.first_steps.planned |= self.panels.plans.is_planning();
         self.panels.would_be = output.would_be.or(self.panels.would_be.take());
         if let Some(notice) = output.notice {
-            self.said = notice;
+            self.say(notice);
         }
     }
 
@@ -158,7 +158,8 @@ impl Studio {
         let mut timeline = std::mem::take(&mut self.panels.timeline);
         let mut cursor = self.panels.cursor;
         let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
-        let output = frame.show(ui, |ui| timeline.show(ui, self.panels.scenes(), &mut cursor)).inner;
+        let output =
+            frame.show(ui, |ui| timeline.show(ui, self.panels.scenes(), &mut cursor)).inner;
         (self.panels.timeline, self.panels.cursor) = (timeline, cursor);
         self.panels.step = output.step;
     }

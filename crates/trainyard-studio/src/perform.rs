@@ -21,7 +21,7 @@ impl Studio {
     /// Does what a command says. One that is not available does nothing but say why.
     pub fn perform(&mut self, context: &Context, command: Command) {
         if let Some(why) = command.unavailable(&self.facts()) {
-            self.said = format!("{}: not now, {why}", command.spec().name);
+            self.say(format!("{}: not now, {why}", command.spec().name));
             return;
         }
         let settings = &mut self.kept.settings;
@@ -40,10 +40,12 @@ impl Studio {
             }
             Command::Quit => context.send_viewport_cmd(ViewportCommand::Close),
             Command::Undo => {
-                self.said = self.desk.undo().map_or_else(String::new, |it| format!("Undid: {it}"));
+                let undone = self.desk.undo();
+                self.say(undone.map_or_else(String::new, |it| format!("Undid: {it}")));
             }
             Command::Redo => {
-                self.said = self.desk.redo().map_or_else(String::new, |it| format!("Did again: {it}"));
+                let redone = self.desk.redo();
+                self.say(redone.map_or_else(String::new, |it| format!("Did again: {it}")));
             }
             Command::AutoPlan => self.auto_plan(context),
             Command::UseMyDevices => {
@@ -80,7 +82,7 @@ impl Studio {
             Ok(desk) => {
                 self.put_on_desk(desk);
                 self.is_example = true;
-                self.said = "The example is on the desk".to_owned();
+                self.say("The example is on the desk");
             }
             Err(error) => {
                 let trouble = Trouble::new("Cannot open the example", error.to_string(), "");
@@ -100,11 +102,11 @@ impl Studio {
         };
         context.copy_text(command_line(Shell::of_system(), training));
         let saved = self.desk.file.is_some() && !self.desk.is_changed();
-        self.said = match (run_file.is_some(), saved) {
-            (false, _) => "Copied; put your run file in the place of run.toml".to_owned(),
-            (true, false) => "Copied; save the plan before you run it".to_owned(),
-            (true, true) => "Copied".to_owned(),
-        };
+        self.say(match (run_file.is_some(), saved) {
+            (false, _) => "Copied; put your run file in the place of run.toml",
+            (true, false) => "Copied; save the plan before you run it",
+            (true, true) => "Copied",
+        });
     }
 
     fn auto_plan(&mut self, context: &Context) {

@@ -200,7 +200,7 @@ mod tests {
     fn device(adapter: &str, kind: &str, free: u64) -> DeviceInfo {
         serde_json::from_value(serde_json::json!({
             "index": 0, "adapter": adapter, "name": "It", "kind": kind, "api": "vulkan",
-            "driver": "", "vendor": "", "pci_bus_id": "",
+            "also": [], "driver": "", "vendor": "", "pci_bus_id": "",
             "memory": {"total_bytes": null, "free_bytes": free, "source": "reported"},
             "max_buffer_bytes": 1, "f16": false, "timestamps": false,
             "compute": {"result": "works"},

@@ -105,7 +105,7 @@ impl Studio {
         let answer = match end {
             TaskEnd::Done(answer) => answer,
             TaskEnd::Cancelled => {
-                self.said = format!("{}: called off", task.what());
+                self.say(format!("{}: called off", task.what()));
                 return;
             }
             TaskEnd::Failed(end) => {
@@ -199,7 +199,7 @@ impl Studio {
     fn take_session(&mut self, started: Result<Session, run::SessionError>) {
         match started {
             Ok(session) => {
-                self.said = format!("Training in {}", session.directory().display());
+                self.say(format!("Training in {}", session.directory().display()));
                 self.kept.first_steps.ran = true;
                 self.kept.recent.add(session.directory());
                 self.watch(session);
@@ -217,7 +217,9 @@ impl Studio {
             Some(Err(words)) => {
                 self.troubles.push_back(Trouble::new("Cannot stop the training", words, ""));
             }
-            Some(Ok(())) => self.said = "The training finishes its step, saves and stops".to_owned(),
+            Some(Ok(())) => {
+                self.say("The training finishes its step, saves and stops");
+            }
             None => {}
         }
     }
@@ -243,7 +245,7 @@ impl Studio {
         match calibrated.and_then(|profile| self.desk.set_profile(profile)) {
             Ok(()) => {
                 self.perform(context, Command::AutoPlan);
-                self.said = "The times of the run are the profile now; planning again".to_owned();
+                self.say("The times of the run are the profile now; planning again");
             }
             Err(error) => self.troubles.push_back(Trouble::new(
                 "Cannot calibrate",

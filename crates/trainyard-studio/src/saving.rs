@@ -61,7 +61,7 @@ impl Studio {
             Ok(()) => {
                 self.desk.mark_saved(file.to_owned());
                 self.kept.recent.add(file);
-                self.said = format!("Saved {}", file.display());
+                self.say(format!("Saved {}", file.display()));
             }
             Err(error) => self.cannot_write(&error),
         }
@@ -106,7 +106,7 @@ impl Studio {
 
     fn say_written(&mut self, file: &Path, written: Result<(), ExportError>) {
         match written {
-            Ok(()) => self.said = format!("Written to {}", file.display()),
+            Ok(()) => self.say(format!("Written to {}", file.display())),
             Err(error) => self.cannot_write(&error),
         }
     }
@@ -117,8 +117,14 @@ impl Studio {
     }
 
     /// Draws a panel once more, in the size that it has in the window.
-    fn draw_svg(&mut self, context: &Context, panel: Panel, file: &Path) -> Result<(), ExportError> {
-        let size = self.panels.rect_of(panel).map_or(Vec2::new(1200.0, 600.0), |(rect, _)| rect.size());
+    fn draw_svg(
+        &mut self,
+        context: &Context,
+        panel: Panel,
+        file: &Path,
+    ) -> Result<(), ExportError> {
+        let size =
+            self.panels.rect_of(panel).map_or(Vec2::new(1200.0, 600.0), |(rect, _)| rect.size());
         let drawing = svg::draw(context, size, |ui| self.draw_for_export(ui, panel));
         write_atomic(file, drawing.text.as_bytes())
     }

@@ -7,8 +7,8 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, bounded};
 use eframe::egui::{self, ThemePreference};
 
-use crate::kept::Kept;
 use crate::export::{png, write_atomic};
+use crate::kept::Kept;
 use crate::{Studio, Trouble};
 
 /// Names the window to the desktop, which looks for a `.desktop` file of this name.
@@ -83,7 +83,10 @@ pub struct Screenshot {
 /// [`WindowError`] where there is no display, no graphics driver to draw with, or a picture that
 /// was asked for cannot be taken.
 pub fn open_window(options: Options) -> Result<(), WindowError> {
-    let size = options.screenshot.as_ref().map_or([1360.0, 860.0], |picture| picture.size);
+    let size = options
+        .screenshot
+        .as_ref()
+        .map_or([1360.0, 860.0], |picture| picture.size.map(|side| side * picture.scale));
     let mut viewport = egui::ViewportBuilder::default()
         .with_title("Trainyard Studio")
         .with_app_id(APP_ID)
@@ -158,6 +161,8 @@ impl Window {
             let native = creation.egui_ctx.native_pixels_per_point().unwrap_or(1.0);
             studio.kept.settings.theme = screenshot.theme;
             studio.kept.settings.zoom = screenshot.scale / native;
+            let size = egui::ViewportCommand::InnerSize(screenshot.size.into());
+            creation.egui_ctx.send_viewport_cmd(size);
         }
         studio.apply_settings(&creation.egui_ctx);
         if let Some(file) = &options.file {
@@ -168,12 +173,24 @@ impl Window {
     }
 }
 
+impl Window {
+    /// Says how long it took to the first frame, at the beginning of the second: by then the first
+    /// one is on the screen.
+    fn say_first_frame(&mut self, context: &egui::Context) {
+        let Some(started) = self.started else { return };
+        if context.cumulative_frame_nr() == 0 {
+            context.request_repaint();
+        } else {
+            eprintln!("first frame after {} ms", started.elapsed().as_millis());
+            self.started = None;
+        }
+    }
+}
+
 impl eframe::App for Window {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        self.say_first_frame(ui.ctx());
         self.studio.show(ui);
-        if let Some(started) = self.started.take() {
-            eprintln!("first frame after {} ms", started.elapsed().as_millis());
-        }
         if let Some(capture) = &mut self.capture
             && let Some(result) = capture.step(ui.ctx(), &self.studio)
         {

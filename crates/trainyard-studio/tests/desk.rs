@@ -1,4 +1,5 @@
 //! The desk: edits of arrangements, and what becomes of them.
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it does not expect")]
 
 use std::time::Instant;
 
@@ -185,6 +186,8 @@ fn any_edit() -> impl Strategy<Value = Edit> {
         6 => (prop::collection::vec(run.clone(), 1..3), 0usize..5, how)
             .prop_map(|(layers, device, how)| Edit::Move { layers, device, how }),
         3 => (0usize..6, 0usize..14).prop_map(|(stage, layer)| Edit::Boundary { stage, layer }),
+        1 => (0usize..14).prop_map(|layer| Edit::Cut { layer }),
+        1 => (0usize..6).prop_map(|stage| Edit::Join { stage }),
         1 => (0usize..5, 0usize..5).prop_map(|(a, b)| Edit::Swap { a, b }),
         1 => (0usize..6, any::<bool>()).prop_map(|(stage, full)| Edit::Recompute {
             stage,

@@ -86,7 +86,10 @@ fn it_starts_with_an_example_and_a_welcome() {
 fn every_command_is_in_a_menu_by_its_name() {
     let mut window = window();
     for menu in Menu::ALL {
-        window.get_by_role_and_label(eframe::egui::Role::Button, menu.name()).click();
+        // The menu bar comes first; a panel's tab may have the same name.
+        let mut named = window.query_all_by_role_and_label(eframe::egui::Role::Button, menu.name());
+        named.next().unwrap().click();
+        drop(named);
         window.run_ok();
         let facts = window.state().facts();
         for command in menu.commands() {
@@ -114,27 +117,36 @@ fn every_command_can_be_performed_and_the_window_stays() {
     }
 }
 
+const PALETTE: &str = "Find a command or a recent file";
+
+fn palette<'a>(window: &'a Window) -> egui_kittest::Node<'a> {
+    window.get_by_role_and_label(eframe::egui::Role::TextInput, PALETTE)
+}
+
 #[test]
 fn the_palette_finds_a_command_and_does_it() {
     let mut window = window();
     press(&mut window, Modifiers::COMMAND, Key::K);
-    window.get_by_label("Find a command").type_text("light th");
+    palette(&window).type_text("light th");
     window.run_ok();
     press(&mut window, Modifiers::NONE, Key::Enter);
     assert_eq!(window.state().kept.settings.theme, ThemePreference::Light);
     assert_eq!(window.ctx.theme(), Theme::Light);
-    assert!(window.query_by_label("Find a command").is_none(), "the palette is still there");
+    assert!(
+        window.query_by_role_and_label(eframe::egui::Role::TextInput, PALETTE).is_none(),
+        "the palette is still there"
+    );
 }
 
 #[test]
 fn the_palette_is_walked_by_arrows_and_left_by_escape() {
     let mut window = window();
     press(&mut window, Modifiers::COMMAND, Key::K);
-    window.get_by_label("Find a command").type_text("theme");
+    palette(&window).type_text("theme");
     window.run_ok();
     press(&mut window, Modifiers::NONE, Key::ArrowDown);
     press(&mut window, Modifiers::NONE, Key::Escape);
-    assert!(window.query_by_label("Find a command").is_none());
+    assert!(window.query_by_role_and_label(eframe::egui::Role::TextInput, PALETTE).is_none());
     assert_eq!(window.state().kept.settings.theme, ThemePreference::System);
 }
 
@@ -244,7 +256,10 @@ fn a_missing_program_is_explained_and_the_rest_works() {
     fs::write(&run_file, "[model]\nkind = \"gpt\"\n").unwrap();
     open(&mut window, &run_file);
     let trouble = trouble(&window);
-    assert!(trouble.contains("no profile.json beside it") && trouble.contains("Settings"), "{trouble}");
+    assert!(
+        trouble.contains("no profile.json beside it") && trouble.contains("Settings"),
+        "{trouble}"
+    );
 }
 
 /// A folder with a profile, a plan of it and a trace.
@@ -267,7 +282,11 @@ fn every_kind_of_file_opens() {
         let mut window = window();
         open(&mut window, &file(name));
         assert_eq!(trouble(&window), "", "{name}");
-        assert_eq!(window.state().desk.file.as_deref(), Some(file("plan.json").as_path()), "{name}");
+        assert_eq!(
+            window.state().desk.file.as_deref(),
+            Some(file("plan.json").as_path()),
+            "{name}"
+        );
         assert!(window.query_by_label_contains("Step 1").is_none(), "the welcome stays");
         assert_eq!(window.state().kept.recent.paths().next(), Some(file(name).as_path()));
     }
@@ -367,4 +386,62 @@ fn a_small_window_and_a_large_one_have_room() {
         window.get_by_label("Board");
         window.get_by_label("Timeline");
     }
+}
+
+/// A program that answers as `trainyard devices` and `trainyard plan --save-profile` do.
+#[cfg(unix)]
+fn stand_in(folder: &Path) -> Program {
+    use std::os::unix::fs::PermissionsExt;
+    let devices = r#"{"format":"trainyard-devices","version":1,"devices":[{"index":0,"adapter":"cpu","also":[],"name":"Eight cores","kind":"cpu","api":"cpu","driver":"","vendor":"","pci_bus_id":"","memory":{"total_bytes":17179869184,"free_bytes":8589934592,"source":"reported"},"max_buffer_bytes":1,"f16":false,"timestamps":false,"compute":{"result":"works"}}]}"#;
+    let profile = folder.join("profile.json");
+    let script = format!(
+        "#!/bin/sh\ncase \"$1\" in\ndevices) echo '{devices}' ;;\nplan) cp '{}' \"$4\" ;;\n*) exit 1 ;;\nesac\n",
+        profile.display()
+    );
+    let path = folder.join("trainyard");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    Program::find_in(Some(folder), None, None).unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn my_devices_are_listed_and_get_a_run_file() {
+    let folder = folder();
+    let mut window = window();
+    window.state_mut().program = Ok(stand_in(folder.path()));
+    window.run_ok();
+    window.get_by_label("Use my devices…").click();
+    settle(&mut window);
+    window.get_by_label("Eight cores");
+    window.get_by_label("16.0 GiB");
+    let named = "A folder for run.toml, profile.json and plan.json:";
+    let field = window.get_by_role_and_label(eframe::egui::Role::TextInput, named);
+    field.focus();
+    window.run_ok();
+    press(&mut window, Modifiers::COMMAND, Key::A);
+    let place = folder.path().join("mine");
+    let field = window.get_by_role_and_label(eframe::egui::Role::TextInput, named);
+    field.type_text(place.to_str().unwrap());
+    window.run_ok();
+    window.get_by_label("Plan from estimates").click();
+    settle(&mut window);
+    assert_eq!(trouble(&window), "");
+    let text = fs::read_to_string(place.join("run.toml")).unwrap();
+    assert!(text.contains("id = \"left\"\nadapter = \"cpu\""), "{text}");
+    assert_eq!(window.state().desk.run_file, Some(place.join("run.toml")));
+}
+
+#[cfg(unix)]
+#[test]
+fn running_the_example_offers_a_small_training() {
+    let folder = folder();
+    let mut window = window();
+    window.state_mut().program = Ok(stand_in(folder.path()));
+    window.run_ok();
+    press(&mut window, Modifiers::NONE, Key::F5);
+    window.get_by_label("There is nothing to train yet");
+    window.get_by_label("Train the small one");
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert!(window.query_by_label("Train the small one").is_none());
 }

@@ -25,6 +25,8 @@ pub(super) struct MemoryBar<'a> {
     pub(super) would_be: Option<MemoryUse>,
 }
 
+/// A bar's corners, in points: its parts are not rounded.
+const CORNER: f32 = 1.0;
 /// How much a pattern shows on the colour under it.
 const PATTERN: f32 = 0.38;
 
@@ -58,7 +60,7 @@ impl MemoryBar<'_> {
         response.widget_info(|| WidgetInfo::labeled(Role::Meter, true, self.words()));
         let theme = Theme::of(ui.ctx());
         let painter = ui.painter();
-        painter.rect_filled(rect, 3.0, theme.background);
+        painter.rect_filled(rect, CORNER, theme.background);
         let bar = match self.would_be {
             None => rect,
             // The ghost is below.
@@ -73,7 +75,7 @@ impl MemoryBar<'_> {
         if self.full() > self.budget_bytes {
             painter.vline(budget, rect.y_range().expand(2.0), Stroke::new(2.0, theme.bad));
         }
-        painter.rect_stroke(rect, 3.0, Stroke::new(1.0, theme.line), StrokeKind::Inside);
+        painter.rect_stroke(rect, CORNER, Stroke::new(1.0, theme.line), StrokeKind::Inside);
         response.on_hover_ui(|ui| self.table(ui))
     }
 
@@ -158,7 +160,7 @@ pub(super) fn time_bar(
     let response = ui.interact(rect, ui.scope_id().with(("time", &device.id)), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Meter, true, &name));
     let painter = ui.painter();
-    painter.rect_filled(rect, 3.0, theme.background);
+    painter.rect_filled(rect, CORNER, theme.background);
     let mut from = rect.left();
     let mut part = |us: f64| {
         let to = (from + rect.width() * (us / step) as f32).min(rect.right());
@@ -172,7 +174,7 @@ pub(super) fn time_bar(
     for idle in Idle::ALL {
         paint::pattern(painter, part(idle_us(idle)), idle.pattern(), theme.idle);
     }
-    painter.rect_stroke(rect, 3.0, Stroke::new(1.0, theme.line), StrokeKind::Inside);
+    painter.rect_stroke(rect, CORNER, Stroke::new(1.0, theme.line), StrokeKind::Inside);
     response.on_hover_ui(|ui| {
         ui.strong(&name);
         eframe::egui::Grid::new("time by cause").num_columns(3).show(ui, |ui| {

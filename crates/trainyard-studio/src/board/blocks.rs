@@ -47,10 +47,8 @@ pub(super) fn blocks<'a>(
     let mut blocks: Vec<Block> = Vec::new();
     let mut at = first;
     while at < end {
-        let same = |layer: &usize| {
-            fold && *layer < end && kind(*layer) == kind(at) && !unfolded.contains(layer)
-        };
-        let run = (at..).take_while(same).count();
+        let same = |layer: &usize| fold && kind(*layer) == kind(at) && !unfolded.contains(layer);
+        let run = (at..end).take_while(same).count();
         if run >= SHORTEST_RUN {
             blocks.push(Block { first: at, end: at + run });
             at += run;

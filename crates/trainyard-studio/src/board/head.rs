@@ -52,18 +52,14 @@ pub(super) fn show(ui: &mut Ui, scene: &Scene, column: &Column, rect: Rect, acts
     memory(ui, scene, column, device, row(41.0, size::BAR));
     let time = row(60.0, 9.0);
     let (bar, beside) = time.split_left_right_at_x(time.right() - WORDS);
-    let says = match scene.desk.present().device(column.device) {
-        Some(simulated) => {
-            let step_us = scene.desk.present().simulation.step_us;
-            bars::time_bar(ui, bar, simulated, step_us);
-            let busy =
-                (simulated.busy_us + simulated.optimizer_us) / step_us.max(f64::MIN_POSITIVE);
-            format!("busy {}", words::percent(busy))
-        }
-        None => {
-            ui.painter().rect_filled(bar, 3.0, theme.background);
-            "no work".to_owned()
-        }
+    let says = if let Some(simulated) = scene.desk.present().device(column.device) {
+        let step_us = scene.desk.present().simulation.step_us;
+        bars::time_bar(ui, bar, simulated, step_us);
+        let busy = (simulated.busy_us + simulated.optimizer_us) / step_us.max(f64::MIN_POSITIVE);
+        format!("busy {}", words::percent(busy))
+    } else {
+        ui.painter().rect_filled(bar, 1.0, theme.background);
+        "no work".to_owned()
     };
     let at = (pos2(beside.left() + size::SPACE, beside.center().y), Align2::LEFT_CENTER);
     paint::text(ui.painter(), at, &says, small(theme.weak), WORDS);

@@ -57,7 +57,7 @@ pub(super) fn handle(
         }
     }
     if pressed(ui, Modifiers::NONE, Key::Enter) {
-        acts.push(Act::Menu(response.rect.left_bottom()));
+        acts.push(Act::Menu { at: response.rect.left_bottom(), by_key: true });
     }
     if pressed(ui, Modifiers::NONE, Key::L) {
         let locks = &scene.desk.arrangement().locks;

@@ -1,6 +1,7 @@
 //! The context menu of the selected layers, and the menu at a drop that may mean two things.
 
-use eframe::egui::{Button, LayerId, Response};
+use eframe::egui::containers::menu::menu_style;
+use eframe::egui::{Align, Button, LayerId, Layout, Response};
 use eframe::egui::{Id, Order, Popup, PopupCloseBehavior, PopupKind, Pos2, RichText, Ui};
 use trainyard_plan::Recompute;
 
@@ -18,6 +19,10 @@ pub(super) struct Menu {
     /// For which layers.
     layers: Vec<(usize, usize)>,
     kind: Kind,
+    /// Whether it was opened by a key, which goes on in it.
+    by_key: bool,
+    /// Whether no item has had the keyboard yet. The first frames of a menu only measure it.
+    fresh: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,34 +41,48 @@ pub(super) struct Chosen {
     pub(super) pressed: Option<Edit>,
     /// Whether the menu goes away.
     pub(super) closed: bool,
+    /// Whether the next item that may be pressed gets the keyboard.
+    focus_next: bool,
+    /// Whether an item has it.
+    focused: bool,
 }
 
 impl Menu {
-    /// For layers, at a place.
+    /// For layers, at a place; `None` where there are none.
     #[must_use]
-    pub(super) fn context(at: Pos2, layers: Vec<(usize, usize)>) -> Self {
-        Self { at, layers, kind: Kind::Context }
+    pub(super) fn context(at: Pos2, layers: Vec<(usize, usize)>, by_key: bool) -> Option<Self> {
+        let kind = Kind::Context;
+        (!layers.is_empty()).then_some(Self { at, layers, kind, by_key, fresh: true })
+    }
+
+    /// The layer that the keyboard goes back to.
+    #[must_use]
+    pub(super) fn opened_from(&self) -> Option<usize> {
+        self.layers.first().filter(|_| self.by_key).map(|run| run.0)
     }
 
     /// For layers that are dropped on a device.
     #[must_use]
     pub(super) fn drop(at: Pos2, layers: Vec<(usize, usize)>, device: usize) -> Self {
-        Self { at, layers, kind: Kind::Drop(device) }
+        Self { at, layers, kind: Kind::Drop(device), by_key: false, fresh: true }
     }
 
     /// Draws it.
-    pub(super) fn show(&self, ui: &Ui, desk: &Desk, previews: &mut Previews) -> Chosen {
-        let mut chosen = Chosen::default();
+    pub(super) fn show(&mut self, ui: &Ui, desk: &Desk, previews: &mut Previews) -> Chosen {
+        let focus_next = self.by_key && self.fresh;
+        let mut chosen = Chosen { focus_next, ..Chosen::default() };
         let mut open = true;
         let layer = LayerId::new(Order::Foreground, Id::unique("board menu layer"));
         let popup = Popup::new(Id::unique("board menu"), ui.ctx().clone(), self.at, layer)
             .kind(PopupKind::Menu)
             .open_bool(&mut open)
+            .layout(Layout::top_down_justified(Align::Min))
+            .style(menu_style)
             .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
             .accessible_name(words::runs(desk.profile(), &self.layers));
         popup.show(|ui| {
             ui.set_min_width(240.0);
-            ui.set_max_width(420.0);
+            ui.set_max_width(340.0);
             let name = words::runs(desk.profile(), &self.layers);
             ui.add(eframe::egui::Label::new(RichText::new(name).strong()).truncate());
             ui.separator();
@@ -72,7 +91,8 @@ impl Menu {
                 Kind::Drop(device) => self.drop_items(ui, desk, previews, device, &mut chosen),
             }
         });
-        chosen.closed = !open || chosen.pressed.is_some();
+        self.fresh &= !chosen.focused;
+        chosen.closed = chosen.closed || !open || chosen.pressed.is_some();
         chosen
     }
 
@@ -119,8 +139,8 @@ impl Menu {
         chosen: &mut Chosen,
     ) {
         let (arrangement, profile) = (desk.arrangement(), desk.profile());
-        // One preview a frame, so that no frame is late.
-        let mut budget = 1;
+        // One preview a frame, so that no frame is late; a key needs to know now where it can go.
+        let mut budget = if self.by_key { usize::MAX } else { 1 };
         for column in columns::columns(arrangement, profile.devices.len()) {
             let device = column.device;
             let lies_there = |run: &(usize, usize)| {
@@ -160,7 +180,7 @@ impl Menu {
         };
         let locked = self.layers.iter().all(is_locked);
         let lock = Edit::Lock { layers: self.layers.clone(), locked: !locked };
-        plain(ui, if locked { "unlock" } else { "lock to this device" }, "L", lock, chosen);
+        plain(ui, if locked { "unlock" } else { "lock to this device" }, "L", &lock, chosen);
         let Some(first) = self.layers.first().map(|run| run.0) else { return };
         let Some(index) = arrangement.stage_of(first) else { return };
         let Some(stage) = arrangement.stages.get(index) else { return };
@@ -168,19 +188,19 @@ impl Menu {
             Recompute::None => (format!("recompute stage {index}"), Recompute::Full),
             Recompute::Full => (format!("keep the activations of stage {index}"), Recompute::None),
         };
-        plain(ui, &says, "R", Edit::Recompute { stage: index, recompute }, chosen);
+        plain(ui, &says, "R", &Edit::Recompute { stage: index, recompute }, chosen);
         if first > stage.first {
             let says = format!("cut stage {index} before {}", words::layer(profile, first));
-            plain(ui, &says, "", Edit::Cut { layer: first }, chosen);
+            plain(ui, &says, "", &Edit::Cut { layer: first }, chosen);
         }
         let next = arrangement.stages.get(index + 1);
         if next.is_some_and(|next| next.device == stage.device) {
             let says = format!("join stages {index} and {}", index + 1);
-            plain(ui, &says, "", Edit::Join { stage: index }, chosen);
+            plain(ui, &says, "", &Edit::Join { stage: index }, chosen);
         }
         ui.separator();
         let says = format!("switch {} off", words::device(profile, stage.device));
-        plain(ui, &says, "", Edit::Exclude { device: stage.device, excluded: true }, chosen);
+        plain(ui, &says, "", &Edit::Exclude { device: stage.device, excluded: true }, chosen);
     }
 }
 
@@ -233,14 +253,19 @@ fn item(
 }
 
 /// An item that says what it does and by which key.
-fn plain(ui: &mut Ui, says: &str, key: &str, edit: Edit, chosen: &mut Chosen) {
+fn plain(ui: &mut Ui, says: &str, key: &str, edit: &Edit, chosen: &mut Chosen) {
     let response = ui.add(Button::new(says).shortcut_text(key)).accessible_name(says);
-    choose(ui, &response, &edit, chosen);
+    choose(ui, &response, edit, chosen);
 }
 
 fn choose(ui: &Ui, response: &Response, edit: &Edit, chosen: &mut Chosen) {
-    if response.hovered() || response.has_focus() {
+    if response.hovered() || (response.has_focus() && chosen.hovered.is_none()) {
         chosen.hovered = Some(edit.clone());
+    }
+    chosen.focused |= response.has_focus();
+    if chosen.focus_next && response.enabled() {
+        response.request_focus();
+        chosen.focus_next = false;
     }
     if response.clicked() {
         chosen.pressed = Some(edit.clone());

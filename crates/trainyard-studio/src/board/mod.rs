@@ -27,8 +27,8 @@ use std::sync::Arc;
 
 use eframe::egui::containers::scroll_area::{DragScroll, ScrollSource};
 use eframe::egui::{
-    Frame, Key, Margin, Pos2, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, Tooltip, Ui,
-    UiBuilder, pos2, vec2,
+    Frame, Key, Margin, Modifiers, Pos2, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind,
+    Tooltip, Ui, UiBuilder, pos2, vec2,
 };
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +49,10 @@ use selection::Selection;
 pub struct Board {
     /// By what blocks are sized.
     pub measure: Measure,
+    /// What would be by somebody else, such as an alternative that the pointer is over. Shown while
+    /// nothing is dragged.
+    #[serde(skip)]
+    pub considered: Option<Arc<Assessment>>,
     #[serde(skip)]
     selection: Selection,
     #[serde(skip)]
@@ -100,7 +104,8 @@ impl Board {
         let mut acts = Vec::new();
         let theme = Theme::of(ui.ctx());
         Frame::new().inner_margin(Margin::same(size::SPACE as i8)).show(ui, |ui| {
-            strip::show(ui, desk, output.would_be.as_deref(), &mut self.measure);
+            let would_be = output.would_be.as_deref().or(self.considered.as_deref());
+            strip::show(ui, desk, would_be, &mut self.measure);
             let at_cursor = cursor.map(|ns| AtCursor::of(&desk.present().trace, ns));
             let costs = measure::costs(desk.present(), &desk.arrangement().stages);
             let room = (ui.available_height() - size::SPACE).max(head::HEIGHT + SHORTEST_BODY);
@@ -116,7 +121,7 @@ impl Board {
                 selection: &self.selection,
                 carried: self.carried.as_ref(),
                 target,
-                would_be: output.would_be.as_deref(),
+                would_be,
                 verdicts: &verdicts,
                 at_cursor: at_cursor.as_ref(),
             };
@@ -126,7 +131,7 @@ impl Board {
             at_pointer(ui, desk, carried, pointer, outcome.as_ref());
         }
         let before = self.hovered.take();
-        if let Some(menu) = self.menu.take() {
+        if let Some(mut menu) = self.menu.take() {
             let chosen = menu.show(ui, desk, &mut self.previews);
             if before != chosen.hovered {
                 ui.ctx().request_repaint();
@@ -135,12 +140,13 @@ impl Board {
             acts.extend(chosen.pressed.map(Act::Edit));
             if chosen.closed {
                 self.hovered = None;
+                acts.extend(menu.opened_from().map(Act::Focus));
             } else {
                 self.menu = Some(menu);
             }
         }
         if self.carried.is_some()
-            && ui.input_mut(|input| input.consume_key(Default::default(), Key::Escape))
+            && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape))
         {
             acts.push(Act::Cancel);
         } else if self.carried.is_some() && ui.input(|input| !input.pointer.primary_down()) {
@@ -294,22 +300,24 @@ impl Board {
             Act::Toggle(run) => self.selection.toggle(run),
             Act::ClearSelection => self.selection.clear(),
             Act::Focus(layer) => {
-                ui.memory_mut(|memory| memory.request_focus(scene::block_id(layer)))
+                ui.memory_mut(|memory| memory.request_focus(scene::block_id(layer)));
             }
             Act::Carry(carried) => self.carried = Some(carried),
             Act::Cancel => self.carried = None,
-            Act::Menu(at) => self.menu = Some(Menu::context(at, self.selection.runs())),
+            Act::Menu { at, by_key } => {
+                self.menu = Menu::context(at, self.selection.runs(), by_key);
+            }
             Act::Fold(run) if run.1 > run.0 + 1 => self.unfolded.extend(run.0..run.1),
-            Act::Fold(run) => self.fold_around(run.0),
+            Act::Fold(run) => self.fold_around(run.0, desk.profile().model.layers.len()),
         }
         ui.ctx().request_repaint();
     }
 
     /// Folds the run of unfolded layers around one.
-    fn fold_around(&mut self, layer: usize) {
+    fn fold_around(&mut self, layer: usize, layers: usize) {
         let unfolded = &self.unfolded;
         let first = (0..=layer).rev().take_while(|layer| unfolded.contains(layer)).last();
-        let last = (layer..).take_while(|layer| unfolded.contains(layer)).last();
+        let last = (layer..layers).take_while(|layer| unfolded.contains(layer)).last();
         if let (Some(first), Some(last)) = (first, last) {
             self.unfolded.retain(|layer| *layer < first || last < *layer);
         }
@@ -331,7 +339,8 @@ fn draw(
     let source = ScrollSource { drag: DragScroll::Never, ..ScrollSource::default() };
     ScrollArea::both().auto_shrink(false).scroll_source(source).show(ui, |ui| {
         if scene.carried.is_some() {
-            scroll_at_edge(ui, pointer);
+            let all = (width + size::SPACE) * count;
+            scroll_at_edge(ui, pointer, all);
         }
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = size::SPACE;
@@ -379,7 +388,7 @@ fn column(
 }
 
 /// While something is dragged to an edge, the board scrolls there.
-fn scroll_at_edge(ui: &Ui, pointer: Option<Pos2>) {
+fn scroll_at_edge(ui: &Ui, pointer: Option<Pos2>, all: f32) {
     const EDGE: f32 = 32.0;
     const SPEED: f32 = 10.0;
     let (clip, Some(pointer)) = (ui.clip_rect(), pointer) else { return };
@@ -390,9 +399,12 @@ fn scroll_at_edge(ui: &Ui, pointer: Option<Pos2>) {
     } else {
         return;
     };
-    let before = ui.min_rect().left() < clip.left() - 1.0;
-    if clip.y_range().contains(pointer.y) && (towards < 0.0 || before) {
+    let left = ui.min_rect().left();
+    let more =
+        if towards > 0.0 { left < clip.left() - 1.0 } else { left + all > clip.right() + 1.0 };
+    if more && clip.y_range().contains(pointer.y) {
         ui.scroll_with_delta(vec2(towards, 0.0));
+        ui.ctx().request_repaint();
     }
 }
 

@@ -67,8 +67,13 @@ pub(super) enum Act {
     Focus(usize),
     Carry(Carried),
     Cancel,
-    /// The context menu of the selection opens here.
-    Menu(Pos2),
+    /// The context menu of the selection opens.
+    Menu {
+        /// Where.
+        at: Pos2,
+        /// Whether by a key, which then goes on in the menu.
+        by_key: bool,
+    },
     /// A folded run is unfolded, or an unfolded one folded.
     Fold((usize, usize)),
 }

@@ -237,7 +237,7 @@ fn pick(
         }
         response.request_focus();
         let at = response.interact_pointer_pos().unwrap_or_else(|| response.rect.center());
-        acts.push(Act::Menu(at));
+        acts.push(Act::Menu { at, by_key: false });
     }
     if response.drag_started() {
         let selected = scene.selection.holds(run);

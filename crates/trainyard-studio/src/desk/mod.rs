@@ -76,7 +76,7 @@ impl Desk {
     /// # Errors
     /// None that a test would not find: it is part of the program.
     pub fn example() -> Result<Self, PlanError> {
-        Self::planned(Profile::from_json(EXAMPLE)?)
+        Self::planned(&Profile::from_json(EXAMPLE)?)
     }
 
     /// Puts a profile on the desk with the planner's best plan; where nothing fits, with its layers
@@ -84,8 +84,8 @@ impl Desk {
     ///
     /// # Errors
     /// As [`Desk::new`].
-    pub fn planned(profile: Profile) -> Result<Self, PlanError> {
-        let request = PlanRequest { split_backward: false, ..PlanRequest::new(&profile) };
+    pub fn planned(profile: &Profile) -> Result<Self, PlanError> {
+        let request = PlanRequest { split_backward: false, ..PlanRequest::new(profile) };
         let planned = match planner::plan(&request) {
             Ok(planned) => Some(planned),
             Err(PlanError::DoesNotFit { .. }) => None,

@@ -72,9 +72,8 @@ fn up_to_neighbour(from: &Arrangement, first: usize, end: usize, device: usize) 
     let fewer_before = first - stage.first <= stage.end - end;
     match (before, after) {
         (true, false) => (stage.first, end),
-        (false, true) => (first, stage.end),
         (true, true) if fewer_before => (stage.first, end),
-        (true, true) => (first, stage.end),
+        (_, true) => (first, stage.end),
         (false, false) => (first, end),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use eframe::egui::Context;
 use serde::{Deserialize, Serialize};
 use trainyard_plan::planner::{
@@ -51,6 +51,9 @@ pub struct Alternative {
     pub assessment: Arc<Assessment>,
 }
 
+/// A job has at most so much to say, so that it never waits to be heard.
+const NEWS: usize = 2;
+
 /// What a job has to say.
 enum News {
     Found(Result<Vec<Alternative>, String>),
@@ -93,7 +96,7 @@ impl Terms {
         let found = Arrangement::of_plan(&self.profile, plan).map_err(|error| error.to_string())?;
         let Arrangement { memory_bytes, locks, excluded, split_backward, .. } =
             self.arrangement.clone();
-        Ok(Arrangement { memory_bytes, locks, excluded, split_backward, ..found })
+        Ok(Arrangement { split_backward, memory_bytes, locks, excluded, ..found })
     }
 
     fn plan(&self, ask: &Ask) -> Result<Planned, String> {
@@ -150,7 +153,7 @@ impl Answer {
 impl Job {
     /// Begins a search.
     pub(super) fn start(terms: Terms, ask: Ask, context: Context) -> Result<Self, String> {
-        let (send, news) = unbounded();
+        let (send, news) = bounded(NEWS);
         let cancelled = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&cancelled);
         let search = move || {

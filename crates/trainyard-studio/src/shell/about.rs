@@ -10,11 +10,7 @@ use super::modal::{modal, section};
 const EGUI: &str = "0.37";
 
 /// Shows the box; whether it is to be closed. `adapter` is what draws the window.
-pub(crate) fn show(
-    context: &Context,
-    adapter: Option<&str>,
-    devices: Option<&DeviceList>,
-) -> bool {
+pub(crate) fn show(context: &Context, adapter: Option<&str>, devices: Option<&DeviceList>) -> bool {
     modal(context, "About Trainyard Studio", 520.0, |ui| {
         ui.label("Split a model over unlike devices, see what a step will take, and train it.");
         section(ui, "Versions");

@@ -55,7 +55,8 @@ impl Header<'_> {
         };
         ui.label(RichText::new(shortened(&file, 40)).color(theme.weak));
         if self.desk.is_changed() {
-            ui.label(RichText::new("●").color(theme.warn)).on_hover_text("There are edits that the file does not have");
+            ui.label(RichText::new("●").color(theme.warn))
+                .on_hover_text("There are edits that the file does not have");
         }
         if profile.estimated {
             ui.label(RichText::new("estimated").color(theme.warn)).on_hover_text(
@@ -83,9 +84,8 @@ impl Header<'_> {
         }
         ui.separator();
         ui.label(RichText::new("bubble").color(theme.weak));
-        ui.label(format!("{:.0} %", simulation.bubble_fraction * 100.0)).on_hover_text(
-            "Idle time ÷ (ranks × step time)",
-        );
+        ui.label(format!("{:.0} %", simulation.bubble_fraction * 100.0))
+            .on_hover_text("Idle time ÷ (ranks × step time)");
         ui.separator();
         let used = simulation.devices.len();
         ui.label(format!("{used} of {} devices", self.desk.profile().devices.len()));

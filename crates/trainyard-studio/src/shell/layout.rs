@@ -92,7 +92,7 @@ impl Layout {
         let seen = self.0.active_tiles();
         let shown = |panel: &Panel| {
             let tile = self.0.tiles.find_pane(panel);
-            tile.is_some_and(|tile| self.0.tiles.is_visible(tile) && seen.contains(&tile))
+            tile.is_some_and(|tile| seen.contains(&tile))
         };
         Panel::ALL.into_iter().filter(shown).collect()
     }

@@ -17,7 +17,7 @@ pub(super) fn modal(
         ui.horizontal(|ui| {
             ui.heading(title);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let cross = ui.button("✕").on_hover_text("Close (Esc)");
+                let cross = ui.button("×").on_hover_text("Close (Esc)");
                 cross.widget_info(|| {
                     egui::WidgetInfo::labeled(egui::Role::Button, true, "Close dialog")
                 });

@@ -70,14 +70,16 @@ impl MyDevices {
             };
             found.show(ui);
             section(ui, "What to train");
-            egui::ComboBox::from_id_salt("model").width(380.0).selected_text(self.model.name()).show_ui(
-                ui,
-                |ui| {
+            let label = ui.label("The model:");
+            let choice = egui::ComboBox::from_id_salt("model")
+                .width(380.0)
+                .selected_text(self.model.name())
+                .show_ui(ui, |ui| {
                     for model in Starter::ALL {
                         ui.selectable_value(&mut self.model, model, model.name());
                     }
-                },
-            );
+                });
+            choice.response.labelled_by(label.id);
             ui.weak("The run file that is made can be changed with any editor.");
             section(ui, "Where");
             let label = ui.label("A folder for run.toml, profile.json and plan.json:");
@@ -121,7 +123,9 @@ impl Found {
                         let words = RichText::new("✖ fails").color(theme.bad);
                         ui.label(words).on_hover_text(reason)
                     }
-                    ComputeProbe::NotProbed => ui.label(RichText::new("not tried").color(theme.weak)),
+                    ComputeProbe::NotProbed => {
+                        ui.label(RichText::new("not tried").color(theme.weak))
+                    }
                 };
                 ui.end_row();
             }

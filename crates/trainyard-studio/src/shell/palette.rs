@@ -62,13 +62,11 @@ impl Palette {
         let width = WIDTH.min(context.content_rect().width() - 32.0);
         let response = egui::Modal::new(id).area(area).show(context, |ui| {
             ui.set_width(width);
+            let label = ui.weak("Find a command or a recent file");
             let field = egui::TextEdit::singleline(&mut self.query)
-                .hint_text("Find a command or a recent file")
+                .hint_text("undo, auto-plan, light theme…")
                 .desired_width(f32::INFINITY);
-            let field = ui.add(field);
-            field.widget_info(|| {
-                egui::WidgetInfo::text_edit(true, "", &self.query, "Find a command")
-            });
+            let field = ui.add(field).labelled_by(label.id);
             if field.changed() {
                 self.chosen = 0;
             }
@@ -150,7 +148,8 @@ fn show_line(ui: &mut Ui, line: &Line, facts: &Facts, chosen: bool) -> bool {
     };
     let colour = if why_not.is_some() { theme.weak } else { theme.text };
     let text = highlighted(line, colour, theme.accent);
-    let mut button = egui::Button::selectable(chosen, text).min_size([ui.available_width(), ROW].into());
+    let mut button =
+        egui::Button::selectable(chosen, text).min_size([ui.available_width(), ROW].into());
     if let Some(keys) = keys {
         button = button.shortcut_text(keys);
     }
@@ -171,7 +170,11 @@ fn highlighted(line: &Line, colour: Color32, accent: Color32) -> LayoutJob {
     for (index, letter) in line.text.chars().enumerate() {
         let is_match = line.matched.contains(&(index as u32));
         let colour = if is_match { accent } else { colour };
-        let format = TextFormat { font_id: FontId::proportional(size::BODY), color: colour, ..TextFormat::default() };
+        let format = TextFormat {
+            font_id: FontId::proportional(size::BODY),
+            color: colour,
+            ..TextFormat::default()
+        };
         job.append(letter.encode_utf8(&mut [0; 4]), 0.0, format);
     }
     job

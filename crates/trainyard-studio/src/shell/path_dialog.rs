@@ -146,11 +146,7 @@ pub(crate) fn recent_list<'a>(
     chosen
 }
 
-fn system_dialog(
-    context: &Context,
-    purpose: Purpose,
-    path: &Path,
-) -> Option<Job<Option<PathBuf>>> {
+fn system_dialog(context: &Context, purpose: Purpose, path: &Path) -> Option<Job<Option<PathBuf>>> {
     let mut dialog = rfd::FileDialog::new().set_title(purpose.title());
     if let Some(folder) = path.parent().filter(|folder| folder.is_dir()) {
         dialog = dialog.set_directory(folder);

@@ -37,7 +37,9 @@ pub(crate) fn show(context: &Context, trouble: &Trouble) -> bool {
     let mut understood = false;
     let closed = modal(context, &trouble.title, 520.0, |ui| {
         let theme = Theme::of(ui.ctx());
-        ui.add(egui::Label::new(RichText::new(&trouble.text).color(theme.bad)).selectable(true).wrap());
+        ui.add(
+            egui::Label::new(RichText::new(&trouble.text).color(theme.bad)).selectable(true).wrap(),
+        );
         if !trouble.remedy.is_empty() {
             ui.add_space(size::SPACE);
             ui.add(egui::Label::new(&trouble.remedy).selectable(true).wrap());

@@ -31,8 +31,12 @@ pub(crate) fn show<'a>(
     ui.horizontal(|ui| {
         ui.heading("Trainyard Studio");
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let cross = ui.add(Button::new("✕").frame(false)).on_hover_text("Close the welcome");
-            cross.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Close the welcome"));
+            let cross = ui
+                .add(Button::new(RichText::new("×").size(18.0)).frame(false))
+                .on_hover_text("Close the welcome");
+            cross.widget_info(|| {
+                egui::WidgetInfo::labeled(egui::Role::Button, true, "Close the welcome")
+            });
             if cross.clicked() {
                 chosen = Some(Chosen::Dismissed);
             }
@@ -96,7 +100,11 @@ fn step(ui: &mut Ui, number: usize, done: bool, words: &str) {
         let label = ui.add(egui::Label::new(text).wrap());
         let state = if done { "done" } else { "to do" };
         label.widget_info(|| {
-            egui::WidgetInfo::labeled(egui::Role::Label, true, format!("Step {number}, {state}: {words}"))
+            egui::WidgetInfo::labeled(
+                egui::Role::Label,
+                true,
+                format!("Step {number}, {state}: {words}"),
+            )
         });
     });
 }

@@ -195,12 +195,8 @@ mod tests {
             end_ns,
             bytes: if lane == Lane::Compute { 0 } else { 64 },
         };
-        let sample = |at_ns, device| MemorySample {
-            at_ns,
-            device,
-            in_use_bytes: 500,
-            by_category: None,
-        };
+        let sample =
+            |at_ns, device| MemorySample { at_ns, device, in_use_bytes: 500, by_category: None };
         Trace {
             devices: vec![device("dgpu", "Arc (TM) A770"), device("cpu", "")],
             events: vec![
