@@ -9,7 +9,7 @@ target="${CARGO_TARGET_DIR:-target}"
 cargo build --release --bin trainyard --bin trainyard-studio --package trainyard --package trainyard-studio
 
 work=$(mktemp -d)
-Xvfb -displayfd 3 -screen 0 3840x2160x24 -nolisten tcp 3>"$work/display" 2>/dev/null &
+Xvfb -displayfd 3 -noreset -screen 0 3840x2160x24 -nolisten tcp 3>"$work/display" 2>/dev/null &
 server=$!
 trap 'kill "$server"; rm -rf "$work"' EXIT
 until [ -s "$work/display" ]; do sleep 0.1; done

@@ -263,7 +263,7 @@ impl Plans {
     fn difference(&self, ui: &mut Ui, desk: &mut Desk) {
         let theme = Theme::of(ui.ctx());
         let best = self.best();
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             ui.strong("Compared with");
             let now =
                 desk.reference.as_ref().map_or("nothing", |reference| reference.name.as_str());

@@ -38,9 +38,13 @@ const HINTS: [(&str, &str); 9] = [
     ("M, Esc", "mark, clear"),
 ];
 
+/// Whether there is anything to say but how to get at it.
+pub(super) fn is_asked(timeline: &Timeline) -> bool {
+    timeline.selected.is_some() || timeline.range.is_some() || timeline.pinned.is_some()
+}
+
 pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, cursor: Option<f64>) {
-    let shows =
-        timeline.selected.is_some() || timeline.range.is_some() || timeline.pinned.is_some();
+    let shows = is_asked(timeline);
     Card::new().inner_margin(Margin::same(8)).show(ui, |ui| {
         if !shows {
             return hints(ui);

@@ -16,6 +16,11 @@ use crate::theme::{Idle, Theme, size};
 /// Height of the legend, points.
 pub(super) const LEGEND: f32 = 20.0;
 
+/// Room for how long a step takes and how that differs from another, points.
+const FIGURE: f32 = 170.0;
+/// Room for how it differs alone, which the first does not say, points.
+const SIGN: f32 = 50.0;
+
 /// What is looked for.
 #[derive(Default)]
 pub(super) struct Search {
@@ -78,7 +83,7 @@ impl Search {
 
 /// The row above.
 pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
-    ui.horizontal(|ui| {
+    let below = ui.horizontal(|ui| {
         search(timeline, ui, frame);
         if ui.button("Fit").on_hover_text("Show the selection, the step, everything (F)").clicked()
         {
@@ -90,8 +95,21 @@ pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
         if ui.toggle_value(&mut details, "Details").on_hover_text(hint).clicked() {
             timeline.hides_details = !details;
         }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| figures(ui, frame));
+        // Where they would lie over the buttons, the figures have a line of their own.
+        let shown = frame.scenes.sides().count() as f32;
+        if ui.available_width() >= shown * FIGURE - SIGN {
+            figures_at_right(ui, frame);
+            return false;
+        }
+        true
     });
+    if below.inner {
+        ui.horizontal(|ui| figures_at_right(ui, frame));
+    }
+}
+
+fn figures_at_right(ui: &mut Ui, frame: &Frame) {
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| figures(ui, frame));
 }
 
 fn search(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {

@@ -160,9 +160,11 @@ impl Timeline {
             Rect::from_min_max(pos2(area.left(), area.bottom() - toolbar::LEGEND), area.max);
         area.max.y = legend.top();
         let mut canvas = area;
-        if !self.hides_details {
-            // Always there, so that rows stay under the pointer when something is selected.
-            let side = if area.width() > WIDE {
+        let wide = area.width() > WIDE;
+        // At the side it is always there, so that rows stay under the pointer when something is
+        // selected. Below the rows it takes their room, and is there when there is need of it.
+        if !self.hides_details && (wide || details::is_asked(self)) {
+            let side = if wide {
                 canvas.max.x -= DETAILS;
                 Rect::from_min_max(pos2(canvas.right(), area.top()), area.max)
             } else {

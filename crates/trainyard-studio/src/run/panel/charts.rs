@@ -89,9 +89,11 @@ impl Charts {
         ui.horizontal(|ui| {
             title(ui, "Loss");
             ui.add_space(size::SPACE);
+            // Its number and name must have room beside it.
+            ui.spacing_mut().slider_width = (ui.available_width() - 130.0).clamp(32.0, 100.0);
             let slider = Slider::new(&mut self.smoothing, 0.0..=0.99).text("smoothing");
             ui.add(slider.max_decimals(2)).on_hover_text(
-                "Weight of the steps before in the drawn mean; the pale line is what was measured",
+                "Weight of the steps before in the drawn mean; the pale line is each step by itself",
             );
         });
         let points = state.loss().points();
@@ -102,9 +104,9 @@ impl Charts {
         let plot = plot(theme, "loss")
             .legend(Legend::default().position(Corner::RightTop).background_alpha(0.6));
         let response = plot.show(ui, |plot| {
-            curve(plot, "measured", points, theme.forward.gamma_multiply(0.35));
+            curve(plot, "each step", points, theme.forward.gamma_multiply(0.35));
             let smoothed: Vec<[f64; 2]> = smooth(points, self.smoothing).collect();
-            plot.line(Line::new("training", smoothed).color(theme.forward).width(2.0));
+            plot.line(Line::new("smoothed", smoothed).color(theme.forward).width(2.0));
             let validation: Vec<[f64; 2]> =
                 state.validation().points().iter().map(|p| [p.step as f64, p.mean]).collect();
             if !validation.is_empty() {
@@ -120,7 +122,7 @@ impl Charts {
     }
 
     fn figure(&mut self, ui: &mut Ui, theme: &Theme, state: &RunState) {
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             for figure in Figure::ALL {
                 ui.selectable_value(&mut self.figure, figure, figure.name());
             }

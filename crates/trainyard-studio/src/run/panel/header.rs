@@ -14,6 +14,9 @@ const FIGURE: f32 = 18.0;
 /// Width of a figure, points.
 const FIGURE_WIDTH: f32 = 96.0;
 
+/// Narrower than this, the buttons have a line of their own. Points.
+const ONE_LINE: f32 = 520.0;
+
 /// A colour and a sign for how it stands.
 fn sign_of(theme: &Theme, phase: Phase) -> (Color32, Sign) {
     match phase {
@@ -34,10 +37,15 @@ pub(super) fn show(
     start: &Result<(), String>,
 ) -> Option<RunWish> {
     let (colour, sign) = sign_of(theme, status.phase);
-    let wish = ui
-        .horizontal(|ui| {
-            sign::paint(ui, sign, FIGURE, colour);
-            ui.label(RichText::new(status.phase.name()).color(colour).strong().size(FIGURE));
+    let wish = if ui.available_width() < ONE_LINE {
+        ui.horizontal(|ui| {
+            how_it_stands(ui, (sign, colour), status.phase);
+            subject(ui, session);
+        });
+        ui.horizontal_wrapped(|ui| buttons(ui, session, status.phase, start)).inner
+    } else {
+        ui.horizontal(|ui| {
+            how_it_stands(ui, (sign, colour), status.phase);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let wish = buttons(ui, session, status.phase, start);
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| subject(ui, session));
@@ -45,13 +53,20 @@ pub(super) fn show(
             })
             .inner
         })
-        .inner;
+        .inner
+    };
     progress(ui, theme, session, status.phase);
     if session.state().step() > 0 {
         ui.add_space(size::GAP);
         figures(ui, session.state(), session.is_running());
     }
     wish
+}
+
+/// In one word.
+fn how_it_stands(ui: &mut Ui, (sign, colour): (Sign, Color32), phase: Phase) {
+    sign::paint(ui, sign, FIGURE, colour);
+    ui.label(RichText::new(phase.name()).color(colour).strong().size(FIGURE));
 }
 
 /// What is trained, and where it is kept.
@@ -68,7 +83,7 @@ fn subject(ui: &mut Ui, session: &Session) {
     ui.add(Label::new(text).truncate()).on_hover_text(path);
 }
 
-/// From the right: what a person most likely wants comes first.
+/// Drawn from the right where there is room, from the left where there is not.
 fn buttons(
     ui: &mut Ui,
     session: &Session,
