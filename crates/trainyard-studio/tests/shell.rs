@@ -424,7 +424,9 @@ fn my_devices_are_listed_and_get_a_run_file() {
     let field = window.get_by_role_and_label(eframe::egui::Role::TextInput, named);
     field.type_text(place.to_str().unwrap());
     window.run_ok();
+    window.run_ok();
     window.get_by_label("Plan from estimates").click();
+    window.run_ok();
     settle(&mut window);
     assert_eq!(trouble(&window), "");
     let text = fs::read_to_string(place.join("run.toml")).unwrap();
