@@ -233,7 +233,7 @@ impl Studio {
             egui::Frame::new().fill(theme.background).inner_margin(egui::Margin::symmetric(8, 4));
         let chosen = egui::Panel::top("menus")
             .frame(frame)
-            .show(ui, |ui| menu::bar(ui, facts, self.kept.recent.paths()));
+            .show(ui, |ui| menu::bar(ui, facts, &self.kept.recent.paths()));
         match chosen.inner {
             Some(menu::Chosen::Command(command)) => self.perform(&context, command),
             Some(menu::Chosen::Recent(path)) => self.open(&context, &path),

@@ -17,7 +17,7 @@ use crate::run::{RunPanel, RunWish, Session};
 use crate::shell::layout::Panel;
 use crate::shell::trouble::Trouble;
 use crate::theme::size;
-use crate::timeline::{Scenes, Timeline};
+use crate::timeline::{self, Scenes, Timeline};
 use scenes::{Measured, Simulated};
 
 /// The state of all panels.
@@ -36,8 +36,6 @@ pub(crate) struct Panels {
     predicted: Simulated,
     imagined: Simulated,
     measured: Measured,
-    /// The measured step that is shown.
-    step: Option<u64>,
     /// Where the panels were drawn, and at how many pixels a point.
     rects: BTreeMap<Panel, (Rect, f32)>,
 }
@@ -52,10 +50,11 @@ impl Panels {
         self.plans.is_planning()
     }
 
-    /// Follows the newest step, or stays at the one that is shown.
-    pub(crate) fn toggle_following(&mut self) {
-        let step = if self.timeline.follows() { self.step } else { None };
-        self.timeline.show_step(step);
+    /// Does in the timeline what a command of its own asks for.
+    pub(crate) fn tell_timeline(&mut self, command: timeline::Command) {
+        let mut timeline = std::mem::take(&mut self.timeline);
+        timeline.run(self.scenes(), command);
+        self.timeline = timeline;
     }
 
     pub(crate) fn show_trace(&mut self, trace: Arc<Trace>) {
@@ -158,10 +157,8 @@ impl Studio {
         let mut timeline = std::mem::take(&mut self.panels.timeline);
         let mut cursor = self.panels.cursor;
         let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
-        let output =
-            frame.show(ui, |ui| timeline.show(ui, self.panels.scenes(), &mut cursor)).inner;
+        frame.show(ui, |ui| timeline.show(ui, self.panels.scenes(), &mut cursor));
         (self.panels.timeline, self.panels.cursor) = (timeline, cursor);
-        self.panels.step = output.step;
     }
 
     fn show_run(&mut self, ui: &mut Ui, facts: &Facts) -> Option<RunWish> {

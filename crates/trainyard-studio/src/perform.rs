@@ -16,6 +16,7 @@ use crate::shell::my_devices::MyDevices;
 use crate::shell::palette::Palette;
 use crate::shell::path_dialog::{PathDialog, Purpose};
 use crate::shell::trouble::Trouble;
+use crate::timeline;
 
 impl Studio {
     /// Does what a command says. One that is not available does nothing but say why.
@@ -57,8 +58,8 @@ impl Studio {
             Command::Run => self.run(context),
             Command::Stop => self.stop(),
             Command::Resume => self.resume(context),
-            Command::FitTimeline => self.panels.timeline.fit_step(),
-            Command::FollowNewest => self.panels.toggle_following(),
+            Command::FitTimeline => self.panels.tell_timeline(timeline::Command::Fit),
+            Command::FollowNewest => self.panels.tell_timeline(timeline::Command::Follow),
             Command::Toggle(panel) => self.kept.layout.toggle(panel),
             Command::ResetLayout => self.kept.layout = Layout::default(),
             Command::Theme(theme) => settings.theme = theme,

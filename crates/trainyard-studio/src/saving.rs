@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use eframe::egui::{ColorImage, Context, Vec2};
 use trainyard_plan::PlanError;
 
@@ -24,7 +24,8 @@ pub(crate) struct Pictures {
 
 impl Default for Pictures {
     fn default() -> Self {
-        let (send, taken) = unbounded();
+        // One is asked for at a time; a few more find room until the next frame.
+        let (send, taken) = bounded(8);
         Self { send, taken }
     }
 }
@@ -135,7 +136,7 @@ impl Studio {
         let (send, file, waker) = (self.pictures.send.clone(), file.to_owned(), context.clone());
         context.request_screenshot(move |image| {
             // The studio that asked for it is there as long as its window is.
-            let _sent = send.send((image, file, panel)).is_ok();
+            let _sent = send.try_send((image, file, panel)).is_ok();
             waker.request_repaint();
         });
     }

@@ -19,7 +19,7 @@ pub(crate) enum Chosen {
 pub(crate) fn bar<'a>(
     ui: &mut Ui,
     facts: &Facts,
-    recent: impl Iterator<Item = &'a Path> + Clone,
+    recent: &(impl Iterator<Item = &'a Path> + Clone),
 ) -> Option<Chosen> {
     let mut chosen = None;
     egui::MenuBar::new().ui(ui, |ui| {

@@ -29,6 +29,8 @@ pub(super) fn modal(
         ui.add_space(size::SPACE);
         egui::ScrollArea::vertical()
             .max_height(screen.height() - 160.0)
+            // Content that grows makes the dialog larger; otherwise it would scroll in the old size.
+            .min_scrolled_height(screen.height() - 160.0)
             .auto_shrink([false, true])
             .show(ui, content);
     });

@@ -76,16 +76,14 @@ impl Palette {
                 ui.weak(format!("Nothing is called “{}”.", self.query));
             }
             let height = (context.content_rect().height() - 200.0).max(ROW);
-            egui::ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(
-                ui,
-                |ui| {
-                    for (index, line) in lines.iter().enumerate() {
-                        if show_line(ui, line, facts, index == self.chosen) {
-                            outcome = Outcome::Chosen(line.found.clone());
-                        }
+            let list = egui::ScrollArea::vertical().max_height(height).min_scrolled_height(height);
+            list.auto_shrink([false, true]).show(ui, |ui| {
+                for (index, line) in lines.iter().enumerate() {
+                    if show_line(ui, line, facts, index == self.chosen) {
+                        outcome = Outcome::Chosen(line.found.clone());
                     }
-                },
-            );
+                }
+            });
         });
         let enter = context.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
         match lines.get(self.chosen).filter(|line| enter && is_available(&line.found, facts)) {

@@ -100,16 +100,6 @@ impl Timeline {
         self.step.is_none()
     }
 
-    /// Shows a measured step; without one the newest, and follows it.
-    pub fn show_step(&mut self, step: Option<u64>) {
-        self.step = step;
-    }
-
-    /// Shows the whole step, whatever it will be.
-    pub fn fit_step(&mut self) {
-        self.moved = false;
-    }
-
     /// Forgets what belongs to a trace that is no longer shown.
     pub fn reset(&mut self) {
         let drawing = std::mem::take(&mut self.drawing);
