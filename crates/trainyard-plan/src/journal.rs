@@ -83,6 +83,15 @@ pub enum Record {
         /// What the plan predicted as the peak.
         predicted_bytes: u64,
     },
+    /// What a language model wrote, to see what it has learned.
+    Sample {
+        /// When, ns.
+        at_ns: u64,
+        /// After this step.
+        step: u64,
+        /// The text.
+        text: String,
+    },
     /// A checkpoint is safely on disk.
     Checkpoint {
         /// When, ns.

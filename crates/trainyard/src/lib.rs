@@ -18,6 +18,7 @@ mod learning_rate;
 mod progress;
 pub mod run_dir;
 pub mod train;
+mod writer;
 pub mod yard;
 
 pub use error::RunError;

@@ -34,7 +34,7 @@ pub use panel::{Choice, RunPanel, RunWish, ask_before_closing};
 pub use program::{PROGRAM_VARIABLE, Place, Program, ProgramMissing};
 pub use series::{Point, Series, smooth};
 pub use session::{Phase, Progress, Session, SessionError, Status};
-pub use state::{Checkpoint, DeviceMemory, MeasuredMemory, RunState, TRACED_STEPS};
+pub use state::{Checkpoint, DeviceMemory, MeasuredMemory, RunState, Sample, TRACED_STEPS};
 pub use task::{Task, TaskEnd, devices};
 
 /// Makes the window draw again. It is called from other threads: `Context::request_repaint`.

@@ -16,6 +16,8 @@ const TRACED_MORE: u64 = 16;
 const MOST_EVENTS: usize = 1_000_000;
 /// So many checkpoints are listed; the program itself keeps three unless told otherwise.
 const MOST_CHECKPOINTS: usize = 64;
+/// So many texts that a model wrote are kept.
+const MOST_SAMPLES: usize = 8;
 /// Over so many steps the time that is left is worked out.
 const PACE_STEPS: usize = 32;
 /// The first steps, which warm everything up, do not count in a comparison: so many, but at most
@@ -38,6 +40,7 @@ pub struct RunState {
     step_ms: Series,
     not_a_number: Option<u64>,
     checkpoints: VecDeque<Checkpoint>,
+    samples: VecDeque<Sample>,
     trace: TraceBuilder,
     /// The first step whose events are still there; `None` before the first step.
     traced_from: Option<u64>,
@@ -82,6 +85,15 @@ pub struct Checkpoint {
     pub step: u64,
     /// Where, relative to the run directory.
     pub path: String,
+}
+
+/// What a language model wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// After this step.
+    pub step: u64,
+    /// The text.
+    pub text: String,
 }
 
 /// When a step ended and how long it took.
@@ -132,6 +144,10 @@ impl RunState {
                     self.checkpoints.pop_front();
                 }
             }
+            Record::Sample { step, text, .. } => {
+                self.samples.push_front(Sample { step: *step, text: text.clone() });
+                self.samples.truncate(MOST_SAMPLES);
+            }
             Record::Action(_) | Record::Unknown => {}
         }
         self.bound_trace();
@@ -177,6 +193,12 @@ impl RunState {
     #[must_use]
     pub fn devices(&self) -> &[DeviceMemory] {
         &self.devices
+    }
+
+    /// What a language model wrote last, the newest first.
+    #[must_use]
+    pub fn samples(&self) -> &VecDeque<Sample> {
+        &self.samples
     }
 
     /// Training loss.

@@ -10,7 +10,6 @@ use rand_chacha::ChaCha8Rng;
 use trainyard_engine::discover::{self, ListOptions};
 use trainyard_plan::{ComputeProbe, Plan, Profile, Recompute, Schedule, Stage, simulate, text};
 
-use super::generate::Writer;
 use super::{compare, devices, measure, plan};
 use crate::cli::Output;
 use crate::config::{DeviceSection, RunConfig};
@@ -18,6 +17,7 @@ use crate::error::RunError;
 use crate::interrupt::INTERRUPTED;
 use crate::run_dir::RunDir;
 use crate::train::train;
+use crate::writer::Writer;
 use crate::yard::{Yard, default_devices};
 
 /// `trainyard demo`

@@ -3,11 +3,9 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use burn::tensor::TensorData;
 use clap::Args;
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use trainyard_engine::Pipeline;
 use trainyard_plan::Plan;
 
 use crate::cli::Sets;
@@ -15,6 +13,7 @@ use crate::config::RunConfig;
 use crate::error::RunError;
 use crate::run_dir::RunDir;
 use crate::train::{CheckpointState, read_state};
+use crate::writer::Writer;
 use crate::yard::Yard;
 
 /// `trainyard generate RUN_DIR --prompt …`
@@ -84,60 +83,6 @@ pub fn run(command: &Generate) -> Result<(), RunError> {
         write!(out, "{character}").and_then(|()| out.flush()).map_err(failed)
     })?;
     writeln!(std::io::stdout()).map_err(failed)
-}
-
-/// Samples from a pipeline.
-pub struct Writer {
-    /// Tokens the model sees at once.
-    pub context: usize,
-    /// 0 for the likeliest token.
-    pub temperature: f64,
-    /// Where chance comes from.
-    pub random: ChaCha8Rng,
-}
-
-impl Writer {
-    /// Adds tokens one by one and hands each to `each`.
-    ///
-    /// # Errors
-    /// When a device fails, or `each` does.
-    pub fn write(
-        mut self,
-        pipeline: &mut Pipeline,
-        mut tokens: Vec<i32>,
-        more: usize,
-        mut each: impl FnMut(usize) -> Result<(), RunError>,
-    ) -> Result<(), RunError> {
-        for _ in 0..more {
-            let window = &tokens[tokens.len().saturating_sub(self.context)..];
-            let input = TensorData::new(window.to_vec(), [1, window.len()]);
-            let output = pipeline.output(&[input])?;
-            let logits: Vec<f32> = output.iter().flat_map(|data| data.iter::<f32>()).collect();
-            // The last position's row says what comes next.
-            let row =
-                &logits[logits.len() / window.len().max(1) * (window.len().saturating_sub(1))..];
-            let token = self.choose(row);
-            each(token)?;
-            tokens.push(i32::try_from(token).unwrap_or(0));
-        }
-        Ok(())
-    }
-
-    fn choose(&mut self, logits: &[f32]) -> usize {
-        let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        if self.temperature == 0.0 {
-            return logits.iter().position(|&logit| logit >= greatest).unwrap_or(0);
-        }
-        let weight = |logit: &f32| (f64::from(logit - greatest) / self.temperature).exp();
-        let mut left = self.random.random::<f64>() * logits.iter().map(weight).sum::<f64>();
-        for (token, logit) in logits.iter().enumerate() {
-            left -= weight(logit);
-            if left <= 0.0 {
-                return token;
-            }
-        }
-        logits.len().saturating_sub(1)
-    }
 }
 
 /// The plan a run was trained with.

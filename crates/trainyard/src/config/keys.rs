@@ -24,6 +24,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "validate_every",
             "validate_batches",
             "validate_whole_at_end",
+            "sample_tokens",
             "checkpoint_every",
             "keep_checkpoints",
         ],

@@ -74,6 +74,7 @@ fn train(document: &Document) -> Result<TrainSection, RunError> {
         validate_batches: section.or("validate_batches", default.validate_batches)?,
         validate_whole_at_end: section
             .or("validate_whole_at_end", default.validate_whole_at_end)?,
+        sample_tokens: section.or("sample_tokens", default.sample_tokens)?,
         checkpoint_every: section.or("checkpoint_every", default.checkpoint_every)?,
         keep_checkpoints: section.or("keep_checkpoints", default.keep_checkpoints)?,
     })

@@ -82,6 +82,8 @@ pub struct TrainSection {
     pub validate_batches: usize,
     /// Whether the last validation looks at the whole validation text.
     pub validate_whole_at_end: bool,
+    /// Tokens that a language model writes after each validation; 0 for none.
+    pub sample_tokens: usize,
     /// Steps between checkpoints; 0 for one at the end and on Ctrl-C alone.
     pub checkpoint_every: u64,
     /// How many checkpoints stay on disk; at least 1.
@@ -108,6 +110,7 @@ impl Default for TrainSection {
             validate_every: 250,
             validate_batches: 20,
             validate_whole_at_end: true,
+            sample_tokens: 100,
             checkpoint_every: 0,
             keep_checkpoints: 3,
         }

@@ -5,6 +5,7 @@ mod charts;
 mod closing;
 mod header;
 mod memory;
+mod samples;
 mod sign;
 mod trouble;
 mod words;
@@ -78,6 +79,9 @@ impl RunPanel {
                     card(left, theme, |ui| memory::show(ui, theme, session));
                     compared(right);
                 });
+            }
+            if !session.state().samples().is_empty() {
+                card(ui, theme, |ui| samples::show(ui, session.state()));
             }
         });
         wish
