@@ -77,7 +77,9 @@ impl PathDialog {
                 .hint_text("/path/to/plan.json")
                 .desired_width(f32::INFINITY);
             let field = ui.add(field).labelled_by(label.id);
-            if !std::mem::replace(&mut self.focused, true) {
+            if !self.focused {
+                // The first frame only finds out how large the dialog is, and nothing keeps a focus.
+                self.focused = field.has_focus();
                 field.request_focus();
             }
             let entered = field.lost_focus()
