@@ -1,6 +1,7 @@
 //! The program `trainyard-studio`: reads its arguments, then opens the window.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -35,7 +36,8 @@ fn main() -> ExitCode {
     let started = Instant::now();
     match read(std::env::args_os().skip(1)) {
         Ok(Asked::Say(text)) => {
-            println!("{text}");
+            // A reader that has seen enough (`… --help | head`) is not an error.
+            let _heard = writeln!(std::io::stdout(), "{text}").is_ok();
             ExitCode::SUCCESS
         }
         Ok(Asked::Open(options)) => {
