@@ -2,19 +2,18 @@
 
 use eframe::egui::scroll_area::{DragScroll, ScrollSource};
 use eframe::egui::{
-    Align, Align2, Button, Color32, CursorIcon, Layout, Rect, Response, RichText, Role, ScrollArea,
-    Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    Align, Align2, Button, CursorIcon, Layout, Rect, Response, RichText, Role, ScrollArea, Sense,
+    Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 use trainyard_plan::Recompute;
-use trainyard_plan::memory::human_bytes;
 
 use super::blocks::{self, Block};
-use super::carried::{Carried, Target};
+use super::carried::Carried;
 use super::columns::{Column, Place};
 use super::measure::Cost;
 use super::paint::{self, small};
-use super::scene::{Act, Places, Scene, Verdict, block_id};
-use super::{keys, words};
+use super::scene::{Act, Places, Scene};
+use super::{keys, layers, words};
 use crate::desk::{Edit, Placed};
 use crate::theme::size;
 
@@ -78,7 +77,7 @@ fn height(scene: &Scene, block: Block) -> f32 {
     blocks::height(block, scene.measure.of(cost(scene, block)), scene.scale)
 }
 
-fn cost(scene: &Scene, block: Block) -> Cost {
+pub(super) fn cost(scene: &Scene, block: Block) -> Cost {
     scene.costs.get(block.first..block.end).unwrap_or_default().iter().copied().sum()
 }
 
@@ -127,7 +126,7 @@ fn stage(
             vec2(rect.width() - 2.0 * PAD, height - GAP),
         );
         places.blocks.push((index, *block, area));
-        layer(ui, scene, placed, *block, area, acts);
+        layers::layer(ui, scene, placed, *block, area, acts);
         top += height;
     }
     let last = index + 1 == scene.desk.arrangement().stages.len();
@@ -209,7 +208,7 @@ fn header(
 }
 
 /// Clicks, drags and keys of a layer, a folded run or a stage.
-fn pick(
+pub(super) fn pick(
     ui: &mut Ui,
     scene: &Scene,
     response: &Response,
@@ -261,142 +260,10 @@ fn pick(
 }
 
 /// Around what the keyboard is on.
-fn ring(ui: &Ui, scene: &Scene, response: &Response, rect: Rect) {
+pub(super) fn ring(ui: &Ui, scene: &Scene, response: &Response, rect: Rect) {
     if response.has_focus() {
         let stroke = Stroke::new(1.5, scene.theme.accent);
         ui.painter().rect_stroke(rect.shrink(1.0), 4.0, stroke, StrokeKind::Inside);
-    }
-}
-
-fn layer(
-    ui: &mut Ui,
-    scene: &Scene,
-    placed: Placed,
-    block: Block,
-    rect: Rect,
-    acts: &mut Vec<Act>,
-) {
-    let theme = scene.theme;
-    let profile = &scene.desk.present().profile;
-    let cost = cost(scene, block);
-    let run = block.run();
-    let locks = &scene.desk.arrangement().locks;
-    let locked = (run.0..run.1).filter(|layer| locks.contains_key(layer)).count();
-    let selected = scene.selection.holds(run);
-    let response = ui.interact(rect, block_id(block.first), Sense::click_and_drag());
-    let all = profile.model.layers.len();
-    let device = words::device(profile, placed.device);
-    let name = words::layers(profile, run);
-    let label = || {
-        let which = match block.count() {
-            1 => format!("layer {} of {all}", block.first + 1),
-            count => format!("{count} layers of {all}"),
-        };
-        let locked = if locked > 0 { ", locked" } else { "" };
-        let costs = format!("{}, {}", human_bytes(cost.bytes), words::time(cost.us));
-        format!("{name}, {which}, on {device}, {costs}{locked}")
-    };
-    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, label()));
-    pick(ui, scene, &response, run, Carried::Layers(vec![run]), acts);
-    if response.double_clicked() {
-        acts.push(Act::Fold(run));
-    }
-    if !ui.is_rect_visible(rect) {
-        return;
-    }
-    let kind = profile.model.layers.get(block.first).map_or("", |layer| layer.kind.as_str());
-    let carried = matches!(scene.carried, Some(Carried::Layers(runs))
-        if runs.iter().any(|(first, end)| *first <= run.0 && run.1 <= *end));
-    let fill = theme.layer(kind).gamma_multiply(if carried { 0.35 } else { 1.0 });
-    plate(ui, block, rect, fill, theme.surface);
-    if selected || response.hovered() {
-        let stroke =
-            if selected { Stroke::new(2.0, theme.text) } else { Stroke::new(1.0, theme.text) };
-        ui.painter().rect_stroke(rect, 4.0, stroke, StrokeKind::Inside);
-    }
-    ring(ui, scene, &response, rect.expand(1.0));
-    caption(ui, scene, block, rect, (&name, cost, locked > 0, carried));
-    cut(ui, scene, block, rect);
-    if scene.carried.is_none() {
-        response.on_hover_ui(|ui| {
-            ui.strong(label());
-            if !kind.is_empty() {
-                ui.weak(format!("kind: {kind}"));
-            }
-            if block.count() > 1 {
-                ui.weak("double-click to unfold");
-            }
-        });
-    }
-}
-
-/// The ground of a block; folded ones look like a stack.
-fn plate(ui: &Ui, block: Block, rect: Rect, fill: Color32, edge: Color32) {
-    if block.count() == 1 {
-        ui.painter().rect_filled(rect, 4.0, fill);
-        return;
-    }
-    for (inset, fade) in [(4.0, 0.45), (2.0, 0.7), (0.0, 1.0)] {
-        let plate = rect
-            .shrink2(vec2(inset, 0.0))
-            .with_max_y(rect.bottom() - 4.0 + inset)
-            .with_min_y(rect.top() + inset);
-        ui.painter().rect_filled(plate, 4.0, fill.gamma_multiply(fade));
-        ui.painter().rect_stroke(plate, 4.0, Stroke::new(1.0, edge), StrokeKind::Outside);
-    }
-}
-
-fn caption(
-    ui: &Ui,
-    scene: &Scene,
-    block: Block,
-    rect: Rect,
-    (name, cost, locked, faint): (&str, Cost, bool, bool),
-) {
-    let theme = scene.theme;
-    let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
-    let colour = if faint { theme.text } else { theme.on_colour };
-    let y = rect.center().y - if block.count() > 1 { 2.0 } else { 0.0 };
-    let value = scene.measure.words(cost);
-    let inner = rect.shrink2(vec2(7.0, 0.0));
-    let at = (pos2(inner.right(), y), Align2::RIGHT_CENTER);
-    let right = paint::text(&painter, at, &value, small(colour), inner.width() * 0.5);
-    let mut left = inner.left();
-    if locked {
-        paint::lock(&painter, pos2(left + 4.0, y), true, colour);
-        left += 13.0;
-    }
-    let name = match block.count() {
-        1 => name.to_owned(),
-        count => format!("{name}  ×{count}"),
-    };
-    let at = (pos2(left, y), Align2::LEFT_CENTER);
-    paint::text(&painter, at, &name, (12.0, colour), right.left() - left - size::SPACE);
-}
-
-/// Where a dragged boundary would come to lie.
-fn cut(ui: &Ui, scene: &Scene, block: Block, rect: Rect) {
-    let (Some(Carried::Boundary(stage)), Some(Target::Cut(layer))) = (scene.carried, scene.target)
-    else {
-        return;
-    };
-    let theme = scene.theme;
-    let Some(left) = scene.desk.arrangement().stages.get(*stage) else { return };
-    let moved = if layer < left.end { (layer, left.end) } else { (left.end, layer) };
-    let (first, end) = (block.first.max(moved.0), block.end.min(moved.1));
-    if first >= end {
-        return;
-    }
-    let y = |layer: usize| {
-        let part = (layer - block.first) as f32 / block.count().max(1) as f32;
-        rect.top() + rect.height() * part
-    };
-    let part = rect.with_min_y(y(first)).with_max_y(y(end));
-    let refused = scene.verdicts.values().any(|v| matches!(v, Verdict::Refused(_)));
-    let colour = if refused { theme.bad } else { theme.accent };
-    ui.painter().rect_filled(part, 2.0, colour.gamma_multiply(0.45));
-    if (block.first..=block.end).contains(&layer) {
-        ui.painter().hline(rect.x_range().expand(4.0), y(layer), Stroke::new(3.0, colour));
     }
 }
 

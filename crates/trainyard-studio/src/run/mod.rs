@@ -21,6 +21,7 @@ mod session;
 mod signal;
 mod state;
 mod task;
+mod told;
 
 use std::sync::Arc;
 
@@ -34,8 +35,9 @@ pub use panel::{Choice, RunPanel, RunWish, ask_before_closing};
 pub use program::{PROGRAM_VARIABLE, Place, Program, ProgramMissing};
 pub use series::{Point, Series, smooth};
 pub use session::{Phase, Progress, Session, SessionError, Status};
-pub use state::{Checkpoint, DeviceMemory, MeasuredMemory, RunState, Sample, TRACED_STEPS};
+pub use state::{RunState, TRACED_STEPS};
 pub use task::{Task, TaskEnd, devices};
+pub use told::{Checkpoint, DeviceMemory, MeasuredMemory, Sample};
 
 /// Makes the window draw again. It is called from other threads: `Context::request_repaint`.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;

@@ -5,7 +5,7 @@ use eframe::egui::{
 };
 
 use super::super::session::Session;
-use super::super::state::{DeviceMemory, MeasuredMemory};
+use super::super::told::{DeviceMemory, MeasuredMemory};
 use super::{title, words};
 use crate::theme::{Theme, size};
 
