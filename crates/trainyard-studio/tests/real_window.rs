@@ -107,7 +107,7 @@ fn a_training_that_is_killed_is_told_in_words_and_the_window_stays() {
     assert!(window.is_open());
     // It is not only open: it still does what it is told.
     window.key(CTRL, Key::K);
-    window.find("Find a command");
+    window.find("Find a command or a recent file");
 }
 
 /// A folder with a run file; what trains in it ends with the test.
