@@ -18,8 +18,9 @@ if [ -z "$programs" ]; then
 fi
 
 work=$(mktemp -d)
-# Without -noreset the server would start anew whenever a window closes, and be away meanwhile.
-Xvfb -displayfd 3 -noreset -screen 0 1920x1200x24 -nolisten tcp 3>"$work/display" 2>/dev/null &
+# Without -noreset the server would start anew whenever a window closes, and be away meanwhile. Its
+# pointer is in the middle of the screen, which is outside of the window in one as large as this.
+Xvfb -displayfd 3 -noreset -screen 0 3840x2160x24 -nolisten tcp 3>"$work/display" 2>/dev/null &
 server=$!
 trap 'kill "$server"; rm -rf "$work"' EXIT
 until [ -s "$work/display" ]; do sleep 0.1; done
@@ -27,10 +28,10 @@ DISPLAY=":$(cat "$work/display")"
 export DISPLAY
 unset WAYLAND_DISPLAY
 
-"$programs/trainyard" demo --steps 200 --directory "$work/demo" >/dev/null
+"$programs/trainyard" demo --steps 200 --directory "$work/runs/demo" >/dev/null 2>&1
 picture() {
     "$programs/trainyard-studio" --screenshot "assets/studio-$1.png" --theme "$1" --size 1600x1000 "${@:2}"
     ls -l "assets/studio-$1.png"
 }
 picture dark
-picture light "$work/demo"
+picture light "$work/runs/demo"
