@@ -11,16 +11,15 @@ use crate::desk::Desk;
 use crate::kept::{Kept, Settings};
 use crate::opening::Opening;
 use crate::panels::Panels;
-use crate::run::{Choice, Phase, Program, ProgramMissing, Session, ask_before_closing};
+use crate::run::{Phase, Program, ProgramMissing, Session};
 use crate::running::Tasked;
 use crate::saving::Pictures;
-use crate::shell::closing::{self, Answer};
 use crate::shell::header::Header;
-use crate::shell::my_devices::{self, MyDevices};
-use crate::shell::palette::{self, Found, Palette};
-use crate::shell::path_dialog::{self, PathDialog};
+use crate::shell::my_devices::MyDevices;
+use crate::shell::palette::Palette;
+use crate::shell::path_dialog::PathDialog;
 use crate::shell::trouble::Trouble;
-use crate::shell::{about, help, menu, no_run_file, settings, status, trouble, welcome};
+use crate::shell::{menu, status, welcome};
 use crate::theme::{self, Theme, size};
 
 /// The application's state.
@@ -45,16 +44,16 @@ pub struct Studio {
     pub(crate) devices: Option<DeviceList>,
     pub(crate) pictures: Pictures,
     /// What draws the window, in words.
-    adapter: Option<String>,
+    pub(crate) adapter: Option<String>,
     /// The settings that the window has; `None` before the first frame.
     applied: Option<Settings>,
     title: String,
     /// Whether the desk has the built-in example, of which nobody misses an edit.
     pub(crate) is_example: bool,
     /// Whether the window closes as soon as the training has stopped.
-    closes_when_stopped: bool,
+    pub(crate) closes_when_stopped: bool,
     /// Whether the window may close without asking.
-    may_close: bool,
+    pub(crate) may_close: bool,
 }
 
 /// What lies over the window.
@@ -286,153 +285,6 @@ impl Studio {
             Some(welcome::Chosen::Dismissed) => self.welcome = false,
             None => {}
         }
-    }
-
-    fn show_dialog(&mut self, context: &Context, facts: &Facts) {
-        if let Some(trouble) = self.troubles.front() {
-            if trouble::show(context, trouble) {
-                self.troubles.pop_front();
-            }
-            return;
-        }
-        let Some(mut dialog) = self.dialog.take() else { return };
-        let closed = match &mut dialog {
-            Dialog::Help => help::show(context),
-            Dialog::About => about::show(context, self.adapter.as_deref(), self.devices.as_ref()),
-            Dialog::Settings => {
-                let missing = self.program.as_ref().map_err(ToString::to_string);
-                let program = missing.as_ref().map(|program| *program).map_err(String::as_str);
-                let Kept { settings, recent, .. } = &mut self.kept;
-                settings::show(context, settings, recent, program)
-            }
-            Dialog::Palette(palette) => {
-                let outcome = palette.show(context, facts, self.kept.recent.paths());
-                match outcome {
-                    palette::Outcome::Open => false,
-                    palette::Outcome::Closed => true,
-                    palette::Outcome::Chosen(found) => return self.do_found(context, found),
-                }
-            }
-            Dialog::Path(asked) => match asked.show(context, self.kept.recent.paths()) {
-                path_dialog::Outcome::Open => false,
-                path_dialog::Outcome::Closed => true,
-                path_dialog::Outcome::Chosen(path) => {
-                    return self.take_path(context, asked.purpose, &path);
-                }
-            },
-            Dialog::MyDevices(mine) => match mine.show(context) {
-                my_devices::Outcome::Open => false,
-                my_devices::Outcome::Closed => true,
-                my_devices::Outcome::Make { directory, text, measure } => {
-                    return self.make_run_file(context, &directory, &text, measure);
-                }
-            },
-            Dialog::NoRunFile => match no_run_file::show(context) {
-                no_run_file::Outcome::Open => false,
-                no_run_file::Outcome::Closed => true,
-                no_run_file::Outcome::MakeOne => return self.train_on_the_cpu(context),
-                no_run_file::Outcome::Command(command) => return self.perform(context, command),
-            },
-            Dialog::ClosingOverRun => match ask_before_closing(context) {
-                None => false,
-                Some(choice) => return self.close_over_run(context, choice),
-            },
-            Dialog::ClosingUnsaved => match closing::show(context) {
-                None => false,
-                Some(answer) => return self.close_unsaved(context, answer),
-            },
-        };
-        if closed {
-            // It may stand on something that is under way and belongs to it alone.
-            if matches!(dialog, Dialog::MyDevices(_)) {
-                self.forget_looking_for_devices();
-            }
-        } else {
-            self.dialog = Some(dialog);
-        }
-    }
-
-    fn do_found(&mut self, context: &Context, found: Found) {
-        match found {
-            Found::Command(command) => self.perform(context, command),
-            Found::Recent(path) => self.open(context, &path),
-        }
-    }
-
-    /// Says that what hovers over the window may be dropped there.
-    fn show_drop_hint(context: &Context) {
-        if context.input(|input| input.raw.hovered_files.is_empty()) {
-            return;
-        }
-        let theme = Theme::of(context);
-        let painter = context
-            .layer_painter(egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop")));
-        let rect = context.content_rect();
-        painter.rect_filled(rect, 0.0, theme.background.gamma_multiply(0.8));
-        painter.text(
-            rect.center(),
-            egui::Align2::CENTER_CENTER,
-            "Drop it to open it",
-            egui::FontId::proportional(24.0),
-            theme.text,
-        );
-    }
-
-    fn ask_before_closing(&mut self, context: &Context) {
-        let running = self.session.as_ref().is_some_and(Session::is_own_child_running);
-        if self.closes_when_stopped && !running {
-            self.closes_when_stopped = false;
-            self.close_unless_unsaved(context);
-        }
-        let asked = context.input(|input| input.viewport().close_requested());
-        if !asked || self.may_close {
-            return;
-        }
-        if running {
-            self.dialog = Some(Dialog::ClosingOverRun);
-        } else if self.is_unsaved() {
-            self.dialog = Some(Dialog::ClosingUnsaved);
-        } else {
-            return;
-        }
-        context.send_viewport_cmd(egui::ViewportCommand::CancelClose);
-    }
-
-    fn is_unsaved(&self) -> bool {
-        self.desk.is_changed() && !self.is_example
-    }
-
-    fn close_unless_unsaved(&mut self, context: &Context) {
-        if self.is_unsaved() {
-            self.dialog = Some(Dialog::ClosingUnsaved);
-        } else {
-            self.close_without_asking(context);
-        }
-    }
-
-    fn close_over_run(&mut self, context: &Context, choice: Choice) {
-        match choice {
-            Choice::Cancel => {}
-            Choice::LeaveRunning => self.close_unless_unsaved(context),
-            Choice::Stop => {
-                self.stop();
-                self.closes_when_stopped = self.troubles.is_empty();
-            }
-        }
-    }
-
-    fn close_unsaved(&mut self, context: &Context, answer: Answer) {
-        match answer {
-            Answer::Stay => {}
-            Answer::Save => self.save_plan(),
-            Answer::Close => self.close_without_asking(context),
-        }
-    }
-
-    /// Closes the window whatever is under way.
-    pub(crate) fn close_without_asking(&mut self, context: &Context) {
-        self.may_close = true;
-        context.send_viewport_cmd(egui::ViewportCommand::Close);
     }
 
     /// Whether something is under way that will change what is drawn.

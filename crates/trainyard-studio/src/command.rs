@@ -4,9 +4,14 @@
 //! command, add a variant, its row in [`Command::spec`], its place in a [`Menu`], and what it does
 //! in `perform.rs`.
 
+mod export;
+mod menu;
+
 use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use crate::shell::layout::Panel;
+pub use export::Export;
+pub use menu::Menu;
 
 /// Something the studio can be told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,29 +78,6 @@ pub enum Command {
     About,
 }
 
-/// What can be written to a file, beside the plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Export {
-    /// The timeline as a picture of points.
-    TimelinePng,
-    /// The timeline as a drawing.
-    TimelineSvg,
-    /// The board as a picture of points.
-    BoardPng,
-    /// The board as a drawing.
-    BoardSvg,
-    /// The events as a table.
-    Events,
-    /// Memory over time as a table.
-    Memory,
-    /// The plan's stages as a table.
-    Stages,
-    /// The trace as data.
-    Json,
-    /// The trace as Perfetto reads it.
-    Perfetto,
-}
-
 /// What a person reads of a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Spec {
@@ -105,23 +87,6 @@ pub struct Spec {
     pub tip: &'static str,
     /// Its keys.
     pub shortcut: Option<KeyboardShortcut>,
-}
-
-/// The menus of the menu bar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Menu {
-    /// Files in and out.
-    File,
-    /// Undo and redo.
-    Edit,
-    /// What makes plans.
-    Plan,
-    /// What runs them.
-    Run,
-    /// What is seen, and how.
-    View,
-    /// Where to learn more.
-    Help,
 }
 
 /// What decides which commands may be used now.
@@ -168,74 +133,6 @@ const fn keys(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
 }
 
 const NO_PROGRAM: &str = "the program trainyard was not found; Settings say where it is";
-
-impl Menu {
-    /// All of them, from left to right.
-    pub const ALL: [Self; 6] =
-        [Self::File, Self::Edit, Self::Plan, Self::Run, Self::View, Self::Help];
-
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::File => "File",
-            Self::Edit => "Edit",
-            Self::Plan => "Plan",
-            Self::Run => "Run",
-            Self::View => "View",
-            Self::Help => "Help",
-        }
-    }
-
-    /// Its commands, in groups.
-    #[must_use]
-    pub fn groups(self) -> &'static [&'static [Command]] {
-        use Command as C;
-        match self {
-            Self::File => &[
-                &[C::Open, C::OpenRecent, C::OpenExample],
-                &[C::SavePlan, C::SavePlanAs, C::CopyCommandLine],
-                &[
-                    C::Export(Export::TimelinePng),
-                    C::Export(Export::TimelineSvg),
-                    C::Export(Export::BoardPng),
-                    C::Export(Export::BoardSvg),
-                    C::Export(Export::Events),
-                    C::Export(Export::Memory),
-                    C::Export(Export::Stages),
-                    C::Export(Export::Json),
-                    C::Export(Export::Perfetto),
-                ],
-                &[C::Settings, C::Quit],
-            ],
-            Self::Edit => &[&[C::Undo, C::Redo]],
-            Self::Plan => &[&[C::AutoPlan], &[C::UseMyDevices, C::Measure, C::Calibrate]],
-            Self::Run => &[&[C::Run, C::Stop, C::Resume]],
-            Self::View => &[
-                &[C::FitTimeline, C::FollowNewest],
-                &[
-                    C::Toggle(Panel::Board),
-                    C::Toggle(Panel::Plans),
-                    C::Toggle(Panel::Timeline),
-                    C::Toggle(Panel::Run),
-                    C::ResetLayout,
-                ],
-                &[
-                    C::Theme(ThemePreference::System),
-                    C::Theme(ThemePreference::Light),
-                    C::Theme(ThemePreference::Dark),
-                ],
-                &[C::ZoomIn, C::ZoomOut, C::ZoomReset],
-            ],
-            Self::Help => &[&[C::Welcome, C::Palette, C::Help], &[C::About]],
-        }
-    }
-
-    /// Its commands.
-    pub fn commands(self) -> impl Iterator<Item = Command> {
-        self.groups().iter().copied().flatten().copied()
-    }
-}
 
 impl Command {
     /// All of them, in the order of the menus.
@@ -436,41 +333,6 @@ impl Command {
             commands.retain(|(keys, _)| input.consume_shortcut(keys));
         });
         commands.into_iter().map(|(_, command)| command).collect()
-    }
-}
-
-impl Export {
-    fn spec(self) -> Spec {
-        let (name, tip) = match self {
-            Self::TimelinePng => ("Export timeline as PNG…", "The timeline as it is drawn now"),
-            Self::TimelineSvg => ("Export timeline as SVG…", "The timeline as a drawing"),
-            Self::BoardPng => ("Export board as PNG…", "The board as it is drawn now"),
-            Self::BoardSvg => ("Export board as SVG…", "The board as a drawing"),
-            Self::Events => ("Export events as CSV…", "A row for every action, with its times"),
-            Self::Memory => ("Export memory as CSV…", "A row for every sample, with its bytes"),
-            Self::Stages => ("Export stages as CSV…", "A row for every stage, with what it takes"),
-            Self::Json => ("Export trace as JSON…", "Events and memory, as data"),
-            Self::Perfetto => {
-                ("Export trace for Perfetto…", "Opens at https://ui.perfetto.dev and here")
-            }
-        };
-        Spec { name, tip, shortcut: None }
-    }
-
-    /// What the file is called unless told otherwise.
-    #[must_use]
-    pub fn file_name(self) -> &'static str {
-        match self {
-            Self::TimelinePng => "timeline.png",
-            Self::TimelineSvg => "timeline.svg",
-            Self::BoardPng => "board.png",
-            Self::BoardSvg => "board.svg",
-            Self::Events => "events.csv",
-            Self::Memory => "memory.csv",
-            Self::Stages => "stages.csv",
-            Self::Json => "trace-data.json",
-            Self::Perfetto => "trace.json",
-        }
     }
 }
 

@@ -18,8 +18,10 @@
 mod app;
 mod background;
 pub mod board;
+mod closing;
 pub mod command;
 pub mod desk;
+mod dialogs;
 pub mod export;
 mod kept;
 pub mod open;

@@ -12,12 +12,15 @@ use crate::export::write_atomic;
 use crate::open::{PLAN, PROFILE, RUN_FILE};
 use crate::opening::wake;
 use crate::perform::home;
-use crate::run::{self, Program, Session, Task, TaskEnd};
+use crate::run::{self, Exit, Program, Session, Task, TaskEnd};
 use crate::run_file;
 use crate::shell::trouble::Trouble;
 
 /// So many steps are enough to calibrate with.
 const CALIBRATED_STEPS: usize = 50;
+
+/// The program's exit code for a model that no plan brings within the budgets.
+const DOES_NOT_FIT: i32 = 3;
 
 /// A program that answers a question, and what the answer is for.
 pub(crate) struct Tasked {
@@ -115,6 +118,10 @@ impl Studio {
                     end.to_string(),
                     "What trainyard said last is above; the same command in a terminal says more.",
                 ));
+                // The costs are known all the same: the board shows by how much it does not fit.
+                if let (Exit::Code(DOES_NOT_FIT), Aim::Costs { run_file, .. }) = (end.exit, aim) {
+                    self.take_costs(context, &run_file, false);
+                }
                 return;
             }
         };

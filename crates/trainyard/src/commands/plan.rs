@@ -107,6 +107,14 @@ enum Goal {
     Latency,
 }
 
+impl PlanCommand {
+    /// Writes the costs where that is asked, before planning: what does not fit can be looked at.
+    fn save(&self, profile: &Profile) -> Result<(), RunError> {
+        let Some(path) = &self.save_profile else { return Ok(()) };
+        write_atomic(path, json(profile)?.as_bytes())
+    }
+}
+
 /// Makes the plan, prints it and writes it to a file.
 ///
 /// # Errors
@@ -115,19 +123,18 @@ pub fn run(command: &PlanCommand) -> Result<(), RunError> {
     let planned = match (&command.profile, &command.file) {
         (Some(path), _) => {
             let profile = read_profile(path)?;
+            command.save(&profile)?;
             let request = PlanRequest::new(&profile);
             planner::plan(&command.wishes.put_on(request, &profile)?)?
         }
         (None, Some(file)) => {
             let yard = Yard::make_up(RunConfig::load(file, &command.sets.sets)?)?;
             let costs = yard.costs()?;
+            command.save(&costs)?;
             planner::plan(&command.wishes.put_on(yard.plan_request(&costs)?, &costs)?)?
         }
         (None, None) => return Err(RunError::config("name a run file, or a profile")),
     };
-    if let Some(path) = &command.save_profile {
-        write_atomic(path, json(&planned.profile)?.as_bytes())?;
-    }
     let best = planned.candidates.first();
     let best = best.ok_or_else(|| RunError::config("the planner found no plan"))?;
     let text = json(&best.plan)?;
