@@ -155,8 +155,12 @@ mod tests {
         ];
         for name in odd {
             let path = Path::new(OsStr::from_bytes(name));
-            let training =
-                Training { program: Path::new("printf"), run_file: path, plan: Some(path), sets: &[] };
+            let training = Training {
+                program: Path::new("printf"),
+                run_file: path,
+                plan: Some(path),
+                sets: &[],
+            };
             // `printf train …` would take it as a format, so a function stands in for the program.
             let script = format!(
                 "p() {{ for w in \"$@\"; do printf '%s\\0' \"$w\"; done; }}\n{}",
