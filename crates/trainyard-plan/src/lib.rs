@@ -42,6 +42,4 @@ pub use model::{LayerProfile, ModelProfile};
 pub use plan::{Plan, Predicted, PredictedDevice, Recompute, Stage};
 pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile};
 pub use schedule::Schedule;
-pub use trace::{
-    Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome, text,
-};
+pub use trace::{Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome, text};

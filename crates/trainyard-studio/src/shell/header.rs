@@ -48,10 +48,10 @@ impl Header<'_> {
         let theme = Theme::of(ui.ctx());
         let profile = self.desk.profile();
         ui.label(RichText::new(shortened(&profile.model.name, 40)).strong());
-        let file = match &self.desk.file {
-            Some(file) => crate::app::short_name(file),
-            None if self.is_example => "example".to_owned(),
-            None => "not saved yet".to_owned(),
+        let file = match (&self.desk.file, &self.desk.run_file) {
+            (Some(file), _) | (None, Some(file)) => crate::app::short_name(file),
+            (None, None) if self.is_example => "example".to_owned(),
+            (None, None) => "not saved yet".to_owned(),
         };
         ui.label(RichText::new(shortened(&file, 40)).color(theme.weak));
         if self.desk.is_changed() {

@@ -112,9 +112,12 @@ fn summary(timeline: &Timeline, frame: &Frame) -> String {
             Side::WouldBe => "step as it would be".to_owned(),
             Side::Measured => format!("measured step {}", step.number),
         };
-        let devices = scene.devices().len();
+        let devices = match scene.devices().len() {
+            1 => "1 device".to_owned(),
+            count => format!("{count} devices"),
+        };
         let time = human_time(step.duration_ns() as f64);
-        parts.push(format!("{name}: {time} on {devices} devices"));
+        parts.push(format!("{name}: {time} on {devices}"));
     }
     if let Some(selected) = &timeline.selected {
         parts.push(format!("selected {} on {}", selected.action, selected.device));

@@ -38,14 +38,13 @@ pub(super) fn grid(ui: &Ui, sheet: &Sheet, plot: Rect) {
             plot.top() + RULER - 5.0..=plot.top() + RULER,
             Stroke::new(1.0, theme.line),
         );
-        let at = pos2(x + 4.0, plot.top() + RULER / 2.0);
-        painter.text(
-            at,
-            Align2::LEFT_CENTER,
-            ticks.label(ns),
-            FontId::proportional(size::SMALL),
-            theme.weak,
-        );
+        let font = FontId::proportional(size::SMALL);
+        let galley = painter.layout_no_wrap(ticks.label(ns), font, theme.weak);
+        let at = pos2(x + 4.0, plot.top() + (RULER - galley.size().y) / 2.0);
+        // Half a number is worse than none.
+        if at.x + galley.size().x <= plot.right() {
+            painter.galley(at, galley, theme.weak);
+        }
     }
     painter.hline(plot.x_range(), plot.top() + RULER, Stroke::new(1.0, theme.line));
 }
