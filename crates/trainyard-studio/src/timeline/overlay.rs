@@ -1,8 +1,6 @@
 //! What lies over the rectangles: labels, the ruler, arrows, cursors, marks.
 
-use eframe::egui::{
-    Align2, Color32, FontId, Painter, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2,
-};
+use eframe::egui::{Color32, FontId, Painter, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::canvas::RULER;
 use super::layout::{RowKind, Side};
