@@ -279,10 +279,15 @@ impl Training<'_> {
             random: ChaCha8Rng::seed_from_u64(yard.config.train.seed),
         };
         let mut written = String::new();
-        writer.write(&mut self.pipeline, vec![first as i32], tokens, |token| {
-            written.push(vocabulary.get(token).copied().unwrap_or('\u{fffd}'));
-            Ok(())
-        })?;
+        writer.write(
+            &mut self.pipeline,
+            vec![i32::try_from(first).unwrap_or(0)],
+            tokens,
+            |token| {
+                written.push(vocabulary.get(token).copied().unwrap_or('\u{fffd}'));
+                Ok(())
+            },
+        )?;
         self.tell(&Record::Sample { at_ns: self.now(), step: self.step, text: written })
     }
 

@@ -8,13 +8,13 @@ use trainyard_engine::Pipeline;
 use crate::error::RunError;
 
 /// Samples from a pipeline.
-pub struct Writer {
+pub(crate) struct Writer {
     /// Tokens the model sees at once.
-    pub context: usize,
+    pub(crate) context: usize,
     /// 0 for the likeliest token.
-    pub temperature: f64,
+    pub(crate) temperature: f64,
     /// Where chance comes from.
-    pub random: ChaCha8Rng,
+    pub(crate) random: ChaCha8Rng,
 }
 
 impl Writer {
@@ -22,7 +22,7 @@ impl Writer {
     ///
     /// # Errors
     /// When a device fails, or `each` does.
-    pub fn write(
+    pub(crate) fn write(
         mut self,
         pipeline: &mut Pipeline,
         mut tokens: Vec<i32>,

@@ -108,7 +108,8 @@ impl Session {
         if let Some(end) = self.child.as_ref().and_then(Child::end) {
             return self.after(end);
         }
-        if !self.caught_up && self.progress.file_bytes > 0 {
+        // Our own child's journal is read as it is written; there is nothing to wait for.
+        if !self.caught_up && self.progress.file_bytes > 0 && !self.is_own_child_running() {
             return told(Phase::Loading, "reading the journal".to_owned());
         }
         if self.is_running() {
