@@ -1,9 +1,9 @@
 //! The training loop: steps, validation, checkpoints, journal.
 
+mod sample;
+
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use trainyard_engine::{EngineError, Measured, Pipeline, StepResult, checkpoint};
 use trainyard_plan::journal::{Header, HeaderDevice, Record, State};
@@ -16,7 +16,6 @@ use crate::journal::JournalWriter;
 use crate::learning_rate::learning_rate;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, write_atomic};
-use crate::writer::Writer;
 use crate::yard::Yard;
 
 /// How a training ended.
@@ -43,9 +42,6 @@ pub struct CheckpointState {
 
 /// Steps whose events are kept for `trace.json` and for pictures.
 const TRACED_STEPS: u64 = 10;
-
-/// How freely samples are written, as `trainyard generate` does unless told otherwise.
-const SAMPLE_TEMPERATURE: f64 = 0.8;
 
 struct Training<'a> {
     yard: &'a Yard,
@@ -264,31 +260,6 @@ impl Training<'_> {
         let whole = limit.is_none();
         self.tell(&Record::Validation { at_ns: self.now(), step: self.step, loss, tokens, whole })?;
         self.write_sample()
-    }
-
-    /// Lets a language model show what it has learned, beginning on a new line where it knows one.
-    fn write_sample(&mut self) -> Result<(), RunError> {
-        let yard = self.yard;
-        let tokens = yard.config.train.sample_tokens;
-        let Some(text) = yard.data.text().filter(|_| tokens > 0) else { return Ok(()) };
-        let vocabulary = text.vocabulary();
-        let first = vocabulary.iter().position(|known| *known == '\n').unwrap_or(0);
-        let writer = Writer {
-            context: yard.context().unwrap_or(1),
-            temperature: SAMPLE_TEMPERATURE,
-            random: ChaCha8Rng::seed_from_u64(yard.config.train.seed),
-        };
-        let mut written = String::new();
-        writer.write(
-            &mut self.pipeline,
-            vec![i32::try_from(first).unwrap_or(0)],
-            tokens,
-            |token| {
-                written.push(vocabulary.get(token).copied().unwrap_or('\u{fffd}'));
-                Ok(())
-            },
-        )?;
-        self.tell(&Record::Sample { at_ns: self.now(), step: self.step, text: written })
     }
 
     fn save(&mut self) -> Result<(), RunError> {

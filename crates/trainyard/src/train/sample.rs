@@ -1,0 +1,39 @@
+//! What a language model writes after a validation, to see what it has learned.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use trainyard_plan::journal::Record;
+
+use super::Training;
+use crate::error::RunError;
+use crate::writer::Writer;
+
+/// How freely samples are written, as `trainyard generate` does unless told otherwise.
+const SAMPLE_TEMPERATURE: f64 = 0.8;
+
+impl Training<'_> {
+    /// Lets a language model show what it has learned, beginning on a new line where it knows one.
+    pub(super) fn write_sample(&mut self) -> Result<(), RunError> {
+        let yard = self.yard;
+        let tokens = yard.config.train.sample_tokens;
+        let Some(text) = yard.data.text().filter(|_| tokens > 0) else { return Ok(()) };
+        let vocabulary = text.vocabulary();
+        let first = vocabulary.iter().position(|known| *known == '\n').unwrap_or(0);
+        let writer = Writer {
+            context: yard.context().unwrap_or(1),
+            temperature: SAMPLE_TEMPERATURE,
+            random: ChaCha8Rng::seed_from_u64(yard.config.train.seed),
+        };
+        let mut written = String::new();
+        writer.write(
+            &mut self.pipeline,
+            vec![i32::try_from(first).unwrap_or(0)],
+            tokens,
+            |token| {
+                written.push(vocabulary.get(token).copied().unwrap_or('\u{fffd}'));
+                Ok(())
+            },
+        )?;
+        self.tell(&Record::Sample { at_ns: self.now(), step: self.step, text: written })
+    }
+}
