@@ -3,13 +3,18 @@
 //! Layers are measured one by one, but they run in stages, beside other devices, with more in
 //! memory than a measurement has. What a stage took in a run, divided by what the profile says it
 //! takes, is a factor for the layers of that stage. Layers that a device did not run get the
-//! factor of all that it did run. Transfers stay as they are: a run's receives also wait.
+//! factor of all that it did run. A transfer that its receiver waited for from its start is one
+//! that was seen whole; what those took on a link, beyond its rate, is the link's latency: threads
+//! have to wake up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compare::{Measured, median};
 use crate::costs::{PipelineCosts, StageCosts};
-use crate::{ActionKind, DeviceProfile, Lane, OptimizerTime, Plan, PlanError, Profile, Recompute};
+use crate::{
+    Action, ActionKind, DeviceProfile, Lane, LinkProfile, OptimizerTime, Plan, PlanError, Profile,
+    Recompute, TraceEvent,
+};
 
 /// What the layers of a run of layers take, in proportion to what the profile says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,10 +69,68 @@ pub fn calibrate(
             }
         }
     }
+    calibrate_links(&mut calibrated, measured);
     // Of a device that was not run nothing more is known than before.
     calibrated.estimated = profile.estimated && costs.ranks.len() < profile.devices.len();
     calibrated.check()?;
     Ok(calibrated)
+}
+
+/// From and to, by id.
+type Pair = (String, String);
+
+/// Gives the links that were used the latency that they had.
+fn calibrate_links(profile: &mut Profile, measured: &Measured) {
+    for ((from, to), seen) in transfers(measured) {
+        let Some(pair) = profile.device_index(&from).zip(profile.device_index(&to)) else {
+            continue;
+        };
+        let cost = profile.link(pair.0, pair.1);
+        let beyond_rate = |(bytes, us): (u64, f64)| us - bytes as f64 / cost.bytes_per_us;
+        let means = seen.into_values().map(|of_step| {
+            let count = of_step.len() as f64;
+            of_step.into_iter().map(beyond_rate).sum::<f64>() / count
+        });
+        let latency_us = median(means.collect()).max(0.0);
+        match profile.links.iter_mut().find(|link| link.from == from && link.to == to) {
+            Some(link) => link.latency_us = latency_us,
+            None if cost.bytes_per_us.is_finite() => {
+                let bytes_per_us = cost.bytes_per_us;
+                profile.links.push(LinkProfile { from, to, latency_us, bytes_per_us });
+            }
+            // A free link has no rate that a file could say.
+            None => {}
+        }
+    }
+}
+
+/// By link and step: bytes and µs of every transfer that was seen whole.
+fn transfers(measured: &Measured) -> BTreeMap<Pair, BTreeMap<u64, Vec<(u64, f64)>>> {
+    let events = &measured.trace.events;
+    let id = |event: &TraceEvent| measured.trace.devices.get(event.device).map(|d| d.id.clone());
+    let sends = events.iter().filter(|event| event.lane == Lane::TransferOut);
+    let sends: BTreeMap<_, _> = sends.map(|sent| ((sent.step, sent.action), sent)).collect();
+    let counted: BTreeSet<u64> = measured.steps.iter().map(|(step, _)| *step).collect();
+    let mut found: BTreeMap<Pair, BTreeMap<u64, Vec<(u64, f64)>>> = BTreeMap::new();
+    for event in events.iter().filter(|event| event.lane == Lane::TransferIn) {
+        let Action { stage, kind, micro_batch } = event.action;
+        let sent = match kind {
+            ActionKind::RecvForward => stage.checked_sub(1).map(|s| (s, ActionKind::SendForward)),
+            _ => Some((stage.saturating_add(1), ActionKind::SendBackward)),
+        };
+        let sent = sent.map(|(stage, kind)| (event.step, Action::new(stage, kind, micro_batch)));
+        let Some(sent) = sent.and_then(|sent| sends.get(&sent)) else { continue };
+        // One that was asked for later was on its way before.
+        let seen_whole = (sent.start_ns..=sent.end_ns).contains(&event.start_ns);
+        if !seen_whole || !counted.contains(&event.step) {
+            continue;
+        }
+        if let Some(pair) = id(sent).zip(id(event)) {
+            let of_step = found.entry(pair).or_default().entry(event.step).or_default();
+            of_step.push((event.bytes, event.duration_ns() as f64 / 1e3));
+        }
+    }
+    found
 }
 
 /// Times of a step, predicted and measured, µs.

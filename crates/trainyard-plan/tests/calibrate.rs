@@ -73,6 +73,7 @@ proptest! {
         belief in prop::collection::vec([10.0..99.0f64, 10.0..99.0, 10.0..99.0, 1.0..20.0], 3),
         shape in 0usize..4,
         full in any::<bool>(),
+        latency_us in 0.0..30.0f64,
     ) {
         let recompute = if full { Recompute::Full } else { Recompute::None };
         let plan = match shape {
@@ -81,7 +82,8 @@ proptest! {
             2 => plan(&[1, 2, 3, 4, 5], &[0, 1, 2, 0, 1, 2], "interleaved", recompute),
             _ => plan(&[2, 4], &[0, 1, 2], "zb-h1", recompute),
         };
-        let (truth, belief) = (profile(&truth), profile(&belief));
+        let (mut truth, belief) = (profile(&truth), profile(&belief));
+        truth.default_link = Some(LinkCost { latency_us, bytes_per_us: 4.0 });
         let measured = run(&truth, &plan);
         let calibrated = calibrate(&belief, &plan, &measured).unwrap();
         let predicted = simulate(&calibrated, &plan).unwrap();

@@ -19,7 +19,7 @@ const STEPS: (u64, u64) = (5, 25);
 /// So long steps are made beyond the least number of them.
 const LONG_ENOUGH: Duration = Duration::from_secs(2);
 /// Plans that are rehearsed: what the first teaches may lead to another one.
-const PLANS: usize = 2;
+const PLANS: usize = 3;
 
 impl Yard {
     /// The profile as a rehearsal of the best plan corrects it. `progress` is told how many plans
