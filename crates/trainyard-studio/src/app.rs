@@ -27,6 +27,8 @@ use crate::theme::{self, Theme, size};
 pub struct Studio {
     /// What is worked on.
     pub desk: Desk,
+    /// What was edited and not saved when something else was opened, the newest last.
+    pub(crate) put_aside: Vec<Desk>,
     /// What is kept from one day to the next.
     pub kept: Kept,
     /// The program that trains.
@@ -77,6 +79,7 @@ impl Studio {
     pub fn new(kept: Kept) -> Result<Self, PlanError> {
         let mut studio = Self {
             desk: Desk::example()?,
+            put_aside: Vec::new(),
             kept,
             program: Program::find(),
             session: None,
@@ -161,7 +164,10 @@ impl Studio {
         let running = self.session.as_ref().is_some_and(Session::is_running);
         let phase = self.session.as_ref().map(|session| session.status().phase);
         Facts {
-            undo: history.undo_words().map(str::to_owned),
+            undo: history
+                .undo_words()
+                .map(str::to_owned)
+                .or_else(|| self.put_aside.last().map(|_| "opening this".to_owned())),
             redo: history.redo_words().map(str::to_owned),
             has_recent: !self.kept.recent.is_empty(),
             has_run_file: self.desk.run_file.is_some(),

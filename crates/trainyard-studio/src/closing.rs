@@ -9,6 +9,9 @@ use crate::shell::closing::Answer;
 impl Studio {
     pub(crate) fn ask_before_closing(&mut self, context: &Context) {
         let running = self.session.as_ref().is_some_and(Session::is_own_child_running);
+        if !running && matches!(self.dialog, Some(Dialog::ClosingOverRun)) {
+            self.dialog = None;
+        }
         if self.closes_when_stopped && !running {
             self.closes_when_stopped = false;
             self.close_unless_unsaved(context);
@@ -28,7 +31,7 @@ impl Studio {
     }
 
     pub(crate) fn is_unsaved(&self) -> bool {
-        self.desk.is_changed() && !self.is_example
+        (self.desk.is_changed() && !self.is_example) || !self.put_aside.is_empty()
     }
 
     pub(crate) fn close_unless_unsaved(&mut self, context: &Context) {

@@ -314,9 +314,12 @@ impl Command {
     /// fewer would match them too.
     #[must_use]
     pub fn pressed(context: &Context) -> Vec<Self> {
-        let typing = context.egui_wants_keyboard_input();
+        // A button that has the focus takes its own keys; only a text takes all others too.
+        let focused = context.egui_wants_keyboard_input();
+        let typing = context.text_edit_focused();
         let mut commands: Vec<(KeyboardShortcut, Self)> = Self::all()
             .filter(|command| !typing || !command.is_for_text())
+            .filter(|command| !focused || *command != Self::FollowNewest)
             .filter_map(|command| Some((command.spec().shortcut?, command)))
             .collect();
         if !typing {

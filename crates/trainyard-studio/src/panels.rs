@@ -125,7 +125,7 @@ impl Studio {
             // What is drawn on the graphics card cannot be written as a drawing.
             Panel::Timeline => {
                 let (scenes, mut cursor) = (self.panels.scenes(), None);
-                Timeline::default().show(ui, scenes, &mut cursor);
+                Timeline::as_shapes().show(ui, scenes, &mut cursor);
             }
             Panel::Plans | Panel::Run => {}
         }

@@ -40,10 +40,17 @@ impl Studio {
                 self.ask_for_path(Purpose::Export(what), &file);
             }
             Command::Quit => context.send_viewport_cmd(ViewportCommand::Close),
-            Command::Undo => {
-                let undone = self.desk.undo();
-                self.say(undone.map_or_else(String::new, |it| format!("Undid: {it}")));
-            }
+            Command::Undo => match (self.desk.undo(), self.put_aside.pop()) {
+                (None, Some(before)) => {
+                    self.desk = before;
+                    self.panels.plans.forget();
+                    self.say("Back on the desk: what was edited before");
+                }
+                (undone, aside) => {
+                    self.put_aside.extend(aside);
+                    self.say(undone.map_or_else(String::new, |it| format!("Undid: {it}")));
+                }
+            },
             Command::Redo => {
                 let redone = self.desk.redo();
                 self.say(redone.map_or_else(String::new, |it| format!("Did again: {it}")));
@@ -119,8 +126,14 @@ impl Studio {
     }
 
     /// Takes another desk, and lets go of the training that belonged to the one before.
+    /// Puts a desk in the place of the present one. Edits that no file has are put aside with it:
+    /// undo brings them back.
     pub(crate) fn put_on_desk(&mut self, desk: Desk) {
-        self.desk = desk;
+        let before = std::mem::replace(&mut self.desk, desk);
+        if before.is_changed() && !self.is_example {
+            self.put_aside.push(before);
+        }
+        self.panels.plans.forget();
         self.is_example = false;
         self.panels.forget_trace();
         if !self.session.as_ref().is_some_and(Session::is_running) {

@@ -257,3 +257,23 @@ fn it_takes_theme_and_fonts_from_the_context_it_is_to_look_like() {
     let svg = inside.unwrap();
     assert!(svg.text.contains(&hex(theme::LIGHT.surface)) && svg.text.contains(">light</text>"));
 }
+
+#[test]
+fn the_timeline_is_written_with_its_actions() {
+    use trainyard_studio::desk::Desk;
+    use trainyard_studio::timeline::{Scene, Scenes, Source, Timeline};
+
+    let desk = Desk::example().unwrap();
+    let scene = Scene::new(&desk.present().trace, Source::Predicted);
+    let scenes = || Scenes { predicted: Some(&scene), ..Scenes::default() };
+    let mut cursor = None;
+    let context = Context::default();
+    theme::install(&context);
+    let svg = svg::draw(&context, vec2(1200.0, 600.0), |ui| {
+        Timeline::as_shapes().show(ui, scenes(), &mut cursor);
+    });
+    assert_eq!(svg.left_out, 0);
+    let forward = theme::Theme::of(&context).forward.to_hex();
+    let drawn = svg.text.matches(&forward[..7]).count();
+    assert!(drawn > 20, "{drawn} rectangles in the colour of forwards");
+}

@@ -189,6 +189,32 @@ fn edits_are_undone_and_redone_by_keys() {
 }
 
 #[test]
+fn keys_work_while_a_layer_has_the_focus() {
+    let mut window = window();
+    let start = window.state().desk.arrangement().clone();
+    window.get_by_label_contains("block2, layer").click();
+    window.run_ok();
+    press(&mut window, Modifiers::COMMAND, Key::ArrowRight);
+    assert_ne!(*window.state().desk.arrangement(), start);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(*window.state().desk.arrangement(), start);
+}
+
+#[test]
+fn edits_that_were_not_saved_come_back_by_undo_after_another_file_was_opened() {
+    let folder = folder();
+    let mut window = window();
+    open(&mut window, &folder.path().join("profile.json"));
+    let count = window.state().desk.arrangement().micro_batches * 2;
+    window.state_mut().desk.edit(&Edit::MicroBatches(count)).unwrap();
+    open(&mut window, &folder.path().join("plan.json"));
+    assert_ne!(window.state().desk.arrangement().micro_batches, count);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(window.state().desk.arrangement().micro_batches, count);
+    assert!(window.state().desk.is_changed());
+}
+
+#[test]
 fn panels_are_toggled_put_back_and_kept() {
     let mut window = window();
     press(&mut window, Modifiers::COMMAND, Key::Num3);

@@ -113,6 +113,12 @@ impl Plans {
         }
     }
 
+    /// Forgets what was found for another desk.
+    pub fn forget(&mut self) {
+        self.cancel();
+        *self = Self { ask: self.ask.clone(), ..Self::default() };
+    }
+
     /// Whether the planner has not said all it has to say.
     #[must_use]
     pub fn is_planning(&self) -> bool {

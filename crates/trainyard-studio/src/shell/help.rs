@@ -11,7 +11,8 @@ const ON_THE_BOARD: &[(&str, &str)] = &[
     ("Drag a layer", "to another device or position"),
     ("Drag a boundary", "cut the stages elsewhere"),
     ("Ctrl or Shift click", "select several layers"),
-    ("← →", "move the selection to the next device"),
+    ("Arrow keys", "select another layer, with Shift also"),
+    ("Ctrl ← →", "move the selection to the next device; Alt: split the stage"),
     ("Right click", "everything that can be done with a layer or device"),
     ("Esc", "let go"),
 ];

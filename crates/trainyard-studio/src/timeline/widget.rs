@@ -44,6 +44,8 @@ pub(super) enum Drawing {
     Gpu,
     /// Its twin on the CPU, whose picture egui shows.
     Twin(Option<TextureHandle>),
+    /// Shapes, which can be written as a drawing.
+    Shapes,
 }
 
 impl Default for Drawing {
@@ -92,6 +94,12 @@ impl Timeline {
     #[must_use]
     pub fn on_gpu() -> Self {
         Self { drawing: Drawing::Gpu, ..Self::default() }
+    }
+
+    /// A timeline of shapes, to be written as a drawing.
+    #[must_use]
+    pub fn as_shapes() -> Self {
+        Self { drawing: Drawing::Shapes, ..Self::default() }
     }
 
     /// Whether the newest step of a running pipeline is followed.
