@@ -48,8 +48,8 @@ pub(crate) fn show<'a>(
     );
     ui.add_space(size::MARGIN);
     ui.label(
-        "Here is an example: a GPT, already split over a graphics card, a graphics unit and a \
-         processor. Nothing of it needs a GPU.",
+        "Here is an example: a GPT on a machine with a graphics card, a graphics unit and a \
+         processor, already split as the planner finds best. Nothing of it needs a GPU.",
     );
     if !steps.done() {
         ui.add_space(size::MARGIN);
