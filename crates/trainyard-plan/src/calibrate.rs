@@ -7,9 +7,9 @@
 //! that was seen whole; what those took on a link, beyond its rate, is the link's latency: threads
 //! have to wake up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::compare::{Measured, median};
+use crate::compare::{Measured, Sort, median, steps_of, taken};
 use crate::costs::{PipelineCosts, StageCosts};
 use crate::{
     Action, ActionKind, DeviceProfile, Lane, LinkProfile, OptimizerTime, Plan, PlanError, Profile,
@@ -34,34 +34,29 @@ pub fn calibrate(
     measured: &Measured,
 ) -> Result<Profile, PlanError> {
     plan.check(profile.model.layers.len())?;
-    let profile = match plan.micro_batches {
-        same if same == profile.micro_batches => profile.clone(),
-        other => profile.with_micro_batches(other)?,
-    };
+    let profile = profile.with_micro_batches(plan.micro_batches)?;
     let costs = PipelineCosts::of(&profile, &plan.stages, &plan.schedule.owners())?;
-    let taken = Taken::of(measured);
+    let taken = taken(&measured.trace, &steps_of(measured));
     let mut calibrated = profile.clone();
     for (rank, of_rank) in costs.ranks.iter().enumerate() {
         let Some(device) = calibrated.devices.get_mut(of_rank.device) else { continue };
         let of_device = || costs.stages.iter().enumerate().filter(|(_, stage)| stage.rank == rank);
-        let all = of_device().map(|(index, stage)| taken.stage(&device.id, index, stage, plan));
+        let sums = |stage| of_stage(&taken, &device.id, stage, plan.micro_batches);
+        let all = of_device().map(sums);
         let all = all.fold(Sums::default(), Sums::plus);
-        for layer in 0..device.forward_us.len() {
-            scale_layer(device, layer, all.factors());
-        }
+        let mut factors = vec![all.factors(); device.forward_us.len()];
         for (index, stage) in of_device() {
-            let own = taken.stage(&device.id, index, stage, plan).factors();
-            // Out of the factor of all, into the stage's own.
-            let own = Factors {
-                forward: own.forward / all.factors().forward,
-                backward: own.backward / all.factors().backward,
-            };
+            let own = sums((index, stage)).factors();
             let (first, end) = plan.stages.get(index).map_or((0, 0), |stage| stage.layers);
-            for layer in first..end {
-                scale_layer(device, layer, own);
-            }
+            factors.get_mut(first..end).into_iter().flatten().for_each(|factor| *factor = own);
         }
-        let optimizer = taken.sum(&device.id, None, ActionKind::Optimizer);
+        for (layer, factors) in factors.into_iter().enumerate() {
+            scale_layer(device, layer, factors);
+        }
+        let of_optimizer = taken
+            .iter()
+            .filter(|((id, _, kind), _)| *id == device.id && *kind == ActionKind::Optimizer);
+        let optimizer: f64 = of_optimizer.map(|(_, us)| us).sum();
         if let Some(factor) = ratio(optimizer, of_rank.optimizer_us) {
             match &mut device.optimizer_us {
                 OptimizerTime::Device(us) => *us *= factor,
@@ -106,28 +101,29 @@ fn calibrate_links(profile: &mut Profile, measured: &Measured) {
 
 /// By link and step: bytes and µs of every transfer that was seen whole.
 fn transfers(measured: &Measured) -> BTreeMap<Pair, BTreeMap<u64, Vec<(u64, f64)>>> {
-    let events = &measured.trace.events;
     let id = |event: &TraceEvent| measured.trace.devices.get(event.device).map(|d| d.id.clone());
-    let sends = events.iter().filter(|event| event.lane == Lane::TransferOut);
-    let sends: BTreeMap<_, _> = sends.map(|sent| ((sent.step, sent.action), sent)).collect();
-    let counted: BTreeSet<u64> = measured.steps.iter().map(|(step, _)| *step).collect();
     let mut found: BTreeMap<Pair, BTreeMap<u64, Vec<(u64, f64)>>> = BTreeMap::new();
-    for event in events.iter().filter(|event| event.lane == Lane::TransferIn) {
-        let Action { stage, kind, micro_batch } = event.action;
-        let sent = match kind {
-            ActionKind::RecvForward => stage.checked_sub(1).map(|s| (s, ActionKind::SendForward)),
-            _ => Some((stage.saturating_add(1), ActionKind::SendBackward)),
-        };
-        let sent = sent.map(|(stage, kind)| (event.step, Action::new(stage, kind, micro_batch)));
-        let Some(sent) = sent.and_then(|sent| sends.get(&sent)) else { continue };
-        // One that was asked for later was on its way before.
-        let seen_whole = (sent.start_ns..=sent.end_ns).contains(&event.start_ns);
-        if !seen_whole || !counted.contains(&event.step) {
-            continue;
-        }
-        if let Some(pair) = id(sent).zip(id(event)) {
-            let of_step = found.entry(pair).or_default().entry(event.step).or_default();
-            of_step.push((event.bytes, event.duration_ns() as f64 / 1e3));
+    for (step, events) in steps_of(measured) {
+        let sends = events.iter().filter(|event| event.lane == Lane::TransferOut);
+        let sends: BTreeMap<Action, _> = sends.map(|sent| (sent.action, *sent)).collect();
+        for event in events.iter().filter(|event| event.lane == Lane::TransferIn) {
+            let Action { stage, kind, micro_batch } = event.action;
+            let sent = match kind {
+                ActionKind::RecvForward => {
+                    stage.checked_sub(1).map(|stage| (stage, ActionKind::SendForward))
+                }
+                _ => Some((stage.saturating_add(1), ActionKind::SendBackward)),
+            };
+            let sent = sent.map(|(stage, kind)| Action::new(stage, kind, micro_batch));
+            let Some(sent) = sent.and_then(|sent| sends.get(&sent)) else { continue };
+            // One that was asked for later was on its way before.
+            if !(sent.start_ns..=sent.end_ns).contains(&event.start_ns) {
+                continue;
+            }
+            if let Some(pair) = id(sent).zip(id(event)) {
+                let of_step = found.entry(pair).or_default().entry(step).or_default();
+                of_step.push((event.bytes, event.duration_ns() as f64 / 1e3));
+            }
         }
     }
     found
@@ -155,49 +151,28 @@ impl Sums {
     }
 }
 
-/// By device id, stage and kind: what all actions of a step take, µs, the median of the steps.
-struct Taken(BTreeMap<(String, Option<usize>, ActionKind), f64>);
-
-impl Taken {
-    fn of(measured: &Measured) -> Self {
-        let mut by_step: BTreeMap<_, BTreeMap<u64, f64>> = BTreeMap::new();
-        let steps: BTreeMap<u64, f64> = measured.steps.iter().copied().collect();
-        for event in measured.trace.events.iter().filter(|event| event.lane == Lane::Compute) {
-            let Some(device) = measured.trace.devices.get(event.device) else { continue };
-            if !steps.contains_key(&event.step) {
-                continue;
-            }
-            let kind = event.action.kind;
-            let stage = (kind != ActionKind::Optimizer).then_some(event.action.stage);
-            let of_steps = by_step.entry((device.id.clone(), stage, kind)).or_default();
-            *of_steps.entry(event.step).or_default() += event.duration_ns() as f64 / 1e3;
-        }
-        let middle = |steps: BTreeMap<u64, f64>| median(steps.into_values().collect());
-        Self(by_step.into_iter().map(|(sort, steps)| (sort, middle(steps))).collect())
-    }
-
-    fn sum(&self, device: &str, stage: Option<usize>, kind: ActionKind) -> f64 {
-        self.0.get(&(device.to_owned(), stage, kind)).copied().unwrap_or(0.0)
-    }
-
-    /// What a stage was to take in a step, and what it took.
-    fn stage(&self, device: &str, index: usize, stage: &StageCosts, plan: &Plan) -> Sums {
-        let sum = |kind| self.sum(device, Some(index), kind);
-        let count = plan.micro_batches as f64;
-        let forward = sum(ActionKind::Forward);
-        let kinds = [ActionKind::Backward, ActionKind::InputGrad, ActionKind::WeightGrad];
-        let backwards: f64 = kinds.into_iter().map(sum).sum();
-        // Under recompute a backward begins with another forward.
-        let again = stage.recompute == Recompute::Full;
-        let (forward_again, predicted_again) =
-            if again { (forward, stage.forward_us) } else { (0.0, 0.0) };
-        Sums {
-            forward: [stage.forward_us * count, forward],
-            backward: [
-                (stage.backward_us() - predicted_again) * count,
-                (backwards - forward_again).max(0.0),
-            ],
-        }
+/// What a stage was to take in a step, and what it took.
+fn of_stage(
+    taken: &BTreeMap<Sort, f64>,
+    device: &str,
+    (index, stage): (usize, &StageCosts),
+    micro_batches: usize,
+) -> Sums {
+    let sum = |kind| taken.get(&(device.to_owned(), index, kind)).copied().unwrap_or(0.0);
+    let count = micro_batches as f64;
+    let forward = sum(ActionKind::Forward);
+    let kinds = [ActionKind::Backward, ActionKind::InputGrad, ActionKind::WeightGrad];
+    let backwards: f64 = kinds.into_iter().map(sum).sum();
+    // Under recompute a backward begins with another forward.
+    let again = stage.recompute == Recompute::Full;
+    let (forward_again, predicted_again) =
+        if again { (forward, stage.forward_us) } else { (0.0, 0.0) };
+    Sums {
+        forward: [stage.forward_us * count, forward],
+        backward: [
+            (stage.backward_us() - predicted_again) * count,
+            (backwards - forward_again).max(0.0),
+        ],
     }
 }
 

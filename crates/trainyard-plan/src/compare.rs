@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::simulate::Simulation;
 use crate::{ActionKind, Lane, MemoryUse, Trace, TraceEvent};
 
+/// The first steps of a run, which warm everything up, do not count: so many, but at most half.
+pub const WARM_UP_STEPS: usize = 5;
+
 /// A figure as predicted and as measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
@@ -162,7 +165,7 @@ pub fn compare(predicted: (&Simulation, &Trace), measured: &Measured) -> Compari
 }
 
 /// The events of every step that is compared.
-fn steps_of(measured: &Measured) -> BTreeMap<u64, Vec<&TraceEvent>> {
+pub(crate) fn steps_of(measured: &Measured) -> BTreeMap<u64, Vec<&TraceEvent>> {
     let mut steps: BTreeMap<u64, Vec<&TraceEvent>> =
         measured.steps.iter().map(|(step, _)| (*step, Vec::new())).collect();
     for event in &measured.trace.events {
@@ -174,7 +177,7 @@ fn steps_of(measured: &Measured) -> BTreeMap<u64, Vec<&TraceEvent>> {
 }
 
 /// Device id, stage and kind of action.
-type Sort = (String, usize, ActionKind);
+pub(crate) type Sort = (String, usize, ActionKind);
 
 /// How many actions of each sort there are, and how long all of them take, µs.
 fn totals<'a>(
@@ -196,17 +199,27 @@ fn totals<'a>(
     totals
 }
 
+/// How long all actions of each sort take in a step, µs: the median of the steps that have it.
+pub(crate) fn taken(trace: &Trace, steps: &BTreeMap<u64, Vec<&TraceEvent>>) -> BTreeMap<Sort, f64> {
+    let mut by_sort: BTreeMap<Sort, Vec<f64>> = BTreeMap::new();
+    for events in steps.values() {
+        for (sort, (_, us)) in totals(trace, events.iter().copied()) {
+            by_sort.entry(sort).or_default().push(us);
+        }
+    }
+    by_sort.into_iter().map(|(sort, of_steps)| (sort, median(of_steps))).collect()
+}
+
 fn deviations(
     predicted: &Trace,
     measured: &Measured,
     steps: &BTreeMap<u64, Vec<&TraceEvent>>,
 ) -> Vec<Deviation> {
     let expected = totals(predicted, predicted.events.iter());
-    let found: Vec<_> =
-        steps.values().map(|events| totals(&measured.trace, events.iter().copied())).collect();
+    let found = taken(&measured.trace, steps);
     let deviation = |(sort, (count, total)): (&Sort, &(usize, f64))| {
-        let of_steps = found.iter().filter_map(|totals| totals.get(sort).map(|(_, us)| *us));
-        let total_us = Pair { predicted: *total, measured: median(of_steps.collect()) };
+        let measured = found.get(sort).copied().unwrap_or(0.0);
+        let total_us = Pair { predicted: *total, measured };
         let (device, stage, kind) = sort.clone();
         Deviation { device, stage, action: kind.text().to_owned(), count: *count, total_us }
     };

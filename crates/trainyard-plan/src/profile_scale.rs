@@ -67,6 +67,9 @@ impl Profile {
         if count == 0 || count > MOST {
             return Err(bad(format!("from 1 to {MOST}")));
         }
+        if count == self.micro_batches {
+            return Ok(self.clone());
+        }
         let scaled = Self { micro_batches: count, ..self.clone() };
         let Some(from) = self.rows.filter(|_| self.can_rescale()) else { return Ok(scaled) };
         let total = from.checked_mul(self.micro_batches).filter(|total| total % count == 0);

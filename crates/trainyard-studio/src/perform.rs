@@ -40,17 +40,17 @@ impl Studio {
                 self.ask_for_path(Purpose::Export(what), &file);
             }
             Command::Quit => context.send_viewport_cmd(ViewportCommand::Close),
-            Command::Undo => match (self.desk.undo(), self.put_aside.pop()) {
-                (None, Some(before)) => {
+            Command::Undo => {
+                if let Some(undone) = self.desk.undo() {
+                    self.say(format!("Undid: {undone}"));
+                } else if let Some(before) = self.put_aside.pop() {
                     self.desk = before;
                     self.panels.plans.forget();
                     self.say("Back on the desk: what was edited before");
+                } else {
+                    self.say("");
                 }
-                (undone, aside) => {
-                    self.put_aside.extend(aside);
-                    self.say(undone.map_or_else(String::new, |it| format!("Undid: {it}")));
-                }
-            },
+            }
             Command::Redo => {
                 let redone = self.desk.redo();
                 self.say(redone.map_or_else(String::new, |it| format!("Did again: {it}")));

@@ -56,10 +56,7 @@ pub struct DeviceDelta {
 /// [`PlanError::BadPlan`] for an arrangement that does not go with the profile;
 /// [`PlanError::BadNumber`] for a number of micro-batches that it does not allow.
 pub fn assess(profile: &Profile, arrangement: &Arrangement) -> Result<Assessment, PlanError> {
-    let mut profile = match arrangement.micro_batches {
-        same if same == profile.micro_batches => profile.clone(),
-        other => profile.with_micro_batches(other)?,
-    };
+    let mut profile = profile.with_micro_batches(arrangement.micro_batches)?;
     for (device, bytes) in profile.devices.iter_mut().zip(&arrangement.memory_bytes) {
         device.memory_bytes = *bytes;
     }

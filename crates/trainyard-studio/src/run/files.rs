@@ -114,11 +114,9 @@ impl Prediction {
     /// # Errors
     /// In words, if the plan does not go with the profile.
     pub fn of(profile: &Profile, plan: &Plan) -> Result<Self, String> {
-        let adjusted = (profile.micro_batches != plan.micro_batches)
-            .then(|| profile.with_micro_batches(plan.micro_batches))
-            .transpose();
+        let adjusted = profile.with_micro_batches(plan.micro_batches);
         adjusted
-            .and_then(|adjusted| simulate_traced(adjusted.as_ref().unwrap_or(profile), plan))
+            .and_then(|adjusted| simulate_traced(&adjusted, plan))
             .map(|(simulation, trace)| Self { simulation, trace, estimated: profile.estimated })
             .map_err(|error| format!("the plan cannot be simulated: {error}"))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use trainyard_plan::compare::Measured;
+use trainyard_plan::compare::{Measured, WARM_UP_STEPS};
 use trainyard_plan::journal::{Header, Record, State};
 use trainyard_plan::{Trace, TraceBuilder};
 
@@ -21,9 +21,6 @@ const MOST_CHECKPOINTS: usize = 64;
 const MOST_SAMPLES: usize = 8;
 /// Over so many steps the time that is left is worked out.
 const PACE_STEPS: usize = 32;
-/// The first steps, which warm everything up, do not count in a comparison: so many, but at most
-/// half. As `trainyard compare` does it.
-const WARM_UP_STEPS: usize = 5;
 
 /// A run, as its journal tells it.
 #[derive(Clone, Debug, Default)]

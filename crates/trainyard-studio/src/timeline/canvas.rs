@@ -2,10 +2,11 @@
 
 use eframe::egui::scroll_area::{DragScroll, ScrollSource};
 use eframe::egui::{
-    Color32, CursorIcon, Painter, PointerButton, Pos2, Rect, Response, Role, ScrollArea, Sense,
-    Stroke, StrokeKind, TextureOptions, Ui, Vec2, WidgetInfo, pos2, vec2,
+    Color32, CursorIcon, PointerButton, Pos2, Rect, Response, Role, ScrollArea, Sense,
+    TextureOptions, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
+use super::hatch::hatched;
 use super::layout::{Group, RowKind, Side, layout};
 use super::picture::Sheet;
 use super::quad::Quad;
@@ -13,7 +14,6 @@ use super::selection::Selected;
 use super::view::View;
 use super::widget::{Drawing, Frame, Timeline};
 use super::{details, gpu, human_time, names, overlay, twin};
-use crate::board::paint;
 use crate::theme::Theme;
 
 /// Width of the column with the devices' names, points.
@@ -254,18 +254,6 @@ fn hit(frame: &Frame, sheet: &Sheet, at: Pos2) -> Option<(Side, u32)> {
     track.at(here).or_else(nearest).map(|slice| (side, slice.event))
 }
 
-/// A rectangle as egui draws one.
-fn shapes(painter: &Painter, sheet: &Sheet, quad: &Quad) {
-    let colour = |[r, g, b, a]: [u8; 4]| Color32::from_rgba_premultiplied(r, g, b, a);
-    let [left, top, right, bottom] = quad.edges.map(|edge| edge / sheet.scale);
-    let rect = Rect::from_min_max(pos2(left, top), pos2(right, bottom));
-    painter.rect_filled(rect, 0.0, colour(quad.fill));
-    if quad.style & Quad::BORDER != 0 {
-        painter.rect_stroke(rect, 0.0, Stroke::new(1.0, colour(quad.ink)), StrokeKind::Inside);
-    }
-    paint::pattern(painter, rect, quad.pattern(), colour(quad.ink));
-}
-
 /// Hands the rectangles to the GPU, or draws them as its twin does.
 fn paint(timeline: &mut Timeline, ui: &Ui, sheet: &Sheet, quads: Vec<Quad>) {
     let clip = sheet.clip.intersect(ui.clip_rect());
@@ -281,7 +269,9 @@ fn paint(timeline: &mut Timeline, ui: &Ui, sheet: &Sheet, quads: Vec<Quad>) {
         }
         Drawing::Shapes => {
             for quad in quads {
-                shapes(&painter, sheet, &quad);
+                let [left, top, right, bottom] = quad.edges.map(|edge| edge / sheet.scale);
+                let rect = Rect::from_min_max(pos2(left, top), pos2(right, bottom));
+                hatched(&painter, rect, &quad);
             }
             return;
         }

@@ -1,4 +1,4 @@
-//! Small areas with a pattern, as lines of egui's: for legends and bars, where few are drawn.
+//! Small areas with a pattern, as lines of egui's: for legends, bars and drawings in files.
 
 use eframe::egui::{Color32, Painter, Rect, Stroke, StrokeKind, pos2, vec2};
 

@@ -41,19 +41,6 @@ impl Quad {
     pub fn bordered(self) -> Self {
         Self { style: self.style | Self::BORDER, ..self }
     }
-
-    /// The pattern of its lines.
-    #[must_use]
-    pub fn pattern(&self) -> Pattern {
-        match self.style & 0xFF {
-            1 => Pattern::Rising,
-            2 => Pattern::Falling,
-            3 => Pattern::Crossed,
-            4 => Pattern::Dotted,
-            5 => Pattern::Level,
-            _ => Pattern::Solid,
-        }
-    }
 }
 
 /// The shader's number of a pattern.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use trainyard_plan::compare::{Comparison, Measured, Pair, compare};
+use trainyard_plan::compare::{Comparison, Measured, Pair, WARM_UP_STEPS, compare};
 use trainyard_plan::journal::Record;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{Trace, simulate};
@@ -28,9 +28,6 @@ pub struct CompareCommand {
     #[arg(long)]
     json: bool,
 }
-
-/// The first steps, which warm everything up, do not count: so many, but at most half.
-const WARM_UP_STEPS: usize = 5;
 
 /// Simulates the run's plan again and prints it beside the run's medians.
 ///
@@ -56,10 +53,7 @@ pub fn run(command: &CompareCommand) -> Result<(), RunError> {
 /// When a file is missing or wrong, or no step was made.
 pub(super) fn of_run(directory: &RunDir, profile: &Path) -> Result<Comparison, RunError> {
     let plan = read_plan(&directory.plan())?;
-    let mut profile = read_profile(profile)?;
-    if profile.micro_batches != plan.micro_batches {
-        profile = profile.with_micro_batches(plan.micro_batches)?;
-    }
+    let profile = read_profile(profile)?.with_micro_batches(plan.micro_batches)?;
     let (simulation, trace) = simulate::simulate_traced(&profile, &plan)?;
     let measured = measured(&read_journal(&directory.journal())?);
     if measured.steps.is_empty() {

@@ -82,9 +82,7 @@ fn inputs(command: &SimulateCommand) -> Result<(Profile, Plan), RunError> {
             let of_file = |error| RunError::PlanFile { path: name.into(), error };
             plan.check(profile.model.layers.len()).map_err(of_file)?;
         }
-        if plan.micro_batches != profile.micro_batches {
-            profile = profile.with_micro_batches(plan.micro_batches)?;
-        }
+        profile = profile.with_micro_batches(plan.micro_batches)?;
         return Ok((profile, plan));
     }
     if let Some(micro_batches) = command.micro_batches {
