@@ -13,7 +13,7 @@ use crate::opening::Opening;
 use crate::panels::Panels;
 use crate::run::{Phase, Program, ProgramMissing, Session};
 use crate::running::Tasked;
-use crate::saving::Pictures;
+use crate::saving::Writing;
 use crate::shell::header::Header;
 use crate::shell::my_devices::MyDevices;
 use crate::shell::palette::Palette;
@@ -44,7 +44,10 @@ pub struct Studio {
     pub(crate) opening: Option<Opening>,
     pub(crate) task: Option<Tasked>,
     pub(crate) devices: Option<DeviceList>,
-    pub(crate) pictures: Pictures,
+    /// Data that is being written to a file.
+    pub(crate) writing: Option<Writing>,
+    /// What paints pictures; there is none in a window that is only tested.
+    pub(crate) graphics: Option<eframe::egui_wgpu::RenderState>,
     /// What draws the window, in words.
     pub(crate) adapter: Option<String>,
     /// The settings that the window has; `None` before the first frame.
@@ -91,7 +94,8 @@ impl Studio {
             opening: None,
             task: None,
             devices: None,
-            pictures: Pictures::default(),
+            writing: None,
+            graphics: None,
             adapter: None,
             applied: None,
             title: String::new(),
@@ -122,10 +126,11 @@ impl Studio {
         self.said = words.into();
     }
 
-    /// Draws timelines with the graphics card that draws the window.
-    pub(crate) fn draw_on_gpu(&mut self, state: &eframe::egui_wgpu::RenderState) {
+    /// Draws timelines, and pictures for files, with the graphics card that draws the window.
+    pub fn draw_on_gpu(&mut self, state: &eframe::egui_wgpu::RenderState) {
         crate::timeline::install(state);
         self.panels.timeline = crate::timeline::Timeline::on_gpu();
+        self.graphics = Some(state.clone());
     }
 
     /// The troubles that nobody has read yet.
@@ -209,7 +214,7 @@ impl Studio {
     fn take_news(&mut self, context: &Context) {
         self.poll_opening(context);
         self.poll_task(context);
-        self.poll_pictures();
+        self.poll_writing();
         if let Some(session) = &mut self.session {
             session.poll();
         }
@@ -261,12 +266,13 @@ impl Studio {
             egui::Frame::new().fill(theme.background).inner_margin(egui::Margin::symmetric(12, 3));
         let mut under_way: Vec<String> = Vec::new();
         under_way.extend(self.opening.as_ref().map(Opening::what));
+        under_way.extend(self.writing.as_ref().map(Writing::what));
         under_way.extend(self.task.as_ref().map(|tasked| tasked.task.what().to_owned()));
         let call_off = egui::Panel::bottom("status")
             .frame(frame)
             .show(ui, |ui| status::show(ui, &self.said, &under_way));
         if call_off.inner {
-            self.opening = None;
+            (self.opening, self.writing) = (None, None);
             if let Some(tasked) = &mut self.task {
                 tasked.task.cancel();
             }
@@ -296,7 +302,8 @@ impl Studio {
     /// Whether something is under way that will change what is drawn.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.opening.is_some() || self.task.is_some() || self.panels.is_busy()
+        let beside = self.opening.is_some() || self.writing.is_some() || self.task.is_some();
+        beside || self.panels.is_busy()
     }
 
     fn name_window(&mut self, context: &Context) {

@@ -5,7 +5,7 @@ mod scenes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eframe::egui::{Frame, Margin, Rect, Ui};
+use eframe::egui::{Frame, Margin, Ui, Vec2};
 use trainyard_plan::Trace;
 
 use crate::app::Studio;
@@ -36,8 +36,8 @@ pub(crate) struct Panels {
     predicted: Simulated,
     imagined: Simulated,
     measured: Measured,
-    /// Where the panels were drawn, and at how many pixels a point.
-    rects: BTreeMap<Panel, (Rect, f32)>,
+    /// How large the panels were drawn, in points.
+    sizes: BTreeMap<Panel, Vec2>,
 }
 
 impl Panels {
@@ -73,11 +73,6 @@ impl Panels {
         let of_run = || session.map(|session| Arc::new(session.state().trace().clone()));
         self.trace.clone().or_else(of_run).filter(|trace| !trace.events.is_empty())
     }
-
-    /// Where a panel was drawn, and at how many pixels a point.
-    pub(crate) fn rect_of(&self, panel: Panel) -> Option<(Rect, f32)> {
-        self.rects.get(&panel).copied()
-    }
 }
 
 impl Studio {
@@ -90,7 +85,7 @@ impl Studio {
         let before = self.panels.would_be.take();
         let cursor = self.panels.cursor;
         layout.show(ui, &mut |ui, panel| {
-            self.panels.rects.insert(panel, (ui.max_rect(), ui.ctx().pixels_per_point()));
+            self.panels.sizes.insert(panel, ui.max_rect().size());
             match panel {
                 Panel::Board => self.show_board(ui),
                 Panel::Plans => self.show_plans(ui),
@@ -113,19 +108,31 @@ impl Studio {
         }
     }
 
+    /// How large a picture of a whole panel is, in points: as wide as in the window, and large
+    /// enough for what has to be scrolled to there.
+    pub(crate) fn picture_size(&self, panel: Panel) -> Vec2 {
+        let least = self.panels.sizes.get(&panel).copied().unwrap_or(Vec2::new(1200.0, 600.0));
+        match panel {
+            Panel::Board => self.panels.board.whole_size(&self.desk, least),
+            Panel::Timeline => {
+                let rows = Timeline::height_of(&self.panels.scenes());
+                least.max(Vec2::new(0.0, rows + 2.0 * size::SPACE))
+            }
+            Panel::Plans | Panel::Run => least,
+        }
+    }
+
     /// Draws a panel by itself, as it looks to somebody who does nothing.
-    pub(crate) fn draw_for_export(&mut self, ui: &mut Ui, panel: Panel) {
+    pub(crate) fn draw_for_picture(&self, ui: &mut Ui, panel: Panel) {
         match panel {
             Panel::Board => {
                 let mut desk = self.desk.clone();
-                let mut board = Board::default();
-                board.measure = self.panels.board.measure;
-                board.show(ui, &mut desk, self.panels.cursor);
+                self.panels.board.for_picture().show(ui, &mut desk, self.panels.cursor);
             }
-            // What is drawn on the graphics card cannot be written as a drawing.
             Panel::Timeline => {
-                let (scenes, mut cursor) = (self.panels.scenes(), None);
-                Timeline::as_shapes().show(ui, scenes, &mut cursor);
+                let (mut timeline, mut cursor) = (self.panels.timeline.as_shapes(), None);
+                let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
+                frame.show(ui, |ui| timeline.show(ui, self.panels.scenes(), &mut cursor));
             }
             Panel::Plans | Panel::Run => {}
         }

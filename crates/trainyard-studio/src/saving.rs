@@ -1,13 +1,15 @@
 //! Saving and exporting: the plan, the data behind what is drawn, and pictures of it.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use eframe::egui::{ColorImage, Context, Vec2};
-use trainyard_plan::PlanError;
+use eframe::egui::{Context, Ui};
+use trainyard_plan::Trace;
 
-use crate::app::Studio;
+use crate::app::{Studio, short_name};
+use crate::background::Job;
 use crate::command::Export;
 use crate::export::{ExportError, data, perfetto, png, stages, svg, write_atomic, write_with};
 use crate::open::PLAN;
@@ -16,17 +18,43 @@ use crate::shell::layout::Panel;
 use crate::shell::path_dialog::Purpose;
 use crate::shell::trouble::Trouble;
 
-/// Pictures of the window that were asked for and are on their way.
-pub(crate) struct Pictures {
-    send: Sender<(Arc<ColorImage>, PathBuf, Panel)>,
-    taken: Receiver<(Arc<ColorImage>, PathBuf, Panel)>,
+/// Data that is being written on a thread of its own, as there can be much of it. Dropping it calls
+/// the work off.
+pub(crate) struct Writing {
+    file: PathBuf,
+    job: Job<Result<(), ExportError>>,
+    called_off: Arc<AtomicBool>,
 }
 
-impl Default for Pictures {
-    fn default() -> Self {
-        // One is asked for at a time; a few more find room until the next frame.
-        let (send, taken) = bounded(8);
-        Self { send, taken }
+impl Writing {
+    /// What is done, for a person.
+    pub(crate) fn what(&self) -> String {
+        self.job.what().to_owned()
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.called_off.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Fails as soon as nobody wants the file any more, which is then as it was before.
+struct UntilCalledOff<'a> {
+    out: &'a mut dyn Write,
+    flag: &'a AtomicBool,
+}
+
+impl Write for UntilCalledOff<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.flag.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 
@@ -81,72 +109,95 @@ impl Studio {
         self.troubles.push_back(Trouble::new("Cannot write the file", error.to_string(), ""));
     }
 
-    /// Writes something to a file. Of the timeline it is the measured one where there is one.
+    /// Writes something to a file.
     fn export(&mut self, context: &Context, what: Export, file: &Path) {
+        let write = match what {
+            Export::Events => data::events_csv,
+            Export::Memory => data::memory_csv,
+            Export::Json => data::trace_json,
+            Export::Perfetto => perfetto::write,
+            Export::Prediction => {
+                let present = Arc::clone(self.desk.present());
+                let write = |out: &mut dyn Write| data::simulation_json(&present.simulation, out);
+                return self.say_written(file, write_with(file, write));
+            }
+            Export::Stages => return self.write_stages(file),
+            Export::BoardPng => return self.write_png(context, Panel::Board, file),
+            Export::TimelinePng => return self.write_png(context, Panel::Timeline, file),
+            Export::BoardSvg => return self.write_svg(context, Panel::Board, file),
+            Export::TimelineSvg => return self.write_svg(context, Panel::Timeline, file),
+        };
+        self.write_trace(context, file, write);
+    }
+
+    /// Begins to write a trace: the measured one where there is one.
+    fn write_trace(
+        &mut self,
+        context: &Context,
+        file: &Path,
+        write: fn(&Trace, &mut dyn Write) -> io::Result<()>,
+    ) {
         let trace = self.panels.measured_trace(self.session.as_ref());
         let trace = trace.unwrap_or_else(|| Arc::clone(&self.desk.present().trace));
-        let written = match what {
-            Export::Events => write_with(file, |out| data::events_csv(&trace, out)),
-            Export::Memory => write_with(file, |out| data::memory_csv(&trace, out)),
-            Export::Stages => {
-                let present = Arc::clone(self.desk.present());
-                match stages::StageRow::of(&present.profile, &present.plan) {
-                    Ok(rows) => write_with(file, |out| stages::csv(&rows, out)),
-                    Err(error) => return self.no_stages(&error),
-                }
+        let called_off = Arc::new(AtomicBool::new(false));
+        let (path, flag) = (file.to_owned(), Arc::clone(&called_off));
+        let job = Job::start(context, format!("Writing {}", short_name(file)), move || {
+            write_with(&path, |out| write(&trace, &mut UntilCalledOff { out, flag: &flag }))
+        });
+        match job {
+            Ok(job) => self.writing = Some(Writing { file: file.to_owned(), job, called_off }),
+            Err(source) => self.cannot_write(&ExportError::Write { path: file.to_owned(), source }),
+        }
+    }
+
+    pub(crate) fn poll_writing(&mut self) {
+        let Some(writing) = &self.writing else { return };
+        let file = writing.file.clone();
+        let written = match writing.job.poll() {
+            Ok(None) => return,
+            Ok(Some(written)) => written,
+            Err(_ended) => {
+                let source = io::Error::other("the work broke off");
+                Err(ExportError::Write { path: file.clone(), source })
             }
-            Export::Json => write_with(file, |out| Ok(serde_json::to_writer(out, &*trace)?)),
-            Export::Perfetto => write_with(file, |out| perfetto::write(&trace, out)),
-            Export::BoardPng => return self.take_picture(context, Panel::Board, file),
-            Export::TimelinePng => return self.take_picture(context, Panel::Timeline, file),
-            Export::BoardSvg => self.draw_svg(context, Panel::Board, file),
-            Export::TimelineSvg => self.draw_svg(context, Panel::Timeline, file),
         };
-        self.say_written(file, written);
+        self.writing = None;
+        self.say_written(&file, written);
+    }
+
+    fn write_stages(&mut self, file: &Path) {
+        let present = Arc::clone(self.desk.present());
+        match stages::StageRow::of(&present.profile, &present.plan) {
+            Ok(rows) => self.say_written(file, write_with(file, |out| stages::csv(&rows, out))),
+            Err(error) => self.troubles.push_back(Trouble::new(
+                "Cannot list the stages",
+                error.to_string(),
+                "",
+            )),
+        }
+    }
+
+    fn write_svg(&mut self, context: &Context, panel: Panel, file: &Path) {
+        let size = self.picture_size(panel);
+        let drawing = svg::draw(context, size, |ui| self.draw_for_picture(ui, panel));
+        self.say_written(file, write_atomic(file, drawing.text.as_bytes()));
+    }
+
+    fn write_png(&mut self, context: &Context, panel: Panel, file: &Path) {
+        let Some(graphics) = self.graphics.clone() else {
+            let reason = "no graphics device draws this window".to_owned();
+            return self.cannot_write(&ExportError::Paint { reason });
+        };
+        let size = self.picture_size(panel);
+        let show = |ui: &mut Ui| self.draw_for_picture(ui, panel);
+        let picture = png::draw(context, size, &graphics, show);
+        self.say_written(file, picture.and_then(|bytes| write_atomic(file, &bytes)));
     }
 
     fn say_written(&mut self, file: &Path, written: Result<(), ExportError>) {
         match written {
             Ok(()) => self.say(format!("Written to {}", file.display())),
             Err(error) => self.cannot_write(&error),
-        }
-    }
-
-    fn no_stages(&mut self, error: &PlanError) {
-        let trouble = Trouble::new("Cannot list the stages", error.to_string(), "");
-        self.troubles.push_back(trouble);
-    }
-
-    /// Draws a panel once more, in the size that it has in the window.
-    fn draw_svg(
-        &mut self,
-        context: &Context,
-        panel: Panel,
-        file: &Path,
-    ) -> Result<(), ExportError> {
-        let size =
-            self.panels.rect_of(panel).map_or(Vec2::new(1200.0, 600.0), |(rect, _)| rect.size());
-        let drawing = svg::draw(context, size, |ui| self.draw_for_export(ui, panel));
-        write_atomic(file, drawing.text.as_bytes())
-    }
-
-    /// Asks for a picture of the window, of which a panel is kept.
-    fn take_picture(&mut self, context: &Context, panel: Panel, file: &Path) {
-        self.kept.layout.reveal(panel);
-        let (send, file, waker) = (self.pictures.send.clone(), file.to_owned(), context.clone());
-        context.request_screenshot(move |image| {
-            // The studio that asked for it is there as long as its window is.
-            let _sent = send.try_send((image, file, panel)).is_ok();
-            waker.request_repaint();
-        });
-    }
-
-    pub(crate) fn poll_pictures(&mut self) {
-        while let Ok((image, file, panel)) = self.pictures.taken.try_recv() {
-            let Some((rect, scale)) = self.panels.rect_of(panel) else { continue };
-            let picture = png::of_panel(&image, rect, scale);
-            let written = picture.and_then(|bytes| write_atomic(&file, &bytes));
-            self.say_written(&file, written);
         }
     }
 }

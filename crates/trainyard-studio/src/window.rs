@@ -201,6 +201,20 @@ impl eframe::App for Window {
         }
     }
 
+    /// In a picture nothing is hovered, wherever the pointer is.
+    fn raw_input_hook(&mut self, _context: &egui::Context, input: &mut egui::RawInput) {
+        if self.capture.is_some() {
+            let of_pointer = |event: &egui::Event| {
+                use egui::Event::{MouseMoved, MouseWheel, PointerButton, PointerMoved};
+                matches!(
+                    event,
+                    PointerMoved(_) | MouseMoved(_) | PointerButton { .. } | MouseWheel { .. }
+                )
+            };
+            input.events.retain(|event| !of_pointer(event));
+        }
+    }
+
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
         if self.keeps {
             storage.set_string(KEPT, self.studio.kept.to_text());
@@ -222,11 +236,7 @@ impl Capture {
         context.request_repaint();
         if let Some(image) = &self.image {
             let image = image.try_recv().ok()?;
-            let whole = egui::Rect::from_min_size(
-                egui::Pos2::ZERO,
-                egui::vec2(image.width() as f32, image.height() as f32),
-            );
-            let picture = png::of_panel(&image, whole, 1.0);
+            let picture = png::of_window(&image);
             let written = picture.and_then(|bytes| write_atomic(&self.screenshot.file, &bytes));
             return Some(written.map_err(|error| error.to_string()));
         }

@@ -270,10 +270,28 @@ fn the_timeline_is_written_with_its_actions() {
     let context = Context::default();
     theme::install(&context);
     let svg = svg::draw(&context, vec2(1200.0, 600.0), |ui| {
-        Timeline::as_shapes().show(ui, scenes(), &mut cursor);
+        Timeline::default().as_shapes().show(ui, scenes(), &mut cursor);
     });
     assert_eq!(svg.left_out, 0);
     let forward = theme::Theme::of(&context).forward.to_hex();
     let drawn = svg.text.matches(&forward[..7]).count();
     assert!(drawn > 20, "{drawn} rectangles in the colour of forwards");
+}
+
+#[test]
+fn the_graphics_card_paints_the_same_as_png() {
+    let setup = egui_kittest::wgpu::default_wgpu_setup();
+    let options = eframe::egui_wgpu::RendererOptions::PREDICTABLE;
+    let graphics = egui_kittest::wgpu::create_render_state(setup, options);
+    let colour = theme::DARK.good;
+    let png = trainyard_studio::export::png::draw(&context(), SIZE, &graphics, |ui| {
+        ui.painter().rect_filled(rect(10.0, 20.0, 30.0, 40.0), 0.0, colour);
+        sample(ui);
+    });
+    let image = image::load_from_memory(&png.unwrap()).unwrap().to_rgb8();
+    assert_eq!(image.dimensions(), (800, 600), "two pixels a point");
+    let [r, g, b, _] = theme::DARK.surface.to_array();
+    assert_eq!(image.get_pixel(799, 599).0, [r, g, b], "the background");
+    let [r, g, b, _] = colour.to_array();
+    assert!(image.pixels().filter(|pixel| pixel.0 == [r, g, b]).count() > 100);
 }

@@ -17,6 +17,11 @@ use crate::theme::{Theme, size};
 const NARROWEST: f32 = 250.0;
 const WIDEST: f32 = 460.0;
 
+/// So many columns are not narrower, in points.
+pub(super) fn least_width(columns: usize) -> f32 {
+    (NARROWEST + size::SPACE) * columns as f32
+}
+
 /// Draws the columns; where they and their blocks are.
 pub(super) fn draw(
     ui: &mut Ui,

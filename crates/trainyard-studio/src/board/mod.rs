@@ -27,7 +27,7 @@ pub mod words;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use eframe::egui::{Frame, Key, Margin, Modifiers, Pos2, Ui};
+use eframe::egui::{Frame, Key, Margin, Modifiers, Pos2, Ui, Vec2, vec2};
 use serde::{Deserialize, Serialize};
 
 use crate::desk::{Assessment, Desk, Edit, How};
@@ -151,6 +151,43 @@ impl Board {
             self.act(ui, desk, act, &mut output);
         }
         output
+    }
+
+    /// The same view, for a picture: with nothing in hand.
+    #[must_use]
+    pub fn for_picture(&self) -> Self {
+        let unfolded = self.unfolded.clone();
+        Self { measure: self.measure, unfolded, ..Self::default() }
+    }
+
+    /// How large a picture of all columns and blocks must be, in points, and not smaller than
+    /// `least`.
+    #[must_use]
+    pub fn whole_size(&self, desk: &Desk, least: Vec2) -> Vec2 {
+        let columns = columns::columns(desk.arrangement(), desk.profile().devices.len());
+        let costs = measure::costs(desk.present(), &desk.arrangement().stages);
+        let around = 2.0 * size::SPACE;
+        let mut room = least.y - strip::HEIGHT - around;
+        // A higher room may unfold what was folded, and so need more.
+        loop {
+            let (blocks, scale) = self.layout(desk, &columns, &costs, room);
+            let height = |block: &Block| {
+                let cost = costs.get(block.first..block.end).unwrap_or_default();
+                blocks::height(*block, self.measure.of(cost.iter().copied().sum()), scale)
+            };
+            let of_stage = |stage: &usize| {
+                let blocks = blocks.get(*stage).map(Vec::as_slice).unwrap_or_default();
+                blocks.iter().map(height).sum::<f32>() + stages::overhead()
+            };
+            let of_column = |column: &Column| column.stages.iter().map(of_stage).sum::<f32>();
+            let needed = columns.iter().map(of_column).fold(SHORTEST_BODY, f32::max) + head::HEIGHT;
+            if needed <= room {
+                break;
+            }
+            room = needed + 1.0;
+        }
+        let width = draw::least_width(columns.len()) + around;
+        least.max(vec2(width, room + strip::HEIGHT + around))
     }
 
     /// Whether something is being dragged.

@@ -7,6 +7,8 @@ use super::{bars, words};
 use crate::desk::{Assessment, Desk};
 use crate::theme::{Category, Theme, size};
 
+/// About how high it is with the space below, in points.
+pub(super) const HEIGHT: f32 = 40.0;
 /// The legend needs so much, in points.
 const LEGEND: f32 = 400.0;
 

@@ -19,6 +19,8 @@ pub enum Export {
     Memory,
     /// The plan's stages as a table.
     Stages,
+    /// What the simulator says of the plan, as data.
+    Prediction,
     /// The trace as data.
     Json,
     /// The trace as Perfetto reads it.
@@ -28,13 +30,20 @@ pub enum Export {
 impl Export {
     pub(super) fn spec(self) -> Spec {
         let (name, tip) = match self {
-            Self::TimelinePng => ("Export timeline as PNG…", "The timeline as it is drawn now"),
-            Self::TimelineSvg => ("Export timeline as SVG…", "The timeline as a drawing"),
-            Self::BoardPng => ("Export board as PNG…", "The board as it is drawn now"),
-            Self::BoardSvg => ("Export board as SVG…", "The board as a drawing"),
+            Self::TimelinePng => {
+                ("Export timeline as PNG…", "All devices over the time that is shown, as a picture")
+            }
+            Self::TimelineSvg => {
+                ("Export timeline as SVG…", "All devices over the time that is shown, as a drawing")
+            }
+            Self::BoardPng => ("Export board as PNG…", "The whole board as a picture"),
+            Self::BoardSvg => ("Export board as SVG…", "The whole board as a drawing"),
             Self::Events => ("Export events as CSV…", "A row for every action, with its times"),
             Self::Memory => ("Export memory as CSV…", "A row for every sample, with its bytes"),
             Self::Stages => ("Export stages as CSV…", "A row for every stage, with what it takes"),
+            Self::Prediction => {
+                ("Export prediction as JSON…", "Times, idle causes and peaks of the plan, as data")
+            }
             Self::Json => ("Export trace as JSON…", "Events and memory, as data"),
             Self::Perfetto => {
                 ("Export trace for Perfetto…", "Opens at https://ui.perfetto.dev and here")
@@ -54,6 +63,7 @@ impl Export {
             Self::Events => "events.csv",
             Self::Memory => "memory.csv",
             Self::Stages => "stages.csv",
+            Self::Prediction => "prediction.json",
             Self::Json => "trace-data.json",
             Self::Perfetto => "trace.json",
         }

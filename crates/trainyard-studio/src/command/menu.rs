@@ -56,6 +56,7 @@ impl Menu {
                     C::Export(Export::Events),
                     C::Export(Export::Memory),
                     C::Export(Export::Stages),
+                    C::Export(Export::Prediction),
                     C::Export(Export::Json),
                     C::Export(Export::Perfetto),
                 ],

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use serde::Serialize;
 use trainyard_plan::simulate::Simulation;
 use trainyard_plan::{Lane, Trace};
 
@@ -62,17 +61,20 @@ pub fn memory_csv(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// A simulation as `trainyard simulate --json` prints it, indented.
+/// Writes a trace as it is in memory, without spaces: there can be much of it.
+///
+/// # Errors
+/// Whatever `out` fails with.
+pub fn trace_json(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+    Ok(serde_json::to_writer(out, trace)?)
+}
+
+/// Writes a simulation as `trainyard simulate --json` prints it, indented.
 ///
 /// # Errors
 /// Whatever `out` fails with.
 pub fn simulation_json(simulation: &Simulation, out: &mut dyn Write) -> io::Result<()> {
-    json(simulation, out)
-}
-
-/// Anything as indented JSON.
-pub(super) fn json(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
+    serde_json::to_writer_pretty(&mut *out, simulation)?;
     out.write_all(b"\n")
 }
 

@@ -1,6 +1,7 @@
 //! What leaves the studio: pictures, tables, traces, and the command that trains without it.
 //!
-//! - [`svg`] draws a panel headless and writes what egui painted; [`png`] crops a screenshot.
+//! - [`Drawing`] is a panel drawn without a window; [`svg`] writes what egui painted in it as
+//!   text, [`png`] has it painted by the graphics card.
 //! - [`data`] and [`stages`] write what is drawn as tables, [`perfetto`] as a trace for Perfetto.
 //! - [`command_line`] says how to train the same plan without the studio.
 //! - [`write_atomic`] and [`write_with`] put any of it into a file that is never half-written.
@@ -20,6 +21,7 @@
 mod command;
 mod csv;
 pub mod data;
+mod drawing;
 mod file;
 pub mod perfetto;
 pub mod png;
@@ -30,6 +32,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use command::{Shell, Training, command_line};
+pub use drawing::Drawing;
 pub use file::{write_atomic, write_with};
 
 /// Why something could not be exported.
@@ -43,9 +46,14 @@ pub enum ExportError {
         /// What the system says.
         source: io::Error,
     },
-    /// A picture of nothing: the panel lies outside the window or has no size.
-    #[error("there is nothing to save: the panel is not on the screen; show it and try again")]
-    EmptyPicture,
+    /// A picture that the graphics card could not paint.
+    #[error(
+        "the graphics driver cannot paint the picture: {reason}; export it as SVG, which needs none"
+    )]
+    Paint {
+        /// What it says.
+        reason: String,
+    },
     /// A picture that could not be encoded.
     #[error("cannot make a PNG of {width}×{height} pixels: {reason}; make the window smaller")]
     Encode {

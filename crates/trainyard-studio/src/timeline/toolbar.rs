@@ -13,6 +13,8 @@ use super::search::Query;
 use super::widget::{Frame, Timeline};
 use crate::theme::{Idle, Theme, size};
 
+/// Height of the row above in a picture, points.
+pub(super) const HEIGHT: f32 = 24.0;
 /// Height of the legend, points.
 pub(super) const LEGEND: f32 = 20.0;
 
@@ -106,6 +108,17 @@ pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
     if below.inner {
         ui.horizontal(|ui| figures_at_right(ui, frame));
     }
+}
+
+/// The row above in a picture: which step it is, and how long it takes.
+pub(super) fn caption(ui: &mut Ui, frame: &Frame) {
+    let row = vec2(ui.available_width(), HEIGHT);
+    ui.allocate_ui_with_layout(row, Layout::left_to_right(Align::Center), |ui| {
+        if let Some(number) = frame.step.filter(|_| frame.scenes.measured.is_some()) {
+            ui.label(format!("step {number}"));
+        }
+        figures_at_right(ui, frame);
+    });
 }
 
 fn figures_at_right(ui: &mut Ui, frame: &Frame) {

@@ -2,7 +2,7 @@
 
 use eframe::egui::{Rect, TextureHandle, Ui, UiBuilder, Vec2, pos2};
 
-use super::layout::{Scenes, Side};
+use super::layout::{Scenes, Side, layout};
 use super::picture::Anchors;
 use super::selection::Selected;
 use super::statistics::Statistics;
@@ -96,10 +96,28 @@ impl Timeline {
         Self { drawing: Drawing::Gpu, ..Self::default() }
     }
 
-    /// A timeline of shapes, to be written as a drawing.
+    /// The same view as shapes, for a picture: without what a picture cannot be asked.
     #[must_use]
-    pub fn as_shapes() -> Self {
-        Self { drawing: Drawing::Shapes, ..Self::default() }
+    pub fn as_shapes(&self) -> Self {
+        Self {
+            view: self.view,
+            moved: self.moved,
+            step: self.step,
+            selected: self.selected.clone(),
+            range: self.range,
+            marks: self.marks.clone(),
+            pinned: self.pinned,
+            hides_details: true,
+            drawing: Drawing::Shapes,
+            ..Self::default()
+        }
+    }
+
+    /// How high a picture of all rows must be, points.
+    #[must_use]
+    pub fn height_of(scenes: &Scenes) -> f32 {
+        let (_, rows) = layout(scenes, 0.0);
+        rows + canvas::RULER + toolbar::HEIGHT + toolbar::LEGEND + 2.0 * size::GAP
     }
 
     /// Whether the newest step of a running pipeline is followed.
@@ -147,9 +165,13 @@ impl Timeline {
             self.view = View::fit(frame.step_range.0, frame.step_range.1);
         }
         ui.spacing_mut().item_spacing = Vec2::new(size::SPACE, size::GAP);
-        toolbar::show(self, ui, &frame);
-        if scenes.measured.is_some_and(|scene| scene.steps().len() > 1) {
-            minimap::show(self, ui, &frame);
+        if matches!(self.drawing, Drawing::Shapes) {
+            toolbar::caption(ui, &frame);
+        } else {
+            toolbar::show(self, ui, &frame);
+            if scenes.measured.is_some_and(|scene| scene.steps().len() > 1) {
+                minimap::show(self, ui, &frame);
+            }
         }
         // What was chosen above shows in this frame already.
         let frame = self.frame(scenes);

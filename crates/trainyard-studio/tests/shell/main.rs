@@ -1,77 +1,20 @@
 //! The shell as a person uses it: menus, palette, help, dialogs, files, keys.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod exports;
+mod support;
 
 use std::fs;
 use std::path::Path;
 
-use eframe::egui::{Context, Key, Modifiers, Theme, ThemePreference, vec2};
+use eframe::egui::{Key, Modifiers, Theme, ThemePreference, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use trainyard_plan::chrome;
 use trainyard_studio::command::{Command, Menu};
-use trainyard_studio::desk::{Desk, Edit};
+use trainyard_studio::desk::Edit;
 use trainyard_studio::run::Program;
 use trainyard_studio::{Kept, Panel, Studio};
 
-type Window<'a> = Harness<'a, Studio>;
-
-/// A window with what was kept, in which no program is found.
-fn window_with<'a>(kept: Kept) -> Window<'a> {
-    let mut studio = Studio::new(kept).unwrap();
-    studio.program = Program::find_in(None, None, None);
-    let mut window = Harness::builder()
-        .with_size(vec2(1360.0, 860.0))
-        .build_ui_state(|ui, studio: &mut Studio| studio.show(ui), studio);
-    window.run_ok();
-    // The first frame looked in the usual places; a test must not depend on what is there.
-    window.state_mut().program = Program::find_in(None, None, None);
-    window.run_ok();
-    window
-}
-
-fn window<'a>() -> Window<'a> {
-    window_with(Kept::default())
-}
-
-fn context(window: &Window) -> Context {
-    window.ctx.clone()
-}
-
-fn perform(window: &mut Window, command: Command) {
-    let context = context(window);
-    window.state_mut().perform(&context, command);
-    window.run_ok();
-}
-
-/// Opens a file and draws until it is there.
-fn open(window: &mut Window, path: &Path) {
-    let context = context(window);
-    window.state_mut().open(&context, path);
-    settle(window);
-}
-
-/// Draws until no other thread has anything to say.
-fn settle(window: &mut Window) {
-    for _ in 0..100_000 {
-        window.step();
-        if !window.state().is_busy() {
-            window.run_ok();
-            return;
-        }
-        std::thread::yield_now();
-    }
-    panic!("it never ends");
-}
-
-fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
-    window.key_press_modifiers(modifiers, key);
-    window.run_ok();
-}
-
-fn trouble(window: &Window) -> String {
-    let trouble = window.state().troubles().next();
-    trouble.map_or_else(String::new, |it| format!("{} / {} / {}", it.title, it.text, it.remedy))
-}
+use support::{Window, folder, open, perform, press, settle, trouble, window, window_with};
 
 #[test]
 fn it_starts_with_an_example_and_a_welcome() {
@@ -298,18 +241,6 @@ fn a_missing_program_is_explained_and_the_rest_works() {
         trouble.contains("no profile.json beside it") && trouble.contains("Settings"),
         "{trouble}"
     );
-}
-
-/// A folder with a profile, a plan of it and a trace.
-fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let desk = Desk::example().unwrap();
-    let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
-    write("profile.json", serde_json::to_string(desk.profile().as_ref()).unwrap());
-    write("plan.json", serde_json::to_string(&desk.present().plan).unwrap());
-    write("trace.json", chrome::to_string(&desk.present().trace));
-    write("run.toml", "[model]\nkind = \"gpt\"\n".to_owned());
-    folder
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! What leaves the window as files.
+
+use std::fs;
+use std::path::Path;
+
+use eframe::egui::{Key, Modifiers, vec2};
+use egui_kittest::kittest::Queryable;
+use trainyard_studio::command::{Command, Export};
+
+use crate::support::{Window, folder, perform, press, settle, trouble, window};
+
+/// In a low window rows of the timeline and blocks of the board lie below the fold.
+#[test]
+fn pictures_hold_whole_panels() {
+    let setup = egui_kittest::wgpu::default_wgpu_setup();
+    let options = eframe::egui_wgpu::RendererOptions::PREDICTABLE;
+    let graphics = egui_kittest::wgpu::create_render_state(setup, options);
+    let mut window = window();
+    window.set_size(vec2(900.0, 500.0));
+    window.run_ok();
+    window.state_mut().draw_on_gpu(&graphics);
+    perform(&mut window, Command::OpenExample);
+    let folder = folder();
+    for (export, words) in [
+        (Export::TimelineSvg, &["cpu", "igpu", "dgpu", "predicted", "warm-up"][..]),
+        (Export::BoardSvg, &["cpu", "igpu", "dgpu", "h.0", "h.11", "head"][..]),
+    ] {
+        let path = folder.path().join(export.file_name());
+        export_to(&mut window, export, &path);
+        let text = fs::read_to_string(&path).unwrap();
+        for word in words {
+            assert!(text.contains(&format!(">{word}</text>")), "{word} in {}", path.display());
+        }
+        assert!(!text.contains("Search"), "a picture cannot be searched");
+    }
+    for (export, least) in [(Export::TimelinePng, 600), (Export::BoardPng, 600)] {
+        let path = folder.path().join(export.file_name());
+        export_to(&mut window, export, &path);
+        let image = image::open(&path).unwrap();
+        assert!(image.height() > least, "{} is {} high", path.display(), image.height());
+        image.save(Path::new(env!("CARGO_TARGET_TMPDIR")).join(export.file_name())).unwrap();
+    }
+}
+
+/// Chooses an export in the menu's way and gives it a path.
+fn export_to(window: &mut Window, export: Export, path: &Path) {
+    perform(window, Command::Export(export));
+    let field = window.get_by_role_and_label(eframe::egui::Role::TextInput, "Write to this file:");
+    field.focus();
+    window.run_ok();
+    press(window, Modifiers::COMMAND, Key::A);
+    let field = window.get_by_role_and_label(eframe::egui::Role::TextInput, "Write to this file:");
+    field.type_text(&path.to_string_lossy());
+    window.run_ok();
+    press(window, Modifiers::NONE, Key::Enter);
+    settle(window);
+    assert_eq!(trouble(window), "");
+}
