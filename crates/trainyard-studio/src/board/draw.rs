@@ -11,6 +11,7 @@ use super::previews::Outcome;
 use super::scene::{Act, Places, Scene, Verdict};
 use super::{head, stages, strip, words};
 use crate::desk::Desk;
+use crate::human_time::human_us;
 use crate::theme::{Theme, size};
 
 /// The widths of a column, in points.
@@ -136,7 +137,7 @@ pub(super) fn at_pointer(
                 let delta = costs.delta(desk.present());
                 ui.horizontal(|ui| {
                     ui.label(RichText::new("fits, step").color(theme.good));
-                    ui.label(words::time(costs.simulation.step_us));
+                    ui.label(human_us(costs.simulation.step_us));
                     strip::change(ui, delta.step, theme);
                 });
             }
