@@ -146,15 +146,33 @@ impl Studio {
         self.take_news(&context);
         let facts = self.facts();
         self.take_keys(&context, &facts);
-        self.show_bars(ui, &facts);
-        if self.welcome {
-            self.show_welcome(ui, &facts);
-        }
-        self.show_panels(ui, &facts);
+        self.show_under_dialogs(ui, &facts);
         self.show_dialog(&context, &facts);
         Self::show_drop_hint(&context);
         self.ask_before_closing(&context);
         self.name_window(&context);
+    }
+
+    /// Draws what dialogs lie over. Under one there is no pointer: egui would keep a hover text that
+    /// is open as long as the pointer is over its widget, whatever lies between.
+    fn show_under_dialogs(&mut self, ui: &mut Ui, facts: &Facts) {
+        let context = ui.ctx().clone();
+        let hidden = self
+            .is_covered()
+            .then(|| context.input_mut(|input| std::mem::take(&mut input.pointer)));
+        self.show_bars(ui, facts);
+        if self.welcome {
+            self.show_welcome(ui, facts);
+        }
+        self.show_panels(ui, facts);
+        if let Some(pointer) = hidden {
+            context.input_mut(|input| input.pointer = pointer);
+        }
+    }
+
+    /// Whether a dialog lies over the window.
+    fn is_covered(&self) -> bool {
+        self.dialog.is_some() || !self.troubles.is_empty()
     }
 
     /// What decides which commands may be used.
@@ -220,7 +238,7 @@ impl Studio {
     }
 
     fn take_keys(&mut self, context: &Context, facts: &Facts) {
-        if self.dialog.is_some() || !self.troubles.is_empty() {
+        if self.is_covered() {
             return;
         }
         for command in Command::pressed(context) {
