@@ -294,10 +294,11 @@ impl Studio {
     fn show_welcome(&mut self, ui: &mut Ui, facts: &Facts) {
         let context = ui.ctx().clone();
         let theme = Theme::of(&context);
-        let frame = egui::Frame::new()
-            .fill(theme.raised)
-            .inner_margin(egui::Margin::same(size::MARGIN as i8));
-        let panel = egui::Panel::left("welcome").frame(frame).resizable(false).exact_size(256.0);
+        // In a small window it leaves room for the columns of three devices beside it.
+        let small = ui.available_width() < 1200.0;
+        let (width, margin) = if small { (212.0, size::SPACE) } else { (256.0, size::MARGIN) };
+        let frame = egui::Frame::new().fill(theme.raised).inner_margin(margin);
+        let panel = egui::Panel::left("welcome").frame(frame).resizable(false).exact_size(width);
         let chosen = panel.show(ui, |ui| {
             egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
                 welcome::show(ui, facts, self.kept.first_steps, self.kept.recent.paths())

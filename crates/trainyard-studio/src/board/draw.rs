@@ -15,7 +15,7 @@ use crate::human_time::human_us;
 use crate::theme::{Theme, size};
 
 /// The widths of a column, in points.
-const NARROWEST: f32 = 250.0;
+const NARROWEST: f32 = 184.0;
 const WIDEST: f32 = 460.0;
 
 /// Draws the columns; where they and their blocks are.
