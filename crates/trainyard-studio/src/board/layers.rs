@@ -58,13 +58,15 @@ pub(super) fn layer(
         if runs.iter().any(|(first, end)| *first <= run.0 && run.1 <= *end));
     let fill = theme.layer(kind).gamma_multiply(if carried { 0.35 } else { 1.0 });
     plate(ui, block, rect, fill, theme.surface);
-    match (response.has_focus(), selected) {
-        (true, _) => outline(ui, rect, theme.accent, theme.surface),
-        (false, true) => outline(ui, rect, theme.text, theme.surface),
-        (false, false) if response.hovered() => {
-            ui.painter().rect_stroke(rect, 4.0, Stroke::new(1.0, theme.text), StrokeKind::Inside);
-        }
-        (false, false) => {}
+    // A gap between the line and the block keeps it seen, whatever the colour of the block.
+    let focused = response.has_focus();
+    if selected || focused {
+        let gap = if focused { 2.5 } else { 1.5 };
+        let line = if selected { theme.text } else { theme.accent };
+        ui.painter().rect_stroke(rect, 4.0, Stroke::new(gap, theme.surface), StrokeKind::Inside);
+        ui.painter().rect_stroke(rect, 4.0, Stroke::new(2.0, line), StrokeKind::Outside);
+    } else if response.hovered() {
+        ui.painter().rect_stroke(rect, 4.0, Stroke::new(1.0, theme.text), StrokeKind::Inside);
     }
     caption(ui, scene, block, rect, (&name, cost, locked > 0, carried));
     cut(ui, scene, block, rect);
@@ -79,14 +81,6 @@ pub(super) fn layer(
             }
         });
     }
-}
-
-/// Around a block that is selected. Between the line and the block's colour, whatever that is, lies
-/// a gap, so that it is seen on all of them.
-fn outline(ui: &Ui, rect: Rect, line: Color32, gap: Color32) {
-    let painter = ui.painter();
-    painter.rect_stroke(rect, 4.0, Stroke::new(2.0, gap), StrokeKind::Inside);
-    painter.rect_stroke(rect, 4.0, Stroke::new(2.0, line), StrokeKind::Outside);
 }
 
 /// The ground of a block; folded ones look like a stack.
