@@ -8,9 +8,9 @@ use crate::timeline;
 
 /// What hands do on the board.
 const ON_THE_BOARD: &[(&str, &str)] = &[
-    ("Move it to another device", "Drag a layer"),
+    ("Move a layer to another device", "Drag"),
     ("Cut the stages elsewhere", "Drag a boundary"),
-    ("Swap two devices", "Drag a device's head"),
+    ("Swap two devices", "Drag their heads"),
     ("Select several layers", "Ctrl or Shift click"),
     ("Select another layer", "Arrow keys"),
     ("Select one more layer", "Shift+↑ ↓"),
@@ -35,7 +35,7 @@ const ON_THE_TIMELINE: &[(&str, &str)] = &[
 ];
 
 /// What is done takes this share of a column; the rest is for the keys.
-const WHAT: f32 = 0.62;
+const WHAT: f32 = 0.6;
 
 /// Shows the sheet; whether it is to be closed.
 pub(crate) fn show(context: &Context) -> bool {

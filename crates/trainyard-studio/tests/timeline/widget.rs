@@ -188,7 +188,7 @@ fn rows_that_do_not_fit_are_scrolled_by_keys_and_dragged() {
     let pointed_at = |harness: &mut Harness<State>| {
         harness.hover_at(at);
         harness.run();
-        harness.state().output.hovered.as_ref().map(|hovered| hovered.device.clone())
+        harness.state().output.hovered.clone()
     };
     let first = pointed_at(&mut harness);
     assert!(first.is_some());
