@@ -65,8 +65,7 @@ pub struct PlansOutput {
 impl Plans {
     /// Draws the panel.
     pub fn show(&mut self, ui: &mut Ui, desk: &mut Desk) -> PlansOutput {
-        let mut output = PlansOutput::default();
-        output.notice = self.poll(desk);
+        let mut output = PlansOutput { notice: self.poll(desk), ..PlansOutput::default() };
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 6.0;
             section(ui, "Find plans");
