@@ -151,15 +151,33 @@ impl Studio {
         self.take_news(&context);
         let facts = self.facts();
         self.take_keys(&context, &facts);
-        self.show_bars(ui, &facts);
-        if self.welcome {
-            self.show_welcome(ui, &facts);
-        }
-        self.show_panels(ui, &facts);
+        self.show_under_dialogs(ui, &facts);
         self.show_dialog(&context, &facts);
         Self::show_drop_hint(&context);
         self.ask_before_closing(&context);
         self.name_window(&context);
+    }
+
+    /// Draws what dialogs lie over. Under one there is no pointer: egui would keep a hover text that
+    /// is open as long as the pointer is over its widget, whatever lies between.
+    fn show_under_dialogs(&mut self, ui: &mut Ui, facts: &Facts) {
+        let context = ui.ctx().clone();
+        let hidden = self
+            .is_covered()
+            .then(|| context.input_mut(|input| std::mem::take(&mut input.pointer)));
+        self.show_bars(ui, facts);
+        if self.welcome {
+            self.show_welcome(ui, facts);
+        }
+        self.show_panels(ui, facts);
+        if let Some(pointer) = hidden {
+            context.input_mut(|input| input.pointer = pointer);
+        }
+    }
+
+    /// Whether a dialog lies over the window.
+    fn is_covered(&self) -> bool {
+        self.dialog.is_some() || !self.troubles.is_empty()
     }
 
     /// What decides which commands may be used.
@@ -225,7 +243,7 @@ impl Studio {
     }
 
     fn take_keys(&mut self, context: &Context, facts: &Facts) {
-        if self.dialog.is_some() || !self.troubles.is_empty() {
+        if self.is_covered() {
             return;
         }
         for command in Command::pressed(context) {
@@ -282,10 +300,11 @@ impl Studio {
     fn show_welcome(&mut self, ui: &mut Ui, facts: &Facts) {
         let context = ui.ctx().clone();
         let theme = Theme::of(&context);
-        let frame = egui::Frame::new()
-            .fill(theme.raised)
-            .inner_margin(egui::Margin::same(size::MARGIN as i8));
-        let panel = egui::Panel::left("welcome").frame(frame).resizable(false).exact_size(256.0);
+        // In a small window it leaves room for the columns of three devices beside it.
+        let small = ui.available_width() < 1200.0;
+        let (width, margin) = if small { (212.0, size::SPACE) } else { (256.0, size::MARGIN) };
+        let frame = egui::Frame::new().fill(theme.raised).inner_margin(margin);
+        let panel = egui::Panel::left("welcome").frame(frame).resizable(false).exact_size(width);
         let chosen = panel.show(ui, |ui| {
             egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
                 welcome::show(ui, facts, self.kept.first_steps, self.kept.recent.paths())

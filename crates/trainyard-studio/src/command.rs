@@ -42,6 +42,8 @@ pub enum Command {
     UseMyDevices,
     /// Measures what the run file's layers cost on its devices.
     Measure,
+    /// Measures it again, whatever is known.
+    MeasureAnew,
     /// Takes the measured times as the profile.
     Calibrate,
     /// Trains the plan.
@@ -179,9 +181,15 @@ impl Command {
                 keys(CTRL, Key::D),
             ),
             Self::Measure => (
-                "Measure…",
-                "Measure what the layers cost on the run file's devices",
+                "Measure",
+                "Find out what the layers cost on the run file's devices: by a measurement that is \
+                 known, or a new one",
                 keys(CTRL, Key::M),
+            ),
+            Self::MeasureAnew => (
+                "Measure anew",
+                "Measure what the layers cost again, after a change of drivers, clocks or cooling",
+                keys(CTRL_SHIFT, Key::M),
             ),
             Self::Calibrate => {
                 ("Calibrate", "Take the times of the run as the profile, and plan again", None)
@@ -249,7 +257,7 @@ impl Command {
             Self::Redo => unless(facts.redo.is_some(), "nothing was taken back"),
             Self::UseMyDevices => unless(facts.has_program, NO_PROGRAM)
                 .or_else(|| unless(!facts.busy, "something else is under way")),
-            Self::Measure => unless(facts.has_program, NO_PROGRAM)
+            Self::Measure | Self::MeasureAnew => unless(facts.has_program, NO_PROGRAM)
                 .or_else(|| unless(facts.has_run_file, "open a run file first"))
                 .or_else(|| unless(!facts.busy && !facts.running, "the devices are in use")),
             Self::Calibrate => {
@@ -288,6 +296,27 @@ impl Command {
             _ => None,
         };
         words.map_or_else(|| name.to_owned(), |words| format!("{name} {words}"))
+    }
+
+    /// What is said of it when it is done. Nothing of what may ask first or fail: that says more
+    /// itself.
+    #[must_use]
+    pub fn done(self, facts: &Facts) -> String {
+        let name = self.spec().name;
+        match self {
+            Self::Toggle(_) | Self::FollowNewest | Self::Welcome => {
+                let was_on = self.ticked(facts) == Some(true);
+                format!("{name}: {}", if was_on { "off" } else { "on" })
+            }
+            Self::AutoPlan
+            | Self::FitTimeline
+            | Self::ResetLayout
+            | Self::Theme(_)
+            | Self::ZoomIn
+            | Self::ZoomOut
+            | Self::ZoomReset => name.to_owned(),
+            _ => String::new(),
+        }
     }
 
     /// Its keys, as this system writes them.

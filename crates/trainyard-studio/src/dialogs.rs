@@ -13,8 +13,10 @@ use crate::theme::Theme;
 impl Studio {
     pub(crate) fn show_dialog(&mut self, context: &Context, facts: &Facts) {
         if let Some(trouble) = self.troubles.front() {
-            if trouble::show(context, trouble) {
-                self.troubles.pop_front();
+            if trouble::show(context, trouble)
+                && let Some(trouble) = self.troubles.pop_front()
+            {
+                self.say(trouble.title);
             }
             return;
         }

@@ -9,9 +9,10 @@ use eframe::egui::{Frame, Margin, Ui, Vec2};
 use trainyard_plan::Trace;
 
 use crate::app::Studio;
-use crate::board::Board;
+use crate::board::{Board, words};
 use crate::command::{Command, Facts};
 use crate::desk::Assessment;
+use crate::human_time::human_us;
 use crate::plans::Plans;
 use crate::run::{RunPanel, RunWish, Session};
 use crate::shell::layout::Panel;
@@ -84,6 +85,7 @@ impl Studio {
         let mut wish = None;
         let before = self.panels.would_be.take();
         let cursor = self.panels.cursor;
+        let present = Arc::clone(self.desk.present());
         layout.show(ui, &mut |ui, panel| {
             self.panels.sizes.insert(panel, ui.max_rect().size());
             match panel {
@@ -94,6 +96,9 @@ impl Studio {
             }
         });
         self.kept.layout = layout;
+        if !Arc::ptr_eq(&present, self.desk.present()) {
+            self.say_edit(&present);
+        }
         // Panels that were drawn before the one that changed it show it in the next frame.
         let same = match (&before, &self.panels.would_be) {
             (Some(before), Some(now)) => Arc::ptr_eq(before, now),
@@ -182,12 +187,29 @@ impl Studio {
             RunWish::Resume => self.perform(context, Command::Resume),
             RunWish::OpenDirectory => self.perform(context, Command::Open),
             RunWish::Calibrate => self.perform(context, Command::Calibrate),
-            RunWish::Close => self.session = None,
-            RunWish::Kill => {
-                if let Some(Err(words)) = self.session.as_mut().map(Session::kill) {
+            RunWish::Close => {
+                self.session = None;
+                self.say("The run is no longer watched");
+            }
+            RunWish::Kill => match self.session.as_mut().map(Session::kill) {
+                Some(Err(words)) => {
                     self.troubles.push_back(Trouble::new("Cannot end the training", words, ""));
                 }
+                Some(Ok(())) => self.say("The training is ended"),
+                None => {}
+            },
+        }
+    }
+
+    /// Says what a person did to the plan, and what it brought. `before` is what there was.
+    fn say_edit(&mut self, before: &Assessment) {
+        let Some(done) = self.desk.history().done() else { return };
+        let now = self.desk.present();
+        match words::change(now.delta(before).step) {
+            Some(change) => {
+                self.say(format!("{done}: step {} {change}", human_us(now.simulation.step_us)));
             }
+            None => self.say(done),
         }
     }
 

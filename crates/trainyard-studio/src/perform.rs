@@ -25,6 +25,7 @@ impl Studio {
             self.say(format!("{}: not now, {why}", command.spec().name));
             return;
         }
+        self.say(command.done(&self.facts()));
         let settings = &mut self.kept.settings;
         match command {
             Command::Open | Command::OpenRecent => self.ask_for_path(Purpose::Open, Path::new("")),
@@ -60,7 +61,8 @@ impl Studio {
                 self.dialog = Some(Dialog::MyDevices(MyDevices::new(&home())));
                 self.look_for_devices(context);
             }
-            Command::Measure => self.measure(context),
+            Command::Measure => self.measure(context, false),
+            Command::MeasureAnew => self.measure(context, true),
             Command::Calibrate => self.calibrate(context),
             Command::Run => self.run(context),
             Command::Stop => self.stop(),

@@ -22,6 +22,9 @@ const CALIBRATED_STEPS: usize = 50;
 /// The program's exit code for a model that no plan brings within the budgets.
 const DOES_NOT_FIT: i32 = 3;
 
+/// How `trainyard measure` begins where it took what was measured before.
+const KNOWN: &[u8] = b"measured before";
+
 /// A program that answers a question, and what the answer is for.
 pub(crate) struct Tasked {
     pub(crate) task: Task,
@@ -74,17 +77,17 @@ impl Studio {
         }
     }
 
-    /// Measures what the layers of the desk's run file cost.
-    pub(crate) fn measure(&mut self, context: &Context) {
+    /// Measures what the layers of the desk's run file cost; `anew` also where that is known.
+    pub(crate) fn measure(&mut self, context: &Context, anew: bool) {
         if let Some(run_file) = self.desk.run_file.clone() {
-            self.measure_run_file(context, &run_file);
+            self.measure_run_file(context, &run_file, anew);
         }
     }
 
-    fn measure_run_file(&mut self, context: &Context, run_file: &Path) {
+    fn measure_run_file(&mut self, context: &Context, run_file: &Path, anew: bool) {
         let Some(program) = self.program_or_trouble() else { return };
         let profile = run_file.with_file_name(PROFILE);
-        let started = Task::measure(&program, run_file, &profile, false, wake(context));
+        let started = Task::measure(&program, run_file, &profile, anew, wake(context));
         self.start_task(started, Aim::Costs { run_file: run_file.to_owned(), then_run: false });
     }
 
@@ -139,7 +142,13 @@ impl Studio {
                     self.troubles.push_back(Trouble::new("Cannot list the devices", words, remedy));
                 }
             },
-            Aim::Costs { run_file, then_run } => self.take_costs(context, &run_file, then_run),
+            Aim::Costs { run_file, then_run } => {
+                self.take_costs(context, &run_file, then_run);
+                if answer.starts_with(KNOWN) {
+                    let anew = Command::MeasureAnew.spec().name;
+                    self.say(format!("These times were measured before; {anew} measures again"));
+                }
+            }
         }
     }
 
@@ -153,7 +162,7 @@ impl Studio {
     ) {
         let Some(file) = self.write_run_file(directory, text) else { return };
         if measure {
-            self.measure_run_file(context, &file);
+            self.measure_run_file(context, &file, false);
         } else {
             self.estimate(context, &file, false);
         }

@@ -36,21 +36,27 @@ pub enum Idle {
     Link,
 }
 
-/// How an area is filled, beside its colour.
+/// How an area is filled, beside its colour. The numbers are those of `shaders/timeline.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pattern {
     /// Nothing but the colour.
-    Solid,
+    Solid = 0,
     /// Lines that rise.
-    Rising,
+    Rising = 1,
     /// Lines that fall.
-    Falling,
+    Falling = 2,
     /// Both.
-    Crossed,
+    Crossed = 3,
     /// Dots.
-    Dotted,
+    Dotted = 4,
     /// Level lines.
-    Level,
+    Level = 5,
+}
+
+impl Pattern {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Solid, Self::Rising, Self::Falling, Self::Crossed, Self::Dotted, Self::Level];
 }
 
 impl Category {
@@ -177,6 +183,8 @@ pub mod size {
     pub const SPACE: f32 = 8.0;
     /// Around panels.
     pub const MARGIN: f32 = 12.0;
+    /// Around what is in a dialog.
+    pub const DIALOG: f32 = 20.0;
     /// A corner.
     pub const CORNER: u8 = 4;
     /// A row of a lane in the timeline.

@@ -7,13 +7,17 @@
     reason = "a test may stop at what it does not expect"
 )]
 
+mod common;
+
 use eframe::egui::{Event, Key, Modifiers, PointerButton, Pos2, Theme as Mode, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, Node, SnapshotResults};
-use trainyard_plan::{DeviceProfile, LinkCost, ModelProfile, Profile, Recompute};
+use trainyard_plan::Recompute;
 use trainyard_studio::board::{Board, BoardOutput};
 use trainyard_studio::desk::{Desk, Edit};
 use trainyard_studio::theme;
+
+use common::profile;
 
 struct State {
     board: Board,
@@ -56,33 +60,6 @@ fn open(desk: Desk) -> Window {
 /// Layers of 10 bytes, 9 on 3 devices of so many bytes.
 fn small(memory: &[u64]) -> Desk {
     Desk::new(profile(9, memory), None).unwrap()
-}
-
-fn profile(layers: usize, memory: &[u64]) -> Profile {
-    let layer = |index: usize| {
-        let text = format!(
-            r#"{{"name": "l{index}", "kind": "block", "param_bytes": 10, "input_bytes": 4,
-                "output_bytes": 4, "saved_bytes": 4}}"#
-        );
-        serde_json::from_str(&text).unwrap()
-    };
-    let model = ModelProfile {
-        name: "small".into(),
-        optimizer_bytes_per_param_byte: 2,
-        fresh_bytes_per_param_byte: 0,
-        layers: (0..layers).map(layer).collect(),
-    };
-    let device = |(index, memory_bytes): (usize, &u64)| DeviceProfile {
-        id: format!("d{index}"),
-        memory_bytes: *memory_bytes,
-        forward_us: vec![10.0; layers],
-        input_grad_us: vec![10.0; layers],
-        weight_grad_us: vec![10.0; layers],
-        ..DeviceProfile::default()
-    };
-    let devices = memory.iter().enumerate().map(device).collect();
-    let default_link = Some(LinkCost { latency_us: 1.0, bytes_per_us: 10.0 });
-    Profile { devices, default_link, ..Profile::new(model, 4) }
 }
 
 fn roomy() -> Window {
@@ -428,7 +405,7 @@ fn at_the_time_cursor_bars_say_so() {
     window.get_by_label_contains("memory of dgpu at its peak");
     window.state_mut().cursor = Some(0.0);
     window.run();
-    let start = window.get_by_label_contains("memory of dgpu at 0.00 µs");
+    let start = window.get_by_label_contains("memory of dgpu at 0 ns");
     let start = start.accesskit_node().label().unwrap();
     window.state_mut().cursor = Some(1e8);
     window.run();
@@ -457,15 +434,15 @@ fn four_hundred_layers_are_folded_and_unfold() {
 
 #[test]
 fn long_names_and_sixteen_devices_are_drawn() {
-    let mut profile = profile(40, &[9000; 16]);
-    for (index, device) in profile.devices.iter_mut().enumerate() {
+    let mut long = profile(40, &[9000; 16]);
+    for (index, device) in long.devices.iter_mut().enumerate() {
         device.id = format!("{index} Gerät {}", "沉思録 ".repeat(40));
         device.name = "n".repeat(200);
     }
-    for layer in &mut profile.model.layers {
+    for layer in &mut long.model.layers {
         layer.name = format!("{} {}", layer.name, "длинное имя ".repeat(16));
     }
-    let desk = Desk::new(profile, None).unwrap();
+    let desk = Desk::new(long, None).unwrap();
     let window = open_sized(desk, (1024.0, 400.0), Mode::Light);
     assert_eq!(window.query_all_by_label_contains("column of ").count(), 16);
 }

@@ -1,41 +1,18 @@
 //! The desk: edits of arrangements, and what becomes of them.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it does not expect")]
 
+mod common;
+
 use std::time::Instant;
 
 use proptest::prelude::*;
-use trainyard_plan::{DeviceProfile, LinkCost, ModelProfile, Profile, Recompute};
+use trainyard_plan::Recompute;
 use trainyard_studio::desk::{Arrangement, Desk, Edit, How, ScheduleChoice};
+
+use common::profile;
 
 fn example() -> Desk {
     Desk::example().unwrap()
-}
-
-/// Layers of 10 bytes and devices of so many bytes, the first the fastest.
-fn small(layers: usize, memory: &[u64]) -> Profile {
-    let layer = |index: usize| {
-        let text = format!(
-            r#"{{"name": "l{index}", "param_bytes": 10, "input_bytes": 4, "output_bytes": 4, "saved_bytes": 4}}"#
-        );
-        serde_json::from_str(&text).unwrap()
-    };
-    let model = ModelProfile {
-        name: "small".into(),
-        optimizer_bytes_per_param_byte: 2,
-        fresh_bytes_per_param_byte: 0,
-        layers: (0..layers).map(layer).collect(),
-    };
-    let device = |(index, memory_bytes): (usize, &u64)| DeviceProfile {
-        id: format!("d{index}"),
-        memory_bytes: *memory_bytes,
-        forward_us: vec![10.0 * (index + 1) as f64; layers],
-        input_grad_us: vec![10.0 * (index + 1) as f64; layers],
-        weight_grad_us: vec![10.0 * (index + 1) as f64; layers],
-        ..DeviceProfile::default()
-    };
-    let devices = memory.iter().enumerate().map(device).collect();
-    let default_link = Some(LinkCost { latency_us: 1.0, bytes_per_us: 10.0 });
-    Profile { devices, default_link, ..Profile::new(model, 4) }
 }
 
 /// Stages as (device, first, end).
@@ -58,20 +35,20 @@ fn the_example_is_planned_and_fits() {
 
 #[test]
 fn a_profile_without_a_plan_is_spread_by_memory() {
-    let desk = Desk::new(small(12, &[4000, 4000, 8000]), None).unwrap();
+    let desk = Desk::new(profile(12, &[4000, 4000, 8000]), None).unwrap();
     assert_eq!(stages(&desk), [(0, 0, 3), (1, 3, 6), (2, 6, 12)]);
 }
 
 #[test]
 fn a_layer_at_the_edge_joins_its_neighbour() {
-    let mut desk = Desk::new(small(9, &[9000, 9000, 9000]), None).unwrap();
+    let mut desk = Desk::new(profile(9, &[9000, 9000, 9000]), None).unwrap();
     desk.edit(&move_to((2, 3), 1, How::Boundary)).unwrap();
     assert_eq!(stages(&desk), [(0, 0, 2), (1, 2, 6), (2, 6, 9)]);
 }
 
 #[test]
 fn a_layer_from_the_middle_takes_those_between_along_or_splits_the_stage() {
-    let desk = Desk::new(small(9, &[9000, 9000, 9000]), None).unwrap();
+    let desk = Desk::new(profile(9, &[9000, 9000, 9000]), None).unwrap();
     let (mut along, mut split) = (desk.clone(), desk);
     along.edit(&move_to((4, 5), 0, How::Boundary)).unwrap();
     assert_eq!(stages(&along), [(0, 0, 5), (1, 5, 6), (2, 6, 9)]);
@@ -85,7 +62,7 @@ fn a_layer_from_the_middle_takes_those_between_along_or_splits_the_stage() {
 
 #[test]
 fn a_selection_of_several_runs_moves_at_once() {
-    let mut desk = Desk::new(small(9, &[9000, 9000, 9000]), None).unwrap();
+    let mut desk = Desk::new(profile(9, &[9000, 9000, 9000]), None).unwrap();
     let edit = Edit::Move { layers: vec![(1, 2), (7, 8)], device: 1, how: How::Split };
     desk.edit(&edit).unwrap();
     assert_eq!(
@@ -98,7 +75,7 @@ fn a_selection_of_several_runs_moves_at_once() {
 
 #[test]
 fn a_drop_that_does_not_fit_is_refused_in_words() {
-    let mut desk = Desk::new(small(6, &[9000, 200]), None).unwrap();
+    let mut desk = Desk::new(profile(6, &[9000, 200]), None).unwrap();
     let before = desk.arrangement().clone();
     let refusal = desk.edit(&move_to((0, 6), 1, How::Boundary)).unwrap_err();
     assert!(refusal.0.starts_with("d1 would need ") && refusal.0.ends_with(" more"), "{refusal:?}");
@@ -107,7 +84,7 @@ fn a_drop_that_does_not_fit_is_refused_in_words() {
 
 #[test]
 fn from_over_a_budget_one_can_come_back_step_by_step() {
-    let mut desk = Desk::new(small(6, &[9000, 9000]), None).unwrap();
+    let mut desk = Desk::new(profile(6, &[9000, 9000]), None).unwrap();
     desk.edit(&Edit::Memory { device: 1, bytes: 60 }).unwrap();
     assert!(!desk.present().fits());
     desk.edit(&move_to((3, 4), 0, How::Boundary)).unwrap();
@@ -116,7 +93,7 @@ fn from_over_a_budget_one_can_come_back_step_by_step() {
 
 #[test]
 fn a_locked_layer_stays() {
-    let mut desk = Desk::new(small(6, &[9000, 9000]), None).unwrap();
+    let mut desk = Desk::new(profile(6, &[9000, 9000]), None).unwrap();
     desk.edit(&Edit::Lock { layers: vec![(2, 3)], locked: true }).unwrap();
     let refusal = desk.edit(&move_to((2, 3), 1, How::Boundary)).unwrap_err();
     assert_eq!(refusal.0, "l2 is locked to d0; unlock it first");
@@ -128,7 +105,7 @@ fn a_locked_layer_stays() {
 
 #[test]
 fn a_device_that_is_switched_off_gives_its_layers_away() {
-    let mut desk = Desk::new(small(9, &[9000, 9000, 9000]), None).unwrap();
+    let mut desk = Desk::new(profile(9, &[9000, 9000, 9000]), None).unwrap();
     desk.edit(&Edit::Exclude { device: 1, excluded: true }).unwrap();
     assert_eq!(stages(&desk), [(0, 0, 6), (2, 6, 9)]);
     let refusal = desk.edit(&move_to((0, 1), 1, How::Boundary)).unwrap_err();
@@ -139,7 +116,7 @@ fn a_device_that_is_switched_off_gives_its_layers_away() {
 
 #[test]
 fn a_schedule_that_does_not_go_with_the_stages_is_replaced_and_says_so() {
-    let mut desk = Desk::new(small(9, &[9000, 9000, 9000]), None).unwrap();
+    let mut desk = Desk::new(profile(9, &[9000, 9000, 9000]), None).unwrap();
     desk.edit(&Edit::Schedule(ScheduleChoice::Named("gpipe".into()))).unwrap();
     assert_eq!(desk.present().plan.schedule.name, "gpipe");
     desk.edit(&move_to((4, 5), 0, How::Split)).unwrap();
@@ -151,7 +128,7 @@ fn a_schedule_that_does_not_go_with_the_stages_is_replaced_and_says_so() {
 
 #[test]
 fn a_dragged_slider_is_one_step_back() {
-    let mut desk = Desk::new(small(6, &[9000, 9000]), None).unwrap();
+    let mut desk = Desk::new(profile(6, &[9000, 9000]), None).unwrap();
     let start = desk.arrangement().clone();
     for bytes in [8000, 7000, 6000] {
         desk.edit(&Edit::Memory { device: 0, bytes }).unwrap();
@@ -163,7 +140,7 @@ fn a_dragged_slider_is_one_step_back() {
 
 #[test]
 fn swapping_devices_swaps_their_layers() {
-    let mut desk = Desk::new(small(9, &[9000, 9000, 9000]), None).unwrap();
+    let mut desk = Desk::new(profile(9, &[9000, 9000, 9000]), None).unwrap();
     desk.edit(&Edit::Swap { a: 0, b: 2 }).unwrap();
     assert_eq!(stages(&desk), [(2, 0, 3), (1, 3, 6), (0, 6, 9)]);
 }
@@ -211,8 +188,7 @@ proptest! {
     /// locks and switched-off devices are kept.
     #[test]
     fn any_edits_and_undos_give_the_start(edits in prop::collection::vec(any_edit(), 0..20)) {
-        let profile = small(12, &[3000, 2000, 1500, 900]);
-        let mut desk = Desk::new(profile, None).unwrap();
+        let mut desk = Desk::new(profile(12, &[3000, 2000, 1500, 900]), None).unwrap();
         let start: Arrangement = desk.arrangement().clone();
         for edit in &edits {
             let before = desk.arrangement().clone();
@@ -244,9 +220,9 @@ proptest! {
 #[test]
 #[ignore = "a figure, not a test"]
 fn how_long_a_preview_takes() {
-    let mut profile = small(64, &[1 << 20; 8]);
-    profile.micro_batches = 64;
-    let mut desk = Desk::new(profile, None).unwrap();
+    let mut large = profile(64, &[1 << 20; 8]);
+    large.micro_batches = 64;
+    let mut desk = Desk::new(large, None).unwrap();
     let edit = move_to((7, 8), 1, How::Boundary);
     for _ in 0..5 {
         let start = Instant::now();

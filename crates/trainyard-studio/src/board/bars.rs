@@ -1,13 +1,15 @@
 //! Bars of memory and time.
 
 use eframe::egui::{
-    Color32, Painter, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2,
+    Color32, Painter, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
 };
 use trainyard_plan::MemoryUse;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::simulate::SimulatedDevice;
 
-use super::{paint, words};
+use super::words;
+use crate::hatch;
+use crate::human_time::human_us;
 use crate::theme::{Category, Idle, Pattern, Theme};
 
 /// What a bar of memory shows.
@@ -27,6 +29,8 @@ pub(super) struct MemoryBar<'a> {
 
 /// A bar's corners, in points: its parts are not rounded.
 const CORNER: f32 = 1.0;
+/// What is there at all takes so much of a bar, in points.
+const LEAST: f32 = 2.0;
 /// How much a pattern shows on the colour under it.
 const PATTERN: f32 = 0.38;
 
@@ -85,18 +89,17 @@ impl MemoryBar<'_> {
 
     /// The categories one after the other.
     fn stack(&self, painter: &Painter, rect: Rect, held: &MemoryUse, theme: &Theme) {
-        let mut from = 0u64;
-        for category in Category::ALL {
-            let to = from.saturating_add(category.bytes(held));
-            let part = rect.with_min_x(self.x(rect, from)).with_max_x(self.x(rect, to));
+        let bytes = Category::ALL.map(|category| category.bytes(held) as f64);
+        let parts = parts(rect, bytes, self.full() as f64);
+        for (category, part) in Category::ALL.into_iter().zip(parts) {
             swatch(painter, part, theme.memory(category), category.pattern(), theme);
-            from = to;
         }
-        if from > self.budget_bytes {
+        let held = held.total();
+        if held > self.budget_bytes {
             let over =
-                rect.with_min_x(self.x(rect, self.budget_bytes)).with_max_x(self.x(rect, from));
+                rect.with_min_x(self.x(rect, self.budget_bytes)).with_max_x(self.x(rect, held));
             painter.rect_filled(over, 0.0, theme.bad.gamma_multiply(0.45));
-            paint::pattern(painter, over, Pattern::Crossed, theme.bad);
+            hatch::pattern(painter, over, Pattern::Crossed, theme.bad);
         }
     }
 
@@ -120,6 +123,28 @@ impl MemoryBar<'_> {
     }
 }
 
+/// The parts of a bar, one after the other, of which the whole would be `full`. What is there at all
+/// is seen: the largest part gives up what tiny ones need.
+fn parts<const N: usize>(bar: Rect, amounts: [f64; N], full: f64) -> [Rect; N] {
+    let exact = amounts.map(|amount| bar.width() * (amount / full) as f32);
+    let mut widths = exact;
+    for (width, amount) in widths.iter_mut().zip(amounts) {
+        if amount > 0.0 {
+            *width = width.max(LEAST);
+        }
+    }
+    let more = widths.iter().sum::<f32>() - exact.iter().sum::<f32>().max(LEAST);
+    if let Some(largest) = widths.iter_mut().max_by(|a, b| a.total_cmp(b)) {
+        *largest = (*largest - more.max(0.0)).max(LEAST.min(*largest));
+    }
+    let mut left = bar.left();
+    widths.map(|width| {
+        let part = bar.with_min_x(left).with_max_x((left + width).min(bar.right()));
+        left = part.right();
+        part
+    })
+}
+
 /// A part of a bar.
 pub(super) fn swatch(
     painter: &Painter,
@@ -132,7 +157,7 @@ pub(super) fn swatch(
         return;
     }
     painter.rect_filled(rect, 0.0, colour);
-    paint::pattern(painter, rect, pattern, theme.on_colour.gamma_multiply(PATTERN));
+    hatch::pattern(painter, rect, pattern, theme.on_colour.gamma_multiply(PATTERN));
 }
 
 /// A device's share of the step: busy, optimizer, idle by cause.
@@ -161,18 +186,13 @@ pub(super) fn time_bar(
     response.widget_info(|| WidgetInfo::labeled(Role::Meter, true, &name));
     let painter = ui.painter();
     painter.rect_filled(rect, CORNER, theme.background);
-    let mut from = rect.left();
-    let mut part = |us: f64| {
-        let to = (from + rect.width() * (us / step) as f32).min(rect.right());
-        let part = Rect::from_min_max(pos2(from, rect.top()), pos2(to, rect.bottom()));
-        from = to;
-        part
-    };
-    painter.rect_filled(part(device.busy_us), 0.0, theme.accent);
-    let optimizer = part(device.optimizer_us);
+    let [warm_up, drain, neighbour, link] = Idle::ALL.map(idle_us);
+    let times = [device.busy_us, device.optimizer_us, warm_up, drain, neighbour, link];
+    let [computes, optimizer, idle @ ..] = parts(rect, times, step);
+    painter.rect_filled(computes, 0.0, theme.accent);
     swatch(painter, optimizer, theme.optimizer, Pattern::Dotted, theme);
-    for idle in Idle::ALL {
-        paint::pattern(painter, part(idle_us(idle)), idle.pattern(), theme.idle);
+    for (cause, part) in Idle::ALL.into_iter().zip(idle) {
+        hatch::pattern(painter, part, cause.pattern(), theme.idle);
     }
     painter.rect_stroke(rect, CORNER, Stroke::new(1.0, theme.line), StrokeKind::Inside);
     response.on_hover_ui(|ui| {
@@ -180,7 +200,7 @@ pub(super) fn time_bar(
         eframe::egui::Grid::new("time by cause").num_columns(3).show(ui, |ui| {
             let mut row = |what: &str, us: f64| {
                 ui.label(what);
-                ui.label(words::time(us));
+                ui.label(human_us(us));
                 ui.label(words::percent(us / step));
                 ui.end_row();
             };
@@ -191,4 +211,26 @@ pub(super) fn time_bar(
             }
         });
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::{Pos2, vec2};
+
+    use super::*;
+
+    fn widths<const N: usize>(amounts: [f64; N], full: f64) -> Vec<f32> {
+        let bar = Rect::from_min_size(Pos2::ZERO, vec2(100.0, 10.0));
+        let parts = parts(bar, amounts, full);
+        assert!(parts.iter().all(|part| part.right() <= bar.right()));
+        parts.iter().map(Rect::width).collect()
+    }
+
+    #[test]
+    fn what_is_there_at_all_is_seen() {
+        assert_eq!(widths([50.0, 0.0, 25.0], 100.0), [50.0, 0.0, 25.0]);
+        assert_eq!(widths([1.0, 0.0, 2.0], 1e9), [2.0, 0.0, 2.0]);
+        // Of a full bar the largest part makes room.
+        assert_eq!(widths([1e9, 1.0, 1.0], 1e9), [96.0, 2.0, 2.0]);
+    }
 }

@@ -11,10 +11,11 @@ use super::previews::Outcome;
 use super::scene::{Act, Places, Scene, Verdict};
 use super::{head, stages, strip, words};
 use crate::desk::Desk;
+use crate::human_time::human_us;
 use crate::theme::{Theme, size};
 
 /// The widths of a column, in points.
-const NARROWEST: f32 = 250.0;
+const NARROWEST: f32 = 184.0;
 const WIDEST: f32 = 460.0;
 
 /// So many columns are not narrower, in points.
@@ -141,7 +142,7 @@ pub(super) fn at_pointer(
                 let delta = costs.delta(desk.present());
                 ui.horizontal(|ui| {
                     ui.label(RichText::new("fits, step").color(theme.good));
-                    ui.label(words::time(costs.simulation.step_us));
+                    ui.label(human_us(costs.simulation.step_us));
                     strip::change(ui, delta.step, theme);
                 });
             }

@@ -10,9 +10,10 @@ use super::carried::{Carried, Target};
 use super::measure::Cost;
 use super::paint::{self, small};
 use super::scene::{Act, Scene, Verdict, block_id};
-use super::stages::{cost, pick, ring};
+use super::stages::{cost, pick};
 use super::words;
 use crate::desk::Placed;
+use crate::human_time::human_us;
 use crate::theme::size;
 
 /// Draws a block and takes what the pointer does to it.
@@ -41,7 +42,7 @@ pub(super) fn layer(
             count => format!("{count} layers of {all}"),
         };
         let locked = if locked > 0 { ", locked" } else { "" };
-        let costs = format!("{}, {}", human_bytes(cost.bytes), words::time(cost.us));
+        let costs = format!("{}, {}", human_bytes(cost.bytes), human_us(cost.us));
         format!("{name}, {which}, on {device}, {costs}{locked}")
     };
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, label()));
@@ -57,12 +58,16 @@ pub(super) fn layer(
         if runs.iter().any(|(first, end)| *first <= run.0 && run.1 <= *end));
     let fill = theme.layer(kind).gamma_multiply(if carried { 0.35 } else { 1.0 });
     plate(ui, block, rect, fill, theme.surface);
-    if selected || response.hovered() {
-        let stroke =
-            if selected { Stroke::new(2.0, theme.text) } else { Stroke::new(1.0, theme.text) };
-        ui.painter().rect_stroke(rect, 4.0, stroke, StrokeKind::Inside);
+    // A gap between the line and the block keeps it seen, whatever the colour of the block.
+    let focused = response.has_focus();
+    if selected || focused {
+        let gap = if focused { 2.5 } else { 1.5 };
+        let line = if selected { theme.text } else { theme.accent };
+        ui.painter().rect_stroke(rect, 4.0, Stroke::new(gap, theme.surface), StrokeKind::Inside);
+        ui.painter().rect_stroke(rect, 4.0, Stroke::new(2.0, line), StrokeKind::Outside);
+    } else if response.hovered() {
+        ui.painter().rect_stroke(rect, 4.0, Stroke::new(1.0, theme.text), StrokeKind::Inside);
     }
-    ring(ui, scene, &response, rect.expand(1.0));
     caption(ui, scene, block, rect, (&name, cost, locked > 0, carried));
     cut(ui, scene, block, rect);
     if scene.carried.is_none() {

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use trainyard_plan::memory::{StageMemory, human_bytes};
 use trainyard_plan::{Profile, Recompute};
 
-use super::words;
 use crate::desk::{Assessment, Placed};
+use crate::human_time::human_us;
 
 /// By what the blocks of layers are sized.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ impl Measure {
     pub(super) fn words(self, cost: Cost) -> String {
         match self {
             Self::Memory => human_bytes(cost.bytes),
-            Self::Time => words::time(cost.us),
+            Self::Time => human_us(cost.us),
         }
     }
 }

@@ -88,6 +88,10 @@ impl Board {
         let mut output = BoardOutput::default();
         self.previews.follow(desk);
         self.selection.retain_below(desk.profile().model.layers.len());
+        // Nothing is dragged under a dialog.
+        if !ui.memory(|memory| memory.allows_interaction(ui.layer_id())) {
+            self.carried = None;
+        }
         let pointer = ui.input(|input| input.pointer.latest_pos());
         let target = self.target(pointer, desk);
         let dragged = target.and_then(|target| self.dragged_edit(ui, desk, target));

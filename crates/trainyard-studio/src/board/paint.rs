@@ -3,63 +3,10 @@
 use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};
 use eframe::egui::{
     Align2, Color32, FontId, Painter, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui,
-    Vec2, WidgetInfo, lerp, pos2, vec2,
+    WidgetInfo, lerp, pos2, vec2,
 };
 
-use crate::theme::{Pattern, Theme, size};
-
-/// Points between the lines of a pattern.
-const PITCH: f32 = 5.0;
-
-/// Fills a rectangle with a pattern.
-pub(crate) fn pattern(painter: &Painter, rect: Rect, pattern: Pattern, colour: Color32) {
-    let clip = rect.intersect(painter.clip_rect());
-    if !clip.is_positive() {
-        return;
-    }
-    let painter = painter.with_clip_rect(clip);
-    let stroke = Stroke::new(1.0, colour);
-    // Lines lie at the same places whatever the rectangle, so that they do not crawl when it grows.
-    let rising = || {
-        for x in steps(rect.left() - rect.height(), rect.right()) {
-            let from = pos2(x, rect.bottom());
-            painter.line_segment([from, from + vec2(rect.height(), -rect.height())], stroke);
-        }
-    };
-    let falling = || {
-        for x in steps(rect.left() - rect.height(), rect.right()) {
-            let from = pos2(x, rect.top());
-            painter.line_segment([from, from + Vec2::splat(rect.height())], stroke);
-        }
-    };
-    match pattern {
-        Pattern::Solid => {}
-        Pattern::Rising => rising(),
-        Pattern::Falling => falling(),
-        Pattern::Crossed => {
-            rising();
-            falling();
-        }
-        Pattern::Dotted => {
-            for x in steps(rect.left(), rect.right()) {
-                for y in steps(rect.top(), rect.bottom()) {
-                    painter.circle_filled(pos2(x, y), 0.9, colour);
-                }
-            }
-        }
-        Pattern::Level => {
-            for y in steps(rect.top(), rect.bottom()).map(|y| y - 1.0) {
-                painter.hline(rect.x_range(), y, stroke);
-            }
-        }
-    }
-}
-
-fn steps(from: f32, to: f32) -> impl Iterator<Item = f32> {
-    let first = (from / PITCH).ceil() as i32;
-    let last = (to / PITCH).floor() as i32;
-    (first..=last).map(|step| step as f32 * PITCH)
-}
+use crate::theme::{Theme, size};
 
 /// One line of text, elided where it is wider than there is room. Returns what it takes.
 pub(crate) fn text(

@@ -11,6 +11,7 @@ use super::columns::Column;
 use super::measure::{Cost, Measure};
 use super::selection::Selection;
 use crate::desk::{Assessment, Desk, Edit};
+use crate::human_time::human_us;
 use crate::theme::Theme;
 
 /// What one frame is drawn from.
@@ -100,7 +101,7 @@ impl AtCursor {
         }
         let id = |index: usize| trace.devices.get(index).map(|device| device.id.clone());
         let held = latest.into_iter().filter_map(|(index, (_, held))| Some((id(index)?, held)));
-        Self { when: format!("at {}", super::words::time(ns / 1000.0)), held: held.collect() }
+        Self { when: format!("at {}", human_us(ns / 1000.0)), held: held.collect() }
     }
 
     /// What a device holds then.

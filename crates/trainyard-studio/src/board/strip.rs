@@ -5,6 +5,7 @@ use eframe::egui::{Align, Label, Layout, RichText, Sense, Ui};
 use super::measure::Measure;
 use super::{bars, words};
 use crate::desk::{Assessment, Desk};
+use crate::human_time::human_us;
 use crate::theme::{Category, Theme, size};
 
 /// About how high it is with the space below, in points.
@@ -41,7 +42,7 @@ fn figures(ui: &mut Ui, desk: &Desk, would_be: Option<&Assessment>, theme: &Them
     let now = &desk.present().simulation;
     let weak = |text: &str| RichText::new(text).size(size::SMALL).color(theme.weak);
     ui.label(weak("step"));
-    let step = words::time(now.step_us);
+    let step = human_us(now.step_us);
     let bubble = words::percent(now.bubble_fraction);
     let Some(after) = would_be else {
         ui.strong(step);
@@ -57,7 +58,7 @@ fn figures(ui: &mut Ui, desk: &Desk, would_be: Option<&Assessment>, theme: &Them
     };
     let delta = after.delta(desk.present());
     ui.label(format!("{step} →"));
-    ui.strong(words::time(after.simulation.step_us));
+    ui.strong(human_us(after.simulation.step_us));
     change(ui, delta.step, theme);
     ui.label(weak("bubble"));
     ui.label(format!("{bubble} → {}", words::percent(after.simulation.bubble_fraction)));

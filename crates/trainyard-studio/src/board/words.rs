@@ -3,22 +3,6 @@
 use trainyard_plan::Profile;
 use trainyard_plan::memory::human_bytes;
 
-/// A time in µs to three digits: `340 µs`, `12.3 ms`, `1.20 s`.
-#[must_use]
-pub fn time(us: f64) -> String {
-    let (value, unit) = match us {
-        us if us < 999.5 => (us, "µs"),
-        us if us < 999_500.0 => (us / 1e3, "ms"),
-        us => (us / 1e6, "s"),
-    };
-    let decimals = match value {
-        v if v < 9.995 => 2,
-        v if v < 99.95 => 1,
-        _ => 0,
-    };
-    format!("{value:.decimals$} {unit}")
-}
-
 /// A share: `38 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
@@ -84,12 +68,6 @@ pub fn device(profile: &Profile, device: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_have_three_digits() {
-        let words: Vec<String> = [3.25, 999.4, 1000.0, 12_345.0, 2_500_000.0].map(time).into();
-        assert_eq!(words, ["3.25 µs", "999 µs", "1.00 ms", "12.3 ms", "2.50 s"]);
-    }
 
     #[test]
     fn changes_have_a_sign_and_an_arrow() {

@@ -63,7 +63,9 @@ impl Menu {
                 &[C::Settings, C::Quit],
             ],
             Self::Edit => &[&[C::Undo, C::Redo]],
-            Self::Plan => &[&[C::AutoPlan], &[C::UseMyDevices, C::Measure, C::Calibrate]],
+            Self::Plan => {
+                &[&[C::AutoPlan], &[C::UseMyDevices, C::Measure, C::MeasureAnew, C::Calibrate]]
+            }
             Self::Run => &[&[C::Run, C::Stop, C::Resume]],
             Self::View => &[
                 &[C::FitTimeline, C::FollowNewest],

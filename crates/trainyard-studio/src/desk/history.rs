@@ -68,6 +68,14 @@ impl History {
         (self.at > 0).then(|| self.entries[self.at].words.as_str())
     }
 
+    /// What was done last of what is not undone, as a sentence: "Move block3 to igpu".
+    #[must_use]
+    pub fn done(&self) -> Option<String> {
+        let mut letters = self.undo_words()?.chars();
+        let first = letters.next()?;
+        Some(first.to_uppercase().chain(letters).collect())
+    }
+
     /// What would be done again.
     #[must_use]
     pub fn redo_words(&self) -> Option<&str> {

@@ -21,6 +21,7 @@ use trainyard_plan::simulate::Simulation;
 
 use crate::board::words;
 use crate::desk::{Assessment, Delta, Desk, Edit, Reference};
+use crate::human_time::human_us;
 use crate::theme::{Theme, size};
 pub use ask::{Alternative, Ask};
 use ask::{Answer, Job, Terms};
@@ -64,8 +65,7 @@ pub struct PlansOutput {
 impl Plans {
     /// Draws the panel.
     pub fn show(&mut self, ui: &mut Ui, desk: &mut Desk) -> PlansOutput {
-        let mut output = PlansOutput::default();
-        self.poll(desk);
+        let mut output = PlansOutput { notice: self.poll(desk), ..PlansOutput::default() };
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 6.0;
             section(ui, "Find plans");
@@ -141,16 +141,25 @@ impl Plans {
         }
     }
 
-    fn poll(&mut self, desk: &mut Desk) {
+    /// Takes what the planner says; in words, when it has found something.
+    fn poll(&mut self, desk: &mut Desk) -> Option<String> {
         if let Some(job) = &self.job
             && !job.poll(&mut self.answer)
         {
             self.job = None;
         }
-        if self.fresh && self.answer.found.is_some() {
-            self.fresh = false;
-            desk.reference = desk.reference.take().or_else(|| self.best());
+        if !self.fresh || self.answer.found.is_none() {
+            return None;
         }
+        self.fresh = false;
+        desk.reference = desk.reference.take().or_else(|| self.best());
+        Some(match self.alternatives() {
+            [] => "The planner found no plan that fits".to_owned(),
+            [best, ..] => {
+                let step = human_us(best.assessment.simulation.step_us);
+                format!("The planner's best takes {step} a step; it is in the plans panel")
+            }
+        })
     }
 
     /// The planner's best to compare with.
@@ -245,6 +254,7 @@ impl Plans {
         }
         let mut taken = None;
         ui.add_enabled_ui(holds, |ui| {
+            rows::heading(ui);
             for (index, alternative) in found.iter().enumerate() {
                 let response = rows::show(ui, desk, index, alternative);
                 if response.hovered() || response.has_focus() {
@@ -311,7 +321,7 @@ impl Plans {
             };
             let (from, to) = simulations;
             let step = words::change(delta.step).map(|words| (words, delta.step > 0.0));
-            row("step", words::time(from.step_us), words::time(to.step_us), step);
+            row("step", human_us(from.step_us), human_us(to.step_us), step);
             let bubble = |simulation: &Simulation| words::percent(simulation.bubble_fraction);
             row("bubble", bubble(from), bubble(to), present::points(delta.bubble));
             for (device, bytes) in after.profile.devices.iter().zip(&delta.devices) {

@@ -23,8 +23,11 @@ pub(super) fn show(
     ui.horizontal_wrapped(|ui| {
         ui.label("schedule");
         let now = desk.arrangement().schedule.clone();
+        let used = &desk.present().plan.schedule.name;
+        let hint =
+            "which schedule is wished; after an arrow the one that is used, where it is another";
         ComboBox::from_id_salt("schedule of this plan")
-            .selected_text(now.name())
+            .selected_text(wished_and_used(now.name(), used))
             .width(110.0)
             .show_ui(ui, |ui| {
                 for choice in Edit::schedule_choices() {
@@ -35,6 +38,7 @@ pub(super) fn show(
                 }
             })
             .response
+            .on_hover_text(hint)
             .accessible_name("schedule of this plan");
         let now = desk.arrangement().micro_batches;
         let mut count = now;
@@ -72,6 +76,11 @@ pub(super) fn show(
             None
         }
     }
+}
+
+/// The schedule that is wished and, where it is another, the one that is used.
+fn wished_and_used(wished: &str, used: &str) -> String {
+    if wished == used { wished.to_owned() } else { format!("{wished} → {used}") }
 }
 
 /// Of the numbers that the step's rows can be cut into, the one a person means who goes from `now`
@@ -119,7 +128,13 @@ pub(super) fn change(ui: &mut Ui, change: Option<(String, bool)>) {
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{nearest, wished_and_used};
+
+    #[test]
+    fn a_schedule_that_is_not_the_wished_one_is_told() {
+        assert_eq!(wished_and_used("1f1b", "1f1b"), "1f1b");
+        assert_eq!(wished_and_used("gpipe", "auto"), "gpipe → auto");
+    }
 
     #[test]
     fn only_numbers_that_divide_the_rows_are_taken() {

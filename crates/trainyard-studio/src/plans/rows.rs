@@ -1,15 +1,19 @@
 //! The rows of the alternatives.
 
 use eframe::egui::{
-    Align2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+    Align, Align2, Layout, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui,
+    WidgetInfo, pos2, vec2,
 };
 
 use super::ask::Alternative;
 use crate::board::{paint, words};
 use crate::desk::{Assessment, Desk};
+use crate::human_time::human_us;
 use crate::theme::{Theme, size};
 
 const HEIGHT: f32 = 42.0;
+/// For the number of the plan, in points.
+const NUMBER: f32 = 18.0;
 /// For the bar of memory, in points.
 const BAR: f32 = 54.0;
 
@@ -31,13 +35,27 @@ pub(super) fn is_present(alternative: &Alternative, desk: &Desk) -> bool {
         && here.micro_batches == there.micro_batches
 }
 
+/// What stands in the rows below.
+pub(super) fn heading(ui: &mut Ui) {
+    ui.horizontal(|ui| {
+        let small = |text: &str| RichText::new(text).size(size::SMALL).weak();
+        ui.add_space(size::SPACE + NUMBER);
+        ui.label(small("step time"));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.add_space(size::SPACE);
+            let hint = "how much of its budget the device takes that is fullest at its peak";
+            ui.label(small("fullest device")).on_hover_text(hint);
+        });
+    });
+}
+
 /// Draws one.
 pub(super) fn show(ui: &mut Ui, desk: &Desk, index: usize, alternative: &Alternative) -> Response {
     let theme = Theme::of(ui.ctx());
     let plan = &alternative.assessment.plan;
     let simulation = &alternative.assessment.simulation;
     let present = is_present(alternative, desk);
-    let step = words::time(simulation.step_us);
+    let step = human_us(simulation.step_us);
     let full = fullest(&alternative.assessment);
     let ids: Vec<&str> = simulation.devices.iter().map(|device| device.id.as_str()).collect();
     let bubble = words::percent(simulation.bubble_fraction);
@@ -70,7 +88,7 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, index: usize, alternative: &Alterna
     let left = |x: f32, y: f32| (pos2(x, y), Align2::LEFT_CENTER);
     let number = (size::SMALL, theme.weak);
     paint::text(painter, left(inner.left(), above), &format!("{}", index + 1), number, 20.0);
-    let x = inner.left() + 18.0;
+    let x = inner.left() + NUMBER;
     let time = paint::text(painter, left(x, above), &step, (14.0, theme.text), 90.0);
     let change =
         simulation.step_us / desk.present().simulation.step_us.max(f64::MIN_POSITIVE) - 1.0;
@@ -84,10 +102,10 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, index: usize, alternative: &Alterna
     let more = format!("{schedule} · bubble {bubble} · {}", ids.join(" → "));
     paint::text(
         painter,
-        left(inner.left() + 18.0, below),
+        left(inner.left() + NUMBER, below),
         &more,
         (size::SMALL, theme.weak),
-        inner.width() - 18.0,
+        inner.width() - NUMBER,
     );
     memory(ui, inner, above, full, theme);
     response
@@ -97,7 +115,9 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, index: usize, alternative: &Alterna
 fn memory(ui: &Ui, inner: Rect, y: f32, full: f64, theme: &Theme) {
     let painter = ui.painter();
     let bar = Rect::from_min_max(pos2(inner.right() - BAR, y - 3.0), pos2(inner.right(), y + 3.0));
-    let part = bar.with_max_x(bar.left() + bar.width() * full.clamp(0.0, 1.0) as f32);
+    let least = if full > 0.0 { 2.0 } else { 0.0 };
+    let width = (bar.width() * full.min(1.0) as f32).max(least);
+    let part = bar.with_max_x(bar.left() + width);
     painter.rect_filled(bar, 2.0, theme.background);
     painter.rect_filled(part, 2.0, if full > 1.0 { theme.bad } else { theme.accent });
     let at = (pos2(bar.left() - size::GAP, y), Align2::RIGHT_CENTER);

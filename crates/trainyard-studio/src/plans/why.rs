@@ -6,6 +6,7 @@ use trainyard_plan::memory::human_bytes;
 use trainyard_plan::planner::{Explanation, IfLarger};
 
 use crate::board::words;
+use crate::human_time::human_us;
 use crate::theme::Theme;
 
 /// Draws an explanation.
@@ -38,7 +39,7 @@ fn speed(explanation: &Explanation) -> Vec<String> {
         (Some(single), Some(speed_up)) => {
             let recompute =
                 if single.recompute == Recompute::Full { ", with recompute" } else { "" };
-            let alone = words::time(single.step_us);
+            let alone = human_us(single.step_us);
             lines.push(format!(
                 "{speed_up:.2}× as fast as {} alone ({alone}{recompute})",
                 single.device
@@ -50,7 +51,7 @@ fn speed(explanation: &Explanation) -> Vec<String> {
         lines.push(format!(
             "{} alone would take {}, and is {} too small",
             small.device,
-            words::time(small.step_us),
+            human_us(small.step_us),
             human_bytes(small.short_bytes)
         ));
     }
@@ -72,5 +73,5 @@ fn if_larger(larger: &IfLarger) -> String {
         None => format!("as much as {} could use", larger.device),
     };
     let change = words::change(larger.change).unwrap_or_default();
-    format!("{more}: step {} {change}", words::time(larger.step_us))
+    format!("{more}: step {} {change}", human_us(larger.step_us))
 }

@@ -6,6 +6,7 @@ use trainyard_plan::memory::human_bytes;
 use super::menu;
 use crate::command::{Command, Facts};
 use crate::desk::{Assessment, Desk};
+use crate::human_time::human_us;
 use crate::theme::{Theme, size};
 
 /// What the strip shows.
@@ -60,7 +61,7 @@ impl Header<'_> {
         }
         if profile.estimated {
             ui.label(RichText::new("estimated").color(theme.warn)).on_hover_text(
-                "The times follow from rates, not from measured layers. Measure… in the Plan \
+                "The times follow from rates, not from measured layers. Measure in the Plan \
                  menu makes them true.",
             );
         }
@@ -72,15 +73,16 @@ impl Header<'_> {
         let simulation = &present.simulation;
         ui.separator();
         ui.label(RichText::new("step").color(theme.weak));
-        ui.label(RichText::new(time(simulation.step_us)).strong());
+        ui.label(RichText::new(human_us(simulation.step_us)).strong());
         if let Some(would_be) = self.would_be {
             let delta = would_be.delta(present);
             let colour = if delta.step <= 0.0 { theme.good } else { theme.bad };
-            let words = format!("→ {} {}", time(would_be.simulation.step_us), percent(delta.step));
+            let words =
+                format!("→ {} {}", human_us(would_be.simulation.step_us), percent(delta.step));
             ui.label(RichText::new(words).color(colour).strong());
         }
         if let Some(measured) = self.measured_us {
-            ui.label(RichText::new(format!("measured {}", time(measured))).color(theme.accent));
+            ui.label(RichText::new(format!("measured {}", human_us(measured))).color(theme.accent));
         }
         ui.separator();
         ui.label(RichText::new("bubble").color(theme.weak));
@@ -99,16 +101,6 @@ impl Header<'_> {
                 ui.label(RichText::new(text).color(theme.bad)).on_hover_text(words)
             }
         };
-    }
-}
-
-/// A time in the unit in which it has one to three digits before the point.
-pub(crate) fn time(us: f64) -> String {
-    match us {
-        us if us < 1e3 => format!("{us:.0} µs"),
-        us if us < 1e5 => format!("{:.1} ms", us / 1e3),
-        us if us < 1e6 => format!("{:.0} ms", us / 1e3),
-        us => format!("{:.2} s", us / 1e6),
     }
 }
 
@@ -132,10 +124,6 @@ mod tests {
 
     #[test]
     fn figures_are_short() {
-        assert_eq!(time(999.0), "999 µs");
-        assert_eq!(time(54_321.0), "54.3 ms");
-        assert_eq!(time(654_321.0), "654 ms");
-        assert_eq!(time(2_500_000.0), "2.50 s");
         assert_eq!(percent(-0.12), "(−12 %)");
         assert_eq!(shortened("ab", 3), "ab");
         assert_eq!(shortened("été là-bas", 4), "été…");

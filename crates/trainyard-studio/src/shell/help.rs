@@ -1,6 +1,6 @@
 //! The help sheet: all commands with their keys, and what hands can do.
 
-use eframe::egui::{self, Context, Key, Ui};
+use eframe::egui::{self, Context, Key, Label, RichText, Ui};
 
 use super::modal::{modal, section};
 use crate::command::Menu;
@@ -8,23 +8,34 @@ use crate::timeline;
 
 /// What hands do on the board.
 const ON_THE_BOARD: &[(&str, &str)] = &[
-    ("Drag a layer", "to another device or position"),
-    ("Drag a boundary", "cut the stages elsewhere"),
-    ("Ctrl or Shift click", "select several layers"),
-    ("Arrow keys", "select another layer, with Shift also"),
-    ("Ctrl ← →", "move the selection to the next device; Alt: split the stage"),
-    ("Right click", "everything that can be done with a layer or device"),
-    ("Esc", "let go"),
+    ("Move a layer to another device", "Drag"),
+    ("Cut the stages elsewhere", "Drag a boundary"),
+    ("Swap two devices", "Drag their heads"),
+    ("Select several layers", "Ctrl or Shift click"),
+    ("Select another layer", "Arrow keys"),
+    ("Select one more layer", "Shift+↑ ↓"),
+    ("Move the selection to the next device", "Ctrl+← →"),
+    ("The same, and split the stage", "Alt+← →"),
+    ("Lock or unlock the selection", "L"),
+    ("Recompute the stage, or not", "R"),
+    ("All that can be done with a layer", "Right click, Enter"),
+    ("Fold or unfold equal layers", "Double click"),
+    ("Let go of what is dragged", "Escape"),
 ];
 
 /// What a mouse does on the timeline; its keys are those of its commands.
 const ON_THE_TIMELINE: &[(&str, &str)] = &[
-    ("Wheel", "Zoom"),
-    ("Shift drag", "Move"),
-    ("Drag", "Select a range and see its figures"),
-    ("Click", "Details of an action"),
-    ("Double click", "Zoom to an action"),
+    ("Zoom", "Wheel"),
+    ("Move, also up and down", "Shift or middle drag"),
+    ("Scroll the rows", "Wheel over the names"),
+    ("Select a range and see its figures", "Drag"),
+    ("Details of an action", "Click"),
+    ("Zoom to an action", "Double click"),
+    ("What is live then", "Click the ruler"),
 ];
+
+/// What is done takes this share of a column; the rest is for the keys.
+const WHAT: f32 = 0.6;
 
 /// Shows the sheet; whether it is to be closed.
 pub(crate) fn show(context: &Context) -> bool {
@@ -37,41 +48,48 @@ pub(crate) fn show(context: &Context) -> bool {
                 }
             }
             if let Some(ui) = columns.last_mut() {
-                gestures(ui, "On the board", ON_THE_BOARD.iter().map(|(a, b)| (*a, *b)));
+                list(ui, "On the board", ON_THE_BOARD.iter().map(owned));
                 let keys = timeline::Command::ALL.iter().map(|(_, key, what)| {
+                    // What has a letter is written as it; what has a word, as the word.
                     let key = if *key == Key::Escape { key.name() } else { key.symbol_or_name() };
-                    (key, *what)
+                    owned(&(what, key))
                 });
-                let mouse = ON_THE_TIMELINE.iter().map(|(a, b)| (*a, *b));
-                gestures(ui, "On the timeline", mouse.chain(keys));
+                list(ui, "On the timeline", ON_THE_TIMELINE.iter().map(owned).chain(keys));
             }
         });
     })
 }
 
+fn owned((what, keys): &(&'static str, &'static str)) -> (&'static str, String) {
+    (what, (*keys).to_owned())
+}
+
 fn commands(ui: &mut Ui, menu: Menu) {
-    section(ui, menu.name());
-    egui::Grid::new(menu.name()).num_columns(2).striped(true).show(ui, |ui| {
-        for command in menu.commands() {
-            let spec = command.spec();
-            ui.label(spec.name).on_hover_text(spec.tip);
-            ui.monospace(command.keys(ui.ctx()).unwrap_or_default());
+    let context = ui.ctx().clone();
+    let row = |command: crate::command::Command| {
+        (command.spec().name, command.keys(&context).unwrap_or_default())
+    };
+    list(ui, menu.name(), menu.commands().map(row));
+}
+
+/// What can be done, and with which keys or hands.
+fn list(ui: &mut Ui, title: &str, rows: impl Iterator<Item = (&'static str, String)>) {
+    section(ui, title);
+    let room = ui.available_width() - ui.spacing().item_spacing.x;
+    let (what_width, keys_width) = (room * WHAT, room * (1.0 - WHAT));
+    egui::Grid::new(title).num_columns(2).striped(true).show(ui, |ui| {
+        for (what, keys) in rows {
+            cell(ui, what_width, RichText::new(what));
+            cell(ui, keys_width, RichText::new(keys).monospace());
             ui.end_row();
         }
     });
 }
 
-fn gestures(
-    ui: &mut Ui,
-    title: &str,
-    gestures: impl Iterator<Item = (&'static str, &'static str)>,
-) {
-    section(ui, title);
-    egui::Grid::new(title).num_columns(2).striped(true).show(ui, |ui| {
-        for (hands, what) in gestures {
-            ui.monospace(hands);
-            ui.label(what);
-            ui.end_row();
-        }
+/// As wide in every list, so that all of them align.
+fn cell(ui: &mut Ui, width: f32, text: RichText) {
+    ui.scope(|ui| {
+        ui.set_width(width);
+        ui.add(Label::new(text).wrap());
     });
 }

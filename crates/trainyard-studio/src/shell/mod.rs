@@ -9,7 +9,7 @@ pub(crate) mod header;
 pub(crate) mod help;
 pub(crate) mod layout;
 pub(crate) mod menu;
-mod modal;
+pub(crate) mod modal;
 pub(crate) mod my_devices;
 pub(crate) mod no_run_file;
 pub(crate) mod palette;

@@ -1,19 +1,25 @@
 //! The frame of every dialog.
 
-use eframe::egui::{self, Align, Context, Layout, RichText, Ui};
+use eframe::egui::{self, Align, Context, Frame, Layout, RichText, Ui};
 
 use crate::theme::size;
 
+/// The ground of a dialog, with room around what is in it.
+pub(crate) fn frame(context: &Context) -> Frame {
+    Frame::popup(&context.global_style()).inner_margin(size::DIALOG)
+}
+
 /// Shows a dialog with a title and a cross to close it; whether it is to be closed.
-pub(super) fn modal(
+pub(crate) fn modal(
     context: &Context,
     title: &str,
     width: f32,
     content: impl FnOnce(&mut Ui),
 ) -> bool {
     let screen = context.content_rect();
-    let response = egui::Modal::new(egui::Id::unique(title)).show(context, |ui| {
-        ui.set_width(width.min(screen.width() - 64.0));
+    let dialog = egui::Modal::new(egui::Id::unique(title)).frame(frame(context));
+    let response = dialog.show(context, |ui| {
+        ui.set_width(width.min(screen.width() - 2.0 * (size::DIALOG + size::MARGIN)));
         ui.horizontal(|ui| {
             ui.heading(title);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -26,11 +32,12 @@ pub(super) fn modal(
                 }
             });
         });
-        ui.add_space(size::SPACE);
+        ui.add_space(size::MARGIN);
+        let height = screen.height() - 120.0 - 2.0 * size::DIALOG;
         egui::ScrollArea::vertical()
-            .max_height(screen.height() - 160.0)
+            .max_height(height)
             // Content that grows makes the dialog larger; otherwise it would scroll in the old size.
-            .min_scrolled_height(screen.height() - 160.0)
+            .min_scrolled_height(height)
             .auto_shrink([false, true])
             .show(ui, content);
     });
@@ -39,6 +46,6 @@ pub(super) fn modal(
 
 /// A heading inside a dialog.
 pub(super) fn section(ui: &mut Ui, title: &str) {
-    ui.add_space(size::SPACE);
+    ui.add_space(size::MARGIN);
     ui.label(RichText::new(title).strong());
 }

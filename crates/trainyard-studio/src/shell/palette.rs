@@ -7,6 +7,7 @@ use eframe::egui::{self, Align2, Color32, Context, FontId, Key, Modifiers, TextF
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
+use super::modal;
 use crate::command::{Command, Facts};
 use crate::theme::{Theme, size};
 
@@ -59,32 +60,34 @@ impl Palette {
         let mut outcome = Outcome::Open;
         let id = egui::Id::unique("palette");
         let area = egui::Modal::default_area(id).anchor(Align2::CENTER_TOP, [0.0, 72.0]);
-        let width = WIDTH.min(context.content_rect().width() - 32.0);
-        let response = egui::Modal::new(id).area(area).show(context, |ui| {
-            ui.set_width(width);
-            let label = ui.weak("Find a command or a recent file");
-            let field = egui::TextEdit::singleline(&mut self.query)
-                .hint_text("undo, auto-plan, light theme…")
-                .desired_width(f32::INFINITY);
-            let field = ui.add(field).labelled_by(label.id);
-            if field.changed() {
-                self.chosen = 0;
-            }
-            field.request_focus();
-            ui.add_space(size::GAP);
-            if lines.is_empty() {
-                ui.weak(format!("Nothing is called “{}”.", self.query));
-            }
-            let height = (context.content_rect().height() - 200.0).max(ROW);
-            let list = egui::ScrollArea::vertical().max_height(height).min_scrolled_height(height);
-            list.auto_shrink([false, true]).show(ui, |ui| {
-                for (index, line) in lines.iter().enumerate() {
-                    if show_line(ui, line, facts, index == self.chosen) {
-                        outcome = Outcome::Chosen(line.found.clone());
-                    }
+        let width = WIDTH.min(context.content_rect().width() - 2.0 * (size::DIALOG + size::MARGIN));
+        let response =
+            egui::Modal::new(id).area(area).frame(modal::frame(context)).show(context, |ui| {
+                ui.set_width(width);
+                let label = ui.weak("Find a command or a recent file");
+                let field = egui::TextEdit::singleline(&mut self.query)
+                    .hint_text("undo, auto-plan, light theme…")
+                    .desired_width(f32::INFINITY);
+                let field = ui.add(field).labelled_by(label.id);
+                if field.changed() {
+                    self.chosen = 0;
                 }
+                field.request_focus();
+                ui.add_space(size::GAP);
+                if lines.is_empty() {
+                    ui.weak(format!("Nothing is called “{}”.", self.query));
+                }
+                let height = (context.content_rect().height() - 200.0 - size::DIALOG).max(ROW);
+                let list =
+                    egui::ScrollArea::vertical().max_height(height).min_scrolled_height(height);
+                list.auto_shrink([false, true]).show(ui, |ui| {
+                    for (index, line) in lines.iter().enumerate() {
+                        if show_line(ui, line, facts, index == self.chosen) {
+                            outcome = Outcome::Chosen(line.found.clone());
+                        }
+                    }
+                });
             });
-        });
         let enter = context.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
         match lines.get(self.chosen).filter(|line| enter && is_available(&line.found, facts)) {
             Some(line) => Outcome::Chosen(line.found.clone()),

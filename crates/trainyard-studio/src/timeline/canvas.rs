@@ -6,14 +6,14 @@ use eframe::egui::{
     TextureOptions, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
-use super::hatch::hatched;
 use super::layout::{Group, RowKind, Side, layout};
 use super::picture::Sheet;
 use super::quad::Quad;
 use super::selection::Selected;
 use super::view::View;
-use super::widget::{Drawing, Frame, Timeline};
-use super::{details, gpu, human_time, names, overlay, twin};
+use super::widget::{Drawing, Frame, Rows, Timeline};
+use super::{details, gpu, names, overlay, twin};
+use crate::human_time::human_ns;
 use crate::theme::Theme;
 
 /// Width of the column with the devices' names, points.
@@ -45,25 +45,32 @@ pub(super) fn show(
     let response = ui.interact(plot, ui.scope_id().with("plot"), Sense::click_and_drag());
     response.widget_info(|| {
         let mut info = WidgetInfo::labeled(Role::Canvas, true, summary(timeline, frame));
-        info.hint_text = Some("W and S zoom, A and D move, F fits".to_owned());
+        let hint = "W and S zoom, A and D move, Page Up and Page Down scroll, F fits";
+        info.hint_text = Some(hint.to_owned());
         info
     });
     let rows = Rect::from_min_max(pos2(area.left(), area.top() + RULER), area.max);
     let (groups, height) = layout(&frame.scenes, rows.height());
+    if timeline.drag == Some(Drag::View) {
+        timeline.rows.scrolled -= response.drag_delta().y;
+    }
+    let most = (height - rows.height()).max(0.0);
+    let scrolled = timeline.rows.scrolled.clamp(0.0, most);
     // Over the rows the wheel zooms; over the names it scrolls.
     let wheel = !response.contains_pointer();
     let scroll =
         ScrollSource { mouse_wheel: wheel, drag: DragScroll::Never, ..ScrollSource::default() };
-    let offset = ui
+    let area = ui
         .scope_builder(eframe::egui::UiBuilder::new().max_rect(rows), |ui| {
             let area = ScrollArea::vertical().id_salt("rows").auto_shrink(false);
-            area.scroll_source(scroll).show(ui, |ui| {
+            area.scroll_source(scroll).vertical_scroll_offset(scrolled).show(ui, |ui| {
                 ui.allocate_space(vec2(1.0, height));
                 ui.min_rect().top() - rows.top()
             })
         })
-        .inner
         .inner;
+    timeline.rows = Rows { scrolled: area.state.clamped_offset().y, seen: rows.height() };
+    let offset = area.inner;
     let plot_rows = Rect::from_min_max(pos2(plot.left(), rows.top()), rows.max);
     let mut sheet = Sheet {
         scenes: frame.scenes,
@@ -117,7 +124,7 @@ fn summary(timeline: &Timeline, frame: &Frame) -> String {
             1 => "1 device".to_owned(),
             count => format!("{count} devices"),
         };
-        let time = human_time(step.duration_ns() as f64);
+        let time = human_ns(step.duration_ns() as f64);
         parts.push(format!("{name}: {time} on {devices}"));
     }
     if let Some(selected) = &timeline.selected {
@@ -271,7 +278,7 @@ fn paint(timeline: &mut Timeline, ui: &Ui, sheet: &Sheet, quads: Vec<Quad>) {
             for quad in quads {
                 let [left, top, right, bottom] = quad.edges.map(|edge| edge / sheet.scale);
                 let rect = Rect::from_min_max(pos2(left, top), pos2(right, bottom));
-                hatched(&painter, rect, &quad);
+                quad.paint(&painter, rect);
             }
             return;
         }

@@ -1,17 +1,18 @@
 //! Beside the rows: the selected action, the range's statistics, and what is live at the cursor.
 
 use eframe::egui::{Frame as Card, Grid, Margin, RichText, ScrollArea, Sense, Ui, vec2};
+use trainyard_plan::compare::Pair;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{ActionKind, Lane, TraceEvent};
 
-use super::hatch::hatched;
 use super::layout::Side;
 use super::quad::Quad;
 use super::selection::Selected;
 use super::statistics::{DeviceStatistics, Statistics, statistics};
-use super::toolbar::signed_percent;
 use super::widget::{Frame, Timeline};
-use super::{Live, flow, human_time, live_at};
+use super::{Live, flow, live_at};
+use crate::human_time::human_ns;
+use crate::prediction_error;
 use crate::theme::{Category, Idle, Theme, size};
 
 /// Something that was worked out, and from what.
@@ -26,12 +27,13 @@ const QUICK: usize = 200_000;
 const LISTED: usize = 14;
 
 /// What can be done, while nothing is selected.
-const HINTS: [(&str, &str); 9] = [
+const HINTS: [(&str, &str); 10] = [
     ("click", "details of an action"),
     ("drag", "statistics of a range"),
     ("click the ruler", "what is live then"),
     ("wheel, W, S", "zoom"),
     ("Shift-drag, A, D", "move"),
+    ("Page Up, Page Down", "scroll the rows"),
     ("F", "fit"),
     ("[  ]", "along the flow"),
     (",  .", "along the row"),
@@ -99,7 +101,7 @@ pub(super) fn brief(ui: &mut Ui, frame: &Frame, selected: &Selected) {
     let Some((_, _, event)) = selected.event(&frame.scenes) else { return };
     ui.horizontal(|ui| {
         ui.strong(event.action.to_string());
-        ui.label(human_time(event.duration_ns() as f64));
+        ui.label(human_ns(event.duration_ns() as f64));
     });
     ui.weak(in_words(event));
     if event.lane != Lane::Compute {
@@ -123,25 +125,25 @@ fn action(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, selected: &Select
     ui.label(in_words(event));
     let (start, _) = frame.range(side, event.start_ns, event.end_ns);
     Grid::new("action").num_columns(2).show(ui, |ui| {
-        let mut row = |name: &str, value: String| {
+        let row = |ui: &mut Ui, name: &str, value: String| {
             ui.weak(name);
             ui.label(value);
             ui.end_row();
         };
-        row("device", selected.device.clone());
-        row("starts at", human_time(start));
-        row("takes", human_time(event.duration_ns() as f64));
+        row(ui, "device", selected.device.clone());
+        row(ui, "starts at", human_ns(start));
+        row(ui, "takes", human_ns(event.duration_ns() as f64));
         if let Some((name, other)) = other_side(frame, selected, side) {
             let (ns, against) = (other.duration_ns() as f64, event.duration_ns() as f64);
             let (predicted, measured) =
                 if side == Side::Measured { (ns, against) } else { (against, ns) };
-            let share = (predicted > 0.0).then(|| 100.0 * (measured - predicted) / predicted);
-            let more =
-                share.map_or_else(String::new, |percent| format!(" ({})", signed_percent(percent)));
-            row(name, format!("{}{more}", human_time(ns)));
+            row(ui, name, human_ns(ns));
+            ui.weak("error");
+            prediction_error::label(ui, Pair { predicted, measured });
+            ui.end_row();
         }
         if event.lane != Lane::Compute {
-            row("moves", human_bytes(event.bytes));
+            row(ui, "moves", human_bytes(event.bytes));
         }
     });
     ui.horizontal(|ui| {
@@ -182,7 +184,7 @@ fn range_statistics(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, range: 
     let of = (revisions, [range.0.to_bits(), range.1.to_bits()], frame.step);
     let events = frame.scenes.sides().map(|(_, scene)| scene.events().len()).max().unwrap_or(0);
     if timeline.drag.is_some() && events > QUICK {
-        ui.heading(format!("Range of {}", human_time(range.1 - range.0)));
+        ui.heading(format!("Range of {}", human_ns(range.1 - range.0)));
         ui.weak("Release for statistics");
         return;
     }
@@ -196,7 +198,7 @@ fn range_statistics(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, range: 
         };
         timeline.statistics = Some(Known { of, is: shown.map(work_out).collect() });
     }
-    ui.heading(format!("Range of {}", human_time(range.1 - range.0)));
+    ui.heading(format!("Range of {}", human_ns(range.1 - range.0)));
     let Some(known) = &timeline.statistics else { return };
     for (side, of_side) in &known.is {
         if known.is.len() > 1 {
@@ -220,7 +222,7 @@ fn device_statistics(ui: &mut Ui, all: &Statistics, device: &DeviceStatistics) {
         ui.weak(format!(
             "busy {:.0} %, {}; {} actions",
             100.0 * device.busy_ns as f64 / length,
-            human_time(device.busy_ns as f64),
+            human_ns(device.busy_ns as f64),
             device.actions
         ));
     });
@@ -233,7 +235,7 @@ fn device_statistics(ui: &mut Ui, all: &Statistics, device: &DeviceStatistics) {
             eframe::egui::pos2(left, rect.top()),
             vec2(width, rect.height()),
         );
-        hatched(&ui.painter().with_clip_rect(area.intersect(ui.clip_rect())), area, &quad);
+        quad.paint(ui.painter(), area);
         left += width;
     };
     part(device.busy_ns, Quad::solid([0.0; 4], theme.accent));
@@ -244,7 +246,7 @@ fn device_statistics(ui: &mut Ui, all: &Statistics, device: &DeviceStatistics) {
     let idle: Vec<String> = Idle::ALL
         .into_iter()
         .filter(|cause| device.idle(*cause) > 0)
-        .map(|cause| format!("{} {}", cause.name(), human_time(device.idle(cause) as f64)))
+        .map(|cause| format!("{} {}", cause.name(), human_ns(device.idle(cause) as f64)))
         .collect();
     let idle = if idle.is_empty() { "never idle".to_owned() } else { idle.join(", ") };
     response.on_hover_text(&idle);
@@ -259,7 +261,7 @@ fn device_statistics(ui: &mut Ui, all: &Statistics, device: &DeviceStatistics) {
 
 /// What is live on every device at an instant.
 fn live(ui: &mut Ui, frame: &Frame, ns: f64) {
-    ui.heading(format!("Live at {}", human_time(ns)));
+    ui.heading(format!("Live at {}", human_ns(ns)));
     let prediction = frame.scenes.prediction();
     let side = if frame.scenes.scene(prediction).is_some() { prediction } else { Side::Measured };
     let Some(scene) = frame.scenes.scene(side) else { return };

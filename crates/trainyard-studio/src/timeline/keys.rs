@@ -1,7 +1,7 @@
 //! The keyboard, with Perfetto's hands. Only while the timeline is pointed at or has the focus, and
 //! nobody writes.
 
-use eframe::egui::{Key, Modifiers, Response, Ui};
+use eframe::egui::{EventFilter, Key, Modifiers, Response, Ui};
 use trainyard_plan::Lane;
 
 use super::layout::{Scenes, Side};
@@ -9,10 +9,17 @@ use super::selection::Selected;
 use super::view::View;
 use super::widget::{Frame, Range, Timeline};
 use super::{Scene, flow};
+use crate::theme::size;
 
 /// What the view shows more or less of at once, and how far it moves, as shares of itself.
 const ZOOM: f64 = 0.8;
 const PAN: f64 = 0.12;
+/// How far an arrow key scrolls the rows, points.
+const ROW: f32 = 2.0 * size::LANE;
+
+/// Keys that act on the timeline, and do not move egui's focus.
+const OURS: EventFilter =
+    EventFilter { tab: false, horizontal_arrows: false, vertical_arrows: true, escape: false };
 
 /// What can be asked of a timeline, by a key or by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +32,14 @@ pub enum Command {
     Left,
     /// Later.
     Right,
+    /// Rows further up.
+    Up,
+    /// Rows further down.
+    Down,
+    /// As many rows further up as are seen.
+    PageUp,
+    /// As many rows further down as are seen.
+    PageDown,
     /// Show the selection, the step, or everything.
     Fit,
     /// Along the flow, back.
@@ -47,11 +62,15 @@ pub enum Command {
 
 impl Command {
     /// All of them: command, key, name.
-    pub const ALL: [(Self, Key, &'static str); 13] = [
+    pub const ALL: [(Self, Key, &'static str); 17] = [
         (Self::ZoomIn, Key::W, "Zoom in"),
         (Self::ZoomOut, Key::S, "Zoom out"),
         (Self::Left, Key::A, "Move left"),
         (Self::Right, Key::D, "Move right"),
+        (Self::Up, Key::ArrowUp, "Scroll the rows up"),
+        (Self::Down, Key::ArrowDown, "Scroll the rows down"),
+        (Self::PageUp, Key::PageUp, "Scroll the rows a page up"),
+        (Self::PageDown, Key::PageDown, "Scroll the rows a page down"),
         (Self::Fit, Key::F, "Fit the selection, the step, everything"),
         (Self::ComesFrom, Key::OpenBracket, "Previous along the flow"),
         (Self::LeadsTo, Key::CloseBracket, "Next along the flow"),
@@ -62,6 +81,11 @@ impl Command {
         (Self::Search, Key::Slash, "Search"),
         (Self::Clear, Key::Escape, "Clear selection and search"),
     ];
+
+    /// Whether its key belongs to others unless the timeline has the focus.
+    fn needs_focus(self) -> bool {
+        matches!(self, Self::Up | Self::Down | Self::PageUp | Self::PageDown)
+    }
 }
 
 /// From one event to another.
@@ -75,7 +99,13 @@ pub(super) fn apply(timeline: &mut Timeline, ui: &Ui, frame: &Frame, response: &
     if !active || ui.ctx().text_edit_focused() {
         return;
     }
+    if response.has_focus() {
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, OURS));
+    }
     for (command, key, _) in Command::ALL {
+        if command.needs_focus() && !response.has_focus() {
+            continue;
+        }
         if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
             timeline.obey(frame, command);
         }
@@ -95,6 +125,10 @@ impl Timeline {
             Command::ZoomOut => self.shift(frame, 1.0 / ZOOM, 0.0),
             Command::Left => self.shift(frame, 1.0, -PAN),
             Command::Right => self.shift(frame, 1.0, PAN),
+            Command::Up => self.rows.scrolled -= ROW,
+            Command::Down => self.rows.scrolled += ROW,
+            Command::PageUp => self.rows.scrolled -= self.rows.seen,
+            Command::PageDown => self.rows.scrolled += self.rows.seen,
             Command::Fit => self.fit(frame),
             Command::ComesFrom => self.walk(frame, flow::previous),
             Command::LeadsTo => self.walk(frame, flow::next),

@@ -2,8 +2,9 @@
 
 use eframe::egui::{Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
+use super::Step;
 use super::widget::{Frame, Timeline};
-use super::{Step, human_time};
+use crate::human_time::human_ns;
 use crate::theme::{Theme, size};
 
 /// Points.
@@ -52,7 +53,7 @@ pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
     if response.clicked() || response.dragged() {
         timeline.step = Some(step.number);
     }
-    let time = human_time(step.duration_ns() as f64);
+    let time = human_ns(step.duration_ns() as f64);
     let more = if step.whole { "" } else { " so far" };
     response.on_hover_text_at_pointer(format!("step {}: {time}{more}", step.number));
 }

@@ -10,7 +10,7 @@
 //! | the trace | `scene`, `track` (level of detail), `step`, `flow`, `idle`, `curve` |
 //! | questions to it | [`statistics()`], [`live_at`], `search` |
 //! | from time to pixels | `view`, `ruler`, `layout`, `lens`, `picture`, `memory`, `quad`, `gpu`, `twin` |
-//! | the widget | `widget`, `toolbar`, `minimap`, `canvas`, `overlay`, `names`, `keys`, `details`, `hatch` |
+//! | the widget | `widget`, `toolbar`, `minimap`, `canvas`, `overlay`, `names`, `keys`, `details` |
 //!
 //! Times of a scene are on its trace's clock. What is seen is in ns since the start of a step, so
 //! that a predicted and a measured step begin at the same place.
@@ -20,7 +20,6 @@ mod curve;
 mod details;
 pub mod flow;
 mod gpu;
-mod hatch;
 mod idle;
 mod keys;
 mod layout;
@@ -51,7 +50,7 @@ pub use layout::{Group, Row, RowKind, Scenes, Side, layout};
 pub use live::{Live, LiveTensor, live_at};
 pub use picture::{Anchors, Label, Picture, Sheet};
 pub use quad::{Look, Quad};
-pub use ruler::{Ticks, human_time};
+pub use ruler::Ticks;
 pub use scene::{Scene, SceneDevice, Source};
 pub use search::Query;
 pub use selection::Selected;

@@ -3,11 +3,12 @@
 use eframe::egui::{Color32, FontId, Painter, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::canvas::RULER;
+use super::flow;
 use super::layout::{RowKind, Side};
 use super::picture::{Label, Sheet};
 use super::ruler::Ticks;
 use super::widget::{Frame, Timeline};
-use super::{flow, human_time};
+use crate::human_time::human_ns;
 use crate::theme::size;
 
 /// Ticks are at least so far apart, points.
@@ -190,17 +191,17 @@ pub(super) fn instants(
         line(start, Stroke::new(1.0, theme.accent));
         line(end, Stroke::new(1.0, theme.accent));
         let middle = f64::midpoint(start, end);
-        flag(middle, human_time(end - start), theme.accent, theme.surface);
+        flag(middle, human_ns(end - start), theme.accent, theme.surface);
     }
     for (index, mark) in timeline.marks.iter().enumerate() {
         line(*mark, Stroke::new(1.0, theme.warn));
-        flag(*mark, format!("{}: {}", index + 1, human_time(*mark)), theme.warn, theme.surface);
+        flag(*mark, format!("{}: {}", index + 1, human_ns(*mark)), theme.warn, theme.surface);
     }
     let pinned = timeline.pinned.filter(|pinned| Some(*pinned) != cursor);
     for (ns, share) in [(pinned, 0.6), (cursor, 1.0)] {
         if let Some(ns) = ns {
             line(ns, Stroke::new(1.0, theme.text.gamma_multiply(share)));
-            flag(ns, human_time(ns), theme.text, theme.surface);
+            flag(ns, human_ns(ns), theme.text, theme.surface);
         }
     }
 }

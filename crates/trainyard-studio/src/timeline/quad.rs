@@ -1,8 +1,9 @@
 //! What the timeline is drawn of: rectangles with a colour and a pattern, for the shader and its twin.
 
 use bytemuck::{Pod, Zeroable};
-use eframe::egui::Color32;
+use eframe::egui::{Color32, Painter, Rect, Stroke, StrokeKind};
 
+use crate::hatch;
 use crate::theme::Pattern;
 
 /// A rectangle, as the shader reads it.
@@ -15,7 +16,7 @@ pub struct Quad {
     pub fill: [u8; 4],
     /// Colour of the pattern's lines and of the border, premultiplied.
     pub ink: [u8; 4],
-    /// The pattern, and [`Quad::BORDER`].
+    /// The number of the [`Pattern`], and [`Quad::BORDER`].
     pub style: u32,
 }
 
@@ -33,7 +34,7 @@ impl Quad {
     #[must_use]
     pub fn patterned(edges: [f32; 4], fill: Color32, ink: Color32, pattern: Pattern) -> Self {
         let (fill, ink) = (fill.to_array(), ink.to_array());
-        Self { edges, fill, ink, style: number(pattern) }
+        Self { edges, fill, ink, style: pattern as u32 }
     }
 
     /// The same with a border.
@@ -41,17 +42,19 @@ impl Quad {
     pub fn bordered(self) -> Self {
         Self { style: self.style | Self::BORDER, ..self }
     }
-}
 
-/// The shader's number of a pattern.
-fn number(pattern: Pattern) -> u32 {
-    match pattern {
-        Pattern::Solid => 0,
-        Pattern::Rising => 1,
-        Pattern::Falling => 2,
-        Pattern::Crossed => 3,
-        Pattern::Dotted => 4,
-        Pattern::Level => 5,
+    /// Draws it over `rect` with egui's own shapes: in legends, bars, and drawings in files.
+    pub(super) fn paint(&self, painter: &Painter, rect: Rect) {
+        let colour = |[r, g, b, a]: [u8; 4]| Color32::from_rgba_premultiplied(r, g, b, a);
+        let ink = colour(self.ink);
+        painter.rect_filled(rect, 0.0, colour(self.fill));
+        let number = self.style & !Self::BORDER;
+        if let Some(pattern) = Pattern::ALL.into_iter().find(|known| *known as u32 == number) {
+            hatch::pattern(painter, rect, pattern, ink);
+        }
+        if self.style & Self::BORDER != 0 {
+            painter.rect_stroke(rect, 0.0, Stroke::new(1.0, ink), StrokeKind::Inside);
+        }
     }
 }
 

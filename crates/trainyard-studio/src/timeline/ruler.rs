@@ -1,21 +1,4 @@
-//! Times as people read them, and where a ruler has its ticks.
-
-/// A duration in the unit that suits it: `850 ns`, `12.3 µs`, `4.56 ms`, `1.23 s`.
-#[must_use]
-pub fn human_time(ns: f64) -> String {
-    let (value, unit) = match ns.abs() {
-        size if size < 999.5 => return format!("{ns:.0} ns").replace('-', "−"),
-        size if size < 999.5e3 => (ns / 1e3, "µs"),
-        size if size < 999.5e6 => (ns / 1e6, "ms"),
-        _ => (ns / 1e9, "s"),
-    };
-    let decimals = match value.abs() {
-        size if size < 9.995 => 2,
-        size if size < 99.95 => 1,
-        _ => 0,
-    };
-    format!("{value:.decimals$} {unit}").replace('-', "−")
-}
+//! Where a ruler has its ticks, and what stands at them.
 
 /// Ticks of a ruler: how far apart, and how to write one.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,16 +1,15 @@
 //! Above the rows: searching, stepping, fitting. Below them: what the colours and patterns mean.
 
-use eframe::egui::{
-    Align, Key, Layout, Modifiers, Rect, Response, RichText, Sense, TextEdit, Ui, vec2,
-};
+use eframe::egui::{Align, Key, Layout, Modifiers, Response, RichText, Sense, TextEdit, Ui, vec2};
+use trainyard_plan::compare::Pair;
 use trainyard_plan::{ActionKind, Lane};
 
-use super::hatch::hatched;
-use super::human_time;
 use super::layout::Side;
 use super::quad::Quad;
 use super::search::Query;
 use super::widget::{Frame, Timeline};
+use crate::human_time::human_ns;
+use crate::prediction_error;
 use crate::theme::{Idle, Theme, size};
 
 /// Height of the row above in a picture, points.
@@ -180,9 +179,8 @@ fn steps(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
     }
 }
 
-/// How long the step takes, on the right.
+/// How long the step takes. Laid out from right to left.
 fn figures(ui: &mut Ui, frame: &Frame) {
-    let theme = Theme::of(ui.ctx());
     let duration = |side: Side| {
         let scene = frame.scenes.scene(side)?;
         let step = match side {
@@ -193,30 +191,35 @@ fn figures(ui: &mut Ui, frame: &Frame) {
     };
     let (predicted, would_be, measured) =
         (duration(Side::Predicted), duration(Side::WouldBe), duration(Side::Measured));
-    for (name, ns, against) in [
-        ("measured", measured, would_be.or(predicted)),
-        ("would be", would_be, predicted),
-        ("predicted", predicted, None),
-    ] {
-        let Some(ns) = ns else { continue };
-        if let Some(before) = against.filter(|before| *before > 0.0) {
-            let percent = 100.0 * (ns - before) / before;
-            let colour = if percent <= 0.0 { theme.good } else { theme.bad };
-            ui.label(RichText::new(signed_percent(percent)).color(colour));
+    if let Some(ns) = measured {
+        figure(ui, "measured", ns);
+    }
+    if let Some(ns) = would_be {
+        if let Some(before) = predicted.filter(|before| *before > 0.0) {
+            change(ui, 100.0 * (ns - before) / before);
         }
-        ui.strong(human_time(ns));
-        ui.weak(name);
+        figure(ui, "would be", ns);
+    }
+    if let Some(ns) = predicted {
+        if let Some(measured) = measured {
+            prediction_error::label(ui, Pair { predicted: ns, measured });
+        }
+        figure(ui, "predicted", ns);
     }
 }
 
-/// `+8 %`, `−12 %`, `±0 %`.
-pub(super) fn signed_percent(percent: f64) -> String {
-    let rounded = percent.round();
-    match rounded {
-        _ if rounded > 0.0 => format!("+{rounded:.0} %"),
-        _ if rounded < 0.0 => format!("−{:.0} %", -rounded),
-        _ => "±0 %".to_owned(),
-    }
+fn figure(ui: &mut Ui, name: &str, ns: f64) {
+    ui.strong(human_ns(ns));
+    ui.weak(name);
+}
+
+/// By how much what is tried would change the step.
+fn change(ui: &mut Ui, percent: f64) {
+    let theme = Theme::of(ui.ctx());
+    let colour = if percent <= 0.0 { theme.good } else { theme.bad };
+    let words = prediction_error::signed_percent(percent);
+    ui.label(RichText::new(words).color(colour))
+        .on_hover_text("How much longer the step would take than it is predicted to take now");
 }
 
 /// What the colours and patterns mean, of those that occur.
@@ -262,14 +265,8 @@ pub(super) fn legend(ui: &mut Ui, frame: &Frame) {
 
 fn entry(ui: &mut Ui, name: &str, quad: impl FnOnce([f32; 4]) -> Quad) -> Response {
     let (rect, _) = ui.allocate_exact_size(vec2(14.0, 11.0), Sense::hover());
-    swatch(ui, rect, quad);
+    quad([0.0; 4]).paint(ui.painter(), rect);
     let response = ui.label(RichText::new(name).size(size::SMALL).color(Theme::of(ui.ctx()).weak));
     ui.add_space(size::GAP);
     response
-}
-
-/// A small area of a rectangle's colour and pattern, as egui can draw it.
-pub(super) fn swatch(ui: &Ui, rect: Rect, quad: impl FnOnce([f32; 4]) -> Quad) {
-    let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
-    hatched(&painter, rect, &quad([0.0; 4]));
 }

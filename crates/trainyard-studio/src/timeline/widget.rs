@@ -33,9 +33,18 @@ pub struct Timeline {
     /// Whether the shared cursor is where it is because of this widget.
     pub(super) moved_cursor: bool,
     pub(super) hides_details: bool,
+    pub(super) rows: Rows,
     pub(super) search: toolbar::Search,
     pub(super) statistics: Option<details::Known<Vec<(Side, Statistics)>>>,
     pub(super) drawing: Drawing,
+}
+
+/// How far the rows are scrolled, where there are more than fit. Points.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Rows {
+    pub(super) scrolled: f32,
+    /// How much of them is seen.
+    pub(super) seen: f32,
 }
 
 /// What draws the rectangles.

@@ -109,8 +109,7 @@ fn a_failed_one_says_why_with_its_last_lines() {
     let mut harness = show(Some(read(run.path())), Ok(()));
     harness.get_by_label("Failed");
     harness.get_by_label("dgpu: the device was lost; use another.");
-    harness.get_by_label("Its last 2 lines").click();
-    harness.run();
+    harness.get_by_label("Its last 2 lines");
     harness.get_by_label_contains("Error: device lost");
     picture(&mut harness, "failed");
     harness.get_by_label("Resume").click();
@@ -178,6 +177,18 @@ fn prediction_stands_beside_measurement_and_asks_to_calibrate() {
     picture(&mut harness, "compared");
     harness.get_by_label("bubble");
     assert_eq!(harness.query_all_by_label("peak memory").count(), 2);
+    // It is seen without scrolling, above the curves.
+    let calibrate = harness.get_by_label("Calibrate").rect();
+    let loss = harness.get_by_label_contains("Loss chart").rect();
+    assert!(calibrate.bottom() < loss.top() && calibrate.bottom() < 430.0, "{calibrate}");
+    for (width, height) in [(360.0, 860.0), (1000.0, 360.0), (360.0, 360.0)] {
+        harness.set_size([width, height].into());
+        harness.run();
+        picture(&mut harness, &format!("compared-{width}-{height}"));
+    }
+    // Where there is less room the devices are folded away.
+    assert_eq!(harness.query_all_by_label("peak memory").count(), 0);
+    harness.get_by_label("By device");
     harness.get_by_label("Calibrate").click();
     harness.run();
     assert_eq!(harness.state().wish, Some(RunWish::Calibrate));

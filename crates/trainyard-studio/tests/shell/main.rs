@@ -144,6 +144,38 @@ fn keys_work_while_a_layer_has_the_focus() {
 }
 
 #[test]
+fn the_line_at_the_bottom_says_what_was_done_last() {
+    let mut window = window();
+    window.get_by_label("stage 0 recomputes").click();
+    window.run_ok();
+    window.get_by_label_contains("Recompute stage 0: step ");
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    window.get_by_label("Undid: recompute stage 0");
+    perform(&mut window, Command::Toggle(Panel::Timeline));
+    window.get_by_label("Timeline panel: off");
+    perform(&mut window, Command::Settings);
+    assert!(window.query_by_label("Timeline panel: off").is_none());
+}
+
+#[test]
+fn no_hover_text_of_a_panel_lies_over_a_dialog() {
+    let mut window = window();
+    window.get_by_label_contains("block2, layer").hover();
+    window.run_steps(8);
+    window.get_by_label("kind: block");
+    press(&mut window, Modifiers::NONE, Key::F1);
+    window.run_steps(8);
+    assert!(window.query_by_label("kind: block").is_none());
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    // The dialog's own are there, and those of the panels come back.
+    window.hover_at(eframe::egui::pos2(2.0, 2.0));
+    window.run_steps(8);
+    window.get_by_label_contains("block2, layer").hover();
+    window.run_steps(8);
+    window.get_by_label("kind: block");
+}
+
+#[test]
 fn edits_that_were_not_saved_come_back_by_undo_after_another_file_was_opened() {
     let folder = folder();
     let mut window = window();
@@ -364,7 +396,7 @@ fn stand_in(folder: &Path) -> Program {
     let devices = r#"{"format":"trainyard-devices","version":1,"devices":[{"index":0,"adapter":"cpu","also":[],"name":"Eight cores","kind":"cpu","api":"cpu","driver":"","vendor":"","pci_bus_id":"","memory":{"total_bytes":17179869184,"free_bytes":8589934592,"source":"reported"},"max_buffer_bytes":1,"f16":false,"timestamps":false,"compute":{"result":"works"}}]}"#;
     let profile = folder.join("profile.json");
     let script = format!(
-        "#!/bin/sh\ncase \"$1\" in\ndevices) echo '{devices}' ;;\nplan) cp '{}' \"$4\" ;;\n*) exit 1 ;;\nesac\n",
+        "#!/bin/sh\ncase \"$1\" in\ndevices) echo '{devices}' ;;\nplan) cp '{}' \"$4\" ;;\nmeasure) [ \"$5\" = --refresh ] || echo measured before ;;\n*) exit 1 ;;\nesac\n",
         profile.display()
     );
     let path = folder.join("trainyard");
@@ -401,6 +433,21 @@ fn my_devices_are_listed_and_get_a_run_file() {
     let text = fs::read_to_string(place.join("run.toml")).unwrap();
     assert!(text.contains("id = \"left\"\nadapter = \"cpu\""), "{text}");
     assert_eq!(window.state().desk.run_file, Some(place.join("run.toml")));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_measured_before_can_be_measured_anew() {
+    let folder = folder();
+    let mut window = window();
+    window.state_mut().program = Ok(stand_in(folder.path()));
+    open(&mut window, &folder.path().join("run.toml"));
+    perform(&mut window, Command::Measure);
+    settle(&mut window);
+    window.get_by_label("These times were measured before; Measure anew measures again");
+    perform(&mut window, Command::MeasureAnew);
+    settle(&mut window);
+    window.get_by_label("The measured times are the profile now");
 }
 
 #[cfg(unix)]

@@ -2,9 +2,7 @@
 
 use proptest::prelude::*;
 use trainyard_plan::{ActionKind, Lane};
-use trainyard_studio::timeline::{
-    Axis, Query, Scene, Source, Ticks, View, flow, human_time, statistics,
-};
+use trainyard_studio::timeline::{Axis, Query, Scene, Source, Ticks, View, flow, statistics};
 
 use crate::samples;
 
@@ -84,13 +82,7 @@ proptest! {
 }
 
 #[test]
-fn times_read_well() {
-    let read = [0.0, 850.0, 12_345.0, 999_499.0, 999_500.0, 4_560_000.0, 1.234e9, -2_500.0]
-        .map(human_time);
-    assert_eq!(
-        read,
-        ["0 ns", "850 ns", "12.3 µs", "999 µs", "1.00 ms", "4.56 ms", "1.23 s", "−2.50 µs"]
-    );
+fn ticks_read_well() {
     let ticks = Ticks::new(150_000.0, 3e6);
     assert!((ticks.every_ns - 200_000.0).abs() < 1e-3);
     let labels: Vec<_> = ticks.within(-10.0, 500_000.0).map(|ns| ticks.label(ns)).collect();

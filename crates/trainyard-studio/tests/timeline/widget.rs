@@ -76,7 +76,7 @@ fn drag(harness: &mut Harness<State>, from: egui::Pos2, to: egui::Pos2) {
     harness.run();
     harness.drag_at(from);
     harness.run();
-    harness.hover_at(egui::pos2(f32::midpoint(from.x, to.x), from.y));
+    harness.hover_at(from.lerp(to, 0.5));
     harness.run();
     harness.hover_at(to);
     harness.run();
@@ -178,6 +178,44 @@ fn the_wheel_zooms_at_the_pointer_and_shift_wheel_moves() {
     assert!((panned.0 - zoomed.0).abs() > 0.01 * (zoomed.1 - zoomed.0), "it moves");
     let lengths = [zoomed, panned].map(|(start, end)| end - start);
     assert!((lengths[0] - lengths[1]).abs() < 1.0, "as it was zoomed");
+}
+
+#[test]
+fn rows_that_do_not_fit_are_scrolled_by_keys_and_dragged() {
+    let mut harness = harness(both(), [1400.0, 260.0], egui::Theme::Dark);
+    harness.run();
+    let at = on_first_row(&harness, 0.016);
+    let pointed_at = |harness: &mut Harness<State>| {
+        harness.hover_at(at);
+        harness.run();
+        harness.state().output.hovered.clone()
+    };
+    let first = pointed_at(&mut harness);
+    assert!(first.is_some());
+    // Without the focus the key belongs to others.
+    harness.key_press(egui::Key::PageDown);
+    harness.run();
+    assert_eq!(pointed_at(&mut harness), first);
+    click(&mut harness, at);
+    harness.key_press(egui::Key::PageDown);
+    harness.run();
+    assert_ne!(pointed_at(&mut harness), first);
+    harness.key_press(egui::Key::PageUp);
+    harness.run();
+    assert_eq!(pointed_at(&mut harness), first);
+    harness.key_press(egui::Key::ArrowDown);
+    harness.run();
+    assert_ne!(pointed_at(&mut harness), first);
+    assert!(
+        harness.get_by_label_contains("Timeline; ").is_focused(),
+        "the arrow is the timeline's"
+    );
+    harness.key_press(egui::Key::ArrowUp);
+    harness.run();
+    harness.event(egui::Event::ModifiersChanged(egui::Modifiers::SHIFT));
+    drag(&mut harness, at, at - egui::vec2(0.0, 30.0));
+    harness.event(egui::Event::ModifiersChanged(egui::Modifiers::NONE));
+    assert_ne!(pointed_at(&mut harness), first);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::super::series::{Point, Series, smooth};
 use super::super::state::RunState;
 use super::words;
 use super::{TWO_COLUMNS, title};
+use crate::human_time::human_us;
 use crate::theme::{Theme, size};
 
 /// Height of a chart, points.
@@ -57,7 +58,7 @@ impl Figure {
 
     fn text(self, value: f64) -> String {
         match self {
-            Self::StepTime => words::time_us(value * 1e3),
+            Self::StepTime => human_us(value * 1e3),
             Self::Rate => words::count(value),
             Self::LearningRate | Self::GradientNorm => small(value),
         }

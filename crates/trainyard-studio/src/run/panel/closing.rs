@@ -1,7 +1,8 @@
 //! The question before the window closes over a running training.
 
-use eframe::egui::{Context, Id, Modal};
+use eframe::egui::Context;
 
+use crate::shell::modal::modal;
 use crate::theme::size;
 
 /// What is to become of the training.
@@ -17,18 +18,15 @@ pub enum Choice {
 
 /// Asks; to be called every frame until there is an answer.
 pub fn ask_before_closing(context: &Context) -> Option<Choice> {
-    let modal = Modal::new(Id::unique("closing")).show(context, |ui| {
-        ui.set_width(400.0);
-        ui.heading("A training is running");
-        ui.add_space(size::GAP);
+    let mut choice = None;
+    let dismissed = modal(context, "A training is running", 420.0, |ui| {
         ui.label(
             "It can go on without this window; open its directory later to watch it again. Or it \
              can stop now: it finishes its step and saves a checkpoint, from which it can be \
              resumed.",
         );
-        ui.add_space(size::SPACE);
-        ui.horizontal(|ui| {
-            let mut choice = None;
+        ui.add_space(size::MARGIN);
+        ui.horizontal_wrapped(|ui| {
             for (text, means) in [
                 ("Leave it running", Choice::LeaveRunning),
                 ("Stop it", Choice::Stop),
@@ -38,10 +36,7 @@ pub fn ask_before_closing(context: &Context) -> Option<Choice> {
                     choice = Some(means);
                 }
             }
-            choice
-        })
-        .inner
+        });
     });
-    let dismissed = modal.should_close().then_some(Choice::Cancel);
-    modal.inner.or(dismissed)
+    choice.or(dismissed.then_some(Choice::Cancel))
 }

@@ -7,6 +7,7 @@ use super::super::state::RunState;
 use super::sign::{self, Sign};
 use super::words;
 use super::{RunWish, primary};
+use crate::human_time::{human_seconds, human_us};
 use crate::theme::{Theme, size};
 
 /// Size of the figures, points.
@@ -153,7 +154,7 @@ fn figures(ui: &mut Ui, state: &RunState, running: bool) {
     let loss = number(last(state.loss()), 4);
     let validation = number(last(state.validation()), 4);
     let rate = last(state.tokens_per_s()).map_or_else(|| "–".to_owned(), words::count);
-    let step = last(state.step_ms()).map_or_else(|| "–".to_owned(), |ms| words::time_us(ms * 1e3));
+    let step = last(state.step_ms()).map_or_else(|| "–".to_owned(), |ms| human_us(ms * 1e3));
     let gradient = number(last(state.grad_norm()), 3);
     let mut all = vec![
         (loss, "loss"),
@@ -163,7 +164,7 @@ fn figures(ui: &mut Ui, state: &RunState, running: bool) {
         (gradient, "gradient norm"),
     ];
     if running && let Some(left) = state.seconds_left() {
-        all.push((words::duration(left), "left"));
+        all.push((human_seconds(left), "left"));
     }
     ui.horizontal_wrapped(|ui| {
         for (value, name) in all {

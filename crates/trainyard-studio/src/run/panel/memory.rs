@@ -88,7 +88,10 @@ fn paint(
     let at = |bytes: u64| bar.left() + bar.width() * (bytes as f64 / all as f64).min(1.0) as f32;
     let over = measured.in_use_bytes > budget_bytes;
     let colour = if over { theme.bad } else { theme.accent };
-    let used = Rect::from_min_max(bar.min, Pos2::new(at(measured.in_use_bytes), bar.max.y));
+    let in_use = at(measured.in_use_bytes);
+    // What is in use at all is seen, however large the budget.
+    let in_use = if measured.in_use_bytes > 0 { in_use.max(bar.left() + 2.0) } else { in_use };
+    let used = Rect::from_min_max(bar.min, Pos2::new(in_use, bar.max.y));
     painter.rect_filled(used, size::CORNER, colour);
     painter.vline(at(measured.peak_bytes), bar.y_range(), (2.0, theme.text));
     let notch = at(measured.predicted_bytes);

@@ -20,6 +20,9 @@ pub use closing::{Choice, ask_before_closing};
 /// Narrower than this, what stands side by side stands one below the other. Points.
 const TWO_COLUMNS: f32 = 760.0;
 
+/// Lower than this, less is shown at once. Points.
+const HIGH: f32 = 560.0;
+
 /// What the person asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunWish {
@@ -56,6 +59,7 @@ impl RunPanel {
         let theme = Theme::of(ui.ctx());
         let Some(session) = session else { return nothing_runs(ui, start) };
         let mut wish = None;
+        let high = ui.available_height() >= HIGH;
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             let status = session.status();
             card(ui, theme, |ui| {
@@ -65,20 +69,38 @@ impl RunPanel {
             if session.state().header().is_none() {
                 return;
             }
-            card(ui, theme, |ui| self.charts.show(ui, theme, session.state()));
-            let mut compared = |ui: &mut Ui| {
-                if card(ui, theme, |ui| beside::show(ui, theme, session)) {
-                    wish = Some(RunWish::Calibrate);
+            let wide = ui.available_width() >= TWO_COLUMNS;
+            let mut compared = |ui: &mut Ui| match session.comparison() {
+                Some(comparison) => {
+                    if card(ui, theme, |ui| beside::show(ui, theme, comparison, high)) {
+                        wish = Some(RunWish::Calibrate);
+                    }
                 }
+                None => card(ui, theme, |ui| beside::nothing(ui, session.is_running())),
             };
-            if ui.available_width() < TWO_COLUMNS {
-                card(ui, theme, |ui| memory::show(ui, theme, session));
-                compared(ui);
-            } else {
-                ui.columns_const(|[left, right]| {
-                    card(left, theme, |ui| memory::show(ui, theme, session));
-                    compared(right);
-                });
+            let memory = |ui: &mut Ui| card(ui, theme, |ui| memory::show(ui, theme, session));
+            let mut charts =
+                |ui: &mut Ui| card(ui, theme, |ui| self.charts.show(ui, theme, session.state()));
+            // How true the prediction is comes first, as soon as it is known.
+            match (session.comparison().is_some(), wide) {
+                (true, true) => {
+                    side_by_side(ui, compared, memory);
+                    charts(ui);
+                }
+                (true, false) => {
+                    compared(ui);
+                    charts(ui);
+                    memory(ui);
+                }
+                (false, true) => {
+                    charts(ui);
+                    side_by_side(ui, memory, compared);
+                }
+                (false, false) => {
+                    charts(ui);
+                    memory(ui);
+                    compared(ui);
+                }
             }
             if !session.state().samples().is_empty() {
                 card(ui, theme, |ui| samples::show(ui, session.state()));
@@ -86,6 +108,13 @@ impl RunPanel {
         });
         wish
     }
+}
+
+fn side_by_side(ui: &mut Ui, left: impl FnOnce(&mut Ui), right: impl FnOnce(&mut Ui)) {
+    ui.columns_const(|[at_left, at_right]| {
+        left(at_left);
+        right(at_right);
+    });
 }
 
 /// Something that belongs together, on ground of its own, as wide as there is room.

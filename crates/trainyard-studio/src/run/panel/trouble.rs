@@ -1,10 +1,13 @@
 //! What went wrong, in words, with the last lines that the program said.
 
-use eframe::egui::{CollapsingHeader, Frame, Label, Margin, RichText, Ui};
+use eframe::egui::{CollapsingHeader, Frame, Label, Margin, RichText, ScrollArea, Ui};
 
 use super::super::session::{Phase, Status};
 use super::sign::{self, Sign};
 use crate::theme::{Theme, size};
+
+/// The last lines take no more of the panel's height, in points.
+const MOST: f32 = 96.0;
 
 pub(super) fn show(ui: &mut Ui, theme: &Theme, status: &Status, remarks: &[String]) {
     let is_trouble = matches!(status.phase, Phase::Failed | Phase::Gone | Phase::Unreadable);
@@ -40,9 +43,12 @@ fn lines(ui: &mut Ui, lines: &[String]) {
     } else {
         format!("Its last {} lines", lines.len())
     };
-    CollapsingHeader::new(head).id_salt("last lines").show(ui, |ui| {
+    CollapsingHeader::new(head).id_salt("last lines").default_open(true).show(ui, |ui| {
         let text = lines.join("\n");
-        ui.label(RichText::new(&text).monospace().size(size::SMALL));
+        // The very last ones say what happened.
+        ScrollArea::both().max_height(MOST).stick_to_bottom(true).show(ui, |ui| {
+            ui.add(Label::new(RichText::new(&text).monospace().size(size::SMALL)).extend());
+        });
         if ui.button("Copy").on_hover_text("Copy these lines").clicked() {
             ui.ctx().copy_text(text);
         }

@@ -7,30 +7,6 @@ pub(super) fn bytes(bytes: f64) -> String {
     human_bytes(bytes.max(0.0) as u64)
 }
 
-/// A time given in µs, with three digits and a unit.
-pub(super) fn time_us(us: f64) -> String {
-    match us {
-        us if !us.is_finite() => "–".to_owned(),
-        us if us < 1e3 => format!("{} µs", three(us)),
-        us if us < 1e6 => format!("{} ms", three(us / 1e3)),
-        us if us < 120e6 => format!("{} s", three(us / 1e6)),
-        us => duration(us / 1e6),
-    }
-}
-
-/// A long time given in seconds: `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`.
-pub(super) fn duration(seconds: f64) -> String {
-    let all = seconds.max(0.0).round() as u64;
-    let (days, hours) = (all / 86_400, all / 3600 % 24);
-    let (minutes, seconds) = (all / 60 % 60, all % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min {seconds} s"),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
-    }
-}
-
 /// A count with a unit of thousands: `950`, `12.3 k`, `124 M`.
 pub(super) fn count(count: f64) -> String {
     let units = [(1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")];
@@ -66,13 +42,6 @@ mod tests {
 
     #[test]
     fn figures_have_three_digits_and_a_unit() {
-        assert_eq!(time_us(168.805), "169 µs");
-        assert_eq!(time_us(1_234.0), "1.23 ms");
-        assert_eq!(time_us(61e6), "61.0 s");
-        assert_eq!(time_us(200e6), "3 min 20 s");
-        assert_eq!(time_us(f64::NAN), "–");
-        assert_eq!(duration(90_000.0), "1 d 1 h");
-        assert_eq!(duration(-1.0), "0 s");
         assert_eq!(count(379_135.7), "379 k");
         assert_eq!(count(950.0), "950");
         assert_eq!(count(0.0), "0");

@@ -159,7 +159,9 @@ impl Session {
                     _ if asked && matches!(exit, Exit::Signal(_)) => {
                         format!("{exit}, as you asked")
                     }
-                    _ => end.to_string(),
+                    // The lines themselves are told beside this.
+                    _ if end.last_lines.is_empty() => format!("{exit}; it said nothing"),
+                    _ => exit.to_string(),
                 };
                 let words = if self.state.header().is_some() {
                     format!("{said}; {}", self.way_on())
