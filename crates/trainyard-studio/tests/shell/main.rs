@@ -1,4 +1,5 @@
 //! The shell as a person uses it: menus, palette, help, dialogs, files, keys.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod exports;
 mod support;

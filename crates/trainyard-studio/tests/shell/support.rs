@@ -12,10 +12,10 @@ use trainyard_studio::desk::Desk;
 use trainyard_studio::run::Program;
 use trainyard_studio::{Kept, Studio};
 
-pub type Window<'a> = Harness<'a, Studio>;
+pub(crate) type Window<'a> = Harness<'a, Studio>;
 
 /// A window with what was kept, in which no program is found.
-pub fn window_with<'a>(kept: Kept) -> Window<'a> {
+pub(crate) fn window_with<'a>(kept: Kept) -> Window<'a> {
     let mut studio = Studio::new(kept).unwrap();
     studio.program = Program::find_in(None, None, None);
     let mut window = Harness::builder()
@@ -28,29 +28,29 @@ pub fn window_with<'a>(kept: Kept) -> Window<'a> {
     window
 }
 
-pub fn window<'a>() -> Window<'a> {
+pub(crate) fn window<'a>() -> Window<'a> {
     window_with(Kept::default())
 }
 
-pub fn context(window: &Window) -> Context {
+pub(crate) fn context(window: &Window) -> Context {
     window.ctx.clone()
 }
 
-pub fn perform(window: &mut Window, command: Command) {
+pub(crate) fn perform(window: &mut Window, command: Command) {
     let context = context(window);
     window.state_mut().perform(&context, command);
     window.run_ok();
 }
 
 /// Opens a file and draws until it is there.
-pub fn open(window: &mut Window, path: &Path) {
+pub(crate) fn open(window: &mut Window, path: &Path) {
     let context = context(window);
     window.state_mut().open(&context, path);
     settle(window);
 }
 
 /// Draws until no other thread has anything to say.
-pub fn settle(window: &mut Window) {
+pub(crate) fn settle(window: &mut Window) {
     for _ in 0..100_000 {
         window.step();
         if !window.state().is_busy() {
@@ -62,18 +62,18 @@ pub fn settle(window: &mut Window) {
     panic!("it never ends");
 }
 
-pub fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
+pub(crate) fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
     window.key_press_modifiers(modifiers, key);
     window.run_ok();
 }
 
-pub fn trouble(window: &Window) -> String {
+pub(crate) fn trouble(window: &Window) -> String {
     let trouble = window.state().troubles().next();
     trouble.map_or_else(String::new, |it| format!("{} / {} / {}", it.title, it.text, it.remedy))
 }
 
 /// A folder with a profile, a plan of it and a trace.
-pub fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let desk = Desk::example().unwrap();
     let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
