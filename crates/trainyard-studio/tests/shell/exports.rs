@@ -24,8 +24,11 @@ fn pictures_hold_whole_panels() {
     let profile = window.state().desk.profile().as_ref().clone();
     let devices: Vec<&str> = profile.devices.iter().map(|device| device.id.as_str()).collect();
     let layers: Vec<&str> = profile.model.layers.iter().map(|layer| layer.name.as_str()).collect();
+    // The timeline has no row for a device that does nothing.
+    let used = window.state().desk.present().simulation.devices.clone();
+    let used: Vec<&str> = used.iter().map(|device| device.id.as_str()).collect();
     for (export, words) in [
-        (Export::TimelineSvg, [&devices[..], &["predicted", "warm-up"]].concat()),
+        (Export::TimelineSvg, [&used[..], &["predicted", "warm-up"]].concat()),
         (Export::BoardSvg, [devices.clone(), layers].concat()),
     ] {
         let path = folder.path().join(export.file_name());
@@ -36,7 +39,8 @@ fn pictures_hold_whole_panels() {
         }
         assert!(!text.contains("Search"), "a picture cannot be searched");
     }
-    for (export, least) in [(Export::TimelinePng, 600), (Export::BoardPng, 600)] {
+    // Rows of two devices, and columns of all blocks, at two pixels a point.
+    for (export, least) in [(Export::TimelinePng, 500), (Export::BoardPng, 600)] {
         let path = folder.path().join(export.file_name());
         export_to(&mut window, export, &path);
         let image = image::open(&path).unwrap();
