@@ -121,7 +121,8 @@ impl Studio {
             Panel::Board => self.panels.board.whole_size(&self.desk, least),
             Panel::Timeline => {
                 let rows = Timeline::height_of(&self.panels.scenes());
-                least.max(Vec2::new(0.0, rows + 2.0 * size::SPACE))
+                // The legend needs so much width.
+                least.max(Vec2::new(800.0, rows + 2.0 * size::SPACE))
             }
             Panel::Plans | Panel::Run => least,
         }
