@@ -114,6 +114,34 @@ fn layers_that_were_not_run_get_their_devices_factor_and_idle_devices_none() {
 }
 
 #[test]
+fn one_time_for_a_whole_optimizer_step_is_scaled_as_one() {
+    let with = |times: [f64; 2]| {
+        let mut profile = profile(&[[10.0; 4], [10.0; 4]]);
+        for (device, us) in profile.devices.iter_mut().zip(times) {
+            device.optimizer_us = OptimizerTime::Device(us);
+        }
+        profile
+    };
+    let plan = plan(&[2], &[0, 1], "1f1b", Recompute::None);
+    let truth = with([3.0, 9.0]);
+    let calibrated = calibrate(&with([6.0, 6.0]), &plan, &run(&truth, &plan)).unwrap();
+    for (device, expected) in calibrated.devices.iter().zip([3.0, 9.0]) {
+        let OptimizerTime::Device(us) = device.optimizer_us else { panic!() };
+        assert!(near(us, expected), "{us}");
+    }
+}
+
+#[test]
+fn free_links_stay_out_of_the_file() {
+    // A rate without end cannot be written.
+    let free = Profile { default_link: None, ..profile(&[[10.0; 4], [10.0; 4]]) };
+    let plan = plan(&[2], &[0, 1], "1f1b", Recompute::None);
+    let slow = LinkCost { latency_us: 3.0, bytes_per_us: 4.0 };
+    let truth = Profile { default_link: Some(slow), ..free.clone() };
+    assert_eq!(calibrate(&free, &plan, &run(&truth, &plan)).unwrap().links, []);
+}
+
+#[test]
 fn an_estimate_is_one_no_longer_once_every_device_was_run() {
     let belief = Profile { estimated: true, ..profile(&[[10.0; 4], [10.0; 4]]) };
     let all = plan(&[2], &[0, 1], "1f1b", Recompute::None);

@@ -6,8 +6,9 @@
 #[path = "common/even.rs"]
 mod even;
 
+use trainyard_plan::memory::human_bytes;
 use trainyard_plan::planner::{Candidate, PlanRequest, RecomputeChoice, explain, plan, text};
-use trainyard_plan::{LinkCost, Recompute};
+use trainyard_plan::{LinkCost, OptimizerTime, Recompute};
 
 use even::profile;
 
@@ -32,11 +33,88 @@ fn an_explanation_compares_and_names_limits() {
     *memory = best.more_bytes.map_or(u64::MAX, |more| *memory + more);
     let again = plan(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&with) }).unwrap();
     assert_eq!(again.candidates[0].simulation.step_us, best.step_us);
+    // Each of them is true: a quarter more, or as much as it could use.
+    let plan_with = |device: &str, more: Option<u64>| {
+        let mut with = uneven.clone();
+        let index = with.device_index(device).unwrap();
+        let memory = &mut with.devices[index].memory_bytes;
+        *memory = more.map_or(u64::MAX, |more| *memory + more);
+        let again = plan(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&with) }).unwrap();
+        again.candidates[0].simulation.step_us
+    };
+    let quarters: Vec<_> = larger.iter().filter_map(|what| what.more_bytes).collect();
+    assert_eq!(quarters, [1700 / 4]);
+    for what in larger {
+        assert_eq!(plan_with(&what.device, what.more_bytes), what.step_us);
+        assert_eq!(what.change, what.step_us / explanation.step_us - 1.0);
+        assert!(what.change < -0.005, "{what:?}");
+    }
+    assert!(larger.is_sorted_by(|a, b| a.change <= b.change), "{larger:?}");
+    let too_small = explanation.too_small.as_ref().unwrap();
+    // Nine layers of 400 B, of which one keeps 50 B at a time and nine of them 450.
+    assert_eq!((too_small.device.as_str(), too_small.step_us), ("d0", 8.0 * 9.0 * 3.0));
     let text = text(&explanation);
-    for part in ["1f1b, 8 micro-batches", "d1 alone takes 432 µs", "1.33 times", "what would help:"]
-    {
+    let quarter = larger.iter().find(|what| what.more_bytes == Some(425)).unwrap();
+    let helps = format!("  with 425 B more on d0: −{:.0} %\n", -quarter.change * 100.0);
+    for part in [
+        "1f1b, 8 micro-batches",
+        "d1 alone takes 432 µs",
+        "1.33 times",
+        "what would help:",
+        "d0 alone would take 216 µs, and is ",
+        "without any bubble 1.50 times",
+        &helps,
+    ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
+    // A row a device, with its parts.
+    for device in &explanation.devices {
+        let peak = device.peak_bytes;
+        let sizes = [peak.weights, peak.gradients, peak.optimizer, peak.activations, peak.buffers];
+        let sizes = sizes.into_iter().chain([peak.total(), device.budget_bytes]).map(human_bytes);
+        let words: Vec<String> = [device.device.clone()].into_iter().chain(sizes).collect();
+        let words = words.join(" ") + &format!(" {:.0} %", device.busy_share * 100.0);
+        let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.lines().any(|line| squeezed(line) == words), "{words} is not in\n{text}");
+    }
+}
+
+#[test]
+fn only_what_is_so_is_told() {
+    let mut profile = profile(11, &[(1.0, ROOMY), (2.0, ROOMY), (3.0, ROOMY), (500.0, ROOMY)], 16);
+    profile.default_link = Some(LinkCost { latency_us: 0.0, bytes_per_us: 1e3 });
+    let told = |excluded: Vec<usize>| {
+        let request = PlanRequest { schedule: "1f1b", excluded, ..PlanRequest::new(&profile) };
+        explain(&plan(&request).unwrap())
+    };
+    let three = told(vec![]);
+    assert_eq!(three.unused, ["d3"]);
+    assert!((told(vec![3]).full_speed_up - (1.0 + 1.0 / 2.0 + 1.0 / 3.0)).abs() < 1e-9);
+    assert_eq!(three.too_small, None);
+    let said = text(&three);
+    assert!(said.contains("left idle: d3\n"), "{said}");
+    for unsaid in ["would take", "too large for an exact search", "what would help", "estimates"] {
+        assert!(!said.contains(unsaid), "{unsaid}: {said}");
+    }
+    // Of one device that has nothing to wait for there is nothing to say.
+    let alone = told(vec![1, 2, 3]);
+    assert_eq!(alone.limits, [""; 0]);
+    let said = text(&alone);
+    assert!(!said.contains("bound for") && said.contains("left idle: d1, d2, d3"), "{said}");
+}
+
+#[test]
+fn full_devices_and_what_runs_twice_are_limits() {
+    // Four layers need 1600 B for good and 200 B for a micro-batch.
+    let limits = |budget, recompute| {
+        let profile = profile(4, &[(1.0, budget)], 1);
+        let request = PlanRequest { recompute, ..PlanRequest::new(&profile) };
+        explain(&plan(&request).unwrap()).limits
+    };
+    assert_eq!(limits(1895, RecomputeChoice::None), ["d0 is full to 95 % of its budget"]);
+    assert_eq!(limits(2000, RecomputeChoice::None), [""; 0]);
+    let twice = "layers 0 to 3 on d0 run forward twice to save memory, 25 % of their time";
+    assert_eq!(limits(1 << 20, RecomputeChoice::Full), [twice]);
 }
 
 #[test]
@@ -44,6 +122,7 @@ fn an_explanation_says_what_its_plan_does() {
     // Eight micro-batches of GPipe fit with recompute alone.
     let mut tight = profile(7, &[(1.0, 1900), (1.0, 1700)], 8);
     tight.estimated = true;
+    tight.devices[1].optimizer_us = OptimizerTime::Device(5.0);
     let request = PlanRequest { schedule: "gpipe", ..PlanRequest::new(&tight) };
     let planned = plan(&request).unwrap();
     let Candidate { plan, simulation } = &planned.candidates[0];
@@ -67,7 +146,8 @@ fn an_explanation_says_what_its_plan_does() {
     for (told, device) in explanation.devices.iter().zip(&simulation.devices) {
         assert_eq!((&told.device, told.budget_bytes), (&device.id, device.budget_bytes));
         assert_eq!(told.peak_bytes, device.peak_bytes);
-        assert_eq!(told.busy_share, device.busy_us / simulation.step_us);
+        let busy_us = device.busy_us + device.optimizer_us;
+        assert_eq!(told.busy_share, busy_us / simulation.step_us);
     }
     // Seven layers need 2800 B for good.
     assert_eq!((&explanation.single, explanation.speed_up), (&None, None));
@@ -85,13 +165,25 @@ fn the_weightiest_wait_is_named() {
         profile.default_link = Some(LinkCost { latency_us: 0.0, bytes_per_us });
         let locks = vec![(0, 0), (1, 1)];
         let request = PlanRequest { schedule: "1f1b", locks, ..PlanRequest::new(&profile) };
-        explain(&plan(&request).unwrap()).limits
+        let planned = plan(&request).unwrap();
+        let Candidate { simulation, .. } = &planned.candidates[0];
+        let busiest = simulation.links.iter().map(|link| link.busy_us).fold(0.0, f64::max);
+        let limits = explain(&planned).limits;
+        // A link is named if it is busy for more than a twentieth of the step, with its share.
+        let share = busiest / simulation.step_us;
+        let link = limits.iter().find(|limit| limit.starts_with("the link "));
+        let told = format!("is busy {:.0} % of the step", share * 100.0);
+        assert_eq!(link.is_some_and(|limit| limit.ends_with(&told)), share > 0.05, "{limits:?}");
+        assert_eq!(link.is_some(), share > 0.05);
+        limits
     };
     let named = |limits: &[String], start: &str| {
         assert!(limits.iter().any(|limit| limit.starts_with(start)), "{start}: {limits:?}");
     };
     // d1 is idle before and after its 300 of 600 µs, and d0 waits for it as long in between.
     let short = limits(1.0, 1, 1e9);
+    assert!(!short.iter().any(|limit| limit.contains("the mean")), "{short:?}");
+    limits(1.0, 40, 2.0);
     named(&short, "filling and draining the pipeline leaves devices idle 25 % of the time, with 1");
     // d0 works 300 µs while d1 works 1200, over and over.
     let uneven = limits(4.0, 40, 1e9);
@@ -116,6 +208,8 @@ fn times_are_told_in_units_for_people() {
         assert!(text.contains(expected), "{text}");
         assert!(text.contains("layer0 (0)"), "{text}");
     }
+    assert!(told(250.0, RecomputeChoice::Full).contains("1.0 ms a step"));
+    assert!(told(25e4, RecomputeChoice::Full).contains("1.00 s a step"));
     let text = told(1e5, RecomputeChoice::Full);
     assert!(
         text.contains("d0 alone takes 400.0 ms, with recompute: this plan is 1.00 times"),

@@ -102,6 +102,22 @@ fn lines_that_are_left_out_are_told_with_their_number() {
 }
 
 #[test]
+fn a_line_that_is_too_long_is_left_out_up_to_its_end() {
+    let limit = 1 << 20;
+    for (length, left_out) in [(limit, 0), (limit + 1, 1)] {
+        let line = format!("{HEADER}{}", " ".repeat(length - HEADER.len()));
+        for cut in [1, limit / 2, length] {
+            let (start, rest) = line.as_bytes().split_at(cut);
+            let pieces = [HEADER.as_bytes(), b"\n", start, rest, b"\n", HEADER.as_bytes(), b"\n"];
+            let (records, stream, error) = read(pieces);
+            assert_eq!((stream.lines(), error), (3, None));
+            let told = (records.len() as u64, stream.unreadable().lines);
+            assert_eq!(told, (3 - left_out, left_out), "{length} cut at {cut}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_journal_is_refused_with_the_line() {
     let step = r#"{"type":"state","at_ns":1,"state":"running","step":0}"#;
     let (_, _, error) = read([format!("\n{step}\n").as_bytes()]);
@@ -116,4 +132,6 @@ fn a_header_of_another_version_is_one_whatever_else_it_says() {
     assert!(matches!(read_line(changed), Err(PlanError::UnknownVersion { found: 2, .. })));
     let broken = r#"{"type":"header","version":1,"steps":"many"}"#;
     assert_eq!(read_line(broken), Ok(None));
+    let no_header = r#"{"type":"step","version":2,"loss":"small"}"#;
+    assert_eq!(read_line(no_header), Ok(None));
 }

@@ -188,6 +188,10 @@ fn activations_that_dominate_are_named() {
         check_memory(&profile, &plan).unwrap_err().to_string()
     };
     assert!(hint("gpipe").ends_with("a smaller batch would lower them"));
+    let mut spelled_out = plan(vec![stage("x", (0, 1)), stage("y", (1, 3))], "gpipe", 8);
+    spelled_out.schedule = spelled_out.schedule.with_transfers();
+    let told = check_memory(&profile, &spelled_out).unwrap_err().to_string();
+    assert!(told.ends_with("a smaller batch would lower them"), "{told}");
     assert!(hint("1f1b").ends_with("a smaller batch or more micro_batches would lower them"));
 }
 
@@ -209,6 +213,7 @@ fn costs_are_of_stages_that_are_there() {
     assert!(refused(&two, &[0]).contains("no rank runs stage 1"));
     assert!(refused(&two, &[0, 0]).contains("the stages of rank 0 lie on different devices"));
     assert!(refused(&two, &[1, 1]).contains("different devices"));
+    assert!(refused(&two, &[0, 2]).contains("no rank runs stage 1"));
     let same = [stage("x", (0, 1)), stage("x", (1, 3))];
     assert!(refused(&same, &[0, 1]).contains("ranks 0 and 1 are both on device 'x'"));
     assert!(refused(&same, &[1, 1]).contains("rank 0 has no stage"));

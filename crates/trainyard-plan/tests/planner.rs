@@ -74,6 +74,9 @@ fn layers_go_by_speed_and_a_useless_device_stays_idle() {
     let request = PlanRequest { schedule: "1f1b", top: 4, ..PlanRequest::new(&profile) };
     let plans = check(&request).unwrap();
     assert_eq!(plans.len(), 4);
+    // Cuts make plans differ as much as recompute does.
+    let recompute = RecomputeChoice::None;
+    assert_eq!(check(&PlanRequest { recompute, top: 6, ..request.clone() }).unwrap().len(), 6);
     let sizes = |device: &str| {
         let stages = plans[0].stages.iter().filter(|stage| stage.device == device);
         stages.map(|stage| stage.layers.1 - stage.layers.0).sum::<usize>()
@@ -112,14 +115,26 @@ fn every_schedule_can_be_asked_for() {
                 PlanRequest { schedule, split_backward, top: 3, ..PlanRequest::new(&profile) };
             let plans = check(&request).unwrap();
             let splits = matches!(schedule, "zb-h1" | "zb-h2" | "zb-v");
-            if splits {
-                let says = if split_backward { "--whole-backward" } else { "runs them whole" };
-                assert!(plans[0].notes.iter().any(|note| note.contains(says)), "{schedule}");
-            }
+            let says = if split_backward { "--whole-backward" } else { "runs them whole" };
+            let said = plans[0].notes.iter().any(|note| note.contains(says));
+            assert!(said == splits || schedule == "auto", "{schedule}: {:?}", plans[0].notes);
         }
     }
     let unknown = plan(&PlanRequest { schedule: "zigzag", ..PlanRequest::new(&profile) });
     assert!(matches!(unknown, Err(PlanError::UnknownSchedule { .. })));
+}
+
+#[test]
+fn several_stages_a_rank_are_as_many_as_is_best() {
+    // Eight layers of 3 µs on two devices: (m + (p − 1) ÷ v) · 12 µs with v chunks of one layer.
+    let eight = profile(8, &[(1.0, ROOMY), (1.0, ROOMY)], 4);
+    let request = PlanRequest { schedule: "interleaved", ..PlanRequest::new(&eight) };
+    let plans = check(&request).unwrap();
+    assert_eq!(plans[0].stages.len(), 8);
+    assert_eq!(plans[0].predicted.as_ref().unwrap().step_us, (4.0 + 1.0 / 4.0) * 12.0);
+    // One device alone can have them, too.
+    let excluded = vec![1];
+    assert_eq!(check(&PlanRequest { excluded, ..request }).unwrap()[0].schedule.ranks.len(), 1);
 }
 
 #[test]
@@ -198,9 +213,19 @@ fn micro_batches_are_rescaled() {
         assert!(step(&auto) <= step(&count(MicroBatches::Count(choice))) * 1.001, "{choice}");
     }
     assert!(![1, 24].contains(&auto.micro_batches));
+    // Every device must say what does not depend on the rows.
+    let mut silent = profile.clone();
+    silent.devices[1].fixed_us = None;
+    for cannot in [silent, Profile { rows: Some(0), ..profile.clone() }] {
+        assert!(!cannot.can_rescale() && cannot.micro_batch_choices().is_empty());
+    }
     // Without rows a micro-batch costs what it did.
     let fixed = Profile { rows: None, ..profile.clone() };
     assert!(fixed.micro_batch_choices().is_empty());
+    assert_eq!(fixed.with_micro_batches(1 << 20).unwrap().micro_batches, 1 << 20);
+    for many in [(1 << 20) + 1, 1 << 21] {
+        assert!(matches!(fixed.with_micro_batches(many), Err(PlanError::BadNumber { .. })));
+    }
     assert_eq!(fixed.with_micro_batches(5).unwrap().devices, fixed.devices);
     let request = PlanRequest { micro_batches: MicroBatches::Auto, ..PlanRequest::new(&fixed) };
     assert!(plan(&request).unwrap_err().to_string().contains("measure with two sizes"));

@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use trainyard_plan::planner::{PlanRequest, Stated, plan, stated};
-use trainyard_plan::{DeviceProfile, LayerProfile, ModelProfile, Profile};
+use trainyard_plan::memory::StageMemory;
+use trainyard_plan::planner::{MicroBatches, PlanRequest, Stated, plan, stated};
+use trainyard_plan::{
+    DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, Profile, Recompute, Stage,
+};
 
 /// Devices by their time for each layer, µs: as much forward as backward. Links are free, and there
 /// is memory for everything.
@@ -33,11 +36,23 @@ fn found(profile: &Profile) -> Stated {
     let found = stated(&request).unwrap().unwrap();
     // It costs what its stages do.
     let (mut sum, mut longest) = (0.0, 0.0_f64);
-    for stage in &found.stages {
-        let on = &profile.devices[profile.device_index(&stage.device).unwrap()];
+    let device = |stage: &Stage| profile.device_index(&stage.device).unwrap();
+    for (index, stage) in found.stages.iter().enumerate() {
+        let on = &profile.devices[device(stage)];
         let (first, end) = stage.layers;
-        let time = 2.0 * on.forward_us[first..end].iter().sum::<f64>();
+        let parts = if stage.recompute == Recompute::Full { 3.0 } else { 2.0 };
+        let time = parts * on.forward_us[first..end].iter().sum::<f64>();
         (sum, longest) = (sum + time, longest.max(time));
+        let held = profile.micro_batches.min(found.stages.len() - index);
+        let memory = StageMemory::of(profile, device(stage), first..end);
+        let need = memory.peak(stage.recompute, held).total();
+        assert!(need <= on.budget_bytes(), "{stage:?} needs {need}");
+        if let Some(next) = found.stages.get(index + 1) {
+            let (a, b, layers) = (device(stage), device(next), &profile.model.layers);
+            let there = profile.link(a, b).transfer_us(layers[end - 1].output_bytes);
+            let back = profile.link(b, a).transfer_us(layers[end].input_bytes);
+            (sum, longest) = (sum + there + back, longest.max(there).max(back));
+        }
     }
     let cost = sum + (profile.micro_batches - 1) as f64 * longest;
     assert!((found.cost - cost).abs() < 1e-9 * cost, "{} is not {cost}", found.cost);
@@ -67,6 +82,31 @@ fn the_best_cut_of_very_many_layers_is_found() {
 }
 
 #[test]
+fn what_is_found_where_memory_is_tight_fits_and_costs_what_it_says() {
+    for seed in 0..6 {
+        let devices: Vec<Vec<f64>> = (0..5).map(|device| times(seed * 5 + device, 60)).collect();
+        let mut profile = profile(&devices, 12);
+        for (layer, of_layer) in profile.model.layers.iter_mut().zip(times(seed + 90, 60)) {
+            layer.param_bytes = 10 * of_layer as u64;
+            layer.saved_bytes = 20 * (17 - of_layer as u64);
+            (layer.input_bytes, layer.output_bytes) = (5, 3 + of_layer as u64);
+        }
+        for (device, size) in profile.devices.iter_mut().zip([5000, 7000, 9000, 11_000, 13_000]) {
+            device.memory_bytes = size;
+        }
+        profile.default_link = Some(LinkCost { latency_us: 3.0, bytes_per_us: 0.5 });
+        let link = |from: &str, to: &str, latency_us| LinkProfile {
+            from: from.into(),
+            to: to.into(),
+            latency_us,
+            bytes_per_us: 1.0,
+        };
+        profile.links = vec![link("d1", "d3", 40.0), link("d4", "d0", 1.0)];
+        assert!(found(&profile).stages.len() > 3);
+    }
+}
+
+#[test]
 fn equal_devices_share_evenly_however_many_they_are() {
     // Thirty layers of 9 µs on twelve devices: three a stage, ten stages or more.
     let found = found(&profile(&vec![vec![9.0; 30]; 12], 16));
@@ -93,6 +133,15 @@ fn more_devices_than_can_be_searched_are_used_well() {
     let known = sum + 49.0 * longest;
     assert!(found.cost <= 1.1 * known, "{} against {known}: {:?}", found.cost, found.stages);
     assert!(!found.exact, "then this test is about something else");
+}
+
+#[test]
+fn a_count_of_micro_batches_can_be_stated() {
+    let profile = profile(&[vec![6.0; 4], vec![6.0; 4]], 4);
+    let micro_batches = MicroBatches::Count(10);
+    let request = PlanRequest { schedule: "1f1b", micro_batches, ..PlanRequest::new(&profile) };
+    // Twelve µs a stage: ten of them, and one more.
+    assert!((stated(&request).unwrap().unwrap().cost - 11.0 * 12.0).abs() < 1e-9);
 }
 
 #[test]

@@ -47,6 +47,37 @@ fn hint(request: &PlanRequest) -> String {
 }
 
 #[test]
+fn the_device_that_lacks_least_is_named() {
+    // Six layers of 450 B: two a device, or three on one that has room for 1350 B.
+    for (budgets, bytes, device) in [
+        ([1000, 1000, 700], 200, "d2"),
+        ([1000, 1200, 600], 150, "d1"),
+        ([1250, 1000, 600], 100, "d0"),
+    ] {
+        let short = profile(6, 0, 50, &budgets, 1);
+        let recompute = RecomputeChoice::None;
+        let said = hint(&PlanRequest { recompute, ..PlanRequest::new(&short) });
+        assert!(said.contains(&format!("more, '{device}' would make it fit")), "{said}");
+        let told = said.split('(').nth(1).unwrap().split(' ').next().unwrap();
+        let told: u64 = told.parse().unwrap();
+        assert!((bytes..=bytes + bytes / 50).contains(&told), "{said}");
+    }
+}
+
+#[test]
+fn much_that_does_not_fit_is_told_as_truly() {
+    // 60 layers of 450 B on four devices are looked at in haste; 57 of them have room.
+    let short = profile(60, 0, 50, &[6800, 6800, 6800, 5400], 1);
+    let recompute = RecomputeChoice::None;
+    let request = PlanRequest { schedule: "1f1b", recompute, ..PlanRequest::new(&short) };
+    let said = hint(&request);
+    let told = said.split("with ").nth(1).and_then(|with| with.split(&['(', ' '][..]).nth(3));
+    let told: u64 = told.unwrap_or_else(|| panic!("{said}")).parse().unwrap();
+    // Three layers more on one device.
+    assert!((1300..=1400).contains(&told), "{said}");
+}
+
+#[test]
 fn a_step_of_fewer_rows_may_fit() {
     // 1600 B for good and 200 B a micro-batch; recompute wins nothing, as inputs are as large.
     let short = profile(4, 200, 50, &[2250], 8);

@@ -247,6 +247,9 @@ fn bad_requests_are_errors() {
             let result = Schedule::named(name, ranks, micro_batches);
             assert!(matches!(result, Err(PlanError::BadNumber { .. })));
         }
+        assert!(
+            Schedule::named(name, 1024, 1).is_ok() && Schedule::named(name, 1, 1 << 19).is_ok()
+        );
         for chunks in [0, 3, usize::MAX] {
             let result = Schedule::with_chunks(name, 2, chunks, 2);
             assert_eq!(result.is_ok(), name == "interleaved" && chunks == 3, "{name}");

@@ -194,6 +194,20 @@ fn a_file_with_every_field_is_allowed_and_reads_back() {
 }
 
 #[test]
+fn a_profile_from_code_is_checked_like_one_from_a_file() {
+    let mut profile = Profile::from_json(EXAMPLE).unwrap();
+    assert_eq!(profile.check(), Ok(()));
+    profile.devices[1].forward_us.pop();
+    let error = profile.check().unwrap_err();
+    let field = "devices[1].forward_us";
+    assert!(matches!(&error, PlanError::BadFile { line: 0, field: f, .. } if f == field));
+    let said = error.to_string();
+    assert!(said.starts_with(&format!("trainyard-profile: {field}: it has ")), "{said}");
+    let text = serde_json::to_string(&profile).unwrap();
+    assert!(Profile::from_json(&text).unwrap_err().to_string().contains(", line 1: "));
+}
+
+#[test]
 fn the_schemas_list_the_fields_that_are_written() {
     for Format { schema, full, .. } in formats() {
         same_fields(&schema, &schema, &full);

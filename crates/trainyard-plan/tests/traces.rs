@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 use trainyard_plan::journal::{Header, HeaderDevice, Record};
 use trainyard_plan::{
-    Action, ActionKind, Lane, MemorySample, Trace, TraceDevice, TraceEvent, chrome, text,
+    Action, ActionKind, Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome,
+    text,
 };
 
 fn event(device: usize, lane: Lane, action: &str, start_ns: u64, end_ns: u64) -> TraceEvent {
@@ -68,6 +69,21 @@ a-device-with-a- |······00aaaa11bbbb·····#|
 ";
     assert_eq!(text::timeline(&sample(), 1, 24, false), expected);
     assert_eq!(text::timeline(&sample(), 2, 24, true), "step 2 is not in the trace\n");
+    // Halves have their own signs; a short one is where most of it is; other steps are not drawn.
+    let mut halves = sample();
+    halves.events.retain(|event| event.action.to_string() != "1B1");
+    halves.events.push(event(1, Lane::Compute, "1I1", 8000, 9000));
+    halves.events.push(event(1, Lane::Compute, "1W1", 9000, 10000));
+    halves.events.push(event(0, Lane::Compute, "0F7", 3800, 4700));
+    let other = TraceEvent { step: 2, ..event(1, Lane::Compute, "0F9", 1000, 4000) };
+    halves.events.push(other);
+    let drawn = text::timeline(&halves, 1, 24, false);
+    let expected = "\
+dgpu             |0011··7······aaaa··bbbb#|
+a-device-with-a- |······00aaaa11bbBB·····#|
+0-9 forward  a-j backward  A-J weight gradient  # optimizer  · idle (by micro-batch, last digit)
+";
+    assert_eq!(drawn.split_once('\n').unwrap().1, expected);
     let coloured = text::timeline(&sample(), 1, 24, true);
     assert!(
         coloured.contains("|\x1b[34m0011\x1b[0m\x1b[90m·········\x1b[0m\x1b[38;5;208maaaa\x1b[0m")
@@ -131,6 +147,32 @@ fn chrome_has_names_slices_counters_steps_and_arrows() {
     // The two overlapping sends of device 0 lie on two threads.
     let sends = of("X").into_iter().filter(|e| e["name"].as_str().unwrap().starts_with("0SEND"));
     assert_eq!(sends.map(|event| event["tid"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 100]);
+    // They are shown one below the other, between the device's other threads.
+    let place = |tid: u64| {
+        let of_thread = |event: &&&Value| event["pid"] == 1 && event["tid"] == tid;
+        let names = of("M").into_iter().filter(|event| event["name"] == "thread_sort_index");
+        let found: Vec<_> = names.filter(|event| of_thread(&event)).collect();
+        found[0]["args"]["sort_index"].as_u64().unwrap()
+    };
+    assert!([1, 2, 100, 3].map(place).is_sorted());
+}
+
+#[test]
+fn threads_without_names_are_known_by_their_numbers() {
+    let mut trace = sample();
+    // Without a second thread for what overlaps.
+    trace.events.retain(|event| event.action.to_string() != "0SEND_F0");
+    trace.events.retain(|event| event.action.to_string() != "1RECV_F0");
+    let mut json: Value = serde_json::from_str(&chrome::to_string(&trace)).unwrap();
+    let events = json["traceEvents"].as_array_mut().unwrap();
+    events.retain(|event| event["name"] != "thread_name");
+    let lanes = |trace: &Trace| {
+        let lanes = trace.events.iter().map(|e| {
+            (e.device, e.action.to_string(), e.lane == Lane::Compute, e.lane == Lane::TransferIn)
+        });
+        lanes.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(lanes(&chrome::from_json(&json.to_string()).unwrap()), lanes(&trace));
 }
 
 #[test]
@@ -178,12 +220,32 @@ fn a_journal_becomes_a_trace() {
     let trace = Trace::from_journal(&records);
     let ids: Vec<_> = trace.devices.iter().map(|device| device.id.as_str()).collect();
     assert_eq!(ids, ["a", "b", "c"]);
-    let events: Vec<_> = trace.events.iter().map(|e| (e.step, e.device, e.start_ns)).collect();
-    assert_eq!(events, [(1, 0, 100), (2, 1, 1_000_050), (2, 2, 1_000_060)]);
+    let event = |e: &TraceEvent| (e.step, e.device, e.start_ns, e.duration_ns());
+    let events: Vec<_> = trace.events.iter().map(event).collect();
+    assert_eq!(events, [(1, 0, 100, 10), (2, 1, 1_000_050, 10), (2, 2, 1_000_060, 10)]);
     assert_eq!(
         trace.memory,
         [MemorySample { at_ns: 1_000_005, device: 1, in_use_bytes: 7, by_category: None }]
     );
+
+    // Samples go with the steps they were taken in.
+    let mut builder = TraceBuilder::default();
+    let at = |at_ns| Record::Memory {
+        at_ns,
+        device: 0,
+        in_use_bytes: 7,
+        reserved_bytes: None,
+        peak_bytes: 7,
+        predicted_bytes: 8,
+    };
+    let records =
+        [header(1000, 0, &["a"]), action(1, 0, 100), at(105), at(200), action(2, 0, 200), at(250)];
+    for record in &records {
+        builder.push(record);
+    }
+    builder.forget_before(2);
+    let left = builder.into_trace().memory;
+    assert_eq!(left.iter().map(|sample| sample.at_ns).collect::<Vec<_>>(), [200, 250]);
 }
 
 proptest! {

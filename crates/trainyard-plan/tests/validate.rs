@@ -21,7 +21,7 @@ fn split_backwards_and_several_stages_a_rank_are_sound() {
 
 #[test]
 fn every_fault_is_named() {
-    let cases: [(&[&str], usize, usize, &str); 18] = [
+    let cases: [(&[&str], usize, usize, &str); 19] = [
         (&["0F0 0F0 0B0"], 1, 1, "0F0: it is there twice"),
         (&["0F0 0B0 0B0"], 1, 1, "0B0: it is there twice"),
         (&["0F0 0I0 0B0"], 1, 1, "0B0: a micro-batch has either"),
@@ -35,6 +35,7 @@ fn every_fault_is_named() {
         (&["0F0 0RECV_F0 0B0"], 1, 1, "0RECV_F0: there is no other rank"),
         (&["0F0 0I0"], 1, 1, "0W0: it is missing"),
         (&["0F0 0B0"], 1, 2, "0F1: it is missing"),
+        (&["1F0 1B0", "0F0 0B0"], 2, 3, "rank 1, position 2: 0F1: it is missing"),
         (&["0F0 0B0 0OPT0"], 1, 1, "the optimizer is implied"),
         (&["0F0 0B0", "0F1 0B1"], 1, 2, "0F1: the stage is on rank 0"),
         (&["0F0 0B0", ""], 1, 1, "rank 1, position 0: nothing"),
@@ -56,6 +57,15 @@ fn a_deadlock_is_shown_where_it_is() {
 > rank 0:  0F0 >0B0  0F1  0B1
   rank 1:  1F0  1F1  1B0  1B1";
     assert_eq!(text, expected);
+    // A place far along its row, and one beyond the end of it.
+    let text = reason(&["0F0 0F1 0F2 0I0 0W0 0I1 0W1 0I2"], 1, 3);
+    let expected = "
+> rank 0: …  0W0  0I1  0W1  0I2 >";
+    assert!(text.ends_with(expected), "{text}");
+    let rows = ["1F0 1F1 1B0 1B1", "0F0 2F0 2B0 0B0 0F1 2F1 2B1 0B1"];
+    let text = reason(&rows, 3, 2);
+    let expected = "1F1: deadlock: it waits for 0F1, which is on rank 1, which is stuck at 0B0\n";
+    assert!(text.contains(expected), "{text}");
 }
 
 #[test]
@@ -131,6 +141,11 @@ fn a_full_link_blocks_its_sender() {
     let text = validate_with_buffers(&schedule.with_transfers(), 2, 4, 1).unwrap_err().to_string();
     assert!(text.starts_with("rank 0, position 7: 0SEND_F3: deadlock: 0SEND_F3 has"), "{text}");
     validate_with_buffers(&schedule, 2, 4, 2).unwrap();
+    // The same, seen from the other end.
+    let rows = ["1F0 1F1 1B0 1B1 1F2 1F3 1B2 1B3", "0F0 0F1 0F2 0F3 0B0 0B1 0B2 0B3"];
+    let text = validate_with_buffers(&common::schedule(&rows), 2, 4, 1).unwrap_err().to_string();
+    let expected = "1SEND_B1 has to wait until 0RECV_B0 makes room";
+    assert!(text.contains(expected), "{text}");
 }
 
 proptest! {

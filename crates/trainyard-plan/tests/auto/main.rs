@@ -2,17 +2,18 @@
 //! where the optimum is known.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::float_cmp, reason = "sums of whole numbers are exact")]
 
 mod figures;
 mod instances;
 mod oracle;
 
-use instances::{Draw, Memory, equal, one_by_one, unlike};
+use instances::{Draw, Memory, costs, equal, one_by_one, profile, unlike};
 use trainyard_plan::auto::{self, Auto, Options};
 use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::simulate::score;
 use trainyard_plan::validate::validate;
-use trainyard_plan::{Action, ActionKind, PlanError, Schedule};
+use trainyard_plan::{Action, ActionKind, LinkCost, PlanError, Recompute, Schedule};
 
 /// One stage a rank, two as interleaved and ZB-V have them, and two that no named schedule has.
 fn placements(ranks: usize) -> Vec<Vec<usize>> {
@@ -75,6 +76,53 @@ fn what_is_made_keeps_its_promises() {
 }
 
 #[test]
+fn the_bound_is_the_way_there_the_work_and_the_way_back() {
+    // A transfer takes 1 + 100 ÷ 100 µs. Three micro-batches: 27, 24 and 24 µs of work.
+    let mut profile = profile(&[[2.0, 3.0, 4.0], [5.0, 1.0, 2.0], [3.0, 4.0, 1.0]], 3);
+    profile.default_link = Some(LinkCost { latency_us: 1.0, bytes_per_us: 100.0 });
+    let bound = |optimizer_us: [f64; 3], split| {
+        let mut costs = costs(&profile, &[0, 1, 2], Recompute::None);
+        for (rank, us) in costs.ranks.iter_mut().zip(optimizer_us) {
+            rank.optimizer_us = us;
+        }
+        auto::lower_bound_us(&costs, 3, split)
+    };
+    // The last rank has its first input after 2 + 2 + 5 + 2 µs, and the first stage its last
+    // gradient 2 + 3 + 2 + 7 µs after the last rank has made it.
+    assert_eq!(bound([1.0; 3], true), 11.0 + 24.0 + 1.0);
+    assert_eq!(bound([1.0; 3], false), 11.0 + 24.0 + 14.0);
+    assert_eq!(bound([1.0, 1.0, 20.0], false), 11.0 + 24.0 + 20.0);
+    assert_eq!(bound([1.0, 30.0, 1.0], true), 4.0 + 24.0 + 30.0);
+    assert_eq!(bound([40.0, 1.0, 1.0], false), 27.0 + 40.0);
+}
+
+#[test]
+fn the_best_named_schedule_is_the_fastest_that_fits() {
+    let (ranks, m) = (4, 8);
+    let mut costs = equal(&[0, 1, 2, 3]);
+    let of = |costs: &PipelineCosts, name| {
+        score(costs, &Schedule::named(name, ranks, m).unwrap(), m).unwrap()
+    };
+    let names = ["gpipe", "1f1b", "zb-h1", "zb-h2"];
+    // Room for all of them, for what 1F1B holds at its first rank, and for what it holds at each.
+    let held = of(&costs, "1f1b").peak_bytes;
+    for (budgets, expected) in
+        [(vec![u64::MAX; ranks], "zb-h1"), (vec![held[0]; ranks], "zb-h1"), (held, "1f1b")]
+    {
+        for (rank, budget) in costs.ranks.iter_mut().zip(budgets) {
+            rank.budget_bytes = budget;
+        }
+        let (name, best) = auto::best_named(&costs, m, true).unwrap().unwrap();
+        assert_eq!((name.as_str(), &best), (expected, &of(&costs, expected)));
+        let mut fitting = names.map(|name| of(&costs, name)).into_iter().filter(|s| s.fits);
+        assert!(fitting.all(|score| best.step_us <= score.step_us));
+        let said = auto::gain(best.step_us * 0.9, Some(&(name, best)));
+        assert!(said.contains(&format!("10.0 % faster than {expected}")), "{said}");
+    }
+    assert!(auto::gain(1.0, None).contains("no named schedule fits"));
+}
+
+#[test]
 fn equal_stages_take_as_long_as_under_zero_bubble() {
     for ranks in 2..=8 {
         for m in [2 * ranks - 1, 3 * ranks] {
@@ -125,6 +173,23 @@ fn unlike_stages_gain_over_named_schedules() {
     let gains: Vec<f64> = (0..12).map(gain).collect();
     let mean = gains.iter().sum::<f64>() / gains.len() as f64;
     assert!(mean > 0.03, "mean gain {mean}: {gains:?}");
+}
+
+#[test]
+fn unlike_stages_gain_as_well_where_a_rank_has_two() {
+    let mut draw = Draw(7);
+    let gain = |index: usize| {
+        let ranks = 2 + draw.below(3) as usize;
+        let name = ["interleaved", "zb-v"][index % 2];
+        let owners = Schedule::placement(name, ranks, 2).unwrap();
+        let m = 4 + draw.below(8) as usize;
+        let costs = unlike(&mut draw, &owners, m, Memory::Named);
+        let auto = auto::make(&costs, m, &Options::default()).unwrap().unwrap();
+        auto.best_named.unwrap().1.step_us / auto.score.step_us - 1.0
+    };
+    let gains: Vec<f64> = (0..12).map(gain).collect();
+    let mean = gains.iter().sum::<f64>() / gains.len() as f64;
+    assert!(mean > 0.05, "mean gain {mean}: {gains:?}");
 }
 
 #[test]

@@ -110,6 +110,39 @@ fn two_stages_two_micro_batches_and_a_slow_link() {
     let samples = |device| trace.memory.iter().filter(move |sample| sample.device == device);
     assert_eq!(samples(0).map(|sample| sample.in_use_bytes).max(), Some(2480));
     assert_eq!(samples(1).map(|sample| sample.at_ns).next(), Some(0));
+    // There is one wherever something came or went.
+    let at: Vec<_> = samples(0).map(|sample| sample.at_ns / 1000).collect();
+    assert_eq!(at, [0, 10, 20, 35, 60, 90, 110, 120, 140]);
+}
+
+#[test]
+fn a_receive_keeps_back_what_comes_after_it() {
+    // As before, but with halves, and with W0 behind the receive of the second gradient:
+    //   d0: 0F0 0–10, 0F1 10–20, 0I0 90–102, [1SEND_B1 95–120], 0W0 120–128, 0I1 –140, 0W1 –148
+    let mut profile = profile(2, 2, 2);
+    profile.default_link = Some(link(5.0, 2.0));
+    let rows = [
+        "0F0 0SEND_F0 0F1 0SEND_F1 0RECV_B0 0I0 0RECV_B1 0W0 0I1 0W1",
+        "1RECV_F0 1F0 1B0 1SEND_B0 1RECV_F1 1F1 1B1 1SEND_B1",
+    ];
+    assert_eq!(simulate(&profile, &plan(&[0, 1], &rows, 2)).unwrap().step_us, 148.0);
+
+    // A transfer takes 65 µs, and B0 is sent only when F1 has come, at 140; it was made at 105.
+    profile.default_link = Some(link(45.0, 2.0));
+    let rows = [
+        "0F0 0SEND_F0 0F1 0SEND_F1 0RECV_B0 0B0 0RECV_B1 0B1",
+        "1RECV_F0 1F0 1B0 1RECV_F1 1SEND_B0 1F1 1B1 1SEND_B1",
+    ];
+    let simulation = simulate(&profile, &plan(&[0, 1], &rows, 2)).unwrap();
+    let path_by_hand = [
+        ("0F0", 0.0, 10.0),
+        ("0SEND_F0", 10.0, 75.0),
+        ("0SEND_F1", 75.0, 140.0),
+        ("1SEND_B0", 140.0, 205.0),
+        ("1SEND_B1", 205.0, 270.0),
+        ("0B1", 270.0, 290.0),
+    ];
+    assert_eq!(path(&simulation), path_by_hand.map(|(a, start, end)| (a.to_owned(), start, end)));
 }
 
 #[test]
@@ -179,10 +212,11 @@ fn a_skip_is_a_transfer_of_its_own() {
     let chrome: serde_json::Value =
         serde_json::from_str(&trainyard_plan::chrome::to_string(&trace)).unwrap();
     let arrows = chrome["traceEvents"].as_array().unwrap().iter().filter(|e| e["ph"] == "f");
-    let mut ends: Vec<_> = arrows.map(|e| (e["pid"].as_u64(), e["ts"].as_f64())).collect();
+    let end = |e: &serde_json::Value| (e["pid"].as_u64(), e["ts"].as_f64(), e["tid"].as_u64());
+    let mut ends: Vec<_> = arrows.map(end).collect();
     ends.sort_by(|a, b| a.partial_cmp(b).unwrap());
-    let at = |pid, ts| (Some(pid), Some(ts));
-    assert_eq!(ends, [at(1, 104.0), at(2, 10.0), at(2, 84.0), at(3, 20.0)]);
+    let at = |pid, ts, tid| (Some(pid), Some(ts), Some(tid));
+    assert_eq!(ends, [at(1, 104.0, 100), at(2, 10.0, 3), at(2, 84.0, 3), at(3, 20.0, 100)]);
 }
 
 #[test]
@@ -210,8 +244,12 @@ fn tied_weights_go_there_and_back() {
     profile.devices[0].optimizer_us = OptimizerTime::Layers(vec![3.0, 100.0]);
     profile.devices[1].optimizer_us = OptimizerTime::Device(7.0);
     let plan = plan(&[0, 1], &["0F0 0B0", "1F0 1B0"], 1);
-    let simulation = simulate(&profile, &plan).unwrap();
+    let (simulation, trace) = simulate_traced(&profile, &plan).unwrap();
     assert_eq!(simulation.step_us, 203.0);
+    let sends = trace.events.iter().filter(|event| event.lane == Lane::TransferOut);
+    let sends: Vec<_> = sends.map(|e| (e.action.to_string(), e.end_ns / 1000)).collect();
+    let by_hand = [("0SEND_F0", 35), ("1SEND_B0", 90), ("1SEND_B0", 145), ("0SEND_F0", 203)];
+    assert_eq!(sends, by_hand.map(|(name, end)| (name.to_owned(), end)));
     assert_eq!(idle(&simulation, 0), [0.0, 55.0, 55.0, 25.0 + 35.0]);
     assert_eq!(idle(&simulation, 1), [35.0, 131.0, 0.0, 0.0]);
     assert_eq!(simulation.devices[0].optimizer_us, 3.0);
@@ -246,6 +284,10 @@ fn an_optimizer_step_follows_the_last_action_of_its_device() {
     let optimizer = trace.events.iter().filter(|e| e.action.kind == ActionKind::Optimizer);
     let spans: Vec<_> = optimizer.map(|e| (e.device, e.start_ns, e.end_ns)).collect();
     assert_eq!(spans, [(1, 40_000, 90_000), (0, 60_000, 65_000)]);
+    // In a plan it counts as work, with the 30 µs of actions.
+    let predicted = plan.predicted(&profile).unwrap().predicted.unwrap();
+    let busy: Vec<_> = predicted.devices.iter().map(|device| device.busy_us).collect();
+    assert_eq!(busy, [35.0, 80.0]);
 }
 
 #[test]

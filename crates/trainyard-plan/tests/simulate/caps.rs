@@ -1,7 +1,7 @@
 //! The memory caps, moment by moment.
 
-use trainyard_plan::PlanError;
-use trainyard_plan::simulate::validate_memory;
+use trainyard_plan::simulate::{simulate, validate_memory};
+use trainyard_plan::{LinkProfile, PlanError};
 
 use crate::by_hand::{plan, profile};
 
@@ -29,4 +29,29 @@ fn the_first_action_beyond_the_budget_is_named() {
         panic!("it fits");
     };
     assert_eq!((rank, position), (1, 0));
+}
+
+/// d1 has done 1F0 and waits for the second input when the first gradient comes, from 120 + 10 +
+/// 10 + 20 µs on: 40 bytes beside what it holds.
+#[test]
+fn what_comes_while_a_device_waits_is_put_to_what_it_waits_for() {
+    let mut profile = profile(3, 3, 2);
+    let (from, to) = ("d0".to_owned(), "d1".to_owned());
+    profile.links = vec![LinkProfile { from, to, latency_us: 100.0, bytes_per_us: 4.0 }];
+    let rows = ["0F0 0F1 0B0 0B1", "1F0 1F1 1B0 1B1", "2F0 2B0 2F1 2B1"];
+    let plan = plan(&[0, 1, 2], &rows, 2);
+    profile.devices[1].memory_bytes = 400 + 1000 + 39;
+    let Err(PlanError::BadSchedule { rank, position, action, reason, .. }) =
+        validate_memory(&profile, &plan)
+    else {
+        panic!("it fits");
+    };
+    assert_eq!((rank, position, action.as_str()), (1, 1, "1F1"), "{reason}");
+    // What it needs at its fullest moment is enough.
+    profile.devices[1].memory_bytes = 1 << 20;
+    let peak = simulate(&profile, &plan).unwrap().devices[1].peak_bytes.total();
+    profile.devices[1].memory_bytes = peak;
+    assert_eq!(validate_memory(&profile, &plan), Ok(()));
+    profile.devices[1].memory_bytes = peak - 1;
+    assert!(validate_memory(&profile, &plan).is_err());
 }

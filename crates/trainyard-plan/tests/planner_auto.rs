@@ -1,0 +1,83 @@
+//! Every freedom is worth having: what is planned with all schedules and devices is as good as what
+//! is planned with any one of them, and better where none of them suits.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "common/even.rs"]
+mod even;
+
+use trainyard_plan::planner::{PlanRequest, plan};
+use trainyard_plan::{LinkCost, Profile, Schedule};
+
+/// Numbers that look random and are the same each time.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.0 >> 33) % end
+    }
+}
+
+/// Unlike layers on two or three unlike devices, whose memory is tight in every other instance.
+fn unlike(seed: u64) -> Profile {
+    let mut numbers = Numbers(seed);
+    (0..4).for_each(|_| _ = numbers.below(2));
+    let layers = 4 + numbers.below(9) as usize;
+    let whole = layers as u64 * 450;
+    let count = 2 + numbers.below(2);
+    let budgets = (0..count).map(|_| {
+        if seed.is_multiple_of(2) {
+            1 << 30
+        } else {
+            1200 + whole * (count + 1 + numbers.below(3)) / (2 * count)
+        }
+    });
+    let devices: Vec<(f64, u64)> = budgets.map(|budget| (1.0, budget)).collect();
+    let mut profile = even::profile(layers, &devices, 2 + numbers.below(9) as usize);
+    for device in &mut profile.devices {
+        let slowness = 4 + numbers.below(8);
+        let mut times =
+            || (0..layers).map(|_| (slowness + numbers.below(slowness)) as f64).collect();
+        (device.forward_us, device.input_grad_us, device.weight_grad_us) =
+            (times(), times(), times());
+    }
+    if numbers.below(3) == 0 {
+        profile.model.layers[layers - 1].tied_to = Some("layer0".into());
+    }
+    let latency_us = numbers.below(9) as f64;
+    profile.default_link =
+        Some(LinkCost { latency_us, bytes_per_us: 1.0 + numbers.below(9) as f64 });
+    profile
+}
+
+fn step_us(request: &PlanRequest) -> Option<f64> {
+    plan(request).ok().map(|planned| planned.candidates[0].simulation.step_us)
+}
+
+#[test]
+fn freedom_does_no_harm() {
+    // Each is a local search, so now and then less freedom comes out a little better.
+    let (mut worse_than_named, mut worse_than_fewer, mut better_than_named) = (0, 0, 0);
+    for seed in 0..120 {
+        let profile = unlike(seed);
+        let all = PlanRequest::new(&profile);
+        let schedules = Schedule::names();
+        let named =
+            schedules.filter_map(|schedule| step_us(&PlanRequest { schedule, ..all.clone() }));
+        let named = named.fold(f64::INFINITY, f64::min);
+        let without = |device| step_us(&PlanRequest { excluded: vec![device], ..all.clone() });
+        let fewer = (0..profile.devices.len()).filter_map(without).fold(f64::INFINITY, f64::min);
+        let Some(best) = step_us(&all) else {
+            assert!(named.is_infinite() && fewer.is_infinite(), "seed {seed}: only with less");
+            continue;
+        };
+        assert!(best <= 1.07 * named.min(fewer), "seed {seed}: {best} of {named} or {fewer}");
+        worse_than_named += usize::from(best > 1.001 * named);
+        worse_than_fewer += usize::from(best > 1.001 * fewer);
+        better_than_named += usize::from(best < 0.999 * named);
+    }
+    assert!(worse_than_named <= 7, "{worse_than_named} named schedules alone are better");
+    assert!(worse_than_fewer <= 4, "{worse_than_fewer} plans are better without a device");
+    assert!(better_than_named >= 30, "only {better_than_named} schedules are made");
+}
