@@ -21,11 +21,12 @@ use crate::timeline;
 impl Studio {
     /// Does what a command says. One that is not available does nothing but say why.
     pub fn perform(&mut self, context: &Context, command: Command) {
-        if let Some(why) = command.unavailable(&self.facts()) {
+        let facts = self.facts();
+        if let Some(why) = command.unavailable(&facts) {
             self.say(format!("{}: not now, {why}", command.spec().name));
             return;
         }
-        self.say(command.done(&self.facts()));
+        self.say(command.done(&facts));
         let settings = &mut self.kept.settings;
         match command {
             Command::Open | Command::OpenRecent => self.ask_for_path(Purpose::Open, Path::new("")),
@@ -127,9 +128,8 @@ impl Studio {
         }
     }
 
-    /// Takes another desk, and lets go of the training that belonged to the one before.
-    /// Puts a desk in the place of the present one. Edits that no file has are put aside with it:
-    /// undo brings them back.
+    /// Puts a desk in the place of the present one, and lets go of the training that belonged to
+    /// that. Edits that no file has are put aside with it: undo brings them back.
     pub(crate) fn put_on_desk(&mut self, desk: Desk) {
         let before = std::mem::replace(&mut self.desk, desk);
         if before.is_changed() && !self.is_example {

@@ -152,15 +152,12 @@ impl Studio {
 
     pub(crate) fn poll_writing(&mut self) {
         let Some(writing) = &self.writing else { return };
+        let Some(result) = writing.job.poll().transpose() else { return };
         let file = writing.file.clone();
-        let written = match writing.job.poll() {
-            Ok(None) => return,
-            Ok(Some(written)) => written,
-            Err(_ended) => {
-                let source = io::Error::other("the work broke off");
-                Err(ExportError::Write { path: file.clone(), source })
-            }
-        };
+        let written = result.unwrap_or_else(|_ended| {
+            let source = io::Error::other("the work broke off");
+            Err(ExportError::Write { path: file.clone(), source })
+        });
         self.writing = None;
         self.say_written(&file, written);
     }

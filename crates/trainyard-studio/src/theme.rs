@@ -185,6 +185,8 @@ pub mod size {
     pub const MARGIN: f32 = 12.0;
     /// Around what is in a dialog.
     pub const DIALOG: f32 = 20.0;
+    /// What is there at all takes so much of a bar.
+    pub const SLIVER: f32 = 2.0;
     /// A corner.
     pub const CORNER: u8 = 4;
     /// A row of a lane in the timeline.

@@ -160,6 +160,12 @@ fn with_the_memory_of_1f1b_it_takes_as_long_as_zb_h1() {
     }
 }
 
+/// By how much the best named schedule is slower.
+fn gain_over_named(costs: &PipelineCosts, micro_batches: usize) -> f64 {
+    let auto = auto::make(costs, micro_batches, &Options::default()).unwrap().unwrap();
+    auto.best_named.unwrap().1.step_us / auto.score.step_us - 1.0
+}
+
 #[test]
 fn unlike_stages_gain_over_named_schedules() {
     let mut draw = Draw(5);
@@ -167,8 +173,7 @@ fn unlike_stages_gain_over_named_schedules() {
         let owners: Vec<usize> = (0..2 + draw.below(5) as usize).collect();
         let m = 4 + draw.below(12) as usize;
         let costs = unlike(&mut draw, &owners, m, Memory::Named);
-        let auto = auto::make(&costs, m, &Options::default()).unwrap().unwrap();
-        auto.best_named.unwrap().1.step_us / auto.score.step_us - 1.0
+        gain_over_named(&costs, m)
     };
     let gains: Vec<f64> = (0..12).map(gain).collect();
     let mean = gains.iter().sum::<f64>() / gains.len() as f64;
@@ -184,8 +189,7 @@ fn unlike_stages_gain_as_well_where_a_rank_has_two() {
         let owners = Schedule::placement(name, ranks, 2).unwrap();
         let m = 4 + draw.below(8) as usize;
         let costs = unlike(&mut draw, &owners, m, Memory::Named);
-        let auto = auto::make(&costs, m, &Options::default()).unwrap().unwrap();
-        auto.best_named.unwrap().1.step_us / auto.score.step_us - 1.0
+        gain_over_named(&costs, m)
     };
     let gains: Vec<f64> = (0..12).map(gain).collect();
     let mean = gains.iter().sum::<f64>() / gains.len() as f64;

@@ -10,7 +10,7 @@ use trainyard_plan::simulate::SimulatedDevice;
 use super::words;
 use crate::hatch;
 use crate::human_time::human_us;
-use crate::theme::{Category, Idle, Pattern, Theme};
+use crate::theme::{Category, Idle, Pattern, Theme, size};
 
 /// What a bar of memory shows.
 #[derive(Clone, Debug)]
@@ -29,8 +29,6 @@ pub(super) struct MemoryBar<'a> {
 
 /// A bar's corners, in points: its parts are not rounded.
 const CORNER: f32 = 1.0;
-/// What is there at all takes so much of a bar, in points.
-const LEAST: f32 = 2.0;
 /// How much a pattern shows on the colour under it.
 const PATTERN: f32 = 0.38;
 
@@ -130,12 +128,12 @@ fn parts<const N: usize>(bar: Rect, amounts: [f64; N], full: f64) -> [Rect; N] {
     let mut widths = exact;
     for (width, amount) in widths.iter_mut().zip(amounts) {
         if amount > 0.0 {
-            *width = width.max(LEAST);
+            *width = width.max(size::SLIVER);
         }
     }
-    let more = widths.iter().sum::<f32>() - exact.iter().sum::<f32>().max(LEAST);
+    let more = widths.iter().sum::<f32>() - exact.iter().sum::<f32>().max(size::SLIVER);
     if let Some(largest) = widths.iter_mut().max_by(|a, b| a.total_cmp(b)) {
-        *largest = (*largest - more.max(0.0)).max(LEAST.min(*largest));
+        *largest = (*largest - more.max(0.0)).max(size::SLIVER.min(*largest));
     }
     let mut left = bar.left();
     widths.map(|width| {

@@ -7,10 +7,10 @@ use trainyard_plan::memory::human_bytes;
 
 use super::blocks::Block;
 use super::carried::{Carried, Target};
-use super::measure::Cost;
+use super::measure::{self, Cost};
 use super::paint::{self, small};
 use super::scene::{Act, Scene, Verdict, block_id};
-use super::stages::{cost, pick};
+use super::stages::pick;
 use super::words;
 use crate::desk::Placed;
 use crate::human_time::human_us;
@@ -27,7 +27,7 @@ pub(super) fn layer(
 ) {
     let theme = scene.theme;
     let profile = &scene.desk.present().profile;
-    let cost = cost(scene, block);
+    let cost = measure::of_run(scene.costs, block.run());
     let run = block.run();
     let locks = &scene.desk.arrangement().locks;
     let locked = (run.0..run.1).filter(|layer| locks.contains_key(layer)).count();

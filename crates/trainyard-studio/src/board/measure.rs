@@ -72,6 +72,11 @@ impl std::iter::Sum for Cost {
     }
 }
 
+/// What a run of layers costs, half-open, of what every layer does.
+pub(super) fn of_run(costs: &[Cost], (first, end): (usize, usize)) -> Cost {
+    costs.get(first..end).unwrap_or_default().iter().copied().sum()
+}
+
 /// What every layer costs where it lies.
 #[must_use]
 pub(super) fn costs(assessment: &Assessment, stages: &[Placed]) -> Vec<Cost> {

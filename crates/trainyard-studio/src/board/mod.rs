@@ -175,13 +175,9 @@ impl Board {
         // A higher room may unfold what was folded, and so need more.
         loop {
             let (blocks, scale) = self.layout(desk, &columns, &costs, room);
-            let height = |block: &Block| {
-                let cost = costs.get(block.first..block.end).unwrap_or_default();
-                blocks::height(*block, self.measure.of(cost.iter().copied().sum()), scale)
-            };
             let of_stage = |stage: &usize| {
                 let blocks = blocks.get(*stage).map(Vec::as_slice).unwrap_or_default();
-                blocks.iter().map(height).sum::<f32>() + stages::overhead()
+                stages::height(blocks, &costs, self.measure, scale)
             };
             let of_column = |column: &Column| column.stages.iter().map(of_stage).sum::<f32>();
             let needed = columns.iter().map(of_column).fold(SHORTEST_BODY, f32::max) + head::HEIGHT;
@@ -287,10 +283,11 @@ impl Board {
             let mut weighed = Vec::new();
             for (index, stage) in runs() {
                 let of_stage = blocks::blocks((stage.first, stage.end), kind, fold, &self.unfolded);
-                weighed.extend(of_stage.iter().map(|block| {
-                    let cost = costs.get(block.first..block.end).unwrap_or_default();
-                    (*block, self.measure.of(cost.iter().copied().sum()))
-                }));
+                weighed.extend(
+                    of_stage.iter().map(|block| {
+                        (*block, self.measure.of(measure::of_run(costs, block.run())))
+                    }),
+                );
                 if let Some(slot) = blocks.get_mut(index) {
                     *slot = of_stage;
                 }

@@ -10,7 +10,7 @@ use trainyard_plan::Recompute;
 use super::blocks::{self, Block};
 use super::carried::Carried;
 use super::columns::{Column, Place};
-use super::measure::Cost;
+use super::measure::{self, Cost, Measure};
 use super::paint::{self, small};
 use super::scene::{Act, Places, Scene};
 use super::{keys, layers, words};
@@ -56,7 +56,7 @@ pub(super) fn show(
             .show(ui, |ui| {
                 let heights = |stage: &usize| -> f32 {
                     let blocks = scene.blocks.get(*stage).map(Vec::as_slice).unwrap_or_default();
-                    blocks.iter().map(|block| height(scene, *block)).sum::<f32>() + overhead()
+                    height(blocks, scene.costs, scene.measure, scene.scale)
                 };
                 let all: f32 = column.stages.iter().map(heights).sum();
                 let wished = vec2(ui.available_width(), all);
@@ -73,12 +73,15 @@ pub(super) fn show(
     });
 }
 
-fn height(scene: &Scene, block: Block) -> f32 {
-    blocks::height(block, scene.measure.of(cost(scene, block)), scene.scale)
+/// The height of a stage of those blocks, in points. `scale` is points a unit of the measure.
+#[must_use]
+pub(super) fn height(blocks: &[Block], costs: &[Cost], measure: Measure, scale: f64) -> f32 {
+    let heights = blocks.iter().map(|block| block_height(*block, costs, measure, scale));
+    heights.sum::<f32>() + overhead()
 }
 
-pub(super) fn cost(scene: &Scene, block: Block) -> Cost {
-    scene.costs.get(block.first..block.end).unwrap_or_default().iter().copied().sum()
+fn block_height(block: Block, costs: &[Cost], measure: Measure, scale: f64) -> f32 {
+    blocks::height(block, measure.of(measure::of_run(costs, block.run())), scale)
 }
 
 /// A column without layers.
@@ -120,7 +123,7 @@ fn stage(
     header(ui, scene, (index, placed), rect.with_max_y(rect.top() + HEADER), acts);
     let mut top = rect.top() + HEADER + PAD;
     for block in scene.blocks.get(index).map(Vec::as_slice).unwrap_or_default() {
-        let height = height(scene, *block);
+        let height = block_height(*block, scene.costs, scene.measure, scene.scale);
         let area = Rect::from_min_size(
             pos2(rect.left() + PAD, top),
             vec2(rect.width() - 2.0 * PAD, height - GAP),

@@ -55,7 +55,7 @@ pub enum ExportError {
         reason: String,
     },
     /// A picture that could not be encoded.
-    #[error("cannot make a PNG of {width}×{height} pixels: {reason}; make the window smaller")]
+    #[error("cannot make a PNG of {width}×{height} pixels: {reason}; export it as SVG")]
     Encode {
         /// Its width, pixels.
         width: usize,

@@ -2,14 +2,13 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
 use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::{ActionKind, Plan, PlanError, Profile, Recompute};
 
 use super::csv;
 
 /// A stage of a plan, with what it takes on its device.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StageRow {
     /// Its index.
     pub stage: usize,
@@ -178,6 +177,7 @@ mod tests {
         csv(&rows, &mut table).unwrap();
         let table = csv::parse(&String::from_utf8(table).unwrap());
         assert_eq!(table.len(), rows.len() + 1);
+        assert_eq!(table[0][14], "activations_bytes");
         for (line, row) in table[1..].iter().zip(&rows) {
             assert_eq!(line.len(), table[0].len());
             assert_eq!(row.activations_bytes.to_string(), line[14]);

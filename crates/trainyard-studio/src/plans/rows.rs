@@ -115,7 +115,7 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, index: usize, alternative: &Alterna
 fn memory(ui: &Ui, inner: Rect, y: f32, full: f64, theme: &Theme) {
     let painter = ui.painter();
     let bar = Rect::from_min_max(pos2(inner.right() - BAR, y - 3.0), pos2(inner.right(), y + 3.0));
-    let least = if full > 0.0 { 2.0 } else { 0.0 };
+    let least = if full > 0.0 { size::SLIVER } else { 0.0 };
     let width = (bar.width() * full.min(1.0) as f32).max(least);
     let part = bar.with_max_x(bar.left() + width);
     painter.rect_filled(bar, 2.0, theme.background);

@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use eframe::egui::{Key, Modifiers, vec2};
-use egui_kittest::kittest::Queryable;
 use trainyard_studio::command::{Command, Export};
 
-use crate::support::{Window, folder, perform, press, settle, trouble, window};
+use crate::support::{Window, folder, perform, press, settle, trouble, window, write_path};
 
 /// In a low window rows of the timeline and blocks of the board lie below the fold.
 #[test]
@@ -52,13 +51,7 @@ fn pictures_hold_whole_panels() {
 /// Chooses an export in the menu's way and gives it a path.
 fn export_to(window: &mut Window, export: Export, path: &Path) {
     perform(window, Command::Export(export));
-    let field = window.get_by_role_and_label(eframe::egui::Role::TextInput, "Write to this file:");
-    field.focus();
-    window.run_ok();
-    press(window, Modifiers::COMMAND, Key::A);
-    let field = window.get_by_role_and_label(eframe::egui::Role::TextInput, "Write to this file:");
-    field.type_text(&path.to_string_lossy());
-    window.run_ok();
+    write_path(window, path);
     press(window, Modifiers::NONE, Key::Enter);
     settle(window);
     assert_eq!(trouble(window), "");

@@ -15,7 +15,9 @@ use trainyard_studio::desk::Edit;
 use trainyard_studio::run::Program;
 use trainyard_studio::{Kept, Panel, Studio};
 
-use support::{Window, folder, open, perform, press, settle, trouble, window, window_with};
+use support::{
+    Window, folder, open, perform, press, settle, trouble, window, window_with, write_path,
+};
 
 #[test]
 fn it_starts_with_an_example_and_a_welcome() {
@@ -357,13 +359,7 @@ fn a_plan_is_saved_by_its_path_and_then_by_the_key() {
     let mut window = window();
     press(&mut window, Modifiers::COMMAND, Key::S);
     window.get_by_label("Write to this file:");
-    let field = window.get_by_role_and_label(eframe::egui::Role::TextInput, "Write to this file:");
-    field.focus();
-    window.run_ok();
-    press(&mut window, Modifiers::COMMAND, Key::A);
-    let field = window.get_by_role_and_label(eframe::egui::Role::TextInput, "Write to this file:");
-    field.type_text(path.to_str().unwrap());
-    window.run_ok();
+    write_path(&mut window, &path);
     window.get_by_label("Save").click();
     window.run_ok();
     assert_eq!(trouble(&window), "");

@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use eframe::egui::{Context, Key, Modifiers, vec2};
+use eframe::egui::{Context, Key, Modifiers, Role, vec2};
 use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
 use trainyard_plan::chrome;
 use trainyard_studio::command::Command;
 use trainyard_studio::desk::Desk;
@@ -64,6 +65,17 @@ pub(crate) fn settle(window: &mut Window) {
 
 pub(crate) fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
     window.key_press_modifiers(modifiers, key);
+    window.run_ok();
+}
+
+/// Writes a path into the dialog that asks where a file goes.
+pub(crate) fn write_path(window: &mut Window, path: &Path) {
+    const FIELD: &str = "Write to this file:";
+    window.get_by_role_and_label(Role::TextInput, FIELD).focus();
+    window.run_ok();
+    press(window, Modifiers::COMMAND, Key::A);
+    let field = window.get_by_role_and_label(Role::TextInput, FIELD);
+    field.type_text(&path.to_string_lossy());
     window.run_ok();
 }
 

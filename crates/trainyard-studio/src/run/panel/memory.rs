@@ -90,7 +90,8 @@ fn paint(
     let colour = if over { theme.bad } else { theme.accent };
     let in_use = at(measured.in_use_bytes);
     // What is in use at all is seen, however large the budget.
-    let in_use = if measured.in_use_bytes > 0 { in_use.max(bar.left() + 2.0) } else { in_use };
+    let in_use =
+        if measured.in_use_bytes > 0 { in_use.max(bar.left() + size::SLIVER) } else { in_use };
     let used = Rect::from_min_max(bar.min, Pos2::new(in_use, bar.max.y));
     painter.rect_filled(used, size::CORNER, colour);
     painter.vline(at(measured.peak_bytes), bar.y_range(), (2.0, theme.text));
