@@ -204,6 +204,8 @@ impl Studio {
             shown: self.kept.layout.shown(),
             theme: self.kept.settings.theme,
             welcome: self.welcome,
+            trace: self.panels.opened_trace().is_some(),
+            alone: self.panels.is_alone(),
         }
     }
 
@@ -274,8 +276,10 @@ impl Studio {
                 session.comparison().map(|comparison| comparison.step_us.measured)
             });
             let would_be = self.panels.would_be.as_deref();
-            let is_example = self.is_example;
-            Header { desk: &self.desk, is_example, would_be, measured_us, facts }.show(ui)
+            let (is_example, alone) = (self.is_example, self.alone());
+            let trace = self.panels.opened_trace();
+            Header { desk: &self.desk, is_example, trace, alone, would_be, measured_us, facts }
+                .show(ui)
         });
         if let Some(command) = chosen.inner {
             self.perform(&context, command);
@@ -326,9 +330,12 @@ impl Studio {
     }
 
     fn name_window(&mut self, context: &Context) {
-        let name = self.desk.file.as_deref().map(short_name);
-        let name = name.unwrap_or_else(|| self.desk.profile().model.name.clone());
-        let mark = if self.desk.is_changed() { "● " } else { "" };
+        let alone = self.alone();
+        let mark = if alone.is_none() && self.desk.is_changed() { "● " } else { "" };
+        let name = alone
+            .map(|alone| alone.name)
+            .or_else(|| self.desk.file.as_deref().map(short_name))
+            .unwrap_or_else(|| self.desk.profile().model.name.clone());
         let title = format!("{mark}{name} – Trainyard Studio");
         if title != self.title {
             context.send_viewport_cmd(egui::ViewportCommand::Title(title.clone()));

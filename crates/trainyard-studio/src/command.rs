@@ -5,13 +5,16 @@
 //! in `perform.rs`.
 
 mod export;
+mod keys;
 mod menu;
+mod spec;
 
-use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers, ThemePreference};
+use eframe::egui::ThemePreference;
 
 use crate::shell::layout::Panel;
 pub use export::Export;
 pub use menu::Menu;
+pub use spec::Spec;
 
 /// Something the studio can be told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +33,8 @@ pub enum Command {
     CopyCommandLine,
     /// Writes what is drawn, or the data behind it.
     Export(Export),
+    /// Shows the plan again instead of a trace that was opened by itself.
+    CloseTrace,
     /// Closes the window.
     Quit,
     /// Takes the last edit back.
@@ -80,17 +85,6 @@ pub enum Command {
     About,
 }
 
-/// What a person reads of a command.
-#[derive(Clone, Copy, Debug)]
-pub struct Spec {
-    /// Its name in menus. Dots at the end say that it asks before it does anything.
-    pub name: &'static str,
-    /// What it does, in a sentence.
-    pub tip: &'static str,
-    /// Its keys.
-    pub shortcut: Option<KeyboardShortcut>,
-}
-
 /// What decides which commands may be used now.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -123,15 +117,10 @@ pub struct Facts {
     pub theme: ThemePreference,
     /// Whether the welcome is shown.
     pub welcome: bool,
-}
-
-const NONE: Modifiers = Modifiers::NONE;
-const CTRL: Modifiers = Modifiers::COMMAND;
-const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
-
-#[expect(clippy::unnecessary_wraps, reason = "commands without keys have none")]
-const fn keys(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
-    Some(KeyboardShortcut::new(modifiers, key))
+    /// Whether a trace was opened by itself.
+    pub trace: bool,
+    /// Whether what is shown has no plan, because it has nothing to do with the desk.
+    pub alone: bool,
 }
 
 const NO_PROGRAM: &str = "the program trainyard was not found; Settings say where it is";
@@ -142,116 +131,15 @@ impl Command {
         Menu::ALL.into_iter().flat_map(Menu::commands)
     }
 
-    /// What a person reads of it.
-    #[must_use]
-    pub fn spec(self) -> Spec {
-        let (name, tip, shortcut) = match self {
-            Self::Open => (
-                "Open…",
-                "Open a run file, profile, plan, run directory or trace",
-                keys(CTRL, Key::O),
-            ),
-            Self::OpenExample => {
-                ("Open example", "Put the built-in example on the desk, planned", None)
-            }
-            Self::OpenRecent => {
-                ("Open recent…", "Show what was open before", keys(CTRL_SHIFT, Key::O))
-            }
-            Self::SavePlan => {
-                ("Save plan", "Write the plan to its file, plan.json", keys(CTRL, Key::S))
-            }
-            Self::SavePlanAs => {
-                ("Save plan as…", "Write the plan to another file", keys(CTRL_SHIFT, Key::S))
-            }
-            Self::CopyCommandLine => (
-                "Copy command line",
-                "Copy what to type to run this plan without the studio",
-                keys(CTRL_SHIFT, Key::C),
-            ),
-            Self::Export(what) => return what.spec(),
-            Self::Quit => ("Quit", "Close the window", keys(CTRL, Key::Q)),
-            Self::Undo => ("Undo", "Take the last edit back", keys(CTRL, Key::Z)),
-            Self::Redo => ("Redo", "Do again what was taken back", keys(CTRL_SHIFT, Key::Z)),
-            Self::AutoPlan => {
-                ("Auto-plan", "Let the planner look for the best plan", keys(CTRL, Key::Enter))
-            }
-            Self::UseMyDevices => (
-                "Use my devices…",
-                "List what this machine has and make a run file for it",
-                keys(CTRL, Key::D),
-            ),
-            Self::Measure => (
-                "Measure",
-                "Find out what the layers cost on the run file's devices: by a measurement that is \
-                 known, or a new one",
-                keys(CTRL, Key::M),
-            ),
-            Self::MeasureAnew => (
-                "Measure anew",
-                "Measure what the layers cost again, after a change of drivers, clocks or cooling",
-                keys(CTRL_SHIFT, Key::M),
-            ),
-            Self::Calibrate => {
-                ("Calibrate", "Take the times of the run as the profile, and plan again", None)
-            }
-            Self::Run => ("Run", "Train the plan on its devices", keys(NONE, Key::F5)),
-            Self::Stop => {
-                ("Stop", "Stop the training; it saves first", keys(Modifiers::SHIFT, Key::F5))
-            }
-            Self::Resume => {
-                ("Resume", "Go on with the training that was stopped", keys(NONE, Key::F6))
-            }
-            Self::FitTimeline => {
-                ("Fit timeline", "Show the timeline as a whole", keys(CTRL_SHIFT, Key::F))
-            }
-            Self::FollowNewest => {
-                ("Follow newest", "Keep the newest step of the run in view", keys(CTRL, Key::End))
-            }
-            Self::Toggle(Panel::Board) => {
-                ("Board panel", "Show or hide the devices and their layers", keys(CTRL, Key::Num1))
-            }
-            Self::Toggle(Panel::Plans) => {
-                ("Plans panel", "Show or hide the planner", keys(CTRL, Key::Num2))
-            }
-            Self::Toggle(Panel::Timeline) => {
-                ("Timeline panel", "Show or hide the timeline", keys(CTRL, Key::Num3))
-            }
-            Self::Toggle(Panel::Run) => {
-                ("Run panel", "Show or hide the training", keys(CTRL, Key::Num4))
-            }
-            Self::ResetLayout => {
-                ("Reset layout", "Put the panels back where they were at first", None)
-            }
-            Self::Theme(ThemePreference::Light) => ("Light theme", "Dark on light", None),
-            Self::Theme(ThemePreference::Dark) => ("Dark theme", "Light on dark", None),
-            Self::Theme(ThemePreference::System) => {
-                ("System theme", "Light or dark, as the system is", None)
-            }
-            Self::ZoomIn => ("Zoom in", "Make everything larger", keys(CTRL, Key::Plus)),
-            Self::ZoomOut => ("Zoom out", "Make everything smaller", keys(CTRL, Key::Minus)),
-            Self::ZoomReset => {
-                ("Reset zoom", "Make everything as large as at first", keys(CTRL, Key::Num0))
-            }
-            Self::Palette => ("Command palette…", "Find a command by name", keys(CTRL, Key::K)),
-            Self::Welcome => ("Welcome", "Show or hide the welcome", None),
-            Self::Help => (
-                "Keyboard and mouse",
-                "List all commands and gestures",
-                keys(NONE, Key::Questionmark),
-            ),
-            Self::Settings => {
-                ("Settings…", "Theme, zoom, motion, and where trainyard is", keys(CTRL, Key::Comma))
-            }
-            Self::About => ("About Trainyard Studio", "Versions, graphics adapter, devices", None),
-        };
-        Spec { name, tip, shortcut }
-    }
-
     /// Why it may not be used now; `None` where it may.
     #[must_use]
     pub fn unavailable(self, facts: &Facts) -> Option<&'static str> {
         let unless = |may: bool, why| (!may).then_some(why);
+        if facts.alone && self.needs_plan() {
+            return Some("what is shown has no plan; close it or open one");
+        }
         match self {
+            Self::CloseTrace => unless(facts.trace, "no trace was opened by itself"),
             Self::OpenRecent => unless(facts.has_recent, "nothing was opened before"),
             Self::Undo => unless(facts.undo.is_some(), "there is nothing to take back"),
             Self::Redo => unless(facts.redo.is_some(), "nothing was taken back"),
@@ -271,6 +159,27 @@ impl Command {
                 .or_else(|| unless(facts.resumable, "there is no training that was stopped")),
             Self::FollowNewest => unless(facts.measured, "nothing is measured yet"),
             _ => None,
+        }
+    }
+
+    /// Whether it is about the plan on the desk.
+    fn needs_plan(self) -> bool {
+        let exports = |what| {
+            use Export as E;
+            matches!(what, E::BoardPng | E::BoardSvg | E::Stages | E::Prediction)
+        };
+        match self {
+            Self::SavePlan
+            | Self::SavePlanAs
+            | Self::CopyCommandLine
+            | Self::Undo
+            | Self::Redo
+            | Self::AutoPlan
+            | Self::Measure
+            | Self::MeasureAnew
+            | Self::Run => true,
+            Self::Export(what) => exports(what),
+            _ => false,
         }
     }
 
@@ -317,54 +226,6 @@ impl Command {
             | Self::ZoomReset => name.to_owned(),
             _ => String::new(),
         }
-    }
-
-    /// Its keys, as this system writes them.
-    #[must_use]
-    pub fn keys(self, context: &Context) -> Option<String> {
-        let shortcut = self.spec().shortcut?;
-        // Its long name would be read as several keys.
-        if shortcut == KeyboardShortcut::new(NONE, Key::Questionmark) {
-            return Some("?".to_owned());
-        }
-        Some(context.format_shortcut(&shortcut))
-    }
-
-    /// Whether its keys mean something else in a text field.
-    fn is_for_text(self) -> bool {
-        let plain = |shortcut: KeyboardShortcut| {
-            !shortcut.modifiers.command && !shortcut.logical_key.name().starts_with('F')
-        };
-        matches!(self, Self::Undo | Self::Redo | Self::AutoPlan | Self::FollowNewest)
-            || self.spec().shortcut.is_some_and(plain)
-    }
-
-    /// The commands whose keys are pressed. Keys with more modifiers go first, because those with
-    /// fewer would match them too.
-    #[must_use]
-    pub fn pressed(context: &Context) -> Vec<Self> {
-        // A button that has the focus takes its own keys; only a text takes all others too.
-        let focused = context.egui_wants_keyboard_input();
-        let typing = context.text_edit_focused();
-        let mut commands: Vec<(KeyboardShortcut, Self)> = Self::all()
-            .filter(|command| !typing || !command.is_for_text())
-            .filter(|command| !focused || *command != Self::FollowNewest)
-            .filter_map(|command| Some((command.spec().shortcut?, command)))
-            .collect();
-        if !typing {
-            commands.push((KeyboardShortcut::new(CTRL, Key::Y), Self::Redo));
-        }
-        commands.push((KeyboardShortcut::new(CTRL, Key::Equals), Self::ZoomIn));
-        commands.push((KeyboardShortcut::new(NONE, Key::F1), Self::Help));
-        let modifiers = |keys: &KeyboardShortcut| {
-            let Modifiers { alt, shift, command, .. } = keys.modifiers;
-            usize::from(alt) + usize::from(shift) + usize::from(command)
-        };
-        commands.sort_by_key(|(keys, _)| std::cmp::Reverse(modifiers(keys)));
-        context.input_mut(|input| {
-            commands.retain(|(keys, _)| input.consume_shortcut(keys));
-        });
-        commands.into_iter().map(|(_, command)| command).collect()
     }
 }
 

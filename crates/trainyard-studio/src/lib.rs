@@ -18,6 +18,7 @@
 mod app;
 mod background;
 pub mod board;
+mod change;
 mod closing;
 pub mod command;
 pub mod desk;

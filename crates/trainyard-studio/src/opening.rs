@@ -62,7 +62,7 @@ impl Studio {
                 self.kept.recent.add(&path);
                 self.welcome = false;
                 self.say(format!("Opened {name}"));
-                self.take_opened(context, opened);
+                self.take_opened(context, name, opened);
                 if then_run && self.desk.run_file.is_some() {
                     self.run(context);
                 }
@@ -81,7 +81,7 @@ impl Studio {
         }
     }
 
-    fn take_opened(&mut self, context: &Context, opened: Opened) {
+    fn take_opened(&mut self, context: &Context, name: String, opened: Opened) {
         match opened {
             Opened::Desk(desk) => self.put_on_desk(*desk),
             Opened::RunFile(file) => self.take_run_file(context, &file),
@@ -110,7 +110,7 @@ impl Studio {
                 self.attach(context, &directory);
             }
             Opened::Trace(trace) => {
-                self.panels.show_trace(trace);
+                self.panels.show_trace(name, trace);
                 self.kept.layout.reveal(Panel::Timeline);
             }
         }

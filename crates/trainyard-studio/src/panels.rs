@@ -1,5 +1,6 @@
 //! The panels' insides, and what they share: the time cursor and what an edit would lead to.
 
+mod alone;
 mod scenes;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,8 @@ use eframe::egui::{Frame, Margin, Ui, Vec2};
 use trainyard_plan::Trace;
 
 use crate::app::Studio;
-use crate::board::{Board, words};
+use crate::board::Board;
+use crate::change::Change;
 use crate::command::{Command, Facts};
 use crate::desk::Assessment;
 use crate::human_time::human_us;
@@ -19,6 +21,7 @@ use crate::shell::layout::Panel;
 use crate::shell::trouble::Trouble;
 use crate::theme::size;
 use crate::timeline::{self, Scenes, Timeline};
+pub(crate) use alone::Alone;
 use scenes::{Measured, Simulated};
 
 /// The state of all panels.
@@ -33,12 +36,21 @@ pub(crate) struct Panels {
     /// What an edit that is under way would lead to.
     pub(crate) would_be: Option<Arc<Assessment>>,
     /// A trace that was opened by itself.
-    trace: Option<Arc<Trace>>,
+    trace: Option<OpenedTrace>,
+    /// Whether what was measured has nothing to do with the desk.
+    is_alone: bool,
     predicted: Simulated,
     imagined: Simulated,
     measured: Measured,
     /// How large the panels were drawn, in points.
     sizes: BTreeMap<Panel, Vec2>,
+}
+
+/// A trace that was opened by itself.
+struct OpenedTrace {
+    /// Its file's name.
+    name: String,
+    trace: Arc<Trace>,
 }
 
 impl Panels {
@@ -58,9 +70,9 @@ impl Panels {
         self.timeline = timeline;
     }
 
-    pub(crate) fn show_trace(&mut self, trace: Arc<Trace>) {
-        self.timeline.reset();
-        self.trace = Some(trace);
+    pub(crate) fn show_trace(&mut self, name: String, trace: Arc<Trace>) {
+        self.forget_trace();
+        self.trace = Some(OpenedTrace { name, trace });
     }
 
     pub(crate) fn forget_trace(&mut self) {
@@ -69,10 +81,21 @@ impl Panels {
         self.trace = None;
     }
 
+    /// Whether what was measured has nothing to do with the desk.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
+    /// The name of the trace that was opened by itself.
+    pub(crate) fn opened_trace(&self) -> Option<&str> {
+        self.trace.as_ref().map(|opened| opened.name.as_str())
+    }
+
     /// The measured timeline that is shown.
     pub(crate) fn measured_trace(&self, session: Option<&Session>) -> Option<Arc<Trace>> {
         let of_run = || session.map(|session| Arc::new(session.state().trace().clone()));
-        self.trace.clone().or_else(of_run).filter(|trace| !trace.events.is_empty())
+        let opened = self.trace.as_ref().map(|opened| Arc::clone(&opened.trace));
+        opened.or_else(of_run).filter(|trace| !trace.events.is_empty())
     }
 }
 
@@ -82,14 +105,14 @@ impl Studio {
         self.take_scenes();
         let context = ui.ctx().clone();
         let mut layout = std::mem::take(&mut self.kept.layout);
-        let mut wish = None;
+        let (mut wish, mut chosen) = (None, None);
         let before = self.panels.would_be.take();
         let cursor = self.panels.cursor;
         let present = Arc::clone(self.desk.present());
         layout.show(ui, &mut |ui, panel| {
             self.panels.sizes.insert(panel, ui.max_rect().size());
             match panel {
-                Panel::Board => self.show_board(ui),
+                Panel::Board => chosen = chosen.or(self.show_board(ui, facts)),
                 Panel::Plans => self.show_plans(ui),
                 Panel::Timeline => self.show_timeline(ui),
                 Panel::Run => wish = self.show_run(ui, facts),
@@ -110,6 +133,9 @@ impl Studio {
         }
         if let Some(wish) = wish {
             self.grant(&context, wish);
+        }
+        if let Some(command) = chosen {
+            self.perform(&context, command);
         }
     }
 
@@ -144,7 +170,11 @@ impl Studio {
         }
     }
 
-    fn show_board(&mut self, ui: &mut Ui) {
+    fn show_board(&mut self, ui: &mut Ui, facts: &Facts) -> Option<Command> {
+        if let Some(alone) = self.alone() {
+            let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
+            return frame.show(ui, |ui| alone.show(ui, facts)).inner;
+        }
         let stages = self.desk.arrangement().stages.clone();
         let output = self.panels.board.show(ui, &mut self.desk, self.panels.cursor);
         self.kept.first_steps.moved |= stages != self.desk.arrangement().stages;
@@ -152,13 +182,16 @@ impl Studio {
         if let Some(refused) = output.refused {
             self.say(refused);
         }
+        None
     }
 
     fn show_plans(&mut self, ui: &mut Ui) {
-        let output = Frame::new()
-            .inner_margin(Margin::same(size::SPACE as i8))
-            .show(ui, |ui| self.panels.plans.show(ui, &mut self.desk))
-            .inner;
+        let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
+        if self.panels.is_alone {
+            frame.show(ui, |ui| ui.weak("There is no plan to change."));
+            return;
+        }
+        let output = frame.show(ui, |ui| self.panels.plans.show(ui, &mut self.desk)).inner;
         self.kept.first_steps.planned |= self.panels.plans.is_planning();
         self.panels.would_be = output.would_be.or(self.panels.would_be.take());
         if let Some(notice) = output.notice {
@@ -206,9 +239,9 @@ impl Studio {
     fn say_edit(&mut self, before: &Assessment) {
         let Some(done) = self.desk.history().done() else { return };
         let now = self.desk.present();
-        match words::change(now.delta(before).step) {
-            Some(change) => {
-                self.say(format!("{done}: step {} {change}", human_us(now.simulation.step_us)));
+        match Change::of_share(now.delta(before).step) {
+            Some(Change { words, .. }) => {
+                self.say(format!("{done}: step {} {words}", human_us(now.simulation.step_us)));
             }
             None => self.say(done),
         }
@@ -220,22 +253,20 @@ impl Studio {
         panels.predicted.take(Some(&self.desk.present().trace));
         panels.imagined.take(panels.would_be.as_ref().map(|would_be| &would_be.trace));
         match (&panels.trace, &self.session) {
-            (Some(trace), _) => panels.measured.take_trace(trace),
+            (Some(opened), _) => panels.measured.take_trace(&opened.trace),
             (None, Some(session)) => panels.measured.take_run(session.state()),
             (None, None) => panels.measured.clear(),
         }
+        self.panels.is_alone = self.alone().is_some();
     }
 }
 
 impl Panels {
-    /// What the timeline shows. A trace of other devices is shown by itself.
+    /// What the timeline shows.
     fn scenes(&self) -> Scenes<'_> {
         let measured = self.measured.scene();
-        let predicted = self.predicted.scene().filter(|predicted| {
-            let known = |id: &str| predicted.device(id).is_some();
-            measured.is_none_or(|measured| measured.devices().iter().any(|it| known(&it.info.id)))
-        });
-        let would_be = self.imagined.scene().filter(|_| predicted.is_some());
+        let predicted = self.predicted.scene().filter(|_| !self.is_alone);
+        let would_be = self.imagined.scene().filter(|_| !self.is_alone);
         Scenes { predicted, measured, would_be }
     }
 }

@@ -41,6 +41,10 @@ impl Studio {
                 let file = self.folder().join(what.file_name());
                 self.ask_for_path(Purpose::Export(what), &file);
             }
+            Command::CloseTrace => {
+                self.panels.forget_trace();
+                self.say("The trace is closed");
+            }
             Command::Quit => context.send_viewport_cmd(ViewportCommand::Close),
             Command::Undo => {
                 if let Some(undone) = self.desk.undo() {

@@ -9,7 +9,8 @@ use super::carried::{Carried, Target};
 use super::columns::{Column, Place};
 use super::previews::Outcome;
 use super::scene::{Act, Places, Scene, Verdict};
-use super::{head, stages, strip, words};
+use super::{head, stages, words};
+use crate::change::Change;
 use crate::desk::Desk;
 use crate::human_time::human_us;
 use crate::theme::{Theme, size};
@@ -17,6 +18,12 @@ use crate::theme::{Theme, size};
 /// The widths of a column, in points.
 const NARROWEST: f32 = 184.0;
 const WIDEST: f32 = 460.0;
+
+/// Between the edges of a column and its stages, in points.
+const INSET: f32 = 2.0;
+
+/// What the stages of a column do not have of the board's height, in points.
+pub(super) const AROUND_BODY: f32 = size::SPACE + head::HEIGHT + 1.0 + 2.0 * INSET;
 
 /// So many columns are not narrower, in points.
 pub(super) fn least_width(columns: usize) -> f32 {
@@ -82,7 +89,7 @@ fn column(
     let split = rect.top() + head::HEIGHT;
     head::show(ui, scene, column, rect.with_max_y(split), acts);
     ui.painter().hline(rect.x_range().shrink(1.0), split, Stroke::new(1.0, theme.line));
-    let body = rect.with_min_y(split + 1.0).shrink2(vec2(2.0, 2.0));
+    let body = rect.with_min_y(split + 1.0).shrink(INSET);
     stages::show(ui, scene, column, body, acts, places);
 }
 
@@ -143,7 +150,9 @@ pub(super) fn at_pointer(
                 ui.horizontal(|ui| {
                     ui.label(RichText::new("fits, step").color(theme.good));
                     ui.label(human_us(costs.simulation.step_us));
-                    strip::change(ui, delta.step, theme);
+                    if let Some(change) = Change::of_share(delta.step) {
+                        change.show(ui);
+                    }
                 });
             }
             None => {

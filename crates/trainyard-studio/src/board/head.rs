@@ -12,7 +12,8 @@ use super::carried::Carried;
 use super::columns::{Column, Place};
 use super::paint::{self, small};
 use super::scene::{Act, Scene, Verdict};
-use super::{strip, words};
+use super::words;
+use crate::change::{Change, or_as_now};
 use crate::desk::Edit;
 use crate::theme::size;
 
@@ -139,7 +140,7 @@ fn subtitle(ui: &mut Ui, scene: &Scene, column: &Column, device: &DeviceProfile,
         Some(Verdict::Here) => ("lies here".to_owned(), theme.weak),
         Some(Verdict::Unknown) => ("…".to_owned(), theme.weak),
         Some(Verdict::Fits(step)) => {
-            let step = words::change(*step).unwrap_or_else(|| "as now".to_owned());
+            let step = or_as_now(Change::of_share(*step));
             (format!("fits, step {step}"), theme.good)
         }
         Some(Verdict::Refused(reason)) => (reason.clone(), theme.bad),
@@ -190,10 +191,10 @@ fn memory(ui: &mut Ui, scene: &Scene, column: &Column, device: &DeviceProfile, r
     ui.scope_builder(UiBuilder::new().max_rect(beside).layout(layout), |ui| {
         ui.spacing_mut().item_spacing.x = size::GAP;
         ui.add_space(size::SPACE);
-        let change = would_be
-            .and_then(|would_be| words::memory_change(peak(present).total(), would_be.total()));
+        let change =
+            would_be.and_then(|would_be| Change::of_bytes(peak(present).total(), would_be.total()));
         if let Some(change) = change {
-            strip::coloured(ui, change, theme);
+            change.show(ui);
             return;
         }
         let over = held.total() > budget_bytes;

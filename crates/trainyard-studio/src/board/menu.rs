@@ -8,6 +8,7 @@ use trainyard_plan::Recompute;
 use super::columns::{self, Place};
 use super::previews::{Outcome, Previews};
 use super::words;
+use crate::change::{Change, or_as_now};
 use crate::desk::{Arrangement, Desk, Edit, How};
 use crate::theme::{Theme, size};
 
@@ -237,7 +238,7 @@ fn item(
         Some(Outcome::Refused(reason)) => (reason.clone(), theme.bad, false),
         Some(Outcome::Leads { costs, .. }) => {
             let delta = costs.delta(desk.present());
-            let step = words::change(delta.step).unwrap_or_else(|| "as now".to_owned());
+            let step = or_as_now(Change::of_share(delta.step));
             let colour = if delta.step <= 0.0 { theme.good } else { theme.bad };
             let bubble = words::percent(costs.simulation.bubble_fraction);
             (format!("step {step}, bubble {bubble}"), colour, true)

@@ -107,7 +107,7 @@ impl Board {
             strip::show(ui, desk, would_be, &mut self.measure);
             let at_cursor = cursor.map(|ns| AtCursor::of(&desk.present().trace, ns));
             let costs = measure::costs(desk.present(), &desk.arrangement().stages);
-            let room = (ui.available_height() - size::SPACE).max(head::HEIGHT + SHORTEST_BODY);
+            let room = ui.available_height().max(draw::AROUND_BODY + SHORTEST_BODY);
             let (blocks, scale) = self.layout(desk, &columns, &costs, room);
             let scene = Scene {
                 desk,
@@ -180,7 +180,8 @@ impl Board {
                 stages::height(blocks, &costs, self.measure, scale)
             };
             let of_column = |column: &Column| column.stages.iter().map(of_stage).sum::<f32>();
-            let needed = columns.iter().map(of_column).fold(SHORTEST_BODY, f32::max) + head::HEIGHT;
+            let body = columns.iter().map(of_column).fold(SHORTEST_BODY, f32::max);
+            let needed = body + draw::AROUND_BODY;
             if needed <= room {
                 break;
             }
@@ -269,7 +270,7 @@ impl Board {
     ) -> (Vec<Vec<Block>>, f64) {
         let arrangement = desk.arrangement();
         let layers = &desk.profile().model.layers;
-        let body = (room - head::HEIGHT).max(SHORTEST_BODY);
+        let body = (room - draw::AROUND_BODY).max(SHORTEST_BODY);
         let kind = |layer: usize| layers.get(layer).map_or("", |layer| layer.kind.as_str());
         let mut blocks = vec![Vec::new(); arrangement.stages.len()];
         let mut weights = Vec::with_capacity(columns.len());

@@ -4,6 +4,7 @@ use eframe::egui::{Align, Label, Layout, RichText, Sense, Ui};
 
 use super::measure::Measure;
 use super::{bars, words};
+use crate::change::{Change, figure};
 use crate::desk::{Assessment, Desk};
 use crate::human_time::human_us;
 use crate::theme::{Category, Theme, size};
@@ -39,48 +40,29 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, would_be: Option<&Assessment>, meas
 
 /// Step time, bubble, and each device's memory where it changes.
 fn figures(ui: &mut Ui, desk: &Desk, would_be: Option<&Assessment>, theme: &Theme) {
-    let now = &desk.present().simulation;
+    let present = desk.present();
+    let shown = would_be.unwrap_or(present);
+    let delta = shown.delta(present);
+    let both = [present.as_ref(), shown].map(|assessment| &assessment.simulation);
+    let [before, after] = both.map(|simulation| human_us(simulation.step_us));
+    figure(ui, "step", [&before, &after], Change::of_share(delta.step));
+    let [before, after] = both.map(|simulation| words::percent(simulation.bubble_fraction));
+    figure(ui, "bubble", [&before, &after], None).on_hover_text("idle ÷ (ranks × step time)");
     let weak = |text: &str| RichText::new(text).size(size::SMALL).color(theme.weak);
-    ui.label(weak("step"));
-    let step = human_us(now.step_us);
-    let bubble = words::percent(now.bubble_fraction);
-    let Some(after) = would_be else {
-        ui.strong(step);
-        ui.label(weak("bubble")).on_hover_text("idle ÷ (ranks × step time)");
-        ui.strong(bubble);
+    if would_be.is_none() {
         ui.label(weak("schedule"));
-        ui.add(Label::new(&now.schedule).truncate());
-        if let Some(shortage) = desk.present().shortage() {
+        ui.add(Label::new(&present.simulation.schedule).truncate());
+        if let Some(shortage) = present.shortage() {
             let text = RichText::new(format!("over budget: {shortage}")).color(theme.bad);
             ui.add(Label::new(text).truncate());
         }
-        return;
-    };
-    let delta = after.delta(desk.present());
-    ui.label(format!("{step} →"));
-    ui.strong(human_us(after.simulation.step_us));
-    change(ui, delta.step, theme);
-    ui.label(weak("bubble"));
-    ui.label(format!("{bubble} → {}", words::percent(after.simulation.bubble_fraction)));
-    for (profile, device) in after.profile.devices.iter().zip(&delta.devices) {
-        if let Some(change) = words::memory_change(device.before_bytes, device.after_bytes) {
+    }
+    for (profile, device) in shown.profile.devices.iter().zip(&delta.devices) {
+        if let Some(change) = Change::of_bytes(device.before_bytes, device.after_bytes) {
             ui.add(Label::new(weak(&profile.id)).truncate());
-            coloured(ui, change, theme);
+            change.show(ui);
         }
     }
-}
-
-/// A change of a time, by arrow, sign and colour.
-pub(super) fn change(ui: &mut Ui, share: f64, theme: &Theme) {
-    if let Some(words) = words::change(share) {
-        coloured(ui, (words, share > 0.0), theme);
-    }
-}
-
-/// A change in words, and whether it is for the worse.
-pub(super) fn coloured(ui: &mut Ui, (words, worse): (String, bool), theme: &Theme) {
-    let colour = if worse { theme.bad } else { theme.good };
-    ui.label(RichText::new(words).color(colour).strong());
 }
 
 /// What the colours and patterns of the memory bars are. Laid out from right to left.

@@ -46,7 +46,7 @@ impl Menu {
         use Command as C;
         match self {
             Self::File => &[
-                &[C::Open, C::OpenRecent, C::OpenExample],
+                &[C::Open, C::OpenRecent, C::OpenExample, C::CloseTrace],
                 &[C::SavePlan, C::SavePlanAs, C::CopyCommandLine],
                 &[
                     C::Export(Export::TimelinePng),

@@ -20,6 +20,7 @@ use trainyard_plan::planner::Objective;
 use trainyard_plan::simulate::Simulation;
 
 use crate::board::words;
+use crate::change::Change;
 use crate::desk::{Assessment, Delta, Desk, Edit, Reference};
 use crate::human_time::human_us;
 use crate::theme::{Theme, size};
@@ -66,6 +67,8 @@ impl Plans {
     /// Draws the panel.
     pub fn show(&mut self, ui: &mut Ui, desk: &mut Desk) -> PlansOutput {
         let mut output = PlansOutput { notice: self.poll(desk), ..PlansOutput::default() };
+        // The scroll bar has room of its own, beside the rows.
+        ui.spacing_mut().scroll.floating_allocated_width = size::SPACE;
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 6.0;
             section(ui, "Find plans");
@@ -309,24 +312,24 @@ impl Plans {
         let delta = after.delta(before);
         let simulations = (&before.simulation, &after.simulation);
         eframe::egui::Grid::new("difference").num_columns(4).spacing([8.0, 3.0]).show(ui, |ui| {
-            let mut row = |what: &str, from: String, to: String, change: Option<(String, bool)>| {
+            let mut row = |what: &str, from: String, to: String, change: Option<Change>| {
                 ui.scope(|ui| {
                     ui.set_max_width(NAME);
                     ui.add(Label::new(RichText::new(what).color(theme.weak)).truncate());
                 });
                 ui.label(from);
                 ui.label(format!("→ {to}"));
-                present::change(ui, change);
+                present::or_as_before(ui, change);
                 ui.end_row();
             };
             let (from, to) = simulations;
-            let step = words::change(delta.step).map(|words| (words, delta.step > 0.0));
+            let step = Change::of_share(delta.step);
             row("step", human_us(from.step_us), human_us(to.step_us), step);
             let bubble = |simulation: &Simulation| words::percent(simulation.bubble_fraction);
-            row("bubble", bubble(from), bubble(to), present::points(delta.bubble));
+            row("bubble", bubble(from), bubble(to), Change::of_points(delta.bubble));
             for (device, bytes) in after.profile.devices.iter().zip(&delta.devices) {
                 let (from, to) = (bytes.before_bytes, bytes.after_bytes);
-                let change = words::memory_change(from, to);
+                let change = Change::of_bytes(from, to);
                 row(&device.id, human_bytes(from), human_bytes(to), change);
             }
         });

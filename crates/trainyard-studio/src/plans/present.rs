@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eframe::egui::{ComboBox, DragValue, RichText, Ui};
 
 use super::PlansOutput;
-use crate::board::words;
+use crate::change::Change;
 use crate::desk::{Assessment, Delta, Desk, Edit};
 use crate::theme::{Theme, size};
 
@@ -45,9 +45,9 @@ pub(super) fn show(
         let field = DragValue::new(&mut count)
             .range(1..=MOST_MICRO_BATCHES)
             .speed(0.1)
+            .suffix(" micro-batches")
             .update_while_editing(false);
         ui.add(field).accessible_name("micro-batches a step");
-        ui.label("micro-batches");
         if count != now {
             edit = Some(Edit::MicroBatches(nearest(
                 &desk.profile().micro_batch_choices(),
@@ -99,31 +99,22 @@ pub(super) fn brought(ui: &mut Ui, what: &str, delta: &Delta) {
     ui.horizontal_wrapped(|ui| {
         ui.weak(format!("{what}:"));
         ui.label("step");
-        change(ui, words::change(delta.step).map(|words| (words, delta.step > 0.0)));
-        if let Some(points) = points(delta.bubble) {
+        or_as_before(ui, Change::of_share(delta.step));
+        if let Some(points) = Change::of_points(delta.bubble) {
             ui.label("bubble");
-            change(ui, Some(points));
+            points.show(ui);
         }
     });
 }
 
-/// How a share changes, in points, and whether it grows; `None` where nobody would see it.
-pub(super) fn points(change: f64) -> Option<(String, bool)> {
-    let points = (change * 100.0).round();
-    let sign = if points < 0.0 { "▼ −" } else { "▲ +" };
-    (points.abs() >= 1.0).then(|| (format!("{sign}{:.0} points", points.abs()), points > 0.0))
-}
-
-/// A change in words, and whether it is for the worse.
-pub(super) fn change(ui: &mut Ui, change: Option<(String, bool)>) {
-    let theme = Theme::of(ui.ctx());
+/// Draws a change, where that there is none is said too.
+pub(super) fn or_as_before(ui: &mut Ui, change: Option<Change>) {
     match change {
-        Some((words, worse)) => {
-            let colour = if worse { theme.bad } else { theme.good };
-            ui.label(RichText::new(words).color(colour))
+        Some(change) => change.show(ui),
+        None => {
+            ui.weak("as before");
         }
-        None => ui.weak("as before"),
-    };
+    }
 }
 
 #[cfg(test)]

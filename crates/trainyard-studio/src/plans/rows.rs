@@ -7,6 +7,7 @@ use eframe::egui::{
 
 use super::ask::Alternative;
 use crate::board::{paint, words};
+use crate::change::Change;
 use crate::desk::{Assessment, Desk};
 use crate::human_time::human_us;
 use crate::theme::{Theme, size};
@@ -95,9 +96,9 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, index: usize, alternative: &Alterna
     let x = time.right() + size::SPACE;
     if present {
         paint::text(painter, left(x, above), "present", (size::SMALL, theme.accent), 60.0);
-    } else if let Some(words) = words::change(change) {
-        let colour = if change < 0.0 { theme.good } else { theme.bad };
-        paint::text(painter, left(x, above), &words, (size::SMALL, colour), 80.0);
+    } else if let Some(change) = Change::of_share(change) {
+        let colour = if change.worse { theme.bad } else { theme.good };
+        paint::text(painter, left(x, above), &change.words, (size::SMALL, colour), 80.0);
     }
     let more = format!("{schedule} · bubble {bubble} · {}", ids.join(" → "));
     paint::text(

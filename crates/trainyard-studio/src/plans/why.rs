@@ -5,7 +5,7 @@ use trainyard_plan::Recompute;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::planner::{Explanation, IfLarger};
 
-use crate::board::words;
+use crate::change::Change;
 use crate::human_time::human_us;
 use crate::theme::Theme;
 
@@ -72,6 +72,6 @@ fn if_larger(larger: &IfLarger) -> String {
         Some(bytes) => format!("{} more on {}", human_bytes(bytes), larger.device),
         None => format!("as much as {} could use", larger.device),
     };
-    let change = words::change(larger.change).unwrap_or_default();
+    let change = Change::of_share(larger.change).map_or_else(String::new, |it| it.words);
     format!("{more}: step {} {change}", human_us(larger.step_us))
 }

@@ -4,9 +4,12 @@ use eframe::egui::{self, Align, Layout, RichText, Ui};
 use trainyard_plan::memory::human_bytes;
 
 use super::menu;
+use crate::board::words;
+use crate::change::{Change, figure};
 use crate::command::{Command, Facts};
 use crate::desk::{Assessment, Desk};
 use crate::human_time::human_us;
+use crate::panels::Alone;
 use crate::theme::{Theme, size};
 
 /// What the strip shows.
@@ -14,6 +17,10 @@ pub(crate) struct Header<'a> {
     pub(crate) desk: &'a Desk,
     /// Whether it is the built-in example.
     pub(crate) is_example: bool,
+    /// The name of a trace that was opened by itself.
+    pub(crate) trace: Option<&'a str>,
+    /// What is shown instead of the desk.
+    pub(crate) alone: Option<Alone>,
     /// What an edit that is under way would lead to.
     pub(crate) would_be: Option<&'a Assessment>,
     /// What a measured step takes, µs.
@@ -36,8 +43,13 @@ impl Header<'_> {
                 ui.add_space(size::SPACE);
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                     egui::ScrollArea::horizontal().show(ui, |ui| {
-                        self.name(ui);
-                        self.figures(ui);
+                        if let Some(alone) = &self.alone {
+                            self.without_plan(ui, alone, &mut chosen);
+                        } else {
+                            self.name(ui);
+                            self.trace(ui, &mut chosen);
+                            self.figures(ui);
+                        }
                     });
                 });
             });
@@ -67,32 +79,58 @@ impl Header<'_> {
         }
     }
 
+    /// A trace that lies beside the plan.
+    fn trace(&self, ui: &mut Ui, chosen: &mut Option<Command>) {
+        let Some(name) = self.trace else { return };
+        let theme = Theme::of(ui.ctx());
+        ui.label(RichText::new(format!("with {}", shortened(name, 40))).color(theme.accent))
+            .on_hover_text("The measured timeline is that of this trace");
+        if menu::cross(ui, Command::CloseTrace.spec().name) {
+            *chosen = Some(Command::CloseTrace);
+        }
+    }
+
+    /// What is shown instead of the plan.
+    fn without_plan(&self, ui: &mut Ui, alone: &Alone, chosen: &mut Option<Command>) {
+        let theme = Theme::of(ui.ctx());
+        ui.label(RichText::new(shortened(&alone.name, 40)).strong());
+        ui.label(RichText::new(format!("a {} without a plan", alone.kind)).color(theme.weak));
+        if self.trace.is_some() && menu::cross(ui, Command::CloseTrace.spec().name) {
+            *chosen = Some(Command::CloseTrace);
+        }
+        let mut figure = |name: &str, value: &str| {
+            ui.separator();
+            figure(ui, name, [value, value], None);
+        };
+        if let Some(step_us) = alone.step_us {
+            figure("newest step", &human_us(step_us));
+        }
+        figure("steps", &alone.steps.to_string());
+        figure("devices", &alone.devices.to_string());
+    }
+
     fn figures(&self, ui: &mut Ui) {
         let theme = Theme::of(ui.ctx());
         let present = self.desk.present();
-        let simulation = &present.simulation;
+        let shown = self.would_be.unwrap_or(present);
+        let delta = shown.delta(present);
+        let both = [present, shown].map(|assessment| &assessment.simulation);
         ui.separator();
-        ui.label(RichText::new("step").color(theme.weak));
-        ui.label(RichText::new(human_us(simulation.step_us)).strong());
-        if let Some(would_be) = self.would_be {
-            let delta = would_be.delta(present);
-            let colour = if delta.step <= 0.0 { theme.good } else { theme.bad };
-            let words =
-                format!("→ {} {}", human_us(would_be.simulation.step_us), percent(delta.step));
-            ui.label(RichText::new(words).color(colour).strong());
-        }
+        let [before, after] = both.map(|simulation| human_us(simulation.step_us));
+        figure(ui, "step", [&before, &after], Change::of_share(delta.step));
         if let Some(measured) = self.measured_us {
             ui.label(RichText::new(format!("measured {}", human_us(measured))).color(theme.accent));
         }
         ui.separator();
-        ui.label(RichText::new("bubble").color(theme.weak));
-        ui.label(format!("{:.0} %", simulation.bubble_fraction * 100.0))
+        let [before, after] = both.map(|simulation| words::percent(simulation.bubble_fraction));
+        figure(ui, "bubble", [&before, &after], Change::of_points(delta.bubble))
             .on_hover_text("Idle time ÷ (ranks × step time)");
         ui.separator();
-        let used = simulation.devices.len();
-        ui.label(format!("{used} of {} devices", self.desk.profile().devices.len()));
+        let all = shown.profile.devices.len();
+        let [before, after] =
+            both.map(|simulation| format!("{} of {all}", simulation.devices.len()));
+        figure(ui, "devices", [&before, &after], None);
         ui.separator();
-        let shown = self.would_be.unwrap_or(present);
         match shown.shortage() {
             None => ui.label(RichText::new("✔ fits").color(theme.good)),
             Some(words) => {
@@ -102,11 +140,6 @@ impl Header<'_> {
             }
         };
     }
-}
-
-fn percent(change: f64) -> String {
-    let sign = if change < 0.0 { "−" } else { "+" };
-    format!("({sign}{:.0} %)", change.abs() * 100.0)
 }
 
 /// The start of a long name.
@@ -123,8 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_short() {
-        assert_eq!(percent(-0.12), "(−12 %)");
+    fn names_are_short() {
         assert_eq!(shortened("ab", 3), "ab");
         assert_eq!(shortened("été là-bas", 4), "été…");
     }

@@ -82,6 +82,12 @@ fn entry(ui: &mut Ui, command: Command, facts: &Facts) -> bool {
     response.clicked()
 }
 
+/// A small button that closes something; whether it was pressed.
+pub(crate) fn cross(ui: &mut Ui, name: &str) -> bool {
+    let button = Button::new(RichText::new("×").size(18.0)).frame(false);
+    ui.add(button).accessible_name(name).on_hover_text(name).clicked()
+}
+
 /// Draws a command as a button of the header; whether it was chosen. The `primary` one is what a
 /// person most likely wants.
 pub(crate) fn button(ui: &mut Ui, command: Command, facts: &Facts, primary: bool) -> bool {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{self, Align, Button, Layout, RichText, Ui};
 
+use super::menu;
 use super::path_dialog::recent_list;
 use crate::command::{Command, Facts};
 use crate::kept::FirstSteps;
@@ -31,13 +32,7 @@ pub(crate) fn show<'a>(
     ui.horizontal(|ui| {
         ui.heading("Trainyard Studio");
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let cross = ui
-                .add(Button::new(RichText::new("×").size(18.0)).frame(false))
-                .on_hover_text("Close the welcome");
-            cross.widget_info(|| {
-                egui::WidgetInfo::labeled(egui::Role::Button, true, "Close the welcome")
-            });
-            if cross.clicked() {
+            if menu::cross(ui, "Close the welcome") {
                 chosen = Some(Chosen::Dismissed);
             }
         });

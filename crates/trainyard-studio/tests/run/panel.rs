@@ -19,9 +19,15 @@ struct Shown {
 }
 
 fn show(session: Option<Session>, start: Result<(), String>) -> Harness<'static, Shown> {
+    show_in(egui::Theme::Dark, session, start)
+}
+
+fn show_in(
+    mode: egui::Theme,
+    session: Option<Session>,
+    start: Result<(), String>,
+) -> Harness<'static, Shown> {
     let shown = Shown { panel: RunPanel::default(), session, start, wish: None };
-    let mode =
-        if std::env::var_os("LIGHT").is_some() { egui::Theme::Light } else { egui::Theme::Dark };
     let mut installed = false;
     let mut harness =
         Harness::builder().with_size([1000.0, 860.0]).with_theme(mode).build_ui_state(
@@ -48,108 +54,28 @@ fn read(directory: &Path) -> Session {
     session
 }
 
-/// Keeps a picture where `PICTURES` says, for people to look at.
-fn picture(harness: &mut Harness<'_, Shown>, name: &str) {
-    if let Some(directory) = std::env::var_os("PICTURES") {
-        harness.render().unwrap().save(Path::new(&directory).join(format!("{name}.png"))).unwrap();
-    }
-}
-
-#[test]
-fn while_nothing_runs_it_says_what_can_be_done() {
-    let mut harness = show(None, Ok(()));
-    harness.get_by_label("Nothing runs.");
-    picture(&mut harness, "empty");
-    harness.get_by_label("Start training").click();
-    harness.run();
-    assert_eq!(harness.state().wish, Some(RunWish::Start));
-
-    let mut harness = show(None, Err("The program `trainyard` is missing.".to_owned()));
-    harness.get_by_label("The program `trainyard` is missing.");
-    harness.get_by_label("Start training").click();
-    harness.run();
-    assert_eq!(harness.state().wish, None);
-    harness.get_by_label("Open a run…").click();
-    harness.run();
-    assert_eq!(harness.state().wish, Some(RunWish::OpenDirectory));
-}
-
-#[test]
-fn a_running_one_shows_its_figures_and_can_be_stopped() {
-    let run = tempfile::tempdir().unwrap();
-    write_run(run.path(), 320, "");
-    std::fs::write(run.path().join(".lock"), "process 4294967\n").unwrap();
-    let lock = File::open(run.path().join(".lock")).unwrap();
+/// A run that goes on as long as the lock is held.
+fn write_running(run: &Path) -> File {
+    write_run(run, 320, "");
+    std::fs::write(run.join(".lock"), "process 4294967\n").unwrap();
+    let lock = File::open(run.join(".lock")).unwrap();
     lock.lock().unwrap();
-    let mut harness = show(Some(read(run.path())), Ok(()));
-    harness.get_by_label("Running");
-    harness.get_by_label("step 320 of 500");
-    harness.get_by_label_contains("gpt, 1.23 M weights, in ");
-    harness.get_by_label_contains("Loss chart, now");
-    harness.get_by_label_contains("Memory of dgpu: 1.37 GiB of 4.00 GiB");
-    harness.get_by_label("After step 300, 250, 200, 150, 100, the newest first.");
-    picture(&mut harness, "running");
-    harness.get_by_label("Learning rate").click();
-    harness.run();
-    harness.get_by_label_contains("Learning rate chart, now");
-    harness.get_by_label("Stop").click();
-    harness.run();
-    assert_eq!(harness.state().wish, Some(RunWish::Stop));
+    lock
 }
 
-#[test]
-fn a_failed_one_says_why_with_its_last_lines() {
-    let run = tempfile::tempdir().unwrap();
-    write_run(
-        run.path(),
-        120,
-        &state_line("failed", 120, "dgpu: the device was lost; use another"),
-    );
-    std::fs::write(run.path().join("output.log"), "step 119\nError: device lost\n").unwrap();
-    let mut harness = show(Some(read(run.path())), Ok(()));
-    harness.get_by_label("Failed");
-    harness.get_by_label("dgpu: the device was lost; use another.");
-    harness.get_by_label("Its last 2 lines");
-    harness.get_by_label_contains("Error: device lost");
-    picture(&mut harness, "failed");
-    harness.get_by_label("Resume").click();
-    harness.run();
-    assert_eq!(harness.state().wish, Some(RunWish::Resume));
+fn write_failed(run: &Path) {
+    write_run(run, 120, &state_line("failed", 120, "dgpu: the device was lost; use another"));
+    std::fs::write(run.join("output.log"), "step 119\nError: device lost\n").unwrap();
 }
 
-#[test]
-fn a_finished_one_says_so() {
-    let run = tempfile::tempdir().unwrap();
-    write_run(run.path(), 500, &state_line("finished", 500, ""));
-    let mut harness = show(Some(read(run.path())), Ok(()));
-    harness.get_by_label("Finished");
-    harness.get_by_label_contains("All 500 steps are done, validation loss 1.");
-    assert!(harness.query_by_label("Stop").is_none());
-    picture(&mut harness, "finished");
-    harness.set_size([640.0, 1200.0].into());
-    harness.run();
-    picture(&mut harness, "narrow");
-}
-
-#[test]
-fn a_journal_with_garbled_lines_and_a_bad_loss_says_so() {
-    let run = tempfile::tempdir().unwrap();
-    let bad = r#"{"type":"step","at_ns":1,"step":4,"loss":null,"learning_rate":1,"grad_norm":null,"step_ns":1,"tokens_per_s":1}"#;
-    write_run(run.path(), 3, &format!("{bad}\nxyz\n"));
-    let harness = show(Some(read(run.path())), Ok(()));
-    harness.get_by_label_contains("The loss is not a number since step 4");
-    harness.get_by_label_contains("could not be read");
-}
-
-#[test]
-fn prediction_stands_beside_measurement_and_asks_to_calibrate() {
-    let run = tempfile::tempdir().unwrap();
-    write_run(run.path(), 60, &state_line("stopped", 60, ""));
+/// A stopped run with its plan and profile.
+fn write_planned(run: &Path) {
+    write_run(run, 60, &state_line("stopped", 60, ""));
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets");
     let profile = std::fs::read_to_string(assets.join("example-profile.json")).unwrap();
     let profile = trainyard_plan::Profile::from_json(&profile).unwrap();
     let (first, second) = (&profile.devices[0].id, &profile.devices[1].id);
-    let journal = run.path().join("journal.jsonl");
+    let journal = run.join("journal.jsonl");
     let text = std::fs::read_to_string(&journal).unwrap();
     let text =
         text.replace("\"dgpu\"", &format!("{first:?}")).replace("\"igpu\"", &format!("{second:?}"));
@@ -167,14 +93,89 @@ fn prediction_stands_beside_measurement_and_asks_to_calibrate() {
         ] },
         "micro_batches": 4
     });
-    std::fs::write(run.path().join("plan.json"), plan.to_string()).unwrap();
-    std::fs::write(run.path().join("profile.json"), serde_json::to_string(&profile).unwrap())
-        .unwrap();
+    std::fs::write(run.join("plan.json"), plan.to_string()).unwrap();
+    std::fs::write(run.join("profile.json"), serde_json::to_string(&profile).unwrap()).unwrap();
+}
+
+#[test]
+fn while_nothing_runs_it_says_what_can_be_done() {
+    let mut harness = show(None, Ok(()));
+    harness.get_by_label("Nothing runs.");
+    harness.get_by_label("Start training").click();
+    harness.run();
+    assert_eq!(harness.state().wish, Some(RunWish::Start));
+
+    let mut harness = show(None, Err("The program `trainyard` is missing.".to_owned()));
+    harness.get_by_label("The program `trainyard` is missing.");
+    harness.get_by_label("Start training").click();
+    harness.run();
+    assert_eq!(harness.state().wish, None);
+    harness.get_by_label("Open a run…").click();
+    harness.run();
+    assert_eq!(harness.state().wish, Some(RunWish::OpenDirectory));
+}
+
+#[test]
+fn a_running_one_shows_its_figures_and_can_be_stopped() {
+    let run = tempfile::tempdir().unwrap();
+    let _lock = write_running(run.path());
+    let mut harness = show(Some(read(run.path())), Ok(()));
+    harness.get_by_label("Running");
+    harness.get_by_label("step 320 of 500");
+    harness.get_by_label_contains("gpt, 1.23 M weights, in ");
+    harness.get_by_label_contains("Loss chart, now");
+    harness.get_by_label_contains("Memory of dgpu: 1.37 GiB of 4.00 GiB");
+    harness.get_by_label("After step 300, 250, 200, 150, 100, the newest first.");
+    harness.get_by_label("Learning rate").click();
+    harness.run();
+    harness.get_by_label_contains("Learning rate chart, now");
+    harness.get_by_label("Stop").click();
+    harness.run();
+    assert_eq!(harness.state().wish, Some(RunWish::Stop));
+}
+
+#[test]
+fn a_failed_one_says_why_with_its_last_lines() {
+    let run = tempfile::tempdir().unwrap();
+    write_failed(run.path());
+    let mut harness = show(Some(read(run.path())), Ok(()));
+    harness.get_by_label("Failed");
+    harness.get_by_label("dgpu: the device was lost; use another.");
+    harness.get_by_label("Its last 2 lines");
+    harness.get_by_label_contains("Error: device lost");
+    harness.get_by_label("Resume").click();
+    harness.run();
+    assert_eq!(harness.state().wish, Some(RunWish::Resume));
+}
+
+#[test]
+fn a_finished_one_says_so() {
+    let run = tempfile::tempdir().unwrap();
+    write_run(run.path(), 500, &state_line("finished", 500, ""));
+    let harness = show(Some(read(run.path())), Ok(()));
+    harness.get_by_label("Finished");
+    harness.get_by_label_contains("All 500 steps are done, validation loss 1.");
+    assert!(harness.query_by_label("Stop").is_none());
+}
+
+#[test]
+fn a_journal_with_garbled_lines_and_a_bad_loss_says_so() {
+    let run = tempfile::tempdir().unwrap();
+    let bad = r#"{"type":"step","at_ns":1,"step":4,"loss":null,"learning_rate":1,"grad_norm":null,"step_ns":1,"tokens_per_s":1}"#;
+    write_run(run.path(), 3, &format!("{bad}\nxyz\n"));
+    let harness = show(Some(read(run.path())), Ok(()));
+    harness.get_by_label_contains("The loss is not a number since step 4");
+    harness.get_by_label_contains("could not be read");
+}
+
+#[test]
+fn prediction_stands_beside_measurement_and_asks_to_calibrate() {
+    let run = tempfile::tempdir().unwrap();
+    write_planned(run.path());
     let session = read(run.path());
     assert_eq!(session.remarks(), Vec::<String>::new());
     assert!(session.comparison().is_some());
     let mut harness = show(Some(session), Ok(()));
-    picture(&mut harness, "compared");
     harness.get_by_label("bubble");
     assert_eq!(harness.query_all_by_label("peak memory").count(), 2);
     // It is seen without scrolling, above the curves.
@@ -184,7 +185,6 @@ fn prediction_stands_beside_measurement_and_asks_to_calibrate() {
     for (width, height) in [(360.0, 860.0), (1000.0, 360.0), (360.0, 360.0)] {
         harness.set_size([width, height].into());
         harness.run();
-        picture(&mut harness, &format!("compared-{width}-{height}"));
     }
     // Where there is less room the devices are folded away.
     assert_eq!(harness.query_all_by_label("peak memory").count(), 0);
@@ -207,7 +207,6 @@ fn long_names_leave_room_for_the_figures() {
     for width in [1024.0, 480.0] {
         harness.set_size([width, 640.0].into());
         harness.run();
-        picture(&mut harness, &format!("long-{width}"));
         for label in ["1.07 GiB of 4.00 GiB", "Resume"] {
             let place = harness.get_by_label(label).rect();
             assert!(place.left() >= 0.0 && place.right() <= width, "{label} is at {place}");
@@ -234,5 +233,29 @@ fn closing_over_a_running_training_asks() {
         harness.get_by_label(button).click();
         harness.run();
         assert_eq!(*harness.state(), Some(choice));
+    }
+}
+
+#[test]
+fn pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str| {
+        let run = folder.path().join(name);
+        std::fs::create_dir(&run).unwrap();
+        run
+    };
+    let (running, failed, planned) = (run("running"), run("failed"), run("planned"));
+    let _lock = write_running(&running);
+    write_failed(&failed);
+    write_planned(&planned);
+    let mut results = egui_kittest::SnapshotResults::new();
+    for (mode, name) in [(egui::Theme::Dark, "dark"), (egui::Theme::Light, "light")] {
+        let mut empty = show_in(mode, None, Ok(()));
+        results.add(empty.try_snapshot(format!("run_empty_{name}")));
+        for run in [&running, &failed, &planned] {
+            let mut window = show_in(mode, Some(read(run)), Ok(()));
+            let run = run.file_name().unwrap().to_string_lossy();
+            results.add(window.try_snapshot(format!("run_{run}_{name}")));
+        }
     }
 }

@@ -3,6 +3,8 @@
 
 mod exports;
 mod support;
+mod traces;
+mod whole;
 
 use std::fs;
 use std::path::Path;
@@ -295,9 +297,6 @@ fn every_kind_of_file_opens() {
         assert_eq!(window.state().kept.recent.paths().next(), Some(file(name).as_path()));
     }
     let mut window = window();
-    open(&mut window, &file("trace.json"));
-    assert_eq!(trouble(&window), "");
-    assert!(window.state().facts().measured);
     open(&mut window, folder.path());
     assert_eq!(trouble(&window), "");
     assert_eq!(window.state().desk.run_file.as_deref(), Some(file("run.toml").as_path()));

@@ -1,0 +1,100 @@
+//! Traces and journals that are opened without the plan they belong to.
+
+use std::fs;
+
+use egui_kittest::kittest::Queryable;
+use trainyard_plan::{Trace, chrome};
+use trainyard_studio::command::{Command, Export};
+use trainyard_studio::desk::Desk;
+
+use crate::support::{Window, folder, open, perform, trouble, window};
+
+fn is_shown(window: &Window, label: &str) -> bool {
+    window.query_all_by_label_contains(label).next().is_some()
+}
+
+/// A trace of the example, on devices of other names.
+fn foreign() -> Trace {
+    let mut trace = Trace::clone(&Desk::example().unwrap().present().trace);
+    for device in &mut trace.devices {
+        device.name.push_str(" of another machine");
+    }
+    trace
+}
+
+#[test]
+fn a_trace_of_the_desks_devices_lies_beside_the_plan_until_it_is_closed() {
+    let folder = folder();
+    let mut window = window();
+    open(&mut window, &folder.path().join("trace.json"));
+    assert_eq!(trouble(&window), "");
+    let facts = window.state().facts();
+    assert!(facts.measured && facts.trace && !facts.alone);
+    assert!(is_shown(&window, "/trace.json") && is_shown(&window, "column of dgpu"));
+    window.get_by_label("Close trace").click();
+    window.run_ok();
+    let facts = window.state().facts();
+    assert!(!facts.measured && !facts.trace);
+    assert!(!is_shown(&window, "/trace.json"));
+}
+
+#[test]
+fn a_trace_of_other_devices_is_shown_without_the_plan_on_the_desk() {
+    let folder = folder();
+    let file = folder.path().join("other.json");
+    fs::write(&file, chrome::to_string(&foreign())).unwrap();
+    let mut window = window();
+    open(&mut window, &file);
+    assert_eq!(trouble(&window), "");
+    assert!(window.state().facts().alone);
+    assert!(
+        is_shown(&window, "a trace without a plan") && is_shown(&window, "other.json has no plan")
+    );
+    assert!(!is_shown(&window, "column of dgpu") && !is_shown(&window, "fits"));
+    // Nothing that would change or show what is out of sight may be done.
+    let before = window.state().desk.arrangement().clone();
+    for command in
+        [Command::AutoPlan, Command::Run, Command::SavePlan, Command::Export(Export::BoardPng)]
+    {
+        let facts = window.state().facts();
+        assert!(command.unavailable(&facts).is_some_and(|why| why.contains("has no plan")));
+    }
+    assert!(Command::Export(Export::Perfetto).unavailable(&window.state().facts()).is_none());
+    perform(&mut window, Command::CloseTrace);
+    assert!(is_shown(&window, "column of dgpu") && is_shown(&window, "✔ fits"));
+    assert_eq!(*window.state().desk.arrangement(), before);
+}
+
+#[test]
+fn opening_a_plan_takes_the_place_of_a_trace() {
+    let folder = folder();
+    let file = folder.path().join("other.json");
+    fs::write(&file, chrome::to_string(&foreign())).unwrap();
+    let mut window = window();
+    open(&mut window, &file);
+    open(&mut window, &folder.path().join("plan.json"));
+    let facts = window.state().facts();
+    assert!(!facts.alone && !facts.trace);
+    assert!(is_shown(&window, "column of dgpu"));
+}
+
+#[test]
+fn a_run_without_a_plan_does_not_lie_over_the_example() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = r#"{"type":"header","format":"trainyard-journal","version":1,"program":"0.1.0","started_unix_ms":1,"first_step":0,"steps":4,"model":"gpt","parameters":10,"devices":[{"id":"cpu","name":"it","budget_bytes":1000}]}"#;
+    fs::write(folder.path().join("journal.jsonl"), format!("{header}\n")).unwrap();
+    let mut window = window();
+    let read = |window: &Window| {
+        window.state().session.as_ref().is_some_and(|it| !it.state().trace().devices.is_empty())
+    };
+    open(&mut window, folder.path());
+    while !read(&window) {
+        window.step();
+        std::thread::yield_now();
+    }
+    window.run_ok();
+    assert!(is_shown(&window, "a run without a plan"));
+    assert!(!is_shown(&window, "column of dgpu"));
+    perform(&mut window, Command::OpenExample);
+    assert!(is_shown(&window, "column of dgpu"));
+}
