@@ -7,9 +7,10 @@ mod traces;
 mod whole;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use eframe::egui::{Key, Modifiers, Theme, ThemePreference, vec2};
+use eframe::egui::{DroppedFile, Key, Modifiers, Theme, ThemePreference, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use trainyard_studio::command::{Command, Menu};
@@ -300,6 +301,31 @@ fn every_kind_of_file_opens() {
     open(&mut window, folder.path());
     assert_eq!(trouble(&window), "");
     assert_eq!(window.state().desk.run_file.as_deref(), Some(file("run.toml").as_path()));
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+#[test]
+fn a_file_that_is_dropped_on_the_window_opens() {
+    let folder = folder();
+    let mut window = window();
+    let path = folder.path().join("profile.json");
+    window.input_mut().dropped_files.push(Arc::new(Dropped(path.clone())));
+    window.step();
+    settle(&mut window);
+    assert_eq!(trouble(&window), "");
+    assert_eq!(window.state().kept.recent.paths().next(), Some(path.as_path()));
 }
 
 #[test]
