@@ -71,8 +71,7 @@ fn write_failed(run: &Path) {
 /// A stopped run with its plan and profile.
 fn write_planned(run: &Path) {
     write_run(run, 60, &state_line("stopped", 60, ""));
-    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets");
-    let profile = std::fs::read_to_string(assets.join("example-profile.json")).unwrap();
+    let profile = std::fs::read_to_string("../../assets/example-profile.json").unwrap();
     let profile = trainyard_plan::Profile::from_json(&profile).unwrap();
     let (first, second) = (&profile.devices[0].id, &profile.devices[1].id);
     let journal = run.join("journal.jsonl");
