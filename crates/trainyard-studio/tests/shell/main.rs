@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod exports;
+mod names;
 mod support;
 mod traces;
 mod whole;
