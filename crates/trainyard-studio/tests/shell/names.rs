@@ -1,7 +1,7 @@
 //! Who does not see the window hears of every control what it is.
 
 use eframe::egui::Role;
-use egui_kittest::kittest::{NodeT, Queryable};
+use egui_kittest::kittest::NodeT;
 use trainyard_studio::command::Command;
 
 use crate::support::{Window, folder, open, perform, press, window};
