@@ -92,7 +92,7 @@ fn parse<T: DeserializeOwned>(format: &str, text: &str) -> Result<T, PlanError> 
         // The position is told apart, in a field of its own.
         let reason = error.to_string();
         let position = format!(" at line {} column {}", error.line(), error.column());
-        let reason = reason.strip_suffix(&position).unwrap_or(&reason).to_owned();
+        let reason = in_plain_words(reason.strip_suffix(&position).unwrap_or(&reason));
         let path = if path == "." { String::new() } else { path };
         // The path ends at the object in which a field is missing or there twice.
         let named = ["missing field `", "duplicate field `"];
@@ -108,6 +108,20 @@ fn parse<T: DeserializeOwned>(format: &str, text: &str) -> Result<T, PlanError> 
         .map_err(|error| bad(error.path().to_string(), error.inner()))?;
     deserializer.end().map_err(|error| bad(String::new(), &error))?;
     Ok(value)
+}
+
+/// What serde says, without the names of Rust's types.
+fn in_plain_words(reason: &str) -> String {
+    let Some((found, expected)) = reason.split_once(", expected ") else {
+        return reason.to_owned();
+    };
+    let words = match expected {
+        "u64" | "usize" | "u32" => "a whole number, without a decimal point",
+        "f64" => "a number",
+        _ if expected.starts_with("struct ") => "an object",
+        _ => expected,
+    };
+    format!("{found}, expected {words}")
 }
 
 /// Fails where a path ends, so that the parser says on which line that is.

@@ -321,7 +321,8 @@ fn is_wrong_name(source: &io::Error) -> bool {
 fn way_out(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; free some space, or set train.keep_checkpoints lower, and resume"
+            "; free some space; a training goes on with `trainyard resume`, and keeps less with a \
+             lower train.keep_checkpoints"
         }
         io::ErrorKind::NotFound => "; check the name",
         io::ErrorKind::IsADirectory => "; name a file",

@@ -22,11 +22,13 @@ pub(crate) fn read_text(path: &Path) -> Result<String, RunError> {
         return Err(bad(format!("it is {length} bytes long, too long for such a file")));
     }
     let bytes = std::fs::read(path).map_err(RunError::io("read", path))?;
-    String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = 1 + line_ends(error.as_bytes().get(..valid).unwrap_or_default());
         bad(format!("line {line} is not UTF-8 text"))
-    })
+    })?;
+    // Windows programs like to begin a file with a byte order mark.
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 /// Reads a profile.

@@ -90,10 +90,10 @@ pub(super) fn goal(profile: &Profile, objective: Objective) -> Goal {
     }
 }
 
-/// Runs the contest. Where not all fits that might, one contest for all schedules may spend its work
-/// on drafts that a schedule with several stages a rank would beat, so each of these gets a contest
-/// of its own as well.
-pub(super) fn contest(profile: &Profile, ask: &Ask) -> Outcome {
+/// The contest with every freedom. Where not all fits that might, one contest for all schedules may
+/// spend its work on drafts that a schedule with several stages a rank would beat, so each of these
+/// gets a contest of its own as well.
+pub(super) fn free_contest(profile: &Profile, ask: &Ask) -> Outcome {
     let mut outcome = contest_at_any_size(profile, ask, 1);
     if ask.schedule == "auto" && outcome.share_that_fits() < ROOMY {
         let several = |name: &&str| Schedule::default_chunks(name).is_ok_and(|chunks| chunks > 1);
@@ -107,7 +107,7 @@ pub(super) fn contest(profile: &Profile, ask: &Ask) -> Outcome {
 }
 
 /// The contest with a part of the work: one in `part`.
-fn contest_at_any_size(profile: &Profile, ask: &Ask, part: u64) -> Outcome {
+pub(super) fn contest_at_any_size(profile: &Profile, ask: &Ask, part: u64) -> Outcome {
     let forwards = profile.micro_batches * profile.devices.len();
     if profile.micro_batches > FEWER && forwards > MANY && ask.schedule != "gpipe" {
         return with_many_micro_batches(profile, ask, part);
@@ -228,7 +228,7 @@ impl Contest<'_> {
             }
         }
         let mut orders: Vec<Vec<usize>> = orders.iter().map(|draft| draft.ranks.clone()).collect();
-        if partitions.is_empty() && !self.judge.ask.locks.is_empty() {
+        if !self.judge.ask.locks.is_empty() {
             orders.extend(self.orders_with_locks(space));
         }
         for kind in kinds.iter().filter(|kind| chunks(kind) > 1) {
@@ -261,7 +261,9 @@ impl Contest<'_> {
         let explored = explore(&free, WORK / 10).partitions;
         let found = diverse(&explored, PARTITIONS).into_iter().map(order);
         let found = found.filter(|order| locked.iter().all(|device| order.contains(device)));
-        let mut orders: Vec<Vec<usize>> = [locked.clone()].into_iter().chain(found).collect();
+        // The search knows one order only of devices that are alike.
+        let few = if locked.len() <= 3 { orders_of(&locked) } else { vec![locked.clone()] };
+        let mut orders: Vec<Vec<usize>> = few.into_iter().chain(found).collect();
         orders.truncate(3 * ORDERS);
         orders
     }
@@ -331,12 +333,14 @@ impl Contest<'_> {
     fn make(&mut self) {
         self.sort();
         let mut made: Vec<Draft> = Vec::new();
+        // All that are asked for are to be at their best.
+        let most = MADE.max(self.judge.ask.top);
         let entries = self.outcome.entries.iter().map(|(draft, _)| draft);
         // What is best under the named schedules, and what would be best with none of their waits.
         for draft in self.stated.iter().chain(entries) {
             let same =
                 |other: &Draft| (&other.ranks, &other.firsts) == (&draft.ranks, &draft.firsts);
-            if made.len() < MADE && !made.iter().any(same) {
+            if made.len() < most && !made.iter().any(same) {
                 made.push(draft.clone());
             }
         }
@@ -351,4 +355,13 @@ impl Contest<'_> {
             }
         }
     }
+}
+
+/// All orders of a few devices, the given one first.
+fn orders_of(devices: &[usize]) -> Vec<Vec<usize>> {
+    let Some((first, rest)) = devices.split_first() else { return vec![Vec::new()] };
+    let insert = |order: Vec<usize>| {
+        (0..=order.len()).map(move |at| [&order[..at], &[*first], &order[at..]].concat())
+    };
+    orders_of(rest).into_iter().flat_map(insert).collect()
 }

@@ -52,6 +52,7 @@ mod contest;
 mod draft;
 mod explain;
 mod explore;
+mod freedom;
 mod front;
 mod lineup;
 mod micro_batches;
@@ -67,11 +68,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::simulate::Simulation;
 use crate::{Plan, PlanError, Profile, Recompute, Stage};
-use contest::{Outcome, contest};
+use contest::Outcome;
 use draft::{Draft, Judge};
 pub use explain::{
     ExplainedDevice, ExplainedStage, Explanation, IfLarger, SingleDevice, explain, text,
 };
+use freedom::contest;
 
 /// What a plan is to be best at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

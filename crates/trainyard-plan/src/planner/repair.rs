@@ -3,7 +3,7 @@
 //! Nothing is said to fit that was not planned again with the change and simulated.
 
 use super::check::no_plan_keeps_locks;
-use super::contest::{Outcome, contest, space, work};
+use super::contest::{Outcome, free_contest, space, work};
 use super::draft::Judge;
 use super::explore::glance;
 use super::space::Goal;
@@ -123,7 +123,7 @@ fn more_memory(ask: &Ask, profile: &Profile) -> Option<String> {
     let mut short = 0;
     while bytes - short > bytes / 128 + 1 {
         let middle = short + (bytes - short) / 2;
-        if helps(ask, &with_more(profile, device, middle)) {
+        if fits(&with_more(profile, device, middle), ask) {
             bytes = middle;
         } else {
             short = middle;
@@ -148,7 +148,7 @@ fn enough(ask: &Ask, profile: &Profile, device: usize, least: u64) -> Option<u64
     let mut bytes = least;
     // Buffers are all that the search did not count; they are never so many.
     let most = profile.devices[device].budget_bytes().saturating_add(least).saturating_mul(4);
-    while !helps(ask, &with_more(profile, device, bytes)) {
+    while !fits(&with_more(profile, device, bytes), ask) {
         bytes = bytes.checked_add(bytes / 2 + 1).filter(|bytes| *bytes < most)?;
     }
     Some(bytes)
@@ -205,19 +205,15 @@ fn shortfall(ask: &Ask, profile: &Profile) -> String {
     )
 }
 
-/// Whether something fits: planned again, and simulated.
+/// Whether something fits: planned again and simulated, without the exact search where that would
+/// take long. A plan that this finds is found by planning, too: a contest that ends with nothing ends
+/// with the same look.
 fn fits(profile: &Profile, ask: &Ask) -> bool {
-    helps(ask, profile)
-        || Schedule::default_chunks(&ask.schedule).is_ok_and(|chunks| chunks > 1)
-            && contest(profile, ask).fits()
-}
-
-/// The same without the exact search where that would take long. A plan that this finds is found by
-/// planning, too: a contest that ends with nothing ends with the same look.
-fn helps(ask: &Ask, profile: &Profile) -> bool {
     let devices = profile.devices.len();
     let mut judge = Judge::new(profile, ask, work(devices) / 2);
     let quick = profile.model.layers.len() * devices <= 200;
+    // That look knows one stage a rank only.
+    let several = Schedule::default_chunks(&ask.schedule).is_ok_and(|chunks| chunks > 1);
     squeeze(&mut judge).is_some_and(|(_, verdict)| verdict.fits())
-        || quick && contest(profile, ask).fits()
+        || (quick || several) && free_contest(profile, ask).fits()
 }

@@ -33,10 +33,24 @@ pub(super) fn find_problem(profile: &Profile) -> Option<Problem> {
         })
 }
 
+/// Why a name cannot be shown, if it cannot.
+fn unreadable(name: &str) -> Option<&'static str> {
+    if name.trim().is_empty() {
+        Some("it is empty, but everything needs a name")
+    } else if name.chars().any(char::is_control) {
+        Some("it has a line break or another control character in it; leave that out")
+    } else {
+        None
+    }
+}
+
 fn in_layers(layers: &[LayerProfile]) -> Option<Problem> {
     let at = |index, key| vec![Key("model"), Key("layers"), Index(index), Key(key)];
     let mut index_of = BTreeMap::new();
     for (index, LayerProfile { name, .. }) in layers.iter().enumerate() {
+        if let Some(reason) = unreadable(name) {
+            return Some(Problem::new(at(index, "name"), reason));
+        }
         if index_of.insert(name.as_str(), index).is_some() {
             let reason = format!("two layers are called '{name}'; names must differ");
             return Some(Problem::new(at(index, "name"), reason));
@@ -77,6 +91,9 @@ fn in_layers(layers: &[LayerProfile]) -> Option<Problem> {
 fn in_devices(devices: &[DeviceProfile], layers: usize) -> Option<Problem> {
     devices.iter().enumerate().find_map(|(index, device)| {
         let at = |key| vec![Key("devices"), Index(index), Key(key)];
+        if let Some(reason) = unreadable(&device.id) {
+            return Some(Problem::new(at("id"), reason));
+        }
         if devices[..index].iter().any(|other| other.id == device.id) {
             let reason = format!("two devices are called '{}'; ids must differ", device.id);
             return Some(Problem::new(at("id"), reason));

@@ -153,7 +153,7 @@ fn check(
 
 /// The error for a name that is not there, with the nearest one that is.
 fn unknown(name: &str) -> PlanError {
-    let mut known = Schedule::names().collect::<Vec<_>>().join(", ");
+    let mut known = Schedule::names().chain(["auto"]).collect::<Vec<_>>().join(", ");
     let wanted = name.to_lowercase();
     let nearest = Schedule::names().min_by_key(|name| strsim::levenshtein(name, &wanted));
     if let Some(nearest) = nearest.filter(|near| strsim::levenshtein(near, &wanted) <= 2) {

@@ -67,7 +67,14 @@ pub fn run(command: &SimulateCommand) -> Result<(), RunError> {
         print(out, &simulation, &trace, command.plan.is_none())
             .and_then(|()| print_remarks(out, &profile, &plan))
     };
-    printed.map_err(RunError::io("write to", "the terminal"))
+    printed.map_err(RunError::io("write to", "the terminal"))?;
+    // Beside what a program reads, people are told.
+    if (command.json || command.csv)
+        && let Err(error) = simulate::validate_memory(&profile, &plan)
+    {
+        eprintln!("it does not fit: {error}");
+    }
+    Ok(())
 }
 
 /// The profile, at the number of micro-batches that is simulated, and the plan.
@@ -78,6 +85,15 @@ fn inputs(command: &SimulateCommand) -> Result<(Profile, Plan), RunError> {
         let unusable = |error| RunError::PlanFile { path: path.clone(), error };
         plan.check(profile.model.layers.len()).map_err(unusable)?;
         if let Some(name) = &command.schedule {
+            if is_name(name) {
+                return Err(RunError::BadValue {
+                    key: "--schedule".to_owned(),
+                    value: name.clone(),
+                    must: "a CSV file for the plan's stages; `trainyard plan --schedule` plans \
+                           for a schedule by its name"
+                        .to_owned(),
+                });
+            }
             (plan.schedule, plan.micro_batches) = schedule_file(Path::new(name))?;
             let of_file = |error| RunError::PlanFile { path: name.into(), error };
             plan.check(profile.model.layers.len()).map_err(of_file)?;
@@ -97,7 +113,7 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
     let (devices, micro_batches) = (profile.devices.len(), profile.micro_batches);
     let name = command.schedule.as_deref().unwrap_or("1f1b");
     let path = Path::new(name);
-    if is_file(path) {
+    if is_file(name) {
         if command.micro_batches.is_some() || command.chunks.is_some() {
             return Err(RunError::BadValue {
                 key: "--micro-batches or --chunks".to_owned(),
@@ -137,9 +153,15 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
     Ok(Plan::new(&profile.model.name, stages, schedule, micro_batches))
 }
 
-/// Whether a schedule is named by its file.
-fn is_file(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) || path.exists()
+/// Whether a schedule is named by its file. A file that is called as a schedule is not meant.
+fn is_file(name: &str) -> bool {
+    let path = Path::new(name);
+    let is_csv = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+    is_csv || !is_name(name) && path.exists()
+}
+
+fn is_name(schedule: &str) -> bool {
+    schedule == "auto" || Schedule::names().any(|name| name == schedule)
 }
 
 /// A schedule from a CSV file, and how many micro-batches it has.
@@ -154,13 +176,17 @@ fn schedule_file(path: &Path) -> Result<(Schedule, usize), RunError> {
 fn even_stages(profile: &Profile, owners: &[usize]) -> Result<Vec<Stage>, PlanError> {
     let (layers, stages) = (profile.model.layers.len(), owners.len());
     if stages > layers {
-        let reason = format!("{layers} layers cannot be shared among {stages} stages");
+        let reason = format!(
+            "the model has {layers} layers, too few for {stages} stages; let `trainyard plan` \
+             choose the devices, or give fewer --chunks"
+        );
         return Err(PlanError::BadPlan { reason });
     }
     let share = |(stage, rank): (usize, &usize)| {
         let device = profile.devices.get(*rank).ok_or_else(|| PlanError::BadPlan {
             reason: format!(
-                "the schedule has {} ranks, the profile {} devices",
+                "the schedule has {} ranks, but the profile only {} devices; give one of as many \
+                 ranks, or a --plan that says which devices take part",
                 owners.iter().max().map_or(0, |last| last + 1),
                 profile.devices.len()
             ),

@@ -36,10 +36,17 @@ impl Yard {
     /// # Errors
     /// When a device cannot be opened to measure its rates.
     pub fn costs(&self) -> Result<Profile, RunError> {
-        match Cache::open().read::<Profile>("profile", &self.measured_key()) {
-            Some(profile) if profile.check().is_ok() => Ok(self.with_budgets(profile)),
-            _ => self.estimate(),
-        }
+        self.known(&Cache::open()).map_or_else(|| self.estimate(), Ok)
+    }
+
+    /// The costs as measured before. What was kept may be damaged.
+    fn known(&self, cache: &Cache) -> Option<Profile> {
+        let profile: Profile = cache.read("profile", &self.measured_key())?;
+        let layers = |profile: &Profile| profile.model.layers.len();
+        let is_ours = layers(&profile) == layers(&self.profile)
+            && profile.devices.len() == self.devices.len()
+            && profile.check().is_ok();
+        is_ours.then(|| self.with_budgets(profile))
     }
 
     /// The costs as measured, now if they never were or `refresh` asks for it. `progress` is told
@@ -53,14 +60,13 @@ impl Yard {
         progress: &(dyn Fn(usize, usize, &str) + Sync),
     ) -> Result<Profile, RunError> {
         let cache = Cache::open();
-        let key = self.measured_key();
-        if !refresh && let Some(profile) = cache.read::<Profile>("profile", &key) {
+        if !refresh && let Some(profile) = self.known(&cache) {
             progress(0, 0, "known");
-            return Ok(self.with_budgets(profile));
+            return Ok(profile);
         }
         let profile = self.with_budgets(self.measure_now(progress)?);
         let profile = self.rehearsed(profile, progress);
-        cache.write("profile", &key, &profile);
+        cache.write("profile", &self.measured_key(), &profile);
         Ok(profile)
     }
 

@@ -17,9 +17,10 @@ mod text;
 
 use serde::Serialize;
 
-use super::contest::{contest, goal, space};
+use super::contest::{goal, space};
 use super::draft::{Draft, Judge, Kind};
 use super::explore::glance;
+use super::freedom::contest;
 use super::{Ask, Candidate, Planned};
 use crate::costs::PipelineCosts;
 use crate::{MemoryUse, Profile, Recompute};

@@ -12,7 +12,8 @@ pub fn text(explanation: &Explanation) -> String {
     let Explanation { schedule, micro_batches, step_us, bubble_fraction, .. } = explanation;
     // Writing to a String cannot fail.
     let mut text = format!(
-        "{schedule}, {micro_batches} micro-batches: {} a step, bubble {:.0} %\n\n",
+        "{schedule}, {micro_batches} micro-batch{}: {} a step, bubble {:.0} %\n\n",
+        if *micro_batches == 1 { "" } else { "es" },
         time(*step_us),
         bubble_fraction * 100.0
     );
@@ -42,8 +43,8 @@ pub fn text(explanation: &Explanation) -> String {
     if full > 1.0 {
         let _ = writeln!(
             text,
-            "bound for a stage a device: {bound:.2} times as fast as the fastest device alone; \
-             without any bubble {full:.2} times"
+            "bound: {full:.2} times as fast as the fastest device alone, without any bubble; with \
+             the bubble of 1F1B and a stage a device {bound:.2} times"
         );
     }
     if !explanation.unused.is_empty() {
