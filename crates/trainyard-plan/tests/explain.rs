@@ -216,3 +216,35 @@ fn times_are_told_in_units_for_people() {
         "{text}"
     );
 }
+
+#[test]
+fn what_would_not_help_is_not_told() {
+    let mut told = 0;
+    for seed in 0..40_u64 {
+        let mix = |n: u64| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60) as u32;
+        let device = |device: u64| {
+            let memory = 1300 + 200 * u64::from(mix(seed * 7 + device * 5));
+            (f64::from(1 + mix(seed + device * 11)), memory)
+        };
+        let profile = profile(8, &[0, 1, 2].map(device), 4);
+        let Ok(planned) = plan(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&profile) })
+        else {
+            continue;
+        };
+        let explanation = explain(&planned);
+        told += explanation.if_larger.len();
+        for larger in explanation.if_larger {
+            assert!(larger.step_us < explanation.step_us, "seed {seed}: {larger:?}");
+        }
+    }
+    assert!(told > 20, "only {told}");
+}
+
+#[test]
+fn what_takes_no_time_twice_is_no_limit() {
+    let mut free = profile(4, &[(1.0, ROOMY)], 1);
+    free.devices[0].forward_us = vec![0.0; 4];
+    let recompute = RecomputeChoice::Full;
+    let planned = plan(&PlanRequest { recompute, ..PlanRequest::new(&free) }).unwrap();
+    assert_eq!(explain(&planned).limits, [""; 0]);
+}
