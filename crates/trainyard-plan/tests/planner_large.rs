@@ -3,12 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::StageMemory;
 use trainyard_plan::planner::{
     MicroBatches, Objective, PlanRequest, RecomputeChoice, Stated, plan, stated,
 };
+use trainyard_plan::simulate::score;
 use trainyard_plan::{
-    DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, Profile, Recompute, Stage,
+    DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, Profile, Recompute, Schedule,
+    Stage,
 };
 
 /// Devices by their time for each layer, µs: as much forward as backward. Links are free, and there
@@ -175,18 +178,18 @@ fn as_many_micro_batches_as_can_be_are_planned_in_full() {
 
 #[test]
 fn a_plan_is_searched_as_far_as_what_is_stated() {
-    // Some ten million stages, where a second look would be given up.
-    let devices: Vec<Vec<f64>> = (0..12).map(|device| times(device, 16)).collect();
-    let mut profile = profile(&devices, 1);
-    let (from, to) = ("d0".into(), "d1".into());
-    profile.default_link = Some(LinkCost { latency_us: 1.0, bytes_per_us: 1.0 });
-    profile.links = vec![LinkProfile { from, to, latency_us: 2.0, bytes_per_us: 1.0 }];
-    let recompute = RecomputeChoice::None;
-    let objective = Objective::Latency;
-    let request =
-        PlanRequest { schedule: "1f1b", objective, recompute, ..PlanRequest::new(&profile) };
-    assert!(stated(&request).unwrap().unwrap().exact);
-    assert!(plan(&request).unwrap().exact);
+    // Some ten million stages, where a second look would be given up; and too many for the first.
+    for (count, exact) in [(12, true), (16, false)] {
+        let devices: Vec<Vec<f64>> = (0..count).map(|device| times(device, 16)).collect();
+        let mut profile = profile(&devices, 1);
+        let (from, to) = ("d0".into(), "d1".into());
+        profile.default_link = Some(LinkCost { latency_us: 1.0, bytes_per_us: 1.0 });
+        profile.links = vec![LinkProfile { from, to, latency_us: 2.0, bytes_per_us: 1.0 }];
+        let (objective, recompute) = (Objective::Latency, RecomputeChoice::None);
+        let request =
+            PlanRequest { schedule: "1f1b", objective, recompute, ..PlanRequest::new(&profile) };
+        assert_eq!(plan(&request).unwrap().exact, exact, "{count}");
+    }
 }
 
 #[test]
@@ -202,6 +205,24 @@ fn long_models_are_cut_by_speed_under_several_stages_a_rank() {
         let known = (4.0 + (times.len() - 1) as f64 / 4.0) * rank_us;
         assert!(step_us <= 1.01 * known, "{times:?}: {step_us} against {known}");
     }
+}
+
+#[test]
+fn a_long_v_is_cut_by_speed() {
+    // One device is four times as fast as the other, so it gets four of five layers.
+    let profile = profile(&[vec![3.0; 1000], vec![12.0; 1000]], 4);
+    let stage = |(device, first, end): (&str, usize, usize)| Stage {
+        device: device.into(),
+        layers: (first, end),
+        recompute: Recompute::None,
+    };
+    let cuts = [("d1", 0, 100), ("d0", 100, 500), ("d0", 500, 900), ("d1", 900, 1000)];
+    let schedule = Schedule::named("zb-v", 2, 4).unwrap();
+    let costs = PipelineCosts::of(&profile, &cuts.map(stage), &schedule.owners()).unwrap();
+    let known = score(&costs, &schedule, 4).unwrap().step_us;
+    let request = PlanRequest { schedule: "zb-v", ..PlanRequest::new(&profile) };
+    let step_us = plan(&request).unwrap().candidates[0].simulation.step_us;
+    assert!(step_us <= 1.01 * known, "{step_us} against {known}");
 }
 
 #[test]
