@@ -46,6 +46,23 @@ fn hint(request: &PlanRequest) -> String {
     }
 }
 
+/// How many bytes more would do, and on which device, if that is told.
+fn memory(hint: &str) -> Option<(u64, &str)> {
+    let told = hint.split("; or ").find(|told| told.starts_with("with "))?;
+    // "with 1.41 KiB (1441 bytes) more, 'd2' would …", and "with 19 B (19 bytes) more, …".
+    let bytes = told.split_once('(')?.1.split_once(" bytes")?.0;
+    Some((bytes.parse().ok()?, told.split('\'').nth(1)?))
+}
+
+/// Numbers that look random and are the same each time.
+fn numbers(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed;
+    move |end| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_041);
+        (state >> 33) % end
+    }
+}
+
 #[test]
 fn the_device_that_lacks_least_is_named() {
     // Six layers of 450 B: two a device, or three on one that has room for 1350 B.
@@ -153,11 +170,7 @@ fn no_device_would_do_with_far_fewer_bytes_than_are_told() {
     };
     for seed in [29_u64, 97] {
         // Layers of all sizes, with little to keep and much to send.
-        let mut state = seed;
-        let mut below = |end: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_041);
-            (state >> 33) % end
-        };
+        let mut below = numbers(seed);
         let budgets: Vec<u64> = (0..2 + seed % 2).map(|_| 300 + below(900)).collect();
         let mut short = profile(5, 0, 0, &budgets, 4);
         for layer in &mut short.model.layers {
@@ -168,13 +181,8 @@ fn no_device_would_do_with_far_fewer_bytes_than_are_told() {
         let recompute = RecomputeChoice::None;
         let said = hint(&PlanRequest { schedule: "1f1b", recompute, ..PlanRequest::new(&short) });
         // More memory alone always helps: one device could have it all.
-        let told = said.split("; or ").find(|told| told.starts_with("with "));
-        let told = told.unwrap_or_else(|| panic!("seed {seed}: {said}"));
-        let bytes = told.split(" bytes)").next().unwrap().rsplit('(').next().unwrap();
-        let bytes: u64 = bytes.parse().unwrap_or_else(|_| {
-            told.split(' ').nth(1).unwrap().parse().unwrap_or_else(|_| panic!("{told}"))
-        });
-        let device = short.device_index(told.split('\'').nth(1).unwrap()).unwrap();
+        let (bytes, id) = memory(&said).unwrap_or_else(|| panic!("seed {seed}: {said}"));
+        let device = short.device_index(id).unwrap();
         assert!(with(&short, device, bytes), "seed {seed}: {said}");
         let fewer = bytes.saturating_sub(bytes / 64 + 3);
         assert!(!with(&short, device, fewer), "seed {seed}: {fewer} do, too: {said}");
@@ -184,6 +192,26 @@ fn no_device_would_do_with_far_fewer_bytes_than_are_told() {
             assert!(!with(&short, other, fewer), "seed {seed}: {fewer} do on d{other}: {said}");
         }
     }
+}
+
+#[test]
+fn a_remedy_that_is_hard_to_find_is_true_all_the_same() {
+    // So many layers and micro-batches that neither the remedy nor the plan is searched for long.
+    let mut below = numbers(5);
+    let devices = 3 + below(3);
+    let budgets: Vec<u64> = (0..devices).map(|_| (300 + below(500)) * 45 / devices).collect();
+    let mut short = profile(45, 0, 0, &budgets, 400);
+    for layer in &mut short.model.layers {
+        (layer.param_bytes, layer.saved_bytes) = (40 + below(80), below(200));
+        layer.input_bytes = 1 + below(60);
+        layer.output_bytes = layer.input_bytes;
+    }
+    let said = hint(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&short) });
+    let (bytes, id) = memory(&said).unwrap_or_else(|| panic!("{said}"));
+    let device = short.device_index(id).unwrap();
+    short.devices[device].memory_bytes += bytes;
+    let with = plan(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&short) });
+    assert!(with.is_ok(), "it is not true that {said}");
 }
 
 #[test]
