@@ -216,3 +216,36 @@ fn times_are_told_in_units_for_people() {
         "{text}"
     );
 }
+
+#[test]
+fn what_would_not_help_is_not_told() {
+    let mut told = 0;
+    for seed in 0..40_u64 {
+        let mix = |a: u64, b: u64| (a * 7 + b * 5 + 3).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60;
+        let mut tight = profile(8, &[(1.0, 0), (1.0, 0), (1.0, 0)], 4);
+        tight.default_link = Some(LinkCost { latency_us: 2.0, bytes_per_us: 8.0 });
+        for (index, device) in (0..).zip(&mut tight.devices) {
+            device.memory_bytes = 1500 + 200 * mix(seed, index);
+            let times: Vec<f64> = (0..8).map(|layer| 1.0 + mix(layer, index) as f64).collect();
+            device.forward_us = times.clone();
+            (device.input_grad_us, device.weight_grad_us) = (times.clone(), times);
+        }
+        let request = PlanRequest { schedule: "1f1b", ..PlanRequest::new(&tight) };
+        let Ok(planned) = plan(&request) else { continue };
+        let explanation = explain(&planned);
+        told += explanation.if_larger.len();
+        for larger in explanation.if_larger {
+            assert!(larger.step_us < explanation.step_us, "seed {seed}: {larger:?}");
+        }
+    }
+    assert!(told > 10, "only {told}");
+}
+
+#[test]
+fn what_takes_no_time_twice_is_no_limit() {
+    let mut free = profile(4, &[(1.0, ROOMY)], 1);
+    free.devices[0].forward_us = vec![0.0; 4];
+    let recompute = RecomputeChoice::Full;
+    let planned = plan(&PlanRequest { recompute, ..PlanRequest::new(&free) }).unwrap();
+    assert_eq!(explain(&planned).limits, [""; 0]);
+}

@@ -81,3 +81,26 @@ fn freedom_does_no_harm() {
     assert!(worse_than_fewer <= 4, "{worse_than_fewer} plans are better without a device");
     assert!(better_than_named >= 30, "only {better_than_named} schedules are made");
 }
+
+#[test]
+fn what_one_schedule_can_keep_to_all_of_them_can() {
+    // Recompute of one of several stages takes less memory than of the only one.
+    for budget in (3350..3650).step_by(50) {
+        let profile = even::profile(8, &[(1.0, budget)], 4);
+        let all = PlanRequest::new(&profile);
+        let named = step_us(&PlanRequest { schedule: "interleaved", ..all.clone() }).unwrap();
+        let best = step_us(&all).unwrap_or(f64::INFINITY);
+        assert!(best <= named, "{budget} B: {best}, but {named} interleaved");
+    }
+}
+
+#[test]
+fn devices_take_turns_where_locks_ask_for_it() {
+    // Layer by layer d0, d1, d0, d1, which only interleaved stages can do, or a schedule made for it.
+    let profile = even::profile(4, &[(1.0, 1 << 30), (1.5, 1 << 30)], 4);
+    let locks = vec![(1, 1), (2, 0), (3, 1)];
+    let planned = plan(&PlanRequest { locks, ..PlanRequest::new(&profile) }).unwrap();
+    let stages = planned.candidates[0].plan.stages.iter();
+    let devices: Vec<&str> = stages.map(|stage| stage.device.as_str()).collect();
+    assert_eq!(devices, ["d0", "d1", "d0", "d1"]);
+}

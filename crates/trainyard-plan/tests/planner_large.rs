@@ -3,10 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::StageMemory;
-use trainyard_plan::planner::{MicroBatches, PlanRequest, Stated, plan, stated};
+use trainyard_plan::planner::{
+    MicroBatches, Objective, PlanRequest, RecomputeChoice, Stated, plan, stated,
+};
+use trainyard_plan::simulate::score;
 use trainyard_plan::{
-    DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, Profile, Recompute, Stage,
+    DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, Profile, Recompute, Schedule,
+    Stage,
 };
 
 /// Devices by their time for each layer, µs: as much forward as backward. Links are free, and there
@@ -156,4 +161,94 @@ fn a_very_long_step_is_planned_by_a_shorter_one() {
     let step_us = (m + 1) as f64 * 12.0;
     assert!((best.simulation.step_us - step_us).abs() < 1e-3, "{}", best.simulation.step_us);
     assert!(!planned.exact);
+}
+
+#[test]
+fn as_many_micro_batches_as_can_be_are_planned_in_full() {
+    // Of sixteen devices one may be used; all of them count.
+    for (m, exact) in [(2000, true), (8192, true), (8193, false)] {
+        let profile = profile(&vec![vec![6.0; 2]; 16], m);
+        let excluded = (1..16).collect();
+        let request = PlanRequest { schedule: "1f1b", excluded, ..PlanRequest::new(&profile) };
+        let planned = plan(&request).unwrap();
+        assert_eq!(planned.exact, exact, "{m}");
+        assert!((planned.candidates[0].simulation.step_us - m as f64 * 12.0).abs() < 1e-3);
+    }
+}
+
+#[test]
+fn a_plan_is_searched_as_far_as_what_is_stated() {
+    // Some ten million stages, where a second look would be given up; and too many for the first.
+    for (count, exact) in [(12, true), (16, false)] {
+        let devices: Vec<Vec<f64>> = (0..count).map(|device| times(device, 16)).collect();
+        let mut profile = profile(&devices, 1);
+        let (from, to) = ("d0".into(), "d1".into());
+        profile.default_link = Some(LinkCost { latency_us: 1.0, bytes_per_us: 1.0 });
+        profile.links = vec![LinkProfile { from, to, latency_us: 2.0, bytes_per_us: 1.0 }];
+        let (objective, recompute) = (Objective::Latency, RecomputeChoice::None);
+        let request =
+            PlanRequest { schedule: "1f1b", objective, recompute, ..PlanRequest::new(&profile) };
+        assert_eq!(plan(&request).unwrap().exact, exact, "{count}");
+    }
+}
+
+#[test]
+fn long_models_are_cut_by_speed_under_several_stages_a_rank() {
+    // Four stages a rank that all take as long are (m + (p − 1) ÷ 4) times a rank's own time.
+    for (times, rank_us) in
+        [(vec![3.0, 3.0], 600.0), (vec![3.0, 9.0], 900.0), (vec![3.0, 3.0, 3.0], 400.0)]
+    {
+        let devices: Vec<Vec<f64>> = times.iter().map(|time| vec![*time; 400]).collect();
+        let profile = profile(&devices, 4);
+        let request = PlanRequest { schedule: "interleaved", ..PlanRequest::new(&profile) };
+        let step_us = plan(&request).unwrap().candidates[0].simulation.step_us;
+        let known = (4.0 + (times.len() - 1) as f64 / 4.0) * rank_us;
+        assert!(step_us <= 1.01 * known, "{times:?}: {step_us} against {known}");
+    }
+}
+
+#[test]
+fn a_long_v_is_cut_by_speed() {
+    // One device is four times as fast as the other, so it gets four of five layers.
+    let profile = profile(&[vec![3.0; 1000], vec![12.0; 1000]], 4);
+    let stage = |(device, first, end): (&str, usize, usize)| Stage {
+        device: device.into(),
+        layers: (first, end),
+        recompute: Recompute::None,
+    };
+    let cuts = [("d1", 0, 100), ("d0", 100, 500), ("d0", 500, 900), ("d1", 900, 1000)];
+    let schedule = Schedule::named("zb-v", 2, 4).unwrap();
+    let costs = PipelineCosts::of(&profile, &cuts.map(stage), &schedule.owners()).unwrap();
+    let known = score(&costs, &schedule, 4).unwrap().step_us;
+    let request = PlanRequest { schedule: "zb-v", ..PlanRequest::new(&profile) };
+    let step_us = plan(&request).unwrap().candidates[0].simulation.step_us;
+    assert!(step_us <= 1.01 * known, "{step_us} against {known}");
+}
+
+#[test]
+fn the_unit_of_time_does_not_matter() {
+    for (layers, count, objective) in
+        [(12, 4, Objective::Time), (40, 5, Objective::Time), (12, 4, Objective::Latency)]
+    {
+        let found = |unit: f64| {
+            let of = |device| times(device, layers).iter().map(|time| time * unit).collect();
+            let devices: Vec<Vec<f64>> = (0..count).map(of).collect();
+            let mut profile = profile(&devices, 5);
+            for layer in &mut profile.model.layers {
+                (layer.param_bytes, layer.saved_bytes, layer.output_bytes) = (10, 20, 8);
+            }
+            for device in &mut profile.devices {
+                device.memory_bytes = 60 * layers * 3 / (2 * count);
+            }
+            let (latency_us, bytes_per_us) = (2.0 * unit, 8.0 / unit);
+            profile.default_link = Some(LinkCost { latency_us, bytes_per_us });
+            let request = PlanRequest { schedule: "1f1b", objective, ..PlanRequest::new(&profile) };
+            let Stated { cost, stages, exact } = stated(&request).unwrap().unwrap();
+            (cost / unit, stages, exact)
+        };
+        let told = found(1.0);
+        for unit in [1.0 / 1024.0, 1.0 / f64::from(1 << 30), 1024.0] {
+            assert_eq!(found(unit), told, "{layers} {unit}");
+        }
+    }
 }

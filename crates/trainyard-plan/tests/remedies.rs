@@ -46,6 +46,23 @@ fn hint(request: &PlanRequest) -> String {
     }
 }
 
+/// How many bytes more would do, and on which device, if that is told.
+fn memory(hint: &str) -> Option<(u64, &str)> {
+    let told = hint.split("; or ").find(|told| told.starts_with("with "))?;
+    // "with 1.41 KiB (1441 bytes) more, 'd2' would …", and "with 19 B (19 bytes) more, …".
+    let bytes = told.split_once('(')?.1.split_once(" bytes")?.0;
+    Some((bytes.parse().ok()?, told.split('\'').nth(1)?))
+}
+
+/// Numbers that look random and are the same each time.
+fn numbers(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed;
+    move |end| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_041);
+        (state >> 33) % end
+    }
+}
+
 #[test]
 fn the_device_that_lacks_least_is_named() {
     // Six layers of 450 B: two a device, or three on one that has room for 1350 B.
@@ -140,4 +157,91 @@ fn the_smallest_micro_batches_are_what_does_not_fit() {
     enough.devices[0].memory_bytes = 1700;
     let request = PlanRequest { profile: &enough, ..request };
     assert_eq!(plan(&request).unwrap().candidates[0].plan.micro_batches, 8);
+}
+
+#[test]
+fn no_device_would_do_with_far_fewer_bytes_than_are_told() {
+    let with = |profile: &Profile, device: usize, more: u64| {
+        let mut changed = profile.clone();
+        changed.devices[device].memory_bytes += more;
+        let recompute = RecomputeChoice::None;
+        let request = PlanRequest { schedule: "1f1b", recompute, ..PlanRequest::new(&changed) };
+        plan(&request).is_ok()
+    };
+    for seed in [29_u64, 97] {
+        // Layers of all sizes, with little to keep and much to send.
+        let mut below = numbers(seed);
+        let budgets: Vec<u64> = (0..2 + seed % 2).map(|_| 300 + below(900)).collect();
+        let mut short = profile(5, 0, 0, &budgets, 4);
+        for layer in &mut short.model.layers {
+            (layer.param_bytes, layer.saved_bytes) = (40 + below(120), below(200));
+            layer.input_bytes = 1 + below(500);
+            layer.output_bytes = layer.input_bytes;
+        }
+        let recompute = RecomputeChoice::None;
+        let said = hint(&PlanRequest { schedule: "1f1b", recompute, ..PlanRequest::new(&short) });
+        // More memory alone always helps: one device could have it all.
+        let (bytes, id) = memory(&said).unwrap_or_else(|| panic!("seed {seed}: {said}"));
+        let device = short.device_index(id).unwrap();
+        assert!(with(&short, device, bytes), "seed {seed}: {said}");
+        let fewer = bytes.saturating_sub(bytes / 64 + 3);
+        assert!(!with(&short, device, fewer), "seed {seed}: {fewer} do, too: {said}");
+        // They grow by half while enough of them are looked for.
+        let fewer = (bytes * 2 / 3).saturating_sub(3);
+        for other in (0..budgets.len()).filter(|other| *other != device) {
+            assert!(!with(&short, other, fewer), "seed {seed}: {fewer} do on d{other}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_remedy_that_is_hard_to_find_is_true_all_the_same() {
+    // So many layers and micro-batches that neither the remedy nor the plan is searched for long.
+    let mut below = numbers(5);
+    let devices = 3 + below(3);
+    let budgets: Vec<u64> = (0..devices).map(|_| (300 + below(500)) * 45 / devices).collect();
+    let mut short = profile(45, 0, 0, &budgets, 400);
+    for layer in &mut short.model.layers {
+        (layer.param_bytes, layer.saved_bytes) = (40 + below(80), below(200));
+        layer.input_bytes = 1 + below(60);
+        layer.output_bytes = layer.input_bytes;
+    }
+    let said = hint(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&short) });
+    let (bytes, id) = memory(&said).unwrap_or_else(|| panic!("{said}"));
+    let device = short.device_index(id).unwrap();
+    short.devices[device].memory_bytes += bytes;
+    let with = plan(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&short) });
+    assert!(with.is_ok(), "it is not true that {said}");
+}
+
+#[test]
+fn smaller_micro_batches_are_found_past_many_larger_ones() {
+    // 5040 rows of 1 B a layer, 72 in each of 70 micro-batches; half of them would have room.
+    let mut short = profile(4, 0, 72, &[1600 + 4 * 36], 70);
+    short.rows = Some(72);
+    let none = vec![0.0; 4];
+    let (forward, input_grad, weight_grad) = (none.clone(), none.clone(), none);
+    short.devices[0].fixed_us = Some(FixedTimes { forward, input_grad, weight_grad });
+    let recompute = RecomputeChoice::None;
+    let request = PlanRequest { schedule: "1f1b", recompute, ..PlanRequest::new(&short) };
+    let said = hint(&request);
+    assert!(said.starts_with("micro_batches = 140, of the same rows together"), "{said}");
+    assert!(plan(&PlanRequest { micro_batches: MicroBatches::Count(140), ..request }).is_ok());
+}
+
+#[test]
+fn several_stages_a_rank_are_told_what_would_fit() {
+    // They are not that many: it is memory that they lack.
+    let small = profile(8, 10, 50, &[1000, 1000], 4);
+    for schedule in ["interleaved", "zb-v"] {
+        let said = hint(&PlanRequest { schedule, ..PlanRequest::new(&small) });
+        assert!(said.contains("would make it fit"), "{schedule}: {said}");
+    }
+    // 60 layers of 400 B for good, and 50 B for each micro-batch, which recompute alone can save.
+    let long = profile(60, 10, 50, &[6500; 4], 8);
+    let recompute = RecomputeChoice::None;
+    let request = PlanRequest { schedule: "interleaved", recompute, ..PlanRequest::new(&long) };
+    let said = hint(&request);
+    assert!(said.starts_with("recompute = \"auto\" would fit"), "{said}");
+    assert!(plan(&PlanRequest { recompute: RecomputeChoice::Auto, ..request }).is_ok());
 }
