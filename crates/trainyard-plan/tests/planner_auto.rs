@@ -6,7 +6,7 @@
 #[path = "common/even.rs"]
 mod even;
 
-use trainyard_plan::planner::{PlanRequest, plan};
+use trainyard_plan::planner::{PlanRequest, RecomputeChoice, plan};
 use trainyard_plan::{LinkCost, Profile, Schedule};
 
 /// Numbers that look random and are the same each time.
@@ -55,31 +55,38 @@ fn step_us(request: &PlanRequest) -> Option<f64> {
     plan(request).ok().map(|planned| planned.candidates[0].simulation.step_us)
 }
 
+/// The same request with one kind of freedom less.
+fn with_less_freedom<'a>(all: &PlanRequest<'a>) -> Vec<PlanRequest<'a>> {
+    let named = Schedule::names().map(|schedule| PlanRequest { schedule, ..all.clone() });
+    let devices = 0..all.profile.devices.len();
+    let fewer = devices.map(|device| PlanRequest { excluded: vec![device], ..all.clone() });
+    let recompute = [RecomputeChoice::None, RecomputeChoice::Full];
+    let recompute = recompute.map(|recompute| PlanRequest { recompute, ..all.clone() });
+    named.chain(fewer).chain(recompute).collect()
+}
+
 #[test]
 fn freedom_does_no_harm() {
-    // Each is a local search, so now and then less freedom comes out a little better.
-    let (mut worse_than_named, mut worse_than_fewer, mut better_than_named) = (0, 0, 0);
-    for seed in 0..120 {
+    // What is planned with less freedom gives up a second kind of it, so now and then it comes out
+    // better all the same.
+    let (mut worse, mut better_than_named) = (0, 0);
+    for seed in 0..40 {
         let profile = unlike(seed);
         let all = PlanRequest::new(&profile);
-        let schedules = Schedule::names();
-        let named =
-            schedules.filter_map(|schedule| step_us(&PlanRequest { schedule, ..all.clone() }));
-        let named = named.fold(f64::INFINITY, f64::min);
-        let without = |device| step_us(&PlanRequest { excluded: vec![device], ..all.clone() });
-        let fewer = (0..profile.devices.len()).filter_map(without).fold(f64::INFINITY, f64::min);
+        let least =
+            |less: &[PlanRequest]| less.iter().filter_map(step_us).fold(f64::INFINITY, f64::min);
+        let less = with_less_freedom(&all);
+        let (named, any) = (least(&less[..Schedule::names().count()]), least(&less));
         let Some(best) = step_us(&all) else {
-            assert!(named.is_infinite() && fewer.is_infinite(), "seed {seed}: only with less");
+            assert!(any.is_infinite(), "seed {seed}: only with less");
             continue;
         };
-        assert!(best <= 1.07 * named.min(fewer), "seed {seed}: {best} of {named} or {fewer}");
-        worse_than_named += usize::from(best > 1.001 * named);
-        worse_than_fewer += usize::from(best > 1.001 * fewer);
+        assert!(best <= 1.03 * any, "seed {seed}: {best} of {any}");
+        worse += usize::from(best > 1.001 * any);
         better_than_named += usize::from(best < 0.999 * named);
     }
-    assert!(worse_than_named <= 7, "{worse_than_named} named schedules alone are better");
-    assert!(worse_than_fewer <= 4, "{worse_than_fewer} plans are better without a device");
-    assert!(better_than_named >= 30, "only {better_than_named} schedules are made");
+    assert!(worse <= 2, "{worse} plans are better with less freedom");
+    assert!(better_than_named >= 10, "only {better_than_named} schedules are made");
 }
 
 #[test]

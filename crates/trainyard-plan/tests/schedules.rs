@@ -235,7 +235,8 @@ fn stages_lie_where_their_schedule_puts_them() {
 
 #[test]
 fn bad_requests_are_errors() {
-    let known = "gpipe, 1f1b, interleaved, zb-h1, zb-h2, zb-v (did you mean '1f1b'?)".to_owned();
+    let known =
+        "gpipe, 1f1b, interleaved, zb-h1, zb-h2, zb-v, auto (did you mean '1f1b'?)".to_owned();
     assert_eq!(
         Schedule::named("1F1", 2, 2),
         Err(PlanError::UnknownSchedule { name: "1F1".into(), known })
