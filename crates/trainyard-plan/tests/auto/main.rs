@@ -120,6 +120,7 @@ fn the_best_named_schedule_is_the_fastest_that_fits() {
         assert!(said.contains(&format!("10.0 % faster than {expected}")), "{said}");
     }
     assert!(auto::gain(1.0, None).contains("no named schedule fits"));
+    assert_eq!(auto::best_named(&PipelineCosts::default(), 1, true), Ok(None));
 }
 
 #[test]
@@ -156,6 +157,27 @@ fn with_the_memory_of_1f1b_it_takes_as_long_as_zb_h1() {
             }
             let auto = auto::make(&costs, m, &Options::default()).unwrap().unwrap();
             assert!(auto.score.step_us <= of("zb-h1").step_us, "{owners:?}: {:?}", auto.score);
+        }
+    }
+}
+
+/// The same placements with the ranks named backwards, where no named schedule is one to start from.
+#[test]
+fn what_ranks_are_called_makes_nothing_slower() {
+    for (name, chunks) in [("1f1b", 1), ("zb-v", 2)] {
+        for ranks in 2..=5 {
+            for split_backward in [true, false] {
+                let m = 2 * ranks;
+                let owners = Schedule::placement(name, ranks, chunks).unwrap();
+                let (_, named) =
+                    auto::best_named(&equal(&owners), m, split_backward).unwrap().unwrap();
+                let backwards: Vec<usize> = owners.iter().map(|rank| ranks - 1 - rank).collect();
+                let options = Options { split_backward, ..Options::default() };
+                let made = auto::make(&equal(&backwards), m, &options).unwrap().unwrap();
+                assert_eq!(made.best_named, None);
+                let us = (made.score.step_us, named.step_us);
+                assert!(us.0 <= us.1, "{name}, {ranks} ranks, split {split_backward}: {us:?}");
+            }
         }
     }
 }
@@ -221,4 +243,9 @@ fn bad_requests_are_errors() {
         assert!(matches!(make(&equal(&[0, 1]), m), Err(PlanError::BadNumber { .. })));
     }
     assert!(matches!(make(&PipelineCosts::default(), 1), Err(PlanError::BadNumber { .. })));
+    // The most that is allowed; there is no memory for it.
+    let mut most = equal(&[1, 0]);
+    most.ranks[0].budget_bytes = 0;
+    assert_eq!(make(&most, 1 << 19), Ok(None));
+    assert!(make(&most, (1 << 19) + 1).is_err());
 }
