@@ -6,6 +6,7 @@
 
 mod figures;
 mod instances;
+mod mirrored;
 mod oracle;
 
 use instances::{Draw, Memory, costs, equal, one_by_one, profile, unlike};
@@ -157,27 +158,6 @@ fn with_the_memory_of_1f1b_it_takes_as_long_as_zb_h1() {
             }
             let auto = auto::make(&costs, m, &Options::default()).unwrap().unwrap();
             assert!(auto.score.step_us <= of("zb-h1").step_us, "{owners:?}: {:?}", auto.score);
-        }
-    }
-}
-
-/// The same placements with the ranks named backwards, where no named schedule is one to start from.
-#[test]
-fn what_ranks_are_called_makes_nothing_slower() {
-    for (name, chunks) in [("1f1b", 1), ("zb-v", 2)] {
-        for ranks in 2..=5 {
-            for split_backward in [true, false] {
-                let m = 2 * ranks;
-                let owners = Schedule::placement(name, ranks, chunks).unwrap();
-                let (_, named) =
-                    auto::best_named(&equal(&owners), m, split_backward).unwrap().unwrap();
-                let backwards: Vec<usize> = owners.iter().map(|rank| ranks - 1 - rank).collect();
-                let options = Options { split_backward, ..Options::default() };
-                let made = auto::make(&equal(&backwards), m, &options).unwrap().unwrap();
-                assert_eq!(made.best_named, None);
-                let us = (made.score.step_us, named.step_us);
-                assert!(us.0 <= us.1, "{name}, {ranks} ranks, split {split_backward}: {us:?}");
-            }
         }
     }
 }
