@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use trainyard_plan::journal::{Header, HeaderDevice, Record, State, read_line};
 use trainyard_plan::simulate::IdleTime;
 use trainyard_plan::{
-    Action, ActionKind, Api, DeviceKind, DeviceList, Lane, MemoryUse, Plan, PlanError, Predicted,
-    PredictedDevice, Recompute, Schedule, Stage, TraceEvent,
+    Action, ActionKind, Api, DeviceKind, DeviceList, DeviceProfile, Lane, LayerProfile, MemoryUse,
+    ModelProfile, Plan, PlanError, Predicted, PredictedDevice, Profile, Recompute, Schedule, Stage,
+    TraceEvent,
 };
 
 const KINDS: [(ActionKind, &str); 9] = [
@@ -158,6 +159,46 @@ fn every_record_reads_back() {
         assert_eq!(read_line(&line).unwrap(), Some(record), "{line}");
         assert_eq!(read_line(&line[..line.len() - 1]), Ok(None));
     }
+}
+
+#[test]
+fn what_is_zero_is_left_out() {
+    let event = TraceEvent {
+        step: 1,
+        device: 0,
+        lane: Lane::Compute,
+        action: Action::forward(0, 0),
+        start_ns: 5,
+        end_ns: 9,
+        bytes: 0,
+    };
+    let us = vec![1.0];
+    let device = DeviceProfile {
+        id: "a".into(),
+        forward_us: us.clone(),
+        input_grad_us: us.clone(),
+        weight_grad_us: us,
+        ..DeviceProfile::default()
+    };
+    let model = ModelProfile {
+        name: "gpt".into(),
+        optimizer_bytes_per_param_byte: 2,
+        fresh_bytes_per_param_byte: 0,
+        layers: vec![LayerProfile { name: "x".into(), ..LayerProfile::default() }],
+    };
+    let profile = Profile { devices: vec![device], ..Profile::new(model, 1) };
+    let written = [serde_json::to_value(&event).unwrap(), serde_json::to_value(&profile).unwrap()];
+    for (value, keys) in [
+        (&written[0], &["bytes"][..]),
+        (&written[1]["model"], &["fresh_bytes_per_param_byte"]),
+        (&written[1]["model"]["layers"][0], &["work_bytes", "forward_flops"]),
+        (&written[1]["devices"][0], &["overhead_bytes"]),
+    ] {
+        assert!(value.is_object());
+        assert!(keys.iter().all(|key| value.get(key).is_none()), "{value}");
+    }
+    assert_eq!(serde_json::from_value::<TraceEvent>(written[0].clone()).unwrap(), event);
+    assert_eq!(Profile::from_json(&written[1].to_string()).unwrap(), profile);
 }
 
 #[test]

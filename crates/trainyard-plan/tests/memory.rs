@@ -196,6 +196,23 @@ fn activations_that_dominate_are_named() {
 }
 
 #[test]
+fn activations_that_are_just_half_do_not_dominate() {
+    let mut profile = profile(10, 0);
+    for layer in &mut profile.model.layers {
+        (layer.input_bytes, layer.saved_bytes, layer.work_bytes) = (0, 0, 0);
+    }
+    let plan = plan(vec![stage("x", (0, 3))], "1f1b", 1);
+    let fixed = needs(&profile, &plan).unwrap()[0].needed_bytes;
+    for (activations, most) in [(fixed, false), (fixed + 1, true)] {
+        profile.model.layers[0].saved_bytes = activations;
+        let need = needs(&profile, &plan).unwrap()[0].clone();
+        assert_eq!((need.peak.activations, need.needed_bytes), (activations, fixed + activations));
+        let told = check_memory(&profile, &plan).unwrap_err().to_string();
+        assert_eq!(told.contains("most of what 'x' needs is activations"), most, "{told}");
+    }
+}
+
+#[test]
 fn unknown_devices_and_layers_are_bad_plans() {
     for stages in [[stage("z", (0, 3))], [stage("x", (0, 4))], [stage("x", (2, 1))]] {
         let result = check_memory(&profile(u64::MAX, 0), &plan(stages.to_vec(), "gpipe", 1));
@@ -281,6 +298,8 @@ fn sizes_are_read_and_written() {
         (3 << 29, "1.50 GiB"),
         ((1 << 30) - 1, "1.00 GiB"),
         (10 << 40, "10.0 TiB"),
+        // 99.95 PiB as a float has it, which is a little more.
+        (112_533_695_688_920_272, "100 PiB"),
         (u64::MAX, "16.0 EiB"),
     ] {
         assert_eq!(human_bytes(bytes), text);

@@ -157,6 +157,24 @@ fn chrome_has_names_slices_counters_steps_and_arrows() {
     assert!([1, 2, 100, 3].map(place).is_sorted());
 }
 
+/// Device 1 receives two tensors by one name: the output of the stage before, and by a skip that
+/// takes longer that of an earlier one.
+#[test]
+fn of_several_receives_of_one_name_the_arrow_leads_to_that_of_the_same_time() {
+    use Lane::{TransferIn, TransferOut};
+    for (ends, tid) in [([2500, 3000], 3), ([3000, 2500], 100)] {
+        let mut trace = sample();
+        trace.events = vec![
+            event(0, TransferOut, "1SEND_F0", 2000, ends[0]),
+            event(1, TransferIn, "2RECV_F0", 2000, ends[0]),
+            event(1, TransferIn, "2RECV_F0", 2000, ends[1]),
+        ];
+        let events = check_chrome(&trace);
+        let of_arrow = events.iter().find(|event| event["ph"] == "f").unwrap();
+        assert_eq!((&of_arrow["pid"], &of_arrow["tid"]), (&2.into(), &tid.into()), "{ends:?}");
+    }
+}
+
 #[test]
 fn threads_without_names_are_known_by_their_numbers() {
     let mut trace = sample();

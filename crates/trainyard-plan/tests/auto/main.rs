@@ -6,6 +6,7 @@
 
 mod figures;
 mod instances;
+mod mirrored;
 mod oracle;
 
 use instances::{Draw, Memory, costs, equal, one_by_one, profile, unlike};
@@ -120,6 +121,7 @@ fn the_best_named_schedule_is_the_fastest_that_fits() {
         assert!(said.contains(&format!("10.0 % faster than {expected}")), "{said}");
     }
     assert!(auto::gain(1.0, None).contains("no named schedule fits"));
+    assert_eq!(auto::best_named(&PipelineCosts::default(), 1, true), Ok(None));
 }
 
 #[test]
@@ -221,4 +223,9 @@ fn bad_requests_are_errors() {
         assert!(matches!(make(&equal(&[0, 1]), m), Err(PlanError::BadNumber { .. })));
     }
     assert!(matches!(make(&PipelineCosts::default(), 1), Err(PlanError::BadNumber { .. })));
+    // The most that is allowed; there is no memory for it.
+    let mut most = equal(&[1, 0]);
+    most.ranks[0].budget_bytes = 0;
+    assert_eq!(make(&most, 1 << 19), Ok(None));
+    assert!(make(&most, (1 << 19) + 1).is_err());
 }

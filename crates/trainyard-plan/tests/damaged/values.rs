@@ -51,6 +51,25 @@ fn check(rows: &[(usize, &str, &str, &str, &str)]) {
 }
 
 #[test]
+fn a_value_of_another_kind_is_told_what_should_stand_there() {
+    let times = "expected a time, or one for each layer";
+    check(&[
+        (29, "devices[0].forward_us[1]", "\n2,\n", "\n\"2\",\n", "expected a number"),
+        (33, "devices[0].optimizer_us", "\"optimizer_us\": 5", "\"optimizer_us\": {}", times),
+        (
+            14,
+            "model.layers[0].skips_to",
+            "\"skips_to\": \"z\"",
+            "\"skips_to\": 5",
+            "expected a name or a list of names",
+        ),
+    ]);
+    let text = serde_json::to_string(&plan()).unwrap().replace("\"0F0\"", "5");
+    let told = Plan::from_json(&text).unwrap_err().to_string();
+    assert!(told.contains("expected an action such as 0F3"), "{told}");
+}
+
+#[test]
 fn every_damaged_layer_is_named_with_its_line() {
     check(&[
         (9, "model.layers[0].name", "\"name\": \"x\"", "\"name\": 5", "invalid type"),

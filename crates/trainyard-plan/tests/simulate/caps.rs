@@ -55,3 +55,22 @@ fn what_comes_while_a_device_waits_is_put_to_what_it_waits_for() {
     profile.devices[1].memory_bytes = peak - 1;
     assert!(validate_memory(&profile, &plan).is_err());
 }
+
+/// d1 waits for the gradient from 30 on, when it has done 1F0. At that very moment the second input
+/// comes, of 140 bytes and 140 ÷ 14 = 10 µs.
+#[test]
+fn what_comes_as_an_action_ends_is_put_to_the_next() {
+    let mut profile = profile(3, 3, 2);
+    (profile.model.layers[0].output_bytes, profile.model.layers[1].input_bytes) = (140, 140);
+    let (from, to) = ("d0".to_owned(), "d1".to_owned());
+    profile.links = vec![LinkProfile { from, to, latency_us: 0.0, bytes_per_us: 14.0 }];
+    let rows = ["0F0 0F1 0B0 0B1", "1F0 1B0 1F1 1B1", "2F0 2B0 2F1 2B1"];
+    let plan = plan(&[0, 1, 2], &rows, 2);
+    profile.devices[1].memory_bytes = 400 + 1000 + 139;
+    let Err(PlanError::BadSchedule { rank, position, action, reason, .. }) =
+        validate_memory(&profile, &plan)
+    else {
+        panic!("it fits");
+    };
+    assert_eq!((rank, position, action.as_str()), (1, 1, "1B0"), "{reason}");
+}
