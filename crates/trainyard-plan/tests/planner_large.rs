@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::HashMap;
+
 use trainyard_plan::memory::StageMemory;
 use trainyard_plan::planner::{MicroBatches, PlanRequest, Stated, plan, stated};
 use trainyard_plan::{
@@ -116,23 +118,38 @@ fn equal_devices_share_evenly_however_many_they_are() {
 
 #[test]
 fn more_devices_than_can_be_searched_are_used_well() {
-    // Sixteen devices, each a few percent faster at six layers of its own than at all others.
+    // Fifteen devices, each a few percent faster at seven layers of its own than at all others.
     let (mut sum, mut longest) = (0.0, 0.0_f64);
-    let mut devices = vec![Vec::new(); 16];
-    for seat in 0..16 {
-        let own = 6 * seat..6 * seat + 6;
+    let mut devices = vec![Vec::new(); 15];
+    for seat in 0..15 {
+        let own = 7 * seat..7 * seat + 7;
         let slow = |(layer, noise): (usize, f64)| {
             100.0 + if own.contains(&layer) { noise / 4.0 } else { noise }
         };
-        let times: Vec<f64> = times(seat as u64, 96).into_iter().enumerate().map(slow).collect();
+        let times: Vec<f64> = times(seat as u64, 105).into_iter().enumerate().map(slow).collect();
         let time: f64 = times[own.clone()].iter().sum();
         (sum, longest) = (sum + time, longest.max(time));
-        devices[seat * 5 % 16] = times;
+        devices[seat * 4 % 15] = times;
     }
     let found = found(&profile(&devices, 50));
     let known = sum + 49.0 * longest;
     assert!(found.cost <= 1.1 * known, "{} against {known}: {:?}", found.cost, found.stages);
     assert!(!found.exact, "then this test is about something else");
+    // No cut would be better a layer earlier or later.
+    let by_device: HashMap<String, &Vec<f64>> =
+        devices.iter().enumerate().map(|(index, times)| (format!("d{index}"), times)).collect();
+    let cost = |stages: &[Stage]| {
+        let time = |stage: &Stage| by_device[&stage.device][stage.layers.0..stage.layers.1].iter();
+        let times = stages.iter().map(|stage| time(stage).sum::<f64>());
+        times.clone().sum::<f64>() + 49.0 * times.fold(0.0, f64::max)
+    };
+    for cut in 1..found.stages.len() {
+        for to in [found.stages[cut].layers.0 - 1, found.stages[cut].layers.0 + 1] {
+            let mut moved = found.stages.clone();
+            (moved[cut - 1].layers.1, moved[cut].layers.0) = (to, to);
+            assert!(cost(&moved) >= found.cost * (1.0 - 1e-9), "cut {cut} to {to}");
+        }
+    }
 }
 
 #[test]
@@ -156,4 +173,37 @@ fn a_very_long_step_is_planned_by_a_shorter_one() {
     let step_us = (m + 1) as f64 * 12.0;
     assert!((best.simulation.step_us - step_us).abs() < 1e-3, "{}", best.simulation.step_us);
     assert!(!planned.exact);
+}
+
+#[test]
+fn of_very_many_devices_one_is_enough_where_links_are_slow() {
+    let mut profile = profile(&vec![vec![9.0; 30]; 9], 16);
+    profile.default_link = Some(LinkCost { latency_us: 1e6, bytes_per_us: 1.0 });
+    let found = found(&profile);
+    assert_eq!(found.stages.len(), 1);
+    assert!((found.cost - 16.0 * 30.0 * 9.0).abs() < 1e-9, "{}", found.cost);
+}
+
+#[test]
+fn a_long_model_stays_on_one_device_where_its_ends_are_tied_over_a_slow_link() {
+    // The stated objective knows nothing of ties, so no plan that is nearly the best by it will do.
+    let mut profile = profile(&vec![vec![30.0; 40]; 4], 8);
+    for layer in [0, 39] {
+        profile.model.layers[layer].param_bytes = 100_000;
+    }
+    profile.model.layers[39].tied_to = Some("layer0".into());
+    profile.default_link = Some(LinkCost { latency_us: 0.0, bytes_per_us: 1.0 });
+    let planned = plan(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&profile) }).unwrap();
+    assert_eq!(planned.candidates[0].plan.stages.len(), 1);
+}
+
+#[test]
+fn of_a_long_model_there_are_several_plans_that_are_nearly_as_good() {
+    // A cut a layer further costs a little more than one in 75.
+    let profile = profile(&[vec![16.0; 150], vec![17.0; 150]], 32);
+    let request = PlanRequest { schedule: "1f1b", top: 3, ..PlanRequest::new(&profile) };
+    let planned = plan(&request).unwrap();
+    let steps: Vec<f64> =
+        planned.candidates.iter().map(|candidate| candidate.simulation.step_us).collect();
+    assert!(steps.len() == 3 && steps[2] < 1.05 * steps[0], "{steps:?}");
 }

@@ -65,6 +65,25 @@ fn the_device_that_lacks_least_is_named() {
 }
 
 #[test]
+fn what_lacks_least_need_not_be_what_is_smallest_for_its_share() {
+    // Ten layers of 450 B fit on d0 and one on d1: one more there takes 400 B, on d0 it takes 450.
+    let short = profile(12, 0, 50, &[4500, 500], 1);
+    let recompute = RecomputeChoice::None;
+    let said = hint(&PlanRequest { recompute, ..PlanRequest::new(&short) });
+    assert!(said.contains("more, 'd1' would make it fit"), "{said}");
+}
+
+#[test]
+fn what_fits_to_the_last_byte_needs_no_more() {
+    // d0 is full with its layer of 400 B; d1 lacks 100 B for the other.
+    let short = profile(2, 0, 0, &[400, 300], 1);
+    let recompute = RecomputeChoice::None;
+    let locks = vec![(0, 0), (1, 1)];
+    let said = hint(&PlanRequest { recompute, locks, ..PlanRequest::new(&short) });
+    assert!(said.contains("(100 bytes) more, 'd1' would make it fit"), "{said}");
+}
+
+#[test]
 fn much_that_does_not_fit_is_told_as_truly() {
     // 60 layers of 450 B on four devices are looked at in haste; 57 of them have room.
     let short = profile(60, 0, 50, &[6800, 6800, 6800, 5400], 1);
