@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use trainyard_plan::memory::StageMemory;
 use trainyard_plan::planner::{MicroBatches, PlanRequest, Stated, plan, stated};
 use trainyard_plan::{
-    DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, Profile, Recompute, Stage,
+    ActionKind, DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, Profile,
+    Recompute, Stage,
 };
 
 /// Devices by their time for each layer, µs: as much forward as backward. Links are free, and there
@@ -116,20 +117,21 @@ fn equal_devices_share_evenly_however_many_they_are() {
     assert!((found.cost - (30.0 * 9.0 + 15.0 * 27.0)).abs() < 1e-9, "{}", found.cost);
 }
 
-#[test]
-fn more_devices_than_can_be_searched_are_used_well() {
-    // Fifteen devices, each a few percent faster at seven layers of its own than at all others.
+/// So many devices, each a few percent faster at `own` layers than at all others, in mixed order.
+fn are_used_well(count: usize, own: usize, mixed: usize) {
     let (mut sum, mut longest) = (0.0, 0.0_f64);
-    let mut devices = vec![Vec::new(); 15];
-    for seat in 0..15 {
-        let own = 7 * seat..7 * seat + 7;
+    let mut devices = vec![Vec::new(); count];
+    for seat in 0..count {
+        let layers = count * own;
+        let own = own * seat..own * (seat + 1);
         let slow = |(layer, noise): (usize, f64)| {
             100.0 + if own.contains(&layer) { noise / 4.0 } else { noise }
         };
-        let times: Vec<f64> = times(seat as u64, 105).into_iter().enumerate().map(slow).collect();
+        let times = times(seat as u64, layers as u64).into_iter().enumerate();
+        let times: Vec<f64> = times.map(slow).collect();
         let time: f64 = times[own.clone()].iter().sum();
         (sum, longest) = (sum + time, longest.max(time));
-        devices[seat * 4 % 15] = times;
+        devices[seat * mixed % count] = times;
     }
     let found = found(&profile(&devices, 50));
     let known = sum + 49.0 * longest;
@@ -153,6 +155,13 @@ fn more_devices_than_can_be_searched_are_used_well() {
 }
 
 #[test]
+fn more_devices_than_can_be_searched_are_used_well() {
+    are_used_well(16, 6, 5);
+    // Here the groups of layers of a first look end where no cut should be.
+    are_used_well(15, 7, 4);
+}
+
+#[test]
 fn a_count_of_micro_batches_can_be_stated() {
     let profile = profile(&[vec![6.0; 4], vec![6.0; 4]], 4);
     let micro_batches = MicroBatches::Count(10);
@@ -173,6 +182,20 @@ fn a_very_long_step_is_planned_by_a_shorter_one() {
     let step_us = (m + 1) as f64 * 12.0;
     assert!((best.simulation.step_us - step_us).abs() < 1e-3, "{}", best.simulation.step_us);
     assert!(!planned.exact);
+}
+
+#[test]
+fn a_very_long_step_has_a_schedule_for_all_of_its_micro_batches() {
+    // A schedule that is made for the shorter step would be the fastest, and leave most out.
+    let m = 70_000;
+    let mut profile = profile(&[vec![6.0, 9.0, 5.0, 4.0, 7.0], vec![9.0, 3.0, 6.0, 8.0, 6.0]], m);
+    profile.default_link = Some(LinkCost { latency_us: 3.0, bytes_per_us: 1.0 });
+    let planned = plan(&PlanRequest::new(&profile)).unwrap();
+    let best = &planned.candidates[0];
+    let actions = best.plan.schedule.ranks[0].iter();
+    assert!(actions.filter(|action| action.kind == ActionKind::Forward).count() >= m);
+    // Layers take 24 µs where each is fastest, on two devices.
+    assert!(best.simulation.step_us >= 12.0 * m as f64, "{}", best.simulation.step_us);
 }
 
 #[test]
