@@ -82,6 +82,25 @@ fn the_device_that_lacks_least_is_named() {
 }
 
 #[test]
+fn what_lacks_least_need_not_be_what_is_smallest_for_its_share() {
+    // Ten layers of 450 B fit on d0 and one on d1: one more there takes 400 B, on d0 it takes 450.
+    let short = profile(12, 0, 50, &[4500, 500], 1);
+    let recompute = RecomputeChoice::None;
+    let said = hint(&PlanRequest { recompute, ..PlanRequest::new(&short) });
+    assert!(said.contains("more, 'd1' would make it fit"), "{said}");
+}
+
+#[test]
+fn what_fits_to_the_last_byte_needs_no_more() {
+    // d0 is full with its layer of 400 B; d1 lacks 100 B for the other.
+    let short = profile(2, 0, 0, &[400, 300], 1);
+    let recompute = RecomputeChoice::None;
+    let locks = vec![(0, 0), (1, 1)];
+    let said = hint(&PlanRequest { recompute, locks, ..PlanRequest::new(&short) });
+    assert!(said.contains("(100 bytes) more, 'd1' would make it fit"), "{said}");
+}
+
+#[test]
 fn much_that_does_not_fit_is_told_as_truly() {
     // 60 layers of 450 B on four devices are looked at in haste; 57 of them have room.
     let short = profile(60, 0, 50, &[6800, 6800, 6800, 5400], 1);
@@ -159,6 +178,7 @@ fn the_smallest_micro_batches_are_what_does_not_fit() {
     assert_eq!(plan(&request).unwrap().candidates[0].plan.micro_batches, 8);
 }
 
+<<<<<<< HEAD
 #[test]
 fn no_device_would_do_with_far_fewer_bytes_than_are_told() {
     let with = |profile: &Profile, device: usize, more: u64| {
@@ -244,4 +264,53 @@ fn several_stages_a_rank_are_told_what_would_fit() {
     let said = hint(&request);
     assert!(said.starts_with("recompute = \"auto\" would fit"), "{said}");
     assert!(plan(&PlanRequest { recompute: RecomputeChoice::Auto, ..request }).is_ok());
+=======
+/// Numbers that look random and are the same each time.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.0 >> 33) % end
+    }
+}
+
+/// Many unlike layers on three or four devices that are some percent too small for them.
+fn long(seed: u64) -> Profile {
+    let numbers = &mut Numbers(seed * 7919 + 3);
+    let count = 3 + numbers.below(2);
+    let layers = 202 / count + numbers.below(8);
+    let budgets = (0..count).map(|_| layers * 450 * (80 + numbers.below(20)) / (100 * count));
+    let budgets: Vec<u64> = budgets.collect();
+    let mut profile = profile(layers as usize, 0, 0, &budgets, 1 + numbers.below(6) as usize);
+    for layer in &mut profile.model.layers {
+        layer.param_bytes = 60 + numbers.below(80);
+        layer.saved_bytes = 20 + numbers.below(40);
+        (layer.input_bytes, layer.output_bytes) = (1 + numbers.below(60), 1 + numbers.below(60));
+    }
+    profile
+}
+
+#[test]
+fn much_less_than_is_told_is_rarely_enough() {
+    // Of so many layers on so many devices it is a local search that says what fits.
+    let (mut told, mut too_much) = (0, 0);
+    for seed in [8, 11, 14, 17, 20] {
+        let short = long(seed);
+        let request = PlanRequest { schedule: "zb-h1", ..PlanRequest::new(&short) };
+        let hint = hint(&request);
+        let Some((before, after)) = hint.split_once(" bytes) more, '") else { continue };
+        let bytes: u64 = before.rsplit('(').next().unwrap().parse().unwrap();
+        let device = short.device_index(after.split('\'').next().unwrap()).unwrap();
+        let fits = |bytes: u64| {
+            let mut changed = short.clone();
+            changed.devices[device].memory_bytes += bytes;
+            plan(&PlanRequest { profile: &changed, ..request.clone() }).is_ok()
+        };
+        assert!(fits(bytes), "seed {seed}: {hint}");
+        told += 1;
+        too_much += usize::from(fits(bytes * 17 / 20));
+    }
+    assert!(told >= 4 && too_much <= 2, "{too_much} of {told} are too much");
+>>>>>>> judge-b
 }

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use trainyard_plan::planner::{PlanRequest, RecomputeChoice, stated};
+use trainyard_plan::planner::{PlanRequest, RecomputeChoice, plan, stated};
 use trainyard_plan::{DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, Profile};
 
 type Difference = fn(&mut Profile);
@@ -75,4 +75,21 @@ fn a_device_that_differs_in_one_thing_is_no_twin() {
             best.cost
         );
     }
+}
+
+#[test]
+fn equal_devices_are_used_in_their_order() {
+    // A device holds one layer, so it takes four of five.
+    let mut profile = profile();
+    for device in &mut profile.devices {
+        device.memory_bytes = 500;
+    }
+    for id in ["d", "e"] {
+        let id = id.to_owned();
+        profile.devices.push(DeviceProfile { id, ..profile.devices[0].clone() });
+    }
+    let request = PlanRequest { schedule: "1f1b", ..PlanRequest::new(&profile) };
+    let stages = plan(&request).unwrap().candidates.remove(0).plan.stages;
+    let devices: Vec<&str> = stages.iter().map(|stage| stage.device.as_str()).collect();
+    assert_eq!(devices, ["a", "b", "c", "d"]);
 }

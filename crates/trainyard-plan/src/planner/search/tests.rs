@@ -1,7 +1,9 @@
-//! The search with bounds against the search without.
+//! The search with bounds against the search without, and its parts against their definitions.
 
+use super::super::chain::along;
+use super::super::explore::groups;
 use super::super::space::{Goal, InFlight, Space};
-use super::{Effort, Search};
+use super::{Effort, Partition, Search};
 use crate::{DeviceProfile, LayerProfile, LinkProfile, ModelProfile, Profile};
 
 /// Twenty layers on five devices: too many partitions to try them all, so the search without
@@ -78,4 +80,93 @@ fn bounds_cut_off_nothing_that_is_best() {
         }
     }
     assert!(feasible > 100, "only {feasible}");
+}
+
+/// The least by cutting the layers before `end` into stages on `seats` in every way, before stages
+/// that begin on `next` and have this sum and maximum.
+fn by_all_cuts(
+    space: &Space,
+    seats: &[usize],
+    (next, end): (Option<usize>, usize),
+    (sum, max): (f64, f64),
+    after: usize,
+) -> f64 {
+    let (alpha, beta) = space.goal.weights();
+    let Some((device, seats)) = seats.split_last() else {
+        return if end == 0 { alpha * sum + beta * max } else { f64::INFINITY };
+    };
+    let (cut_sum, cut_max) = next.map_or((0.0, 0.0), |next| space.cut(*device, next, end));
+    let starts: Vec<usize> = (0..end).rev().collect();
+    let row = space.row(*device, space.held(after), end, &starts, f64::INFINITY);
+    let stages = row.iter().zip(&starts).map(|(cell, start)| {
+        let so_far = (sum + cut_sum + cell.sum, max.max(cut_max).max(cell.max));
+        by_all_cuts(space, seats, (Some(*device), *start), so_far, after + 1)
+    });
+    stages.fold(f64::INFINITY, f64::min)
+}
+
+#[test]
+fn given_devices_are_cut_as_well_as_can_be() {
+    let mut feasible = 0;
+    for seed in 0..40 {
+        let mut profile = profile(seed);
+        if seed % 2 == 0 {
+            // Times far below a microsecond.
+            for device in &mut profile.devices {
+                for times in
+                    [&mut device.forward_us, &mut device.input_grad_us, &mut device.weight_grad_us]
+                {
+                    for time in times.iter_mut() {
+                        *time /= 65_536.0;
+                    }
+                }
+            }
+            profile.links.clear();
+        }
+        for goal in [Goal::Time(2.0), Goal::Time(10.0), Goal::Time(0.0), Goal::Share] {
+            let space = Space::new(&profile, goal, &[], &[]);
+            let inner: Vec<usize> = (1..20).collect();
+            let found =
+                along(&space, &[1, 3, 0, 4], &[vec![0], inner.clone(), inner.clone(), inner]);
+            let least = by_all_cuts(&space, &[1, 3, 0, 4], (None, 20), (0.0, 0.0), 0);
+            assert_eq!(found.is_some(), least.is_finite(), "{seed} {goal:?}");
+            if let Some(Partition { cost, .. }) = found {
+                feasible += 1;
+                assert!(
+                    (cost - least).abs() <= 1e-9 * least,
+                    "{seed} {goal:?}: {cost}, but {least}"
+                );
+            }
+        }
+    }
+    assert!(feasible > 50, "only {feasible}");
+}
+
+#[test]
+fn groups_end_at_the_layer_that_is_nearest_to_their_share() {
+    let all: Vec<usize> = (0..=20).collect();
+    for seed in 0..40 {
+        let profile = profile(seed);
+        let space = Space::new(&profile, Goal::Share, &[], &[]);
+        // Time and bytes count alike, and every layer by itself as much as both.
+        let mut before = vec![0.0];
+        for layer in 0..20 {
+            let share = |of: &dyn Fn(usize) -> f64| of(layer) / (0..20).map(of).sum::<f64>();
+            let device = |device| {
+                share(&|layer| space.layer_time(device, layer))
+                    + share(&|layer| space.layer_bytes(device, layer) as f64)
+            };
+            let weight = 1.0 / 20.0 + (0..5).map(device).sum::<f64>() / 10.0;
+            before.push(before[layer] + weight);
+        }
+        let nearest = |group: usize| {
+            let share = 2.0 * group as f64 / 6.0;
+            let far = |layer: &usize| (before[*layer] - share).abs();
+            all.iter().copied().min_by(|a, b| far(a).total_cmp(&far(b))).unwrap_or_default()
+        };
+        assert_eq!(groups(&space, 6), (0..=6).map(nearest).collect::<Vec<_>>(), "{seed}");
+        for count in [20, 21, 40] {
+            assert_eq!(groups(&space, count), all, "{seed}");
+        }
+    }
 }
