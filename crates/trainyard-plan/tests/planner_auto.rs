@@ -6,13 +6,8 @@
 #[path = "common/even.rs"]
 mod even;
 
-<<<<<<< HEAD
-use trainyard_plan::planner::{PlanRequest, RecomputeChoice, plan};
-use trainyard_plan::{LinkCost, Profile, Schedule};
-=======
 use trainyard_plan::planner::{MicroBatches, PlanRequest, RecomputeChoice, plan};
 use trainyard_plan::{FixedTimes, LinkCost, Profile, Schedule};
->>>>>>> judge-b
 
 /// Numbers that look random and are the same each time.
 struct Numbers(u64);

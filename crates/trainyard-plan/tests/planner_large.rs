@@ -3,25 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-<<<<<<< HEAD
-use trainyard_plan::costs::PipelineCosts;
-=======
 use std::collections::HashMap;
 
->>>>>>> judge-b
+use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::StageMemory;
 use trainyard_plan::planner::{
     MicroBatches, Objective, PlanRequest, RecomputeChoice, Stated, plan, stated,
 };
 use trainyard_plan::simulate::score;
 use trainyard_plan::{
-<<<<<<< HEAD
-    DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, Profile, Recompute, Schedule,
-    Stage,
-=======
     ActionKind, DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, Profile,
-    Recompute, Stage,
->>>>>>> judge-b
+    Recompute, Schedule, Stage,
 };
 
 /// Devices by their time for each layer, µs: as much forward as backward. Links are free, and there
@@ -197,7 +189,6 @@ fn a_very_long_step_is_planned_by_a_shorter_one() {
 }
 
 #[test]
-<<<<<<< HEAD
 fn as_many_micro_batches_as_can_be_are_planned_in_full() {
     // Of sixteen devices one may be used; all of them count.
     for (m, exact) in [(2000, true), (8192, true), (8193, false)] {
@@ -285,7 +276,9 @@ fn the_unit_of_time_does_not_matter() {
             assert_eq!(found(unit), told, "{layers} {unit}");
         }
     }
-=======
+}
+
+#[test]
 fn a_very_long_step_has_a_schedule_for_all_of_its_micro_batches() {
     // A schedule that is made for the shorter step would be the fastest, and leave most out.
     let m = 70_000;
@@ -330,5 +323,4 @@ fn of_a_long_model_there_are_several_plans_that_are_nearly_as_good() {
     let steps: Vec<f64> =
         planned.candidates.iter().map(|candidate| candidate.simulation.step_us).collect();
     assert!(steps.len() == 3 && steps[2] < 1.05 * steps[0], "{steps:?}");
->>>>>>> judge-b
 }

@@ -178,7 +178,6 @@ fn the_smallest_micro_batches_are_what_does_not_fit() {
     assert_eq!(plan(&request).unwrap().candidates[0].plan.micro_batches, 8);
 }
 
-<<<<<<< HEAD
 #[test]
 fn no_device_would_do_with_far_fewer_bytes_than_are_told() {
     let with = |profile: &Profile, device: usize, more: u64| {
@@ -264,7 +263,8 @@ fn several_stages_a_rank_are_told_what_would_fit() {
     let said = hint(&request);
     assert!(said.starts_with("recompute = \"auto\" would fit"), "{said}");
     assert!(plan(&PlanRequest { recompute: RecomputeChoice::Auto, ..request }).is_ok());
-=======
+}
+
 /// Numbers that look random and are the same each time.
 struct Numbers(u64);
 
@@ -312,5 +312,4 @@ fn much_less_than_is_told_is_rarely_enough() {
         too_much += usize::from(fits(bytes * 17 / 20));
     }
     assert!(told >= 4 && too_much <= 2, "{too_much} of {told} are too much");
->>>>>>> judge-b
 }
