@@ -42,8 +42,7 @@ impl Yard {
     /// The costs as measured before. What was kept may be damaged.
     fn known(&self, cache: &Cache) -> Option<Profile> {
         let profile: Profile = cache.read("profile", &self.measured_key())?;
-        let layers = |profile: &Profile| profile.model.layers.len();
-        let is_ours = layers(&profile) == layers(&self.profile)
+        let is_ours = profile.model.layers.len() == self.profile.layers.len()
             && profile.devices.len() == self.devices.len()
             && profile.check().is_ok();
         is_ours.then(|| self.with_budgets(profile))
