@@ -146,14 +146,13 @@ impl<'a> List<'a> {
             }
             (backward, forward) => backward.or(forward),
         };
-        let (turn, better) = match first {
-            Some(choice) if choice.turn.kind == ActionKind::Forward => (choice.turn, backward),
-            Some(choice) => return Some(choice.turn),
-            None => {
-                let soon = [backward, forward].into_iter().flatten();
-                let soonest = soon.reduce(|a, b| if b.from_us < a.from_us { b } else { a });
-                (self.weight(rank, false)?, soonest)
-            }
+        let (turn, better) = if let Some(choice) = first {
+            // A backward that is ready waits for nothing better.
+            (choice.turn, backward)
+        } else {
+            let soon = [backward, forward].into_iter().flatten();
+            let soonest = soon.reduce(|a, b| if b.from_us < a.from_us { b } else { a });
+            (self.weight(rank, false)?, soonest)
         };
         // Something better may come before this would be done.
         let takes_us = super::duration_us(&self.costs.stages[turn.stage], turn.kind);
@@ -224,7 +223,7 @@ impl<'a> List<'a> {
         let mut reserved: u64 = 0;
         for &other in &self.stages_of[rank] {
             let to_come = self.stages[other].forwards <= oldest.unwrap_or(0);
-            if other > stage && to_come || other < stage && to_come && !is_oldest {
+            if other > stage && to_come {
                 let memory = &self.costs.stages[other];
                 reserved = reserved.saturating_add(memory.memory.kept(memory.recompute));
             }

@@ -1,7 +1,7 @@
 //! The named schedules that go with a placement.
 
 use crate::costs::PipelineCosts;
-use crate::{ActionKind, PlanError, Schedule};
+use crate::{PlanError, Schedule};
 
 /// Every named schedule whose stages lie where these do; without I and W unless `split`.
 ///
@@ -25,10 +25,7 @@ pub(super) fn schedules(
             continue;
         }
         let schedule = Schedule::with_chunks(name, ranks, chunks, micro_batches)?;
-        let splits = |schedule: &Schedule| {
-            schedule.ranks.iter().flatten().any(|action| action.kind == ActionKind::WeightGrad)
-        };
-        schedules.push(if split || !splits(&schedule) { schedule } else { schedule.merged() });
+        schedules.push(if split { schedule } else { schedule.merged() });
     }
     Ok(schedules)
 }

@@ -38,7 +38,7 @@ pub(super) fn along_rows(
     let mut suffixes = vec![(layers, vec![(empty, u32::MAX)])];
     for (after, (device, starts)) in seats.iter().zip(starts).rev().enumerate() {
         let mut fronts = vec![Front::default(); starts.len()];
-        let held = space.held(after / space.chunks as usize);
+        let held = space.held(after);
         for (end, labels) in &suffixes {
             let before = starts.partition_point(|start| start < end);
             let descending: Vec<usize> = starts[..before].iter().rev().copied().collect();

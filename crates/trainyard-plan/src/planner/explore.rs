@@ -144,7 +144,7 @@ pub(super) fn groups(space: &Space, count: usize) -> Vec<usize> {
     for (layer, weight) in weights.iter().enumerate() {
         // A cut goes to the nearer end of the layer it falls in.
         let next = grid.len() as f64 / count as f64 * whole;
-        if so_far + weight / 2.0 >= next && layer > 0 && grid.last() != Some(&layer) {
+        if so_far + weight / 2.0 >= next && grid.last() != Some(&layer) {
             grid.push(layer);
         }
         so_far += weight;

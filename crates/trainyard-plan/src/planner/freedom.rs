@@ -9,7 +9,7 @@ const SMALL: usize = 128;
 
 /// Runs the contest. Freedom can lead it astray: what promises most is tried first, and the work may
 /// be spent before what is best in the end has had its turn. So where planning is quick, or nothing
-/// fits, each kind of freedom is given up once, in a contest of its own.
+/// fits, each kind of freedom is given up, in a contest of its own.
 pub(super) fn contest(profile: &Profile, ask: &Ask) -> Outcome {
     let mut outcome = free_contest(profile, ask);
     let small = profile.model.layers.len() * profile.devices.len() <= SMALL;
@@ -22,13 +22,23 @@ pub(super) fn contest(profile: &Profile, ask: &Ask) -> Outcome {
     outcome
 }
 
-/// The same request with one kind of freedom less: no stage or every one recomputes, a device stays
-/// idle, the schedule is a certain one.
+/// The same request with less freedom: no stage or every one recomputes, the schedule is a certain
+/// one, both, or a device stays idle.
 fn with_less_freedom(profile: &Profile, ask: &Ask) -> Vec<Ask> {
+    let recomputes = match ask.recompute {
+        RecomputeChoice::Auto => {
+            vec![RecomputeChoice::Auto, RecomputeChoice::None, RecomputeChoice::Full]
+        }
+        told => vec![told],
+    };
+    let mut schedules = vec![ask.schedule.clone()];
+    if ask.schedule == "auto" {
+        schedules.extend(Schedule::names().map(str::to_owned));
+    }
     let mut all = Vec::new();
-    if ask.recompute == RecomputeChoice::Auto {
-        let recompute = [RecomputeChoice::None, RecomputeChoice::Full];
-        all.extend(recompute.map(|recompute| Ask { recompute, ..ask.clone() }));
+    for recompute in recomputes {
+        let with = |schedule: &String| Ask { schedule: schedule.clone(), recompute, ..ask.clone() };
+        all.extend(schedules.iter().map(with));
     }
     let locked = |device: &usize| ask.locks.iter().any(|(_, owner)| owner == device);
     let usable = (0..profile.devices.len()).filter(|device| !ask.excluded.contains(device));
@@ -38,9 +48,6 @@ fn with_less_freedom(profile: &Profile, ask: &Ask) -> Vec<Ask> {
             Ask { excluded, ..ask.clone() }
         }));
     }
-    if ask.schedule == "auto" {
-        let named = |name: &str| Ask { schedule: name.to_owned(), ..ask.clone() };
-        all.extend(Schedule::names().map(named));
-    }
+    all.retain(|less| less != ask);
     all
 }

@@ -42,7 +42,9 @@
 //! T is not the time of a step: that depends on the schedule, and on what waits for what. So the
 //! partitions with the least T compete in the [simulator](crate::simulate) under every schedule that
 //! may be used, and a local search refines the best of them; what a plan claims is what the
-//! simulator says. No plan is offered that exceeds a budget there. Of more than 2¹⁷ devices ×
+//! simulator says. This part is a heuristic: where planning is quick (128 layers × devices), or
+//! nothing fits, it is done again with less freedom (a certain schedule, no recompute or all, a device
+//! idle), because what promises most by T can lead it astray. No plan is offered that exceeds a budget there. Of more than 2¹⁷ devices ×
 //! micro-batches the contest simulates fewer micro-batches and judges its winners with all.
 
 mod bounds;

@@ -167,8 +167,7 @@ impl<'a> Search<'a> {
             self.bounds.cost(self.bounds.of(states.used), at, label.sum, label.max)
         };
         let mut promises: Vec<f64> = all_labels(round).map(promise).collect();
-        let width = self.effort.width.min(promises.len() - 1);
-        *promises.select_nth_unstable_by(width, f64::total_cmp).1
+        *promises.select_nth_unstable_by(self.effort.width, f64::total_cmp).1
     }
 
     /// Puts one more stage in front of every suffix, for as long as there is work left.

@@ -43,8 +43,7 @@ fn slowest_rank(simulation: &Simulation) -> Option<String> {
     let mean = busy.sum::<f64>() / simulation.devices.len().max(1) as f64;
     let slowest = simulation.devices.iter().max_by(|a, b| a.busy_us.total_cmp(&b.busy_us))?;
     let ratio = slowest.busy_us / mean.max(f64::MIN_POSITIVE);
-    let uneven = simulation.devices.len() > 1 && ratio > 1.05;
-    uneven.then(|| format!("{}'s part takes {ratio:.1}× the mean", slowest.id))
+    (ratio > 1.05).then(|| format!("{}'s part takes {ratio:.1}× the mean", slowest.id))
 }
 
 /// The cause of most idle time.
