@@ -1,8 +1,8 @@
 //! The head of a column: what the device is, what it holds and does, and its budget.
 
 use eframe::egui::{
-    Align, Align2, CursorIcon, DragValue, Layout, Rect, Role, Sense, Slider, Ui, UiBuilder,
-    WidgetInfo, pos2, vec2,
+    Align, Align2, CursorIcon, DragValue, Layout, Rect, Role, Sense, Slider, SliderClamping, Ui,
+    UiBuilder, WidgetInfo, pos2, vec2,
 };
 use trainyard_plan::DeviceProfile;
 use trainyard_plan::memory::{human_bytes, parse_bytes};
@@ -206,7 +206,8 @@ fn memory(ui: &mut Ui, scene: &Scene, column: &Column, device: &DeviceProfile, r
     });
 }
 
-/// Its budget as a slider and a number.
+/// Its budget as a slider and a number. Either edits only when a person changes it: neither can
+/// show every budget exactly, and a profile that is merely opened stays as it is.
 fn budget(
     ui: &mut Ui,
     scene: &Scene,
@@ -219,29 +220,39 @@ fn budget(
     let before = device.budget_bytes();
     let original = scene.desk.profile().devices.get(index).map_or(0, |d| d.memory_bytes);
     let most = original.saturating_mul(2).max(device.memory_bytes).max(1) as f64;
-    let mut bytes = before as f64;
     let layout = Layout::left_to_right(Align::Center);
-    ui.scope_builder(UiBuilder::new().max_rect(rect).layout(layout), |ui| {
+    let wished = ui.scope_builder(UiBuilder::new().max_rect(rect).layout(layout), |ui| {
         ui.spacing_mut().item_spacing.x = size::SPACE;
         ui.spacing_mut().slider_width = (rect.width() - WORDS).max(20.0);
         ui.spacing_mut().interact_size.y = 18.0;
         let name = format!("budget of {}", device.id);
-        let step = (most / 512.0).max(1.0).floor();
-        let slider = Slider::new(&mut bytes, 0.0..=most).show_value(false).step_by(step);
-        let slider = ui.add(slider).accessible_name(format!("{name}, slider"));
         let hint = format!("{name}; {} more stay free", human_bytes(reserve));
-        slider.on_hover_text(&hint);
-        let number = DragValue::new(&mut bytes)
+        let step = (most / 512.0).max(1.0).floor();
+        let mut slid = before as f64;
+        let slider = Slider::new(&mut slid, 0.0..=most)
+            .show_value(false)
+            .step_by(step)
+            .clamping(SliderClamping::Edits);
+        let slider = ui.add(slider).accessible_name(format!("{name}, slider"));
+        let slid = slider.on_hover_text(&hint).changed().then_some(slid as u64);
+        let mut written = before as f64;
+        let number = DragValue::new(&mut written)
             .range(0.0..=u64::MAX as f64)
+            .clamp_existing_to_range(false)
             .speed(step)
             .update_while_editing(false)
             .custom_formatter(|bytes, _| human_bytes(bytes as u64))
             .custom_parser(|text| parse_bytes(text).ok().map(|bytes| bytes as f64));
-        ui.add(number).accessible_name(name).on_hover_text(hint);
+        let number = ui.add(number).accessible_name(name).on_hover_text(hint);
+        // The text is shorter than the number: who leaves it as it stands changes nothing.
+        let written = Some(written as u64).filter(|written| {
+            let says_else = human_bytes(*written) != human_bytes(before);
+            number.changed() && (number.dragged() || says_else)
+        });
+        slid.or(written)
     });
-    let after = bytes.max(0.0) as u64;
-    if after != before {
-        let bytes = after.saturating_add(reserve);
+    if let Some(budget) = wished.inner {
+        let bytes = budget.saturating_add(reserve);
         acts.push(Act::Edit(Edit::Memory { device: index, bytes }));
     }
 }

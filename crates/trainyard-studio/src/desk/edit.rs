@@ -75,7 +75,8 @@ pub enum Edit {
         /// Whether they must.
         locked: bool,
     },
-    /// A device is switched off, or on again. What lies on it goes to its neighbours.
+    /// A device is switched off, or on again. What lies on it goes to its neighbours, or where that
+    /// does not fit, where the planner finds room: see [`Desk::preview`](super::Desk::preview).
     Exclude {
         /// Which.
         device: usize,

@@ -116,6 +116,8 @@ fn an_infeasible_drop_is_refused_in_words() {
     assert_eq!(stages(&window), before);
     let refused = window.state().refused.clone().unwrap();
     assert!(refused.starts_with("d1 would need ") && refused.ends_with(" more"), "{refused}");
+    // And it is still to be read after the drop.
+    window.get_by_label_contains("Refused: d1 would need ");
 }
 
 #[test]

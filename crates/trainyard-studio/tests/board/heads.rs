@@ -5,6 +5,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use trainyard_plan::Recompute;
 use trainyard_studio::desk::Desk;
 
+use crate::common::profile;
 use crate::support::{open, roomy, stages};
 
 #[test]
@@ -116,4 +117,31 @@ fn a_budget_is_slid() {
     window.key_press(Key::ArrowLeft);
     window.run();
     assert!(window.state().desk.arrangement().memory_bytes[2] < before);
+}
+
+#[test]
+fn a_device_in_use_is_switched_off_though_its_neighbours_cannot_take_its_layers() {
+    for (index, name) in ["dgpu", "igpu"].into_iter().enumerate() {
+        let mut window = open(Desk::example().unwrap());
+        window.get_by_label(&format!("switch off {name}")).click();
+        window.run();
+        window.get_by_label(&format!("column of {name}, switched off"));
+        assert!(stages(&window).iter().all(|(device, ..)| *device != index));
+        assert!(window.state().desk.present().fits());
+        window.state_mut().desk.undo();
+        window.run();
+        assert!(!window.state().desk.is_changed());
+    }
+}
+
+#[test]
+fn a_refused_edit_is_told_on_the_board_until_something_else_is_done() {
+    let mut window = open(Desk::new(profile(6, &[9000, 200]), None).unwrap());
+    window.get_by_label("switch off d0").click();
+    window.run();
+    let told = "Refused: nothing fits without d0: d1 would need ";
+    window.get_by_label_contains(told);
+    window.get_by_label("stage 0 recomputes").click();
+    window.run();
+    assert!(window.query_by_label_contains(told).is_none());
 }
