@@ -163,6 +163,28 @@ fn the_difference_from_the_start_names_what_moved() {
 }
 
 #[test]
+fn the_planners_best_to_compare_with_is_the_newest_unless_another_was_chosen() {
+    let mut window = open(worse());
+    let is_best = |window: &Window| {
+        let (state, best) = (window.state(), &window.state().plans.alternatives()[0]);
+        let reference = state.desk.reference.as_ref().unwrap();
+        Arc::ptr_eq(&reference.assessment, &best.assessment)
+    };
+    auto_plan(&mut window);
+    assert!(is_best(&window));
+    window.get_by_label("best at memory").click();
+    window.run();
+    auto_plan(&mut window);
+    assert!(is_best(&window));
+    window.get_by_label("compared with").click();
+    window.run();
+    window.get_by_label("the start").click();
+    window.run();
+    auto_plan(&mut window);
+    assert_eq!(window.state().desk.reference.as_ref().unwrap().name, "the start");
+}
+
+#[test]
 fn pictures() {
     let mut results = SnapshotResults::new();
     for (mode, name) in [(Mode::Dark, "dark"), (Mode::Light, "light")] {

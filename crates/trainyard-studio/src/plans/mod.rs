@@ -155,7 +155,9 @@ impl Plans {
             return None;
         }
         self.fresh = false;
-        desk.reference = desk.reference.take().or_else(|| self.best());
+        // What a person chose to compare with stays; an older best is no longer one.
+        let chosen = desk.reference.take().filter(|reference| reference.name != BEST);
+        desk.reference = chosen.or_else(|| self.best());
         Some(match self.alternatives() {
             [] => "The planner found no plan that fits".to_owned(),
             [best, ..] => {
