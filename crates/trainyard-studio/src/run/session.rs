@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use trainyard_plan::compare::{Comparison, compare};
 use trainyard_plan::journal::{State, Unreadable};
@@ -18,8 +19,8 @@ mod status;
 
 pub use status::{Phase, Status};
 
-/// As many batches are taken a frame: 1 MiB of journal, two milliseconds' work.
-const BATCHES_A_FRAME: usize = 4;
+/// A frame takes batches for so long; one of them takes about two milliseconds.
+const TAKING: Duration = Duration::from_millis(4);
 /// Over so many of the newest steps a run is compared with its prediction.
 const COMPARED_STEPS: usize = 16;
 /// Traces of more events are compared every [`COMPARED_STEPS`] steps and not after each.
@@ -152,8 +153,10 @@ impl Session {
         let lived = self.child.as_ref().is_some_and(|child| child.end().is_none());
         let ended = lived && self.child.as_mut().is_some_and(|child| child.poll().is_some());
         let mut news = ended;
-        for _ in 0..BATCHES_A_FRAME {
-            let Some(batch) = self.follower.poll() else { break };
+        let began = Instant::now();
+        while began.elapsed() < TAKING
+            && let Some(batch) = self.follower.poll()
+        {
             self.take(batch);
             news = true;
         }
@@ -169,11 +172,14 @@ impl Session {
 
     fn take(&mut self, batch: Batch) {
         if let Some(reason) = batch.restart {
-            self.state = RunState::default();
+            self.state = RunState::default().after(&self.state);
             self.comparison = None;
             self.compared = (0, 0);
             self.caught_up = false;
             self.notice = Some(reason);
+        }
+        if let Some(state) = batch.state {
+            self.state = state.after(&self.state);
         }
         batch.records.iter().for_each(|record| self.state.push(record));
         if let Some(files) = batch.files {
