@@ -204,6 +204,7 @@ impl Studio {
             shown: self.kept.layout.shown(),
             theme: self.kept.settings.theme,
             welcome: self.welcome,
+            forgets: self.hidden_steps() > 0,
             trace: self.panels.opened_trace().is_some(),
             alone: self.panels.is_alone(),
         }

@@ -6,7 +6,7 @@ mod scenes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eframe::egui::{Frame, Margin, Ui, Vec2};
+use eframe::egui::{Button, Frame, Margin, Ui, Vec2};
 use trainyard_plan::Trace;
 
 use crate::app::Studio;
@@ -114,7 +114,7 @@ impl Studio {
             match panel {
                 Panel::Board => chosen = chosen.or(self.show_board(ui, facts)),
                 Panel::Plans => self.show_plans(ui),
-                Panel::Timeline => self.show_timeline(ui),
+                Panel::Timeline => chosen = chosen.or(self.show_timeline(ui, facts)),
                 Panel::Run => wish = self.show_run(ui, facts),
             }
         });
@@ -199,12 +199,41 @@ impl Studio {
         }
     }
 
-    fn show_timeline(&mut self, ui: &mut Ui) {
+    fn show_timeline(&mut self, ui: &mut Ui, facts: &Facts) -> Option<Command> {
         let mut timeline = std::mem::take(&mut self.panels.timeline);
         let mut cursor = self.panels.cursor;
         let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
-        frame.show(ui, |ui| timeline.show(ui, self.panels.scenes(), &mut cursor));
+        let chosen = frame.show(ui, |ui| {
+            let chosen = self.newest_steps_alone(ui, facts);
+            timeline.show(ui, self.panels.scenes(), &mut cursor);
+            chosen
+        });
         (self.panels.timeline, self.panels.cursor) = (timeline, cursor);
+        chosen.inner
+    }
+
+    /// Says so where only the newest steps of a run are shown.
+    fn newest_steps_alone(&self, ui: &mut Ui, facts: &Facts) -> Option<Command> {
+        let (hidden, scene) = (self.hidden_steps(), self.panels.measured.scene()?);
+        let (newest, command) = (scene.steps().len() as u64, Command::AllSteps);
+        let says = format!("The newest {newest} of {} steps.", newest + hidden);
+        let pressed = (hidden > 0).then(|| {
+            ui.horizontal(|ui| {
+                ui.weak(says);
+                let button = Button::new(command.spec().name);
+                let may = command.unavailable(facts).is_none();
+                ui.add_enabled(may, button).on_hover_text(command.spec().tip).clicked()
+            })
+        });
+        pressed.filter(|pressed| pressed.inner).map(|_| command)
+    }
+
+    /// How many steps of the run are not in the timeline any more.
+    pub(crate) fn hidden_steps(&self) -> u64 {
+        match (&self.panels.trace, &self.session) {
+            (None, Some(session)) => session.state().forgotten_steps(),
+            _ => 0,
+        }
     }
 
     fn show_run(&mut self, ui: &mut Ui, facts: &Facts) -> Option<RunWish> {

@@ -41,6 +41,7 @@ impl Studio {
                 let file = self.folder().join(what.file_name());
                 self.ask_for_path(Purpose::Export(what), &file);
             }
+            Command::AllSteps => self.open_all_steps(context),
             Command::CloseTrace => {
                 self.panels.forget_trace();
                 self.say("The trace is closed");

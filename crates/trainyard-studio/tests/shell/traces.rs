@@ -7,7 +7,7 @@ use trainyard_plan::{Trace, chrome};
 use trainyard_studio::command::{Command, Export};
 use trainyard_studio::desk::Desk;
 
-use crate::support::{Window, folder, open, perform, trouble, window};
+use crate::support::{Window, folder, open, perform, settle, trouble, window};
 
 fn is_shown(window: &Window, label: &str) -> bool {
     window.query_all_by_label_contains(label).next().is_some()
@@ -76,6 +76,47 @@ fn opening_a_plan_takes_the_place_of_a_trace() {
     let facts = window.state().facts();
     assert!(!facts.alone && !facts.trace);
     assert!(is_shown(&window, "column of dgpu"));
+}
+
+#[test]
+fn of_a_long_run_the_newest_steps_are_shown_which_is_said_and_all_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = r#"{"type":"header","format":"trainyard-journal","version":1,"program":"0.1.0","started_unix_ms":1,"first_step":0,"steps":300,"model":"gpt","parameters":10,"devices":[{"id":"cpu","name":"it","budget_bytes":1000}]}"#;
+    let mut journal = format!("{header}\n");
+    for step in 1..=300_u64 {
+        let (start, end) = (step * 1000, step * 1000 + 900);
+        for (action, start, end) in [("0F0", start, start + 500), ("0OPT", start + 500, end)] {
+            journal.push_str(&format!(
+                r#"{{"type":"action","step":{step},"device":0,"lane":"compute","action":"{action}","start_ns":{start},"end_ns":{end}}}"#
+            ));
+            journal.push('\n');
+        }
+        journal.push_str(&format!(
+            r#"{{"type":"step","at_ns":{end},"step":{step},"loss":1,"learning_rate":1,"grad_norm":1,"step_ns":900,"tokens_per_s":1}}"#
+        ));
+        journal.push('\n');
+    }
+    journal.push_str(r#"{"type":"state","at_ns":301000,"state":"finished","step":300}"#);
+    journal.push('\n');
+    fs::write(folder.path().join("journal.jsonl"), journal).unwrap();
+    let mut window = window();
+    open(&mut window, folder.path());
+    while window.state().session.as_ref().is_none_or(|it| it.state().step() < 300) {
+        window.step();
+        std::thread::yield_now();
+    }
+    window.run_ok();
+    assert!(is_shown(&window, "The newest ") && is_shown(&window, " of 300 steps."));
+    assert!(window.query_by_label("Steps: 300, step 300 is shown").is_none());
+    window.get_by_label("Show all steps").click();
+    window.step();
+    settle(&mut window);
+    assert_eq!(trouble(&window), "");
+    window.get_by_label("Steps: 300, step 300 is shown");
+    assert!(!is_shown(&window, "The newest "));
+    // The run itself is watched on, and its newest steps are back when the trace is closed.
+    perform(&mut window, Command::CloseTrace);
+    assert!(is_shown(&window, "The newest "));
 }
 
 #[test]
