@@ -41,6 +41,8 @@ pub struct Studio {
     /// What was done last, in words.
     pub(crate) said: String,
     pub(crate) welcome: bool,
+    /// Whether the desk's plan was opened after the run that is watched.
+    pub(crate) desk_is_newer: bool,
     pub(crate) opening: Option<Opening>,
     pub(crate) task: Option<Tasked>,
     pub(crate) devices: Option<DeviceList>,
@@ -91,6 +93,7 @@ impl Studio {
             troubles: VecDeque::new(),
             said: String::new(),
             welcome: true,
+            desk_is_newer: false,
             opening: None,
             task: None,
             devices: None,
@@ -236,9 +239,7 @@ impl Studio {
         self.poll_opening(context);
         self.poll_task(context);
         self.poll_writing();
-        if let Some(session) = &mut self.session {
-            session.poll();
-        }
+        self.poll_session();
         let dropped = context.input(|input| input.raw.dropped_files.clone());
         if let Some(file) = dropped.first() {
             self.open(context, file.path());
@@ -273,7 +274,8 @@ impl Studio {
         let frame =
             egui::Frame::new().fill(theme.surface).inner_margin(egui::Margin::symmetric(12, 6));
         let chosen = egui::Panel::top("header").frame(frame).show(ui, |ui| {
-            let measured_us = self.session.as_ref().and_then(|session| {
+            let session = self.session.as_ref().filter(|_| !self.run_is_aside());
+            let measured_us = session.and_then(|session| {
                 session.comparison().map(|comparison| comparison.step_us.measured)
             });
             let would_be = self.panels.would_be.as_deref();

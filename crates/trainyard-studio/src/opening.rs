@@ -149,6 +149,7 @@ impl Studio {
 
     pub(crate) fn watch(&mut self, session: Session) {
         self.panels.forget_trace();
+        self.desk_is_newer = false;
         self.session = Some(session);
         self.kept.layout.reveal(Panel::Run);
     }

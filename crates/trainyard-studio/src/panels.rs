@@ -212,8 +212,13 @@ impl Studio {
         chosen.inner
     }
 
-    /// Says so where only the newest steps of a run are shown.
+    /// Says so where only the newest steps of a run are shown, or none.
     fn newest_steps_alone(&self, ui: &mut Ui, facts: &Facts) -> Option<Command> {
+        if self.run_is_aside() && self.panels.trace.is_none() {
+            ui.weak(
+                "The run that is watched is of another plan, so it does not lie beside this one.",
+            );
+        }
         let (hidden, scene) = (self.hidden_steps(), self.panels.measured.scene()?);
         let (newest, command) = (scene.steps().len() as u64, Command::AllSteps);
         let says = format!("The newest {newest} of {} steps.", newest + hidden);
@@ -278,13 +283,14 @@ impl Studio {
 
     /// Brings the scenes up to date with the desk and the run.
     fn take_scenes(&mut self) {
+        let aside = self.run_is_aside();
         let panels = &mut self.panels;
         panels.predicted.take(Some(&self.desk.present().trace));
         panels.imagined.take(panels.would_be.as_ref().map(|would_be| &would_be.trace));
         match (&panels.trace, &self.session) {
             (Some(opened), _) => panels.measured.take_trace(&opened.trace),
-            (None, Some(session)) => panels.measured.take_run(session.state()),
-            (None, None) => panels.measured.clear(),
+            (None, Some(session)) if !aside => panels.measured.take_run(session.state()),
+            (None, _) => panels.measured.clear(),
         }
         self.panels.is_alone = self.alone().is_some();
     }

@@ -146,6 +146,7 @@ impl Studio {
         if !self.session.as_ref().is_some_and(Session::is_running) {
             self.session = None;
         }
+        self.desk_is_newer = self.session.is_some();
     }
 }
 

@@ -147,6 +147,10 @@ fn the_schedule_is_chosen_and_its_effect_is_said() {
     let choice = ScheduleChoice::Named("gpipe".into());
     assert_eq!(window.state().desk.arrangement().schedule, choice);
     window.get_by_label("schedule gpipe:");
+    // What the edit brought is gone with it.
+    window.state_mut().desk.undo();
+    window.run();
+    assert!(window.query_by_label("schedule gpipe:").is_none());
     window.get_by_label("split backwards").click();
     window.run();
     assert!(window.state().desk.arrangement().split_backward);

@@ -46,9 +46,9 @@ pub struct Plans {
     /// Whether nobody was told of the answer yet.
     #[serde(skip)]
     fresh: bool,
-    /// What the last edit in this panel brought.
+    /// What the last edit in this panel brought, until there is another.
     #[serde(skip)]
-    last: Option<(String, Delta)>,
+    last: Option<(String, Delta, Arc<Assessment>)>,
 }
 
 /// The names of devices take no more, in points.
@@ -77,9 +77,11 @@ impl Plans {
             ui.separator();
             section(ui, "This plan");
             if let Some((what, before)) = present::show(ui, desk, &mut output) {
-                self.last = Some((what, desk.present().delta(&before)));
+                let now = Arc::clone(desk.present());
+                self.last = Some((what, now.delta(&before), now));
             }
-            if let Some((what, delta)) = &self.last {
+            self.last.take_if(|(.., then)| !Arc::ptr_eq(then, desk.present()));
+            if let Some((what, delta, _)) = &self.last {
                 present::brought(ui, what, delta);
             }
             ui.separator();

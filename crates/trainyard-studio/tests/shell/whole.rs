@@ -3,6 +3,7 @@
 use eframe::egui::{Pos2, ThemePreference, Vec2, vec2};
 use egui_kittest::SnapshotResults;
 use egui_kittest::kittest::Queryable;
+use trainyard_studio::Panel;
 use trainyard_studio::command::Command;
 
 use crate::support::{Window, perform, window};
@@ -45,5 +46,14 @@ fn pictures() {
         perform(&mut window, Command::Welcome);
         carry(&mut window, "block9, layer ", "column of cpu,", vec2(0.0, 120.0));
         results.add(window.try_snapshot(format!("window_drag_{name}")));
+        window.remove_cursor();
+        window.drop_at(Pos2::new(2.0, 2.0));
+        window.run_ok();
+        for panel in Panel::ALL.into_iter().chain(Panel::ALL) {
+            if window.state().kept.layout.shown().contains(&panel) {
+                perform(&mut window, Command::Toggle(panel));
+            }
+        }
+        results.add(window.try_snapshot(format!("window_no_panels_{name}")));
     }
 }
