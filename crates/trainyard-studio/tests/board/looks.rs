@@ -58,6 +58,19 @@ fn pictures() {
     window.get_by_label("split into a further stage").hover();
     window.run();
     results.add(window.try_snapshot("board_drop"));
+    let mut named = profile(400, &[90_000, 90_000, 90_000, 90_000]);
+    for (index, device) in named.devices.iter_mut().enumerate() {
+        device.id = format!("Gerät von nebenan mit langem Namen, Nummer {index}");
+        device.name = "a card whose name goes on and on and on".into();
+    }
+    for layer in &mut named.model.layers {
+        layer.name = format!("transformer.blocks.with.a.long.path.{}", layer.name);
+    }
+    let desk = Desk::new(named, None).unwrap();
+    let mut window = open_sized(desk, (820.0, 400.0), Mode::Dark);
+    window.state_mut().cursor = Some(1e6);
+    window.run();
+    results.add(window.try_snapshot("board_long_names"));
     let mut desk = Desk::new(profile(400, &[90_000, 20_000, 90_000, 9000]), None).unwrap();
     desk.edit(&Edit::Exclude { device: 3, excluded: true }).unwrap();
     desk.edit(&Edit::Lock { layers: vec![(0, 1)], locked: true }).unwrap();
