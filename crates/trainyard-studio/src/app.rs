@@ -11,7 +11,7 @@ use crate::desk::Desk;
 use crate::kept::{Kept, Settings};
 use crate::opening::Opening;
 use crate::panels::Panels;
-use crate::run::{Phase, Program, ProgramMissing, Session};
+use crate::run::{Program, ProgramMissing, Session};
 use crate::running::Tasked;
 use crate::saving::Writing;
 use crate::shell::header::Header;
@@ -188,7 +188,6 @@ impl Studio {
     pub fn facts(&self) -> Facts {
         let history = self.desk.history();
         let running = self.session.as_ref().is_some_and(Session::is_running);
-        let phase = self.session.as_ref().map(|session| session.status().phase);
         Facts {
             undo: history
                 .undo_words()
@@ -199,7 +198,7 @@ impl Studio {
             has_run_file: self.desk.run_file.is_some(),
             has_program: self.program.is_ok(),
             running,
-            resumable: !running && phase.is_some_and(Phase::can_resume),
+            resumable: self.session.as_ref().is_some_and(Session::can_resume),
             stepped: self.session.as_ref().is_some_and(|session| session.state().step() > 0),
             measured: self.panels.has_measured(),
             busy: self.task.is_some(),

@@ -209,8 +209,10 @@ impl Edit {
                 format!("recompute stage {stage}")
             }
             Self::Recompute { stage, .. } => format!("keep the activations of stage {stage}"),
+            // As a person gives it: without what stays free.
             Self::Memory { device: of, bytes } => {
-                format!("give {} {}", device(*of), human_bytes(*bytes))
+                let reserve = profile.devices.get(*of).map_or(0, |device| device.reserve_bytes);
+                format!("give {} {}", device(*of), human_bytes(bytes.saturating_sub(reserve)))
             }
             Self::Lock { layers, locked: true } => format!("lock {}", runs(layers)),
             Self::Lock { layers, .. } => format!("unlock {}", runs(layers)),

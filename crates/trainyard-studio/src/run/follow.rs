@@ -4,6 +4,8 @@
 //! meanwhile the window hears how far it is. What comes later goes to it in batches over a channel
 //! that holds few. So a journal of any length takes bounded memory.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use trainyard_plan::journal::{Record, State, Stream, Unreadable};
 
 use super::Wake;
-use super::files::{JOURNAL, RunFiles, Writer};
+use super::files::{JOURNAL, RunFiles, Writer, checkpoints_in};
 use super::state::RunState;
 
 /// As much is read at once, in bytes.
@@ -55,6 +57,8 @@ pub struct Batch {
     pub writer: Option<Writer>,
     /// The run's settings, when they may have changed.
     pub files: Option<Box<RunFiles>>,
+    /// The names of the checkpoints that are on disk, when those may have changed.
+    pub checkpoints: Option<BTreeSet<OsString>>,
 }
 
 /// How it stands with a journal.
@@ -90,6 +94,7 @@ impl Follower {
             stream: Stream::default(),
             catching_up: None,
             files_changed: false,
+            saved: false,
             source: Source::Awaited,
             restart: None,
             writer,
@@ -122,6 +127,8 @@ struct Reader {
     catching_up: Option<Box<RunState>>,
     /// Whether the run's settings may have changed since they were told.
     files_changed: bool,
+    /// Whether a checkpoint was saved since those on disk were told.
+    saved: bool,
     source: Source,
     restart: Option<String>,
     writer: Option<Writer>,
@@ -167,6 +174,7 @@ impl Reader {
     /// What is new, for the window.
     fn batch(&mut self, records: Vec<Record>, file_bytes: u64, behind: bool) -> Batch {
         let files = !behind && std::mem::take(&mut self.files_changed);
+        let saved = !behind && std::mem::take(&mut self.saved);
         Batch {
             restart: self.restart.take(),
             state: if behind { None } else { self.catching_up.take() },
@@ -177,6 +185,7 @@ impl Reader {
             source: self.source.clone(),
             writer: self.writer,
             files: files.then(|| Box::new(RunFiles::read(&self.directory))),
+            checkpoints: (files || saved).then(|| checkpoints_in(&self.directory)),
         }
     }
 
@@ -211,7 +220,9 @@ impl Reader {
         let mut records = Vec::new();
         let bytes = piece.get(..length).unwrap_or_default();
         let (catching_up, files_changed) = (&mut self.catching_up, &mut self.files_changed);
+        let saved = &mut self.saved;
         let take = |record: Record| {
+            *saved |= matches!(record, Record::Checkpoint { .. });
             *files_changed |= match &record {
                 Record::Header(_) => true,
                 Record::State { state, .. } => *state == State::Running,

@@ -1,5 +1,7 @@
 //! A run that is watched: its child, if it was started here, its journal, and what is known of it.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use super::files::{RunFiles, Writer, is_run};
 use super::follow::{Batch, Follower, Source};
 use super::signal::{self, Signal};
 use super::state::RunState;
+use super::told::Checkpoint;
 use super::{Program, Wake};
 
 mod status;
@@ -33,6 +36,8 @@ pub struct Session {
     follower: Follower,
     state: RunState,
     files: RunFiles,
+    /// The names of the checkpoints that are on disk.
+    checkpoints: BTreeSet<OsString>,
     source: Source,
     writer: Option<Writer>,
     progress: Progress,
@@ -135,6 +140,7 @@ impl Session {
             follower,
             state: RunState::default(),
             files: RunFiles::default(),
+            checkpoints: BTreeSet::new(),
             source: Source::Awaited,
             writer: None,
             progress: Progress::default(),
@@ -185,6 +191,9 @@ impl Session {
         if let Some(files) = batch.files {
             self.files = *files;
             self.comparison = None;
+        }
+        if let Some(checkpoints) = batch.checkpoints {
+            self.checkpoints = checkpoints;
         }
         self.progress = Progress { read_bytes: batch.read_bytes, file_bytes: batch.file_bytes };
         self.caught_up |= batch.read_bytes >= batch.file_bytes;
@@ -299,6 +308,14 @@ impl Session {
     #[must_use]
     pub fn files(&self) -> &RunFiles {
         &self.files
+    }
+
+    /// The newest checkpoints that were saved and are still there, oldest first.
+    pub fn checkpoints(&self) -> impl DoubleEndedIterator<Item = &Checkpoint> {
+        self.state.checkpoints().filter(|checkpoint| {
+            let name = Path::new(&checkpoint.path).file_name();
+            name.is_some_and(|name| self.checkpoints.contains(name))
+        })
     }
 
     /// How much of the journal is read.

@@ -52,6 +52,8 @@ fn the_budget_is_typed_as_people_write_sizes() {
     window.run();
     let bytes = window.state().desk.arrangement().memory_bytes[0];
     assert_eq!(bytes, (13 << 29) + reserve);
+    // It is named with the number that was typed.
+    assert_eq!(window.state().desk.history().undo_words(), Some("give dgpu 6.50 GiB"));
 }
 
 #[test]
