@@ -12,6 +12,9 @@ use crate::run::{Session, Wake};
 use crate::shell::layout::Panel;
 use crate::shell::trouble::Trouble;
 
+/// Reads a file or directory.
+type Reader = fn(&Path) -> Result<Opened, OpenError>;
+
 /// A file that is being read.
 pub(crate) struct Opening {
     path: PathBuf,
@@ -53,7 +56,7 @@ impl Studio {
         &mut self,
         context: &Context,
         path: PathBuf,
-        (what, read): (String, fn(&Path) -> Result<Opened, OpenError>),
+        (what, read): (String, Reader),
         then_run: bool,
     ) {
         let file = path.clone();

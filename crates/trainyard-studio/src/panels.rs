@@ -107,6 +107,7 @@ impl Studio {
         let mut layout = std::mem::take(&mut self.kept.layout);
         let (mut wish, mut chosen) = (None, None);
         let before = self.panels.would_be.take();
+        self.panels.board.considered.clone_from(&before);
         let cursor = self.panels.cursor;
         let present = Arc::clone(self.desk.present());
         layout.show(ui, &mut |ui, panel| {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eframe::egui::{Context, ViewportCommand};
+use eframe::egui::{Context, Popup, ViewportCommand};
 
 use crate::app::{Dialog, Studio};
 use crate::command::Command;
@@ -27,6 +27,8 @@ impl Studio {
             return;
         }
         self.say(command.done(&facts));
+        // A menu that is open would lie over what comes.
+        Popup::close_all(context);
         let settings = &mut self.kept.settings;
         match command {
             Command::Open | Command::OpenRecent => self.ask_for_path(Purpose::Open, Path::new("")),

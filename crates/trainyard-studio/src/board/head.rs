@@ -56,8 +56,10 @@ pub(super) fn show(ui: &mut Ui, scene: &Scene, column: &Column, rect: Rect, acts
     memory(ui, scene, column, device, row(41.0, size::BAR));
     let time = row(60.0, 9.0);
     let (bar, beside) = time.split_left_right_at_x(time.right() - WORDS);
-    let says = if let Some(simulated) = scene.desk.present().device(column.device) {
-        let step_us = scene.desk.present().simulation.step_us;
+    // While something is tried, the bar of its memory shows both; that of time what would be.
+    let shown = scene.would_be.unwrap_or_else(|| scene.desk.present());
+    let says = if let Some(simulated) = shown.device(column.device) {
+        let step_us = shown.simulation.step_us;
         bars::time_bar(ui, bar, simulated, step_us);
         let busy = (simulated.busy_us + simulated.optimizer_us) / step_us.max(f64::MIN_POSITIVE);
         format!("busy {}", words::percent(busy))

@@ -39,7 +39,7 @@ impl Arrangement {
     pub fn taking(&self, profile: &Profile, plan: &Plan) -> Result<Self, PlanError> {
         let Self { memory_bytes, locks, excluded, split_backward, .. } = self.clone();
         let found = Self::of_plan(profile, plan)?;
-        Ok(Self { memory_bytes, locks, excluded, split_backward, ..found })
+        Ok(Self { split_backward, memory_bytes, locks, excluded, ..found })
     }
 
     /// The planner's best on these terms: with the wished schedule or, where nothing fits with it,

@@ -256,7 +256,8 @@ impl Plans {
         };
         let holds = self.terms.as_ref().is_some_and(|terms| terms.hold(desk));
         if !holds {
-            let text = "Budgets, locks or devices have changed since; plan again.";
+            let text =
+                "Budgets, locks, devices or how backwards run have changed since; plan again.";
             ui.label(RichText::new(text).color(theme.warn));
         }
         let mut taken = None;

@@ -114,15 +114,15 @@ fn of_a_long_run_the_newest_steps_are_shown_which_is_said_and_all_can_be_read() 
     for step in 1..=300_u64 {
         let (start, end) = (step * 1000, step * 1000 + 900);
         for (action, start, end) in [("0F0", start, start + 500), ("0OPT0", start + 500, end)] {
-            journal.push_str(&format!(
+            let line = format!(
                 r#"{{"type":"action","step":{step},"device":0,"lane":"compute","action":"{action}","start_ns":{start},"end_ns":{end}}}"#
-            ));
-            journal.push('\n');
+            );
+            journal.extend([line.as_str(), "\n"]);
         }
-        journal.push_str(&format!(
+        let line = format!(
             r#"{{"type":"step","at_ns":{end},"step":{step},"loss":1,"learning_rate":1,"grad_norm":1,"step_ns":900,"tokens_per_s":1}}"#
-        ));
-        journal.push('\n');
+        );
+        journal.extend([line.as_str(), "\n"]);
     }
     journal.push_str(r#"{"type":"state","at_ns":301000,"state":"finished","step":300}"#);
     journal.push('\n');
