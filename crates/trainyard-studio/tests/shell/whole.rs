@@ -6,7 +6,7 @@ use egui_kittest::kittest::Queryable;
 use trainyard_studio::Panel;
 use trainyard_studio::command::Command;
 
-use crate::support::{Window, perform, window};
+use crate::support::{Window, perform, settle, window};
 
 fn middle(window: &Window, label: &str) -> Pos2 {
     window.get_by_label_contains(label).rect().center()
@@ -34,6 +34,26 @@ fn the_header_shows_what_a_drag_would_lead_to() {
     let both = window.query_all_by_label_contains("→");
     // Of step, bubble and devices.
     assert_eq!(both.filter(|it| it.rect().top() < 80.0).count(), 3);
+}
+
+#[test]
+fn an_alternative_that_is_pointed_at_is_shown_on_the_board() {
+    let mut window = window();
+    perform(&mut window, Command::AutoPlan);
+    settle(&mut window);
+    // In the strip above the columns.
+    let changes = |window: &Window| {
+        let all = window.query_all_by_label_contains("→");
+        all.filter(|it| (80.0..140.0).contains(&it.rect().top()) && it.rect().left() < 1000.0)
+            .count()
+    };
+    assert_eq!(changes(&window), 0);
+    window.get_by_label_contains("plan 2:").hover();
+    window.run_ok();
+    assert!(changes(&window) > 0);
+    window.hover_at(Pos2::new(2.0, 2.0));
+    window.run_ok();
+    assert_eq!(changes(&window), 0);
 }
 
 #[test]
