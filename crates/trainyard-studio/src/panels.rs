@@ -114,7 +114,7 @@ impl Studio {
             self.panels.sizes.insert(panel, ui.max_rect().size());
             match panel {
                 Panel::Board => chosen = chosen.or(self.show_board(ui, facts)),
-                Panel::Plans => self.show_plans(ui),
+                Panel::Plans => chosen = chosen.or(self.show_plans(ui)),
                 Panel::Timeline => chosen = chosen.or(self.show_timeline(ui, facts)),
                 Panel::Run => wish = self.show_run(ui, facts),
             }
@@ -186,11 +186,11 @@ impl Studio {
         None
     }
 
-    fn show_plans(&mut self, ui: &mut Ui) {
+    fn show_plans(&mut self, ui: &mut Ui) -> Option<Command> {
         let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
         if self.panels.is_alone {
             frame.show(ui, |ui| ui.weak("There is no plan to change."));
-            return;
+            return None;
         }
         let output = frame.show(ui, |ui| self.panels.plans.show(ui, &mut self.desk)).inner;
         self.kept.first_steps.planned |= self.panels.plans.is_planning();
@@ -198,6 +198,7 @@ impl Studio {
         if let Some(notice) = output.notice {
             self.say(notice);
         }
+        output.copy.then_some(Command::CopyCommandLine)
     }
 
     fn show_timeline(&mut self, ui: &mut Ui, facts: &Facts) -> Option<Command> {

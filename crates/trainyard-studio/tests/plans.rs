@@ -180,6 +180,7 @@ fn the_planners_best_to_compare_with_is_the_newest_unless_another_was_chosen() {
     window.run();
     auto_plan(&mut window);
     assert!(is_best(&window));
+    window.get_by_label("Best first: the smallest largest share of a budget.");
     window.get_by_label("compared with").click();
     window.run();
     window.get_by_label("the start").click();

@@ -21,6 +21,7 @@ use trainyard_plan::simulate::Simulation;
 
 use crate::board::words;
 use crate::change::Change;
+use crate::command::Command;
 use crate::desk::{Assessment, Delta, Desk, Edit, Reference};
 use crate::human_time::human_us;
 use crate::theme::{Theme, size};
@@ -29,6 +30,13 @@ use ask::{Answer, Job, Terms};
 
 /// The name of the planner's best as a reference.
 const BEST: &str = "the planner's best";
+
+/// What a plan can be best at, its name, and what that means.
+const OBJECTIVES: [(Objective, &str, &str); 3] = [
+    (Objective::Time, "time", "the shortest step"),
+    (Objective::Memory, "memory", "the smallest largest share of a budget"),
+    (Objective::Latency, "latency", "the shortest way of one micro-batch"),
+];
 
 /// The plans panel's view: what is not the desk's.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -43,6 +51,9 @@ pub struct Plans {
     /// What the answer keeps to.
     #[serde(skip)]
     terms: Option<Terms>,
+    /// What the plans of the answer are best at.
+    #[serde(skip)]
+    best_at: Objective,
     /// Whether nobody was told of the answer yet.
     #[serde(skip)]
     fresh: bool,
@@ -61,6 +72,8 @@ pub struct PlansOutput {
     pub would_be: Option<Arc<Assessment>>,
     /// What a person should know, in words.
     pub notice: Option<String>,
+    /// Whether the command line that trains this plan is to be copied.
+    pub copy: bool,
 }
 
 impl Plans {
@@ -84,6 +97,8 @@ impl Plans {
             if let Some((what, delta, _)) = &self.last {
                 present::brought(ui, what, delta);
             }
+            let command = Command::CopyCommandLine.spec();
+            output.copy = ui.button(command.name).on_hover_text(command.tip).clicked();
             ui.separator();
             self.difference(ui, desk);
             if let Some(explanation) = &self.answer.explanation {
@@ -106,6 +121,7 @@ impl Plans {
         let terms = Terms::of(desk);
         self.answer = Answer::default();
         self.fresh = true;
+        self.best_at = self.ask.objective;
         self.job = Some(Job::start(terms.clone(), self.ask.clone(), context.clone())?);
         self.terms = Some(terms);
         Ok(())
@@ -178,11 +194,7 @@ impl Plans {
     /// What to ask, and the button.
     fn ask(&mut self, ui: &mut Ui, desk: &Desk, output: &mut PlansOutput) {
         ui.horizontal_wrapped(|ui| {
-            for (objective, name, hint) in [
-                (Objective::Time, "time", "the shortest step"),
-                (Objective::Memory, "memory", "the smallest largest share of a budget"),
-                (Objective::Latency, "latency", "the shortest way of one micro-batch"),
-            ] {
+            for (objective, name, hint) in OBJECTIVES {
                 let chosen = self.ask.objective == objective;
                 let label = ui.selectable_label(chosen, name).on_hover_text(hint);
                 if label.accessible_name(format!("best at {name}")).clicked() {
@@ -262,6 +274,11 @@ impl Plans {
         }
         let mut taken = None;
         ui.add_enabled_ui(holds, |ui| {
+            let known = OBJECTIVES.iter().find(|(objective, ..)| *objective == self.best_at);
+            if let Some((_, _, hint)) = known.filter(|_| self.best_at != Objective::Time) {
+                // The rows show step times, which are then in no order.
+                ui.weak(format!("Best first: {hint}."));
+            }
             rows::heading(ui);
             for (index, alternative) in found.iter().enumerate() {
                 let response = rows::show(ui, desk, index, alternative);

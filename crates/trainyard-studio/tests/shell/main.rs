@@ -256,6 +256,14 @@ fn an_open_menu_does_not_lie_over_the_palette() {
 }
 
 #[test]
+fn the_command_line_is_copied_by_a_button() {
+    let mut window = window();
+    window.get_by_label("Copy command line").click();
+    window.run_ok();
+    window.get_by_label("Copied; put your run file in the place of run.toml");
+}
+
+#[test]
 fn followed_steps_are_ticked_and_do_not_come_back() {
     let mut window = window();
     perform(&mut window, Command::AutoPlan);
