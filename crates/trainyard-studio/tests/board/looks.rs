@@ -58,6 +58,10 @@ fn pictures() {
     window.get_by_label("split into a further stage").hover();
     window.run();
     results.add(window.try_snapshot("board_drop"));
+    let mut window = open_sized(Desk::example().unwrap(), (1024.0, 400.0), Mode::Dark);
+    drag_layer(&mut window, "block9", "dgpu");
+    assert!(window.state().refused.is_some());
+    results.add(window.try_snapshot("board_refused"));
     let mut named = profile(400, &[90_000, 90_000, 90_000, 90_000]);
     for (index, device) in named.devices.iter_mut().enumerate() {
         device.id = format!("Gerät von nebenan mit langem Namen, Nummer {index}");
