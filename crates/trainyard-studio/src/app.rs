@@ -1,7 +1,7 @@
 //! The application: everything that is drawn inside the window.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use eframe::egui::{self, Context, Ui};
 use trainyard_plan::{DeviceList, PlanError};
@@ -11,7 +11,7 @@ use crate::desk::Desk;
 use crate::kept::{Kept, Settings};
 use crate::opening::Opening;
 use crate::panels::Panels;
-use crate::run::{Phase, Program, ProgramMissing, Session};
+use crate::run::{Program, ProgramMissing, Session};
 use crate::running::Tasked;
 use crate::saving::Writing;
 use crate::shell::header::Header;
@@ -41,6 +41,8 @@ pub struct Studio {
     /// What was done last, in words.
     pub(crate) said: String,
     pub(crate) welcome: bool,
+    /// Whether the desk's plan was opened after the run that is watched.
+    pub(crate) desk_is_newer: bool,
     pub(crate) opening: Option<Opening>,
     pub(crate) task: Option<Tasked>,
     pub(crate) devices: Option<DeviceList>,
@@ -91,6 +93,7 @@ impl Studio {
             troubles: VecDeque::new(),
             said: String::new(),
             welcome: true,
+            desk_is_newer: false,
             opening: None,
             task: None,
             devices: None,
@@ -185,7 +188,6 @@ impl Studio {
     pub fn facts(&self) -> Facts {
         let history = self.desk.history();
         let running = self.session.as_ref().is_some_and(Session::is_running);
-        let phase = self.session.as_ref().map(|session| session.status().phase);
         Facts {
             undo: history
                 .undo_words()
@@ -196,7 +198,7 @@ impl Studio {
             has_run_file: self.desk.run_file.is_some(),
             has_program: self.program.is_ok(),
             running,
-            resumable: !running && phase.is_some_and(Phase::can_resume),
+            resumable: self.session.as_ref().is_some_and(Session::can_resume),
             stepped: self.session.as_ref().is_some_and(|session| session.state().step() > 0),
             measured: self.panels.has_measured(),
             busy: self.task.is_some(),
@@ -204,6 +206,7 @@ impl Studio {
             shown: self.kept.layout.shown(),
             theme: self.kept.settings.theme,
             welcome: self.welcome,
+            forgets: self.hidden_steps() > 0,
             trace: self.panels.opened_trace().is_some(),
             alone: self.panels.is_alone(),
         }
@@ -235,9 +238,7 @@ impl Studio {
         self.poll_opening(context);
         self.poll_task(context);
         self.poll_writing();
-        if let Some(session) = &mut self.session {
-            session.poll();
-        }
+        self.poll_session();
         let dropped = context.input(|input| input.raw.dropped_files.clone());
         if let Some(file) = dropped.first() {
             self.open(context, file.path());
@@ -272,7 +273,8 @@ impl Studio {
         let frame =
             egui::Frame::new().fill(theme.surface).inner_margin(egui::Margin::symmetric(12, 6));
         let chosen = egui::Panel::top("header").frame(frame).show(ui, |ui| {
-            let measured_us = self.session.as_ref().and_then(|session| {
+            let session = self.session.as_ref().filter(|_| !self.run_is_aside());
+            let measured_us = session.and_then(|session| {
                 session.comparison().map(|comparison| comparison.step_us.measured)
             });
             let would_be = self.panels.would_be.as_deref();
@@ -344,12 +346,45 @@ impl Studio {
     }
 }
 
-/// The end of a path that tells it from others: `my-run/plan.json`.
+/// The end of a path that mostly tells it from others: `my-run/plan.json`.
 pub(crate) fn short_name(path: &Path) -> String {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy());
-    match (folder, name) {
-        (Some(folder), Some(name)) => format!("{folder}/{name}"),
-        (_, name) => name.unwrap_or_else(|| path.display().to_string()),
+    end_of(path, 2)
+}
+
+/// Short names of several paths: those that would be alike have as much more as tells them apart.
+pub(crate) fn short_names<'a>(paths: impl Iterator<Item = &'a Path>) -> Vec<(&'a Path, String)> {
+    let paths: Vec<&Path> = paths.collect();
+    let name = |path: &Path| {
+        let is_alike = |parts| {
+            let others = paths.iter().filter(|other| **other != path);
+            others.into_iter().any(|other| end_of(other, parts) == end_of(path, parts))
+        };
+        let parts = (2..path.components().count()).find(|parts| !is_alike(*parts));
+        end_of(path, parts.unwrap_or(usize::MAX))
+    };
+    paths.iter().map(|path| (*path, name(path))).collect()
+}
+
+/// So many last parts of a path.
+fn end_of(path: &Path, parts: usize) -> String {
+    let all = path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_string_lossy()),
+        _ => None,
+    });
+    let all: Vec<_> = all.collect();
+    let end = all.get(all.len().saturating_sub(parts)..).unwrap_or_default();
+    if end.is_empty() { path.display().to_string() } else { end.join("/") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_end_alike_are_told_apart() {
+        let paths = ["/a/runs/run", "/b/runs/run", "/b/plan.json", "plan.json", "/"];
+        let names = short_names(paths.iter().map(Path::new));
+        let names: Vec<_> = names.iter().map(|(_, name)| name.as_str()).collect();
+        assert_eq!(names, ["a/runs/run", "b/runs/run", "b/plan.json", "plan.json", "/"]);
     }
 }

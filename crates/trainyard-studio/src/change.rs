@@ -22,7 +22,7 @@ impl Change {
             size if size.is_nan() || size < 0.05 => return None,
             size if size < 9.95 => format!("{size:.1} %"),
             size if size < 1000.0 => format!("{size:.0} %"),
-            _ => "over 1000 %".to_owned(),
+            _ => return Some(Self { words: "▲ over +1000 %".to_owned(), worse: true }),
         };
         Some(Self::signed(share < 0.0, &words))
     }
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(words(Change::of_share(0.08)), more("▲ +8.0 %"));
         assert_eq!(words(Change::of_share(0.0001)), None);
         assert_eq!(words(Change::of_share(f64::NAN)), None);
-        assert_eq!(words(Change::of_share(f64::INFINITY)), more("▲ +over 1000 %"));
+        assert_eq!(words(Change::of_share(f64::INFINITY)), more("▲ over +1000 %"));
         assert_eq!(words(Change::of_points(-0.02)), less("▼ −2 points"));
         assert_eq!(words(Change::of_points(0.004)), None);
         assert_eq!(words(Change::of_bytes(7, 7)), None);

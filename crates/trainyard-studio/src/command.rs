@@ -33,6 +33,8 @@ pub enum Command {
     CopyCommandLine,
     /// Writes what is drawn, or the data behind it.
     Export(Export),
+    /// Reads all steps of the run, of which the newest alone are shown.
+    AllSteps,
     /// Shows the plan again instead of a trace that was opened by itself.
     CloseTrace,
     /// Closes the window.
@@ -117,6 +119,8 @@ pub struct Facts {
     pub theme: ThemePreference,
     /// Whether the welcome is shown.
     pub welcome: bool,
+    /// Whether only the newest steps of the run are shown.
+    pub forgets: bool,
     /// Whether a trace was opened by itself.
     pub trace: bool,
     /// Whether what is shown has no plan, because it has nothing to do with the desk.
@@ -139,6 +143,7 @@ impl Command {
             return Some("what is shown has no plan; close it or open one");
         }
         match self {
+            Self::AllSteps => unless(facts.forgets, "all steps of the run are shown"),
             Self::CloseTrace => unless(facts.trace, "no trace was opened by itself"),
             Self::OpenRecent => unless(facts.has_recent, "nothing was opened before"),
             Self::Undo => unless(facts.undo.is_some(), "there is nothing to take back"),

@@ -10,6 +10,8 @@
 //!
 //! Nothing here knows of a window: it is called on a thread of its own, as files can be large.
 
+mod all_steps;
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -22,6 +24,7 @@ use trainyard_plan::journal::Header;
 use trainyard_plan::{Plan, PlanError, Profile, Trace, chrome};
 
 use crate::desk::Desk;
+pub use all_steps::all_steps;
 
 /// The run directory's journal.
 const JOURNAL: &str = "journal.jsonl";
@@ -34,6 +37,8 @@ pub(crate) const RUN_FILE: &str = "run.toml";
 
 /// The largest file that is read into memory, in bytes.
 const LARGEST: u64 = 2 << 30;
+/// The most events of a journal that are shown, which take about 2 GB.
+const MOST_EVENTS: usize = 1_500_000;
 
 /// What was in a file.
 #[derive(Debug)]
@@ -79,6 +84,12 @@ pub enum OpenError {
         /// Its size.
         bytes: u64,
     },
+    /// A journal has more than can be shown at once.
+    #[error("{} has more than {MOST_EVENTS} actions, more than can be shown at once", .path.display())]
+    TooManyEvents {
+        /// The journal.
+        path: PathBuf,
+    },
     /// It is not a file of ours.
     #[error(
         "{} is neither a run file (TOML with a [model]), nor a profile, plan, trace or journal of Trainyard's",
@@ -113,7 +124,7 @@ impl OpenError {
                 "Look whether it was moved or renamed, and open it from there."
             }
             Self::Read { .. } => "Look whether you may read it.",
-            Self::TooLarge { .. } => {
+            Self::TooLarge { .. } | Self::TooManyEvents { .. } => {
                 "Write a part of the trace: trainyard trace RUN_DIR --from STEP --to STEP."
             }
             Self::Unknown { .. } => {

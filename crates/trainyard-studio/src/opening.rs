@@ -12,6 +12,9 @@ use crate::run::{Session, Wake};
 use crate::shell::layout::Panel;
 use crate::shell::trouble::Trouble;
 
+/// Reads a file or directory.
+type Reader = fn(&Path) -> Result<Opened, OpenError>;
+
 /// A file that is being read.
 pub(crate) struct Opening {
     path: PathBuf,
@@ -36,9 +39,28 @@ impl Studio {
 
     pub(crate) fn open_then(&mut self, context: &Context, path: &Path, then_run: bool) {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let read = path.clone();
         let what = format!("Opening {}", short_name(&path));
-        match Job::start(context, what, move || open::open(&read)) {
+        self.read_beside(context, path, (what, open::open), then_run);
+    }
+
+    /// Opens the whole journal of the run that is watched as a trace.
+    pub(crate) fn open_all_steps(&mut self, context: &Context) {
+        let Some(session) = &self.session else { return };
+        let path = session.directory().to_owned();
+        let what = format!("Reading all steps of {}", short_name(&path));
+        self.read_beside(context, path, (what, open::all_steps), false);
+    }
+
+    /// Reads a file on a thread of its own; what is done there is told meanwhile.
+    fn read_beside(
+        &mut self,
+        context: &Context,
+        path: PathBuf,
+        (what, read): (String, Reader),
+        then_run: bool,
+    ) {
+        let file = path.clone();
+        match Job::start(context, what, move || read(&file)) {
             Ok(job) => self.opening = Some(Opening { path, job, then_run }),
             Err(error) => self.troubles.push_back(Trouble::new(
                 format!("Cannot open {}", short_name(&path)),
@@ -130,6 +152,7 @@ impl Studio {
 
     pub(crate) fn watch(&mut self, session: Session) {
         self.panels.forget_trace();
+        self.desk_is_newer = false;
         self.session = Some(session);
         self.kept.layout.reveal(Panel::Run);
     }

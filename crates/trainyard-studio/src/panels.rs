@@ -6,7 +6,7 @@ mod scenes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eframe::egui::{Frame, Margin, Ui, Vec2};
+use eframe::egui::{Button, Frame, Margin, Ui, Vec2};
 use trainyard_plan::Trace;
 
 use crate::app::Studio;
@@ -107,14 +107,15 @@ impl Studio {
         let mut layout = std::mem::take(&mut self.kept.layout);
         let (mut wish, mut chosen) = (None, None);
         let before = self.panels.would_be.take();
+        self.panels.board.considered.clone_from(&before);
         let cursor = self.panels.cursor;
         let present = Arc::clone(self.desk.present());
         layout.show(ui, &mut |ui, panel| {
             self.panels.sizes.insert(panel, ui.max_rect().size());
             match panel {
                 Panel::Board => chosen = chosen.or(self.show_board(ui, facts)),
-                Panel::Plans => self.show_plans(ui),
-                Panel::Timeline => self.show_timeline(ui),
+                Panel::Plans => chosen = chosen.or(self.show_plans(ui)),
+                Panel::Timeline => chosen = chosen.or(self.show_timeline(ui, facts)),
                 Panel::Run => wish = self.show_run(ui, facts),
             }
         });
@@ -185,11 +186,11 @@ impl Studio {
         None
     }
 
-    fn show_plans(&mut self, ui: &mut Ui) {
+    fn show_plans(&mut self, ui: &mut Ui) -> Option<Command> {
         let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
         if self.panels.is_alone {
             frame.show(ui, |ui| ui.weak("There is no plan to change."));
-            return;
+            return None;
         }
         let output = frame.show(ui, |ui| self.panels.plans.show(ui, &mut self.desk)).inner;
         self.kept.first_steps.planned |= self.panels.plans.is_planning();
@@ -197,14 +198,49 @@ impl Studio {
         if let Some(notice) = output.notice {
             self.say(notice);
         }
+        output.copy.then_some(Command::CopyCommandLine)
     }
 
-    fn show_timeline(&mut self, ui: &mut Ui) {
+    fn show_timeline(&mut self, ui: &mut Ui, facts: &Facts) -> Option<Command> {
         let mut timeline = std::mem::take(&mut self.panels.timeline);
         let mut cursor = self.panels.cursor;
         let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
-        frame.show(ui, |ui| timeline.show(ui, self.panels.scenes(), &mut cursor));
+        let chosen = frame.show(ui, |ui| {
+            let chosen = self.newest_steps_alone(ui, facts);
+            timeline.show(ui, self.panels.scenes(), &mut cursor);
+            chosen
+        });
         (self.panels.timeline, self.panels.cursor) = (timeline, cursor);
+        chosen.inner
+    }
+
+    /// Says so where only the newest steps of a run are shown, or none.
+    fn newest_steps_alone(&self, ui: &mut Ui, facts: &Facts) -> Option<Command> {
+        if self.run_is_aside() && self.panels.trace.is_none() {
+            ui.weak(
+                "The run that is watched is of another plan, so it does not lie beside this one.",
+            );
+        }
+        let (hidden, scene) = (self.hidden_steps(), self.panels.measured.scene()?);
+        let (newest, command) = (scene.steps().len() as u64, Command::AllSteps);
+        let says = format!("The newest {newest} of {} steps.", newest + hidden);
+        let pressed = (hidden > 0).then(|| {
+            ui.horizontal(|ui| {
+                ui.weak(says);
+                let button = Button::new(command.spec().name);
+                let may = command.unavailable(facts).is_none();
+                ui.add_enabled(may, button).on_hover_text(command.spec().tip).clicked()
+            })
+        });
+        pressed.filter(|pressed| pressed.inner).map(|_| command)
+    }
+
+    /// How many steps of the run are not in the timeline any more.
+    pub(crate) fn hidden_steps(&self) -> u64 {
+        match (&self.panels.trace, &self.session) {
+            (None, Some(session)) => session.state().forgotten_steps(),
+            _ => 0,
+        }
     }
 
     fn show_run(&mut self, ui: &mut Ui, facts: &Facts) -> Option<RunWish> {
@@ -249,13 +285,14 @@ impl Studio {
 
     /// Brings the scenes up to date with the desk and the run.
     fn take_scenes(&mut self) {
+        let aside = self.run_is_aside();
         let panels = &mut self.panels;
         panels.predicted.take(Some(&self.desk.present().trace));
         panels.imagined.take(panels.would_be.as_ref().map(|would_be| &would_be.trace));
         match (&panels.trace, &self.session) {
             (Some(opened), _) => panels.measured.take_trace(&opened.trace),
-            (None, Some(session)) => panels.measured.take_run(session.state()),
-            (None, None) => panels.measured.clear(),
+            (None, Some(session)) if !aside => panels.measured.take_run(session.state()),
+            (None, _) => panels.measured.clear(),
         }
         self.panels.is_alone = self.alone().is_some();
     }

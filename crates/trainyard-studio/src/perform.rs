@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eframe::egui::{Context, ViewportCommand};
+use eframe::egui::{Context, Popup, ViewportCommand};
 
 use crate::app::{Dialog, Studio};
 use crate::command::Command;
@@ -27,6 +27,8 @@ impl Studio {
             return;
         }
         self.say(command.done(&facts));
+        // A menu that is open would lie over what comes.
+        Popup::close_all(context);
         let settings = &mut self.kept.settings;
         match command {
             Command::Open | Command::OpenRecent => self.ask_for_path(Purpose::Open, Path::new("")),
@@ -41,6 +43,7 @@ impl Studio {
                 let file = self.folder().join(what.file_name());
                 self.ask_for_path(Purpose::Export(what), &file);
             }
+            Command::AllSteps => self.open_all_steps(context),
             Command::CloseTrace => {
                 self.panels.forget_trace();
                 self.say("The trace is closed");
@@ -145,6 +148,7 @@ impl Studio {
         if !self.session.as_ref().is_some_and(Session::is_running) {
             self.session = None;
         }
+        self.desk_is_newer = self.session.is_some();
     }
 }
 

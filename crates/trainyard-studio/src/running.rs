@@ -12,7 +12,7 @@ use crate::export::write_atomic;
 use crate::open::{PLAN, PROFILE, RUN_FILE};
 use crate::opening::wake;
 use crate::perform::home;
-use crate::run::{self, Exit, Program, Session, Task, TaskEnd};
+use crate::run::{self, Exit, Phase, Program, Session, Task, TaskEnd};
 use crate::run_file;
 use crate::shell::trouble::Trouble;
 
@@ -226,6 +226,23 @@ impl Studio {
                 "Settings say which program is started.",
             )),
         }
+    }
+
+    /// Takes what is new of the run that is watched, and says so when it has ended.
+    pub(crate) fn poll_session(&mut self) {
+        let Some(session) = &mut self.session else { return };
+        let ran = session.is_running();
+        session.poll();
+        if !ran || session.is_running() {
+            return;
+        }
+        let directory = session.directory().display();
+        let ended = match session.status().phase {
+            Phase::Finished => format!("The training in {directory} is finished"),
+            Phase::Stopped => format!("The training in {directory} has stopped"),
+            _ => format!("The training in {directory} has failed"),
+        };
+        self.say(ended);
     }
 
     pub(crate) fn stop(&mut self) {

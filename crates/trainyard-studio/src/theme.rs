@@ -306,6 +306,8 @@ pub fn install(context: &Context) {
     context.all_styles_mut(|style| {
         style.spacing.item_spacing = [size::SPACE, 6.0].into();
         style.spacing.button_padding = [8.0, 4.0].into();
+        // Long names must not make a hover text lie over half of a small window.
+        style.spacing.tooltip_width = 360.0;
         style.interaction.selectable_labels = false;
     });
 }

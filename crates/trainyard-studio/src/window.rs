@@ -215,6 +215,11 @@ impl eframe::App for Window {
         }
     }
 
+    /// What shows between the panels.
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        crate::theme::Theme::of_visuals(visuals).background.to_normalized_gamma_f32()
+    }
+
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
         if self.keeps {
             storage.set_string(KEPT, self.studio.kept.to_text());

@@ -115,6 +115,21 @@ fn a_device_that_is_switched_off_gives_its_layers_away() {
 }
 
 #[test]
+fn where_the_neighbours_are_too_small_the_planner_finds_room_or_it_is_said_that_there_is_none() {
+    let mut desk = Desk::new(profile(9, &[300, 300, 9000]), None).unwrap();
+    desk.edit(&move_to((0, 9), 2, How::Boundary)).unwrap();
+    // Only one device is in use, so there is no neighbour at all.
+    desk.edit(&Edit::MicroBatches(2)).unwrap();
+    desk.edit(&Edit::Exclude { device: 2, excluded: true }).unwrap();
+    assert!(stages(&desk).iter().all(|(device, ..)| *device != 2));
+    assert!(desk.present().fits());
+    assert_eq!(desk.arrangement().micro_batches, 2);
+    let refusal = desk.edit(&Edit::Exclude { device: 0, excluded: true }).unwrap_err();
+    assert!(refusal.0.starts_with("nothing fits without d0: d1 would need "), "{refusal:?}");
+    assert!(!desk.arrangement().excluded.contains(&0));
+}
+
+#[test]
 fn a_schedule_that_does_not_go_with_the_stages_is_replaced_and_says_so() {
     let mut desk = Desk::new(profile(9, &[9000, 9000, 9000]), None).unwrap();
     desk.edit(&Edit::Schedule(ScheduleChoice::Named("gpipe".into()))).unwrap();

@@ -147,6 +147,10 @@ fn the_schedule_is_chosen_and_its_effect_is_said() {
     let choice = ScheduleChoice::Named("gpipe".into());
     assert_eq!(window.state().desk.arrangement().schedule, choice);
     window.get_by_label("schedule gpipe:");
+    // What the edit brought is gone with it.
+    window.state_mut().desk.undo();
+    window.run();
+    assert!(window.query_by_label("schedule gpipe:").is_none());
     window.get_by_label("split backwards").click();
     window.run();
     assert!(window.state().desk.arrangement().split_backward);
@@ -160,6 +164,29 @@ fn the_difference_from_the_start_names_what_moved() {
     window.get_by_label("the start").click();
     window.run();
     window.get_by_label_contains("block19–block20:");
+}
+
+#[test]
+fn the_planners_best_to_compare_with_is_the_newest_unless_another_was_chosen() {
+    let mut window = open(worse());
+    let is_best = |window: &Window| {
+        let (state, best) = (window.state(), &window.state().plans.alternatives()[0]);
+        let reference = state.desk.reference.as_ref().unwrap();
+        Arc::ptr_eq(&reference.assessment, &best.assessment)
+    };
+    auto_plan(&mut window);
+    assert!(is_best(&window));
+    window.get_by_label("best at memory").click();
+    window.run();
+    auto_plan(&mut window);
+    assert!(is_best(&window));
+    window.get_by_label("Best first: the smallest largest share of a budget.");
+    window.get_by_label("compared with").click();
+    window.run();
+    window.get_by_label("the start").click();
+    window.run();
+    auto_plan(&mut window);
+    assert_eq!(window.state().desk.reference.as_ref().unwrap().name, "the start");
 }
 
 #[test]

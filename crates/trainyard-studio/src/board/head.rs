@@ -1,8 +1,8 @@
 //! The head of a column: what the device is, what it holds and does, and its budget.
 
 use eframe::egui::{
-    Align, Align2, CursorIcon, DragValue, Layout, Rect, Role, Sense, Slider, Ui, UiBuilder,
-    WidgetInfo, pos2, vec2,
+    Align, Align2, CursorIcon, DragValue, Layout, Rect, Role, Sense, Slider, SliderClamping, Ui,
+    UiBuilder, WidgetInfo, pos2, vec2,
 };
 use trainyard_plan::DeviceProfile;
 use trainyard_plan::memory::{human_bytes, parse_bytes};
@@ -22,6 +22,8 @@ pub(super) const HEIGHT: f32 = 116.0;
 /// For the words beside a bar, in points.
 const WORDS: f32 = 116.0;
 const PAD: f32 = 8.0;
+/// The size of a device's name, in points.
+const NAME: f32 = size::BODY + 2.0;
 
 /// Draws the head of a column.
 pub(super) fn show(ui: &mut Ui, scene: &Scene, column: &Column, rect: Rect, acts: &mut Vec<Act>) {
@@ -48,13 +50,16 @@ pub(super) fn show(ui: &mut Ui, scene: &Scene, column: &Column, rect: Rect, acts
     let row = |top: f32, height: f32| {
         Rect::from_min_size(pos2(inner.left(), inner.top() + top), vec2(inner.width(), height))
     };
-    title(ui, scene, column, device, row(0.0, 20.0), acts);
-    subtitle(ui, scene, column, device, row(21.0, 15.0));
+    let said = title(ui, scene, column, device, row(0.0, 20.0), acts);
+    let place = (!said).then_some(column.place);
+    subtitle(ui, scene, column, (device, place), row(21.0, 15.0));
     memory(ui, scene, column, device, row(41.0, size::BAR));
     let time = row(60.0, 9.0);
     let (bar, beside) = time.split_left_right_at_x(time.right() - WORDS);
-    let says = if let Some(simulated) = scene.desk.present().device(column.device) {
-        let step_us = scene.desk.present().simulation.step_us;
+    // While something is tried, the bar of its memory shows both; that of time what would be.
+    let shown = scene.would_be.unwrap_or_else(|| scene.desk.present());
+    let says = if let Some(simulated) = shown.device(column.device) {
+        let step_us = shown.simulation.step_us;
         bars::time_bar(ui, bar, simulated, step_us);
         let busy = (simulated.busy_us + simulated.optimizer_us) / step_us.max(f64::MIN_POSITIVE);
         format!("busy {}", words::percent(busy))
@@ -75,7 +80,7 @@ fn place_words(place: Place) -> String {
     }
 }
 
-/// Its name, its lock and its switch.
+/// Its name, its lock and its switch. Whether there was room beside the name for its place.
 fn title(
     ui: &mut Ui,
     scene: &Scene,
@@ -83,7 +88,7 @@ fn title(
     device: &DeviceProfile,
     rect: Rect,
     acts: &mut Vec<Act>,
-) {
+) -> bool {
     let theme = scene.theme;
     let layout = Layout::right_to_left(Align::Center);
     let used = ui.scope_builder(UiBuilder::new().max_rect(rect).layout(layout), |ui| {
@@ -127,14 +132,27 @@ fn title(
     let colour = if column.place == Place::Off { theme.weak } else { theme.text };
     let at = (pos2(left, rect.center().y), Align2::LEFT_CENTER);
     let place = place_words(column.place);
-    let title = paint::text(painter, at, &device.id, (size::BODY + 2.0, colour), room - 60.0);
-    let at = (pos2(title.right() + size::SPACE, rect.center().y + 1.0), Align2::LEFT_CENTER);
-    let room = rect.left() + 12.0 + room - title.right() - size::SPACE;
-    paint::text(painter, at, &place, small(theme.weak), room);
+    let beside = size::SPACE + paint::width(painter, &place, size::SMALL);
+    let has_room = paint::width(painter, &device.id, NAME) + beside <= room;
+    let room = if has_room { room - beside } else { room };
+    let name = paint::name(painter, &device.id, NAME, room);
+    let title = paint::text(painter, at, &name, (NAME, colour), room);
+    if has_room {
+        let at = (pos2(title.right() + size::SPACE, rect.center().y + 1.0), Align2::LEFT_CENTER);
+        paint::text(painter, at, &place, small(theme.weak), beside);
+    }
+    has_room
 }
 
-/// What it is; while something is dragged, whether that fits.
-fn subtitle(ui: &mut Ui, scene: &Scene, column: &Column, device: &DeviceProfile, rect: Rect) {
+/// What it is, and its `place` where nothing said that yet; while something is dragged, whether
+/// that fits.
+fn subtitle(
+    ui: &mut Ui,
+    scene: &Scene,
+    column: &Column,
+    (device, place): (&DeviceProfile, Option<Place>),
+    rect: Rect,
+) {
     let theme = scene.theme;
     let (says, colour) = match scene.verdicts.get(&column.device) {
         Some(Verdict::Here) => ("lies here".to_owned(), theme.weak),
@@ -148,7 +166,9 @@ fn subtitle(ui: &mut Ui, scene: &Scene, column: &Column, device: &DeviceProfile,
             let kind = device.kind.map(trainyard_plan::DeviceKind::text);
             let api = device.api.map(trainyard_plan::Api::text);
             let name = Some(device.name.as_str()).filter(|name| !name.is_empty());
-            let parts: Vec<&str> = [kind, api, name].into_iter().flatten().collect();
+            let place = place.map(place_words);
+            let parts = [place.as_deref(), kind, api, name];
+            let parts: Vec<&str> = parts.into_iter().flatten().collect();
             (parts.join(" · "), theme.weak)
         }
     };
@@ -199,14 +219,33 @@ fn memory(ui: &mut Ui, scene: &Scene, column: &Column, device: &DeviceProfile, r
         }
         let over = held.total() > budget_bytes;
         let colour = if over { theme.bad } else { theme.weak };
-        let now = if scene.at_cursor.is_some() { "now " } else { "" };
-        let says = format!("{now}{} / {}", human_bytes(held.total()), human_bytes(budget_bytes));
+        let room = WORDS - size::SPACE;
+        let ways = held_words(held.total(), budget_bytes, scene.at_cursor.is_some());
+        let says = paint::fitting(ui.painter(), &ways, size::SMALL, room);
         let at = (pos2(ui.cursor().left(), rect.center().y), Align2::LEFT_CENTER);
-        paint::text(ui.painter(), at, &says, small(colour), WORDS - size::SPACE);
+        paint::text(ui.painter(), at, says, small(colour), room);
     });
 }
 
-/// Its budget as a slider and a number.
+/// What a device holds of its budget, bytes, in words: the longest way first.
+fn held_words(held: u64, budget: u64, now: bool) -> Vec<String> {
+    let (held, budget) = (human_bytes(held), human_bytes(budget));
+    let plain = format!("{held} / {budget}");
+    if !now {
+        return vec![plain];
+    }
+    let unit = |words: &str| words.rsplit(' ').next().map(str::to_owned);
+    let number = held.split(' ').next().unwrap_or_default();
+    let mut ways = vec![format!("now {plain}")];
+    if unit(&held) == unit(&budget) {
+        ways.push(format!("now {number} / {budget}"));
+    }
+    ways.push(plain);
+    ways
+}
+
+/// Its budget as a slider and a number. Either edits only when a person changes it: neither can
+/// show every budget exactly, and a profile that is merely opened stays as it is.
 fn budget(
     ui: &mut Ui,
     scene: &Scene,
@@ -219,29 +258,53 @@ fn budget(
     let before = device.budget_bytes();
     let original = scene.desk.profile().devices.get(index).map_or(0, |d| d.memory_bytes);
     let most = original.saturating_mul(2).max(device.memory_bytes).max(1) as f64;
-    let mut bytes = before as f64;
     let layout = Layout::left_to_right(Align::Center);
-    ui.scope_builder(UiBuilder::new().max_rect(rect).layout(layout), |ui| {
+    let wished = ui.scope_builder(UiBuilder::new().max_rect(rect).layout(layout), |ui| {
         ui.spacing_mut().item_spacing.x = size::SPACE;
         ui.spacing_mut().slider_width = (rect.width() - WORDS).max(20.0);
         ui.spacing_mut().interact_size.y = 18.0;
         let name = format!("budget of {}", device.id);
-        let step = (most / 512.0).max(1.0).floor();
-        let slider = Slider::new(&mut bytes, 0.0..=most).show_value(false).step_by(step);
-        let slider = ui.add(slider).accessible_name(format!("{name}, slider"));
         let hint = format!("{name}; {} more stay free", human_bytes(reserve));
-        slider.on_hover_text(&hint);
-        let number = DragValue::new(&mut bytes)
+        let step = (most / 512.0).max(1.0).floor();
+        let mut slid = before as f64;
+        let slider = Slider::new(&mut slid, 0.0..=most)
+            .show_value(false)
+            .step_by(step)
+            .clamping(SliderClamping::Edits);
+        let slider = ui.add(slider).accessible_name(format!("{name}, slider"));
+        let slid = slider.on_hover_text(&hint).changed().then_some(slid as u64);
+        let mut written = before as f64;
+        let number = DragValue::new(&mut written)
             .range(0.0..=u64::MAX as f64)
+            .clamp_existing_to_range(false)
             .speed(step)
             .update_while_editing(false)
             .custom_formatter(|bytes, _| human_bytes(bytes as u64))
             .custom_parser(|text| parse_bytes(text).ok().map(|bytes| bytes as f64));
-        ui.add(number).accessible_name(name).on_hover_text(hint);
+        let number = ui.add(number).accessible_name(name).on_hover_text(hint);
+        // The text is shorter than the number: who leaves it as it stands changes nothing.
+        let written = Some(written as u64).filter(|written| {
+            let says_else = human_bytes(*written) != human_bytes(before);
+            number.changed() && (number.dragged() || says_else)
+        });
+        slid.or(written)
     });
-    let after = bytes.max(0.0) as u64;
-    if after != before {
-        let bytes = after.saturating_add(reserve);
+    if let Some(budget) = wished.inner {
+        let bytes = budget.saturating_add(reserve);
         acts.push(Act::Edit(Edit::Memory { device: index, bytes }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::held_words;
+
+    #[test]
+    fn a_budget_is_said_in_full_before_that_it_is_of_now() {
+        let (held, budget) = (1 << 30, 3 << 30);
+        assert_eq!(held_words(held, budget, false), ["1.00 GiB / 3.00 GiB"]);
+        let ways = ["now 1.00 GiB / 3.00 GiB", "now 1.00 / 3.00 GiB", "1.00 GiB / 3.00 GiB"];
+        assert_eq!(held_words(held, budget, true), ways);
+        assert_eq!(held_words(1 << 20, budget, true).len(), 2);
     }
 }

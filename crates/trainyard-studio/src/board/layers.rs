@@ -16,6 +16,11 @@ use crate::desk::Placed;
 use crate::human_time::human_us;
 use crate::theme::size;
 
+/// The size of a layer's name, in points.
+const NAME: f32 = 12.0;
+/// Names in a hover text have no more characters.
+const HOVERED: usize = 60;
+
 /// Draws a block and takes what the pointer does to it.
 pub(super) fn layer(
     ui: &mut Ui,
@@ -36,7 +41,7 @@ pub(super) fn layer(
     let all = profile.model.layers.len();
     let device = words::device(profile, placed.device);
     let name = words::layers(profile, run);
-    let label = || {
+    let label = |name: &str, device: &str| {
         let which = match block.count() {
             1 => format!("layer {} of {all}", block.first + 1),
             count => format!("{count} layers of {all}"),
@@ -45,7 +50,9 @@ pub(super) fn layer(
         let costs = format!("{}, {}", human_bytes(cost.bytes), human_us(cost.us));
         format!("{name}, {which}, on {device}, {costs}{locked}")
     };
-    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, label()));
+    response.widget_info(|| {
+        WidgetInfo::selected(Role::ListBoxOption, true, selected, label(&name, device))
+    });
     pick(ui, scene, &response, run, Carried::Layers(vec![run]), acts);
     if response.double_clicked() {
         acts.push(Act::Fold(run));
@@ -72,7 +79,7 @@ pub(super) fn layer(
     cut(ui, scene, block, rect);
     if scene.carried.is_none() {
         response.on_hover_ui(|ui| {
-            ui.strong(label());
+            ui.strong(label(&words::elided(&name, HOVERED), &words::elided(device, HOVERED)));
             if !kind.is_empty() {
                 ui.weak(format!("kind: {kind}"));
             }
@@ -119,12 +126,21 @@ fn caption(
         paint::lock(&painter, pos2(left + 4.0, y), true, colour);
         left += 13.0;
     }
-    let name = match block.count() {
-        1 => name.to_owned(),
-        count => format!("{name}  ×{count}"),
+    // How many layers a stack has is said however long their names are.
+    let count = match block.count() {
+        1 => String::new(),
+        count => format!("×{count}"),
     };
+    let room = right.left() - left - size::SPACE;
+    let name_room = match block.count() {
+        1 => room,
+        _ => room - paint::width(&painter, &count, NAME) - size::SPACE,
+    };
+    let name = paint::name(&painter, name, NAME, name_room);
     let at = (pos2(left, y), Align2::LEFT_CENTER);
-    paint::text(&painter, at, &name, (12.0, colour), right.left() - left - size::SPACE);
+    let name = paint::text(&painter, at, &name, (NAME, colour), name_room);
+    let at = (pos2(name.right() + size::SPACE, y), Align2::LEFT_CENTER);
+    paint::text(&painter, at, &count, (NAME, colour), room);
 }
 
 /// Where a dragged boundary would come to lie.

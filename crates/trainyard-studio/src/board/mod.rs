@@ -65,6 +65,9 @@ pub struct Board {
     unfolded: BTreeSet<usize>,
     #[serde(skip)]
     previews: Previews,
+    /// Why the last edit was not done, and what there was then: it is told until something is done.
+    #[serde(skip)]
+    refused: Option<(String, Arc<Assessment>)>,
     /// Where things were in the last frame.
     #[serde(skip)]
     places: Places,
@@ -87,6 +90,7 @@ impl Board {
     pub fn show(&mut self, ui: &mut Ui, desk: &mut Desk, cursor: Option<f64>) -> BoardOutput {
         let mut output = BoardOutput::default();
         self.previews.follow(desk);
+        self.refused.take_if(|(_, then)| !Arc::ptr_eq(then, desk.present()));
         self.selection.retain_below(desk.profile().model.layers.len());
         // Nothing is dragged under a dialog.
         if !ui.memory(|memory| memory.allows_interaction(ui.layer_id())) {
@@ -104,7 +108,8 @@ impl Board {
         let theme = Theme::of(ui.ctx());
         Frame::new().inner_margin(Margin::same(size::SPACE as i8)).show(ui, |ui| {
             let would_be = output.would_be.as_deref().or(self.considered.as_deref());
-            strip::show(ui, desk, would_be, &mut self.measure);
+            let refused = self.refused.as_ref().map(|(words, _)| words.as_str());
+            strip::show(ui, desk, would_be, refused, &mut self.measure);
             let at_cursor = cursor.map(|ns| AtCursor::of(&desk.present().trace, ns));
             let costs = measure::costs(desk.present(), &desk.arrangement().stages);
             let room = ui.available_height().max(draw::AROUND_BODY + SHORTEST_BODY);
@@ -151,8 +156,13 @@ impl Board {
         } else if self.carried.is_some() && ui.input(|input| !input.pointer.primary_down()) {
             output.refused = self.drop(desk, dragged, target, pointer);
         }
+        self.refused.take_if(|_| !acts.is_empty());
         for act in acts {
             self.act(ui, desk, act, &mut output);
+        }
+        if let Some(words) = &output.refused {
+            self.refused = Some((words.clone(), Arc::clone(desk.present())));
+            ui.ctx().request_repaint();
         }
         output
     }

@@ -6,6 +6,7 @@ use eframe::egui::{
     WidgetInfo, lerp, pos2, vec2,
 };
 
+use super::words::elided;
 use crate::theme::{Theme, size};
 
 /// One line of text, elided where it is wider than there is room. Returns what it takes.
@@ -23,6 +24,38 @@ pub(crate) fn text(
     let rect = at.1.anchor_size(at.0, galley.size());
     painter.galley(rect.min, galley, colour);
     rect
+}
+
+/// How wide a line of text is, in points.
+pub(crate) fn width(painter: &Painter, words: &str, points: f32) -> f32 {
+    let font = FontId::proportional(points);
+    painter.layout_no_wrap(words.to_owned(), font, Color32::PLACEHOLDER).size().x
+}
+
+/// Of several ways to say a thing, the longest first, the first for which there is room; else the
+/// last.
+pub(crate) fn fitting<'a>(
+    painter: &Painter,
+    ways: &'a [String],
+    points: f32,
+    room: f32,
+) -> &'a str {
+    let fits = |way: &&String| width(painter, way, points) <= room;
+    ways.iter().find(fits).or(ways.last()).map_or("", String::as_str)
+}
+
+/// As much of a name's start and end as there is room for.
+pub(crate) fn name(painter: &Painter, name: &str, points: f32, room: f32) -> String {
+    let (mut fits, mut too_long) = (1, name.chars().count() + 1);
+    while fits + 1 < too_long {
+        let middle = usize::midpoint(fits, too_long);
+        if width(painter, &elided(name, middle), points) <= room {
+            fits = middle;
+        } else {
+            too_long = middle;
+        }
+    }
+    elided(name, fits)
 }
 
 /// Six dots: this can be dragged.

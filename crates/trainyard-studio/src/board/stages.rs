@@ -203,11 +203,15 @@ fn header(
     let at = (pos2(rect.left() + 18.0, rect.center().y), Align2::LEFT_CENTER);
     let room = rect.width() - 24.0 - used.inner;
     let count = placed.end - placed.first;
-    let says = format!(
-        "stage {index} · {share} of step · {count} layer{}",
-        if count == 1 { "" } else { "s" }
-    );
-    paint::text(ui.painter(), at, &says, small(theme.text), room);
+    let layers = format!("{count} layer{}", if count == 1 { "" } else { "s" });
+    let ways = [
+        format!("stage {index} · {share} of step · {layers}"),
+        format!("stage {index} · {share} · {layers}"),
+        format!("stage {index} · {share}"),
+        format!("stage {index}"),
+    ];
+    let says = paint::fitting(ui.painter(), &ways, size::SMALL, room);
+    paint::text(ui.painter(), at, says, small(theme.text), room);
 }
 
 /// Clicks, drags and keys of a layer, a folded run or a stage.

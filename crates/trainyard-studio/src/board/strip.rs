@@ -14,12 +14,18 @@ pub(super) const HEIGHT: f32 = 40.0;
 /// The legend needs so much, in points.
 const LEGEND: f32 = 400.0;
 
-/// Draws the strip.
-pub(super) fn show(ui: &mut Ui, desk: &Desk, would_be: Option<&Assessment>, measure: &mut Measure) {
+/// Draws the strip. `refused` says why the last edit was not done.
+pub(super) fn show(
+    ui: &mut Ui,
+    desk: &Desk,
+    would_be: Option<&Assessment>,
+    refused: Option<&str>,
+    measure: &mut Measure,
+) {
     let theme = Theme::of(ui.ctx());
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = size::SPACE;
-        figures(ui, desk, would_be, theme);
+        figures(ui, desk, would_be, refused.is_none(), theme);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let sizes = Measure::ALL.into_iter().rev();
             for choice in sizes {
@@ -30,7 +36,13 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, would_be: Option<&Assessment>, meas
                 }
             }
             ui.label(RichText::new("size by").size(size::SMALL).color(theme.weak));
-            if would_be.is_none() && ui.available_width() > LEGEND {
+            if let (Some(words), None) = (refused, would_be) {
+                ui.separator();
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    let text = RichText::new(format!("Refused: {words}"));
+                    ui.add(Label::new(text.color(theme.bad).strong()).truncate());
+                });
+            } else if would_be.is_none() && ui.available_width() > LEGEND {
                 ui.separator();
                 legend(ui, theme);
             }
@@ -38,8 +50,9 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, would_be: Option<&Assessment>, meas
     });
 }
 
-/// Step time, bubble, and each device's memory where it changes.
-fn figures(ui: &mut Ui, desk: &Desk, would_be: Option<&Assessment>, theme: &Theme) {
+/// Step time, bubble, and each device's memory where it changes; else the schedule, where there is
+/// `room`.
+fn figures(ui: &mut Ui, desk: &Desk, would_be: Option<&Assessment>, room: bool, theme: &Theme) {
     let present = desk.present();
     let shown = would_be.unwrap_or(present);
     let delta = shown.delta(present);
@@ -49,7 +62,7 @@ fn figures(ui: &mut Ui, desk: &Desk, would_be: Option<&Assessment>, theme: &Them
     let [before, after] = both.map(|simulation| words::percent(simulation.bubble_fraction));
     figure(ui, "bubble", [&before, &after], None).on_hover_text("idle ÷ (ranks × step time)");
     let weak = |text: &str| RichText::new(text).size(size::SMALL).color(theme.weak);
-    if would_be.is_none() {
+    if would_be.is_none() && room {
         ui.label(weak("schedule"));
         ui.add(Label::new(&present.simulation.schedule).truncate());
         if let Some(shortage) = present.shortage() {

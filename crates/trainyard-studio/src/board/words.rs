@@ -31,8 +31,35 @@ pub fn runs(profile: &Profile, runs: &[(usize, usize)]) -> String {
     words.join(", ")
 }
 
+/// A name of at most so many characters. Its middle is left out: names that are alike often differ
+/// at their ends.
+#[must_use]
+pub(crate) fn elided(name: &str, most: usize) -> String {
+    let count = name.chars().count();
+    if count <= most {
+        return name.to_owned();
+    }
+    let kept = most.saturating_sub(1);
+    let end = kept / 2;
+    let start: String = name.chars().take(kept - end).collect();
+    start + "…" + &name.chars().skip(count - end).collect::<String>()
+}
+
 /// The id of a device.
 #[must_use]
 pub fn device(profile: &Profile, device: usize) -> &str {
     profile.devices.get(device).map_or("a device", |device| device.id.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::elided;
+
+    #[test]
+    fn a_long_name_keeps_both_ends() {
+        assert_eq!(elided("gpu-7", 5), "gpu-7");
+        assert_eq!(elided("gerät-von-nebenan-07", 8), "gerä…-07");
+        assert_eq!(elided("gerät-von-nebenan-08", 8), "gerä…-08");
+        assert_eq!(elided("ab", 1), "…");
+    }
 }

@@ -68,7 +68,7 @@ impl Menu {
             }
             Self::Run => &[&[C::Run, C::Stop, C::Resume]],
             Self::View => &[
-                &[C::FitTimeline, C::FollowNewest],
+                &[C::FitTimeline, C::FollowNewest, C::AllSteps],
                 &[
                     C::Toggle(Panel::Board),
                     C::Toggle(Panel::Plans),

@@ -53,6 +53,11 @@ impl Command {
                 keys(CTRL_SHIFT, Key::C),
             ),
             Self::Export(what) => return what.spec(),
+            Self::AllSteps => (
+                "Show all steps",
+                "Read the whole journal of the run as a trace, as trainyard trace RUN writes it",
+                None,
+            ),
             Self::CloseTrace => {
                 ("Close trace", "Show the plan again instead of the trace that was opened", None)
             }

@@ -112,6 +112,14 @@ fn named(name: &str, costs: &PipelineCosts, micro_batches: usize) -> Option<Sche
     lies.then(|| Schedule::with_chunks(name, ranks, chunks, micro_batches).ok()).flatten()
 }
 
+/// What devices are short of, bytes, in words; `None` where they are short of nothing.
+pub(super) fn shortage<'a>(short: impl Iterator<Item = (&'a str, u64)>) -> Option<String> {
+    let short = short.filter(|(_, bytes)| *bytes > 0);
+    let words: Vec<String> =
+        short.map(|(id, bytes)| format!("{id} would need {} more", human_bytes(bytes))).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
 impl Assessment {
     /// By how much each device is over its budget, bytes: (index in the simulation, bytes).
     pub fn over(&self) -> impl Iterator<Item = (usize, u64)> {
@@ -131,14 +139,9 @@ impl Assessment {
     /// What does not fit, in words; `None` where all does.
     #[must_use]
     pub fn shortage(&self) -> Option<String> {
-        let words: Vec<String> = self
-            .over()
-            .filter_map(|(index, bytes)| {
-                let device = self.simulation.devices.get(index)?;
-                Some(format!("{} would need {} more", device.id, human_bytes(bytes)))
-            })
-            .collect();
-        (!words.is_empty()).then(|| words.join(", "))
+        shortage(self.over().filter_map(|(index, bytes)| {
+            Some((self.simulation.devices.get(index)?.id.as_str(), bytes))
+        }))
     }
 
     /// Refuses what goes further over a budget than what there is now: from there a person must be

@@ -75,7 +75,8 @@ pub enum Edit {
         /// Whether they must.
         locked: bool,
     },
-    /// A device is switched off, or on again. What lies on it goes to its neighbours.
+    /// A device is switched off, or on again. What lies on it goes to its neighbours, or where that
+    /// does not fit, where the planner finds room: see [`Desk::preview`](super::Desk::preview).
     Exclude {
         /// Which.
         device: usize,
@@ -208,8 +209,10 @@ impl Edit {
                 format!("recompute stage {stage}")
             }
             Self::Recompute { stage, .. } => format!("keep the activations of stage {stage}"),
+            // As a person gives it: without what stays free.
             Self::Memory { device: of, bytes } => {
-                format!("give {} {}", device(*of), human_bytes(*bytes))
+                let reserve = profile.devices.get(*of).map_or(0, |device| device.reserve_bytes);
+                format!("give {} {}", device(*of), human_bytes(bytes.saturating_sub(reserve)))
             }
             Self::Lock { layers, locked: true } => format!("lock {}", runs(layers)),
             Self::Lock { layers, .. } => format!("unlock {}", runs(layers)),

@@ -9,6 +9,7 @@ mod assess;
 mod edit;
 mod history;
 mod moving;
+mod replan;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -124,12 +125,51 @@ impl Desk {
     /// # Errors
     /// [`Refusal`] in words.
     pub fn preview(&self, edit: &Edit) -> Result<(Arrangement, Assessment), Refusal> {
-        let next = edit.apply(self.arrangement(), &self.profile)?;
+        let next = edit.apply(self.arrangement(), &self.profile);
+        let plain = next.and_then(|next| self.assessed(edit, next));
+        match (plain, edit) {
+            (Err(refusal), Edit::Exclude { device, excluded: true }) => {
+                self.planned_without(*device, edit, refusal)
+            }
+            (plain, _) => plain,
+        }
+    }
+
+    /// An edit's arrangement with what it costs, where that may be.
+    fn assessed(
+        &self,
+        edit: &Edit,
+        next: Arrangement,
+    ) -> Result<(Arrangement, Assessment), Refusal> {
         let assessment = assess(&self.profile, &next).map_err(|error| Refusal::new(&error))?;
         if edit.moves_layers() {
             assessment.refuse_if_fuller(&self.present)?;
         }
         Ok((next, assessment))
+    }
+
+    /// What the planner makes of the desk without a device: the neighbours may be too small for
+    /// what lies on it while others have room. `refusal` is why they cannot take it.
+    fn planned_without(
+        &self,
+        device: usize,
+        edit: &Edit,
+        refusal: Refusal,
+    ) -> Result<(Arrangement, Assessment), Refusal> {
+        let mut terms = self.arrangement().clone();
+        terms.excluded.insert(device);
+        match terms.replanned(&self.profile) {
+            Ok(found) => self.assessed(edit, found),
+            Err(PlanError::DoesNotFit { devices, .. }) => {
+                let id = self.profile.devices.get(device).map_or("it", |device| device.id.as_str());
+                let short = assess::shortage(
+                    devices.iter().map(|need| (need.device.as_str(), need.deficit_bytes())),
+                );
+                let short = short.unwrap_or(refusal.0);
+                Err(Refusal(format!("nothing fits without {id}: {short}")))
+            }
+            Err(_) => Err(refusal),
+        }
     }
 
     /// Does an edit. One that changes nothing leaves no trace in the history.

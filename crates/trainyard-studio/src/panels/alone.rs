@@ -7,6 +7,7 @@ use trainyard_plan::TraceDevice;
 use crate::app::{Studio, short_name};
 use crate::command::{Command, Facts};
 use crate::desk::Desk;
+use crate::run::Session;
 use crate::theme::size;
 
 /// A trace or a run without a plan.
@@ -27,22 +28,43 @@ impl Studio {
     /// What is shown without a plan, if that is so.
     pub(crate) fn alone(&self) -> Option<Alone> {
         let (name, kind, devices) = match (&self.panels.trace, &self.session) {
-            (Some(opened), _) => (opened.name.clone(), "trace", &opened.trace.devices),
-            // Over another desk than the example somebody put it on purpose.
-            (None, Some(session)) if self.is_example => {
+            (Some(opened), _) => {
+                let devices = &opened.trace.devices;
+                if devices.is_empty() || are_of(devices, &self.desk, self.is_example) {
+                    return None;
+                }
+                (opened.name.clone(), "trace", devices)
+            }
+            (None, Some(session)) if self.is_foreign(session) && !self.desk_is_newer => {
                 let name = short_name(session.directory());
                 (name, "run", &session.state().trace().devices)
             }
             _ => return None,
         };
-        if devices.is_empty() || are_of(devices, &self.desk, self.is_example) {
-            return None;
-        }
         let scene = self.panels.measured.scene();
         let steps = scene.map_or(0, |scene| scene.steps().len());
         let newest = scene.and_then(|scene| scene.newest_step());
         let step_us = newest.map(|step| step.duration_ns() as f64 / 1000.0);
         Some(Alone { name, kind, devices: devices.len(), steps, step_us })
+    }
+}
+
+impl Studio {
+    /// Whether the run has nothing to do with the plan that was opened while it went on. Then it is
+    /// out of sight but for its own panel.
+    pub(crate) fn run_is_aside(&self) -> bool {
+        self.desk_is_newer && self.session.as_ref().is_some_and(|session| self.is_foreign(session))
+    }
+
+    /// Whether a run is of other devices or of another model than the desk.
+    fn is_foreign(&self, session: &Session) -> bool {
+        let devices = &session.state().trace().devices;
+        let (ours, theirs) = (&self.desk.profile().model, session.files().profile.as_ref());
+        let other_model = theirs.is_some_and(|theirs| {
+            theirs.model.name != ours.name || theirs.model.layers.len() != ours.layers.len()
+        });
+        let other_devices = !are_of(devices, &self.desk, self.is_example);
+        !devices.is_empty() && (other_devices || other_model)
     }
 }
 

@@ -7,10 +7,8 @@ use std::thread::Builder;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use eframe::egui::Context;
 use serde::{Deserialize, Serialize};
-use trainyard_plan::planner::{
-    self, Explanation, MicroBatches, Objective, PlanRequest, Planned, RecomputeChoice,
-};
-use trainyard_plan::{Plan, Profile};
+use trainyard_plan::planner::{self, Explanation, MicroBatches, Objective, PlanRequest, Planned};
+use trainyard_plan::{PlanError, Profile};
 
 use crate::desk::{Arrangement, Assessment, Desk, assess};
 
@@ -91,47 +89,28 @@ impl Terms {
             && then.split_backward == now.split_backward
     }
 
-    /// The arrangement of a plan, with the budgets, locks and exclusions it keeps to.
-    fn arrange(&self, plan: &Plan) -> Result<Arrangement, String> {
-        let found = Arrangement::of_plan(&self.profile, plan).map_err(|error| error.to_string())?;
-        let Arrangement { memory_bytes, locks, excluded, split_backward, .. } =
-            self.arrangement.clone();
-        Ok(Arrangement { split_backward, memory_bytes, locks, excluded, ..found })
-    }
-
     fn plan(&self, ask: &Ask) -> Result<Planned, String> {
-        let mut profile = self.profile.as_ref().clone();
-        for (device, bytes) in profile.devices.iter_mut().zip(&self.arrangement.memory_bytes) {
-            device.memory_bytes = *bytes;
-        }
-        let micro_batches = match self.arrangement.micro_batches {
-            _ if ask.micro_batches => MicroBatches::Auto,
-            same if same == profile.micro_batches => MicroBatches::AsProfiled,
-            count => MicroBatches::Count(count),
-        };
-        let locks = self.arrangement.locks.iter();
-        let request = PlanRequest {
+        let profile = self.arrangement.budgeted(&self.profile);
+        let mut request = PlanRequest {
             schedule: &ask.schedule,
-            split_backward: self.arrangement.split_backward,
-            micro_batches,
-            recompute: RecomputeChoice::Auto,
             objective: ask.objective,
-            locks: locks.map(|(layer, device)| (*layer, *device)).collect(),
-            excluded: self.arrangement.excluded.iter().copied().collect(),
             top: TOP,
-            ..PlanRequest::new(&profile)
+            ..self.arrangement.request(&profile)
         };
+        if ask.micro_batches {
+            request.micro_batches = MicroBatches::Auto;
+        }
         planner::plan(&request).map_err(|error| error.to_string())
     }
 
     fn alternatives(&self, planned: &Planned) -> Result<Vec<Alternative>, String> {
         let alternative = |candidate: &planner::Candidate| {
-            let arrangement = self.arrange(&candidate.plan)?;
-            let assessment = assess(&self.profile, &arrangement);
-            let assessment = Arc::new(assessment.map_err(|error| error.to_string())?);
+            let arrangement = self.arrangement.taking(&self.profile, &candidate.plan)?;
+            let assessment = Arc::new(assess(&self.profile, &arrangement)?);
             Ok(Alternative { arrangement, assessment })
         };
-        planned.candidates.iter().map(alternative).collect()
+        let found: Result<_, PlanError> = planned.candidates.iter().map(alternative).collect();
+        found.map_err(|error| error.to_string())
     }
 }
 

@@ -21,6 +21,7 @@ use trainyard_plan::simulate::Simulation;
 
 use crate::board::words;
 use crate::change::Change;
+use crate::command::Command;
 use crate::desk::{Assessment, Delta, Desk, Edit, Reference};
 use crate::human_time::human_us;
 use crate::theme::{Theme, size};
@@ -29,6 +30,13 @@ use ask::{Answer, Job, Terms};
 
 /// The name of the planner's best as a reference.
 const BEST: &str = "the planner's best";
+
+/// What a plan can be best at, its name, and what that means.
+const OBJECTIVES: [(Objective, &str, &str); 3] = [
+    (Objective::Time, "time", "the shortest step"),
+    (Objective::Memory, "memory", "the smallest largest share of a budget"),
+    (Objective::Latency, "latency", "the shortest way of one micro-batch"),
+];
 
 /// The plans panel's view: what is not the desk's.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -43,12 +51,15 @@ pub struct Plans {
     /// What the answer keeps to.
     #[serde(skip)]
     terms: Option<Terms>,
+    /// What the plans of the answer are best at.
+    #[serde(skip)]
+    best_at: Objective,
     /// Whether nobody was told of the answer yet.
     #[serde(skip)]
     fresh: bool,
-    /// What the last edit in this panel brought.
+    /// What the last edit in this panel brought, until there is another.
     #[serde(skip)]
-    last: Option<(String, Delta)>,
+    last: Option<(String, Delta, Arc<Assessment>)>,
 }
 
 /// The names of devices take no more, in points.
@@ -61,6 +72,8 @@ pub struct PlansOutput {
     pub would_be: Option<Arc<Assessment>>,
     /// What a person should know, in words.
     pub notice: Option<String>,
+    /// Whether the command line that trains this plan is to be copied.
+    pub copy: bool,
 }
 
 impl Plans {
@@ -77,11 +90,15 @@ impl Plans {
             ui.separator();
             section(ui, "This plan");
             if let Some((what, before)) = present::show(ui, desk, &mut output) {
-                self.last = Some((what, desk.present().delta(&before)));
+                let now = Arc::clone(desk.present());
+                self.last = Some((what, now.delta(&before), now));
             }
-            if let Some((what, delta)) = &self.last {
+            self.last.take_if(|(.., then)| !Arc::ptr_eq(then, desk.present()));
+            if let Some((what, delta, _)) = &self.last {
                 present::brought(ui, what, delta);
             }
+            let command = Command::CopyCommandLine.spec();
+            output.copy = ui.button(command.name).on_hover_text(command.tip).clicked();
             ui.separator();
             self.difference(ui, desk);
             if let Some(explanation) = &self.answer.explanation {
@@ -104,6 +121,7 @@ impl Plans {
         let terms = Terms::of(desk);
         self.answer = Answer::default();
         self.fresh = true;
+        self.best_at = self.ask.objective;
         self.job = Some(Job::start(terms.clone(), self.ask.clone(), context.clone())?);
         self.terms = Some(terms);
         Ok(())
@@ -155,7 +173,9 @@ impl Plans {
             return None;
         }
         self.fresh = false;
-        desk.reference = desk.reference.take().or_else(|| self.best());
+        // What a person chose to compare with stays; an older best is no longer one.
+        let chosen = desk.reference.take().filter(|reference| reference.name != BEST);
+        desk.reference = chosen.or_else(|| self.best());
         Some(match self.alternatives() {
             [] => "The planner found no plan that fits".to_owned(),
             [best, ..] => {
@@ -174,11 +194,7 @@ impl Plans {
     /// What to ask, and the button.
     fn ask(&mut self, ui: &mut Ui, desk: &Desk, output: &mut PlansOutput) {
         ui.horizontal_wrapped(|ui| {
-            for (objective, name, hint) in [
-                (Objective::Time, "time", "the shortest step"),
-                (Objective::Memory, "memory", "the smallest largest share of a budget"),
-                (Objective::Latency, "latency", "the shortest way of one micro-batch"),
-            ] {
+            for (objective, name, hint) in OBJECTIVES {
                 let chosen = self.ask.objective == objective;
                 let label = ui.selectable_label(chosen, name).on_hover_text(hint);
                 if label.accessible_name(format!("best at {name}")).clicked() {
@@ -252,11 +268,17 @@ impl Plans {
         };
         let holds = self.terms.as_ref().is_some_and(|terms| terms.hold(desk));
         if !holds {
-            let text = "Budgets, locks or devices have changed since; plan again.";
+            let text =
+                "Budgets, locks, devices or how backwards run have changed since; plan again.";
             ui.label(RichText::new(text).color(theme.warn));
         }
         let mut taken = None;
         ui.add_enabled_ui(holds, |ui| {
+            let known = OBJECTIVES.iter().find(|(objective, ..)| *objective == self.best_at);
+            if let Some((_, _, hint)) = known.filter(|_| self.best_at != Objective::Time) {
+                // The rows show step times, which are then in no order.
+                ui.weak(format!("Best first: {hint}."));
+            }
             rows::heading(ui);
             for (index, alternative) in found.iter().enumerate() {
                 let response = rows::show(ui, desk, index, alternative);

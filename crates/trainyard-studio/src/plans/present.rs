@@ -44,11 +44,12 @@ pub(super) fn show(
         let mut count = now;
         let field = DragValue::new(&mut count)
             .range(1..=MOST_MICRO_BATCHES)
+            .clamp_existing_to_range(false)
             .speed(0.1)
             .suffix(" micro-batches")
             .update_while_editing(false);
-        ui.add(field).accessible_name("micro-batches a step");
-        if count != now {
+        let field = ui.add(field).accessible_name("micro-batches a step");
+        if field.changed() && count != now {
             edit = Some(Edit::MicroBatches(nearest(
                 &desk.profile().micro_batch_choices(),
                 now,
@@ -60,8 +61,7 @@ pub(super) fn show(
     let mut split = now;
     let hint = "the input gradient and the weight gradient run apart; the engine does not do it yet, \
                 so a plan with it is for looking at";
-    ui.checkbox(&mut split, "split backwards").on_hover_text(hint);
-    if split != now {
+    if ui.checkbox(&mut split, "split backwards").on_hover_text(hint).changed() {
         edit = Some(Edit::SplitBackward(split));
     }
     for note in &desk.present().plan.notes {

@@ -1,5 +1,7 @@
 //! What a run directory holds, read and never written.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read};
@@ -21,6 +23,7 @@ pub const PROFILE: &str = "profile.json";
 pub const TRACE: &str = "trace.json";
 /// The predicted trace's.
 pub const PREDICTED_TRACE: &str = "predicted-trace.json";
+const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
 /// The largest file that is read whole.
 const LARGEST_BYTES: u64 = 256 << 20;
@@ -66,6 +69,13 @@ pub enum Writer {
 #[must_use]
 pub fn is_run(directory: &Path) -> bool {
     directory.join(JOURNAL).is_file()
+}
+
+/// The names of the checkpoints that a run directory has: older ones are removed as it goes on.
+#[must_use]
+pub(super) fn checkpoints_in(directory: &Path) -> BTreeSet<OsString> {
+    let entries = fs::read_dir(directory.join(CHECKPOINTS)).into_iter().flatten();
+    entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect()
 }
 
 impl RunFiles {

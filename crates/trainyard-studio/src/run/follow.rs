@@ -1,8 +1,11 @@
 //! Follows a journal while it grows, on a thread of its own.
 //!
-//! Only new bytes are read. They go to the window in batches over a channel that holds few, so a
-//! journal of any length is read no faster than it is taken, and takes no memory.
+//! What is there already is folded here, however slowly the window draws, and handed over as a whole;
+//! meanwhile the window hears how far it is. What comes later goes to it in batches over a channel
+//! that holds few. So a journal of any length takes bounded memory.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -13,7 +16,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use trainyard_plan::journal::{Record, State, Stream, Unreadable};
 
 use super::Wake;
-use super::files::{JOURNAL, RunFiles, Writer};
+use super::files::{JOURNAL, RunFiles, Writer, checkpoints_in};
+use super::state::RunState;
 
 /// As much is read at once, in bytes.
 const PIECE_BYTES: usize = 256 << 10;
@@ -37,7 +41,9 @@ pub struct Follower {
 pub struct Batch {
     /// Why everything before is void, if it is: what follows is read from the beginning.
     pub restart: Option<String>,
-    /// The records that came.
+    /// What everything that was there came to, once all of that was read.
+    pub state: Option<Box<RunState>>,
+    /// The records that came since.
     pub records: Vec<Record>,
     /// Bytes read so far.
     pub read_bytes: u64,
@@ -51,6 +57,8 @@ pub struct Batch {
     pub writer: Option<Writer>,
     /// The run's settings, when they may have changed.
     pub files: Option<Box<RunFiles>>,
+    /// The names of the checkpoints that are on disk, when those may have changed.
+    pub checkpoints: Option<BTreeSet<OsString>>,
 }
 
 /// How it stands with a journal.
@@ -84,6 +92,9 @@ impl Follower {
             file: None,
             read_bytes: 0,
             stream: Stream::default(),
+            catching_up: None,
+            files_changed: false,
+            saved: false,
             source: Source::Awaited,
             restart: None,
             writer,
@@ -112,6 +123,12 @@ struct Reader {
     file: Option<File>,
     read_bytes: u64,
     stream: Stream,
+    /// What came of the journal so far, until its end is reached for the first time.
+    catching_up: Option<Box<RunState>>,
+    /// Whether the run's settings may have changed since they were told.
+    files_changed: bool,
+    /// Whether a checkpoint was saved since those on disk were told.
+    saved: bool,
     source: Source,
     restart: Option<String>,
     writer: Option<Writer>,
@@ -127,26 +144,14 @@ impl Reader {
             self.ask_for_writer(length > 0);
             let news = length > 0 || self.restart.is_some();
             if news || source != self.source || writer != self.writer {
-                let changes = |record: &Record| {
-                    let running = State::Running;
-                    matches!(record, Record::Header(_))
-                        || matches!(record, Record::State { state, .. } if *state == running)
-                };
-                let files = records.iter().any(changes);
-                let batch = Batch {
-                    restart: self.restart.take(),
-                    files: files.then(|| Box::new(RunFiles::read(&self.directory))),
-                    records,
-                    read_bytes: self.read_bytes,
-                    file_bytes: file_bytes.max(self.read_bytes),
-                    unreadable: self.stream.unreadable().clone(),
-                    source: self.source.clone(),
-                    writer: self.writer,
-                };
-                if send.send(batch).is_err() {
-                    return;
+                let behind = self.is_behind(file_bytes);
+                // How far it is need not be told while nobody listens.
+                if !behind || !send.is_full() {
+                    if send.send(self.batch(records, file_bytes, behind)).is_err() {
+                        return;
+                    }
+                    wake();
                 }
-                wake();
             }
             // There may be more.
             let wait = if length == piece.len() {
@@ -161,7 +166,30 @@ impl Reader {
         }
     }
 
-    /// Reads what is new: the records, how many bytes that were, and how many there are.
+    /// Whether there is more to fold before anything can be shown.
+    fn is_behind(&self, file_bytes: u64) -> bool {
+        self.catching_up.is_some() && self.source == Source::Open && self.read_bytes < file_bytes
+    }
+
+    /// What is new, for the window.
+    fn batch(&mut self, records: Vec<Record>, file_bytes: u64, behind: bool) -> Batch {
+        let files = !behind && std::mem::take(&mut self.files_changed);
+        let saved = !behind && std::mem::take(&mut self.saved);
+        Batch {
+            restart: self.restart.take(),
+            state: if behind { None } else { self.catching_up.take() },
+            records,
+            read_bytes: self.read_bytes,
+            file_bytes: file_bytes.max(self.read_bytes),
+            unreadable: self.stream.unreadable().clone(),
+            source: self.source.clone(),
+            writer: self.writer,
+            files: files.then(|| Box::new(RunFiles::read(&self.directory))),
+            checkpoints: (files || saved).then(|| checkpoints_in(&self.directory)),
+        }
+    }
+
+    /// Reads what is new: the records that are not folded here, how many bytes that were, and how many there are.
     fn look(&mut self, piece: &mut [u8]) -> (Vec<Record>, usize, u64) {
         let none = |length| (Vec::new(), 0, length);
         let about = match std::fs::metadata(&self.path) {
@@ -191,7 +219,21 @@ impl Reader {
         self.read_bytes += length as u64;
         let mut records = Vec::new();
         let bytes = piece.get(..length).unwrap_or_default();
-        if let Err(error) = self.stream.push(bytes, |record| records.push(record)) {
+        let (catching_up, files_changed) = (&mut self.catching_up, &mut self.files_changed);
+        let saved = &mut self.saved;
+        let take = |record: Record| {
+            *saved |= matches!(record, Record::Checkpoint { .. });
+            *files_changed |= match &record {
+                Record::Header(_) => true,
+                Record::State { state, .. } => *state == State::Running,
+                _ => false,
+            };
+            match catching_up {
+                Some(state) => state.push(&record),
+                None => records.push(record),
+            }
+        };
+        if let Err(error) = self.stream.push(bytes, take) {
             self.source = Source::Refused(error.to_string());
         }
         (records, length, about.len())
@@ -200,7 +242,7 @@ impl Reader {
     /// Opens the journal if it is not open, or is no longer the one that is open.
     fn open(&mut self, about: &Metadata) -> io::Result<()> {
         let opened = self.file.as_ref().map(File::metadata).transpose()?;
-        self.restart = match &opened {
+        let restart = match &opened {
             None if self.read_bytes > 0 => {
                 Some("the journal could not be read for a while; it is read again".to_owned())
             }
@@ -214,12 +256,15 @@ impl Reader {
             )),
             None | Some(_) => None,
         };
-        if opened.is_some() && self.restart.is_none() {
+        if opened.is_some() && restart.is_none() {
             return Ok(());
         }
+        // One that nobody was told of yet is still to be told.
+        self.restart = restart.or(self.restart.take());
         self.file = Some(File::open(&self.path)?);
         self.read_bytes = 0;
         self.stream = Stream::default();
+        self.catching_up = Some(Box::default());
         self.source = Source::Open;
         Ok(())
     }

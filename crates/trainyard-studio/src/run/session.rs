@@ -1,8 +1,11 @@
 //! A run that is watched: its child, if it was started here, its journal, and what is known of it.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use trainyard_plan::compare::{Comparison, compare};
 use trainyard_plan::journal::{State, Unreadable};
@@ -12,14 +15,15 @@ use super::files::{RunFiles, Writer, is_run};
 use super::follow::{Batch, Follower, Source};
 use super::signal::{self, Signal};
 use super::state::RunState;
+use super::told::Checkpoint;
 use super::{Program, Wake};
 
 mod status;
 
 pub use status::{Phase, Status};
 
-/// As many batches are taken a frame: 1 MiB of journal, two milliseconds' work.
-const BATCHES_A_FRAME: usize = 4;
+/// A frame takes batches for so long; one of them takes about two milliseconds.
+const TAKING: Duration = Duration::from_millis(4);
 /// Over so many of the newest steps a run is compared with its prediction.
 const COMPARED_STEPS: usize = 16;
 /// Traces of more events are compared every [`COMPARED_STEPS`] steps and not after each.
@@ -32,6 +36,8 @@ pub struct Session {
     follower: Follower,
     state: RunState,
     files: RunFiles,
+    /// The names of the checkpoints that are on disk.
+    checkpoints: BTreeSet<OsString>,
     source: Source,
     writer: Option<Writer>,
     progress: Progress,
@@ -134,6 +140,7 @@ impl Session {
             follower,
             state: RunState::default(),
             files: RunFiles::default(),
+            checkpoints: BTreeSet::new(),
             source: Source::Awaited,
             writer: None,
             progress: Progress::default(),
@@ -152,8 +159,10 @@ impl Session {
         let lived = self.child.as_ref().is_some_and(|child| child.end().is_none());
         let ended = lived && self.child.as_mut().is_some_and(|child| child.poll().is_some());
         let mut news = ended;
-        for _ in 0..BATCHES_A_FRAME {
-            let Some(batch) = self.follower.poll() else { break };
+        let began = Instant::now();
+        while began.elapsed() < TAKING
+            && let Some(batch) = self.follower.poll()
+        {
             self.take(batch);
             news = true;
         }
@@ -169,16 +178,22 @@ impl Session {
 
     fn take(&mut self, batch: Batch) {
         if let Some(reason) = batch.restart {
-            self.state = RunState::default();
+            self.state = RunState::default().after(&self.state);
             self.comparison = None;
             self.compared = (0, 0);
             self.caught_up = false;
             self.notice = Some(reason);
         }
+        if let Some(state) = batch.state {
+            self.state = state.after(&self.state);
+        }
         batch.records.iter().for_each(|record| self.state.push(record));
         if let Some(files) = batch.files {
             self.files = *files;
             self.comparison = None;
+        }
+        if let Some(checkpoints) = batch.checkpoints {
+            self.checkpoints = checkpoints;
         }
         self.progress = Progress { read_bytes: batch.read_bytes, file_bytes: batch.file_bytes };
         self.caught_up |= batch.read_bytes >= batch.file_bytes;
@@ -293,6 +308,14 @@ impl Session {
     #[must_use]
     pub fn files(&self) -> &RunFiles {
         &self.files
+    }
+
+    /// The newest checkpoints that were saved and are still there, oldest first.
+    pub fn checkpoints(&self) -> impl DoubleEndedIterator<Item = &Checkpoint> {
+        self.state.checkpoints().filter(|checkpoint| {
+            let name = Path::new(&checkpoint.path).file_name();
+            name.is_some_and(|name| self.checkpoints.contains(name))
+        })
     }
 
     /// How much of the journal is read.

@@ -107,6 +107,12 @@ impl RunState {
         self.bound_trace();
     }
 
+    /// The same in the place of another: no revision of the two is alike.
+    #[must_use]
+    pub(super) fn after(self, other: &Self) -> Self {
+        Self { revision: self.revision + other.revision + 1, ..self }
+    }
+
     /// Who runs what on what: the newest header.
     #[must_use]
     pub fn header(&self) -> Option<&Header> {

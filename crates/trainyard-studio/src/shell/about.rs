@@ -18,6 +18,7 @@ pub(crate) fn show(context: &Context, adapter: Option<&str>, devices: Option<&De
             for (what, version) in [
                 ("Trainyard Studio", env!("CARGO_PKG_VERSION")),
                 ("egui", EGUI),
+                ("Licence", env!("CARGO_PKG_LICENSE")),
                 ("Window drawn by", adapter.unwrap_or("nobody says")),
             ] {
                 ui.weak(what);

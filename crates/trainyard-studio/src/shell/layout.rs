@@ -118,14 +118,42 @@ impl Layout {
 
     /// Draws the panels. `draw` draws the inside of one.
     pub fn show(&mut self, ui: &mut egui::Ui, draw: &mut dyn FnMut(&mut egui::Ui, Panel)) {
+        let theme = Theme::of(ui.ctx());
+        ui.painter().rect_filled(ui.available_rect_before_wrap(), 0.0, theme.background);
         if self.shown().is_empty() {
             ui.centered_and_justified(|ui| {
-                ui.weak("All panels are hidden. The View menu shows them, or puts them back.");
+                ui.label("All panels are hidden. The View menu shows them, or puts them back.");
             });
             return;
         }
         self.0.ui(&mut Docking { draw }, ui);
+        self.flatten();
     }
+
+    /// Puts tabs that were dropped among tabs beside those: a tab of tabs has no name of its own.
+    fn flatten(&mut self) {
+        let tiles = &mut self.0.tiles;
+        while let Some((outer, inner)) = nested_tabs(tiles) {
+            let Some(Tile::Container(Container::Tabs(moved))) = tiles.remove(inner) else { return };
+            let Some(Tile::Container(Container::Tabs(tabs))) = tiles.get_mut(outer) else { return };
+            let Some(at) = tabs.children.iter().position(|child| *child == inner) else { return };
+            tabs.children.splice(at..=at, moved.children);
+            if tabs.active == Some(inner) {
+                tabs.active = moved.active;
+            }
+        }
+    }
+}
+
+/// Tabs with other tabs among their children, and those.
+fn nested_tabs(tiles: &Tiles<Panel>) -> Option<(TileId, TileId)> {
+    let is_tabs = |id: &TileId| matches!(tiles.get(*id), Some(Tile::Container(Container::Tabs(_))));
+    tiles.iter().find_map(|(outer, tile)| match tile {
+        Tile::Container(Container::Tabs(tabs)) => {
+            tabs.children.iter().find(|child| is_tabs(child)).map(|inner| (*outer, *inner))
+        }
+        _ => None,
+    })
 }
 
 /// How the panels look and what may be done with them.
@@ -143,6 +171,20 @@ impl Behavior<Panel> for Docking<'_> {
 
     fn tab_title_for_pane(&mut self, panel: &Panel) -> egui::WidgetText {
         panel.name().into()
+    }
+
+    /// A split that is a tab is named after its panels.
+    fn tab_title_for_tile(&mut self, tiles: &Tiles<Panel>, tile: TileId) -> egui::WidgetText {
+        let (mut names, mut ahead) = (Vec::new(), vec![tile]);
+        while let Some(tile) = ahead.pop() {
+            match tiles.get(tile) {
+                Some(Tile::Pane(panel)) => names.push(panel.name()),
+                Some(Tile::Container(container)) => ahead.extend(container.children()),
+                None => {}
+            }
+        }
+        names.reverse();
+        names.join(", ").into()
     }
 
     fn is_tab_closable(&self, _tiles: &Tiles<Panel>, _tile: TileId) -> bool {
@@ -210,6 +252,32 @@ mod tests {
         let back: Layout = serde_json::from_str(&text).unwrap();
         let back = back.checked().unwrap();
         assert_eq!(back.shown(), [Panel::Board, Panel::Run]);
+    }
+
+    #[test]
+    fn tabs_among_tabs_lie_beside_them() {
+        let mut tiles = Tiles::default();
+        let [board, plans, timeline, run] = Panel::ALL.map(|panel| tiles.insert_pane(panel));
+        let innermost = tiles.insert_tab_tile(vec![timeline]);
+        let inner = tiles.insert_tab_tile(vec![plans, innermost]);
+        let outer = tiles.insert_tab_tile(vec![board, inner, run]);
+        let mut layout = Layout(Tree::new(Id::unique("nested"), outer, tiles));
+        layout.reveal(Panel::Timeline);
+        layout.flatten();
+        let Some(Tile::Container(tabs)) = layout.0.tiles.get(outer) else { panic!("no tabs") };
+        let children: Vec<TileId> = tabs.children().copied().collect();
+        assert_eq!(children, [board, plans, timeline, run]);
+        assert_eq!(layout.shown(), [Panel::Timeline]);
+        assert!(layout.checked().is_some());
+    }
+
+    #[test]
+    fn a_split_that_is_a_tab_is_named_after_its_panels() {
+        let mut tiles = Tiles::default();
+        let panes = Panel::ALL.map(|panel| tiles.insert_pane(panel));
+        let split = tiles.insert_horizontal_tile(vec![panes[0], panes[2]]);
+        let mut docking = Docking { draw: &mut |_, _| {} };
+        assert_eq!(docking.tab_title_for_tile(&tiles, split).text(), "Board, Timeline");
     }
 
     #[test]

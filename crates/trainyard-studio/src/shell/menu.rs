@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{self, Button, RichText, Ui};
 
+use crate::app::short_names;
 use crate::command::{Command, Facts, Menu};
 use crate::theme::Theme;
 
@@ -53,8 +54,7 @@ fn recent_menu<'a>(
         return Some(Chosen::Command(Command::OpenRecent));
     }
     let mut chosen = None;
-    for path in recent.take(5) {
-        let name = crate::app::short_name(path);
+    for (path, name) in short_names(recent.take(5)) {
         let button = Button::new(format!("    {name}")).truncate();
         if ui.add(button).on_hover_text(path.display().to_string()).clicked() {
             chosen = Some(Chosen::Recent(path.to_owned()));

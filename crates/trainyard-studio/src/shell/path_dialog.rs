@@ -136,11 +136,11 @@ pub(crate) fn recent_list<'a>(
     recent: impl Iterator<Item = &'a Path>,
 ) -> Option<PathBuf> {
     let mut chosen = None;
-    for (index, path) in recent.enumerate() {
+    for (index, (path, name)) in crate::app::short_names(recent).into_iter().enumerate() {
         if index == 0 {
             section(ui, "Recent");
         }
-        let button = Button::new(crate::app::short_name(path)).frame(false).truncate();
+        let button = Button::new(name).frame(false).truncate();
         if ui.add(button).on_hover_text(path.display().to_string()).clicked() {
             chosen = Some(path.to_owned());
         }

@@ -166,6 +166,14 @@ fn rows(scenes: &Scenes, id: &str, top: f32, growth: f32) -> (Vec<Row>, f32) {
         add(RowKind::Lane(side, Lane::TransferIn), TRANSFERS, 1.0);
         add(RowKind::Lane(side, Lane::TransferOut), TRANSFERS, BETWEEN * 2.0);
     }
-    add(RowKind::Memory, MEMORY, PADDING);
+    // Of a device of which nobody counts the memory there is nothing to draw.
+    let counted = scenes.sides().any(|(_, scene)| {
+        scene.device(id).is_some_and(|(_, device)| !device.memory.samples().is_empty())
+    });
+    if counted {
+        add(RowKind::Memory, MEMORY, PADDING);
+    } else {
+        at += PADDING * growth;
+    }
     (rows, at - top)
 }

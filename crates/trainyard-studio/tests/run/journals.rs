@@ -168,6 +168,9 @@ fn read_huge(steps: u64, least: u64) {
         session.poll();
         longest = longest.max(asked.elapsed());
         seen.push(session.progress().read_bytes);
+        // What was there before is read beside the window, and shown as a whole.
+        let step = session.state().step();
+        assert!(step == 0 || step == steps, "{step}");
         let trace = session.state().trace();
         assert!(trace.events.len() <= (TRACED_STEPS as usize + 20) * 8, "{}", trace.events.len());
         if session.state().step() < steps {

@@ -118,13 +118,16 @@ fn while_nothing_runs_it_says_what_can_be_done() {
 fn a_running_one_shows_its_figures_and_can_be_stopped() {
     let run = tempfile::tempdir().unwrap();
     let _lock = write_running(run.path());
+    // The program keeps the newest of what the journal names.
+    std::fs::remove_dir(run.path().join("checkpoints/step-000050")).unwrap();
+    std::fs::remove_dir(run.path().join("checkpoints/step-000200")).unwrap();
     let mut harness = show(Some(read(run.path())), Ok(()));
     harness.get_by_label("Running");
     harness.get_by_label("step 320 of 500");
     harness.get_by_label_contains("gpt, 1.23 M weights, in ");
     harness.get_by_label_contains("Loss chart, now");
     harness.get_by_label_contains("Memory of dgpu: 1.37 GiB of 4.00 GiB");
-    harness.get_by_label("After step 300, 250, 200, 150, 100, the newest first.");
+    harness.get_by_label("After step 300, 250, 150, 100, the newest first.");
     harness.get_by_label("Learning rate").click();
     harness.run();
     harness.get_by_label_contains("Learning rate chart, now");
@@ -145,6 +148,40 @@ fn a_failed_one_says_why_with_its_last_lines() {
     harness.get_by_label("Resume").click();
     harness.run();
     assert_eq!(harness.state().wish, Some(RunWish::Resume));
+}
+
+/// A program that ends before it writes anything, as one does that refuses its run file.
+#[cfg(unix)]
+#[test]
+fn one_that_never_began_cannot_be_resumed() {
+    use trainyard_studio::run::{Phase, Program};
+
+    let run = tempfile::tempdir().unwrap();
+    let program = Program::find_in(None, Some("/bin/false".as_ref()), None).unwrap();
+    let bell = Bell::new();
+    let file = run.path().join("run.toml");
+    let wake = bell.wake.clone();
+    let started = Session::start(&program, &file, None, run.path(), Vec::new(), wake);
+    let mut session = started.unwrap();
+    bell.until(&mut session, "its end", |session| session.status().phase == Phase::Failed);
+    assert!(!session.can_resume());
+    let mut harness = show(Some(session), Ok(()));
+    harness.get_by_label("Failed");
+    assert!(harness.query_by_label("Resume").is_none());
+    assert!(harness.query_by_label_contains("step 0 of 0").is_none());
+    harness.get_by_label("Start anew").click();
+    harness.run();
+    assert_eq!(harness.state().wish, Some(RunWish::Start));
+}
+
+#[test]
+fn long_last_lines_are_wrapped() {
+    let run = tempfile::tempdir().unwrap();
+    write_failed(run.path());
+    std::fs::write(run.path().join("output.log"), "a long reason ".repeat(30)).unwrap();
+    let harness = show(Some(read(run.path())), Ok(()));
+    let lines = harness.get_by_label_contains("a long reason").rect();
+    assert!(lines.right() <= 1000.0, "{lines}");
 }
 
 #[test]

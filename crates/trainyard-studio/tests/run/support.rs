@@ -128,5 +128,9 @@ pub(crate) fn write_run(directory: &Path, steps: u64, end: &str) {
     let mut text = format!("{HEADER}\n{}", state_line("running", 0, ""));
     (1..=steps).for_each(|step| text.push_str(&step_lines(step)));
     text.push_str(end);
+    for step in (50..=steps).step_by(50) {
+        let checkpoint = directory.join(format!("checkpoints/step-{step:06}"));
+        std::fs::create_dir_all(checkpoint).unwrap();
+    }
     std::fs::write(directory.join("journal.jsonl"), text).unwrap();
 }

@@ -2,26 +2,23 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod exports;
+mod files;
 mod names;
+mod program;
 mod support;
 mod traces;
 mod whole;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use eframe::egui::{DroppedFile, Key, Modifiers, Theme, ThemePreference, vec2};
+use eframe::egui::{Key, Modifiers, Theme, ThemePreference, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use trainyard_studio::command::{Command, Menu};
 use trainyard_studio::desk::Edit;
-use trainyard_studio::run::Program;
 use trainyard_studio::{Kept, Panel, Studio};
 
-use support::{
-    Window, folder, open, perform, press, settle, trouble, window, window_with, write_path,
-};
+use support::{Window, folder, open, perform, press, settle, trouble, window, window_with};
 
 #[test]
 fn it_starts_with_an_example_and_a_welcome() {
@@ -247,6 +244,26 @@ fn the_welcome_leads_on_and_leaves() {
 }
 
 #[test]
+fn an_open_menu_does_not_lie_over_the_palette() {
+    let mut window = window();
+    window.get_by_role_and_label(eframe::egui::Role::Button, "File").click();
+    window.run_ok();
+    window.get_by_label("Open example");
+    press(&mut window, Modifiers::COMMAND, Key::K);
+    palette(&window).type_text("zoom");
+    window.run_ok();
+    assert!(window.query_by_label("Open example").is_none());
+}
+
+#[test]
+fn the_command_line_is_copied_by_a_button() {
+    let mut window = window();
+    window.get_by_label("Copy command line").click();
+    window.run_ok();
+    window.get_by_label("Copied; put your run file in the place of run.toml");
+}
+
+#[test]
 fn followed_steps_are_ticked_and_do_not_come_back() {
     let mut window = window();
     perform(&mut window, Command::AutoPlan);
@@ -283,122 +300,6 @@ fn a_missing_program_is_explained_and_the_rest_works() {
 }
 
 #[test]
-fn every_kind_of_file_opens() {
-    let folder = folder();
-    let file = |name: &str| folder.path().join(name);
-    for name in ["profile.json", "plan.json", "run.toml"] {
-        let mut window = window();
-        open(&mut window, &file(name));
-        assert_eq!(trouble(&window), "", "{name}");
-        assert_eq!(
-            window.state().desk.file.as_deref(),
-            Some(file("plan.json").as_path()),
-            "{name}"
-        );
-        assert!(window.query_by_label_contains("Step 1").is_none(), "the welcome stays");
-        assert_eq!(window.state().kept.recent.paths().next(), Some(file(name).as_path()));
-    }
-    let mut window = window();
-    open(&mut window, folder.path());
-    assert_eq!(trouble(&window), "");
-    assert_eq!(window.state().desk.run_file.as_deref(), Some(file("run.toml").as_path()));
-}
-
-#[derive(Debug)]
-struct Dropped(PathBuf);
-
-impl DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        fs::read(&self.0).map_err(|error| error.to_string())
-    }
-}
-
-#[test]
-fn a_file_that_is_dropped_on_the_window_opens() {
-    let folder = folder();
-    let mut window = window();
-    let path = folder.path().join("profile.json");
-    window.input_mut().dropped_files.push(Arc::new(Dropped(path.clone())));
-    window.step();
-    settle(&mut window);
-    assert_eq!(trouble(&window), "");
-    assert_eq!(window.state().kept.recent.paths().next(), Some(path.as_path()));
-}
-
-#[test]
-fn a_run_directory_opens_and_is_watched() {
-    let folder = folder();
-    let header = r#"{"type":"header","format":"trainyard-journal","version":1,"program":"0.1.0","started_unix_ms":1,"first_step":0,"steps":4,"model":"gpt","parameters":10,"devices":[{"id":"dgpu","name":"it","budget_bytes":1000}]}"#;
-    fs::write(folder.path().join("journal.jsonl"), format!("{header}\n")).unwrap();
-    let mut window = window();
-    open(&mut window, folder.path());
-    assert_eq!(trouble(&window), "");
-    assert!(window.state().session.is_some());
-    assert!(window.state().kept.layout.shown().contains(&Panel::Run));
-}
-
-#[test]
-fn a_plan_without_a_profile_goes_onto_the_open_one() {
-    let folder = folder();
-    fs::remove_file(folder.path().join("profile.json")).unwrap();
-    let mut window = window();
-    open(&mut window, &folder.path().join("plan.json"));
-    assert_eq!(trouble(&window), "");
-    let other = r#"{"format":"trainyard-plan","version":1,"model":"m","stages":[{"device":"x","layers":[0,1]}],"schedule":{"name":"gpipe","ranks":[["0F0","0B0","0OPT"]]},"micro_batches":1}"#;
-    let path = folder.path().join("other.json");
-    fs::write(&path, other).unwrap();
-    open(&mut window, &path);
-    let trouble = trouble(&window);
-    assert!(trouble.contains("other.json"), "{trouble}");
-}
-
-#[test]
-fn what_cannot_be_opened_is_said_in_words_and_the_window_stays() {
-    let folder = folder();
-    let mut window = window();
-    for (name, text, part) in [
-        ("notes.txt", "hello", "is neither a run file"),
-        ("new.json", r#"{"format":"trainyard-profile","version":9}"#, "version 9"),
-    ] {
-        let path = folder.path().join(name);
-        fs::write(&path, text).unwrap();
-        open(&mut window, &path);
-        assert!(trouble(&window).contains(part), "{}", trouble(&window));
-        window.get_by_label_contains(part);
-        window.get_by_label("OK").click();
-        window.run_ok();
-        assert_eq!(trouble(&window), "");
-    }
-    open(&mut window, Path::new("/no/such/file.json"));
-    assert!(trouble(&window).contains("/no/such/file.json"));
-    assert!(window.state().desk.present().fits());
-}
-
-#[test]
-fn a_plan_is_saved_by_its_path_and_then_by_the_key() {
-    let folder = folder();
-    let path = folder.path().join("mine.json");
-    let mut window = window();
-    press(&mut window, Modifiers::COMMAND, Key::S);
-    window.get_by_label("Write to this file:");
-    write_path(&mut window, &path);
-    window.get_by_label("Save").click();
-    window.run_ok();
-    assert_eq!(trouble(&window), "");
-    assert!(!window.state().desk.is_changed());
-    let count = window.state().desk.arrangement().micro_batches * 2;
-    window.state_mut().desk.edit(&Edit::MicroBatches(count)).unwrap();
-    press(&mut window, Modifiers::COMMAND, Key::S);
-    let text = fs::read_to_string(&path).unwrap();
-    let plan = trainyard_plan::Plan::from_json(&text).unwrap();
-    assert_eq!(plan.micro_batches, count);
-}
-
-#[test]
 fn a_small_window_and_a_large_one_have_room() {
     for (size, scale) in [((1024.0, 640.0), 1.0), ((1920.0, 1080.0), 2.0)] {
         let studio = Studio::new(Kept::default()).unwrap();
@@ -410,79 +311,4 @@ fn a_small_window_and_a_large_one_have_room() {
         window.get_by_label("Board");
         window.get_by_label("Timeline");
     }
-}
-
-/// A program that answers as `trainyard devices` and `trainyard plan --save-profile` do.
-#[cfg(unix)]
-fn stand_in(folder: &Path) -> Program {
-    use std::os::unix::fs::PermissionsExt;
-    let devices = r#"{"format":"trainyard-devices","version":1,"devices":[{"index":0,"adapter":"cpu","also":[],"name":"Eight cores","kind":"cpu","api":"cpu","driver":"","vendor":"","pci_bus_id":"","memory":{"total_bytes":17179869184,"free_bytes":8589934592,"source":"reported"},"max_buffer_bytes":1,"f16":false,"timestamps":false,"compute":{"result":"works"}}]}"#;
-    let profile = folder.join("profile.json");
-    let script = format!(
-        "#!/bin/sh\ncase \"$1\" in\ndevices) echo '{devices}' ;;\nplan) cp '{}' \"$4\" ;;\nmeasure) [ \"$5\" = --refresh ] || echo measured before ;;\n*) exit 1 ;;\nesac\n",
-        profile.display()
-    );
-    let path = folder.join("trainyard");
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    Program::find_in(Some(folder), None, None).unwrap()
-}
-
-#[cfg(unix)]
-#[test]
-fn my_devices_are_listed_and_get_a_run_file() {
-    let folder = folder();
-    let mut window = window();
-    window.state_mut().program = Ok(stand_in(folder.path()));
-    window.run_ok();
-    window.get_by_label("Use my devices…").click();
-    settle(&mut window);
-    window.get_by_label("Eight cores");
-    window.get_by_label("16.0 GiB");
-    let named = "A folder for run.toml, profile.json and plan.json:";
-    let field = window.get_by_role_and_label(eframe::egui::Role::TextInput, named);
-    field.focus();
-    window.run_ok();
-    press(&mut window, Modifiers::COMMAND, Key::A);
-    let place = folder.path().join("mine");
-    let field = window.get_by_role_and_label(eframe::egui::Role::TextInput, named);
-    field.type_text(place.to_str().unwrap());
-    window.run_ok();
-    window.run_ok();
-    window.get_by_label("Plan from estimates").click();
-    window.run_ok();
-    settle(&mut window);
-    assert_eq!(trouble(&window), "");
-    let text = fs::read_to_string(place.join("run.toml")).unwrap();
-    assert!(text.contains("id = \"left\"\nadapter = \"cpu\""), "{text}");
-    assert_eq!(window.state().desk.run_file, Some(place.join("run.toml")));
-}
-
-#[cfg(unix)]
-#[test]
-fn what_was_measured_before_can_be_measured_anew() {
-    let folder = folder();
-    let mut window = window();
-    window.state_mut().program = Ok(stand_in(folder.path()));
-    open(&mut window, &folder.path().join("run.toml"));
-    perform(&mut window, Command::Measure);
-    settle(&mut window);
-    window.get_by_label("These times were measured before; Measure anew measures again");
-    perform(&mut window, Command::MeasureAnew);
-    settle(&mut window);
-    window.get_by_label("The measured times are the profile now");
-}
-
-#[cfg(unix)]
-#[test]
-fn running_the_example_offers_a_small_training() {
-    let folder = folder();
-    let mut window = window();
-    window.state_mut().program = Ok(stand_in(folder.path()));
-    window.run_ok();
-    press(&mut window, Modifiers::NONE, Key::F5);
-    window.get_by_label("There is nothing to train yet");
-    window.get_by_label("Train the small one");
-    press(&mut window, Modifiers::NONE, Key::Escape);
-    assert!(window.query_by_label("Train the small one").is_none());
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use eframe::egui::{Context, Key, Modifiers, Role, vec2};
 use egui_kittest::Harness;
@@ -61,6 +62,20 @@ pub(crate) fn settle(window: &mut Window) {
         std::thread::yield_now();
     }
     panic!("it never ends");
+}
+
+/// Nothing takes as long; a test that waits for something that never comes ends by this.
+const TOO_LONG: Duration = Duration::from_mins(1);
+
+/// Draws until something that another thread has to say is so.
+pub(crate) fn until(window: &mut Window, what: &str, is_so: impl Fn(&Studio) -> bool) {
+    let began = Instant::now();
+    while !is_so(window.state()) {
+        assert!(began.elapsed() < TOO_LONG, "waited for {what} in vain");
+        window.step();
+        std::thread::yield_now();
+    }
+    window.run_ok();
 }
 
 pub(crate) fn press(window: &mut Window, modifiers: Modifiers, key: Key) {

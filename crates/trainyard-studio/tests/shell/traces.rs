@@ -4,10 +4,12 @@ use std::fs;
 
 use egui_kittest::kittest::Queryable;
 use trainyard_plan::{Trace, chrome};
+use trainyard_studio::Studio;
 use trainyard_studio::command::{Command, Export};
 use trainyard_studio::desk::Desk;
+use trainyard_studio::run::Session;
 
-use crate::support::{Window, folder, open, perform, trouble, window};
+use crate::support::{Window, folder, open, perform, settle, trouble, until, window};
 
 fn is_shown(window: &Window, label: &str) -> bool {
     window.query_all_by_label_contains(label).next().is_some()
@@ -79,20 +81,78 @@ fn opening_a_plan_takes_the_place_of_a_trace() {
 }
 
 #[test]
+fn a_run_that_goes_on_does_not_lie_beside_a_plan_of_other_devices_and_its_end_is_told() {
+    let run = tempfile::tempdir().unwrap();
+    let header = r#"{"type":"header","format":"trainyard-journal","version":1,"program":"0.1.0","started_unix_ms":1,"first_step":0,"steps":4,"model":"gpt","parameters":10,"devices":[{"id":"left","name":"it","budget_bytes":1000}]}"#;
+    let action = r#"{"type":"action","step":1,"device":0,"lane":"compute","action":"0OPT0","start_ns":1,"end_ns":900}"#;
+    let journal = run.path().join("journal.jsonl");
+    fs::write(&journal, format!("{header}\n{action}\n")).unwrap();
+    fs::write(run.path().join(".lock"), "process 4294967\n").unwrap();
+    let lock = fs::File::open(run.path().join(".lock")).unwrap();
+    lock.lock().unwrap();
+    let mut window = window();
+    open(&mut window, run.path());
+    until(&mut window, "the run", |it| it.facts().running && it.facts().measured);
+    let folder = folder();
+    open(&mut window, &folder.path().join("profile.json"));
+    window.run_ok();
+    let facts = window.state().facts();
+    assert!(facts.running && !facts.alone && !facts.measured);
+    assert!(is_shown(&window, "of another plan") && is_shown(&window, "column of dgpu"));
+    let end = r#"{"type":"state","at_ns":900,"state":"finished","step":4}"#;
+    fs::write(&journal, format!("{header}\n{action}\n{end}\n")).unwrap();
+    drop(lock);
+    until(&mut window, "its end", |it| !it.facts().running);
+    assert!(is_shown(&window, "The training in ") && is_shown(&window, " is finished"));
+}
+
+#[test]
+fn of_a_long_run_the_newest_steps_are_shown_which_is_said_and_all_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = r#"{"type":"header","format":"trainyard-journal","version":1,"program":"0.1.0","started_unix_ms":1,"first_step":0,"steps":300,"model":"gpt","parameters":10,"devices":[{"id":"cpu","name":"it","budget_bytes":1000}]}"#;
+    let mut journal = format!("{header}\n");
+    for step in 1..=300_u64 {
+        let (start, end) = (step * 1000, step * 1000 + 900);
+        for (action, start, end) in [("0F0", start, start + 500), ("0OPT0", start + 500, end)] {
+            let line = format!(
+                r#"{{"type":"action","step":{step},"device":0,"lane":"compute","action":"{action}","start_ns":{start},"end_ns":{end}}}"#
+            );
+            journal.extend([line.as_str(), "\n"]);
+        }
+        let line = format!(
+            r#"{{"type":"step","at_ns":{end},"step":{step},"loss":1,"learning_rate":1,"grad_norm":1,"step_ns":900,"tokens_per_s":1}}"#
+        );
+        journal.extend([line.as_str(), "\n"]);
+    }
+    journal.push_str(r#"{"type":"state","at_ns":301000,"state":"finished","step":300}"#);
+    journal.push('\n');
+    fs::write(folder.path().join("journal.jsonl"), journal).unwrap();
+    let mut window = window();
+    open(&mut window, folder.path());
+    let is_read = |it: &Studio| it.session.as_ref().is_some_and(|it| it.state().step() == 300);
+    until(&mut window, "the whole journal", is_read);
+    assert!(is_shown(&window, "The newest ") && is_shown(&window, " of 300 steps."));
+    assert!(window.query_by_label("Steps: 300, step 300 is shown").is_none());
+    window.get_by_label("Show all steps").click();
+    window.step();
+    settle(&mut window);
+    assert_eq!(trouble(&window), "");
+    window.get_by_label("Steps: 300, step 300 is shown");
+    assert!(!is_shown(&window, "The newest "));
+    // The run itself is watched on, and its newest steps are back when the trace is closed.
+    perform(&mut window, Command::CloseTrace);
+    assert!(is_shown(&window, "The newest "));
+}
+
+#[test]
 fn a_run_without_a_plan_does_not_lie_over_the_example() {
     let folder = tempfile::tempdir().unwrap();
     let header = r#"{"type":"header","format":"trainyard-journal","version":1,"program":"0.1.0","started_unix_ms":1,"first_step":0,"steps":4,"model":"gpt","parameters":10,"devices":[{"id":"cpu","name":"it","budget_bytes":1000}]}"#;
     fs::write(folder.path().join("journal.jsonl"), format!("{header}\n")).unwrap();
     let mut window = window();
-    let read = |window: &Window| {
-        window.state().session.as_ref().is_some_and(|it| !it.state().trace().devices.is_empty())
-    };
     open(&mut window, folder.path());
-    while !read(&window) {
-        window.step();
-        std::thread::yield_now();
-    }
-    window.run_ok();
+    let has_devices = |it: &Session| !it.state().trace().devices.is_empty();
+    until(&mut window, "the journal", |it| it.session.as_ref().is_some_and(has_devices));
     assert!(is_shown(&window, "a run without a plan"));
     assert!(!is_shown(&window, "column of dgpu"));
     perform(&mut window, Command::OpenExample);

@@ -3,9 +3,10 @@
 use eframe::egui::{Pos2, ThemePreference, Vec2, vec2};
 use egui_kittest::SnapshotResults;
 use egui_kittest::kittest::Queryable;
+use trainyard_studio::Panel;
 use trainyard_studio::command::Command;
 
-use crate::support::{Window, perform, window};
+use crate::support::{Window, perform, settle, window};
 
 fn middle(window: &Window, label: &str) -> Pos2 {
     window.get_by_label_contains(label).rect().center()
@@ -36,6 +37,26 @@ fn the_header_shows_what_a_drag_would_lead_to() {
 }
 
 #[test]
+fn an_alternative_that_is_pointed_at_is_shown_on_the_board() {
+    let mut window = window();
+    perform(&mut window, Command::AutoPlan);
+    settle(&mut window);
+    // In the strip above the columns.
+    let changes = |window: &Window| {
+        let all = window.query_all_by_label_contains("→");
+        all.filter(|it| (80.0..140.0).contains(&it.rect().top()) && it.rect().left() < 1000.0)
+            .count()
+    };
+    assert_eq!(changes(&window), 0);
+    window.get_by_label_contains("plan 2:").hover();
+    window.run_ok();
+    assert!(changes(&window) > 0);
+    window.hover_at(Pos2::new(2.0, 2.0));
+    window.run_ok();
+    assert_eq!(changes(&window), 0);
+}
+
+#[test]
 fn pictures() {
     let mut results = SnapshotResults::new();
     for (mode, name) in [(ThemePreference::Dark, "dark"), (ThemePreference::Light, "light")] {
@@ -45,5 +66,14 @@ fn pictures() {
         perform(&mut window, Command::Welcome);
         carry(&mut window, "block9, layer ", "column of cpu,", vec2(0.0, 120.0));
         results.add(window.try_snapshot(format!("window_drag_{name}")));
+        window.remove_cursor();
+        window.drop_at(Pos2::new(2.0, 2.0));
+        window.run_ok();
+        for panel in Panel::ALL.into_iter().chain(Panel::ALL) {
+            if window.state().kept.layout.shown().contains(&panel) {
+                perform(&mut window, Command::Toggle(panel));
+            }
+        }
+        results.add(window.try_snapshot(format!("window_no_panels_{name}")));
     }
 }

@@ -6,6 +6,7 @@
 mod level_of_detail;
 mod pixels;
 mod questions;
+mod rows;
 mod samples;
 mod simulator;
 mod widget;

@@ -41,7 +41,8 @@ pub(super) fn show(ui: &mut Ui, theme: &Theme, comparison: &Comparison, room: bo
         steps => format!("Medians of the newest {steps} steps.{source}"),
     };
     ui.label(RichText::new(text).size(size::SMALL).weak());
-    let heads = ["", "predicted", "measured", "error"].map(|head| RichText::new(head).weak());
+    let heads = ["", "predicted", "measured", "error"]
+        .map(|head| RichText::new(head).size(size::SMALL).weak());
     cells(ui, heads).on_hover_text(prediction_error::HINT);
     row(ui, theme, "step", comparison.step_us, human_us);
     row(ui, theme, "bubble", comparison.bubble_fraction, words::percent);

@@ -108,12 +108,13 @@ fn buttons(
     }
     button(ui, "Close", "Stop looking at this run", RunWish::Close);
     button(ui, "Open a run…", "Watch or look at a run directory", RunWish::OpenDirectory);
-    if phase.can_resume() {
+    let began = session.state().header().is_some();
+    if began && phase.can_resume() {
         let resume = primary(ui, "Resume").on_hover_text("Go on from the newest checkpoint");
         if resume.clicked() {
             wish = Some(RunWish::Resume);
         }
-    } else if phase == Phase::Finished && start.is_ok() {
+    } else if (phase == Phase::Finished || !began && phase == Phase::Failed) && start.is_ok() {
         button(ui, "Start anew", "Train the present plan as a new run", RunWish::Start);
     }
     wish
@@ -122,6 +123,10 @@ fn buttons(
 /// Steps done of all, or how much of a long journal is read.
 fn progress(ui: &mut Ui, theme: &Theme, session: &Session, phase: Phase) {
     let state = session.state();
+    // One that ended before its journal began made no step of none.
+    if phase == Phase::Failed && state.header().is_none() {
+        return;
+    }
     let (done, all, text) = if phase == Phase::Loading {
         let progress = session.progress();
         let (done, all) = (progress.read_bytes as f64, progress.file_bytes as f64);

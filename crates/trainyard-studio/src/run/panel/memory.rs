@@ -22,7 +22,6 @@ pub(super) fn show(ui: &mut Ui, theme: &Theme, session: &Session) {
         show_device(ui, theme, device);
     }
     let checkpoints: Vec<String> = session
-        .state()
         .checkpoints()
         .rev()
         .take(CHECKPOINTS)
@@ -31,7 +30,8 @@ pub(super) fn show(ui: &mut Ui, theme: &Theme, session: &Session) {
     ui.add_space(size::SPACE);
     title(ui, "Checkpoints");
     if checkpoints.is_empty() {
-        ui.weak("None is saved yet.");
+        let were_saved = session.state().checkpoints().next().is_some();
+        ui.weak(if were_saved { "None is there any more." } else { "None is saved yet." });
     } else {
         ui.label(format!("After step {}, the newest first.", checkpoints.join(", ")));
     }

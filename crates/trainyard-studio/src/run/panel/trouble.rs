@@ -46,8 +46,8 @@ fn lines(ui: &mut Ui, lines: &[String]) {
     CollapsingHeader::new(head).id_salt("last lines").default_open(true).show(ui, |ui| {
         let text = lines.join("\n");
         // The very last ones say what happened.
-        ScrollArea::both().max_height(MOST).stick_to_bottom(true).show(ui, |ui| {
-            ui.add(Label::new(RichText::new(&text).monospace().size(size::SMALL)).extend());
+        ScrollArea::vertical().max_height(MOST).stick_to_bottom(true).show(ui, |ui| {
+            ui.add(Label::new(RichText::new(&text).monospace().size(size::SMALL)).wrap());
         });
         if ui.button("Copy").on_hover_text("Copy these lines").clicked() {
             ui.ctx().copy_text(text);

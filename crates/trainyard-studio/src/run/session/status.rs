@@ -179,6 +179,13 @@ impl Session {
         self.child.as_ref().is_some_and(|child| started >= child.started_unix_ms())
     }
 
+    /// Whether the run may be gone on with: one that never began has nothing to go on from.
+    #[must_use]
+    pub fn can_resume(&self) -> bool {
+        let began = self.state.header().is_some();
+        began && !self.is_running() && self.status().phase.can_resume()
+    }
+
     fn finished_words(&self) -> String {
         let loss = self.state.validation().last();
         let loss = loss.map_or_else(String::new, |loss| format!(", validation loss {loss:.4}"));
@@ -191,9 +198,9 @@ impl Session {
 
     /// What can be done with a run that ended too early.
     fn way_on(&self) -> String {
-        match self.state.checkpoints().next_back() {
+        match self.checkpoints().next_back() {
             Some(checkpoint) => format!("it can be resumed after step {}", checkpoint.step),
-            None => "no checkpoint was saved, so resuming it begins at step 1".to_owned(),
+            None => "it has no checkpoint, so resuming it begins at step 1".to_owned(),
         }
     }
 

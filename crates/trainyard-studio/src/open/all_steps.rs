@@ -1,0 +1,42 @@
+//! All steps of a run, read from its journal.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use trainyard_plan::TraceBuilder;
+use trainyard_plan::journal::Stream;
+
+use super::{JOURNAL, MOST_EVENTS, OpenError, Opened};
+
+/// So much is read at once, in bytes.
+const PIECE: usize = 1 << 20;
+
+/// The whole journal of a run directory as a trace: a run that is watched keeps its newest steps
+/// alone.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn all_steps(directory: &Path) -> Result<Opened, OpenError> {
+    let path = directory.join(JOURNAL);
+    let read = |error| OpenError::Read { path: path.clone(), error };
+    let mut file = File::open(&path).map_err(read)?;
+    let (mut stream, mut trace) = (Stream::default(), TraceBuilder::default());
+    let mut piece = vec![0; PIECE];
+    loop {
+        let length = match file.read(&mut piece) {
+            Ok(0) => break,
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(read(error)),
+        };
+        let bytes = piece.get(..length).unwrap_or_default();
+        let bad = |error| OpenError::Bad { path: path.clone(), error };
+        stream.push(bytes, |record| trace.push(&record)).map_err(bad)?;
+        if trace.trace().events.len() > MOST_EVENTS {
+            return Err(OpenError::TooManyEvents { path });
+        }
+    }
+    Ok(Opened::Trace(Arc::new(trace.into_trace())))
+}
