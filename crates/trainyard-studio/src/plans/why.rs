@@ -57,8 +57,8 @@ fn speed(explanation: &Explanation) -> Vec<String> {
     }
     if explanation.full_speed_up > 1.0 {
         lines.push(format!(
-            "bound: {:.2}× the fastest device alone with a stage a device, {:.2}× without any bubble",
-            explanation.ideal_speed_up, explanation.full_speed_up
+            "bound: {:.2}× the fastest device alone without any bubble, {:.2}× with that of 1F1B",
+            explanation.full_speed_up, explanation.ideal_speed_up
         ));
     }
     if !explanation.unused.is_empty() {
