@@ -228,10 +228,6 @@ impl Contest<'_> {
             }
         }
         let mut orders: Vec<Vec<usize>> = orders.iter().map(|draft| draft.ranks.clone()).collect();
-        if single.is_empty() {
-            // Also one device alone: of its stages some can recompute and others not.
-            orders.extend((0..space.device_count()).map(|device| vec![space.index(device)]));
-        }
         if !self.judge.ask.locks.is_empty() {
             orders.extend(self.orders_with_locks(space));
         }
