@@ -75,6 +75,12 @@ impl Panels {
         self.trace = Some(OpenedTrace { name, trace });
     }
 
+    /// Forgets what was found for, and selected of, another desk.
+    pub(crate) fn forget_desk(&mut self) {
+        self.plans.forget();
+        self.board.forget();
+    }
+
     pub(crate) fn forget_trace(&mut self) {
         self.timeline.reset();
         self.cursor = None;

@@ -54,7 +54,7 @@ impl Studio {
                     self.say(format!("Undid: {undone}"));
                 } else if let Some(before) = self.put_aside.pop() {
                     self.desk = before;
-                    self.panels.plans.forget();
+                    self.panels.forget_desk();
                     self.say("Back on the desk: what was edited before");
                 } else {
                     self.say("");
@@ -142,7 +142,7 @@ impl Studio {
         if before.is_changed() && !self.is_example {
             self.put_aside.push(before);
         }
-        self.panels.plans.forget();
+        self.panels.forget_desk();
         self.is_example = false;
         self.panels.forget_trace();
         if !self.session.as_ref().is_some_and(Session::is_running) {

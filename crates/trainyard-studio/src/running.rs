@@ -263,7 +263,10 @@ impl Studio {
             return;
         };
         let resumed = Session::resume(&program, &directory, Vec::new(), wake(context));
+        // It is the same run: a plan that was opened since stays in its place.
+        let desk_is_newer = self.desk_is_newer;
         self.take_session(resumed);
+        self.desk_is_newer = desk_is_newer;
     }
 
     /// Takes the times that the run really had as the profile, and plans again.

@@ -280,7 +280,7 @@ fn budget(
             .speed(step)
             .update_while_editing(false)
             .custom_formatter(|bytes, _| human_bytes(bytes as u64))
-            .custom_parser(|text| parse_bytes(text).ok().map(|bytes| bytes as f64));
+            .custom_parser(move |text| parsed(text, before));
         let number = ui.add(number).accessible_name(name).on_hover_text(hint);
         // The text is shorter than the number: who leaves it as it stands changes nothing.
         let written = Some(written as u64).filter(|written| {
@@ -295,9 +295,17 @@ fn budget(
     }
 }
 
+/// Bytes that a person wrote; a number alone is in the unit that stood there.
+fn parsed(text: &str, before: u64) -> Option<f64> {
+    let has_unit = text.chars().any(char::is_alphabetic);
+    let shown = human_bytes(before);
+    let unit = shown.split(' ').nth(1).filter(|_| !has_unit).unwrap_or_default();
+    parse_bytes(&format!("{text} {unit}")).ok().map(|bytes| bytes as f64)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::held_words;
+    use super::{held_words, parsed};
 
     #[test]
     fn a_budget_is_said_in_full_before_that_it_is_of_now() {
@@ -306,5 +314,15 @@ mod tests {
         let ways = ["now 1.00 GiB / 3.00 GiB", "now 1.00 / 3.00 GiB", "1.00 GiB / 3.00 GiB"];
         assert_eq!(held_words(held, budget, true), ways);
         assert_eq!(held_words(1 << 20, budget, true).len(), 2);
+    }
+
+    #[test]
+    fn a_number_alone_is_in_the_unit_that_stood_there() {
+        let gib = f64::from(1 << 30);
+        assert_eq!(parsed("12", 15 << 29), Some(12.0 * gib));
+        assert_eq!(parsed(" 1.5 ", 15 << 29), Some(1.5 * gib));
+        assert_eq!(parsed("512 MiB", 15 << 29), Some(gib / 2.0));
+        assert_eq!(parsed("12", 0), Some(12.0));
+        assert_eq!(parsed("many", 0), None);
     }
 }

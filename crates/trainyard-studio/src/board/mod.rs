@@ -167,6 +167,11 @@ impl Board {
         output
     }
 
+    /// Forgets what is selected, unfolded and carried, for another desk.
+    pub(crate) fn forget(&mut self) {
+        *self = Self { measure: self.measure, ..Self::default() };
+    }
+
     /// The same view, for a picture: with nothing in hand.
     #[must_use]
     pub fn for_picture(&self) -> Self {

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use eframe::egui::accesskit::Toggled;
 use eframe::egui::{DroppedFile, Key, Modifiers};
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use trainyard_studio::Panel;
 use trainyard_studio::desk::Edit;
 
-use crate::support::{folder, open, press, settle, trouble, window, write_path};
+use crate::support::{Window, folder, open, press, settle, trouble, window, write_path};
 
 #[test]
 fn every_kind_of_file_opens() {
@@ -125,4 +126,19 @@ fn a_plan_is_saved_by_its_path_and_then_by_the_key() {
     let text = fs::read_to_string(&path).unwrap();
     let plan = trainyard_plan::Plan::from_json(&text).unwrap();
     assert_eq!(plan.micro_batches, count);
+}
+
+#[test]
+fn what_is_selected_of_one_model_is_not_of_the_next() {
+    let folder = folder();
+    let mut window = window();
+    window.get_by_label_contains("block9, layer ").click();
+    window.run_ok();
+    let selected = |window: &Window| {
+        let blocks = window.query_all_by_label_contains(", layer ");
+        blocks.filter(|block| block.accesskit_node().toggled() == Some(Toggled::True)).count()
+    };
+    assert_eq!(selected(&window), 1);
+    open(&mut window, &folder.path().join("profile.json"));
+    assert_eq!(selected(&window), 0);
 }
