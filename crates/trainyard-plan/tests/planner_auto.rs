@@ -5,19 +5,13 @@
 
 #[path = "common/even.rs"]
 mod even;
+#[path = "common/numbers.rs"]
+mod numbers;
 
 use trainyard_plan::planner::{MicroBatches, PlanRequest, RecomputeChoice, plan};
 use trainyard_plan::{FixedTimes, LinkCost, Profile, Schedule};
 
-/// Numbers that look random and are the same each time.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 33) % end
-    }
-}
+use numbers::Numbers;
 
 /// Unlike layers on two or three unlike devices, whose memory is tight in every other instance.
 fn unlike(seed: u64) -> Profile {

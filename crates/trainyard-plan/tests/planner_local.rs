@@ -4,21 +4,15 @@
 
 #[path = "common/even.rs"]
 mod even;
+#[path = "common/numbers.rs"]
+mod numbers;
 
 use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::planner::{PlanRequest, plan};
 use trainyard_plan::simulate::score;
 use trainyard_plan::{LinkCost, Plan, Profile, Recompute, Stage};
 
-/// Numbers that look random and are the same each time.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 33) % end
-    }
-}
+use numbers::Numbers;
 
 /// Unlike layers on two or three unlike devices with little memory.
 fn tight(seed: u64) -> Profile {

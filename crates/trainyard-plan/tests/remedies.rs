@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "common/numbers.rs"]
+mod numbers;
+
 use trainyard_plan::planner::{MicroBatches, PlanRequest, RecomputeChoice, plan};
 use trainyard_plan::{DeviceProfile, FixedTimes, LayerProfile, ModelProfile, PlanError, Profile};
+
+use numbers::Numbers;
 
 /// Layers of 4 × 100 B of weights with their state; `input` and `saved` bytes of a micro-batch.
 fn profile(
@@ -263,16 +268,6 @@ fn several_stages_a_rank_are_told_what_would_fit() {
     let said = hint(&request);
     assert!(said.starts_with("recompute = \"auto\" would fit"), "{said}");
     assert!(plan(&PlanRequest { recompute: RecomputeChoice::Auto, ..request }).is_ok());
-}
-
-/// Numbers that look random and are the same each time.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 33) % end
-    }
 }
 
 /// Many unlike layers on three or four devices that are some percent too small for them.

@@ -152,6 +152,7 @@ impl Studio {
         }
         self.apply_settings(&context);
         self.take_news(&context);
+        self.take_scenes();
         let facts = self.facts();
         self.take_keys(&context, &facts);
         self.show_under_dialogs(ui, &facts);
@@ -208,7 +209,7 @@ impl Studio {
             welcome: self.welcome,
             forgets: self.hidden_steps() > 0,
             trace: self.panels.opened_trace().is_some(),
-            alone: self.panels.is_alone(),
+            alone: self.panels.alone.is_some(),
         }
     }
 
@@ -278,7 +279,7 @@ impl Studio {
                 session.comparison().map(|comparison| comparison.step_us.measured)
             });
             let would_be = self.panels.would_be.as_deref();
-            let (is_example, alone) = (self.is_example, self.alone());
+            let (is_example, alone) = (self.is_example, self.panels.alone.as_ref());
             let trace = self.panels.opened_trace();
             Header { desk: &self.desk, is_example, trace, alone, would_be, measured_us, facts }
                 .show(ui)
@@ -332,10 +333,10 @@ impl Studio {
     }
 
     fn name_window(&mut self, context: &Context) {
-        let alone = self.alone();
+        let alone = self.panels.alone.as_ref();
         let mark = if alone.is_none() && self.desk.is_changed() { "● " } else { "" };
         let name = alone
-            .map(|alone| alone.name)
+            .map(|alone| alone.name.clone())
             .or_else(|| self.desk.file.as_deref().map(short_name))
             .unwrap_or_else(|| self.desk.profile().model.name.clone());
         let title = format!("{mark}{name} – Trainyard Studio");

@@ -37,8 +37,8 @@ pub(crate) struct Panels {
     pub(crate) would_be: Option<Arc<Assessment>>,
     /// A trace that was opened by itself.
     trace: Option<OpenedTrace>,
-    /// Whether what was measured has nothing to do with the desk.
-    is_alone: bool,
+    /// What is shown without a plan: what was measured has nothing to do with the desk then.
+    pub(crate) alone: Option<Alone>,
     predicted: Simulated,
     imagined: Simulated,
     measured: Measured,
@@ -87,11 +87,6 @@ impl Panels {
         self.trace = None;
     }
 
-    /// Whether what was measured has nothing to do with the desk.
-    pub(crate) fn is_alone(&self) -> bool {
-        self.is_alone
-    }
-
     /// The name of the trace that was opened by itself.
     pub(crate) fn opened_trace(&self) -> Option<&str> {
         self.trace.as_ref().map(|opened| opened.name.as_str())
@@ -108,7 +103,6 @@ impl Panels {
 impl Studio {
     /// Draws all panels, and does what a person wants in them.
     pub(crate) fn show_panels(&mut self, ui: &mut Ui, facts: &Facts) {
-        self.take_scenes();
         let context = ui.ctx().clone();
         let mut layout = std::mem::take(&mut self.kept.layout);
         let (mut wish, mut chosen) = (None, None);
@@ -170,17 +164,15 @@ impl Studio {
             }
             Panel::Timeline => {
                 let (mut timeline, mut cursor) = (self.panels.timeline.as_shapes(), None);
-                let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
-                frame.show(ui, |ui| timeline.show(ui, self.panels.scenes(), &mut cursor));
+                inside().show(ui, |ui| timeline.show(ui, self.panels.scenes(), &mut cursor));
             }
             Panel::Plans | Panel::Run => {}
         }
     }
 
     fn show_board(&mut self, ui: &mut Ui, facts: &Facts) -> Option<Command> {
-        if let Some(alone) = self.alone() {
-            let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
-            return frame.show(ui, |ui| alone.show(ui, facts)).inner;
+        if let Some(alone) = &self.panels.alone {
+            return inside().show(ui, |ui| alone.show(ui, facts)).inner;
         }
         let stages = self.desk.arrangement().stages.clone();
         let output = self.panels.board.show(ui, &mut self.desk, self.panels.cursor);
@@ -193,12 +185,11 @@ impl Studio {
     }
 
     fn show_plans(&mut self, ui: &mut Ui) -> Option<Command> {
-        let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
-        if self.panels.is_alone {
-            frame.show(ui, |ui| ui.weak("There is no plan to change."));
+        if self.panels.alone.is_some() {
+            inside().show(ui, |ui| ui.weak("There is no plan to change."));
             return None;
         }
-        let output = frame.show(ui, |ui| self.panels.plans.show(ui, &mut self.desk)).inner;
+        let output = inside().show(ui, |ui| self.panels.plans.show(ui, &mut self.desk)).inner;
         self.kept.first_steps.planned |= self.panels.plans.is_planning();
         self.panels.would_be = output.would_be.or(self.panels.would_be.take());
         if let Some(notice) = output.notice {
@@ -210,8 +201,7 @@ impl Studio {
     fn show_timeline(&mut self, ui: &mut Ui, facts: &Facts) -> Option<Command> {
         let mut timeline = std::mem::take(&mut self.panels.timeline);
         let mut cursor = self.panels.cursor;
-        let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
-        let chosen = frame.show(ui, |ui| {
+        let chosen = inside().show(ui, |ui| {
             let chosen = self.newest_steps_alone(ui, facts);
             timeline.show(ui, self.panels.scenes(), &mut cursor);
             chosen
@@ -252,8 +242,7 @@ impl Studio {
     fn show_run(&mut self, ui: &mut Ui, facts: &Facts) -> Option<RunWish> {
         let why_not = Command::Run.unavailable(facts);
         let start = why_not.map_or(Ok(()), |why| Err(why.to_owned()));
-        let frame = Frame::new().inner_margin(Margin::same(size::SPACE as i8));
-        frame.show(ui, |ui| self.panels.run.show(ui, self.session.as_ref(), &start)).inner
+        inside().show(ui, |ui| self.panels.run.show(ui, self.session.as_ref(), &start)).inner
     }
 
     fn grant(&mut self, context: &eframe::egui::Context, wish: RunWish) {
@@ -290,7 +279,7 @@ impl Studio {
     }
 
     /// Brings the scenes up to date with the desk and the run.
-    fn take_scenes(&mut self) {
+    pub(crate) fn take_scenes(&mut self) {
         let aside = self.run_is_aside();
         let panels = &mut self.panels;
         panels.predicted.take(Some(&self.desk.present().trace));
@@ -300,16 +289,21 @@ impl Studio {
             (None, Some(session)) if !aside => panels.measured.take_run(session.state()),
             (None, _) => panels.measured.clear(),
         }
-        self.panels.is_alone = self.alone().is_some();
+        self.panels.alone = self.find_alone();
     }
+}
+
+/// Around the insides of a panel.
+fn inside() -> Frame {
+    Frame::new().inner_margin(Margin::same(size::SPACE as i8))
 }
 
 impl Panels {
     /// What the timeline shows.
     fn scenes(&self) -> Scenes<'_> {
         let measured = self.measured.scene();
-        let predicted = self.predicted.scene().filter(|_| !self.is_alone);
-        let would_be = self.imagined.scene().filter(|_| !self.is_alone);
+        let predicted = self.predicted.scene().filter(|_| self.alone.is_none());
+        let would_be = self.imagined.scene().filter(|_| self.alone.is_none());
         Scenes { predicted, measured, would_be }
     }
 }

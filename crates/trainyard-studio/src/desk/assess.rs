@@ -56,10 +56,7 @@ pub struct DeviceDelta {
 /// [`PlanError::BadPlan`] for an arrangement that does not go with the profile;
 /// [`PlanError::BadNumber`] for a number of micro-batches that it does not allow.
 pub fn assess(profile: &Profile, arrangement: &Arrangement) -> Result<Assessment, PlanError> {
-    let mut profile = profile.with_micro_batches(arrangement.micro_batches)?;
-    for (device, bytes) in profile.devices.iter_mut().zip(&arrangement.memory_bytes) {
-        device.memory_bytes = *bytes;
-    }
+    let profile = arrangement.budgeted(profile.with_micro_batches(arrangement.micro_batches)?);
     let stages = arrangement.plan_stages(&profile);
     let costs = PipelineCosts::of(&profile, &stages, &arrangement.owners())?;
     let (schedule, note) = schedule(&costs, arrangement)?;

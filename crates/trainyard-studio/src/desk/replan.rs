@@ -8,8 +8,7 @@ use super::{Arrangement, ScheduleChoice};
 impl Arrangement {
     /// The profile with the arrangement's budgets.
     #[must_use]
-    pub fn budgeted(&self, profile: &Profile) -> Profile {
-        let mut profile = profile.clone();
+    pub fn budgeted(&self, mut profile: Profile) -> Profile {
         for (device, bytes) in profile.devices.iter_mut().zip(&self.memory_bytes) {
             device.memory_bytes = *bytes;
         }
@@ -45,7 +44,7 @@ impl Arrangement {
     /// The planner's best on these terms: with the wished schedule or, where nothing fits with it,
     /// with any.
     pub(super) fn replanned(&self, profile: &Profile) -> Result<Self, PlanError> {
-        let budgeted = self.budgeted(profile);
+        let budgeted = self.budgeted(profile.clone());
         let best = |schedule: &str| {
             let request = PlanRequest { schedule, top: 1, ..self.request(&budgeted) };
             let planned = planner::plan(&request)?;

@@ -26,7 +26,7 @@ pub(crate) struct Alone {
 
 impl Studio {
     /// What is shown without a plan, if that is so.
-    pub(crate) fn alone(&self) -> Option<Alone> {
+    pub(super) fn find_alone(&self) -> Option<Alone> {
         let (name, kind, devices) = match (&self.panels.trace, &self.session) {
             (Some(opened), _) => {
                 let devices = &opened.trace.devices;

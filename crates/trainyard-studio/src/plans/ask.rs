@@ -90,7 +90,7 @@ impl Terms {
     }
 
     fn plan(&self, ask: &Ask) -> Result<Planned, String> {
-        let profile = self.arrangement.budgeted(&self.profile);
+        let profile = self.arrangement.budgeted(self.profile.as_ref().clone());
         let mut request = PlanRequest {
             schedule: &ask.schedule,
             objective: ask.objective,

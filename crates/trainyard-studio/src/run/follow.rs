@@ -189,7 +189,8 @@ impl Reader {
         }
     }
 
-    /// Reads what is new: the records that are not folded here, how many bytes that were, and how many there are.
+    /// Reads what is new: the records that are not folded here, how many bytes that were, and how
+    /// many there are.
     fn look(&mut self, piece: &mut [u8]) -> (Vec<Record>, usize, u64) {
         let none = |length| (Vec::new(), 0, length);
         let about = match std::fs::metadata(&self.path) {

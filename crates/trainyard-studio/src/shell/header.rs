@@ -20,7 +20,7 @@ pub(crate) struct Header<'a> {
     /// The name of a trace that was opened by itself.
     pub(crate) trace: Option<&'a str>,
     /// What is shown instead of the desk.
-    pub(crate) alone: Option<Alone>,
+    pub(crate) alone: Option<&'a Alone>,
     /// What an edit that is under way would lead to.
     pub(crate) would_be: Option<&'a Assessment>,
     /// What a measured step takes, µs.
@@ -43,7 +43,7 @@ impl Header<'_> {
                 ui.add_space(size::SPACE);
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                     egui::ScrollArea::horizontal().show(ui, |ui| {
-                        if let Some(alone) = &self.alone {
+                        if let Some(alone) = self.alone {
                             self.without_plan(ui, alone, &mut chosen);
                         } else {
                             self.name(ui);

@@ -109,7 +109,7 @@ fn buttons(
     button(ui, "Close", "Stop looking at this run", RunWish::Close);
     button(ui, "Open a run…", "Watch or look at a run directory", RunWish::OpenDirectory);
     let began = session.state().header().is_some();
-    if began && phase.can_resume() {
+    if session.can_resume() {
         let resume = primary(ui, "Resume").on_hover_text("Go on from the newest checkpoint");
         if resume.clicked() {
             wish = Some(RunWish::Resume);
