@@ -11,8 +11,8 @@ use std::sync::Arc;
 use burn::module::{Module, Param};
 use burn::tensor::{Device as BurnDevice, Tensor, TensorData};
 use trainyard_engine::{
-    Activation, AdamW, Device, EngineError, Layer, MicroBatch, Model, Options, Part, Pass,
-    Pipeline, PlacedLayer, discover, mix, place, weight,
+    Activation, AdamW, Device, EngineError, ForwardContext, Layer, MicroBatch, Model, Options,
+    Part, Pipeline, PlacedLayer, discover, mix, place, weight,
 };
 use trainyard_plan::memory::{MemoryUse, human_bytes};
 use trainyard_plan::{
@@ -30,7 +30,11 @@ struct Linear {
 }
 
 impl Layer for Linear {
-    fn forward(&self, input: Activation, _pass: &Pass) -> Result<Activation, EngineError> {
+    fn forward(
+        &self,
+        input: Activation,
+        _pass: &ForwardContext,
+    ) -> Result<Activation, EngineError> {
         let x: Tensor<2> = input.single()?;
         Ok((x.matmul(self.weight.val()) + self.bias.val().unsqueeze()).into())
     }

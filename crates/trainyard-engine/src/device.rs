@@ -6,8 +6,8 @@ use burn::tensor::Device as BurnDevice;
 use cpu_time::ThreadTime;
 use trainyard_plan::{Api, DeviceInfo, MemoryUse};
 
-use crate::memory::Account;
-use crate::seat::Seat;
+use crate::compute_thread::ComputeThread;
+use crate::memory::MemoryCounter;
 use crate::{EngineError, open};
 
 /// A part of a model, as far as memory is concerned.
@@ -36,7 +36,7 @@ pub struct Device {
     parts: Vec<Part>,
     threads: usize,
     hardware: DeviceInfo,
-    account: Account,
+    account: MemoryCounter,
     throttle: f64,
     opened: BurnDevice,
 }
@@ -62,7 +62,7 @@ impl Device {
             threads: threads.max(1),
             opened: open::open(hardware)?,
             hardware: hardware.clone(),
-            account: Account::open(),
+            account: MemoryCounter::open(),
             throttle: 1.0,
         })
     }
@@ -112,13 +112,13 @@ impl Device {
     }
 
     /// The count of what it holds, where it is a CPU device.
-    pub(crate) fn account(&self) -> Account {
+    pub(crate) fn account(&self) -> MemoryCounter {
         self.account
     }
 
     /// What makes a thread the one that computes for this device.
-    pub(crate) fn seat(&self) -> Seat {
-        Seat::new(self.is_cpu().then_some(self.threads), self.account)
+    pub(crate) fn compute_thread(&self) -> ComputeThread {
+        ComputeThread::new(self.is_cpu().then_some(self.threads), self.account)
     }
 
     /// A compute action begins.

@@ -12,7 +12,7 @@ pub(crate) const WORKER_THREAD_PREFIX: &str = "trainyard-";
 ///
 /// What the function was working on must not be used afterwards: it may be half done. Workers stop
 /// after a fault, so nobody does.
-pub(crate) fn guarded<T>(
+pub(crate) fn catch_panic<T>(
     function: impl FnOnce() -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
     catch_unwind(AssertUnwindSafe(function))

@@ -11,7 +11,7 @@ use crate::{Activation, EngineError};
 
 /// What a forward needs to know beside its input.
 #[derive(Clone, Copy, Debug)]
-pub struct Pass {
+pub struct ForwardContext {
     /// Whether the layer trains (dropout on) or is asked for its opinion (dropout off).
     pub training: bool,
     /// Differs for every run seed, step and micro-batch and is the same on every partition:
@@ -26,7 +26,7 @@ pub trait Layer: Module + 'static {
     ///
     /// # Errors
     /// [`EngineError::WrongTensor`] when the activation is not what this layer takes.
-    fn forward(&self, input: Activation, pass: &Pass) -> Result<Activation, EngineError>;
+    fn forward(&self, input: Activation, pass: &ForwardContext) -> Result<Activation, EngineError>;
 }
 
 /// One weight tensor of a layer.
@@ -67,7 +67,7 @@ pub trait AnyLayer: Send {
     ///
     /// # Errors
     /// As [`Layer::forward`].
-    fn forward(&self, input: Activation, pass: &Pass) -> Result<Activation, EngineError>;
+    fn forward(&self, input: Activation, pass: &ForwardContext) -> Result<Activation, EngineError>;
 
     /// The weights, in the module's own order.
     fn weights(&self) -> Vec<Weight>;
@@ -112,7 +112,7 @@ impl<L: Layer> Typed<L> {
 }
 
 impl<L: Layer> AnyLayer for Typed<L> {
-    fn forward(&self, input: Activation, pass: &Pass) -> Result<Activation, EngineError> {
+    fn forward(&self, input: Activation, pass: &ForwardContext) -> Result<Activation, EngineError> {
         self.layer()?.forward(input, pass)
     }
 

@@ -8,6 +8,7 @@
 //! `examples/two_parts.rs` is the smallest complete use.
 
 pub mod checkpoint;
+mod compute_thread;
 mod device;
 pub mod discover;
 mod error;
@@ -20,7 +21,6 @@ mod model;
 pub mod open;
 mod optimizer;
 mod pipeline;
-mod seat;
 mod stage;
 mod tie;
 mod value;
@@ -29,7 +29,9 @@ mod worker;
 pub use device::{Device, Part};
 pub use error::EngineError;
 pub use fault::silence_worker_panics;
-pub use layer::{AnyLayer, Layer, Pass, PlacedLayer, Weight, WeightUpdate, mix, place, weight};
+pub use layer::{
+    AnyLayer, ForwardContext, Layer, PlacedLayer, Weight, WeightUpdate, mix, place, weight,
+};
 pub use model::{Model, Tie};
 pub use optimizer::AdamW;
 pub use pipeline::{Measured, MicroBatch, Options, Pipeline, StepResult};

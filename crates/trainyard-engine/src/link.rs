@@ -15,7 +15,7 @@ use burn::tensor::{Device as BurnDevice, TensorData};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use trainyard_plan::Action;
 
-use crate::fault::{WORKER_THREAD_PREFIX, guarded};
+use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
 use crate::{Activation, EngineError};
 
 /// Tensors on their way.
@@ -123,7 +123,7 @@ fn read_and_forward(
 ) {
     for Parcel { step, action, start_ns, activation } in inbox {
         let bytes = activation.bytes();
-        let cargo = match guarded(|| read(activation)) {
+        let cargo = match catch_panic(|| read(activation)) {
             Ok(data) => Cargo::Host(data),
             // Named here: the receiver, who reports it, is another device.
             Err(error) => Cargo::Failed(EngineError::Worker {

@@ -30,9 +30,9 @@ thread_local! {
 
 /// The account of one CPU device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Account(usize);
+pub struct MemoryCounter(usize);
 
-impl Account {
+impl MemoryCounter {
     /// A new account. A process that opens more CPU devices than there are accounts shares the
     /// last one, and the figures of those devices are then sums.
     pub fn open() -> Self {
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_block_is_credited_to_the_thread_that_asked_for_it() {
         let allocator = CountingAllocator;
-        let account = Account::open();
+        let account = MemoryCounter::open();
         account.enter();
         let layout = Layout::from_size_align(1 << 20, 1).unwrap();
         #[expect(unsafe_code, reason = "calls the allocator as the runtime does")]

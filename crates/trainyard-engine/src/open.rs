@@ -62,10 +62,10 @@ pub(crate) fn open_position(api: Api, position: usize) -> Result<Device, String>
 
 /// Which of the adapters that are there now is the one that was listed.
 fn find(info: &DeviceInfo, there: &[FoundAdapter]) -> Option<usize> {
-    let ordinal = card::split_ordinal(&info.adapter).map_or(0, |(_, ordinal)| ordinal);
+    let ordinal = dedup::split_ordinal(&info.adapter).map_or(0, |(_, ordinal)| ordinal);
     // As the list orders them, so that the k-th of equals is the k-th here.
     let mut named: Vec<_> = there.iter().filter(|it| it.info.name == info.name).collect();
-    named.sort_by_key(|it| card::kind_rank(it.info.kind));
+    named.sort_by_key(|it| dedup::kind_rank(it.info.kind));
     // Direct3D adapters of one model all carry the first one's address.
     let equal = |it: &FoundAdapter| {
         it.info.kind == info.kind
@@ -82,7 +82,7 @@ fn find(info: &DeviceInfo, there: &[FoundAdapter]) -> Option<usize> {
     }
     // A card that was listed under a better API has another name or kind under this one.
     let listed = FoundAdapter { position: 0, vendor_id: 0, device_id: 0, info: info.clone() };
-    let mut same = there.iter().filter(|it| card::same_card(&listed, it));
+    let mut same = there.iter().filter(|it| dedup::same_card(&listed, it));
     let first = same.next()?;
     Some(if ordinal == 0 { first } else { same.nth(ordinal - 1).unwrap_or(first) }.position)
 }

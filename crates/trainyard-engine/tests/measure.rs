@@ -18,7 +18,7 @@ use burn::tensor::{Device as BurnDevice, Tensor, TensorData};
 use trainyard_engine::measure::{self, DeviceCosts, LayerCost, MeasureSettings};
 use trainyard_engine::memory::CountingAllocator;
 use trainyard_engine::{
-    Activation, Device, EngineError, Layer, MicroBatch, Model, Options, Pass, Pipeline,
+    Activation, Device, EngineError, ForwardContext, Layer, MicroBatch, Model, Options, Pipeline,
     PlacedLayer, discover, place, weight,
 };
 use trainyard_plan::{Api, LinkCost, ModelProfile, Recompute};
@@ -80,7 +80,7 @@ struct Product {
 }
 
 impl Layer for Product {
-    fn forward(&self, input: Activation, _: &Pass) -> Result<Activation, EngineError> {
+    fn forward(&self, input: Activation, _: &ForwardContext) -> Result<Activation, EngineError> {
         Ok(input.single::<Tensor<2>>()?.matmul(self.weight.val()).into())
     }
 }

@@ -5,14 +5,14 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 use trainyard_engine::{
-    Activation, EngineError, Layer, Model, Pass, PlacedLayer, Tie, place, weight,
+    Activation, EngineError, ForwardContext, Layer, Model, PlacedLayer, Tie, place, weight,
 };
 use trainyard_plan::{LayerProfile, ModelProfile};
 
-use crate::causal::{CausalAttention, Dense, Norm, drop_out};
+use crate::attention::{CausalAttention, LayerNorm, Linear, drop_out};
 use crate::fused::{self, cross_entropy, gelu};
-use crate::initial::Initial;
 use crate::registry::{ModelError, must};
+use crate::weight_init::WeightInit;
 
 /// What a run file's `[model]` may say for `kind = "gpt"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,8 +110,8 @@ impl Gpt {
         [0.02, 0.02 / (2.0 * self.options.layers as f32).sqrt()]
     }
 
-    fn token_weights(&self, seed: u64) -> (Vec<f32>, Initial) {
-        let mut initial = Initial::new(seed, 0);
+    fn token_weights(&self, seed: u64) -> (Vec<f32>, WeightInit) {
+        let mut initial = WeightInit::new(seed, 0);
         (initial.normal(self.vocabulary * self.options.width, 0.02), initial)
     }
 }
@@ -142,17 +142,17 @@ impl Model for Gpt {
             }));
         }
         if layer <= layers {
-            let initial = &mut Initial::new(seed, layer);
+            let initial = &mut WeightInit::new(seed, layer);
             return Ok(place(Block::new(&self.options, self.deviations(), layer, initial, device)));
         }
         if layer == layers + 1 {
             let values = if tied {
                 self.token_weights(seed).0
             } else {
-                Initial::new(seed, layer).normal(self.vocabulary * width, 0.02)
+                WeightInit::new(seed, layer).normal(self.vocabulary * width, 0.02)
             };
             return Ok(place(Head {
-                norm: Norm::new(width, bias, device),
+                norm: LayerNorm::new(width, bias, device),
                 weight: weight(values, [self.vocabulary, width], device),
             }));
         }
@@ -195,7 +195,7 @@ struct Embed {
 }
 
 impl Layer for Embed {
-    fn forward(&self, input: Activation, pass: &Pass) -> Result<Activation, EngineError> {
+    fn forward(&self, input: Activation, pass: &ForwardContext) -> Result<Activation, EngineError> {
         let tokens: Tensor<2, Int> = input.single()?;
         let [_, context] = tokens.dims();
         let embedded = burn::tensor::module::embedding(self.tokens.val(), tokens);
@@ -207,11 +207,11 @@ impl Layer for Embed {
 /// Attention and a two-layer perceptron, each behind a norm and added to what came in.
 #[derive(Module, Debug)]
 struct Block {
-    attention_norm: Norm,
+    attention_norm: LayerNorm,
     attention: CausalAttention,
-    perceptron_norm: Norm,
-    widen: Dense,
-    narrow: Dense,
+    perceptron_norm: LayerNorm,
+    widen: Linear,
+    narrow: Linear,
     dropout: f64,
     index: usize,
 }
@@ -221,19 +221,19 @@ impl Block {
         options: &GptOptions,
         deviations: [f32; 2],
         index: usize,
-        initial: &mut Initial,
+        initial: &mut WeightInit,
         device: &Device,
     ) -> Self {
         let GptOptions { heads, width, dropout, bias, .. } = *options;
         let [deviation, deviation_out] = deviations;
         Self {
-            attention_norm: Norm::new(width, bias, device),
+            attention_norm: LayerNorm::new(width, bias, device),
             attention: CausalAttention::new(
                 width, heads, bias, dropout, deviations, initial, device,
             ),
-            perceptron_norm: Norm::new(width, bias, device),
-            widen: Dense::new([width, 4 * width], bias, deviation, initial, device),
-            narrow: Dense::new([4 * width, width], bias, deviation_out, initial, device),
+            perceptron_norm: LayerNorm::new(width, bias, device),
+            widen: Linear::new([width, 4 * width], bias, deviation, initial, device),
+            narrow: Linear::new([4 * width, width], bias, deviation_out, initial, device),
             dropout,
             index,
         }
@@ -241,7 +241,7 @@ impl Block {
 }
 
 impl Layer for Block {
-    fn forward(&self, input: Activation, pass: &Pass) -> Result<Activation, EngineError> {
+    fn forward(&self, input: Activation, pass: &ForwardContext) -> Result<Activation, EngineError> {
         let x: Tensor<3> = input.single()?;
         // Three places of dropout a block, each with random numbers of its own.
         let site = |place: u64| self.index as u64 * 8 + place;
@@ -257,13 +257,17 @@ impl Layer for Block {
 /// Final norm and head: `[batch, context, width]` to `[batch, context, vocabulary]`.
 #[derive(Module, Debug)]
 struct Head {
-    norm: Norm,
+    norm: LayerNorm,
     /// `[vocabulary, width]`, the embedding's own shape so that the two can be tied.
     weight: Param<Tensor<2>>,
 }
 
 impl Layer for Head {
-    fn forward(&self, input: Activation, _pass: &Pass) -> Result<Activation, EngineError> {
+    fn forward(
+        &self,
+        input: Activation,
+        _pass: &ForwardContext,
+    ) -> Result<Activation, EngineError> {
         let x: Tensor<3> = input.single()?;
         let x = self.norm.forward(x);
         Ok(fused::linear(x, self.weight.val().transpose(), None).into())

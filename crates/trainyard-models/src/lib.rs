@@ -4,12 +4,12 @@
 //! builds any one of them on any device, and knows its loss. To add one, write a file with its
 //! options, layers and costs, and name it in [`registry`].
 
-mod causal;
+mod attention;
 mod fused;
 pub mod gpt;
-mod initial;
 pub mod mlp;
 pub mod registry;
+mod weight_init;
 
 pub use gpt::{Gpt, GptOptions};
 pub use mlp::{Mlp, MlpOptions};

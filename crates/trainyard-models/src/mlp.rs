@@ -4,12 +4,12 @@ use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use trainyard_engine::{Activation, EngineError, Layer, Model, Pass, PlacedLayer, place};
+use trainyard_engine::{Activation, EngineError, ForwardContext, Layer, Model, PlacedLayer, place};
 use trainyard_plan::{LayerProfile, ModelProfile};
 
-use crate::causal::Dense;
-use crate::initial::Initial;
+use crate::attention::Linear;
 use crate::registry::{ModelError, must};
+use crate::weight_init::WeightInit;
 
 /// What a run file's `[model]` may say for `kind = "mlp"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -101,10 +101,10 @@ impl Model for Mlp {
         let shape = self.shape(layer);
         // He et al., arXiv 1502.01852: keeps the size of activations through ReLUs.
         let deviation = (2.0 / shape[0] as f32).sqrt();
-        let initial = &mut Initial::new(seed, layer);
-        Ok(place(Linear {
-            linear: Dense::new(shape, true, deviation, initial, device),
-            bend: layer + 1 < self.options.layers,
+        let initial = &mut WeightInit::new(seed, layer);
+        Ok(place(LinearLayer {
+            linear: Linear::new(shape, true, deviation, initial, device),
+            relu: layer + 1 < self.options.layers,
         }))
     }
 
@@ -116,14 +116,18 @@ impl Model for Mlp {
 }
 
 #[derive(Module, Debug)]
-struct Linear {
-    linear: Dense,
-    bend: bool,
+struct LinearLayer {
+    linear: Linear,
+    relu: bool,
 }
 
-impl Layer for Linear {
-    fn forward(&self, input: Activation, _pass: &Pass) -> Result<Activation, EngineError> {
+impl Layer for LinearLayer {
+    fn forward(
+        &self,
+        input: Activation,
+        _pass: &ForwardContext,
+    ) -> Result<Activation, EngineError> {
         let y = self.linear.forward(input.single::<Tensor<2>>()?);
-        Ok(if self.bend { relu(y) } else { y }.into())
+        Ok(if self.relu { relu(y) } else { y }.into())
     }
 }

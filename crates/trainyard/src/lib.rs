@@ -1,7 +1,7 @@
 //! The library behind the program `trainyard`: run files, data, the training loop, run
 //! directories, and the commands.
 //!
-//! The way of a training: [`config`] reads the run file, [`yard`] finds data, model and devices and
+//! The way of a training: [`config`] reads the run file, [`setup`] finds data, model and devices and
 //! makes the plan, [`train`] runs the steps and writes what happens into the [`run_dir`] by way of
 //! the [`journal`]. To add a command: a file in [`commands`] and a line in [`cli`].
 
@@ -17,8 +17,8 @@ pub mod journal;
 mod learning_rate;
 mod progress;
 pub mod run_dir;
+mod sampler;
+pub mod setup;
 pub mod train;
-mod writer;
-pub mod yard;
 
 pub use error::RunError;

@@ -16,7 +16,7 @@ use crate::journal::JournalWriter;
 use crate::learning_rate::learning_rate;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, write_atomic};
-use crate::yard::Yard;
+use crate::setup::TrainingSetup;
 
 /// How a training ended.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub struct CheckpointState {
 const TRACED_STEPS: u64 = 10;
 
 struct Training<'a> {
-    yard: &'a Yard,
+    setup: &'a TrainingSetup,
     pipeline: Pipeline,
     directory: &'a RunDir,
     journal: JournalWriter,
@@ -65,7 +65,7 @@ struct Training<'a> {
 /// Whatever ends a training early; the journal's last line says it too. Checkpoints made before
 /// stay as they are.
 pub fn train(
-    yard: &Yard,
+    setup: &TrainingSetup,
     (plan, costs): (&Plan, &Profile),
     directory: &RunDir,
     resume: bool,
@@ -77,16 +77,16 @@ pub fn train(
     let first_step = checkpoint.as_ref().map_or(0, |(step, _)| *step);
     let mut journal = JournalWriter::open(&directory.journal())?;
     if checkpoint.is_none() {
-        write_settings(yard, plan, costs, directory)?;
+        write_settings(setup, plan, costs, directory)?;
     }
-    let header = header(yard, plan, first_step);
+    let header = header(setup, plan, first_step);
     journal.write(&Record::Header(header.clone()))?;
     journal.flush()?;
     let progress = Progress::start(output, &header);
     if output == Output::Json {
         progress.record(&Record::Header(header.clone()));
     }
-    let pipeline = match yard.start(plan, costs) {
+    let pipeline = match setup.start(plan, costs) {
         Ok(pipeline) => pipeline,
         Err(error) => {
             let failed = state_record(started, State::Failed, first_step, &error.to_string());
@@ -97,7 +97,7 @@ pub fn train(
     };
     let devices = Trace::from_journal(std::iter::once(&Record::Header(header))).devices;
     let mut training = Training {
-        yard,
+        setup,
         pipeline_offset_ns: nanoseconds(pipeline.origin().saturating_duration_since(started)),
         pipeline,
         directory,
@@ -113,7 +113,7 @@ pub fn train(
         // The run's settings are replaced once the checkpoint has shown that it goes with them.
         Some((step, path)) => training
             .load(step, &path)
-            .and_then(|()| write_settings(yard, plan, costs, directory))
+            .and_then(|()| write_settings(setup, plan, costs, directory))
             .and_then(|()| training.run(&interrupt)),
         None => training.run(&interrupt),
     };
@@ -133,10 +133,10 @@ pub fn train(
 impl Training<'_> {
     /// True when all steps are done, false when somebody stopped it.
     fn run(&mut self, interrupt: &Interrupt) -> Result<bool, RunError> {
-        let config = &self.yard.config;
+        let config = &self.setup.config;
         let train = &config.train;
         self.say(State::Running, "")?;
-        let mut next = self.yard.data.train(config, self.step + 1)?;
+        let mut next = self.setup.data.train(config, self.step + 1)?;
         while self.step < train.steps {
             let step = self.step + 1;
             let rate = learning_rate(train, step);
@@ -146,7 +146,7 @@ impl Training<'_> {
             self.step = step;
             self.note(result, rate, took)?;
             if step < train.steps {
-                next = self.yard.data.train(config, step + 1)?;
+                next = self.setup.data.train(config, step + 1)?;
             }
             let last = step == train.steps;
             if last || (train.validate_every > 0 && step.is_multiple_of(train.validate_every)) {
@@ -199,7 +199,7 @@ impl Training<'_> {
         for device in 0..measured.usage.len() {
             self.note_memory(device, &measured)?;
         }
-        let tokens = self.yard.config.train.batch as u64 * self.yard.data.tokens_per_row();
+        let tokens = self.setup.config.train.batch as u64 * self.setup.data.tokens_per_row();
         self.tell(&Record::Step {
             at_ns: self.now(),
             step: self.step,
@@ -209,7 +209,7 @@ impl Training<'_> {
             step_ns,
             tokens_per_s: tokens as f64 / (step_ns.max(1) as f64 / 1e9),
         })?;
-        if self.step + TRACED_STEPS <= self.yard.config.train.steps + 1 {
+        if self.step + TRACED_STEPS <= self.setup.config.train.steps + 1 {
             self.trace.events.clear();
             self.trace.memory.clear();
         }
@@ -244,11 +244,11 @@ impl Training<'_> {
     }
 
     fn validate(&mut self, whole: bool) -> Result<(), RunError> {
-        let config = &self.yard.config;
+        let config = &self.setup.config;
         let batches = config.train.validate_batches;
         let limit = (!whole && batches > 0).then_some(batches);
         let (mut sum, mut rows) = (0.0, 0_u64);
-        for micro_batches in self.yard.data.validation(config, limit) {
+        for micro_batches in self.setup.data.validation(config, limit) {
             let micro_batches = micro_batches?;
             let here: usize = micro_batches.iter().map(|micro_batch| micro_batch.rows).sum();
             sum += self.pipeline.evaluate(micro_batches)? * here as f64;
@@ -256,14 +256,14 @@ impl Training<'_> {
         }
         let loss = sum / rows.max(1) as f64;
         self.validation_loss = Some(loss);
-        let tokens = rows * self.yard.data.tokens_per_row();
+        let tokens = rows * self.setup.data.tokens_per_row();
         let whole = limit.is_none();
         self.tell(&Record::Validation { at_ns: self.now(), step: self.step, loss, tokens, whole })?;
         self.write_sample()
     }
 
     fn save(&mut self) -> Result<(), RunError> {
-        let text = self.yard.data.text();
+        let text = self.setup.data.text();
         let state = CheckpointState {
             vocabulary: text.map_or_else(String::new, |text| text.vocabulary().iter().collect()),
             text: text.map_or_else(String::new, |text| text.fingerprint().to_owned()),
@@ -271,7 +271,7 @@ impl Training<'_> {
         let state = serde_json::to_value(state).map_err(|e| RunError::config(e.to_string()))?;
         self.pipeline.save(&self.directory.checkpoint(self.step), self.step, state)?;
         self.directory.set_latest(self.step)?;
-        self.directory.prune_checkpoints(self.yard.config.train.keep_checkpoints)?;
+        self.directory.prune_checkpoints(self.setup.config.train.keep_checkpoints)?;
         self.saved_step = Some(self.step);
         let path = RunDir::checkpoint_name(self.step);
         self.tell(&Record::Checkpoint { at_ns: self.now(), step: self.step, path })?;
@@ -280,7 +280,7 @@ impl Training<'_> {
 
     fn load(&mut self, step: u64, path: &std::path::Path) -> Result<(), RunError> {
         let state = self.directory.explain(step, read_state(path))?;
-        if let Some(text) = self.yard.data.text()
+        if let Some(text) = self.setup.data.text()
             && (text.fingerprint() != state.text)
         {
             return Err(RunError::Mismatch {
@@ -323,12 +323,12 @@ pub fn read_state(path: &std::path::Path) -> Result<CheckpointState, EngineError
 /// The run file as resolved, the plan, and what is predicted of it. Together they are the run: a
 /// plan that came from elsewhere is from now on the one in the run directory.
 fn write_settings(
-    yard: &Yard,
+    setup: &TrainingSetup,
     plan: &Plan,
     costs: &Profile,
     directory: &RunDir,
 ) -> Result<(), RunError> {
-    let mut config = yard.config.clone();
+    let mut config = setup.config.clone();
     if let Some(path) = &mut config.pipeline.plan {
         *path = std::path::absolute(directory.plan())
             .map_err(RunError::io("find", directory.plan()))?;
@@ -347,11 +347,11 @@ fn state_record(started: Instant, state: State, step: u64, message: &str) -> Rec
     Record::State { at_ns, state, step, message: message.to_owned() }
 }
 
-fn header(yard: &Yard, plan: &Plan, first_step: u64) -> Header {
+fn header(setup: &TrainingSetup, plan: &Plan, first_step: u64) -> Header {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let of_rank = |actions: &Vec<trainyard_plan::Action>| {
         let id = actions.first().and_then(|a| plan.stages.get(a.stage)).map(|s| s.device.as_str());
-        let device = yard.devices.iter().find(|device| Some(device.id.as_str()) == id);
+        let device = setup.devices.iter().find(|device| Some(device.id.as_str()) == id);
         device.map(|device| HeaderDevice {
             id: device.id.clone(),
             name: device.hardware.name.clone(),
@@ -364,9 +364,9 @@ fn header(yard: &Yard, plan: &Plan, first_step: u64) -> Header {
         program: env!("CARGO_PKG_VERSION").to_owned(),
         started_unix_ms: u64::try_from(now.as_millis()).unwrap_or(0),
         first_step,
-        steps: yard.config.train.steps,
+        steps: setup.config.train.steps,
         model: plan.model.clone(),
-        parameters: yard.parameters(),
+        parameters: setup.parameters(),
         devices: plan.schedule.ranks.iter().filter_map(of_rank).collect(),
     }
 }

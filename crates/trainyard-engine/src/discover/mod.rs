@@ -16,10 +16,10 @@
 //! | `select` | from the words of a run file to a device |
 
 pub(crate) mod adapters;
-pub(crate) mod card;
 mod caught;
 mod child;
 mod cpu;
+pub(crate) mod dedup;
 mod memory;
 pub mod probe;
 mod select;
@@ -132,7 +132,7 @@ pub fn survey(options: &ListOptions) -> Survey {
             }
         }
     }
-    let mut found = card::fold(found);
+    let mut found = dedup::fold(found);
     if options.probe {
         let results = match isolation {
             Isolation::Child(_) => {
@@ -147,7 +147,7 @@ pub fn survey(options: &ListOptions) -> Survey {
     }
     let mut devices: Vec<_> = found.into_iter().map(|adapter| adapter.info).collect();
     devices.push(cpu::describe());
-    card::name(&mut devices);
+    dedup::name(&mut devices);
     Survey { devices, troubles }
 }
 

@@ -2,7 +2,7 @@
 
 use trainyard_plan::{Api, ComputeProbe, DeviceInfo, DeviceKind};
 
-use super::card::split_ordinal;
+use super::dedup::split_ordinal;
 use crate::EngineError;
 
 /// The device that `wanted` names. Case does not matter; positions count from 0.

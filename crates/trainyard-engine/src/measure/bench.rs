@@ -3,14 +3,14 @@
 use burn::tensor::TensorData;
 use trainyard_plan::Recompute;
 
+use super::cache_pressure::{CachePressure, PressureBytes};
 use super::layers::{LayerCost, MeasureSettings};
 use super::median_of_means;
-use super::rest::{Rest, RestBytes};
 use crate::device::Begun;
 use crate::layer::mix;
 use crate::optimizer::Update;
 use crate::stage::Stage;
-use crate::{Activation, Device, EngineError, MicroBatch, Model, Pass};
+use crate::{Activation, Device, EngineError, ForwardContext, MicroBatch, Model};
 
 /// Rounds after which a device counts as warm, however much its times still change.
 const WARM_UP_AT_MOST: usize = 8;
@@ -27,9 +27,9 @@ pub(super) struct Bench<'a> {
     targets: Option<Vec<TensorData>>,
     /// Of the output; None for the last layer, which starts from the loss.
     gradient: Option<Vec<TensorData>>,
-    pass: Pass,
+    pass: ForwardContext,
     updates: u64,
-    rest: Rest,
+    rest: CachePressure,
 }
 
 /// What a bench is told of the layer.
@@ -40,7 +40,7 @@ pub(super) struct Subject<'a> {
     /// What the layer before gives; for the first layer the sample's inputs.
     pub(super) input: Vec<TensorData>,
     pub(super) sample: &'a MicroBatch,
-    pub(super) rest_bytes: RestBytes,
+    pub(super) rest_bytes: PressureBytes,
 }
 
 /// Microseconds of one round.
@@ -67,7 +67,7 @@ impl<'a> Bench<'a> {
         };
         let stage = Stage::build(model, 0, &plan, names, settings.seed, device.burn())?;
         let targets = stage.is_last().then(|| sample.targets.clone());
-        let pass = Pass { training: true, seed: mix(&[settings.seed, 1]) };
+        let pass = ForwardContext { training: true, seed: mix(&[settings.seed, 1]) };
         Ok(Self {
             model,
             device,
@@ -78,7 +78,7 @@ impl<'a> Bench<'a> {
             gradient: None,
             pass,
             updates: 0,
-            rest: Rest::of(rest_bytes, device),
+            rest: CachePressure::of(rest_bytes, device),
         })
     }
 

@@ -7,10 +7,10 @@ use burn::tensor::TensorData;
 use trainyard_plan::{LayerProfile, ModelProfile};
 
 use super::bench::{Bench, Subject};
-use super::kinds::Kinds;
+use super::cache_pressure::PressureBytes;
 use super::links::leave;
-use super::rest::RestBytes;
-use crate::fault::{WORKER_THREAD_PREFIX, guarded};
+use super::unique_layers::UniqueLayers;
+use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
 use crate::{AdamW, Device, EngineError, MicroBatch, Model};
 
 /// How layers are measured.
@@ -104,7 +104,7 @@ pub fn layers(
     for device in devices {
         check_room(device, &profile)?;
     }
-    let kinds = Kinds::of(&profile);
+    let kinds = UniqueLayers::of(&profile);
     let names = profile.layers.iter().map(|layer| layer.name.clone()).collect();
     let survey = Survey {
         model,
@@ -113,7 +113,7 @@ pub fn layers(
         of: kinds.firsts.len() * devices.len(),
         kinds,
         names,
-        rest_bytes: RestBytes::of(&profile, devices.len()),
+        rest_bytes: PressureBytes::of(&profile, devices.len()),
         progress,
         measured: AtomicUsize::new(0),
         busy: AtomicUsize::new(devices.len()),
@@ -176,9 +176,9 @@ struct Survey<'a> {
     model: &'a dyn Model,
     sample: &'a MicroBatch,
     settings: &'a MeasureSettings,
-    kinds: Kinds,
+    kinds: UniqueLayers,
     names: Vec<String>,
-    rest_bytes: RestBytes,
+    rest_bytes: PressureBytes,
     progress: &'a (dyn Fn(usize, usize) + Sync),
     of: usize,
     measured: AtomicUsize,
@@ -191,7 +191,7 @@ impl Survey<'_> {
     /// Measures a device on this thread.
     fn device(&self, device: &Device) -> Result<DeviceCosts, EngineError> {
         let name = format!("measures-{}", device.id());
-        let measured = device.seat().take(&name, || self.seated(device));
+        let measured = device.compute_thread().take(&name, || self.seated(device));
         let measured = measured.and_then(|measured| measured);
         if measured.is_err() {
             self.failed.store(true, Ordering::Relaxed);
@@ -247,7 +247,7 @@ impl Survey<'_> {
             let Self { model, settings, sample, names, rest_bytes, .. } = self;
             let subject = Subject { names, layer, input, sample, rest_bytes: *rest_bytes };
             let measure = || Bench::make(*model, device, settings, subject)?.run(go_on);
-            let (cost, output) = guarded(measure).map_err(|error| match error {
+            let (cost, output) = catch_panic(measure).map_err(|error| match error {
                 EngineError::NeighbourStopped => error,
                 error => EngineError::Measure {
                     device: device.id().to_owned(),

@@ -7,7 +7,7 @@ use burn::tensor::TensorData;
 use trainyard_plan::{Action, LinkCost};
 
 use super::{fit, median};
-use crate::fault::{WORKER_THREAD_PREFIX, guarded};
+use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
 use crate::link::{Ends, Inlet, Outlet, elapsed_ns, link as make_link};
 use crate::{Activation, Device, EngineError};
 
@@ -41,7 +41,7 @@ pub fn links(devices: &[Device]) -> Result<Vec<(String, String, LinkCost)>, Engi
 /// # Errors
 /// [`EngineError::Measure`] when a device fails.
 pub fn link(from: &Device, to: &Device) -> Result<LinkCost, EngineError> {
-    let blame = |device: &Device, error: EngineError| EngineError::Measure {
+    let with_location = |device: &Device, error: EngineError| EngineError::Measure {
         device: device.id().to_owned(),
         what: format!("the link from '{}' to '{}'", from.id(), to.id()),
         reason: error.to_string(),
@@ -50,21 +50,23 @@ pub fn link(from: &Device, to: &Device) -> Result<LinkCost, EngineError> {
     let mut link_threads = Vec::new();
     let ends = Ends { source: from, target: to };
     let (outlet, mut inlet) = make_link("measured", &ends, 1, origin, &mut link_threads)
-        .map_err(|error| blame(from, error))?;
+        .map_err(|error| with_location(from, error))?;
     let (arrived, arrivals) = mpsc::channel();
     let times = std::thread::scope(|scope| {
         let thread =
             |name| std::thread::Builder::new().name(format!("{WORKER_THREAD_PREFIX}{name}"));
         let receiver = thread("receives").spawn_scoped(scope, move || {
             let receive = || receive_all(to, &mut inlet, origin, &arrived);
-            let received = to.seat().take("receives", || guarded(receive));
+            let received = to.compute_thread().take("receives", || catch_panic(receive));
             // Whoever sends must not wait for one that has stopped.
             drop(inlet);
             drop(arrived);
             received.and_then(|received| received)
         });
         let sender = thread("sends").spawn_scoped(scope, move || {
-            let sent = from.seat().take("sends", || guarded(|| send_all(from, &outlet, &arrivals)));
+            let sent = from
+                .compute_thread()
+                .take("sends", || catch_panic(|| send_all(from, &outlet, &arrivals)));
             drop(outlet);
             sent.and_then(|sent| sent)
         });
@@ -72,8 +74,10 @@ pub fn link(from: &Device, to: &Device) -> Result<LinkCost, EngineError> {
         let received = receiver.map_err(EngineError::driver).and_then(joined);
         match (sent, received) {
             (Ok(()), Ok(times)) => Ok(times),
-            (Err(error), Ok(_) | Err(EngineError::NeighbourStopped)) => Err(blame(from, error)),
-            (_, Err(error)) => Err(blame(to, error)),
+            (Err(error), Ok(_) | Err(EngineError::NeighbourStopped)) => {
+                Err(with_location(from, error))
+            }
+            (_, Err(error)) => Err(with_location(to, error)),
         }
     });
     for thread in link_threads {

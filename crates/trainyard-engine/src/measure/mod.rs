@@ -4,12 +4,12 @@
 //! are, so that what a plan is predicted from is what the plan will meet.
 
 mod bench;
+mod cache_pressure;
 mod fit;
-mod kinds;
 mod layers;
 mod links;
-mod rest;
 mod speed;
+mod unique_layers;
 
 pub use layers::{DeviceCosts, LayerCost, MeasureSettings, layers};
 pub use links::{link, links};

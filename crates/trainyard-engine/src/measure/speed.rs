@@ -5,7 +5,7 @@ use std::time::Instant;
 use burn::tensor::{Device as BurnDevice, Tensor, TensorData};
 use trainyard_plan::{Api, DeviceInfo};
 
-use crate::fault::guarded;
+use crate::fault::catch_panic;
 use crate::{EngineError, open};
 
 /// Floating-point operations a nanosecond (GFLOP/s) that a device reaches in a matrix product,
@@ -41,9 +41,9 @@ fn measured(
     let device = open::open(hardware)?;
     let measured = if hardware.api == Api::Cpu {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
-        pool.map_err(EngineError::driver)?.install(|| guarded(|| measure(&device)))
+        pool.map_err(EngineError::driver)?.install(|| catch_panic(|| measure(&device)))
     } else {
-        guarded(|| measure(&device))
+        catch_panic(|| measure(&device))
     };
     measured.map_err(|error| EngineError::CannotOpen {
         device: hardware.adapter.clone(),

@@ -16,14 +16,14 @@ impl Pipeline {
         norms: &[(usize, Vec<f64>)],
         micro_batches: Vec<MicroBatch>,
     ) -> Result<EngineError, EngineError> {
-        self.crew.ask_all(|| Command::Discard)?;
-        self.crew.collect()?;
-        self.crew.hand_out(self.ends(), micro_batches, |micro_batches| Command::Evaluate {
+        self.workers.ask_all(|| Command::Discard)?;
+        self.workers.collect()?;
+        self.workers.hand_out(self.ends(), micro_batches, |micro_batches| Command::Evaluate {
             micro_batches,
             find_not_finite_in: Some(step),
         })?;
         let mut forward = Vec::new();
-        for reply in self.crew.collect()? {
+        for reply in self.workers.collect()? {
             if let Reply::Evaluated { not_finite, .. } = reply {
                 forward.extend(not_finite);
             }

@@ -32,9 +32,9 @@ impl Pipeline {
     }
 
     fn save_into(&mut self, unfinished: &Path) -> Result<Vec<LayerRecord>, EngineError> {
-        self.crew.ask_all(|| Command::Save { folder: unfinished.to_owned() })?;
+        self.workers.ask_all(|| Command::Save { folder: unfinished.to_owned() })?;
         let mut layers = Vec::new();
-        for reply in self.crew.collect_unless_refused()? {
+        for reply in self.workers.collect_unless_refused()? {
             if let Reply::Saved(records) = reply {
                 layers.extend(records);
             }
@@ -56,10 +56,10 @@ impl Pipeline {
         let records = Arc::new(manifest.layers.clone());
         let folder = Arc::<Path>::from(folder);
         let of = || (Arc::clone(&folder), Arc::clone(&records));
-        self.crew.ask_all(|| Command::CheckFiles(of()))?;
-        self.crew.collect_unless_refused()?;
-        self.crew.ask_all(|| Command::Load(of()))?;
-        self.crew.collect()?;
+        self.workers.ask_all(|| Command::CheckFiles(of()))?;
+        self.workers.collect_unless_refused()?;
+        self.workers.ask_all(|| Command::Load(of()))?;
+        self.workers.collect()?;
         Ok(manifest)
     }
 }

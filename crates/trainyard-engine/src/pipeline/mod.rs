@@ -1,10 +1,10 @@
 //! The pipeline: distributes a model over devices as a plan says, and trains it.
 
-mod collect;
+mod allocation;
 mod diagnose;
 mod files;
 mod links;
-mod place;
+mod worker_pool;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,12 +17,12 @@ use trainyard_plan::{MemorySample, Plan, PlanError, Profile, TraceEvent};
 use crate::fault::WORKER_THREAD_PREFIX;
 use crate::optimizer::{AdamW, Update};
 use crate::tie::tie_ends;
-use crate::worker::{Command, Reply, Start, work};
+use crate::worker::{Command, Reply, WorkerContext, work};
 use crate::{Device, EngineError, Model};
 
-use collect::{Crew, Rank};
+use allocation::{allocate, check_actions, check_ids};
 use links::Links;
-use place::{allocate, check_actions, check_ids};
+use worker_pool::{Rank, WorkerPool};
 
 /// A slice of the batch, on the host.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ pub struct StepResult {
 pub struct Pipeline {
     plan: Arc<Plan>,
     layer_names: Arc<Vec<String>>,
-    crew: Crew,
+    workers: WorkerPool,
     options: Options,
     needs: Vec<DeviceNeed>,
     origin: Instant,
@@ -126,13 +126,14 @@ impl Pipeline {
             |layer| plan.stage_of_layer(layer).and_then(|s| plan.rank_of_stage(s)).unwrap_or(0);
         let ties = tie_ends(&model.ties(), devices.len(), rank_of);
         let (report, reports) = bounded(devices.len() * 2);
-        let mut crew = Crew { ranks: Vec::new(), reports, link_threads: threads, failed: false };
+        let mut workers =
+            WorkerPool { ranks: Vec::new(), reports, link_threads: threads, failed: false };
         for (rank, ((device, links), ties)) in
             devices.into_iter().zip(of_rank).zip(ties).enumerate()
         {
             let (commands, inbox) = bounded(2);
             let id = device.id().to_owned();
-            let start = Start {
+            let start = WorkerContext {
                 rank,
                 device,
                 model: Arc::clone(&model),
@@ -149,12 +150,12 @@ impl Pipeline {
                 .name(format!("{WORKER_THREAD_PREFIX}rank{rank}"))
                 .spawn(move || work(start, &inbox, &report))
                 .map_err(EngineError::driver)?;
-            crew.ranks.push(Rank { device: id, commands, thread });
+            workers.ranks.push(Rank { device: id, commands, thread });
         }
         // From here the workers alone hold it, so that it closes when they have all ended.
         drop(report);
-        crew.collect()?;
-        Ok(Self { plan, layer_names, crew, options, needs, origin })
+        workers.collect()?;
+        Ok(Self { plan, layer_names, workers, options, needs, origin })
     }
 
     /// The plan that runs.
@@ -191,10 +192,10 @@ impl Pipeline {
         // A copy of host data, small beside what the step computes from it.
         let for_diagnosis = micro_batches.clone();
         let command = |micro_batches| Command::Step { step, micro_batches };
-        self.crew.hand_out(self.ends(), micro_batches, command)?;
+        self.workers.hand_out(self.ends(), micro_batches, command)?;
         let mut losses = Vec::new();
         let mut norms = Vec::new();
-        for reply in self.crew.collect()? {
+        for reply in self.workers.collect()? {
             if let Reply::Gradients { losses: of_rank, norms: of_layers } = reply {
                 losses.extend(of_rank);
                 norms.extend(of_layers);
@@ -212,9 +213,9 @@ impl Pipeline {
             _ => 1.0,
         };
         let update = Update { step, learning_rate, gradient_scale };
-        self.crew.ask_all(|| Command::Apply(update))?;
+        self.workers.ask_all(|| Command::Apply(update))?;
         let mut measured = Measured::default();
-        for reply in self.crew.collect()? {
+        for reply in self.workers.collect()? {
             if let Reply::Applied { events, memory, usage } = reply {
                 measured.events.extend(events);
                 measured.memory.extend(memory);
@@ -237,12 +238,12 @@ impl Pipeline {
                 must: "at least 1".into(),
             }));
         }
-        self.crew.hand_out(self.ends(), micro_batches, |micro_batches| Command::Evaluate {
+        self.workers.hand_out(self.ends(), micro_batches, |micro_batches| Command::Evaluate {
             micro_batches,
             find_not_finite_in: None,
         })?;
         let mut losses = Vec::new();
-        for reply in self.crew.collect()? {
+        for reply in self.workers.collect()? {
             if let Reply::Evaluated { losses: of_rank, .. } = reply {
                 losses.extend(of_rank);
             }
@@ -255,8 +256,8 @@ impl Pipeline {
     /// # Errors
     /// When a device fails; that ends the pipeline.
     pub fn output(&mut self, inputs: &[TensorData]) -> Result<Vec<TensorData>, EngineError> {
-        self.crew.ask_all(|| Command::Output { inputs: inputs.to_vec() })?;
-        let output = self.crew.collect()?.into_iter().find_map(|reply| match reply {
+        self.workers.ask_all(|| Command::Output { inputs: inputs.to_vec() })?;
+        let output = self.workers.collect()?.into_iter().find_map(|reply| match reply {
             Reply::Output(data) => Some(data),
             _ => None,
         });

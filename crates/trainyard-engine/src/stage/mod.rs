@@ -6,7 +6,7 @@ use burn::tensor::{Device as BurnDevice, Gradients, Tensor};
 use trainyard_plan::Recompute;
 
 use crate::optimizer::{Gradient, Moments};
-use crate::{Activation, EngineError, Model, Pass, PlacedLayer, Value, Weight};
+use crate::{Activation, EngineError, ForwardContext, Model, PlacedLayer, Value, Weight};
 
 /// A layer with what the trainer keeps for it.
 pub(crate) struct StageLayer {
@@ -30,7 +30,7 @@ pub(crate) struct Trained {
 }
 
 /// What one micro-batch leaves behind between its forward and its backward.
-enum Kept {
+enum SavedForBackward {
     /// The graph, from the stage's input to its output (on the last stage: to the loss).
     Graph { input: Activation, output: Activation },
     /// Under recompute: what it takes to run the forward again.
@@ -43,7 +43,7 @@ pub(crate) struct Stage {
     is_first: bool,
     is_last: bool,
     recompute: Recompute,
-    kept: Vec<Option<Kept>>,
+    kept: Vec<Option<SavedForBackward>>,
 }
 
 /// What a backward gives: the gradient for the stage before, and the weights' gradients.
@@ -102,7 +102,7 @@ impl Stage {
     pub(crate) fn run_without_graph(
         &self,
         mut activation: Activation,
-        pass: &Pass,
+        pass: &ForwardContext,
     ) -> Result<Activation, EngineError> {
         for layer in &self.layers {
             activation = in_layer(layer, layer.layer.without_graph().forward(activation, pass))?;
@@ -112,7 +112,11 @@ impl Stage {
 
     /// Runs the layers so that nothing is kept for a backward, and the output is that of
     /// [`Self::run`] to the last bit: without autodiff Burn takes other kernels.
-    fn run_frozen(&self, activation: Activation, pass: &Pass) -> Result<Activation, EngineError> {
+    fn run_frozen(
+        &self,
+        activation: Activation,
+        pass: &ForwardContext,
+    ) -> Result<Activation, EngineError> {
         let mut activation = activation.map(Value::frozen);
         for layer in &self.layers {
             activation = in_layer(layer, layer.layer.frozen().forward(activation, pass))?;
@@ -120,7 +124,11 @@ impl Stage {
         Ok(activation)
     }
 
-    fn run(&self, mut activation: Activation, pass: &Pass) -> Result<Activation, EngineError> {
+    fn run(
+        &self,
+        mut activation: Activation,
+        pass: &ForwardContext,
+    ) -> Result<Activation, EngineError> {
         for layer in &self.layers {
             activation = in_layer(layer, layer.layer.forward(activation, pass))?;
         }
@@ -136,20 +144,20 @@ impl Stage {
         micro_batch: usize,
         input: Activation,
         targets: Option<Activation>,
-        pass: &Pass,
+        pass: &ForwardContext,
     ) -> Result<Activation, EngineError> {
         let (kept, output) = match self.recompute {
             Recompute::None => {
                 let (input, output) = self.graph(model, input, targets, pass)?;
                 let plain = output.clone().map(Value::plain);
-                (Kept::Graph { input, output }, plain)
+                (SavedForBackward::Graph { input, output }, plain)
             }
             Recompute::Full => {
                 let mut output = self.run_frozen(input.clone(), pass)?;
                 if let Some(targets) = targets.clone() {
                     output = model.loss(output, targets)?.into();
                 }
-                (Kept::Input { input, targets }, output.map(Value::plain))
+                (SavedForBackward::Input { input, targets }, output.map(Value::plain))
             }
         };
         if self.kept.len() <= micro_batch {
@@ -164,7 +172,7 @@ impl Stage {
         model: &dyn Model,
         input: Activation,
         targets: Option<Activation>,
-        pass: &Pass,
+        pass: &ForwardContext,
     ) -> Result<(Activation, Activation), EngineError> {
         // The first stage's input is data: nobody wants its gradient.
         let input = if self.is_first { input } else { input.map(Value::leaf) };
@@ -185,7 +193,7 @@ impl Stage {
         micro_batch: usize,
         output_gradient: Option<Activation>,
         loss_weight: f64,
-        pass: &Pass,
+        pass: &ForwardContext,
     ) -> Result<BackwardResult, EngineError> {
         let kept = self.kept.get_mut(micro_batch).and_then(Option::take).ok_or_else(|| {
             EngineError::driver(format!(
@@ -193,8 +201,10 @@ impl Stage {
             ))
         })?;
         let (input, output) = match kept {
-            Kept::Graph { input, output } => (input, output),
-            Kept::Input { input, targets } => self.graph(model, input, targets, pass)?,
+            SavedForBackward::Graph { input, output } => (input, output),
+            SavedForBackward::Input { input, targets } => {
+                self.graph(model, input, targets, pass)?
+            }
         };
         let root = match output_gradient {
             None => output.single::<Tensor<1>>()?.mul_scalar(loss_weight),

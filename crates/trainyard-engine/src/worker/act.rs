@@ -9,7 +9,7 @@ use super::{Reply, Worker};
 use crate::device::Begun;
 use crate::link::{Transfer, elapsed_ns, ns_between};
 use crate::optimizer::Update;
-use crate::{Activation, EngineError, MicroBatch, Pass};
+use crate::{Activation, EngineError, ForwardContext, MicroBatch};
 
 impl Worker {
     pub(super) fn run_step(
@@ -258,8 +258,8 @@ impl Worker {
     }
 
     /// What is random in a micro-batch of a step, wherever its layers run.
-    pub(super) fn training_pass(&self, step: u64, micro_batch: usize) -> Pass {
+    pub(super) fn training_pass(&self, step: u64, micro_batch: usize) -> ForwardContext {
         let seed = crate::layer::mix(&[self.start.seed, step, micro_batch as u64]);
-        Pass { training: true, seed }
+        ForwardContext { training: true, seed }
     }
 }

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use trainyard_plan::{Action, ActionKind};
 
 use super::{Reply, Worker};
-use crate::{Activation, EngineError, MicroBatch, Pass};
+use crate::{Activation, EngineError, ForwardContext, MicroBatch};
 
 impl Worker {
     pub(super) fn evaluate(
@@ -17,7 +17,7 @@ impl Worker {
         for micro_batch in 0..micro_batches.len() {
             let pass = match find_not_finite_in {
                 Some(step) => self.training_pass(step, micro_batch),
-                None => Pass { training: false, seed: 0 },
+                None => ForwardContext { training: false, seed: 0 },
             };
             for position in 0..self.stages.len() {
                 let action = Action::forward(self.stages[position].index, micro_batch);
@@ -46,7 +46,7 @@ impl Worker {
     }
 
     pub(super) fn output(&mut self, inputs: Vec<TensorData>) -> Result<Reply, EngineError> {
-        let pass = Pass { training: false, seed: 0 };
+        let pass = ForwardContext { training: false, seed: 0 };
         let mut micro_batches = [MicroBatch { inputs, targets: Vec::new(), rows: 1 }];
         let mut reply = Reply::Done;
         for position in 0..self.stages.len() {

@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, Sender};
 use trainyard_plan::{Action, MemorySample, Plan, TraceEvent};
 
 use crate::checkpoint::{LayerRecord, read_layer, save_layer};
-use crate::fault::guarded;
+use crate::fault::catch_panic;
 use crate::link::{Inlet, Outlet, elapsed_ns};
 use crate::optimizer::{AdamW, Update};
 use crate::stage::Stage;
@@ -75,7 +75,7 @@ pub(crate) enum Reply {
 pub(crate) type Report = (usize, Result<Reply, EngineError>);
 
 /// Everything a worker starts with.
-pub(crate) struct Start {
+pub(crate) struct WorkerContext {
     pub(crate) rank: usize,
     pub(crate) device: Device,
     pub(crate) model: Arc<dyn Model>,
@@ -100,7 +100,7 @@ pub(crate) struct StageLinks {
 }
 
 struct Worker {
-    start: Start,
+    start: WorkerContext,
     stages: Vec<Stage>,
     step: u64,
     /// The action in hand, for the error message.
@@ -113,11 +113,11 @@ struct Worker {
 }
 
 /// The worker thread's whole life. Ends when the pipeline is dropped, or after an error.
-pub(crate) fn work(start: Start, commands: &Receiver<Command>, reports: &Sender<Report>) {
+pub(crate) fn work(start: WorkerContext, commands: &Receiver<Command>, reports: &Sender<Report>) {
     let rank = start.rank;
-    let seat = start.device.seat();
+    let seat = start.device.compute_thread();
     let live = || {
-        let mut worker = match guarded(|| Worker::build(start)) {
+        let mut worker = match catch_panic(|| Worker::build(start)) {
             Ok(worker) => worker,
             Err(error) => return drop(reports.send((rank, Err(error)))),
         };
@@ -125,7 +125,8 @@ pub(crate) fn work(start: Start, commands: &Receiver<Command>, reports: &Sender<
             return;
         }
         for command in commands {
-            let reply = guarded(|| worker.obey(command)).map_err(|error| worker.blame(error));
+            let reply =
+                catch_panic(|| worker.handle(command)).map_err(|error| worker.with_location(error));
             let ended = reply.is_err();
             if reports.send((rank, reply)).is_err() || ended {
                 return;
@@ -138,7 +139,7 @@ pub(crate) fn work(start: Start, commands: &Receiver<Command>, reports: &Sender<
 }
 
 impl Worker {
-    fn build(start: Start) -> Result<Self, EngineError> {
+    fn build(start: WorkerContext) -> Result<Self, EngineError> {
         let mut stages = Vec::new();
         for &StageLinks { stage, .. } in &start.links {
             let build = || {
@@ -151,7 +152,7 @@ impl Worker {
                     start.device.burn(),
                 )
             };
-            stages.push(guarded(build).map_err(|error| EngineError::Worker {
+            stages.push(catch_panic(build).map_err(|error| EngineError::Worker {
                 device: start.device.id().to_owned(),
                 stage,
                 action: "start".to_owned(),
@@ -172,7 +173,7 @@ impl Worker {
     }
 
     /// Puts the place to an error that does not name it yet.
-    fn blame(&self, error: EngineError) -> EngineError {
+    fn with_location(&self, error: EngineError) -> EngineError {
         match error {
             EngineError::NeighbourStopped
             | EngineError::Worker { .. }
@@ -193,7 +194,7 @@ impl Worker {
         }
     }
 
-    fn obey(&mut self, command: Command) -> Result<Reply, EngineError> {
+    fn handle(&mut self, command: Command) -> Result<Reply, EngineError> {
         match command {
             Command::Step { step, micro_batches } => self.run_step(step, micro_batches),
             Command::Apply(update) => self.apply(update),

@@ -11,8 +11,8 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device as BurnDevice, Tensor, TensorData};
 use trainyard_engine::checkpoint::{LayerRecord, read_manifest};
 use trainyard_engine::{
-    Activation, AdamW, Device, EngineError, Layer, MicroBatch, Model, Options, Pass, Pipeline,
-    PlacedLayer, discover, mix, place, weight,
+    Activation, AdamW, Device, EngineError, ForwardContext, Layer, MicroBatch, Model, Options,
+    Pipeline, PlacedLayer, discover, mix, place, weight,
 };
 use trainyard_plan::{LayerProfile, ModelProfile, Plan, Recompute, Schedule, Stage};
 
@@ -113,7 +113,7 @@ struct Linear {
 }
 
 impl Layer for Linear {
-    fn forward(&self, input: Activation, pass: &Pass) -> Result<Activation, EngineError> {
+    fn forward(&self, input: Activation, pass: &ForwardContext) -> Result<Activation, EngineError> {
         let y = input.single::<Tensor<2>>()?.matmul(self.weight.val()).tanh();
         let now = pass.training && pass.seed == self.when;
         let is = |fault: Fault| now && self.fault == fault as usize;

@@ -12,7 +12,7 @@ use burn::tensor::Tensor;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::lanes::{exp, largest, sum};
+use super::simd::{exp, largest, sum};
 use super::tile::{Product, Strided, TALL, band};
 use super::{Fused, Input, apply, shape, tensor, values};
 

@@ -9,7 +9,7 @@ use burn::tensor::{DType, Int, Tensor};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::lanes::{exp, largest, sum};
+use super::simd::{exp, largest, sum};
 use super::{Fused, Input, apply, shape, tensor, values};
 
 /// Rows that one task computes.

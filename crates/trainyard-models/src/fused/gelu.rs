@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::lanes::exp;
+use super::simd::exp;
 use super::{Fused, Input, apply, shape, tensor, values};
 
 /// Elements that one task computes.

@@ -21,10 +21,10 @@
 mod attention;
 mod cross_entropy;
 mod gelu;
-mod lanes;
 mod linear;
 mod norm;
 mod product;
+mod simd;
 mod tile;
 
 #[cfg(test)]

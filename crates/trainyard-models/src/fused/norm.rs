@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::lanes::sum;
+use super::simd::sum;
 use super::{Fused, Input, apply, shape, tensor, values};
 
 /// Rows that one task computes; the weights' gradients are summed task by task, in order.
@@ -20,7 +20,7 @@ pub(crate) fn layer_norm<const D: usize>(
     bias: Option<Tensor<1>>,
     epsilon: f64,
 ) -> Tensor<D> {
-    let norm = Norm { epsilon: epsilon as f32 };
+    let norm = LayerNorm { epsilon: epsilon as f32 };
     let fused = match &bias {
         None => apply(norm, [Input::of(&x), Input::of(&gain)]),
         Some(bias) => apply(norm, [Input::of(&x), Input::of(&gain), Input::of(bias)]),
@@ -29,14 +29,14 @@ pub(crate) fn layer_norm<const D: usize>(
 }
 
 #[derive(Clone, Debug)]
-struct Norm {
+struct LayerNorm {
     epsilon: f32,
 }
 
 /// Input, gain, and for every row its mean and the inverse of its deviation.
 type Saved = (FlexTensor, FlexTensor, Arc<Vec<[f32; 2]>>);
 
-impl Norm {
+impl LayerNorm {
     fn run(
         &self,
         x: FlexTensor,
@@ -81,7 +81,7 @@ impl Norm {
     }
 }
 
-impl Fused<2> for Norm {
+impl Fused<2> for LayerNorm {
     type Saved = Saved;
 
     fn forward(&self, [x, gain]: [FlexTensor; 2]) -> (FlexTensor, Saved) {
@@ -94,7 +94,7 @@ impl Fused<2> for Norm {
     }
 }
 
-impl Fused<3> for Norm {
+impl Fused<3> for LayerNorm {
     type Saved = Saved;
 
     fn forward(&self, [x, gain, bias]: [FlexTensor; 3]) -> (FlexTensor, Saved) {

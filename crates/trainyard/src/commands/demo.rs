@@ -16,9 +16,9 @@ use crate::config::{DeviceSection, RunConfig};
 use crate::error::RunError;
 use crate::interrupt::INTERRUPTED;
 use crate::run_dir::RunDir;
+use crate::sampler::Sampler;
+use crate::setup::{TrainingSetup, default_devices};
 use crate::train::train;
-use crate::writer::Writer;
-use crate::yard::{Yard, default_devices};
 
 /// `trainyard demo`
 #[derive(Debug, Args)]
@@ -55,13 +55,13 @@ pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
     let survey = discover::survey(&ListOptions::default());
     devices::print(out, &survey).map_err(closed)?;
 
-    let mut yard = Yard::make_up(config)?;
+    let mut setup = TrainingSetup::load(config)?;
     heading(out, output, "What the layers cost")?;
-    yard.measure(false, &|_, _, _| {})?;
-    let costs = squeeze(&mut yard)?;
+    setup.measure(false, &|_, _, _| {})?;
+    let costs = squeeze(&mut setup)?;
     measure::print(out, &costs).map_err(closed)?;
     heading(out, output, "The plan")?;
-    let planned = yard.planned(&costs)?;
+    let planned = setup.planned(&costs)?;
     plan::print(out, &planned).map_err(closed)?;
     let best = planned.candidates.into_iter().next();
     let plan = best.ok_or_else(|| RunError::config("the planner found no plan"))?.plan;
@@ -72,8 +72,8 @@ pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
     .map_err(closed)?;
 
     heading(out, output, "The training")?;
-    let run = RunDir::create(&yard.config.run.dir, true)?;
-    let outcome = train(&yard, (&plan, &costs), &run, false, output)?;
+    let run = RunDir::create(&setup.config.run.dir, true)?;
+    let outcome = train(&setup, (&plan, &costs), &run, false, output)?;
     if !outcome.finished {
         return Ok(ExitCode::from(INTERRUPTED));
     }
@@ -84,14 +84,14 @@ pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
     compare::print(out, &compare::of_run(&run, &run.profile())?).map_err(closed)?;
 
     heading(out, output, "What it writes now")?;
-    let mut pipeline = yard.start(&plan, &costs)?;
+    let mut pipeline = setup.start(&plan, &costs)?;
     if let Some((_, checkpoint)) = run.latest()? {
         pipeline.load(&checkpoint)?;
     }
-    let Some(text) = yard.data.text() else { return Ok(ExitCode::SUCCESS) };
+    let Some(text) = setup.data.text() else { return Ok(ExitCode::SUCCESS) };
     let start: Vec<i32> = text.encode("\n")?.into_iter().map(u32::cast_signed).collect();
-    let random = ChaCha8Rng::seed_from_u64(yard.config.train.seed);
-    let writer = Writer { context: yard.context().unwrap_or(1), temperature: 0.7, random };
+    let random = ChaCha8Rng::seed_from_u64(setup.config.train.seed);
+    let writer = Sampler { context: setup.context().unwrap_or(1), temperature: 0.7, random };
     writer.write(&mut pipeline, start, 400, |token| {
         let token = u32::try_from(token).unwrap_or(0);
         write!(out, "{}", text.decode(&[token])).and_then(|()| out.flush()).map_err(closed)
@@ -167,10 +167,10 @@ fn demo_devices() -> Vec<DeviceSection> {
 }
 
 /// Gives every device too little memory for the whole model; the costs with these budgets.
-fn squeeze(yard: &mut Yard) -> Result<Profile, RunError> {
-    let costs = yard.costs()?;
+fn squeeze(setup: &mut TrainingSetup) -> Result<Profile, RunError> {
+    let costs = setup.costs()?;
     let schedule = Schedule::named("1f1b", 1, costs.micro_batches)?;
-    for device in &mut yard.devices {
+    for device in &mut setup.devices {
         let layers = (0, costs.model.layers.len());
         let alone = Stage { device: device.id.clone(), layers, recompute: Recompute::None };
         let micro_batches = costs.micro_batches;
@@ -179,7 +179,7 @@ fn squeeze(yard: &mut Yard) -> Result<Profile, RunError> {
         let need: u64 = needs.iter().map(|need| need.needed_bytes).sum();
         device.budget_bytes = (need as f64 / TOO_BIG) as u64;
     }
-    yard.costs()
+    setup.costs()
 }
 
 fn heading(out: &mut impl Write, output: Output, text: &str) -> Result<(), RunError> {

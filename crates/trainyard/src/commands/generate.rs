@@ -12,9 +12,9 @@ use crate::cli::Sets;
 use crate::config::RunConfig;
 use crate::error::RunError;
 use crate::run_dir::RunDir;
+use crate::sampler::Sampler;
+use crate::setup::TrainingSetup;
 use crate::train::{CheckpointState, read_state};
-use crate::writer::Writer;
-use crate::yard::Yard;
 
 /// `trainyard generate RUN_DIR --prompt …`
 #[derive(Debug, Args)]
@@ -67,14 +67,14 @@ pub fn run(command: &Generate) -> Result<(), RunError> {
         });
     }
     let prompt = encode(&state, &command.prompt)?;
-    let yard = Yard::for_inference(config, vocabulary.len())?;
+    let setup = TrainingSetup::for_inference(config, vocabulary.len())?;
     let as_trained = command.sets.sets.is_empty() && directory.plan().is_file();
-    let costs = yard.costs()?;
-    let plan = if as_trained { run_plan(&directory)? } else { yard.plan(&costs)? };
-    let mut pipeline = yard.start(&plan, &costs)?;
+    let costs = setup.costs()?;
+    let plan = if as_trained { run_plan(&directory)? } else { setup.plan(&costs)? };
+    let mut pipeline = setup.start(&plan, &costs)?;
     directory.explain(step, pipeline.load(&checkpoint))?;
-    let context = yard.context().unwrap_or(1);
-    let writer = Writer { context, temperature, random: ChaCha8Rng::seed_from_u64(command.seed) };
+    let context = setup.context().unwrap_or(1);
+    let writer = Sampler { context, temperature, random: ChaCha8Rng::seed_from_u64(command.seed) };
     let out = &mut std::io::stdout();
     let failed = |e| RunError::io("write to", "the terminal")(e);
     write!(out, "{}", command.prompt).map_err(failed)?;

@@ -15,7 +15,7 @@ use crate::cli::{Output, RunFile};
 use crate::config::RunConfig;
 use crate::error::RunError;
 use crate::run_dir::write_atomic;
-use crate::yard::Yard;
+use crate::setup::TrainingSetup;
 
 /// `trainyard measure RUN.toml`
 #[derive(Debug, Args)]
@@ -38,11 +38,11 @@ pub struct MeasureCommand {
 /// # Errors
 /// When the run file is wrong, a device fails, or a layer does not fit a device (exit code 3).
 pub fn run(command: &MeasureCommand) -> Result<(), RunError> {
-    let yard = Yard::make_up(RunConfig::load(&command.run.file, &command.run.sets.sets)?)?;
+    let setup = TrainingSetup::load(RunConfig::load(&command.run.file, &command.run.sets.sets)?)?;
     let bar = Mutex::new(None);
     let output = Output::detect(command.json);
     let known = AtomicBool::new(false);
-    let profile = yard.measure(command.refresh, &|done, of, what| {
+    let profile = setup.measure(command.refresh, &|done, of, what| {
         if of == 0 {
             known.store(true, Ordering::Relaxed);
         } else if output == Output::Terminal {

@@ -17,7 +17,7 @@ use crate::config::RunConfig;
 use crate::error::RunError;
 use crate::files::read_profile;
 use crate::run_dir::write_atomic;
-use crate::yard::{Yard, wishes};
+use crate::setup::{TrainingSetup, references};
 
 /// `trainyard plan RUN.toml` and `trainyard plan --profile P`
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ pub struct PlanCommand {
     #[arg(long, value_name = "PROFILE.json", conflicts_with_all = ["file", "sets"])]
     profile: Option<PathBuf>,
     #[command(flatten)]
-    wishes: Wishes,
+    references: Wishes,
     /// Print the plan as JSON; with --top, a list of plans
     #[arg(long)]
     json: bool,
@@ -125,13 +125,13 @@ pub fn run(command: &PlanCommand) -> Result<(), RunError> {
             let profile = read_profile(path)?;
             command.save(&profile)?;
             let request = PlanRequest::new(&profile);
-            planner::plan(&command.wishes.put_on(request, &profile)?)?
+            planner::plan(&command.references.put_on(request, &profile)?)?
         }
         (None, Some(file)) => {
-            let yard = Yard::make_up(RunConfig::load(file, &command.sets.sets)?)?;
-            let costs = yard.costs()?;
+            let setup = TrainingSetup::load(RunConfig::load(file, &command.sets.sets)?)?;
+            let costs = setup.costs()?;
             command.save(&costs)?;
-            planner::plan(&command.wishes.put_on(yard.plan_request(&costs)?, &costs)?)?
+            planner::plan(&command.references.put_on(setup.plan_request(&costs)?, &costs)?)?
         }
         (None, None) => return Err(RunError::config("name a run file, or a profile")),
     };
@@ -143,7 +143,7 @@ pub fn run(command: &PlanCommand) -> Result<(), RunError> {
     let out = &mut std::io::stdout();
     let closed = |e| RunError::io("write to", "the terminal")(e);
     // Shown first: whoever cannot write here can still see it.
-    if command.json && command.wishes.top > 1 {
+    if command.json && command.references.top > 1 {
         let plans: Vec<&Plan> = planned.candidates.iter().map(|c| &c.plan).collect();
         writeln!(out, "{}", json(&Best { format: "trainyard-plans", version: 1, plans })?)
             .map_err(closed)?;
@@ -200,10 +200,10 @@ impl Wishes {
         request.top = self.top.max(1);
         request.split_backward &= !self.whole_backward;
         for lock in &self.lock {
-            request.locks.push(wishes::lock(profile, "--lock", lock)?);
+            request.locks.push(references::lock(profile, "--lock", lock)?);
         }
         for id in &self.exclude {
-            request.excluded.push(wishes::device_index(profile, "--exclude", id)?);
+            request.excluded.push(references::device_index(profile, "--exclude", id)?);
         }
         Ok(request)
     }

@@ -13,8 +13,8 @@ use crate::config::RunConfig;
 use crate::error::RunError;
 use crate::interrupt::INTERRUPTED;
 use crate::run_dir::RunDir;
+use crate::setup::TrainingSetup;
 use crate::train::{Outcome, train};
-use crate::yard::Yard;
 
 /// `trainyard train RUN.toml`
 #[derive(Debug, Args)]
@@ -75,16 +75,16 @@ pub fn resume(command: &Resume) -> Result<ExitCode, RunError> {
 }
 
 fn start(config: RunConfig, resume: bool, output: Output) -> Result<ExitCode, RunError> {
-    let yard = Yard::make_up(config)?;
+    let setup = TrainingSetup::load(config)?;
     // Before anything is written: a plan that does not fit leaves no directory behind.
-    let costs = yard.costs()?;
-    let plan = yard.plan(&costs)?;
-    yard.check_fit(&plan, &costs)?;
-    let directory = RunDir::create(&yard.config.run.dir, !resume)?;
+    let costs = setup.costs()?;
+    let plan = setup.plan(&costs)?;
+    setup.check_fit(&plan, &costs)?;
+    let directory = RunDir::create(&setup.config.run.dir, !resume)?;
     if output != Output::Json {
-        say_plan(&yard, &plan);
+        say_plan(&setup, &plan);
     }
-    let outcome = train(&yard, (&plan, &costs), &directory, resume, output)?;
+    let outcome = train(&setup, (&plan, &costs), &directory, resume, output)?;
     if output != Output::Json {
         print_outcome(&outcome, &directory);
     }
@@ -92,8 +92,8 @@ fn start(config: RunConfig, resume: bool, output: Output) -> Result<ExitCode, Ru
 }
 
 /// What is about to run, in a line.
-fn say_plan(yard: &Yard, plan: &Plan) {
-    let name = |layer: usize| yard.profile.layers.get(layer).map_or("", |layer| &layer.name);
+fn say_plan(setup: &TrainingSetup, plan: &Plan) {
+    let name = |layer: usize| setup.profile.layers.get(layer).map_or("", |layer| &layer.name);
     let stage = |stage: &Stage| {
         let (first, end) = stage.layers;
         let again = if stage.recompute == Recompute::Full { ", recomputed" } else { "" };

@@ -6,7 +6,7 @@ use trainyard_plan::journal::Record;
 
 use super::Training;
 use crate::error::RunError;
-use crate::writer::Writer;
+use crate::sampler::Sampler;
 
 /// How freely samples are written, as `trainyard generate` does unless told otherwise.
 const SAMPLE_TEMPERATURE: f64 = 0.8;
@@ -14,15 +14,15 @@ const SAMPLE_TEMPERATURE: f64 = 0.8;
 impl Training<'_> {
     /// Lets a language model show what it has learned, beginning on a new line where it knows one.
     pub(super) fn write_sample(&mut self) -> Result<(), RunError> {
-        let yard = self.yard;
-        let tokens = yard.config.train.sample_tokens;
-        let Some(text) = yard.data.text().filter(|_| tokens > 0) else { return Ok(()) };
+        let setup = self.setup;
+        let tokens = setup.config.train.sample_tokens;
+        let Some(text) = setup.data.text().filter(|_| tokens > 0) else { return Ok(()) };
         let vocabulary = text.vocabulary();
         let first = vocabulary.iter().position(|known| *known == '\n').unwrap_or(0);
-        let writer = Writer {
-            context: yard.context().unwrap_or(1),
+        let writer = Sampler {
+            context: setup.context().unwrap_or(1),
             temperature: SAMPLE_TEMPERATURE,
-            random: ChaCha8Rng::seed_from_u64(yard.config.train.seed),
+            random: ChaCha8Rng::seed_from_u64(setup.config.train.seed),
         };
         let mut written = String::new();
         writer.write(

@@ -8,7 +8,7 @@ use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOpti
 use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor, TensorData};
 use trainyard_engine::{
-    Activation, EngineError, Layer, MicroBatch, Model, Pass, PlacedLayer, place,
+    Activation, EngineError, ForwardContext, Layer, MicroBatch, Model, PlacedLayer, place,
 };
 use trainyard_plan::{LayerProfile, ModelProfile};
 
@@ -39,7 +39,11 @@ impl Block {
 }
 
 impl Layer for Block {
-    fn forward(&self, input: Activation, _pass: &Pass) -> Result<Activation, EngineError> {
+    fn forward(
+        &self,
+        input: Activation,
+        _pass: &ForwardContext,
+    ) -> Result<Activation, EngineError> {
         Ok(self.run(input.single()?).into())
     }
 }

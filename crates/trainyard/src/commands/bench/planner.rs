@@ -15,7 +15,7 @@ use crate::cli::RunFile;
 use crate::commands::table::{Align, table, time};
 use crate::config::RunConfig;
 use crate::error::RunError;
-use crate::yard::Yard;
+use crate::setup::TrainingSetup;
 
 /// `trainyard bench planner RUN.toml`
 #[derive(Debug, Args)]
@@ -64,19 +64,19 @@ struct Contender {
 /// # Errors
 /// When the run file is wrong or a device fails. A split that does not fit is left out.
 pub(super) fn run(bench: &PlannerBench) -> Result<(), RunError> {
-    let yard = Yard::make_up(RunConfig::load(&bench.run.file, &bench.run.sets.sets)?)?;
-    let costs = yard.measure(bench.refresh, &|_, _, _| {})?;
+    let setup = TrainingSetup::load(RunConfig::load(&bench.run.file, &bench.run.sets.sets)?)?;
+    let costs = setup.measure(bench.refresh, &|_, _, _| {})?;
     let by_memory: Vec<f64> = costs.devices.iter().map(|d| d.budget_bytes() as f64).collect();
     let even = vec![1.0; costs.devices.len()];
     let plans = [
-        ("planned", Some(yard.plan(&costs)?)),
+        ("planned", Some(setup.plan(&costs)?)),
         ("even", shares(&costs, &even)?),
         ("by memory", shares(&costs, &by_memory)?),
     ];
     let mut contenders = Vec::new();
     for (split, plan) in plans {
         let Some(plan) = plan else { continue };
-        let pipeline = yard.start(&plan, &costs)?;
+        let pipeline = setup.start(&plan, &costs)?;
         let (times, peaks) = (Vec::new(), Vec::new());
         contenders.push(Contender { split, plan, pipeline, step: 0, times, peaks });
     }
@@ -85,7 +85,7 @@ pub(super) fn run(bench: &PlannerBench) -> Result<(), RunError> {
     for round in 0..=bench.rounds.max(1) {
         let mut in_round = Vec::new();
         for contender in &mut contenders {
-            in_round.push(contender.round(&yard, round > 0)?);
+            in_round.push(contender.round(&setup, round > 0)?);
         }
         if round > 0 {
             for (ratios, us) in ratios.iter_mut().zip(&in_round) {
@@ -114,11 +114,11 @@ pub(super) fn run(bench: &PlannerBench) -> Result<(), RunError> {
 
 impl Contender {
     /// The median time of a few steps, µs.
-    fn round(&mut self, yard: &Yard, counts: bool) -> Result<f64, RunError> {
+    fn round(&mut self, setup: &TrainingSetup, counts: bool) -> Result<f64, RunError> {
         let mut times = Vec::with_capacity(STEPS);
         for _ in 0..STEPS {
             self.step += 1;
-            let data = yard.data.train(&yard.config, self.step)?;
+            let data = setup.data.train(&setup.config, self.step)?;
             let start = Instant::now();
             let result = self.pipeline.step(self.step, 1e-4, data)?;
             times.push(start.elapsed().as_nanos() as f64 / 1e3);

@@ -1,4 +1,4 @@
-//! Initial weights, drawn on the host from the run's seed and the layer's number, so that they are
+//! WeightInit weights, drawn on the host from the run's seed and the layer's number, so that they are
 //! the same on every device and under every partition.
 
 use std::f64::consts::TAU;
@@ -8,11 +8,11 @@ use rand_chacha::ChaCha8Rng;
 use trainyard_engine::mix;
 
 /// The source of one layer's initial weights.
-pub(crate) struct Initial {
+pub(crate) struct WeightInit {
     random: ChaCha8Rng,
 }
 
-impl Initial {
+impl WeightInit {
     pub(crate) fn new(seed: u64, layer: usize) -> Self {
         Self { random: ChaCha8Rng::seed_from_u64(mix(&[seed, layer as u64])) }
     }

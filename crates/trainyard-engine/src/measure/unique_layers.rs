@@ -3,14 +3,14 @@
 use trainyard_plan::{LayerProfile, ModelProfile};
 
 /// The layers of a model, sorted by what they cost.
-pub(super) struct Kinds {
+pub(super) struct UniqueLayers {
     /// The first layer of every kind, in the order of the model.
     pub(super) firsts: Vec<usize>,
     /// The kind of every layer, as an index into `firsts`.
     pub(super) of_layer: Vec<usize>,
 }
 
-impl Kinds {
+impl UniqueLayers {
     /// Two layers are of one kind when their profiles differ in nothing but the name, and both or
     /// neither is the first, and the last, of the model: the first gives no input gradient, the
     /// last has the loss.

@@ -4,38 +4,38 @@
 /// order of a sum depends on nothing but its length.
 pub(super) const LANES: usize = 16;
 
-/// `Σ term(i)` for `i` in `0..len`, in the order of the lanes.
+/// `Σ term(i)` for `i` in `0..len`, in the order of the simd.
 #[inline(always)]
 pub(super) fn sum(len: usize, term: impl Fn(usize) -> f32) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
+    let mut simd = [0.0_f32; LANES];
     let whole = len - len % LANES;
     let mut start = 0;
     while start < whole {
-        for (lane, sum) in lanes.iter_mut().enumerate() {
+        for (lane, sum) in simd.iter_mut().enumerate() {
             *sum += term(start + lane);
         }
         start += LANES;
     }
-    for (lane, sum) in lanes.iter_mut().enumerate().take(len - whole) {
+    for (lane, sum) in simd.iter_mut().enumerate().take(len - whole) {
         *sum += term(whole + lane);
     }
-    fold(lanes, |a, b| a + b)
+    fold(simd, |a, b| a + b)
 }
 
 /// The largest of some values; minus infinity of none.
 #[inline(always)]
 pub(super) fn largest(values: &[f32]) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let mut simd = [f32::NEG_INFINITY; LANES];
     let (whole, rest) = values.as_chunks::<LANES>();
     for chunk in whole {
-        for (most, &value) in lanes.iter_mut().zip(chunk) {
+        for (most, &value) in simd.iter_mut().zip(chunk) {
             *most = larger(*most, value);
         }
     }
-    for (most, &value) in lanes.iter_mut().zip(rest) {
+    for (most, &value) in simd.iter_mut().zip(rest) {
         *most = larger(*most, value);
     }
-    fold(lanes, larger)
+    fold(simd, larger)
 }
 
 /// One comparison and one choice: what vector instructions offer, and all it takes here.
@@ -45,15 +45,15 @@ fn larger(a: f32, b: f32) -> f32 {
 }
 
 #[inline(always)]
-fn fold(mut lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
+fn fold(mut simd: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {
-            lanes[lane] = combine(lanes[lane], lanes[lane + width]);
+            simd[lane] = combine(simd[lane], simd[lane + width]);
         }
         width /= 2;
     }
-    lanes[0]
+    simd[0]
 }
 
 /// `eˣ` within 2 units in the last place; arguments beyond ±87 count as ±87.

@@ -2,18 +2,18 @@
 
 use crate::EngineError;
 use crate::fault::WORKER_THREAD_PREFIX;
-use crate::memory::Account;
+use crate::memory::MemoryCounter;
 
 /// What makes a thread the one that computes for a device: the threads it may use, and the account
 /// of its memory.
-pub(crate) struct Seat {
+pub(crate) struct ComputeThread {
     /// None where the device computes beside the host.
     threads: Option<usize>,
-    account: Account,
+    account: MemoryCounter,
 }
 
-impl Seat {
-    pub(crate) fn new(threads: Option<usize>, account: Account) -> Self {
+impl ComputeThread {
+    pub(crate) fn new(threads: Option<usize>, account: MemoryCounter) -> Self {
         Self { threads, account }
     }
 

@@ -9,7 +9,7 @@ use crate::error::RunError;
 
 /// A device of the run, not yet opened.
 #[derive(Clone, Debug)]
-pub struct YardDevice {
+pub struct SetupDevice {
     /// Its id.
     pub id: String,
     /// The hardware.
@@ -27,7 +27,7 @@ pub struct YardDevice {
 }
 
 /// The devices of the run file; without any, what the machine has.
-pub(super) fn devices(config: &RunConfig) -> Result<Vec<YardDevice>, RunError> {
+pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> {
     let sections =
         if config.devices.is_empty() { default_devices() } else { config.devices.clone() };
     let only_cpu = sections.iter().all(|section| section.adapter.eq_ignore_ascii_case("cpu"));
@@ -43,7 +43,7 @@ pub(super) fn devices(config: &RunConfig) -> Result<Vec<YardDevice>, RunError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let device = |(section, hardware): (DeviceSection, DeviceInfo)| {
         let sharing = if hardware.api == Api::Cpu { cpus as u64 } else { 1 };
-        YardDevice {
+        SetupDevice {
             id: section.id,
             budget_bytes: section.memory.unwrap_or_else(|| default_budget(&hardware, sharing)),
             threads: section.threads.unwrap_or(cores / cpus).max(1),

@@ -14,14 +14,14 @@ const CACHE_LINE_WORDS: usize = 8;
 
 /// Bytes that a device's share of a model touches before it is a layer's turn again.
 #[derive(Clone, Copy)]
-pub(super) struct RestBytes {
+pub(super) struct PressureBytes {
     /// In forwards and backwards: weights, and what is kept.
     pass: u64,
     /// In the update: weights, gradients and optimizer state.
     update: u64,
 }
 
-impl RestBytes {
+impl PressureBytes {
     /// Of a model that is spread over so many devices.
     pub(super) fn of(profile: &ModelProfile, devices: usize) -> Self {
         let sum = |of: fn(&LayerProfile) -> u64| {
@@ -41,13 +41,13 @@ impl RestBytes {
 }
 
 /// Memory to touch in place of the rest; none where the host's caches do not matter.
-pub(super) struct Rest {
-    bytes: RestBytes,
+pub(super) struct CachePressure {
+    bytes: PressureBytes,
     memory: Vec<u64>,
 }
 
-impl Rest {
-    pub(super) fn of(bytes: RestBytes, device: &Device) -> Self {
+impl CachePressure {
+    pub(super) fn of(bytes: PressureBytes, device: &Device) -> Self {
         let most = if device.is_cpu() { bytes.pass.max(bytes.update) } else { 0 };
         Self { bytes, memory: vec![0; words(most)] }
     }

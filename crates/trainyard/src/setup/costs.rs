@@ -7,7 +7,7 @@ use trainyard_plan::{
     Api, DeviceProfile, FixedTimes, LinkCost, LinkProfile, ModelProfile, OptimizerTime, Profile,
 };
 
-use super::{Yard, YardDevice};
+use super::{SetupDevice, TrainingSetup};
 use crate::cache::Cache;
 use crate::error::RunError;
 
@@ -30,7 +30,7 @@ const CPU_OVERHEAD_BYTES: u64 = 2 << 20;
 /// How long a link takes to begin, for estimates, µs: a thread that wakes up.
 const ESTIMATED_LATENCY_US: f64 = 50.0;
 
-impl Yard {
+impl TrainingSetup {
     /// The costs as measured before, if they were; else as estimated.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Yard {
             return Ok(profile);
         }
         let profile = self.with_budgets(self.measure_now(progress)?);
-        let profile = self.rehearsed(profile, progress);
+        let profile = self.calibrated(profile, progress);
         cache.write("profile", &self.measured_key(), &profile);
         Ok(profile)
     }
@@ -107,7 +107,7 @@ impl Yard {
         progress(1, 1, "links");
 
         let sizes = (rows as f64, other as f64);
-        let device = |(device, (costs, at_other)): (&YardDevice, (&DeviceCosts, &DeviceCosts))| {
+        let device = |(device, (costs, at_other)): (&SetupDevice, (&DeviceCosts, &DeviceCosts))| {
             let measured = measured_device(device, &costs.layers, &at_other.layers, sizes);
             DeviceProfile { overhead_bytes: costs.overhead_bytes, ..measured }
         };
@@ -138,7 +138,7 @@ impl Yard {
     /// Times from FLOPs and rates, links from rates of copying.
     fn estimate(&self) -> Result<Profile, RunError> {
         let rates = self.devices.iter().map(rates).collect::<Result<Vec<_>, _>>()?;
-        let device = |(device, rates): (&YardDevice, &Rates)| {
+        let device = |(device, rates): (&SetupDevice, &Rates)| {
             let flops_us = |layer: &trainyard_plan::LayerProfile| {
                 let rate = rates.gflops * 1e3 / device.throttle;
                 layer.forward_flops as f64 / rate
@@ -187,10 +187,10 @@ impl Yard {
     /// The devices of the run that a plan uses, opened.
     pub(super) fn open_devices(
         &self,
-        used: impl Fn(&YardDevice) -> bool,
+        used: impl Fn(&SetupDevice) -> bool,
     ) -> Result<Vec<Device>, RunError> {
         let opened = self.devices.iter().filter(|device| used(device)).map(|device| {
-            let YardDevice { id, hardware, budget_bytes, threads, throttle, .. } = device;
+            let SetupDevice { id, hardware, budget_bytes, threads, throttle, .. } = device;
             Ok(Device::open(id, hardware, *budget_bytes, *threads)?.with_throttle(*throttle))
         });
         opened.collect()
@@ -217,7 +217,7 @@ fn measured_model(model: &ModelProfile, costs: &[DeviceCosts]) -> ModelProfile {
 /// A device's costs at the run's size, and what of them does not depend on it: through the times
 /// `t` at `r` rows and `t'` at `r'` goes `fixed + r·slope`.
 fn measured_device(
-    device: &YardDevice,
+    device: &SetupDevice,
     costs: &[LayerCost],
     at_other: &[LayerCost],
     (rows, other): (f64, f64),
@@ -257,7 +257,7 @@ fn rounded(value: f64) -> f64 {
 }
 
 /// Who a device is, without costs.
-fn described(device: &YardDevice) -> DeviceProfile {
+fn described(device: &SetupDevice) -> DeviceProfile {
     DeviceProfile {
         id: device.id.clone(),
         name: device.hardware.name.clone(),
@@ -269,14 +269,14 @@ fn described(device: &YardDevice) -> DeviceProfile {
     }
 }
 
-fn device_key(device: &YardDevice) -> impl Serialize + use<> {
+fn device_key(device: &SetupDevice) -> impl Serialize + use<> {
     let hardware = &device.hardware;
     let who = [&hardware.adapter, &hardware.name, &hardware.driver].map(Clone::clone);
     (who, device.threads, device.throttle.to_bits())
 }
 
 /// A device's rates, measured once and then kept.
-fn rates(device: &YardDevice) -> Result<Rates, RunError> {
+fn rates(device: &SetupDevice) -> Result<Rates, RunError> {
     let cache = Cache::open();
     let key = (device_key(device), "unthrottled");
     let known = cache.read::<Rates>("rates", &key);

@@ -8,7 +8,7 @@ use trainyard_engine::Pipeline;
 use crate::error::RunError;
 
 /// Samples from a pipeline.
-pub(crate) struct Writer {
+pub(crate) struct Sampler {
     /// Tokens the model sees at once.
     pub(crate) context: usize,
     /// 0 for the likeliest token.
@@ -17,7 +17,7 @@ pub(crate) struct Writer {
     pub(crate) random: ChaCha8Rng,
 }
 
-impl Writer {
+impl Sampler {
     /// Adds tokens one by one and hands each to `each`.
     ///
     /// # Errors

@@ -15,12 +15,12 @@ use crate::data::{CharText, TextDataset, TokenBatch, builtin_text};
 use crate::error::RunError;
 use crate::files::read_plan;
 use devices::devices;
-pub use devices::{YardDevice, default_devices};
+pub use devices::{SetupDevice, default_devices};
 
+mod calibration_run;
 mod costs;
 mod devices;
-mod rehearse;
-pub(crate) mod wishes;
+pub(crate) mod references;
 
 /// What a model learns from.
 pub enum Data {
@@ -36,7 +36,7 @@ pub enum Data {
 }
 
 /// Everything a training needs, and nothing on any device yet.
-pub struct Yard {
+pub struct TrainingSetup {
     /// The run file.
     pub config: RunConfig,
     /// The data.
@@ -46,15 +46,15 @@ pub struct Yard {
     /// What its layers cost at the micro-batch size of the run.
     pub profile: ModelProfile,
     /// The devices.
-    pub devices: Vec<YardDevice>,
+    pub devices: Vec<SetupDevice>,
 }
 
-impl Yard {
+impl TrainingSetup {
     /// Reads the data, checks the model, finds the devices.
     ///
     /// # Errors
     /// Whatever is wrong with one of them, with its place and remedy.
-    pub fn make_up(config: RunConfig) -> Result<Self, RunError> {
+    pub fn load(config: RunConfig) -> Result<Self, RunError> {
         let options = model_options(&config)?;
         let (data, vocabulary) = data(&config, &options)?;
         let model = registry::model(options, vocabulary)?;
@@ -64,7 +64,7 @@ impl Yard {
     /// The same for a model whose data need not be there: for generating.
     ///
     /// # Errors
-    /// As [`Self::make_up`].
+    /// As [`Self::load`].
     pub fn for_inference(config: RunConfig, vocabulary: usize) -> Result<Self, RunError> {
         let options = model_options(&config)?;
         let model = registry::model(options, Some(vocabulary))?;
@@ -127,7 +127,7 @@ impl Yard {
     /// [`RunError::BadValue`] for a lock of a layer or device that does not exist.
     pub fn plan_request<'a>(&'a self, costs: &'a Profile) -> Result<PlanRequest<'a>, RunError> {
         let locks = &self.config.pipeline.lock;
-        let locks = locks.iter().map(|lock| wishes::lock(costs, "pipeline.lock", lock));
+        let locks = locks.iter().map(|lock| references::lock(costs, "pipeline.lock", lock));
         Ok(PlanRequest {
             locks: locks.collect::<Result<_, _>>()?,
             schedule: self.config.pipeline.schedule.text(),
@@ -148,7 +148,7 @@ impl Yard {
     /// When the plan does not fit, before anything is opened or allocated; when a device fails.
     pub fn start(&self, plan: &Plan, costs: &Profile) -> Result<Pipeline, RunError> {
         self.check_fit(plan, costs)?;
-        let used = |device: &YardDevice| plan.stages.iter().any(|stage| stage.device == device.id);
+        let used = |device: &SetupDevice| plan.stages.iter().any(|stage| stage.device == device.id);
         let opened = self.open_devices(used)?;
         let train = &self.config.train;
         let options = Options {

@@ -20,7 +20,7 @@ pub(super) struct Rank {
 }
 
 /// All workers, and the way their answers come back.
-pub(super) struct Crew {
+pub(super) struct WorkerPool {
     pub(super) ranks: Vec<Rank>,
     pub(super) reports: Receiver<Report>,
     /// Threads of the links; they end when the workers do.
@@ -28,7 +28,7 @@ pub(super) struct Crew {
     pub(super) failed: bool,
 }
 
-impl Crew {
+impl WorkerPool {
     /// Gives every rank a command.
     pub(super) fn ask_all(
         &mut self,
@@ -153,7 +153,7 @@ fn more_telling(known: Option<EngineError>, new: EngineError) -> EngineError {
     }
 }
 
-impl Drop for Crew {
+impl Drop for WorkerPool {
     fn drop(&mut self) {
         let threads: Vec<JoinHandle<()>> = self
             .ranks

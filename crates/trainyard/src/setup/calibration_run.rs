@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use trainyard_plan::compare::Measured;
 use trainyard_plan::{Plan, Profile, TraceDevice, calibrate};
 
-use super::Yard;
+use super::TrainingSetup;
 use crate::error::RunError;
 
 /// Steps that warm everything up and do not count.
@@ -18,29 +18,29 @@ const WARM_UP: u64 = 3;
 const STEPS: (u64, u64) = (5, 25);
 /// So long steps are made beyond the least number of them.
 const LONG_ENOUGH: Duration = Duration::from_secs(2);
-/// Plans that are rehearsed: what the first teaches may lead to another one.
+/// Plans that are calibrated: what the first teaches may lead to another one.
 const PLANS: usize = 3;
 
-impl Yard {
+impl TrainingSetup {
     /// The profile as a rehearsal of the best plan corrects it. `progress` is told how many plans
-    /// are rehearsed, of how many. Where no plan fits there is nothing to rehearse, and where a
+    /// are calibrated, of how many. Where no plan fits there is nothing to calibration_run, and where a
     /// step fails the profile stays as it is: the training will say why.
-    pub(super) fn rehearsed(
+    pub(super) fn calibrated(
         &self,
         mut profile: Profile,
         progress: &(dyn Fn(usize, usize, &str) + Sync),
     ) -> Profile {
-        let mut rehearsed: Option<Plan> = None;
+        let mut calibrated: Option<Plan> = None;
         for round in 0..PLANS {
             progress(round, PLANS, "a rehearsal");
             let Ok(plan) = self.plan(&profile) else { break };
             let same = |before: &Plan| {
                 (&before.stages, &before.schedule) == (&plan.stages, &plan.schedule)
             };
-            if rehearsed.as_ref().is_some_and(same) {
+            if calibrated.as_ref().is_some_and(same) {
                 break;
             }
-            match self.rehearse(&plan, &profile) {
+            match self.calibration_run(&plan, &profile) {
                 Ok(corrected) => profile = corrected,
                 Err(error) => {
                     tracing::warn!(
@@ -49,13 +49,13 @@ impl Yard {
                     break;
                 }
             }
-            rehearsed = Some(plan);
+            calibrated = Some(plan);
         }
         progress(PLANS, PLANS, "a rehearsal");
         profile
     }
 
-    fn rehearse(&self, plan: &Plan, profile: &Profile) -> Result<Profile, RunError> {
+    fn calibration_run(&self, plan: &Plan, profile: &Profile) -> Result<Profile, RunError> {
         let mut pipeline = self.start(plan, profile)?;
         let mut measured = Measured::default();
         measured.trace.devices = devices(plan);

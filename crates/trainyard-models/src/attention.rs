@@ -4,26 +4,26 @@ use burn::module::{Module, Param};
 use burn::tensor::{Bool, Device, Tensor, TensorData, activation::softmax};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use trainyard_engine::{Pass, mix, weight};
+use trainyard_engine::{ForwardContext, mix, weight};
 
 use crate::fused;
-use crate::initial::Initial;
+use crate::weight_init::WeightInit;
 
 /// `y = x · W (+ b)`, on the last dimension.
 #[derive(Module, Debug)]
-pub(crate) struct Dense {
+pub(crate) struct Linear {
     /// `[inputs, outputs]`
     pub(crate) weight: Param<Tensor<2>>,
     /// `[outputs]`
     pub(crate) bias: Option<Param<Tensor<1>>>,
 }
 
-impl Dense {
+impl Linear {
     pub(crate) fn new(
         [inputs, outputs]: [usize; 2],
         bias: bool,
         deviation: f32,
-        initial: &mut Initial,
+        initial: &mut WeightInit,
         device: &Device,
     ) -> Self {
         Self {
@@ -40,14 +40,14 @@ impl Dense {
 
 /// Layer normalization (Ba et al., arXiv 1607.06450) over the last dimension.
 #[derive(Module, Debug)]
-pub(crate) struct Norm {
+pub(crate) struct LayerNorm {
     /// `[width]`
     gain: Param<Tensor<1>>,
     /// `[width]`
     bias: Option<Param<Tensor<1>>>,
 }
 
-impl Norm {
+impl LayerNorm {
     pub(crate) fn new(width: usize, bias: bool, device: &Device) -> Self {
         Self {
             gain: weight(vec![1.0; width], [width], device),
@@ -64,8 +64,8 @@ impl Norm {
 #[derive(Module, Debug)]
 pub(crate) struct CausalAttention {
     /// Queries, keys and values in one product: `[width, 3·width]`.
-    project_in: Dense,
-    project_out: Dense,
+    project_in: Linear,
+    project_out: Linear,
     heads: usize,
     dropout: f64,
 }
@@ -77,19 +77,19 @@ impl CausalAttention {
         bias: bool,
         dropout: f64,
         [deviation, deviation_out]: [f32; 2],
-        initial: &mut Initial,
+        initial: &mut WeightInit,
         device: &Device,
     ) -> Self {
         Self {
-            project_in: Dense::new([width, 3 * width], bias, deviation, initial, device),
-            project_out: Dense::new([width, width], bias, deviation_out, initial, device),
+            project_in: Linear::new([width, 3 * width], bias, deviation, initial, device),
+            project_out: Linear::new([width, width], bias, deviation_out, initial, device),
             heads,
             dropout,
         }
     }
 
     /// `[batch, context, width]` to the same.
-    pub(crate) fn forward(&self, x: Tensor<3>, pass: &Pass, site: u64) -> Tensor<3> {
+    pub(crate) fn forward(&self, x: Tensor<3>, pass: &ForwardContext, site: u64) -> Tensor<3> {
         let projected = self.project_in.forward(x);
         let dropping = pass.training && self.dropout > 0.0;
         let fused = (!dropping).then(|| fused::causal_attention(&projected, self.heads)).flatten();
@@ -99,7 +99,7 @@ impl CausalAttention {
 
     /// The values each position sees, `[batch, context, width]`, from queries, keys and values
     /// side by side; on any device.
-    fn mix(&self, projected: &Tensor<3>, pass: &Pass, site: u64) -> Tensor<3> {
+    fn mix(&self, projected: &Tensor<3>, pass: &ForwardContext, site: u64) -> Tensor<3> {
         let [batch, context, width] = projected.dims();
         let width = width / 3;
         let head_width = width / self.heads;
@@ -134,7 +134,7 @@ fn future(context: usize, device: &Device) -> Tensor<4, Bool> {
 pub(crate) fn drop_out<const D: usize>(
     x: Tensor<D>,
     share: f64,
-    pass: &Pass,
+    pass: &ForwardContext,
     site: u64,
 ) -> Tensor<D> {
     if !pass.training || share <= 0.0 {
