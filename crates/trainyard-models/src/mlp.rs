@@ -4,8 +4,10 @@ use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use trainyard_engine::{Activation, EngineError, ForwardContext, Layer, Model, PlacedLayer, place};
-use trainyard_plan::{LayerProfile, ModelProfile};
+use trainyard_engine::{
+    EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, Model, Tensors, erase,
+    no_such_layer,
+};
 
 use crate::attention::Linear;
 use crate::registry::{ModelError, must};
@@ -66,52 +68,30 @@ impl Mlp {
 }
 
 impl Model for Mlp {
-    fn profile(&self, rows: usize) -> ModelProfile {
-        let layers = (0..self.options.layers).map(|layer| {
-            let [inputs, outputs] = self.shape(layer).map(|size| size as u64);
-            let rows = rows as u64;
-            LayerProfile {
-                name: format!("linear{layer}"),
-                kind: "linear".into(),
-                param_bytes: 4 * (inputs + 1) * outputs,
-                input_bytes: 4 * rows * inputs,
-                output_bytes: 4 * rows * outputs,
-                saved_bytes: 4 * rows * (inputs + outputs),
-                // Among it what the matrix product packs, which differs from processor to processor.
-                work_bytes: 44 * rows * outputs,
-                forward_flops: 2 * rows * inputs * outputs,
-                ..LayerProfile::default()
-            }
-        });
-        ModelProfile {
-            name: "mlp".to_owned(),
-            optimizer_bytes_per_param_byte: 2,
-            fresh_bytes_per_param_byte: 1,
-            layers: layers.collect(),
-        }
+    fn name(&self) -> &str {
+        "mlp"
     }
 
-    fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<PlacedLayer, EngineError> {
+    fn layers(&self) -> Vec<LayerSpec> {
+        let layer = |index: usize| {
+            let layer = LayerSpec::new(format!("linear{index}"), "linear");
+            if index == 0 { layer.takes(&["features"]) } else { layer }
+        };
+        (0..self.options.layers).map(layer).collect()
+    }
+
+    fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<ErasedLayer, EngineError> {
         if layer >= self.options.layers {
-            return Err(EngineError::Layer {
-                layer: layer.to_string(),
-                reason: format!("this mlp has {} layers", self.options.layers),
-            });
+            return Err(no_such_layer("mlp", layer, self.options.layers));
         }
         let shape = self.shape(layer);
         // He et al., arXiv 1502.01852: keeps the size of activations through ReLUs.
         let deviation = (2.0 / shape[0] as f32).sqrt();
         let initial = &mut WeightInit::new(seed, layer);
-        Ok(place(LinearLayer {
+        Ok(erase(LinearLayer {
             linear: Linear::new(shape, true, deviation, initial, device),
             relu: layer + 1 < self.options.layers,
         }))
-    }
-
-    /// Mean squared error; output and targets `[rows, outputs]`.
-    fn loss(&self, output: Activation, targets: Activation) -> Result<Tensor<1>, EngineError> {
-        let difference = output.single::<Tensor<2>>()? - targets.single::<Tensor<2>>()?;
-        Ok((difference.clone() * difference).mean())
     }
 }
 
@@ -122,12 +102,8 @@ struct LinearLayer {
 }
 
 impl Layer for LinearLayer {
-    fn forward(
-        &self,
-        input: Activation,
-        _pass: &ForwardContext,
-    ) -> Result<Activation, EngineError> {
-        let y = self.linear.forward(input.single::<Tensor<2>>()?);
-        Ok(if self.relu { relu(y) } else { y }.into())
+    fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
+        let y = self.linear.forward(input.take_first::<Tensor<2>>()?);
+        Ok(Tensors::new().with("x", if self.relu { relu(y) } else { y }))
     }
 }

@@ -9,13 +9,13 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use super::{LayerRecord, bad, write_synced};
 use crate::optimizer::Moments;
 use crate::stage::StageLayer;
-use crate::{Device, EngineError, Weight};
+use crate::{Device, EngineError, WeightSpec};
 
 /// Writes one layer's file.
 pub(crate) fn save_layer(folder: &Path, layer: &StageLayer) -> Result<LayerRecord, EngineError> {
     let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
     for (trained, value) in layer.weights.iter().zip(layer.layer.weight_values()) {
-        let (path, shape) = (&trained.weight.path, &trained.weight.shape);
+        let (path, shape) = (&trained.spec.path, &trained.spec.shape);
         let mut put = |kind: &str, values: &[f32]| {
             let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             tensors.push((format!("{kind}/{path}"), shape.clone(), bytes));
@@ -82,7 +82,7 @@ pub(crate) fn read_layer(
         ));
     }
     let file = SafeTensors::deserialize(&bytes).map_err(|error| bad(&path, error.to_string()))?;
-    let take = |kind: &str, weight: &Weight| {
+    let take = |kind: &str, weight: &WeightSpec| {
         let Ok(view) = file.tensor(&format!("{kind}/{}", weight.path)) else { return Ok(None) };
         if view.dtype() != Dtype::F32 || view.shape() != weight.shape {
             return Err(bad(
@@ -100,7 +100,7 @@ pub(crate) fn read_layer(
         Ok(Some(numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()))
     };
     let held = layer.weights.iter().map(|trained| {
-        let weight = &trained.weight;
+        let weight = &trained.spec;
         let value = take("weight", weight)?
             .ok_or_else(|| bad(&path, format!("it has no weight '{}'", weight.path)))?;
         let moments = match (take("first", weight)?, take("second", weight)?) {
@@ -133,12 +133,6 @@ impl LayerFile {
                 }
             });
         }
-        let mut values = values.into_iter();
-        layer.update(&mut |_, old| {
-            values
-                .next()
-                .map(|values| tensor(values, &old.device()))
-                .ok_or_else(|| EngineError::driver("a layer has more weights than it listed"))
-        })
+        layer.put_weights(values.into_iter().map(|v| Some(tensor(v, target.burn()))).collect())
     }
 }

@@ -30,14 +30,6 @@ impl UniqueLayers {
         }
         kinds
     }
-
-    /// The kinds whose first layer comes right after a layer of this kind.
-    pub(super) fn after(&self, kind: usize) -> impl Iterator<Item = usize> {
-        let follows = move |&(_, &first): &(usize, &usize)| {
-            first.checked_sub(1).is_some_and(|before| self.of_layer[before] == kind)
-        };
-        self.firsts.iter().enumerate().filter(follows).map(|(kind, _)| kind)
-    }
 }
 
 fn same_costs(one: &LayerProfile, other: &LayerProfile) -> bool {

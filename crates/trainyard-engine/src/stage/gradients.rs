@@ -2,7 +2,7 @@
 
 use burn::tensor::{Gradients, Tensor};
 
-use super::Stage;
+use super::{Stage, WeightState};
 use crate::EngineError;
 use crate::optimizer::{AdamW, Gradient, Update};
 
@@ -11,8 +11,8 @@ impl Stage {
     pub(crate) fn accumulate(&mut self, mut gradients: Gradients) {
         for layer in &mut self.layers {
             let fresh = layer.layer.take_gradients(&mut gradients);
-            for (trained, gradient) in layer.weights.iter_mut().zip(fresh) {
-                trained.sum = match (trained.sum.take(), gradient) {
+            for (weight, gradient) in layer.weights.iter_mut().zip(fresh) {
+                weight.sum = match (weight.sum.take(), gradient) {
                     (Some(sum), Some(gradient)) => Some(sum + gradient),
                     (sum, gradient) => sum.or(gradient),
                 };
@@ -33,9 +33,9 @@ impl Stage {
         let mut pending: Vec<(usize, usize, Tensor<1>)> = Vec::new();
         for (position, layer) in self.layers.iter_mut().enumerate() {
             let mut of_layer = vec![0.0; layer.weights.len()];
-            for (number, trained) in layer.weights.iter_mut().enumerate() {
-                let Some(sum) = trained.sum.take() else { continue };
-                if trained.follows {
+            for (number, weight) in layer.weights.iter_mut().enumerate() {
+                let Some(sum) = weight.sum.take() else { continue };
+                if weight.follows {
                     continue;
                 }
                 if on_host {
@@ -44,10 +44,10 @@ impl Stage {
                         .as_slice::<f32>()
                         .map_err(|e| EngineError::driver(format!("{e:?}")))?;
                     of_layer[number] = squared_norm(values);
-                    trained.gradient = Some(Gradient::Host(data));
+                    weight.gradient = Some(Gradient::Host(data));
                 } else {
                     pending.push((position, number, (sum.clone() * sum.clone()).sum()));
-                    trained.gradient = Some(Gradient::Device(sum));
+                    weight.gradient = Some(Gradient::Device(sum));
                 }
             }
             norms.push((layer.index, of_layer));
@@ -64,34 +64,23 @@ impl Stage {
         Ok(norms)
     }
 
-    /// Updates every weight that has a gradient and follows nobody.
+    /// Updates every weight that has a gradient and follows none.
     pub(crate) fn update(&mut self, optimizer: &AdamW, update: Update) -> Result<(), EngineError> {
         for layer in &mut self.layers {
-            let weights = &mut layer.weights;
-            layer.layer.update(&mut |number, value| {
-                let trained = &mut weights[number];
-                match trained.gradient.take() {
-                    Some(gradient) => optimizer.update(
-                        value,
-                        gradient,
-                        &mut trained.moments,
-                        update,
-                        trained.weight.decays(),
-                    ),
-                    None => Ok(value),
+            let has_gradient = |weight: &WeightState| weight.gradient.is_some();
+            let wanted: Vec<bool> = layer.weights.iter().map(has_gradient).collect();
+            let mut values = layer.layer.take_weights(&wanted);
+            for (state, value) in layer.weights.iter_mut().zip(&mut values) {
+                if let (Some(gradient), Some(old)) = (state.gradient.take(), value.take()) {
+                    let decays = state.spec.decays();
+                    let new =
+                        optimizer.update(old, gradient, &mut state.moments, update, decays)?;
+                    *value = Some(new);
                 }
-            })?;
+            }
+            layer.layer.put_weights(values)?;
         }
         Ok(())
-    }
-
-    /// Forgets everything of an unfinished step.
-    pub(crate) fn discard(&mut self) {
-        self.kept.clear();
-        for trained in self.layers.iter_mut().flat_map(|layer| &mut layer.weights) {
-            trained.sum = None;
-            trained.gradient = None;
-        }
     }
 }
 
