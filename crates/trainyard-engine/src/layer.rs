@@ -7,7 +7,7 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
-use crate::{Activation, EngineError};
+use crate::{Activation, EngineError, WeightSpec};
 
 /// What a forward needs to know beside its input.
 #[derive(Clone, Copy, Debug)]
@@ -27,27 +27,6 @@ pub trait Layer: Module + 'static {
     /// # Errors
     /// [`EngineError::WrongTensor`] when the activation is not what this layer takes.
     fn forward(&self, input: Activation, pass: &ForwardContext) -> Result<Activation, EngineError>;
-}
-
-/// One weight tensor of a layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Weight {
-    /// Path in the module, such as `attention.output.weight`.
-    pub path: String,
-    /// Its shape.
-    pub shape: Vec<usize>,
-}
-
-impl Weight {
-    /// Number of elements.
-    pub fn elements(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Weight decay is for matrices; biases and norms keep their size (GPT-2, nanoGPT).
-    pub fn decays(&self) -> bool {
-        self.shape.len() >= 2
-    }
 }
 
 /// A layer of any type, on the device where it lives.
@@ -70,7 +49,7 @@ pub trait AnyLayer: Send {
     fn forward(&self, input: Activation, pass: &ForwardContext) -> Result<Activation, EngineError>;
 
     /// The weights, in the module's own order.
-    fn weights(&self) -> Vec<Weight>;
+    fn weights(&self) -> Vec<WeightSpec>;
 
     /// A weight's values, flat, without graph.
     fn weight_values(&self) -> Vec<Tensor<1>>;
@@ -116,7 +95,7 @@ impl<L: Layer> AnyLayer for Typed<L> {
         self.layer()?.forward(input, pass)
     }
 
-    fn weights(&self) -> Vec<Weight> {
+    fn weights(&self) -> Vec<WeightSpec> {
         let mut lister = Lister::default();
         self.visit(&mut lister);
         lister.weights
@@ -154,7 +133,7 @@ impl<L: Layer> AnyLayer for Typed<L> {
 #[derive(Default)]
 struct Lister {
     path: Vec<String>,
-    weights: Vec<Weight>,
+    weights: Vec<WeightSpec>,
 }
 
 impl ModuleVisitor for Lister {
@@ -167,7 +146,7 @@ impl ModuleVisitor for Lister {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.weights.push(Weight { path: self.path.join("."), shape: param.dims().to_vec() });
+        self.weights.push(WeightSpec::trained(self.path.join("."), param.dims()));
     }
 }
 

@@ -19,7 +19,7 @@ pub mod measure;
 pub mod memory;
 mod model;
 pub mod open;
-mod optimizer;
+pub mod optimizer;
 mod pipeline;
 mod stage;
 mod tie;
@@ -30,9 +30,9 @@ pub use device::{Device, Part};
 pub use error::EngineError;
 pub use fault::silence_worker_panics;
 pub use layer::{
-    AnyLayer, ForwardContext, Layer, PlacedLayer, Weight, WeightUpdate, mix, place, weight,
+    AnyLayer, ForwardContext, Layer, PlacedLayer, WeightUpdate, mix, place, weight,
 };
 pub use model::{Model, Tie};
-pub use optimizer::AdamW;
+pub use optimizer::{AdamW, GroupedOptimizer, Optimizer, WeightRole, WeightSpec};
 pub use pipeline::{Measured, MicroBatch, Options, Pipeline, StepResult};
 pub use value::{Activation, Value};

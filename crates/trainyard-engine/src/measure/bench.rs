@@ -8,7 +8,7 @@ use super::layers::{LayerCost, MeasureSettings};
 use super::median_of_means;
 use crate::device::Begun;
 use crate::layer::mix;
-use crate::optimizer::Update;
+use crate::optimizer::{GroupedOptimizer, Update};
 use crate::stage::Stage;
 use crate::{Activation, Device, EngineError, ForwardContext, MicroBatch, Model};
 
@@ -22,6 +22,7 @@ pub(super) struct Bench<'a> {
     model: &'a dyn Model,
     device: &'a Device,
     settings: &'a MeasureSettings,
+    optimizer: GroupedOptimizer,
     stage: Stage,
     input: Vec<TensorData>,
     targets: Option<Vec<TensorData>>,
@@ -72,6 +73,7 @@ impl<'a> Bench<'a> {
             model,
             device,
             settings,
+            optimizer: settings.optimizer.into(),
             stage,
             input,
             targets,
@@ -211,7 +213,7 @@ impl<'a> Bench<'a> {
         self.updates += 1;
         let update = Update { step: self.updates, learning_rate: 0.0, gradient_scale: 1.0 };
         let begun = self.device.begin();
-        self.stage.update(&self.settings.optimizer, update)?;
+        self.stage.update(&self.optimizer, &update)?;
         self.device.complete(begun)?;
         Ok(micros(begun))
     }

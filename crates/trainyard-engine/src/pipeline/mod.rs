@@ -140,7 +140,7 @@ impl Pipeline {
                 plan: Arc::clone(&plan),
                 layer_names: Arc::clone(&layer_names),
                 seed: options.seed,
-                optimizer: options.optimizer,
+                optimizer: options.optimizer.into(),
                 links,
                 ties,
                 origin,

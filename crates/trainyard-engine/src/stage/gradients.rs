@@ -2,9 +2,9 @@
 
 use burn::tensor::{Gradients, Tensor};
 
-use super::Stage;
+use super::{Stage, StageLayer};
 use crate::EngineError;
-use crate::optimizer::{AdamW, Gradient, Update};
+use crate::optimizer::{Gradient, GroupEntry, GroupedOptimizer, Update};
 
 impl Stage {
     /// Adds a micro-batch's gradients to the sums.
@@ -65,21 +65,20 @@ impl Stage {
     }
 
     /// Updates every weight that has a gradient and follows nobody.
-    pub(crate) fn update(&mut self, optimizer: &AdamW, update: Update) -> Result<(), EngineError> {
-        for layer in &mut self.layers {
-            let weights = &mut layer.weights;
-            layer.layer.update(&mut |number, value| {
+    pub(crate) fn update(
+        &mut self,
+        optimizer: &GroupedOptimizer,
+        update: &Update,
+    ) -> Result<(), EngineError> {
+        for StageLayer { name, layer, weights, .. } in &mut self.layers {
+            layer.update(&mut |number, values| {
                 let trained = &mut weights[number];
-                match trained.gradient.take() {
-                    Some(gradient) => optimizer.update(
-                        value,
-                        gradient,
-                        &mut trained.moments,
-                        update,
-                        trained.weight.decays(),
-                    ),
-                    None => Ok(value),
-                }
+                let Some(gradient) = trained.gradient.take() else { return Ok(values) };
+                let weight = &trained.weight;
+                let factors = optimizer.factors(name, weight);
+                let state = &mut trained.state;
+                let entry = GroupEntry { weight, values, gradient, state, factors };
+                optimizer.optimizer.update_weight(entry, update)
             })?;
         }
         Ok(())

@@ -5,8 +5,8 @@ mod gradients;
 use burn::tensor::{Device as BurnDevice, Gradients, Tensor};
 use trainyard_plan::Recompute;
 
-use crate::optimizer::{Gradient, Moments};
-use crate::{Activation, EngineError, ForwardContext, Model, PlacedLayer, Value, Weight};
+use crate::optimizer::{Gradient, State};
+use crate::{Activation, EngineError, ForwardContext, Model, PlacedLayer, Value, WeightSpec};
 
 /// A layer with what the trainer keeps for it.
 pub(crate) struct StageLayer {
@@ -19,14 +19,14 @@ pub(crate) struct StageLayer {
 
 /// A weight tensor with its gradient and optimizer state.
 pub(crate) struct Trained {
-    pub(crate) weight: Weight,
+    pub(crate) weight: WeightSpec,
     /// Follows another layer's weight: no optimizer state, updates come from the owner.
     pub(crate) follows: bool,
     /// Sum over the step's micro-batches so far.
     pub(crate) sum: Option<Tensor<1>>,
     /// The finished sum, once its norm has been taken.
     pub(crate) gradient: Option<Gradient>,
-    pub(crate) moments: Option<Moments>,
+    pub(crate) state: Option<State>,
 }
 
 /// What one micro-batch leaves behind between its forward and its backward.
@@ -75,7 +75,7 @@ impl Stage {
                 weight,
                 sum: None,
                 gradient: None,
-                moments: None,
+                state: None,
             });
             let weights = weights.collect();
             layers.push(StageLayer { index: layer_index, name: name.clone(), layer, weights });

@@ -240,7 +240,7 @@ impl Worker {
         let action = self.optimizer_action();
         self.current = Some(action);
         for stage in &mut self.stages {
-            stage.update(&self.start.optimizer, update)?;
+            stage.update(&self.start.optimizer, &update)?;
         }
         self.start.ties.share_weights(&mut self.stages)?;
         self.finish(action, begun)?;

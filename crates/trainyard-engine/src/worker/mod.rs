@@ -17,7 +17,7 @@ use trainyard_plan::{Action, MemorySample, Plan, TraceEvent};
 use crate::checkpoint::{LayerRecord, read_layer, save_layer};
 use crate::fault::catch_panic;
 use crate::link::{Inlet, Outlet, elapsed_ns};
-use crate::optimizer::{AdamW, Update};
+use crate::optimizer::{GroupedOptimizer, Update};
 use crate::stage::Stage;
 use crate::tie::TieEnds;
 use crate::{Device, EngineError, MicroBatch, Model};
@@ -82,7 +82,7 @@ pub(crate) struct WorkerContext {
     pub(crate) plan: Arc<Plan>,
     pub(crate) layer_names: Arc<Vec<String>>,
     pub(crate) seed: u64,
-    pub(crate) optimizer: AdamW,
+    pub(crate) optimizer: GroupedOptimizer,
     /// By stage: where its input comes from, and so on; empty at the ends of the model.
     pub(crate) links: Vec<StageLinks>,
     pub(crate) ties: TieEnds,
@@ -213,13 +213,16 @@ impl Worker {
             }
             Command::CheckFiles((folder, records)) => {
                 let mut layers = self.stages.iter().flat_map(|stage| &stage.layers);
-                let checked =
-                    layers.try_for_each(|layer| read_layer(&folder, &records, layer).map(drop));
+                let optimizer = &self.start.optimizer;
+                let checked = layers.try_for_each(|layer| {
+                    read_layer(&folder, &records, layer, optimizer).map(drop)
+                });
                 or_refuse(checked.map(|()| Reply::Done))
             }
             Command::Load((folder, records)) => {
                 for layer in self.stages.iter_mut().flat_map(|stage| &mut stage.layers) {
-                    read_layer(&folder, &records, layer)?.put(layer, &self.start.device)?;
+                    let file = read_layer(&folder, &records, layer, &self.start.optimizer)?;
+                    file.put(layer, &self.start.device)?;
                 }
                 self.start.ties.share_weights(&mut self.stages)?;
                 Ok(Reply::Done)
