@@ -6,6 +6,23 @@ use super::{GroupFactors, Optimizer, OptimizerGroups, StateSpec, WeightSpec};
 use crate::EngineError;
 
 /// An optimizer and the groups of weights that it treats differently.
+///
+/// ```
+/// use trainyard_engine::optimizer::{
+///     Adafactor, AdamW, GroupedOptimizer, OptimizerGroup, OptimizerGroups, WeightSpec,
+/// };
+///
+/// let weight = WeightSpec::trained("attention.output.weight", [512, 2048]);
+/// let adamw = GroupedOptimizer::from(AdamW { weight_decay: 0.1, ..AdamW::default() });
+/// assert_eq!(adamw.state_bytes("block0", &weight), 2 * weight.bytes());
+/// assert_eq!(adamw.factors("block0", &weight).weight_decay, 0.1);
+///
+/// let slow = OptimizerGroup { learning_rate: 0.1, ..OptimizerGroup::new("block0/*") };
+/// let groups = OptimizerGroups(vec![slow]);
+/// let adafactor = GroupedOptimizer { groups, ..Adafactor::default().into() };
+/// assert_eq!(adafactor.state_bytes("block0", &weight), 4 * (512 + 2048));
+/// assert_eq!(adafactor.factors("block0", &weight).learning_rate, 0.1);
+/// ```
 #[derive(Clone, Debug)]
 pub struct GroupedOptimizer {
     /// The optimizer.

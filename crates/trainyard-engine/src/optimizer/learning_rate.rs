@@ -32,6 +32,21 @@ impl LearningRateSchedule {
 }
 
 /// The learning rate as a function of the step.
+///
+/// ```
+/// use trainyard_engine::optimizer::{LearningRate, LearningRateSchedule};
+///
+/// let rates = LearningRate {
+///     schedule: LearningRateSchedule::WarmupStableDecay,
+///     highest: 1.0,
+///     lowest: 0.0,
+///     warmup: 3,
+///     decay_steps: 11,
+///     decay_share: 0.5,
+/// };
+/// let rates: Vec<f64> = (1..=12).map(|step| rates.at(step)).collect();
+/// assert_eq!(rates, [0.25, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LearningRate {
     /// How it goes on after the warm-up.
