@@ -139,7 +139,7 @@ impl Training<'_> {
         let mut next = self.setup.data.train(config, self.step + 1)?;
         while self.step < train.steps {
             let step = self.step + 1;
-            let rate = learning_rate(train, step);
+            let rate = learning_rate(train).at(step);
             let before = Instant::now();
             let result = self.pipeline.step(step, rate, std::mem::take(&mut next))?;
             let took = nanoseconds(before.elapsed());

@@ -14,10 +14,13 @@ use super::links::leave;
 use super::unique_layers::UniqueLayers;
 use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
 use crate::wiring::{Name, StageWiring, Wiring};
-use crate::{AdamW, Device, EngineError, HostTensors, LayerSpec, MicroBatch, Model, Objective};
+use crate::{
+    AdamW, Device, EngineError, GroupedOptimizer, HostTensors, LayerSpec, MicroBatch, Model,
+    Objective,
+};
 
 /// How layers are measured.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct MeasureSettings {
     /// The fewest timed runs of a layer, of which the median of means counts; at least 1 is made.
     pub samples: usize,
@@ -26,7 +29,7 @@ pub struct MeasureSettings {
     /// From which weights and gradients follow.
     pub seed: u64,
     /// The optimizer whose update is timed.
-    pub optimizer: AdamW,
+    pub optimizer: GroupedOptimizer,
 }
 
 impl Default for MeasureSettings {
@@ -35,7 +38,7 @@ impl Default for MeasureSettings {
             samples: 9,
             at_least: Duration::from_millis(200),
             seed: 0,
-            optimizer: AdamW::default(),
+            optimizer: AdamW::default().into(),
         }
     }
 }

@@ -271,7 +271,7 @@ impl Worker {
         let action = self.optimizer_action();
         self.current = Some(action);
         for stage in &mut self.stages {
-            stage.update(&self.context.optimizer, update)?;
+            stage.update(&self.context.optimizer, &update)?;
         }
         self.context.ties.share_weights(&mut self.stages, self.context.device.burn())?;
         self.finish(action, begun)?;
