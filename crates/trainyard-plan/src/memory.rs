@@ -1,21 +1,22 @@
-//! How much memory stages need, by category.
+//! Memory of stages and devices, by category.
 //!
 //! A device holds, in bytes:
 //!
-//! - **weights** = the sum of its layers' `param_bytes`;
-//! - **gradients** = the same again, the sums over the micro-batches so far;
-//! - **optimizer** = `optimizer_bytes_per_param_byte` × the `param_bytes` of layers that are not
-//!   tied to another layer (a tied follower has no optimizer state of its own);
+//! - **weights** = the sum of its layers' trained weights (`param_bytes`), frozen weights
+//!   (`frozen_bytes`) and buffers (`buffer_bytes`);
+//! - **gradients** = the trained weights again, the sums over the micro-batches so far;
+//! - **optimizer** = the layers' `optimizer_bytes`, or `optimizer_bytes_per_param_byte` × the
+//!   `param_bytes` of layers that are not tied followers;
 //! - **activations** = the `saved_bytes` of every micro-batch between its forward and the end of
-//!   its backward. Under recompute: the stage's input instead, and one micro-batch's `saved_bytes`
-//!   while its backward runs. Where the backward is split, what the weight gradient needs
-//!   (`weight_saved_bytes`) stays from the end of I to the end of W. While an action runs, what it
-//!   needs for a moment comes on top: see [`StageMemory::backward_workspace`]. So does what the device's
-//!   kernels keep for themselves (`overhead_bytes`), where that was measured;
-//! - **buffers** = one output for each send that has not arrived, one input for each receive that
-//!   has arrived and is not used yet.
+//!   its backward. Under recompute: all of the stage's inputs instead, and one micro-batch's
+//!   `saved_bytes` while its backward runs. Where the backward is split, what the weight gradient
+//!   needs (`weight_saved_bytes`) stays from the end of I to the end of W. While an action runs, its
+//!   workspace comes on top: see [`StageMemory::footprint`]. So does what the device's kernels keep
+//!   for themselves (`overhead_bytes`), where that was measured;
+//! - **buffers** = one message for each send that has not arrived, and one for each that has arrived
+//!   and is not used yet.
 //!
-//! How much of this there is at a time is the schedule's doing, so the [simulator](crate::simulate)
+//! The schedule decides how much of this there is at a time, so the [simulator](crate::simulate)
 //! keeps the [`Ledger`]. All sums saturate, so that absurd numbers in a file read as "does not fit".
 
 mod bytes;
@@ -36,23 +37,23 @@ pub use shortage::describe_shortage;
 pub(crate) use shortage::hint;
 pub use stage::StageMemory;
 
-/// Memory by what it is for, in bytes.
+/// Memory by category, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryUse {
-    /// The layers' weights.
+    /// The layers' weights: trained, frozen, and buffers.
     pub weights: u64,
-    /// The sums of the gradients.
+    /// The sums of the gradients of trained weights.
     pub gradients: u64,
     /// The optimizer's state.
     pub optimizer: u64,
-    /// What forwards keep for their backwards, and working memory.
+    /// Activations saved for the backward, and workspace.
     pub activations: u64,
-    /// What waits to be sent or was just received.
+    /// Messages that wait to be sent or were received and are not used yet.
     pub buffers: u64,
 }
 
 impl MemoryUse {
-    /// All of it.
+    /// The sum of all categories.
     #[must_use]
     pub fn total(&self) -> u64 {
         [self.weights, self.gradients, self.optimizer, self.activations, self.buffers]
@@ -81,7 +82,7 @@ impl Sum for MemoryUse {
     }
 }
 
-/// What a device would have to hold, beside what it may hold.
+/// A device's need beside its budget.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceNeed {
     /// The device's id.

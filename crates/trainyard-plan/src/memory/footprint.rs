@@ -3,8 +3,8 @@
 use super::StageMemory;
 use crate::{ActionKind, Recompute};
 
-/// What an action of a stage adds to memory and frees, for one micro-batch, in bytes. Transfer
-/// buffers are not part of it.
+/// Memory that an action of a stage adds and frees, for one micro-batch, in bytes, without transfer
+/// buffers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Footprint {
     /// Added when it starts, and still there when it has ended.

@@ -1,4 +1,6 @@
-//! What can be wrong with a profile that can be read: counts, names, and lists of other lengths.
+//! Checks of a profile that can be read: counts, names, lists of other lengths, tensors.
+
+mod tensors;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,7 +87,7 @@ fn in_layers(layers: &[LayerProfile]) -> Option<Problem> {
             }
         }
     }
-    None
+    tensors::in_tensors(layers, &index_of)
 }
 
 fn in_devices(devices: &[DeviceProfile], layers: usize) -> Option<Problem> {
