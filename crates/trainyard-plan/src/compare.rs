@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::simulate::Simulation;
-use crate::{ActionKind, Lane, MemoryUse, Trace, TraceEvent};
+use crate::{ActionKind, Lane, MemoryUse, Noise, Trace, TraceEvent};
 
 /// The first steps of a run, which warm everything up, do not count: so many, but at most half.
 pub const WARM_UP_STEPS: usize = 5;
@@ -75,6 +75,12 @@ pub struct Comparison {
     pub estimated: bool,
     /// Time of a step, µs.
     pub step_us: Pair,
+    /// The same with the prediction as the run corrected it from its first steps, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrected_step_us: Option<Pair>,
+    /// What other programs took from the measuring behind the prediction, where that was much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
     /// Idle ÷ (ranks × step time).
     pub bubble_fraction: Pair,
     /// A row a rank.
@@ -159,6 +165,8 @@ pub fn compare(predicted: (&Simulation, &Trace), measured: &Measured) -> Compari
             measured: (waiting / (ranks * step_us.measured).max(f64::MIN_POSITIVE)).min(1.0),
         },
         step_us,
+        corrected_step_us: None,
+        noise: None,
         devices,
         deviations: deviations(trace, measured, &steps),
     }

@@ -101,6 +101,19 @@ pub enum Record {
         /// Where, relative to the run directory.
         path: String,
     },
+    /// The prediction of a step's time, corrected from the run's first steps.
+    Corrected {
+        /// When, ns.
+        at_ns: u64,
+        /// After this step.
+        step: u64,
+        /// The corrected prediction of a step, µs.
+        #[serde(deserialize_with = "null_is_nan")]
+        step_us: f64,
+        /// Corrected ÷ as planned.
+        #[serde(deserialize_with = "null_is_nan")]
+        factor: f64,
+    },
     /// Something of a newer program.
     #[serde(other)]
     Unknown,

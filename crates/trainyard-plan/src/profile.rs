@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::json::{self, Problem, many_micros, micros, rate};
 use crate::model::is_zero;
-use crate::{Api, DeviceKind, ModelProfile, PlanError};
+use crate::{Api, DeviceKind, ModelProfile, Noise, PlanError};
 
 /// What a model costs on some devices: `profile.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct Profile {
     /// Rows of one micro-batch, where the devices' `fixed_us` say how costs depend on them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<usize>,
+    /// What other programs took from the measuring, where that was much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
 }
 
 /// What the model's layers cost on one device.
@@ -190,6 +193,7 @@ impl Profile {
             default_link: None,
             micro_batches,
             rows: None,
+            noise: None,
         }
     }
 

@@ -1,11 +1,14 @@
 //! One layer on one device, run over and over as a worker runs it.
 
+use std::time::Instant;
+
 use burn::tensor::TensorData;
 use trainyard_plan::Recompute;
+use trainyard_plan::noise::{Timing, is_steady, typical};
 
 use super::cache_pressure::{CachePressure, PressureBytes};
+use super::control::Control;
 use super::layers::{LayerCost, MeasureSettings};
-use super::median_of_means;
 use crate::device::Begun;
 use crate::layer::mix;
 use crate::optimizer::Update;
@@ -22,6 +25,7 @@ pub(super) struct Bench<'a> {
     model: &'a dyn Model,
     device: &'a Device,
     settings: &'a MeasureSettings,
+    control: &'a mut Control,
     stage: Stage,
     input: Vec<TensorData>,
     targets: Option<Vec<TensorData>>,
@@ -43,12 +47,20 @@ pub(super) struct Subject<'a> {
     pub(super) rest_bytes: PressureBytes,
 }
 
-/// Microseconds of one round.
+/// How long the parts of one round took.
 struct Round {
-    forward: [f64; 2],
-    backward: f64,
-    norm: f64,
-    update: f64,
+    forward: [Timing; 2],
+    backward: Timing,
+    norm: Timing,
+    update: Timing,
+}
+
+impl Round {
+    /// What the round would have taken undisturbed, as far as one can tell, µs.
+    fn undisturbed_us(&self) -> f64 {
+        let parts = [self.forward[1], self.backward, self.norm, self.update];
+        parts.iter().map(Timing::undisturbed_us).sum()
+    }
 }
 
 impl<'a> Bench<'a> {
@@ -57,6 +69,7 @@ impl<'a> Bench<'a> {
         model: &'a dyn Model,
         device: &'a Device,
         settings: &'a MeasureSettings,
+        control: &'a mut Control,
         subject: Subject<'_>,
     ) -> Result<Self, EngineError> {
         let Subject { names, layer, input, sample, rest_bytes } = subject;
@@ -72,6 +85,7 @@ impl<'a> Bench<'a> {
             model,
             device,
             settings,
+            control,
             stage,
             input,
             targets,
@@ -94,23 +108,26 @@ impl<'a> Bench<'a> {
             self.gradient = Some(random_like(&output, self.settings.seed));
         }
         self.backward()?;
-        self.warm_up(go_on, |bench| {
-            let round = bench.round()?;
-            Ok(round.forward[1] + round.backward + round.update)
-        })?;
-        let rounds = self.samples(go_on, Self::round)?;
-        let backward_us = median_of_means(rounds.iter().map(|round| round.backward));
+        self.warm_up(go_on, |bench| Ok(bench.round()?.undisturbed_us()))?;
+        let runs = self.control.runs();
+        let rounds = self.samples(go_on, Self::round, Round::undisturbed_us)?;
+        let disturbed = self.control.is_disturbed_since(runs);
+        let typical_of = |part: fn(&Round) -> Timing| {
+            typical(&rounds.iter().map(part).collect::<Vec<_>>(), disturbed)
+        };
+        let backward_us = typical_of(|round| round.backward);
         let (saved_bytes, work_bytes) = self.memory(output_bytes)?;
         let input_bytes = self.input_bytes();
         let param_bytes = self.param_bytes();
         let fastest = least(rounds.iter().map(|round| round.backward));
         let input_grad_us = backward_us * self.input_grad_share(go_on, fastest)?;
+        let forwards: Vec<Timing> = rounds.iter().flat_map(|round| round.forward).collect();
         let cost = LayerCost {
-            forward_us: median_of_means(rounds.iter().flat_map(|round| round.forward)),
+            forward_us: typical(&forwards, disturbed),
             input_grad_us,
             weight_grad_us: backward_us - input_grad_us,
-            optimizer_us: median_of_means(rounds.iter().map(|round| round.norm + round.update)),
-            norm_us: median_of_means(rounds.iter().map(|round| round.norm)),
+            optimizer_us: typical_of(|round| round.norm.plus(round.update)),
+            norm_us: typical_of(|round| round.norm),
             param_bytes,
             input_bytes,
             output_bytes,
@@ -148,23 +165,41 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
+    /// Runs until there are enough samples. `undisturbed_us` is what one of them says.
     fn samples<T>(
         &mut self,
         go_on: &dyn Fn() -> Result<(), EngineError>,
         run: impl Fn(&mut Self) -> Result<T, EngineError>,
+        undisturbed_us: impl Fn(&T) -> f64,
     ) -> Result<Vec<T>, EngineError> {
-        let begun = self.device.begin();
-        let mut samples = Vec::new();
-        while samples.len() < self.settings.samples.max(1)
-            || begun.at.elapsed() < self.settings.at_least
-        {
+        let began = Instant::now();
+        let runs = self.control.runs();
+        let (mut samples, mut series) = (Vec::new(), Vec::new());
+        while !self.is_enough(began, runs, &series) {
             go_on()?;
-            samples.push(run(self)?);
+            let sample = run(self)?;
+            self.control.check();
+            series.push(undisturbed_us(&sample));
+            samples.push(sample);
         }
         Ok(samples)
     }
 
-    fn forward(&mut self) -> Result<(f64, Activation), EngineError> {
+    /// On a quiet machine as many samples and as long as the settings say. On a busy one until more
+    /// would tell the same, for which a clock must tell interruptions apart; else to the last
+    /// moment, so that a pause of the other programs is met.
+    fn is_enough(&self, began: Instant, runs: usize, series: &[f64]) -> bool {
+        let MeasureSettings { samples, at_least, at_most, .. } = *self.settings;
+        let took = began.elapsed();
+        if series.len() < samples.max(1) || took < at_least {
+            return false;
+        }
+        took >= at_most
+            || !self.control.is_disturbed_since(runs)
+            || (tells_interruptions(self.device) && is_steady(series))
+    }
+
+    fn forward(&mut self) -> Result<(Timing, Activation), EngineError> {
         self.rest.pass();
         let burn = self.device.burn();
         let input = Activation::from_data(self.input.clone(), burn)?;
@@ -174,10 +209,10 @@ impl<'a> Bench<'a> {
         let begun = self.device.begin();
         let output = self.stage.forward(self.model, 0, input, targets, &self.pass)?;
         self.device.complete(begun)?;
-        Ok((micros(begun), output))
+        Ok((self.timing(begun), output))
     }
 
-    fn backward(&mut self) -> Result<f64, EngineError> {
+    fn backward(&mut self) -> Result<Timing, EngineError> {
         self.rest.pass();
         let gradient = self.upload_gradient()?;
         let begun = self.device.begin();
@@ -186,7 +221,7 @@ impl<'a> Bench<'a> {
             self.stage.accumulate(gradients);
         }
         self.device.complete(begun)?;
-        Ok(micros(begun))
+        Ok(self.timing(begun))
     }
 
     fn upload_gradient(&self) -> Result<Option<Activation>, EngineError> {
@@ -197,23 +232,23 @@ impl<'a> Bench<'a> {
         Ok(gradient)
     }
 
-    fn norm(&mut self) -> Result<f64, EngineError> {
+    fn norm(&mut self) -> Result<Timing, EngineError> {
         self.rest.update();
         let begun = self.device.begin();
         self.stage.squared_norms(self.device.is_cpu())?;
         self.device.complete(begun)?;
-        Ok(micros(begun))
+        Ok(self.timing(begun))
     }
 
     /// The learning rate is 0, so that weights stay what they are.
-    fn update(&mut self) -> Result<f64, EngineError> {
+    fn update(&mut self) -> Result<Timing, EngineError> {
         self.rest.update();
         self.updates += 1;
         let update = Update { step: self.updates, learning_rate: 0.0, gradient_scale: 1.0 };
         let begun = self.device.begin();
         self.stage.update(&self.settings.optimizer, update)?;
         self.device.complete(begun)?;
-        Ok(micros(begun))
+        Ok(self.timing(begun))
     }
 
     /// The share of a backward that gives the input's gradient: what it takes with frozen weights.
@@ -235,8 +270,9 @@ impl<'a> Bench<'a> {
             bench.forward()?;
             bench.backward()
         };
-        self.warm_up(go_on, run)?;
-        Ok((least(self.samples(go_on, run)?) / fastest_backward_us).clamp(0.0, 1.0))
+        self.warm_up(go_on, |bench| Ok(run(bench)?.undisturbed_us()))?;
+        let backwards = self.samples(go_on, run, Timing::undisturbed_us)?;
+        Ok((least(backwards) / fastest_backward_us).clamp(0.0, 1.0))
     }
 
     /// Bytes kept from forward to backward, and those needed for a moment.
@@ -265,6 +301,15 @@ impl<'a> Bench<'a> {
         Ok((Some(saved), Some(forward.max(backward))))
     }
 
+    /// How long an action took that has just ended.
+    fn timing(&self, begun: Begun) -> Timing {
+        let wall_us = begun.at.elapsed().as_nanos() as f64 / 1e3;
+        let worked = begun.worked().filter(|_| tells_interruptions(self.device));
+        // A device that is slowed down sleeps in proportion to its work.
+        let own_us = worked.map(|worked| worked.as_nanos() as f64 / 1e3 * self.device.throttle());
+        Timing { wall_us, own_us }
+    }
+
     fn param_bytes(&self) -> u64 {
         let weights = self.stage.layers.iter().flat_map(|layer| &layer.weights);
         weights.map(|trained| 4 * trained.weight.elements() as u64).sum()
@@ -275,12 +320,14 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn least(times: impl IntoIterator<Item = f64>) -> f64 {
-    times.into_iter().fold(f64::INFINITY, f64::min)
+/// Whether the time in which a device's thread had a core can be told: all the work is done on that
+/// thread, and the system's clock for it is a fine one.
+fn tells_interruptions(device: &Device) -> bool {
+    cfg!(unix) && device.is_cpu() && device.threads() == 1
 }
 
-fn micros(begun: Begun) -> f64 {
-    begun.at.elapsed().as_nanos() as f64 / 1e3
+fn least(timings: impl IntoIterator<Item = Timing>) -> f64 {
+    timings.into_iter().map(|timing| timing.undisturbed_us()).fold(f64::INFINITY, f64::min)
 }
 
 /// Numbers from -1 to 1 in the shapes of an output's floating-point tensors.

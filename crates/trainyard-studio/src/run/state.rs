@@ -102,7 +102,7 @@ impl RunState {
                 self.samples.push_front(Sample { step: *step, text: text.clone() });
                 self.samples.truncate(MOST_SAMPLES);
             }
-            Record::Action(_) | Record::Unknown => {}
+            Record::Action(_) | Record::Corrected { .. } | Record::Unknown => {}
         }
         self.bound_trace();
     }
