@@ -50,7 +50,8 @@ fn cpus(count: usize) -> Vec<Device> {
 }
 
 fn settings() -> MeasureSettings {
-    MeasureSettings { samples: 3, at_least: Duration::ZERO, ..MeasureSettings::default() }
+    let (at_least, at_most) = (Duration::ZERO, Duration::ZERO);
+    MeasureSettings { samples: 3, at_least, at_most, ..MeasureSettings::default() }
 }
 
 fn measured(model: &dyn Model, devices: &[Device]) -> Vec<DeviceCosts> {

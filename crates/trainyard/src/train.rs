@@ -1,5 +1,6 @@
 //! The training loop: steps, validation, checkpoints, journal.
 
+mod correction;
 mod sample;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::learning_rate::learning_rate;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, write_atomic};
 use crate::setup::TrainingSetup;
+use correction::{Corrected, Correction};
 
 /// How a training ended.
 #[derive(Clone, Debug)]
@@ -58,6 +60,8 @@ struct Training<'a> {
     validation_loss: Option<f64>,
     /// The newest step that is safe on disk.
     saved_step: Option<u64>,
+    /// Of what the plan predicts, where it predicts something.
+    correction: Option<Correction>,
 }
 
 /// Trains until all steps are done or somebody presses Ctrl-C.
@@ -109,6 +113,7 @@ pub fn train(
         step: first_step,
         validation_loss: None,
         saved_step: checkpoint.as_ref().map(|(step, _)| *step),
+        correction: plan.predicted.as_ref().map(|predicted| Correction::of(predicted.step_us)),
     };
     let result = match checkpoint {
         // The run's settings are replaced once the checkpoint has shown that it goes with them.
@@ -211,6 +216,12 @@ impl Training<'_> {
             tokens_per_s: tokens as f64 / (step_ns.max(1) as f64 / 1e9),
             metrics: BTreeMap::new(),
         })?;
+        let step_us = step_ns as f64 / 1e3;
+        let corrected = self.correction.as_mut().and_then(|correction| correction.step(step_us));
+        if let Some(Corrected { step_us, factor }) = corrected {
+            let (at_ns, step) = (self.now(), self.step);
+            self.tell(&Record::Corrected { at_ns, step, step_us, factor })?;
+        }
         if self.step + TRACED_STEPS <= self.setup.config.train.steps + 1 {
             self.trace.events.clear();
             self.trace.memory.clear();
