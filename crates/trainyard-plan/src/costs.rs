@@ -1,7 +1,7 @@
 //! The costs of a partition: stages on devices, with everything the simulator needs looked up.
 
-use crate::memory::{MemoryUse, StageMemory};
-use crate::{OptimizerTime, PlanError, Profile, Recompute, Stage};
+use crate::memory::{Footprint, MemoryUse, StageMemory};
+use crate::{ActionKind, OptimizerTime, PlanError, Profile, Recompute, Stage};
 
 /// What a partition costs on a profile's devices, whatever the schedule.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +88,26 @@ impl StageCosts {
     #[must_use]
     pub fn backward_us(&self) -> f64 {
         self.input_grad_us + self.weight_grad_us
+    }
+
+    /// Time of an action of this stage for one micro-batch, µs. Transfers take their link's time,
+    /// not the rank's, and the optimizer step is a rank's: both are 0 here.
+    #[must_use]
+    pub fn duration_us(&self, kind: ActionKind) -> f64 {
+        match kind {
+            ActionKind::Forward => self.forward_us,
+            ActionKind::Backward => self.backward_us(),
+            ActionKind::InputGrad => self.input_grad_us,
+            ActionKind::WeightGrad => self.weight_grad_us,
+            _ => 0.0,
+        }
+    }
+
+    /// What an action of this stage adds to memory and frees, for one micro-batch: see
+    /// [`StageMemory::footprint`].
+    #[must_use]
+    pub fn footprint(&self, kind: ActionKind) -> Footprint {
+        self.memory.footprint(kind, self.recompute)
     }
 }
 

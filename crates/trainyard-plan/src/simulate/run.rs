@@ -123,11 +123,10 @@ impl<'a> Run<'a> {
     fn try_start(&mut self, rank: usize, action: Action, now: f64) {
         let stage = &self.costs.stages[action.stage];
         let cell = self.cell(action);
-        let (waiting, duration) = match action.kind {
-            ActionKind::Forward => (Some(&mut self.forwards[cell]), stage.forward_us),
-            ActionKind::Backward => (Some(&mut self.backwards[cell]), stage.backward_us()),
-            ActionKind::InputGrad => (Some(&mut self.backwards[cell]), stage.input_grad_us),
-            _ => (None, stage.weight_grad_us),
+        let waiting = match action.kind {
+            ActionKind::Forward => Some(&mut self.forwards[cell]),
+            ActionKind::Backward | ActionKind::InputGrad => Some(&mut self.backwards[cell]),
+            _ => None,
         };
         let mut ready = Ready::default();
         if let Some(waiting) = waiting {
@@ -139,18 +138,12 @@ impl<'a> Run<'a> {
             let bytes = std::mem::take(&mut waiting.arrived_bytes);
             self.out.ranks[rank].ledger.drop_buffer(bytes);
         }
+        let duration = stage.duration_us(action.kind);
         let node = self.begin(rank, action, ready, now, duration);
-        self.out.ranks[rank].busy_us += duration;
-        self.out.ranks[rank].last = Some(node);
-        let (memory, recompute) = (&stage.memory, stage.recompute);
-        let more = match action.kind {
-            ActionKind::Forward => {
-                memory.kept(recompute).saturating_add(memory.forward_work(recompute))
-            }
-            ActionKind::Backward | ActionKind::InputGrad => memory.backward_work(recompute),
-            _ => 0,
-        };
-        self.out.ranks[rank].ledger.keep(more);
+        let state = &mut self.out.ranks[rank];
+        state.busy_us += duration;
+        state.last = Some(node);
+        state.ledger.begin(&stage.footprint(action.kind));
     }
 
     /// Starts an action or optimizer step and says what the rank waited for.
@@ -211,21 +204,7 @@ impl<'a> Run<'a> {
             return self.send_ties(rank, Cargo::TiedWeights, Some(node), now);
         }
         let stage = &self.costs.stages[action.stage];
-        let (memory, recompute) = (stage.memory, stage.recompute);
-        let ledger = &mut self.out.ranks[rank].ledger;
-        match action.kind {
-            ActionKind::Forward => ledger.drop_kept(memory.forward_work(recompute)),
-            ActionKind::Backward => {
-                ledger.drop_kept(memory.backward_work(recompute));
-                ledger.drop_kept(memory.kept(recompute));
-            }
-            ActionKind::InputGrad => {
-                ledger.drop_kept(memory.backward_work(recompute));
-                ledger.drop_kept(memory.kept(recompute));
-                ledger.keep(memory.weight_saved);
-            }
-            _ => ledger.drop_kept(memory.weight_saved),
-        }
+        self.out.ranks[rank].ledger.end(&stage.footprint(action.kind));
         let routes = match action.kind {
             ActionKind::Forward => &stage.outputs[..],
             ActionKind::Backward | ActionKind::InputGrad => &stage.input_grads[..],
