@@ -10,7 +10,7 @@
 //!   its backward. Under recompute: the stage's input instead, and one micro-batch's `saved_bytes`
 //!   while its backward runs. Where the backward is split, what the weight gradient needs
 //!   (`weight_saved_bytes`) stays from the end of I to the end of W. While an action runs, what it
-//!   needs for a moment comes on top: see [`StageMemory::backward_work`]. So does what the device's
+//!   needs for a moment comes on top: see [`StageMemory::backward_workspace`]. So does what the device's
 //!   kernels keep for themselves (`overhead_bytes`), where that was measured;
 //! - **buffers** = one output for each send that has not arrived, one input for each receive that
 //!   has arrived and is not used yet.

@@ -41,9 +41,10 @@ pub struct LayerProfile {
     /// of it where nobody says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_saved_bytes: Option<u64>,
-    /// Needed for a moment while the layer computes, beyond what is kept.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub work_bytes: u64,
+    /// Peak temporary bytes while the layer computes, beyond what is kept. Files of earlier
+    /// versions call it `work_bytes`.
+    #[serde(default, alias = "work_bytes", skip_serializing_if = "is_zero")]
+    pub workspace_bytes: u64,
     /// Floating-point operations of one forward, for one micro-batch; 0 where nobody says.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub forward_flops: u64,
@@ -61,12 +62,12 @@ pub(crate) fn is_zero(bytes: &u64) -> bool {
 }
 
 impl ModelProfile {
-    /// Layer by layer, `work_bytes` with room for sums of gradients that are made anew while the old
+    /// Layer by layer, `workspace_bytes` with room for sums of gradients that are made anew while the old
     /// ones are still there, and for a copy whose norm is taken.
     #[must_use]
-    pub fn work_with_new_sums(&self) -> Vec<u64> {
+    pub fn workspace_with_new_sums(&self) -> Vec<u64> {
         let work = |layer: &LayerProfile| {
-            layer.work_bytes.saturating_add(layer.param_bytes.saturating_mul(3))
+            layer.workspace_bytes.saturating_add(layer.param_bytes.saturating_mul(3))
         };
         self.layers.iter().map(work).collect()
     }

@@ -72,9 +72,10 @@ pub struct DeviceProfile {
     /// [`saved_bytes`](crate::LayerProfile::saved_bytes) of each layer as measured on this device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved_bytes: Option<Vec<u64>>,
-    /// [`work_bytes`](crate::LayerProfile::work_bytes) of each layer as measured on this device.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub work_bytes: Option<Vec<u64>>,
+    /// [`workspace_bytes`](crate::LayerProfile::workspace_bytes) of each layer as measured on this
+    /// device.
+    #[serde(default, alias = "work_bytes", skip_serializing_if = "Option::is_none")]
+    pub workspace_bytes: Option<Vec<u64>>,
     /// What the device's kernels keep for themselves, whatever its stages, in bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub overhead_bytes: u64,
@@ -208,7 +209,7 @@ impl Profile {
             forward_us: ones.clone(),
             input_grad_us: ones.clone(),
             weight_grad_us: ones.clone(),
-            work_bytes: Some(model.work_with_new_sums()),
+            workspace_bytes: Some(model.workspace_with_new_sums()),
             ..DeviceProfile::default()
         };
         let devices = devices.into_iter().map(device).collect();
@@ -268,11 +269,10 @@ impl Profile {
 
     /// Needed for a moment by a layer on a device, in bytes.
     #[must_use]
-    pub fn work_bytes(&self, device: usize, layer: usize) -> u64 {
-        let measured = self.devices.get(device).and_then(|device| device.work_bytes.as_ref());
-        measured
-            .and_then(|bytes| bytes.get(layer))
-            .copied()
-            .unwrap_or_else(|| self.model.layers.get(layer).map_or(0, |layer| layer.work_bytes))
+    pub fn workspace_bytes(&self, device: usize, layer: usize) -> u64 {
+        let measured = self.devices.get(device).and_then(|device| device.workspace_bytes.as_ref());
+        measured.and_then(|bytes| bytes.get(layer)).copied().unwrap_or_else(|| {
+            self.model.layers.get(layer).map_or(0, |layer| layer.workspace_bytes)
+        })
     }
 }

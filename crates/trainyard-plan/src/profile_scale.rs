@@ -90,7 +90,7 @@ fn scale_layer(layer: &mut LayerProfile, ratio: Ratio) {
         &mut layer.input_bytes,
         &mut layer.output_bytes,
         &mut layer.saved_bytes,
-        &mut layer.work_bytes,
+        &mut layer.workspace_bytes,
         &mut layer.forward_flops,
     ];
     for size in sizes.into_iter().chain(&mut layer.weight_saved_bytes) {
@@ -99,7 +99,7 @@ fn scale_layer(layer: &mut LayerProfile, ratio: Ratio) {
 }
 
 fn scale_device(device: &mut DeviceProfile, ratio: Ratio) {
-    let measured = [&mut device.saved_bytes, &mut device.work_bytes];
+    let measured = [&mut device.saved_bytes, &mut device.workspace_bytes];
     for size in measured.into_iter().flatten().flatten() {
         *size = ratio.bytes(*size);
     }

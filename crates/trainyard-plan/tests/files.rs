@@ -191,7 +191,7 @@ fn what_is_zero_is_left_out() {
     for (value, keys) in [
         (&written[0], &["bytes"][..]),
         (&written[1]["model"], &["fresh_bytes_per_param_byte"]),
-        (&written[1]["model"]["layers"][0], &["work_bytes", "forward_flops"]),
+        (&written[1]["model"]["layers"][0], &["workspace_bytes", "forward_flops"]),
         (&written[1]["devices"][0], &["overhead_bytes"]),
     ] {
         assert!(value.is_object());

@@ -38,7 +38,7 @@ fn full_profile() -> Value {
     let layer = |name: &str, more: Value| {
         let mut layer = json!({
             "name": name, "kind": "block", "param_bytes": 8, "input_bytes": 4, "output_bytes": 4,
-            "saved_bytes": 16, "weight_saved_bytes": 8, "work_bytes": 2, "forward_flops": 100,
+            "saved_bytes": 16, "weight_saved_bytes": 8, "workspace_bytes": 2, "forward_flops": 100,
         });
         layer.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         layer
@@ -50,7 +50,7 @@ fn full_profile() -> Value {
             "reserve_bytes": 10,
                 "overhead_bytes": 5, "forward_us": [1.0, 2.0, 3.0], "input_grad_us": [1.0, 2.0, 3.0],
             "weight_grad_us": [1.0, 2.0, 3.0], "optimizer_us": [1.0, 0.0, 1.0],
-            "saved_bytes": [1, 2, 3], "work_bytes": [1, 2, 3],
+            "saved_bytes": [1, 2, 3], "workspace_bytes": [1, 2, 3],
             "fixed_us": {
                 "forward": [0.5, 0.5, 0.5], "input_grad": [0.0, 0.0, 0.0],
                 "weight_grad": [0.0, 0.0, 0.0],

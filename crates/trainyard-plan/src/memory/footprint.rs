@@ -43,12 +43,12 @@ impl StageMemory {
         let none = Footprint::default();
         match kind {
             ActionKind::Forward => {
-                let workspace = self.forward_work(recompute);
+                let workspace = self.forward_workspace(recompute);
                 Footprint { kept: self.kept(recompute), workspace, ..none }
             }
             ActionKind::Backward | ActionKind::InputGrad => {
                 let left = if kind == ActionKind::InputGrad { self.weight_saved } else { 0 };
-                let workspace = self.backward_work(recompute);
+                let workspace = self.backward_workspace(recompute);
                 Footprint { workspace, freed: self.kept(recompute), left, ..none }
             }
             ActionKind::WeightGrad => Footprint { freed: self.weight_saved, ..none },

@@ -20,11 +20,11 @@ pub struct StageMemory {
     /// What goes out for one micro-batch.
     pub output: u64,
     layers: usize,
-    /// The largest `work_bytes` of a layer.
+    /// The largest `workspace_bytes` of a layer.
     work: u64,
     /// At the fullest moment of a forward: what is kept so far and the work of the layer in hand.
     forward_peak: u64,
-    /// At the fullest moment of a backward: see [`Self::backward_work`].
+    /// At the fullest moment of a backward: see [`Self::backward_workspace`].
     backward_peak: u64,
     fresh: u64,
 }
@@ -56,7 +56,7 @@ impl StageMemory {
         self.fixed.gradients = add(self.fixed.gradients, params);
         self.fixed.optimizer = add(self.fixed.optimizer, state);
         let saved = profile.saved_bytes(device, index);
-        let work = profile.work_bytes(device, index);
+        let work = profile.workspace_bytes(device, index);
         let fresh = profile.model.fresh_bytes_per_param_byte.saturating_mul(params);
         self.saved = add(self.saved, saved);
         let for_weights = layer.weight_saved_bytes.unwrap_or(saved).min(saved);
@@ -69,7 +69,7 @@ impl StageMemory {
 
     /// What a forward needs for a moment beyond what it keeps.
     #[must_use]
-    pub fn forward_work(&self, recompute: Recompute) -> u64 {
+    pub fn forward_workspace(&self, recompute: Recompute) -> u64 {
         match recompute {
             Recompute::None => self.forward_peak.saturating_sub(self.saved),
             Recompute::Full => self.work,
@@ -81,7 +81,7 @@ impl StageMemory {
     /// the layers from j on, and j's work. The fullest such moment counts; without fresh gradients
     /// and work that is its start, and nothing comes on top.
     #[must_use]
-    pub fn backward_work(&self, recompute: Recompute) -> u64 {
+    pub fn backward_workspace(&self, recompute: Recompute) -> u64 {
         let work = self.backward_peak.saturating_sub(self.saved);
         match recompute {
             Recompute::None => work,
@@ -103,7 +103,7 @@ impl StageMemory {
     #[must_use]
     pub fn peak(&self, recompute: Recompute, in_flight: usize) -> MemoryUse {
         let kept = self.kept(recompute).saturating_mul(in_flight as u64);
-        let work = self.backward_work(recompute).max(self.forward_work(recompute));
+        let work = self.backward_workspace(recompute).max(self.forward_workspace(recompute));
         MemoryUse { activations: kept.saturating_add(work), ..self.fixed }
     }
 }

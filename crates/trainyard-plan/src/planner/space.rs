@@ -163,7 +163,7 @@ impl<'a> Space<'a> {
             && x.overhead_bytes == y.overhead_bytes
             && (&x.forward_us, &x.input_grad_us, &x.weight_grad_us, &x.optimizer_us)
                 == (&y.forward_us, &y.input_grad_us, &y.weight_grad_us, &y.optimizer_us)
-            && (&x.saved_bytes, &x.work_bytes) == (&y.saved_bytes, &y.work_bytes)
+            && (&x.saved_bytes, &x.workspace_bytes) == (&y.saved_bytes, &y.workspace_bytes)
             && self.devices[a].locked.is_none()
             && self.devices[b].locked.is_none()
             && self.link(a, b) == self.link(b, a)

@@ -113,7 +113,7 @@ fn in_devices(devices: &[DeviceProfile], layers: usize) -> Option<Problem> {
             ("weight_grad_us", Some(device.weight_grad_us.len())),
             ("optimizer_us", optimizer),
             ("saved_bytes", device.saved_bytes.as_ref().map(Vec::len)),
-            ("work_bytes", device.work_bytes.as_ref().map(Vec::len)),
+            ("workspace_bytes", device.workspace_bytes.as_ref().map(Vec::len)),
         ]
         .into_iter()
         .map(|(key, found)| (at(key), found))

@@ -66,11 +66,11 @@ fn held(profile: &Profile, plan: &Plan, step: &Step, rank: usize) -> Vec<Held> {
             ActionKind::Forward => {
                 let backward = [ActionKind::Backward, ActionKind::InputGrad];
                 keep(work.start, end_of(stage, micro_batch, &backward), need.kept);
-                keep(work.start, work.end, need.forward_work);
+                keep(work.start, work.end, need.forward_workspace);
             }
-            ActionKind::Backward => keep(work.start, work.end, need.backward_work),
+            ActionKind::Backward => keep(work.start, work.end, need.backward_workspace),
             ActionKind::InputGrad => {
-                keep(work.start, work.end, need.backward_work);
+                keep(work.start, work.end, need.backward_workspace);
                 let end = end_of(stage, micro_batch, &[ActionKind::WeightGrad]);
                 keep(work.end, end, need.weight_saved);
             }
@@ -94,8 +94,8 @@ fn held(profile: &Profile, plan: &Plan, step: &Step, rank: usize) -> Vec<Held> {
 struct Need {
     kept: u64,
     weight_saved: u64,
-    forward_work: u64,
-    backward_work: u64,
+    forward_workspace: u64,
+    backward_workspace: u64,
 }
 
 impl Need {
@@ -112,7 +112,7 @@ impl Need {
             let params = layers[j..].iter().map(|index| layer(*index).param_bytes).sum::<u64>();
             params * profile.model.fresh_bytes_per_param_byte
         };
-        let work = |j: usize| layer(layers[j]).work_bytes;
+        let work = |j: usize| layer(layers[j]).workspace_bytes;
         let most = |at: &dyn Fn(usize) -> u64| (0..layers.len()).map(at).max().unwrap();
         let forward = most(&|j| up_to(j) + work(j)).saturating_sub(all);
         let backward = most(&|j| up_to(j) + fresh(j) + work(j)).saturating_sub(all);
@@ -122,13 +122,13 @@ impl Need {
         let weight_saved = layers.iter().map(for_weights).sum();
         match stage.recompute {
             Recompute::None => {
-                Self { kept: all, weight_saved, forward_work: forward, backward_work: backward }
+                Self { kept: all, weight_saved, forward_workspace: forward, backward_workspace: backward }
             }
             Recompute::Full => Self {
                 kept: layer(layers[0]).input_bytes,
                 weight_saved,
-                forward_work: most(&work),
-                backward_work: backward + all,
+                forward_workspace: most(&work),
+                backward_workspace: backward + all,
             },
         }
     }

@@ -71,7 +71,7 @@ fn layer(dice: &mut Dice, index: usize) -> LayerProfile {
         output_bytes: dice.bytes(),
         saved_bytes: dice.bytes(),
         weight_saved_bytes: dice.one_in(2).then(|| dice.bytes()),
-        work_bytes: if dice.one_in(2) { dice.bytes() } else { 0 },
+        workspace_bytes: if dice.one_in(2) { dice.bytes() } else { 0 },
         ..LayerProfile::default()
     }
 }
