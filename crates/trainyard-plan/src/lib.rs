@@ -14,7 +14,6 @@
 //! ```
 
 mod action;
-pub mod auto;
 mod calibrate;
 pub mod compare;
 pub mod costs;
@@ -29,6 +28,7 @@ pub mod planner;
 mod profile;
 mod profile_scale;
 mod schedule;
+pub mod schedule_search;
 pub mod simulate;
 mod trace;
 pub mod validate;
@@ -41,5 +41,5 @@ pub use memory::MemoryUse;
 pub use model::{LayerProfile, ModelProfile};
 pub use plan::{Plan, Predicted, PredictedDevice, Recompute, Stage};
 pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile};
-pub use schedule::Schedule;
+pub use schedule::{Chunks, Schedule, ScheduleKind, ScheduleRequest};
 pub use trace::{Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome, text};

@@ -72,7 +72,9 @@ impl Clock {
 
     fn elapsed_us(&self) -> u64 {
         match self {
-            Self::Thread(before) => Self::thread_ns().unwrap_or(*before).saturating_sub(*before) / 1000,
+            Self::Thread(before) => {
+                Self::thread_ns().unwrap_or(*before).saturating_sub(*before) / 1000
+            }
             Self::Wall(before) => before.elapsed().as_micros() as u64,
         }
     }

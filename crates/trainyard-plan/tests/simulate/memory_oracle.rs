@@ -121,9 +121,12 @@ impl Need {
         };
         let weight_saved = layers.iter().map(for_weights).sum();
         match stage.recompute {
-            Recompute::None => {
-                Self { kept: all, weight_saved, forward_workspace: forward, backward_workspace: backward }
-            }
+            Recompute::None => Self {
+                kept: all,
+                weight_saved,
+                forward_workspace: forward,
+                backward_workspace: backward,
+            },
             Recompute::Full => Self {
                 kept: layer(layers[0]).input_bytes,
                 weight_saved,
