@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use trainyard_plan::planner::{PlanRequest, RecomputeChoice, plan, stated};
+use trainyard_plan::planner::{PlanRequest, RecomputeChoice, closed_form_optimum, plan};
 use trainyard_plan::{DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, Profile};
 
 type Difference = fn(&mut Profile);
@@ -63,8 +63,14 @@ fn a_device_that_differs_in_one_thing_is_no_twin() {
         let mut profile = profile();
         differ(&mut profile);
         let recompute = RecomputeChoice::None;
-        let request = PlanRequest { schedule: "1f1b", recompute, ..PlanRequest::new(&profile) };
-        let best = stated(&request).unwrap().unwrap_or_else(|| unreachable!("{what}: no plan"));
+        let request = PlanRequest {
+            schedule: "1f1b".parse().unwrap(),
+            recompute,
+            ..PlanRequest::new(&profile)
+        };
+        let best = closed_form_optimum(&request)
+            .unwrap()
+            .unwrap_or_else(|| unreachable!("{what}: no plan"));
         let mut used: Vec<&str> = best.stages.iter().map(|stage| stage.device.as_str()).collect();
         used.sort_unstable();
         assert_eq!(used, ["b", "c"], "{what}");
@@ -88,7 +94,7 @@ fn equal_devices_are_used_in_their_order() {
         let id = id.to_owned();
         profile.devices.push(DeviceProfile { id, ..profile.devices[0].clone() });
     }
-    let request = PlanRequest { schedule: "1f1b", ..PlanRequest::new(&profile) };
+    let request = PlanRequest { schedule: "1f1b".parse().unwrap(), ..PlanRequest::new(&profile) };
     let stages = plan(&request).unwrap().candidates.remove(0).plan.stages;
     let devices: Vec<&str> = stages.iter().map(|stage| stage.device.as_str()).collect();
     assert_eq!(devices, ["a", "b", "c", "d"]);

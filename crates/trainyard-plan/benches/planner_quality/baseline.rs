@@ -28,7 +28,7 @@ pub(crate) fn measure(request: &PlanRequest) -> Outcome {
 /// What a case asks of the planner.
 pub(crate) fn request(case: &Case) -> PlanRequest<'_> {
     PlanRequest {
-        schedule: case.schedule,
+        schedule: case.schedule.parse().unwrap(),
         split_backward: case.split_backward,
         ..PlanRequest::new(&case.profile)
     }

@@ -69,6 +69,13 @@ pub(crate) fn case(seed: u64) -> Case {
     Case { profile, memory, schedule, split_backward: !numbers.one_in(3) }
 }
 
+/// Locks that ask for devices in turns: the first, a middle and the last layer, of which the outer two
+/// are on one device. Only several stages a rank, or a searched schedule, can keep them.
+pub(crate) fn locks(case: &Case) -> Vec<(usize, usize)> {
+    let last = case.profile.model.layers.len() - 1;
+    vec![(0, 0), (last / 2, 1), (last, 0)]
+}
+
 fn model(numbers: &mut Numbers, layers: usize) -> ModelProfile {
     // Equal layers, unlike ones, or a few that weigh as much as many.
     let unlike = numbers.below(3);
@@ -118,7 +125,7 @@ fn connect(numbers: &mut Numbers, model: &mut ModelProfile) {
         (last.tied_to, last.param_bytes) = (Some(first), bytes);
     }
     if numbers.one_in(3) {
-        for _ in 0..1 + numbers.below(3) {
+        for _ in 0..=numbers.below(3) {
             let from = numbers.below(count as u64 - 2) as usize;
             let to = from + 2 + numbers.below((count - from - 2) as u64) as usize;
             let name = model.layers[to].name.clone();

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::candidate::{Candidate, CandidateSchedule};
-use super::memo::{Memo, SizedSchedule};
+use super::memo::{Memo, Searched, SizedSchedule};
 use super::pool::Pool;
 use super::request::{Objective, RecomputeChoice};
 use super::score::Score;
@@ -146,7 +146,7 @@ impl<'e> Evaluator<'e> {
         Some(entry)
     }
 
-    /// A schedule searched for a candidate's stages; `None` where nothing fits.
+    /// Searches a schedule for a candidate's stages.
     ///
     /// # Errors
     /// As [`Self::costs`] and [`schedule_search::search`].
@@ -154,16 +154,17 @@ impl<'e> Evaluator<'e> {
         &mut self,
         candidate: &Candidate,
         effort: usize,
-    ) -> Result<Option<Rc<Schedule>>, PlanError> {
+    ) -> Result<Searched, PlanError> {
         if let Some(known) = self.memo.searched(candidate, effort) {
-            return Ok(known);
+            return Ok(known.clone());
         }
         let costs = self.costs(candidate)?;
         let options = SearchOptions { split_backward: self.request.split_backward, effort };
         let found = schedule_search::search(&costs, self.profile.micro_batches, &options)?;
-        let schedule = found.map(|found| Rc::new(found.schedule));
-        self.memo.keep_searched(candidate, effort, schedule.clone());
-        Ok(schedule)
+        let searched =
+            found.map_or(Searched::NothingFits, |found| Searched::Found(Rc::new(found.schedule)));
+        self.memo.keep_searched(candidate, effort, searched.clone());
+        Ok(searched)
     }
 
     /// The candidate with recompute on the ranks that are over budget; `None` where that changes

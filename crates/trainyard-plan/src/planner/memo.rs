@@ -17,6 +17,14 @@ pub(super) struct SizedSchedule {
     pub(super) owners: Rc<[usize]>,
 }
 
+/// What a search for a schedule came to.
+#[derive(Clone, Debug)]
+pub(super) enum Searched {
+    Found(Rc<Schedule>),
+    /// No schedule fits.
+    NothingFits,
+}
+
 /// A candidate under a named schedule.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
@@ -48,7 +56,7 @@ pub(super) struct Memo {
     schedules: HashMap<(&'static str, usize, usize), SizedSchedule>,
     scores: HashMap<Key, Score>,
     /// By stages and effort.
-    searched: HashMap<(Key, usize), Option<Rc<Schedule>>>,
+    searched: HashMap<(Key, usize), Searched>,
 }
 
 impl Memo {
@@ -79,23 +87,20 @@ impl Memo {
         }
     }
 
-    /// The schedule that was searched for a candidate's stages with this effort.
-    pub(super) fn searched(
-        &self,
-        candidate: &Candidate,
-        effort: usize,
-    ) -> Option<Option<Rc<Schedule>>> {
-        self.searched.get(&(Key::of(candidate)?, effort)).cloned()
+    /// What the search for a schedule for a candidate's stages came to, if there was one with this
+    /// effort.
+    pub(super) fn searched(&self, candidate: &Candidate, effort: usize) -> Option<&Searched> {
+        self.searched.get(&(Key::of(candidate)?, effort))
     }
 
     pub(super) fn keep_searched(
         &mut self,
         candidate: &Candidate,
         effort: usize,
-        schedule: Option<Rc<Schedule>>,
+        searched: Searched,
     ) {
         if let Some(key) = Key::of(candidate) {
-            self.searched.insert((key, effort), schedule);
+            self.searched.insert((key, effort), searched);
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Measures what `auto` gains: `cargo test --release --test auto -- --ignored --nocapture`.
+//! Measures what searched schedules gain: `cargo test --release --test schedule_search -- --ignored --nocapture`.
 
 use std::time::Instant;
 
 use trainyard_plan::Schedule;
-use trainyard_plan::auto::{self, Options};
+use trainyard_plan::schedule_search::{self, SearchOptions};
 
 use crate::instances::{Draw, Memory, unlike};
 
@@ -32,10 +32,11 @@ fn gain(split_backward: bool, memory: Memory, placement: &str, chunks: usize) ->
         let m = 4 + draw.below(29) as usize;
         let owners = Schedule::placement(placement, ranks, chunks).unwrap();
         let costs = unlike(&mut draw, &owners, m, memory);
-        let options = Options { split_backward, ..Options::default() };
-        let auto = auto::make(&costs, m, &options).unwrap().unwrap();
-        above += auto.score.step_us / auto::lower_bound_us(&costs, m, split_backward) - 1.0;
-        gains.extend(auto.best_named.map(|(_, named)| named.step_us / auto.score.step_us - 1.0));
+        let options = SearchOptions { split_backward, ..SearchOptions::default() };
+        let found = schedule_search::search(&costs, m, &options).unwrap().unwrap();
+        above +=
+            found.score.step_us / schedule_search::lower_bound_us(&costs, m, split_backward) - 1.0;
+        gains.extend(found.best_named.map(|(_, named)| named.step_us / found.score.step_us - 1.0));
     }
     let mean = gains.iter().sum::<f64>() / gains.len() as f64;
     let max = gains.iter().copied().fold(0.0, f64::max);
@@ -59,7 +60,7 @@ fn timings() {
         for memory in [Memory::Ample, Memory::Named] {
             let costs = unlike(&mut draw, &owners, m, memory);
             let start = Instant::now();
-            auto::make(&costs, m, &Options::default()).unwrap().unwrap();
+            schedule_search::search(&costs, m, &SearchOptions::default()).unwrap().unwrap();
             println!("{ranks} × {m}, {memory:?}: {:?}", start.elapsed());
         }
     }

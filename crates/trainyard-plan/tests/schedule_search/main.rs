@@ -10,8 +10,8 @@ mod mirrored;
 mod oracle;
 
 use instances::{Draw, Memory, costs, equal, one_by_one, profile, unlike};
-use trainyard_plan::auto::{self, Auto, Options};
 use trainyard_plan::costs::PipelineCosts;
+use trainyard_plan::schedule_search::{self, FoundSchedule, SearchOptions};
 use trainyard_plan::simulate::score;
 use trainyard_plan::validate::validate;
 use trainyard_plan::{Action, ActionKind, LinkCost, PlanError, Recompute, Schedule};
@@ -27,13 +27,15 @@ fn placements(ranks: usize) -> Vec<Vec<usize>> {
     ]
 }
 
-fn check(costs: &PipelineCosts, m: usize, options: &Options, auto: &Auto) {
-    let Auto { schedule, score: claimed, best_named } = auto;
+fn check(costs: &PipelineCosts, m: usize, options: &SearchOptions, found: &FoundSchedule) {
+    let FoundSchedule { schedule, score: claimed, best_named } = found;
     validate(schedule, costs.stages.len(), m).unwrap();
     assert_eq!(schedule.name, "auto");
     assert_eq!(score(costs, schedule, m).unwrap(), *claimed);
     assert!(claimed.fits);
-    assert!(claimed.step_us >= auto::lower_bound_us(costs, m, options.split_backward) - 1e-6);
+    assert!(
+        claimed.step_us >= schedule_search::lower_bound_us(costs, m, options.split_backward) - 1e-6
+    );
     if let Some((name, named)) = best_named {
         assert!(named.fits && claimed.step_us <= named.step_us, "{name} is faster");
     }
@@ -64,12 +66,20 @@ fn what_is_made_keeps_its_promises() {
                 for split_backward in [true, false] {
                     let m = 1 + draw.below(10) as usize;
                     let costs = unlike(&mut draw, &owners, m, memory);
-                    let options = Options { split_backward, effort: 400 };
-                    let auto = auto::make(&costs, m, &options).unwrap().unwrap();
-                    check(&costs, m, &options, &auto);
-                    assert_eq!(auto::make(&costs, m, &options).unwrap().unwrap(), auto);
-                    let hasty = Options { effort: 0, ..options };
-                    check(&costs, m, &hasty, &auto::make(&costs, m, &hasty).unwrap().unwrap());
+                    let options = SearchOptions { split_backward, effort: 400 };
+                    let found = schedule_search::search(&costs, m, &options).unwrap().unwrap();
+                    check(&costs, m, &options, &found);
+                    assert_eq!(
+                        schedule_search::search(&costs, m, &options).unwrap().unwrap(),
+                        found
+                    );
+                    let hasty = SearchOptions { effort: 0, ..options };
+                    check(
+                        &costs,
+                        m,
+                        &hasty,
+                        &schedule_search::search(&costs, m, &hasty).unwrap().unwrap(),
+                    );
                 }
             }
         }
@@ -86,7 +96,7 @@ fn the_bound_is_the_way_there_the_work_and_the_way_back() {
         for (rank, us) in costs.ranks.iter_mut().zip(optimizer_us) {
             rank.optimizer_us = us;
         }
-        auto::lower_bound_us(&costs, 3, split)
+        schedule_search::lower_bound_us(&costs, 3, split)
     };
     // The last rank has its first input after 2 + 2 + 5 + 2 µs, and the first stage its last
     // gradient 2 + 3 + 2 + 7 µs after the last rank has made it.
@@ -113,15 +123,15 @@ fn the_best_named_schedule_is_the_fastest_that_fits() {
         for (rank, budget) in costs.ranks.iter_mut().zip(budgets) {
             rank.budget_bytes = budget;
         }
-        let (name, best) = auto::best_named(&costs, m, true).unwrap().unwrap();
+        let (name, best) = schedule_search::best_named(&costs, m, true).unwrap().unwrap();
         assert_eq!((name.as_str(), &best), (expected, &of(&costs, expected)));
         let mut fitting = names.map(|name| of(&costs, name)).into_iter().filter(|s| s.fits);
         assert!(fitting.all(|score| best.step_us <= score.step_us));
-        let said = auto::gain(best.step_us * 0.9, Some(&(name, best)));
+        let said = schedule_search::gain(best.step_us * 0.9, Some(&(name, best)));
         assert!(said.contains(&format!("10.0 % faster than {expected}")), "{said}");
     }
-    assert!(auto::gain(1.0, None).contains("no named schedule fits"));
-    assert_eq!(auto::best_named(&PipelineCosts::default(), 1, true), Ok(None));
+    assert!(schedule_search::gain(1.0, None).contains("no named schedule fits"));
+    assert_eq!(schedule_search::best_named(&PipelineCosts::default(), 1, true), Ok(None));
 }
 
 #[test]
@@ -132,11 +142,15 @@ fn equal_stages_take_as_long_as_under_zero_bubble() {
             // Laid out backwards, no named schedule helps.
             let backwards = equal(&(0..ranks).rev().collect::<Vec<_>>());
             for costs in [&costs, &backwards] {
-                let auto = auto::make(costs, m, &Options::default()).unwrap().unwrap();
-                assert!(auto.score.step_us <= (3 * m + ranks - 1) as f64 + 1e-9, "{ranks} × {m}");
+                let found =
+                    schedule_search::search(costs, m, &SearchOptions::default()).unwrap().unwrap();
+                assert!(found.score.step_us <= (3 * m + ranks - 1) as f64 + 1e-9, "{ranks} × {m}");
             }
             assert_eq!(
-                auto::make(&backwards, m, &Options::default()).unwrap().unwrap().best_named,
+                schedule_search::search(&backwards, m, &SearchOptions::default())
+                    .unwrap()
+                    .unwrap()
+                    .best_named,
                 None
             );
         }
@@ -156,16 +170,18 @@ fn with_the_memory_of_1f1b_it_takes_as_long_as_zb_h1() {
             for rank in &mut costs.ranks {
                 rank.budget_bytes = of("1f1b").peak_bytes[0];
             }
-            let auto = auto::make(&costs, m, &Options::default()).unwrap().unwrap();
-            assert!(auto.score.step_us <= of("zb-h1").step_us, "{owners:?}: {:?}", auto.score);
+            let found =
+                schedule_search::search(&costs, m, &SearchOptions::default()).unwrap().unwrap();
+            assert!(found.score.step_us <= of("zb-h1").step_us, "{owners:?}: {:?}", found.score);
         }
     }
 }
 
 /// By how much the best named schedule is slower.
 fn gain_over_named(costs: &PipelineCosts, micro_batches: usize) -> f64 {
-    let auto = auto::make(costs, micro_batches, &Options::default()).unwrap().unwrap();
-    auto.best_named.unwrap().1.step_us / auto.score.step_us - 1.0
+    let found =
+        schedule_search::search(costs, micro_batches, &SearchOptions::default()).unwrap().unwrap();
+    found.best_named.unwrap().1.step_us / found.score.step_us - 1.0
 }
 
 #[test]
@@ -207,18 +223,24 @@ fn memory_to_the_byte() {
             rank.budget_bytes = *peak;
         }
         for split_backward in [true, false] {
-            let options = Options { split_backward, effort: 200 };
-            check(&costs, 4, &options, &auto::make(&costs, 4, &options).unwrap().unwrap());
+            let options = SearchOptions { split_backward, effort: 200 };
+            check(
+                &costs,
+                4,
+                &options,
+                &schedule_search::search(&costs, 4, &options).unwrap().unwrap(),
+            );
             let mut short = costs.clone();
             short.ranks[1].budget_bytes -= 1;
-            assert_eq!(auto::make(&short, 4, &options), Ok(None));
+            assert_eq!(schedule_search::search(&short, 4, &options), Ok(None));
         }
     }
 }
 
 #[test]
 fn bad_requests_are_errors() {
-    let make = |costs: &PipelineCosts, m| auto::make(costs, m, &Options::default());
+    let make =
+        |costs: &PipelineCosts, m| schedule_search::search(costs, m, &SearchOptions::default());
     for m in [0, 1 << 30, usize::MAX] {
         assert!(matches!(make(&equal(&[0, 1]), m), Err(PlanError::BadNumber { .. })));
     }

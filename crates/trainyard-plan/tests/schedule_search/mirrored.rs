@@ -2,8 +2,8 @@
 //! what ranks are called makes nothing slower.
 
 use trainyard_plan::Schedule;
-use trainyard_plan::auto::{self, Options};
 use trainyard_plan::costs::PipelineCosts;
+use trainyard_plan::schedule_search::{self, SearchOptions};
 use trainyard_plan::simulate::score;
 
 use crate::instances::{Draw, Memory, equal, unlike};
@@ -23,9 +23,9 @@ fn mirrored(costs: &PipelineCosts) -> PipelineCosts {
 /// The time of what is made for the mirrored pipeline as a share of the best named schedule's for
 /// the pipeline itself, where one fits.
 fn share(costs: &PipelineCosts, m: usize, split_backward: bool) -> Option<f64> {
-    let (_, named) = auto::best_named(costs, m, split_backward).unwrap()?;
-    let options = Options { split_backward, ..Options::default() };
-    let made = auto::make(&mirrored(costs), m, &options).unwrap().unwrap();
+    let (_, named) = schedule_search::best_named(costs, m, split_backward).unwrap()?;
+    let options = SearchOptions { split_backward, ..SearchOptions::default() };
+    let made = schedule_search::search(&mirrored(costs), m, &options).unwrap().unwrap();
     assert_eq!(made.best_named, None);
     Some(made.score.step_us / named.step_us)
 }

@@ -1,7 +1,7 @@
 //! Tiny pipelines against every order there is.
 
-use trainyard_plan::auto::{self, Options};
 use trainyard_plan::costs::PipelineCosts;
+use trainyard_plan::schedule_search::{self, SearchOptions};
 use trainyard_plan::simulate::score;
 use trainyard_plan::{Action, ActionKind, Schedule};
 
@@ -81,11 +81,11 @@ fn optimum_us(costs: &PipelineCosts, m: usize, split: bool) -> f64 {
 /// How far above the optimum, as shares of it, sorted.
 fn gaps(owners: &[usize], m: usize, split: bool, memory: Memory, instances: usize) -> Vec<f64> {
     let mut draw = Draw(11);
-    let options = Options { split_backward: split, ..Options::default() };
+    let options = SearchOptions { split_backward: split, ..SearchOptions::default() };
     let gap = |_| {
         let costs = unlike(&mut draw, owners, m, memory);
-        let auto = auto::make(&costs, m, &options).unwrap().unwrap();
-        (auto.score.step_us / optimum_us(&costs, m, split) - 1.0).max(0.0)
+        let found = schedule_search::search(&costs, m, &options).unwrap().unwrap();
+        (found.score.step_us / optimum_us(&costs, m, split) - 1.0).max(0.0)
     };
     let mut gaps: Vec<f64> = (0..instances).map(gap).collect();
     gaps.sort_by(f64::total_cmp);

@@ -2,6 +2,7 @@
 
 use super::super::candidate::{Candidate, CandidateSchedule};
 use super::super::evaluate::Evaluator;
+use super::super::memo::Searched;
 use super::context::Context;
 
 /// Partitions that run under every schedule with one stage a rank: which of the first few is best
@@ -43,7 +44,7 @@ pub(in crate::planner) fn searched<'c>(
     let effort = SEARCH_EFFORT * devices.pow(2);
     let mut found = Vec::new();
     for candidate in chosen {
-        if let Ok(Some(schedule)) = evaluator.search_schedule(candidate, effort) {
+        if let Ok(Searched::Found(schedule)) = evaluator.search_schedule(candidate, effort) {
             let schedule = CandidateSchedule::Searched(schedule);
             found.push(Candidate { schedule, ..candidate.clone() });
         }

@@ -1,9 +1,16 @@
 //! The search with bounds against the search without, and its parts against their definitions.
 
-use super::super::chain::along;
-use super::super::explore::groups;
-use super::super::space::{Goal, InFlight, Space};
-use super::{Effort, Partition, Search};
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::super::fixed_order_dp::best_cuts;
+use super::super::goal::Goal;
+use super::super::grid::grid;
+use super::super::in_flight::InFlight;
+use super::super::partition::Partition;
+use super::super::request::PlanRequest;
+use super::super::space::Space;
+use super::super::validated::check;
+use super::{Effort, ExactSearch};
 use crate::{DeviceProfile, LayerProfile, LinkProfile, ModelProfile, Profile};
 
 /// Twenty layers on five devices: too many partitions to try them all, so the search without
@@ -52,22 +59,27 @@ fn profile(seed: u64) -> Profile {
     profile
 }
 
+fn space(profile: &Profile, goal: Goal) -> Space<'_> {
+    let request = check(&PlanRequest::new(profile)).unwrap();
+    Space::new(profile, &request, goal)
+}
+
 #[test]
 fn bounds_cut_off_nothing_that_is_best() {
     let grid: Vec<usize> = (0..=20).collect();
-    let all = Effort { width: usize::MAX, work: u64::MAX, slack: f64::INFINITY };
+    let all = Effort { width: usize::MAX, looks: u64::MAX, slack: f64::INFINITY };
     let bounded = Effort { slack: 1.0, ..all };
     let mut feasible = 0;
     for seed in 0..40 {
         let profile = profile(seed);
         let repeats = (profile.micro_batches - 1) as f64;
         for goal in [Goal::Time(repeats), Goal::Time(0.0), Goal::Share, Goal::Need(2)] {
-            let mut space = Space::new(&profile, goal, &[], &[]);
+            let mut space = space(&profile, goal);
             if seed % 3 == 0 {
-                space.in_flight = InFlight::All;
+                space.in_flight = InFlight::all(profile.micro_batches);
             }
             let best = |limit, effort| {
-                let found = Search::new(&space, &grid, limit, effort).run();
+                let found = ExactSearch::new(&space, &grid, limit, effort).run();
                 assert!(found.exact);
                 found.partitions.first().map(|partition| partition.cost)
             };
@@ -82,17 +94,17 @@ fn bounds_cut_off_nothing_that_is_best() {
     assert!(feasible > 100, "only {feasible}");
 }
 
-/// The least by cutting the layers before `end` into stages on `seats` in every way, before stages
+/// The least by cutting the layers before `end` into stages on `stage_devices` in every way, before stages
 /// that begin on `next` and have this sum and maximum.
 fn by_all_cuts(
     space: &Space,
-    seats: &[usize],
+    stage_devices: &[usize],
     (next, end): (Option<usize>, usize),
     (sum, max): (f64, f64),
     after: usize,
 ) -> f64 {
     let (alpha, beta) = space.goal.weights();
-    let Some((device, seats)) = seats.split_last() else {
+    let Some((device, stage_devices)) = stage_devices.split_last() else {
         return if end == 0 { alpha * sum + beta * max } else { f64::INFINITY };
     };
     let (cut_sum, cut_max) = next.map_or((0.0, 0.0), |next| space.cut(*device, next, end));
@@ -100,7 +112,7 @@ fn by_all_cuts(
     let row = space.row(*device, space.held(after), end, &starts, f64::INFINITY);
     let stages = row.iter().zip(&starts).map(|(cell, start)| {
         let so_far = (sum + cut_sum + cell.sum, max.max(cut_max).max(cell.max));
-        by_all_cuts(space, seats, (Some(*device), *start), so_far, after + 1)
+        by_all_cuts(space, stage_devices, (Some(*device), *start), so_far, after + 1)
     });
     stages.fold(f64::INFINITY, f64::min)
 }
@@ -124,10 +136,10 @@ fn given_devices_are_cut_as_well_as_can_be() {
             profile.links.clear();
         }
         for goal in [Goal::Time(2.0), Goal::Time(10.0), Goal::Time(0.0), Goal::Share] {
-            let space = Space::new(&profile, goal, &[], &[]);
+            let space = space(&profile, goal);
             let inner: Vec<usize> = (1..20).collect();
             let found =
-                along(&space, &[1, 3, 0, 4], &[vec![0], inner.clone(), inner.clone(), inner]);
+                best_cuts(&space, &[1, 3, 0, 4], &[vec![0], inner.clone(), inner.clone(), inner]);
             let least = by_all_cuts(&space, &[1, 3, 0, 4], (None, 20), (0.0, 0.0), 0);
             assert_eq!(found.is_some(), least.is_finite(), "{seed} {goal:?}");
             if let Some(Partition { cost, .. }) = found {
@@ -147,7 +159,7 @@ fn groups_end_at_the_layer_that_is_nearest_to_their_share() {
     let all: Vec<usize> = (0..=20).collect();
     for seed in 0..40 {
         let profile = profile(seed);
-        let space = Space::new(&profile, Goal::Share, &[], &[]);
+        let space = space(&profile, Goal::Share);
         // Time and bytes count alike, and every layer by itself as much as both.
         let mut before = vec![0.0];
         for layer in 0..20 {
@@ -164,9 +176,9 @@ fn groups_end_at_the_layer_that_is_nearest_to_their_share() {
             let far = |layer: &usize| (before[*layer] - share).abs();
             all.iter().copied().min_by(|a, b| far(a).total_cmp(&far(b))).unwrap_or_default()
         };
-        assert_eq!(groups(&space, 6), (0..=6).map(nearest).collect::<Vec<_>>(), "{seed}");
+        assert_eq!(grid(&space, 6), (0..=6).map(nearest).collect::<Vec<_>>(), "{seed}");
         for count in [20, 21, 40] {
-            assert_eq!(groups(&space, count), all, "{seed}");
+            assert_eq!(grid(&space, count), all, "{seed}");
         }
     }
 }
