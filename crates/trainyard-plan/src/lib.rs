@@ -14,7 +14,6 @@
 //! ```
 
 mod action;
-pub mod auto;
 mod calibrate;
 pub mod compare;
 pub mod costs;
@@ -30,6 +29,7 @@ pub mod planner;
 mod profile;
 mod profile_scale;
 mod schedule;
+pub mod schedule_search;
 pub mod simulate;
 mod trace;
 pub mod validate;
@@ -43,5 +43,5 @@ pub use model::{BatchTensor, LayerProfile, ModelProfile, TensorProfile, Tensors}
 pub use noise::Noise;
 pub use plan::{Plan, Predicted, PredictedDevice, Recompute, Stage};
 pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile};
-pub use schedule::Schedule;
+pub use schedule::{Chunks, Schedule, ScheduleKind, ScheduleRequest};
 pub use trace::{Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome, text};
