@@ -18,16 +18,16 @@ use crate::measure::layer_runner::{LayerBytes, LayerRunner, Subject};
 use crate::measure::relative_speed;
 use crate::wiring::{StageWiring, Wiring};
 use crate::{
-    Device, EngineError, HostTensors, LayerSpec, MicroBatch, Model, Objective, WeightRole,
-    WeightSpec, discover, with_portable_kernels,
+    Device, EngineError, GroupedOptimizer, HostTensors, LayerSpec, MicroBatch, Model, Objective,
+    WeightRole, WeightSpec, discover, with_portable_kernels,
 };
 
 /// How a model's costs are found out.
 pub struct DeriveSettings<'a> {
     /// From which weights and gradients follow.
     pub seed: u64,
-    /// Bytes of optimizer state that a trained weight has.
-    pub state_bytes: &'a dyn Fn(&WeightSpec) -> u64,
+    /// The optimizer, whose state is counted.
+    pub optimizer: &'a GroupedOptimizer,
     /// Whether sizes must hold on devices without the CPU's own fused kernels too.
     pub portable: bool,
 }
@@ -199,7 +199,7 @@ impl Derive<'_> {
             trained_bytes: runner.weight_bytes(WeightRole::Trained),
             frozen_bytes: runner.weight_bytes(WeightRole::Frozen),
             buffer_bytes: runner.weight_bytes(WeightRole::Buffer),
-            optimizer_bytes,
+            optimizer_bytes: state_bytes,
             input_bytes: runner.input_bytes(),
             flops: (fastest_ns * self.gflops) as u64,
             outputs,

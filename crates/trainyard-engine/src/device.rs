@@ -1,6 +1,6 @@
 //! A device: an id, a memory capacity, and what has been put on it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::tensor::Device as BurnDevice;
 use cpu_time::ThreadTime;
@@ -26,6 +26,13 @@ pub(crate) struct Begun {
     /// On the thread's own clock, which stands still while others have the core: a device that is
     /// slowed down must not be slowed down by its neighbours several times over.
     worked: Option<ThreadTime>,
+}
+
+impl Begun {
+    /// How long the calling thread has had a core since, where all the work is done on it.
+    pub(crate) fn worked(&self) -> Option<Duration> {
+        self.worked.map(|worked| worked.elapsed())
+    }
 }
 
 /// A place that computes and has its own memory.
@@ -124,7 +131,7 @@ impl Device {
     /// A compute action begins.
     pub(crate) fn begin(&self) -> Begun {
         // Only there is all the work done on the calling thread.
-        let alone = self.throttle > 1.0 && self.is_cpu() && self.threads == 1;
+        let alone = self.is_cpu() && self.threads == 1;
         Begun { at: Instant::now(), worked: alone.then(ThreadTime::now) }
     }
 
@@ -145,7 +152,7 @@ impl Device {
     /// worked on an action.
     pub(crate) fn slow_down(&self, begun: Begun) {
         if self.throttle > 1.0 {
-            let took = begun.worked.map_or_else(|| begun.at.elapsed(), |worked| worked.elapsed());
+            let took = begun.worked().unwrap_or_else(|| begun.at.elapsed());
             std::thread::sleep(took.mul_f64(self.throttle - 1.0));
         }
     }

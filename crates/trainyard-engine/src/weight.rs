@@ -3,48 +3,7 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
-use crate::EngineError;
-
-/// What a weight tensor is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WeightRole {
-    /// Has a gradient and is changed by the optimizer.
-    Trained,
-    /// Takes part in the forward and is never changed.
-    Frozen,
-    /// State that the forward itself changes, such as running statistics: saved and resumed, not
-    /// optimised.
-    Buffer,
-}
-
-/// One weight tensor of a layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WeightSpec {
-    /// Path in the module, such as `attention.output.weight`.
-    pub path: String,
-    /// Its shape.
-    pub shape: Vec<usize>,
-    /// What it is for.
-    pub role: WeightRole,
-}
-
-impl WeightSpec {
-    /// Number of elements.
-    pub fn elements(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Size in bytes.
-    pub fn bytes(&self) -> u64 {
-        4 * self.elements() as u64
-    }
-
-    /// Whether weight decay is for it unless a group says otherwise: matrices decay, biases and
-    /// norms keep their size (GPT-2, nanoGPT).
-    pub fn decays(&self) -> bool {
-        self.shape.len() >= 2
-    }
-}
+use crate::{EngineError, WeightRole, WeightSpec};
 
 /// Lists a module's weights with their roles. Every weight that initialises itself when it is first
 /// used is initialised.

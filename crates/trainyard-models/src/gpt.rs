@@ -1,54 +1,78 @@
 //! `gpt`: the nanoGPT shape. Token and position embedding, pre-norm causal blocks with GELU, final
 //! norm and head (Radford et al. 2019; Karpathy's nanoGPT for sizes and initial weights).
 
+use std::sync::Arc;
+
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
-use serde::{Deserialize, Serialize};
+use trainyard_config::{BadKey, ConfigError, KeyGroup, keys, must};
 use trainyard_engine::{
-    EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, Model, Tensors, erase,
+    CrossEntropy, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, Model, Tensors, erase,
     no_such_layer, weight,
 };
 
 use crate::attention::{CausalAttention, LayerNorm, Linear, drop_out};
 use crate::fused::{self, gelu};
-use crate::registry::{ModelError, must};
+use crate::recipe::{Job, Recipe, RecipeError, Request, needs};
 use crate::weight_init::WeightInit;
 
-/// What a run file's `[model]` may say for `kind = "gpt"`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GptOptions {
-    /// Blocks.
-    pub layers: usize,
-    /// Attention heads of a block.
-    pub heads: usize,
-    /// Numbers a position is described by.
-    pub width: usize,
-    /// Positions the model sees at once.
-    pub context: usize,
-    /// Different tokens; from the data when absent.
-    pub vocabulary: Option<usize>,
-    /// Share of activations dropped in training.
-    pub dropout: f64,
-    /// Whether linear layers and norms have biases.
-    pub bias: bool,
-    /// Whether the head shares the embedding's weights.
-    pub tied: bool,
+keys! {
+    /// A GPT of nanoGPT's shape, which learns to continue a text.
+    pub struct GptOptions in "model", check = check {
+        /// Blocks.
+        layers: usize = 4, in 1..=10_000;
+        /// Attention heads of a block.
+        heads: usize = 4, in 1..=10_000;
+        /// Numbers a position is described by; a multiple of heads.
+        width: usize = 128, in 1..=1_000_000;
+        /// Positions the model sees at once.
+        context: usize = 64, in 1..=1_000_000;
+        /// Different tokens; as many as the data have where it is not given.
+        vocabulary: Option<usize>, in 1..=10_000_000;
+        /// Share of activations dropped in training.
+        dropout: f64 = 0.0, must("at least 0 and below 1", |share| (0.0..1.0).contains(share));
+        /// Whether linear layers and norms have biases.
+        bias: bool = false;
+        /// Whether the head shares the embedding's weights.
+        tied: bool = true;
+    }
 }
 
-impl Default for GptOptions {
-    fn default() -> Self {
-        Self {
-            layers: 4,
-            heads: 4,
-            width: 128,
-            context: 64,
-            vocabulary: None,
-            dropout: 0.0,
-            bias: false,
-            tied: true,
-        }
+fn check(options: &GptOptions) -> Result<(), BadKey> {
+    let GptOptions { width, heads, .. } = *options;
+    must(width.is_multiple_of(heads), "width", &width, format!("a multiple of heads = {heads}"))
+}
+
+/// `kind = "gpt"`: learns from `tokens` and the `targets` that follow them.
+pub struct GptRecipe;
+
+impl Recipe for GptRecipe {
+    fn group(&self) -> KeyGroup {
+        KeyGroup::of::<GptOptions>("gpt")
     }
+
+    fn load(&self, request: &Request<'_>) -> Result<Job, RecipeError> {
+        let options: GptOptions = request.options()?;
+        let context = i64::try_from(options.context).unwrap_or(i64::MAX);
+        let data = request.open_data(&[("context", context.into())])?;
+        if let Some(data) = &data {
+            needs("gpt", "a text", "tokens", data.info())?;
+        }
+        let of_data = data.as_ref().map(|data| data.info().vocabulary.len());
+        let vocabulary = request.vocabulary.or(of_data);
+        let model = Gpt::new(options, vocabulary)?;
+        Ok(Job {
+            context: Some(model.context()),
+            model: Arc::new(model),
+            objective: Arc::new(objective()),
+            data,
+        })
+    }
+}
+
+/// Cross-entropy over tokens, in one pass on CPU devices.
+pub fn objective() -> CrossEntropy {
+    CrossEntropy { kernel: fused::cross_entropy, ..CrossEntropy::tokens() }
 }
 
 /// A GPT as an ordered list of layers: `embed`, `block0` …, `head`.
@@ -59,39 +83,16 @@ pub struct Gpt {
 }
 
 impl Gpt {
-    /// Checks the sizes.
+    /// A model for data of so many different tokens.
     ///
     /// # Errors
-    /// [`ModelError`] naming the option that makes no sense.
-    pub fn new(options: GptOptions, data_vocabulary: Option<usize>) -> Result<Self, ModelError> {
-        let sizes = [
-            ("layers", options.layers, 10_000),
-            ("heads", options.heads, 10_000),
-            ("width", options.width, 1_000_000),
-            ("context", options.context, 1_000_000),
-        ];
-        for (name, value, most) in sizes {
-            must((1..=most).contains(&value), name, &value, &format!("from 1 to {most}"))?;
-        }
-        let divides = options.width.is_multiple_of(options.heads);
-        must(
-            divides,
-            "width",
-            &options.width,
-            &format!("a multiple of heads = {}", options.heads),
-        )?;
-        let share = options.dropout;
-        must((0.0..1.0).contains(&share), "dropout", &share, "at least 0 and below 1")?;
+    /// [`ConfigError`] for a vocabulary that is smaller than that of the data.
+    pub fn new(options: GptOptions, data_vocabulary: Option<usize>) -> Result<Self, ConfigError> {
         let vocabulary = options.vocabulary.or(data_vocabulary).unwrap_or(256);
-        must(
-            (1..=10_000_000).contains(&vocabulary),
-            "vocabulary",
-            &vocabulary,
-            "from 1 to 10000000",
-        )?;
         let needed = data_vocabulary.unwrap_or(0);
         let what = format!("at least {needed}, as many as the text has different characters");
-        must(vocabulary >= needed, "vocabulary", &vocabulary, &what)?;
+        let enough = must(vocabulary >= needed, "vocabulary", &vocabulary, what);
+        enough.map_err(|bad| bad.in_section("model"))?;
         Ok(Self { options, vocabulary })
     }
 

@@ -1,35 +1,63 @@
 //! `mlp`: linear layers with a `ReLU` between them, the smallest model there is.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
+use trainyard_config::{KeyGroup, keys};
 use trainyard_engine::{
-    EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, Model, Tensors, erase,
+    CrossEntropy, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, MeanSquaredError, Model, Objective, Tensors,
+    erase,
     no_such_layer,
 };
 
 use crate::attention::Linear;
-use crate::registry::{ModelError, must};
+use crate::recipe::{Job, Recipe, RecipeError, Request, needs};
 use crate::weight_init::WeightInit;
 
-/// What a run file's `[model]` may say for `kind = "mlp"`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MlpOptions {
-    /// Numbers of a row that come in.
-    pub inputs: usize,
-    /// Numbers between layers.
-    pub hidden: usize,
-    /// Numbers of a row that come out.
-    pub outputs: usize,
-    /// Linear layers.
-    pub layers: usize,
+keys! {
+    /// Linear layers with a `ReLU` between them.
+    pub struct MlpOptions in "model" {
+        /// Numbers of a row that come in.
+        inputs: usize = 10, in 1..=1_000_000;
+        /// Numbers between layers.
+        hidden: usize = 10, in 1..=1_000_000;
+        /// Numbers of a row that come out.
+        outputs: usize = 10, in 1..=1_000_000;
+        /// Linear layers.
+        layers: usize = 2, in 1..=1_000_000;
+    }
 }
 
-impl Default for MlpOptions {
-    fn default() -> Self {
-        Self { inputs: 10, hidden: 10, outputs: 10, layers: 2 }
+/// `kind = "mlp"`: learns `targets` from `features`, numbers by their squared error and classes by
+/// cross-entropy.
+pub struct MlpRecipe;
+
+impl Recipe for MlpRecipe {
+    fn group(&self) -> KeyGroup {
+        KeyGroup::of::<MlpOptions>("mlp")
+    }
+
+    fn load(&self, request: &Request<'_>) -> Result<Job, RecipeError> {
+        let options: MlpOptions = request.options()?;
+        let size = |size: usize| toml::Value::from(i64::try_from(size).unwrap_or(i64::MAX));
+        let sizes = [("inputs", size(options.inputs)), ("outputs", size(options.outputs))];
+        // Rows that the program makes itself are of any size; they are the default.
+        let set: &[_] = match request.data.kind.as_deref() {
+            None => &[sizes[0].clone(), sizes[1].clone(), ("builtin", "waves".into())],
+            Some("rows") => &sizes,
+            Some(_) => &[],
+        };
+        let data = request.open_data(set)?;
+        let mut objective: Arc<dyn Objective> = Arc::new(MeanSquaredError);
+        if let Some(data) = &data {
+            needs("mlp", "rows of numbers", "features", data.info())?;
+            if !data.info().classes.is_empty() {
+                objective = Arc::new(CrossEntropy::default());
+            }
+        }
+        Ok(Job { model: Arc::new(Mlp::new(options)), objective, data, context: None })
     }
 }
 
@@ -40,18 +68,9 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// Checks the sizes.
-    ///
-    /// # Errors
-    /// [`ModelError`] naming the option that makes no sense.
-    pub fn new(options: MlpOptions) -> Result<Self, ModelError> {
-        let MlpOptions { inputs, hidden, outputs, layers } = options;
-        for (name, value) in
-            [("inputs", inputs), ("hidden", hidden), ("outputs", outputs), ("layers", layers)]
-        {
-            must((1..=1_000_000).contains(&value), name, &value, "from 1 to 1000000")?;
-        }
-        Ok(Self { options })
+    /// A model of these sizes.
+    pub fn new(options: MlpOptions) -> Self {
+        Self { options }
     }
 
     /// The sizes.

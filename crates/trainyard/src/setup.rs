@@ -20,6 +20,7 @@ pub use devices::{SetupDevice, default_devices};
 mod calibration_run;
 mod costs;
 mod devices;
+mod noise;
 pub(crate) mod references;
 
 /// What a model learns from.

@@ -1,7 +1,9 @@
 //! The training loop: steps, validation, checkpoints, journal.
 
+mod correction;
 mod sample;
 
+use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,7 @@ use crate::learning_rate::learning_rate;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, write_atomic};
 use crate::setup::TrainingSetup;
+use correction::{Corrected, Correction};
 
 /// How a training ended.
 #[derive(Clone, Debug)]
@@ -57,6 +60,8 @@ struct Training<'a> {
     validation_loss: Option<f64>,
     /// The newest step that is safe on disk.
     saved_step: Option<u64>,
+    /// Of what the plan predicts, where it predicts something.
+    correction: Option<Correction>,
 }
 
 /// Trains until all steps are done or somebody presses Ctrl-C.
@@ -108,6 +113,7 @@ pub fn train(
         step: first_step,
         validation_loss: None,
         saved_step: checkpoint.as_ref().map(|(step, _)| *step),
+        correction: plan.predicted.as_ref().map(|predicted| Correction::of(predicted.step_us)),
     };
     let result = match checkpoint {
         // The run's settings are replaced once the checkpoint has shown that it goes with them.
@@ -139,7 +145,7 @@ impl Training<'_> {
         let mut next = self.setup.data.train(config, self.step + 1)?;
         while self.step < train.steps {
             let step = self.step + 1;
-            let rate = learning_rate(train, step);
+            let rate = learning_rate(train).at(step);
             let before = Instant::now();
             let result = self.pipeline.step(step, rate, std::mem::take(&mut next))?;
             let took = nanoseconds(before.elapsed());
@@ -208,7 +214,14 @@ impl Training<'_> {
             grad_norm,
             step_ns,
             tokens_per_s: tokens as f64 / (step_ns.max(1) as f64 / 1e9),
+            metrics: BTreeMap::new(),
         })?;
+        let step_us = step_ns as f64 / 1e3;
+        let corrected = self.correction.as_mut().and_then(|correction| correction.step(step_us));
+        if let Some(Corrected { step_us, factor }) = corrected {
+            let (at_ns, step) = (self.now(), self.step);
+            self.tell(&Record::Corrected { at_ns, step, step_us, factor })?;
+        }
         if self.step + TRACED_STEPS <= self.setup.config.train.steps + 1 {
             self.trace.events.clear();
             self.trace.memory.clear();
@@ -258,7 +271,15 @@ impl Training<'_> {
         self.validation_loss = Some(loss);
         let tokens = rows * self.setup.data.tokens_per_row();
         let whole = limit.is_none();
-        self.tell(&Record::Validation { at_ns: self.now(), step: self.step, loss, tokens, whole })?;
+        self.tell(&Record::Validation {
+            at_ns: self.now(),
+            step: self.step,
+            loss,
+            tokens,
+            rows: Some(rows),
+            whole,
+            metrics: BTreeMap::new(),
+        })?;
         self.write_sample()
     }
 

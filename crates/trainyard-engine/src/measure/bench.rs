@@ -1,9 +1,13 @@
 //! Times one layer on one device, run over and over as a worker runs it.
 
+use std::time::Instant;
+
+use trainyard_plan::noise::{Timing, is_steady, typical};
+
 use super::cache_pressure::{CachePressure, PressureBytes};
+use super::control::Control;
 use super::layer_runner::{LayerRunner, Subject};
 use super::layers::{LayerCost, MeasureSettings};
-use super::median_of_means;
 use crate::device::Begun;
 use crate::{Device, EngineError, HostTensors};
 
@@ -16,28 +20,38 @@ const WARM: f64 = 0.1;
 pub(super) struct Bench<'a> {
     device: &'a Device,
     settings: &'a MeasureSettings,
+    control: &'a mut Control,
     runner: LayerRunner<'a>,
     pressure: CachePressure,
 }
 
-/// Microseconds of one round.
+/// How long the parts of one round took.
 struct Round {
-    forward: [f64; 2],
-    backward: f64,
-    norm: f64,
-    update: f64,
+    forward: [Timing; 2],
+    backward: Timing,
+    norm: Timing,
+    update: Timing,
+}
+
+impl Round {
+    /// What the round would have taken undisturbed, as far as one can tell, µs.
+    fn undisturbed_us(&self) -> f64 {
+        let parts = [self.forward[1], self.backward, self.norm, self.update];
+        parts.iter().map(Timing::undisturbed_us).sum()
+    }
 }
 
 impl<'a> Bench<'a> {
     /// Makes the layer.
     pub(super) fn make(
         device: &'a Device,
-        settings: &'a MeasureSettings,
-        pressure: PressureBytes,
+        (settings, pressure): (&'a MeasureSettings, PressureBytes),
+        control: &'a mut Control,
         subject: Subject<'a>,
     ) -> Result<Self, EngineError> {
         let runner = LayerRunner::make(subject, device)?;
-        Ok(Self { device, settings, runner, pressure: CachePressure::of(pressure, device) })
+        let pressure = CachePressure::of(pressure, device);
+        Ok(Self { device, settings, control, runner, pressure })
     }
 
     /// Measures, and gives the outputs too. `go_on` is asked between runs.
@@ -46,21 +60,24 @@ impl<'a> Bench<'a> {
         go_on: &dyn Fn() -> Result<(), EngineError>,
     ) -> Result<(LayerCost, HostTensors), EngineError> {
         let outputs = self.runner.first_run()?;
-        self.warm_up(go_on, |bench| {
-            let round = bench.round()?;
-            Ok(round.forward[1] + round.backward + round.update)
-        })?;
-        let rounds = self.samples(go_on, Self::round)?;
-        let backward_us = median_of_means(rounds.iter().map(|round| round.backward));
+        self.warm_up(go_on, |bench| Ok(bench.round()?.undisturbed_us()))?;
+        let runs = self.control.runs();
+        let rounds = self.samples(go_on, Self::round, Round::undisturbed_us)?;
+        let disturbed = self.control.is_disturbed_since(runs);
+        let typical_of = |part: fn(&Round) -> Timing| {
+            typical(&rounds.iter().map(part).collect::<Vec<_>>(), disturbed)
+        };
+        let backward_us = typical_of(|round| round.backward);
         let bytes = self.runner.bytes()?;
         let fastest = least(rounds.iter().map(|round| round.backward));
         let input_grad_us = backward_us * self.input_grad_share(go_on, fastest)?;
+        let forwards: Vec<Timing> = rounds.iter().flat_map(|round| round.forward).collect();
         let cost = LayerCost {
-            forward_us: median_of_means(rounds.iter().flat_map(|round| round.forward)),
+            forward_us: typical(&forwards, disturbed),
             input_grad_us,
             weight_grad_us: backward_us - input_grad_us,
-            optimizer_us: median_of_means(rounds.iter().map(|round| round.norm + round.update)),
-            norm_us: median_of_means(rounds.iter().map(|round| round.norm)),
+            optimizer_us: typical_of(|round| round.norm.plus(round.update)),
+            norm_us: typical_of(|round| round.norm),
             saved_bytes: bytes.saved,
             workspace_bytes: bytes.workspace,
         };
@@ -95,55 +112,73 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
+    /// Runs until there are enough samples. `undisturbed_us` is what one of them says.
     fn samples<T>(
         &mut self,
         go_on: &dyn Fn() -> Result<(), EngineError>,
         run: impl Fn(&mut Self) -> Result<T, EngineError>,
+        undisturbed_us: impl Fn(&T) -> f64,
     ) -> Result<Vec<T>, EngineError> {
-        let begun = self.device.begin();
-        let mut samples = Vec::new();
-        while samples.len() < self.settings.samples.max(1)
-            || begun.at.elapsed() < self.settings.at_least
-        {
+        let began = Instant::now();
+        let runs = self.control.runs();
+        let (mut samples, mut series) = (Vec::new(), Vec::new());
+        while !self.is_enough(began, runs, &series) {
             go_on()?;
-            samples.push(run(self)?);
+            let sample = run(self)?;
+            self.control.check();
+            series.push(undisturbed_us(&sample));
+            samples.push(sample);
         }
         Ok(samples)
     }
 
-    fn forward(&mut self) -> Result<f64, EngineError> {
+    /// On a quiet machine as many samples and as long as the settings say. On a busy one until more
+    /// would tell the same, for which a clock must tell interruptions apart; else to the last
+    /// moment, so that a pause of the other programs is met.
+    fn is_enough(&self, began: Instant, runs: usize, series: &[f64]) -> bool {
+        let MeasureSettings { samples, at_least, at_most, .. } = *self.settings;
+        let took = began.elapsed();
+        if series.len() < samples.max(1) || took < at_least {
+            return false;
+        }
+        took >= at_most
+            || !self.control.is_disturbed_since(runs)
+            || (tells_interruptions(self.device) && is_steady(series))
+    }
+
+    fn forward(&mut self) -> Result<Timing, EngineError> {
         self.pressure.pass();
         let uploaded = self.runner.upload()?;
         let begun = self.device.begin();
         // What it gives is dropped after the clock has stopped.
         let _outputs = self.runner.run_forward(uploaded)?;
         self.device.complete(begun)?;
-        Ok(micros(begun))
+        Ok(self.timing(begun))
     }
 
-    fn backward(&mut self) -> Result<f64, EngineError> {
+    fn backward(&mut self) -> Result<Timing, EngineError> {
         self.pressure.pass();
         let gradients = self.runner.upload_gradients()?;
         let begun = self.device.begin();
         self.runner.run_backward(gradients)?;
         self.device.complete(begun)?;
-        Ok(micros(begun))
+        Ok(self.timing(begun))
     }
 
-    fn norm(&mut self) -> Result<f64, EngineError> {
+    fn norm(&mut self) -> Result<Timing, EngineError> {
         self.pressure.update();
         let begun = self.device.begin();
         self.runner.run_norms()?;
         self.device.complete(begun)?;
-        Ok(micros(begun))
+        Ok(self.timing(begun))
     }
 
-    fn update(&mut self) -> Result<f64, EngineError> {
+    fn update(&mut self) -> Result<Timing, EngineError> {
         self.pressure.update();
         let begun = self.device.begin();
         self.runner.run_update(&self.settings.optimizer)?;
         self.device.complete(begun)?;
-        Ok(micros(begun))
+        Ok(self.timing(begun))
     }
 
     /// The share of a backward that gives the inputs' gradients: what it takes with frozen weights.
@@ -165,15 +200,27 @@ impl<'a> Bench<'a> {
             bench.forward()?;
             bench.backward()
         };
-        self.warm_up(go_on, run)?;
-        Ok((least(self.samples(go_on, run)?) / fastest_backward_us).clamp(0.0, 1.0))
+        self.warm_up(go_on, |bench| Ok(run(bench)?.undisturbed_us()))?;
+        let backwards = self.samples(go_on, run, Timing::undisturbed_us)?;
+        Ok((least(backwards) / fastest_backward_us).clamp(0.0, 1.0))
+    }
+
+    /// How long an action took that has just ended.
+    fn timing(&self, begun: Begun) -> Timing {
+        let wall_us = begun.at.elapsed().as_nanos() as f64 / 1e3;
+        let worked = begun.worked().filter(|_| tells_interruptions(self.device));
+        // A device that is slowed down sleeps in proportion to its work.
+        let own_us = worked.map(|worked| worked.as_nanos() as f64 / 1e3 * self.device.throttle());
+        Timing { wall_us, own_us }
     }
 }
 
-fn least(times: impl IntoIterator<Item = f64>) -> f64 {
-    times.into_iter().fold(f64::INFINITY, f64::min)
+/// Whether the time in which a device's thread had a core can be told: all the work is done on that
+/// thread, and the system's clock for it is a fine one.
+fn tells_interruptions(device: &Device) -> bool {
+    cfg!(unix) && device.is_cpu() && device.threads() == 1
 }
 
-fn micros(begun: Begun) -> f64 {
-    begun.at.elapsed().as_nanos() as f64 / 1e3
+fn least(timings: impl IntoIterator<Item = Timing>) -> f64 {
+    timings.into_iter().map(|timing| timing.undisturbed_us()).fold(f64::INFINITY, f64::min)
 }

@@ -4,7 +4,7 @@ use burn::tensor::TensorData;
 use trainyard_plan::Recompute;
 
 use crate::layer::mix;
-use crate::optimizer::{AdamW, Update};
+use crate::optimizer::{GroupedOptimizer, Update};
 use crate::stage::{ForwardResult, Stage, StagePlace};
 use crate::wiring::{StageWiring, Wiring};
 use crate::{
@@ -151,10 +151,10 @@ impl<'a> LayerRunner<'a> {
     }
 
     /// Updates the weights with a learning rate of 0, so that they stay what they are.
-    pub(crate) fn run_update(&mut self, optimizer: &AdamW) -> Result<(), EngineError> {
+    pub(crate) fn run_update(&mut self, optimizer: &GroupedOptimizer) -> Result<(), EngineError> {
         self.updates += 1;
         let update = Update { step: self.updates, learning_rate: 0.0, gradient_scale: 1.0 };
-        self.stage.update(optimizer, update)
+        self.stage.update(optimizer, &update)
     }
 
     /// From now on the weights want no gradient.

@@ -9,24 +9,30 @@ use trainyard_plan::{LayerProfile, ModelProfile};
 
 use super::bench::Bench;
 use super::cache_pressure::PressureBytes;
+use super::control::Control;
 use super::layer_runner::Subject;
 use super::links::leave;
 use super::unique_layers::UniqueLayers;
 use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
 use crate::wiring::{Name, StageWiring, Wiring};
-use crate::{AdamW, Device, EngineError, HostTensors, LayerSpec, MicroBatch, Model, Objective};
+use crate::{
+    AdamW, Device, EngineError, GroupedOptimizer, HostTensors, LayerSpec, MicroBatch, Model,
+    Objective,
+};
 
 /// How layers are measured.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct MeasureSettings {
-    /// The fewest timed runs of a layer, of which the median of means counts; at least 1 is made.
+    /// The fewest timed runs of a layer; at least 1 is made.
     pub samples: usize,
     /// The shortest time for which a layer is run.
     pub at_least: Duration,
+    /// The longest time for which a layer is run where other programs disturb it.
+    pub at_most: Duration,
     /// From which weights and gradients follow.
     pub seed: u64,
     /// The optimizer whose update is timed.
-    pub optimizer: AdamW,
+    pub optimizer: GroupedOptimizer,
 }
 
 impl Default for MeasureSettings {
@@ -34,14 +40,15 @@ impl Default for MeasureSettings {
         Self {
             samples: 9,
             at_least: Duration::from_millis(200),
+            at_most: Duration::from_millis(1500),
             seed: 0,
-            optimizer: AdamW::default(),
+            optimizer: AdamW::default().into(),
         }
     }
 }
 
-/// One layer on one device, for one micro-batch; times are those of several warm runs, the
-/// median of means of a few.
+/// One layer on one device, for one micro-batch; times are what [`trainyard_plan::noise::typical`]
+/// makes of those of several warm runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerCost {
     /// A forward, in µs. The last layer's includes the loss.
@@ -76,6 +83,9 @@ pub struct DeviceCosts {
     pub layers: Vec<LayerCost>,
     /// What the device's kernels keep for themselves, whatever the layers; 0 where nobody counts.
     pub overhead_bytes: u64,
+    /// The times of the control kernel, µs, which ran on the device's thread between the layers'
+    /// runs: what [`trainyard_plan::Noise::of`] takes.
+    pub control_us: Vec<f64>,
 }
 
 /// Measures every layer of a model on every device, on one micro-batch.
@@ -193,22 +203,25 @@ impl Survey<'_> {
     /// Measures a device on this thread.
     fn device(&self, device: &Device) -> Result<DeviceCosts, EngineError> {
         let name = format!("measures-{}", device.id());
-        let measured = device.compute_thread().run(&name, || self.on_thread(device));
+        // Outside, so that its memory does not count as the device's.
+        let mut control = Control::start();
+        let measured =
+            device.compute_thread().run(&name, || self.on_thread(device, &mut control));
         let measured = measured.and_then(|measured| measured);
         if measured.is_err() {
             self.failed.store(true, Ordering::Relaxed);
         }
-        measured
+        measured.map(|costs| DeviceCosts { control_us: control.into_times_us(), ..costs })
     }
 
-    fn on_thread(&self, device: &Device) -> Result<DeviceCosts, EngineError> {
+    fn on_thread(&self, device: &Device, control: &mut Control) -> Result<DeviceCosts, EngineError> {
         let go_on = || {
             let failed = self.failed.load(Ordering::Relaxed);
             if failed { Err(EngineError::NeighbourStopped) } else { Ok(()) }
         };
         let held = || device.usage(0).map_or(0, |(in_use, _)| in_use);
         let held_before = held();
-        let by_kind = self.round(device, &go_on, &|| {
+        let by_kind = self.round(device, control, &go_on, &|| {
             let measured = self.measured.fetch_add(1, Ordering::Relaxed) + 1;
             (self.progress)(measured, self.of);
         })?;
@@ -222,20 +235,22 @@ impl Survey<'_> {
             if busy { go_on() } else { Err(EngineError::NeighbourStopped) }
         };
         while go_on().is_ok() {
-            match self.round(device, &go_on, &|| {}) {
+            match self.round(device, control, &go_on, &|| {}) {
                 Ok(_) | Err(EngineError::NeighbourStopped) => {}
                 Err(error) => return Err(error),
             }
         }
         leave(device);
         let layers = self.kinds.of_layer.iter().map(|&kind| by_kind[kind]).collect();
-        Ok(DeviceCosts { device: device.id().to_owned(), layers, overhead_bytes })
+        let (device, control_us) = (device.id().to_owned(), Vec::new());
+        Ok(DeviceCosts { device, layers, overhead_bytes, control_us })
     }
 
     /// Measures one layer of every kind.
     fn round(
         &self,
         device: &Device,
+        control: &mut Control,
         go_on: &dyn Fn() -> Result<(), EngineError>,
         done: &dyn Fn(),
     ) -> Result<Vec<LayerCost>, EngineError> {
@@ -254,8 +269,11 @@ impl Survey<'_> {
                     sample: self.sample,
                     seed: self.settings.seed,
                 };
-                let measure =
-                    || Bench::make(device, self.settings, self.pressure, subject)?.run(go_on);
+                let measure = || {
+                    let control = &mut *control;
+                    let settings = (self.settings, self.pressure);
+                    Bench::make(device, settings, control, subject)?.run(go_on)
+                };
                 costs.push(catch_panic(measure).map_err(|error| match error {
                     EngineError::NeighbourStopped => error,
                     error => EngineError::Measure {

@@ -15,7 +15,7 @@ use trainyard_plan::memory::DeviceNeed;
 use trainyard_plan::{MemorySample, Plan, PlanError, Profile, TraceEvent};
 
 use crate::fault::WORKER_THREAD_PREFIX;
-use crate::optimizer::{AdamW, Update};
+use crate::optimizer::{GroupedOptimizer, Update};
 use crate::tie::tie_ends;
 use crate::wiring::{Name, StageWiring, Wiring};
 use crate::worker::LossValues;
@@ -27,12 +27,12 @@ use links::Links;
 use worker_pool::{Rank, WorkerPool};
 
 /// How a pipeline trains.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// From which all weights and all dropout follow.
     pub seed: u64,
-    /// The optimizer's settings.
-    pub optimizer: AdamW,
+    /// The optimizer with its settings and groups.
+    pub optimizer: GroupedOptimizer,
     /// Gradients whose global norm is larger are scaled down to it; None leaves them as they are.
     pub clip: Option<f64>,
     /// Rows of one micro-batch, for which the profile holds.
@@ -139,7 +139,7 @@ impl Pipeline {
                 wiring: Arc::clone(&wiring),
                 stage_wirings: Arc::clone(&stage_wirings),
                 seed: options.seed,
-                optimizer: options.optimizer,
+                optimizer: options.optimizer.clone(),
                 links,
                 ties,
                 origin,

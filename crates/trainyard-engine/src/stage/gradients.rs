@@ -2,9 +2,9 @@
 
 use burn::tensor::{Gradients, Tensor};
 
-use super::{Stage, WeightState};
+use super::{Stage, StageLayer, WeightState};
 use crate::EngineError;
-use crate::optimizer::{AdamW, Gradient, Update};
+use crate::optimizer::{Gradient, GroupEntry, GroupedOptimizer, Update};
 
 impl Stage {
     /// Adds a micro-batch's gradients to the sums.
@@ -35,7 +35,7 @@ impl Stage {
             let mut of_layer = vec![0.0; layer.weights.len()];
             for (number, weight) in layer.weights.iter_mut().enumerate() {
                 let Some(sum) = weight.sum.take() else { continue };
-                if weight.follows {
+                if !StageLayer::is_updated(weight) {
                     continue;
                 }
                 if on_host {
@@ -64,21 +64,30 @@ impl Stage {
         Ok(norms)
     }
 
-    /// Updates every weight that has a gradient and follows none.
-    pub(crate) fn update(&mut self, optimizer: &AdamW, update: Update) -> Result<(), EngineError> {
-        for layer in &mut self.layers {
-            let has_gradient = |weight: &WeightState| weight.gradient.is_some();
-            let wanted: Vec<bool> = layer.weights.iter().map(has_gradient).collect();
-            let mut values = layer.layer.take_weights(&wanted);
-            for (state, value) in layer.weights.iter_mut().zip(&mut values) {
-                if let (Some(gradient), Some(old)) = (state.gradient.take(), value.take()) {
-                    let decays = state.spec.decays();
-                    let new =
-                        optimizer.update(old, gradient, &mut state.moments, update, decays)?;
-                    *value = Some(new);
+    /// Updates every weight that has a gradient and follows none, all as one group.
+    pub(crate) fn update(
+        &mut self,
+        optimizer: &GroupedOptimizer,
+        update: &Update,
+    ) -> Result<(), EngineError> {
+        let mut group = Vec::new();
+        let mut taken: Vec<Vec<bool>> = Vec::with_capacity(self.layers.len());
+        for StageLayer { name, layer, weights, .. } in &mut self.layers {
+            let wanted: Vec<bool> = weights.iter().map(|state| state.gradient.is_some()).collect();
+            let values = layer.take_weights(&wanted);
+            for (state, values) in weights.iter_mut().zip(values) {
+                if let (Some(gradient), Some(values)) = (state.gradient.take(), values) {
+                    let factors = optimizer.factors(name, &state.spec);
+                    let WeightState { spec: weight, state, .. } = state;
+                    group.push(GroupEntry { weight, values, gradient, state, factors });
                 }
             }
-            layer.layer.put_weights(values)?;
+            taken.push(wanted);
+        }
+        let mut new = optimizer.optimizer.update(group, update)?.into_iter();
+        for (layer, taken) in self.layers.iter_mut().zip(taken) {
+            let values = taken.into_iter().map(|taken| if taken { new.next() } else { None });
+            layer.layer.put_weights(values.collect())?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use burn::tensor::{Device as BurnDevice, Tensor};
 use trainyard_plan::Recompute;
 
 use crate::objective::Loss;
-use crate::optimizer::{Gradient, Moments};
+use crate::optimizer::{Gradient, State};
 use crate::wiring::{Name, StageWiring, Wiring};
 use crate::{
     EngineError, ErasedLayer, ForwardContext, Model, Objective, Tensors, Value, WeightRole,
@@ -39,7 +39,7 @@ pub(crate) struct WeightState {
     pub(crate) sum: Option<Tensor<1>>,
     /// The finished sum, once its norm has been taken.
     pub(crate) gradient: Option<Gradient>,
-    pub(crate) moments: Option<Moments>,
+    pub(crate) state: Option<State>,
 }
 
 /// What one micro-batch leaves behind between its forward and its backward.
@@ -102,7 +102,7 @@ impl Stage {
                 spec: weight.clone(),
                 sum: None,
                 gradient: None,
-                moments: None,
+                state: None,
             });
             layers.push(StageLayer {
                 index: layer_index,

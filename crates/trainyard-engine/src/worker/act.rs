@@ -42,7 +42,7 @@ impl Worker {
         // The optimizer step begins here: it goes on when everybody's norm is there.
         let start_ns = ns_between(self.context.origin, begun.at);
         let taken = Transfer { start_ns, end_ns: self.now(), bytes: 0 };
-        self.record(Lane::Compute, self.optimizer_action(), taken);
+        self.record(Lane::Compute, self.optimizer_action(), None, taken);
         let losses = self.losses.drain(..).flatten().map(read_loss).collect::<Result<_, _>>()?;
         Ok(Reply::Gradients { losses, norms })
     }
@@ -99,7 +99,7 @@ impl Worker {
             ActionKind::WeightGrad => {
                 let now = self.now();
                 let done = Transfer { start_ns: now, end_ns: now, bytes: 0 };
-                self.record(Lane::Compute, action, done);
+                self.record(Lane::Compute, action, None, done);
                 Ok(())
             }
             other => Err(EngineError::internal(format!(
@@ -129,9 +129,10 @@ impl Worker {
         let receive = Action { kind: ActionKind::RecvForward, ..action };
         for at in 0..self.context.links[position].inputs.len() {
             let asked_ns = elapsed_ns(self.context.origin);
-            let (_, inlet) = &mut self.context.links[position].inputs[at];
+            let (from, inlet) = &mut self.context.links[position].inputs[at];
+            let from = *from;
             let (tensors, sent) = inlet.receive(action.micro_batch)?;
-            self.record_arrival(receive, asked_ns, sent);
+            self.record_arrival(receive, from, asked_ns, sent);
             for (name, value) in tensors {
                 input.insert(name, value);
             }
@@ -163,21 +164,28 @@ impl Worker {
         let mut gradients = Vec::with_capacity(count);
         for at in 0..count {
             let asked_ns = elapsed_ns(self.context.origin);
-            let (_, inlet) = &mut self.context.links[position].output_gradients[at];
+            let (from, inlet) = &mut self.context.links[position].output_gradients[at];
+            let from = *from;
             let (tensors, sent) = inlet.receive(action.micro_batch)?;
-            self.record_arrival(receive, asked_ns, sent);
+            self.record_arrival(receive, from, asked_ns, sent);
             gradients.push(tensors);
         }
         Ok(gradients)
     }
 
-    fn record_arrival(&mut self, action: Action, asked_ns: u64, sent: Option<Transfer>) {
+    fn record_arrival(
+        &mut self,
+        action: Action,
+        from: usize,
+        asked_ns: u64,
+        sent: Option<Transfer>,
+    ) {
         if let Some(sent) = sent {
             // What lay here until it was asked for was not on its way, and waiting for what had not
             // been sent is no transfer.
             let start_ns = sent.start_ns.max(asked_ns);
             let moved = Transfer { start_ns, end_ns: self.now(), bytes: sent.bytes };
-            self.record(Lane::TransferIn, action, moved);
+            self.record(Lane::TransferIn, action, Some(from), moved);
         }
     }
 
@@ -190,7 +198,7 @@ impl Worker {
     ) -> Result<(), EngineError> {
         let send = Action { kind: ActionKind::SendForward, ..action };
         let mut transfers = Vec::new();
-        for (_, names, outlet) in &self.context.links[position].outputs {
+        for (to, names, outlet) in &self.context.links[position].outputs {
             let begun = elapsed_ns(self.context.origin);
             let mut parcel = outputs.clone();
             parcel.retain(|name| names.iter().any(|taken| &**taken == name));
@@ -198,10 +206,12 @@ impl Worker {
             outlet.send(self.step, send, parcel)?;
             if outlet.crosses() {
                 let end_ns = elapsed_ns(self.context.origin);
-                transfers.push(Transfer { start_ns: begun, end_ns, bytes });
+                transfers.push((*to, Transfer { start_ns: begun, end_ns, bytes }));
             }
         }
-        transfers.into_iter().for_each(|sent| self.record(Lane::TransferOut, send, sent));
+        for (to, sent) in transfers {
+            self.record(Lane::TransferOut, send, Some(to), sent);
+        }
         Ok(())
     }
 
@@ -216,7 +226,7 @@ impl Worker {
         let Some(gradients) = gradients else { return Ok(()) };
         let send = Action { kind: ActionKind::SendBackward, ..action };
         let mut transfers = Vec::new();
-        for (_, names, outlet) in &self.context.links[position].input_gradients {
+        for (to, names, outlet) in &self.context.links[position].input_gradients {
             let begun = elapsed_ns(self.context.origin);
             let mut parcel = gradients.clone();
             parcel.retain(|name| names.iter().any(|given| &**given == name));
@@ -224,10 +234,12 @@ impl Worker {
             outlet.send(self.step, send, parcel)?;
             if outlet.crosses() {
                 let end_ns = elapsed_ns(self.context.origin);
-                transfers.push(Transfer { start_ns: begun, end_ns, bytes });
+                transfers.push((*to, Transfer { start_ns: begun, end_ns, bytes }));
             }
         }
-        transfers.into_iter().for_each(|sent| self.record(Lane::TransferOut, send, sent));
+        for (to, sent) in transfers {
+            self.record(Lane::TransferOut, send, Some(to), sent);
+        }
         Ok(())
     }
 
@@ -236,12 +248,13 @@ impl Worker {
         self.context.device.complete(begun)?;
         let start_ns = ns_between(self.context.origin, begun.at);
         let done = Transfer { start_ns, end_ns: self.now(), bytes: 0 };
-        self.record(Lane::Compute, action, done);
+        self.record(Lane::Compute, action, None, done);
         self.sample_memory();
         Ok(())
     }
 
-    fn record(&mut self, lane: Lane, action: Action, took: Transfer) {
+    /// `peer` is the stage at the other end of a transfer.
+    fn record(&mut self, lane: Lane, action: Action, peer: Option<usize>, took: Transfer) {
         let Transfer { start_ns, end_ns, bytes } = took;
         let device = self.context.rank;
         self.events.push(TraceEvent {
@@ -252,6 +265,7 @@ impl Worker {
             start_ns,
             end_ns,
             bytes,
+            peer,
         });
     }
 
@@ -271,7 +285,7 @@ impl Worker {
         let action = self.optimizer_action();
         self.current = Some(action);
         for stage in &mut self.stages {
-            stage.update(&self.context.optimizer, update)?;
+            stage.update(&self.context.optimizer, &update)?;
         }
         self.context.ties.share_weights(&mut self.stages, self.context.device.burn())?;
         self.finish(action, begun)?;

@@ -17,7 +17,7 @@ use crate::checkpoint::{LayerRecord, read_layer, save_layer};
 use crate::fault::catch_panic;
 use crate::link::{Inlet, Outlet, elapsed_ns};
 use crate::objective::Loss;
-use crate::optimizer::{AdamW, Update};
+use crate::optimizer::{GroupedOptimizer, Update};
 use crate::stage::{Stage, StagePlace};
 use crate::tie::TieEnds;
 use crate::wiring::{Name, StageWiring, Wiring};
@@ -91,7 +91,7 @@ pub(crate) struct WorkerContext {
     /// By stage of the plan.
     pub(crate) stage_wirings: Arc<[StageWiring]>,
     pub(crate) seed: u64,
-    pub(crate) optimizer: AdamW,
+    pub(crate) optimizer: GroupedOptimizer,
     /// By stage of the rank.
     pub(crate) links: Vec<StageLinks>,
     pub(crate) ties: TieEnds,
@@ -228,13 +228,16 @@ impl Worker {
             }
             Command::CheckFiles((folder, records)) => {
                 let mut layers = self.stages.iter().flat_map(|stage| &stage.layers);
-                let checked =
-                    layers.try_for_each(|layer| read_layer(&folder, &records, layer).map(drop));
+                let optimizer = &self.context.optimizer;
+                let checked = layers.try_for_each(|layer| {
+                    read_layer(&folder, &records, layer, optimizer).map(drop)
+                });
                 or_refuse(checked.map(|()| Reply::Done))
             }
             Command::Load((folder, records)) => {
                 for layer in self.stages.iter_mut().flat_map(|stage| &mut stage.layers) {
-                    read_layer(&folder, &records, layer)?.put(layer, &self.context.device)?;
+                    let file = read_layer(&folder, &records, layer, &self.context.optimizer)?;
+                    file.put(layer, &self.context.device)?;
                 }
                 self.context.ties.share_weights(&mut self.stages, self.context.device.burn())?;
                 Ok(Reply::Done)

@@ -18,8 +18,7 @@ struct Said {
 }
 
 fn said(objective: &dyn Objective, output: &TensorData, targets: impl Into<Value>) -> Said {
-    let device = Device::flex().autodiff();
-    let output = Value::from_data(output.clone(), &device).unwrap().requires_grad();
+    let output = on_device(output).requires_grad();
     let outputs = Tensors::new().with("x", output.clone());
     let targets = Tensors::new().with("targets", targets);
     let Loss { loss, metrics } = objective.loss(outputs, targets).unwrap();
@@ -33,7 +32,7 @@ fn said(objective: &dyn Objective, output: &TensorData, targets: impl Into<Value
     }
 }
 
-/// As integers on the device, in the shape that they have.
+/// Host data on the CPU device, without a graph.
 fn on_device(targets: &TensorData) -> Value {
     Value::from_data(targets.clone(), &Device::flex()).unwrap()
 }
@@ -169,7 +168,7 @@ fn binary_cross_entropy_is_the_formula() {
     let found = said(&BinaryCrossEntropy, &floats(&logits), on_device(&floats(&targets)));
     assert_near("loss", found.loss, loss);
     assert_close("gradient", &found.gradient, &gradient, 1e-5, 1e-6);
-    // On the right side: all but 0.25 at −2 … see the pairs above; a half is on neither.
+    // On one side of a half both, or on none of both.
     let right = logits.iter().zip(&targets).filter(|(z, t)| (**z > 0.0) == (**t > 0.5)).count();
     assert_eq!(found.metrics, [("accuracy", f64::from((right as f64 / count) as f32))]);
 }
@@ -205,10 +204,11 @@ fn targets_that_do_not_match_are_refused() {
         [&CrossEntropy::default(), &BinaryCrossEntropy, &MeanSquaredError];
     for objective in objectives {
         let outputs = || Tensors::new().with("x", on_device(&random([4, CLASSES], &[1])));
+        let numbers = Tensor::<1, Int>::arange(0..3, &Device::flex());
         let wrong = [
             Tensors::new().with("targets", on_device(&random([3], &[2]))),
             Tensors::new().with("targets", on_device(&random_ints([3], 2, &[2]))),
-            Tensors::new().with("targets", Tensor::<1, Int>::arange(0..3, &Device::flex()).equal_elem(1)),
+            Tensors::new().with("targets", numbers.clone().equal_elem(1)),
             Tensors::new(),
         ];
         for targets in wrong {

@@ -60,6 +60,9 @@ pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
     setup.measure(false, &|_, _, _| {})?;
     let costs = squeeze(&mut setup)?;
     measure::print(out, &costs).map_err(closed)?;
+    if let Some(noise) = &costs.noise {
+        writeln!(out, "\nwhen this was measured, {noise}").map_err(closed)?;
+    }
     heading(out, output, "The plan")?;
     let planned = setup.planned(&costs)?;
     plan::print(out, &planned).map_err(closed)?;

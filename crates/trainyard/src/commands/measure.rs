@@ -66,6 +66,9 @@ pub fn run(command: &MeasureCommand) -> Result<(), RunError> {
         writeln!(out, "measured before; --refresh measures anew\n").map_err(closed)?;
     }
     print(out, &profile).map_err(closed)?;
+    if let Some(noise) = &profile.noise {
+        writeln!(out, "\n{noise}; --refresh measures anew").map_err(closed)?;
+    }
     write_atomic(&path, text.as_bytes())?;
     writeln!(out, "\nwritten to {}", path.display()).map_err(closed)
 }

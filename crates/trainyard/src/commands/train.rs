@@ -83,6 +83,9 @@ fn start(config: RunConfig, resume: bool, output: Output) -> Result<ExitCode, Ru
     let directory = RunDir::create(&setup.config.run.dir, !resume)?;
     if output != Output::Json {
         say_plan(&setup, &plan);
+        if let Some(noise) = &costs.noise {
+            say(format_args!("when the costs were measured, {noise}"));
+        }
     }
     let outcome = train(&setup, (&plan, &costs), &directory, resume, output)?;
     if output != Output::Json {

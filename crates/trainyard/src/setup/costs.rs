@@ -7,7 +7,7 @@ use trainyard_plan::{
     Api, DeviceProfile, FixedTimes, LinkCost, LinkProfile, ModelProfile, OptimizerTime, Profile,
 };
 
-use super::{SetupDevice, TrainingSetup};
+use super::{SetupDevice, TrainingSetup, noise};
 use crate::cache::Cache;
 use crate::error::RunError;
 
@@ -63,10 +63,21 @@ impl TrainingSetup {
             progress(0, 0, "known");
             return Ok(profile);
         }
-        let profile = self.with_budgets(self.measure_now(progress)?);
-        let profile = self.calibrated(profile, progress);
+        let profile = self.measure_anew(progress)?;
         cache.write("profile", &self.measured_key(), &profile);
         Ok(profile)
+    }
+
+    /// The costs as measured now. They are not kept. `progress` is told as by [`Self::measure`].
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    pub fn measure_anew(
+        &self,
+        progress: &(dyn Fn(usize, usize, &str) + Sync),
+    ) -> Result<Profile, RunError> {
+        let profile = self.with_budgets(self.measure_layers_and_links(progress)?);
+        Ok(self.calibrated(profile, progress))
     }
 
     /// All that the measured costs depend on. Budgets are not among it.
@@ -86,7 +97,8 @@ impl TrainingSetup {
         profile
     }
 
-    fn measure_now(
+    /// Layer by layer and link by link; times are those under the noise that was met.
+    fn measure_layers_and_links(
         &self,
         progress: &(dyn Fn(usize, usize, &str) + Sync),
     ) -> Result<Profile, RunError> {
@@ -118,12 +130,15 @@ impl TrainingSetup {
             latency_us: rounded(cost.latency_us),
             bytes_per_us: rounded(cost.bytes_per_us).max(1e-3),
         };
-        Ok(Profile {
+        let mut profile = Profile {
             devices: measured,
             links: links.into_iter().map(link).collect(),
             rows: Some(rows),
             ..Profile::new(measured_model(&self.profile, &costs), self.config.train.micro_batches)
-        })
+        };
+        let noise = noise::while_measuring(&self.devices, [&costs, &at_other]);
+        noise::apply(&mut profile, &self.devices, noise);
+        Ok(profile)
     }
 
     /// One micro-batch of so many rows.
@@ -159,7 +174,7 @@ impl TrainingSetup {
                     OPTIMIZER_TRAFFIC * layers[layer].param_bytes as f64 * device.throttle
                         / rates.copy
                 })),
-                work_bytes: Some(self.profile.work_with_new_sums()),
+                workspace_bytes: Some(self.profile.workspace_with_new_sums()),
                 overhead_bytes: match device.hardware.api {
                     Api::Cpu => CPU_OVERHEAD_BYTES * device.threads as u64,
                     _ => 0,
@@ -240,7 +255,7 @@ fn measured_device(
         saved_bytes: bytes(|cost| cost.saved_bytes),
         // A graphics device tells what it holds between its kernels, not what one of them needs for
         // a moment; what is predicted of it is what it will tell.
-        work_bytes: bytes(|cost| Some(cost.work_bytes.unwrap_or(0))),
+        workspace_bytes: bytes(|cost| Some(cost.workspace_bytes.unwrap_or(0))),
         fixed_us: Some(FixedTimes {
             forward: fixed(|cost| cost.forward_us),
             input_grad: fixed(|cost| cost.input_grad_us),
