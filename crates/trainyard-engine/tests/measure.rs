@@ -130,7 +130,10 @@ fn bytes_of_a_linear_layer_follow_from_its_shape() {
     let outputs: Vec<u64> = profile.layers.iter().map(|layer| layer.output_bytes).collect();
     assert_eq!(outputs, [ACTIVATION, ACTIVATION, ACTIVATION, 4]);
     let measured = measured(&model, &cpus(2));
-    assert_eq!(measured.iter().map(|costs| costs.device.as_str()).collect::<Vec<_>>(), ["d0", "d1"]);
+    assert_eq!(
+        measured.iter().map(|costs| costs.device.as_str()).collect::<Vec<_>>(),
+        ["d0", "d1"]
+    );
     for DeviceCosts { layers, .. } in &measured {
         assert_eq!(layers.len(), 4);
         check_times(layers);
@@ -138,13 +141,8 @@ fn bytes_of_a_linear_layer_follow_from_its_shape() {
             // A product needs its input again, and nothing else.
             assert_eq!(cost.saved_bytes, Some(ACTIVATION));
             // At the least the output, or the gradients of output and input.
-<<<<<<< HEAD
             let workspace = cost.workspace_bytes.unwrap();
             assert!((ACTIVATION..8 * ACTIVATION).contains(&workspace), "{workspace}");
-=======
-            let work = cost.workspace_bytes.unwrap();
-            assert!((ACTIVATION..8 * ACTIVATION).contains(&work), "{work}");
->>>>>>> main
         }
         // What would be the output is kept for the loss. The loss itself is too small to be
         // counted, but is taken off.

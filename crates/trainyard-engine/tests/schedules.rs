@@ -13,9 +13,7 @@ use std::sync::Arc;
 use trainyard_engine::{Device, Pipeline};
 use trainyard_plan::{Action, ActionKind, Lane, Plan, Recompute, Schedule, Stage, TraceEvent};
 
-use toy::{
-    Toy, cpus, fingerprint, in_time, losses, micro_batches, plan, profile, try_distribute,
-};
+use toy::{Toy, cpus, fingerprint, in_time, losses, micro_batches, plan, profile, try_distribute};
 
 /// A plan with a stage a layer, from each rank's actions as text: `0F0 1F0 1B0 0B0`.
 fn by_hand(rows: &[&str], recomputed: &[usize]) -> Plan {

@@ -215,7 +215,8 @@ fn a_step_that_is_given_up_leaves_the_statistics_as_they_were() {
     leaves_all_as_it_was(|_, pipeline| {
         // The first micro-batch is sound, and its forwards count until the second is seen.
         let mut bad = crate::partitions::cut(&batch(5), &[2, 2]);
-        let (_, targets) = bad[1].tensors.iter_mut().find(|(name, _)| &**name == "targets").unwrap();
+        let (_, targets) =
+            bad[1].tensors.iter_mut().find(|(name, _)| &**name == "targets").unwrap();
         *targets = TensorData::new(vec![f32::NAN; 2 * WIDTH], [2, WIDTH]);
         let error = pipeline.step(3, 0.01, bad).unwrap_err();
         assert!(matches!(error, EngineError::NotFinite { step: 3, .. }), "{error:?}");

@@ -39,8 +39,7 @@ fn batch(step: u64) -> MicroBatch {
 }
 
 fn objectives() -> Vec<CrossEntropy> {
-    let ignoring =
-        || CrossEntropy { ignore_index: Some(NOTHING.into()), ..CrossEntropy::tokens() };
+    let ignoring = || CrossEntropy { ignore_index: Some(NOTHING.into()), ..CrossEntropy::tokens() };
     let class_weights = vec![0.5, 1.0, 2.0, 0.25, 3.0, 1.5, 0.75];
     vec![
         ignoring(),
@@ -64,9 +63,8 @@ fn a_step_does_not_depend_on_how_the_batch_is_cut() {
         for rows in CUTS {
             let plan = plan(&[1, 2], "1f1b", rows.len(), Recompute::None);
             let mut pipeline = subject.distribute_for(&plan, cpus(2), options(), 4);
-            let steps = (1..=3).map(|step| {
-                pipeline.step(step, 0.01, cut(&subject.batch(step), rows)).unwrap()
-            });
+            let steps = (1..=3)
+                .map(|step| pipeline.step(step, 0.01, cut(&subject.batch(step), rows)).unwrap());
             let steps = steps.collect();
             let weights = tensors(&mut pipeline).remove("embed/weight/weight").unwrap().1;
             outcomes.push((steps, weights));

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
+use trainyard_engine::optimizer::Sgd;
 use trainyard_engine::{
-    DeriveSettings, Layers, MeanSquaredError, MicroBatch, Model, WeightRole, WeightSpec,
+    AdamW, DeriveSettings, Layers, MeanSquaredError, MicroBatch, Model, WeightRole, WeightSpec,
     derive_profile,
 };
 use trainyard_plan::{LayerProfile, ModelProfile, TensorProfile};
@@ -50,8 +51,7 @@ fn weights_have_the_bytes_that_the_built_layers_have() {
             let follows = |weight: &&WeightSpec| {
                 spec.shares.iter().any(|shared| shared.weight == weight.path)
             };
-            let followed: u64 =
-                built.weights().iter().filter(follows).map(WeightSpec::bytes).sum();
+            let followed: u64 = built.weights().iter().filter(follows).map(WeightSpec::bytes).sum();
             // Two moments of what is trained here.
             let state = 2 * (layer.param_bytes - followed);
             assert_eq!(layer.optimizer_bytes, Some(state), "{place}");
@@ -184,7 +184,8 @@ fn layers_that_are_alike_are_run_once_and_share_the_result() {
 fn progress_is_told_layer_by_layer() {
     let (model, _) = blocks(3, 8);
     let told = std::sync::Mutex::new(Vec::new());
-    let settings = DeriveSettings { seed: SEED, state_bytes: &|_| 0, portable: false };
+    let optimizer = Sgd { momentum: 0.0, ..Sgd::default() }.into();
+    let settings = DeriveSettings { seed: SEED, optimizer: &optimizer, portable: false };
     let progress = |done: usize, of: usize| told.lock().unwrap().push((done, of));
     let profile =
         derive_profile(&model, &MeanSquaredError, &sample(ROWS, 8), &settings, &progress).unwrap();
@@ -212,12 +213,12 @@ fn what_is_kept_is_what_was_counted() {
 #[test]
 fn a_layer_that_does_not_run_is_named() {
     let (model, _) = blocks(2, 8);
-    let settings = DeriveSettings { seed: SEED, state_bytes: &|_| 0, portable: false };
+    let optimizer = AdamW::default().into();
+    let settings = DeriveSettings { seed: SEED, optimizer: &optimizer, portable: false };
     // Rows of another width, which Burn refuses, and none at all.
-    for (sample, words) in [
-        (sample(ROWS, 9), &["first"][..]),
-        (MicroBatch::new(ROWS), &["first", "features"][..]),
-    ] {
+    for (sample, words) in
+        [(sample(ROWS, 9), &["first"][..]), (MicroBatch::new(ROWS), &["first", "features"][..])]
+    {
         let failed = derive_profile(&model, &MeanSquaredError, &sample, &settings, &|_, _| {});
         let text = failed.unwrap_err().to_string();
         for word in words {

@@ -94,10 +94,9 @@ fn weights_are_the_same_on_every_partition() {
 #[test]
 fn every_layer_and_every_seed_has_weights_of_its_own() {
     let linear = |device: &BurnDevice| LinearConfig::new(4, 4).init(device);
-    let model = Layers::new("alike", "features")
-        .repeat("linear", 2, |layers, name, _| {
-            layers.layer(name, linear, |linear: &Linear, x: Tensor<2>| linear.forward(x))
-        });
+    let model = Layers::new("alike", "features").repeat("linear", 2, |layers, name, _| {
+        layers.layer(name, linear, |linear: &Linear, x: Tensor<2>| linear.forward(x))
+    });
     let made = |layer, seed| bits(&model.build(layer, seed, &BurnDevice::flex()).unwrap());
     assert_eq!(made(0, 1), made(0, 1));
     assert_ne!(made(0, 1), made(1, 1));

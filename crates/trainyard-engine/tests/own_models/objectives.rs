@@ -42,7 +42,10 @@ fn floats(values: &[f32]) -> TensorData {
 }
 
 fn assert_near(what: &str, found: f64, expected: f64) {
-    assert!((found - expected).abs() <= 1e-5 * expected.abs() + 1e-6, "{what}: {found}, {expected}");
+    assert!(
+        (found - expected).abs() <= 1e-5 * expected.abs() + 1e-6,
+        "{what}: {found}, {expected}"
+    );
 }
 
 /// Cross-entropy, its gradient and the accuracy, by the formulas.

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Tensor;
-use trainyard_engine::{
-    EngineError, Layers, MeanSquaredError, MicroBatch, Model, Pipeline,
-};
+use trainyard_engine::{EngineError, Layers, MeanSquaredError, MicroBatch, Model, Pipeline};
 use trainyard_plan::{LayerProfile, ModelProfile, Recompute};
 
 use crate::partitions::{

@@ -67,16 +67,22 @@ fn unet() -> Layers {
         .gives(&["x", "level0"])
         .layer("down1", |device| Down::new([C, 2 * C], device), down)
         .gives(&["x", "level1"])
-        .layer("bottom", |device| same_size([2 * C; 2], device), |conv: &Conv2d, x| {
-            relu(conv.forward(x))
-        })
-        .layer("up1", |device| Up::new([2 * C, 2 * C, C], device), |up: &Up, (x, level)| {
-            relu(up.forward(x, level))
-        })
+        .layer(
+            "bottom",
+            |device| same_size([2 * C; 2], device),
+            |conv: &Conv2d, x| relu(conv.forward(x)),
+        )
+        .layer(
+            "up1",
+            |device| Up::new([2 * C, 2 * C, C], device),
+            |up: &Up, (x, level)| relu(up.forward(x, level)),
+        )
         .takes(&["x", "level1"])
-        .layer("up0", |device| Up::new([C, C, 1], device), |up: &Up, (x, level)| {
-            up.forward(x, level)
-        })
+        .layer(
+            "up0",
+            |device| Up::new([C, C, 1], device),
+            |up: &Up, (x, level)| up.forward(x, level),
+        )
         .takes(&["x", "level0"])
 }
 

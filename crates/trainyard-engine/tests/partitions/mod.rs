@@ -124,8 +124,7 @@ impl Subject {
         steps: impl IntoIterator<Item = u64>,
     ) -> Vec<StepResult> {
         let count = pipeline.plan().micro_batches;
-        let step =
-            |step: u64| pipeline.step(step, 0.01, self.micro_batches(step, count)).unwrap();
+        let step = |step: u64| pipeline.step(step, 0.01, self.micro_batches(step, count)).unwrap();
         steps.into_iter().map(step).collect()
     }
 
@@ -170,8 +169,7 @@ pub(crate) fn derived(
     objective: &dyn Objective,
     sample: &MicroBatch,
 ) -> ModelProfile {
-    let settings =
-        DeriveSettings { seed: SEED, state_bytes: &|weight| 2 * weight.bytes(), portable: false };
+    let settings = DeriveSettings { seed: SEED, optimizer: &options().optimizer, portable: false };
     derive_profile(model, objective, sample, &settings, &|_, _| {}).unwrap()
 }
 
@@ -256,13 +254,14 @@ pub(crate) fn of_kind(all: &BTreeMap<String, Held>, kind: &str) -> BTreeMap<Stri
 }
 
 pub(crate) fn options() -> Options {
-    let optimizer = AdamW { weight_decay: 0.1, ..AdamW::default() };
+    let optimizer = AdamW { weight_decay: 0.1, ..AdamW::default() }.into();
     Options { seed: SEED, optimizer, clip: Some(0.5), rows: ROWS }
 }
 
 /// Options under which the first moments of a checkpoint are the gradients of the step before.
 pub(crate) fn showing_gradients() -> Options {
-    Options { optimizer: AdamW { beta1: 0.0, ..AdamW::default() }, clip: None, ..options() }
+    let optimizer = AdamW { beta1: 0.0, ..AdamW::default() }.into();
+    Options { optimizer, clip: None, ..options() }
 }
 
 /// CPU devices `d0`, `d1`, … of one thread each.

@@ -154,14 +154,13 @@ pub(crate) fn plan(
 }
 
 pub(crate) fn options() -> Options {
-    let optimizer = AdamW { weight_decay: 0.1, ..AdamW::default() };
+    let optimizer = AdamW { weight_decay: 0.1, ..AdamW::default() }.into();
     Options { seed: SEED, optimizer, clip: Some(1.0), rows: ROWS }
 }
 
 /// What the layers cost for micro-batches like a sample, found out by running them.
 pub(crate) fn derived(model: &dyn Model, sample: &MicroBatch) -> ModelProfile {
-    let settings =
-        DeriveSettings { seed: SEED, state_bytes: &|weight| 2 * weight.bytes(), portable: false };
+    let settings = DeriveSettings { seed: SEED, optimizer: &options().optimizer, portable: false };
     derive_profile(model, &MeanSquaredError, sample, &settings, &|_, _| {}).unwrap()
 }
 
@@ -202,8 +201,7 @@ pub(crate) fn pipeline(model: Toy, plan: &Plan) -> Pipeline {
 /// The micro-batches of a step, the same whenever they are asked for.
 pub(crate) fn micro_batches(step: u64, count: usize) -> Vec<MicroBatch> {
     let micro_batch = |m: usize| {
-        let [features, targets] =
-            [0, 1].map(|kind| values([ROWS, WIDTH], &[step, m as u64, kind]));
+        let [features, targets] = [0, 1].map(|kind| values([ROWS, WIDTH], &[step, m as u64, kind]));
         MicroBatch::new(ROWS).with("features", features).with("targets", targets)
     };
     (0..count).map(micro_batch).collect()
@@ -212,8 +210,7 @@ pub(crate) fn micro_batches(step: u64, count: usize) -> Vec<MicroBatch> {
 /// Numbers from −1 to 1, the same for the same seeds.
 pub(crate) fn values(shape: [usize; 2], seeds: &[u64]) -> TensorData {
     let seed = mix(seeds);
-    let values: Vec<f32> =
-        (0..shape[0] * shape[1]).map(|i| random(&[seed, i as u64])).collect();
+    let values: Vec<f32> = (0..shape[0] * shape[1]).map(|i| random(&[seed, i as u64])).collect();
     TensorData::new(values, shape)
 }
 
