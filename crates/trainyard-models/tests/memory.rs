@@ -71,7 +71,7 @@ fn mlp_case(hidden: usize, layers: usize, rows: usize) -> Case {
 /// Every model of the registry with its default options, on its default data.
 fn registered(rows: usize) -> Vec<Case> {
     let case = |recipe: Arc<dyn trainyard_models::Recipe>| {
-        let name = recipe.group().name.to_owned();
+        let name = recipe.group().kind.to_owned();
         let model = KindSection { kind: name.clone(), options: toml::Table::new() };
         let options = toml::Table::new();
         let data = DataSection { kind: None, validation_fraction: 0.1, options };
