@@ -77,11 +77,12 @@ pub fn open(mut options: Value) -> Result<Box<dyn DataSource>, DataError> {
 }
 
 /// Options of a source out of an object.
-pub(crate) fn read_options<T: DeserializeOwned>(kind: &str, options: Value) -> Result<T, DataError> {
-    serde_json::from_value(options).map_err(|error| DataError::BadOptions {
-        kind: kind.to_owned(),
-        reason: error.to_string(),
-    })
+pub(crate) fn read_options<T: DeserializeOwned>(
+    kind: &str,
+    options: Value,
+) -> Result<T, DataError> {
+    serde_json::from_value(options)
+        .map_err(|error| DataError::BadOptions { kind: kind.to_owned(), reason: error.to_string() })
 }
 
 /// Reads a text, or a list of them.

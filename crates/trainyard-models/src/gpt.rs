@@ -7,8 +7,8 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 use trainyard_config::{BadKey, ConfigError, KeyGroup, keys, must};
 use trainyard_engine::{
-    CrossEntropy, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, Model, Tensors, erase,
-    no_such_layer, weight,
+    CrossEntropy, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, Model, Tensors,
+    erase, no_such_layer, weight,
 };
 
 use crate::attention::{CausalAttention, LayerNorm, Linear, drop_out};

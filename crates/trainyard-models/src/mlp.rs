@@ -7,9 +7,8 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use trainyard_config::{KeyGroup, keys};
 use trainyard_engine::{
-    CrossEntropy, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, MeanSquaredError, Model, Objective, Tensors,
-    erase,
-    no_such_layer,
+    CrossEntropy, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, MeanSquaredError,
+    Model, Objective, Tensors, erase, no_such_layer,
 };
 
 use crate::attention::Linear;

@@ -86,12 +86,19 @@ impl Request<'_> {
             return Ok(None);
         }
         let mut options = self.data.options.clone();
-        let fraction = self.data.validation_fraction;
-        options.insert("validation_fraction".to_owned(), fraction.into());
+        if let Some(kind) = &self.data.kind {
+            options.insert("kind".to_owned(), kind.as_str().into());
+            // Rows that the program makes have no end, so none are set apart.
+            if kind != "rows" {
+                let fraction = self.data.validation_fraction;
+                options.insert("validation_fraction".to_owned(), fraction.into());
+            }
+        }
         for (name, value) in set {
             options.insert((*name).to_owned(), value.clone());
         }
-        let source = trainyard_data::open(self.data.kind.as_deref(), &options)?;
+        let options = serde_json::to_value(options).unwrap_or_default();
+        let source = trainyard_data::open(options)?;
         Ok(Some(Arc::from(source)))
     }
 }

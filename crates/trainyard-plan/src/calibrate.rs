@@ -98,9 +98,10 @@ pub fn fit_step(profile: &Profile, plan: &Plan, step_us: f64) -> Result<Profile,
 impl DeviceProfile {
     /// Makes everything that the device computes take `factor` times as long.
     pub fn scale_times(&mut self, factor: f64) {
-        let fixed = self.fixed_us.iter_mut().flat_map(|fixed| {
-            [&mut fixed.forward, &mut fixed.input_grad, &mut fixed.weight_grad]
-        });
+        let fixed = self
+            .fixed_us
+            .iter_mut()
+            .flat_map(|fixed| [&mut fixed.forward, &mut fixed.input_grad, &mut fixed.weight_grad]);
         let times = [&mut self.forward_us, &mut self.input_grad_us, &mut self.weight_grad_us];
         times.into_iter().chain(fixed).flatten().for_each(|us| *us *= factor);
         scale_optimizer(&mut self.optimizer_us, factor);

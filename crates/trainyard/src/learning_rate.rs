@@ -10,6 +10,8 @@ pub(crate) fn learning_rate(train: &TrainSection) -> LearningRate {
         schedule: match train.schedule {
             LearningRateSchedule::Cosine => Schedule::Cosine,
             LearningRateSchedule::Constant => Schedule::Constant,
+            LearningRateSchedule::Linear => Schedule::Linear,
+            LearningRateSchedule::Wsd => Schedule::WarmupStableDecay,
         },
         highest: train.learning_rate,
         lowest: train.min_learning_rate,

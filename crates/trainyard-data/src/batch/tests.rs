@@ -32,10 +32,8 @@ fn splits_put_together_are_the_batch() {
 
 #[test]
 fn tensors_that_do_not_fit_are_refused() {
-    let tensor = |shape: &[usize], count| HostTensor::I32 {
-        shape: shape.to_vec(),
-        values: vec![0; count],
-    };
+    let tensor =
+        |shape: &[usize], count| HostTensor::I32 { shape: shape.to_vec(), values: vec![0; count] };
     let named = |tensor| vec![("x".to_owned(), tensor)];
     assert!(Batch::new(named(tensor(&[2, 3], 6)), 2).is_ok());
     assert!(Batch::new(named(tensor(&[2, 0], 0)), 2).is_ok());

@@ -38,11 +38,7 @@ pub(crate) fn expand(
     Ok(files)
 }
 
-fn expand_one(
-    pattern: &str,
-    extensions: &[&str],
-    wanted: &str,
-) -> Result<Vec<PathBuf>, DataError> {
+fn expand_one(pattern: &str, extensions: &[&str], wanted: &str) -> Result<Vec<PathBuf>, DataError> {
     let path = Path::new(pattern);
     let no_files = |remedy: String| DataError::NoFiles {
         pattern: if pattern.is_empty() { "an empty path".to_owned() } else { pattern.to_owned() },
@@ -60,7 +56,9 @@ fn expand_one(
             found
         }
         Ok(_) => vec![path.to_owned()],
-        Err(error) if error.kind() == io::ErrorKind::NotFound && pattern.contains(['*', '?', '[']) => {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && pattern.contains(['*', '?', '[']) =>
+        {
             let found = matching(pattern)?;
             if found.is_empty() {
                 let remedy = "check the pattern; `**` stands for folders at any depth";

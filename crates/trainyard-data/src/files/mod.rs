@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use expand::{expand, is_hidden};
 pub(crate) use stored::{Opener, Stored, bad_archive, open_one};
-pub(crate) use stream::{text_stream, text_start};
+pub(crate) use stream::{text_start, text_stream};
 
 /// Whether a name ends in `.gz`.
 pub(crate) fn is_gzip(path: &Path) -> bool {
@@ -20,7 +20,10 @@ pub(crate) fn is_gzip(path: &Path) -> bool {
 /// Last extension in lower case, that before `.gz` where there is one; empty without one.
 pub(crate) fn extension(path: &Path) -> String {
     let inner = if is_gzip(path) { path.with_extension("") } else { path.to_owned() };
-    inner.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default()
+    inner
+        .extension()
+        .map(|extension| extension.to_string_lossy().to_lowercase())
+        .unwrap_or_default()
 }
 
 /// Name of a list of files for messages.

@@ -150,6 +150,9 @@ fn splits_at_the_edge() {
     let split = Split::new(10, 0.5, "t").unwrap();
     assert_eq!(split.validation(2, Some(2)).count(), 2);
     assert_eq!(split.validation(0, None).count(), 5);
-    assert_eq!(split.validation(usize::MAX, Some(usize::MAX)).map(Iterator::count).sum::<usize>(), 5);
+    assert_eq!(
+        split.validation(usize::MAX, Some(usize::MAX)).map(Iterator::count).sum::<usize>(),
+        5
+    );
     assert_eq!(split.validation(2, Some(0)).count(), 0);
 }

@@ -80,8 +80,18 @@ fn each_batch_is_the_one_asked_for() {
     // The batch that follows was prepared each time, and is made once where it was wanted.
     let asked = source.asked.lock().unwrap();
     let expected = [
-        (0, 4), (4, 4), (8, 4), (12, 4), (50, 4), (54, 4), (50, 4), (54, 4), (54, 2), (56, 2),
-        (58, 2), (0, 1),
+        (0, 4),
+        (4, 4),
+        (8, 4),
+        (12, 4),
+        (50, 4),
+        (54, 4),
+        (50, 4),
+        (54, 4),
+        (54, 2),
+        (56, 2),
+        (58, 2),
+        (0, 1),
     ];
     assert_eq!(asked[..expected.len()], expected);
 }

@@ -83,11 +83,16 @@ impl TableOptions {
         }
         let wants_classes = self.task == TableTask::Classes || !self.classes.is_empty();
         if wants_classes && (self.target.len() > 1 || self.task == TableTask::Numbers) {
-            let must = "a single column, with data.task 'auto' or 'classes', where there are classes";
+            let must =
+                "a single column, with data.task 'auto' or 'classes', where there are classes";
             return Err(DataError::bad_value("data.target", self.target.join(", "), must));
         }
         if let Some(both) = self.features.iter().find(|name| self.target.contains(name)) {
-            return Err(DataError::bad_value("data.features", both, "another column than the target"));
+            return Err(DataError::bad_value(
+                "data.features",
+                both,
+                "another column than the target",
+            ));
         }
         for (key, names) in [("data.features", &self.features), ("data.classes", &self.classes)] {
             let mut sorted = names.clone();

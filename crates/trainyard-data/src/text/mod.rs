@@ -119,9 +119,7 @@ impl TextSource {
             classes: Vec::new(),
             vocabulary: text.vocabulary().iter().map(char::to_string).collect(),
             samples: Some(training_windows(split, context as u64)),
-            validation_samples: Some(
-                (characters - split).saturating_sub(1) / context as u64,
-            ),
+            validation_samples: Some((characters - split).saturating_sub(1) / context as u64),
             items_per_row: context as u64,
             unit: Unit::Tokens,
         };

@@ -206,8 +206,7 @@ impl Survey<'_> {
         let name = format!("measures-{}", device.id());
         // Outside, so that its memory does not count as the device's.
         let mut control = Control::start();
-        let measured =
-            device.compute_thread().run(&name, || self.on_thread(device, &mut control));
+        let measured = device.compute_thread().run(&name, || self.on_thread(device, &mut control));
         let measured = measured.and_then(|measured| measured);
         if measured.is_err() {
             self.failed.store(true, Ordering::Relaxed);
@@ -215,7 +214,11 @@ impl Survey<'_> {
         measured.map(|costs| DeviceCosts { control_us: control.into_times_us(), ..costs })
     }
 
-    fn on_thread(&self, device: &Device, control: &mut Control) -> Result<DeviceCosts, EngineError> {
+    fn on_thread(
+        &self,
+        device: &Device,
+        control: &mut Control,
+    ) -> Result<DeviceCosts, EngineError> {
         let go_on = || {
             let failed = self.failed.load(Ordering::Relaxed);
             if failed { Err(EngineError::NeighbourStopped) } else { Ok(()) }

@@ -14,8 +14,8 @@ mod links;
 mod speed;
 mod unique_layers;
 
-pub(crate) use layers::SampleFlow;
 pub use control::control_times;
+pub(crate) use layers::SampleFlow;
 pub use layers::{DeviceCosts, LayerCost, MeasureSettings, layers};
 pub use links::{link, links};
 pub use speed::{copy_rate, relative_speed};

@@ -124,9 +124,9 @@ fn adafactor_of_a_matrix_by_the_paper() {
         }
         let mean_row = row.iter().sum::<f64>() / rows as f64;
         let mut direction = Vec::new();
-        for i in 0..rows {
-            for j in 0..columns {
-                direction.push(at(i, j) / (row[i] * column[j] / mean_row).sqrt());
+        for (i, row) in row.iter().enumerate() {
+            for (j, column) in column.iter().enumerate() {
+                direction.push(at(i, j) / (row * column / mean_row).sqrt());
             }
         }
         let square: f64 = direction.iter().map(|u| u * u).sum();

@@ -4,8 +4,8 @@ use std::env;
 
 use trainyard_engine::optimizer::{AdamW, GroupedOptimizer, Muon, Sgd};
 use trainyard_engine::optimizer::{
-    GroupFactors, OPTIMIZERS, Optimizer, OptimizerGroup, OptimizerGroups, Update, WeightRole,
-    WeightSpec, check_same_optimizer, optimizer_kind,
+    GroupFactors, OPTIMIZERS, Optimizer, OptimizerGroup, OptimizerGroups, State, Update,
+    WeightRole, WeightSpec, check_same_optimizer, optimizer_kind,
 };
 use trainyard_engine::{Device, discover};
 use trainyard_plan::DeviceKind;
@@ -62,7 +62,7 @@ fn state_takes_the_bytes_it_was_said_to_take() {
             let said = optimizer.state_bytes(&run.weight, &factors);
             for step in 1..=3 {
                 run = run.train(optimizer, &place, step..=step);
-                let taken = run.state.as_ref().map_or(0, |state| state.bytes());
+                let taken = run.state.as_ref().map_or(0, State::bytes);
                 assert_eq!(taken, said, "{} {shape:?}, step {step}", optimizer.name());
             }
             let idle = |role| WeightSpec { role, ..run.weight.clone() };

@@ -113,7 +113,12 @@ pub(super) fn print(out: &mut impl Write, comparison: &Comparison) -> std::io::R
     };
     let bytes = |bytes: f64| human_bytes(bytes as u64);
     let corrected = comparison.corrected.as_ref().map(|corrected| corrected.step_us);
-    row("", if corrected.is_some() { "step, as planned" } else { "step" }, comparison.step_us, &time);
+    row(
+        "",
+        if corrected.is_some() { "step, as planned" } else { "step" },
+        comparison.step_us,
+        &time,
+    );
     if let Some(corrected) = corrected {
         row("", "step, as corrected", corrected, &time);
     }

@@ -42,9 +42,9 @@ impl TrainingSetup {
         let cache = Cache::open();
         let key = self.profile_key(portable)?;
         let names: Vec<String> = self.job.model.layers().into_iter().map(|l| l.name).collect();
-        let known = cache.read::<ModelProfile>("layers", &key).filter(|profile| {
-            profile.layers.iter().map(|layer| &layer.name).eq(&names)
-        });
+        let known = cache
+            .read::<ModelProfile>("layers", &key)
+            .filter(|profile| profile.layers.iter().map(|layer| &layer.name).eq(&names));
         if let Some(known) = known {
             return Ok(known);
         }

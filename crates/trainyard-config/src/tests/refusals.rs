@@ -47,11 +47,15 @@ fn wrong_types_are_named_with_their_place() {
         ("[train]\nsteps = 2e3", "train.steps is the number 2000.0, but must be a whole"),
         ("[train]\nclip = true", "train.clip is true, but must be a number"),
         ("[train]\nvalidate_whole_at_end = 1", "is 1, but must be true or false"),
-        ("[train]\nschedule = \"cosin\"", "\"cosine\" or \"constant\"; did you mean \"cosine\"?"),
+        (
+            "[train]\nschedule = \"cosin\"",
+            "\"cosine\" or \"constant\" or \"linear\" or \"wsd\"; did you mean \"cosine\"?",
+        ),
         ("[train]\nseed = 1979-05-27", "train.seed is the date 1979-05-27"),
         ("[pipeline]\nrecompute = []", "is a list, but must be \"auto\" or \"none\" or \"full\""),
         ("[pipeline]\nschedule = \"gpip\"", "must be one of auto, gpipe, 1f1b"),
-        ("[data]\ntext = 3", "data.text is 3, but must be a text in quotes"),
+        ("[data]\ntext = 3", "data.text is 3, but must be a list of files or folders, in quotes"),
+        ("[data]\nbuiltin = 3", "data.builtin is 3, but must be a text in quotes"),
         ("[device]\nid = \"a\"", ":3:1: a device is written [[device]], with double brackets"),
         (
             "[[device]]\nid = \"a\"\nmemory = \"lots\"",
@@ -73,8 +77,8 @@ fn wrong_types_are_named_with_their_place() {
 #[test]
 fn absurd_numbers_are_refused() {
     let cases = [
-        ("[train]\nsteps = 0", ":4:9: train.steps is 0, but must be 1 to"),
-        ("[train]\nbatch = 0", "train.batch is 0, but must be 1 to 1000000"),
+        ("[train]\nsteps = 0", ":4:9: train.steps is 0, but must be from 1 to"),
+        ("[train]\nbatch = 0", "train.batch is 0, but must be from 1 to 1000000"),
         ("[train]\nbatch = 1000001", "train.batch is 1000001"),
         ("[train]\nmicro_batches = 0", "train.micro_batches is 0"),
         (
@@ -151,7 +155,7 @@ fn a_wrong_set_says_so() {
         ("train={stpes=5}", "unknown key 'stpes' in [train]"),
         ("steps=5", "unknown key 'steps' (--set steps=5); it belongs in [train]"),
         ("train.steps=many", "--set train.steps=many: train.steps is the text \"many\""),
-        ("train.steps=0", "--set train.steps=0: train.steps is 0, but must be 1 to"),
+        ("train.steps=0", "--set train.steps=0: train.steps is 0, but must be from 1 to"),
         ("train.steps=[1", "the value is not TOML"),
         ("device.middle.memory=1", "there is no [[device]] 'middle'; there are: left, right"),
         ("device.2.memory=1", "there is no [[device]] '2'"),

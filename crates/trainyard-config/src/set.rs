@@ -2,15 +2,18 @@
 
 use toml::{Table, Value};
 
-use super::document::{Document, Place, Source, note_inside};
-use super::keys;
-use crate::error::RunError;
+use crate::document::{Document, Place, Source, note_inside};
+use crate::error::ConfigError;
+use crate::kinds::alias_of;
+use crate::names::list;
 
 impl Document {
     /// Puts one `--set` over the file. The value is TOML; anything that is not stands for itself,
     /// so `--set data.text=input.txt` needs no quotes. A device is named by its id or its position:
     /// `device.left.memory=64 MiB`, `device.0.memory=64 MiB`.
-    pub(super) fn set(&mut self, argument: &str) -> Result<(), RunError> {
+    /// Of `naming`, the keys of `[data]` that exclude each other, and of a key's old and new place,
+    /// the one that is named last is meant.
+    pub(crate) fn set(&mut self, argument: &str, naming: &[&str]) -> Result<(), ConfigError> {
         let source = self.sources.len();
         let name = format!("--set {argument}");
         self.sources.push(Source { name, text: argument.to_owned(), is_file: false });
@@ -28,12 +31,7 @@ impl Document {
         let path = self.path_of(key).map_err(|reason| {
             self.problem(source, key_span.clone(), "this key", |at| format!("'{at}': {reason}"))
         })?;
-        // Text and built-in data exclude each other: the one a person names last is meant.
-        if let ["data", named @ ("text" | "builtin")] =
-            path[..].iter().map(String::as_str).collect::<Vec<_>>()[..]
-        {
-            self.forget(&["data", if named == "text" { "builtin" } else { "text" }]);
-        }
+        self.forget_rivals(&path, naming);
         put(&mut self.root, &path, value.clone()).map_err(|reason| {
             self.problem(source, key_span.clone(), "this key", |at| format!("'{at}': {reason}"))
         })?;
@@ -68,7 +66,7 @@ impl Document {
                     return Err("the run file has no [[device]]; add one to it".to_owned());
                 }
                 None => {
-                    let known = keys::list(ids.iter().copied());
+                    let known = list(ids.iter().copied());
                     return Err(format!("there is no [[device]] '{device}'; there are: {known}"));
                 }
             };
@@ -76,8 +74,22 @@ impl Document {
         Ok(path)
     }
 
+    /// Removes what a value at a path excludes.
+    fn forget_rivals(&mut self, path: &[String], naming: &[&str]) {
+        let [section, key] = path else { return };
+        if let Some(alias) = alias_of(section, key) {
+            self.forget(alias);
+        }
+        if section == "data" && naming.contains(&key.as_str()) {
+            // The key says the kind.
+            for rival in naming.iter().filter(|name| *name != key).chain([&"kind"]) {
+                self.forget(["data", rival]);
+            }
+        }
+    }
+
     /// Removes a value and its places.
-    fn forget(&mut self, path: &[&str; 2]) {
+    fn forget(&mut self, path: [&str; 2]) {
         if let Some(Value::Table(section)) = self.root.get_mut(path[0]) {
             section.remove(path[1]);
         }

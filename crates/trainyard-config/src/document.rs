@@ -8,43 +8,54 @@ use miette::NamedSource;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-use super::keys;
-use crate::error::{ConfigProblem, RunError};
+use crate::error::{ConfigError, ConfigProblem};
+use crate::section::SectionReader;
 
 /// A text values come from: the run file, or one `--set`.
-#[derive(Debug)]
-pub(super) struct Source {
-    pub(super) name: String,
-    pub(super) text: String,
-    pub(super) is_file: bool,
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) text: String,
+    pub(crate) is_file: bool,
 }
 
 /// Where a key and its value stand.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) source: usize,
-    pub(super) key: Range<usize>,
-    pub(super) value: Range<usize>,
+pub(crate) struct Place {
+    pub(crate) source: usize,
+    pub(crate) key: Range<usize>,
+    pub(crate) value: Range<usize>,
     /// Whether the span of the value is exactly this value, and not something around it.
-    pub(super) exact: bool,
+    pub(crate) exact: bool,
 }
 
 /// The values of a run file with the `--set` arguments over it.
-#[derive(Debug)]
-pub(super) struct Document {
-    pub(super) root: Table,
+#[derive(Clone, Debug)]
+pub struct Document {
+    pub(crate) root: Table,
     /// The run file first, then every `--set`.
-    pub(super) sources: Vec<Source>,
+    pub(crate) sources: Vec<Source>,
     /// By path; list entries are named by their index.
-    pub(super) places: BTreeMap<Vec<String>, Place>,
+    pub(crate) places: BTreeMap<Vec<String>, Place>,
+    /// What relative paths in the file are relative to.
+    folder: PathBuf,
 }
 
 impl Document {
-    /// Parses a run file.
-    pub(super) fn parse(text: &str, name: &str) -> Result<Self, RunError> {
-        let source = Source { name: name.to_owned(), text: text.to_owned(), is_file: true };
-        let mut document =
-            Self { root: Table::new(), sources: vec![source], places: BTreeMap::new() };
+    /// Parses a run file. `path` gives the name for messages and the folder for relative paths;
+    /// nothing is read from it.
+    ///
+    /// # Errors
+    /// [`ConfigError::Problem`] for a text that is not TOML.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let source = Source { name, text: text.to_owned(), is_file: true };
+        let mut document = Self {
+            root: Table::new(),
+            sources: vec![source],
+            places: BTreeMap::new(),
+            folder: path.parent().unwrap_or(Path::new("")).to_owned(),
+        };
         let not_toml = |error: &toml::de::Error| {
             let span = error.span().unwrap_or(0..0);
             let what = error.message().trim().replace('\n', ", ");
@@ -57,53 +68,29 @@ impl Document {
         Ok(document)
     }
 
-    /// Refuses the first name that no section knows.
-    pub(super) fn refuse_unknown_keys(&self) -> Result<(), RunError> {
-        let mut paths: Vec<_> = self.places.iter().collect();
-        paths.sort_by_key(|(_, place)| (place.source, place.key.start));
-        for (path, place) in paths {
-            // A `--set` may name what lies in something that nobody has written down.
-            let new = |length: &usize| {
-                *length == path.len() || !self.places.contains_key(&path[..*length])
-            };
-            for length in (1..=path.len()).filter(new) {
-                let Some(what) = self.unknown(&path[..length]) else { continue };
-                return Err(self.problem(place.source, place.key.clone(), "unknown", |at| {
-                    format!("{} ({at}); {}", what.0, what.1)
-                }));
-            }
-        }
-        Ok(())
+    /// A document of one section that has no text, and so no places.
+    pub(crate) fn of_table(section: &str, table: Table) -> Self {
+        let root = Table::from_iter([(section.to_owned(), Value::Table(table))]);
+        let name = "the run file".to_owned();
+        let source = Source { name, text: String::new(), is_file: true };
+        Self { root, sources: vec![source], places: BTreeMap::new(), folder: PathBuf::new() }
     }
 
-    /// What is unknown about a name, and a hint; nothing for a name that is known, or that lies in
-    /// an unknown one.
-    fn unknown(&self, path: &[String]) -> Option<(String, String)> {
-        let names: Vec<&str> = path.iter().map(String::as_str).collect();
-        match names[..] {
-            [section] if keys::keys_of(section).is_none() => {
-                let value = self.root.get(section);
-                let is_section = value.is_some_and(|value| value.is_table() || value.is_array());
-                let what = if is_section { "section" } else { "key" };
-                Some((format!("unknown {what} '{section}'"), keys::hint_for_section(section)))
-            }
-            ["model", ..] => None,
-            ["device", _, key] | [_, key] => {
-                let section = names[0];
-                let known = keys::keys_of(section)?;
-                // An entry of [[device]] itself has a number where others have a key.
-                if known.contains(&key) || names == ["device", key] {
-                    return None;
-                }
-                let what = format!("unknown key '{key}' in {}", keys::heading(section));
-                Some((what, keys::hint_for_key(section, key)))
-            }
-            _ => None,
-        }
+    /// The name of the run file, for messages.
+    pub(crate) fn name(&self) -> &str {
+        self.sources.first().map_or("", |source| &source.name)
+    }
+
+    /// A section of the file, to be read; also one that the file does not have.
+    ///
+    /// # Errors
+    /// [`ConfigError::Problem`] if the name is that of a value.
+    pub fn section(&self, name: &str) -> Result<SectionReader<'_>, ConfigError> {
+        SectionReader::open(self, &[name])
     }
 
     /// The value at a path.
-    pub(super) fn value(&self, path: &[&str]) -> Option<&Value> {
+    pub(crate) fn value(&self, path: &[&str]) -> Option<&Value> {
         let (first, rest) = path.split_first()?;
         rest.iter().try_fold(self.root.get(*first)?, |value, name| match value {
             Value::Table(table) => table.get(*name),
@@ -113,7 +100,7 @@ impl Document {
     }
 
     /// Where a value stands, or the nearest thing around it that has a place.
-    pub(super) fn place(&self, path: &[&str]) -> Option<&Place> {
+    pub(crate) fn place(&self, path: &[&str]) -> Option<&Place> {
         (1..=path.len()).rev().find_map(|length| {
             let path: Vec<String> = path[..length].iter().map(ToString::to_string).collect();
             self.places.get(&path)
@@ -121,7 +108,7 @@ impl Document {
     }
 
     /// The text of the `--set` that gave exactly this value, as it was typed.
-    pub(super) fn typed_text(&self, path: &[&str]) -> Option<&str> {
+    pub(crate) fn typed_text(&self, path: &[&str]) -> Option<&str> {
         let path: Vec<String> = path.iter().map(ToString::to_string).collect();
         let place = self.places.get(&path)?;
         let source = &self.sources[place.source];
@@ -132,48 +119,43 @@ impl Document {
         }
     }
 
-    /// A path from the file is relative to the file's folder, one from a `--set` to the working
-    /// directory, where the person typed it.
-    pub(super) fn absolute(
-        &self,
-        path: &[&str],
-        text: &str,
-        folder: &Path,
-    ) -> std::io::Result<PathBuf> {
+    /// What a path at this place is relative to: one from the file to the file's folder, one from a
+    /// `--set` to the working directory, where the person typed it.
+    pub(crate) fn folder_for(&self, path: &[&str]) -> Option<&Path> {
         let from_file = self.place(path).is_none_or(|place| self.sources[place.source].is_file);
-        let path = if from_file { folder.join(text) } else { PathBuf::from(text) };
-        std::path::absolute(path)
+        from_file.then_some(self.folder.as_path())
     }
 
     /// A problem with the value at a path.
-    pub(super) fn problem_at(
+    pub(crate) fn problem_at(
         &self,
         path: &[&str],
         label: &str,
         message: impl FnOnce(&str) -> String,
-    ) -> RunError {
+    ) -> ConfigError {
         match self.place(path) {
             Some(place) => self.problem(place.source, place.value.clone(), label, message),
-            None => RunError::config(message(&self.sources[0].name)),
+            None => ConfigError::unplaced(message(self.name())),
         }
     }
 
-    /// Gives an error about a setting the place of that setting, where it has one.
-    pub(super) fn locate(&self, error: RunError) -> RunError {
-        let RunError::BadValue { key, .. } = &error else { return error };
+    /// Gives an error about a key the place of that key, where it has one.
+    #[must_use]
+    pub fn locate(&self, error: ConfigError) -> ConfigError {
+        let ConfigError::BadValue { key, .. } = &error else { return error };
         let path: Vec<&str> = key.split('.').collect();
         let label = if self.value(&path).is_some() { "this value" } else { "here" };
         self.problem_at(&path, label, |at| format!("{at}: {error}"))
     }
 
     /// A problem at a span of a source. `message` is given the place, as `file:line:column`.
-    pub(super) fn problem(
+    pub(crate) fn problem(
         &self,
         source: usize,
         span: Range<usize>,
         label: &str,
         message: impl FnOnce(&str) -> String,
-    ) -> RunError {
+    ) -> ConfigError {
         let Source { name, text, is_file } = &self.sources[source];
         let start = text.floor_char_boundary(span.start);
         let end = text.ceil_char_boundary(span.end).max(start);
@@ -185,7 +167,7 @@ impl Document {
         } else {
             name.clone()
         };
-        RunError::from(Box::new(ConfigProblem {
+        ConfigError::from(Box::new(ConfigProblem {
             message: message(&place),
             source_code: Some(NamedSource::new(name, text.clone())),
             span: Some((start..end).into()),
@@ -222,7 +204,7 @@ fn note_value(
 }
 
 /// Notes the place of everything inside a value that a `--set` gave as a whole.
-pub(super) fn note_inside(
+pub(crate) fn note_inside(
     places: &mut BTreeMap<Vec<String>, Place>,
     path: &[String],
     value: &Value,
