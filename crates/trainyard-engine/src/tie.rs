@@ -91,23 +91,29 @@ impl TieEnds {
             let weight = layer.weight(&end.tie.owner_weight)?;
             let value = layer.layer.weight_values().swap_remove(weight);
             let data = value.try_into_data().map_err(EngineError::driver)?;
+            let shape = layer.weights[weight].spec.shape.clone();
+            let (dtype, bytes) = (data.dtype(), data.into_bytes());
+            let data = TensorData::from_bytes(bytes, shape, dtype);
             end.weight.send(data).map_err(|_| EngineError::NeighbourStopped)?;
         }
         for end in &self.followers {
             let data = end.weight.recv().map_err(|_| EngineError::NeighbourStopped)?;
             let layer = find(stages, end.tie.follower_layer)?;
             let weight = layer.weight(&end.tie.follower_weight)?;
-            let (given, taken) = (data.num_elements(), layer.weights[weight].spec.elements());
-            if given != taken {
+            let spec = &layer.weights[weight].spec;
+            if data.shape().as_slice() != spec.shape {
                 return Err(EngineError::Layer {
                     layer: layer.name.clone(),
                     reason: format!(
-                        "'{}' has {taken} numbers and follows a weight of {given}; give both one \
-                         shape",
-                        end.tie.follower_weight
+                        "'{}' is {:?} and follows a weight that is {:?}; give both one shape",
+                        spec.path,
+                        spec.shape,
+                        data.shape().as_slice()
                     ),
                 });
             }
+            let (flat, dtype) = ([spec.elements()], data.dtype());
+            let data = TensorData::from_bytes(data.into_bytes(), flat, dtype);
             layer.set_weight(weight, Tensor::from_data(data, device))?;
         }
         Ok(())

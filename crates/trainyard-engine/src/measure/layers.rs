@@ -164,9 +164,10 @@ pub fn layers(
 /// gradient and its sum, optimizer state, input and output.
 fn check_room(device: &Device, profile: &ModelProfile) -> Result<(), EngineError> {
     let need = |layer: &LayerProfile| {
-        let times = profile.optimizer_bytes_per_param_byte.saturating_add(3);
-        let weights = layer.param_bytes.saturating_mul(times);
-        weights.saturating_add(layer.input_bytes).saturating_add(layer.output_bytes)
+        let gradients = layer.param_bytes.saturating_mul(2);
+        let state = profile.optimizer_bytes(layer);
+        let parts = [gradients, state, layer.input_bytes, layer.output_bytes];
+        parts.into_iter().fold(layer.weight_bytes(), u64::saturating_add)
     };
     let available_bytes = device.available_bytes();
     match profile.layers.iter().max_by_key(|layer| need(layer)) {

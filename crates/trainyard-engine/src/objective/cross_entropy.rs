@@ -84,7 +84,7 @@ impl CrossEntropy {
         } else {
             of_target
         };
-        Ok((each * weights).sum().div_scalar(-total.max(f64::MIN_POSITIVE)))
+        Ok((each * weights).sum().div_scalar(-at_least_something(total)))
     }
 }
 
@@ -110,7 +110,7 @@ impl Objective for CrossEntropy {
                 let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
                 let shape = [weights.len()];
                 let weights = Tensor::from_data(TensorData::new(weights, shape), &right.device());
-                (right * weights).sum().div_scalar(total.max(f64::MIN_POSITIVE))
+                (right * weights).sum().div_scalar(at_least_something(total))
             }
         };
         let loss = match self.is_plain() {
@@ -138,6 +138,12 @@ impl Objective for CrossEntropy {
             metrics.insert("perplexity".to_owned(), loss.exp());
         }
     }
+}
+
+/// What to divide by where nothing counts: a number that is not 0 as a 32-bit float either, so that
+/// the gradient is 0 and not 0 ÷ 0.
+fn at_least_something(total: f64) -> f64 {
+    total.max(f64::from(f32::MIN_POSITIVE))
 }
 
 /// The mean over all targets, each as heavy as the others.
