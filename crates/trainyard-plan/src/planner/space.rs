@@ -87,6 +87,8 @@ pub(super) struct Space<'a> {
     links: Vec<LinkCost>,
     locked_to: Vec<Option<usize>>,
     tensors: Tensors,
+    /// By boundary between layers: bytes there and back.
+    cuts: Vec<(u64, u64)>,
 }
 
 impl<'a> Space<'a> {
@@ -132,6 +134,7 @@ impl<'a> Space<'a> {
         let links = links.collect();
         let recompute = RecomputeChoice::Auto;
         let in_flight = InFlight::Ahead(1);
+        let tensors = Tensors::of(&profile.model);
         let mut space = Self {
             profile,
             goal,
@@ -142,7 +145,8 @@ impl<'a> Space<'a> {
             devices,
             links,
             locked_to,
-            tensors: Tensors::of(&profile.model),
+            cuts: tensors.cuts(&profile.model),
+            tensors,
         };
         space.find_twins();
         space
@@ -247,9 +251,9 @@ impl<'a> Space<'a> {
         if before == after || at == 0 {
             return (0.0, 0.0);
         }
-        let layers = &self.profile.model.layers;
-        let there = self.link(before, after).transfer_us(layers[at - 1].output_bytes);
-        let back = self.link(after, before).transfer_us(layers[at].input_bytes);
+        let (bytes, gradient_bytes) = self.cuts[at];
+        let there = self.link(before, after).transfer_us(bytes);
+        let back = self.link(after, before).transfer_us(gradient_bytes);
         match self.goal {
             Goal::Time(_) => (there + back, there.max(back)),
             Goal::Share | Goal::Need(_) => (there + back, 0.0),
