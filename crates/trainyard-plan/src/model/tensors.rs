@@ -122,7 +122,9 @@ impl Tensors {
                 }
             }
         }
-        of_batch.into_values().for_each(|tensor| self.push(tensor));
+        for tensor in of_batch.into_values() {
+            self.push(tensor);
+        }
     }
 
     fn push(&mut self, tensor: Tensor) {
