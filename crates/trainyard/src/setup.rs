@@ -130,7 +130,7 @@ impl TrainingSetup {
         let locks = locks.iter().map(|lock| references::lock(costs, "pipeline.lock", lock));
         Ok(PlanRequest {
             locks: locks.collect::<Result<_, _>>()?,
-            schedule: self.config.pipeline.schedule.text(),
+            schedule: self.config.pipeline.schedule.text().parse()?,
             recompute: match self.config.pipeline.recompute {
                 RecomputeChoice::Auto => planner::RecomputeChoice::Auto,
                 RecomputeChoice::None => planner::RecomputeChoice::None,

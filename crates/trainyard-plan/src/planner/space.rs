@@ -183,7 +183,8 @@ impl<'a> Space<'a> {
         pairs.all(|link| Some(link) == first)
     }
 
-    /// What a cut before layer `at` adds to (sum, maximum): the forward's transfer and the backward's.
+    /// Contribution of a cut before layer `at` (not 0) to the sum and to the maximum: the forward's
+    /// transfer and the backward's.
     pub(super) fn cut(&self, before: usize, after: usize, at: usize) -> (f64, f64) {
         let layers = &self.profile.model.layers;
         let there = self.link(before, after).transfer_us(layers[at - 1].output_bytes);

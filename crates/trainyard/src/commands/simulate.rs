@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::human_bytes;
+use trainyard_plan::schedule_search::{self, SearchOptions};
 use trainyard_plan::simulate::{self, Simulation};
 use trainyard_plan::{
-    Plan, PlanError, Profile, Recompute, Schedule, Stage, Trace, auto, chrome, text,
+    Plan, PlanError, Profile, Recompute, Schedule, ScheduleRequest, Stage, Trace, chrome, text,
 };
 
 use super::table::{Align, percent, table, time};
@@ -128,19 +129,19 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
         plan.check(profile.model.layers.len()).map_err(of_file)?;
         return Ok(plan);
     }
-    if name == "auto" {
+    if name == Schedule::SEARCHED {
         let owners: Vec<usize> =
             (0..devices * command.chunks.unwrap_or(1)).map(|stage| stage % devices).collect();
         let stages = even_stages(profile, &owners)?;
         let costs = PipelineCosts::of(profile, &stages, &owners)?;
-        let made = auto::make(&costs, micro_batches, &auto::Options::default())?;
+        let made = schedule_search::search(&costs, micro_batches, &SearchOptions::default())?;
         let made = made.ok_or_else(|| PlanError::BadPlan {
             reason: "no schedule keeps equal shares of the layers within the devices' memory; let \
                      `trainyard plan` find the shares"
                 .into(),
         })?;
         let mut plan = Plan::new(&profile.model.name, stages, made.schedule, micro_batches);
-        plan.notes.push(auto::gain(made.score.step_us, made.best_named.as_ref()));
+        plan.notes.push(schedule_search::gain(made.score.step_us, made.best_named.as_ref()));
         return Ok(plan);
     }
     let chunks = match command.chunks {
@@ -161,7 +162,7 @@ fn is_file(name: &str) -> bool {
 }
 
 fn is_name(schedule: &str) -> bool {
-    schedule == "auto" || Schedule::names().any(|name| name == schedule)
+    schedule.parse::<ScheduleRequest>().is_ok()
 }
 
 /// A schedule from a CSV file, and how many micro-batches it has.
