@@ -191,7 +191,8 @@ impl<'a> Space<'a> {
         pairs.all(|link| Some(link) == first)
     }
 
-    /// What a cut before layer `at` adds to (sum, maximum): the forward's transfer and the backward's.
+    /// Contribution of a cut before layer `at` (not 0) to the sum and to the maximum: the forward's
+    /// transfer and the backward's.
     pub(super) fn cut(&self, before: usize, after: usize, at: usize) -> (f64, f64) {
         if before == after || at == 0 {
             return (0.0, 0.0);
