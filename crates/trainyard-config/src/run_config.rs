@@ -133,6 +133,12 @@ impl RunConfig {
         })
     }
 
+    /// Rows of one micro-batch; at least 1.
+    #[must_use]
+    pub fn rows_of_micro_batch(&self) -> usize {
+        (self.train.batch / self.train.micro_batches.max(1)).max(1)
+    }
+
     /// The resolved file: all defaults filled in, paths absolute. What follows from other keys is
     /// written as a comment, so that it goes on to follow. It parses back to an equal config.
     ///

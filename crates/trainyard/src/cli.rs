@@ -139,7 +139,7 @@ pub fn main() -> ExitCode {
             commands::generate::run(&generate).map(|()| ExitCode::SUCCESS)
         }
         Command::Trace(trace) => commands::trace::run(&trace).map(|()| ExitCode::SUCCESS),
-        Command::Bench(bench) => commands::bench::run(&bench).map(|()| ExitCode::SUCCESS),
+        Command::Bench(bench) => commands::bench::run(&bench),
     };
     result.unwrap_or_else(report)
 }

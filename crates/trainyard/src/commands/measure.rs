@@ -38,7 +38,7 @@ pub struct MeasureCommand {
 /// # Errors
 /// When the run file is wrong, a device fails, or a layer does not fit a device (exit code 3).
 pub fn run(command: &MeasureCommand) -> Result<(), RunError> {
-    let setup = TrainingSetup::load(RunConfig::load(&command.run.file, &command.run.sets.sets)?)?;
+    let setup = app.load(&command.run)?;
     let bar = Mutex::new(None);
     let output = Output::detect(command.json);
     let known = AtomicBool::new(false);
@@ -66,6 +66,9 @@ pub fn run(command: &MeasureCommand) -> Result<(), RunError> {
         writeln!(out, "measured before; --refresh measures anew\n").map_err(closed)?;
     }
     print(out, &profile).map_err(closed)?;
+    if let Some(noise) = &profile.noise {
+        writeln!(out, "\n{noise}; --refresh measures anew").map_err(closed)?;
+    }
     write_atomic(&path, text.as_bytes())?;
     writeln!(out, "\nwritten to {}", path.display()).map_err(closed)
 }

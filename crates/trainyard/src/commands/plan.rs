@@ -120,18 +120,19 @@ impl PlanCommand {
 /// # Errors
 /// When the run file or profile is wrong, or nothing fits (exit code 3).
 pub fn run(command: &PlanCommand) -> Result<(), RunError> {
-    let planned = match (&command.profile, &command.file) {
+    let (planned, noise) = match (&command.profile, &command.file) {
         (Some(path), _) => {
             let profile = read_profile(path)?;
             command.save(&profile)?;
             let request = PlanRequest::new(&profile);
-            planner::plan(&command.references.put_on(request, &profile)?)?
+            (planner::plan(&command.references.put_on(request, &profile)?)?, profile.noise)
         }
         (None, Some(file)) => {
-            let setup = TrainingSetup::load(RunConfig::load(file, &command.sets.sets)?)?;
+            let setup = app.load_file(file, &command.sets)?;
             let costs = setup.costs()?;
             command.save(&costs)?;
-            planner::plan(&command.references.put_on(setup.plan_request(&costs)?, &costs)?)?
+            let request = command.references.put_on(setup.plan_request(&costs)?, &costs)?;
+            (planner::plan(&request)?, costs.noise)
         }
         (None, None) => return Err(RunError::config("name a run file, or a profile")),
     };
@@ -151,6 +152,9 @@ pub fn run(command: &PlanCommand) -> Result<(), RunError> {
         writeln!(out, "{text}").map_err(closed)?;
     } else {
         print(out, &planned).map_err(closed)?;
+        if let Some(noise) = noise {
+            writeln!(out, "\nwhen the costs were measured, {noise}").map_err(closed)?;
+        }
     }
     let Some(path) = path else { return Ok(()) };
     write_atomic(&path, text.as_bytes())?;

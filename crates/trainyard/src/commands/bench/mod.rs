@@ -1,8 +1,11 @@
 //! `trainyard bench`: measures this machine, in ratios within one run.
 
 mod blocks;
+mod noise;
 mod pipeline;
 mod planner;
+
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
@@ -21,15 +24,18 @@ enum What {
     Pipeline(pipeline::PipelineBench),
     /// What the planner's split brings beside an even one and one by memory, predicted and measured
     Planner(planner::PlannerBench),
+    /// Whether predictions hold on a busy machine: measured, planned and trained beside busy threads
+    Noise(noise::NoiseBench),
 }
 
-/// Measures and prints.
+/// Measures and prints; not a success where a bench has a limit and missed it.
 ///
 /// # Errors
 /// When a device fails.
-pub fn run(bench: &Bench) -> Result<(), RunError> {
+pub fn run(bench: &Bench) -> Result<ExitCode, RunError> {
     match &bench.what {
-        What::Pipeline(bench) => pipeline::run(bench),
-        What::Planner(bench) => planner::run(bench),
+        What::Pipeline(bench) => pipeline::run(bench).map(|()| ExitCode::SUCCESS),
+        What::Planner(bench) => planner::run(bench).map(|()| ExitCode::SUCCESS),
+        What::Noise(bench) => noise::run(bench),
     }
 }
