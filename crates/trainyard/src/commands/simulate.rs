@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Args;
 use trainyard_plan::costs::PipelineCosts;
@@ -12,13 +13,14 @@ use trainyard_plan::{
     Plan, PlanError, Profile, Recompute, Schedule, ScheduleRequest, Stage, Trace, chrome, text,
 };
 
+use super::RunCommand;
 use super::table::{Align, percent, table, time};
-use crate::cli::Output;
+use crate::app::App;
+use crate::cli::{Force, Output};
 use crate::error::RunError;
-use crate::files::{read_plan, read_profile, read_text};
-use crate::run_dir::write_atomic;
+use crate::files::{read_plan, read_profile, read_text, write_asked};
 
-/// `trainyard simulate --profile P`
+/// Say what a step of a plan or schedule would take, without running it
 #[derive(Debug, Args)]
 pub struct SimulateCommand {
     /// What the layers cost on the devices, as `trainyard measure` writes it
@@ -46,36 +48,40 @@ pub struct SimulateCommand {
     /// Write the step as a trace for Perfetto
     #[arg(long, value_name = "TRACE.json")]
     trace: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
 }
 
-/// Simulates one step and prints what it takes.
-///
-/// # Errors
-/// When a file is wrong or does not go with the others (exit code 2).
-pub fn run(command: &SimulateCommand) -> Result<(), RunError> {
-    let (profile, plan) = inputs(command)?;
-    let (simulation, trace) = simulate::simulate_traced(&profile, &plan)?;
-    if let Some(path) = &command.trace {
-        write_atomic(path, chrome::to_string(&trace).as_bytes())?;
+impl RunCommand for SimulateCommand {
+    /// Simulates one step and prints what it takes.
+    ///
+    /// # Errors
+    /// When a file is wrong or does not go with the others (exit code 2).
+    fn run(&self, _: &App) -> Result<ExitCode, RunError> {
+        let (profile, plan) = inputs(self)?;
+        let (simulation, trace) = simulate::simulate_traced(&profile, &plan)?;
+        if let Some(path) = &self.trace {
+            write_asked(path, chrome::to_string(&trace).as_bytes(), self.force)?;
+        }
+        let out = &mut std::io::stdout();
+        let printed = if self.json {
+            let json = serde_json::to_string_pretty(&simulation);
+            writeln!(out, "{}", json.map_err(|error| RunError::config(error.to_string()))?)
+        } else if self.csv {
+            write!(out, "{}", plan.schedule.to_csv())
+        } else {
+            print(out, &simulation, &trace, self.plan.is_none())
+                .and_then(|()| print_remarks(out, &profile, &plan))
+        };
+        printed.map_err(RunError::io("write to", "the terminal"))?;
+        // Beside what a program reads, people are told.
+        if (self.json || self.csv)
+            && let Err(error) = simulate::validate_memory(&profile, &plan)
+        {
+            eprintln!("it does not fit: {error}");
+        }
+        Ok(ExitCode::SUCCESS)
     }
-    let out = &mut std::io::stdout();
-    let printed = if command.json {
-        let json = serde_json::to_string_pretty(&simulation);
-        writeln!(out, "{}", json.map_err(|error| RunError::config(error.to_string()))?)
-    } else if command.csv {
-        write!(out, "{}", plan.schedule.to_csv())
-    } else {
-        print(out, &simulation, &trace, command.plan.is_none())
-            .and_then(|()| print_remarks(out, &profile, &plan))
-    };
-    printed.map_err(RunError::io("write to", "the terminal"))?;
-    // Beside what a program reads, people are told.
-    if (command.json || command.csv)
-        && let Err(error) = simulate::validate_memory(&profile, &plan)
-    {
-        eprintln!("it does not fit: {error}");
-    }
-    Ok(())
 }
 
 /// The profile, at the number of micro-batches that is simulated, and the plan.
