@@ -58,7 +58,7 @@ impl Control {
     /// their number would be taken for too small or too large, as one interruption seldom comes
     /// right after another.
     pub(super) fn check(&mut self) {
-        self.pauses.rotate_left(1);
+        self.pauses.rotate_right(1);
         self.pauses[0] = self.last.elapsed();
         let pause = self.pauses.iter().min().copied().unwrap_or_default();
         let runs = pause.as_nanos() as f64 / 1e3 / SHARE_OF_TIME / self.first_us.max(1.0);
@@ -96,7 +96,7 @@ impl Control {
     pub(super) fn is_disturbed_since(&self, runs: usize) -> bool {
         let undisturbed = noise::undisturbed_us(&self.times_us);
         let since = self.times_us.get(runs..).unwrap_or_default();
-        [&self.times_us, since].into_iter().any(|times| {
+        [&self.times_us[..], since].into_iter().any(|times| {
             noise::share(times, undisturbed).is_some_and(|share| share < DISTURBED_BELOW)
         })
     }
