@@ -43,7 +43,7 @@ pub struct Device {
     parts: Vec<Part>,
     threads: usize,
     hardware: DeviceInfo,
-    account: MemoryCounter,
+    counter: MemoryCounter,
     throttle: f64,
     opened: BurnDevice,
 }
@@ -69,7 +69,7 @@ impl Device {
             threads: threads.max(1),
             opened: open::open(hardware)?,
             hardware: hardware.clone(),
-            account: MemoryCounter::open(),
+            counter: MemoryCounter::open(),
             throttle: 1.0,
         })
     }
@@ -119,13 +119,13 @@ impl Device {
     }
 
     /// The count of what it holds, where it is a CPU device.
-    pub(crate) fn account(&self) -> MemoryCounter {
-        self.account
+    pub(crate) fn counter(&self) -> MemoryCounter {
+        self.counter
     }
 
     /// What makes a thread the one that computes for this device.
     pub(crate) fn compute_thread(&self) -> ComputeThread {
-        ComputeThread::new(self.is_cpu().then_some(self.threads), self.account)
+        ComputeThread::new(self.is_cpu().then_some(self.threads), self.counter)
     }
 
     /// A compute action begins.
@@ -200,7 +200,7 @@ impl Device {
     /// the device's queue.
     pub(crate) fn usage(&self, peak_so_far: u64) -> Option<(u64, u64)> {
         if self.is_cpu() {
-            return self.account.usage();
+            return self.counter.usage();
         }
         let in_use = self.opened.memory_pool_usage()?.bytes_in_use;
         Some((in_use, in_use.max(peak_so_far)))

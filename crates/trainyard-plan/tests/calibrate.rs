@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use trainyard_plan::compare::Measured;
 use trainyard_plan::simulate::{simulate, simulate_traced};
 use trainyard_plan::{
-    DeviceProfile, FixedTimes, LayerProfile, LinkCost, LinkProfile, ModelProfile, OptimizerTime, Plan, Profile,
-    Recompute, Schedule, Stage, calibrate, fit_step,
+    DeviceProfile, FixedTimes, LayerProfile, LinkCost, LinkProfile, ModelProfile, OptimizerTime,
+    Plan, Profile, Recompute, Schedule, Stage, calibrate, fit_step,
 };
 
 const LAYERS: usize = 6;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use trainyard_plan::{Plan, Profile};
 
-use crate::data::line_ends;
 use crate::error::RunError;
+use trainyard_data::line_ends;
 
 /// The largest file of text that a command reads: a profile of 10 000 layers on 16 devices takes a
 /// tenth of it.

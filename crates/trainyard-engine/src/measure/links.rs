@@ -9,7 +9,7 @@ use trainyard_plan::{Action, LinkCost, noise};
 use super::fit;
 use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
 use crate::link::{Ends, Inlet, Outlet, elapsed_ns, link as make_link};
-use crate::{Activation, Device, EngineError};
+use crate::{Device, EngineError, Tensors, Value};
 
 /// Sizes of the transfers that are timed: 4 KiB to 16 MiB.
 const SIZES: [usize; 7] = [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20];
@@ -106,7 +106,7 @@ fn send_all(
         let elements = bytes / 4;
         let data = TensorData::new(vec![1.0_f32; elements], [elements]);
         // Kept here as a stage keeps its output: a link may not take the memory over.
-        let tensor = Activation::from_data(vec![data], device.burn())?;
+        let tensor = Tensors::new().with("x", Value::from_data(data, device.burn())?);
         device.wait()?;
         for round in 0..ROUNDS {
             std::thread::sleep(PAUSE);

@@ -8,12 +8,14 @@ mod bench;
 mod cache_pressure;
 mod control;
 mod fit;
+pub(crate) mod layer_runner;
 mod layers;
 mod links;
 mod speed;
 mod unique_layers;
 
 pub use control::control_times;
+pub(crate) use layers::SampleFlow;
 pub use layers::{DeviceCosts, LayerCost, MeasureSettings, layers};
 pub use links::{link, links};
 pub use speed::{copy_rate, relative_speed};

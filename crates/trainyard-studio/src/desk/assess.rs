@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use trainyard_plan::auto::{self, Options};
+use trainyard_plan::schedule_search::{self, Options};
 use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::simulate::{Simulation, simulate_traced};
@@ -87,7 +87,7 @@ fn schedule(
         ));
     }
     let options = Options { split_backward: arrangement.split_backward, effort: EFFORT };
-    if let Some(auto) = auto::make(costs, micro_batches, &options)? {
+    if let Some(auto) = schedule_search::make(costs, micro_batches, &options)? {
         return Ok((auto.schedule, note));
     }
     // Nothing fits. What it would take is to be seen all the same.
@@ -95,7 +95,7 @@ fn schedule(
     for rank in &mut roomy.ranks {
         rank.budget_bytes = u64::MAX;
     }
-    let made = auto::make(&roomy, micro_batches, &options)?;
+    let made = schedule_search::make(&roomy, micro_batches, &options)?;
     let made = made.ok_or_else(|| PlanError::BadPlan { reason: "no schedule goes".into() })?;
     Ok((made.schedule, note))
 }

@@ -303,8 +303,16 @@ impl RunState {
     }
 
     fn note_step(&mut self, record: &Record) {
-        let &Record::Step { at_ns, step, loss, learning_rate, grad_norm, step_ns, tokens_per_s } =
-            record
+        let &Record::Step {
+            at_ns,
+            step,
+            loss,
+            learning_rate,
+            grad_norm,
+            step_ns,
+            tokens_per_s,
+            ..
+        } = record
         else {
             return;
         };

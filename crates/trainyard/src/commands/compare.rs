@@ -56,32 +56,30 @@ pub(super) fn of_run(directory: &RunDir, profile: &Path) -> Result<Comparison, R
     let profile = read_profile(profile)?.with_micro_batches(plan.micro_batches)?;
     let (simulation, trace) = simulate::simulate_traced(&profile, &plan)?;
     let records = read_journal(&directory.journal())?;
-    let (measured, corrected_us) = measured(&records);
+    let records = last_part(&records);
+    let measured = measured(records);
     if measured.steps.is_empty() {
         let path = directory.path().display();
         return Err(RunError::config(format!("{path} has made no step yet; train at least one")));
     }
-    let mut comparison = compare((&simulation, &trace), &measured);
-    comparison.estimated = profile.estimated;
-    comparison.noise = profile.noise;
-    let measured = comparison.step_us.measured;
-    comparison.corrected_step_us = corrected_us.map(|predicted| Pair { predicted, measured });
-    Ok(comparison)
+    let comparison = compare((&simulation, &trace), &measured).with_correction(records);
+    Ok(Comparison { estimated: profile.estimated, noise: profile.noise, ..comparison })
 }
 
-/// What the last part of a journal says, and the step's time as that part corrected it, µs. A
-/// resumed run may have another plan in each part.
-fn measured(records: &[Record]) -> (Measured, Option<f64>) {
+/// The last part of a journal: a resumed run may have another plan in each.
+fn last_part(records: &[Record]) -> &[Record] {
     let last = records.iter().rposition(|record| matches!(record, Record::Header(_)));
-    let records = &records[last.unwrap_or(0)..];
+    &records[last.unwrap_or(0)..]
+}
+
+/// What the records say of times and memory.
+fn measured(records: &[Record]) -> Measured {
     let trace = Trace::from_journal(records);
     let mut peak_bytes = vec![None; trace.devices.len()];
     let mut steps = Vec::new();
-    let mut corrected_us = None;
     for record in records {
         match record {
             Record::Step { step, step_ns, .. } => steps.push((*step, *step_ns as f64 / 1e3)),
-            Record::Corrected { step_us, .. } => corrected_us = Some(*step_us),
             Record::Memory { device, peak_bytes: peak, .. } => {
                 if let Some(most) = peak_bytes.get_mut(*device) {
                     *most = (*most).max(Some(*peak));
@@ -91,7 +89,7 @@ fn measured(records: &[Record]) -> (Measured, Option<f64>) {
         }
     }
     steps.drain(..WARM_UP_STEPS.min(steps.len() / 2));
-    (Measured { trace, steps, peak_bytes }, corrected_us)
+    Measured { trace, steps, peak_bytes }
 }
 
 /// Every figure twice, with the error, and what is furthest off.
@@ -114,8 +112,13 @@ pub(super) fn print(out: &mut impl Write, comparison: &Comparison) -> std::io::R
         rows.push(vec![device.to_owned(), what.to_owned(), predicted, measured, error]);
     };
     let bytes = |bytes: f64| human_bytes(bytes as u64);
-    let corrected = comparison.corrected_step_us;
-    row("", if corrected.is_some() { "step, as planned" } else { "step" }, comparison.step_us, &time);
+    let corrected = comparison.corrected.as_ref().map(|corrected| corrected.step_us);
+    row(
+        "",
+        if corrected.is_some() { "step, as planned" } else { "step" },
+        comparison.step_us,
+        &time,
+    );
     if let Some(corrected) = corrected {
         row("", "step, as corrected", corrected, &time);
     }

@@ -41,7 +41,7 @@ const TOO_BIG: f64 = 1.6;
 /// As [`train()`].
 pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
     let directory = demo.directory.clone().unwrap_or_else(free_directory);
-    let mut config = RunConfig::from_text(RUN_FILE, "demo.toml".as_ref(), &[])?;
+    let mut config = app.config_text(RUN_FILE, "demo.toml")?;
     config.train.steps = demo.steps.max(1);
     config.train.decay_steps = config.train.steps;
     config.train.warmup = config.train.warmup.min(config.train.steps - 1);
@@ -55,7 +55,7 @@ pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
     let survey = discover::survey(&ListOptions::default());
     devices::print(out, &survey).map_err(closed)?;
 
-    let mut setup = TrainingSetup::load(config)?;
+    let mut setup = app.setup(config)?;
     heading(out, output, "What the layers cost")?;
     setup.measure(false, &|_, _, _| {})?;
     let costs = squeeze(&mut setup)?;
@@ -91,13 +91,14 @@ pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
     if let Some((_, checkpoint)) = run.latest()? {
         pipeline.load(&checkpoint)?;
     }
-    let Some(text) = setup.data.text() else { return Ok(ExitCode::SUCCESS) };
-    let start: Vec<i32> = text.encode("\n")?.into_iter().map(u32::cast_signed).collect();
+    let vocabulary = setup.data()?.info().vocabulary.clone();
+    let first = vocabulary.iter().position(|known| known == "\n").unwrap_or(0);
+    let start = vec![i32::try_from(first).unwrap_or(0)];
     let random = ChaCha8Rng::seed_from_u64(setup.config.train.seed);
-    let writer = Sampler { context: setup.context().unwrap_or(1), temperature: 0.7, random };
+    let writer = Sampler { context: setup.job.context.unwrap_or(1), temperature: 0.7, random };
     writer.write(&mut pipeline, start, 400, |token| {
-        let token = u32::try_from(token).unwrap_or(0);
-        write!(out, "{}", text.decode(&[token])).and_then(|()| out.flush()).map_err(closed)
+        let text = vocabulary.get(token).map_or("\u{fffd}", String::as_str);
+        write!(out, "{text}").and_then(|()| out.flush()).map_err(closed)
     })?;
 
     writeln!(out).map_err(closed)?;

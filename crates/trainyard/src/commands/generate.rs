@@ -58,8 +58,8 @@ pub fn run(command: &Generate) -> Result<(), RunError> {
         remedy: "train it to its end, or stop it with Ctrl-C, which saves one",
     })?;
     let state = directory.explain(step, read_state(&checkpoint))?;
-    let config = RunConfig::load(&directory.run_file(), &command.sets.sets)?;
-    let vocabulary: Vec<char> = state.vocabulary.chars().collect();
+    let config = app.config(&directory.run_file(), &command.sets)?;
+    let vocabulary = state.vocabulary.clone();
     if vocabulary.is_empty() {
         return Err(RunError::Mismatch {
             what: format!("{} was not trained on text", command.directory.display()),
@@ -67,20 +67,20 @@ pub fn run(command: &Generate) -> Result<(), RunError> {
         });
     }
     let prompt = encode(&state, &command.prompt)?;
-    let setup = TrainingSetup::for_inference(config, vocabulary.len())?;
+    let setup = app.setup_for_inference(config, &directory, vocabulary.len())?;
     let as_trained = command.sets.sets.is_empty() && directory.plan().is_file();
     let costs = setup.costs()?;
     let plan = if as_trained { run_plan(&directory)? } else { setup.plan(&costs)? };
     let mut pipeline = setup.start(&plan, &costs)?;
     directory.explain(step, pipeline.load(&checkpoint))?;
-    let context = setup.context().unwrap_or(1);
+    let context = setup.job.context.unwrap_or(1);
     let writer = Sampler { context, temperature, random: ChaCha8Rng::seed_from_u64(command.seed) };
     let out = &mut std::io::stdout();
     let failed = |e| RunError::io("write to", "the terminal")(e);
     write!(out, "{}", command.prompt).map_err(failed)?;
     writer.write(&mut pipeline, prompt, command.tokens, |token| {
-        let character = vocabulary.get(token).copied().unwrap_or('\u{fffd}');
-        write!(out, "{character}").and_then(|()| out.flush()).map_err(failed)
+        let text = vocabulary.get(token).map_or("\u{fffd}", String::as_str);
+        write!(out, "{text}").and_then(|()| out.flush()).map_err(failed)
     })?;
     writeln!(std::io::stdout()).map_err(failed)
 }
@@ -95,7 +95,9 @@ fn run_plan(directory: &RunDir) -> Result<Plan, RunError> {
 /// The prompt's tokens; an empty prompt starts with the first character the model knows.
 fn encode(state: &CheckpointState, prompt: &str) -> Result<Vec<i32>, RunError> {
     let token = |(index, character): (usize, char)| {
-        let found = state.vocabulary.chars().position(|known| known == character);
+        let mut buffer = [0; 4];
+        let text = &*character.encode_utf8(&mut buffer);
+        let found = state.vocabulary.iter().position(|known| known == text);
         found.and_then(|token| i32::try_from(token).ok()).ok_or_else(|| {
             RunError::UnknownCharacter {
                 name: "the text it was trained on".to_owned(),

@@ -38,7 +38,7 @@ pub struct MeasureCommand {
 /// # Errors
 /// When the run file is wrong, a device fails, or a layer does not fit a device (exit code 3).
 pub fn run(command: &MeasureCommand) -> Result<(), RunError> {
-    let setup = TrainingSetup::load(RunConfig::load(&command.run.file, &command.run.sets.sets)?)?;
+    let setup = app.load(&command.run)?;
     let bar = Mutex::new(None);
     let output = Output::detect(command.json);
     let known = AtomicBool::new(false);

@@ -128,7 +128,7 @@ pub fn run(command: &PlanCommand) -> Result<(), RunError> {
             (planner::plan(&command.references.put_on(request, &profile)?)?, profile.noise)
         }
         (None, Some(file)) => {
-            let setup = TrainingSetup::load(RunConfig::load(file, &command.sets.sets)?)?;
+            let setup = app.load_file(file, &command.sets)?;
             let costs = setup.costs()?;
             command.save(&costs)?;
             let request = command.references.put_on(setup.plan_request(&costs)?, &costs)?;

@@ -8,7 +8,7 @@ use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::simulate::{self, Simulation};
 use trainyard_plan::{
-    Plan, PlanError, Profile, Recompute, Schedule, Stage, Trace, auto, chrome, text,
+    Plan, PlanError, Profile, Recompute, Schedule, Stage, Trace, chrome, schedule_search, text,
 };
 
 use super::table::{Align, percent, table, time};
@@ -133,14 +133,14 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
             (0..devices * command.chunks.unwrap_or(1)).map(|stage| stage % devices).collect();
         let stages = even_stages(profile, &owners)?;
         let costs = PipelineCosts::of(profile, &stages, &owners)?;
-        let made = auto::make(&costs, micro_batches, &auto::Options::default())?;
+        let made = schedule_search::make(&costs, micro_batches, &schedule_search::Options::default())?;
         let made = made.ok_or_else(|| PlanError::BadPlan {
             reason: "no schedule keeps equal shares of the layers within the devices' memory; let \
                      `trainyard plan` find the shares"
                 .into(),
         })?;
         let mut plan = Plan::new(&profile.model.name, stages, made.schedule, micro_batches);
-        plan.notes.push(auto::gain(made.score.step_us, made.best_named.as_ref()));
+        plan.notes.push(schedule_search::gain(made.score.step_us, made.best_named.as_ref()));
         return Ok(plan);
     }
     let chunks = match command.chunks {

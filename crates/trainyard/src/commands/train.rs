@@ -50,7 +50,7 @@ pub struct Resume {
 /// # Errors
 /// As [`train()`].
 pub fn run(command: &Train) -> Result<ExitCode, RunError> {
-    let mut config = RunConfig::load(&command.run.file, &command.run.sets.sets)?;
+    let mut config = app.config(&command.run.file, &command.run.sets)?;
     if let Some(plan) = &command.plan {
         config.pipeline.plan = Some(std::path::absolute(plan).map_err(RunError::io("find", plan))?);
     }
@@ -63,7 +63,7 @@ pub fn run(command: &Train) -> Result<ExitCode, RunError> {
 /// As [`train()`]; when the directory holds no run.
 pub fn resume(command: &Resume) -> Result<ExitCode, RunError> {
     let directory = RunDir::open(&command.directory)?;
-    let mut config = RunConfig::load(&directory.run_file(), &command.sets.sets)?;
+    let mut config = app.config(&directory.run_file(), &command.sets)?;
     // The directory may have been moved since, and its plan with it.
     let was = config.run.dir.join("plan.json");
     config.run.dir = std::path::absolute(&command.directory)
@@ -75,7 +75,7 @@ pub fn resume(command: &Resume) -> Result<ExitCode, RunError> {
 }
 
 fn start(config: RunConfig, resume: bool, output: Output) -> Result<ExitCode, RunError> {
-    let setup = TrainingSetup::load(config)?;
+    let setup = app.setup(config)?;
     // Before anything is written: a plan that does not fit leaves no directory behind.
     let costs = setup.costs()?;
     let plan = setup.plan(&costs)?;

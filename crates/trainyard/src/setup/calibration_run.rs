@@ -78,8 +78,10 @@ impl TrainingSetup {
         let mut measured = Measured::default();
         measured.trace.devices = devices(plan);
         let (began, mut controlled) = (Instant::now(), Instant::now());
+        let mut cursor = self.first_cursor();
         for step in 1..=WARM_UP + BUSY_STEPS {
-            let data = self.data.train(&self.config, step)?;
+            let data = self.micro_batches(cursor)?;
+            cursor = cursor.advanced(self.config.train.batch);
             let start = Instant::now();
             let result = pipeline.step(step, self.config.train.learning_rate, data)?;
             if step > WARM_UP {

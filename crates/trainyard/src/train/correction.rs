@@ -78,7 +78,8 @@ mod tests {
     #[test]
     fn a_disturbed_part_of_the_steps_does_not_change_it() {
         let steps = (0..200).map(|step| if step % 10 < 3 { 2e5 } else { 1e5 });
-        let (_, corrected) = correct(1e5, steps).unwrap_or((0, Corrected { step_us: 0.0, factor: 0.0 }));
+        let (_, corrected) =
+            correct(1e5, steps).unwrap_or((0, Corrected { step_us: 0.0, factor: 0.0 }));
         assert_eq!(corrected.factor, 1.0);
     }
 

@@ -32,7 +32,8 @@ impl BusyThreads {
                     compute_or_rest(began.elapsed() + phase, on);
                 }
             });
-            let no_thread = |error: std::io::Error| EngineError::Driver { message: error.to_string() };
+            let no_thread =
+                |error: std::io::Error| EngineError::Driver { message: error.to_string() };
             busy.threads.push(thread.map_err(no_thread)?);
         }
         Ok(busy)

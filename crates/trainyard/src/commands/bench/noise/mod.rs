@@ -101,8 +101,8 @@ threads = 1
 pub(super) fn run(bench: &NoiseBench) -> Result<ExitCode, RunError> {
     let (repetitions, length) =
         if bench.quick { (1, Duration::from_secs(10)) } else { (5, Duration::from_secs(60)) };
-    let config = RunConfig::from_text(RUN_FILE, "bench-noise.toml".as_ref(), &[])?;
-    let setup = TrainingSetup::load(config)?;
+    let config = app.config_text(RUN_FILE, "bench-noise.toml")?;
+    let setup = app.setup(config)?;
     let mut figures = Vec::new();
     for case in &CASES {
         for repetition in 1..=repetitions {
@@ -154,7 +154,9 @@ fn train(
     let began = Instant::now();
     while began.elapsed() < length {
         let step = times.len() as u64 + 1;
-        let data = setup.data.train(&setup.config, step)?;
+        let rows = setup.config.train.batch;
+        let cursor = setup.first_cursor().advanced(rows * (step as usize - 1));
+        let data = setup.micro_batches(cursor)?;
         let start = Instant::now();
         pipeline.step(step, setup.config.train.learning_rate, data)?;
         times.push(start.elapsed().as_nanos() as f64 / 1e3);
