@@ -8,7 +8,7 @@ use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::simulate::{self, Simulation};
 use trainyard_plan::{
-    Plan, PlanError, Profile, Recompute, Schedule, Stage, Trace, auto, chrome, text,
+    Plan, PlanError, Profile, Recompute, Schedule, Stage, Trace, chrome, schedule_search, text,
 };
 
 use super::table::{Align, percent, table, time};
