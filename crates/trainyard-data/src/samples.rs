@@ -59,7 +59,9 @@ impl Samples {
                     must,
                 ));
             }
-            values.iter().for_each(|value| drop(hash.update(&value.to_le_bytes())));
+            for value in values {
+                hash.update(&value.to_le_bytes());
+            }
             hash.update(&class.to_le_bytes());
             classes = classes.max(class + 1);
         }

@@ -193,13 +193,16 @@ impl Derive<'_> {
         }
         let weights = &runner.stage().layers[0].weights;
         let updated = weights.iter().filter(|weight| crate::stage::StageLayer::is_updated(weight));
-        let optimizer_bytes = updated.map(|weight| (self.settings.state_bytes)(&weight.spec)).sum();
+        let optimizer = self.settings.optimizer;
+        let name = &runner.stage().layers[0].name;
+        let optimizer_bytes =
+            updated.map(|weight| optimizer.state_bytes(name, &weight.spec)).sum();
         Ok(Found {
             bytes: runner.bytes()?,
             trained_bytes: runner.weight_bytes(WeightRole::Trained),
             frozen_bytes: runner.weight_bytes(WeightRole::Frozen),
             buffer_bytes: runner.weight_bytes(WeightRole::Buffer),
-            optimizer_bytes: state_bytes,
+            optimizer_bytes,
             input_bytes: runner.input_bytes(),
             flops: (fastest_ns * self.gflops) as u64,
             outputs,

@@ -91,7 +91,8 @@ pub trait AnyLayer: Send {
     /// gives the very bits of a training forward, and keeps nothing.
     fn untracked(&self) -> ErasedLayer;
 
-    /// The module in words, as Burn displays it: sizes and settings, no values.
+    /// The module's sizes and settings in words: equal for modules that differ in their weights
+    /// alone.
     fn describe(&self) -> String;
 }
 
@@ -183,8 +184,21 @@ impl<M: Module + 'static> AnyLayer for Typed<M> {
     }
 
     fn describe(&self) -> String {
-        self.module.as_ref().map(ToString::to_string).unwrap_or_default()
+        self.module.as_ref().map(|module| without_ids(&format!("{module:?}"))).unwrap_or_default()
     }
+}
+
+/// A module's text without the numbers by which Burn tells parameters apart.
+fn without_ids(text: &str) -> String {
+    let mut pieces = text.split("Param");
+    let mut kept = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        // `Param: 3k7…` and `ParamId { value: 12… }`.
+        let end = piece.find([',', '}', ')', '\n']).unwrap_or(piece.len());
+        kept.push_str("Param");
+        kept.push_str(&piece[end..]);
+    }
+    kept
 }
 
 /// One number from several, well mixed (`SplitMix64`, Steele et al. 2014): the seed of a layer, a

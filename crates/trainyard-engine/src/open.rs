@@ -10,7 +10,7 @@ use trainyard_plan::{Api, DeviceInfo, DeviceKind};
 
 use crate::EngineError;
 use crate::discover::adapters::{self, FoundAdapter};
-use crate::discover::{card, caught};
+use crate::discover::{caught, dedup};
 
 /// The CPU, through Burn's `flex` backend. It computes on the calling thread, so every thread that
 /// uses one is a device of its own.

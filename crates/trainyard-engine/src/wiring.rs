@@ -14,7 +14,7 @@ use crate::{EngineError, LayerSpec, Model};
 pub(crate) type Name = Arc<str>;
 
 /// Where a tensor that a layer takes comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
     Batch,
     Layer(usize),
@@ -186,6 +186,7 @@ impl Wiring {
     }
 
     /// The batch's tensors that any layer takes.
+    #[cfg(test)]
     pub(crate) fn batch_tensors(&self) -> BTreeSet<Name> {
         let takes = self.layers.iter().zip(&self.sources);
         let of_layer = |(layer, sources): (&LayerSpec, &Vec<Source>)| {

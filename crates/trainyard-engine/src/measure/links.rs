@@ -59,7 +59,7 @@ pub fn link(from: &Device, to: &Device) -> Result<LinkCost, EngineError> {
             |name| std::thread::Builder::new().name(format!("{WORKER_THREAD_PREFIX}{name}"));
         let receiver = thread("receives").spawn_scoped(scope, move || {
             let receive = || receive_all(to, &mut inlet, origin, &arrived);
-            let received = to.compute_thread().take("receives", || catch_panic(receive));
+            let received = to.compute_thread().run("receives", || catch_panic(receive));
             // Whoever sends must not wait for one that has stopped.
             drop(inlet);
             drop(arrived);
@@ -68,7 +68,7 @@ pub fn link(from: &Device, to: &Device) -> Result<LinkCost, EngineError> {
         let sender = thread("sends").spawn_scoped(scope, move || {
             let sent = from
                 .compute_thread()
-                .take("sends", || catch_panic(|| send_all(from, &outlet, &arrivals)));
+                .run("sends", || catch_panic(|| send_all(from, &outlet, &arrivals)));
             drop(outlet);
             sent.and_then(|sent| sent)
         });
@@ -147,7 +147,7 @@ fn receive_all(
 /// Leaves nothing behind of what a thread used on a device.
 pub(super) fn leave(device: &Device) {
     if device.is_cpu() {
-        device.account().restart_peak();
+        device.counter().restart_peak();
     } else {
         // Its pools belong to this thread, which nobody will use again.
         device.burn().memory_cleanup();

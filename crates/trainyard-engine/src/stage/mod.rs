@@ -17,7 +17,6 @@ use crate::{
     WeightSpec,
 };
 
-pub(crate) use backward::BackwardResult;
 
 /// A layer with what the trainer keeps for it.
 pub(crate) struct StageLayer {

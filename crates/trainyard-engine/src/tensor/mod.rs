@@ -4,7 +4,7 @@ mod value;
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 pub use value::Value;
 
@@ -54,7 +54,8 @@ impl Tensors {
     /// kind.
     pub fn take<T>(&mut self, name: &str) -> Result<T, EngineError>
     where
-        T: TryFrom<Value, Error = EngineError>,
+        T: TryFrom<Value>,
+        EngineError: From<T::Error>,
     {
         let Some(at) = self.entries.iter().position(|(known, _)| &**known == name) else {
             let names: Vec<&str> = self.names().collect();
@@ -63,7 +64,7 @@ impl Tensors {
                 found: if names.is_empty() { "none".to_owned() } else { names.join(", ") },
             });
         };
-        self.entries.remove(at).1.try_into().map_err(|error| match error {
+        self.entries.remove(at).1.try_into().map_err(|error| match EngineError::from(error) {
             EngineError::WrongTensor { expected, found } => {
                 EngineError::WrongTensor { expected: format!("'{name}': {expected}"), found }
             }
@@ -77,7 +78,8 @@ impl Tensors {
     /// [`EngineError::WrongTensor`] when there is none, or it has another rank or kind.
     pub fn take_first<T>(&mut self) -> Result<T, EngineError>
     where
-        T: TryFrom<Value, Error = EngineError>,
+        T: TryFrom<Value>,
+        EngineError: From<T::Error>,
     {
         let first = self.entries.first().map(|(name, _)| Arc::clone(name));
         self.take(first.as_deref().unwrap_or("x"))
@@ -183,25 +185,23 @@ fn named(names: &[Arc<str>], values: Vec<Value>) -> Result<Tensors, EngineError>
     Ok(names.iter().cloned().zip(values).collect())
 }
 
-impl<const D: usize, K> TakeTensors for Tensor<D, K>
-where
-    K: burn::tensor::Basic,
-    Self: TryFrom<Value, Error = EngineError>,
-{
-    fn take_from(tensors: &mut Tensors) -> Result<Self, EngineError> {
-        tensors.take_first()
-    }
+macro_rules! kinds {
+    ($($kind:ty),*) => {$(
+        impl<const D: usize> TakeTensors for Tensor<D, $kind> {
+            fn take_from(tensors: &mut Tensors) -> Result<Self, EngineError> {
+                tensors.take_first()
+            }
+        }
+
+        impl<const D: usize> GiveTensors for Tensor<D, $kind> {
+            fn give(self, names: &[Arc<str>]) -> Result<Tensors, EngineError> {
+                named(names, vec![self.into()])
+            }
+        }
+    )*};
 }
 
-impl<const D: usize, K> GiveTensors for Tensor<D, K>
-where
-    K: burn::tensor::Basic,
-    Value: From<Self>,
-{
-    fn give(self, names: &[Arc<str>]) -> Result<Tensors, EngineError> {
-        named(names, vec![self.into()])
-    }
-}
+kinds!(burn::tensor::Float, Int, Bool);
 
 macro_rules! tuples {
     ($($tensor:ident),+) => {
