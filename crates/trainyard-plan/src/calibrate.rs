@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::compare::{Measured, Sort, median, steps_of, taken};
 use crate::costs::{PipelineCosts, StageCosts};
+use crate::simulate::simulate;
 use crate::{
     Action, ActionKind, DeviceProfile, Lane, LinkProfile, OptimizerTime, Plan, PlanError, Profile,
     Recompute, TraceEvent,
@@ -58,10 +59,7 @@ pub fn calibrate(
             .filter(|((id, _, kind), _)| *id == device.id && *kind == ActionKind::Optimizer);
         let optimizer: f64 = of_optimizer.map(|(_, us)| us).sum();
         if let Some(factor) = ratio(optimizer, of_rank.optimizer_us) {
-            match &mut device.optimizer_us {
-                OptimizerTime::Device(us) => *us *= factor,
-                OptimizerTime::Layers(times) => times.iter_mut().for_each(|us| *us *= factor),
-            }
+            scale_optimizer(&mut device.optimizer_us, factor);
         }
     }
     calibrate_links(&mut calibrated, measured);
@@ -69,6 +67,52 @@ pub fn calibrate(
     calibrated.estimated = profile.estimated && costs.ranks.len() < profile.devices.len();
     calibrated.check()?;
     Ok(calibrated)
+}
+
+/// The profile with all its times scaled by one factor, so that a plan's step takes `step_us`.
+///
+/// [`calibrate`] makes every stage take what it took. On a busy machine a step takes longer than
+/// its stages tell: each rank is interrupted when others wait for it, and the simulator knows no
+/// interruptions.
+///
+/// # Errors
+/// As [`crate::simulate::simulate`].
+pub fn fit_step(profile: &Profile, plan: &Plan, step_us: f64) -> Result<Profile, PlanError> {
+    let mut fitted = profile.with_micro_batches(plan.micro_batches)?;
+    let simulated_us = simulate(&fitted, plan)?.step_us;
+    if let Some(factor) = ratio(step_us, simulated_us) {
+        fitted.devices.iter_mut().for_each(|device| device.scale_times(factor));
+        for link in &mut fitted.links {
+            link.latency_us *= factor;
+            link.bytes_per_us /= factor;
+        }
+        if let Some(link) = &mut fitted.default_link {
+            link.latency_us *= factor;
+            link.bytes_per_us /= factor;
+        }
+    }
+    fitted.check()?;
+    Ok(fitted)
+}
+
+impl DeviceProfile {
+    /// Makes everything that the device computes take `factor` times as long.
+    pub fn scale_times(&mut self, factor: f64) {
+        let fixed = self
+            .fixed_us
+            .iter_mut()
+            .flat_map(|fixed| [&mut fixed.forward, &mut fixed.input_grad, &mut fixed.weight_grad]);
+        let times = [&mut self.forward_us, &mut self.input_grad_us, &mut self.weight_grad_us];
+        times.into_iter().chain(fixed).flatten().for_each(|us| *us *= factor);
+        scale_optimizer(&mut self.optimizer_us, factor);
+    }
+}
+
+fn scale_optimizer(time: &mut OptimizerTime, factor: f64) {
+    match time {
+        OptimizerTime::Device(us) => *us *= factor,
+        OptimizerTime::Layers(times) => times.iter_mut().for_each(|us| *us *= factor),
+    }
 }
 
 /// From and to, by id.

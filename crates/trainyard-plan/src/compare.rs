@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::Record;
 use crate::simulate::Simulation;
-use crate::{ActionKind, Lane, MemoryUse, Trace, TraceEvent};
+use crate::{ActionKind, Lane, MemoryUse, Noise, Trace, TraceEvent};
 
 /// Number of first steps of a run that do not count, as they warm everything up; at most half of
 /// its steps.
@@ -95,6 +95,9 @@ pub struct Comparison {
     /// The prediction as the run corrected it, where it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrected: Option<Corrected>,
+    /// What other programs took from the measuring behind the prediction, where that was much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
     /// Idle ÷ (ranks × step time).
     pub bubble_fraction: Pair,
     /// A row a rank.
@@ -195,6 +198,7 @@ pub fn compare(predicted: (&Simulation, &Trace), measured: &Measured) -> Compari
         },
         step_us,
         corrected: None,
+        noise: None,
         devices,
         deviations: deviations(trace, measured, &steps),
     }

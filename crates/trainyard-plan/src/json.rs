@@ -277,6 +277,14 @@ pub(crate) fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D:
     }))
 }
 
+/// A part of a whole, from 0 to 1.
+pub(crate) fn fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    deserializer.deserialize_f64(Checked(|value| {
+        let problem = || format!("{value} is not a fraction from 0 to 1");
+        (0.0..=1.0).contains(&value).then_some(value.abs()).ok_or_else(problem)
+    }))
+}
+
 /// One string, or a list of them.
 pub(crate) fn one_or_many<'de, D: Deserializer<'de>>(
     deserializer: D,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::json::{self, Problem, many_micros, micros, rate};
 use crate::model::is_zero;
-use crate::{Api, DeviceKind, ModelProfile, PlanError};
+use crate::{Api, DeviceKind, ModelProfile, Noise, PlanError};
 
 /// Costs of a model on some devices: `profile.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct Profile {
     /// Rows of one micro-batch, where the devices' `fixed_us` say how costs depend on them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<usize>,
+    /// What other programs took from the measuring, where that was much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
 }
 
 /// Costs of the model's layers on one device.
@@ -195,6 +198,7 @@ impl Profile {
             default_link: None,
             micro_batches,
             rows: None,
+            noise: None,
         }
     }
 

@@ -6,7 +6,7 @@ use trainyard_plan::compare::Measured;
 use trainyard_plan::simulate::{simulate, simulate_traced};
 use trainyard_plan::{
     DeviceProfile, FixedTimes, LayerProfile, LinkCost, LinkProfile, ModelProfile, OptimizerTime,
-    Plan, Profile, Recompute, Schedule, Stage, TensorProfile, calibrate,
+    Plan, Profile, Recompute, Schedule, Stage, TensorProfile, calibrate, fit_step,
 };
 
 const LAYERS: usize = 6;
@@ -97,6 +97,34 @@ proptest! {
         } else {
             prop_assert!(near(predicted.step_us, measured.steps[0].1));
         }
+    }
+}
+
+proptest! {
+    /// The whole profile is scaled, so that other plans are told apart as before.
+    #[test]
+    fn a_fitted_profile_makes_the_step_that_was_measured(
+        belief in prop::collection::vec([10.0..99.0f64, 10.0..99.0, 10.0..99.0, 1.0..20.0], 3),
+        cuts in 0usize..2,
+        step_us in 1e2..1e6f64,
+    ) {
+        let plans = [
+            plan(&[2, 4], &[0, 1, 2], "1f1b", Recompute::None),
+            plan(&[3], &[2, 0], "gpipe", Recompute::Full),
+        ];
+        let mut belief = profile(&belief);
+        belief.links.push(LinkProfile {
+            from: "d0".into(),
+            to: "d1".into(),
+            latency_us: 3.0,
+            bytes_per_us: 1.0,
+        });
+        let fitted = fit_step(&belief, &plans[cuts], step_us).unwrap();
+        let step_of = |profile, plan| simulate(profile, plan).unwrap().step_us;
+        prop_assert!(near(step_of(&fitted, &plans[cuts]), step_us));
+        let other = &plans[1 - cuts];
+        let factor = step_us / step_of(&belief, &plans[cuts]);
+        prop_assert!(near(step_of(&fitted, other), factor * step_of(&belief, other)));
     }
 }
 

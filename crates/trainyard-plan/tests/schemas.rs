@@ -72,6 +72,7 @@ fn full_profile() -> Value {
         },
         "devices": [device("a"), device("b")], "links": [link],
         "default_link": {"latency_us": 1.0, "bytes_per_us": 4.0}, "micro_batches": 4, "rows": 2,
+        "noise": {"share": 0.6, "disturbed": 0.9, "uncertainty": 0.4},
     })
 }
 

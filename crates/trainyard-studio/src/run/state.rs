@@ -304,7 +304,14 @@ impl RunState {
 
     fn note_step(&mut self, record: &Record) {
         let &Record::Step {
-            at_ns, step, loss, learning_rate, grad_norm, step_ns, tokens_per_s, ..
+            at_ns,
+            step,
+            loss,
+            learning_rate,
+            grad_norm,
+            step_ns,
+            tokens_per_s,
+            ..
         } = record
         else {
             return;

@@ -1,0 +1,310 @@
+//! All that can go wrong with data. Each message names the thing, the place and the remedy.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// A problem with data or with the options of a source.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// An option whose value makes no sense.
+    #[error("{key} is {value}, but must be {must}")]
+    BadValue {
+        /// Name of the option, such as `data.context`.
+        key: String,
+        /// Its value, as text.
+        value: String,
+        /// Values that are allowed.
+        must: String,
+    },
+    /// Options that a source does not understand.
+    #[error("the options of the data source '{kind}' cannot be read: {reason}")]
+    BadOptions {
+        /// Name of the source in the registry.
+        kind: String,
+        /// The key, and what is wrong with it.
+        reason: String,
+    },
+    /// A kind of source that does not exist.
+    #[error("{asked}; the data sources are: {known}")]
+    UnknownSource {
+        /// Description of what was asked for.
+        asked: String,
+        /// Names of the registry.
+        known: String,
+    },
+    /// A built-in that does not exist.
+    #[error("there is no built-in text '{name}'; there are: {known}")]
+    UnknownBuiltin {
+        /// Name asked for.
+        name: String,
+        /// Names that exist.
+        known: String,
+    },
+    /// A path or pattern that leads to no file.
+    #[error("{pattern} matches no {wanted}; {remedy}")]
+    NoFiles {
+        /// The path or pattern.
+        pattern: String,
+        /// Kind of file looked for.
+        wanted: String,
+        /// The way out.
+        remedy: String,
+    },
+    /// A text that holds nothing.
+    #[error("{name} is empty; give a text with at least a few thousand characters")]
+    EmptyText {
+        /// The file, or the name of the built-in text.
+        name: String,
+    },
+    /// A text that is not UTF-8.
+    #[error(
+        "{name} is not UTF-8 text: the byte at offset {offset} (line {line}) cannot be read; \
+         convert it, for example with `iconv -t UTF-8`"
+    )]
+    NotUtf8 {
+        /// The file.
+        name: String,
+        /// Offset of the first bad byte, from 0, a byte order mark not counted.
+        offset: u64,
+        /// Its line, from 1.
+        line: u64,
+    },
+    /// A text in UTF-16, as some Windows programs save it.
+    #[error(
+        "{name} is UTF-16 text ({order}); save it as UTF-8, for example with `iconv -f UTF-16 -t \
+         UTF-8`"
+    )]
+    Utf16 {
+        /// The file.
+        name: String,
+        /// `little endian` or `big endian`.
+        order: &'static str,
+    },
+    /// A text with more distinct characters than a vocabulary may have.
+    #[error(
+        "{name} has more than {limit} distinct characters, too many for a character-level model; \
+         is it really a text?"
+    )]
+    TooManyCharacters {
+        /// The file.
+        name: String,
+        /// The most there may be.
+        limit: usize,
+    },
+    /// A character outside the vocabulary.
+    #[error(
+        "the character {character:?} (number {position} of what was given) does not occur in \
+         {name}, so the model has no token for it; leave it out"
+    )]
+    UnknownCharacter {
+        /// The text or key that the vocabulary comes from.
+        name: String,
+        /// The character.
+        character: char,
+        /// Its place in the given text, from 1.
+        position: u64,
+    },
+    /// A text with a character outside the vocabulary that was given for it.
+    #[error(
+        "{name} contains {character:?}, which is not in the given vocabulary: the model has no \
+         token for it; take it out of the text"
+    )]
+    OutsideVocabulary {
+        /// The file.
+        name: String,
+        /// The first such character, in the order of code points.
+        character: char,
+    },
+    /// A text too short for the context length.
+    #[error(
+        "{name} has {characters} characters, {part_characters} of them for {part}, but a context \
+         of {context} needs at least {needed}: use a longer text, a smaller context, or another \
+         validation_fraction"
+    )]
+    TextTooShort {
+        /// The file, or the name of the built-in text.
+        name: String,
+        /// Length of the whole text.
+        characters: u64,
+        /// `training` or `validation`.
+        part: &'static str,
+        /// Length of that part.
+        part_characters: u64,
+        /// Length of a window.
+        context: usize,
+        /// The fewest characters that part may have.
+        needed: u64,
+    },
+    /// A window that reaches past the end of the text.
+    #[error("{name} has {characters} characters; there are none at {start}..{end}")]
+    OutsideText {
+        /// The file, or the name of the built-in text.
+        name: String,
+        /// Length of the text.
+        characters: u64,
+        /// First character asked for.
+        start: u64,
+        /// One past the last character asked for.
+        end: u64,
+    },
+    /// Data that are no longer what they were when they were opened.
+    #[error("{name} changed while it was in use; restore it, or start the training anew")]
+    Changed {
+        /// The file.
+        name: String,
+    },
+    /// A cell of a table that cannot be used.
+    #[error("{file}, line {line}, column '{column}': {reason}", file = .file.display())]
+    Cell {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// Name of the column.
+        column: String,
+        /// What is wrong, and the way out.
+        reason: String,
+    },
+    /// A column that a table does not have.
+    #[error("{file} has no column '{column}'; it has: {known}", file = .file.display())]
+    NoColumn {
+        /// The file.
+        file: PathBuf,
+        /// Name asked for.
+        column: String,
+        /// Names that exist.
+        known: String,
+    },
+    /// A file that is not what it should be, or damaged.
+    #[error("{file}: {reason}", file = .file.display())]
+    BadFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, and the way out.
+        reason: String,
+    },
+    /// Too few samples for a training and a validation part.
+    #[error(
+        "{name} has {samples} samples, too few for a validation_fraction of {fraction}: both \
+         parts need at least one; use more data, or another fraction"
+    )]
+    TooFew {
+        /// The data.
+        name: String,
+        /// Samples in all.
+        samples: u64,
+        /// Share of the validation part.
+        fraction: f64,
+    },
+    /// A batch asked of a source without training samples.
+    #[error("{name} has no training samples; use a validation_fraction below 1")]
+    NoTrainingSamples {
+        /// The data.
+        name: String,
+    },
+    /// A cursor past the last position that can be counted.
+    #[error("the position {position} in the data is out of range; start the training anew")]
+    BadPosition {
+        /// Position of the cursor.
+        position: u64,
+    },
+    /// A checkpoint made with other data.
+    #[error(
+        "{name} is not the data this training started with, or its options differ (fingerprint \
+         {found}, expected {expected}); restore them, or start the training anew"
+    )]
+    OtherData {
+        /// The data.
+        name: String,
+        /// Fingerprint in the checkpoint.
+        expected: String,
+        /// Fingerprint of the data that are there.
+        found: String,
+    },
+    /// Tensors that do not make a batch: a fault of the source.
+    #[error("the tensor '{tensor}' does not fit its batch: {reason}; mend the data source")]
+    BadBatch {
+        /// Name of the tensor.
+        tensor: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A panic inside a source.
+    #[error("the data source {name} stopped unexpectedly: {message}; mend the data source")]
+    Panicked {
+        /// The data.
+        name: String,
+        /// Message of the panic.
+        message: String,
+    },
+    /// A thread that cannot be started or has ended.
+    #[error("the thread that prepares batches of {name} {reason}; start the training again")]
+    NoThread {
+        /// The data.
+        name: String,
+        /// What happened to it.
+        reason: String,
+    },
+    /// Reading or writing failed.
+    #[error("cannot {doing} {path}: {source}{}", remedy(.source), path = .path.display())]
+    Io {
+        /// What was tried: `read`, `list`, ….
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Message of the system.
+        source: io::Error,
+    },
+}
+
+impl DataError {
+    /// An input or output error, ready for `map_err`.
+    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { doing, path: path.to_owned(), source }
+    }
+
+    pub(crate) fn bad_file(file: &Path, reason: impl Into<String>) -> Self {
+        Self::BadFile { file: file.to_owned(), reason: reason.into() }
+    }
+
+    pub(crate) fn bad_value(key: &str, value: impl ToString, must: impl Into<String>) -> Self {
+        Self::BadValue { key: key.to_owned(), value: value.to_string(), must: must.into() }
+    }
+
+    /// Whether the input of the user is at fault, rather than the machine or what happened to the
+    /// files since they were opened.
+    #[must_use]
+    pub fn is_wrong_input(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::InvalidInput
+                    | io::ErrorKind::IsADirectory
+                    | io::ErrorKind::NotADirectory
+            ),
+            Self::Changed { .. }
+            | Self::OutsideText { .. }
+            | Self::BadBatch { .. }
+            | Self::Panicked { .. }
+            | Self::NoThread { .. } => false,
+            _ => true,
+        }
+    }
+}
+
+/// The remedy for the input and output errors that have one.
+fn remedy(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => "; check the name",
+        io::ErrorKind::IsADirectory => "; name a file",
+        io::ErrorKind::PermissionDenied => "; check who may read it",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; free some space: compressed files that are large are unpacked to a temporary file"
+        }
+        _ => "",
+    }
+}

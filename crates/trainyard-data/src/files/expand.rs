@@ -1,0 +1,122 @@
+//! From paths, folders and patterns to a list of files.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use crate::error::DataError;
+use crate::files::extension;
+
+/// The files that `patterns` name, each once, in the order of the patterns; those of one folder or
+/// pattern in the order of their paths.
+///
+/// A pattern that is the path of a file is that file; a folder stands for all files in it and below
+/// with one of the `extensions` (all files where there are none), `.gz` after them or not, hidden
+/// ones left out; anything else with `*`, `?` or `[` is a pattern as a shell has it, with `**` for
+/// folders at any depth. `wanted` names the files in messages.
+///
+/// # Errors
+/// [`DataError::NoFiles`] for a pattern without a match, [`DataError::Io`] where a folder cannot be
+/// read or a path is no regular file.
+pub(crate) fn expand(
+    patterns: &[String],
+    extensions: &[&str],
+    wanted: &str,
+) -> Result<Vec<PathBuf>, DataError> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    let mut known = std::collections::HashSet::new();
+    for pattern in patterns {
+        for file in expand_one(pattern, extensions, wanted)? {
+            if known.insert(file.clone()) {
+                files.push(file);
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn expand_one(pattern: &str, extensions: &[&str], wanted: &str) -> Result<Vec<PathBuf>, DataError> {
+    let path = Path::new(pattern);
+    let no_files = |remedy: String| DataError::NoFiles {
+        pattern: if pattern.is_empty() { "an empty path".to_owned() } else { pattern.to_owned() },
+        wanted: wanted.to_owned(),
+        remedy,
+    };
+    let found = match fs::metadata(path) {
+        Ok(about) if about.is_dir() => {
+            let found = below(path, extensions)?;
+            if found.is_empty() {
+                let known = extensions.join(", .");
+                let any = if known.is_empty() { String::new() } else { format!(" (.{known})") };
+                return Err(no_files(format!("the folder holds none{any}; name another one")));
+            }
+            found
+        }
+        Ok(_) => vec![path.to_owned()],
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && pattern.contains(['*', '?', '[']) =>
+        {
+            let found = matching(pattern)?;
+            if found.is_empty() {
+                let remedy = "check the pattern; `**` stands for folders at any depth";
+                return Err(no_files(remedy.to_owned()));
+            }
+            found
+        }
+        Err(error) => return Err(DataError::io("read", path)(error)),
+    };
+    for file in &found {
+        // To open a pipe would wait for its other end.
+        if !fs::metadata(file).map_err(DataError::io("read", file))?.is_file() {
+            let reason = format!("it is not a regular file; name a file or a folder");
+            return Err(DataError::bad_file(file, reason));
+        }
+    }
+    Ok(found)
+}
+
+/// Files of a folder and the folders in it, links followed, sorted.
+fn below(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, DataError> {
+    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+    let seen = walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()));
+    let mut files = Vec::new();
+    for entry in seen {
+        let entry = entry.map_err(|error| {
+            let path = error.path().unwrap_or(folder).to_owned();
+            DataError::io("list", &path)(error.into())
+        })?;
+        let fits = || extensions.is_empty() || extensions.contains(&&*extension(entry.path()));
+        if entry.file_type().is_file() && fits() {
+            files.push(entry.into_path());
+        }
+    }
+    Ok(files)
+}
+
+/// Files that match a pattern, sorted; folders are left out.
+fn matching(pattern: &str) -> Result<Vec<PathBuf>, DataError> {
+    let bad = |error: glob::PatternError| {
+        let must = format!("a pattern that can be read ({})", error.msg);
+        DataError::bad_value("the pattern", pattern, must)
+    };
+    let mut files = Vec::new();
+    for path in glob::glob(pattern).map_err(bad)? {
+        let path = path.map_err(|error| {
+            let path = error.path().to_owned();
+            DataError::io("list", &path)(error.into())
+        })?;
+        if !path.is_dir() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Whether a name begins with a dot.
+pub(crate) fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}

@@ -1,0 +1,64 @@
+//! Lists the images in a folder of class folders.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::DataError;
+use crate::files::{expand, is_hidden};
+
+/// Kinds of files taken as images.
+const EXTENSIONS: &[&str] = &["png", "jpg", "jpeg"];
+
+/// Images with their classes.
+pub(super) struct Listed {
+    /// Names of the class folders, sorted.
+    pub(super) classes: Vec<String>,
+    /// Files and class numbers, class after class, sorted by path in each.
+    pub(super) files: Vec<(PathBuf, i32)>,
+    /// BLAKE3 in hex of names and sizes: to read all images would take too long.
+    pub(super) fingerprint: String,
+}
+
+/// Lists a folder. Hidden folders, and files of other kinds, are left out.
+pub(super) fn list(folder: &Path) -> Result<Listed, DataError> {
+    let mut class_folders = Vec::new();
+    for entry in fs::read_dir(folder).map_err(DataError::io("list", folder))? {
+        let entry = entry.map_err(DataError::io("list", folder))?;
+        if entry.path().is_dir() && !is_hidden(&entry.file_name()) {
+            class_folders.push((entry.file_name(), entry.path()));
+        }
+    }
+    class_folders.sort();
+    if class_folders.is_empty() {
+        return Err(DataError::NoFiles {
+            pattern: folder.display().to_string(),
+            wanted: "class folders".to_owned(),
+            remedy: "put the images of each class into a folder of its own in it".to_owned(),
+        });
+    }
+    let (mut classes, mut files) = (Vec::new(), Vec::new());
+    let mut hash = blake3::Hasher::new();
+    for ((name, path), class) in class_folders.into_iter().zip(0..) {
+        classes.push(name.to_string_lossy().into_owned());
+        for file in expand(&[text_of(&path)?], EXTENSIONS, "PNG or JPEG images")? {
+            let about = fs::metadata(&file).map_err(DataError::io("read", &file))?;
+            let within = file.strip_prefix(folder).unwrap_or(&file);
+            for part in within {
+                hash.update(part.as_encoded_bytes());
+                hash.update(b"/");
+            }
+            hash.update(&about.len().to_le_bytes());
+            files.push((file, class));
+        }
+    }
+    Ok(Listed { classes, files, fingerprint: hash.finalize().to_hex().to_string() })
+}
+
+fn text_of(path: &Path) -> Result<String, DataError> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        let error =
+            io::Error::new(io::ErrorKind::InvalidInput, "its name is not Unicode; rename it");
+        DataError::io("list", path)(error)
+    })
+}

@@ -1,0 +1,104 @@
+//! Data for training: batches of named tensors in host memory, from texts, tables, IDX files, folders
+//! of images and safetensors files, or from a source of your own.
+//!
+//! A [`DataSource`] is a function from a [`Cursor`] (a seed and the number of samples handed out so
+//! far) to a [`Batch`]. Each training sample occurs once an epoch, in an order that follows from seed
+//! and epoch and is computed on the way ([`Permutation`]), so a checkpoint needs the cursor alone, and
+//! a batch may go over the end of an epoch. [`Prefetch`] prepares the next batch on a thread.
+//! [`open`] finds a source in the registry, [`SOURCES`], by its options, the keys of `[data]` in a run
+//! file.
+//!
+//! | source | tensors of a batch |
+//! |---|---|
+//! | [`text`](TextSource) | `tokens`, `targets` `[rows, context]` i32 |
+//! | [`table`](TableSource) | `features` `[rows, n]` f32; `targets` `[rows]` i32 or `[rows, m]` f32 |
+//! | [`idx`](IdxSource), [`images`](ImagesSource) | `image` `[rows, channels, height, width]` f32; `targets` `[rows]` i32 |
+//! | [`tensors`](TensorsSource) | those of the file, `[rows, …]` |
+//! | [`rows`](RowsSource) | `features` `[rows, inputs]` f32; `targets` `[rows, outputs]` f32 |
+//!
+//! ```
+//! use serde_json::json;
+//! use trainyard_data::{Cursor, HostTensor};
+//!
+//! let source = trainyard_data::open(json!({ "builtin": "yard", "context": 32 }))?;
+//! assert_eq!(source.info().samples, Some(8436));
+//! let batch = source.batch(Cursor::new(42), 8)?;
+//! let Some(HostTensor::I32 { shape, .. }) = batch.get("tokens") else { panic!("no tokens") };
+//! assert_eq!(*shape, [8, 32]);
+//! assert_eq!(batch.split(2).len(), 4);
+//! for batch in source.validation(8, Some(2)) {
+//!     assert_eq!(batch?.rows, 8);
+//! }
+//! # Ok::<(), trainyard_data::DataError>(())
+//! ```
+//!
+//! A source of your own implements three methods:
+//!
+//! ```
+//! use trainyard_data::*;
+//!
+//! /// Numbers 0 to 9, to be doubled.
+//! struct Doubles(DataInfo);
+//!
+//! impl Doubles {
+//!     fn rows(&self, numbers: impl Iterator<Item = u64>) -> Result<Batch, DataError> {
+//!         let values: Vec<f32> = numbers.map(|number| number as f32).collect();
+//!         let rows = values.len();
+//!         let targets = values.iter().map(|value| 2.0 * value).collect();
+//!         let tensor = |values| HostTensor::F32 { shape: vec![rows, 1], values };
+//!         let (features, targets) = (tensor(values), tensor(targets));
+//!         Batch::new(vec![("features".into(), features), ("targets".into(), targets)], rows)
+//!     }
+//! }
+//!
+//! impl DataSource for Doubles {
+//!     fn info(&self) -> &DataInfo {
+//!         &self.0
+//!     }
+//!
+//!     fn batch(&self, cursor: Cursor, rows: usize) -> Result<Batch, DataError> {
+//!         let order = epoch_order(cursor, rows, 8, &self.0.name)?;
+//!         self.rows(order.map(|(_epoch, sample)| sample))
+//!     }
+//!
+//!     fn validation(
+//!         &self,
+//!         _rows: usize,
+//!         _limit: Option<usize>,
+//!     ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
+//!         Box::new(std::iter::once_with(|| self.rows(8..10)))
+//!     }
+//! }
+//! ```
+
+mod batch;
+mod error;
+mod files;
+mod idx;
+mod images;
+mod order;
+mod prefetch;
+mod random;
+mod registry;
+mod rows;
+mod samples;
+mod source;
+mod table;
+mod tensors;
+mod text;
+
+pub use batch::{Batch, DType, HostTensor};
+pub use error::DataError;
+pub use idx::{IdxOptions, IdxSource};
+pub use images::{Color, ImagesOptions, ImagesSource};
+pub use order::{Permutation, Split, epoch_order};
+pub use prefetch::Prefetch;
+pub use registry::{SOURCES, Source, open, source_for};
+pub use rows::{RowsOptions, RowsSource};
+pub use samples::Samples;
+pub use source::{Cursor, DataInfo, DataSource, DataState, TensorInfo, Unit};
+pub use table::{TableOptions, TableSource, TableTask};
+pub use tensors::{TensorsOptions, TensorsSource};
+pub use text::{
+    BUILTIN_TEXTS, CharText, TextOptions, TextSource, builtin_names, builtin_text, yard_text,
+};

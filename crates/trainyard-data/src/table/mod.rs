@@ -1,0 +1,169 @@
+//! `table`: rows of CSV, TSV and JSON-lines files, held in memory.
+//!
+//! Cells of feature columns are numbers (`true` and `false` are 1 and 0). A target column of words or
+//! whole numbers has classes, numbered in sorted order; anything else is a number to be predicted.
+//! A cell that is empty or cannot be read is an error with file, line and column: rows are never
+//! dropped in silence.
+
+mod load;
+mod options;
+mod read;
+mod target;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use crate::batch::{Batch, DType, HostTensor};
+use crate::error::DataError;
+use crate::files;
+use crate::order::Split;
+use crate::registry::{Source, read_options};
+use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
+use load::{Table, Targets, load};
+
+pub use options::{TableOptions, TableTask};
+
+/// Kinds of files taken out of a folder.
+const EXTENSIONS: &[&str] = &["csv", "tsv", "tab", "jsonl", "ndjson"];
+
+/// The line of the registry.
+pub(crate) const SOURCE: Source = Source {
+    name: "table",
+    doc: "rows of CSV, TSV and JSON-lines files: numbers, and classes or numbers to be learned",
+    builtins: &[],
+    path_keys: &["table"],
+    open: |options| {
+        Ok(Box::new(TableSource::open(&read_options::<TableOptions>("table", options)?)?))
+    },
+    #[cfg(test)]
+    sample: tests::sample,
+};
+
+/// Rows of tables: `features` `[rows, columns]` f32, and `targets`: `[rows]` i32 class numbers, or
+/// `[rows, target columns]` f32.
+pub struct TableSource {
+    table: Table,
+    split: Split,
+    info: DataInfo,
+}
+
+impl TableSource {
+    /// Reads the tables that the options name.
+    ///
+    /// # Errors
+    /// As [`TableOptions::check`]; [`DataError::NoFiles`], [`DataError::NoColumn`];
+    /// [`DataError::Cell`] for a cell that cannot be used; [`DataError::BadFile`] for a file that is
+    /// no table; [`DataError::TooFew`].
+    pub fn open(options: &TableOptions) -> Result<Self, DataError> {
+        options.check()?;
+        let paths = files::expand(&options.table, EXTENSIONS, "table")?;
+        let name = files::name_of(&paths);
+        let table = load(&paths, options)?;
+        let split = Split::new(table.rows as u64, options.validation_fraction, &name)?;
+        let (target, classes) = match &table.targets {
+            Targets::Classes(classes, _) => {
+                (TensorInfo::new("targets", [], DType::I32), classes.clone())
+            }
+            Targets::Numbers(_) => {
+                (TensorInfo::new("targets", [options.target.len()], DType::F32), Vec::new())
+            }
+        };
+        let features = TensorInfo::new("features", [table.feature_names.len()], DType::F32);
+        let info = DataInfo {
+            name,
+            fingerprint: fingerprint(&table, options, &split),
+            tensors: vec![features, target],
+            classes,
+            vocabulary: Vec::new(),
+            samples: Some(split.training_samples()),
+            validation_samples: Some(split.validation_samples()),
+            items_per_row: 1,
+            unit: Unit::Rows,
+        };
+        Ok(Self { table, split, info })
+    }
+
+    /// Names of the feature columns, in the order of `features`.
+    #[must_use]
+    pub fn feature_names(&self) -> &[String] {
+        &self.table.feature_names
+    }
+
+    fn gather(&self, samples: impl Iterator<Item = u64>) -> Result<Batch, DataError> {
+        let width = self.table.feature_names.len();
+        let (mut rows, mut features) = (0, Vec::new());
+        let (mut classes, mut numbers) = (Vec::new(), Vec::new());
+        for sample in samples {
+            let row = sample as usize;
+            features.extend_from_slice(&self.table.features[row * width..(row + 1) * width]);
+            match &self.table.targets {
+                Targets::Classes(_, class) => classes.push(class[row]),
+                Targets::Numbers(all) => {
+                    let columns = all.len() / self.table.rows;
+                    numbers.extend_from_slice(&all[row * columns..(row + 1) * columns]);
+                }
+            }
+            rows += 1;
+        }
+        let targets = match &self.table.targets {
+            Targets::Classes(..) => HostTensor::I32 { shape: vec![rows], values: classes },
+            Targets::Numbers(all) => {
+                HostTensor::F32 { shape: vec![rows, all.len() / self.table.rows], values: numbers }
+            }
+        };
+        let features = HostTensor::F32 { shape: vec![rows, width], values: features };
+        Batch::new(vec![("features".to_owned(), features), ("targets".to_owned(), targets)], rows)
+    }
+}
+
+/// Fingerprint of the cells that are used, wherever and however they are written down.
+fn fingerprint(table: &Table, options: &TableOptions, split: &Split) -> String {
+    let mut hash = blake3::Hasher::new();
+    let mut floats = |values: &[f32]| {
+        for chunk in values.chunks(1 << 14) {
+            let bytes: Vec<u8> = chunk.iter().flat_map(|value| value.to_le_bytes()).collect();
+            hash.update(&bytes);
+        }
+    };
+    floats(&table.features);
+    let classes = match &table.targets {
+        Targets::Classes(classes, rows) => {
+            for chunk in rows.chunks(1 << 14) {
+                let bytes: Vec<u8> = chunk.iter().flat_map(|row| row.to_le_bytes()).collect();
+                hash.update(&bytes);
+            }
+            classes.join("\n")
+        }
+        Targets::Numbers(values) => {
+            floats(values);
+            String::new()
+        }
+    };
+    let data = hash.finalize().to_hex();
+    files::fingerprint(
+        &data,
+        &[
+            ("features", table.feature_names.join("\n")),
+            ("target", options.target.join("\n")),
+            ("classes", classes),
+            ("training", split.training_samples().to_string()),
+        ],
+    )
+}
+
+impl DataSource for TableSource {
+    fn info(&self) -> &DataInfo {
+        &self.info
+    }
+
+    fn batch(&self, cursor: Cursor, rows: usize) -> Result<Batch, DataError> {
+        self.gather(self.split.training(cursor, rows)?)
+    }
+
+    fn validation(
+        &self,
+        rows: usize,
+        limit: Option<usize>,
+    ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
+        Box::new(self.split.validation(rows, limit).map(move |samples| self.gather(samples)))
+    }
+}
