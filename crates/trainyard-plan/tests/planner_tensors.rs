@@ -28,10 +28,10 @@ fn u_net(numbers: &mut Numbers) -> Profile {
     profile.default_link =
         Some(LinkCost { latency_us: numbers.below(3) as f64, bytes_per_us: 10.0 });
     let layers = &mut profile.model.layers;
-    for index in 0..LAYERS - 1 {
+    for (index, layer) in layers.iter_mut().enumerate().take(LAYERS - 1) {
         let mut give = |name: String, to: usize, bytes| {
             let to = vec![format!("layer{to}")];
-            layers[index].gives.push(TensorProfile { name, bytes, gradient_bytes: bytes, to });
+            layer.gives.push(TensorProfile { name, bytes, gradient_bytes: bytes, to });
         };
         give("x".into(), index + 1, 10);
         if index < LAYERS / 2 {

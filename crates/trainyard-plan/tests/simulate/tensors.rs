@@ -32,12 +32,12 @@ fn add_up(layers: &mut [LayerProfile], from_batch: u64) {
 fn u_net(devices: usize, m: usize) -> Profile {
     let mut profile = by_hand::profile(6, devices, m);
     let layers = &mut profile.model.layers;
-    for index in 0..5 {
+    for (index, layer) in layers.iter_mut().enumerate().take(5) {
         let next = format!("l{}", index + 1);
-        layers[index].gives.push(tensor("x", 40, 40, &[&next]));
+        layer.gives.push(tensor("x", 40, 40, &[&next]));
         if index < 3 {
             let across = format!("l{}", 5 - index);
-            layers[index].gives.push(tensor(&format!("skip{index}"), 8, 8, &[&across]));
+            layer.gives.push(tensor(&format!("skip{index}"), 8, 8, &[&across]));
         }
     }
     add_up(layers, 40);
@@ -185,9 +185,9 @@ fn the_input_of_a_stage_is_all_that_comes_from_elsewhere() {
 fn masked() -> Profile {
     let mut profile = by_hand::profile(4, 4, 1);
     let layers = &mut profile.model.layers;
-    for index in 0..3 {
+    for (index, layer) in layers.iter_mut().enumerate().take(3) {
         let next = format!("l{}", index + 1);
-        layers[index].gives.push(tensor("x", 40, 40, &[&next]));
+        layer.gives.push(tensor("x", 40, 40, &[&next]));
     }
     layers[0].gives.push(tensor("mask", 8, 0, &["l1", "l2", "l3"]));
     add_up(layers, 40);
