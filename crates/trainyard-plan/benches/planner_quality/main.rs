@@ -90,15 +90,20 @@ fn ablation(every: usize, names: &[&str]) {
         let with_locks = |case: &profiles::Case| {
             if locked { profiles::locks(case) } else { Vec::new() }
         };
-        let whole: Vec<Outcome> = cases
-            .iter()
-            .map(|case| measure(&PlanRequest { locks: with_locks(case), ..request(case) }))
-            .collect();
         let of_locks = |generator: &&Generator| (**generator == Generator::LockedOrders) == locked;
         let is_asked_for = |generator: &&Generator| {
             names.is_empty() || names.contains(&format!("{generator:?}").as_str())
         };
-        for generator in Generator::ALL.iter().filter(of_locks).filter(is_asked_for) {
+        let generators: Vec<&Generator> =
+            Generator::ALL.iter().filter(of_locks).filter(is_asked_for).collect();
+        if generators.is_empty() {
+            continue;
+        }
+        let whole: Vec<Outcome> = cases
+            .iter()
+            .map(|case| measure(&PlanRequest { locks: with_locks(case), ..request(case) }))
+            .collect();
+        for generator in generators {
             let mut all = Comparison::default();
             for (case, whole) in
                 cases.iter().zip(&whole).filter(|(_, whole)| whole.step_us.is_some())

@@ -215,7 +215,11 @@ fn check(
     }
     if ranks.saturating_mul(chunks).saturating_mul(micro_batches) > Schedule::MAX_FORWARDS {
         let value = format!("{ranks} × {chunks} × {micro_batches}");
-        return bad("ranks × chunks × micro_batches", value, format!("at most {}", Schedule::MAX_FORWARDS));
+        return bad(
+            "ranks × chunks × micro_batches",
+            value,
+            format!("at most {}", Schedule::MAX_FORWARDS),
+        );
     }
     Ok(())
 }
