@@ -47,6 +47,28 @@ pub struct FoundSchedule {
 /// through its micro-batches in ascending order, no named schedule that suits the placement is faster,
 /// and the same input gives the same schedule. `None` if nothing fits the budgets.
 ///
+/// ```
+/// use trainyard_plan::costs::{PipelineCosts, RankCosts, StageCosts};
+/// use trainyard_plan::schedule_search::{SearchOptions, search};
+///
+/// // Two stages of 2 µs and 6 µs forward, twice as much backward, over free links.
+/// let stage = |rank: usize, us: f64| StageCosts {
+///     rank,
+///     forward_us: us,
+///     input_grad_us: us,
+///     weight_grad_us: us,
+///     ..StageCosts::default()
+/// };
+/// let costs = PipelineCosts {
+///     ranks: vec![RankCosts::default(); 2],
+///     stages: vec![stage(0, 2.0), stage(1, 6.0)],
+///     ..PipelineCosts::default()
+/// };
+/// let found = search(&costs, 4, &SearchOptions::default())?;
+/// assert!(found.is_some_and(|found| found.schedule.ranks.len() == 2));
+/// # Ok::<(), trainyard_plan::PlanError>(())
+/// ```
+///
 /// # Errors
 /// [`PlanError::BadNumber`] for no stages, no micro-batches, or more than 2²⁰ of stages ×
 /// micro-batches.
