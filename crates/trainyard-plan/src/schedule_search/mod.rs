@@ -48,24 +48,25 @@ pub struct FoundSchedule {
 /// and the same input gives the same schedule. `None` if nothing fits the budgets.
 ///
 /// ```
-/// use trainyard_plan::costs::{PipelineCosts, RankCosts, StageCosts};
+/// use trainyard_plan::costs::PipelineCosts;
 /// use trainyard_plan::schedule_search::{SearchOptions, search};
+/// use trainyard_plan::{LayerProfile, ModelProfile, Profile, Recompute, Stage};
 ///
-/// // Two stages of 2 µs and 6 µs forward, twice as much backward, over free links.
-/// let stage = |rank: usize, us: f64| StageCosts {
-///     rank,
-///     forward_us: us,
-///     input_grad_us: us,
-///     weight_grad_us: us,
-///     ..StageCosts::default()
+/// let layer = |index| LayerProfile { name: format!("block{index}"), ..LayerProfile::default() };
+/// let model = ModelProfile {
+///     name: "tiny".into(),
+///     optimizer_bytes_per_param_byte: 2,
+///     fresh_bytes_per_param_byte: 0,
+///     layers: (0..4).map(layer).collect(),
 /// };
-/// let costs = PipelineCosts {
-///     ranks: vec![RankCosts::default(); 2],
-///     stages: vec![stage(0, 2.0), stage(1, 6.0)],
-///     ..PipelineCosts::default()
+/// let profile = Profile::of_budgets(model, [("gpu", 1 << 20), ("cpu", 1 << 20)], 4);
+/// let stage = |device: &str, layers| {
+///     Stage { device: device.into(), layers, recompute: Recompute::None }
 /// };
+/// let stages = [stage("gpu", (0, 3)), stage("cpu", (3, 4))];
+/// let costs = PipelineCosts::of(&profile, &stages, &[0, 1])?;
 /// let found = search(&costs, 4, &SearchOptions::default())?;
-/// assert!(found.is_some_and(|found| found.schedule.ranks.len() == 2));
+/// assert!(found.is_some_and(|found| found.score.step_us >= 4.0 * 9.0));
 /// # Ok::<(), trainyard_plan::PlanError>(())
 /// ```
 ///
