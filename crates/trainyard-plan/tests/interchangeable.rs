@@ -1,5 +1,5 @@
-//! Of devices that are no different the planner tries one order only. A device that differs in a
-//! single thing is no twin: here it is useless, and the other one has to be found without it.
+//! The planner tries one order only of interchangeable devices. A device that differs in a single thing
+//! is not interchangeable: here it is useless, and the other one has to be found without it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -37,7 +37,7 @@ fn profile() -> Profile {
 }
 
 #[test]
-fn a_device_that_differs_in_one_thing_is_no_twin() {
+fn a_device_that_differs_in_one_thing_is_not_interchangeable() {
     fn slow(profile: &mut Profile, ways: &[(&str, &str)]) {
         let link = |(from, to): &(&str, &str)| LinkProfile {
             from: (*from).into(),

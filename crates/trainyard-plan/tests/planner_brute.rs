@@ -32,7 +32,7 @@ impl Numbers {
     }
 }
 
-/// A random model on random devices, some of them twins, some with little memory, over links that
+/// A random model on random devices, some of them interchangeable, some with little memory, over links that
 /// may be free, alike or each of its own.
 fn random(numbers: &mut Numbers, most_layers: u64, most_devices: u64) -> Profile {
     let layers = 1 + numbers.below(most_layers);

@@ -3,7 +3,7 @@
 //!
 //! ```sh
 //! cargo bench -p trainyard-plan --bench planner_quality                       # compares
-//! cargo bench -p trainyard-plan --bench planner_quality -- ablation [EVERY]   # every EVERY-th profile
+//! cargo bench -p trainyard-plan --bench planner_quality -- ablation EVERY     # every EVERY-th profile
 //! cargo bench -p trainyard-plan --bench planner_quality -- record FILE        # outcomes to a file
 //! ```
 //!
@@ -36,9 +36,8 @@ fn main() -> ExitCode {
     match words[..] {
         [] => return compare(),
         ["record", file] => std::fs::write(file, baseline::write(&outcomes())).unwrap(),
-        ["ablation"] => ablation(1),
-        ["ablation", every] => ablation(every.parse().unwrap()),
-        _ => eprintln!("arguments: none, record FILE, or ablation [EVERY]"),
+        ["ablation", every, ref names @ ..] => ablation(every.parse().unwrap(), names),
+        _ => eprintln!("arguments: none, record FILE, or ablation EVERY [NAME…]"),
     }
     ExitCode::SUCCESS
 }
@@ -79,8 +78,9 @@ fn compare() -> ExitCode {
 }
 
 /// Plans without each generator. Profiles for which nothing fits are left out, as most of their time goes
-/// into remedies; locks are added for the generator that is for them.
-fn ablation(every: usize) {
+/// into remedies; locks are added for the generator that is for them. `names`: these generators alone,
+/// and the table is only printed.
+fn ablation(every: usize, names: &[&str]) {
     let before = baseline::read(include_str!("baseline.txt"));
     let seeds: Vec<u64> = (0..CASES).step_by(every).collect();
     let seeds = seeds.into_iter().filter(|seed| before[*seed as usize].step_us.is_some());
@@ -90,12 +90,20 @@ fn ablation(every: usize) {
         let with_locks = |case: &profiles::Case| {
             if locked { profiles::locks(case) } else { Vec::new() }
         };
+        let of_locks = |generator: &&Generator| (**generator == Generator::LockedOrders) == locked;
+        let is_asked_for = |generator: &&Generator| {
+            names.is_empty() || names.contains(&format!("{generator:?}").as_str())
+        };
+        let generators: Vec<&Generator> =
+            Generator::ALL.iter().filter(of_locks).filter(is_asked_for).collect();
+        if generators.is_empty() {
+            continue;
+        }
         let whole: Vec<Outcome> = cases
             .iter()
             .map(|case| measure(&PlanRequest { locks: with_locks(case), ..request(case) }))
             .collect();
-        let of_locks = |generator: &&Generator| (**generator == Generator::LockedOrders) == locked;
-        for generator in Generator::ALL.iter().filter(of_locks) {
+        for generator in generators {
             let mut all = Comparison::default();
             for (case, whole) in
                 cases.iter().zip(&whole).filter(|(_, whole)| whole.step_us.is_some())
@@ -110,5 +118,7 @@ fn ablation(every: usize) {
             println!("{}", table::ablation(&rows[rows.len() - 1..]));
         }
     }
-    table::keep("ablation", &table::ablation(&rows));
+    if names.is_empty() {
+        table::keep("ablation", &table::ablation(&rows));
+    }
 }

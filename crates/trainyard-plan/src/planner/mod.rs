@@ -115,6 +115,33 @@ use validated::ValidatedRequest;
 
 /// The best plans for a request.
 ///
+/// ```
+/// use trainyard_plan::planner::{PlanRequest, plan};
+/// use trainyard_plan::{LayerProfile, ModelProfile, Profile};
+///
+/// let layer = |index| LayerProfile {
+///     name: format!("block{index}"),
+///     param_bytes: 1 << 20,
+///     saved_bytes: 1 << 16,
+///     ..LayerProfile::default()
+/// };
+/// let model = ModelProfile {
+///     name: "tiny".into(),
+///     optimizer_bytes_per_param_byte: 2,
+///     fresh_bytes_per_param_byte: 0,
+///     layers: (0..4).map(layer).collect(),
+/// };
+/// // Weights, gradients and optimizer state take 16 MiB, more than either device has.
+/// let profile = Profile::of_budgets(model, [("gpu", 12 << 20), ("cpu", 12 << 20)], 4);
+/// let planned = plan(&PlanRequest::new(&profile))?;
+/// assert_eq!(planned.candidates[0].simulation.devices.len(), 2);
+///
+/// // Under one schedule alone.
+/// let request = PlanRequest { schedule: "1f1b".parse()?, ..PlanRequest::new(&profile) };
+/// assert_eq!(plan(&request)?.candidates[0].plan.schedule.name, "1f1b");
+/// # Ok::<(), trainyard_plan::PlanError>(())
+/// ```
+///
 /// # Errors
 /// [`PlanError::BadFile`] for a profile that is not sound; [`PlanError::BadNumber`] for times, counts
 /// or rates that make no sense; [`PlanError::BadPlan`] for locks that cannot be kept;

@@ -47,6 +47,29 @@ pub struct FoundSchedule {
 /// through its micro-batches in ascending order, no named schedule that suits the placement is faster,
 /// and the same input gives the same schedule. `None` if nothing fits the budgets.
 ///
+/// ```
+/// use trainyard_plan::costs::PipelineCosts;
+/// use trainyard_plan::schedule_search::{SearchOptions, search};
+/// use trainyard_plan::{LayerProfile, ModelProfile, Profile, Recompute, Stage};
+///
+/// let layer = |index| LayerProfile { name: format!("block{index}"), ..LayerProfile::default() };
+/// let model = ModelProfile {
+///     name: "tiny".into(),
+///     optimizer_bytes_per_param_byte: 2,
+///     fresh_bytes_per_param_byte: 0,
+///     layers: (0..4).map(layer).collect(),
+/// };
+/// let profile = Profile::of_budgets(model, [("gpu", 1 << 20), ("cpu", 1 << 20)], 4);
+/// let stage = |device: &str, layers| {
+///     Stage { device: device.into(), layers, recompute: Recompute::None }
+/// };
+/// let stages = [stage("gpu", (0, 3)), stage("cpu", (3, 4))];
+/// let costs = PipelineCosts::of(&profile, &stages, &[0, 1])?;
+/// let found = search(&costs, 4, &SearchOptions::default())?;
+/// assert!(found.is_some_and(|found| found.score.step_us >= 4.0 * 9.0));
+/// # Ok::<(), trainyard_plan::PlanError>(())
+/// ```
+///
 /// # Errors
 /// [`PlanError::BadNumber`] for no stages, no micro-batches, or more than 2²⁰ of stages ×
 /// micro-batches.
