@@ -29,11 +29,16 @@ struct Rule {
 }
 
 /// The table of ARCHITECTURE.md.
-const RULES: [Rule; 5] = [
+const RULES: [Rule; 6] = [
     Rule {
         name: "trainyard-plan",
         ours: &[],
         never: &["burn", "cubecl", "wgpu", "egui", "eframe"],
+    },
+    Rule {
+        name: "trainyard-data",
+        ours: &[],
+        never: &["burn", "cubecl", "wgpu", "egui", "eframe", "clap"],
     },
     Rule {
         name: "trainyard-engine",
