@@ -172,9 +172,8 @@ impl Batch {
     pub fn slice_rows(&self, rows: Range<usize>) -> Self {
         let end = rows.end.min(self.rows);
         let start = rows.start.min(end);
-        let cut = |(name, tensor): &(String, HostTensor)| {
-            (name.clone(), tensor.slice_rows(start..end))
-        };
+        let cut =
+            |(name, tensor): &(String, HostTensor)| (name.clone(), tensor.slice_rows(start..end));
         Self { tensors: self.tensors.iter().map(cut).collect(), rows: end - start }
     }
 

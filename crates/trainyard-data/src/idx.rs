@@ -202,7 +202,7 @@ fn class_names(labels: &[i32], given: &[String], path: &Path) -> Result<Vec<Stri
     }
     if given.len() <= largest as usize {
         let must = format!("{} names: {} has the label {largest}", largest + 1, path.display());
-        return Err(DataError::bad_value("data.classes", format!("{} names", given.len()), must));
+        return Err(DataError::bad_value("data.classes", &format!("{} names", given.len()), must));
     }
     Ok(given.to_vec())
 }

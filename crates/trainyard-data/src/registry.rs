@@ -77,7 +77,10 @@ pub fn open(mut options: Value) -> Result<Box<dyn DataSource>, DataError> {
 }
 
 /// Options of a source out of an object.
-pub(crate) fn read_options<T: DeserializeOwned>(kind: &str, options: Value) -> Result<T, DataError> {
+pub(crate) fn read_options<T: DeserializeOwned>(
+    kind: &str,
+    options: Value,
+) -> Result<T, DataError> {
     let bad = |reason: String| DataError::BadOptions { kind: kind.to_owned(), reason };
     if !options.is_object() {
         return Err(bad("they are no table of keys and values".to_owned()));

@@ -38,17 +38,16 @@ pub(crate) fn expand(
     Ok(files)
 }
 
-fn expand_one(
-    pattern: &str,
-    extensions: &[&str],
-    wanted: &str,
-) -> Result<Vec<PathBuf>, DataError> {
+fn expand_one(pattern: &str, extensions: &[&str], wanted: &str) -> Result<Vec<PathBuf>, DataError> {
     let path = Path::new(pattern);
     let no_files = |remedy: String| DataError::NoFiles {
         pattern: if pattern.is_empty() { "an empty path".to_owned() } else { pattern.to_owned() },
         wanted: wanted.to_owned(),
         remedy,
     };
+    if pattern.is_empty() {
+        return Err(no_files("name a file or a folder".to_owned()));
+    }
     let found = match fs::metadata(path) {
         Ok(about) if about.is_dir() => {
             let found = below(path, extensions)?;
@@ -60,7 +59,9 @@ fn expand_one(
             found
         }
         Ok(_) => vec![path.to_owned()],
-        Err(error) if error.kind() == io::ErrorKind::NotFound && pattern.contains(['*', '?', '[']) => {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && pattern.contains(['*', '?', '[']) =>
+        {
             let found = matching(pattern)?;
             if found.is_empty() {
                 let remedy = "check the pattern; `**` stands for folders at any depth";
@@ -73,7 +74,7 @@ fn expand_one(
     for file in &found {
         // To open a pipe would wait for its other end.
         if !fs::metadata(file).map_err(DataError::io("read", file))?.is_file() {
-            let reason = format!("it is not a regular file; name a file or a folder");
+            let reason = "it is not a regular file; name a file or a folder";
             return Err(DataError::bad_file(file, reason));
         }
     }

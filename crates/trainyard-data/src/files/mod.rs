@@ -25,7 +25,10 @@ pub(crate) fn is_gzip(path: &Path) -> bool {
 /// Last extension in lower case, that before `.gz` where there is one; empty without one.
 pub(crate) fn extension(path: &Path) -> String {
     let inner = if is_gzip(path) { path.with_extension("") } else { path.to_owned() };
-    inner.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default()
+    inner
+        .extension()
+        .map(|extension| extension.to_string_lossy().to_lowercase())
+        .unwrap_or_default()
 }
 
 /// Name of a list of files for messages.

@@ -120,8 +120,9 @@ impl Stored {
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DataError> {
         let read = match &self.place {
             Place::Open(file) => read_exact_at(&mut *lock(file), offset, buffer),
-            Place::Closed => File::open(&self.path)
-                .and_then(|mut file| read_exact_at(&mut file, offset, buffer)),
+            Place::Closed => {
+                File::open(&self.path).and_then(|mut file| read_exact_at(&mut file, offset, buffer))
+            }
             Place::Unpacked(store, start) => {
                 read_exact_at(&mut *lock(store), start.saturating_add(offset), buffer)
             }

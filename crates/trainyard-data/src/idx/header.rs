@@ -88,7 +88,8 @@ impl Header {
             .try_fold(element.bytes() as u64, |all, &size| all.checked_mul(size as u64))
             .and_then(|bytes| bytes.checked_add(offset));
         if bytes != Some(stored.bytes()) {
-            let claimed = bytes.map_or_else(|| "more than 2⁶⁴".to_owned(), |bytes| bytes.to_string());
+            let claimed =
+                bytes.map_or_else(|| "more than 2⁶⁴".to_owned(), |bytes| bytes.to_string());
             let found = stored.bytes();
             return Err(bad(format!(
                 "its header says {sizes:?}, which takes {claimed} bytes, but it has {found}"

@@ -10,7 +10,11 @@ use super::*;
 
 fn idx(code: u8, sizes: &[u32], elements: &[u8]) -> Vec<u8> {
     let sizes_bytes = sizes.iter().flat_map(|size| size.to_be_bytes());
-    [0, 0, code, sizes.len() as u8].into_iter().chain(sizes_bytes).chain(elements.iter().copied()).collect()
+    [0, 0, code, sizes.len() as u8]
+        .into_iter()
+        .chain(sizes_bytes)
+        .chain(elements.iter().copied())
+        .collect()
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -34,7 +38,12 @@ fn open(images: &[u8], labels: &[u8]) -> Result<IdxSource, DataError> {
     let (idx, at) = (folder.path().join("images"), folder.path().join("labels"));
     fs::write(&idx, images).unwrap();
     fs::write(&at, labels).unwrap();
-    IdxSource::open(&IdxOptions { idx, labels: at, validation_fraction: 0.0, ..IdxOptions::default() })
+    IdxSource::open(&IdxOptions {
+        idx,
+        labels: at,
+        validation_fraction: 0.0,
+        ..IdxOptions::default()
+    })
 }
 
 fn error(images: &[u8], labels: &[u8]) -> String {
@@ -114,7 +123,9 @@ fn headers_are_checked_against_the_file() {
     assert!(error(&idx(8, &[], &[0]), &label).contains("as no IDX file does"));
     assert!(error(&label, &label).contains("its dimensions are [1], but images have"));
     assert!(error(&idx(8, &[1, 0, 2], &[]), &label).contains("its dimensions are [1, 0, 2]"));
-    assert!(error(&images, &images).contains("its dimensions are [1, 2, 2]; name a file of labels"));
+    assert!(
+        error(&images, &images).contains("its dimensions are [1, 2, 2]; name a file of labels")
+    );
     assert!(error(&images, &idx(8, &[2], &[0, 0])).contains("it has 2 labels for the 1 images"));
     let none = error(&idx(8, &[0, 2, 2], &[]), &idx(8, &[0], &[]));
     assert!(none.contains("has 0 samples, too few"), "{none}");

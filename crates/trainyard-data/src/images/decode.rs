@@ -35,11 +35,7 @@ pub(super) fn dimensions(path: &Path) -> Result<[u32; 2], DataError> {
 }
 
 /// Adds an image to `values`, in 0 to 1, channel after channel, each row after row.
-pub(super) fn decode(
-    path: &Path,
-    target: &Target,
-    values: &mut Vec<f32>,
-) -> Result<(), DataError> {
+pub(super) fn decode(path: &Path, target: &Target, values: &mut Vec<f32>) -> Result<(), DataError> {
     let image = read(path)?;
     let Target { height, width, .. } = *target;
     let fits = (image.width(), image.height()) == (width, height);

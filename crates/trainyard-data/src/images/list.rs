@@ -57,7 +57,8 @@ pub(super) fn list(folder: &Path) -> Result<Listed, DataError> {
 
 fn text_of(path: &Path) -> Result<String, DataError> {
     path.to_str().map(str::to_owned).ok_or_else(|| {
-        let error = io::Error::new(io::ErrorKind::InvalidInput, "its name is not Unicode; rename it");
+        let error =
+            io::Error::new(io::ErrorKind::InvalidInput, "its name is not Unicode; rename it");
         DataError::io("list", path)(error)
     })
 }

@@ -62,7 +62,14 @@ const FROZEN: [[u64; 6]; 4] = [
     [5, 8, 0, 3, 9, 6],
     [7, 2, 5, 0, 6, 4],
     [391, 56, 501, 405, 90, 97],
-    [1029310193819, 1017417367851, 799154703480, 125362008945, 833706710515, 1054389561328],
+    [
+        1_029_310_193_819,
+        1_017_417_367_851,
+        799_154_703_480,
+        125_362_008_945,
+        833_706_710_515,
+        1_054_389_561_328,
+    ],
 ];
 
 proptest! {
@@ -122,10 +129,8 @@ proptest! {
         prop_assert_eq!(all.len() as u64, split.validation_samples());
         let wanted = total as f64 * fraction;
         prop_assert!((all.len() as f64 - wanted).abs() <= 1.0);
-        match training {
-            Ok(training) => all.extend(training),
-            Err(_) => prop_assert_eq!(split.training_samples(), 0),
-        }
+        prop_assert_eq!(training.is_err(), split.training_samples() == 0);
+        all.extend(training.into_iter().flatten());
         all.sort_unstable();
         prop_assert_eq!(all, (0..total).collect::<Vec<_>>());
     }
@@ -152,6 +157,9 @@ fn splits_at_the_edge() {
     let split = Split::new(10, 0.5, "t").unwrap();
     assert_eq!(split.validation(2, Some(2)).count(), 2);
     assert_eq!(split.validation(0, None).count(), 5);
-    assert_eq!(split.validation(usize::MAX, Some(usize::MAX)).map(Iterator::count).sum::<usize>(), 5);
+    assert_eq!(
+        split.validation(usize::MAX, Some(usize::MAX)).map(Iterator::count).sum::<usize>(),
+        5
+    );
     assert_eq!(split.validation(2, Some(0)).count(), 0);
 }

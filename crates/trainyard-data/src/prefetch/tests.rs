@@ -34,7 +34,8 @@ fn scripted(gate: Option<mpsc::Receiver<()>>) -> Arc<Scripted> {
 }
 
 fn answer(cursor: Cursor, rows: usize) -> Batch {
-    let values = (0..rows as i32).map(|row| row + cursor.position as i32).collect();
+    let place = |row| i32::try_from(cursor.position).unwrap() + row;
+    let values = (0..).take(rows).map(place).collect();
     let tensor = HostTensor::I32 { shape: vec![rows], values };
     Batch::new(vec![("position".to_owned(), tensor)], rows).unwrap()
 }
@@ -80,8 +81,18 @@ fn each_batch_is_the_one_asked_for() {
     // The batch that follows was prepared each time, and is made once where it was wanted.
     let asked = source.asked.lock().unwrap();
     let expected = [
-        (0, 4), (4, 4), (8, 4), (12, 4), (50, 4), (54, 4), (50, 4), (54, 4), (54, 2), (56, 2),
-        (58, 2), (0, 1),
+        (0, 4),
+        (4, 4),
+        (8, 4),
+        (12, 4),
+        (50, 4),
+        (54, 4),
+        (50, 4),
+        (54, 4),
+        (54, 2),
+        (56, 2),
+        (58, 2),
+        (0, 1),
     ];
     assert_eq!(asked[..expected.len()], expected);
 }

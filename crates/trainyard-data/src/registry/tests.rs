@@ -177,7 +177,10 @@ fn sources_are_found_by_their_options() {
     assert!(open(json!({ "kind": "rows", "builtin": "waves", "inputs": 3 })).is_ok());
     let error = |options| name(options).unwrap_err().to_string();
     let known = "the data sources are: text, table, idx, images, tensors, rows";
-    assert_eq!(error(json!({ "kind": "texts" })), format!("there is no data source 'texts'; {known}"));
+    assert_eq!(
+        error(json!({ "kind": "texts" })),
+        format!("there is no data source 'texts'; {known}")
+    );
     assert!(error(json!({ "builtin": "yrad" })).contains("(there are: yard, spiral, waves)"));
     assert!(error(json!({})).contains("no data are named"));
     assert!(open(json!(5)).is_err());

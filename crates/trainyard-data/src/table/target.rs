@@ -78,7 +78,8 @@ impl Values {
                 return Err(format!("{cell:?} is none of data.classes; add it there or mend it"));
             }
             None => {
-                let value = u32::try_from(self.distinct.len()).map_err(|error| error.to_string())?;
+                let value =
+                    u32::try_from(self.distinct.len()).map_err(|error| error.to_string())?;
                 self.distinct.insert(cell.to_owned(), value);
                 self.words |= whole(cell).is_none();
                 value
@@ -127,11 +128,13 @@ pub(super) fn finite(cell: &str) -> Result<f32, String> {
     match number(cell) {
         Some(value) if value.is_finite() => Ok(value),
         Some(_) => Err(format!("{cell:?} is not a finite number that 32 bits can hold; mend it")),
-        None if cell.trim().is_empty() => Err("the cell is empty; fill it, or choose other columns \
+        None if cell.trim().is_empty() => {
+            Err("the cell is empty; fill it, or choose other columns \
                                                with data.features"
-            .to_owned()),
-        None => {
-            Err(format!("{cell:?} is no number; mend it, or choose other columns with data.features"))
+                .to_owned())
         }
+        None => Err(format!(
+            "{cell:?} is no number; mend it, or choose other columns with data.features"
+        )),
     }
 }

@@ -11,8 +11,11 @@ use super::*;
 
 /// A CSV file and a JSON-lines file with the same columns.
 pub(crate) fn sample(folder: &Path) -> Value {
-    let row = |number: u32| format!("{number},{},{}\n", number * number, ["red", "blue"][number as usize % 2]);
-    let separated: String = std::iter::once("a,b,color\n".to_owned()).chain((0..20).map(row)).collect();
+    let row = |number: u32| {
+        format!("{number},{},{}\n", number * number, ["red", "blue"][number as usize % 2])
+    };
+    let separated: String =
+        std::iter::once("a,b,color\n".to_owned()).chain((0..20).map(row)).collect();
     fs::write(folder.join("a.csv"), separated).unwrap();
     let row = |a: u32| format!("{}\n", json!({ "b": a * a, "color": "red", "a": a }));
     fs::write(folder.join("b.jsonl"), (20..30).map(row).collect::<String>()).unwrap();
@@ -112,7 +115,8 @@ fn a_header_is_seen_or_said() {
     assert_eq!((read.names.join(" ").as_str(), read.features), ("1", vec![1.0, 3.0]));
     let read = open("t.csv", numbers, json!({ "target": "2", "header": true })).unwrap();
     assert_eq!((read.names.join(" ").as_str(), read.features), ("1", vec![3.0]));
-    let read = open("t.csv", "a,b\nc,d\n", json!({ "target": "1", "header": false })).err().unwrap();
+    let read =
+        open("t.csv", "a,b\nc,d\n", json!({ "target": "1", "header": false })).err().unwrap();
     assert!(read.to_string().contains("no column beside the target has numbers"), "{read}");
 }
 
@@ -157,11 +161,16 @@ fn cells_that_cannot_be_used_are_named() {
         "t.csv, line 4, column 'x': the cell is empty; fill it, or choose other columns with \
          data.features"
     );
-    for (text, line) in [("x,y\r\n1,a\r\n\r\n,b\r\n", 4), ("x,y\r\n1,a\r\n,b", 3), ("x,y\n\"\",a", 2)] {
+    for (text, line) in
+        [("x,y\r\n1,a\r\n\r\n,b\r\n", 4), ("x,y\r\n1,a\r\n,b", 3), ("x,y\n\"\",a", 2)]
+    {
         assert!(error("t.csv", text, target()).contains(&format!("line {line}, column 'x'")));
     }
     let word = error("t.csv", "x,y\n1,a\n1.5.2,b\n", target());
-    assert!(word.starts_with("t.csv, line 3, column 'x': \"1.5.2\" is no number; mend it"), "{word}");
+    assert!(
+        word.starts_with("t.csv, line 3, column 'x': \"1.5.2\" is no number; mend it"),
+        "{word}"
+    );
     for bad in ["nan", "inf", "1e39"] {
         let text = format!("x,y\n1,a\n{bad},b\n");
         assert!(error("t.csv", text, target()).contains("is not a finite number that 32 bits"));
@@ -186,7 +195,10 @@ fn cells_that_cannot_be_used_are_named() {
 fn tables_that_are_none_are_refused() {
     let target = || json!({ "target": "y" });
     let short = error("t.csv", "x,y\n1,a\n2\n", target());
-    assert!(short.contains("t.csv: line 3 has 1 cells, but the first row has 2; mend it"), "{short}");
+    assert!(
+        short.contains("t.csv: line 3 has 1 cells, but the first row has 2; mend it"),
+        "{short}"
+    );
     assert!(error("t.csv", "x,z\n1,a\n", target()).contains("has no column 'y'; it has: x, z"));
     let features = json!({ "target": "y", "features": "w" });
     assert!(error("t.csv", "x,y\n1,a\n", features).contains("has no column 'w'"));
@@ -234,7 +246,8 @@ proptest! {
         let mut lines = String::new();
         for (float, whole, word) in &rows {
             writer.write_record([&float.to_string(), &whole.to_string(), word]).unwrap();
-            lines += &format!("{}\n", json!({ "f": float, "i": whole, "w": word }));
+            lines += &json!({ "f": float, "i": whole, "w": word }).to_string();
+            lines.push('\n');
         }
         let options = json!({ "target": "w" });
         let read = open("t.csv", writer.into_inner().unwrap(), options.clone()).unwrap();

@@ -89,12 +89,7 @@ fn read_header(stored: &Stored) -> Result<(Metadata, u64), DataError> {
     Ok((metadata, data_offset))
 }
 
-fn entry(
-    name: &str,
-    info: &TensorInfo,
-    data_offset: u64,
-    path: &Path,
-) -> Result<Entry, DataError> {
+fn entry(name: &str, info: &TensorInfo, data_offset: u64, path: &Path) -> Result<Entry, DataError> {
     let bad = |what: String| DataError::bad_file(path, format!("the tensor '{name}' {what}"));
     let Some(element) = Element::of(info.dtype) else {
         let known = Element::KNOWN;

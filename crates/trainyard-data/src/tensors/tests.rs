@@ -29,8 +29,7 @@ pub(crate) fn sample(folder: &Path) -> Value {
     let path = folder.join("t.safetensors");
     let floats = bytes((0..80).map(|n| (n as f32).to_le_bytes()));
     let longs = bytes((0..20_i64).map(|n| (n - 10).to_le_bytes()));
-    let tensors =
-        file(&[("x", Dtype::F32, &[20, 2, 2], floats), ("y", Dtype::I64, &[20], longs)]);
+    let tensors = file(&[("x", Dtype::F32, &[20, 2, 2], floats), ("y", Dtype::I64, &[20], longs)]);
     fs::write(&path, tensors).unwrap();
     json!({ "tensors": path, "validation_fraction": 0.2 })
 }
@@ -68,7 +67,10 @@ fn every_element_type_is_read() {
     assert_eq!(read(Dtype::I16, bytes([7, -3_i16].map(i16::to_le_bytes))), integers([7, -3]));
     assert_eq!(read(Dtype::I8, vec![7, 0xfd]), integers([7, -3]));
     assert_eq!(read(Dtype::U8, vec![7, 0xfd]), integers([7, 253]));
-    assert_eq!(read(Dtype::U16, bytes([7, 65_533_u16].map(u16::to_le_bytes))), integers([7, 65_533]));
+    assert_eq!(
+        read(Dtype::U16, bytes([7, 65_533_u16].map(u16::to_le_bytes))),
+        integers([7, 65_533])
+    );
     assert_eq!(read(Dtype::U32, bytes([7, 9_u32].map(u32::to_le_bytes))), integers([7, 9]));
     let flags = HostTensor::Bool { shape: vec![2], values: vec![true, false] };
     assert_eq!(read(Dtype::BOOL, vec![1, 0]), flags);
@@ -105,7 +107,10 @@ fn tensors_may_be_chosen() {
     assert_eq!(open(&three, &["a"]).unwrap().info().samples, Some(2));
     assert_eq!(open(&three, &["b"]).unwrap().info().samples, Some(3));
     let unlike = error(&three, &["b", "a"]);
-    assert!(unlike.contains("the tensor 'a' has 2 rows, but 'b' has 3; choose tensors"), "{unlike}");
+    assert!(
+        unlike.contains("the tensor 'a' has 2 rows, but 'b' has 3; choose tensors"),
+        "{unlike}"
+    );
     assert!(error(&three, &["c"]).contains("the tensor 'c' has no dimensions"));
     assert!(error(&three, &["d"]).contains("elements of type C64; convert it to F32"));
     assert!(error(&three, &["e"]).contains("it has no tensor 'e'; it has: a, b, c, d"));

@@ -82,7 +82,7 @@ impl TextSource {
         validation_fraction: f64,
     ) -> Result<Self, DataError> {
         if context == 0 || u32::try_from(context).is_err() {
-            return Err(DataError::bad_value("data.context", context, "1 to 4294967295"));
+            return Err(DataError::bad_value("data.context", &context, "1 to 4294967295"));
         }
         check_fraction(validation_fraction)?;
         let text = text.into();
@@ -119,9 +119,7 @@ impl TextSource {
             classes: Vec::new(),
             vocabulary: text.vocabulary().iter().map(char::to_string).collect(),
             samples: Some(training_windows(split, context as u64)),
-            validation_samples: Some(
-                (characters - split).saturating_sub(1) / context as u64,
-            ),
+            validation_samples: Some((characters - split).saturating_sub(1) / context as u64),
             items_per_row: context as u64,
             unit: Unit::Tokens,
         };

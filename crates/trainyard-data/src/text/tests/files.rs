@@ -60,12 +60,15 @@ fn utf_16_is_said_to_be_utf_16() {
         [mark, "Tea for two, and two for tea"].concat().encode_utf16().flat_map(bytes).collect()
     };
     for mark in [true, false] {
-        for (bytes, order) in
-            [(u16::to_le_bytes as fn(u16) -> [u8; 2], "little endian"), (u16::to_be_bytes, "big endian")]
-        {
+        for (bytes, order) in [
+            (u16::to_le_bytes as fn(u16) -> [u8; 2], "little endian"),
+            (u16::to_be_bytes, "big endian"),
+        ] {
             let (folder, path) = in_file(&utf16(mark, bytes));
             let error = open(&path).unwrap_err().to_string();
-            assert!(error.contains(&format!("input.txt is UTF-16 text ({order}); save it as UTF-8")));
+            assert!(
+                error.contains(&format!("input.txt is UTF-16 text ({order}); save it as UTF-8"))
+            );
             let packed = folder.path().join("input.txt.gz");
             fs::write(&packed, gzip(&utf16(mark, bytes))).unwrap();
             assert!(matches!(open(&packed), Err(DataError::Utf16 { .. })));
