@@ -29,11 +29,16 @@ struct Rule {
 }
 
 /// The table of ARCHITECTURE.md.
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 7] = [
     Rule {
         name: "trainyard-plan",
         ours: &[],
         never: &["burn", "cubecl", "wgpu", "egui", "eframe"],
+    },
+    Rule {
+        name: "trainyard-config",
+        ours: &["trainyard-plan"],
+        never: &["burn", "cubecl", "wgpu", "egui", "eframe", "clap"],
     },
     Rule {
         name: "trainyard-data",
@@ -42,17 +47,23 @@ const RULES: [Rule; 6] = [
     },
     Rule {
         name: "trainyard-engine",
-        ours: &["trainyard-plan"],
+        ours: &["trainyard-plan", "trainyard-config"],
         never: &["egui", "eframe", "clap"],
     },
     Rule {
         name: "trainyard-models",
-        ours: &["trainyard-plan", "trainyard-engine"],
+        ours: &["trainyard-plan", "trainyard-config", "trainyard-data", "trainyard-engine"],
         never: &["wgpu", "egui", "eframe"],
     },
     Rule {
         name: "trainyard",
-        ours: &["trainyard-plan", "trainyard-engine", "trainyard-models"],
+        ours: &[
+            "trainyard-plan",
+            "trainyard-config",
+            "trainyard-data",
+            "trainyard-engine",
+            "trainyard-models",
+        ],
         never: &["egui", "eframe"],
     },
     Rule { name: "trainyard-studio", ours: &["trainyard-plan"], never: &["burn", "cubecl"] },

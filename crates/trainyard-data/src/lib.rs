@@ -81,6 +81,7 @@ mod prefetch;
 mod random;
 mod registry;
 mod rows;
+mod samples;
 mod source;
 mod table;
 mod tensors;
@@ -94,9 +95,11 @@ pub use order::{Permutation, Split, epoch_order};
 pub use prefetch::Prefetch;
 pub use registry::{SOURCES, Source, open, source_for};
 pub use rows::{RowsOptions, RowsSource};
+pub use samples::Samples;
 pub use source::{Cursor, DataInfo, DataSource, DataState, TensorInfo, Unit};
 pub use table::{TableOptions, TableSource, TableTask};
 pub use tensors::{TensorsOptions, TensorsSource};
 pub use text::{
-    BUILTIN_TEXTS, CharText, TextOptions, TextSource, builtin_names, builtin_text, yard_text,
+    BUILTIN_TEXTS, CharText, TextOptions, TextSource, builtin_names, builtin_text, line_ends,
+    yard_text,
 };

@@ -1,8 +1,8 @@
 //! The smallest use of the engine: two linear parts, 10 → 10 → 10, on two devices.
 //!
 //! Prints every message of a training step as it was measured (forward A → B, backward B → A,
-//! update), and what a device says to a part that is too big for it. The model learns to turn its
-//! input round.
+//! update), what a device says to a part that is too big for it, and that a part which is released
+//! makes room for another. The model learns to turn its input round.
 //!
 //!     cargo run --release -p trainyard-engine --example two_parts
 
@@ -11,16 +11,17 @@ use std::sync::Arc;
 use burn::module::{Module, Param};
 use burn::tensor::{Device as BurnDevice, Tensor, TensorData};
 use trainyard_engine::{
-    Activation, AdamW, Device, EngineError, ForwardContext, Layer, MicroBatch, Model, Options,
-    Part, Pipeline, PlacedLayer, discover, mix, place, weight,
+    AdamW, DeriveSettings, Device, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec,
+    MeanSquaredError, MicroBatch, Model, Options, Part, Pipeline, Tensors, derive_profile,
+    discover, erase, mix, weight,
 };
 use trainyard_plan::memory::{MemoryUse, human_bytes};
-use trainyard_plan::{
-    ActionKind, LayerProfile, ModelProfile, Plan, Recompute, Schedule, Stage, TraceEvent,
-};
+use trainyard_plan::{ActionKind, Plan, Profile, Recompute, Schedule, Stage, TraceEvent};
 
+const SEED: u64 = 1;
 const WIDTH: usize = 10;
 const ROWS: usize = 32;
+const BUDGET: u64 = 64 << 10;
 
 /// One part: `y = x · W + b`.
 #[derive(Module, Debug)]
@@ -30,39 +31,23 @@ struct Linear {
 }
 
 impl Layer for Linear {
-    fn forward(
-        &self,
-        input: Activation,
-        _pass: &ForwardContext,
-    ) -> Result<Activation, EngineError> {
-        let x: Tensor<2> = input.single()?;
-        Ok((x.matmul(self.weight.val()) + self.bias.val().unsqueeze()).into())
+    fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
+        let x: Tensor<2> = input.take("x")?;
+        let y = x.matmul(self.weight.val()) + self.bias.val().unsqueeze();
+        Ok(Tensors::new().with("x", y))
     }
 }
 
-/// Two of them, trained on the mean squared error.
+/// Two of them. Each takes `x` and gives `x`; the first takes the batch's.
 struct TwoParts;
 
 impl Model for TwoParts {
-    fn profile(&self, rows: usize) -> ModelProfile {
-        let activation = (4 * rows * WIDTH) as u64;
-        let part = |name: &str| LayerProfile {
-            name: name.to_owned(),
-            kind: "linear".to_owned(),
-            param_bytes: (4 * (WIDTH + 1) * WIDTH) as u64,
-            input_bytes: activation,
-            output_bytes: activation,
-            saved_bytes: 2 * activation,
-            work_bytes: 2 * activation,
-            forward_flops: (2 * rows * WIDTH * WIDTH) as u64,
-            ..LayerProfile::default()
-        };
-        ModelProfile {
-            name: "two parts".to_owned(),
-            optimizer_bytes_per_param_byte: 2,
-            fresh_bytes_per_param_byte: 1,
-            layers: vec![part("A"), part("B")],
-        }
+    fn name(&self) -> &str {
+        "two parts"
+    }
+
+    fn layers(&self) -> Vec<LayerSpec> {
+        vec![LayerSpec::new("A", "linear"), LayerSpec::new("B", "linear")]
     }
 
     fn build(
@@ -70,25 +55,19 @@ impl Model for TwoParts {
         layer: usize,
         seed: u64,
         device: &BurnDevice,
-    ) -> Result<PlacedLayer, EngineError> {
+    ) -> Result<ErasedLayer, EngineError> {
         let number = |i: usize| random(&[seed, layer as u64, i as u64]) * 0.5;
         let values = (0..WIDTH * WIDTH).map(number).collect();
-        Ok(place(Linear {
+        Ok(erase(Linear {
             weight: weight(values, [WIDTH, WIDTH], device),
             bias: weight(vec![0.0; WIDTH], [WIDTH], device),
         }))
-    }
-
-    fn loss(&self, output: Activation, targets: Activation) -> Result<Tensor<1>, EngineError> {
-        let error = output.single::<Tensor<2>>()? - targets.single::<Tensor<2>>()?;
-        Ok((error.clone() * error).mean())
     }
 }
 
 fn main() -> Result<(), EngineError> {
     let cpu = discover::cpu();
-    let devices =
-        vec![Device::open("A", &cpu, 32 << 10, 1)?, Device::open("B", &cpu, 32 << 10, 1)?];
+    let devices = vec![Device::open("A", &cpu, BUDGET, 1)?, Device::open("B", &cpu, BUDGET, 1)?];
     let stage = |device: &str, layers| Stage {
         device: device.to_owned(),
         layers,
@@ -100,8 +79,14 @@ fn main() -> Result<(), EngineError> {
         Schedule::named("gpipe", 2, 1)?,
         1,
     );
-    let options = Options { seed: 1, optimizer: AdamW::default(), clip: None, rows: ROWS };
-    let mut pipeline = Pipeline::distribute(Arc::new(TwoParts), &plan, devices, options)?;
+    // What the parts need is found out by running them once.
+    let optimizer = AdamW::default().into();
+    let settings = DeriveSettings { seed: SEED, optimizer: &optimizer, portable: false };
+    let costs = derive_profile(&TwoParts, &MeanSquaredError, &batch(1), &settings, &|_, _| {})?;
+    let profile = Profile::of_budgets(costs, [("A", BUDGET), ("B", BUDGET)], 1);
+    let options = Options { seed: SEED, optimizer, clip: None, rows: ROWS };
+    let (model, objective) = (Arc::new(TwoParts), Arc::new(MeanSquaredError));
+    let mut pipeline = Pipeline::distribute(model, objective, &profile, &plan, devices, options)?;
     for need in pipeline.needs() {
         let (needed, budget) = (human_bytes(need.needed_bytes), human_bytes(need.budget_bytes));
         println!("trainer → {0}     allocate part {0}: {needed} of {budget}", need.device);
@@ -121,10 +106,20 @@ fn main() -> Result<(), EngineError> {
         }
     }
 
-    let mut small = Device::open("small", &cpu, 1 << 10, 1)?;
-    let memory = MemoryUse { weights: 4 << 10, ..MemoryUse::default() };
-    if let Err(refusal) = small.allocate(Part { name: "part B".to_owned(), memory }) {
-        println!("\nA part that is too big is refused: {refusal}");
+    let mut small = Device::open("small", &cpu, 4 << 10, 1)?;
+    let part = |name: &str, weights| {
+        let memory = MemoryUse { weights, ..MemoryUse::default() };
+        Part { name: name.to_owned(), memory }
+    };
+    small.allocate(part("part A", 3 << 10))?;
+    println!("\nA device of {}:", human_bytes(small.capacity_bytes()));
+    if let Err(refusal) = small.allocate(part("part B", 3 << 10)) {
+        println!("  a part that is too big is refused: {refusal}");
+    }
+    if small.release("part A") {
+        small.allocate(part("part B", 3 << 10))?;
+        let left = human_bytes(small.available_bytes());
+        println!("  with part A released, part B fits, and {left} are left");
     }
     Ok(())
 }
@@ -151,8 +146,8 @@ fn batch(step: u64) -> MicroBatch {
     let row = |row: usize| (0..WIDTH).map(move |i| random(&[step, row as u64, i as u64]));
     let input: Vec<f32> = (0..ROWS).flat_map(row).collect();
     let target: Vec<f32> = input.chunks(WIDTH).flat_map(|row| row.iter().rev().copied()).collect();
-    let data = |values| vec![TensorData::new(values, [ROWS, WIDTH])];
-    MicroBatch { inputs: data(input), targets: data(target), rows: ROWS }
+    let data = |values| TensorData::new(values, [ROWS, WIDTH]);
+    MicroBatch::new(ROWS).with("x", data(input)).with("targets", data(target))
 }
 
 /// From −1 to 1, the same for the same seeds.

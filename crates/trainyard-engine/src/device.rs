@@ -1,6 +1,6 @@
 //! A device: an id, a memory capacity, and what has been put on it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::tensor::Device as BurnDevice;
 use cpu_time::ThreadTime;
@@ -28,6 +28,13 @@ pub(crate) struct Begun {
     worked: Option<ThreadTime>,
 }
 
+impl Begun {
+    /// How long the calling thread has had a core since, where all the work is done on it.
+    pub(crate) fn worked(&self) -> Option<Duration> {
+        self.worked.map(|worked| worked.elapsed())
+    }
+}
+
 /// A place that computes and has its own memory.
 #[derive(Debug)]
 pub struct Device {
@@ -36,7 +43,7 @@ pub struct Device {
     parts: Vec<Part>,
     threads: usize,
     hardware: DeviceInfo,
-    account: MemoryCounter,
+    counter: MemoryCounter,
     throttle: f64,
     opened: BurnDevice,
 }
@@ -62,7 +69,7 @@ impl Device {
             threads: threads.max(1),
             opened: open::open(hardware)?,
             hardware: hardware.clone(),
-            account: MemoryCounter::open(),
+            counter: MemoryCounter::open(),
             throttle: 1.0,
         })
     }
@@ -112,19 +119,19 @@ impl Device {
     }
 
     /// The count of what it holds, where it is a CPU device.
-    pub(crate) fn account(&self) -> MemoryCounter {
-        self.account
+    pub(crate) fn counter(&self) -> MemoryCounter {
+        self.counter
     }
 
     /// What makes a thread the one that computes for this device.
     pub(crate) fn compute_thread(&self) -> ComputeThread {
-        ComputeThread::new(self.is_cpu().then_some(self.threads), self.account)
+        ComputeThread::new(self.is_cpu().then_some(self.threads), self.counter)
     }
 
     /// A compute action begins.
     pub(crate) fn begin(&self) -> Begun {
         // Only there is all the work done on the calling thread.
-        let alone = self.throttle > 1.0 && self.is_cpu() && self.threads == 1;
+        let alone = self.is_cpu() && self.threads == 1;
         Begun { at: Instant::now(), worked: alone.then(ThreadTime::now) }
     }
 
@@ -145,7 +152,7 @@ impl Device {
     /// worked on an action.
     pub(crate) fn slow_down(&self, begun: Begun) {
         if self.throttle > 1.0 {
-            let took = begun.worked.map_or_else(|| begun.at.elapsed(), |worked| worked.elapsed());
+            let took = begun.worked().unwrap_or_else(|| begun.at.elapsed());
             std::thread::sleep(took.mul_f64(self.throttle - 1.0));
         }
     }
@@ -193,7 +200,7 @@ impl Device {
     /// the device's queue.
     pub(crate) fn usage(&self, peak_so_far: u64) -> Option<(u64, u64)> {
         if self.is_cpu() {
-            return self.account.usage();
+            return self.counter.usage();
         }
         let in_use = self.opened.memory_pool_usage()?.bytes_in_use;
         Some((in_use, in_use.max(peak_so_far)))

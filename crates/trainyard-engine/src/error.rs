@@ -128,6 +128,12 @@ pub enum EngineError {
         /// What it said.
         message: String,
     },
+    /// Something that the engine itself promises does not hold.
+    #[error("internal error: {message}; please report it")]
+    Internal {
+        /// What does not hold.
+        message: String,
+    },
     /// The worker at the other end has stopped; its own error says why.
     #[error("the neighbouring stage has stopped")]
     NeighbourStopped,
@@ -137,6 +143,11 @@ impl EngineError {
     /// An error of the compute library, by what it says.
     pub(crate) fn driver(error: impl std::fmt::Display) -> Self {
         Self::Driver { message: error.to_string() }
+    }
+
+    /// A broken promise of the engine's own.
+    pub(crate) fn internal(message: impl std::fmt::Display) -> Self {
+        Self::Internal { message: message.to_string() }
     }
 
     /// A read or write that failed, by its path.

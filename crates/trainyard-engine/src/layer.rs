@@ -1,65 +1,56 @@
 //! The layer: the smallest piece of a model that can be placed.
 //!
-//! A layer is a Burn module with a forward from [`Activation`] to [`Activation`]. The engine needs
-//! to hold layers of different types side by side, so [`place`] hides the type behind
-//! [`PlacedLayer`], which can run, list, read and replace the weights.
+//! A layer is a Burn module with a forward from [`Tensors`] to [`Tensors`]. The engine holds layers
+//! of different types side by side, so [`erase`] hides the type behind [`ErasedLayer`], which can
+//! run, list, read and replace the weights.
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use std::sync::Arc;
 
-use crate::{Activation, EngineError};
+use burn::module::Module;
+use burn::tensor::{Gradients, Tensor};
 
-/// What a forward needs to know beside its input.
-#[derive(Clone, Copy, Debug)]
+use crate::weight::{Extractor, GradientTaker, Inserter, Reader, list};
+use crate::{EngineError, Tensors, WeightRole, WeightSpec};
+
+/// What a forward is told beside its input.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct ForwardContext {
-    /// Whether the layer trains (dropout on) or is asked for its opinion (dropout off).
+    /// Whether the layer trains (dropout on) or is evaluated (dropout off).
     pub training: bool,
     /// Differs for every run seed, step and micro-batch and is the same on every partition:
     /// whatever is random in a layer is drawn from this and the layer's own number.
     pub seed: u64,
 }
 
-/// The smallest piece of a model that can be placed: a Burn module that takes an activation and
-/// gives an activation.
+/// The smallest piece of a model that can be placed: a Burn module that takes tensors by name and
+/// gives tensors by name.
 pub trait Layer: Module + 'static {
-    /// Runs the layer on one micro-batch.
+    /// Runs the layer on one micro-batch. `input` holds the tensors that the layer's
+    /// [`LayerSpec`](crate::LayerSpec) takes; those that it gives come out.
     ///
     /// # Errors
-    /// [`EngineError::WrongTensor`] when the activation is not what this layer takes.
-    fn forward(&self, input: Activation, pass: &ForwardContext) -> Result<Activation, EngineError>;
-}
-
-/// One weight tensor of a layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Weight {
-    /// Path in the module, such as `attention.output.weight`.
-    pub path: String,
-    /// Its shape.
-    pub shape: Vec<usize>,
-}
-
-impl Weight {
-    /// Number of elements.
-    pub fn elements(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Weight decay is for matrices; biases and norms keep their size (GPT-2, nanoGPT).
-    pub fn decays(&self) -> bool {
-        self.shape.len() >= 2
-    }
+    /// [`EngineError::WrongTensor`] when the input is not what this layer takes.
+    fn forward(&self, input: Tensors, context: &ForwardContext) -> Result<Tensors, EngineError>;
 }
 
 /// A layer of any type, on the device where it lives.
-pub type PlacedLayer = Box<dyn AnyLayer>;
+pub type ErasedLayer = Box<dyn AnyLayer>;
 
-/// Hides the type of a layer.
-pub fn place<L: Layer>(layer: L) -> PlacedLayer {
-    Box::new(Typed { layer: Some(layer) })
+/// Hides the type of a layer. Weights that initialise themselves on first use are initialised.
+pub fn erase<L: Layer>(layer: L) -> ErasedLayer {
+    erase_with(layer, Arc::new(|layer: &L, input, context: &_| layer.forward(input, context)))
 }
 
-/// A new value for a weight, from its number in the layer and its old value (flat, without graph).
-pub type WeightUpdate<'a> = dyn FnMut(usize, Tensor<1>) -> Result<Tensor<1>, EngineError> + 'a;
+/// The forward of a module as a function.
+pub(crate) type ForwardFn<M> =
+    Arc<dyn Fn(&M, Tensors, &ForwardContext) -> Result<Tensors, EngineError> + Send + Sync>;
+
+/// Hides the type of a module that runs by a function of its own.
+pub(crate) fn erase_with<M: Module + 'static>(module: M, forward: ForwardFn<M>) -> ErasedLayer {
+    let (module, specs) = list(module);
+    let has_buffers = specs.iter().any(|spec| spec.role == WeightRole::Buffer);
+    Box::new(Typed { module: Some(module), forward, specs: specs.into(), has_buffers })
+}
 
 /// What the engine does with a layer whose type it does not know.
 pub trait AnyLayer: Send {
@@ -67,174 +58,133 @@ pub trait AnyLayer: Send {
     ///
     /// # Errors
     /// As [`Layer::forward`].
-    fn forward(&self, input: Activation, pass: &ForwardContext) -> Result<Activation, EngineError>;
+    fn forward(&self, input: Tensors, context: &ForwardContext) -> Result<Tensors, EngineError>;
 
     /// The weights, in the module's own order.
-    fn weights(&self) -> Vec<Weight>;
+    fn weights(&self) -> &[WeightSpec];
 
-    /// A weight's values, flat, without graph.
+    /// The weights' values, flat, without graph.
     fn weight_values(&self) -> Vec<Tensor<1>>;
+
+    /// The values of the buffers alone, in the order of [`Self::weights`]; cheap where there are
+    /// none.
+    fn buffers(&self) -> Vec<Option<Tensor<1>>>;
 
     /// Takes the weights' gradients out of a backward's result, flat, in the order of
     /// [`Self::weights`]; None where a weight took no part.
     fn take_gradients(&self, gradients: &mut Gradients) -> Vec<Option<Tensor<1>>>;
 
-    /// Replaces every weight by what `update` makes of it.
+    /// Takes the weights for which `wanted` is true out, flat and without graph. The layer cannot
+    /// run until [`Self::put_weights`] has put them back.
+    fn take_weights(&mut self, wanted: &[bool]) -> Vec<Option<Tensor<1>>>;
+
+    /// Replaces weights, in the order of [`Self::weights`]; None leaves one as it is.
     ///
     /// # Errors
-    /// The first error of `update`; the weights after it keep their old values.
-    fn update(&mut self, update: &mut WeightUpdate<'_>) -> Result<(), EngineError>;
+    /// [`EngineError::Internal`] when a weight has changed its rank.
+    fn put_weights(&mut self, values: Vec<Option<Tensor<1>>>) -> Result<(), EngineError>;
 
     /// The same layer without graph, sharing the weights: cheaper for evaluation.
-    fn without_graph(&self) -> PlacedLayer;
+    fn without_graph(&self) -> ErasedLayer;
 
-    /// The same layer with autodiff's kernels but without graph, sharing the weights: gives the
-    /// very bits of a training forward, and keeps nothing.
-    fn frozen(&self) -> PlacedLayer;
+    /// The same layer with autodiff's kernels but without graph, sharing the weights and buffers:
+    /// gives the very bits of a training forward, and keeps nothing.
+    fn untracked(&self) -> ErasedLayer;
+
+    /// The module in words, as Burn displays it: sizes and settings, no values.
+    fn describe(&self) -> String;
 }
 
-struct Typed<L> {
-    /// Empty only inside [`AnyLayer::update`], which needs the layer by value so that weights
-    /// nobody shares can be changed in place.
-    layer: Option<L>,
+struct Typed<M> {
+    /// Empty only while weights are moved, which takes the module by value.
+    module: Option<M>,
+    forward: ForwardFn<M>,
+    specs: Arc<[WeightSpec]>,
+    has_buffers: bool,
 }
 
-impl<L: Layer> Typed<L> {
-    fn layer(&self) -> Result<&L, EngineError> {
-        self.layer.as_ref().ok_or_else(|| EngineError::driver("a layer was lost in an update"))
-    }
-
-    fn visit(&self, visitor: &mut impl ModuleVisitor) {
-        if let Some(layer) = &self.layer {
-            layer.visit(visitor);
+impl<M: Module + 'static> Typed<M> {
+    /// Burn keeps a running statistic's last update apart until somebody needs the value.
+    fn settle_buffers(&self) {
+        if self.has_buffers {
+            drop(self.module.as_ref().map(Module::valid));
         }
     }
+
+    fn like(&self, module: Option<M>) -> ErasedLayer {
+        Box::new(Self {
+            module,
+            forward: Arc::clone(&self.forward),
+            specs: Arc::clone(&self.specs),
+            has_buffers: self.has_buffers,
+        })
+    }
 }
 
-impl<L: Layer> AnyLayer for Typed<L> {
-    fn forward(&self, input: Activation, pass: &ForwardContext) -> Result<Activation, EngineError> {
-        self.layer()?.forward(input, pass)
+impl<M: Module + 'static> AnyLayer for Typed<M> {
+    fn forward(&self, input: Tensors, context: &ForwardContext) -> Result<Tensors, EngineError> {
+        let module = self.module.as_ref();
+        let module = module.ok_or_else(|| EngineError::internal("a layer lost its module"))?;
+        (self.forward)(module, input, context)
     }
 
-    fn weights(&self) -> Vec<Weight> {
-        let mut lister = Lister::default();
-        self.visit(&mut lister);
-        lister.weights
+    fn weights(&self) -> &[WeightSpec] {
+        &self.specs
     }
 
     fn weight_values(&self) -> Vec<Tensor<1>> {
+        self.settle_buffers();
         let mut reader = Reader::default();
-        self.visit(&mut reader);
+        if let Some(module) = &self.module {
+            module.visit(&mut reader);
+        }
         reader.values
+    }
+
+    fn buffers(&self) -> Vec<Option<Tensor<1>>> {
+        if !self.has_buffers {
+            return Vec::new();
+        }
+        let values = self.weight_values().into_iter().zip(&*self.specs);
+        values.map(|(value, spec)| (spec.role == WeightRole::Buffer).then_some(value)).collect()
     }
 
     fn take_gradients(&self, gradients: &mut Gradients) -> Vec<Option<Tensor<1>>> {
         let mut taker = GradientTaker { gradients, taken: Vec::new() };
-        self.visit(&mut taker);
+        if let Some(module) = &self.module {
+            module.visit(&mut taker);
+        }
         taker.taken
     }
 
-    fn update(&mut self, update: &mut WeightUpdate<'_>) -> Result<(), EngineError> {
-        let mut updater = Updater { update, next: 0, error: None };
-        if let Some(layer) = self.layer.take() {
-            self.layer = Some(layer.map(&mut updater));
+    fn take_weights(&mut self, wanted: &[bool]) -> Vec<Option<Tensor<1>>> {
+        let mut extractor = Extractor { wanted, next: 0, taken: Vec::new() };
+        self.module = self.module.take().map(|module| module.map(&mut extractor));
+        extractor.taken
+    }
+
+    fn put_weights(&mut self, values: Vec<Option<Tensor<1>>>) -> Result<(), EngineError> {
+        if values.iter().all(Option::is_none) {
+            return Ok(());
         }
-        updater.error.map_or(Ok(()), Err)
+        self.settle_buffers();
+        let values = values.into_iter();
+        let mut inserter = Inserter { specs: &self.specs, values, next: 0, error: None };
+        self.module = self.module.take().map(|module| module.map(&mut inserter));
+        inserter.error.map_or(Ok(()), Err)
     }
 
-    fn without_graph(&self) -> PlacedLayer {
-        Box::new(Self { layer: self.layer.as_ref().map(Module::valid) })
+    fn without_graph(&self) -> ErasedLayer {
+        self.like(self.module.as_ref().map(Module::valid))
     }
 
-    fn frozen(&self) -> PlacedLayer {
-        Box::new(Self { layer: self.layer.clone().map(Module::no_grad) })
-    }
-}
-
-#[derive(Default)]
-struct Lister {
-    path: Vec<String>,
-    weights: Vec<Weight>,
-}
-
-impl ModuleVisitor for Lister {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
+    fn untracked(&self) -> ErasedLayer {
+        self.like(self.module.clone().map(Module::no_grad))
     }
 
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
+    fn describe(&self) -> String {
+        self.module.as_ref().map(ToString::to_string).unwrap_or_default()
     }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.weights.push(Weight { path: self.path.join("."), shape: param.dims().to_vec() });
-    }
-}
-
-#[derive(Default)]
-struct Reader {
-    values: Vec<Tensor<1>>,
-}
-
-impl ModuleVisitor for Reader {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.values.push(flat(param.val().inner()));
-    }
-}
-
-struct GradientTaker<'a> {
-    gradients: &'a mut Gradients,
-    taken: Vec<Option<Tensor<1>>>,
-}
-
-impl ModuleVisitor for GradientTaker<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.taken.push(param.val().grad_remove(self.gradients).map(flat));
-    }
-}
-
-struct Updater<'a, 'b> {
-    update: &'a mut WeightUpdate<'b>,
-    next: usize,
-    error: Option<EngineError>,
-}
-
-impl ModuleMapper for Updater<'_, '_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let index = self.next;
-        self.next += 1;
-        if self.error.is_some() {
-            return param;
-        }
-        let shape = param.dims();
-        let (id, old, mapper) = param.consume();
-        let tracked = old.is_require_grad();
-        let new = match (self.update)(index, flat(old.inner())) {
-            Ok(new) => new.reshape(shape),
-            Err(error) => {
-                // The old value went into the failed update; the run ends with this error.
-                self.error = Some(error);
-                Tensor::zeros(shape, &Device::flex())
-            }
-        };
-        let new = if tracked { new.autodiff().require_grad() } else { new };
-        Param::from_mapped_value(id, new, mapper)
-    }
-}
-
-fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
-    let elements = tensor.shape().num_elements();
-    tensor.reshape([elements])
-}
-
-/// A trainable weight from host values, on a device.
-pub fn weight<const D: usize>(
-    values: Vec<f32>,
-    shape: [usize; D],
-    device: &Device,
-) -> Param<Tensor<D>> {
-    let device = device.clone().autodiff();
-    Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), &device))
 }
 
 /// One number from several, well mixed (`SplitMix64`, Steele et al. 2014): the seed of a layer, a

@@ -9,30 +9,41 @@
 
 pub mod checkpoint;
 mod compute_thread;
+mod derive;
 mod device;
 pub mod discover;
 mod error;
 mod fault;
+mod kernels;
 mod layer;
+mod layers;
 mod link;
 pub mod measure;
 pub mod memory;
+mod micro_batch;
 mod model;
+mod objective;
 pub mod open;
-mod optimizer;
+pub mod optimizer;
 mod pipeline;
 mod stage;
+mod tensor;
 mod tie;
-mod value;
+mod weight;
+mod wiring;
 mod worker;
 
+pub use derive::{DeriveSettings, derive_profile};
 pub use device::{Device, Part};
 pub use error::EngineError;
 pub use fault::silence_worker_panics;
-pub use layer::{
-    AnyLayer, ForwardContext, Layer, PlacedLayer, Weight, WeightUpdate, mix, place, weight,
-};
-pub use model::{Model, Tie};
-pub use optimizer::AdamW;
-pub use pipeline::{Measured, MicroBatch, Options, Pipeline, StepResult};
-pub use value::{Activation, Value};
+pub use kernels::{portable_kernels, with_portable_kernels};
+pub use layer::{AnyLayer, ErasedLayer, ForwardContext, Layer, erase, mix};
+pub use layers::Layers;
+pub use micro_batch::MicroBatch;
+pub use model::{LayerSpec, Model, SharedWeight, no_such_layer};
+pub use objective::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, Metrics, Objective};
+pub use optimizer::{AdamW, GroupedOptimizer, Optimizer, WeightRole, WeightSpec};
+pub use pipeline::{Evaluation, Measured, Options, Pipeline, StepResult};
+pub use tensor::{GiveTensors, HostTensors, TakeTensors, Tensors, Value};
+pub use weight::weight;

@@ -8,6 +8,7 @@
 //! Between two stages of one device nothing moves: the tensor waits in the link until the other
 //! stage's turn.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -16,23 +17,23 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use trainyard_plan::Action;
 
 use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
-use crate::{Activation, EngineError};
+use crate::{EngineError, HostTensors, Tensors};
 
 /// Tensors on their way.
-enum Cargo {
+enum Payload {
     /// Of the receiver's own device.
-    Own(Activation),
+    Own(Tensors),
     /// Of a CPU device, readable by another.
-    Tensors(Activation),
+    Shared(Tensors),
     /// On the host.
-    Host(Vec<TensorData>),
+    Host(HostTensors),
     /// The device that should have computed them failed.
     Failed(EngineError),
 }
 
 struct Message {
     micro_batch: usize,
-    cargo: Cargo,
+    payload: Payload,
     /// None when it never leaves the device.
     sent: Option<Transfer>,
 }
@@ -67,7 +68,7 @@ struct Parcel {
     step: u64,
     action: Action,
     start_ns: u64,
-    activation: Activation,
+    tensors: Tensors,
 }
 
 /// The receiving end of a link.
@@ -121,12 +122,12 @@ fn read_and_forward(
     device: &str,
     origin: Instant,
 ) {
-    for Parcel { step, action, start_ns, activation } in inbox {
-        let bytes = activation.bytes();
-        let cargo = match catch_panic(|| read(activation)) {
-            Ok(data) => Cargo::Host(data),
+    for Parcel { step, action, start_ns, tensors } in inbox {
+        let bytes = tensors.bytes();
+        let payload = match catch_panic(|| read(tensors)) {
+            Ok(data) => Payload::Host(data),
             // Named here: the receiver, who reports it, is another device.
-            Err(error) => Cargo::Failed(EngineError::Worker {
+            Err(error) => Payload::Failed(EngineError::Worker {
                 device: device.to_owned(),
                 stage: action.stage,
                 action: action.to_string(),
@@ -135,17 +136,17 @@ fn read_and_forward(
             }),
         };
         let sent = Some(Transfer { start_ns, end_ns: elapsed_ns(origin), bytes });
-        if onward.send(Message { micro_batch: action.micro_batch, cargo, sent }).is_err() {
+        if onward.send(Message { micro_batch: action.micro_batch, payload, sent }).is_err() {
             return;
         }
     }
 }
 
-/// Brings an activation to the host. Burn only promises to: it waits for the device and copies
-/// when somebody looks, and that must not be the receiver.
-fn read(activation: Activation) -> Result<Vec<TensorData>, EngineError> {
-    let data = activation.into_data()?;
-    for tensor in &data {
+/// Brings tensors to the host. Burn only promises to: it waits for the device and copies
+/// on the first access, which must not be the receiver's.
+fn read(tensors: Tensors) -> Result<HostTensors, EngineError> {
+    let data = tensors.into_data()?;
+    for (_, tensor) in &data {
         std::hint::black_box(tensor.as_bytes());
     }
     Ok(data)
@@ -162,26 +163,26 @@ impl Outlet {
         &self,
         step: u64,
         action: Action,
-        activation: Activation,
+        tensors: Tensors,
     ) -> Result<(), EngineError> {
         let start_ns = elapsed_ns(self.origin);
-        let bytes = activation.bytes();
-        let (sender, cargo) = match &self.route {
-            Route::Stay(sender) => (sender, Cargo::Own(activation)),
-            Route::HandOver(sender) => (sender, Cargo::Tensors(activation)),
-            Route::FromHost(sender) => (sender, Cargo::Host(activation.into_data()?)),
+        let bytes = tensors.bytes();
+        let (sender, payload) = match &self.route {
+            Route::Stay(sender) => (sender, Payload::Own(tensors)),
+            Route::HandOver(sender) => (sender, Payload::Shared(tensors)),
+            Route::FromHost(sender) => (sender, Payload::Host(tensors.into_data()?)),
             Route::Read { to_thread, source } => {
                 // Burn collects work and submits it in batches; the reader would wait for ever.
                 source.flush().map_err(EngineError::driver)?;
                 return to_thread
-                    .send(Parcel { step, action, start_ns, activation })
+                    .send(Parcel { step, action, start_ns, tensors })
                     .map_err(|_| EngineError::NeighbourStopped);
             }
         };
         let sent = Transfer { start_ns, end_ns: elapsed_ns(self.origin), bytes };
         let sent = self.crosses().then_some(sent);
         sender
-            .send(Message { micro_batch: action.micro_batch, cargo, sent })
+            .send(Message { micro_batch: action.micro_batch, payload, sent })
             .map_err(|_| EngineError::NeighbourStopped)
     }
 }
@@ -196,27 +197,28 @@ impl Inlet {
     pub(crate) fn receive(
         &mut self,
         micro_batch: usize,
-    ) -> Result<(Activation, Option<Transfer>), EngineError> {
+    ) -> Result<(Tensors, Option<Transfer>), EngineError> {
         let message = self.next_of(micro_batch)?;
-        let activation = match message.cargo {
-            Cargo::Own(activation) => activation,
+        let tensors = match message.payload {
+            Payload::Own(tensors) => tensors,
             // Copied, so that this device's memory is counted here and the sender's is freed.
             // Burn copies only what is shared.
-            Cargo::Tensors(tensors) => {
+            Payload::Shared(tensors) => {
                 let _shared = tensors.clone();
-                Activation::from_data(tensors.into_data()?, &self.device)?
+                Tensors::from_data(tensors.into_data()?, &self.device)?
             }
-            Cargo::Host(data) if self.to_cpu => {
-                let copied = data.iter().map(|tensor| {
+            Payload::Host(data) if self.to_cpu => {
+                let copied = data.iter().map(|(name, tensor)| {
                     let bytes = tensor.as_bytes().to_vec();
-                    TensorData::from_bytes_vec(bytes, tensor.shape().clone(), tensor.dtype())
+                    let (shape, dtype) = (tensor.shape().clone(), tensor.dtype());
+                    (Arc::clone(name), TensorData::from_bytes_vec(bytes, shape, dtype))
                 });
-                Activation::from_data(copied.collect(), &self.device)?
+                Tensors::from_data(copied.collect(), &self.device)?
             }
-            Cargo::Host(data) => Activation::from_data(data, &self.device)?,
-            Cargo::Failed(error) => return Err(error),
+            Payload::Host(data) => Tensors::from_data(data, &self.device)?,
+            Payload::Failed(error) => return Err(error),
         };
-        Ok((activation, message.sent))
+        Ok((tensors, message.sent))
     }
 
     fn next_of(&mut self, micro_batch: usize) -> Result<Message, EngineError> {
@@ -226,7 +228,7 @@ impl Inlet {
         loop {
             let message = self.from.recv().map_err(|_| EngineError::NeighbourStopped)?;
             // After a failure the micro-batch that is waited for may never come.
-            let failed = matches!(message.cargo, Cargo::Failed(_));
+            let failed = matches!(message.payload, Payload::Failed(_));
             if failed || message.micro_batch == micro_batch {
                 return Ok(message);
             }

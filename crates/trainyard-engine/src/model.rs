@@ -1,45 +1,97 @@
-//! The model: an ordered list of layers, what each costs, and a loss.
+//! The model: an ordered list of layers that exchange tensors by name.
 
-use burn::tensor::{Device, Tensor};
-use trainyard_plan::ModelProfile;
+use std::sync::Arc;
 
-use crate::{Activation, EngineError, PlacedLayer};
+use burn::tensor::Device;
 
-/// Weights of one layer that follow another layer's, such as output weights tied to the embedding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tie {
-    /// Layer that owns the weights: it has the optimizer state and makes the updates.
-    pub owner_layer: usize,
-    /// Which of its weights.
-    pub owner_weight: usize,
-    /// Layer that follows: its gradient is added to the owner's, and it gets a copy of every update.
-    pub follower_layer: usize,
-    /// Which of its weights.
-    pub follower_weight: usize,
-    /// How many numbers the two share.
-    pub elements: usize,
+use crate::{EngineError, ErasedLayer};
+
+/// A weight that follows another layer's, such as output weights tied to the embedding. It is
+/// declared by the layer that follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedWeight {
+    /// Path of the weight in this layer.
+    pub weight: String,
+    /// Name of the earlier layer that owns it: it has the optimizer state and makes the updates.
+    pub owner: String,
+    /// Path of the weight in that layer; its shape is the same.
+    pub owner_weight: String,
+}
+
+/// What a model says of one of its layers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerSpec {
+    /// Unique name, such as `block2`.
+    pub name: String,
+    /// What sort of layer, such as `block`; colours in the studio.
+    pub kind: String,
+    /// Names of the tensors it takes: each the one that the nearest earlier layer gives under that
+    /// name, or, where none does, the batch's.
+    pub takes: Vec<Arc<str>>,
+    /// Names of the tensors it gives.
+    pub gives: Vec<Arc<str>>,
+    /// Weights that follow those of earlier layers.
+    pub shares: Vec<SharedWeight>,
+}
+
+impl LayerSpec {
+    /// A layer that takes `x` and gives `x`.
+    pub fn new(name: impl Into<String>, kind: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            kind: kind.into(),
+            takes: vec!["x".into()],
+            gives: vec!["x".into()],
+            shares: Vec::new(),
+        }
+    }
+
+    /// The same layer with other tensors to take.
+    #[must_use]
+    pub fn takes(mut self, names: &[&str]) -> Self {
+        self.takes = names.iter().map(|&name| name.into()).collect();
+        self
+    }
+
+    /// The same layer with other tensors to give.
+    #[must_use]
+    pub fn gives(mut self, names: &[&str]) -> Self {
+        self.gives = names.iter().map(|&name| name.into()).collect();
+        self
+    }
+
+    /// The same layer with a weight that follows one of an earlier layer.
+    #[must_use]
+    pub fn shares(mut self, weight: &str, owner: &str, owner_weight: &str) -> Self {
+        self.shares.push(SharedWeight {
+            weight: weight.to_owned(),
+            owner: owner.to_owned(),
+            owner_weight: owner_weight.to_owned(),
+        });
+        self
+    }
 }
 
 /// An ordered list of layers that can be placed one by one.
 pub trait Model: Send + Sync {
-    /// Costs of every layer for a micro-batch of so many rows; also names and counts the layers.
-    fn profile(&self, rows: usize) -> ModelProfile;
+    /// The model's name, for plans and messages.
+    fn name(&self) -> &str;
+
+    /// The layers in order. Names are unique.
+    fn layers(&self) -> Vec<LayerSpec>;
 
     /// Makes one layer on a device. The weights depend on the seed and the layer's index alone,
     /// never on the device or on the other layers.
     ///
     /// # Errors
     /// When there is no such layer.
-    fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<PlacedLayer, EngineError>;
+    fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<ErasedLayer, EngineError>;
+}
 
-    /// Mean loss of one micro-batch, from the last layer's output and the targets: one number.
-    ///
-    /// # Errors
-    /// [`EngineError::WrongTensor`] when either is not what the model makes.
-    fn loss(&self, output: Activation, targets: Activation) -> Result<Tensor<1>, EngineError>;
-
-    /// Which weights follow which.
-    fn ties(&self) -> Vec<Tie> {
-        Vec::new()
+/// The error for a layer index beyond the model's last.
+pub fn no_such_layer(model: &str, layer: usize, layers: usize) -> EngineError {
+    EngineError::Layer {
+        layer: layer.to_string(),
+        reason: format!("this {model} has {layers} layers"),
     }
 }

@@ -3,11 +3,12 @@
 //! The two layers may live on different ranks or on one; the exchange is the same, so that the sum
 //! has the same order on every partition.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::EngineError;
 use crate::stage::{Stage, StageLayer};
-use crate::{EngineError, Tie};
+use crate::wiring::Tie;
 
 /// The ends of all ties that concern one rank.
 #[derive(Default)]
@@ -35,16 +36,13 @@ pub(crate) fn tie_ends(
     rank_of_layer: impl Fn(usize) -> usize,
 ) -> Vec<TieEnds> {
     let mut ends: Vec<TieEnds> = (0..ranks).map(|_| TieEnds::default()).collect();
-    for &tie in ties {
+    for tie in ties {
         // Room for one: each side sends once a step, before it waits.
         let (gradient, gradient_in) = bounded(1);
         let (weight_out, weight) = bounded(1);
-        ends[rank_of_layer(tie.follower_layer)].followers.push(FollowerEnd {
-            tie,
-            gradient,
-            weight,
-        });
-        let owner = OwnerEnd { tie, gradient: gradient_in, weight: weight_out };
+        let follower = FollowerEnd { tie: tie.clone(), gradient, weight };
+        ends[rank_of_layer(tie.follower_layer)].followers.push(follower);
+        let owner = OwnerEnd { tie: tie.clone(), gradient: gradient_in, weight: weight_out };
         ends[rank_of_layer(tie.owner_layer)].owners.push(owner);
     }
     ends
@@ -52,11 +50,18 @@ pub(crate) fn tie_ends(
 
 impl TieEnds {
     /// Adds the followers' gradients to the owners'.
-    pub(crate) fn exchange_gradients(&self, stages: &mut [Stage]) -> Result<(), EngineError> {
+    pub(crate) fn exchange_gradients(
+        &self,
+        stages: &mut [Stage],
+        device: &Device,
+    ) -> Result<(), EngineError> {
         for end in &self.followers {
             let layer = find(stages, end.tie.follower_layer)?;
-            let Some(sum) = layer.weights[end.tie.follower_weight].sum.take() else {
-                return Err(EngineError::driver("a tied weight got no gradient"));
+            let weight = layer.weight(&end.tie.follower_weight)?;
+            let Some(sum) = layer.weights[weight].sum.take() else {
+                let reason =
+                    format!("the tied weight '{}' got no gradient", end.tie.follower_weight);
+                return Err(EngineError::Layer { layer: layer.name.clone(), reason });
             };
             let data = sum.try_into_data().map_err(EngineError::driver)?;
             end.gradient.send(data).map_err(|_| EngineError::NeighbourStopped)?;
@@ -64,9 +69,9 @@ impl TieEnds {
         for end in &self.owners {
             let data = end.gradient.recv().map_err(|_| EngineError::NeighbourStopped)?;
             let layer = find(stages, end.tie.owner_layer)?;
-            let device = device_of(layer)?;
-            let theirs = Tensor::<1>::from_data(data, &device);
-            let trained = &mut layer.weights[end.tie.owner_weight];
+            let weight = layer.weight(&end.tie.owner_weight)?;
+            let theirs = Tensor::<1>::from_data(data, device);
+            let trained = &mut layer.weights[weight];
             trained.sum = Some(match trained.sum.take() {
                 Some(own) => own + theirs,
                 None => theirs,
@@ -76,18 +81,40 @@ impl TieEnds {
     }
 
     /// Gives the followers the owners' values.
-    pub(crate) fn share_weights(&self, stages: &mut [Stage]) -> Result<(), EngineError> {
+    pub(crate) fn share_weights(
+        &self,
+        stages: &mut [Stage],
+        device: &Device,
+    ) -> Result<(), EngineError> {
         for end in &self.owners {
             let layer = find(stages, end.tie.owner_layer)?;
-            let value = layer.layer.weight_values().swap_remove(end.tie.owner_weight);
+            let weight = layer.weight(&end.tie.owner_weight)?;
+            let value = layer.layer.weight_values().swap_remove(weight);
             let data = value.try_into_data().map_err(EngineError::driver)?;
+            let shape = layer.weights[weight].spec.shape.clone();
+            let (dtype, bytes) = (data.dtype(), data.into_bytes());
+            let data = TensorData::from_bytes(bytes, shape, dtype);
             end.weight.send(data).map_err(|_| EngineError::NeighbourStopped)?;
         }
         for end in &self.followers {
             let data = end.weight.recv().map_err(|_| EngineError::NeighbourStopped)?;
             let layer = find(stages, end.tie.follower_layer)?;
-            let values = Tensor::from_data(data, &device_of(layer)?);
-            layer.set_weight(end.tie.follower_weight, &values)?;
+            let weight = layer.weight(&end.tie.follower_weight)?;
+            let spec = &layer.weights[weight].spec;
+            if data.shape().as_slice() != spec.shape {
+                return Err(EngineError::Layer {
+                    layer: layer.name.clone(),
+                    reason: format!(
+                        "'{}' is {:?} and follows a weight that is {:?}; give both one shape",
+                        spec.path,
+                        spec.shape,
+                        data.shape().as_slice()
+                    ),
+                });
+            }
+            let (flat, dtype) = ([spec.elements()], data.dtype());
+            let data = TensorData::from_bytes(data.into_bytes(), flat, dtype);
+            layer.set_weight(weight, Tensor::from_data(data, device))?;
         }
         Ok(())
     }
@@ -97,11 +124,5 @@ fn find(stages: &mut [Stage], layer: usize) -> Result<&mut StageLayer, EngineErr
     stages
         .iter_mut()
         .find_map(|stage| stage.layer_mut(layer))
-        .ok_or_else(|| EngineError::driver(format!("layer {layer} is not on this rank")))
-}
-
-fn device_of(layer: &StageLayer) -> Result<burn::tensor::Device, EngineError> {
-    let values = layer.layer.weight_values();
-    let value = values.first().ok_or_else(|| EngineError::driver("a tied layer has no weights"))?;
-    Ok(value.device())
+        .ok_or_else(|| EngineError::internal(format!("layer {layer} is not on this rank")))
 }

@@ -8,10 +8,15 @@
 
 mod toy;
 
-use trainyard_engine::{EngineError, Pipeline};
+use std::sync::Arc;
+
+use trainyard_engine::{EngineError, ErasedLayer, LayerSpec, Model, Pipeline};
 use trainyard_plan::Recompute;
 
-use toy::{Fault, Toy, fingerprint, in_time, losses, micro_batches, pipeline, plan};
+use toy::{
+    Fault, Toy, cpus, fingerprint, in_time, losses, micro_batches, pipeline, plan, profile,
+    try_distribute,
+};
 
 const MICRO_BATCHES: usize = 2;
 
@@ -75,33 +80,30 @@ fn a_layer_that_refuses_is_one_error_that_names_its_place() {
 #[test]
 fn a_failure_while_weights_are_made_names_the_device() {
     // A model of more layers than it can build.
-    #[derive(Debug)]
     struct Unbuildable(Toy);
-    impl trainyard_engine::Model for Unbuildable {
-        fn profile(&self, rows: usize) -> trainyard_plan::ModelProfile {
-            self.0.profile(rows)
+    impl Model for Unbuildable {
+        fn name(&self) -> &str {
+            self.0.name()
+        }
+        fn layers(&self) -> Vec<LayerSpec> {
+            self.0.layers()
         }
         fn build(
             &self,
             layer: usize,
             seed: u64,
             device: &burn::tensor::Device,
-        ) -> Result<trainyard_engine::PlacedLayer, EngineError> {
+        ) -> Result<ErasedLayer, EngineError> {
             assert!(layer != 1, "no such wagon");
             self.0.build(layer, seed, device)
-        }
-        fn loss(
-            &self,
-            output: trainyard_engine::Activation,
-            targets: trainyard_engine::Activation,
-        ) -> Result<burn::tensor::Tensor<1>, EngineError> {
-            self.0.loss(output, targets)
         }
     }
     in_time(|| {
         let plan = plan(3, 3, "1f1b", 1, Recompute::None);
-        let model = std::sync::Arc::new(Unbuildable(Toy::sound(3)));
-        let distributed = Pipeline::distribute(model, &plan, toy::cpus(3, 1 << 20), toy::options());
+        let (toy, devices) = (Toy::sound(3), cpus(3, 1 << 20));
+        let profile = profile(&toy, &devices, 1);
+        let model = Arc::new(Unbuildable(toy));
+        let distributed = try_distribute(model, &profile, &plan, devices);
         match distributed.err() {
             Some(EngineError::Worker { device, stage: 1, action, reason, .. }) => {
                 assert_eq!((device.as_str(), action.as_str()), ("d1", "start"));
@@ -136,7 +138,7 @@ fn not_finite(fault: Fault, recompute: Recompute, says: &'static str) {
         let mut sound = toy::pipeline(Toy::sound(2 * ranks), &plan);
         losses(&mut sound, 1..=2);
         assert_eq!(losses(&mut pipeline, 4..=6), losses(&mut sound, 4..=6), "{place}");
-        let held = |p: &mut Pipeline| p.evaluate(micro_batches(9, 5)).unwrap();
+        let held = |p: &mut Pipeline| p.evaluate(micro_batches(9, 5)).unwrap().loss;
         assert_eq!(held(&mut pipeline).to_bits(), held(&mut sound).to_bits(), "{place}");
     });
 }

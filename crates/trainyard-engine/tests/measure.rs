@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails at once and says why"
 )]
 
+mod adapter;
 mod toy;
 
 use std::sync::Arc;
@@ -14,16 +15,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device as BurnDevice, Tensor, TensorData};
+use burn::tensor::{Device as BurnDevice, Tensor};
 use trainyard_engine::measure::{self, DeviceCosts, LayerCost, MeasureSettings};
 use trainyard_engine::memory::CountingAllocator;
 use trainyard_engine::{
-    Activation, Device, EngineError, ForwardContext, Layer, MicroBatch, Model, Options, Pipeline,
-    PlacedLayer, discover, place, weight,
+    Device, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, MeanSquaredError,
+    MicroBatch, Model, Options, Pipeline, Tensors, discover, erase, weight,
 };
-use trainyard_plan::{Api, LinkCost, ModelProfile, Recompute};
+use trainyard_plan::{LinkCost, ModelProfile, Profile, Recompute};
 
-use toy::{Toy, in_time, options, plan};
+use toy::{Toy, in_time, options, plan, values};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -39,10 +40,13 @@ fn wide(layers: usize) -> Toy {
 }
 
 fn sample(width: usize) -> MicroBatch {
-    let number = |i: usize| (i % 17) as f32 / 17.0;
-    let values: Vec<f32> = (0..ROWS * width).map(number).collect();
-    let data = vec![TensorData::new(values, [ROWS, width])];
-    MicroBatch { inputs: data.clone(), targets: data, rows: ROWS }
+    let data = values([ROWS, width], &[1]);
+    MicroBatch::new(ROWS).with("features", data.clone()).with("targets", data)
+}
+
+/// What the layers cost, as derived from the sample.
+fn costs(model: &dyn Model) -> ModelProfile {
+    toy::derived(model, &sample(WIDTH))
 }
 
 fn cpus(count: usize) -> Vec<Device> {
@@ -50,11 +54,23 @@ fn cpus(count: usize) -> Vec<Device> {
 }
 
 fn settings() -> MeasureSettings {
-    MeasureSettings { samples: 3, at_least: Duration::ZERO, ..MeasureSettings::default() }
+    let (at_least, at_most) = (Duration::ZERO, Duration::ZERO);
+    MeasureSettings { samples: 3, at_least, at_most, ..MeasureSettings::default() }
+}
+
+fn measure_layers(
+    model: &dyn Model,
+    costs: &ModelProfile,
+    devices: &[Device],
+    sample: &MicroBatch,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Vec<DeviceCosts>, EngineError> {
+    let of = (model, &MeanSquaredError as _);
+    measure::layers(of, costs, devices, sample, &settings(), progress)
 }
 
 fn measured(model: &dyn Model, devices: &[Device]) -> Vec<DeviceCosts> {
-    measure::layers(model, devices, &sample(WIDTH), &settings(), &|_, _| {}).unwrap()
+    measure_layers(model, &costs(model), devices, &sample(WIDTH), &|_, _| {}).unwrap()
 }
 
 fn check_times(layers: &[LayerCost]) {
@@ -80,8 +96,9 @@ struct Product {
 }
 
 impl Layer for Product {
-    fn forward(&self, input: Activation, _: &ForwardContext) -> Result<Activation, EngineError> {
-        Ok(input.single::<Tensor<2>>()?.matmul(self.weight.val()).into())
+    fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
+        let x: Tensor<2> = input.take_first()?;
+        Ok(Tensors::new().with("x", x.matmul(self.weight.val())))
     }
 }
 
@@ -89,40 +106,52 @@ impl Layer for Product {
 struct Products(Toy);
 
 impl Model for Products {
-    fn profile(&self, rows: usize) -> ModelProfile {
-        self.0.profile(rows)
+    fn name(&self) -> &str {
+        "products"
     }
-    fn build(&self, _: usize, _: u64, device: &BurnDevice) -> Result<PlacedLayer, EngineError> {
-        Ok(place(Product { weight: weight(vec![0.1; WIDTH * WIDTH], [WIDTH, WIDTH], device) }))
+    fn layers(&self) -> Vec<LayerSpec> {
+        self.0.layers()
     }
-    fn loss(&self, output: Activation, targets: Activation) -> Result<Tensor<1>, EngineError> {
-        self.0.loss(output, targets)
+    fn build(&self, _: usize, _: u64, device: &BurnDevice) -> Result<ErasedLayer, EngineError> {
+        Ok(erase(Product { weight: weight(vec![0.1; WIDTH * WIDTH], [WIDTH, WIDTH], device) }))
     }
 }
 
 #[test]
 fn bytes_of_a_linear_layer_follow_from_its_shape() {
-    let (model, sample) = (Products(wide(4)), sample(WIDTH));
-    let costs = measure::layers(&model, &cpus(2), &sample, &settings(), &|_, _| {}).unwrap();
-    assert_eq!(costs.iter().map(|costs| costs.device.as_str()).collect::<Vec<_>>(), ["d0", "d1"]);
-    for DeviceCosts { layers, .. } in &costs {
+    let model = Products(wide(4));
+    let profile = costs(&model);
+    for layer in &profile.layers {
+        assert_eq!((layer.param_bytes, layer.input_bytes), (WEIGHT, ACTIVATION));
+        assert_eq!((layer.frozen_bytes, layer.buffer_bytes), (0, 0));
+        assert_eq!(layer.optimizer_bytes, Some(2 * WEIGHT));
+    }
+    // The last layer has the loss in it: its output is a number.
+    let outputs: Vec<u64> = profile.layers.iter().map(|layer| layer.output_bytes).collect();
+    assert_eq!(outputs, [ACTIVATION, ACTIVATION, ACTIVATION, 4]);
+    let measured = measured(&model, &cpus(2));
+    assert_eq!(
+        measured.iter().map(|costs| costs.device.as_str()).collect::<Vec<_>>(),
+        ["d0", "d1"]
+    );
+    for DeviceCosts { layers, .. } in &measured {
         assert_eq!(layers.len(), 4);
         check_times(layers);
-        for cost in layers {
-            assert_eq!((cost.param_bytes, cost.input_bytes), (WEIGHT, ACTIVATION));
-        }
         for cost in &layers[..3] {
-            assert_eq!(cost.output_bytes, ACTIVATION);
             // A product needs its input again, and nothing else.
             assert_eq!(cost.saved_bytes, Some(ACTIVATION));
             // At the least the output, or the gradients of output and input.
-            let work = cost.work_bytes.unwrap();
-            assert!((ACTIVATION..8 * ACTIVATION).contains(&work), "{work}");
+            let workspace = cost.workspace_bytes.unwrap();
+            assert!((ACTIVATION..8 * ACTIVATION).contains(&workspace), "{workspace}");
         }
-        // The last layer has the loss in it: its output is a number, and what would be the output
-        // is kept for it. The number itself is too small to be counted, but is taken off.
-        assert_eq!(layers[3].output_bytes, 4);
+        // What would be the output is kept for the loss. The loss itself is too small to be
+        // counted, but is taken off.
         assert!(layers[3].saved_bytes.unwrap() >= 2 * ACTIVATION - 4, "{:?}", layers[3]);
+        // The CPU derives what the CPU measures.
+        for (layer, cost) in profile.layers.iter().zip(layers) {
+            assert_eq!(Some(layer.saved_bytes), cost.saved_bytes, "{}", layer.name);
+            assert_eq!(Some(layer.workspace_bytes), cost.workspace_bytes, "{}", layer.name);
+        }
     }
 }
 
@@ -133,20 +162,20 @@ struct Counted {
 }
 
 impl Model for Counted {
-    fn profile(&self, rows: usize) -> ModelProfile {
-        self.toy.profile(rows)
+    fn name(&self) -> &str {
+        self.toy.name()
+    }
+    fn layers(&self) -> Vec<LayerSpec> {
+        self.toy.layers()
     }
     fn build(
         &self,
         layer: usize,
         seed: u64,
         device: &BurnDevice,
-    ) -> Result<PlacedLayer, EngineError> {
+    ) -> Result<ErasedLayer, EngineError> {
         self.built.lock().unwrap().push(layer);
         self.toy.build(layer, seed, device)
-    }
-    fn loss(&self, output: Activation, targets: Activation) -> Result<Tensor<1>, EngineError> {
-        self.toy.loss(output, targets)
     }
 }
 
@@ -158,8 +187,9 @@ fn layers_that_are_alike_are_measured_once_and_share_the_result() {
         assert_eq!(of, 3);
         assert_eq!(told.fetch_add(1, Ordering::SeqCst) + 1, done);
     };
-    let costs = measure::layers(&model, &cpus(1), &sample(WIDTH), &settings(), &progress).unwrap();
-    let layers = &costs[0].layers;
+    let costs = costs(&model.toy);
+    let measured = measure_layers(&model, &costs, &cpus(1), &sample(WIDTH), &progress).unwrap();
+    let layers = &measured[0].layers;
     assert_eq!(layers.len(), 6);
     assert!(layers[1..5].iter().all(|cost| *cost == layers[1]));
     // The first gives no input gradient, and the last has the loss.
@@ -183,8 +213,11 @@ fn measuring_leaves_nothing_behind() {
     let run = |devices: Vec<Device>| {
         let options = Options { rows: ROWS, ..options() };
         let plan = plan(4, 2, "1f1b", 2, Recompute::None);
+        let offers = devices.iter().map(|device| (device.id(), device.capacity_bytes()));
+        let profile = Profile::of_budgets(costs(&wide(4)), offers, 2);
+        let (model, objective) = (Arc::new(wide(4)), Arc::new(MeanSquaredError));
         let mut pipeline =
-            Pipeline::distribute(Arc::new(wide(4)), &plan, devices, options).unwrap();
+            Pipeline::distribute(model, objective, &profile, &plan, devices, options).unwrap();
         let result = pipeline.step(1, 0.01, vec![sample(WIDTH); 2]).unwrap();
         let peaks: Vec<u64> = result.measured.usage.iter().map(|usage| usage.unwrap().1).collect();
         (result.loss.to_bits(), peaks)
@@ -205,8 +238,9 @@ fn measuring_leaves_nothing_behind() {
 fn a_device_that_cannot_hold_the_largest_layer_is_refused_by_name() {
     let mut devices = cpus(1);
     devices.push(Device::open("small", &discover::cpu(), 4 * WEIGHT, 1).unwrap());
+    let (model, sample) = (wide(3), sample(WIDTH));
     let refused =
-        measure::layers(&wide(3), &devices, &sample(WIDTH), &settings(), &|_, _| {}).unwrap_err();
+        measure_layers(&model, &costs(&model), &devices, &sample, &|_, _| {}).unwrap_err();
     match &refused {
         EngineError::OverBudget { device, part, needed_bytes, available_bytes } => {
             assert_eq!(device, "small");
@@ -222,9 +256,9 @@ fn a_device_that_cannot_hold_the_largest_layer_is_refused_by_name() {
 fn a_layer_that_fails_ends_the_measuring_of_all_devices_with_its_name() {
     in_time(|| {
         // Rows of another width than the layers take.
-        let wrong = sample(WIDTH + 1);
+        let (model, wrong) = (wide(3), sample(WIDTH + 1));
         let failed =
-            measure::layers(&wide(3), &cpus(3), &wrong, &settings(), &|_, _| {}).unwrap_err();
+            measure_layers(&model, &costs(&model), &cpus(3), &wrong, &|_, _| {}).unwrap_err();
         match failed {
             EngineError::Measure { device, what, reason } => {
                 assert!(device.starts_with('d'), "{device}");
@@ -259,29 +293,16 @@ fn a_device_has_a_speed_and_a_rate_of_copying() {
     }
 }
 
-/// The CPU beside llvmpipe; None, said so, where there is no llvmpipe.
-fn cpu_and_llvmpipe() -> Option<Vec<Device>> {
-    let listed = discover::list(&discover::ListOptions::default());
-    let found =
-        listed.iter().find(|info| info.api == Api::Vulkan && info.name.contains("llvmpipe"));
-    let Some(info) = found else {
-        eprintln!("SKIPPED: this machine has no llvmpipe; scripts/test.sh installs it");
-        return None;
-    };
-    let mut devices = cpus(1);
-    devices.push(Device::open("llvmpipe", info, 64 << 20, 1).unwrap());
-    Some(devices)
-}
-
 #[test]
 fn layers_and_links_of_an_adapter_beside_the_cpu_are_measured() {
-    let Some(devices) = cpu_and_llvmpipe() else { return };
-    let costs = measured(&wide(3), &devices);
-    for DeviceCosts { device, layers, .. } in &costs {
+    let Some(llvmpipe) = adapter::llvmpipe() else { return };
+    let mut devices = cpus(1);
+    devices.push(Device::open("llvmpipe", &llvmpipe, 64 << 20, 1).unwrap());
+    for DeviceCosts { device, layers, .. } in &measured(&wide(3), &devices) {
         check_times(layers);
         let saved = layers[1].saved_bytes.unwrap();
         assert!((ACTIVATION..=2 * ACTIVATION).contains(&saved), "{device}: {saved}");
-        assert_eq!(layers[1].work_bytes.is_some(), device == "d0");
+        assert_eq!(layers[1].workspace_bytes.is_some(), device == "d0");
         eprintln!("{device}: {:?}", layers[1]);
     }
     for (from, to, link) in measure::links(&devices).unwrap() {

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use trainyard_engine::{
-    Activation, Device, EngineError, Model, Part, Pipeline, PlacedLayer, discover,
+    Device, EngineError, ErasedLayer, LayerSpec, Model, Part, Pipeline, discover,
 };
 use trainyard_plan::memory::MemoryUse;
-use trainyard_plan::{ModelProfile, Plan, PlanError, Recompute};
+use trainyard_plan::{Plan, PlanError, Recompute};
 
-use toy::{Toy, cpus, losses, micro_batches, options, pipeline, plan};
+use toy::{Toy, cpus, losses, micro_batches, pipeline, plan, profile, try_distribute};
 
 /// A toy that counts how many layers were made.
 struct Counted {
@@ -25,24 +25,20 @@ struct Counted {
 }
 
 impl Model for Counted {
-    fn profile(&self, rows: usize) -> ModelProfile {
-        self.toy.profile(rows)
+    fn name(&self) -> &str {
+        self.toy.name()
+    }
+    fn layers(&self) -> Vec<LayerSpec> {
+        self.toy.layers()
     }
     fn build(
         &self,
         layer: usize,
         seed: u64,
         device: &burn::tensor::Device,
-    ) -> Result<PlacedLayer, EngineError> {
+    ) -> Result<ErasedLayer, EngineError> {
         self.built.fetch_add(1, Ordering::SeqCst);
         self.toy.build(layer, seed, device)
-    }
-    fn loss(
-        &self,
-        output: Activation,
-        targets: Activation,
-    ) -> Result<burn::tensor::Tensor<1>, EngineError> {
-        self.toy.loss(output, targets)
     }
 }
 
@@ -54,13 +50,19 @@ fn bad_plan(distributed: Result<Pipeline, EngineError>) -> String {
 }
 
 fn distribute(plan: &Plan, devices: Vec<Device>, layers: usize) -> Result<Pipeline, EngineError> {
-    Pipeline::distribute(Arc::new(Toy::sound(layers)), plan, devices, options())
+    let model = Toy::sound(layers);
+    let profile = profile(&model, &devices, plan.micro_batches);
+    try_distribute(Arc::new(model), &profile, plan, devices)
 }
 
 #[test]
 fn a_model_that_does_not_fit_is_refused_before_anything_is_allocated() {
     let model = Arc::new(Counted { toy: Toy::sound(4), built: AtomicUsize::new(0) });
     let plan = plan(4, 2, "1f1b", 2, Recompute::None);
+    let distribute = |plan: &Plan, devices: Vec<Device>| {
+        let profile = profile(&model.toy, &devices, 2);
+        try_distribute(Arc::clone(&model) as _, &profile, plan, devices)
+    };
     let cpu = discover::cpu();
     let devices = || {
         vec![
@@ -68,8 +70,7 @@ fn a_model_that_does_not_fit_is_refused_before_anything_is_allocated() {
             Device::open("d1", &cpu, 1_000, 1).unwrap(),
         ]
     };
-    let refused =
-        Pipeline::distribute(Arc::clone(&model) as _, &plan, devices(), options()).err().unwrap();
+    let refused = distribute(&plan, devices()).err().unwrap();
     let EngineError::Plan(PlanError::DoesNotFit { devices: needs, hint }) = &refused else {
         panic!("{refused:?}")
     };
@@ -88,9 +89,9 @@ fn a_model_that_does_not_fit_is_refused_before_anything_is_allocated() {
     // The same on one device that could hold either half.
     let one = toy::plan(4, 1, "gpipe", 2, Recompute::None);
     let budget = first.needed_bytes + second.needed_bytes / 2;
-    let refused = Pipeline::distribute(Arc::clone(&model) as _, &one, cpus(1, budget), options());
+    let refused = distribute(&one, cpus(1, budget));
     assert!(matches!(refused.err(), Some(EngineError::Plan(PlanError::DoesNotFit { .. }))));
-    let trains = Pipeline::distribute(Arc::clone(&model) as _, &plan, cpus(2, budget), options());
+    let trains = distribute(&plan, cpus(2, budget));
     losses(&mut trains.unwrap(), 1..=2);
     assert_eq!(model.built.load(Ordering::SeqCst), 4);
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use trainyard_engine::{Device, Pipeline};
 use trainyard_plan::{Action, ActionKind, Lane, Plan, Recompute, Schedule, Stage, TraceEvent};
 
-use toy::{Toy, cpus, fingerprint, in_time, losses, micro_batches, options, plan};
+use toy::{Toy, cpus, fingerprint, in_time, losses, micro_batches, plan, profile, try_distribute};
 
 /// A plan with a stage a layer, from each rank's actions as text: `0F0 1F0 1B0 0B0`.
 fn by_hand(rows: &[&str], recomputed: &[usize]) -> Plan {
@@ -33,8 +33,9 @@ fn by_hand(rows: &[&str], recomputed: &[usize]) -> Plan {
 }
 
 fn distribute(plan: &Plan, devices: Vec<Device>) -> Pipeline {
-    let model = Arc::new(Toy::sound(plan.stages.len()));
-    Pipeline::distribute(model, plan, devices, options()).unwrap()
+    let model = Toy::sound(plan.stages.len());
+    let profile = profile(&model, &devices, plan.micro_batches);
+    try_distribute(Arc::new(model), &profile, plan, devices).unwrap()
 }
 
 /// Trains and evaluates as planned and on one device.
@@ -53,10 +54,10 @@ fn equals_one_device(plan: Plan, devices: Vec<Device>) {
             fingerprint(&mut single, &folder.path().join("single"))
         );
         let [found, expected] = [&mut several, &mut single]
-            .map(|pipeline| pipeline.evaluate(micro_batches(9, 5)).unwrap().to_bits());
+            .map(|pipeline| pipeline.evaluate(micro_batches(9, 5)).unwrap().loss.to_bits());
         assert_eq!(found, expected);
         let [found, expected] = [&mut several, &mut single]
-            .map(|pipeline| pipeline.output(&micro_batches(9, 1)[0].inputs).unwrap());
+            .map(|pipeline| pipeline.output(&micro_batches(9, 1)[0].tensors).unwrap());
         assert_eq!(found, expected);
     });
 }

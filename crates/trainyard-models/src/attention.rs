@@ -89,18 +89,18 @@ impl CausalAttention {
     }
 
     /// `[batch, context, width]` to the same.
-    pub(crate) fn forward(&self, x: Tensor<3>, pass: &ForwardContext, site: u64) -> Tensor<3> {
+    pub(crate) fn forward(&self, x: Tensor<3>, context: &ForwardContext, site: u64) -> Tensor<3> {
         let projected = self.project_in.forward(x);
-        let dropping = pass.training && self.dropout > 0.0;
+        let dropping = context.training && self.dropout > 0.0;
         let fused = (!dropping).then(|| fused::causal_attention(&projected, self.heads)).flatten();
-        let mixed = fused.unwrap_or_else(|| self.mix(&projected, pass, site));
+        let mixed = fused.unwrap_or_else(|| self.mix(&projected, context, site));
         self.project_out.forward(mixed)
     }
 
     /// The values each position sees, `[batch, context, width]`, from queries, keys and values
     /// side by side; on any device.
-    fn mix(&self, projected: &Tensor<3>, pass: &ForwardContext, site: u64) -> Tensor<3> {
-        let [batch, context, width] = projected.dims();
+    fn mix(&self, projected: &Tensor<3>, context: &ForwardContext, site: u64) -> Tensor<3> {
+        let [batch, length, width] = projected.dims();
         let width = width / 3;
         let head_width = width / self.heads;
         let device = projected.device();
@@ -108,15 +108,15 @@ impl CausalAttention {
             projected
                 .clone()
                 .narrow(2, part * width, width)
-                .reshape([batch, context, self.heads, head_width])
+                .reshape([batch, length, self.heads, head_width])
                 .swap_dims(1, 2)
         });
         let scale = 1.0 / (head_width as f64).sqrt();
         // [batch, heads, context, context]
         let scores = queries.mul_scalar(scale).matmul(keys.transpose());
-        let scores = scores.mask_fill(future(context, &device), f32::NEG_INFINITY);
-        let weights = drop_out(softmax(scores, 3), self.dropout, pass, site);
-        weights.matmul(values).swap_dims(1, 2).reshape([batch, context, width])
+        let scores = scores.mask_fill(future(length, &device), f32::NEG_INFINITY);
+        let weights = drop_out(softmax(scores, 3), self.dropout, context, site);
+        weights.matmul(values).swap_dims(1, 2).reshape([batch, length, width])
     }
 }
 
@@ -134,14 +134,14 @@ fn future(context: usize, device: &Device) -> Tensor<4, Bool> {
 pub(crate) fn drop_out<const D: usize>(
     x: Tensor<D>,
     share: f64,
-    pass: &ForwardContext,
+    context: &ForwardContext,
     site: u64,
 ) -> Tensor<D> {
-    if !pass.training || share <= 0.0 {
+    if !context.training || share <= 0.0 {
         return x;
     }
     let shape = x.dims();
-    let mut random = ChaCha8Rng::seed_from_u64(mix(&[pass.seed, site]));
+    let mut random = ChaCha8Rng::seed_from_u64(mix(&[context.seed, site]));
     let kept = (1.0 / (1.0 - share)) as f32;
     let mask: Vec<f32> = (0..shape.iter().product::<usize>())
         .map(|_| if random.random::<f64>() < share { 0.0 } else { kept })

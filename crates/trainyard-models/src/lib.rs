@@ -1,16 +1,19 @@
-//! Burn models as ordered layers, and the registry that names them.
+//! Burn models as ordered layers, and the recipes that name them.
 //!
-//! A model here implements [`trainyard_engine::Model`]: it lists its layers with their costs,
-//! builds any one of them on any device, and knows its loss. To add one, write a file with its
-//! options, layers and costs, and name it in [`registry`].
+//! A model here implements [`trainyard_engine::Model`]: it lists its layers with the tensors that
+//! they exchange, and builds any one of them on any device. A [`Recipe`] puts a model, its objective
+//! and its data together under the name that run files use.
 
 mod attention;
 mod fused;
 pub mod gpt;
 pub mod mlp;
+mod recipe;
 pub mod registry;
 mod weight_init;
 
+pub use fused::cross_entropy;
 pub use gpt::{Gpt, GptOptions};
 pub use mlp::{Mlp, MlpOptions};
-pub use registry::{ModelError, kinds, model};
+pub use recipe::{Job, OwnRecipe, Recipe, RecipeError, Request};
+pub use registry::recipes;

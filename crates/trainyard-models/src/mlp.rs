@@ -1,33 +1,62 @@
 //! `mlp`: linear layers with a `ReLU` between them, the smallest model there is.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
-use trainyard_engine::{Activation, EngineError, ForwardContext, Layer, Model, PlacedLayer, place};
-use trainyard_plan::{LayerProfile, ModelProfile};
+use trainyard_config::{KeyGroup, keys};
+use trainyard_engine::{
+    CrossEntropy, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, MeanSquaredError,
+    Model, Objective, Tensors, erase, no_such_layer,
+};
 
 use crate::attention::Linear;
-use crate::registry::{ModelError, must};
+use crate::recipe::{Job, Recipe, RecipeError, Request, needs};
 use crate::weight_init::WeightInit;
 
-/// What a run file's `[model]` may say for `kind = "mlp"`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct MlpOptions {
-    /// Numbers of a row that come in.
-    pub inputs: usize,
-    /// Numbers between layers.
-    pub hidden: usize,
-    /// Numbers of a row that come out.
-    pub outputs: usize,
-    /// Linear layers.
-    pub layers: usize,
+keys! {
+    /// Linear layers with a `ReLU` between them.
+    pub struct MlpOptions in "model" {
+        /// Numbers of a row that come in.
+        inputs: usize = 10, in 1..=1_000_000;
+        /// Numbers between layers.
+        hidden: usize = 10, in 1..=1_000_000;
+        /// Numbers of a row that come out.
+        outputs: usize = 10, in 1..=1_000_000;
+        /// Linear layers.
+        layers: usize = 2, in 1..=1_000_000;
+    }
 }
 
-impl Default for MlpOptions {
-    fn default() -> Self {
-        Self { inputs: 10, hidden: 10, outputs: 10, layers: 2 }
+/// `kind = "mlp"`: learns `targets` from `features`, numbers by their squared error and classes by
+/// cross-entropy.
+pub struct MlpRecipe;
+
+impl Recipe for MlpRecipe {
+    fn group(&self) -> KeyGroup {
+        KeyGroup::of::<MlpOptions>("mlp")
+    }
+
+    fn load(&self, request: &Request<'_>) -> Result<Job, RecipeError> {
+        let options: MlpOptions = request.options()?;
+        let size = |size: usize| toml::Value::from(i64::try_from(size).unwrap_or(i64::MAX));
+        let sizes = [("inputs", size(options.inputs)), ("outputs", size(options.outputs))];
+        // Rows that the program makes itself are of any size; they are the default.
+        let set: &[_] = match request.data.kind.as_deref() {
+            None => &[sizes[0].clone(), sizes[1].clone(), ("builtin", "waves".into())],
+            Some("rows") => &sizes,
+            Some(_) => &[],
+        };
+        let data = request.open_data(set)?;
+        let mut objective: Arc<dyn Objective> = Arc::new(MeanSquaredError);
+        if let Some(data) = &data {
+            needs("mlp", "rows of numbers", "features", data.info())?;
+            if !data.info().classes.is_empty() {
+                objective = Arc::new(CrossEntropy::default());
+            }
+        }
+        Ok(Job { model: Arc::new(Mlp::new(options)), objective, data, context: None })
     }
 }
 
@@ -38,18 +67,9 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// Checks the sizes.
-    ///
-    /// # Errors
-    /// [`ModelError`] naming the option that makes no sense.
-    pub fn new(options: MlpOptions) -> Result<Self, ModelError> {
-        let MlpOptions { inputs, hidden, outputs, layers } = options;
-        for (name, value) in
-            [("inputs", inputs), ("hidden", hidden), ("outputs", outputs), ("layers", layers)]
-        {
-            must((1..=1_000_000).contains(&value), name, &value, "from 1 to 1000000")?;
-        }
-        Ok(Self { options })
+    /// A model of these sizes.
+    pub fn new(options: MlpOptions) -> Self {
+        Self { options }
     }
 
     /// The sizes.
@@ -66,52 +86,30 @@ impl Mlp {
 }
 
 impl Model for Mlp {
-    fn profile(&self, rows: usize) -> ModelProfile {
-        let layers = (0..self.options.layers).map(|layer| {
-            let [inputs, outputs] = self.shape(layer).map(|size| size as u64);
-            let rows = rows as u64;
-            LayerProfile {
-                name: format!("linear{layer}"),
-                kind: "linear".into(),
-                param_bytes: 4 * (inputs + 1) * outputs,
-                input_bytes: 4 * rows * inputs,
-                output_bytes: 4 * rows * outputs,
-                saved_bytes: 4 * rows * (inputs + outputs),
-                // Among it what the matrix product packs, which differs from processor to processor.
-                work_bytes: 44 * rows * outputs,
-                forward_flops: 2 * rows * inputs * outputs,
-                ..LayerProfile::default()
-            }
-        });
-        ModelProfile {
-            name: "mlp".to_owned(),
-            optimizer_bytes_per_param_byte: 2,
-            fresh_bytes_per_param_byte: 1,
-            layers: layers.collect(),
-        }
+    fn name(&self) -> &str {
+        "mlp"
     }
 
-    fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<PlacedLayer, EngineError> {
+    fn layers(&self) -> Vec<LayerSpec> {
+        let layer = |index: usize| {
+            let layer = LayerSpec::new(format!("linear{index}"), "linear");
+            if index == 0 { layer.takes(&["features"]) } else { layer }
+        };
+        (0..self.options.layers).map(layer).collect()
+    }
+
+    fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<ErasedLayer, EngineError> {
         if layer >= self.options.layers {
-            return Err(EngineError::Layer {
-                layer: layer.to_string(),
-                reason: format!("this mlp has {} layers", self.options.layers),
-            });
+            return Err(no_such_layer("mlp", layer, self.options.layers));
         }
         let shape = self.shape(layer);
         // He et al., arXiv 1502.01852: keeps the size of activations through ReLUs.
         let deviation = (2.0 / shape[0] as f32).sqrt();
         let initial = &mut WeightInit::new(seed, layer);
-        Ok(place(LinearLayer {
+        Ok(erase(LinearLayer {
             linear: Linear::new(shape, true, deviation, initial, device),
             relu: layer + 1 < self.options.layers,
         }))
-    }
-
-    /// Mean squared error; output and targets `[rows, outputs]`.
-    fn loss(&self, output: Activation, targets: Activation) -> Result<Tensor<1>, EngineError> {
-        let difference = output.single::<Tensor<2>>()? - targets.single::<Tensor<2>>()?;
-        Ok((difference.clone() * difference).mean())
     }
 }
 
@@ -122,12 +120,8 @@ struct LinearLayer {
 }
 
 impl Layer for LinearLayer {
-    fn forward(
-        &self,
-        input: Activation,
-        _pass: &ForwardContext,
-    ) -> Result<Activation, EngineError> {
-        let y = self.linear.forward(input.single::<Tensor<2>>()?);
-        Ok(if self.relu { relu(y) } else { y }.into())
+    fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
+        let y = self.linear.forward(input.take_first::<Tensor<2>>()?);
+        Ok(Tensors::new().with("x", if self.relu { relu(y) } else { y }))
     }
 }

@@ -1,7 +1,8 @@
 //! The same small model on every pair of unlike devices: the CPU, llvmpipe over Vulkan, llvmpipe
 //! over OpenGL and `SwiftShader`.
 //!
-//! An adapter that this machine lacks is left out, and said so. `scripts/test.sh` installs all.
+//! An adapter that this machine lacks is left out, and said so; with `TRAINYARD_REQUIRE_ALL` set it is
+//! a failure. `scripts/test.sh` installs all.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -13,28 +14,17 @@ mod common;
 use std::collections::BTreeMap;
 
 use trainyard_engine::{Device, discover};
-use trainyard_plan::{Api, DeviceInfo, Recompute};
+use trainyard_plan::{DeviceInfo, Recompute};
 
-use common::{
-    Held, LAYERS, Subject, assert_close, cpus, gpt, mlp, of_kind, options, plan, showing_gradients,
-    tensors, whole,
+use common::partitions::{
+    Held, Subject, assert_close, cpus, of_kind, options, plan, showing_gradients, tensors, whole,
 };
+use common::{LAYERS, adapter, gpt, mlp};
 
 /// The devices of this machine that the tests know, the CPU first.
 fn adapters() -> Vec<(&'static str, DeviceInfo)> {
-    let listed = discover::list(&discover::ListOptions::default());
-    let wanted = [
-        ("llvmpipe over Vulkan", "llvmpipe", Api::Vulkan),
-        ("llvmpipe over OpenGL", "llvmpipe", Api::Gl),
-        ("SwiftShader", "SwiftShader", Api::Vulkan),
-    ];
     let mut found = vec![("CPU", discover::cpu())];
-    for (words, name, api) in wanted {
-        match listed.iter().find(|info| info.api == api && info.name.contains(name)) {
-            Some(info) => found.push((words, info.clone())),
-            None => eprintln!("SKIPPED: this machine has no {words}; scripts/test.sh installs it"),
-        }
-    }
+    found.extend(adapter::known());
     found
 }
 
@@ -117,17 +107,17 @@ fn a_checkpoint_of_the_cpu_goes_on_on_every_adapter_and_back() {
     let subject = gpt(true, false, 0.0);
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("step-3");
-    let mut cpu = subject.distribute(&whole(2), cpus(1), options());
+    let mut cpu = subject.distribute(&whole(LAYERS, 2), cpus(1), options());
     subject.train(&mut cpu, 1..=3);
     cpu.save(&place, 3, serde_json::Value::Null).unwrap();
     let expected = subject.train(&mut cpu, 4..=6);
     for (name, info) in &adapters()[1..] {
-        let mut adapter = subject.distribute(&whole(2), open(&[info]), options());
+        let mut adapter = subject.distribute(&whole(LAYERS, 2), open(&[info]), options());
         adapter.load(&place).unwrap();
         let mut found = subject.train(&mut adapter, 4..=5);
         let back = folder.path().join("step-5");
         adapter.save(&back, 5, serde_json::Value::Null).unwrap();
-        let mut again = subject.distribute(&whole(2), cpus(1), options());
+        let mut again = subject.distribute(&whole(LAYERS, 2), cpus(1), options());
         again.load(&back).unwrap();
         found.extend(subject.train(&mut again, [6]));
         for (found, expected) in found.iter().zip(&expected) {
@@ -142,7 +132,7 @@ fn memory_of_an_adapter_is_measured() {
     let adapters = adapters();
     let Some((name, info)) = adapters.get(1) else { return };
     let subject = gpt(true, false, 0.0);
-    let mut pipeline = subject.distribute(&whole(2), open(&[info]), options());
+    let mut pipeline = subject.distribute(&whole(LAYERS, 2), open(&[info]), options());
     let result = pipeline.step(1, 0.01, subject.micro_batches(1, 2)).unwrap();
     let usage = result.measured.usage[0];
     assert!(usage.is_some_and(|(now, peak)| 0 < now && now <= peak), "{name}: {usage:?}");

@@ -11,13 +11,13 @@ mod common;
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use trainyard_engine::{AdamW, Options};
+use trainyard_engine::{AdamW, MicroBatch, Options};
 use trainyard_plan::Recompute;
 
-use common::{
-    CONTEXT, HEADS, Held, LAYERS, ROWS, Subject, VOCABULARY, WIDTH, assert_close, cpus, gpt, mlp,
-    of_kind, options, plan, showing_gradients, tensors,
+use common::partitions::{
+    Held, ROWS, Subject, assert_close, cpus, of_kind, options, plan, showing_gradients, tensors,
 };
+use common::{CONTEXT, HEADS, LAYERS, VOCABULARY, WIDTH, gpt, mlp};
 
 /// Weights as leaves of a graph, by `layer/path`.
 struct Leaves {
@@ -96,9 +96,10 @@ impl Leaves {
         self.dense(mixed, &format!("{block}/attention.project_out"))
     }
 
-    fn gpt_loss(&self, [inputs, targets]: &[TensorData; 2], tied: bool) -> Tensor<1> {
+    fn gpt_loss(&self, batch: &MicroBatch, tied: bool) -> Tensor<1> {
+        let [tokens, targets] = ["tokens", "targets"].map(|name| batch.tensor(name).unwrap());
         let positions = self.matrix("embed/positions");
-        let mut x = self.one_hot(inputs).matmul(self.matrix("embed/tokens"))
+        let mut x = self.one_hot(tokens).matmul(self.matrix("embed/tokens"))
             + Tensor::cat(vec![positions; ROWS], 0);
         for block in 0..LAYERS - 2 {
             let block = format!("block{block}");
@@ -117,8 +118,9 @@ impl Leaves {
         right.log().mean().neg()
     }
 
-    fn mlp_loss(&self, [inputs, targets]: &[TensorData; 2]) -> Tensor<1> {
-        let mut x: Tensor<2> = Tensor::from_data(inputs.clone(), &self.device);
+    fn mlp_loss(&self, batch: &MicroBatch) -> Tensor<1> {
+        let [features, targets] = ["features", "targets"].map(|name| batch.tensor(name).unwrap());
+        let mut x: Tensor<2> = Tensor::from_data(features.clone(), &self.device);
         for layer in 0..LAYERS {
             x = self.dense(x, &format!("linear{layer}/linear"));
             if layer + 1 < LAYERS {
@@ -142,7 +144,7 @@ enum Kind {
 fn by_hand(
     kind: Kind,
     weights: &BTreeMap<String, Held>,
-    batch: &[TensorData; 2],
+    batch: &MicroBatch,
 ) -> (f64, BTreeMap<String, Vec<f32>>) {
     let leaves = Leaves::new(weights);
     let loss = match kind {
@@ -209,7 +211,7 @@ fn clipped_adamw_with_decay_of_matrices_is_the_formula() {
     let clip = 0.4;
     for (kind, subject) in subjects() {
         let plan = plan(&[1, 3, 4], "1f1b", 2, Recompute::None);
-        let options = Options { optimizer, clip: Some(clip), ..options() };
+        let options = Options { optimizer: optimizer.into(), clip: Some(clip), ..options() };
         let mut pipeline = subject.distribute(&plan, cpus(3), options);
         let mut weights = of_kind(&tensors(&mut pipeline), "weight");
         let exact = |(name, (shape, values)): (&String, &Held)| {

@@ -10,30 +10,31 @@ mod common;
 
 use trainyard_plan::{Recompute, Schedule};
 
-use common::{LAYERS, cpus, fingerprint, gpt, mlp, options, plan, splits, splits_for};
+use common::partitions::{fingerprint, plan, splits, splits_for};
+use common::{LAYERS, gpt, mlp};
 
 #[test]
 fn every_partition_goes_on_where_every_other_stopped() {
     for subject in [gpt(true, true, 0.1), gpt(false, false, 0.0), mlp()] {
         let folder = tempfile::tempdir().unwrap();
         let start = |ends: &[usize], schedule: &str, recompute| {
-            let plan = plan(ends, schedule, 2, recompute);
-            subject.distribute(&plan, cpus(ends.len()), options())
+            subject.on_cpus(&plan(ends, schedule, 2, recompute))
         };
         let mut uninterrupted = start(&[LAYERS], "gpipe", Recompute::None);
         subject.train(&mut uninterrupted, 1..=3);
         let expected = subject.train(&mut uninterrupted, 4..=6);
         let end = fingerprint(&mut uninterrupted, &folder.path().join("end"));
 
-        for (number, writer) in splits().into_iter().enumerate() {
+        for (number, writer) in splits(LAYERS).into_iter().enumerate() {
             let place = folder.path().join(format!("step-3-{number}"));
             let mut pipeline = start(&writer, "1f1b", Recompute::None);
             subject.train(&mut pipeline, 1..=3);
             pipeline.save(&place, 3, serde_json::json!({ "tokens": 96 })).unwrap();
             // Every reader for one writer, and some for the others.
-            let readers = splits().into_iter().enumerate();
+            let readers = splits(LAYERS).into_iter().enumerate();
             for (_, reader) in readers.filter(|(r, _)| number == 5 || (r + number) % 4 == 0) {
-                let runs = |schedule: &&str| splits_for(schedule).any(|ends| ends == reader);
+                let runs =
+                    |schedule: &&str| splits_for(schedule, LAYERS).any(|ends| ends == reader);
                 for schedule in Schedule::names().filter(runs) {
                     let recompute = [Recompute::None, Recompute::Full][number % 2];
                     let mut resumed = start(&reader, schedule, recompute);
@@ -56,8 +57,7 @@ fn a_checkpoint_of_step_0_starts_anew() {
     let subject = gpt(true, false, 0.0);
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("step-0");
-    let start =
-        || subject.distribute(&plan(&[2, 4], "1f1b", 2, Recompute::None), cpus(2), options());
+    let start = || subject.on_cpus(&plan(&[2, LAYERS], "1f1b", 2, Recompute::None));
     let mut fresh = start();
     fresh.save(&place, 0, serde_json::Value::Null).unwrap();
     let mut used = start();

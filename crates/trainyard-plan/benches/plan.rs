@@ -1,14 +1,16 @@
 //! How long planning and simulating take, and how that grows.
 
+#![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
+
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use trainyard_plan::planner::{PlanRequest, plan, stated};
+use trainyard_plan::planner::{PlanRequest, closed_form_optimum, plan};
 use trainyard_plan::simulate::simulate;
 use trainyard_plan::{DeviceProfile, LayerProfile, LinkCost, ModelProfile, Plan, Profile};
 
-/// Numbers that look random and are the same each time.
+/// Deterministic PRNG: Knuth's MMIX linear congruential generator.
 struct Numbers(u64);
 
 impl Numbers {
@@ -90,14 +92,15 @@ fn search(c: &mut Criterion) {
         let profile = profile(layers, devices, 2.0);
         let request = PlanRequest::new(&profile);
         let id = BenchmarkId::new("tight", format!("{layers}x{devices}"));
-        group.bench_function(id, |b| b.iter(|| stated(black_box(&request))));
+        group.bench_function(id, |b| b.iter(|| closed_form_optimum(black_box(&request))));
     }
     group.finish();
 }
 
 fn simulating(c: &mut Criterion) {
     let profile = Profile { micro_batches: 64, ..profile(64, 8, 40.0) };
-    let planned = plan(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&profile) });
+    let planned =
+        plan(&PlanRequest { schedule: "1f1b".parse().unwrap(), ..PlanRequest::new(&profile) });
     let Some(planned) = planned.ok().and_then(|planned| planned.candidates.into_iter().next())
     else {
         return;

@@ -1,4 +1,4 @@
-//! Calibration: a profile whose times are those that a run really had.
+//! Calibration: a profile with the times of a run.
 //!
 //! Layers are measured one by one, but they run in stages, beside other devices, with more in
 //! memory than a measurement has. What a stage took in a run, divided by what the profile says it
@@ -11,12 +11,13 @@ use std::collections::BTreeMap;
 
 use crate::compare::{Measured, Sort, median, steps_of, taken};
 use crate::costs::{PipelineCosts, StageCosts};
+use crate::simulate::simulate;
 use crate::{
     Action, ActionKind, DeviceProfile, Lane, LinkProfile, OptimizerTime, Plan, PlanError, Profile,
     Recompute, TraceEvent,
 };
 
-/// What the layers of a run of layers take, in proportion to what the profile says.
+/// Measured ÷ predicted times of a stage's layers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Factors {
     forward: f64,
@@ -58,10 +59,7 @@ pub fn calibrate(
             .filter(|((id, _, kind), _)| *id == device.id && *kind == ActionKind::Optimizer);
         let optimizer: f64 = of_optimizer.map(|(_, us)| us).sum();
         if let Some(factor) = ratio(optimizer, of_rank.optimizer_us) {
-            match &mut device.optimizer_us {
-                OptimizerTime::Device(us) => *us *= factor,
-                OptimizerTime::Layers(times) => times.iter_mut().for_each(|us| *us *= factor),
-            }
+            scale_optimizer(&mut device.optimizer_us, factor);
         }
     }
     calibrate_links(&mut calibrated, measured);
@@ -71,10 +69,56 @@ pub fn calibrate(
     Ok(calibrated)
 }
 
+/// The profile with all its times scaled by one factor, so that a plan's step takes `step_us`.
+///
+/// [`calibrate`] makes every stage take what it took. On a busy machine a step takes longer than
+/// its stages tell: each rank is interrupted when others wait for it, and the simulator knows no
+/// interruptions.
+///
+/// # Errors
+/// As [`crate::simulate::simulate`].
+pub fn fit_step(profile: &Profile, plan: &Plan, step_us: f64) -> Result<Profile, PlanError> {
+    let mut fitted = profile.with_micro_batches(plan.micro_batches)?;
+    let simulated_us = simulate(&fitted, plan)?.step_us;
+    if let Some(factor) = ratio(step_us, simulated_us) {
+        fitted.devices.iter_mut().for_each(|device| device.scale_times(factor));
+        for link in &mut fitted.links {
+            link.latency_us *= factor;
+            link.bytes_per_us /= factor;
+        }
+        if let Some(link) = &mut fitted.default_link {
+            link.latency_us *= factor;
+            link.bytes_per_us /= factor;
+        }
+    }
+    fitted.check()?;
+    Ok(fitted)
+}
+
+impl DeviceProfile {
+    /// Makes everything that the device computes take `factor` times as long.
+    pub fn scale_times(&mut self, factor: f64) {
+        let fixed = self
+            .fixed_us
+            .iter_mut()
+            .flat_map(|fixed| [&mut fixed.forward, &mut fixed.input_grad, &mut fixed.weight_grad]);
+        let times = [&mut self.forward_us, &mut self.input_grad_us, &mut self.weight_grad_us];
+        times.into_iter().chain(fixed).flatten().for_each(|us| *us *= factor);
+        scale_optimizer(&mut self.optimizer_us, factor);
+    }
+}
+
+fn scale_optimizer(time: &mut OptimizerTime, factor: f64) {
+    match time {
+        OptimizerTime::Device(us) => *us *= factor,
+        OptimizerTime::Layers(times) => times.iter_mut().for_each(|us| *us *= factor),
+    }
+}
+
 /// From and to, by id.
 type Pair = (String, String);
 
-/// Gives the links that were used the latency that they had.
+/// Sets the latency of the links that were used to the measured one.
 fn calibrate_links(profile: &mut Profile, measured: &Measured) {
     for ((from, to), seen) in transfers(measured) {
         let Some(pair) = profile.device_index(&from).zip(profile.device_index(&to)) else {
@@ -105,17 +149,11 @@ fn transfers(measured: &Measured) -> BTreeMap<Pair, BTreeMap<u64, Vec<(u64, f64)
     let mut found: BTreeMap<Pair, BTreeMap<u64, Vec<(u64, f64)>>> = BTreeMap::new();
     for (step, events) in steps_of(measured) {
         let sends = events.iter().filter(|event| event.lane == Lane::TransferOut);
-        let sends: BTreeMap<Action, _> = sends.map(|sent| (sent.action, *sent)).collect();
+        let sends: BTreeMap<(Action, Action), _> =
+            sends.filter_map(|sent| Some(((sent.action, sent.other_end()?), *sent))).collect();
         for event in events.iter().filter(|event| event.lane == Lane::TransferIn) {
-            let Action { stage, kind, micro_batch } = event.action;
-            let sent = match kind {
-                ActionKind::RecvForward => {
-                    stage.checked_sub(1).map(|stage| (stage, ActionKind::SendForward))
-                }
-                _ => Some((stage.saturating_add(1), ActionKind::SendBackward)),
-            };
-            let sent = sent.map(|(stage, kind)| Action::new(stage, kind, micro_batch));
-            let Some(sent) = sent.and_then(|sent| sends.get(&sent)) else { continue };
+            let sent = event.other_end().and_then(|send| sends.get(&(send, event.action)));
+            let Some(sent) = sent else { continue };
             // One that was asked for later was on its way before.
             if !(sent.start_ns..=sent.end_ns).contains(&event.start_ns) {
                 continue;
@@ -151,7 +189,7 @@ impl Sums {
     }
 }
 
-/// What a stage was to take in a step, and what it took.
+/// Predicted and measured times of a stage in a step.
 fn of_stage(
     taken: &BTreeMap<Sort, f64>,
     device: &str,

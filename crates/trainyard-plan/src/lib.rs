@@ -1,4 +1,4 @@
-//! The words Trainyard thinks in, and what can be worked out from them without a machine.
+//! Formats, costs, simulator, planner and schedule search of Trainyard.
 //!
 //! This crate is pure: data in, data out. It never touches a device, a clock, a file or a thread,
 //! and builds for wasm. The engine runs a [`Plan`] and reports a [`Trace`]; the studio draws both;
@@ -14,7 +14,6 @@
 //! ```
 
 mod action;
-pub mod auto;
 mod calibrate;
 pub mod compare;
 pub mod costs;
@@ -24,22 +23,25 @@ pub mod journal;
 mod json;
 pub mod memory;
 mod model;
+pub mod noise;
 mod plan;
 pub mod planner;
 mod profile;
 mod profile_scale;
 mod schedule;
+pub mod schedule_search;
 pub mod simulate;
 mod trace;
 pub mod validate;
 
 pub use action::{Action, ActionKind};
-pub use calibrate::calibrate;
+pub use calibrate::{calibrate, fit_step};
 pub use device::{Api, ComputeProbe, DeviceInfo, DeviceKind, DeviceList, MemoryInfo, MemorySource};
 pub use error::PlanError;
 pub use memory::MemoryUse;
-pub use model::{LayerProfile, ModelProfile};
+pub use model::{BatchTensor, LayerProfile, ModelProfile, TensorProfile, Tensors};
+pub use noise::Noise;
 pub use plan::{Plan, Predicted, PredictedDevice, Recompute, Stage};
 pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile};
-pub use schedule::Schedule;
+pub use schedule::{Chunks, Schedule, ScheduleKind, ScheduleRequest};
 pub use trace::{Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome, text};

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use trainyard_plan::compare::Measured;
 use trainyard_plan::simulate::{simulate, simulate_traced};
 use trainyard_plan::{
-    DeviceProfile, FixedTimes, LayerProfile, LinkCost, ModelProfile, OptimizerTime, Plan, Profile,
-    Recompute, Schedule, Stage, calibrate,
+    DeviceProfile, FixedTimes, LayerProfile, LinkCost, LinkProfile, ModelProfile, OptimizerTime,
+    Plan, Profile, Recompute, Schedule, Stage, TensorProfile, calibrate, fit_step,
 };
 
 const LAYERS: usize = 6;
@@ -100,6 +100,34 @@ proptest! {
     }
 }
 
+proptest! {
+    /// The whole profile is scaled, so that other plans are told apart as before.
+    #[test]
+    fn a_fitted_profile_makes_the_step_that_was_measured(
+        belief in prop::collection::vec([10.0..99.0f64, 10.0..99.0, 10.0..99.0, 1.0..20.0], 3),
+        cuts in 0usize..2,
+        step_us in 1e2..1e6f64,
+    ) {
+        let plans = [
+            plan(&[2, 4], &[0, 1, 2], "1f1b", Recompute::None),
+            plan(&[3], &[2, 0], "gpipe", Recompute::Full),
+        ];
+        let mut belief = profile(&belief);
+        belief.links.push(LinkProfile {
+            from: "d0".into(),
+            to: "d1".into(),
+            latency_us: 3.0,
+            bytes_per_us: 1.0,
+        });
+        let fitted = fit_step(&belief, &plans[cuts], step_us).unwrap();
+        let step_of = |profile, plan| simulate(profile, plan).unwrap().step_us;
+        prop_assert!(near(step_of(&fitted, &plans[cuts]), step_us));
+        let other = &plans[1 - cuts];
+        let factor = step_us / step_of(&belief, &plans[cuts]);
+        prop_assert!(near(step_of(&fitted, other), factor * step_of(&belief, other)));
+    }
+}
+
 #[test]
 fn layers_that_were_not_run_get_their_devices_factor_and_idle_devices_none() {
     let belief = profile(&[[10.0; 4], [10.0; 4], [10.0; 4]]);
@@ -182,4 +210,33 @@ fn a_plan_of_another_model_is_refused() {
     let mut plan = plan(&[2], &[0, 1], "1f1b", Recompute::None);
     plan.stages[1].layers.1 = 9;
     assert!(calibrate(&belief, &plan, &Measured::default()).is_err());
+}
+
+#[test]
+fn transfers_of_one_output_to_two_stages_are_told_apart() {
+    let times = [[10.0, 10.0, 10.0, 1.0]; 3];
+    let mut belief = profile(&times);
+    let gives = |name: &str, bytes, to: &str| TensorProfile {
+        name: name.into(),
+        bytes,
+        gradient_bytes: bytes,
+        to: vec![to.into()],
+    };
+    let layers = &mut belief.model.layers;
+    layers[0].gives = vec![gives("x", 4, "l1"), gives("skip", 8, "l5")];
+    (layers[0].output_bytes, layers[5].input_bytes) = (12, 12);
+    let mut truth = belief.clone();
+    let link = |from: &str, to: &str, latency_us| LinkProfile {
+        from: from.into(),
+        to: to.into(),
+        latency_us,
+        bytes_per_us: 4.0,
+    };
+    truth.links = vec![link("d0", "d1", 7.0), link("d0", "d2", 30.0), link("d2", "d0", 50.0)];
+    let plan = plan(&[2, 4], &[0, 1, 2], "1f1b", Recompute::None);
+    let calibrated = calibrate(&belief, &plan, &run(&truth, &plan)).unwrap();
+    for (from, to) in [(0, 1), (0, 2), (2, 0), (1, 2)] {
+        let [found, wanted] = [&calibrated, &truth].map(|profile| profile.link(from, to));
+        assert!(near(found.latency_us, wanted.latency_us), "{from} → {to}: {found:?}");
+    }
 }

@@ -7,7 +7,7 @@
 mod even;
 
 use trainyard_plan::memory::human_bytes;
-use trainyard_plan::planner::{Candidate, PlanRequest, RecomputeChoice, explain, plan, text};
+use trainyard_plan::planner::{PlanRequest, RankedPlan, RecomputeChoice, explain, plan, text};
 use trainyard_plan::{LinkCost, OptimizerTime, Recompute};
 
 use even::profile;
@@ -18,7 +18,9 @@ const ROOMY: u64 = 1 << 30;
 fn an_explanation_compares_and_names_limits() {
     let mut uneven = profile(9, &[(1.0, 1700), (2.0, ROOMY)], 8);
     uneven.default_link = Some(LinkCost { latency_us: 1.0, bytes_per_us: 10.0 });
-    let planned = plan(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&uneven) }).unwrap();
+    let planned =
+        plan(&PlanRequest { schedule: "1f1b".parse().unwrap(), ..PlanRequest::new(&uneven) })
+            .unwrap();
     let explanation = explain(&planned);
     let single = explanation.single.as_ref().unwrap();
     assert_eq!((single.device.as_str(), single.step_us), ("d1", 8.0 * 9.0 * 6.0));
@@ -31,7 +33,8 @@ fn an_explanation_compares_and_names_limits() {
     let mut with = uneven.clone();
     let memory = &mut with.devices[0].memory_bytes;
     *memory = best.more_bytes.map_or(u64::MAX, |more| *memory + more);
-    let again = plan(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&with) }).unwrap();
+    let again = plan(&PlanRequest { schedule: "1f1b".parse().unwrap(), ..PlanRequest::new(&with) })
+        .unwrap();
     assert_eq!(again.candidates[0].simulation.step_us, best.step_us);
     // Each of them is true: a quarter more, or as much as it could use.
     let plan_with = |device: &str, more: Option<u64>| {
@@ -39,7 +42,9 @@ fn an_explanation_compares_and_names_limits() {
         let index = with.device_index(device).unwrap();
         let memory = &mut with.devices[index].memory_bytes;
         *memory = more.map_or(u64::MAX, |more| *memory + more);
-        let again = plan(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&with) }).unwrap();
+        let again =
+            plan(&PlanRequest { schedule: "1f1b".parse().unwrap(), ..PlanRequest::new(&with) })
+                .unwrap();
         again.candidates[0].simulation.step_us
     };
     let quarters: Vec<_> = larger.iter().filter_map(|what| what.more_bytes).collect();
@@ -84,7 +89,11 @@ fn only_what_is_so_is_told() {
     let mut profile = profile(11, &[(1.0, ROOMY), (2.0, ROOMY), (3.0, ROOMY), (500.0, ROOMY)], 16);
     profile.default_link = Some(LinkCost { latency_us: 0.0, bytes_per_us: 1e3 });
     let told = |excluded: Vec<usize>| {
-        let request = PlanRequest { schedule: "1f1b", excluded, ..PlanRequest::new(&profile) };
+        let request = PlanRequest {
+            schedule: "1f1b".parse().unwrap(),
+            excluded,
+            ..PlanRequest::new(&profile)
+        };
         explain(&plan(&request).unwrap())
     };
     let three = told(vec![]);
@@ -123,9 +132,9 @@ fn an_explanation_says_what_its_plan_does() {
     let mut tight = profile(7, &[(1.0, 1900), (1.0, 1700)], 8);
     tight.estimated = true;
     tight.devices[1].optimizer_us = OptimizerTime::Device(5.0);
-    let request = PlanRequest { schedule: "gpipe", ..PlanRequest::new(&tight) };
+    let request = PlanRequest { schedule: "gpipe".parse().unwrap(), ..PlanRequest::new(&tight) };
     let planned = plan(&request).unwrap();
-    let Candidate { plan, simulation } = &planned.candidates[0];
+    let RankedPlan { plan, simulation } = &planned.candidates[0];
     let explanation = explain(&planned);
     assert!(explanation.estimated && explanation.exact);
     assert!(plan.stages.iter().any(|stage| stage.recompute == Recompute::Full));
@@ -164,9 +173,10 @@ fn the_weightiest_wait_is_named() {
         let mut profile = profile(2, &[(100.0, ROOMY), (100.0 * slowness, ROOMY)], micro_batches);
         profile.default_link = Some(LinkCost { latency_us: 0.0, bytes_per_us });
         let locks = vec![(0, 0), (1, 1)];
-        let request = PlanRequest { schedule: "1f1b", locks, ..PlanRequest::new(&profile) };
+        let request =
+            PlanRequest { schedule: "1f1b".parse().unwrap(), locks, ..PlanRequest::new(&profile) };
         let planned = plan(&request).unwrap();
-        let Candidate { simulation, .. } = &planned.candidates[0];
+        let RankedPlan { simulation, .. } = &planned.candidates[0];
         let busiest = simulation.links.iter().map(|link| link.busy_us).fold(0.0, f64::max);
         let limits = explain(&planned).limits;
         // A link is named if it is busy for more than a twentieth of the step, with its share.
@@ -230,7 +240,7 @@ fn what_would_not_help_is_not_told() {
             device.forward_us = times.clone();
             (device.input_grad_us, device.weight_grad_us) = (times.clone(), times);
         }
-        let request = PlanRequest { schedule: "1f1b", ..PlanRequest::new(&tight) };
+        let request = PlanRequest { schedule: "1f1b".parse().unwrap(), ..PlanRequest::new(&tight) };
         let Ok(planned) = plan(&request) else { continue };
         let explanation = explain(&planned);
         told += explanation.if_larger.len();

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use trainyard_plan::planner::{MicroBatches, Objective, PlanRequest, RecomputeChoice, plan};
 use trainyard_plan::{
     ActionKind, FixedTimes, LinkCost, Plan, PlanError, Profile, Recompute, Schedule,
+    ScheduleRequest,
 };
 
 use even::profile;
@@ -43,8 +44,8 @@ fn check(request: &PlanRequest) -> Result<Vec<Plan>, PlanError> {
                 RecomputeChoice::Auto => {}
             }
         }
-        if request.schedule != "auto" {
-            assert_eq!(plan.schedule.name, request.schedule);
+        if request.schedule != ScheduleRequest::Search {
+            assert_eq!(plan.schedule.name, request.schedule.name());
         }
         let actions = || plan.schedule.ranks.iter().flatten();
         if !request.split_backward {
@@ -55,7 +56,7 @@ fn check(request: &PlanRequest) -> Result<Vec<Plan>, PlanError> {
         let others = &planned.candidates[..index];
         assert!(others.iter().all(|other| other.plan.stages != plan.stages), "twice the same");
         if request.objective == Objective::Time {
-            let faster = |before: &trainyard_plan::planner::Candidate| {
+            let faster = |before: &trainyard_plan::planner::RankedPlan| {
                 before.simulation.step_us <= candidate.simulation.step_us
             };
             assert!(others.iter().all(faster), "not best first");
@@ -71,7 +72,8 @@ fn bounds(plan: &Plan) -> Vec<(&str, usize, usize)> {
 #[test]
 fn layers_go_by_speed_and_a_useless_device_stays_idle() {
     let profile = profile(8, &[(1.0, ROOMY), (3.0, ROOMY), (1000.0, ROOMY)], 32);
-    let request = PlanRequest { schedule: "1f1b", top: 4, ..PlanRequest::new(&profile) };
+    let request =
+        PlanRequest { schedule: "1f1b".parse().unwrap(), top: 4, ..PlanRequest::new(&profile) };
     let plans = check(&request).unwrap();
     assert_eq!(plans.len(), 4);
     // Cuts make plans differ as much as recompute does.
@@ -111,8 +113,12 @@ fn every_schedule_can_be_asked_for() {
     let profile = profile(12, &[(1.0, ROOMY), (2.0, ROOMY), (1.5, ROOMY)], 8);
     for schedule in Schedule::names().chain(["auto"]) {
         for split_backward in [false, true] {
-            let request =
-                PlanRequest { schedule, split_backward, top: 3, ..PlanRequest::new(&profile) };
+            let request = PlanRequest {
+                schedule: schedule.parse().unwrap(),
+                split_backward,
+                top: 3,
+                ..PlanRequest::new(&profile)
+            };
             let plans = check(&request).unwrap();
             let splits = matches!(schedule, "zb-h1" | "zb-h2" | "zb-v");
             let says = if split_backward { "--whole-backward" } else { "runs them whole" };
@@ -120,7 +126,7 @@ fn every_schedule_can_be_asked_for() {
             assert!(said == splits || schedule == "auto", "{schedule}: {:?}", plans[0].notes);
         }
     }
-    let unknown = plan(&PlanRequest { schedule: "zigzag", ..PlanRequest::new(&profile) });
+    let unknown = "zigzag".parse::<ScheduleRequest>();
     assert!(matches!(unknown, Err(PlanError::UnknownSchedule { .. })));
 }
 
@@ -128,7 +134,8 @@ fn every_schedule_can_be_asked_for() {
 fn several_stages_a_rank_are_as_many_as_is_best() {
     // Eight layers of 3 µs on two devices: (m + (p − 1) ÷ v) · 12 µs with v chunks of one layer.
     let eight = profile(8, &[(1.0, ROOMY), (1.0, ROOMY)], 4);
-    let request = PlanRequest { schedule: "interleaved", ..PlanRequest::new(&eight) };
+    let request =
+        PlanRequest { schedule: "interleaved".parse().unwrap(), ..PlanRequest::new(&eight) };
     let plans = check(&request).unwrap();
     assert_eq!(plans[0].stages.len(), 8);
     assert_eq!(plans[0].predicted.as_ref().unwrap().step_us, (4.0 + 1.0 / 4.0) * 12.0);
@@ -151,7 +158,10 @@ fn locks_and_exclusions_hold() {
     let plans = check(&locked(&[(0, 0), (4, 1), (7, 0)])).unwrap();
     assert!(plans[0].stages.len() > plans[0].schedule.ranks.len());
     let refused = |request: PlanRequest| plan(&request).unwrap_err().to_string();
-    let apart = refused(PlanRequest { schedule: "1f1b", ..locked(&[(0, 0), (4, 1), (7, 0)]) });
+    let apart = refused(PlanRequest {
+        schedule: "1f1b".parse().unwrap(),
+        ..locked(&[(0, 0), (4, 1), (7, 0)])
+    });
     assert!(apart.contains("'layer0' and 'layer7' are locked to 'd0', and 'layer4'"), "{apart}");
     let excluded = refused(PlanRequest { excluded: vec![0], ..locked(&[(3, 0)]) });
     assert!(excluded.contains("'layer3' is locked to 'd0', which is excluded"), "{excluded}");
@@ -168,7 +178,11 @@ fn objectives_differ() {
     let mut profile = profile(8, &[(1.0, 4500), (1.0, 4500)], 16);
     profile.default_link = Some(LinkCost { latency_us: 1.0, bytes_per_us: 10.0 });
     let best = |objective| {
-        let request = PlanRequest { objective, schedule: "1f1b", ..PlanRequest::new(&profile) };
+        let request = PlanRequest {
+            objective,
+            schedule: "1f1b".parse().unwrap(),
+            ..PlanRequest::new(&profile)
+        };
         check(&request).unwrap().remove(0)
     };
     assert_eq!(best(Objective::Latency).stages.len(), 1);
@@ -246,7 +260,7 @@ fn hints_say_what_would_fit() {
     // Four layers a device need 1600 B for good and 200 B a micro-batch.
     let tight = profile(8, &[(1.0, 1900), (1.0, 1900)], 8);
     let request = PlanRequest { recompute: RecomputeChoice::None, ..PlanRequest::new(&tight) };
-    let no_recompute = PlanRequest { schedule: "gpipe", ..request.clone() };
+    let no_recompute = PlanRequest { schedule: "gpipe".parse().unwrap(), ..request.clone() };
     let said = hint(&no_recompute);
     assert!(said.starts_with("recompute = \"auto\" would fit"), "{said}");
     assert!(plan(&PlanRequest { recompute: RecomputeChoice::Auto, ..no_recompute }).is_ok());
@@ -255,7 +269,7 @@ fn hints_say_what_would_fit() {
     let said = hint(&PlanRequest {
         excluded: vec![2],
         recompute: RecomputeChoice::None,
-        schedule: "gpipe",
+        schedule: "gpipe".parse().unwrap(),
         ..PlanRequest::new(&three)
     });
     assert!(said.contains("with 'd2' no longer excluded it would fit"), "{said}");
@@ -274,7 +288,7 @@ fn hints_say_what_would_fit() {
 
     let mut rescaled = rescalable(&[1850, 1850]);
     rescaled.model.layers.iter_mut().for_each(|layer| layer.saved_bytes = 120);
-    let request = PlanRequest { schedule: "1f1b", ..PlanRequest::new(&rescaled) };
+    let request = PlanRequest { schedule: "1f1b".parse().unwrap(), ..PlanRequest::new(&rescaled) };
     let said = hint(&request);
     let count = said.split("micro_batches = ").nth(1).unwrap_or_else(|| panic!("{said}"));
     let count: usize = count.split(',').next().unwrap().parse().unwrap();
@@ -294,7 +308,11 @@ fn the_planner_leaves_kernels_what_they_keep() {
             device.overhead_bytes = overhead;
         }
         let recompute = RecomputeChoice::None;
-        let request = PlanRequest { schedule: "1f1b", recompute, ..PlanRequest::new(&profile) };
+        let request = PlanRequest {
+            schedule: "1f1b".parse().unwrap(),
+            recompute,
+            ..PlanRequest::new(&profile)
+        };
         check(&request).map(|plans| {
             bounds(&plans[0]).iter().map(|(id, a, b)| ((*id).to_owned(), b - a)).collect::<Vec<_>>()
         })
@@ -334,8 +352,11 @@ fn nonsense_is_an_error() {
     assert!(plan(&PlanRequest { top: 0, ..PlanRequest::new(&good) }).is_err());
     assert!(plan(&PlanRequest { excluded: vec![2], ..PlanRequest::new(&good) }).is_err());
     let many = Profile { micro_batches: 1 << 20, ..good.clone() };
-    let gpipe =
-        PlanRequest { schedule: "gpipe", locks: vec![(0, 0), (2, 1)], ..PlanRequest::new(&many) };
+    let gpipe = PlanRequest {
+        schedule: "gpipe".parse().unwrap(),
+        locks: vec![(0, 0), (2, 1)],
+        ..PlanRequest::new(&many)
+    };
     assert!(matches!(plan(&gpipe), Err(PlanError::BadNumber { .. })));
 }
 
@@ -344,7 +365,8 @@ fn hostile_sizes_do_not_fit() {
     let mut huge = profile(3, &[(1.0, u64::MAX), (1.0, 0)], 4);
     for layer in &mut huge.model.layers {
         (layer.param_bytes, layer.saved_bytes) = (u64::MAX, u64::MAX);
-        (layer.input_bytes, layer.output_bytes, layer.work_bytes) = (u64::MAX, u64::MAX, u64::MAX);
+        (layer.input_bytes, layer.output_bytes, layer.workspace_bytes) =
+            (u64::MAX, u64::MAX, u64::MAX);
     }
     // Sums saturate at what the first device has.
     let _ = plan(&PlanRequest::new(&huge));
@@ -384,7 +406,7 @@ proptest! {
             profile.model.layers[layers - 1].tied_to = Some("layer0".into());
         }
         let request = PlanRequest {
-            schedule, split_backward, recompute, objective, locks, excluded, top,
+            schedule: schedule.parse().unwrap(), split_backward, recompute, objective, locks, excluded, top,
             ..PlanRequest::new(&profile)
         };
         match check(&request) {

@@ -51,7 +51,8 @@ fn step_us(request: &PlanRequest) -> Option<f64> {
 
 /// The same request with one kind of freedom less.
 fn with_less_freedom<'a>(all: &PlanRequest<'a>) -> Vec<PlanRequest<'a>> {
-    let named = Schedule::names().map(|schedule| PlanRequest { schedule, ..all.clone() });
+    let named = Schedule::names()
+        .map(|schedule| PlanRequest { schedule: schedule.parse().unwrap(), ..all.clone() });
     let devices = 0..all.profile.devices.len();
     let fewer = devices.map(|device| PlanRequest { excluded: vec![device], ..all.clone() });
     let recompute = [RecomputeChoice::None, RecomputeChoice::Full];
@@ -89,7 +90,9 @@ fn what_one_schedule_can_keep_to_all_of_them_can() {
     for budget in (3350..3650).step_by(50) {
         let profile = even::profile(8, &[(1.0, budget)], 4);
         let all = PlanRequest::new(&profile);
-        let named = step_us(&PlanRequest { schedule: "interleaved", ..all.clone() }).unwrap();
+        let named =
+            step_us(&PlanRequest { schedule: "interleaved".parse().unwrap(), ..all.clone() })
+                .unwrap();
         let best = step_us(&all).unwrap_or(f64::INFINITY);
         assert!(best <= named, "{budget} B: {best}, but {named} interleaved");
     }
@@ -110,8 +113,12 @@ fn devices_take_turns_where_locks_ask_for_it() {
 fn of_schedules_that_take_as_long_the_one_that_keeps_less_is_planned() {
     let profile = even::profile(4, &[(1.0, 1 << 30)], 4);
     let recompute = RecomputeChoice::None;
-    let peak = |schedule| {
-        let request = PlanRequest { schedule, recompute, ..PlanRequest::new(&profile) };
+    let peak = |schedule: &str| {
+        let request = PlanRequest {
+            schedule: schedule.parse().unwrap(),
+            recompute,
+            ..PlanRequest::new(&profile)
+        };
         let best = plan(&request).unwrap().candidates.remove(0).simulation;
         (best.step_us, best.devices[0].peak_bytes.total())
     };

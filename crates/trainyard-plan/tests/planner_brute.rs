@@ -5,7 +5,7 @@
 
 use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::StageMemory;
-use trainyard_plan::planner::{Objective, PlanRequest, RecomputeChoice, plan, stated};
+use trainyard_plan::planner::{Objective, PlanRequest, RecomputeChoice, closed_form_optimum, plan};
 use trainyard_plan::simulate::score;
 use trainyard_plan::{
     DeviceProfile, LayerProfile, LinkProfile, ModelProfile, PlanError, Profile, Recompute,
@@ -45,7 +45,7 @@ fn random(numbers: &mut Numbers, most_layers: u64, most_devices: u64) -> Profile
             input_bytes: 1 + numbers.below(30),
             output_bytes: 1 + numbers.below(30),
             saved_bytes: numbers.below(150),
-            work_bytes: numbers.below(3) * numbers.below(60),
+            workspace_bytes: numbers.below(3) * numbers.below(60),
             ..LayerProfile::default()
         };
         whole += layer.param_bytes * 4 + layer.saved_bytes;
@@ -196,9 +196,14 @@ fn stated_is_the_least(seeds: std::ops::Range<u64>, layers: u64, devices: u64) -
                 least = Some(least.map_or(cost, |least| least.min(cost)));
             }
         });
-        let request =
-            PlanRequest { schedule, recompute, objective, locks, ..PlanRequest::new(&profile) };
-        let found = stated(&request).unwrap();
+        let request = PlanRequest {
+            schedule: schedule.parse().unwrap(),
+            recompute,
+            objective,
+            locks,
+            ..PlanRequest::new(&profile)
+        };
+        let found = closed_form_optimum(&request).unwrap();
         let context = || format!("seed {seed}, {schedule}, {recompute:?}, {objective:?}");
         match (&found, least) {
             (Some(found), Some(least)) => {
@@ -292,7 +297,12 @@ fn as_good_as_the_simulators_best(
         let recompute = choices[numbers.below(3) as usize];
         let schedule = ["1f1b", "gpipe", "zb-h1", "zb-h2"][numbers.below(4) as usize];
         let least = simulated_best(&profile, schedule, objective, modes(recompute));
-        let request = PlanRequest { schedule, recompute, objective, ..PlanRequest::new(&profile) };
+        let request = PlanRequest {
+            schedule: schedule.parse().unwrap(),
+            recompute,
+            objective,
+            ..PlanRequest::new(&profile)
+        };
         let found = plan(&request);
         let Some(least) = least else {
             assert!(matches!(found, Err(PlanError::DoesNotFit { .. })), "seed {seed}: {found:?}");
@@ -367,7 +377,11 @@ fn what_is_said_to_fit_fits() {
         let recompute = choices[numbers.below(3) as usize];
         let names: Vec<&str> = Schedule::names().chain(["auto"]).collect();
         let schedule = names[numbers.below(names.len() as u64) as usize];
-        let request = PlanRequest { schedule, recompute, ..PlanRequest::new(&profile) };
+        let request = PlanRequest {
+            schedule: schedule.parse().unwrap(),
+            recompute,
+            ..PlanRequest::new(&profile)
+        };
         let Err(PlanError::DoesNotFit { hint, .. }) = plan(&request) else { continue };
         assert!(!hint.is_empty());
         for remedy in hint.split("; or ") {
@@ -376,7 +390,7 @@ fn what_is_said_to_fit_fits() {
             if remedy.starts_with("recompute") {
                 request.recompute = RecomputeChoice::Auto;
             } else if let Some(name) = between(remedy, "schedule = \"", "\"") {
-                request.schedule = name;
+                request.schedule = name.parse().unwrap();
             } else if let Some(count) = between(remedy, "micro_batches = ", ",") {
                 changed.micro_batches = count.parse().unwrap();
             } else if let Some(bytes) = between(remedy, "(", " bytes)") {

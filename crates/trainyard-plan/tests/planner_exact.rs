@@ -6,7 +6,9 @@
 #[path = "common/even.rs"]
 mod even;
 
-use trainyard_plan::planner::{Objective, PlanRequest, RecomputeChoice, Stated, plan, stated};
+use trainyard_plan::planner::{
+    ClosedFormOptimum, Objective, PlanRequest, RecomputeChoice, closed_form_optimum, plan,
+};
 use trainyard_plan::simulate::simulate;
 use trainyard_plan::{LinkCost, LinkProfile, Plan, Profile, Schedule};
 
@@ -84,11 +86,15 @@ impl Oracle {
     }
 }
 
-fn found(profile: &Profile, objective: Objective) -> Stated {
+fn found(profile: &Profile, objective: Objective) -> ClosedFormOptimum {
     let recompute = RecomputeChoice::None;
-    let request =
-        PlanRequest { schedule: "1f1b", recompute, objective, ..PlanRequest::new(profile) };
-    stated(&request).unwrap().unwrap()
+    let request = PlanRequest {
+        schedule: "1f1b".parse().unwrap(),
+        recompute,
+        objective,
+        ..PlanRequest::new(profile)
+    };
+    closed_form_optimum(&request).unwrap().unwrap()
 }
 
 fn finds_the_least(profile: &Profile) {
@@ -172,8 +178,13 @@ fn of_plans_that_take_as_much_memory_the_quickest_is_stated() {
     }
     let locks = vec![(0, 0)];
     let objective = Objective::Memory;
-    let request = PlanRequest { schedule: "1f1b", objective, locks, ..PlanRequest::new(&profile) };
-    let stages = stated(&request).unwrap().unwrap().stages;
+    let request = PlanRequest {
+        schedule: "1f1b".parse().unwrap(),
+        objective,
+        locks,
+        ..PlanRequest::new(&profile)
+    };
+    let stages = closed_form_optimum(&request).unwrap().unwrap().stages;
     let devices: Vec<&str> = stages.iter().map(|stage| stage.device.as_str()).collect();
     assert_eq!(devices, ["d0", "d2", "d1"]);
 }
@@ -181,8 +192,8 @@ fn of_plans_that_take_as_much_memory_the_quickest_is_stated() {
 /// The partition with the least of the stated objective is simulated, however many others there
 /// are, so no plan takes longer than it does.
 fn is_as_good_as_what_is_stated(profile: &Profile) {
-    let request = PlanRequest { schedule: "1f1b", ..PlanRequest::new(profile) };
-    let stages = stated(&request).unwrap().unwrap().stages;
+    let request = PlanRequest { schedule: "1f1b".parse().unwrap(), ..PlanRequest::new(profile) };
+    let stages = closed_form_optimum(&request).unwrap().unwrap().stages;
     let schedule = Schedule::named("1f1b", stages.len(), profile.micro_batches).unwrap();
     let stated = Plan::new("", stages, schedule, profile.micro_batches);
     let stated = simulate(profile, &stated).unwrap().step_us;

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::StageMemory;
 use trainyard_plan::planner::{
-    MicroBatches, Objective, PlanRequest, RecomputeChoice, Stated, plan, stated,
+    ClosedFormOptimum, MicroBatches, Objective, PlanRequest, RecomputeChoice, closed_form_optimum,
+    plan,
 };
 use trainyard_plan::simulate::score;
 use trainyard_plan::{
@@ -38,9 +39,9 @@ fn profile(devices: &[Vec<f64>], micro_batches: usize) -> Profile {
     Profile { devices, ..Profile::new(model, micro_batches) }
 }
 
-fn found(profile: &Profile) -> Stated {
-    let request = PlanRequest { schedule: "1f1b", ..PlanRequest::new(profile) };
-    let found = stated(&request).unwrap().unwrap();
+fn found(profile: &Profile) -> ClosedFormOptimum {
+    let request = PlanRequest { schedule: "1f1b".parse().unwrap(), ..PlanRequest::new(profile) };
+    let found = closed_form_optimum(&request).unwrap().unwrap();
     // It costs what its stages do.
     let (mut sum, mut longest) = (0.0, 0.0_f64);
     let device = |stage: &Stage| profile.device_index(&stage.device).unwrap();
@@ -169,16 +170,22 @@ fn more_devices_than_can_be_searched_are_used_well() {
 fn a_count_of_micro_batches_can_be_stated() {
     let profile = profile(&[vec![6.0; 4], vec![6.0; 4]], 4);
     let micro_batches = MicroBatches::Count(10);
-    let request = PlanRequest { schedule: "1f1b", micro_batches, ..PlanRequest::new(&profile) };
+    let request = PlanRequest {
+        schedule: "1f1b".parse().unwrap(),
+        micro_batches,
+        ..PlanRequest::new(&profile)
+    };
     // Twelve µs a stage: ten of them, and one more.
-    assert!((stated(&request).unwrap().unwrap().cost - 11.0 * 12.0).abs() < 1e-9);
+    assert!((closed_form_optimum(&request).unwrap().unwrap().cost - 11.0 * 12.0).abs() < 1e-9);
 }
 
 #[test]
 fn a_very_long_step_is_planned_by_a_shorter_one() {
     let m = 70_000;
     let profile = profile(&[vec![6.0; 4], vec![6.0; 4]], m);
-    let planned = plan(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&profile) }).unwrap();
+    let planned =
+        plan(&PlanRequest { schedule: "1f1b".parse().unwrap(), ..PlanRequest::new(&profile) })
+            .unwrap();
     let best = &planned.candidates[0];
     let cuts: Vec<_> = best.plan.stages.iter().map(|stage| stage.layers).collect();
     assert_eq!((cuts, best.plan.micro_batches), (vec![(0, 2), (2, 4)], m));
@@ -194,7 +201,11 @@ fn as_many_micro_batches_as_can_be_are_planned_in_full() {
     for (m, exact) in [(2000, true), (8192, true), (8193, false)] {
         let profile = profile(&vec![vec![6.0; 2]; 16], m);
         let excluded = (1..16).collect();
-        let request = PlanRequest { schedule: "1f1b", excluded, ..PlanRequest::new(&profile) };
+        let request = PlanRequest {
+            schedule: "1f1b".parse().unwrap(),
+            excluded,
+            ..PlanRequest::new(&profile)
+        };
         let planned = plan(&request).unwrap();
         assert_eq!(planned.exact, exact, "{m}");
         assert!((planned.candidates[0].simulation.step_us - m as f64 * 12.0).abs() < 1e-3);
@@ -211,8 +222,12 @@ fn a_plan_is_searched_as_far_as_what_is_stated() {
         profile.default_link = Some(LinkCost { latency_us: 1.0, bytes_per_us: 1.0 });
         profile.links = vec![LinkProfile { from, to, latency_us: 2.0, bytes_per_us: 1.0 }];
         let (objective, recompute) = (Objective::Latency, RecomputeChoice::None);
-        let request =
-            PlanRequest { schedule: "1f1b", objective, recompute, ..PlanRequest::new(&profile) };
+        let request = PlanRequest {
+            schedule: "1f1b".parse().unwrap(),
+            objective,
+            recompute,
+            ..PlanRequest::new(&profile)
+        };
         assert_eq!(plan(&request).unwrap().exact, exact, "{count}");
     }
 }
@@ -225,7 +240,8 @@ fn long_models_are_cut_by_speed_under_several_stages_a_rank() {
     {
         let devices: Vec<Vec<f64>> = times.iter().map(|time| vec![*time; 400]).collect();
         let profile = profile(&devices, 4);
-        let request = PlanRequest { schedule: "interleaved", ..PlanRequest::new(&profile) };
+        let request =
+            PlanRequest { schedule: "interleaved".parse().unwrap(), ..PlanRequest::new(&profile) };
         let step_us = plan(&request).unwrap().candidates[0].simulation.step_us;
         let known = (4.0 + (times.len() - 1) as f64 / 4.0) * rank_us;
         assert!(step_us <= 1.01 * known, "{times:?}: {step_us} against {known}");
@@ -245,7 +261,7 @@ fn a_long_v_is_cut_by_speed() {
     let schedule = Schedule::named("zb-v", 2, 4).unwrap();
     let costs = PipelineCosts::of(&profile, &cuts.map(stage), &schedule.owners()).unwrap();
     let known = score(&costs, &schedule, 4).unwrap().step_us;
-    let request = PlanRequest { schedule: "zb-v", ..PlanRequest::new(&profile) };
+    let request = PlanRequest { schedule: "zb-v".parse().unwrap(), ..PlanRequest::new(&profile) };
     let step_us = plan(&request).unwrap().candidates[0].simulation.step_us;
     assert!(step_us <= 1.01 * known, "{step_us} against {known}");
 }
@@ -267,8 +283,13 @@ fn the_unit_of_time_does_not_matter() {
             }
             let (latency_us, bytes_per_us) = (2.0 * unit, 8.0 / unit);
             profile.default_link = Some(LinkCost { latency_us, bytes_per_us });
-            let request = PlanRequest { schedule: "1f1b", objective, ..PlanRequest::new(&profile) };
-            let Stated { cost, stages, exact } = stated(&request).unwrap().unwrap();
+            let request = PlanRequest {
+                schedule: "1f1b".parse().unwrap(),
+                objective,
+                ..PlanRequest::new(&profile)
+            };
+            let ClosedFormOptimum { cost, stages, exact } =
+                closed_form_optimum(&request).unwrap().unwrap();
             (cost / unit, stages, exact)
         };
         let told = found(1.0);
@@ -310,7 +331,9 @@ fn a_long_model_stays_on_one_device_where_its_ends_are_tied_over_a_slow_link() {
     }
     profile.model.layers[39].tied_to = Some("layer0".into());
     profile.default_link = Some(LinkCost { latency_us: 0.0, bytes_per_us: 1.0 });
-    let planned = plan(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&profile) }).unwrap();
+    let planned =
+        plan(&PlanRequest { schedule: "1f1b".parse().unwrap(), ..PlanRequest::new(&profile) })
+            .unwrap();
     assert_eq!(planned.candidates[0].plan.stages.len(), 1);
 }
 
@@ -318,7 +341,8 @@ fn a_long_model_stays_on_one_device_where_its_ends_are_tied_over_a_slow_link() {
 fn of_a_long_model_there_are_several_plans_that_are_nearly_as_good() {
     // A cut a layer further costs a little more than one in 75.
     let profile = profile(&[vec![16.0; 150], vec![17.0; 150]], 32);
-    let request = PlanRequest { schedule: "1f1b", top: 3, ..PlanRequest::new(&profile) };
+    let request =
+        PlanRequest { schedule: "1f1b".parse().unwrap(), top: 3, ..PlanRequest::new(&profile) };
     let planned = plan(&request).unwrap();
     let steps: Vec<f64> =
         planned.candidates.iter().map(|candidate| candidate.simulation.step_us).collect();

@@ -68,7 +68,8 @@ fn no_small_change_makes_a_plan_faster() {
     for seed in 0..60 {
         let profile = tight(seed);
         for schedule in ["1f1b", "zb-v", "interleaved"] {
-            let request = PlanRequest { schedule, ..PlanRequest::new(&profile) };
+            let request =
+                PlanRequest { schedule: schedule.parse().unwrap(), ..PlanRequest::new(&profile) };
             let Ok(found) = plan(&request) else { continue };
             planned += 1;
             let Plan { stages, schedule, micro_batches, predicted, .. } = &found.candidates[0].plan;
@@ -94,7 +95,11 @@ fn every_stage_has_a_layer_even_on_a_device_that_is_not_worth_it() {
     let profile = even::profile(6, &[(1.0, 1 << 30), (50.0, 1 << 30)], 4);
     for schedule in ["zb-v", "interleaved"] {
         let locks = vec![(0, 0), (3, 1)];
-        let request = PlanRequest { schedule, locks, ..PlanRequest::new(&profile) };
+        let request = PlanRequest {
+            schedule: schedule.parse().unwrap(),
+            locks,
+            ..PlanRequest::new(&profile)
+        };
         let plan = plan(&request).unwrap().candidates.remove(0).plan;
         let slow = plan.stages.iter().filter(|stage| stage.device == "d1");
         assert!(slow.map(|stage| stage.layers.1 - stage.layers.0).eq([1, 1]), "{schedule}");

@@ -110,7 +110,8 @@ fn much_that_does_not_fit_is_told_as_truly() {
     // 60 layers of 450 B on four devices are looked at in haste; 57 of them have room.
     let short = profile(60, 0, 50, &[6800, 6800, 6800, 5400], 1);
     let recompute = RecomputeChoice::None;
-    let request = PlanRequest { schedule: "1f1b", recompute, ..PlanRequest::new(&short) };
+    let request =
+        PlanRequest { schedule: "1f1b".parse().unwrap(), recompute, ..PlanRequest::new(&short) };
     let said = hint(&request);
     let told = said.split("with ").nth(1).and_then(|with| with.split(&['(', ' '][..]).nth(3));
     let told: u64 = told.unwrap_or_else(|| panic!("{said}")).parse().unwrap();
@@ -122,7 +123,7 @@ fn much_that_does_not_fit_is_told_as_truly() {
 fn a_step_of_fewer_rows_may_fit() {
     // 1600 B for good and 200 B a micro-batch; recompute wins nothing, as inputs are as large.
     let short = profile(4, 200, 50, &[2250], 8);
-    let request = PlanRequest { schedule: "gpipe", ..PlanRequest::new(&short) };
+    let request = PlanRequest { schedule: "gpipe".parse().unwrap(), ..PlanRequest::new(&short) };
     let said = hint(&request);
     assert!(said.starts_with("schedule = \"1f1b\" would fit; or "), "{said}");
     assert!(said.ends_with("micro_batches = 3, a step of fewer rows, would fit"), "{said}");
@@ -131,7 +132,7 @@ fn a_step_of_fewer_rows_may_fit() {
     assert!(plan(&with(4)).is_err());
     // One micro-batch is the least there is.
     let one = profile(4, 200, 50, &[1700], 1);
-    let said = hint(&PlanRequest { schedule: "gpipe", ..PlanRequest::new(&one) });
+    let said = hint(&PlanRequest { schedule: "gpipe".parse().unwrap(), ..PlanRequest::new(&one) });
     assert!(!said.contains("fewer rows"), "{said}");
 }
 
@@ -189,7 +190,11 @@ fn no_device_would_do_with_far_fewer_bytes_than_are_told() {
         let mut changed = profile.clone();
         changed.devices[device].memory_bytes += more;
         let recompute = RecomputeChoice::None;
-        let request = PlanRequest { schedule: "1f1b", recompute, ..PlanRequest::new(&changed) };
+        let request = PlanRequest {
+            schedule: "1f1b".parse().unwrap(),
+            recompute,
+            ..PlanRequest::new(&changed)
+        };
         plan(&request).is_ok()
     };
     for seed in [29_u64, 97] {
@@ -203,7 +208,11 @@ fn no_device_would_do_with_far_fewer_bytes_than_are_told() {
             layer.output_bytes = layer.input_bytes;
         }
         let recompute = RecomputeChoice::None;
-        let said = hint(&PlanRequest { schedule: "1f1b", recompute, ..PlanRequest::new(&short) });
+        let said = hint(&PlanRequest {
+            schedule: "1f1b".parse().unwrap(),
+            recompute,
+            ..PlanRequest::new(&short)
+        });
         // More memory alone always helps: one device could have it all.
         let (bytes, id) = memory(&said).unwrap_or_else(|| panic!("seed {seed}: {said}"));
         let device = short.device_index(id).unwrap();
@@ -230,11 +239,11 @@ fn a_remedy_that_is_hard_to_find_is_true_all_the_same() {
         layer.input_bytes = 1 + below(60);
         layer.output_bytes = layer.input_bytes;
     }
-    let said = hint(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&short) });
+    let said = hint(&PlanRequest { schedule: "1f1b".parse().unwrap(), ..PlanRequest::new(&short) });
     let (bytes, id) = memory(&said).unwrap_or_else(|| panic!("{said}"));
     let device = short.device_index(id).unwrap();
     short.devices[device].memory_bytes += bytes;
-    let with = plan(&PlanRequest { schedule: "1f1b", ..PlanRequest::new(&short) });
+    let with = plan(&PlanRequest { schedule: "1f1b".parse().unwrap(), ..PlanRequest::new(&short) });
     assert!(with.is_ok(), "it is not true that {said}");
 }
 
@@ -247,7 +256,8 @@ fn smaller_micro_batches_are_found_past_many_larger_ones() {
     let (forward, input_grad, weight_grad) = (none.clone(), none.clone(), none);
     short.devices[0].fixed_us = Some(FixedTimes { forward, input_grad, weight_grad });
     let recompute = RecomputeChoice::None;
-    let request = PlanRequest { schedule: "1f1b", recompute, ..PlanRequest::new(&short) };
+    let request =
+        PlanRequest { schedule: "1f1b".parse().unwrap(), recompute, ..PlanRequest::new(&short) };
     let said = hint(&request);
     assert!(said.starts_with("micro_batches = 140, of the same rows together"), "{said}");
     assert!(plan(&PlanRequest { micro_batches: MicroBatches::Count(140), ..request }).is_ok());
@@ -258,13 +268,18 @@ fn several_stages_a_rank_are_told_what_would_fit() {
     // They are not that many: it is memory that they lack.
     let small = profile(8, 10, 50, &[1000, 1000], 4);
     for schedule in ["interleaved", "zb-v"] {
-        let said = hint(&PlanRequest { schedule, ..PlanRequest::new(&small) });
+        let said =
+            hint(&PlanRequest { schedule: schedule.parse().unwrap(), ..PlanRequest::new(&small) });
         assert!(said.contains("would make it fit"), "{schedule}: {said}");
     }
     // 60 layers of 400 B for good, and 50 B for each micro-batch, which recompute alone can save.
     let long = profile(60, 10, 50, &[6500; 4], 8);
     let recompute = RecomputeChoice::None;
-    let request = PlanRequest { schedule: "interleaved", recompute, ..PlanRequest::new(&long) };
+    let request = PlanRequest {
+        schedule: "interleaved".parse().unwrap(),
+        recompute,
+        ..PlanRequest::new(&long)
+    };
     let said = hint(&request);
     assert!(said.starts_with("recompute = \"auto\" would fit"), "{said}");
     assert!(plan(&PlanRequest { recompute: RecomputeChoice::Auto, ..request }).is_ok());
@@ -292,7 +307,8 @@ fn much_less_than_is_told_is_rarely_enough() {
     let (mut told, mut too_much) = (0, 0);
     for seed in [8, 11, 14, 17, 20] {
         let short = long(seed);
-        let request = PlanRequest { schedule: "zb-h1", ..PlanRequest::new(&short) };
+        let request =
+            PlanRequest { schedule: "zb-h1".parse().unwrap(), ..PlanRequest::new(&short) };
         let hint = hint(&request);
         let Some((before, after)) = hint.split_once(" bytes) more, '") else { continue };
         let bytes: u64 = before.rsplit('(').next().unwrap().parse().unwrap();

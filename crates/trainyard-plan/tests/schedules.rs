@@ -53,6 +53,28 @@ fn check(name: &str, ranks: usize, chunks: usize, micro_batches: usize, times: &
     assert_eq!(spelled_out.compute_only(), schedule, "{context}");
 }
 
+#[test]
+fn kinds_say_what_their_stages_hold() {
+    for kind in Schedule::kinds() {
+        assert!(!kind.doc().is_empty(), "{}", kind.name());
+        let chunks = kind.chunks().default_count();
+        for (ranks, m) in (1..=8).flat_map(|ranks| (1..=20).map(move |m| (ranks, m))) {
+            let schedule = Schedule::of_kind(kind, ranks, chunks, m).unwrap();
+            let context = format!("{}, {ranks} ranks, {m} micro-batches", kind.name());
+            for stage in 0..ranks * chunks {
+                let said = kind.in_flight(ranks * chunks - 1 - stage, m);
+                let of_stage = |row: &Vec<Action>| {
+                    row.iter().copied().filter(|action| action.stage == stage).collect::<Vec<_>>()
+                };
+                let row = schedule.ranks.iter().flat_map(of_stage).collect::<Vec<_>>();
+                let held = peak(&row, &[Backward, InputGrad]);
+                assert!(said >= 1 && said <= held, "{context}, stage {stage}: {said}, not {held}");
+                assert!(chunks > 1 || said == held, "{context}, stage {stage}: {said}, not {held}");
+            }
+        }
+    }
+}
+
 /// Whether in each stage the micro-batches of each kind come in order: gradients are added up so.
 fn ascending(schedule: &Schedule, stages: usize) -> bool {
     let mut next = vec![[0; 4]; stages];

@@ -1,23 +1,24 @@
-//! The learning rate of every step.
+//! The learning rate of every step, as a run file sets it.
 
-use std::f64::consts::PI;
+use trainyard_engine::optimizer::{LearningRate, LearningRateSchedule as Schedule};
 
 use crate::config::{LearningRateSchedule, TrainSection};
 
-/// Linear warm-up, then half a cosine down to the smallest rate (nanoGPT's schedule; Loshchilov and
-/// Hutter, arXiv 1608.03983, without restarts), or a constant. `step` counts from 1.
-pub(crate) fn learning_rate(train: &TrainSection, step: u64) -> f64 {
-    let done = step.saturating_sub(1);
-    if done < train.warmup {
-        return train.learning_rate * (done + 1) as f64 / (train.warmup + 1) as f64;
+/// The learning rate as a function of the step.
+pub(crate) fn learning_rate(train: &TrainSection) -> LearningRate {
+    LearningRate {
+        schedule: match train.schedule {
+            LearningRateSchedule::Cosine => Schedule::Cosine,
+            LearningRateSchedule::Constant => Schedule::Constant,
+            LearningRateSchedule::Linear => Schedule::Linear,
+            LearningRateSchedule::Wsd => Schedule::WarmupStableDecay,
+        },
+        highest: train.learning_rate,
+        lowest: train.min_learning_rate,
+        warmup: train.warmup,
+        decay_steps: train.decay_steps,
+        ..LearningRate::default()
     }
-    if train.schedule == LearningRateSchedule::Constant {
-        return train.learning_rate;
-    }
-    let length = train.decay_steps.saturating_sub(train.warmup).max(1);
-    let progress = ((done - train.warmup) as f64 / length as f64).min(1.0);
-    let share = f64::midpoint(1.0, (PI * progress).cos());
-    train.min_learning_rate + share * (train.learning_rate - train.min_learning_rate)
 }
 
 #[cfg(test)]
@@ -27,7 +28,8 @@ mod tests {
     #[test]
     fn nano_gpts_rates() {
         let train = TrainSection { steps: 2000, decay_steps: 2000, ..TrainSection::default() };
-        let near = |step, rate: f64| assert!((learning_rate(&train, step) - rate).abs() < 1e-12);
+        let rates = learning_rate(&train);
+        let near = |step, rate: f64| assert!((rates.at(step) - rate).abs() < 1e-12);
         near(1, 1e-3 / 101.0);
         near(100, 1e-3 * 100.0 / 101.0);
         near(101, 1e-3);

@@ -3,14 +3,15 @@
 //!
 //! The way of a training: [`config`] reads the run file, [`setup`] finds data, model and devices and
 //! makes the plan, [`train`] runs the steps and writes what happens into the [`run_dir`] by way of
-//! the [`journal`]. To add a command: a file in [`commands`] and a line in [`cli`].
+//! the [`journal`]. To add a command: a file in [`commands`] and a line in its list.
 
+mod app;
 mod cache;
 pub mod cli;
 pub mod commands;
 pub mod config;
-pub mod data;
 pub mod error;
+pub mod evaluate;
 mod files;
 mod interrupt;
 pub mod journal;
@@ -21,4 +22,24 @@ mod sampler;
 pub mod setup;
 pub mod train;
 
+pub use app::{App, main, main_with};
 pub use error::RunError;
+pub use trainyard_config::keys;
+pub use trainyard_models::{OwnRecipe, Recipe};
+
+/// What a program with a model of its own needs.
+pub mod prelude {
+    pub use trainyard_config::{self, keys};
+    pub use trainyard_data::{Batch, DataError, DataSource, HostTensor, Samples};
+    pub use trainyard_engine::{
+        BinaryCrossEntropy, CrossEntropy, LayerSpec, Layers, MeanSquaredError, Objective,
+    };
+    pub use trainyard_models::{OwnRecipe, Recipe};
+
+    pub use crate::main_with;
+}
+
+/// Counts what the CPU devices hold, in every program that uses this library.
+#[global_allocator]
+static ALLOCATOR: trainyard_engine::memory::CountingAllocator =
+    trainyard_engine::memory::CountingAllocator;

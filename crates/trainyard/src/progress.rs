@@ -8,6 +8,9 @@ use trainyard_plan::memory::human_bytes;
 
 use crate::cli::{Output, say};
 
+/// A correction of the predicted step by less is not told, percent.
+const WORTH_A_WORD_PERCENT: f64 = 5.0;
+
 /// Shows the run's records in the way that fits.
 pub(crate) struct Progress {
     output: Output,
@@ -109,6 +112,17 @@ impl Progress {
                 Some(format!("step {step}  validation loss {loss:.4} ({tokens} tokens, {scope})"))
             }
             Record::Checkpoint { step, path, .. } => Some(format!("step {step}  saved {path}")),
+            Record::Corrected { step, step_us, factor, .. } => {
+                let (took_ms, predicted_ms) = (step_us / 1e3, step_us / factor / 1e3);
+                let difference = 100.0 * (factor - 1.0);
+                // Below, the prediction held.
+                (difference.abs() >= WORTH_A_WORD_PERCENT).then(|| {
+                    format!(
+                        "step {step}  a step takes {took_ms:.1} ms, not {predicted_ms:.1} ms as \
+                         predicted ({difference:+.0} %); the prediction is corrected"
+                    )
+                })
+            }
             _ => None,
         }
     }

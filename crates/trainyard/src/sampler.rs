@@ -32,8 +32,8 @@ impl Sampler {
         for _ in 0..more {
             let window = &tokens[tokens.len().saturating_sub(self.context)..];
             let input = TensorData::new(window.to_vec(), [1, window.len()]);
-            let output = pipeline.output(&[input])?;
-            let logits: Vec<f32> = output.iter().flat_map(|data| data.iter::<f32>()).collect();
+            let output = pipeline.output(&vec![("tokens".into(), input)])?;
+            let logits: Vec<f32> = output.iter().flat_map(|(_, data)| data.iter::<f32>()).collect();
             // The last position's row says what comes next.
             let row =
                 &logits[logits.len() / window.len().max(1) * (window.len().saturating_sub(1))..];

@@ -1,81 +1,89 @@
-//! Makes up the yard: from a run file to data, model, devices and plan.
+//! From a run file to data, model, devices and plan.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::TensorData;
-use trainyard_engine::{AdamW, MicroBatch, Model, Options, Pipeline};
-use trainyard_models::registry::{self, ModelOptions};
+use trainyard_engine::{GroupedOptimizer, Options, Pipeline};
+use trainyard_models::{Job, Recipe, Request};
 use trainyard_plan::planner::{self, PlanRequest, Planned};
-use trainyard_plan::{ModelProfile, Plan, PlanError, Profile, simulate};
+use trainyard_plan::{LayerProfile, ModelProfile, Plan, PlanError, Profile, simulate};
 
 use crate::config::{RecomputeChoice, RunConfig};
-use crate::data::rows::{RowBatch, RowTask};
-use crate::data::{CharText, TextDataset, TokenBatch, builtin_text};
 use crate::error::RunError;
 use crate::files::read_plan;
 use devices::devices;
 pub use devices::{SetupDevice, default_devices};
+use profile::DerivedProfile;
 
+mod batches;
 mod calibration_run;
 mod costs;
 mod devices;
+mod optimizers;
+mod profile;
 pub(crate) mod references;
-
-/// What a model learns from.
-pub enum Data {
-    /// Windows of a text.
-    Text(TextDataset),
-    /// Rows of a small task.
-    Rows {
-        /// The task.
-        task: RowTask,
-        /// `[inputs, outputs]` of the model.
-        shape: [usize; 2],
-    },
-}
 
 /// Everything a training needs, and nothing on any device yet.
 pub struct TrainingSetup {
     /// The run file.
     pub config: RunConfig,
-    /// The data.
-    pub data: Data,
-    /// The model.
-    pub model: Arc<dyn Model>,
-    /// What its layers cost at the micro-batch size of the run.
+    /// Model, objective and data.
+    pub job: Job,
+    /// What the model's layers cost at the micro-batch size of the run.
     pub profile: ModelProfile,
+    /// The same on CPU devices, where other devices need more.
+    on_cpu: Option<ModelProfile>,
     /// The devices.
     pub devices: Vec<SetupDevice>,
 }
 
 impl TrainingSetup {
-    /// Reads the data, checks the model, finds the devices.
+    /// Opens the data, makes the model, finds the devices, and finds out what the layers cost.
+    /// `progress` is told how many layers have been run for that, and of how many.
     ///
     /// # Errors
     /// Whatever is wrong with one of them, with its place and remedy.
-    pub fn load(config: RunConfig) -> Result<Self, RunError> {
-        let options = model_options(&config)?;
-        let (data, vocabulary) = data(&config, &options)?;
-        let model = registry::model(options, vocabulary)?;
-        Self::with_model(config, data, model)
+    pub fn load(
+        config: RunConfig,
+        recipes: &[Arc<dyn Recipe>],
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Self, RunError> {
+        let mut setup = Self::without_profile(config, recipes, None)?;
+        let DerivedProfile { model, on_cpu } = setup.derive(progress)?;
+        (setup.profile, setup.on_cpu) = (model, on_cpu);
+        Ok(setup)
     }
 
-    /// The same for a model whose data need not be there: for generating.
+    /// The same for a model whose data need not be there, with costs that were found out before:
+    /// for writing with a trained model.
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub fn for_inference(config: RunConfig, vocabulary: usize) -> Result<Self, RunError> {
-        let options = model_options(&config)?;
-        let model = registry::model(options, Some(vocabulary))?;
-        let task = RowTask::named("waves", 1, 1)?;
-        Self::with_model(config, Data::Rows { task, shape: [1, 1] }, model)
+    pub fn for_inference(
+        config: RunConfig,
+        recipes: &[Arc<dyn Recipe>],
+        vocabulary: usize,
+        profile: ModelProfile,
+    ) -> Result<Self, RunError> {
+        let setup = Self::without_profile(config, recipes, Some(vocabulary))?;
+        setup.check_profile(&profile)?;
+        Ok(Self { profile, ..setup })
     }
 
-    fn with_model(config: RunConfig, data: Data, model: Arc<dyn Model>) -> Result<Self, RunError> {
-        let profile = model.profile(config.rows_of_micro_batch());
+    fn without_profile(
+        config: RunConfig,
+        recipes: &[Arc<dyn Recipe>],
+        vocabulary: Option<usize>,
+    ) -> Result<Self, RunError> {
+        let kind = &config.model.kind;
+        let recipe = recipes.iter().find(|recipe| recipe.group().kind == kind);
+        let recipe = recipe.ok_or_else(|| {
+            let known: Vec<&str> = recipes.iter().map(|recipe| recipe.group().kind).collect();
+            RunError::config(format!("there is no model '{kind}'; there are: {}", known.join(", ")))
+        })?;
+        let job = recipe.load(&Request { model: &config.model, data: &config.data, vocabulary })?;
         let devices = devices(&config)?;
-        Ok(Self { config, data, model, profile, devices })
+        Ok(Self { config, job, profile: ModelProfile::default(), on_cpu: None, devices })
     }
 
     /// The plan of the run file, or the best one that the planner finds; with what is predicted of
@@ -130,7 +138,7 @@ impl TrainingSetup {
         let locks = locks.iter().map(|lock| references::lock(costs, "pipeline.lock", lock));
         Ok(PlanRequest {
             locks: locks.collect::<Result<_, _>>()?,
-            schedule: self.config.pipeline.schedule.text(),
+            schedule: self.config.pipeline.schedule.parse()?,
             recompute: match self.config.pipeline.recompute {
                 RecomputeChoice::Auto => planner::RecomputeChoice::Auto,
                 RecomputeChoice::None => planner::RecomputeChoice::None,
@@ -153,22 +161,18 @@ impl TrainingSetup {
         let train = &self.config.train;
         let options = Options {
             seed: train.seed,
-            optimizer: self.optimizer(),
+            optimizer: self.optimizer()?,
             clip: (train.clip > 0.0).then_some(train.clip),
             rows: self.config.rows_of_micro_batch(),
         };
-        let model = Arc::clone(&self.model);
-        Ok(Pipeline::distribute_profiled(model, plan, opened, options, Some(costs))?)
+        let Job { model, objective, .. } = &self.job;
+        let (model, objective) = (Arc::clone(model), Arc::clone(objective));
+        Ok(Pipeline::distribute(model, objective, costs, plan, opened, options)?)
     }
 
-    fn optimizer(&self) -> AdamW {
-        let train = &self.config.train;
-        AdamW {
-            beta1: train.beta1,
-            beta2: train.beta2,
-            epsilon: train.epsilon,
-            weight_decay: train.weight_decay,
-        }
+    /// The optimizer of the run file, with its groups.
+    pub(crate) fn optimizer(&self) -> Result<GroupedOptimizer, RunError> {
+        optimizers::optimizer(&self.config)
     }
 
     /// Whether a plan fits the devices' budgets; nothing is opened for the answer.
@@ -186,138 +190,14 @@ impl TrainingSetup {
         }
     }
 
-    /// Tokens a language model sees at once; None for other models.
-    pub fn context(&self) -> Option<usize> {
-        match model_options(&self.config) {
-            Ok(ModelOptions::Gpt(gpt)) => Some(gpt.context),
-            _ => None,
-        }
-    }
-
     /// Number of weights; tied ones count once.
     pub fn parameters(&self) -> u64 {
-        let bytes: u64 = self.profile.layers.iter().map(|layer| layer.param_bytes).sum();
-        let tied: usize = self.model.ties().iter().map(|tie| tie.elements).sum();
-        (bytes / 4).saturating_sub(tied as u64)
-    }
-}
-
-impl RunConfig {
-    /// Rows of one micro-batch.
-    pub fn rows_of_micro_batch(&self) -> usize {
-        (self.train.batch / self.train.micro_batches.max(1)).max(1)
-    }
-}
-
-impl Data {
-    /// The micro-batches of a training step.
-    ///
-    /// # Errors
-    /// When the text cannot be read any more.
-    pub fn train(&self, config: &RunConfig, step: u64) -> Result<Vec<MicroBatch>, RunError> {
-        let train = &config.train;
-        let rows = config.rows_of_micro_batch();
-        match self {
-            Self::Text(text) => {
-                Ok(token_micro_batches(&text.train_batch(train.seed, step, train.batch)?, rows))
-            }
-            Self::Rows { task, shape } => {
-                Ok(row_micro_batches(&task.batch(train.seed, step, train.batch), *shape, rows))
-            }
-        }
-    }
-
-    /// Validation data, some micro-batches at a time; `limit` batches or, without, all there is.
-    pub fn validation<'a>(
-        &'a self,
-        config: &'a RunConfig,
-        limit: Option<usize>,
-    ) -> Box<dyn Iterator<Item = Result<Vec<MicroBatch>, RunError>> + 'a> {
-        let train = &config.train;
-        let rows = config.rows_of_micro_batch();
-        match self {
-            Self::Text(text) => Box::new(
-                text.validation_batches(train.batch, limit)
-                    .map(move |batch| Ok(token_micro_batches(&batch?, rows))),
-            ),
-            // There is no end of rows: as many batches as a text's validation would take by default.
-            Self::Rows { task, shape } => {
-                let seed = train.seed ^ u64::MAX;
-                let batch = move |step| {
-                    row_micro_batches(&task.batch(seed, step, train.batch), *shape, rows)
-                };
-                Box::new((0..limit.unwrap_or(20) as u64).map(move |step| Ok(batch(step))))
-            }
-        }
-    }
-
-    /// Tokens (of a text) or rows in one row of a batch.
-    pub fn tokens_per_row(&self) -> u64 {
-        match self {
-            Self::Text(text) => text.context as u64,
-            Self::Rows { .. } => 1,
-        }
-    }
-
-    /// The text, where there is one.
-    pub fn text(&self) -> Option<&CharText> {
-        match self {
-            Self::Text(text) => Some(&text.text),
-            Self::Rows { .. } => None,
-        }
-    }
-}
-
-fn token_micro_batches(batch: &TokenBatch, rows: usize) -> Vec<MicroBatch> {
-    let starts = (0..batch.rows).step_by(rows);
-    let cut = |start: usize| {
-        let end = (start + rows).min(batch.rows);
-        let (inputs, targets) = batch.rows(start..end);
-        let shape = [end - start, batch.context];
-        MicroBatch {
-            inputs: vec![TensorData::new(inputs.to_vec(), shape)],
-            targets: vec![TensorData::new(targets.to_vec(), shape)],
-            rows: end - start,
-        }
-    };
-    starts.map(cut).collect()
-}
-
-fn row_micro_batches(
-    batch: &RowBatch,
-    [inputs, outputs]: [usize; 2],
-    rows: usize,
-) -> Vec<MicroBatch> {
-    let cut = |(x, y): (&[f32], &[f32])| MicroBatch {
-        rows: x.len() / inputs,
-        inputs: vec![TensorData::new(x.to_vec(), [x.len() / inputs, inputs])],
-        targets: vec![TensorData::new(y.to_vec(), [y.len() / outputs, outputs])],
-    };
-    batch.inputs.chunks(rows * inputs).zip(batch.targets.chunks(rows * outputs)).map(cut).collect()
-}
-
-fn model_options(config: &RunConfig) -> Result<ModelOptions, RunError> {
-    let options = toml::Value::Table(config.model.options.clone());
-    Ok(registry::read_options(&config.model.kind, options)?)
-}
-
-fn data(config: &RunConfig, options: &ModelOptions) -> Result<(Data, Option<usize>), RunError> {
-    match options {
-        ModelOptions::Gpt(gpt) => {
-            let text = match (&config.data.text, &config.data.builtin) {
-                (Some(path), _) => CharText::open(path)?,
-                (None, Some(name)) => CharText::from_string(name, builtin_text(name)?)?,
-                (None, None) => return Err(RunError::config("a gpt needs [data] text or builtin")),
-            };
-            let vocabulary = text.vocabulary().len();
-            let fraction = config.data.validation_fraction;
-            let dataset = TextDataset::new(Arc::new(text), gpt.context, fraction)?;
-            Ok((Data::Text(dataset), Some(vocabulary)))
-        }
-        ModelOptions::Mlp(mlp) => {
-            let name = config.data.builtin.as_deref().unwrap_or("waves");
-            let task = RowTask::named(name, mlp.inputs, mlp.outputs)?;
-            Ok((Data::Rows { task, shape: [mlp.inputs, mlp.outputs] }, None))
-        }
+        let layers = &self.profile.layers;
+        let weights = |layer: &LayerProfile| layer.param_bytes + layer.frozen_bytes;
+        let bytes: u64 = layers.iter().map(weights).sum();
+        let ties = self.profile.ties();
+        let tied =
+            ties.iter().map(|&(one, other)| layers[one].param_bytes.min(layers[other].param_bytes));
+        bytes.saturating_sub(tied.sum()) / 4
     }
 }

@@ -1,22 +1,27 @@
 //! The training loop: steps, validation, checkpoints, journal.
 
+mod correction;
 mod sample;
 
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use trainyard_data::{Cursor, DataState, Prefetch};
 use trainyard_engine::{EngineError, Measured, Pipeline, StepResult, checkpoint};
 use trainyard_plan::journal::{Header, HeaderDevice, Record, State};
 use trainyard_plan::{Plan, Profile, Trace, chrome, simulate};
 
 use crate::cli::Output;
 use crate::error::RunError;
+use crate::evaluate::{Evaluated, evaluate};
 use crate::interrupt::Interrupt;
 use crate::journal::JournalWriter;
 use crate::learning_rate::learning_rate;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, write_atomic};
 use crate::setup::TrainingSetup;
+use correction::{Corrected, Correction};
 
 /// How a training ended.
 #[derive(Clone, Debug)]
@@ -32,12 +37,12 @@ pub struct Outcome {
 }
 
 /// What a checkpoint says beside the weights.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointState {
-    /// The text's characters in the order of their tokens; empty where there is no text.
-    pub vocabulary: String,
-    /// Fingerprint of the text.
-    pub text: String,
+    /// The text of each token, in the order of their numbers; empty where there are no tokens.
+    pub vocabulary: Vec<String>,
+    /// The data, and how far they have been used.
+    pub data: DataState,
 }
 
 /// Steps whose events are kept for `trace.json` and for pictures.
@@ -54,9 +59,14 @@ struct Training<'a> {
     /// The pipeline's clock started this much after the journal's.
     pipeline_offset_ns: u64,
     step: u64,
+    /// The data of the next step.
+    cursor: Cursor,
+    batches: Prefetch,
     validation_loss: Option<f64>,
     /// The newest step that is safe on disk.
     saved_step: Option<u64>,
+    /// Of what the plan predicts, where it predicts something.
+    correction: Option<Correction>,
 }
 
 /// Trains until all steps are done or somebody presses Ctrl-C.
@@ -106,8 +116,11 @@ pub fn train(
         trace: Trace { devices, ..Trace::default() },
         started,
         step: first_step,
+        cursor: setup.first_cursor(),
+        batches: Prefetch::new(Arc::clone(setup.data()?))?,
         validation_loss: None,
         saved_step: checkpoint.as_ref().map(|(step, _)| *step),
+        correction: plan.predicted.as_ref().map(|predicted| Correction::of(predicted.step_us)),
     };
     let result = match checkpoint {
         // The run's settings are replaced once the checkpoint has shown that it goes with them.
@@ -136,18 +149,17 @@ impl Training<'_> {
         let config = &self.setup.config;
         let train = &config.train;
         self.say(State::Running, "")?;
-        let mut next = self.setup.data.train(config, self.step + 1)?;
         while self.step < train.steps {
             let step = self.step + 1;
-            let rate = learning_rate(train, step);
+            let rate = learning_rate(train).at(step);
+            let batch = self.batches.batch(self.cursor, train.batch)?;
+            let micro_batches = self.setup.cut(&batch);
             let before = Instant::now();
-            let result = self.pipeline.step(step, rate, std::mem::take(&mut next))?;
+            let result = self.pipeline.step(step, rate, micro_batches)?;
             let took = nanoseconds(before.elapsed());
             self.step = step;
+            self.cursor = self.cursor.advanced(batch.rows);
             self.note(result, rate, took)?;
-            if step < train.steps {
-                next = self.setup.data.train(config, step + 1)?;
-            }
             let last = step == train.steps;
             if last || (train.validate_every > 0 && step.is_multiple_of(train.validate_every)) {
                 self.validate(last && train.validate_whole_at_end)?;
@@ -187,7 +199,7 @@ impl Training<'_> {
         learning_rate: f64,
         step_ns: u64,
     ) -> Result<(), RunError> {
-        let StepResult { loss, gradient_norm: grad_norm, mut measured } = result;
+        let StepResult { loss, metrics, gradient_norm: grad_norm, mut measured } = result;
         for event in &mut measured.events {
             event.start_ns += self.pipeline_offset_ns;
             event.end_ns += self.pipeline_offset_ns;
@@ -199,7 +211,7 @@ impl Training<'_> {
         for device in 0..measured.usage.len() {
             self.note_memory(device, &measured)?;
         }
-        let tokens = self.setup.config.train.batch as u64 * self.setup.data.tokens_per_row();
+        let tokens = self.setup.config.train.batch as u64 * self.items_per_row()?;
         self.tell(&Record::Step {
             at_ns: self.now(),
             step: self.step,
@@ -208,7 +220,14 @@ impl Training<'_> {
             grad_norm,
             step_ns,
             tokens_per_s: tokens as f64 / (step_ns.max(1) as f64 / 1e9),
+            metrics: BTreeMap::new(),
         })?;
+        let step_us = step_ns as f64 / 1e3;
+        let corrected = self.correction.as_mut().and_then(|correction| correction.step(step_us));
+        if let Some(Corrected { step_us, factor }) = corrected {
+            let (at_ns, step) = (self.now(), self.step);
+            self.tell(&Record::Corrected { at_ns, step, step_us, factor })?;
+        }
         if self.step + TRACED_STEPS <= self.setup.config.train.steps + 1 {
             self.trace.events.clear();
             self.trace.memory.clear();
@@ -244,30 +263,31 @@ impl Training<'_> {
     }
 
     fn validate(&mut self, whole: bool) -> Result<(), RunError> {
-        let config = &self.setup.config;
-        let batches = config.train.validate_batches;
+        let batches = self.setup.config.train.validate_batches;
         let limit = (!whole && batches > 0).then_some(batches);
-        let (mut sum, mut rows) = (0.0, 0_u64);
-        for micro_batches in self.setup.data.validation(config, limit) {
-            let micro_batches = micro_batches?;
-            let here: usize = micro_batches.iter().map(|micro_batch| micro_batch.rows).sum();
-            sum += self.pipeline.evaluate(micro_batches)? * here as f64;
-            rows += here as u64;
-        }
-        let loss = sum / rows.max(1) as f64;
+        let evaluated = evaluate(self.setup, &mut self.pipeline, limit)?;
+        let Evaluated { loss, metrics, rows, items } = evaluated;
         self.validation_loss = Some(loss);
-        let tokens = rows * self.setup.data.tokens_per_row();
-        let whole = limit.is_none();
-        self.tell(&Record::Validation { at_ns: self.now(), step: self.step, loss, tokens, whole })?;
+        self.tell(&Record::Validation {
+            at_ns: self.now(),
+            step: self.step,
+            loss,
+            tokens: items,
+            rows: Some(rows),
+            whole: limit.is_none(),
+            metrics,
+        })?;
         self.write_sample()
     }
 
+    fn items_per_row(&self) -> Result<u64, RunError> {
+        Ok(self.setup.data()?.info().items_per_row)
+    }
+
     fn save(&mut self) -> Result<(), RunError> {
-        let text = self.setup.data.text();
-        let state = CheckpointState {
-            vocabulary: text.map_or_else(String::new, |text| text.vocabulary().iter().collect()),
-            text: text.map_or_else(String::new, |text| text.fingerprint().to_owned()),
-        };
+        let info = self.setup.data()?.info();
+        let data = DataState::new(info, self.cursor);
+        let state = CheckpointState { vocabulary: info.vocabulary.clone(), data };
         let state = serde_json::to_value(state).map_err(|e| RunError::config(e.to_string()))?;
         self.pipeline.save(&self.directory.checkpoint(self.step), self.step, state)?;
         self.directory.set_latest(self.step)?;
@@ -280,14 +300,7 @@ impl Training<'_> {
 
     fn load(&mut self, step: u64, path: &std::path::Path) -> Result<(), RunError> {
         let state = self.directory.explain(step, read_state(path))?;
-        if let Some(text) = self.setup.data.text()
-            && (text.fingerprint() != state.text)
-        {
-            return Err(RunError::Mismatch {
-                what: format!("{} is not the text this run was trained on", text.name()),
-                remedy: "give it the same text, or start a new run in another directory",
-            });
-        }
+        self.cursor = state.data.resume(self.setup.data()?.info())?;
         self.directory.explain(step, self.pipeline.load(path)).map(|_manifest| ())
     }
 

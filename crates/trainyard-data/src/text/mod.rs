@@ -25,6 +25,7 @@ use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
 pub use builtin::{BUILTIN_TEXTS, builtin_names, builtin_text, yard_text};
 pub use char_text::CharText;
 pub use options::TextOptions;
+pub use scan::line_ends;
 
 /// The line of the registry.
 pub(crate) const SOURCE: Source = Source {

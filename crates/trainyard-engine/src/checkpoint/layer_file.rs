@@ -1,4 +1,4 @@
-//! One layer's file: its weights and their optimizer moments, as safetensors.
+//! One layer's file: its weights and what the optimizer keeps of them, as safetensors.
 
 use std::fs;
 use std::path::Path;
@@ -7,24 +7,23 @@ use burn::tensor::{Device as BurnDevice, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::{LayerRecord, bad, write_synced};
-use crate::optimizer::Moments;
+use crate::optimizer::{GroupedOptimizer, State, StateEntry};
 use crate::stage::StageLayer;
-use crate::{Device, EngineError, Weight};
+use crate::{Device, EngineError};
 
 /// Writes one layer's file.
 pub(crate) fn save_layer(folder: &Path, layer: &StageLayer) -> Result<LayerRecord, EngineError> {
     let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
     for (trained, value) in layer.weights.iter().zip(layer.layer.weight_values()) {
-        let (path, shape) = (&trained.weight.path, &trained.weight.shape);
-        let mut put = |kind: &str, values: &[f32]| {
+        let (path, shape) = (&trained.spec.path, &trained.spec.shape);
+        let mut put = |kind: &str, shape: &[usize], values: &[f32]| {
             let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            tensors.push((format!("{kind}/{path}"), shape.clone(), bytes));
+            tensors.push((format!("{kind}/{path}"), shape.to_owned(), bytes));
         };
-        put("weight", &value.try_into_vec_as::<f32>().map_err(EngineError::driver)?);
-        if let Some(moments) = &trained.moments {
-            let (first, second) = moments.to_host()?;
-            put("first", &first);
-            put("second", &second);
+        put("weight", shape, &value.try_into_vec_as::<f32>().map_err(EngineError::driver)?);
+        let state = trained.state.as_ref().map_or_else(|| Ok(Vec::new()), State::entries)?;
+        for entry in state {
+            put(&entry.name, &entry.shape, &entry.values);
         }
     }
     let views = tensors.iter().map(|(name, shape, bytes)| {
@@ -50,16 +49,18 @@ pub(crate) struct LayerFile(Vec<HeldWeight>);
 
 struct HeldWeight {
     value: Vec<f32>,
-    /// First and second; None in a checkpoint of a model that has not been updated yet, and for
-    /// weights that follow others.
-    moments: Option<[Vec<f32>; 2]>,
+    /// On the host; None in a checkpoint of a model that has not been updated yet, and for weights
+    /// that follow others.
+    state: Option<State>,
 }
 
-/// Reads one layer's file and checks that it is whole and of this layer.
+/// Reads one layer's file and checks that it is whole, of this layer, and has the state that the
+/// optimizer keeps of each weight.
 pub(crate) fn read_layer(
     folder: &Path,
     records: &[LayerRecord],
     layer: &StageLayer,
+    optimizer: &GroupedOptimizer,
 ) -> Result<LayerFile, EngineError> {
     let record = records
         .iter()
@@ -82,35 +83,46 @@ pub(crate) fn read_layer(
         ));
     }
     let file = SafeTensors::deserialize(&bytes).map_err(|error| bad(&path, error.to_string()))?;
-    let take = |kind: &str, weight: &Weight| {
-        let Ok(view) = file.tensor(&format!("{kind}/{}", weight.path)) else { return Ok(None) };
+    let held = layer.weights.iter().map(|trained| {
+        let weight = &trained.spec;
+        let view = file
+            .tensor(&format!("weight/{}", weight.path))
+            .map_err(|_| bad(&path, format!("it has no weight '{}'", weight.path)))?;
         if view.dtype() != Dtype::F32 || view.shape() != weight.shape {
+            let (dtype, shape) = (view.dtype(), view.shape());
             return Err(bad(
                 &path,
                 format!(
-                    "{kind} '{}' is {:?} {:?}, this model has F32 {:?}: it is of another model",
-                    weight.path,
-                    view.dtype(),
-                    view.shape(),
-                    weight.shape
+                    "weight '{}' is {dtype:?} {shape:?}, this model has F32 {:?}: it is of another model",
+                    weight.path, weight.shape
                 ),
             ));
         }
-        let (numbers, _) = view.data().as_chunks::<4>();
-        Ok(Some(numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()))
-    };
-    let held = layer.weights.iter().map(|trained| {
-        let weight = &trained.weight;
-        let value = take("weight", weight)?
-            .ok_or_else(|| bad(&path, format!("it has no weight '{}'", weight.path)))?;
-        let moments = match (take("first", weight)?, take("second", weight)?) {
-            (Some(first), Some(second)) => Some([first, second]),
-            (None, None) => None,
-            _ => return Err(bad(&path, format!("'{}' has half its optimizer state", weight.path))),
-        };
-        Ok(HeldWeight { value, moments })
+        let kept = optimizer.state(&layer.name, weight);
+        let state = State::from_entries(kept, state_of(&file, &weight.path))
+            .map_err(|reason| bad(&path, format!("weight '{}': {reason}", weight.path)))?;
+        Ok(HeldWeight { value: floats(view.data()), state })
     });
     held.collect::<Result<_, _>>().map(LayerFile)
+}
+
+/// What a file holds of a weight beside its values.
+fn state_of(file: &SafeTensors<'_>, path: &str) -> Vec<StateEntry> {
+    let names = file.names().into_iter().filter_map(|name| name.split_once('/'));
+    let kinds = names.filter(|&(kind, of)| of == path && kind != "weight");
+    let entry = |(kind, _): (&str, &str)| {
+        let view = file.tensor(&format!("{kind}/{path}")).ok()?;
+        let (name, shape) = (kind.to_owned(), view.shape().to_owned());
+        // Of another type it is refused for want of values.
+        let values = if view.dtype() == Dtype::F32 { floats(view.data()) } else { Vec::new() };
+        Some(StateEntry { name, shape, values })
+    };
+    kinds.filter_map(entry).collect()
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    let (numbers, _) = bytes.as_chunks::<4>();
+    numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
 impl LayerFile {
@@ -124,21 +136,10 @@ impl LayerFile {
         let mut values = Vec::with_capacity(weights.len());
         for (trained, held) in weights.iter_mut().zip(self.0) {
             values.push(held.value);
-            trained.moments = held.moments.map(|[first, second]| {
-                if target.is_cpu() {
-                    Moments::Host { first, second }
-                } else {
-                    let [first, second] = [first, second].map(|m| tensor(m, target.burn()));
-                    Moments::Device { first, second }
-                }
-            });
+            trained.state = held
+                .state
+                .map(|state| if target.is_cpu() { state } else { state.to_device(target.burn()) });
         }
-        let mut values = values.into_iter();
-        layer.update(&mut |_, old| {
-            values
-                .next()
-                .map(|values| tensor(values, &old.device()))
-                .ok_or_else(|| EngineError::driver("a layer has more weights than it listed"))
-        })
+        layer.put_weights(values.into_iter().map(|v| Some(tensor(v, target.burn()))).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! Checkpoints: a folder with a file a layer, and a manifest that is written last.
 //!
-//! A layer's file holds its weights (`weight/…`) and optimizer moments (`first/…`, `second/…`) in
-//! safetensors form, so any partition can load what any other wrote, and any tool can read it.
+//! A layer's file holds its weights and buffers (`weight/…`) and what the optimizer keeps of them
+//! (`first/…`, `momentum/…`, …) in safetensors form, so any partition can load what any other wrote, and any tool can read it.
 //! Everything is written into `….tmp` beside the folder, synced, and renamed at the end: a
 //! checkpoint is there whole or not at all.
 
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::EngineError;
+use crate::optimizer::check_same_optimizer;
 
 pub(crate) use layer_file::{read_layer, save_layer};
 
@@ -26,6 +27,9 @@ pub struct Manifest {
     pub version: u64,
     /// The model's name.
     pub model: String,
+    /// The optimizer whose state it holds.
+    #[serde(default = "adamw")]
+    pub optimizer: String,
     /// Steps done.
     pub step: u64,
     /// A row a layer.
@@ -51,18 +55,29 @@ pub struct LayerRecord {
 
 const MANIFEST: &str = "manifest.json";
 
+/// The optimizer of checkpoints that do not name one: there was no other.
+fn adamw() -> String {
+    "adamw".to_owned()
+}
+
 impl Manifest {
     const FORMAT: &'static str = "trainyard-checkpoint";
     const VERSION: u64 = 1;
 
     pub(crate) fn new(
-        model: &str,
+        (model, optimizer): (&str, &str),
         step: u64,
         layers: Vec<LayerRecord>,
         state: serde_json::Value,
     ) -> Self {
         let (format, version) = (Self::FORMAT.to_owned(), Self::VERSION);
-        Self { format, version, model: model.to_owned(), step, layers, state }
+        let (model, optimizer) = (model.to_owned(), optimizer.to_owned());
+        Self { format, version, model, optimizer, step, layers, state }
+    }
+
+    /// Checks that the checkpoint holds the state of an optimizer.
+    pub(crate) fn check_optimizer(&self, folder: &Path, name: &str) -> Result<(), EngineError> {
+        check_same_optimizer(&self.optimizer, name).map_err(|reason| bad(folder, reason))
     }
 
     /// Checks that the checkpoint holds exactly these layers.

@@ -1,29 +1,38 @@
 //! What every layer of a model costs on every device.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use burn::tensor::TensorData;
 use trainyard_plan::{LayerProfile, ModelProfile};
 
-use super::bench::{Bench, Subject};
+use super::bench::Bench;
 use super::cache_pressure::PressureBytes;
+use super::control::Control;
+use super::layer_runner::Subject;
 use super::links::leave;
 use super::unique_layers::UniqueLayers;
 use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
-use crate::{AdamW, Device, EngineError, MicroBatch, Model};
+use crate::wiring::{Name, StageWiring, Wiring};
+use crate::{
+    AdamW, Device, EngineError, GroupedOptimizer, HostTensors, LayerSpec, MicroBatch, Model,
+    Objective,
+};
 
 /// How layers are measured.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct MeasureSettings {
-    /// The fewest timed runs of a layer, of which the median of means counts; at least 1 is made.
+    /// The fewest timed runs of a layer; at least 1 is made.
     pub samples: usize,
     /// The shortest time for which a layer is run.
     pub at_least: Duration,
+    /// The longest time for which a layer is run where other programs disturb it.
+    pub at_most: Duration,
     /// From which weights and gradients follow.
     pub seed: u64,
     /// The optimizer whose update is timed.
-    pub optimizer: AdamW,
+    pub optimizer: GroupedOptimizer,
 }
 
 impl Default for MeasureSettings {
@@ -31,14 +40,15 @@ impl Default for MeasureSettings {
         Self {
             samples: 9,
             at_least: Duration::from_millis(200),
+            at_most: Duration::from_millis(1500),
             seed: 0,
-            optimizer: AdamW::default(),
+            optimizer: AdamW::default().into(),
         }
     }
 }
 
-/// One layer on one device, for one micro-batch; times are those of several warm runs, the
-/// median of means of a few.
+/// One layer on one device, for one micro-batch; times are what [`trainyard_plan::noise::typical`]
+/// makes of those of several warm runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerCost {
     /// A forward, in µs. The last layer's includes the loss.
@@ -54,20 +64,14 @@ pub struct LayerCost {
     /// The norm's part of `optimizer_us`. All devices take their norms before any updates: the
     /// clipping needs the norm of the whole model. The trace's `OPT` is the update alone.
     pub norm_us: f64,
-    /// Weights.
-    pub param_bytes: u64,
-    /// What comes in, for one micro-batch.
-    pub input_bytes: u64,
-    /// What goes out, for one micro-batch; of the last layer it is the loss.
-    pub output_bytes: u64,
     /// Kept from forward to backward for one micro-batch: the input, and whatever the layer needs
     /// again, but not the output, which is the next layer's input. A stage keeps the sum over its
-    /// layers and its own output. None where the device does not say.
+    /// layers and its own outputs. None where the device does not say.
     pub saved_bytes: Option<u64>,
     /// The most held for a moment during the layer's forward or backward, beside weights, sums of
     /// gradients, optimizer state, `saved_bytes` and the layer's fresh gradients; the output and
     /// the gradients of output and input are among it. None where the device does not say.
-    pub work_bytes: Option<u64>,
+    pub workspace_bytes: Option<u64>,
 }
 
 /// What a model's layers cost on one device.
@@ -79,6 +83,9 @@ pub struct DeviceCosts {
     pub layers: Vec<LayerCost>,
     /// What the device's kernels keep for themselves, whatever the layers; 0 where nobody counts.
     pub overhead_bytes: u64,
+    /// The times of the control kernel, µs, which ran on the device's thread between the layers'
+    /// runs: what [`trainyard_plan::Noise::of`] takes.
+    pub control_us: Vec<f64>,
 }
 
 /// Measures every layer of a model on every device, on one micro-batch.
@@ -94,26 +101,28 @@ pub struct DeviceCosts {
 /// [`EngineError::OverBudget`] for a device whose budget cannot hold the largest layer, before
 /// anything is made; [`EngineError::Measure`] for a device that fails.
 pub fn layers(
-    model: &dyn Model,
+    (model, objective): (&dyn Model, &dyn Objective),
+    profile: &ModelProfile,
     devices: &[Device],
     sample: &MicroBatch,
     settings: &MeasureSettings,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Vec<DeviceCosts>, EngineError> {
-    let profile = model.profile(sample.rows);
     for device in devices {
-        check_room(device, &profile)?;
+        check_room(device, profile)?;
     }
-    let kinds = UniqueLayers::of(&profile);
-    let names = profile.layers.iter().map(|layer| layer.name.clone()).collect();
+    let kinds = UniqueLayers::of(profile);
+    let wiring = Wiring::of(model)?;
     let survey = Survey {
         model,
+        objective,
         sample,
         settings,
         of: kinds.firsts.len() * devices.len(),
         kinds,
-        names,
-        rest_bytes: PressureBytes::of(&profile, devices.len()),
+        wirings: wiring.layers_alone(),
+        wiring,
+        pressure: PressureBytes::of(profile, devices.len()),
         progress,
         measured: AtomicUsize::new(0),
         busy: AtomicUsize::new(devices.len()),
@@ -155,9 +164,10 @@ pub fn layers(
 /// gradient and its sum, optimizer state, input and output.
 fn check_room(device: &Device, profile: &ModelProfile) -> Result<(), EngineError> {
     let need = |layer: &LayerProfile| {
-        let times = profile.optimizer_bytes_per_param_byte.saturating_add(3);
-        let weights = layer.param_bytes.saturating_mul(times);
-        weights.saturating_add(layer.input_bytes).saturating_add(layer.output_bytes)
+        let gradients = layer.param_bytes.saturating_mul(2);
+        let state = profile.optimizer_bytes(layer);
+        let parts = [gradients, state, layer.input_bytes, layer.output_bytes];
+        parts.into_iter().fold(layer.weight_bytes(), u64::saturating_add)
     };
     let available_bytes = device.available_bytes();
     match profile.layers.iter().max_by_key(|layer| need(layer)) {
@@ -174,11 +184,14 @@ fn check_room(device: &Device, profile: &ModelProfile) -> Result<(), EngineError
 /// What is to be measured, and how far it has come.
 struct Survey<'a> {
     model: &'a dyn Model,
+    objective: &'a dyn Objective,
     sample: &'a MicroBatch,
     settings: &'a MeasureSettings,
     kinds: UniqueLayers,
-    names: Vec<String>,
-    rest_bytes: PressureBytes,
+    wiring: Wiring,
+    /// By layer, what it takes and gives as a stage of its own.
+    wirings: Vec<StageWiring>,
+    pressure: PressureBytes,
     progress: &'a (dyn Fn(usize, usize) + Sync),
     of: usize,
     measured: AtomicUsize,
@@ -191,22 +204,28 @@ impl Survey<'_> {
     /// Measures a device on this thread.
     fn device(&self, device: &Device) -> Result<DeviceCosts, EngineError> {
         let name = format!("measures-{}", device.id());
-        let measured = device.compute_thread().take(&name, || self.seated(device));
+        // Outside, so that its memory does not count as the device's.
+        let mut control = Control::start();
+        let measured = device.compute_thread().run(&name, || self.on_thread(device, &mut control));
         let measured = measured.and_then(|measured| measured);
         if measured.is_err() {
             self.failed.store(true, Ordering::Relaxed);
         }
-        measured
+        measured.map(|costs| DeviceCosts { control_us: control.into_times_us(), ..costs })
     }
 
-    fn seated(&self, device: &Device) -> Result<DeviceCosts, EngineError> {
+    fn on_thread(
+        &self,
+        device: &Device,
+        control: &mut Control,
+    ) -> Result<DeviceCosts, EngineError> {
         let go_on = || {
             let failed = self.failed.load(Ordering::Relaxed);
             if failed { Err(EngineError::NeighbourStopped) } else { Ok(()) }
         };
         let held = || device.usage(0).map_or(0, |(in_use, _)| in_use);
         let held_before = held();
-        let by_kind = self.round(device, &go_on, &|| {
+        let by_kind = self.round(device, control, &go_on, &|| {
             let measured = self.measured.fetch_add(1, Ordering::Relaxed) + 1;
             (self.progress)(measured, self.of);
         })?;
@@ -220,47 +239,86 @@ impl Survey<'_> {
             if busy { go_on() } else { Err(EngineError::NeighbourStopped) }
         };
         while go_on().is_ok() {
-            match self.round(device, &go_on, &|| {}) {
+            match self.round(device, control, &go_on, &|| {}) {
                 Ok(_) | Err(EngineError::NeighbourStopped) => {}
                 Err(error) => return Err(error),
             }
         }
         leave(device);
         let layers = self.kinds.of_layer.iter().map(|&kind| by_kind[kind]).collect();
-        Ok(DeviceCosts { device: device.id().to_owned(), layers, overhead_bytes })
+        let (device, control_us) = (device.id().to_owned(), Vec::new());
+        Ok(DeviceCosts { device, layers, overhead_bytes, control_us })
     }
 
     /// Measures one layer of every kind.
     fn round(
         &self,
         device: &Device,
+        control: &mut Control,
         go_on: &dyn Fn() -> Result<(), EngineError>,
         done: &dyn Fn(),
     ) -> Result<Vec<LayerCost>, EngineError> {
-        let mut inputs: Vec<Vec<TensorData>> = vec![Vec::new(); self.kinds.firsts.len()];
-        if let Some(first) = inputs.first_mut() {
-            first.clone_from(&self.sample.inputs);
-        }
-        let mut costs = Vec::with_capacity(inputs.len());
-        for (kind, &layer) in self.kinds.firsts.iter().enumerate() {
-            let input = std::mem::take(&mut inputs[kind]);
-            let Self { model, settings, sample, names, rest_bytes, .. } = self;
-            let subject = Subject { names, layer, input, sample, rest_bytes: *rest_bytes };
-            let measure = || Bench::make(*model, device, settings, subject)?.run(go_on);
-            let (cost, output) = catch_panic(measure).map_err(|error| match error {
-                EngineError::NeighbourStopped => error,
-                error => EngineError::Measure {
-                    device: device.id().to_owned(),
-                    what: format!("layer '{}'", names[layer]),
-                    reason: error.to_string(),
-                },
-            })?;
-            for after in self.kinds.after(kind) {
-                inputs[after].clone_from(&output);
+        let mut costs: Vec<(LayerCost, HostTensors)> = Vec::new();
+        let mut held = SampleFlow::new(self.sample);
+        for (layer, &kind) in self.kinds.of_layer.iter().enumerate() {
+            let spec = &self.wiring.layers[layer];
+            if kind == costs.len() {
+                let subject = Subject {
+                    model: self.model,
+                    objective: self.objective,
+                    wiring: &self.wiring,
+                    of_layer: &self.wirings[layer],
+                    layer,
+                    input: held.input_of(spec)?,
+                    sample: self.sample,
+                    seed: self.settings.seed,
+                };
+                let measure = || {
+                    let control = &mut *control;
+                    let settings = (self.settings, self.pressure);
+                    Bench::make(device, settings, control, subject)?.run(go_on)
+                };
+                costs.push(catch_panic(measure).map_err(|error| match error {
+                    EngineError::NeighbourStopped => error,
+                    error => EngineError::Measure {
+                        device: device.id().to_owned(),
+                        what: format!("layer '{}'", spec.name),
+                        reason: error.to_string(),
+                    },
+                })?);
+                done();
             }
-            costs.push(cost);
-            done();
+            held.put(spec, &costs[kind].1);
         }
-        Ok(costs)
+        Ok(costs.into_iter().map(|(cost, _)| cost).collect())
+    }
+}
+
+/// A sample on its way through the layers, on the host: what the next layer takes. A layer that is
+/// like one that has run before gives what that one gave.
+pub(crate) struct SampleFlow<'a> {
+    sample: &'a MicroBatch,
+    given: BTreeMap<Name, TensorData>,
+}
+
+impl<'a> SampleFlow<'a> {
+    pub(crate) fn new(sample: &'a MicroBatch) -> Self {
+        Self { sample, given: BTreeMap::new() }
+    }
+
+    /// What a layer takes.
+    pub(crate) fn input_of(&self, layer: &LayerSpec) -> Result<HostTensors, EngineError> {
+        let find = |name: &Name| match self.given.get(name) {
+            Some(data) => Ok((name.clone(), data.clone())),
+            None => Ok(self.sample.tensors_of(std::slice::from_ref(name))?.remove(0)),
+        };
+        layer.takes.iter().map(find).collect()
+    }
+
+    /// What a layer gives.
+    pub(crate) fn put(&mut self, layer: &LayerSpec, outputs: &HostTensors) {
+        for (name, data) in outputs.iter().filter(|(name, _)| layer.gives.contains(name)) {
+            self.given.insert(name.clone(), data.clone());
+        }
     }
 }

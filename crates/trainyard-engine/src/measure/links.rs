@@ -4,12 +4,12 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use burn::tensor::TensorData;
-use trainyard_plan::{Action, LinkCost};
+use trainyard_plan::{Action, LinkCost, noise};
 
-use super::{fit, median};
+use super::fit;
 use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
 use crate::link::{Ends, Inlet, Outlet, elapsed_ns, link as make_link};
-use crate::{Activation, Device, EngineError};
+use crate::{Device, EngineError, Tensors, Value};
 
 /// Sizes of the transfers that are timed: 4 KiB to 16 MiB.
 const SIZES: [usize; 7] = [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20];
@@ -17,6 +17,8 @@ const SIZES: [usize; 7] = [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 <<
 const ROUNDS: usize = 9;
 /// The first of them, which do not count.
 const WARM_UP: usize = 2;
+/// Of the times of a size this one counts: whatever else runs on the machine lengthens some.
+const LOWER_QUARTILE: f64 = 0.25;
 /// Before every transfer, so that the receiver is found as in a pipeline that waits: asleep.
 const PAUSE: Duration = Duration::from_micros(300);
 
@@ -104,7 +106,7 @@ fn send_all(
         let elements = bytes / 4;
         let data = TensorData::new(vec![1.0_f32; elements], [elements]);
         // Kept here as a stage keeps its output: a link may not take the memory over.
-        let tensor = Activation::from_data(vec![data], device.burn())?;
+        let tensor = Tensors::new().with("x", Value::from_data(data, device.burn())?);
         device.wait()?;
         for round in 0..ROUNDS {
             std::thread::sleep(PAUSE);
@@ -116,14 +118,14 @@ fn send_all(
     Ok(())
 }
 
-/// The median time of every size, in µs.
+/// The lower quartile of the times of every size, in µs.
 fn receive_all(
     device: &Device,
     inlet: &mut Inlet,
     origin: Instant,
     arrived: &mpsc::Sender<()>,
 ) -> Result<Vec<f64>, EngineError> {
-    let mut medians = Vec::with_capacity(SIZES.len());
+    let mut times_of_sizes = Vec::with_capacity(SIZES.len());
     for _ in SIZES {
         let mut times = Vec::with_capacity(ROUNDS);
         for round in 0..ROUNDS {
@@ -136,10 +138,10 @@ fn receive_all(
             drop(tensor);
             arrived.send(()).map_err(|_| EngineError::NeighbourStopped)?;
         }
-        medians.push(median(times));
+        times_of_sizes.push(noise::quantile(&times, LOWER_QUARTILE));
     }
     leave(device);
-    Ok(medians)
+    Ok(times_of_sizes)
 }
 
 /// Leaves nothing behind of what a thread used on a device.

@@ -1,6 +1,6 @@
 //! Which layers of a model cost the same, so that each sort is measured once.
 
-use trainyard_plan::{LayerProfile, ModelProfile};
+use trainyard_plan::{LayerProfile, ModelProfile, TensorProfile};
 
 /// The layers of a model, sorted by what they cost.
 pub(super) struct UniqueLayers {
@@ -30,21 +30,20 @@ impl UniqueLayers {
         }
         kinds
     }
-
-    /// The kinds whose first layer comes right after a layer of this kind.
-    pub(super) fn after(&self, kind: usize) -> impl Iterator<Item = usize> {
-        let follows = move |&(_, &first): &(usize, &usize)| {
-            first.checked_sub(1).is_some_and(|before| self.of_layer[before] == kind)
-        };
-        self.firsts.iter().enumerate().filter(follows).map(|(kind, _)| kind)
-    }
 }
 
 fn same_costs(one: &LayerProfile, other: &LayerProfile) -> bool {
+    // To whom a tensor goes does not matter, but to how many does: so many gradients come back.
+    let to_anybody = |tensor: &TensorProfile| TensorProfile {
+        to: vec![String::new(); tensor.to.len()],
+        ..tensor.clone()
+    };
     let named = |layer: &LayerProfile| LayerProfile {
         name: String::new(),
         // Whose weights it shares does not matter, but that it has no optimizer state does.
         tied_to: layer.tied_to.as_ref().map(|_| String::new()),
+        skips_to: vec![String::new(); layer.skips_to.len()],
+        gives: layer.gives.iter().map(to_anybody).collect(),
         ..layer.clone()
     };
     named(one) == named(other)

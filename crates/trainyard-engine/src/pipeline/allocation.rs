@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use trainyard_plan::memory::DeviceNeed;
-use trainyard_plan::{ActionKind, ModelProfile, Plan, PlanError, Profile, simulate};
+use trainyard_plan::{ActionKind, Plan, PlanError, Profile, simulate};
 
 use crate::{Device, EngineError, Part};
 
@@ -24,19 +24,13 @@ pub(super) fn check_actions(plan: &Plan) -> Result<(), PlanError> {
 }
 
 /// Puts the plan's stages on its devices, as far as memory is concerned. Gives the devices that
-/// the plan uses and what each needs, in rank order. What a layer needs is what the profile says;
-/// without one, what the model says.
+/// the plan uses and what each needs, in rank order.
 pub(super) fn allocate(
-    model: ModelProfile,
-    profile: Option<Profile>,
+    mut profile: Profile,
     plan: &Plan,
     devices: Vec<Device>,
 ) -> Result<(Vec<Device>, Vec<DeviceNeed>), EngineError> {
-    let name = model.name.clone();
-    let mut profile = profile.unwrap_or_else(|| {
-        let offers = devices.iter().map(|device| (device.id(), device.available_bytes()));
-        Profile::of_budgets(model, offers, plan.micro_batches)
-    });
+    let name = profile.model.name.clone();
     for device in &devices {
         if let Some(index) = profile.device_index(device.id()) {
             let offer = &mut profile.devices[index];

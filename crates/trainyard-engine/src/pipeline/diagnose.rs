@@ -18,7 +18,7 @@ impl Pipeline {
     ) -> Result<EngineError, EngineError> {
         self.workers.ask_all(|| Command::Discard)?;
         self.workers.collect()?;
-        self.workers.hand_out(self.ends(), micro_batches, |micro_batches| Command::Evaluate {
+        self.workers.hand_out(&self.takes, micro_batches, |micro_batches| Command::Evaluate {
             micro_batches,
             find_not_finite_in: Some(step),
         })?;

@@ -22,7 +22,8 @@ impl Pipeline {
     ) -> Result<(), EngineError> {
         let unfinished = checkpoint::begin(folder)?;
         let saved = self.save_into(&unfinished).and_then(|layers| {
-            let manifest = Manifest::new(&self.plan.model, step, layers, state);
+            let names = (self.plan.model.as_str(), self.options.optimizer.optimizer.name());
+            let manifest = Manifest::new(names, step, layers, state);
             checkpoint::finish(&unfinished, folder, &manifest)
         });
         if saved.is_err() {
@@ -48,11 +49,13 @@ impl Pipeline {
     /// Everything is checked before anything is changed.
     ///
     /// # Errors
-    /// [`EngineError::Checkpoint`] when it is not whole or belongs to another model; the pipeline
+    /// [`EngineError::Checkpoint`] when it is not whole or belongs to another model or optimizer; the
+    /// pipeline
     /// is as it was.
     pub fn load(&mut self, folder: &Path) -> Result<Manifest, EngineError> {
         let manifest = checkpoint::read_manifest(folder)?;
         manifest.check_layers(folder, &self.layer_names)?;
+        manifest.check_optimizer(folder, self.options.optimizer.optimizer.name())?;
         let records = Arc::new(manifest.layers.clone());
         let folder = Arc::<Path>::from(folder);
         let of = || (Arc::clone(&folder), Arc::clone(&records));

@@ -6,6 +6,7 @@ use std::time::Instant;
 use trainyard_plan::Plan;
 
 use crate::link::{Ends, link};
+use crate::wiring::StageWiring;
 use crate::worker::StageLinks;
 use crate::{Device, EngineError};
 
@@ -16,9 +17,10 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// Links every stage with the next, in both directions.
+    /// Links every stage with every one that takes its tensors, in both directions.
     pub(super) fn make(
         plan: &Plan,
+        wirings: &[StageWiring],
         devices: &[Device],
         origin: Instant,
     ) -> Result<Self, EngineError> {
@@ -31,18 +33,21 @@ impl Links {
         // A stage has at most all micro-batches on their way: with that much room no send of a
         // step ever waits.
         let capacity = plan.micro_batches;
-        for stage in 1..stages {
-            let (before, after) = (&devices[ranks[stage - 1]], &devices[ranks[stage]]);
-            let forward = Ends { source: before, target: after };
-            let (outlet, inlet) =
-                link(&format!("F{stage}"), &forward, capacity, origin, &mut threads)?;
-            of_stage[stage - 1].output = Some(outlet);
-            of_stage[stage].input = Some(inlet);
-            let backward = Ends { source: after, target: before };
-            let (outlet, inlet) =
-                link(&format!("B{stage}"), &backward, capacity, origin, &mut threads)?;
-            of_stage[stage].input_gradient = Some(outlet);
-            of_stage[stage - 1].output_gradient = Some(inlet);
+        for (from, wiring) in wirings.iter().enumerate() {
+            for (to, names) in &wiring.outputs {
+                let (to, names) = (*to, names.clone());
+                let (source, target) = (&devices[ranks[from]], &devices[ranks[to]]);
+                let there = Ends { source, target };
+                let (outlet, inlet) =
+                    link(&format!("F{from}-{to}"), &there, capacity, origin, &mut threads)?;
+                of_stage[from].outputs.push((to, names.clone(), outlet));
+                of_stage[to].inputs.push((from, inlet));
+                let back = Ends { source: target, target: source };
+                let (outlet, inlet) =
+                    link(&format!("B{to}-{from}"), &back, capacity, origin, &mut threads)?;
+                of_stage[to].input_gradients.push((from, names, outlet));
+                of_stage[from].output_gradients.push((to, inlet));
+            }
         }
         let mut of_rank: Vec<Vec<StageLinks>> = devices.iter().map(|_| Vec::new()).collect();
         for links in of_stage {

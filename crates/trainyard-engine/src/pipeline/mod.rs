@@ -6,45 +6,36 @@ mod files;
 mod links;
 mod worker_pool;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::tensor::TensorData;
 use crossbeam_channel::bounded;
 use trainyard_plan::memory::DeviceNeed;
 use trainyard_plan::{MemorySample, Plan, PlanError, Profile, TraceEvent};
 
 use crate::fault::WORKER_THREAD_PREFIX;
-use crate::optimizer::{AdamW, Update};
+use crate::optimizer::{GroupedOptimizer, Update};
 use crate::tie::tie_ends;
+use crate::wiring::{Name, StageWiring, Wiring};
+use crate::worker::LossValues;
 use crate::worker::{Command, Reply, WorkerContext, work};
-use crate::{Device, EngineError, Model};
+use crate::{Device, EngineError, HostTensors, Metrics, MicroBatch, Model, Objective};
 
 use allocation::{allocate, check_actions, check_ids};
 use links::Links;
 use worker_pool::{Rank, WorkerPool};
 
-/// A slice of the batch, on the host.
-#[derive(Clone, Debug)]
-pub struct MicroBatch {
-    /// What the first layer takes, tensor by tensor; the first dimension is rows.
-    pub inputs: Vec<TensorData>,
-    /// What the loss compares with.
-    pub targets: Vec<TensorData>,
-    /// How many rows: the micro-batch's weight in the batch's loss.
-    pub rows: usize,
-}
-
 /// How a pipeline trains.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// From which all weights and all dropout follow.
     pub seed: u64,
-    /// The optimizer's settings.
-    pub optimizer: AdamW,
+    /// The optimizer with its settings and groups.
+    pub optimizer: GroupedOptimizer,
     /// Gradients whose global norm is larger are scaled down to it; None leaves them as they are.
     pub clip: Option<f64>,
-    /// Rows of one micro-batch, from which the memory estimate follows.
+    /// Rows of one micro-batch, for which the profile holds.
     pub rows: usize,
 }
 
@@ -64,16 +55,32 @@ pub struct Measured {
 pub struct StepResult {
     /// Mean loss over the batch.
     pub loss: f64,
+    /// The objective's metrics over the batch.
+    pub metrics: Metrics,
     /// Global gradient norm before clipping.
     pub gradient_norm: f64,
     /// Times and memory.
     pub measured: Measured,
 }
 
+/// Loss and metrics over data that was not trained on.
+#[derive(Clone, Debug, Default)]
+pub struct Evaluation {
+    /// Mean loss.
+    pub loss: f64,
+    /// Mean of each metric, without what [`Objective::summarize`] adds.
+    pub metrics: Metrics,
+    /// Over how much: [`Objective::count`] of all micro-batches.
+    pub count: f64,
+}
+
 /// A model spread over devices, with a worker thread for each.
 pub struct Pipeline {
     plan: Arc<Plan>,
-    layer_names: Arc<Vec<String>>,
+    objective: Arc<dyn Objective>,
+    layer_names: Vec<String>,
+    /// By rank, the batch's tensors that its stages take.
+    takes: Vec<BTreeSet<Name>>,
     workers: WorkerPool,
     options: Options,
     needs: Vec<DeviceNeed>,
@@ -81,50 +88,40 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Places the model's layers on the devices as the plan says and makes their weights.
+    /// Places the model's layers on the devices as the plan says and makes their weights. The
+    /// profile says what memory the layers need; [`crate::derive_profile`] finds it out.
     ///
     /// Nothing is created on any device before the whole placement is known to fit.
     ///
     /// # Errors
     /// [`EngineError::Plan`] when the plan is unsound or does not fit the devices' budgets;
+    /// [`EngineError::Layer`] when the model's layers do not go together;
     /// [`EngineError::Worker`] when a device fails while the weights are made.
+    #[expect(clippy::needless_pass_by_value, reason = "the workers keep model and objective")]
     pub fn distribute(
         model: Arc<dyn Model>,
+        objective: Arc<dyn Objective>,
+        profile: &Profile,
         plan: &Plan,
         devices: Vec<Device>,
         options: Options,
     ) -> Result<Self, EngineError> {
-        Self::distribute_profiled(model, plan, devices, options, None)
-    }
-
-    /// The same where the memory that layers need on these devices is known better than the model
-    /// itself can say.
-    ///
-    /// # Errors
-    /// As [`Self::distribute`].
-    #[expect(clippy::needless_pass_by_value, reason = "the workers keep the model")]
-    pub fn distribute_profiled(
-        model: Arc<dyn Model>,
-        plan: &Plan,
-        devices: Vec<Device>,
-        options: Options,
-        profile: Option<&Profile>,
-    ) -> Result<Self, EngineError> {
-        let costs = model.profile(options.rows);
-        let layer_names: Vec<String> =
-            costs.layers.iter().map(|layer| layer.name.clone()).collect();
+        let wiring = Arc::new(Wiring::of(&*model)?);
+        let layer_names = wiring.names();
         plan.check(layer_names.len())?;
         check_actions(plan)?;
         check_ids(&devices)?;
-        let (devices, needs) = allocate(costs, profile.cloned(), plan, devices)?;
+        let (devices, needs) = allocate(profile.clone(), plan, devices)?;
 
         let origin = Instant::now();
         let plan = Arc::new(plan.clone());
-        let layer_names = Arc::new(layer_names);
-        let Links { of_rank, threads } = Links::make(&plan, &devices, origin)?;
+        let ranges: Vec<_> = plan.stages.iter().map(|s| s.layers.0..s.layers.1).collect();
+        let stage_wirings: Arc<[StageWiring]> = wiring.stages(&ranges).into();
+        let takes = tensors_by_rank(&plan, &stage_wirings, &*objective, devices.len());
+        let Links { of_rank, threads } = Links::make(&plan, &stage_wirings, &devices, origin)?;
         let rank_of =
             |layer| plan.stage_of_layer(layer).and_then(|s| plan.rank_of_stage(s)).unwrap_or(0);
-        let ties = tie_ends(&model.ties(), devices.len(), rank_of);
+        let ties = tie_ends(&wiring.ties, devices.len(), rank_of);
         let (report, reports) = bounded(devices.len() * 2);
         let mut workers =
             WorkerPool { ranks: Vec::new(), reports, link_threads: threads, failed: false };
@@ -133,14 +130,16 @@ impl Pipeline {
         {
             let (commands, inbox) = bounded(2);
             let id = device.id().to_owned();
-            let start = WorkerContext {
+            let context = WorkerContext {
                 rank,
                 device,
                 model: Arc::clone(&model),
+                objective: Arc::clone(&objective),
                 plan: Arc::clone(&plan),
-                layer_names: Arc::clone(&layer_names),
+                wiring: Arc::clone(&wiring),
+                stage_wirings: Arc::clone(&stage_wirings),
                 seed: options.seed,
-                optimizer: options.optimizer,
+                optimizer: options.optimizer.clone(),
                 links,
                 ties,
                 origin,
@@ -148,14 +147,18 @@ impl Pipeline {
             let report = report.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("{WORKER_THREAD_PREFIX}rank{rank}"))
-                .spawn(move || work(start, &inbox, &report))
+                .spawn(move || work(context, &inbox, &report))
                 .map_err(EngineError::driver)?;
             workers.ranks.push(Rank { device: id, commands, thread });
         }
         // From here the workers alone hold it, so that it closes when they have all ended.
         drop(report);
         workers.collect()?;
-        Ok(Self { plan, layer_names, workers, options, needs, origin })
+        if !wiring.ties.is_empty() {
+            workers.ask_all(|| Command::ShareWeights)?;
+            workers.collect()?;
+        }
+        Ok(Self { plan, objective, layer_names, takes, workers, options, needs, origin })
     }
 
     /// The plan that runs.
@@ -188,11 +191,15 @@ impl Pipeline {
         micro_batches: Vec<MicroBatch>,
     ) -> Result<StepResult, EngineError> {
         self.check_micro_batches(&micro_batches)?;
-        let weights: Vec<usize> = micro_batches.iter().map(|m| m.rows).collect();
+        let counts = self.counts(&micro_batches);
+        let total: f64 = counts.iter().sum();
+        let shares: Arc<[f64]> =
+            counts.iter().map(|count| count / total.max(f64::MIN_POSITIVE)).collect();
         // A copy of host data, small beside what the step computes from it.
         let for_diagnosis = micro_batches.clone();
-        let command = |micro_batches| Command::Step { step, micro_batches };
-        self.workers.hand_out(self.ends(), micro_batches, command)?;
+        let command =
+            |micro_batches| Command::Step { step, micro_batches, shares: Arc::clone(&shares) };
+        self.workers.hand_out(&self.takes, micro_batches, command)?;
         let mut losses = Vec::new();
         let mut norms = Vec::new();
         for reply in self.workers.collect()? {
@@ -201,7 +208,8 @@ impl Pipeline {
                 norms.extend(of_layers);
             }
         }
-        let loss = weighted_mean(&losses, &weights);
+        let (loss, mut metrics) = weighted_means(&losses, &counts);
+        self.objective.summarize(loss, &mut metrics);
         // In the order of the layers, whatever the partition: floating-point sums depend on it.
         norms.sort_by_key(|(layer, _)| *layer);
         let gradient_norm = norms.iter().flat_map(|(_, squares)| squares).sum::<f64>().sqrt();
@@ -222,15 +230,14 @@ impl Pipeline {
                 measured.usage.push(usage);
             }
         }
-        Ok(StepResult { loss, gradient_norm, measured })
+        Ok(StepResult { loss, metrics, gradient_norm, measured })
     }
 
-    /// Mean loss over micro-batches, weighted by their rows, without training.
+    /// Mean loss and metrics over micro-batches, weighted by what each counts, without training.
     ///
     /// # Errors
     /// When a device fails; that ends the pipeline.
-    pub fn evaluate(&mut self, micro_batches: Vec<MicroBatch>) -> Result<f64, EngineError> {
-        let weights: Vec<usize> = micro_batches.iter().map(|m| m.rows).collect();
+    pub fn evaluate(&mut self, micro_batches: Vec<MicroBatch>) -> Result<Evaluation, EngineError> {
         if micro_batches.is_empty() {
             return Err(EngineError::Plan(PlanError::BadNumber {
                 what: "the number of micro-batches to evaluate".into(),
@@ -238,35 +245,34 @@ impl Pipeline {
                 must: "at least 1".into(),
             }));
         }
-        self.workers.hand_out(self.ends(), micro_batches, |micro_batches| Command::Evaluate {
-            micro_batches,
-            find_not_finite_in: None,
-        })?;
+        let counts = self.counts(&micro_batches);
+        let command = |micro_batches| Command::Evaluate { micro_batches, find_not_finite_in: None };
+        self.workers.hand_out(&self.takes, micro_batches, command)?;
         let mut losses = Vec::new();
         for reply in self.workers.collect()? {
             if let Reply::Evaluated { losses: of_rank, .. } = reply {
                 losses.extend(of_rank);
             }
         }
-        Ok(weighted_mean(&losses, &weights))
+        let (loss, metrics) = weighted_means(&losses, &counts);
+        Ok(Evaluation { loss, metrics, count: counts.iter().sum() })
     }
 
-    /// The model's output for one input, without training.
+    /// What the model's last layer gives for one input, without training.
     ///
     /// # Errors
     /// When a device fails; that ends the pipeline.
-    pub fn output(&mut self, inputs: &[TensorData]) -> Result<Vec<TensorData>, EngineError> {
-        self.workers.ask_all(|| Command::Output { inputs: inputs.to_vec() })?;
+    pub fn output(&mut self, inputs: &HostTensors) -> Result<HostTensors, EngineError> {
+        self.workers.ask_all(|| Command::Output { inputs: inputs.clone() })?;
         let output = self.workers.collect()?.into_iter().find_map(|reply| match reply {
             Reply::Output(data) => Some(data),
             _ => None,
         });
-        output.ok_or_else(|| EngineError::driver("no rank gave an output"))
+        output.ok_or_else(|| EngineError::internal("no rank gave an output"))
     }
 
-    /// The ranks with the first and the last stage.
-    fn ends(&self) -> [usize; 2] {
-        [0, self.plan.stages.len() - 1].map(|stage| self.plan.rank_of_stage(stage).unwrap_or(0))
+    fn counts(&self, micro_batches: &[MicroBatch]) -> Vec<f64> {
+        micro_batches.iter().map(|micro_batch| self.objective.count(micro_batch)).collect()
     }
 
     /// Refuses micro-batches that the plan was not made for.
@@ -290,8 +296,38 @@ impl Pipeline {
     }
 }
 
-fn weighted_mean(values: &[f64], weights: &[usize]) -> f64 {
-    let total: usize = weights.iter().sum();
-    let sum: f64 = values.iter().zip(weights).map(|(value, &weight)| value * weight as f64).sum();
-    sum / total.max(1) as f64
+/// Means of losses and metrics, weighted by what each micro-batch counts.
+fn weighted_means(losses: &[LossValues], counts: &[f64]) -> (f64, Metrics) {
+    let total: f64 = counts.iter().sum();
+    let share = |count: &f64| count / total.max(f64::MIN_POSITIVE);
+    let mut loss = 0.0;
+    let mut metrics = Metrics::new();
+    for ((of_micro_batch, named), count) in losses.iter().zip(counts) {
+        // A micro-batch in which nothing counts has a loss of 0 ÷ 0.
+        if *count > 0.0 {
+            loss += of_micro_batch * share(count);
+            for (name, value) in named {
+                *metrics.entry((*name).to_owned()).or_default() += value * share(count);
+            }
+        }
+    }
+    (loss, metrics)
+}
+
+/// By rank, the batch's tensors that its stages take and, on the last, the objective.
+fn tensors_by_rank(
+    plan: &Plan,
+    wirings: &[StageWiring],
+    objective: &dyn Objective,
+    ranks: usize,
+) -> Vec<BTreeSet<Name>> {
+    let mut takes = vec![BTreeSet::new(); ranks];
+    for (stage, wiring) in wirings.iter().enumerate() {
+        let rank = plan.rank_of_stage(stage).unwrap_or(0);
+        takes[rank].extend(wiring.from_batch.iter().cloned());
+        if stage + 1 == wirings.len() {
+            takes[rank].extend(objective.targets());
+        }
+    }
+    takes
 }

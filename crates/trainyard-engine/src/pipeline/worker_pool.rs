@@ -1,5 +1,6 @@
 //! Talking to the workers: handing out work, collecting answers, noticing who failed, and the end.
 
+use std::collections::BTreeSet;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::MicroBatch;
 use crate::EngineError;
+use crate::wiring::Name;
 use crate::worker::{Command, Reply, Report};
 
 /// How long the others may take to notice that one worker has failed, and to end.
@@ -35,7 +37,7 @@ impl WorkerPool {
         mut command: impl FnMut() -> Command,
     ) -> Result<(), EngineError> {
         if self.failed {
-            return Err(EngineError::driver("the pipeline has failed before; make a new one"));
+            return Err(EngineError::internal("the pipeline has failed before; make a new one"));
         }
         // A worker that is gone answers nothing; `collect` notices.
         for rank in &self.ranks {
@@ -44,25 +46,30 @@ impl WorkerPool {
         Ok(())
     }
 
-    /// Gives inputs to the rank with the first stage, targets to the rank with the last, and the
-    /// number of rows to everybody.
+    /// Gives every rank the tensors of the batch that it takes, and everybody the number of rows.
     pub(super) fn hand_out(
         &mut self,
-        [first, last]: [usize; 2],
+        takes: &[BTreeSet<Name>],
         micro_batches: Vec<MicroBatch>,
         command: impl Fn(Vec<MicroBatch>) -> Command,
     ) -> Result<(), EngineError> {
         let mut shares: Vec<Vec<MicroBatch>> = vec![Vec::new(); self.ranks.len()];
-        for MicroBatch { inputs, targets, rows } in micro_batches {
-            let (mut inputs, mut targets) = (Some(inputs), Some(targets));
-            for (rank, share) in shares.iter_mut().enumerate() {
-                let inputs = if rank == first { inputs.take() } else { None };
-                let targets = if rank == last { targets.take() } else { None };
-                share.push(MicroBatch {
-                    inputs: inputs.unwrap_or_default(),
-                    targets: targets.unwrap_or_default(),
-                    rows,
-                });
+        for MicroBatch { tensors, rows } in micro_batches {
+            let mut left: Vec<usize> = Vec::with_capacity(tensors.len());
+            for (name, _) in &tensors {
+                left.push(takes.iter().filter(|names| names.contains(name)).count());
+            }
+            let mut tensors: Vec<_> = tensors.into_iter().map(Some).collect();
+            for (names, share) in takes.iter().zip(&mut shares) {
+                let mut of_rank = Vec::with_capacity(names.len());
+                for (slot, left) in tensors.iter_mut().zip(&mut left) {
+                    if slot.as_ref().is_some_and(|(name, _)| names.contains(name)) {
+                        *left -= 1;
+                        // The last that takes a tensor gets it, the others a copy.
+                        of_rank.extend(if *left == 0 { slot.take() } else { slot.clone() });
+                    }
+                }
+                share.push(MicroBatch { tensors: of_rank, rows });
             }
         }
         let mut shares = shares.into_iter();

@@ -2,17 +2,17 @@
 
 use burn::tensor::{Gradients, Tensor};
 
-use super::Stage;
+use super::{Stage, StageLayer, WeightState};
 use crate::EngineError;
-use crate::optimizer::{AdamW, Gradient, Update};
+use crate::optimizer::{Gradient, GroupEntry, GroupedOptimizer, Update};
 
 impl Stage {
     /// Adds a micro-batch's gradients to the sums.
     pub(crate) fn accumulate(&mut self, mut gradients: Gradients) {
         for layer in &mut self.layers {
             let fresh = layer.layer.take_gradients(&mut gradients);
-            for (trained, gradient) in layer.weights.iter_mut().zip(fresh) {
-                trained.sum = match (trained.sum.take(), gradient) {
+            for (weight, gradient) in layer.weights.iter_mut().zip(fresh) {
+                weight.sum = match (weight.sum.take(), gradient) {
                     (Some(sum), Some(gradient)) => Some(sum + gradient),
                     (sum, gradient) => sum.or(gradient),
                 };
@@ -33,9 +33,9 @@ impl Stage {
         let mut pending: Vec<(usize, usize, Tensor<1>)> = Vec::new();
         for (position, layer) in self.layers.iter_mut().enumerate() {
             let mut of_layer = vec![0.0; layer.weights.len()];
-            for (number, trained) in layer.weights.iter_mut().enumerate() {
-                let Some(sum) = trained.sum.take() else { continue };
-                if trained.follows {
+            for (number, weight) in layer.weights.iter_mut().enumerate() {
+                let Some(sum) = weight.sum.take() else { continue };
+                if !StageLayer::is_updated(weight) {
                     continue;
                 }
                 if on_host {
@@ -44,10 +44,10 @@ impl Stage {
                         .as_slice::<f32>()
                         .map_err(|e| EngineError::driver(format!("{e:?}")))?;
                     of_layer[number] = squared_norm(values);
-                    trained.gradient = Some(Gradient::Host(data));
+                    weight.gradient = Some(Gradient::Host(data));
                 } else {
                     pending.push((position, number, (sum.clone() * sum.clone()).sum()));
-                    trained.gradient = Some(Gradient::Device(sum));
+                    weight.gradient = Some(Gradient::Device(sum));
                 }
             }
             norms.push((layer.index, of_layer));
@@ -64,34 +64,32 @@ impl Stage {
         Ok(norms)
     }
 
-    /// Updates every weight that has a gradient and follows nobody.
-    pub(crate) fn update(&mut self, optimizer: &AdamW, update: Update) -> Result<(), EngineError> {
-        for layer in &mut self.layers {
-            let weights = &mut layer.weights;
-            layer.layer.update(&mut |number, value| {
-                let trained = &mut weights[number];
-                match trained.gradient.take() {
-                    Some(gradient) => optimizer.update(
-                        value,
-                        gradient,
-                        &mut trained.moments,
-                        update,
-                        trained.weight.decays(),
-                    ),
-                    None => Ok(value),
+    /// Updates every weight that has a gradient and follows none, all as one group.
+    pub(crate) fn update(
+        &mut self,
+        optimizer: &GroupedOptimizer,
+        update: &Update,
+    ) -> Result<(), EngineError> {
+        let mut group = Vec::new();
+        let mut taken: Vec<Vec<bool>> = Vec::with_capacity(self.layers.len());
+        for StageLayer { name, layer, weights, .. } in &mut self.layers {
+            let wanted: Vec<bool> = weights.iter().map(|state| state.gradient.is_some()).collect();
+            let values = layer.take_weights(&wanted);
+            for (state, values) in weights.iter_mut().zip(values) {
+                if let (Some(gradient), Some(values)) = (state.gradient.take(), values) {
+                    let factors = optimizer.factors(name, &state.spec);
+                    let WeightState { spec: weight, state, .. } = state;
+                    group.push(GroupEntry { weight, values, gradient, state, factors });
                 }
-            })?;
+            }
+            taken.push(wanted);
+        }
+        let mut new = optimizer.optimizer.update(group, update)?.into_iter();
+        for (layer, taken) in self.layers.iter_mut().zip(taken) {
+            let values = taken.into_iter().map(|taken| if taken { new.next() } else { None });
+            layer.layer.put_weights(values.collect())?;
         }
         Ok(())
-    }
-
-    /// Forgets everything of an unfinished step.
-    pub(crate) fn discard(&mut self) {
-        self.kept.clear();
-        for trained in self.layers.iter_mut().flat_map(|layer| &mut layer.weights) {
-            trained.sum = None;
-            trained.gradient = None;
-        }
     }
 }
 

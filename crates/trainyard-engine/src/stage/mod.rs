@@ -1,97 +1,127 @@
 //! A stage: consecutive layers on one device, with what is kept between forward and backward.
 
+mod backward;
+mod buffers;
 mod gradients;
 
-use burn::tensor::{Device as BurnDevice, Gradients, Tensor};
+use std::sync::Arc;
+
+use burn::tensor::{Device as BurnDevice, Tensor};
 use trainyard_plan::Recompute;
 
-use crate::optimizer::{Gradient, Moments};
-use crate::{Activation, EngineError, ForwardContext, Model, PlacedLayer, Value, Weight};
+use crate::objective::Loss;
+use crate::optimizer::{Gradient, State};
+use crate::wiring::{Name, StageWiring, Wiring};
+use crate::{
+    EngineError, ErasedLayer, ForwardContext, Model, Objective, Tensors, Value, WeightRole,
+    WeightSpec,
+};
+
+pub(crate) use backward::BackwardResult;
 
 /// A layer with what the trainer keeps for it.
 pub(crate) struct StageLayer {
     /// Index in the model.
     pub(crate) index: usize,
     pub(crate) name: String,
-    pub(crate) layer: PlacedLayer,
-    pub(crate) weights: Vec<Trained>,
+    takes: Vec<Name>,
+    gives: Vec<Name>,
+    pub(crate) layer: ErasedLayer,
+    pub(crate) weights: Vec<WeightState>,
 }
 
 /// A weight tensor with its gradient and optimizer state.
-pub(crate) struct Trained {
-    pub(crate) weight: Weight,
+pub(crate) struct WeightState {
+    pub(crate) spec: WeightSpec,
     /// Follows another layer's weight: no optimizer state, updates come from the owner.
     pub(crate) follows: bool,
     /// Sum over the step's micro-batches so far.
     pub(crate) sum: Option<Tensor<1>>,
     /// The finished sum, once its norm has been taken.
     pub(crate) gradient: Option<Gradient>,
-    pub(crate) moments: Option<Moments>,
+    pub(crate) state: Option<State>,
 }
 
 /// What one micro-batch leaves behind between its forward and its backward.
 enum SavedForBackward {
-    /// The graph, from the stage's input to its output (on the last stage: to the loss).
-    Graph { input: Activation, output: Activation },
+    /// The graph, from what came from other stages to what goes to others and, on the last stage,
+    /// to the loss.
+    Graph { inputs: Tensors, outputs: Tensors, loss: Option<Tensor<1>> },
     /// Under recompute: what it takes to run the forward again.
-    Input { input: Activation, targets: Option<Activation> },
+    Input { input: Tensors, targets: Option<Tensors> },
+}
+
+/// What a stage's forward gives, without graph.
+pub(crate) struct ForwardResult {
+    /// For other stages; of the last stage what the model's last layer gives.
+    pub(crate) outputs: Tensors,
+    /// On the last stage, where there are targets.
+    pub(crate) loss: Option<Loss>,
 }
 
 pub(crate) struct Stage {
     pub(crate) index: usize,
     pub(crate) layers: Vec<StageLayer>,
-    is_first: bool,
+    pub(crate) wiring: StageWiring,
     is_last: bool,
     recompute: Recompute,
-    kept: Vec<Option<SavedForBackward>>,
+    saved: Vec<Option<SavedForBackward>>,
+    /// Buffers as they were before the step, layer by layer.
+    buffers_before: Vec<Vec<Option<Tensor<1>>>>,
 }
 
-/// What a backward gives: the gradient for the stage before, and the weights' gradients.
-pub(crate) struct BackwardResult {
-    pub(crate) input_gradient: Option<Activation>,
-    /// None when the stage has nothing to train.
-    pub(crate) gradients: Option<Gradients>,
+/// Where and how a stage is made.
+pub(crate) struct StagePlace<'a> {
+    pub(crate) index: usize,
+    pub(crate) wiring: StageWiring,
+    pub(crate) layers: std::ops::Range<usize>,
+    pub(crate) recompute: Recompute,
+    pub(crate) seed: u64,
+    pub(crate) device: &'a BurnDevice,
 }
 
 impl Stage {
-    /// Makes the layers `[first, end)` on a device.
+    /// Makes a run of layers on a device.
     pub(crate) fn build(
         model: &dyn Model,
-        index: usize,
-        plan_stage: &trainyard_plan::Stage,
-        names: &[String],
-        seed: u64,
-        device: &BurnDevice,
+        wiring: &Wiring,
+        place: StagePlace<'_>,
     ) -> Result<Self, EngineError> {
-        let (first, end) = plan_stage.layers;
-        let ties = model.ties();
-        let mut layers = Vec::with_capacity(end - first);
-        for (layer_index, name) in names.iter().enumerate().take(end).skip(first) {
+        let StagePlace { index, wiring: of_stage, layers: range, recompute, seed, device } = place;
+        let is_last = range.end == wiring.layers.len();
+        let mut layers = Vec::with_capacity(range.len());
+        for layer_index in range {
+            let spec = &wiring.layers[layer_index];
             let layer = model.build(layer_index, seed, device)?;
-            let weights = layer.weights().into_iter().enumerate().map(|(number, weight)| Trained {
-                follows: ties
-                    .iter()
-                    .any(|t| t.follower_layer == layer_index && t.follower_weight == number),
-                weight,
+            let follows = |weight: &WeightSpec| {
+                let mut ties = wiring.ties.iter();
+                ties.any(|t| t.follower_layer == layer_index && t.follower_weight == weight.path)
+            };
+            let weights = layer.weights().iter().map(|weight| WeightState {
+                follows: follows(weight),
+                spec: weight.clone(),
                 sum: None,
                 gradient: None,
-                moments: None,
+                state: None,
             });
-            let weights = weights.collect();
-            layers.push(StageLayer { index: layer_index, name: name.clone(), layer, weights });
+            layers.push(StageLayer {
+                index: layer_index,
+                name: spec.name.clone(),
+                takes: spec.takes.clone(),
+                gives: spec.gives.clone(),
+                weights: weights.collect(),
+                layer,
+            });
         }
         Ok(Self {
             index,
             layers,
-            is_first: first == 0,
-            is_last: end == names.len(),
-            recompute: plan_stage.recompute,
-            kept: Vec::new(),
+            wiring: of_stage,
+            is_last,
+            recompute,
+            saved: Vec::new(),
+            buffers_before: Vec::new(),
         })
-    }
-
-    pub(crate) fn is_first(&self) -> bool {
-        self.is_first
     }
 
     pub(crate) fn is_last(&self) -> bool {
@@ -101,143 +131,147 @@ impl Stage {
     /// Runs the layers without a graph.
     pub(crate) fn run_without_graph(
         &self,
-        mut activation: Activation,
-        pass: &ForwardContext,
-    ) -> Result<Activation, EngineError> {
-        for layer in &self.layers {
-            activation = in_layer(layer, layer.layer.without_graph().forward(activation, pass))?;
-        }
-        Ok(activation)
+        input: Tensors,
+        context: &ForwardContext,
+    ) -> Result<Tensors, EngineError> {
+        self.run_layers(input, |layer, input| layer.without_graph().forward(input, context))
     }
 
     /// Runs the layers so that nothing is kept for a backward, and the output is that of
     /// [`Self::run`] to the last bit: without autodiff Burn takes other kernels.
-    fn run_frozen(
+    fn run_untracked(
         &self,
-        activation: Activation,
-        pass: &ForwardContext,
-    ) -> Result<Activation, EngineError> {
-        let mut activation = activation.map(Value::frozen);
-        for layer in &self.layers {
-            activation = in_layer(layer, layer.layer.frozen().forward(activation, pass))?;
-        }
-        Ok(activation)
+        input: Tensors,
+        context: &ForwardContext,
+    ) -> Result<Tensors, EngineError> {
+        let input = input.map(Value::untracked);
+        self.run_layers(input, |layer, input| layer.untracked().forward(input, context))
     }
 
-    fn run(
+    fn run(&self, input: Tensors, context: &ForwardContext) -> Result<Tensors, EngineError> {
+        self.run_layers(input, |layer, input| layer.forward(input, context))
+    }
+
+    /// Runs layer after layer. A tensor is handed over where nobody needs it any more, so that it
+    /// can be changed in place, and dropped where nobody takes it.
+    fn run_layers(
         &self,
-        mut activation: Activation,
-        pass: &ForwardContext,
-    ) -> Result<Activation, EngineError> {
-        for layer in &self.layers {
-            activation = in_layer(layer, layer.layer.forward(activation, pass))?;
+        mut tensors: Tensors,
+        forward: impl Fn(&ErasedLayer, Tensors) -> Result<Tensors, EngineError>,
+    ) -> Result<Tensors, EngineError> {
+        for (at, layer) in self.layers.iter().enumerate() {
+            let mut input = Tensors::new();
+            for (name, last) in layer.takes.iter().zip(&self.wiring.last_use[at]) {
+                let value: Value = match tensors.get(name) {
+                    Some(value) if !last => value.clone(),
+                    _ => tensors.take(name).map_err(|error| layer.located(error))?,
+                };
+                input.insert(Arc::clone(name), value);
+            }
+            let mut output = forward(&layer.layer, input).map_err(|error| layer.located(error))?;
+            for (name, needed) in layer.gives.iter().zip(&self.wiring.needed[at]) {
+                let value: Value = output.take(name).map_err(|error| layer.located(error))?;
+                if *needed {
+                    tensors.insert(Arc::clone(name), value);
+                }
+            }
         }
-        Ok(activation)
+        let leaves = |name: &str| {
+            let outputs = &self.wiring.outputs;
+            outputs.iter().any(|(_, names)| names.iter().any(|leaving| &**leaving == name))
+        };
+        let of_last = |name: &str| {
+            let last = self.layers.last().filter(|_| self.is_last);
+            last.is_some_and(|layer| layer.gives.iter().any(|given| &**given == name))
+        };
+        tensors.retain(|name| leaves(name) || of_last(name));
+        Ok(tensors)
     }
 
     /// Runs the forward of one micro-batch and keeps what its backward needs.
-    ///
-    /// Gives the stage's output without graph, on the last stage the loss.
     pub(crate) fn forward(
         &mut self,
-        model: &dyn Model,
+        objective: &dyn Objective,
         micro_batch: usize,
-        input: Activation,
-        targets: Option<Activation>,
-        pass: &ForwardContext,
-    ) -> Result<Activation, EngineError> {
-        let (kept, output) = match self.recompute {
+        input: Tensors,
+        targets: Option<Tensors>,
+        context: &ForwardContext,
+    ) -> Result<ForwardResult, EngineError> {
+        let (saved, outputs, loss) = match self.recompute {
             Recompute::None => {
-                let (input, output) = self.graph(model, input, targets, pass)?;
-                let plain = output.clone().map(Value::plain);
-                (SavedForBackward::Graph { input, output }, plain)
+                let (inputs, outputs, loss) = self.graph(objective, input, targets, context)?;
+                let (graph, plain) = match loss {
+                    None => (None, None),
+                    Some(Loss { loss, metrics }) => {
+                        let plain = Loss { loss: loss.clone().inner(), metrics };
+                        (Some(loss), Some(plain))
+                    }
+                };
+                let plain_outputs = outputs.clone().map(Value::detach);
+                // The loss alone is what a last stage goes back from.
+                let outputs = if self.is_last { Tensors::new() } else { outputs };
+                (SavedForBackward::Graph { inputs, outputs, loss: graph }, plain_outputs, plain)
             }
             Recompute::Full => {
-                let mut output = self.run_frozen(input.clone(), pass)?;
-                if let Some(targets) = targets.clone() {
-                    output = model.loss(output, targets)?.into();
-                }
-                (SavedForBackward::Input { input, targets }, output.map(Value::plain))
+                let outputs = self.run_untracked(input.clone(), context)?;
+                let loss =
+                    targets.clone().map(|t| objective.loss(outputs.clone(), t)).transpose()?;
+                let loss = loss.map(|loss| Loss { loss: loss.loss.inner(), ..loss });
+                let saved = SavedForBackward::Input { input, targets };
+                (saved, outputs.map(Value::detach), loss)
             }
         };
-        if self.kept.len() <= micro_batch {
-            self.kept.resize_with(micro_batch + 1, || None);
+        if self.saved.len() <= micro_batch {
+            self.saved.resize_with(micro_batch + 1, || None);
         }
-        self.kept[micro_batch] = Some(kept);
-        Ok(output)
+        self.saved[micro_batch] = Some(saved);
+        let outputs = if loss.is_some() { Tensors::new() } else { outputs };
+        Ok(ForwardResult { outputs, loss })
     }
 
     fn graph(
         &self,
-        model: &dyn Model,
-        input: Activation,
-        targets: Option<Activation>,
-        pass: &ForwardContext,
-    ) -> Result<(Activation, Activation), EngineError> {
-        // The first stage's input is data: nobody wants its gradient.
-        let input = if self.is_first { input } else { input.map(Value::leaf) };
-        let mut output = self.run(input.clone(), pass)?;
-        if let Some(targets) = targets {
-            output = model.loss(output, targets)?.into();
-        }
-        Ok((input, output))
-    }
-
-    /// Runs the backward of one micro-batch.
-    ///
-    /// `output_gradient` comes from the next stage; the last stage starts from the loss, weighted
-    /// by `loss_weight` (the micro-batch's share of the batch).
-    pub(crate) fn backward(
-        &mut self,
-        model: &dyn Model,
-        micro_batch: usize,
-        output_gradient: Option<Activation>,
-        loss_weight: f64,
-        pass: &ForwardContext,
-    ) -> Result<BackwardResult, EngineError> {
-        let kept = self.kept.get_mut(micro_batch).and_then(Option::take).ok_or_else(|| {
-            EngineError::driver(format!(
-                "micro-batch {micro_batch} has no forward to go back through"
-            ))
-        })?;
-        let (input, output) = match kept {
-            SavedForBackward::Graph { input, output } => (input, output),
-            SavedForBackward::Input { input, targets } => {
-                self.graph(model, input, targets, pass)?
-            }
+        objective: &dyn Objective,
+        input: Tensors,
+        targets: Option<Tensors>,
+        context: &ForwardContext,
+    ) -> Result<(Tensors, Tensors, Option<Loss>), EngineError> {
+        // The batch's tensors are data: their gradients are not needed.
+        let comes = |name: &str| {
+            let inputs = &self.wiring.inputs;
+            inputs.iter().any(|(_, names)| names.iter().any(|coming| &**coming == name))
         };
-        let root = match output_gradient {
-            None => output.single::<Tensor<1>>()?.mul_scalar(loss_weight),
-            Some(gradient) => seed(output, gradient)?,
+        let start = |(name, value): (Name, Value)| {
+            let value = if comes(&name) { value.requires_grad() } else { value };
+            (name, value)
         };
-        // Without weights and without an input of numbers there is nothing to go back through.
-        let mut gradients = root.is_tracked().then(|| root.backward());
-        // The stage before counts on one gradient for each floating-point tensor it sent.
-        let of_input = |value: &Value| {
-            let gradient = gradients.as_mut().and_then(|all| value.gradient(all));
-            gradient.or_else(|| value.zeros())
-        };
-        let input_gradient = (!self.is_first)
-            .then(|| Activation { values: input.values.iter().filter_map(of_input).collect() });
-        Ok(BackwardResult { input_gradient, gradients })
+        let input: Tensors = input.into_iter().map(start).collect();
+        let mut inputs = input.clone();
+        inputs.retain(comes);
+        let outputs = self.run(input, context)?;
+        let loss = targets.map(|targets| objective.loss(outputs.clone(), targets)).transpose()?;
+        Ok((inputs, outputs, loss))
     }
 
     /// The same layers with weights that want no gradient, so that a backward is no more than what
     /// the stage before waits for.
     pub(crate) fn without_weight_gradients(&self) -> Self {
-        let frozen = |layer: &StageLayer| StageLayer {
+        let untracked = |layer: &StageLayer| StageLayer {
             index: layer.index,
             name: layer.name.clone(),
-            layer: layer.layer.frozen(),
+            takes: layer.takes.clone(),
+            gives: layer.gives.clone(),
+            layer: layer.layer.untracked(),
             weights: Vec::new(),
         };
         Self {
             index: self.index,
-            layers: self.layers.iter().map(frozen).collect(),
-            is_first: self.is_first,
+            layers: self.layers.iter().map(untracked).collect(),
+            wiring: self.wiring.clone(),
             is_last: self.is_last,
             recompute: self.recompute,
-            kept: Vec::new(),
+            saved: Vec::new(),
+            buffers_before: Vec::new(),
         }
     }
 
@@ -248,42 +282,34 @@ impl Stage {
 }
 
 impl StageLayer {
+    /// The number of the weight with a path.
+    pub(crate) fn weight(&self, path: &str) -> Result<usize, EngineError> {
+        self.weights.iter().position(|weight| weight.spec.path == path).ok_or_else(|| {
+            let paths: Vec<&str> = self.weights.iter().map(|w| w.spec.path.as_str()).collect();
+            EngineError::Layer {
+                layer: self.name.clone(),
+                reason: format!("it has no weight '{path}'; it has: {}", paths.join(", ")),
+            }
+        })
+    }
+
     /// Replaces one weight.
     pub(crate) fn set_weight(
         &mut self,
         weight: usize,
-        values: &Tensor<1>,
+        value: Tensor<1>,
     ) -> Result<(), EngineError> {
-        self.layer
-            .update(&mut |number, old| Ok(if number == weight { values.clone() } else { old }))
+        let mut values: Vec<Option<Tensor<1>>> = self.weights.iter().map(|_| None).collect();
+        values[weight] = Some(value);
+        self.layer.put_weights(values)
     }
-}
 
-/// The root from which a backward starts with exactly these gradients.
-fn seed(output: Activation, gradient: Activation) -> Result<Tensor<1>, EngineError> {
-    let floats: Vec<Value> = output.values.into_iter().filter(Value::is_float).collect();
-    if floats.len() != gradient.values.len() {
-        return Err(EngineError::driver(format!(
-            "{} gradients came for {} outputs",
-            gradient.values.len(),
-            floats.len()
-        )));
+    /// Whether the optimizer changes a weight.
+    pub(crate) fn is_updated(weight: &WeightState) -> bool {
+        weight.spec.role == WeightRole::Trained && !weight.follows
     }
-    let mut root: Option<Tensor<1>> = None;
-    for (value, gradient) in floats.into_iter().zip(gradient.values) {
-        if let Some(product) = value.seeded(gradient)? {
-            root = Some(match root {
-                Some(root) => root + product,
-                None => product,
-            });
-        }
-    }
-    root.ok_or_else(|| EngineError::driver("a stage's output has no floating-point tensor"))
-}
 
-fn in_layer<T>(layer: &StageLayer, result: Result<T, EngineError>) -> Result<T, EngineError> {
-    result.map_err(|error| EngineError::Layer {
-        layer: layer.name.clone(),
-        reason: error.to_string(),
-    })
+    fn located(&self, error: EngineError) -> EngineError {
+        EngineError::Layer { layer: self.name.clone(), reason: error.to_string() }
+    }
 }

@@ -9,36 +9,40 @@ use super::{Reply, Worker};
 use crate::device::Begun;
 use crate::link::{Transfer, elapsed_ns, ns_between};
 use crate::optimizer::Update;
-use crate::{Activation, EngineError, ForwardContext, MicroBatch};
+use crate::{EngineError, ForwardContext, MicroBatch, Tensors};
 
 impl Worker {
+    /// Does the schedule's actions. `shares` is by micro-batch its weight in the batch's loss.
     pub(super) fn run_step(
         &mut self,
         step: u64,
         mut micro_batches: Vec<MicroBatch>,
+        shares: &[f64],
     ) -> Result<Reply, EngineError> {
         self.step = step;
         self.events.clear();
         self.memory.clear();
         self.losses = (0..micro_batches.len()).map(|_| None).collect();
-        let rows: usize = micro_batches.iter().map(|micro_batch| micro_batch.rows).sum();
-        let plan = Arc::clone(&self.start.plan);
-        for &action in &plan.schedule.ranks[self.start.rank] {
-            self.current = Some(action);
-            self.act(action, &mut micro_batches, rows)?;
+        for stage in &mut self.stages {
+            stage.begin_step();
         }
-        self.start.ties.exchange_gradients(&mut self.stages)?;
-        let on_host = self.start.device.is_cpu();
-        let begun = self.start.device.begin();
+        let plan = Arc::clone(&self.context.plan);
+        for &action in &plan.schedule.ranks[self.context.rank] {
+            self.current = Some(action);
+            self.act(action, &mut micro_batches, shares)?;
+        }
+        self.context.ties.exchange_gradients(&mut self.stages, self.context.device.burn())?;
+        let on_host = self.context.device.is_cpu();
+        let begun = self.context.device.begin();
         let mut norms = Vec::new();
         for stage in &mut self.stages {
             norms.extend(stage.squared_norms(on_host)?);
         }
-        self.start.device.slow_down(begun);
+        self.context.device.slow_down(begun);
         // The optimizer step begins here: it goes on when everybody's norm is there.
-        let start_ns = ns_between(self.start.origin, begun.at);
+        let start_ns = ns_between(self.context.origin, begun.at);
         let taken = Transfer { start_ns, end_ns: self.now(), bytes: 0 };
-        self.record(Lane::Compute, self.optimizer_action(), taken);
+        self.record(Lane::Compute, self.optimizer_action(), None, taken);
         let losses = self.losses.drain(..).flatten().map(read_loss).collect::<Result<_, _>>()?;
         Ok(Reply::Gradients { losses, norms })
     }
@@ -47,47 +51,41 @@ impl Worker {
         &mut self,
         action: Action,
         micro_batches: &mut [MicroBatch],
-        rows: usize,
+        shares: &[f64],
     ) -> Result<(), EngineError> {
         let position = self.position(action.stage)?;
         let micro_batch = action.micro_batch;
-        let pass = self.training_pass(self.step, micro_batch);
+        let context = self.training_context(self.step, micro_batch);
         match action.kind {
             ActionKind::Forward => {
                 let input = self.input_of(position, action, micro_batches)?;
                 let targets = self.targets_of(position, micro_batches, micro_batch)?;
-                let begun = self.start.device.begin();
+                let begun = self.context.device.begin();
                 let stage = &mut self.stages[position];
-                let output =
-                    stage.forward(&*self.start.model, micro_batch, input, targets, &pass)?;
+                let objective = &*self.context.objective;
+                let result = stage.forward(objective, micro_batch, input, targets, &context)?;
                 self.finish(action, begun)?;
-                if self.stages[position].is_last() {
-                    self.losses[micro_batch] = Some(output.single()?);
-                    return Ok(());
+                if let Some(loss) = result.loss {
+                    self.losses[micro_batch] = Some(loss);
                 }
-                self.send(position, Action { kind: ActionKind::SendForward, ..action }, output)
+                self.send_outputs(position, action, result.outputs)
             }
             // Burn's autodiff gives both halves of a backward at once, and so a split one is done
             // as a whole where its first half stands.
             ActionKind::Backward | ActionKind::InputGrad => {
-                let gradient = if self.stages[position].is_last() {
-                    None
-                } else {
-                    let kind = ActionKind::RecvBackward;
-                    Some(self.receive(position, Action { kind, ..action })?)
-                };
-                let weight = micro_batches[micro_batch].rows as f64 / rows.max(1) as f64;
-                let begun = self.start.device.begin();
+                let gradients = self.output_gradients(position, action)?;
+                let weight = shares.get(micro_batch).copied().unwrap_or(0.0);
+                let begun = self.context.device.begin();
                 let stage = &mut self.stages[position];
-                let result =
-                    stage.backward(&*self.start.model, micro_batch, gradient, weight, &pass)?;
-                // The previous stage waits for this; the sums can come after. A device that was
+                let objective = &*self.context.objective;
+                let result = stage.backward(objective, micro_batch, gradients, weight, &context)?;
+                // The stages before wait for this; the sums can come after. A device that was
                 // slowed down is not ready before it has slept.
-                let mut gradient = result.input_gradient;
-                if self.start.device.throttle() <= 1.0 {
-                    self.send_back(position, action, gradient.take())?;
+                let mut input_gradients = Some(result.input_gradients);
+                if self.context.device.throttle() <= 1.0 {
+                    self.send_back(position, action, input_gradients.take())?;
                 }
-                if !self.start.device.is_cpu() {
+                if !self.context.device.is_cpu() {
                     // The fullest moment: all fresh gradients are there. A CPU device is counted
                     // without being asked.
                     self.sample_memory();
@@ -96,15 +94,15 @@ impl Worker {
                     self.stages[position].accumulate(gradients);
                 }
                 self.finish(action, begun)?;
-                self.send_back(position, action, gradient)
+                self.send_back(position, action, input_gradients)
             }
             ActionKind::WeightGrad => {
                 let now = self.now();
                 let done = Transfer { start_ns: now, end_ns: now, bytes: 0 };
-                self.record(Lane::Compute, action, done);
+                self.record(Lane::Compute, action, None, done);
                 Ok(())
             }
-            other => Err(EngineError::driver(format!(
+            other => Err(EngineError::internal(format!(
                 "the engine runs F, B, I and W; it cannot run {} as an action of its own",
                 other.text()
             ))),
@@ -115,20 +113,31 @@ impl Worker {
         self.stages
             .iter()
             .position(|own| own.index == stage)
-            .ok_or_else(|| EngineError::driver(format!("stage {stage} is not on this rank")))
+            .ok_or_else(|| EngineError::internal(format!("stage {stage} is not on this rank")))
     }
 
+    /// What a stage takes: the batch's tensors, and what other stages send.
     pub(super) fn input_of(
         &mut self,
         position: usize,
         action: Action,
         micro_batches: &mut [MicroBatch],
-    ) -> Result<Activation, EngineError> {
-        if !self.stages[position].is_first() {
-            return self.receive(position, Action { kind: ActionKind::RecvForward, ..action });
+    ) -> Result<Tensors, EngineError> {
+        let names = &self.stages[position].wiring.from_batch;
+        let data = micro_batches[action.micro_batch].tensors_of(names)?;
+        let mut input = Tensors::from_data(data, self.context.device.burn())?;
+        let receive = Action { kind: ActionKind::RecvForward, ..action };
+        for at in 0..self.context.links[position].inputs.len() {
+            let asked_ns = elapsed_ns(self.context.origin);
+            let (from, inlet) = &mut self.context.links[position].inputs[at];
+            let from = *from;
+            let (tensors, sent) = inlet.receive(action.micro_batch)?;
+            self.record_arrival(receive, from, asked_ns, sent);
+            for (name, value) in tensors {
+                input.insert(name, value);
+            }
         }
-        let data = std::mem::take(&mut micro_batches[action.micro_batch].inputs);
-        Activation::from_data(data, self.start.device.burn())
+        Ok(input)
     }
 
     pub(super) fn targets_of(
@@ -136,83 +145,118 @@ impl Worker {
         position: usize,
         micro_batches: &mut [MicroBatch],
         micro_batch: usize,
-    ) -> Result<Option<Activation>, EngineError> {
+    ) -> Result<Option<Tensors>, EngineError> {
         if !self.stages[position].is_last() {
             return Ok(None);
         }
-        let data = std::mem::take(&mut micro_batches[micro_batch].targets);
-        Activation::from_data(data, self.start.device.burn()).map(Some)
+        let data = micro_batches[micro_batch].tensors_of(&self.context.objective.targets())?;
+        Tensors::from_data(data, self.context.device.burn()).map(Some)
     }
 
-    fn receive(&mut self, position: usize, action: Action) -> Result<Activation, EngineError> {
-        let links = &mut self.start.links[position];
-        let inlet = match action.kind {
-            ActionKind::RecvForward => &mut links.input,
-            _ => &mut links.output_gradient,
-        };
-        let inlet = inlet
-            .as_mut()
-            .ok_or_else(|| EngineError::driver("there is no link to receive from"))?;
-        let asked_ns = elapsed_ns(self.start.origin);
-        let (activation, sent) = inlet.receive(action.micro_batch)?;
+    /// The gradients of a stage's outputs, from the stages that took them.
+    fn output_gradients(
+        &mut self,
+        position: usize,
+        action: Action,
+    ) -> Result<Vec<Tensors>, EngineError> {
+        let receive = Action { kind: ActionKind::RecvBackward, ..action };
+        let count = self.context.links[position].output_gradients.len();
+        let mut gradients = Vec::with_capacity(count);
+        for at in 0..count {
+            let asked_ns = elapsed_ns(self.context.origin);
+            let (from, inlet) = &mut self.context.links[position].output_gradients[at];
+            let from = *from;
+            let (tensors, sent) = inlet.receive(action.micro_batch)?;
+            self.record_arrival(receive, from, asked_ns, sent);
+            gradients.push(tensors);
+        }
+        Ok(gradients)
+    }
+
+    fn record_arrival(
+        &mut self,
+        action: Action,
+        from: usize,
+        asked_ns: u64,
+        sent: Option<Transfer>,
+    ) {
         if let Some(sent) = sent {
-            // What lay here until somebody asked for it was not on its way, and waiting for what
-            // had not been sent is no transfer.
+            // What lay here until it was asked for was not on its way, and waiting for what had not
+            // been sent is no transfer.
             let start_ns = sent.start_ns.max(asked_ns);
             let moved = Transfer { start_ns, end_ns: self.now(), bytes: sent.bytes };
-            self.record(Lane::TransferIn, action, moved);
+            self.record(Lane::TransferIn, action, Some(from), moved);
         }
-        Ok(activation)
     }
 
-    /// Sends the gradient of a stage's input, if there is one.
+    /// Sends every stage what it takes of this one's outputs.
+    pub(super) fn send_outputs(
+        &mut self,
+        position: usize,
+        action: Action,
+        outputs: Tensors,
+    ) -> Result<(), EngineError> {
+        let send = Action { kind: ActionKind::SendForward, ..action };
+        let mut transfers = Vec::new();
+        for (to, names, outlet) in &self.context.links[position].outputs {
+            let begun = elapsed_ns(self.context.origin);
+            let mut parcel = outputs.clone();
+            parcel.retain(|name| names.iter().any(|taken| &**taken == name));
+            let bytes = parcel.bytes();
+            outlet.send(self.step, send, parcel)?;
+            if outlet.crosses() {
+                let end_ns = elapsed_ns(self.context.origin);
+                transfers.push((*to, Transfer { start_ns: begun, end_ns, bytes }));
+            }
+        }
+        for (to, sent) in transfers {
+            self.record(Lane::TransferOut, send, Some(to), sent);
+        }
+        Ok(())
+    }
+
+    /// Sends the gradients of a stage's inputs to the stages that they came from, if they have not
+    /// been sent.
     fn send_back(
         &mut self,
         position: usize,
         action: Action,
-        gradient: Option<Activation>,
+        gradients: Option<Tensors>,
     ) -> Result<(), EngineError> {
-        let action = Action { kind: ActionKind::SendBackward, ..action };
-        gradient.map_or(Ok(()), |gradient| self.send(position, action, gradient))
-    }
-
-    pub(super) fn send(
-        &mut self,
-        position: usize,
-        action: Action,
-        activation: Activation,
-    ) -> Result<(), EngineError> {
-        let begun = self.now();
-        let bytes = activation.bytes();
-        let links = &self.start.links[position];
-        let outlet = match action.kind {
-            ActionKind::SendForward => &links.output,
-            _ => &links.input_gradient,
-        };
-        let outlet =
-            outlet.as_ref().ok_or_else(|| EngineError::driver("there is no link to send to"))?;
-        let crosses = outlet.crosses();
-        outlet.send(self.step, action, activation)?;
-        if crosses {
-            let sent = Transfer { start_ns: begun, end_ns: self.now(), bytes };
-            self.record(Lane::TransferOut, action, sent);
+        let Some(gradients) = gradients else { return Ok(()) };
+        let send = Action { kind: ActionKind::SendBackward, ..action };
+        let mut transfers = Vec::new();
+        for (to, names, outlet) in &self.context.links[position].input_gradients {
+            let begun = elapsed_ns(self.context.origin);
+            let mut parcel = gradients.clone();
+            parcel.retain(|name| names.iter().any(|given| &**given == name));
+            let bytes = parcel.bytes();
+            outlet.send(self.step, send, parcel)?;
+            if outlet.crosses() {
+                let end_ns = elapsed_ns(self.context.origin);
+                transfers.push((*to, Transfer { start_ns: begun, end_ns, bytes }));
+            }
+        }
+        for (to, sent) in transfers {
+            self.record(Lane::TransferOut, send, Some(to), sent);
         }
         Ok(())
     }
 
     /// Ends a compute action.
     fn finish(&mut self, action: Action, begun: Begun) -> Result<(), EngineError> {
-        self.start.device.complete(begun)?;
-        let start_ns = ns_between(self.start.origin, begun.at);
+        self.context.device.complete(begun)?;
+        let start_ns = ns_between(self.context.origin, begun.at);
         let done = Transfer { start_ns, end_ns: self.now(), bytes: 0 };
-        self.record(Lane::Compute, action, done);
+        self.record(Lane::Compute, action, None, done);
         self.sample_memory();
         Ok(())
     }
 
-    fn record(&mut self, lane: Lane, action: Action, took: Transfer) {
+    /// `peer` is the stage at the other end of a transfer.
+    fn record(&mut self, lane: Lane, action: Action, peer: Option<usize>, took: Transfer) {
         let Transfer { start_ns, end_ns, bytes } = took;
-        let device = self.start.rank;
+        let device = self.context.rank;
         self.events.push(TraceEvent {
             step: self.step,
             device,
@@ -221,28 +265,29 @@ impl Worker {
             start_ns,
             end_ns,
             bytes,
+            peer,
         });
     }
 
     /// Asks the device what it holds. To be called when a GPU has nothing left to do, or it waits.
     fn sample_memory(&mut self) {
         let peak_so_far = self.usage.map_or(0, |(_, peak)| peak);
-        self.usage = self.start.device.usage(peak_so_far);
+        self.usage = self.context.device.usage(peak_so_far);
         if let Some((in_use_bytes, _)) = self.usage {
-            let (at_ns, device) = (self.now(), self.start.rank);
+            let (at_ns, device) = (self.now(), self.context.rank);
             let sample = MemorySample { at_ns, device, in_use_bytes, by_category: None };
             self.memory.push(sample);
         }
     }
 
     pub(super) fn apply(&mut self, update: Update) -> Result<Reply, EngineError> {
-        let begun = self.start.device.begin();
+        let begun = self.context.device.begin();
         let action = self.optimizer_action();
         self.current = Some(action);
         for stage in &mut self.stages {
-            stage.update(&self.start.optimizer, update)?;
+            stage.update(&self.context.optimizer, &update)?;
         }
-        self.start.ties.share_weights(&mut self.stages)?;
+        self.context.ties.share_weights(&mut self.stages, self.context.device.burn())?;
         self.finish(action, begun)?;
         Ok(Reply::Applied {
             events: std::mem::take(&mut self.events),
@@ -258,8 +303,8 @@ impl Worker {
     }
 
     /// What is random in a micro-batch of a step, wherever its layers run.
-    pub(super) fn training_pass(&self, step: u64, micro_batch: usize) -> ForwardContext {
-        let seed = crate::layer::mix(&[self.start.seed, step, micro_batch as u64]);
+    pub(super) fn training_context(&self, step: u64, micro_batch: usize) -> ForwardContext {
+        let seed = crate::layer::mix(&[self.context.seed, step, micro_batch as u64]);
         ForwardContext { training: true, seed }
     }
 }

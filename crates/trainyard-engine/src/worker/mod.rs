@@ -10,31 +10,34 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::tensor::{Tensor, TensorData};
 use crossbeam_channel::{Receiver, Sender};
 use trainyard_plan::{Action, MemorySample, Plan, TraceEvent};
 
 use crate::checkpoint::{LayerRecord, read_layer, save_layer};
 use crate::fault::catch_panic;
 use crate::link::{Inlet, Outlet, elapsed_ns};
-use crate::optimizer::{AdamW, Update};
-use crate::stage::Stage;
+use crate::objective::Loss;
+use crate::optimizer::{GroupedOptimizer, Update};
+use crate::stage::{Stage, StagePlace};
 use crate::tie::TieEnds;
-use crate::{Device, EngineError, MicroBatch, Model};
+use crate::wiring::{Name, StageWiring, Wiring};
+use crate::{Device, EngineError, HostTensors, MicroBatch, Model, Objective};
 
 /// What the pipeline asks of a worker.
 pub(crate) enum Command {
     /// Do the schedule's actions for these micro-batches; answer [`Reply::Gradients`].
-    Step { step: u64, micro_batches: Vec<MicroBatch> },
+    Step { step: u64, micro_batches: Vec<MicroBatch>, shares: Arc<[f64]> },
     /// Update the weights; answer [`Reply::Applied`].
     Apply(Update),
-    /// Forget the step's gradients; answer [`Reply::Done`].
+    /// Forget the step's gradients and what it did to buffers; answer [`Reply::Done`].
     Discard,
+    /// Give weights that follow others their values; answer [`Reply::Done`].
+    ShareWeights,
     /// Forward alone; answer [`Reply::Evaluated`]. With a step's number the forwards are those of
     /// that step, dropout and all, and outputs that are not finite are looked for.
     Evaluate { micro_batches: Vec<MicroBatch>, find_not_finite_in: Option<u64> },
     /// Forward of one input; the last rank answers [`Reply::Output`], the others [`Reply::Done`].
-    Output { inputs: Vec<TensorData> },
+    Output { inputs: HostTensors },
     /// Write the rank's layers into a folder; answer [`Reply::Saved`] or [`Reply::Refused`].
     Save { folder: PathBuf },
     /// Read and check the rank's layers, and leave them; answer [`Reply::Done`] or
@@ -50,11 +53,11 @@ pub(crate) type Files = (Arc<Path>, Arc<Vec<LayerRecord>>);
 /// What a worker answers.
 pub(crate) enum Reply {
     Done,
-    /// Cannot do it, and is as it was.
+    /// Refused; the worker's state is unchanged.
     Refused(EngineError),
     /// Losses of the micro-batches (last rank) and squared gradient norms by layer and weight.
     Gradients {
-        losses: Vec<f64>,
+        losses: Vec<LossValues>,
         norms: Vec<(usize, Vec<f64>)>,
     },
     Applied {
@@ -64,12 +67,15 @@ pub(crate) enum Reply {
     },
     /// Losses (last rank), and the stages whose output is not finite.
     Evaluated {
-        losses: Vec<f64>,
+        losses: Vec<LossValues>,
         not_finite: Vec<usize>,
     },
-    Output(Vec<TensorData>),
+    Output(HostTensors),
     Saved(Vec<LayerRecord>),
 }
+
+/// Loss and metrics of one micro-batch.
+pub(crate) type LossValues = (f64, Vec<(&'static str, f64)>);
 
 /// A worker's answer, or the error that ended it.
 pub(crate) type Report = (usize, Result<Reply, EngineError>);
@@ -79,28 +85,31 @@ pub(crate) struct WorkerContext {
     pub(crate) rank: usize,
     pub(crate) device: Device,
     pub(crate) model: Arc<dyn Model>,
+    pub(crate) objective: Arc<dyn Objective>,
     pub(crate) plan: Arc<Plan>,
-    pub(crate) layer_names: Arc<Vec<String>>,
+    pub(crate) wiring: Arc<Wiring>,
+    /// By stage of the plan.
+    pub(crate) stage_wirings: Arc<[StageWiring]>,
     pub(crate) seed: u64,
-    pub(crate) optimizer: AdamW,
-    /// By stage: where its input comes from, and so on; empty at the ends of the model.
+    pub(crate) optimizer: GroupedOptimizer,
+    /// By stage of the rank.
     pub(crate) links: Vec<StageLinks>,
     pub(crate) ties: TieEnds,
     pub(crate) origin: Instant,
 }
 
-/// The links of one stage.
+/// The links of one stage, each with the stage at its other end.
 #[derive(Default)]
 pub(crate) struct StageLinks {
     pub(crate) stage: usize,
-    pub(crate) input: Option<Inlet>,
-    pub(crate) output: Option<Outlet>,
-    pub(crate) output_gradient: Option<Inlet>,
-    pub(crate) input_gradient: Option<Outlet>,
+    pub(crate) inputs: Vec<(usize, Inlet)>,
+    pub(crate) outputs: Vec<(usize, Vec<Name>, Outlet)>,
+    pub(crate) output_gradients: Vec<(usize, Inlet)>,
+    pub(crate) input_gradients: Vec<(usize, Vec<Name>, Outlet)>,
 }
 
 struct Worker {
-    start: WorkerContext,
+    context: WorkerContext,
     stages: Vec<Stage>,
     step: u64,
     /// The action in hand, for the error message.
@@ -109,15 +118,15 @@ struct Worker {
     memory: Vec<MemorySample>,
     /// Bytes in use at the last look, and the most so far.
     usage: Option<(u64, u64)>,
-    losses: Vec<Option<Tensor<1>>>,
+    losses: Vec<Option<Loss>>,
 }
 
 /// The worker thread's whole life. Ends when the pipeline is dropped, or after an error.
-pub(crate) fn work(start: WorkerContext, commands: &Receiver<Command>, reports: &Sender<Report>) {
-    let rank = start.rank;
-    let seat = start.device.compute_thread();
+pub(crate) fn work(context: WorkerContext, commands: &Receiver<Command>, reports: &Sender<Report>) {
+    let rank = context.rank;
+    let thread = context.device.compute_thread();
     let live = || {
-        let mut worker = match catch_panic(|| Worker::build(start)) {
+        let mut worker = match catch_panic(|| Worker::build(context)) {
             Ok(worker) => worker,
             Err(error) => return drop(reports.send((rank, Err(error)))),
         };
@@ -133,27 +142,27 @@ pub(crate) fn work(start: WorkerContext, commands: &Receiver<Command>, reports: 
             }
         }
     };
-    if let Err(error) = seat.take(&format!("rank{rank}"), live) {
+    if let Err(error) = thread.run(&format!("rank{rank}"), live) {
         drop(reports.send((rank, Err(error))));
     }
 }
 
 impl Worker {
-    fn build(start: WorkerContext) -> Result<Self, EngineError> {
+    fn build(context: WorkerContext) -> Result<Self, EngineError> {
         let mut stages = Vec::new();
-        for &StageLinks { stage, .. } in &start.links {
-            let build = || {
-                Stage::build(
-                    &*start.model,
-                    stage,
-                    &start.plan.stages[stage],
-                    &start.layer_names,
-                    start.seed,
-                    start.device.burn(),
-                )
+        for &StageLinks { stage, .. } in &context.links {
+            let of_plan = &context.plan.stages[stage];
+            let place = StagePlace {
+                index: stage,
+                wiring: context.stage_wirings[stage].clone(),
+                layers: of_plan.layers.0..of_plan.layers.1,
+                recompute: of_plan.recompute,
+                seed: context.seed,
+                device: context.device.burn(),
             };
+            let build = || Stage::build(&*context.model, &context.wiring, place);
             stages.push(catch_panic(build).map_err(|error| EngineError::Worker {
-                device: start.device.id().to_owned(),
+                device: context.device.id().to_owned(),
                 stage,
                 action: "start".to_owned(),
                 step: 0,
@@ -161,7 +170,7 @@ impl Worker {
             })?);
         }
         Ok(Self {
-            start,
+            context,
             stages,
             step: 0,
             current: None,
@@ -180,7 +189,7 @@ impl Worker {
             | EngineError::Checkpoint { .. }
             | EngineError::Io { .. } => error,
             other => EngineError::Worker {
-                device: self.start.device.id().to_owned(),
+                device: self.context.device.id().to_owned(),
                 stage: self.current.map_or_else(
                     || self.stages.first().map_or(0, |stage| stage.index),
                     |action| action.stage,
@@ -196,10 +205,16 @@ impl Worker {
 
     fn handle(&mut self, command: Command) -> Result<Reply, EngineError> {
         match command {
-            Command::Step { step, micro_batches } => self.run_step(step, micro_batches),
+            Command::Step { step, micro_batches, shares } => {
+                self.run_step(step, micro_batches, &shares)
+            }
             Command::Apply(update) => self.apply(update),
             Command::Discard => {
-                self.stages.iter_mut().for_each(Stage::discard);
+                self.stages.iter_mut().try_for_each(Stage::discard)?;
+                Ok(Reply::Done)
+            }
+            Command::ShareWeights => {
+                self.context.ties.share_weights(&mut self.stages, self.context.device.burn())?;
                 Ok(Reply::Done)
             }
             Command::Evaluate { micro_batches, find_not_finite_in } => {
@@ -213,22 +228,25 @@ impl Worker {
             }
             Command::CheckFiles((folder, records)) => {
                 let mut layers = self.stages.iter().flat_map(|stage| &stage.layers);
-                let checked =
-                    layers.try_for_each(|layer| read_layer(&folder, &records, layer).map(drop));
+                let optimizer = &self.context.optimizer;
+                let checked = layers.try_for_each(|layer| {
+                    read_layer(&folder, &records, layer, optimizer).map(drop)
+                });
                 or_refuse(checked.map(|()| Reply::Done))
             }
             Command::Load((folder, records)) => {
                 for layer in self.stages.iter_mut().flat_map(|stage| &mut stage.layers) {
-                    read_layer(&folder, &records, layer)?.put(layer, &self.start.device)?;
+                    let file = read_layer(&folder, &records, layer, &self.context.optimizer)?;
+                    file.put(layer, &self.context.device)?;
                 }
-                self.start.ties.share_weights(&mut self.stages)?;
+                self.context.ties.share_weights(&mut self.stages, self.context.device.burn())?;
                 Ok(Reply::Done)
             }
         }
     }
 
     fn now(&self) -> u64 {
-        elapsed_ns(self.start.origin)
+        elapsed_ns(self.context.origin)
     }
 }
 

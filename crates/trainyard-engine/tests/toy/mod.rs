@@ -2,19 +2,20 @@
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device as BurnDevice, Tensor, TensorData};
 use trainyard_engine::checkpoint::{LayerRecord, read_manifest};
 use trainyard_engine::{
-    Activation, AdamW, Device, EngineError, ForwardContext, Layer, MicroBatch, Model, Options,
-    Pipeline, PlacedLayer, discover, mix, place, weight,
+    AdamW, DeriveSettings, Device, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec,
+    MeanSquaredError, MicroBatch, Model, Options, Pipeline, Tensors, derive_profile, discover,
+    erase, mix, weight,
 };
-use trainyard_plan::{LayerProfile, ModelProfile, Plan, Recompute, Schedule, Stage};
+use trainyard_plan::{ModelProfile, Plan, Profile, Recompute, Schedule, Stage};
 
 pub(crate) const SEED: u64 = 7;
 pub(crate) const WIDTH: usize = 6;
@@ -59,26 +60,16 @@ impl Toy {
 }
 
 impl Model for Toy {
-    fn profile(&self, rows: usize) -> ModelProfile {
-        let activation = (4 * rows * self.width) as u64;
-        let layers = self.names.iter().map(|name| LayerProfile {
-            name: name.clone(),
-            kind: "linear".to_owned(),
-            param_bytes: (4 * self.width * self.width) as u64,
-            input_bytes: activation,
-            output_bytes: activation,
-            saved_bytes: 3 * activation,
-            work_bytes: 2 * activation,
-            forward_flops: 1,
-            ..LayerProfile::default()
-        });
-        let layers = layers.collect();
-        ModelProfile {
-            name: "toy".to_owned(),
-            optimizer_bytes_per_param_byte: 2,
-            fresh_bytes_per_param_byte: 1,
-            layers,
-        }
+    fn name(&self) -> &str {
+        "toy"
+    }
+
+    fn layers(&self) -> Vec<LayerSpec> {
+        let layer = |(index, name): (usize, &String)| {
+            let layer = LayerSpec::new(name, "linear");
+            if index == 0 { layer.takes(&["features"]) } else { layer }
+        };
+        self.names.iter().enumerate().map(layer).collect()
     }
 
     fn build(
@@ -86,22 +77,17 @@ impl Model for Toy {
         layer: usize,
         seed: u64,
         device: &BurnDevice,
-    ) -> Result<PlacedLayer, EngineError> {
+    ) -> Result<ErasedLayer, EngineError> {
         let number = |i: usize| random(&[seed, layer as u64, i as u64]) * 0.7;
         let values = (0..self.width * self.width).map(number).collect();
         let (faulty_layer, step, micro_batch) = self.place;
         let fault = if layer == faulty_layer { self.fault } else { Fault::Nothing };
-        Ok(place(Linear {
+        Ok(erase(Linear {
             weight: weight(values, [self.width, self.width], device),
             fault: fault as usize,
             // How a layer knows a step and micro-batch: by what is random in it.
             when: mix(&[seed, step, micro_batch as u64]),
         }))
-    }
-
-    fn loss(&self, output: Activation, targets: Activation) -> Result<Tensor<1>, EngineError> {
-        let error = output.single::<Tensor<2>>()? - targets.single::<Tensor<2>>()?;
-        Ok((error.clone() * error).mean())
     }
 }
 
@@ -113,9 +99,13 @@ struct Linear {
 }
 
 impl Layer for Linear {
-    fn forward(&self, input: Activation, pass: &ForwardContext) -> Result<Activation, EngineError> {
-        let y = input.single::<Tensor<2>>()?.matmul(self.weight.val()).tanh();
-        let now = pass.training && pass.seed == self.when;
+    fn forward(
+        &self,
+        mut input: Tensors,
+        context: &ForwardContext,
+    ) -> Result<Tensors, EngineError> {
+        let y = input.take_first::<Tensor<2>>()?.matmul(self.weight.val()).tanh();
+        let now = context.training && context.seed == self.when;
         let is = |fault: Fault| now && self.fault == fault as usize;
         assert!(!is(Fault::Panics), "the toy panics");
         // Every worker is a thread of its own, and so counts for itself.
@@ -125,14 +115,14 @@ impl Layer for Linear {
             let (expected, found) = ("a better toy".to_owned(), "this one".to_owned());
             return Err(EngineError::WrongTensor { expected, found });
         }
-        Ok(if is(Fault::NanForward) {
+        let y = if is(Fault::NanForward) {
             y.mul_scalar(f32::NAN)
         } else if is(Fault::NanGradient) {
             y.clone() + y.mul_scalar(0.0).sqrt()
         } else {
             y
-        }
-        .into())
+        };
+        Ok(Tensors::new().with("x", y))
     }
 }
 
@@ -164,24 +154,64 @@ pub(crate) fn plan(
 }
 
 pub(crate) fn options() -> Options {
-    let optimizer = AdamW { weight_decay: 0.1, ..AdamW::default() };
+    let optimizer = AdamW { weight_decay: 0.1, ..AdamW::default() }.into();
     Options { seed: SEED, optimizer, clip: Some(1.0), rows: ROWS }
+}
+
+/// What the layers cost for micro-batches like a sample, found out by running them.
+pub(crate) fn derived(model: &dyn Model, sample: &MicroBatch) -> ModelProfile {
+    let settings = DeriveSettings { seed: SEED, optimizer: &options().optimizer, portable: false };
+    derive_profile(model, &MeanSquaredError, sample, &settings, &|_, _| {}).unwrap()
+}
+
+/// The profile of a toy on devices of which only the budgets are known.
+pub(crate) fn profile(model: &Toy, devices: &[Device], micro_batches: usize) -> Profile {
+    // A toy of the same layers without the fault costs the same, and is derived once.
+    static DERIVED: Mutex<BTreeMap<(Vec<String>, usize), ModelProfile>> =
+        Mutex::new(BTreeMap::new());
+    let sound = Toy { fault: Fault::Nothing, ..model.clone() };
+    let derive = || {
+        let rows = [ROWS, model.width];
+        let [features, targets] = [0, 1].map(|kind| values(rows, &[kind]));
+        let sample = MicroBatch::new(ROWS).with("features", features).with("targets", targets);
+        derived(&sound, &sample)
+    };
+    let key = (model.names.clone(), model.width);
+    let costs = DERIVED.lock().unwrap().entry(key).or_insert_with(derive).clone();
+    let offers = devices.iter().map(|device| (device.id(), device.capacity_bytes()));
+    Profile::of_budgets(costs, offers, micro_batches)
+}
+
+/// Distributes a toy, or something that is made of one.
+pub(crate) fn try_distribute(
+    model: Arc<dyn Model>,
+    profile: &Profile,
+    plan: &Plan,
+    devices: Vec<Device>,
+) -> Result<Pipeline, EngineError> {
+    Pipeline::distribute(model, Arc::new(MeanSquaredError), profile, plan, devices, options())
 }
 
 pub(crate) fn pipeline(model: Toy, plan: &Plan) -> Pipeline {
     let devices = cpus(plan.stages.len(), 1 << 20);
-    Pipeline::distribute(Arc::new(model), plan, devices, options()).unwrap()
+    let profile = profile(&model, &devices, plan.micro_batches);
+    try_distribute(Arc::new(model), &profile, plan, devices).unwrap()
 }
 
 /// The micro-batches of a step, the same whenever they are asked for.
 pub(crate) fn micro_batches(step: u64, count: usize) -> Vec<MicroBatch> {
-    let values = |kind: u64, micro_batch: usize| -> Vec<TensorData> {
-        let number = |i: usize| random(&[step, micro_batch as u64, kind, i as u64]);
-        vec![TensorData::new((0..ROWS * WIDTH).map(number).collect::<Vec<f32>>(), [ROWS, WIDTH])]
+    let micro_batch = |m: usize| {
+        let [features, targets] = [0, 1].map(|kind| values([ROWS, WIDTH], &[step, m as u64, kind]));
+        MicroBatch::new(ROWS).with("features", features).with("targets", targets)
     };
-    let micro_batch =
-        |m: usize| MicroBatch { inputs: values(0, m), targets: values(1, m), rows: ROWS };
     (0..count).map(micro_batch).collect()
+}
+
+/// Numbers from −1 to 1, the same for the same seeds.
+pub(crate) fn values(shape: [usize; 2], seeds: &[u64]) -> TensorData {
+    let seed = mix(seeds);
+    let values: Vec<f32> = (0..shape[0] * shape[1]).map(|i| random(&[seed, i as u64])).collect();
+    TensorData::new(values, shape)
 }
 
 /// Losses of steps, each of which must succeed.

@@ -16,7 +16,7 @@ use super::{Fused, Input, apply, shape, tensor, values};
 const ROWS: usize = 64;
 
 /// `mean(−log softmax(logits)[target])` for logits `[rows, classes]` and targets `[rows]`.
-pub(crate) fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     let classes = logits.dims()[1];
     let fused = host_targets(&targets, classes).and_then(|targets| {
         apply(CrossEntropy { targets: Arc::new(targets) }, [Input::of(&logits)])

@@ -31,7 +31,7 @@ mod tile;
 mod tests;
 
 pub(crate) use attention::causal_attention;
-pub(crate) use cross_entropy::cross_entropy;
+pub use cross_entropy::cross_entropy;
 pub(crate) use gelu::gelu;
 pub(crate) use linear::linear;
 pub(crate) use norm::layer_norm;
@@ -94,6 +94,9 @@ pub(crate) fn apply<F: Fused<N>, const N: usize, const D: usize>(
     operation: F,
     inputs: [Option<Input>; N],
 ) -> Option<Tensor<D>> {
+    if trainyard_engine::portable_kernels() {
+        return None;
+    }
     let inputs: Vec<Input> = inputs.into_iter().collect::<Option<_>>()?;
     let tracked = inputs.iter().any(|input| matches!(input, Input::Tracked(_)));
     let mut guards = Vec::with_capacity(N);

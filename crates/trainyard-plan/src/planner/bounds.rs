@@ -1,48 +1,51 @@
-//! Lower bounds for the layers that a search has not placed yet.
+//! Lower bounds on the cost of the layers that a search has not placed yet.
 //!
-//! Let the layers before `x` go to the devices of a set C in any way, and let Tᵈ be what d gets of
-//! them. For any weights w ≥ 0 that sum to 1 over C, and any 0 ≤ μ ≤ β,
+//! Let the layers before `x` go to the devices of a set C in any way, and let Tᵈ be the cost of those
+//! on d. For any weights w ≥ 0 that sum to 1 over C, and any 0 ≤ μ ≤ β,
 //!
 //! ```text
 //! α Σ Tᵈ + μ max Tᵈ  ≥  Σ (α + μ wᵈ) Tᵈ  ≥  Σ over layers of min over d of (α + μ wᵈ) tᵈ(layer)
 //! ```
 //!
-//! so with `sum` and `max` of what is placed, no plan costs less than α sum + (β − μ) max + that
+//! so with `sum` and `max` of what is placed, no partition costs less than α sum + (β − μ) max + that
 //! last sum. It is tight where (α + μ wᵈ) tᵈ is the same on all devices that are used, which makes
 //! α + μ wᵈ = max(α, c sᵈ) for speeds sᵈ and the least c at which the weights reach 1. A few μ are
-//! tried, as it depends on `max` which of them says most.
+//! tried, as the tightest depends on `max`.
 
-use super::space::{Goal, Space};
+use super::goal::Goal;
+use super::space::Space;
 
-/// What of β the bounds put on the rest.
+/// Shares of β that are tried as μ: none and all are the two extremes, and two between them are worth
+/// what each costs, an addition a look (100 layers × 8 unlike devices are exact within the budget with
+/// them, and are not without).
 const SHARES: [f64; 4] = [0.0, 0.4, 0.75, 1.0];
 
 /// The bounds for one set of used devices.
 pub(super) struct Rest {
-    /// For each share of β and each position of the grid.
+    /// The bound, by share of β and position of the grid.
     lines: Vec<Vec<f64>>,
-    /// How many layers the unused devices could hold at most, by their bytes.
+    /// Layers that the unused devices could hold at most, by their bytes.
     reach: usize,
 }
 
 impl Rest {
-    /// The least that what is left can add by its sum alone.
+    /// Least that the rest can add by its sum alone.
     #[inline]
     pub(super) fn cheapest(&self, at: usize) -> f64 {
         self.lines.first().map_or(0.0, |line| line[at])
     }
 }
 
-/// The bounds for every set that a search comes across.
+/// Bounds for every set that a search comes across.
 pub(super) struct Bounds {
     alpha: f64,
     beta: f64,
-    /// By device and group of the grid: what its layers weigh there in the goal's maximum. Cuts lie
-    /// on the grid, so a group is a layer to the bound.
+    /// Weight of each group of the grid in the goal's maximum, by device. Cuts lie on the grid, so a
+    /// group is a layer to the bound.
     weigh: Vec<Vec<f64>>,
-    /// By device: 1 ÷ the weight of the whole model.
+    /// 1 ÷ the weight of the whole model, by device.
     speed: Vec<f64>,
-    /// By position of the grid: what the layers before it take at least, in bytes.
+    /// Least bytes of the layers before each position of the grid.
     bytes: Vec<u128>,
     budget: Vec<u64>,
     limited: bool,
@@ -89,7 +92,7 @@ impl Bounds {
         }
     }
 
-    /// Works out the bounds for a set of used devices. Says whether they were not there yet.
+    /// Works out the bounds for a set of used devices. Returns whether they were not there yet.
     pub(super) fn prepare(&mut self, used: u32) -> bool {
         let new = self.by_set[used as usize].is_none();
         if new {
@@ -98,7 +101,7 @@ impl Bounds {
         new
     }
 
-    /// What was [prepared](Self::prepare).
+    /// The bounds that were [prepared](Self::prepare).
     pub(super) fn of(&self, used: u32) -> &Rest {
         const NOTHING: &Rest = &Rest { lines: Vec::new(), reach: usize::MAX };
         self.by_set[used as usize].as_deref().unwrap_or(NOTHING)
@@ -144,8 +147,8 @@ impl Bounds {
         unused.iter().map(|device| self.alpha.max(least * self.speed[*device])).collect()
     }
 
-    /// What no plan costs less than that has `sum` and `max` in its later stages, and before them
-    /// the layers up to the position `at`; infinite where those fit nowhere.
+    /// Lower bound of partitions with `sum` and `max` in their later stages, and before them the
+    /// layers up to the position `at`; infinite where those fit nowhere.
     #[inline]
     pub(super) fn cost(&self, rest: &Rest, at: usize, sum: f64, max: f64) -> f64 {
         if at > rest.reach {

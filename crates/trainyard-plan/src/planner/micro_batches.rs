@@ -1,14 +1,20 @@
-//! Into how many micro-batches the step is cut.
+//! The numbers of micro-batches to plan with.
 
-use super::contest::{goal, space};
-use super::explore::glance;
-use super::{Ask, MicroBatches};
+use super::beam_search::beam_search;
+use super::goal::Goal;
+use super::request::MicroBatches;
+use super::space::Space;
+use super::validated::ValidatedRequest;
 use crate::{PlanError, Profile};
 
-/// How many counts are planned in full; the others only get a glance.
+/// Counts that are planned in full: planning takes as many times as long. The others are compared by
+/// the closed form, which has the best count among its first few.
 const FINALISTS: usize = 3;
 
-/// The profiles to plan with, rescaled to the counts of micro-batches that promise most.
+/// Cost relative to the best count so far from which on a count is taken as hopeless.
+const HOPELESS: f64 = 2.0;
+
+/// Profiles to plan with, rescaled to the counts of micro-batches of least closed-form cost.
 ///
 /// # Errors
 /// [`PlanError::BadNumber`] for a count that is not possible, and for `Auto` where the profile does
@@ -16,7 +22,7 @@ const FINALISTS: usize = 3;
 pub(super) fn profiles(
     profile: &Profile,
     micro_batches: MicroBatches,
-    ask: &Ask,
+    request: &ValidatedRequest,
 ) -> Result<Vec<Profile>, PlanError> {
     match micro_batches {
         MicroBatches::AsProfiled => Ok(vec![profile.clone()]),
@@ -32,33 +38,41 @@ pub(super) fn profiles(
                         .into(),
                 });
             }
-            promising(profile, &choices, ask)
+            best_counts(profile, &choices, request)
         }
     }
 }
 
-fn promising(profile: &Profile, choices: &[usize], ask: &Ask) -> Result<Vec<Profile>, PlanError> {
+fn best_counts(
+    profile: &Profile,
+    choices: &[usize],
+    request: &ValidatedRequest,
+) -> Result<Vec<Profile>, PlanError> {
     let mut found: Vec<(f64, Profile)> = Vec::new();
-    // From few to many; where even the closed form has long been getting worse, it is over.
-    let mut in_vain = 0;
+    // From few to many, until the closed form has been getting worse for a while.
+    let mut hopeless = 0;
     for count in choices {
         let scaled = profile.with_micro_batches(*count)?;
-        let best = glance(&space(&scaled, ask, goal(&scaled, ask.objective)));
+        let best = beam_search(&Space::new(
+            &scaled,
+            request,
+            Goal::of(request.objective, scaled.micro_batches),
+        ));
         let least = found.first().map(|(cost, _)| *cost);
         match (best, least) {
-            (Some(best), Some(least)) if best.cost > least * 2.0 => in_vain += 1,
+            (Some(best), Some(least)) if best.cost > least * HOPELESS => hopeless += 1,
             (Some(best), _) => found.push((best.cost, scaled)),
             // Nothing fits yet.
             (None, _) => {}
         }
         found.sort_by(|a, b| a.0.total_cmp(&b.0));
         found.truncate(FINALISTS);
-        if in_vain >= FINALISTS {
+        if hopeless >= FINALISTS {
             break;
         }
     }
     if found.is_empty() {
-        // Whatever is said of what does not fit is said of the smallest micro-batches.
+        // Shortages are reported for the smallest micro-batches.
         let most = choices.last().copied().unwrap_or(1);
         return Ok(vec![profile.with_micro_batches(most)?]);
     }

@@ -7,9 +7,10 @@
 //! ```
 //!
 //! `B` is a full backward, `I` and `W` are its halves. `PyTorch`'s form with transfers is the same
-//! with `0SEND_F0`, `1RECV_F0`, `1SEND_B0` and `0RECV_B0`.
+//! with `0SEND_F0`, `1RECV_F0`, `1SEND_B0` and `0RECV_B0`. A send is for all stages that take the
+//! output, a receive for the messages of all stages that it takes from.
 
-use super::Schedule;
+use super::table::Schedule;
 use crate::{Action, PlanError, validate};
 
 /// The most cells that idle slots may bring a file to. Beyond, they are left out: a thousand ranks
@@ -19,8 +20,8 @@ const MAX_CELLS: usize = 1 << 24;
 impl Schedule {
     /// Reads a schedule from CSV. Idle slots are dropped, as an order is all a schedule is.
     /// Spaces, quotes around a cell, a byte order mark, either line ending and empty lines at the
-    /// end are fine. Whether the schedule can run is [`validate`](crate::validate::validate)'s
-    /// business.
+    /// end are fine. Whether the schedule can run is for [`validate`](crate::validate::validate) to
+    /// say.
     ///
     /// # Errors
     /// [`PlanError::BadCsv`] for the first cell that is not an action, a row without actions that

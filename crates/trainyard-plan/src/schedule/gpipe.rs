@@ -12,14 +12,32 @@
 //! stages and free links a step takes `(m + p − 1)(F + B)`, so the bubble is `(p − 1)/(m + p − 1)`
 //! of the step. Source: Huang et al., `GPipe`, arXiv 1811.06965.
 
+use super::kind::ScheduleKind;
 use crate::Action;
 
-/// One stage a rank: forwards in order, then backwards in the same order, so that gradients add up
-/// in the order in which one device would add them.
-pub(super) fn actions(ranks: usize, _: usize, micro_batches: usize) -> Vec<Vec<Action>> {
-    let row = |stage| {
-        let forwards = (0..micro_batches).map(move |m| Action::forward(stage, m));
-        forwards.chain((0..micro_batches).map(move |m| Action::backward(stage, m))).collect()
-    };
-    (0..ranks).map(row).collect()
+#[derive(Debug)]
+pub(super) struct GPipe;
+
+impl ScheduleKind for GPipe {
+    fn name(&self) -> &'static str {
+        "gpipe"
+    }
+
+    fn doc(&self) -> &'static str {
+        "all forwards, then all backwards: simple, and holds every micro-batch at once"
+    }
+
+    fn in_flight(&self, _stages_after: usize, micro_batches: usize) -> usize {
+        micro_batches
+    }
+
+    /// Forwards in order, then backwards in the same order, so that gradients add up in the order
+    /// in which one device would add them.
+    fn build(&self, ranks: usize, _chunks: usize, micro_batches: usize) -> Vec<Vec<Action>> {
+        let row = |stage| {
+            let forwards = (0..micro_batches).map(move |m| Action::forward(stage, m));
+            forwards.chain((0..micro_batches).map(move |m| Action::backward(stage, m))).collect()
+        };
+        (0..ranks).map(row).collect()
+    }
 }

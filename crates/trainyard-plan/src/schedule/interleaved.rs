@@ -1,6 +1,6 @@
 //! Interleaved 1F1B: several stages a rank, so that the pipeline fills in smaller steps.
 //!
-//! Stage `s` lies on rank `s mod p`. Micro-batches go round in groups: a group passes a rank's
+//! Stage `s` is on rank `s mod p`. Micro-batches go round in groups: a group passes a rank's
 //! first chunk, then its second, and so on. Two ranks, two chunks, four micro-batches (`B` one
 //! slot):
 //!
@@ -28,31 +28,54 @@
 //! that wait on a link from the last rank to the first. With `v = 1` there is nothing to
 //! interleave and it is plain 1F1B.
 
-use super::one_f_one_b;
+use super::kind::{Chunks, ScheduleKind};
+use super::one_f_one_b::OneFOneB;
 use crate::Action;
 
-/// Each rank works off the same list of (chunk, micro-batch), the backwards with the chunks in
-/// reverse, and runs so far ahead that the first backward is there when its turn comes.
-pub(super) fn actions(ranks: usize, chunks: usize, micro_batches: usize) -> Vec<Vec<Action>> {
-    if chunks == 1 {
-        return one_f_one_b::actions(ranks, 1, micro_batches);
+#[derive(Debug)]
+pub(super) struct Interleaved;
+
+impl ScheduleKind for Interleaved {
+    fn name(&self) -> &'static str {
+        "interleaved"
     }
-    let groups = (micro_batches / ranks).max(1);
-    let largest = micro_batches.div_ceil(groups);
-    let order = order(groups, chunks, micro_batches);
-    let row = |rank: usize| {
-        let forward = |&(chunk, m): &(usize, usize)| Action::forward(chunk * ranks + rank, m);
-        let backward =
-            |&(chunk, m): &(usize, usize)| Action::backward((chunks - 1 - chunk) * ranks + rank, m);
-        let ahead = (2 * (ranks - 1 - rank) + (chunks - 1) * largest).min(order.len());
-        let mut row: Vec<Action> = order[..ahead].iter().map(forward).collect();
-        for (f, b) in order[ahead..].iter().zip(&order) {
-            row.extend([forward(f), backward(b)]);
+
+    fn doc(&self) -> &'static str {
+        "1f1b with several stages a rank: a smaller bubble for more transfers"
+    }
+
+    fn chunks(&self) -> Chunks {
+        Chunks::Any { default: 2 }
+    }
+
+    fn in_flight(&self, _stages_after: usize, _micro_batches: usize) -> usize {
+        1
+    }
+
+    /// Each rank works off the same list of (chunk, micro-batch), the backwards with the chunks in
+    /// reverse, and runs so far ahead that the first backward is there when its turn comes.
+    fn build(&self, ranks: usize, chunks: usize, micro_batches: usize) -> Vec<Vec<Action>> {
+        if chunks == 1 {
+            return OneFOneB.build(ranks, 1, micro_batches);
         }
-        row.extend(order[order.len() - ahead..].iter().map(backward));
-        row
-    };
-    (0..ranks).map(row).collect()
+        let groups = (micro_batches / ranks).max(1);
+        let largest = micro_batches.div_ceil(groups);
+        let order = order(groups, chunks, micro_batches);
+        let row = |rank: usize| {
+            let forward = |&(chunk, m): &(usize, usize)| Action::forward(chunk * ranks + rank, m);
+            let backward = |&(chunk, m): &(usize, usize)| {
+                Action::backward((chunks - 1 - chunk) * ranks + rank, m)
+            };
+            let ahead = (2 * (ranks - 1 - rank) + (chunks - 1) * largest).min(order.len());
+            let mut row: Vec<Action> = order[..ahead].iter().map(forward).collect();
+            for (f, b) in order[ahead..].iter().zip(&order) {
+                row.extend([forward(f), backward(b)]);
+            }
+            row.extend(order[order.len() - ahead..].iter().map(backward));
+            row
+        };
+        (0..ranks).map(row).collect()
+    }
 }
 
 /// (chunk, micro-batch) in the order in which forwards run on every rank.

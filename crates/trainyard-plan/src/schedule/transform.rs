@@ -1,6 +1,6 @@
-//! From one schedule to another that does the same work.
+//! Conversions between schedules that do the same work: whole backwards, transfers spelled out.
 
-use super::Schedule;
+use super::table::Schedule;
 use crate::{Action, ActionKind};
 
 impl Schedule {
@@ -16,7 +16,7 @@ impl Schedule {
         Self { name: self.name.clone(), ranks }
     }
 
-    /// Whether it says when to send and receive.
+    /// Whether it has transfers as actions of their own.
     #[must_use]
     pub fn has_transfers(&self) -> bool {
         self.ranks.iter().flatten().any(|action| action.kind.is_transfer())
@@ -51,8 +51,7 @@ impl Schedule {
     }
 }
 
-/// What a computation receives before it and sends after it, where the other end lies on another
-/// rank.
+/// The transfers of a computation, receive and send, where the other end is on another rank.
 pub(crate) fn transfers_of(action: Action, owners: &[usize]) -> [Option<Action>; 2] {
     use ActionKind as K;
     let stage = action.stage;

@@ -33,29 +33,64 @@
 //! Source: Qi et al., Zero Bubble Pipeline Parallelism, arXiv 2401.10241, Table 2; the terms for
 //! small `m` are derived and tested here.
 
+use super::kind::ScheduleKind;
 use crate::{Action, ActionKind};
 
-/// 1F1B's forwards ahead; rank `i` puts its weight gradients off by `i` micro-batches.
-pub(super) fn h1(ranks: usize, _: usize, micro_batches: usize) -> Vec<Vec<Action>> {
-    (0..ranks).map(|rank| row(rank, ranks - rank, rank, micro_batches)).collect()
+#[derive(Debug)]
+pub(super) struct ZbH1;
+
+impl ScheduleKind for ZbH1 {
+    fn name(&self) -> &'static str {
+        "zb-h1"
+    }
+
+    fn doc(&self) -> &'static str {
+        "1f1b with split backwards: a third of its bubble for the same memory"
+    }
+
+    fn in_flight(&self, stages_after: usize, micro_batches: usize) -> usize {
+        micro_batches.min(stages_after + 1)
+    }
+
+    /// 1F1B's forwards ahead; rank `i` puts its weight gradients off by `i` micro-batches.
+    fn build(&self, ranks: usize, _chunks: usize, micro_batches: usize) -> Vec<Vec<Action>> {
+        (0..ranks).map(|rank| row(rank, ranks - rank, rank, micro_batches)).collect()
+    }
 }
 
-/// Enough forwards ahead that no rank waits for its first `I` after it has begun.
-pub(super) fn h2(ranks: usize, _: usize, micro_batches: usize) -> Vec<Vec<Action>> {
-    let ahead = |rank| 2 * (ranks - rank) - 1;
-    (0..ranks).map(|rank| row(rank, ahead(rank), 2 * rank, micro_batches)).collect()
+#[derive(Debug)]
+pub(super) struct ZbH2;
+
+impl ScheduleKind for ZbH2 {
+    fn name(&self) -> &'static str {
+        "zb-h2"
+    }
+
+    fn doc(&self) -> &'static str {
+        "split backwards and twice the forwards ahead: no bubble for twice 1f1b's memory"
+    }
+
+    fn in_flight(&self, stages_after: usize, micro_batches: usize) -> usize {
+        micro_batches.min(2 * stages_after + 1)
+    }
+
+    /// Enough forwards ahead that no rank waits for its first `I` after it has begun.
+    fn build(&self, ranks: usize, _chunks: usize, micro_batches: usize) -> Vec<Vec<Action>> {
+        let ahead = |rank| 2 * (ranks - rank) - 1;
+        (0..ranks).map(|rank| row(rank, ahead(rank), 2 * rank, micro_batches)).collect()
+    }
 }
 
 /// `ahead` forwards, then I, W and F in turn, where W is `delay` micro-batches behind I.
 fn row(stage: usize, ahead: usize, delay: usize, micro_batches: usize) -> Vec<Action> {
     let at = |kind, m| (m < micro_batches).then(|| Action::new(stage, kind, m));
-    let weight = |turn: usize| at(ActionKind::WeightGrad, turn.checked_sub(delay)?);
+    let weight = |slot: usize| at(ActionKind::WeightGrad, slot.checked_sub(delay)?);
     let mut row = Vec::with_capacity(3 * micro_batches);
     row.extend((0..ahead.min(micro_batches)).map(|m| Action::forward(stage, m)));
-    for turn in 0..micro_batches + delay {
-        row.extend(at(ActionKind::InputGrad, turn));
-        row.extend(weight(turn));
-        row.extend(at(ActionKind::Forward, turn + ahead));
+    for slot in 0..micro_batches + delay {
+        row.extend(at(ActionKind::InputGrad, slot));
+        row.extend(weight(slot));
+        row.extend(at(ActionKind::Forward, slot + ahead));
     }
     row
 }

@@ -1,7 +1,7 @@
-//! ZB-V: two stages a rank, laid out as a V, so that the last stage lies where the first does and
+//! ZB-V: two stages a rank, laid out as a V, so that the last stage is where the first is and
 //! the backward starts at once.
 //!
-//! Stage `s < p` lies on rank `s`, the others on rank `2p − 1 − s`. Two ranks, three micro-batches:
+//! Stage `s < p` is on rank `s`, the others on rank `2p − 1 − s`. Two ranks, three micro-batches:
 //!
 //! ```text
 //! rank 0: 0F0 0F1 0F2 3F0 3I0 3W0 3F1 3I1 3W1 0I0 0W0 3F2 3I2 3W2 0I1 0W1 0I2 0W2
@@ -16,18 +16,38 @@
 //! stages are what 1F1B's first rank holds. Source: Qi et al., arXiv 2401.10241, §6, in the order
 //! of `PyTorch`'s `ScheduleZBVZeroBubble`; the terms for small `m` are derived and tested here.
 
+use super::kind::{Chunks, ScheduleKind};
 use crate::{Action, ActionKind};
 
-/// Made for at least the `2p − 1` micro-batches that fill the pipeline, less those there are not:
-/// what is left keeps its order, so it can still run.
-pub(super) fn actions(ranks: usize, _: usize, micro_batches: usize) -> Vec<Vec<Action>> {
-    let row = |rank| Row::new(ranks, rank, micro_batches).fill(ranks, rank);
-    (0..ranks).map(row).collect()
-}
+#[derive(Debug)]
+pub(super) struct ZbV;
 
-/// The rank of every stage.
-pub(super) fn placement(ranks: usize, _: usize) -> Vec<usize> {
-    (0..ranks).chain((0..ranks).rev()).collect()
+impl ScheduleKind for ZbV {
+    fn name(&self) -> &'static str {
+        "zb-v"
+    }
+
+    fn doc(&self) -> &'static str {
+        "split backwards on two stages a rank, laid out as a V: no bubble for 1f1b's memory"
+    }
+
+    fn chunks(&self) -> Chunks {
+        Chunks::Exactly(2)
+    }
+
+    fn placement(&self, ranks: usize, _chunks: usize) -> Vec<usize> {
+        (0..ranks).chain((0..ranks).rev()).collect()
+    }
+
+    fn in_flight(&self, _stages_after: usize, _micro_batches: usize) -> usize {
+        1
+    }
+
+    /// Built for at least the `2p − 1` micro-batches that fill the pipeline, without the actions of
+    /// those there are not: the rest keeps its order, so it can still run.
+    fn build(&self, ranks: usize, _chunks: usize, micro_batches: usize) -> Vec<Vec<Action>> {
+        (0..ranks).map(|rank| Row::new(ranks, rank, micro_batches).fill(ranks, rank)).collect()
+    }
 }
 
 /// The half of the V a stage is on.
@@ -74,9 +94,7 @@ impl Row {
             self.backward(UP);
         }
         while self.forwards[UP] < all {
-            if self.forwards[DOWN] < all {
-                self.forward(DOWN);
-            }
+            self.forward(DOWN);
             self.backward(DOWN);
             self.forward(UP);
             self.backward(UP);

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Args;
 use trainyard_plan::compare::{Comparison, Measured, Pair, WARM_UP_STEPS, compare};
@@ -9,13 +10,15 @@ use trainyard_plan::journal::Record;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{Trace, simulate};
 
+use super::RunCommand;
 use super::table::{Align, percent, table, time};
+use crate::app::App;
 use crate::error::RunError;
 use crate::files::{read_plan, read_profile};
 use crate::journal::read_journal;
 use crate::run_dir::RunDir;
 
-/// `trainyard compare RUN_DIR`
+/// Put what a run took beside what was predicted
 #[derive(Debug, Args)]
 pub struct CompareCommand {
     /// The run directory
@@ -29,22 +32,25 @@ pub struct CompareCommand {
     json: bool,
 }
 
-/// Simulates the run's plan again and prints it beside the run's medians.
-///
-/// # Errors
-/// When the directory holds no run, or none that has made a step.
-pub fn run(command: &CompareCommand) -> Result<(), RunError> {
-    let directory = RunDir::open(&command.directory)?;
-    let path = command.profile.clone().unwrap_or_else(|| directory.profile());
-    let comparison = of_run(&directory, &path)?;
-    let out = &mut std::io::stdout();
-    let printed = if command.json {
-        let json = serde_json::to_string_pretty(&comparison);
-        writeln!(out, "{}", json.map_err(|error| RunError::config(error.to_string()))?)
-    } else {
-        print(out, &comparison)
-    };
-    printed.map_err(RunError::io("write to", "the terminal"))
+impl RunCommand for CompareCommand {
+    /// Simulates the run's plan again and prints it beside the run's medians.
+    ///
+    /// # Errors
+    /// When the directory holds no run, or none that has made a step.
+    fn run(&self, _: &App) -> Result<ExitCode, RunError> {
+        let directory = RunDir::open(&self.directory)?;
+        let path = self.profile.clone().unwrap_or_else(|| directory.profile());
+        let comparison = of_run(&directory, &path)?;
+        let out = &mut std::io::stdout();
+        let printed = if self.json {
+            let json = serde_json::to_string_pretty(&comparison);
+            writeln!(out, "{}", json.map_err(|error| RunError::config(error.to_string()))?)
+        } else {
+            print(out, &comparison)
+        };
+        printed.map_err(RunError::io("write to", "the terminal"))?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// A run beside what its plan takes with the costs of a profile.
@@ -55,20 +61,25 @@ pub(super) fn of_run(directory: &RunDir, profile: &Path) -> Result<Comparison, R
     let plan = read_plan(&directory.plan())?;
     let profile = read_profile(profile)?.with_micro_batches(plan.micro_batches)?;
     let (simulation, trace) = simulate::simulate_traced(&profile, &plan)?;
-    let measured = measured(&read_journal(&directory.journal())?);
+    let records = read_journal(&directory.journal())?;
+    let records = last_part(&records);
+    let measured = measured(records);
     if measured.steps.is_empty() {
         let path = directory.path().display();
         return Err(RunError::config(format!("{path} has made no step yet; train at least one")));
     }
-    let mut comparison = compare((&simulation, &trace), &measured);
-    comparison.estimated = profile.estimated;
-    Ok(comparison)
+    let comparison = compare((&simulation, &trace), &measured).with_correction(records);
+    Ok(Comparison { estimated: profile.estimated, noise: profile.noise, ..comparison })
 }
 
-/// What the last part of a journal says; a resumed run may have another plan in each part.
-fn measured(records: &[Record]) -> Measured {
+/// The last part of a journal: a resumed run may have another plan in each.
+fn last_part(records: &[Record]) -> &[Record] {
     let last = records.iter().rposition(|record| matches!(record, Record::Header(_)));
-    let records = &records[last.unwrap_or(0)..];
+    &records[last.unwrap_or(0)..]
+}
+
+/// What the records say of times and memory.
+fn measured(records: &[Record]) -> Measured {
     let trace = Trace::from_journal(records);
     let mut peak_bytes = vec![None; trace.devices.len()];
     let mut steps = Vec::new();
@@ -96,6 +107,9 @@ pub(super) fn print(out: &mut impl Write, comparison: &Comparison) -> std::io::R
     };
     let steps = comparison.steps;
     writeln!(out, "medians of {steps} steps; the error is the prediction's{source}\n")?;
+    if let Some(noise) = &comparison.noise {
+        writeln!(out, "when the costs were measured, {noise}\n")?;
+    }
     let header = ["", "", "predicted", "measured", "error"].map(str::to_owned).to_vec();
     let mut rows = vec![header];
     let mut row = |device: &str, what: &str, pair: Pair, shown: &dyn Fn(f64) -> String| {
@@ -104,7 +118,16 @@ pub(super) fn print(out: &mut impl Write, comparison: &Comparison) -> std::io::R
         rows.push(vec![device.to_owned(), what.to_owned(), predicted, measured, error]);
     };
     let bytes = |bytes: f64| human_bytes(bytes as u64);
-    row("", "step", comparison.step_us, &time);
+    let corrected = comparison.corrected.as_ref().map(|corrected| corrected.step_us);
+    row(
+        "",
+        if corrected.is_some() { "step, as planned" } else { "step" },
+        comparison.step_us,
+        &time,
+    );
+    if let Some(corrected) = corrected {
+        row("", "step, as corrected", corrected, &time);
+    }
     row("", "bubble", comparison.bubble_fraction, &percent);
     for device in &comparison.devices {
         row(&device.id, "busy", device.busy_us, &time);

@@ -1,13 +1,13 @@
 //! What the run's layers cost on the run's devices: measured, or estimated from the devices' rates.
 
 use serde::{Deserialize, Serialize};
+use trainyard_engine::Device;
 use trainyard_engine::measure::{self, DeviceCosts, LayerCost, MeasureSettings};
-use trainyard_engine::{Device, MicroBatch};
 use trainyard_plan::{
     Api, DeviceProfile, FixedTimes, LinkCost, LinkProfile, ModelProfile, OptimizerTime, Profile,
 };
 
-use super::{SetupDevice, TrainingSetup};
+use super::{SetupDevice, TrainingSetup, noise};
 use crate::cache::Cache;
 use crate::error::RunError;
 
@@ -63,16 +63,32 @@ impl TrainingSetup {
             progress(0, 0, "known");
             return Ok(profile);
         }
-        let profile = self.with_budgets(self.measure_now(progress)?);
-        let profile = self.calibrated(profile, progress);
+        let profile = self.measure_anew(progress)?;
         cache.write("profile", &self.measured_key(), &profile);
         Ok(profile)
+    }
+
+    /// The costs as measured now. They are not kept. `progress` is told as by [`Self::measure`].
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    pub fn measure_anew(
+        &self,
+        progress: &(dyn Fn(usize, usize, &str) + Sync),
+    ) -> Result<Profile, RunError> {
+        let profile = self.with_budgets(self.measure_layers_and_links(progress)?);
+        Ok(self.calibrated(profile, progress))
     }
 
     /// All that the measured costs depend on. Budgets are not among it.
     fn measured_key(&self) -> impl Serialize {
         let devices: Vec<_> = self.devices.iter().map(device_key).collect();
-        (self.profile.clone(), self.config.rows_of_micro_batch(), self.config.train.batch, devices)
+        (
+            without_flops(&self.profile),
+            self.config.rows_of_micro_batch(),
+            self.config.train.batch,
+            devices,
+        )
     }
 
     /// The profile with the run file's budgets and number of micro-batches.
@@ -86,7 +102,8 @@ impl TrainingSetup {
         profile
     }
 
-    fn measure_now(
+    /// Layer by layer and link by link; times are those under the noise that was met.
+    fn measure_layers_and_links(
         &self,
         progress: &(dyn Fn(usize, usize, &str) + Sync),
     ) -> Result<Profile, RunError> {
@@ -95,11 +112,13 @@ impl TrainingSetup {
         // A second size, from which follows what does not depend on the size.
         let other = if rows > 1 { rows.div_ceil(2) } else { 2 };
         let settings =
-            MeasureSettings { optimizer: self.optimizer(), ..MeasureSettings::default() };
+            MeasureSettings { optimizer: self.optimizer()?, ..MeasureSettings::default() };
         let layers = |rows, half: usize| {
             let sample = self.sample(rows)?;
             let told = |done, of| progress(done + half * of, 2 * of, "layers");
-            Ok::<_, RunError>(measure::layers(&*self.model, &devices, &sample, &settings, &told)?)
+            let what = (&*self.job.model, &*self.job.objective);
+            let profile = &self.profile;
+            Ok::<_, RunError>(measure::layers(what, profile, &devices, &sample, &settings, &told)?)
         };
         let (costs, at_other) = (layers(rows, 0)?, layers(other, 1)?);
         progress(0, 1, "links");
@@ -118,21 +137,15 @@ impl TrainingSetup {
             latency_us: rounded(cost.latency_us),
             bytes_per_us: rounded(cost.bytes_per_us).max(1e-3),
         };
-        Ok(Profile {
+        let mut profile = Profile {
             devices: measured,
             links: links.into_iter().map(link).collect(),
             rows: Some(rows),
             ..Profile::new(measured_model(&self.profile, &costs), self.config.train.micro_batches)
-        })
-    }
-
-    /// One micro-batch of so many rows.
-    fn sample(&self, rows: usize) -> Result<MicroBatch, RunError> {
-        let mut config = self.config.clone();
-        config.train.batch = rows;
-        config.train.micro_batches = 1;
-        let first = self.data.train(&config, 1)?.into_iter().next();
-        first.ok_or_else(|| RunError::config("the data gave no micro-batch"))
+        };
+        let noise = noise::while_measuring(&self.devices, [&costs, &at_other])?;
+        noise::apply(&mut profile, &self.devices, noise);
+        Ok(profile)
     }
 
     /// Times from FLOPs and rates, links from rates of copying.
@@ -145,6 +158,8 @@ impl TrainingSetup {
             };
             let layers = &self.profile.layers;
             let times = |time: &dyn Fn(usize) -> f64| (0..layers.len()).map(time).collect();
+            let is_cpu = device.hardware.api == Api::Cpu;
+            let of_cpu = self.on_cpu.as_ref().filter(|_| is_cpu);
             let has_weights = |layer: usize| layers[layer].param_bytes > 0;
             DeviceProfile {
                 forward_us: times(&|layer| flops_us(&layers[layer])),
@@ -159,7 +174,8 @@ impl TrainingSetup {
                     OPTIMIZER_TRAFFIC * layers[layer].param_bytes as f64 * device.throttle
                         / rates.copy
                 })),
-                work_bytes: Some(self.profile.work_with_new_sums()),
+                saved_bytes: of_cpu.map(|it| it.layers.iter().map(|l| l.saved_bytes).collect()),
+                workspace_bytes: Some(of_cpu.unwrap_or(&self.profile).workspace_with_new_sums()),
                 overhead_bytes: match device.hardware.api {
                     Api::Cpu => CPU_OVERHEAD_BYTES * device.threads as u64,
                     _ => 0,
@@ -197,20 +213,23 @@ impl TrainingSetup {
     }
 }
 
-/// The model's profile with sizes as they were measured: the largest of any device where devices
-/// differ. Names, kinds and FLOPs stay the model's own.
+/// The model's profile with what is kept as it was measured: the largest of any device where
+/// devices differ.
 fn measured_model(model: &ModelProfile, costs: &[DeviceCosts]) -> ModelProfile {
     let mut model = model.clone();
     for (index, layer) in model.layers.iter_mut().enumerate() {
         let of_devices = costs.iter().filter_map(|device| device.layers.get(index));
-        let Some(any) = of_devices.clone().next() else { continue };
-        layer.param_bytes = any.param_bytes;
-        layer.input_bytes = any.input_bytes;
-        layer.output_bytes = any.output_bytes;
         if let Some(saved) = of_devices.filter_map(|cost| cost.saved_bytes).max() {
             layer.saved_bytes = saved;
         }
     }
+    model
+}
+
+/// Without the one figure that was timed and so is never twice the same.
+fn without_flops(model: &ModelProfile) -> ModelProfile {
+    let mut model = model.clone();
+    model.layers.iter_mut().for_each(|layer| layer.forward_flops = 0);
     model
 }
 
@@ -240,7 +259,7 @@ fn measured_device(
         saved_bytes: bytes(|cost| cost.saved_bytes),
         // A graphics device tells what it holds between its kernels, not what one of them needs for
         // a moment; what is predicted of it is what it will tell.
-        work_bytes: bytes(|cost| Some(cost.work_bytes.unwrap_or(0))),
+        workspace_bytes: bytes(|cost| Some(cost.workspace_bytes.unwrap_or(0))),
         fixed_us: Some(FixedTimes {
             forward: fixed(|cost| cost.forward_us),
             input_grad: fixed(|cost| cost.input_grad_us),

@@ -16,21 +16,21 @@ impl Training<'_> {
     pub(super) fn write_sample(&mut self) -> Result<(), RunError> {
         let setup = self.setup;
         let tokens = setup.config.train.sample_tokens;
-        let Some(text) = setup.data.text().filter(|_| tokens > 0) else { return Ok(()) };
-        let vocabulary = text.vocabulary();
-        let first = vocabulary.iter().position(|known| *known == '\n').unwrap_or(0);
-        let writer = Sampler {
-            context: setup.context().unwrap_or(1),
-            temperature: SAMPLE_TEMPERATURE,
-            random: ChaCha8Rng::seed_from_u64(setup.config.train.seed),
+        let vocabulary = setup.data()?.info().vocabulary.clone();
+        let Some(context) = setup.job.context.filter(|_| tokens > 0 && !vocabulary.is_empty())
+        else {
+            return Ok(());
         };
+        let first = vocabulary.iter().position(|known| known == "\n").unwrap_or(0);
+        let random = ChaCha8Rng::seed_from_u64(setup.config.train.seed);
+        let writer = Sampler { context, temperature: SAMPLE_TEMPERATURE, random };
         let mut written = String::new();
         writer.write(
             &mut self.pipeline,
             vec![i32::try_from(first).unwrap_or(0)],
             tokens,
             |token| {
-                written.push(vocabulary.get(token).copied().unwrap_or('\u{fffd}'));
+                written.push_str(vocabulary.get(token).map_or("\u{fffd}", String::as_str));
                 Ok(())
             },
         )?;

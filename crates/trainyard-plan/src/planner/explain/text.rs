@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::{ExplainedStage, Explanation, IfLarger, SingleDevice};
+use super::explanation::{ExplainedStage, Explanation, IfLarger, SingleDevice};
 use crate::Recompute;
 use crate::memory::human_bytes;
 
-/// What `trainyard plan` prints below its plan.
+/// The text that `trainyard plan` prints below its plan.
 #[must_use]
 pub fn text(explanation: &Explanation) -> String {
     let Explanation { schedule, micro_batches, step_us, bubble_fraction, .. } = explanation;

@@ -1,14 +1,19 @@
 //! `trainyard bench`: measures this machine, in ratios within one run.
 
 mod blocks;
+mod noise;
 mod pipeline;
 mod planner;
 
+use std::process::ExitCode;
+
 use clap::{Args, Subcommand};
 
+use super::RunCommand;
+use crate::app::App;
 use crate::error::RunError;
 
-/// `trainyard bench …`
+/// Measure this machine
 #[derive(Debug, Args)]
 pub struct Bench {
     #[command(subcommand)]
@@ -21,15 +26,20 @@ enum What {
     Pipeline(pipeline::PipelineBench),
     /// What the planner's split brings beside an even one and one by memory, predicted and measured
     Planner(planner::PlannerBench),
+    /// Whether predictions hold on a busy machine: measured, planned and trained beside busy threads
+    Noise(noise::NoiseBench),
 }
 
-/// Measures and prints.
-///
-/// # Errors
-/// When a device fails.
-pub fn run(bench: &Bench) -> Result<(), RunError> {
-    match &bench.what {
-        What::Pipeline(bench) => pipeline::run(bench),
-        What::Planner(bench) => planner::run(bench),
+impl RunCommand for Bench {
+    /// Measures and prints; not a success where a bench has a limit and missed it.
+    ///
+    /// # Errors
+    /// When a device fails.
+    fn run(&self, app: &App) -> Result<ExitCode, RunError> {
+        match &self.what {
+            What::Pipeline(bench) => pipeline::run(bench).map(|()| ExitCode::SUCCESS),
+            What::Planner(bench) => planner::run(bench, app).map(|()| ExitCode::SUCCESS),
+            What::Noise(bench) => noise::run(bench, app),
+        }
     }
 }

@@ -11,9 +11,9 @@ use trainyard_plan::compare::median;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{Plan, Profile, Recompute, Schedule, Stage};
 
+use crate::app::App;
 use crate::cli::RunFile;
 use crate::commands::table::{Align, table, time};
-use crate::config::RunConfig;
 use crate::error::RunError;
 use crate::setup::TrainingSetup;
 
@@ -63,8 +63,8 @@ struct Contender {
 ///
 /// # Errors
 /// When the run file is wrong or a device fails. A split that does not fit is left out.
-pub(super) fn run(bench: &PlannerBench) -> Result<(), RunError> {
-    let setup = TrainingSetup::load(RunConfig::load(&bench.run.file, &bench.run.sets.sets)?)?;
+pub(super) fn run(bench: &PlannerBench, app: &App) -> Result<(), RunError> {
+    let setup = app.load(&bench.run)?;
     let costs = setup.measure(bench.refresh, &|_, _, _| {})?;
     let by_memory: Vec<f64> = costs.devices.iter().map(|d| d.budget_bytes() as f64).collect();
     let even = vec![1.0; costs.devices.len()];
@@ -118,7 +118,9 @@ impl Contender {
         let mut times = Vec::with_capacity(STEPS);
         for _ in 0..STEPS {
             self.step += 1;
-            let data = setup.data.train(&setup.config, self.step)?;
+            let rows = setup.config.train.batch;
+            let cursor = setup.first_cursor().advanced(rows * (self.step as usize - 1));
+            let data = setup.micro_batches(cursor)?;
             let start = Instant::now();
             let result = self.pipeline.step(self.step, 1e-4, data)?;
             times.push(start.elapsed().as_nanos() as f64 / 1e3);

@@ -1,0 +1,179 @@
+//! Sections that depend on a `kind`: which one is meant, and keys that had another place before.
+
+use toml::{Table, Value};
+
+use crate::document::Document;
+use crate::error::ConfigError;
+use crate::key::KeyGroup;
+use crate::names::{did_you_mean, list};
+use crate::section::SectionReader;
+
+/// A section whose keys depend on its kind.
+pub(crate) struct KindOf {
+    pub(crate) section: &'static str,
+    /// What a kind is, in messages.
+    noun: &'static str,
+    /// The kind where the file names none.
+    pub(crate) default: Option<&'static str>,
+    /// Keys that the section has under every kind.
+    pub(crate) common: &'static [&'static str],
+}
+
+/// All of them.
+pub(crate) const KINDS: [KindOf; 3] = [
+    KindOf { section: "model", noun: "model", default: None, common: &["kind"] },
+    KindOf {
+        section: "data",
+        noun: "data source",
+        default: None,
+        common: &["kind", "validation_fraction"],
+    },
+    KindOf { section: "optimizer", noun: "optimizer", default: Some("adamw"), common: &["kind"] },
+];
+
+/// Keys of `[optimizer]` that were keys of `[train]` before, and may still be: `train.beta1`.
+pub(crate) const MOVED: [&str; 4] = ["weight_decay", "beta1", "beta2", "epsilon"];
+
+/// The other place in which a key may stand: the old one for a new one, and the other way round.
+pub(crate) fn alias_of(section: &str, key: &str) -> Option<[&'static str; 2]> {
+    let moved = MOVED.into_iter().find(|moved| *moved == key)?;
+    match section {
+        "optimizer" => Some(["train", moved]),
+        "train" => Some(["optimizer", moved]),
+        _ => None,
+    }
+}
+
+/// Whether a key of `[train]` is one of `[optimizer]` under its old name.
+pub(crate) fn is_moved(section: &str, key: &str) -> bool {
+    section == "train" && MOVED.contains(&key)
+}
+
+/// The keys of `[data]` that say the kind by themselves: only one of them can be meant.
+pub(crate) fn naming_keys(section: &str, groups: &[KeyGroup]) -> Vec<&'static str> {
+    groups.iter().filter(|group| group.section == section).filter_map(|it| it.named_by).collect()
+}
+
+/// Which kind a section is of: its name, and its keys where the caller knows such kinds.
+#[derive(Debug, Default)]
+pub(crate) struct Chosen {
+    pub(crate) kind: Option<String>,
+    pub(crate) group: Option<KeyGroup>,
+}
+
+/// Finds the kind of a section: as named, as a key of it says, or the default.
+pub(crate) fn choose(
+    of: &KindOf,
+    section: &SectionReader<'_>,
+    groups: &[KeyGroup],
+) -> Result<Chosen, ConfigError> {
+    let groups: Vec<&KeyGroup> = groups.iter().filter(|it| it.section == of.section).collect();
+    let named = section.get::<String>("kind")?;
+    if named.as_ref().is_some_and(String::is_empty) {
+        return Err(section.refuse(crate::BadKey {
+            key: "kind".to_owned(),
+            value: "empty".to_owned(),
+            must: format!("the name of a {}{}", of.noun, example(&groups)),
+        }));
+    }
+    let by_key = given_names(section, &groups)?;
+    let Some(kind) = named.or_else(|| by_key.or(of.default).map(str::to_owned)) else {
+        return Ok(Chosen::default());
+    };
+    let group = groups.iter().find(|group| group.kind == kind).map(|group| **group);
+    if group.is_none() && !groups.is_empty() {
+        let known = || groups.iter().map(|group| group.kind);
+        let (kinds, hint) = (list(known()), did_you_mean(&kind, known()));
+        return Err(section.document().problem_at(
+            &[of.section, "kind"],
+            &format!("this {}", of.noun),
+            |at| format!("{at}: there is no {} '{kind}'; there are: {kinds}{hint}", of.noun),
+        ));
+    }
+    Ok(Chosen { kind: Some(kind), group })
+}
+
+/// The kind that a key says by itself; two such keys contradict each other.
+fn given_names(
+    section: &SectionReader<'_>,
+    groups: &[&KeyGroup],
+) -> Result<Option<&'static str>, ConfigError> {
+    let names = groups.iter().filter_map(|group| Some((group.named_by?, group.kind)));
+    let given: Vec<_> = names.filter(|(key, _)| section.has(key)).collect();
+    match given[..] {
+        [] => Ok(None),
+        [(_, kind)] => Ok(Some(kind)),
+        [(first, _), (second, _), ..] => {
+            // The earlier key comes first in the groups, whatever the file's order.
+            let section_name = groups[0].section;
+            Err(section.refuse(crate::BadKey {
+                key: first.to_owned(),
+                value: "given twice".to_owned(),
+                must: format!(
+                    "given either as {section_name}.{first} or as {section_name}.{second}, not both"
+                ),
+            }))
+        }
+    }
+}
+
+fn example(groups: &[&KeyGroup]) -> String {
+    groups.first().map_or_else(String::new, |group| format!(", such as \"{}\"", group.kind))
+}
+
+/// The message about a file that names no model.
+pub(crate) fn no_model(document: &Document, groups: &[KeyGroup]) -> ConfigError {
+    let kinds: Vec<String> = groups
+        .iter()
+        .filter(|group| group.section == "model")
+        .map(|group| format!("\"{}\"", group.kind))
+        .collect();
+    let kinds = match &kinds[..] {
+        [] => "\"NAME\"".to_owned(),
+        [only] => only.clone(),
+        [first, others @ ..] => format!("{first} (or {})", others.join(", ")),
+    };
+    let name = document.name();
+    ConfigError::unplaced(format!(
+        "{name} does not say which model to train; write kind = {kinds} under [model]"
+    ))
+}
+
+/// The options of a section: with all defaults where its keys are known, as they stand otherwise.
+pub(crate) fn options(
+    of: &KindOf,
+    section: &SectionReader<'_>,
+    group: Option<&KeyGroup>,
+) -> Result<Table, ConfigError> {
+    if let Some(group) = group {
+        let entries = (group.resolve)(section)?.into_iter();
+        let kept = entries.filter(|entry| entry.derived.is_none());
+        return Ok(kept.map(|entry| (entry.name.to_owned(), entry.value)).collect());
+    }
+    let mut options = section.table().cloned().unwrap_or_default();
+    options.retain(|key, _| !of.common.iter().any(|common| *common == key));
+    if of.section == "optimizer" {
+        for key in MOVED {
+            if let Some(value) = section.document().value(&["train", key]) {
+                options.entry(key).or_insert_with(|| Value::clone(value));
+            }
+        }
+    }
+    Ok(options)
+}
+
+/// Refuses a key of the optimizer that stands in both of its places.
+pub(crate) fn refuse_two_places(optimizer: &SectionReader<'_>) -> Result<(), ConfigError> {
+    let document = optimizer.document();
+    let twice = |key: &&str| {
+        [["train", *key], ["optimizer", *key]].iter().all(|path| document.value(path).is_some())
+    };
+    match MOVED.into_iter().find(twice) {
+        None => Ok(()),
+        Some(key) => Err(document.locate(ConfigError::BadValue {
+            key: format!("train.{key}"),
+            value: "given twice".to_owned(),
+            must: format!("left out: optimizer.{key} is the same"),
+        })),
+    }
+}

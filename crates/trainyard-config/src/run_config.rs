@@ -1,0 +1,188 @@
+//! The run file (`run.toml`) as a whole: what to train, on what, and how.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use crate::document::Document;
+use crate::error::ConfigError;
+use crate::key::{KeyGroup, Keys};
+use crate::kinds::{self, KINDS};
+use crate::known::Known;
+use crate::section::SectionReader;
+use crate::sections::{DataKeys, DeviceSection, PipelineSection, RunSection, TrainSection};
+use crate::write;
+
+/// `[model]` or `[optimizer]`: which one, and its own options.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KindSection {
+    /// Its name in its registry: `gpt`, `adamw`, ….
+    pub kind: String,
+    /// Its options. Where the caller knows the kind: checked, all defaults filled in, paths
+    /// absolute; to be read with [`Keys::from_table`].
+    pub options: Table,
+}
+
+/// `[data]`: what the model learns from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataSection {
+    /// Name of the data source; `None` where the file names no data.
+    pub kind: Option<String>,
+    /// Share of the data kept for validation, above 0 and at most 0.9.
+    pub validation_fraction: f64,
+    /// The source's options, as those of a [`KindSection`].
+    pub options: Table,
+}
+
+/// A whole run file, with every default filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunConfig {
+    /// `[model]`
+    pub model: KindSection,
+    /// `[data]`
+    pub data: DataSection,
+    /// `[optimizer]`
+    pub optimizer: KindSection,
+    /// `[train]`
+    pub train: TrainSection,
+    /// `[pipeline]`
+    pub pipeline: PipelineSection,
+    /// `[run]`
+    pub run: RunSection,
+    /// `[[device]]`, in the order of the pipeline; empty where the file names none.
+    pub devices: Vec<DeviceSection>,
+}
+
+impl RunConfig {
+    /// Reads a run file, puts the `--set key=value` arguments over it, fills in the defaults and
+    /// checks the result. `groups` are the kinds of models, data sources and optimizers there are;
+    /// a section of which there are none may hold anything.
+    ///
+    /// With the config comes the document, which gives what is found out later a place
+    /// ([`Document::locate`]).
+    ///
+    /// # Errors
+    /// [`ConfigError`], with line and column for anything wrong in the file.
+    pub fn load(
+        path: &Path,
+        sets: &[String],
+        groups: &[KeyGroup],
+    ) -> Result<(Self, Document), ConfigError> {
+        let bytes =
+            fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let valid = error.utf8_error().valid_up_to();
+            let before = error.as_bytes().get(..valid).unwrap_or_default();
+            let line = before.split(|byte| *byte == b'\n').count() as u64;
+            ConfigError::NotUtf8 { name: path.display().to_string(), offset: valid as u64, line }
+        })?;
+        Self::from_text(&text, path, sets, groups)
+    }
+
+    /// The same for a text that is already in memory. `path` gives the name for messages and for
+    /// `runs/<name>`, and the folder for relative paths; nothing is read from it.
+    ///
+    /// # Errors
+    /// As [`RunConfig::load`].
+    pub fn from_text(
+        text: &str,
+        path: &Path,
+        sets: &[String],
+        groups: &[KeyGroup],
+    ) -> Result<(Self, Document), ConfigError> {
+        let mut document = Document::parse(text, path)?;
+        let naming = kinds::naming_keys("data", groups);
+        for set in sets {
+            document.set(set, &naming)?;
+        }
+        Known::of(&document, groups).check(&document)?;
+        let config = Self::read(&document, path, groups)?;
+        Ok((config, document))
+    }
+
+    fn read(document: &Document, path: &Path, groups: &[KeyGroup]) -> Result<Self, ConfigError> {
+        let [of_model, of_data, of_optimizer] = &KINDS;
+        let section = |of: &kinds::KindOf| document.section(of.section);
+        let (model, data, optimizer) =
+            (section(of_model)?, section(of_data)?, section(of_optimizer)?);
+        let model_kind = kinds::choose(of_model, &model, groups)?;
+        let data_kind = kinds::choose(of_data, &data, groups)?;
+        let optimizer_kind = kinds::choose(of_optimizer, &optimizer, groups)?;
+        kinds::refuse_two_places(&optimizer)?;
+        let run = RunSection::read(&document.section("run")?)?;
+        Ok(Self {
+            model: KindSection {
+                kind: model_kind.kind.ok_or_else(|| kinds::no_model(document, groups))?,
+                options: kinds::options(of_model, &model, model_kind.group.as_ref())?,
+            },
+            data: DataSection {
+                validation_fraction: DataKeys::read(&data)?.validation_fraction,
+                kind: data_kind.kind,
+                options: kinds::options(of_data, &data, data_kind.group.as_ref())?,
+            },
+            optimizer: KindSection {
+                kind: optimizer_kind.kind.unwrap_or_default(),
+                options: kinds::options(of_optimizer, &optimizer, optimizer_kind.group.as_ref())?,
+            },
+            train: TrainSection::read(&document.section("train")?)?,
+            pipeline: PipelineSection::read(&document.section("pipeline")?)?,
+            run: RunSection { dir: run_dir(run.dir, path)?, ..run },
+            devices: devices(document)?,
+        })
+    }
+
+    /// Rows of one micro-batch; at least 1.
+    #[must_use]
+    pub fn rows_of_micro_batch(&self) -> usize {
+        (self.train.batch / self.train.micro_batches.max(1)).max(1)
+    }
+
+    /// The resolved file: all defaults filled in, paths absolute. What follows from other keys is
+    /// written as a comment, so that it goes on to follow. It parses back to an equal config.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a value cannot be written as TOML: a path that is not UTF-8, a whole
+    /// number above 2⁶³ − 1.
+    pub fn to_toml(&self) -> Result<String, ConfigError> {
+        write::run_file(self)
+    }
+}
+
+/// The run directory, or where a run goes that names none: `runs/<file stem>`.
+fn run_dir(named: PathBuf, run_file: &Path) -> Result<PathBuf, ConfigError> {
+    if named != Path::new("") {
+        return Ok(named);
+    }
+    let dir = Path::new("runs").join(run_file.file_stem().unwrap_or_else(|| "run".as_ref()));
+    std::path::absolute(&dir).map_err(|source| {
+        ConfigError::unplaced(format!("the working directory cannot be found: {source}"))
+    })
+}
+
+fn devices(document: &Document) -> Result<Vec<DeviceSection>, ConfigError> {
+    let count = match document.value(&["device"]) {
+        None => return Ok(Vec::new()),
+        Some(Value::Array(entries)) => entries.len(),
+        Some(_) => {
+            return Err(document.problem_at(&["device"], "not a list", |at| {
+                format!("{at}: a device is written [[device]], with double brackets")
+            }));
+        }
+    };
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut devices = Vec::with_capacity(count);
+    for index in 0..count {
+        let name = index.to_string();
+        let section = SectionReader::open(document, &["device", &name])?;
+        let device = DeviceSection::read(&section)?;
+        if let Some(first) = seen.insert(device.id.clone(), index) {
+            let must = format!("a name of its own: [[device]] number {} has it already", first + 1);
+            let (key, value) = ("id".to_owned(), format!("'{}'", device.id));
+            return Err(section.refuse(crate::BadKey { key, value, must }));
+        }
+        devices.push(device);
+    }
+    Ok(devices)
+}

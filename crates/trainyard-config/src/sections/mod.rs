@@ -1,0 +1,34 @@
+//! The sections that are the same for every run, a file each, as their keys declare them.
+
+mod device;
+mod pipeline;
+mod run;
+mod train;
+
+pub use device::DeviceSection;
+pub use pipeline::{PipelineSection, RecomputeChoice};
+pub use run::RunSection;
+pub use train::{LearningRateSchedule, TrainSection};
+
+use crate::key::KeyGroup;
+
+crate::keys! {
+    /// What the model learns from.
+    pub struct DataKeys in "data" {
+        /// Which data source; left out where another key of the section says it by itself.
+        kind: Option<String>;
+        /// Share of the data kept for validation.
+        validation_fraction: f64 = 0.1,
+            must("above 0 and at most 0.9", |share| *share > 0.0 && *share <= 0.9);
+    }
+}
+
+/// The sections without kinds, in the order in which a resolved file has them.
+pub fn groups() -> [KeyGroup; 4] {
+    [
+        KeyGroup::of::<TrainSection>(""),
+        KeyGroup::of::<PipelineSection>(""),
+        KeyGroup::of::<RunSection>(""),
+        KeyGroup::of::<DeviceSection>(""),
+    ]
+}

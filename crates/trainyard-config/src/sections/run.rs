@@ -1,0 +1,14 @@
+//! `[run]`: where the run leaves its files, and which program it is for.
+
+use std::path::PathBuf;
+
+crate::keys! {
+    /// Where the run leaves its files, and which program it is for.
+    pub struct RunSection in "run" {
+        /// The run directory.
+        dir: PathBuf, derived("the run file's name: runs/NAME", |_| PathBuf::new());
+        /// The program that has the run's model, for Trainyard Studio, which asks before it starts
+        /// it. trainyard itself never executes it.
+        program: Option<PathBuf>;
+    }
+}

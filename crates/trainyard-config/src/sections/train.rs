@@ -1,0 +1,98 @@
+//! `[train]`: how long, how much at once, and how the learning rate goes.
+
+use crate::error::{BadKey, must};
+
+crate::choices! {
+    /// How the learning rate goes after the warm-up.
+    pub enum LearningRateSchedule {
+        /// Half a cosine, down to `min_learning_rate` at `decay_steps`.
+        Cosine = "cosine",
+        /// It stays.
+        Constant = "constant",
+        /// A straight line, down to `min_learning_rate` at `decay_steps`.
+        Linear = "linear",
+        /// Warm-up, stable, decay: it stays, and falls in a straight line to `min_learning_rate` in
+        /// the last `decay_share` of the steps up to `decay_steps`.
+        Wsd = "wsd",
+    }
+}
+
+crate::keys! {
+    /// How long, how much at once, and how fast.
+    pub struct TrainSection in "train", resolve = shorten_warmup, check = check_train {
+        /// Optimizer steps the run is to have at its end.
+        steps: u64 = 500, in 1..=1_000_000_000_000;
+        /// Rows a step: windows of a text, rows of a table, images.
+        batch: usize = 12, in 1..=1_000_000;
+        /// Equal slices the batch is cut into; divides `batch`.
+        micro_batches: usize,
+            derived("batch: the most up to 4 that divide it", |train| default_slices(train.batch)),
+            in 1..=1_000_000;
+        /// Highest learning rate.
+        learning_rate: f64 = 1e-3,
+            must("above 0 and at most 1000", |rate| *rate > 0.0 && *rate <= 1000.0);
+        /// Learning rate at the end of a schedule that decays.
+        min_learning_rate: f64, derived("learning_rate: a tenth", |train| train.learning_rate / 10.0);
+        /// Steps in which the learning rate climbs to its highest; cut to fewer than `steps`.
+        warmup: u64 = 100;
+        /// What the learning rate does after that.
+        schedule: LearningRateSchedule = LearningRateSchedule::Cosine;
+        /// Step at which the learning rate has fallen to `min_learning_rate`.
+        decay_steps: u64, derived("steps", |train| train.steps);
+        /// Share of the steps from warm-up to `decay_steps` in which `wsd` decays.
+        decay_share: f64 = 0.2, must("above 0 and at most 1", |share| *share > 0.0 && *share <= 1.0);
+        /// Largest global norm of the gradients; 0 switches clipping off.
+        clip: f64 = 1.0, must("0 (no clipping) or more", |clip| clip.is_finite() && *clip >= 0.0);
+        /// Seed of the weights and of the order of the data.
+        seed: u64 = 1337;
+        /// Steps between validations; 0 for one at the end alone.
+        validate_every: u64 = 250;
+        /// Batches a validation looks at; 0 for all validation data.
+        validate_batches: usize = 20;
+        /// Whether the last validation looks at all validation data.
+        validate_whole_at_end: bool = true;
+        /// Tokens that a language model writes after each validation; 0 for none.
+        sample_tokens: usize = 100;
+        /// Steps between checkpoints; 0 for one at the end and on Ctrl-C alone.
+        checkpoint_every: u64 = 0;
+        /// How many checkpoints stay on disk.
+        keep_checkpoints: usize = 3, in 1..;
+    }
+}
+
+/// A short trial run of a long recipe should not fail over its warm-up.
+fn shorten_warmup(train: &mut TrainSection) {
+    train.warmup = train.warmup.min(train.steps.saturating_sub(1));
+}
+
+/// The most micro-batches up to 4 that divide the batch.
+fn default_slices(batch: usize) -> usize {
+    (1..=4).rev().find(|count| batch.is_multiple_of(*count)).unwrap_or(1)
+}
+
+fn check_train(train: &TrainSection) -> Result<(), BadKey> {
+    let TrainSection { batch, micro_batches, warmup, decay_steps, .. } = *train;
+    if !batch.is_multiple_of(micro_batches) {
+        let can = divisors_near(batch, micro_batches);
+        let words = format!(
+            "a divisor of the batch: batch = {batch} cannot be cut into {micro_batches} equal micro-batches; {can} can"
+        );
+        return must(false, "micro_batches", &micro_batches, words);
+    }
+    let (rate, lowest) = (train.learning_rate, train.min_learning_rate);
+    let words = format!("0 to train.learning_rate, which is {rate}");
+    must((0.0..=rate).contains(&lowest), "min_learning_rate", &lowest, words)?;
+    let decays = train.schedule != LearningRateSchedule::Constant;
+    let words = format!("more than train.warmup, which is {warmup}");
+    must(!decays || decay_steps > warmup, "decay_steps", &decay_steps, words)
+}
+
+/// The numbers of micro-batches a batch can be cut into; the nearest to `wanted` if there are many.
+fn divisors_near(batch: usize, wanted: usize) -> String {
+    const MOST: usize = 12;
+    let mut divisors: Vec<usize> = (1..=batch).filter(|n| batch.is_multiple_of(*n)).collect();
+    divisors.sort_by_key(|divisor| divisor.abs_diff(wanted));
+    divisors.truncate(MOST);
+    divisors.sort_unstable();
+    divisors.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+}

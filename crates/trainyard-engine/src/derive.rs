@@ -1,0 +1,263 @@
+//! What a model costs, found out from the model itself.
+//!
+//! Every layer is made and run once on the CPU, one after the other, on a sample of the data;
+//! layers that are alike are run once. Sizes of weights and tensors are exact. What is kept for the
+//! backward and needed for a moment is what the CPU device counted, and the floating-point
+//! operations are those that the CPU would have done in a matrix product in the time of the
+//! forward. Where the program does not count its memory ([`crate::memory`]), both sizes are
+//! estimated from the shapes.
+
+use std::sync::Arc;
+
+use burn::tensor::TensorData;
+use trainyard_plan::{BatchTensor, LayerProfile, ModelProfile, TensorProfile};
+
+use crate::fault::catch_panic;
+use crate::measure::SampleFlow;
+use crate::measure::layer_runner::{LayerBytes, LayerRunner, Subject};
+use crate::measure::relative_speed;
+use crate::wiring::{StageWiring, Wiring};
+use crate::{
+    Device, EngineError, GroupedOptimizer, HostTensors, LayerSpec, MicroBatch, Model, Objective,
+    WeightRole, WeightSpec, discover, with_portable_kernels,
+};
+
+/// How a model's costs are found out.
+pub struct DeriveSettings<'a> {
+    /// From which weights and gradients follow.
+    pub seed: u64,
+    /// The optimizer, whose state is counted.
+    pub optimizer: &'a GroupedOptimizer,
+    /// Whether sizes must hold on devices without the CPU's own fused kernels too.
+    pub portable: bool,
+}
+
+/// Forwards of a layer of which the fastest counts.
+const FORWARDS: usize = 3;
+
+/// Without a count of memory: tensors of the largest size among inputs and outputs that a layer is
+/// taken to keep, and to need for a moment.
+const SAVED_TENSORS: u64 = 16;
+const WORKSPACE_TENSORS: u64 = 8;
+
+/// Finds out what every layer of a model costs for one micro-batch like `sample`.
+///
+/// The layers are in memory one at a time. `progress` is told how many layers are done, and of how
+/// many.
+///
+/// # Errors
+/// [`EngineError::Layer`] for a layer that does not run on what it is given.
+pub fn derive_profile(
+    model: &dyn Model,
+    objective: &dyn Objective,
+    sample: &MicroBatch,
+    settings: &DeriveSettings<'_>,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<ModelProfile, EngineError> {
+    let wiring = Wiring::of(model)?;
+    let cpu = discover::cpu();
+    let gflops = relative_speed(&cpu, 1)?;
+    let device = Device::open("cpu", &cpu, u64::MAX, 1)?;
+    let run = || {
+        let derive = Derive { model, objective, sample, settings, wiring: &wiring, gflops };
+        let all = || catch_panic(|| derive.all(&device, progress));
+        if settings.portable { with_portable_kernels(all) } else { all() }
+    };
+    // A device computes on a thread of its own, with a pool and a count of its own.
+    let layers = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name(format!("{}derives", crate::fault::WORKER_THREAD_PREFIX))
+            .spawn_scoped(scope, || device.compute_thread().run("derives", run))
+            .map_err(EngineError::driver)?;
+        let panicked = |_| Err(EngineError::driver("the thread that runs the layers panicked"));
+        thread.join().unwrap_or_else(panicked)
+    })??;
+    Ok(ModelProfile {
+        name: model.name().to_owned(),
+        // Layer by layer below.
+        optimizer_bytes_per_param_byte: 0,
+        // Burn's autodiff gives a backward's gradients all at once.
+        fresh_bytes_per_param_byte: 1,
+        layers,
+    })
+}
+
+struct Derive<'a> {
+    model: &'a dyn Model,
+    objective: &'a dyn Objective,
+    sample: &'a MicroBatch,
+    settings: &'a DeriveSettings<'a>,
+    wiring: &'a Wiring,
+    gflops: f64,
+}
+
+/// What two layers must have in common to cost the same.
+#[derive(PartialEq)]
+struct Signature {
+    kind: String,
+    module: String,
+    weights: Vec<WeightSpec>,
+    /// Names, shapes and number types of what it takes.
+    takes: Vec<(Arc<str>, Vec<usize>, burn::tensor::DType)>,
+    gives: Vec<Arc<str>>,
+    /// Whether a gradient goes back, and whether the loss is computed after it.
+    ends: (bool, bool),
+    follows: Vec<String>,
+}
+
+/// What running a layer showed.
+struct Found {
+    bytes: LayerBytes,
+    trained_bytes: u64,
+    frozen_bytes: u64,
+    buffer_bytes: u64,
+    optimizer_bytes: u64,
+    input_bytes: u64,
+    flops: u64,
+    outputs: HostTensors,
+}
+
+impl Derive<'_> {
+    fn all(
+        &self,
+        device: &Device,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Vec<LayerProfile>, EngineError> {
+        let wirings = self.wiring.layers_alone();
+        let mut known: Vec<(Signature, Found)> = Vec::new();
+        let mut flow = SampleFlow::new(self.sample);
+        let mut profiles = Vec::with_capacity(wirings.len());
+        for (layer, of_layer) in wirings.iter().enumerate() {
+            let spec = &self.wiring.layers[layer];
+            let input = flow.input_of(spec)?;
+            let runner = LayerRunner::make(
+                Subject {
+                    model: self.model,
+                    objective: self.objective,
+                    wiring: self.wiring,
+                    of_layer,
+                    layer,
+                    input: input.clone(),
+                    sample: self.sample,
+                    seed: self.settings.seed,
+                },
+                device,
+            )?;
+            let signature = self.signature(spec, of_layer, &runner, &input);
+            let alike = known.iter().position(|(other, _)| *other == signature);
+            let at = match alike {
+                Some(at) => at,
+                None => {
+                    known.push((signature, self.run(runner)?));
+                    known.len() - 1
+                }
+            };
+            let found = &known[at].1;
+            flow.put(spec, &found.outputs);
+            profiles.push(self.profile(layer, of_layer, &input, found));
+            progress(layer + 1, wirings.len());
+        }
+        Ok(profiles)
+    }
+
+    fn signature(
+        &self,
+        spec: &LayerSpec,
+        of_layer: &StageWiring,
+        runner: &LayerRunner<'_>,
+        input: &HostTensors,
+    ) -> Signature {
+        let layer = &runner.stage().layers[0];
+        let taken = |(name, data): &(Arc<str>, TensorData)| {
+            (name.clone(), data.shape().as_slice().to_vec(), data.dtype())
+        };
+        Signature {
+            kind: spec.kind.clone(),
+            module: layer.layer.describe(),
+            weights: layer.layer.weights().to_vec(),
+            takes: input.iter().map(taken).collect(),
+            gives: spec.gives.clone(),
+            ends: (of_layer.inputs.is_empty(), runner.stage().is_last()),
+            follows: spec.shares.iter().map(|shared| shared.weight.clone()).collect(),
+        }
+    }
+
+    fn run(&self, mut runner: LayerRunner<'_>) -> Result<Found, EngineError> {
+        let outputs = runner.first_run()?;
+        let mut fastest_ns = f64::INFINITY;
+        for _ in 0..FORWARDS {
+            let uploaded = runner.upload()?;
+            let began = std::time::Instant::now();
+            drop(runner.run_forward(uploaded)?);
+            fastest_ns = fastest_ns.min(began.elapsed().as_nanos() as f64);
+        }
+        let weights = &runner.stage().layers[0].weights;
+        let updated = weights.iter().filter(|weight| crate::stage::StageLayer::is_updated(weight));
+        let optimizer_bytes = updated.map(|weight| (self.settings.state_bytes)(&weight.spec)).sum();
+        Ok(Found {
+            bytes: runner.bytes()?,
+            trained_bytes: runner.weight_bytes(WeightRole::Trained),
+            frozen_bytes: runner.weight_bytes(WeightRole::Frozen),
+            buffer_bytes: runner.weight_bytes(WeightRole::Buffer),
+            optimizer_bytes: state_bytes,
+            input_bytes: runner.input_bytes(),
+            flops: (fastest_ns * self.gflops) as u64,
+            outputs,
+        })
+    }
+
+    fn profile(
+        &self,
+        layer: usize,
+        of_layer: &StageWiring,
+        input: &HostTensors,
+        found: &Found,
+    ) -> LayerProfile {
+        let spec = &self.wiring.layers[layer];
+        let is_last = layer + 1 == self.wiring.layers.len();
+        let given = |(name, data): &(Arc<str>, TensorData)| {
+            let bytes = data.as_bytes().len() as u64;
+            let takers = self.wiring.takers(layer, name);
+            TensorProfile {
+                name: name.to_string(),
+                bytes,
+                gradient_bytes: if data.dtype().is_float() { bytes } else { 0 },
+                to: takers.map(|taker| self.wiring.layers[taker].name.clone()).collect(),
+            }
+        };
+        let gives: Vec<TensorProfile> =
+            found.outputs.iter().map(given).filter(|tensor| !tensor.to.is_empty()).collect();
+        let of_batch = |(name, data): &(Arc<str>, TensorData)| {
+            let bytes = data.as_bytes().len() as u64;
+            let from_batch = of_layer.from_batch.contains(name);
+            from_batch.then(|| BatchTensor { name: name.to_string(), bytes })
+        };
+        let output_bytes = if is_last {
+            // What goes on is the loss.
+            size_of::<f32>() as u64
+        } else {
+            gives.iter().map(|tensor| tensor.bytes).sum()
+        };
+        let all_outputs: u64 =
+            found.outputs.iter().map(|(_, data)| data.as_bytes().len() as u64).sum();
+        let largest = found.input_bytes.max(all_outputs);
+        let tied_to = spec.shares.first().map(|shared| shared.owner.clone());
+        LayerProfile {
+            name: spec.name.clone(),
+            kind: spec.kind.clone(),
+            param_bytes: found.trained_bytes,
+            frozen_bytes: found.frozen_bytes,
+            buffer_bytes: found.buffer_bytes,
+            optimizer_bytes: Some(found.optimizer_bytes),
+            input_bytes: found.input_bytes,
+            output_bytes,
+            saved_bytes: found.bytes.saved.unwrap_or(SAVED_TENSORS * largest),
+            workspace_bytes: found.bytes.workspace.unwrap_or(WORKSPACE_TENSORS * largest),
+            forward_flops: found.flops,
+            tied_to,
+            gives,
+            batch: input.iter().filter_map(of_batch).collect(),
+            ..LayerProfile::default()
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! One layer on one device, run as a worker runs it.
+
+use burn::tensor::TensorData;
+use trainyard_plan::Recompute;
+
+use crate::layer::mix;
+use crate::optimizer::{GroupedOptimizer, Update};
+use crate::stage::{ForwardResult, Stage, StagePlace};
+use crate::wiring::{StageWiring, Wiring};
+use crate::{
+    Device, EngineError, ForwardContext, HostTensors, MicroBatch, Model, Objective, Tensors,
+    WeightRole,
+};
+
+/// A stage of one layer, with everything that goes in and comes back.
+pub(crate) struct LayerRunner<'a> {
+    objective: &'a dyn Objective,
+    device: &'a Device,
+    stage: Stage,
+    input: HostTensors,
+    targets: Option<HostTensors>,
+    /// By stage that takes outputs: gradients of what it takes; none for the last layer, which
+    /// starts from the loss.
+    gradients: Vec<HostTensors>,
+    context: ForwardContext,
+    updates: u64,
+}
+
+/// Which layer is run, and on what.
+pub(crate) struct Subject<'a> {
+    pub(crate) model: &'a dyn Model,
+    pub(crate) objective: &'a dyn Objective,
+    pub(crate) wiring: &'a Wiring,
+    /// What it takes and gives as a stage of its own.
+    pub(crate) of_layer: &'a StageWiring,
+    /// Index in the model.
+    pub(crate) layer: usize,
+    /// What it takes.
+    pub(crate) input: HostTensors,
+    pub(crate) sample: &'a MicroBatch,
+    pub(crate) seed: u64,
+}
+
+/// Bytes of a layer, for one micro-batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LayerBytes {
+    /// Kept from forward to backward, beside the outputs.
+    pub(crate) saved: Option<u64>,
+    /// Needed for a moment, beside weights, sums of gradients, `saved` and fresh gradients.
+    pub(crate) workspace: Option<u64>,
+}
+
+impl<'a> LayerRunner<'a> {
+    /// Makes the layer.
+    pub(crate) fn make(subject: Subject<'a>, device: &'a Device) -> Result<Self, EngineError> {
+        let Subject { model, objective, wiring, of_layer, layer, input, sample, seed } = subject;
+        let place = StagePlace {
+            index: layer,
+            wiring: of_layer.clone(),
+            layers: layer..layer + 1,
+            recompute: Recompute::None,
+            seed,
+            device: device.burn(),
+        };
+        let stage = Stage::build(model, wiring, place)?;
+        let targets = stage.is_last().then(|| sample.tensors_of(&objective.targets()));
+        Ok(Self {
+            objective,
+            device,
+            stage,
+            input,
+            targets: targets.transpose()?,
+            gradients: Vec::new(),
+            context: ForwardContext { training: true, seed: mix(&[seed, 1]) },
+            updates: 0,
+        })
+    }
+
+    pub(crate) fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// Runs forward and backward once. Gives everything that the layer gives, as a later layer
+    /// takes it.
+    pub(crate) fn first_run(&mut self) -> Result<HostTensors, EngineError> {
+        let burn = self.device.burn();
+        let input = Tensors::from_data(self.input.clone(), burn)?;
+        let outputs = self.stage.run_without_graph(input, &self.context)?.into_data()?;
+        let seed = self.context.seed;
+        let takers = self.stage.wiring.outputs.iter();
+        self.gradients = takers
+            .map(|(_, names)| {
+                let taken = outputs.iter().filter(|(name, _)| names.contains(name));
+                random_like(taken, seed)
+            })
+            .collect();
+        self.forward()?;
+        self.backward()?;
+        Ok(outputs)
+    }
+
+    /// The inputs on the device, ready for a forward.
+    pub(crate) fn upload(&self) -> Result<(Tensors, Option<Tensors>), EngineError> {
+        let burn = self.device.burn();
+        let input = Tensors::from_data(self.input.clone(), burn)?;
+        let targets = self.targets.clone().map(|data| Tensors::from_data(data, burn));
+        let targets = targets.transpose()?;
+        self.device.wait()?;
+        Ok((input, targets))
+    }
+
+    /// A forward of what [`Self::upload`] gave.
+    pub(crate) fn run_forward(
+        &mut self,
+        (input, targets): (Tensors, Option<Tensors>),
+    ) -> Result<ForwardResult, EngineError> {
+        self.stage.forward(self.objective, 0, input, targets, &self.context)
+    }
+
+    fn forward(&mut self) -> Result<ForwardResult, EngineError> {
+        let uploaded = self.upload()?;
+        self.run_forward(uploaded)
+    }
+
+    /// The gradients of the outputs on the device, ready for a backward.
+    pub(crate) fn upload_gradients(&self) -> Result<Vec<Tensors>, EngineError> {
+        let burn = self.device.burn();
+        let gradients = self.gradients.iter().map(|g| Tensors::from_data(g.clone(), burn));
+        let gradients = gradients.collect::<Result<_, _>>()?;
+        self.device.wait()?;
+        Ok(gradients)
+    }
+
+    /// A backward from what [`Self::upload_gradients`] gave; adds the weights' gradients up.
+    pub(crate) fn run_backward(&mut self, gradients: Vec<Tensors>) -> Result<(), EngineError> {
+        let result = self.stage.backward(self.objective, 0, gradients, 1.0, &self.context)?;
+        if let Some(gradients) = result.gradients {
+            self.stage.accumulate(gradients);
+        }
+        Ok(())
+    }
+
+    fn backward(&mut self) -> Result<(), EngineError> {
+        let gradients = self.upload_gradients()?;
+        self.run_backward(gradients)
+    }
+
+    /// Takes the norms of the sums of gradients.
+    pub(crate) fn run_norms(&mut self) -> Result<(), EngineError> {
+        self.stage.squared_norms(self.device.is_cpu()).map(drop)
+    }
+
+    /// Updates the weights with a learning rate of 0, so that they stay what they are.
+    pub(crate) fn run_update(&mut self, optimizer: &GroupedOptimizer) -> Result<(), EngineError> {
+        self.updates += 1;
+        let update = Update { step: self.updates, learning_rate: 0.0, gradient_scale: 1.0 };
+        self.stage.update(optimizer, &update)
+    }
+
+    /// From now on the weights want no gradient.
+    pub(crate) fn freeze(&mut self) {
+        self.stage = self.stage.without_weight_gradients();
+    }
+
+    /// Bytes kept from forward to backward, and those needed for a moment.
+    ///
+    /// A stage keeps its outputs too, which are later layers' inputs where they are in one stage; so
+    /// they are counted there.
+    pub(crate) fn bytes(&mut self) -> Result<LayerBytes, EngineError> {
+        // The sums of a step that has begun are there before; they are not this micro-batch's.
+        self.forward()?;
+        self.backward()?;
+        let counter = self.device.counter();
+        let Some((before, _)) = self.device.usage(0) else { return Ok(LayerBytes::default()) };
+        counter.restart_peak();
+        let output_bytes = self.forward()?.outputs.bytes();
+        let (kept, in_forward) = self.device.usage(0).unwrap_or_default();
+        let saved = kept.saturating_sub(before).saturating_sub(output_bytes);
+        counter.restart_peak();
+        self.backward()?;
+        let (_, in_backward) = self.device.usage(0).unwrap_or_default();
+        if !self.device.is_cpu() {
+            return Ok(LayerBytes { saved: Some(saved), workspace: None });
+        }
+        let held = before + saved;
+        let forward = in_forward.saturating_sub(held);
+        let backward = in_backward.saturating_sub(held + self.trained_bytes());
+        Ok(LayerBytes { saved: Some(saved), workspace: Some(forward.max(backward)) })
+    }
+
+    /// Bytes of the weights with a gradient.
+    pub(crate) fn trained_bytes(&self) -> u64 {
+        self.weight_bytes(WeightRole::Trained)
+    }
+
+    /// Bytes of the weights with a role.
+    pub(crate) fn weight_bytes(&self, role: WeightRole) -> u64 {
+        let weights = self.stage.layers.iter().flat_map(|layer| &layer.weights);
+        weights.filter(|weight| weight.spec.role == role).map(|weight| weight.spec.bytes()).sum()
+    }
+
+    /// Bytes of everything that goes in.
+    pub(crate) fn input_bytes(&self) -> u64 {
+        self.input.iter().map(|(_, data)| data.as_bytes().len() as u64).sum()
+    }
+}
+
+/// Numbers from -1 to 1 in the shapes of floating-point tensors.
+fn random_like<'a>(
+    tensors: impl Iterator<Item = &'a (std::sync::Arc<str>, TensorData)>,
+    seed: u64,
+) -> HostTensors {
+    let floats = tensors.filter(|(_, data)| data.dtype().is_float());
+    let random = |(name, data): &(std::sync::Arc<str>, TensorData)| {
+        let shape = data.shape().clone();
+        let number = |i| (mix(&[seed, 2, i as u64]) >> 40) as f32 / (1_u64 << 23) as f32 - 1.0;
+        let numbers = (0..shape.num_elements()).map(number).collect::<Vec<f32>>();
+        (name.clone(), TensorData::new(numbers, shape))
+    };
+    floats.map(random).collect()
+}

@@ -1,0 +1,152 @@
+//! Cross-entropy of the softmax of logits.
+
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor, TensorData};
+
+use super::{Loss, Metrics, Objective};
+use crate::{EngineError, MicroBatch, Tensors, Value};
+
+/// The mean of `−log softmax(logits)[target]` over all targets, for logits `[…, classes]` and
+/// integer targets `[…]`.
+///
+/// Metrics: `accuracy`, and `perplexity` where tokens are counted.
+pub struct CrossEntropy {
+    /// Targets of this number do not count.
+    pub ignore_index: Option<i64>,
+    /// Share of a target's probability that is spread over all classes (Szegedy et al., arXiv
+    /// 1512.00567, §7); 0 for none.
+    pub label_smoothing: f64,
+    /// A weight for each class; empty for equal ones. A micro-batch counts the weights of its
+    /// targets.
+    pub class_weights: Vec<f32>,
+    /// Whether each target is a token of a text rather than a row.
+    pub tokens: bool,
+    /// How the plain mean is computed: a kernel of its own where there is one.
+    pub kernel: fn(Tensor<2>, Tensor<1, Int>) -> Tensor<1>,
+}
+
+impl Default for CrossEntropy {
+    fn default() -> Self {
+        Self {
+            ignore_index: None,
+            label_smoothing: 0.0,
+            class_weights: Vec::new(),
+            tokens: false,
+            kernel: mean_of_all,
+        }
+    }
+}
+
+impl CrossEntropy {
+    /// Cross-entropy over the tokens of a text.
+    #[must_use]
+    pub fn tokens() -> Self {
+        Self { tokens: true, ..Self::default() }
+    }
+
+    fn is_plain(&self) -> bool {
+        self.ignore_index.is_none() && self.label_smoothing == 0.0 && self.class_weights.is_empty()
+    }
+
+    /// How much one target counts.
+    fn weight_of(&self, target: i64) -> f64 {
+        if self.ignore_index == Some(target) {
+            return 0.0;
+        }
+        let class = usize::try_from(target).ok();
+        let weight = class.and_then(|class| self.class_weights.get(class).copied());
+        weight.map_or(1.0, f64::from)
+    }
+
+    /// The mean with ignored targets, smoothing and class weights.
+    fn weighted(
+        &self,
+        logits: Tensor<2>,
+        targets: &Tensor<1, Int>,
+    ) -> Result<Tensor<1>, EngineError> {
+        let numbers: Vec<i64> = targets.clone().try_into_vec_as().map_err(EngineError::driver)?;
+        let weights: Vec<f32> = numbers.iter().map(|&t| self.weight_of(t) as f32).collect();
+        let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+        let device = logits.device().without_autodiff();
+        let weights: Tensor<1> =
+            Tensor::from_data(TensorData::new(weights.clone(), [weights.len()]), &device);
+        let classes = logits.dims()[1];
+        // An ignored target may be no class at all.
+        let chosen: Vec<i64> = numbers.iter().map(|&t| t.clamp(0, classes as i64 - 1)).collect();
+        let chosen: Tensor<2, Int> =
+            Tensor::from_data(TensorData::new(chosen, [numbers.len(), 1]), &device);
+        let logarithms = log_softmax(logits, 1);
+        let of_target = logarithms.clone().gather(1, chosen).flatten::<1>(0, 1);
+        let smoothing = self.label_smoothing;
+        let each = if smoothing > 0.0 {
+            let of_all = logarithms.mean_dim(1).flatten::<1>(0, 1);
+            of_target.mul_scalar(1.0 - smoothing) + of_all.mul_scalar(smoothing)
+        } else {
+            of_target
+        };
+        Ok((each * weights).sum().div_scalar(-at_least_something(total)))
+    }
+}
+
+impl Objective for CrossEntropy {
+    fn loss(&self, mut outputs: Tensors, mut targets: Tensors) -> Result<Loss, EngineError> {
+        let (logits, targets): (Value, Value) = (outputs.take_first()?, targets.take_first()?);
+        let logits = logits.as_matrix()?;
+        let targets: Tensor<1, Int> = targets.flatten_int()?;
+        if logits.dims()[0] != targets.dims()[0] {
+            return Err(EngineError::WrongTensor {
+                expected: format!("{} targets, one a row of logits", logits.dims()[0]),
+                found: format!("{} targets", targets.dims()[0]),
+            });
+        }
+        let likeliest = logits.clone().inner().argmax(1).flatten::<1>(0, 1);
+        let right = likeliest.equal(targets.clone()).float();
+        let accuracy = match self.is_plain() {
+            true => right.mean(),
+            false => {
+                let numbers: Vec<i64> =
+                    targets.clone().try_into_vec_as().map_err(EngineError::driver)?;
+                let weights: Vec<f32> = numbers.iter().map(|&t| self.weight_of(t) as f32).collect();
+                let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+                let shape = [weights.len()];
+                let weights = Tensor::from_data(TensorData::new(weights, shape), &right.device());
+                (right * weights).sum().div_scalar(at_least_something(total))
+            }
+        };
+        let loss = match self.is_plain() {
+            true => (self.kernel)(logits, targets),
+            false => self.weighted(logits, &targets)?,
+        };
+        Ok(Loss { loss, metrics: vec![("accuracy", accuracy)] })
+    }
+
+    fn count(&self, micro_batch: &MicroBatch) -> f64 {
+        let targets = micro_batch.tensor("targets");
+        match targets {
+            Some(targets) if self.is_plain() => targets.shape().num_elements() as f64,
+            Some(targets) => targets.iter::<i64>().map(|target| self.weight_of(target)).sum(),
+            None => micro_batch.rows as f64,
+        }
+    }
+
+    fn unit(&self) -> &'static str {
+        if self.tokens { "tokens" } else { "rows" }
+    }
+
+    fn summarize(&self, loss: f64, metrics: &mut Metrics) {
+        if self.tokens {
+            metrics.insert("perplexity".to_owned(), loss.exp());
+        }
+    }
+}
+
+/// What to divide by where nothing counts: a number that is not 0 as a 32-bit float either, so that
+/// the gradient is 0 and not 0 ÷ 0.
+fn at_least_something(total: f64) -> f64 {
+    total.max(f64::from(f32::MIN_POSITIVE))
+}
+
+/// The mean over all targets, each as heavy as the others.
+fn mean_of_all(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+    log_softmax(logits, 1).gather(1, targets.unsqueeze_dim(1)).mean().neg()
+}

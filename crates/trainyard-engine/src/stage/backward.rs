@@ -1,0 +1,92 @@
+//! The backward of a stage.
+
+use burn::tensor::{Gradients, Tensor};
+
+use super::{SavedForBackward, Stage};
+use crate::{EngineError, ForwardContext, Objective, Tensors, Value};
+
+/// What a backward gives: the gradients for the stages that inputs came from, and the weights'.
+pub(crate) struct BackwardResult {
+    /// By the name of the input.
+    pub(crate) input_gradients: Tensors,
+    /// None when the stage has nothing to train.
+    pub(crate) gradients: Option<Gradients>,
+}
+
+impl Stage {
+    /// Runs the backward of one micro-batch.
+    ///
+    /// `output_gradients` come from the stages that took this one's outputs, in their order; the
+    /// last stage starts from the loss, weighted by `loss_weight` (the micro-batch's share of the
+    /// batch).
+    pub(crate) fn backward(
+        &mut self,
+        objective: &dyn Objective,
+        micro_batch: usize,
+        output_gradients: Vec<Tensors>,
+        loss_weight: f64,
+        context: &ForwardContext,
+    ) -> Result<BackwardResult, EngineError> {
+        let saved = self.saved.get_mut(micro_batch).and_then(Option::take).ok_or_else(|| {
+            EngineError::internal(format!(
+                "micro-batch {micro_batch} has no forward to go back through"
+            ))
+        })?;
+        let (inputs, outputs, loss) = match saved {
+            SavedForBackward::Graph { inputs, outputs, loss } => (inputs, outputs, loss),
+            SavedForBackward::Input { input, targets } => {
+                let before = self.buffers();
+                let (inputs, outputs, loss) = self.graph(objective, input, targets, context)?;
+                // The forward has been counted before.
+                self.restore_buffers(before)?;
+                (inputs, outputs, loss.map(|loss| loss.loss))
+            }
+        };
+        let root = match loss {
+            Some(loss) => Some(loss.mul_scalar(loss_weight)),
+            None => seeded_root(outputs, output_gradients)?,
+        };
+        // Without weights and without an input of numbers there is nothing to go back through.
+        let root = root.filter(Tensor::is_tracked);
+        let mut gradients = root.map(|root| root.backward());
+        // The stage before waits for one gradient for each floating-point tensor it sent.
+        let mut input_gradients = Tensors::new();
+        for (name, value) in inputs {
+            let gradient = gradients.as_mut().and_then(|all| value.gradient(all));
+            if let Some(gradient) = gradient.or_else(|| value.zeros()) {
+                input_gradients.insert(name, gradient);
+            }
+        }
+        Ok(BackwardResult { input_gradients, gradients })
+    }
+}
+
+/// The root from which a backward starts with exactly the sum of what the takers of each output
+/// gave back. The last taker's comes first, as in one graph of all stages.
+fn seeded_root(
+    outputs: Tensors,
+    mut gradients: Vec<Tensors>,
+) -> Result<Option<Tensor<1>>, EngineError> {
+    let mut root: Option<Tensor<1>> = None;
+    for (name, value) in outputs.into_iter().filter(|(_, value)| value.is_float()) {
+        let mut sum: Option<Value> = None;
+        for of_taker in gradients.iter_mut().rev() {
+            if of_taker.get(&name).is_some() {
+                let gradient: Value = of_taker.take(&name)?;
+                sum = Some(match sum {
+                    None => gradient,
+                    Some(sum) => sum.add(gradient)?,
+                });
+            }
+        }
+        let Some(gradient) = sum else {
+            return Err(EngineError::internal(format!("no gradient came for '{name}'")));
+        };
+        let product = value.dot(gradient)?;
+        root = Some(match root {
+            Some(root) => root + product,
+            None => product,
+        });
+    }
+    Ok(root)
+}

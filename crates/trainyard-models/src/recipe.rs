@@ -1,0 +1,180 @@
+//! Recipes: a model with its objective and its data under one name, as run files use it.
+
+use std::sync::Arc;
+
+use trainyard_config::{ConfigError, DataSection, KeyGroup, Keys, KindSection};
+use trainyard_data::{DataError, DataInfo, DataSource};
+use trainyard_engine::{CrossEntropy, Layers, Model, Objective};
+
+/// What a recipe puts together for a run.
+pub struct Job {
+    /// The model.
+    pub model: Arc<dyn Model>,
+    /// The objective.
+    pub objective: Arc<dyn Objective>,
+    /// The data; None where they were not asked for.
+    pub data: Option<Arc<dyn DataSource>>,
+    /// Of a language model: tokens that it sees at once.
+    pub context: Option<usize>,
+}
+
+/// What is wrong with a run's `[model]` or `[data]`.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// A key of the run file.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The data are not what the model learns from.
+    #[error("a {model} learns from {needed}; [data] {source_name} gives {given}")]
+    WrongData {
+        /// The recipe's name.
+        model: &'static str,
+        /// What it needs.
+        needed: &'static str,
+        /// Name of the data.
+        source_name: String,
+        /// The tensors that the data have.
+        given: String,
+    },
+}
+
+/// The sections of a run file that a recipe reads.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// `[model]`
+    pub model: &'a KindSection,
+    /// `[data]`
+    pub data: &'a DataSection,
+    /// Number of tokens, where the data are not needed: for writing with a trained model.
+    pub vocabulary: Option<usize>,
+}
+
+/// A model, its objective and its data under one name.
+pub trait Recipe: Send + Sync {
+    /// Name and keys: the value of `[model] kind`, and what else `[model]` may say.
+    fn group(&self) -> KeyGroup;
+
+    /// Puts a run's model, objective and data together.
+    ///
+    /// # Errors
+    /// [`RecipeError`] for a key or for data that do not go with the model.
+    fn load(&self, request: &Request<'_>) -> Result<Job, RecipeError>;
+}
+
+impl Request<'_> {
+    /// The recipe's own options.
+    ///
+    /// # Errors
+    /// [`RecipeError::Config`] for a value that makes no sense.
+    pub fn options<O: Keys>(&self) -> Result<O, RecipeError> {
+        Ok(O::from_table(&self.model.options)?)
+    }
+
+    /// Opens the data of the run file; None where only the vocabulary is needed. `set` adds options
+    /// that follow from the model, such as the length of a window.
+    ///
+    /// # Errors
+    /// [`RecipeError::Data`] when they cannot be used.
+    pub fn open_data(
+        &self,
+        set: &[(&str, toml::Value)],
+    ) -> Result<Option<Arc<dyn DataSource>>, RecipeError> {
+        if self.vocabulary.is_some() {
+            return Ok(None);
+        }
+        let mut options = self.data.options.clone();
+        if let Some(kind) = &self.data.kind {
+            options.insert("kind".to_owned(), kind.as_str().into());
+            // Rows that the program makes have no end, so none are set apart.
+            if kind != "rows" {
+                let fraction = self.data.validation_fraction;
+                options.insert("validation_fraction".to_owned(), fraction.into());
+            }
+        }
+        for (name, value) in set {
+            options.insert((*name).to_owned(), value.clone());
+        }
+        let options = serde_json::to_value(options).unwrap_or_default();
+        let source = trainyard_data::open(options)?;
+        Ok(Some(Arc::from(source)))
+    }
+}
+
+/// Refuses data without a tensor that the model takes.
+pub(crate) fn needs(
+    model: &'static str,
+    needed: &'static str,
+    tensor: &str,
+    info: &DataInfo,
+) -> Result<(), RecipeError> {
+    if info.tensors.iter().any(|given| given.name == tensor) {
+        return Ok(());
+    }
+    let given: Vec<&str> = info.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+    Err(RecipeError::WrongData {
+        model,
+        needed,
+        source_name: info.name.clone(),
+        given: given.join(", "),
+    })
+}
+
+type MakeModel<O> = Box<dyn Fn(&O) -> Layers + Send + Sync>;
+type MakeData<O> = Box<dyn Fn(&O) -> Result<Box<dyn DataSource>, DataError> + Send + Sync>;
+
+/// A recipe of one's own: a model from [`Layers`], an objective, and data from the run file unless
+/// it brings its own.
+pub struct OwnRecipe<O> {
+    name: &'static str,
+    model: MakeModel<O>,
+    objective: Arc<dyn Objective>,
+    data: Option<MakeData<O>>,
+}
+
+impl<O: Keys> OwnRecipe<O> {
+    /// A recipe with a name for `[model] kind` and a function from its options to its model. Its
+    /// objective is cross-entropy.
+    pub fn new(name: &'static str, model: impl Fn(&O) -> Layers + Send + Sync + 'static) -> Self {
+        let objective = Arc::new(CrossEntropy::default());
+        Self { name, model: Box::new(model), objective, data: None }
+    }
+
+    /// The same with another objective.
+    #[must_use]
+    pub fn objective(self, objective: impl Objective + 'static) -> Self {
+        Self { objective: Arc::new(objective), ..self }
+    }
+
+    /// The same with data of its own instead of those of the run file.
+    #[must_use]
+    pub fn data<D: DataSource + 'static>(
+        self,
+        open: impl Fn(&O) -> Result<D, DataError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { data: Some(Box::new(move |options| Ok(Box::new(open(options)?)))), ..self }
+    }
+}
+
+impl<O: Keys + 'static> Recipe for OwnRecipe<O> {
+    fn group(&self) -> KeyGroup {
+        KeyGroup::of::<O>(self.name)
+    }
+
+    fn load(&self, request: &Request<'_>) -> Result<Job, RecipeError> {
+        let options: O = request.options()?;
+        let data = match &self.data {
+            Some(open) if request.vocabulary.is_none() => Some(Arc::from(open(&options)?)),
+            Some(_) => None,
+            None => request.open_data(&[])?,
+        };
+        Ok(Job {
+            model: Arc::new((self.model)(&options)),
+            objective: Arc::clone(&self.objective),
+            data,
+            context: None,
+        })
+    }
+}

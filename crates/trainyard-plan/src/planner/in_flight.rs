@@ -1,0 +1,30 @@
+//! Micro-batches that a stage holds at least, by the stages that come after it.
+
+use crate::{Profile, ScheduleKind};
+
+/// Micro-batches that a stage holds at least, by the stages that come after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct InFlight(Vec<usize>);
+
+impl InFlight {
+    /// One: what every schedule holds.
+    pub(super) fn one() -> Self {
+        Self(vec![1])
+    }
+
+    /// All of them: what no schedule exceeds.
+    pub(super) fn all(micro_batches: usize) -> Self {
+        Self(vec![micro_batches])
+    }
+
+    /// The least under any of these kinds; one where there are none.
+    pub(super) fn least_of(kinds: &[&'static dyn ScheduleKind], micro_batches: usize) -> Self {
+        let least = |after| kinds.iter().map(|kind| kind.in_flight(after, micro_batches)).min();
+        Self((0..Profile::MAX_DEVICES).map(|after| least(after).unwrap_or(1)).collect())
+    }
+
+    /// With this number of stages after it.
+    pub(super) fn with_after(&self, after: usize) -> usize {
+        self.0.get(after).or(self.0.last()).copied().unwrap_or(1)
+    }
+}

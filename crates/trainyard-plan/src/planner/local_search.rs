@@ -1,0 +1,109 @@
+//! Step 3, local search: small changes to a candidate while the simulated cost falls.
+
+use super::candidate::Candidate;
+use super::evaluate::Evaluator;
+use super::fixed_order_dp::{best_cuts, starts_near};
+use super::partition::{Partition, PlacedStage};
+use super::score::Score;
+use super::space::Space;
+use super::validated::ValidatedRequest;
+use crate::Recompute;
+
+/// Layers by which a cut moves: single ones find the nearest best cut, larger ones pass a layer that is
+/// worse alone.
+const STEPS: [isize; 6] = [1, -1, 2, -2, 4, -4];
+
+/// A change to a candidate.
+#[derive(Clone, Copy, Debug)]
+enum Move {
+    /// The cut before a stage moves by some layers.
+    Cut(usize, isize),
+    /// A stage recomputes, or no longer does.
+    Recompute(usize),
+    /// Two ranks exchange their devices, and the cuts move to suit them.
+    Swap(usize, usize),
+}
+
+/// The best candidate that single changes lead to before the evaluator's budget sinks to `reserve`.
+pub(super) fn local_search(
+    evaluator: &mut Evaluator,
+    space: &Space,
+    (mut candidate, mut score): (Candidate, Score),
+    reserve: u64,
+) -> (Candidate, Score) {
+    let moves = moves(evaluator.request, &candidate);
+    let (mut at, mut in_vain) = (0, 0);
+    while in_vain < moves.len() && evaluator.budget > reserve {
+        let changed = apply(evaluator, space, &candidate, moves[at]);
+        let better = changed.and_then(|changed| {
+            let found = evaluator.evaluate(&changed).ok()?;
+            found.beats(&score).then_some((changed, found))
+        });
+        if let Some(better) = better {
+            (candidate, score) = better;
+            // The same change may help again.
+            in_vain = 0;
+        } else {
+            in_vain += 1;
+            at = (at + 1) % moves.len();
+        }
+    }
+    (candidate, score)
+}
+
+fn moves(request: &ValidatedRequest, candidate: &Candidate) -> Vec<Move> {
+    let stages = candidate.firsts.len();
+    let cut = |stage| STEPS.map(|by| Move::Cut(stage, by));
+    let mut moves: Vec<Move> = (1..stages).flat_map(cut).collect();
+    if request.recompute.modes().len() > 1 {
+        moves.extend((0..stages).map(Move::Recompute));
+    }
+    if candidate.ranks.len() == stages {
+        let ranks = candidate.ranks.len();
+        moves.extend((1..ranks).map(|rank| Move::Swap(rank - 1, rank)));
+        moves.extend((2..ranks).map(|rank| Move::Swap(rank - 2, rank)));
+    }
+    moves
+}
+
+/// The changed candidate; `None` where the change is not possible or breaks a lock.
+fn apply(
+    evaluator: &mut Evaluator,
+    space: &Space,
+    candidate: &Candidate,
+    change: Move,
+) -> Option<Candidate> {
+    let mut changed = candidate.clone();
+    let layers = space.layer_count();
+    match change {
+        Move::Cut(stage, by) => {
+            // A cut beyond its neighbours leaves a stage without layers, which evaluation refuses.
+            changed.firsts[stage] = changed.firsts[stage].checked_add_signed(by)?;
+        }
+        Move::Recompute(stage) => {
+            changed.recompute[stage] = match changed.recompute[stage] {
+                Recompute::None => Recompute::Full,
+                Recompute::Full => Recompute::None,
+            };
+        }
+        Move::Swap(a, b) => {
+            changed.ranks.swap(a, b);
+            let numbers = changed.ranks.iter().map(|index| space.number(*index));
+            let stage_devices = numbers.collect::<Option<Vec<usize>>>()?;
+            let stage = |((first, end), device): ((usize, usize), &usize)| PlacedStage {
+                device: *device,
+                first,
+                end,
+                recompute: Recompute::None,
+            };
+            let placed = candidate.layers(layers).zip(&stage_devices).map(stage);
+            let placed: Vec<PlacedStage> = placed.collect();
+            // Cuts move by a sixth of the model at most, as far as the programme stays quick.
+            let reach = (layers / 6).clamp(2, 24);
+            let starts = starts_near(&placed, layers, reach);
+            let Partition { cost, stages } = best_cuts(space, &stage_devices, &starts)?;
+            changed = Candidate::of(space, &Partition { cost, stages }, changed.schedule);
+        }
+    }
+    evaluator.keeps_locks(&changed).then_some(changed)
+}

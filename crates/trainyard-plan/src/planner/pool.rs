@@ -1,0 +1,38 @@
+//! The candidates that a search has evaluated.
+
+use super::candidate::Candidate;
+use super::score::Score;
+use crate::PlanError;
+
+/// The candidates that a search has evaluated.
+#[derive(Default)]
+pub(super) struct Pool {
+    /// Best first once [sorted](Self::sort); those that do not fit come last.
+    pub(super) entries: Vec<(Candidate, Score)>,
+    /// Whether the partitions came from a search that left nothing out.
+    pub(super) exact: bool,
+    /// The first error of a candidate, for when there is no other.
+    pub(super) refusal: Option<PlanError>,
+}
+
+impl Pool {
+    pub(super) fn sort(&mut self) {
+        self.entries.sort_by(|a, b| a.1.compare(&b.1));
+    }
+
+    /// Whether the best entry fits.
+    pub(super) fn fits(&self) -> bool {
+        self.entries.first().is_some_and(|(_, score)| score.fits())
+    }
+
+    /// Whether any entry fits, sorted or not.
+    pub(super) fn any_fits(&self) -> bool {
+        self.entries.iter().any(|(_, score)| score.fits())
+    }
+
+    /// Share of the entries that fit.
+    pub(super) fn share_that_fits(&self) -> f64 {
+        let fitting = self.entries.iter().filter(|(_, score)| score.fits()).count();
+        fitting as f64 / self.entries.len().max(1) as f64
+    }
+}

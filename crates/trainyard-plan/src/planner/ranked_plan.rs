@@ -1,0 +1,70 @@
+//! A plan that fits, with its full simulation.
+
+use super::candidate::{Candidate, CandidateSchedule};
+use super::evaluate::Evaluator;
+use super::memo::SizedSchedule;
+use crate::simulate::{self, Simulation, score};
+use crate::{Plan, PlanError, Predicted, Profile, Schedule, schedule_search};
+
+/// A plan that fits, with its full simulation.
+#[derive(Clone, Debug)]
+pub struct RankedPlan {
+    /// The plan, with its prediction.
+    pub plan: Plan,
+    /// Its full simulation.
+    pub simulation: Simulation,
+}
+
+impl RankedPlan {
+    /// A candidate as a plan, simulated in full.
+    ///
+    /// # Errors
+    /// As [`Evaluator::evaluate`].
+    pub(super) fn of(evaluator: &mut Evaluator, candidate: &Candidate) -> Result<Self, PlanError> {
+        let SizedSchedule { schedule, owners } = evaluator.schedule(candidate)?;
+        let stages = evaluator.stages(candidate, &owners);
+        let Profile { model, micro_batches, estimated, .. } = evaluator.profile;
+        let mut plan = Plan::new(&model.name, stages, (*schedule).clone(), *micro_batches);
+        plan.notes = notes(evaluator, candidate, &schedule)?;
+        let simulation = simulate::simulate(evaluator.profile, &plan)?;
+        plan.predicted = Some(Predicted::of(&simulation, *estimated));
+        Ok(Self { plan, simulation })
+    }
+}
+
+fn notes(
+    evaluator: &mut Evaluator,
+    candidate: &Candidate,
+    schedule: &Schedule,
+) -> Result<Vec<String>, PlanError> {
+    let mut notes = Vec::new();
+    let split_backward = evaluator.request.split_backward;
+    match &candidate.schedule {
+        CandidateSchedule::Named(kind, chunks) if !split_backward => {
+            let as_built = Schedule::of_kind(*kind, candidate.ranks.len(), *chunks, 1)?;
+            if as_built.splits_backward() {
+                notes.push(format!(
+                    "{} splits backwards into I and W; this plan runs them whole, which leaves more \
+                     of the bubble",
+                    kind.name()
+                ));
+            }
+        }
+        CandidateSchedule::Named(..) => {}
+        CandidateSchedule::Searched(_) => {
+            let costs = evaluator.costs(candidate)?;
+            let micro_batches = evaluator.profile.micro_batches;
+            let found = score(&costs, schedule, micro_batches)?;
+            let named = schedule_search::best_named(&costs, micro_batches, split_backward)?;
+            notes.push(schedule_search::gain(found.step_us, named.as_ref()));
+        }
+    }
+    if schedule.splits_backward() {
+        notes.push(
+            "the schedule splits backwards into I and W; `trainyard train` runs them whole, and \
+             --whole-backward plans for that"
+                .to_owned(),
+        );
+    }
+    Ok(notes)
+}

@@ -1,0 +1,104 @@
+//! Schedule search: a schedule for given stage times, links and memory.
+//!
+//! Named schedules are made for equal stages. Where stages are unlike, the best number of forwards
+//! ahead and the best places of weight gradients differ from rank to rank. [`search`] works in three
+//! steps:
+//!
+//! 1. **Candidates:** the named schedules that suit the placement, one micro-batch after the other,
+//!    and list schedules (`list_schedule`) under rules that `rule_search` varies.
+//! 2. **Evaluation:** `timing` says how long an order takes, and the simulator's [`score`](crate::simulate::score) has the
+//!    last word (`evaluator`).
+//! 3. **Local search** moves single operations of the best orders (`local_search`, `moves`).
+
+mod evaluator;
+mod list_rules;
+mod list_schedule;
+mod local_search;
+mod lower_bound;
+mod memory_tracker;
+mod moves;
+mod named;
+mod options;
+mod order;
+mod random;
+mod rule_search;
+mod timing;
+
+use crate::costs::PipelineCosts;
+use crate::simulate::Score;
+use crate::{PlanError, Schedule};
+use evaluator::Evaluator;
+pub use lower_bound::lower_bound_us;
+pub use named::best_named;
+pub use options::SearchOptions;
+
+/// A schedule that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundSchedule {
+    /// Named [`Schedule::SEARCHED`].
+    pub schedule: Schedule,
+    /// Its simulated score.
+    pub score: Score,
+    /// Name and score of the fastest named schedule for this placement that fits, if one does.
+    pub best_named: Option<(String, Score)>,
+}
+
+/// Searches a schedule for given stage times, links and budgets. It is sound, every stage goes
+/// through its micro-batches in ascending order, no named schedule that suits the placement is faster,
+/// and the same input gives the same schedule. `None` if nothing fits the budgets.
+///
+/// # Errors
+/// [`PlanError::BadNumber`] for no stages, no micro-batches, or more than 2²⁰ of stages ×
+/// micro-batches.
+pub fn search(
+    costs: &PipelineCosts,
+    micro_batches: usize,
+    options: &SearchOptions,
+) -> Result<Option<FoundSchedule>, PlanError> {
+    check(costs, micro_batches)?;
+    let mut evaluator = Evaluator::new(costs, micro_batches, options);
+    // [1] candidates, [2] evaluated as they come
+    for schedule in named::schedules(costs, micro_batches, options.split_backward)? {
+        evaluator.evaluate(&order::of_schedule(&schedule));
+    }
+    let best_named = best_named(costs, micro_batches, options.split_backward)?;
+    // If a named one fits, so does this.
+    let one_by_one = order::one_by_one(costs, micro_batches);
+    if !evaluator.evaluate(&one_by_one) && best_named.is_none() {
+        return Ok(None);
+    }
+    rule_search::search_rules(&mut evaluator);
+    // [3] local search
+    local_search::improve(&mut evaluator);
+    let found = |(schedule, score)| FoundSchedule { schedule, score, best_named };
+    Ok(evaluator.best().map(found))
+}
+
+/// The gain of a found schedule over the best named one, in words.
+#[must_use]
+pub fn gain(step_us: f64, best_named: Option<&(String, Score)>) -> String {
+    match best_named {
+        None => "auto: made for this plan; no named schedule fits it".to_owned(),
+        Some((name, named)) => format!(
+            "auto: made for this plan, {:.1} % faster than {name}, the best named schedule for it",
+            100.0 * (1.0 - step_us / named.step_us.max(f64::MIN_POSITIVE))
+        ),
+    }
+}
+
+fn check(costs: &PipelineCosts, micro_batches: usize) -> Result<(), PlanError> {
+    let bad = |what: &str, value: String, must: String| {
+        Err(PlanError::BadNumber { what: what.to_owned(), value, must })
+    };
+    let stages = costs.stages.len();
+    for (what, value) in [("the number of stages", stages), ("micro_batches", micro_batches)] {
+        if value == 0 {
+            return bad(what, "0".into(), "at least 1".into());
+        }
+    }
+    if stages.saturating_mul(micro_batches) > Schedule::MAX_FORWARDS {
+        let value = format!("{stages} × {micro_batches}");
+        return bad("stages × micro_batches", value, format!("at most {}", Schedule::MAX_FORWARDS));
+    }
+    Ok(())
+}

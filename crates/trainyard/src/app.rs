@@ -1,0 +1,147 @@
+//! The program's library: the recipes that a program has, and what commands do with them.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use trainyard_engine::optimizer::OPTIMIZERS;
+use trainyard_models::Recipe;
+use trainyard_plan::ModelProfile;
+
+use crate::cli::{Output, RunFile, Sets};
+use crate::config::{KeyGroup, RunConfig};
+use crate::error::RunError;
+use crate::files::read_profile;
+use crate::run_dir::RunDir;
+use crate::setup::TrainingSetup;
+
+/// What a program can train.
+pub struct App {
+    recipes: Vec<Arc<dyn Recipe>>,
+}
+
+/// Runs the command line with the recipes that come with Trainyard.
+pub fn main() -> ExitCode {
+    run(App { recipes: trainyard_models::recipes() })
+}
+
+/// Runs the command line with a recipe of one's own beside those that come with Trainyard: the whole
+/// of a program's `main`.
+pub fn main_with(recipe: impl Recipe + 'static) -> ExitCode {
+    let mut recipes: Vec<Arc<dyn Recipe>> = vec![Arc::new(recipe)];
+    recipes.extend(trainyard_models::recipes());
+    run(App { recipes })
+}
+
+fn run(app: App) -> ExitCode {
+    // A child that tries out drivers answers on its standard output and does nothing else.
+    if let Some(code) = trainyard_engine::discover::probe::answer_if_asked() {
+        return code;
+    }
+    trainyard_engine::silence_worker_panics();
+    crate::cli::main(&app)
+}
+
+impl App {
+    /// The recipes.
+    pub fn recipes(&self) -> &[Arc<dyn Recipe>] {
+        &self.recipes
+    }
+
+    /// The keys that depend on a kind: of models, data sources and optimizers.
+    pub fn key_groups(&self) -> Vec<KeyGroup> {
+        let recipes = self.recipes.iter().map(|recipe| recipe.group());
+        recipes.chain(OPTIMIZERS.iter().map(|optimizer| optimizer.group)).collect()
+    }
+
+    /// Reads a run file.
+    ///
+    /// # Errors
+    /// As [`RunConfig::load`].
+    pub fn config(&self, file: &Path, sets: &Sets) -> Result<RunConfig, RunError> {
+        Ok(RunConfig::load(file, &sets.sets, &self.key_groups())?.0)
+    }
+
+    /// The same for a text of the program's own.
+    ///
+    /// # Errors
+    /// As [`RunConfig::from_text`].
+    pub fn config_text(&self, text: &str, name: &str) -> Result<RunConfig, RunError> {
+        Ok(RunConfig::from_text(text, name.as_ref(), &[], &self.key_groups())?.0)
+    }
+
+    /// A run file with everything it names.
+    ///
+    /// # Errors
+    /// As [`Self::config`] and [`Self::setup`].
+    pub fn load(&self, run: &RunFile) -> Result<TrainingSetup, RunError> {
+        self.load_file(&run.file, &run.sets)
+    }
+
+    /// The same by path.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_file(&self, file: &Path, sets: &Sets) -> Result<TrainingSetup, RunError> {
+        self.setup(self.config(file, sets)?)
+    }
+
+    /// Everything that a run file names; shows how far finding out the layers' costs has come.
+    ///
+    /// # Errors
+    /// As [`TrainingSetup::load`].
+    pub fn setup(&self, config: RunConfig) -> Result<TrainingSetup, RunError> {
+        let bar = match Output::detect(false) {
+            Output::Terminal => ProgressBar::new(0),
+            _ => ProgressBar::hidden(),
+        };
+        let style = ProgressStyle::with_template("running each layer once {bar:24} {pos}/{len}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let progress = |done: usize, of: usize| {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+        };
+        let setup = TrainingSetup::load(config, &self.recipes, &progress);
+        bar.finish_and_clear();
+        setup
+    }
+
+    /// Puts other data in place of a run's: all of a file or folder, for evaluation.
+    ///
+    /// # Errors
+    /// [`RunError`] where the run's data are not of a kind that is read from files.
+    pub fn replace_data(&self, config: &mut RunConfig, path: &Path) -> Result<(), RunError> {
+        let kind = match config.data.kind.as_deref() {
+            // A built-in text is replaced by a text file.
+            None | Some("text") => "text",
+            Some("rows") => {
+                return Err(RunError::Mismatch {
+                    what: "this run's data are made by the program itself".to_owned(),
+                    remedy: "leave --data out",
+                });
+            }
+            Some(kind) => kind,
+        };
+        let kind = kind.to_owned();
+        config.data.options.remove("builtin");
+        config.data.options.insert(kind.clone(), path.display().to_string().into());
+        config.data.kind = Some(kind);
+        config.data.validation_fraction = 1.0;
+        Ok(())
+    }
+
+    /// A trained model without its data.
+    ///
+    /// # Errors
+    /// As [`TrainingSetup::for_inference`]; when the run directory has no profile.
+    pub fn setup_for_inference(
+        &self,
+        config: RunConfig,
+        directory: &RunDir,
+        vocabulary: usize,
+    ) -> Result<TrainingSetup, RunError> {
+        let profile: ModelProfile = read_profile(&directory.profile())?.model;
+        TrainingSetup::for_inference(config, &self.recipes, vocabulary, profile)
+    }
+}

@@ -1,0 +1,75 @@
+//! From the batches of a data source to micro-batches of the engine.
+
+use std::sync::Arc;
+
+use burn::tensor::TensorData;
+use trainyard_data::{Batch, Cursor, DataSource, HostTensor};
+use trainyard_engine::MicroBatch;
+
+use super::TrainingSetup;
+use crate::error::RunError;
+
+impl TrainingSetup {
+    /// The data.
+    ///
+    /// # Errors
+    /// [`RunError::Mismatch`] for a setup that was made to write with a trained model.
+    pub fn data(&self) -> Result<&Arc<dyn DataSource>, RunError> {
+        self.job.data.as_ref().ok_or_else(|| RunError::Mismatch {
+            what: "the data were not opened".to_owned(),
+            remedy: "train or evaluate with the run file",
+        })
+    }
+
+    /// Where the data of a training begin.
+    pub fn first_cursor(&self) -> Cursor {
+        Cursor::new(self.config.train.seed)
+    }
+
+    /// The micro-batches of a batch.
+    pub fn cut(&self, batch: &Batch) -> Vec<MicroBatch> {
+        batch.split(self.config.rows_of_micro_batch()).into_iter().map(micro_batch).collect()
+    }
+
+    /// The micro-batches of the step that begins at a cursor.
+    ///
+    /// # Errors
+    /// [`RunError::Data`] when the data cannot be read any more.
+    pub fn micro_batches(&self, cursor: Cursor) -> Result<Vec<MicroBatch>, RunError> {
+        Ok(self.cut(&self.data()?.batch(cursor, self.config.train.batch)?))
+    }
+
+    /// One micro-batch of `rows` rows, to measure with.
+    ///
+    /// # Errors
+    /// As [`Self::micro_batches`].
+    pub fn sample(&self, rows: usize) -> Result<MicroBatch, RunError> {
+        Ok(micro_batch(self.data()?.batch(self.first_cursor(), rows)?))
+    }
+
+    /// Validation data, the micro-batches of a batch at a time; at most `limit` batches.
+    ///
+    /// # Errors
+    /// As [`Self::data`]; each item as [`Self::micro_batches`].
+    pub fn validation(
+        &self,
+        limit: Option<usize>,
+    ) -> Result<impl Iterator<Item = Result<Vec<MicroBatch>, RunError>> + '_, RunError> {
+        let batches = self.data()?.validation(self.config.train.batch, limit);
+        Ok(batches.map(|batch| Ok(self.cut(&batch?))))
+    }
+}
+
+fn micro_batch(batch: Batch) -> MicroBatch {
+    let rows = batch.rows;
+    let tensors = batch.tensors.into_iter().map(|(name, tensor)| (name.into(), data(tensor)));
+    MicroBatch { tensors: tensors.collect(), rows }
+}
+
+fn data(tensor: HostTensor) -> TensorData {
+    match tensor {
+        HostTensor::F32 { shape, values } => TensorData::new(values, shape),
+        HostTensor::I32 { shape, values } => TensorData::new(values, shape),
+        HostTensor::Bool { shape, values } => TensorData::new(values, shape),
+    }
+}

@@ -1,0 +1,99 @@
+//! What the run's model costs: found out from the model itself, once.
+
+use serde::Serialize;
+use trainyard_engine::{DeriveSettings, derive_profile};
+use trainyard_plan::{Api, ModelProfile, PlanError};
+
+use super::TrainingSetup;
+use crate::cache::Cache;
+use crate::error::RunError;
+
+/// What the model costs, and what of it differs on CPU devices.
+#[derive(Clone, Debug)]
+pub struct DerivedProfile {
+    /// What holds on all devices of the run.
+    pub model: ModelProfile,
+    /// The same where the CPU's own kernels run; None where they run on all devices, or on none.
+    pub on_cpu: Option<ModelProfile>,
+}
+
+impl TrainingSetup {
+    /// Runs every sort of layer once on the CPU, or takes what was found out before. `progress` is
+    /// told how many layers are done, and of how many.
+    ///
+    /// # Errors
+    /// [`RunError::Engine`] for a model whose layers do not go together or not with the data.
+    pub(super) fn derive(
+        &self,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<DerivedProfile, RunError> {
+        let is_cpu = |device: &super::SetupDevice| device.hardware.api == Api::Cpu;
+        let (all, any) = (self.devices.iter().all(is_cpu), self.devices.iter().any(is_cpu));
+        let model = self.derive_for(!all, progress)?;
+        let on_cpu = if any && !all { Some(self.derive_for(false, progress)?) } else { None };
+        Ok(DerivedProfile { model, on_cpu })
+    }
+
+    fn derive_for(
+        &self,
+        portable: bool,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<ModelProfile, RunError> {
+        let cache = Cache::open();
+        let key = self.profile_key(portable)?;
+        let names: Vec<String> = self.job.model.layers().into_iter().map(|l| l.name).collect();
+        let known = cache
+            .read::<ModelProfile>("layers", &key)
+            .filter(|profile| profile.layers.iter().map(|layer| &layer.name).eq(&names));
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let sample = self.sample(self.config.rows_of_micro_batch())?;
+        let optimizer = self.optimizer()?;
+        let settings =
+            DeriveSettings { seed: self.config.train.seed, optimizer: &optimizer, portable };
+        let (model, objective) = (&*self.job.model, &*self.job.objective);
+        let profile = derive_profile(model, objective, &sample, &settings, progress)?;
+        cache.write("layers", &key, &profile);
+        Ok(profile)
+    }
+
+    /// Everything that the costs depend on. A recipe of a user's own may change without its name:
+    /// so the program that holds it is part of the key.
+    fn profile_key(&self, portable: bool) -> Result<impl Serialize, RunError> {
+        let info = self.data()?.info();
+        let optimizer = &self.config.optimizer;
+        Ok((
+            program_mark(),
+            (self.config.model.kind.clone(), self.config.model.options.clone()),
+            (optimizer.kind.clone(), optimizer.options.clone()),
+            (info.tensors.clone(), info.vocabulary.len(), info.classes.len()),
+            self.config.rows_of_micro_batch(),
+            portable,
+        ))
+    }
+
+    /// Refuses a profile of another model.
+    pub(super) fn check_profile(&self, profile: &ModelProfile) -> Result<(), PlanError> {
+        let layers = self.job.model.layers();
+        let same = profile.layers.len() == layers.len()
+            && profile.layers.iter().zip(&layers).all(|(one, other)| one.name == other.name);
+        if same {
+            return Ok(());
+        }
+        let reason = format!(
+            "the profile is of a model with {} layers, this one has {}",
+            profile.layers.len(),
+            layers.len()
+        );
+        Err(PlanError::BadPlan { reason })
+    }
+}
+
+/// Tells builds of a program apart: its path, length and time of change.
+fn program_mark() -> Option<(String, u64, u128)> {
+    let path = std::env::current_exe().ok()?;
+    let about = std::fs::metadata(&path).ok()?;
+    let changed = about.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some((path.display().to_string(), about.len(), changed.as_nanos()))
+}
