@@ -62,7 +62,7 @@ pub enum DataError {
     /// A text that is not UTF-8.
     #[error(
         "{name} is not UTF-8 text: the byte at offset {offset} (line {line}) cannot be read; \
-         convert it, for example with `iconv -t UTF-8`"
+         convert it, for example with `iconv -t UTF-8`, or leave the file out"
     )]
     NotUtf8 {
         /// The file.
@@ -270,7 +270,11 @@ impl DataError {
         Self::BadFile { file: file.to_owned(), reason: reason.into() }
     }
 
-    pub(crate) fn bad_value(key: &str, value: impl ToString, must: impl Into<String>) -> Self {
+    pub(crate) fn bad_value(
+        key: &str,
+        value: &(impl ToString + ?Sized),
+        must: impl Into<String>,
+    ) -> Self {
         Self::BadValue { key: key.to_owned(), value: value.to_string(), must: must.into() }
     }
 

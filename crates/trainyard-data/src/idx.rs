@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
-use crate::files::{self, Stored, open_one};
+use crate::files::{self, Stored, arrays, hash_of, open_one};
 use crate::order::Split;
 use crate::registry::{Source, read_options};
 use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
@@ -22,7 +22,7 @@ use header::{Element, Header};
 /// The most classes that labels may name; more are no classes.
 const MOST_CLASSES: i32 = 65_536;
 
-/// How much of a file is read at once for its fingerprint.
+/// How much of the labels is read at once: a multiple of every element's size, so that none is cut.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// The line of the registry.
@@ -111,14 +111,10 @@ impl IdxSource {
         let classes = class_names(&labels, &options.classes, &options.labels)?;
         let name = options.idx.display().to_string();
         let split = Split::new(samples as u64, options.validation_fraction, &name)?;
-        let mut hash = blake3::Hasher::new();
-        for piece in images.pieces(0, PIECE_BYTES).chain(stored_labels.pieces(0, PIECE_BYTES)) {
-            hash.update(&piece?);
-        }
         let info = DataInfo {
             name,
             fingerprint: files::fingerprint(
-                &hash.finalize().to_hex(),
+                &hash_of(&[&images, &stored_labels])?,
                 &[("training", split.training_samples().to_string())],
             ),
             tensors: vec![
@@ -181,7 +177,6 @@ fn read_labels(stored: &Stored) -> Result<Vec<i32>, DataError> {
         return Err(wrong(format!("its dimensions are {:?}", header.sizes)));
     }
     let mut labels = Vec::new();
-    // A multiple of every element's size, so that no element is cut.
     for piece in stored.pieces(header.data_offset(), PIECE_BYTES) {
         let fits = header.element.integers(&piece?, &mut labels);
         if !fits {
@@ -207,7 +202,7 @@ fn class_names(labels: &[i32], given: &[String], path: &Path) -> Result<Vec<Stri
     }
     if given.len() <= largest as usize {
         let must = format!("{} names: {} has the label {largest}", largest + 1, path.display());
-        return Err(DataError::bad_value("data.classes", format!("{} names", given.len()), must));
+        return Err(DataError::bad_value("data.classes", &format!("{} names", given.len()), must));
     }
     Ok(given.to_vec())
 }
@@ -254,8 +249,4 @@ impl Element {
         }
         true
     }
-}
-
-fn arrays<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
-    bytes.chunks_exact(N).filter_map(|chunk| chunk.try_into().ok())
 }

@@ -1,7 +1,7 @@
 //! Order of samples: a permutation that is computed index by index, without a table.
 //!
 //! [`Permutation`] is a Feistel network over the next power of two, walked along its cycles until it
-//! comes out below the length, so it costs the same few nanoseconds and no memory for ten samples and
+//! comes out below the length, so it costs well under a microsecond and no memory for ten samples and
 //! for ten billion. [`epoch_order`] gives each epoch one of its own, and [`Split`] sets validation
 //! samples aside.
 
@@ -190,5 +190,5 @@ pub(crate) fn check_fraction(fraction: f64) -> Result<(), DataError> {
     if (0.0..=1.0).contains(&fraction) {
         return Ok(());
     }
-    Err(DataError::bad_value("data.validation_fraction", fraction, "from 0 to 1"))
+    Err(DataError::bad_value("data.validation_fraction", &fraction, "from 0 to 1"))
 }

@@ -124,7 +124,7 @@ impl Drop for Prefetch {
         // Without requests the thread ends; there is room for the batch it is at.
         self.requests = None;
         if let Some(thread) = self.thread.take() {
-            // Panics of the source were caught, so there is nothing to be told here.
+            // Panics of the source were caught: there is no error here.
             let _ended = thread.join();
         }
     }

@@ -59,7 +59,7 @@ pub fn source_for(options: &Value) -> Result<&'static Source, DataError> {
         (found, format!("there is no built-in '{name}' (there are: {builtins})"))
     } else {
         let found = SOURCES.iter().find(|source| options.get(source.name).is_some());
-        (found, "no data are named; give one of the data sources".to_owned())
+        (found, "no data are named".to_owned())
     };
     found.ok_or_else(|| DataError::UnknownSource { asked, known: known() })
 }

@@ -67,11 +67,11 @@ impl RowsOptions {
         if self.builtin == "spiral" && (self.inputs, self.outputs) != (2, 2) {
             let sizes = format!("{} and {}", self.inputs, self.outputs);
             let must = "2 and 2 for the task 'spiral'";
-            return Err(DataError::bad_value("data.inputs and data.outputs", sizes, must));
+            return Err(DataError::bad_value("data.inputs and data.outputs", &sizes, must));
         }
         for (key, size) in [("data.inputs", self.inputs), ("data.outputs", self.outputs)] {
             if !(1..=65_536).contains(&size) {
-                return Err(DataError::bad_value(key, size, "1 to 65536"));
+                return Err(DataError::bad_value(key, &size, "1 to 65536"));
             }
         }
         Ok(())

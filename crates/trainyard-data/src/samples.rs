@@ -55,11 +55,11 @@ impl Samples {
                 let must = format!("{elements} values of a class from 0");
                 return Err(DataError::bad_value(
                     &format!("sample {sample} of {name}"),
-                    given,
+                    &given,
                     must,
                 ));
             }
-            for value in values {
+            for value in &values {
                 hash.update(&value.to_le_bytes());
             }
             hash.update(&class.to_le_bytes());

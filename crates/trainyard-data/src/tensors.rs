@@ -13,14 +13,11 @@ use serde::Deserialize;
 
 use crate::batch::Batch;
 use crate::error::DataError;
-use crate::files::{self, Stored, open_one};
+use crate::files::{self, Stored, hash_of, open_one};
 use crate::order::Split;
 use crate::registry::{Source, one_or_many, read_options};
 use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
 use header::{Entry, entries};
-
-/// How much of a file is read at once for its fingerprint.
-const PIECE_BYTES: usize = 1 << 20;
 
 /// The line of the registry.
 pub(crate) const SOURCE: Source = Source {
@@ -91,14 +88,10 @@ impl TensorsSource {
         let samples = entries.first().map_or(0, |entry| entry.rows);
         let name = options.tensors.display().to_string();
         let split = Split::new(samples as u64, options.validation_fraction, &name)?;
-        let mut hash = blake3::Hasher::new();
-        for piece in stored.pieces(0, PIECE_BYTES) {
-            hash.update(&piece?);
-        }
         let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
         let info = DataInfo {
             fingerprint: files::fingerprint(
-                &hash.finalize().to_hex(),
+                &hash_of(&[&stored])?,
                 &[
                     ("tensors", names.join("\n")),
                     ("training", split.training_samples().to_string()),

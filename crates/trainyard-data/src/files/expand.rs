@@ -45,6 +45,9 @@ fn expand_one(pattern: &str, extensions: &[&str], wanted: &str) -> Result<Vec<Pa
         wanted: wanted.to_owned(),
         remedy,
     };
+    if pattern.is_empty() {
+        return Err(no_files("name a file or a folder".to_owned()));
+    }
     let found = match fs::metadata(path) {
         Ok(about) if about.is_dir() => {
             let found = below(path, extensions)?;
@@ -71,7 +74,7 @@ fn expand_one(pattern: &str, extensions: &[&str], wanted: &str) -> Result<Vec<Pa
     for file in &found {
         // To open a pipe would wait for its other end.
         if !fs::metadata(file).map_err(DataError::io("read", file))?.is_file() {
-            let reason = format!("it is not a regular file; name a file or a folder");
+            let reason = "it is not a regular file; name a file or a folder";
             return Err(DataError::bad_file(file, reason));
         }
     }

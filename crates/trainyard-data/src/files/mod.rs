@@ -8,9 +8,14 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use crate::error::DataError;
+
 pub(crate) use expand::{expand, is_hidden};
 pub(crate) use stored::{Opener, Stored, bad_archive, open_one};
 pub(crate) use stream::{LOOKED_AT, text_start, text_stream};
+
+/// How much of a file is in memory at once while it is read as a whole.
+pub(crate) const PIECE_BYTES: usize = 1 << 20;
 
 /// Whether a name ends in `.gz`.
 pub(crate) fn is_gzip(path: &Path) -> bool {
@@ -33,6 +38,20 @@ pub(crate) fn name_of(files: &[PathBuf]) -> String {
         [one] => one.display().to_string(),
         [first, others @ ..] => format!("{} and {} more", first.display(), others.len()),
     }
+}
+
+/// BLAKE3 in hex of the bytes of some files.
+pub(crate) fn hash_of(stored: &[&Stored]) -> Result<String, DataError> {
+    let mut hash = blake3::Hasher::new();
+    for piece in stored.iter().flat_map(|stored| stored.pieces(0, PIECE_BYTES)) {
+        hash.update(&piece?);
+    }
+    Ok(hash.finalize().to_hex().to_string())
+}
+
+/// The groups of `N` bytes in some bytes: elements of a file.
+pub(crate) fn arrays<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
+    bytes.chunks_exact(N).filter_map(|chunk| chunk.try_into().ok())
 }
 
 /// BLAKE3 in hex of the fingerprint of some data and of the options that choose samples from it.

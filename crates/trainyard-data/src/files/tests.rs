@@ -53,7 +53,8 @@ fn what_names_no_file_is_refused() {
     assert!(error("*.csv").contains("*.csv matches no table; check the pattern"));
     assert!(error("a/y.csv").contains("check the name"));
     assert!(error("a[").contains("must be a pattern that can be read"));
-    assert!(expand(&[String::new()], &[], "table").is_err());
+    let empty = expand(&[String::new()], &[], "table").unwrap_err().to_string();
+    assert_eq!(empty, "an empty path matches no table; name a file or a folder");
 }
 
 #[cfg(unix)]

@@ -66,7 +66,7 @@ impl ImagesOptions {
         match self.size {
             Some(size) if size.iter().any(|side| !(1..=LARGEST_SIZE).contains(side)) => {
                 let must = format!("[height, width], 1 to {LARGEST_SIZE} each");
-                Err(DataError::bad_value("data.size", format!("{size:?}"), must))
+                Err(DataError::bad_value("data.size", &format!("{size:?}"), must))
             }
             _ => Ok(()),
         }

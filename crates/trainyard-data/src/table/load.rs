@@ -98,8 +98,8 @@ impl<'a> Reading<'a> {
             .collect();
         if self.feature_names.is_empty() {
             let reason = format!(
-                "no column beside the target has numbers to learn from (its columns: {}); choose \
-                 another file",
+                "no column beside the target has numbers to learn from (its columns: {}); add one, \
+                 or choose another table",
                 file.columns.join(", ")
             );
             // A target that does not exist is the better thing to complain about.

@@ -85,7 +85,7 @@ impl TableOptions {
         if wants_classes && (self.target.len() > 1 || self.task == TableTask::Numbers) {
             let must =
                 "a single column, with data.task 'auto' or 'classes', where there are classes";
-            return Err(DataError::bad_value("data.target", self.target.join(", "), must));
+            return Err(DataError::bad_value("data.target", &self.target.join(", "), must));
         }
         if let Some(both) = self.features.iter().find(|name| self.target.contains(name)) {
             return Err(DataError::bad_value(
@@ -97,16 +97,21 @@ impl TableOptions {
         for (key, names) in [("data.features", &self.features), ("data.classes", &self.classes)] {
             let mut sorted = names.clone();
             sorted.sort();
-            if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-                return Err(DataError::bad_value(key, &pair[0], "named once"));
+            if let Some(twice) = duplicate(&sorted) {
+                return Err(DataError::bad_value(key, twice, "named once"));
             }
         }
         match self.delimiter {
             Some(given) if !given.is_ascii() || matches!(given, '"' | '\n' | '\r') => {
                 let must = "an ASCII character, no quote and no line end";
-                Err(DataError::bad_value("data.delimiter", format!("{given:?}"), must))
+                Err(DataError::bad_value("data.delimiter", &format!("{given:?}"), must))
             }
             _ => Ok(()),
         }
     }
+}
+
+/// The first name of a sorted list that is in it twice.
+pub(super) fn duplicate(sorted: &[String]) -> Option<&String> {
+    sorted.iter().zip(sorted.iter().skip(1)).find(|(name, next)| name == next).map(|(name, _)| name)
 }

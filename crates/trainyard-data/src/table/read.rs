@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::error::DataError;
 use crate::files::{bad_archive, extension, is_gzip, text_stream};
-use crate::table::options::TableOptions;
+use crate::table::options::{TableOptions, duplicate};
 
 /// A row of a table.
 #[derive(Debug)]
@@ -82,9 +82,9 @@ impl TableFile {
         }
         let mut names = self.columns.clone();
         names.sort();
-        match names.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => {
-                let reason = format!("two columns have the name '{}'; rename one", pair[0]);
+        match duplicate(&names) {
+            Some(name) => {
+                let reason = format!("two columns have the name '{name}'; rename one");
                 Err(DataError::bad_file(&self.path, reason))
             }
             None => Ok(()),

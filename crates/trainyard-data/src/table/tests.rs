@@ -246,7 +246,8 @@ proptest! {
         let mut lines = String::new();
         for (float, whole, word) in &rows {
             writer.write_record([&float.to_string(), &whole.to_string(), word]).unwrap();
-            lines += &format!("{}\n", json!({ "f": float, "i": whole, "w": word }));
+            lines += &json!({ "f": float, "i": whole, "w": word }).to_string();
+            lines.push('\n');
         }
         let options = json!({ "target": "w" });
         let read = open("t.csv", writer.into_inner().unwrap(), options.clone()).unwrap();

@@ -4,6 +4,7 @@ use half::{bf16, f16};
 use safetensors::Dtype;
 
 use crate::batch::{DType, HostTensor};
+use crate::files::arrays;
 
 /// An element type that batches can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,8 +93,4 @@ impl Element {
 
 fn floats(shape: Vec<usize>, values: impl Iterator<Item = f32>) -> HostTensor {
     HostTensor::F32 { shape, values: values.collect() }
-}
-
-fn arrays<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
-    bytes.chunks_exact(N).filter_map(|chunk| chunk.try_into().ok())
 }

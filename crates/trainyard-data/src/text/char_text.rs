@@ -7,14 +7,11 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::error::DataError;
-use crate::files::{self, LOOKED_AT, Opener, Stored, text_start};
+use crate::files::{self, LOOKED_AT, Opener, PIECE_BYTES, Stored, text_start};
 use crate::text::scan::{CHARS_A_MARK, Scan, Scanner};
 
 /// Marks a character that is not in the vocabulary.
 const NO_TOKEN: u32 = u32::MAX;
-
-/// How much of a file is in memory at once while it is scanned.
-const PIECE_BYTES: usize = 1 << 20;
 
 /// A UTF-8 text whose tokens are its characters.
 #[derive(Debug)]

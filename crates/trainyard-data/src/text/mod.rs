@@ -25,6 +25,7 @@ use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
 pub use builtin::{BUILTIN_TEXTS, builtin_names, builtin_text, yard_text};
 pub use char_text::CharText;
 pub use options::TextOptions;
+pub use scan::line_ends;
 
 /// The line of the registry.
 pub(crate) const SOURCE: Source = Source {
@@ -82,7 +83,7 @@ impl TextSource {
         validation_fraction: f64,
     ) -> Result<Self, DataError> {
         if context == 0 || u32::try_from(context).is_err() {
-            return Err(DataError::bad_value("data.context", context, "1 to 4294967295"));
+            return Err(DataError::bad_value("data.context", &context, "1 to 4294967295"));
         }
         check_fraction(validation_fraction)?;
         let text = text.into();
