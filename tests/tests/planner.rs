@@ -145,8 +145,23 @@ fn from_measured_costs_to_a_run_beside_its_prediction() {
     for key in ["predicted", "measured"] {
         assert!(comparison["step_us"][key].as_f64().is_some_and(|us| us > 0.0), "{comparison}");
     }
+    both_predictions_are_shown(&run);
     let nothing = run_fails(trainyard().arg("compare").arg(dir.path()), 2);
     assert_says(&nothing, &["not a run directory"]);
+}
+
+/// What a run on a busy machine says: the test's own is too short to correct its prediction.
+fn both_predictions_are_shown(run: &Path) {
+    let (journal, profile) = (run.join("journal.jsonl"), run.join("profile.json"));
+    let corrected =
+        json!({"type": "corrected", "at_ns": 1, "step": 3, "step_us": 1234.5, "factor": 0.5});
+    write(&journal, format!("{}{corrected}\n", read(&journal)));
+    let mut costs = parsed(&read(&profile));
+    costs["noise"] = json!({"share": 0.6, "disturbed": 0.9, "uncertainty": 0.4});
+    write(&profile, costs.to_string());
+    let text = run_ok(trainyard().arg("compare").arg(run));
+    assert_says(&text, &["step, as planned", "step, as corrected", "1.23 ms", "busy: ±40 %"]);
+    assert_says(&run_ok(&mut plan(&profile)), &["busy: ±40 %"]);
 }
 
 #[test]

@@ -240,11 +240,7 @@ struct Head {
 }
 
 impl Layer for Head {
-    fn forward(
-        &self,
-        input: Activation,
-        _pass: &ForwardContext,
-    ) -> Result<Activation, EngineError> {
+    fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
         let x: Tensor<3> = input.take("x")?;
         let x = self.norm.forward(x);
         let logits = fused::linear(x, self.weight.val().transpose(), None);

@@ -120,7 +120,10 @@ pub fn train(
         batches: Prefetch::new(Arc::clone(setup.data()?))?,
         validation_loss: None,
         saved_step: checkpoint.as_ref().map(|(step, _)| *step),
-        correction: plan.predicted.as_ref().map(|predicted| Correction::of(predicted.step_us)),
+        correction: plan
+            .predicted
+            .as_ref()
+            .map(|predicted| Correction::of(predicted.step_us, costs.noise)),
     };
     let result = match checkpoint {
         // The run's settings are replaced once the checkpoint has shown that it goes with them.
@@ -224,9 +227,9 @@ impl Training<'_> {
         })?;
         let step_us = step_ns as f64 / 1e3;
         let corrected = self.correction.as_mut().and_then(|correction| correction.step(step_us));
-        if let Some(Corrected { step_us, factor }) = corrected {
+        if let Some(Corrected { step_us, factor, reason }) = corrected {
             let (at_ns, step) = (self.now(), self.step);
-            self.tell(&Record::Corrected { at_ns, step, step_us, factor })?;
+            self.tell(&Record::Corrected { at_ns, step, step_us, factor, reason })?;
         }
         if self.step + TRACED_STEPS <= self.setup.config.train.steps + 1 {
             self.trace.events.clear();
