@@ -50,7 +50,8 @@ impl App {
 
     /// The keys that depend on a kind: of models, data sources and optimizers.
     pub fn key_groups(&self) -> Vec<KeyGroup> {
-        self.recipes.iter().map(|recipe| recipe.group()).collect()
+        let recipes = self.recipes.iter().map(|recipe| recipe.group());
+        recipes.chain(crate::data_keys::groups()).chain(crate::setup::optimizer_groups()).collect()
     }
 
     /// Reads a run file.

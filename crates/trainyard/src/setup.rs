@@ -13,6 +13,7 @@ use crate::error::RunError;
 use crate::files::read_plan;
 use devices::devices;
 pub use devices::{SetupDevice, default_devices};
+pub(crate) use optimizers::groups as optimizer_groups;
 use profile::DerivedProfile;
 
 mod batches;
