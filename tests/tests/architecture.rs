@@ -29,11 +29,21 @@ struct Rule {
 }
 
 /// The table of ARCHITECTURE.md.
-const RULES: [Rule; 5] = [
+const RULES: [Rule; 7] = [
     Rule {
         name: "trainyard-plan",
         ours: &[],
         never: &["burn", "cubecl", "wgpu", "egui", "eframe"],
+    },
+    Rule {
+        name: "trainyard-config",
+        ours: &["trainyard-plan"],
+        never: &["burn", "cubecl", "wgpu", "egui", "eframe", "clap"],
+    },
+    Rule {
+        name: "trainyard-data",
+        ours: &[],
+        never: &["burn", "cubecl", "wgpu", "egui", "eframe", "clap"],
     },
     Rule {
         name: "trainyard-engine",
@@ -42,12 +52,18 @@ const RULES: [Rule; 5] = [
     },
     Rule {
         name: "trainyard-models",
-        ours: &["trainyard-plan", "trainyard-engine"],
+        ours: &["trainyard-plan", "trainyard-config", "trainyard-data", "trainyard-engine"],
         never: &["wgpu", "egui", "eframe"],
     },
     Rule {
         name: "trainyard",
-        ours: &["trainyard-plan", "trainyard-engine", "trainyard-models"],
+        ours: &[
+            "trainyard-plan",
+            "trainyard-config",
+            "trainyard-data",
+            "trainyard-engine",
+            "trainyard-models",
+        ],
         never: &["egui", "eframe"],
     },
     Rule { name: "trainyard-studio", ours: &["trainyard-plan"], never: &["burn", "cubecl"] },

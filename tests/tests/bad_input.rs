@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use trainyard_tests::{
-    assert_says, copy_dir, read, run_fails, run_ok, set, temp_dir, train, train_command, trainyard,
+    assert_says, copy_dir, read, require, run_fails, run_ok, set, temp_dir, train, train_command, trainyard,
     write, write_run_file,
 };
 
@@ -166,7 +166,7 @@ fn texts_that_are_none() {
 fn an_adapter_that_could_be_several() {
     let list = run_ok(trainyard().args(["devices", "--json", "--no-probe"]));
     if list.matches("llvmpipe").count() < 2 {
-        eprintln!("SKIPPED: this machine has no two adapters of one name");
+        require::skip("this machine has no two adapters of one name; scripts/test.sh installs them");
         return;
     }
     let (_dir, file) = working();
@@ -280,7 +280,7 @@ mod full_disk {
             if mount.output().is_ok_and(|output| output.status.success()) {
                 return Some(Self(path));
             }
-            eprintln!("SKIPPED: only root can mount a small disk");
+            require::skip("only root can mount a small disk");
             None
         }
     }
