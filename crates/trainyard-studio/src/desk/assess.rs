@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use trainyard_plan::schedule_search::{self, Options};
 use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::human_bytes;
+use trainyard_plan::schedule_search::{self, Options};
 use trainyard_plan::simulate::{Simulation, simulate_traced};
 use trainyard_plan::{Plan, PlanError, Predicted, Profile, Schedule, Trace};
 
