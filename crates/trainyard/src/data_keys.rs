@@ -10,7 +10,7 @@ use trainyard_data::SOURCES;
 
 keys! {
     /// Windows of UTF-8 text files, a token a character; or of a text that the program makes itself.
-    pub struct TextKeys in "data", check = check_text {
+    struct TextKeys in "data", check = check_text {
         /// Files, folders (all files in them and below) and patterns such as `books/**/*.txt`, in this
         /// order one text; `.gz` is unpacked.
         text: Vec<PathBuf>;
@@ -29,7 +29,7 @@ fn check_text(text: &TextKeys) -> Result<(), BadKey> {
 
 choices! {
     /// Meaning of a target column.
-    pub enum TaskChoice {
+    enum TaskChoice {
         /// Classes where a single target column holds words or whole numbers.
         Auto = "auto",
         /// Each distinct value is a class.
@@ -41,7 +41,7 @@ choices! {
 
 keys! {
     /// Rows of CSV, TSV and JSON-lines files: numbers, and classes or numbers to be learned.
-    pub struct TableKeys in "data" {
+    struct TableKeys in "data" {
         /// Files, folders (all tables in them and below) and patterns. `.jsonl` and `.ndjson` have an
         /// object a line, `.tsv` and `.tab` are separated by tabs, all others by commas; `.gz` is
         /// unpacked.
@@ -65,7 +65,7 @@ keys! {
 
 keys! {
     /// Images and labels in IDX files, the format of MNIST.
-    pub struct IdxKeys in "data" {
+    struct IdxKeys in "data" {
         /// The images, as `[samples, height, width]` or `[samples, channels, height, width]`; `.gz` is
         /// unpacked.
         idx: Option<PathBuf>;
@@ -78,7 +78,7 @@ keys! {
 
 choices! {
     /// Channels of an image.
-    pub enum ColorChoice {
+    enum ColorChoice {
         /// Red, green, blue.
         Rgb = "rgb",
         /// One channel.
@@ -88,7 +88,7 @@ choices! {
 
 keys! {
     /// A folder with a folder of PNG and JPEG images for each class.
-    pub struct ImagesKeys in "data" {
+    struct ImagesKeys in "data" {
         /// The folder.
         images: Option<PathBuf>;
         /// `[height, width]` in pixels, to which all images are resized; not kept in proportion. Where
@@ -101,7 +101,7 @@ keys! {
 
 keys! {
     /// Tensors of a safetensors file, a sample a row.
-    pub struct TensorsKeys in "data" {
+    struct TensorsKeys in "data" {
         /// The file; `.gz` is unpacked.
         tensors: Option<PathBuf>;
         /// Names of the tensors to take; all where not given.
@@ -111,7 +111,7 @@ keys! {
 
 keys! {
     /// Endless rows of numbers, made by the program itself.
-    pub struct RowsKeys in "data" {
+    struct RowsKeys in "data" {
         /// Which task: spiral or waves.
         builtin: String = "waves".into();
         /// Numbers to learn from; a model may say its own.

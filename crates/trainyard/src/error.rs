@@ -221,7 +221,15 @@ impl RunError {
                 | EngineError::AmbiguousAdapter { .. }
                 | EngineError::Checkpoint { .. },
             ) => 2,
-            Self::Engine(_) | Self::RunInUse { .. } => 1,
+            Self::Engine(_)
+            | Self::RunInUse { .. }
+            | Self::Data(
+                DataError::Changed { .. }
+                | DataError::OutsideText { .. }
+                | DataError::Panicked { .. }
+                | DataError::NoThread { .. },
+            ) => 1,
+            Self::Data(DataError::Io { source, .. }) if !is_wrong_name(source) => 1,
             Self::Io { source, .. } if !is_wrong_name(source) => 1,
             _ => 2,
         }

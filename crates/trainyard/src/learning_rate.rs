@@ -12,12 +12,14 @@ pub(crate) fn learning_rate(train: &TrainSection) -> LearningRate {
             LearningRateSchedule::Constant => Schedule::Constant,
             LearningRateSchedule::Linear => Schedule::Linear,
             LearningRateSchedule::Wsd => Schedule::WarmupStableDecay,
+            LearningRateSchedule::Linear => Schedule::Linear,
+            LearningRateSchedule::Wsd => Schedule::WarmupStableDecay,
         },
         highest: train.learning_rate,
         lowest: train.min_learning_rate,
         warmup: train.warmup,
         decay_steps: train.decay_steps,
-        ..LearningRate::default()
+        decay_share: train.decay_share,
     }
 }
 

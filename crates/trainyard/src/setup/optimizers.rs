@@ -8,7 +8,7 @@ use crate::error::RunError;
 
 keys! {
     /// AdamW: two moments of every weight; state twice as large as the weights.
-    pub struct AdamwKeys in "optimizer" {
+    struct AdamwKeys in "optimizer" {
         /// Decoupled decay of matrices; biases and norms do not decay.
         weight_decay: f64 = 0.1, in 0.0..=1000.0;
         /// Decay of the mean of the gradients.
@@ -25,7 +25,7 @@ keys! {
 
 keys! {
     /// Gradient descent with momentum; state as large as the weights, or none.
-    pub struct SgdKeys in "optimizer" {
+    struct SgdKeys in "optimizer" {
         /// What is left of the momentum from step to step; 0 for none, and no state.
         momentum: f64 = 0.9, in 0.0..1.0;
         /// Whether a step looks ahead along its momentum (Nesterov).
@@ -37,7 +37,7 @@ keys! {
 
 keys! {
     /// Lion: signs of a momentum; state as large as the weights.
-    pub struct LionKeys in "optimizer" {
+    struct LionKeys in "optimizer" {
         /// The momentum's share in the direction of a step.
         beta1: f64 = 0.9, in 0.0..1.0;
         /// Decay of the momentum.
@@ -49,7 +49,7 @@ keys! {
 
 keys! {
     /// Adafactor: mean squares of rows and columns; state a small fraction of the weights.
-    pub struct AdafactorKeys in "optimizer" {
+    struct AdafactorKeys in "optimizer" {
         /// The mean squares of step t keep 1 − t^−decay of what they were.
         decay: f64 = 0.8, must("above 0 and at most 1", |it| *it > 0.0 && *it <= 1.0);
         /// Added to squared gradients.
@@ -68,7 +68,7 @@ keys! {
 
 keys! {
     /// Muon: orthogonal steps of matrices, with state as large as they; `AdamW` for other weights.
-    pub struct MuonKeys in "optimizer" {
+    struct MuonKeys in "optimizer" {
         /// What is left of a matrix's momentum from step to step.
         momentum: f64 = 0.95, in 0.0..1.0;
         /// Whether a matrix's step looks ahead along its momentum (Nesterov).
@@ -96,7 +96,7 @@ struct Kind {
 }
 
 /// Every optimizer that `[optimizer] kind` can name.
-const KINDS: [Kind; 5] = [
+static KINDS: [Kind; 5] = [
     Kind {
         group: KeyGroup::of::<AdamwKeys>("adamw"),
         make: |options| {
