@@ -12,8 +12,6 @@ pub(crate) fn learning_rate(train: &TrainSection) -> LearningRate {
             LearningRateSchedule::Constant => Schedule::Constant,
             LearningRateSchedule::Linear => Schedule::Linear,
             LearningRateSchedule::Wsd => Schedule::WarmupStableDecay,
-            LearningRateSchedule::Linear => Schedule::Linear,
-            LearningRateSchedule::Wsd => Schedule::WarmupStableDecay,
         },
         highest: train.learning_rate,
         lowest: train.min_learning_rate,
