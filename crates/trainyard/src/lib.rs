@@ -31,7 +31,7 @@ pub use trainyard_models::{OwnRecipe, Recipe};
 /// What a program with a model of its own needs.
 pub mod prelude {
     pub use trainyard_config::{self, keys};
-    pub use trainyard_data::{Batch, DataError, DataSource, HostTensor};
+    pub use trainyard_data::{Batch, DataError, DataSource, HostTensor, Samples};
     pub use trainyard_engine::{
         BinaryCrossEntropy, CrossEntropy, LayerSpec, Layers, MeanSquaredError, Objective,
     };

@@ -13,7 +13,6 @@ use crate::error::RunError;
 use crate::files::read_plan;
 use devices::devices;
 pub use devices::{SetupDevice, default_devices};
-pub(crate) use optimizers::groups as optimizer_groups;
 use profile::DerivedProfile;
 
 mod batches;
@@ -139,7 +138,7 @@ impl TrainingSetup {
         let locks = locks.iter().map(|lock| references::lock(costs, "pipeline.lock", lock));
         Ok(PlanRequest {
             locks: locks.collect::<Result<_, _>>()?,
-            schedule: &self.config.pipeline.schedule,
+            schedule: self.config.pipeline.schedule.parse()?,
             recompute: match self.config.pipeline.recompute {
                 RecomputeChoice::Auto => planner::RecomputeChoice::Auto,
                 RecomputeChoice::None => planner::RecomputeChoice::None,

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod compare;
 pub mod demo;
 pub mod devices;
+pub mod evaluate;
 pub mod generate;
 pub mod keys;
 pub mod measure;
@@ -56,6 +57,7 @@ commands! {
     Simulate(simulate::SimulateCommand),
     Train(train::Train),
     Resume(resume::Resume),
+    Evaluate(evaluate::EvaluateCommand),
     Generate(generate::Generate),
     Compare(compare::CompareCommand),
     Trace(trace::TraceCommand),

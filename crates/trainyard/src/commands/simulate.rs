@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use clap::Args;
 use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::human_bytes;
+use trainyard_plan::schedule_search::{self, SearchOptions};
 use trainyard_plan::simulate::{self, Simulation};
 use trainyard_plan::{
-    Plan, PlanError, Profile, Recompute, Schedule, Stage, Trace, chrome, schedule_search, text,
+    Plan, PlanError, Profile, Recompute, Schedule, ScheduleRequest, Stage, Trace, chrome, text,
 };
 
 use super::RunCommand;
@@ -134,13 +135,12 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
         plan.check(profile.model.layers.len()).map_err(of_file)?;
         return Ok(plan);
     }
-    if name == "auto" {
+    if name == Schedule::SEARCHED {
         let owners: Vec<usize> =
             (0..devices * command.chunks.unwrap_or(1)).map(|stage| stage % devices).collect();
         let stages = even_stages(profile, &owners)?;
         let costs = PipelineCosts::of(profile, &stages, &owners)?;
-        let made =
-            schedule_search::make(&costs, micro_batches, &schedule_search::Options::default())?;
+        let made = schedule_search::search(&costs, micro_batches, &SearchOptions::default())?;
         let made = made.ok_or_else(|| PlanError::BadPlan {
             reason: "no schedule keeps equal shares of the layers within the devices' memory; let \
                      `trainyard plan` find the shares"
@@ -168,7 +168,7 @@ fn is_file(name: &str) -> bool {
 }
 
 fn is_name(schedule: &str) -> bool {
-    schedule == "auto" || Schedule::names().any(|name| name == schedule)
+    schedule.parse::<ScheduleRequest>().is_ok()
 }
 
 /// A schedule from a CSV file, and how many micro-batches it has.
