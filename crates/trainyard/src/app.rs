@@ -147,3 +147,26 @@ impl App {
         TrainingSetup::for_inference(config, &self.recipes, vocabulary, profile)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_files_are_sound() {
+        let app = App { recipes: trainyard_models::recipes() };
+        // Tests run in the folder of their package, wherever that is.
+        let mut found = 0;
+        for entry in std::fs::read_dir("../../assets").unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|end| end == "toml") {
+                let config = app.config(&path, &Sets { sets: Vec::new() }).unwrap();
+                let resolved = config.to_toml().unwrap();
+                let again = app.config_text(&resolved, "run.toml").unwrap();
+                assert_eq!(again, config, "{}", path.display());
+                found += 1;
+            }
+        }
+        assert!(found >= 4, "{found} files");
+    }
+}
