@@ -72,10 +72,11 @@ impl RunCommand for Demo {
         let best = planned.candidates.into_iter().next();
         let plan = best.ok_or_else(|| RunError::config("the planner found no plan"))?.plan;
         writeln!(
-        out,
-        "\nThe budgets above are made up, so that the model fits on no device alone. Real ones come from the devices."
-    )
-    .map_err(closed)?;
+            out,
+            "\nThe budgets above are made up, so that the model fits on no device alone. Real ones \
+             come from the devices."
+        )
+        .map_err(closed)?;
 
         heading(out, output, "The training")?;
         let run = RunDir::create(&setup.config.run.dir, true)?;
