@@ -2,7 +2,8 @@
 # Fills fuzz/corpus with examples of what the targets read. Small ones: the fuzzer cuts and joins.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-mkdir -p corpus/profile corpus/plan corpus/schedule_csv corpus/journal corpus/journal_stream
+mkdir -p corpus/profile corpus/plan corpus/schedule_csv corpus/journal corpus/journal_stream corpus/run_file
+cp ../assets/*.toml corpus/run_file/
 
 cat > corpus/profile/small.json <<'JSON'
 {"format":"trainyard-profile","version":1,"model":{"name":"m","optimizer_bytes_per_param_byte":2,"layers":[

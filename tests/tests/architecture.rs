@@ -237,9 +237,11 @@ fn crate_dir(name: &str) -> PathBuf {
     root().join("crates").join(name)
 }
 
-/// Every crate, and the package of these tests.
+/// Every crate, the package of these tests, and the examples that are packages.
 fn package_dirs() -> Vec<PathBuf> {
-    RULES.iter().map(|rule| crate_dir(rule.name)).chain([root().join("tests")]).collect()
+    let examples = children(&root().join("examples"));
+    let crates = RULES.iter().map(|rule| crate_dir(rule.name));
+    crates.chain([root().join("tests")]).chain(examples).collect()
 }
 
 fn manifest(dir: &Path) -> Table {

@@ -127,7 +127,9 @@ fn a_plan_is_shown_and_written() {
         ],
     );
     let beside = dir.path().join("plan.json");
-    assert_says(&table, &[&format!("written to {}", beside.display())]);
+    assert!(!beside.exists(), "a plan is written where that is asked");
+    let told = run_ok(trainyard().arg("plan").arg(&file).arg("-o").arg(&beside));
+    assert_says(&told, &[&format!("written to {}", beside.display())]);
     let written: Value = serde_json::from_str(&read(&beside)).unwrap_or_default();
     assert_eq!((&written["format"], &written["version"]), (&"trainyard-plan".into(), &1.into()));
     assert_eq!(written, plan(&file, &[]));

@@ -117,12 +117,12 @@ fn from_measured_costs_to_a_run_beside_its_prediction() {
     let profile = dir.path().join("profile.json");
     let estimated = parsed(&with_cache(trainyard().arg("plan").arg(&file).arg("--json")));
     assert_eq!(estimated["predicted"]["estimated"], true, "{estimated}");
-    let table = with_cache(trainyard().arg("measure").arg(&file));
+    let table = with_cache(trainyard().arg("measure").arg(&file).arg("-o").arg(&profile));
     assert_says(&table, &["left", "right", "embed", "head", "link left → right", "written to"]);
     let first = parsed(&read(&profile));
     assert_eq!(first["format"], "trainyard-profile");
     // Measured once, then known.
-    with_cache(trainyard().arg("measure").arg(&file));
+    with_cache(trainyard().arg("measure").arg(&file).arg("-o").arg(&profile));
     assert_eq!(parsed(&read(&profile)), first);
     let measured = parsed(&with_cache(trainyard().arg("plan").arg(&file).arg("--json")));
     assert!(measured["predicted"]["estimated"].is_null(), "{measured}");
@@ -188,7 +188,9 @@ fn a_plan_with_split_backwards_runs_and_says_how() {
     let expected = losses(&train(&file, "plain", &[]));
     let profile = dir.path().join("profile.json");
     // In a cache of its own: other tests are about estimates.
-    run_ok(trainyard().arg("measure").arg(&file).env("TRAINYARD_CACHE", dir.path()));
+    let mut measure = trainyard();
+    measure.arg("measure").arg(&file).arg("-o").arg(&profile);
+    run_ok(measure.env("TRAINYARD_CACHE", dir.path()));
     let path = dir.path().join("split.json");
     let mut split = plan(&profile);
     run_ok(split.args(["--schedule", "zb-h1", "--json", "-o"]).arg(&path));

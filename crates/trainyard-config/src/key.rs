@@ -98,6 +98,8 @@ pub struct KeyGroup {
     pub kind: &'static str,
     /// Key that says the kind by itself, so that `kind` can be left out: `text` for texts.
     pub named_by: Option<&'static str>,
+    /// Values of a key `builtin` that say the kind by themselves: what the program makes itself.
+    pub builtins: &'static [&'static str],
     /// What the kind is.
     pub doc: fn() -> String,
     /// The keys.
@@ -113,6 +115,7 @@ impl KeyGroup {
             section: T::SECTION,
             kind,
             named_by: None,
+            builtins: &[],
             doc: T::doc,
             keys: T::keys,
             resolve: |section| T::read(section)?.entries(),
@@ -123,6 +126,12 @@ impl KeyGroup {
     #[must_use]
     pub const fn named_by(self, key: &'static str) -> Self {
         Self { named_by: Some(key), ..self }
+    }
+
+    /// The same, for a kind that is meant wherever `builtin` is one of these.
+    #[must_use]
+    pub const fn builtins(self, names: &'static [&'static str]) -> Self {
+        Self { builtins: names, ..self }
     }
 
     /// The names of the keys.

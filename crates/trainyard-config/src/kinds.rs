@@ -49,9 +49,13 @@ pub(crate) fn is_moved(section: &str, key: &str) -> bool {
     section == "train" && MOVED.contains(&key)
 }
 
-/// The keys of `[data]` that say the kind by themselves: only one of them can be meant.
+/// The key that names what a program makes itself.
+const BUILTIN: &str = "builtin";
+
+/// The keys of a section that say its kind by themselves: only one of them can be meant.
 pub(crate) fn naming_keys(section: &str, groups: &[KeyGroup]) -> Vec<&'static str> {
-    groups.iter().filter(|group| group.section == section).filter_map(|it| it.named_by).collect()
+    let of_section = groups.iter().filter(|group| group.section == section);
+    of_section.filter_map(|group| group.named_by).chain([BUILTIN]).collect()
 }
 
 /// Which kind a section is of: its name, and its keys where the caller knows such kinds.
@@ -98,22 +102,41 @@ fn given_names(
     section: &SectionReader<'_>,
     groups: &[&KeyGroup],
 ) -> Result<Option<&'static str>, ConfigError> {
-    let names = groups.iter().filter_map(|group| Some((group.named_by?, group.kind)));
-    let given: Vec<_> = names.filter(|(key, _)| section.has(key)).collect();
+    let named = groups.iter().filter_map(|group| Some((group.named_by?, group.kind)));
+    let mut given: Vec<_> = named.filter(|(key, _)| section.has(key)).collect();
+    if let Some(kind) = given_builtin(section, groups)? {
+        given.push((BUILTIN, kind));
+    }
     match given[..] {
         [] => Ok(None),
         [(_, kind)] => Ok(Some(kind)),
         [(first, _), (second, _), ..] => {
-            // The earlier key comes first in the groups, whatever the file's order.
-            let section_name = groups[0].section;
+            let name = groups[0].section;
             Err(section.refuse(crate::BadKey {
                 key: first.to_owned(),
                 value: "given twice".to_owned(),
-                must: format!(
-                    "given either as {section_name}.{first} or as {section_name}.{second}, not both"
-                ),
+                must: format!("given either as {name}.{first} or as {name}.{second}, not both"),
             }))
         }
+    }
+}
+
+/// The kind that makes what `builtin` names.
+fn given_builtin(
+    section: &SectionReader<'_>,
+    groups: &[&KeyGroup],
+) -> Result<Option<&'static str>, ConfigError> {
+    let known = || groups.iter().flat_map(|group| group.builtins).copied();
+    let Some(name) = section.get::<String>(BUILTIN)?.filter(|_| known().next().is_some()) else {
+        return Ok(None);
+    };
+    match groups.iter().find(|group| group.builtins.contains(&name.as_str())) {
+        Some(group) => Ok(Some(group.kind)),
+        None => Err(section.refuse(crate::BadKey {
+            key: BUILTIN.to_owned(),
+            value: if name.is_empty() { "empty".to_owned() } else { format!("'{name}'") },
+            must: format!("one of {}{}", list(known()), did_you_mean(&name, known())),
+        })),
     }
 }
 

@@ -49,15 +49,18 @@ keys! {
     struct TextKeys in "data" {
         /// The files.
         text: Vec<PathBuf>;
+        /// A text that the program makes itself, instead of files.
+        builtin: Option<String>;
     }
 }
 
 keys! {
-    /// Data the program makes itself.
-    struct BuiltinKeys in "data" {
+    /// Rows that the program makes itself.
+    struct RowsKeys in "data" {
         /// Which.
-        builtin: String,
-            must("the name of a built-in text, such as \"yard\"", |name| !name.is_empty());
+        builtin: String = "waves".into();
+        /// Numbers to learn from.
+        inputs: usize = 2, in 1..=100;
     }
 }
 
@@ -90,8 +93,8 @@ keys! {
 const GROUPS: [KeyGroup; 6] = [
     KeyGroup::of::<GptKeys>("gpt"),
     KeyGroup::of::<MlpKeys>("mlp"),
-    KeyGroup::of::<TextKeys>("text").named_by("text"),
-    KeyGroup::of::<BuiltinKeys>("builtin").named_by("builtin"),
+    KeyGroup::of::<TextKeys>("text").named_by("text").builtins(&["yard"]),
+    KeyGroup::of::<RowsKeys>("rows").builtins(&["spiral", "waves"]),
     KeyGroup::of::<AdamwKeys>("adamw"),
     KeyGroup::of::<SgdKeys>("sgd"),
 ];

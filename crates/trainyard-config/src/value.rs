@@ -335,7 +335,11 @@ macro_rules! lists {
     )*};
 }
 
-lists!(String: "a list of texts in quotes", PathBuf: "a list of files or folders, in quotes");
+lists!(
+    String: "a list of texts in quotes",
+    PathBuf: "a list of files or folders, in quotes",
+    u32: "a list of whole numbers"
+);
 
 /// Reads one of a few words; for [`choices!`](crate::choices).
 ///

@@ -179,7 +179,9 @@ fn there_is_a_program() -> bool {
     let variable = std::env::var_os("TRAINYARD_PROGRAM");
     let found = Program::find_in(beside, variable.as_deref(), None);
     if let Err(missing) = &found {
-        eprintln!("skipped: {missing}; `cargo build` of the whole workspace puts it there");
+        inspection::require::skip(format!(
+            "{missing}; `cargo build` of the whole workspace puts it there"
+        ));
     }
     found.is_ok()
 }

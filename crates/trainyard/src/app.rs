@@ -11,6 +11,7 @@ use trainyard_plan::ModelProfile;
 
 use crate::cli::{Output, RunFile, Sets};
 use crate::config::{KeyGroup, RunConfig};
+use crate::data_keys;
 use crate::error::RunError;
 use crate::files::read_profile;
 use crate::run_dir::RunDir;
@@ -52,7 +53,8 @@ impl App {
     /// The keys that depend on a kind: of models, data sources and optimizers.
     pub fn key_groups(&self) -> Vec<KeyGroup> {
         let recipes = self.recipes.iter().map(|recipe| recipe.group());
-        recipes.chain(OPTIMIZERS.iter().map(|optimizer| optimizer.group)).collect()
+        let optimizers = OPTIMIZERS.iter().map(|optimizer| optimizer.group);
+        recipes.chain(data_keys::groups()).chain(optimizers).collect()
     }
 
     /// Reads a run file.
@@ -143,5 +145,28 @@ impl App {
     ) -> Result<TrainingSetup, RunError> {
         let profile: ModelProfile = read_profile(&directory.profile())?.model;
         TrainingSetup::for_inference(config, &self.recipes, vocabulary, profile)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_files_are_sound() {
+        let app = App { recipes: trainyard_models::recipes() };
+        // Tests run in the folder of their package, wherever that is.
+        let mut found = 0;
+        for entry in std::fs::read_dir("../../assets").unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|end| end == "toml") {
+                let config = app.config(&path, &Sets { sets: Vec::new() }).unwrap();
+                let resolved = config.to_toml().unwrap();
+                let again = app.config_text(&resolved, "run.toml").unwrap();
+                assert_eq!(again, config, "{}", path.display());
+                found += 1;
+            }
+        }
+        assert!(found >= 4, "{found} files");
     }
 }

@@ -98,8 +98,9 @@ pub(crate) fn program() -> String {
 fn command_line(program: &str) -> clap::Command {
     let version = env!("CARGO_PKG_VERSION");
     let version = match program {
-        OWN_NAME => version.to_owned(),
-        _ => format!("({OWN_NAME} {version})"),
+        OWN_NAME => version,
+        // For as long as the program runs, as clap wants it.
+        _ => &*Box::leak(format!("({OWN_NAME} {version})").into_boxed_str()),
     };
     let command = Cli::command().display_name(program.to_owned()).bin_name(program.to_owned());
     command.version(version)

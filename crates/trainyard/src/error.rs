@@ -4,10 +4,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use miette::{Diagnostic, NamedSource, SourceSpan};
+use miette::Diagnostic;
 use thiserror::Error;
+use trainyard_config::ConfigError;
+pub use trainyard_config::ConfigProblem;
+use trainyard_data::DataError;
 use trainyard_engine::EngineError;
-use trainyard_models::ModelError;
+use trainyard_models::RecipeError;
 use trainyard_plan::PlanError;
 
 /// Everything the library part of the program refuses or reports.
@@ -61,9 +64,12 @@ pub enum RunError {
         /// The way out.
         remedy: String,
     },
-    /// A model that does not exist, or cannot have such a size.
+    /// Data of a kind that the model does not learn from.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Recipe(RecipeError),
+    /// Data that cannot be read or used.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// A checkpoint or a text that does not belong to the run.
     #[error("{what}; {remedy}")]
     Mismatch {
@@ -71,12 +77,6 @@ pub enum RunError {
         what: String,
         /// The way out.
         remedy: &'static str,
-    },
-    /// A text that holds nothing.
-    #[error("{name} is empty; give a text with at least a few thousand characters")]
-    EmptyText {
-        /// The file, or the name of the built-in text.
-        name: String,
     },
     /// A text that is not UTF-8.
     #[error(
@@ -91,17 +91,6 @@ pub enum RunError {
         /// Its line, from 1.
         line: u64,
     },
-    /// A text with more distinct characters than the models here can name.
-    #[error(
-        "{name} has more than {limit} distinct characters, too many for a character-level model; \
-         is it really a text?"
-    )]
-    TooManyCharacters {
-        /// The file.
-        name: String,
-        /// The most there may be.
-        limit: usize,
-    },
     /// A character the model has never seen.
     #[error(
         "the character {character:?} (number {position} of what was given) does not occur in \
@@ -114,52 +103,6 @@ pub enum RunError {
         character: char,
         /// Its place in the given string, from 1.
         position: usize,
-    },
-    /// A text too short for the context length.
-    #[error(
-        "{name} has {characters} characters, {part_characters} of them for {part}, but a context \
-         of {context} needs at least {needed}: use a longer text, a smaller model.context, or \
-         another data.validation_fraction"
-    )]
-    TextTooShort {
-        /// The file, or the name of the built-in text.
-        name: String,
-        /// Length of the whole text.
-        characters: u64,
-        /// `training` or `validation`.
-        part: &'static str,
-        /// Length of that part.
-        part_characters: u64,
-        /// Length of a window.
-        context: usize,
-        /// The fewest characters that part may have.
-        needed: u64,
-    },
-    /// A window that reaches past the end of the text.
-    #[error("{name} has {characters} characters; there are none at {start}..{end}")]
-    OutsideText {
-        /// The file, or the name of the built-in text.
-        name: String,
-        /// Length of the text.
-        characters: u64,
-        /// First character asked for.
-        start: u64,
-        /// One past the last character asked for.
-        end: u64,
-    },
-    /// A text that is no longer what it was when the training started.
-    #[error("{name} changed while it was in use; restore it, or start the training anew")]
-    TextChanged {
-        /// The file.
-        name: String,
-    },
-    /// A built-in text that does not exist.
-    #[error("there is no built-in text '{name}'; there are: {known}")]
-    UnknownBuiltin {
-        /// What was asked for.
-        name: String,
-        /// What exists.
-        known: String,
     },
     /// A directory that holds another run already.
     #[error(
@@ -243,22 +186,6 @@ pub enum RunError {
     },
 }
 
-/// A problem in a run file or a `--set`, with the source it stands in.
-#[derive(Debug, Error, Diagnostic)]
-#[error("{message}")]
-pub struct ConfigProblem {
-    /// What is wrong, where, and the way out.
-    pub message: String,
-    /// The run file, or the text of the `--set`.
-    #[source_code]
-    pub source_code: Option<NamedSource<String>>,
-    /// The bytes of it that are wrong.
-    #[label("{label}")]
-    pub span: Option<SourceSpan>,
-    /// A word or two to stand beside them.
-    pub label: String,
-}
-
 impl RunError {
     /// An input or output error, ready for `map_err`.
     pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
@@ -295,11 +222,38 @@ impl RunError {
                 | EngineError::Checkpoint { .. },
             ) => 2,
             Self::Engine(_)
-            | Self::TextChanged { .. }
-            | Self::OutsideText { .. }
-            | Self::RunInUse { .. } => 1,
+            | Self::RunInUse { .. }
+            | Self::Data(
+                DataError::Changed { .. }
+                | DataError::OutsideText { .. }
+                | DataError::Panicked { .. }
+                | DataError::NoThread { .. },
+            ) => 1,
+            Self::Data(DataError::Io { source, .. }) if !is_wrong_name(source) => 1,
             Self::Io { source, .. } if !is_wrong_name(source) => 1,
             _ => 2,
+        }
+    }
+}
+
+impl From<ConfigError> for RunError {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::Problem(problem) => Self::Config(problem),
+            ConfigError::BadValue { key, value, must } => Self::BadValue { key, value, must },
+            ConfigError::Read { path, source } => Self::io("read the run file", path)(source),
+            ConfigError::NotUtf8 { name, offset, line } => Self::NotUtf8 { name, offset, line },
+            other => Self::config(other.to_string()),
+        }
+    }
+}
+
+impl From<RecipeError> for RunError {
+    fn from(error: RecipeError) -> Self {
+        match error {
+            RecipeError::Config(error) => error.into(),
+            RecipeError::Data(error) => error.into(),
+            other @ RecipeError::WrongData { .. } => Self::Recipe(other),
         }
     }
 }

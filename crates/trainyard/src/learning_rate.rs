@@ -17,7 +17,7 @@ pub(crate) fn learning_rate(train: &TrainSection) -> LearningRate {
         lowest: train.min_learning_rate,
         warmup: train.warmup,
         decay_steps: train.decay_steps,
-        ..LearningRate::default()
+        decay_share: train.decay_share,
     }
 }
 

@@ -70,15 +70,31 @@ fn a_key_can_say_the_kind_of_data() {
         "/yard/run.toml:4:8: data.text is given twice, but must be given either as data.text or as \
          data.builtin, not both"
     );
-    // The one named on the command line wins over the one in the file.
+    let rows = read(&format!("{SMALL}[data]\nbuiltin = \"spiral\"\ninputs = 3")).unwrap();
+    assert_eq!(rows.data.kind.as_deref(), Some("rows"));
+    assert_eq!(RowsKeys::from_table(&rows.data.options).unwrap().inputs, 3);
+    let wrong = message("[data]\nbuiltin = \"yrad\"");
+    assert!(
+        wrong.ends_with(
+            ":4:11: data.builtin is 'yrad', but must be one of yard, spiral, waves; did you mean \
+             \"yard\"?"
+        ),
+        "{wrong}"
+    );
+}
+
+#[test]
+fn data_named_on_the_command_line_win_over_those_of_the_file() {
     let text = format!("{SMALL}[data]\nkind = \"text\"\ntext = \"a\"");
-    let config = read_with(&text, &["data.builtin=yard"]).unwrap();
-    assert_eq!(config.data.kind.as_deref(), Some("builtin"));
-    let builtin = BuiltinKeys::from_table(&config.data.options).unwrap().builtin;
-    assert_eq!(builtin, "yard");
+    let config = read_with(&text, &["data.builtin=spiral"]).unwrap();
+    assert_eq!(config.data.kind.as_deref(), Some("rows"));
     let resolved = config.to_toml().unwrap();
-    assert!(resolved.contains("[data]\nkind = \"builtin\"\nbuiltin = \"yard\"\n"), "{resolved}");
-    let again = read_with(&resolved, &["data.text=/b"]).unwrap();
+    let expected = "[data]\nkind = \"rows\"\nbuiltin = \"spiral\"\ninputs = 2\n";
+    assert!(resolved.contains(expected), "{resolved}");
+    let config = read_with(&text, &["data.builtin=yard"]).unwrap();
+    let text = TextKeys::from_table(&config.data.options).unwrap();
+    assert_eq!((text.builtin.as_deref(), text.text.len()), (Some("yard"), 0));
+    let again = read_with(&config.to_toml().unwrap(), &["data.text=/b"]).unwrap();
     assert_eq!(again.data.kind.as_deref(), Some("text"));
 }
 

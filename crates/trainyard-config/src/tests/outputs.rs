@@ -56,7 +56,7 @@ fn the_schema_knows_what_the_reader_knows() {
             assert!(description.contains(&key.doc), "{}.{}: {property}", group.section, key.name);
         }
     }
-    let text = "[model]\nkind = \"gpt\"\n[data]\nbuiltin = \"a\"\n[train]\nseed = 1\n[[device]]\nid = \"a\"\nmemory = \"1 GiB\"";
+    let text = "[model]\nkind = \"gpt\"\n[data]\nbuiltin = \"yard\"\n[train]\nseed = 1\n[[device]]\nid = \"a\"\nmemory = \"1 GiB\"";
     let written: toml::Table = read(text).unwrap().to_toml().unwrap().parse().unwrap();
     for (section, keys) in &written {
         let keys = keys.get(0).unwrap_or(keys).as_table().unwrap();

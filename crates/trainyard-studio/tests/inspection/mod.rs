@@ -16,8 +16,11 @@
 //! no sleeps. What does not come within [`PATIENCE`] fails the test with the names that were there.
 //!
 //! `trainyard-studio` must be built with the feature `inspection`; where `Xvfb` is not installed,
-//! [`Window::open`] says so and gives `None`. The window has a home of its own, so that it neither
+//! [`Window::open`] says so and gives `None`, or fails where nothing may be missing ([`require`]). The window has a home of its own, so that it neither
 //! reads nor writes the settings of whoever runs the test.
+
+#[path = "../../../../tests/src/require.rs"]
+pub mod require;
 
 use std::cmp::Ordering;
 use std::io::{BufRead, BufReader};
@@ -217,7 +220,7 @@ fn display() -> Option<(Running, String)> {
     let mut server = Command::new("Xvfb");
     server.args(["-displayfd", "1", "-screen", "0", "1600x1000x24", "-nolisten", "tcp"]);
     let Ok(server) = server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn() else {
-        eprintln!("skipped: there is no Xvfb; `apt-get install xvfb`");
+        require::skip("there is no Xvfb; `apt-get install xvfb`");
         return None;
     };
     let mut server = Running(server);

@@ -4,4 +4,7 @@
 mod journals;
 mod panel;
 mod real;
+#[expect(unreachable_pub, reason = "the file is a part of other crates too")]
+#[path = "../../../../tests/src/require.rs"]
+mod require;
 mod support;

@@ -8,6 +8,7 @@ use trainyard_studio::run::{
     Exit, Phase, Program, Session, SessionError, Task, TaskEnd, Writer, devices,
 };
 
+use crate::require;
 use crate::support::Bell;
 
 const RUN_FILE: &str = r#"
@@ -50,7 +51,7 @@ fn program() -> Option<Program> {
     let variable = std::env::var_os("TRAINYARD_PROGRAM");
     let found = Program::find_in(beside, variable.as_deref(), None);
     if let Err(missing) = &found {
-        eprintln!("skipped: {missing}");
+        require::skip(missing);
     }
     found.ok()
 }

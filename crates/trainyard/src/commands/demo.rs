@@ -12,7 +12,7 @@ use trainyard_plan::{ComputeProbe, Plan, Profile, Recompute, Schedule, Stage, si
 
 use super::{RunCommand, compare, devices, measure, plan};
 use crate::app::App;
-use crate::cli::Output;
+use crate::cli::{Output, program};
 use crate::config::DeviceSection;
 use crate::error::RunError;
 use crate::interrupt::INTERRUPTED;
@@ -72,10 +72,11 @@ impl RunCommand for Demo {
         let best = planned.candidates.into_iter().next();
         let plan = best.ok_or_else(|| RunError::config("the planner found no plan"))?.plan;
         writeln!(
-        out,
-        "\nThe budgets above are made up, so that the model fits on no device alone. Real ones come from the devices."
-    )
-    .map_err(closed)?;
+            out,
+            "\nThe budgets above are made up, so that the model fits on no device alone. Real ones \
+             come from the devices."
+        )
+        .map_err(closed)?;
 
         heading(out, output, "The training")?;
         let run = RunDir::create(&setup.config.run.dir, true)?;
@@ -123,9 +124,9 @@ impl RunCommand for Demo {
 }
 
 /// What a person would type to run this program again.
-fn program_name() -> &'static str {
+fn program_name() -> String {
     let by_cargo = std::env::current_exe().is_ok_and(|path| path.ends_with("release/trainyard"));
-    if by_cargo { "cargo run --release --" } else { "trainyard" }
+    if by_cargo { "cargo run --release --".to_owned() } else { program() }
 }
 
 /// nanoGPT's CPU setting on the text the program makes itself.

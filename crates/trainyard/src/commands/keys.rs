@@ -33,7 +33,7 @@ impl RunCommand for KeysCommand {
         let kinds = app.key_groups();
         let groups = listing::groups(&kinds, self.section.as_deref())?;
         let out = &mut std::io::stdout();
-        let json = |value| {
+        let json = |value: &serde_json::Value| {
             let json = serde_json::to_string_pretty(value);
             json.map_err(|error| RunError::config(error.to_string()))
         };

@@ -35,10 +35,7 @@ macro_rules! commands {
         /// Every command.
         #[derive(Debug, clap::Subcommand)]
         pub(crate) enum Command {
-            $(
-                #[allow(missing_docs, reason = "the type has them")]
-                $Name($module::$Type),
-            )*
+            $($Name($module::$Type),)*
         }
 
         impl RunCommand for Command {
