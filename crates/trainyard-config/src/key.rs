@@ -125,11 +125,6 @@ impl KeyGroup {
         Self { named_by: Some(key), ..self }
     }
 
-    /// Whether the group has a key.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        (self.keys)().iter().any(|key| key.name == name)
-    }
-
     /// The names of the keys.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         (self.keys)().iter().map(|key| key.name).collect()

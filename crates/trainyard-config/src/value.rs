@@ -187,7 +187,7 @@ impl KeyType for String {
 
 impl Show for String {
     fn show(&self) -> String {
-        if self.is_empty() { "empty".to_owned() } else { format!("{self:?}") }
+        if self.trim().is_empty() { "empty".to_owned() } else { format!("{self:?}") }
     }
 }
 

@@ -74,7 +74,9 @@ fn quoted(key: &str) -> String {
     for c in key.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c if c.is_control() => {
+                let _written = write!(quoted, "\\u{:04X}", u32::from(c)).is_ok();
+            }
             c => quoted.push(c),
         }
     }

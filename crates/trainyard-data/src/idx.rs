@@ -226,7 +226,7 @@ impl DataSource for IdxSource {
         rows: usize,
         limit: Option<usize>,
     ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
-        Box::new(self.split.validation(rows, limit).map(|samples| self.gather(samples)))
+        Box::new(self.split.validation(rows, limit).map(move |samples| self.gather(samples)))
     }
 }
 

@@ -81,8 +81,11 @@ pub(crate) fn read_options<T: DeserializeOwned>(
     kind: &str,
     options: Value,
 ) -> Result<T, DataError> {
-    serde_json::from_value(options)
-        .map_err(|error| DataError::BadOptions { kind: kind.to_owned(), reason: error.to_string() })
+    let bad = |reason: String| DataError::BadOptions { kind: kind.to_owned(), reason };
+    if !options.is_object() {
+        return Err(bad("they are no table of keys and values".to_owned()));
+    }
+    serde_json::from_value(options).map_err(|error| bad(error.to_string()))
 }
 
 /// Reads a text, or a list of them.

@@ -154,6 +154,6 @@ impl DataSource for TensorsSource {
         limit: Option<usize>,
     ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
         let batches = self.split.validation(rows, limit);
-        Box::new(batches.map(|samples| self.gather(&samples.collect::<Vec<_>>())))
+        Box::new(batches.map(move |samples| self.gather(&samples.collect::<Vec<_>>())))
     }
 }

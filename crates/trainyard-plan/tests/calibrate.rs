@@ -6,7 +6,7 @@ use trainyard_plan::compare::Measured;
 use trainyard_plan::simulate::{simulate, simulate_traced};
 use trainyard_plan::{
     DeviceProfile, FixedTimes, LayerProfile, LinkCost, LinkProfile, ModelProfile, OptimizerTime,
-    Plan, Profile, Recompute, Schedule, Stage, calibrate, fit_step,
+    Plan, Profile, Recompute, Schedule, Stage, TensorProfile, calibrate, fit_step,
 };
 
 const LAYERS: usize = 6;
@@ -210,4 +210,33 @@ fn a_plan_of_another_model_is_refused() {
     let mut plan = plan(&[2], &[0, 1], "1f1b", Recompute::None);
     plan.stages[1].layers.1 = 9;
     assert!(calibrate(&belief, &plan, &Measured::default()).is_err());
+}
+
+#[test]
+fn transfers_of_one_output_to_two_stages_are_told_apart() {
+    let times = [[10.0, 10.0, 10.0, 1.0]; 3];
+    let mut belief = profile(&times);
+    let gives = |name: &str, bytes, to: &str| TensorProfile {
+        name: name.into(),
+        bytes,
+        gradient_bytes: bytes,
+        to: vec![to.into()],
+    };
+    let layers = &mut belief.model.layers;
+    layers[0].gives = vec![gives("x", 4, "l1"), gives("skip", 8, "l5")];
+    (layers[0].output_bytes, layers[5].input_bytes) = (12, 12);
+    let mut truth = belief.clone();
+    let link = |from: &str, to: &str, latency_us| LinkProfile {
+        from: from.into(),
+        to: to.into(),
+        latency_us,
+        bytes_per_us: 4.0,
+    };
+    truth.links = vec![link("d0", "d1", 7.0), link("d0", "d2", 30.0), link("d2", "d0", 50.0)];
+    let plan = plan(&[2, 4], &[0, 1, 2], "1f1b", Recompute::None);
+    let calibrated = calibrate(&belief, &plan, &run(&truth, &plan)).unwrap();
+    for (from, to) in [(0, 1), (0, 2), (2, 0), (1, 2)] {
+        let [found, wanted] = [&calibrated, &truth].map(|profile| profile.link(from, to));
+        assert!(near(found.latency_us, wanted.latency_us), "{from} → {to}: {found:?}");
+    }
 }

@@ -86,23 +86,25 @@ fn best(profile: &Profile) -> Option<f64> {
 
 #[test]
 fn plans_of_u_nets_fit_and_are_near_the_best() {
-    let (mut feasible, mut infeasible, mut worst) = (0, 0, 1.0_f64);
+    let mut infeasible = 0;
+    let mut ratios = Vec::new();
     for seed in 0..60 {
         let profile = u_net(&mut Numbers(seed));
         let request = PlanRequest { schedule: "1f1b", ..PlanRequest::new(&profile) };
         match (best(&profile), plan(&request)) {
             (Some(best), Ok(planned)) => {
-                feasible += 1;
                 let found = &planned.candidates[0];
                 check_memory(&profile, &found.plan).unwrap();
-                worst = worst.max(found.simulation.step_us / best);
+                ratios.push(found.simulation.step_us / best);
             }
             (None, Err(PlanError::DoesNotFit { .. })) => infeasible += 1,
             (best, planned) => panic!("seed {seed}: best {best:?}, but {planned:?}"),
         }
     }
-    assert!(feasible >= 10 && infeasible >= 5, "{feasible} fit, {infeasible} do not");
-    assert!(worst <= 1.2, "a plan takes {worst} times as long as the best");
+    assert!(ratios.len() >= 10 && infeasible >= 5, "{ratios:?}, {infeasible} do not fit");
+    let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
+    let worst = ratios.iter().copied().fold(1.0, f64::max);
+    assert!(mean <= 1.02 && worst <= 1.2, "{mean} times the best step on average, {ratios:?}");
 }
 
 #[test]

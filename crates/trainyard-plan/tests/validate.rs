@@ -123,7 +123,7 @@ fn transfers_keep_their_order() {
 fn a_tensor_that_goes_past_a_stage_keeps_its_order_too() {
     // Stages 1 and 2 are on one rank, so nothing is sent between them and each may have its own
     // order; but stage 2 also takes what stage 0 sends in order.
-    let rows = ["0F0 0F1 0B1 0B0", "1F0 1F1 2F1 2B1 1B1 2F0 2B0 1B0"];
+    let rows = ["1F0 1F1 2F1 2B1 1B1 2F0 2B0 1B0", "0F0 0F1 0B1 0B0"];
     let schedule = schedule(&rows);
     let link = |from, to, has_gradient| StageLink { from, to, has_gradient };
     let chain = [link(0, 1, true), link(1, 2, true)];
@@ -131,8 +131,8 @@ fn a_tensor_that_goes_past_a_stage_keeps_its_order_too() {
     validate_links(&schedule, 3, 2, &chain).unwrap();
     let past = [chain[0], chain[1], link(0, 2, false)];
     let text = validate_links(&schedule, 3, 2, &past).unwrap_err().to_string();
-    let expected = "rank 1, position 2: 2F1: deadlock: transfers arrive in the order in which they \
-                    were sent, and rank 0 sends micro-batch 0 of stage 0 first";
+    let expected = "rank 0, position 2: 2F1: deadlock: transfers arrive in the order in which they \
+                    were sent, and rank 1 sends micro-batch 0 of stage 0 first";
     assert!(text.starts_with(expected), "{text}");
     // With the transfers written out, what stage 2 takes of stage 0 is received with its F.
     let text = validate_links(&schedule.with_transfers(), 3, 2, &past).unwrap_err().to_string();

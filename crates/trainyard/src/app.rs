@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use trainyard_engine::optimizer::OPTIMIZERS;
 use trainyard_models::Recipe;
 use trainyard_plan::ModelProfile;
 
@@ -50,7 +51,8 @@ impl App {
 
     /// The keys that depend on a kind: of models, data sources and optimizers.
     pub fn key_groups(&self) -> Vec<KeyGroup> {
-        self.recipes.iter().map(|recipe| recipe.group()).collect()
+        let recipes = self.recipes.iter().map(|recipe| recipe.group());
+        recipes.chain(OPTIMIZERS.iter().map(|optimizer| optimizer.group)).collect()
     }
 
     /// Reads a run file.
@@ -103,6 +105,30 @@ impl App {
         let setup = TrainingSetup::load(config, &self.recipes, &progress);
         bar.finish_and_clear();
         setup
+    }
+
+    /// Puts other data in place of a run's: all of a file or folder, for evaluation.
+    ///
+    /// # Errors
+    /// [`RunError`] where the run's data are not of a kind that is read from files.
+    pub fn replace_data(&self, config: &mut RunConfig, path: &Path) -> Result<(), RunError> {
+        let kind = match config.data.kind.as_deref() {
+            // A built-in text is replaced by a text file.
+            None | Some("text") => "text",
+            Some("rows") => {
+                return Err(RunError::Mismatch {
+                    what: "this run's data are made by the program itself".to_owned(),
+                    remedy: "leave --data out",
+                });
+            }
+            Some(kind) => kind,
+        };
+        let kind = kind.to_owned();
+        config.data.options.remove("builtin");
+        config.data.options.insert(kind.clone(), path.display().to_string().into());
+        config.data.kind = Some(kind);
+        config.data.validation_fraction = 1.0;
+        Ok(())
     }
 
     /// A trained model without its data.

@@ -5,15 +5,19 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use tracing_subscriber::EnvFilter;
 
-use crate::commands;
+use crate::app::App;
+use crate::commands::{Command, RunCommand};
 use crate::error::RunError;
+
+/// The name of this program, unless it is another's library.
+const OWN_NAME: &str = "trainyard";
 
 /// Trains a model too big for any one of your GPUs on all of them.
 #[derive(Debug, Parser)]
-#[command(name = "trainyard", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -22,40 +26,12 @@ struct Cli {
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 it does not fit, \
                           130 stopped by Ctrl-C (and saved)";
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// See it all at once: two devices, a model that fits on neither, two minutes
-    Demo(commands::demo::Demo),
-    /// List the devices of this machine
-    Devices(Devices),
-    /// Find which layers go where, and say what that takes
-    Plan(commands::plan::PlanCommand),
-    /// Measure what the layers cost on the devices, for plans that hold
-    Measure(commands::measure::MeasureCommand),
-    /// Say what a step of a plan or schedule would take, without running it
-    Simulate(commands::simulate::SimulateCommand),
-    /// Train what a run file describes
-    Train(commands::train::Train),
-    /// Go on with a training that was stopped
-    Resume(commands::train::Resume),
-    /// Let a trained language model write
-    Generate(commands::generate::Generate),
-    /// Put what a run took beside what was predicted
-    Compare(commands::compare::CompareCommand),
-    /// Write what every device did as a trace for Perfetto
-    Trace(commands::trace::TraceCommand),
-    /// Measure this machine
-    Bench(commands::bench::Bench),
-}
-
-#[derive(Debug, Args)]
-struct Devices {
-    /// Print JSON for machines
+/// Leave to replace files.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Force {
+    /// Replace a file that is there, also one that this program did not write as it stands
     #[arg(long)]
-    json: bool,
-    /// Do not try whether compute works
-    #[arg(long)]
-    no_probe: bool,
+    pub force: bool,
 }
 
 /// The settings of a run that can be changed from the command line.
@@ -110,11 +86,31 @@ pub(crate) fn say(text: impl Display) {
     let _heard = writeln!(std::io::stderr(), "{text}").is_ok();
 }
 
+/// The name of the program that runs, as a person would type it: `trainyard`, or that of a program
+/// with recipes of its own.
+pub(crate) fn program() -> String {
+    let path = std::env::args_os().next().map(PathBuf::from);
+    let name = path.as_ref().and_then(|path| path.file_stem()).map(|name| name.to_string_lossy());
+    name.filter(|name| !name.is_empty()).map_or_else(|| OWN_NAME.to_owned(), Into::into)
+}
+
+/// The command line under the name of the program that runs.
+fn command_line(program: &str) -> clap::Command {
+    let version = env!("CARGO_PKG_VERSION");
+    let version = match program {
+        OWN_NAME => version.to_owned(),
+        _ => format!("({OWN_NAME} {version})"),
+    };
+    let command = Cli::command().display_name(program.to_owned()).bin_name(program.to_owned());
+    command.version(version)
+}
+
 /// Reads the command line, runs the command and reports its error.
-pub fn main() -> ExitCode {
+pub(crate) fn main(app: &App) -> ExitCode {
     let filter = EnvFilter::try_from_env("TRAINYARD_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let cli = match Cli::try_parse() {
+    let matches = command_line(&program()).try_get_matches();
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             let code = u8::try_from(error.exit_code()).unwrap_or(2);
@@ -123,25 +119,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let result = match cli.command {
-        Command::Demo(demo) => commands::demo::run(&demo),
-        Command::Devices(Devices { json, no_probe }) => {
-            commands::devices::run(&mut std::io::stdout(), json, !no_probe)
-                .map(|()| ExitCode::SUCCESS)
-        }
-        Command::Plan(plan) => commands::plan::run(&plan).map(|()| ExitCode::SUCCESS),
-        Command::Measure(measure) => commands::measure::run(&measure).map(|()| ExitCode::SUCCESS),
-        Command::Simulate(it) => commands::simulate::run(&it).map(|()| ExitCode::SUCCESS),
-        Command::Compare(compare) => commands::compare::run(&compare).map(|()| ExitCode::SUCCESS),
-        Command::Train(train) => commands::train::run(&train),
-        Command::Resume(resume) => commands::train::resume(&resume),
-        Command::Generate(generate) => {
-            commands::generate::run(&generate).map(|()| ExitCode::SUCCESS)
-        }
-        Command::Trace(trace) => commands::trace::run(&trace).map(|()| ExitCode::SUCCESS),
-        Command::Bench(bench) => commands::bench::run(&bench),
-    };
-    result.unwrap_or_else(report)
+    cli.command.run(app).unwrap_or_else(report)
 }
 
 fn report(error: RunError) -> ExitCode {

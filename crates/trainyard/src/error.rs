@@ -173,6 +173,16 @@ pub enum RunError {
         /// The file that shows it.
         found: String,
     },
+    /// A file that a person may have written or edited.
+    #[error(
+        "{path} is there already, and not as this program wrote it: it may hold work of yours; name \
+         another file, or say --force to replace it",
+        path = .path.display()
+    )]
+    WouldReplace {
+        /// The file.
+        path: PathBuf,
+    },
     /// A directory that holds no run.
     #[error(
         "{path} is not a run directory: it has no {missing}; name a directory that `trainyard \

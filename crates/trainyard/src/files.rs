@@ -1,11 +1,14 @@
-//! Reads the files that people hand to commands.
+//! The files that people hand to commands, and those that they ask for.
 
 use std::path::Path;
 
+use trainyard_data::line_ends;
 use trainyard_plan::{Plan, Profile};
 
+use crate::cache::Cache;
+use crate::cli::Force;
 use crate::error::RunError;
-use trainyard_data::line_ends;
+use crate::run_dir::write_atomic;
 
 /// The largest file of text that a command reads: a profile of 10 000 layers on 16 devices takes a
 /// tenth of it.
@@ -47,4 +50,74 @@ pub(crate) fn read_profile(path: &Path) -> Result<Profile, RunError> {
 pub(crate) fn read_plan(path: &Path) -> Result<Plan, RunError> {
     let of_file = |error| RunError::PlanFile { path: path.to_owned(), error };
     Plan::from_json(&read_text(path)?).map_err(of_file)
+}
+
+/// Writes a file that a person asked for by name. What this program wrote may be replaced; what a
+/// person may have written or edited only with `--force`.
+///
+/// # Errors
+/// [`RunError::WouldReplace`]; [`RunError::Io`].
+pub(crate) fn write_asked(path: &Path, bytes: &[u8], force: Force) -> Result<(), RunError> {
+    let is_same = path.is_file() && std::fs::read(path).is_ok_and(|there| there == bytes);
+    if !is_same {
+        refuse_to_replace(path, force)?;
+        write_atomic(path, bytes)?;
+    }
+    Cache::open().write(WRITTEN, &content(bytes), &true);
+    Ok(())
+}
+
+/// Refuses a place where a file lies that this program has not written as it stands; for commands
+/// that take long until they write.
+///
+/// # Errors
+/// [`RunError::WouldReplace`].
+pub(crate) fn refuse_to_replace(path: &Path, Force { force }: Force) -> Result<(), RunError> {
+    // A terminal or a pipe is not replaced, and could be read for ever.
+    if force || !path.is_file() {
+        return Ok(());
+    }
+    let there = std::fs::read(path).map_err(RunError::io("read", path))?;
+    let is_ours = Cache::open().read(WRITTEN, &content(&there)).unwrap_or(false);
+    if there.is_empty() || is_ours {
+        return Ok(());
+    }
+    Err(RunError::WouldReplace { path: path.to_owned() })
+}
+
+/// What the cache remembers of a file's content once this program has written it.
+const WRITTEN: &str = "written";
+
+fn content(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_may_have_written_is_replaced_by_force_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.json");
+        let own = folder.path().display().to_string();
+        let [first, second, edited] = ["first", "second", "edited"].map(|it| format!("{own} {it}"));
+        let write = |text: &str, force| write_asked(&path, text.as_bytes(), Force { force });
+        let there = || std::fs::read_to_string(&path).unwrap();
+        write(&first, false).unwrap();
+        std::fs::write(&path, &edited).unwrap();
+        let refused = write(&second, false).unwrap_err();
+        assert!(matches!(refused, RunError::WouldReplace { .. }), "{refused}");
+        assert!(
+            refused.to_string().contains("plan.json") && refused.to_string().contains("--force")
+        );
+        assert_eq!((there(), refused.exit_code()), (edited.clone(), 2));
+        // The same content is nobody's loss.
+        write(&edited, false).unwrap();
+        std::fs::write(&path, "").unwrap();
+        write(&first, false).unwrap();
+        std::fs::write(&path, format!("{edited} again")).unwrap();
+        write(&second, true).unwrap();
+        assert_eq!(there(), second);
+    }
 }

@@ -3,7 +3,7 @@
 //!
 //! The way of a training: [`config`] reads the run file, [`setup`] finds data, model and devices and
 //! makes the plan, [`train`] runs the steps and writes what happens into the [`run_dir`] by way of
-//! the [`journal`]. To add a command: a file in [`commands`] and a line in [`cli`].
+//! the [`journal`]. To add a command: a file in [`commands`] and a line in its list.
 
 mod app;
 mod cache;
@@ -30,7 +30,7 @@ pub use trainyard_models::{OwnRecipe, Recipe};
 /// What a program with a model of its own needs.
 pub mod prelude {
     pub use trainyard_config::{self, keys};
-    pub use trainyard_data::{Batch, DataError, DataSource, HostTensor};
+    pub use trainyard_data::{Batch, DataError, DataSource, HostTensor, Samples};
     pub use trainyard_engine::{
         BinaryCrossEntropy, CrossEntropy, LayerSpec, Layers, MeanSquaredError, Objective,
     };

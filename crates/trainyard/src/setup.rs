@@ -138,7 +138,7 @@ impl TrainingSetup {
         let locks = locks.iter().map(|lock| references::lock(costs, "pipeline.lock", lock));
         Ok(PlanRequest {
             locks: locks.collect::<Result<_, _>>()?,
-            schedule: &self.config.pipeline.schedule,
+            schedule: self.config.pipeline.schedule.parse()?,
             recompute: match self.config.pipeline.recompute {
                 RecomputeChoice::Auto => planner::RecomputeChoice::Auto,
                 RecomputeChoice::None => planner::RecomputeChoice::None,

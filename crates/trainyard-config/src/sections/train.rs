@@ -5,14 +5,14 @@ use crate::error::{BadKey, must};
 crate::choices! {
     /// How the learning rate goes after the warm-up.
     pub enum LearningRateSchedule {
-        /// Half a cosine, down to min_learning_rate at decay_steps.
+        /// Half a cosine, down to `min_learning_rate` at `decay_steps`.
         Cosine = "cosine",
         /// It stays.
         Constant = "constant",
-        /// A straight line, down to min_learning_rate at decay_steps.
+        /// A straight line, down to `min_learning_rate` at `decay_steps`.
         Linear = "linear",
-        /// Warm-up, stable, decay: it stays, and falls in a straight line to min_learning_rate in
-        /// the last decay_share of the steps up to decay_steps.
+        /// Warm-up, stable, decay: it stays, and falls in a straight line to `min_learning_rate` in
+        /// the last `decay_share` of the steps up to `decay_steps`.
         Wsd = "wsd",
     }
 }
@@ -24,7 +24,7 @@ crate::keys! {
         steps: u64 = 500, in 1..=1_000_000_000_000;
         /// Rows a step: windows of a text, rows of a table, images.
         batch: usize = 12, in 1..=1_000_000;
-        /// Equal slices the batch is cut into; divides batch.
+        /// Equal slices the batch is cut into; divides `batch`.
         micro_batches: usize,
             derived("batch: the most up to 4 that divide it", |train| default_slices(train.batch)),
             in 1..=1_000_000;
@@ -33,13 +33,13 @@ crate::keys! {
             must("above 0 and at most 1000", |rate| *rate > 0.0 && *rate <= 1000.0);
         /// Learning rate at the end of a schedule that decays.
         min_learning_rate: f64, derived("learning_rate: a tenth", |train| train.learning_rate / 10.0);
-        /// Steps in which the learning rate climbs to its highest; cut to fewer than steps.
+        /// Steps in which the learning rate climbs to its highest; cut to fewer than `steps`.
         warmup: u64 = 100;
         /// What the learning rate does after that.
         schedule: LearningRateSchedule = LearningRateSchedule::Cosine;
-        /// Step at which the learning rate has fallen to min_learning_rate.
+        /// Step at which the learning rate has fallen to `min_learning_rate`.
         decay_steps: u64, derived("steps", |train| train.steps);
-        /// Share of the steps from warm-up to decay_steps in which wsd decays.
+        /// Share of the steps from warm-up to `decay_steps` in which `wsd` decays.
         decay_share: f64 = 0.2, must("above 0 and at most 1", |share| *share > 0.0 && *share <= 1.0);
         /// Largest global norm of the gradients; 0 switches clipping off.
         clip: f64 = 1.0, must("0 (no clipping) or more", |clip| clip.is_finite() && *clip >= 0.0);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use expand::{expand, is_hidden};
 pub(crate) use stored::{Opener, Stored, bad_archive, open_one};
-pub(crate) use stream::{text_start, text_stream};
+pub(crate) use stream::{LOOKED_AT, text_start, text_stream};
 
 /// Whether a name ends in `.gz`.
 pub(crate) fn is_gzip(path: &Path) -> bool {

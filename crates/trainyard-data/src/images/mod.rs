@@ -137,6 +137,6 @@ impl DataSource for ImagesSource {
         rows: usize,
         limit: Option<usize>,
     ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
-        Box::new(self.split.validation(rows, limit).map(|samples| self.gather(samples)))
+        Box::new(self.split.validation(rows, limit).map(move |samples| self.gather(samples)))
     }
 }

@@ -68,7 +68,7 @@ impl<'a> Reading<'a> {
         while let Some(record) = file.next_record()? {
             let cell_error = |column: usize, reason| DataError::Cell {
                 file: file.path.clone(),
-                line: record.line,
+                line: file.line_of(&record),
                 column: file.columns[column].clone(),
                 reason,
             };

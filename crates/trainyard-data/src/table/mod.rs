@@ -164,6 +164,6 @@ impl DataSource for TableSource {
         rows: usize,
         limit: Option<usize>,
     ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
-        Box::new(self.split.validation(rows, limit).map(|samples| self.gather(samples)))
+        Box::new(self.split.validation(rows, limit).map(move |samples| self.gather(samples)))
     }
 }

@@ -12,8 +12,8 @@ use crate::table::options::TableOptions;
 /// A row of a table.
 #[derive(Debug)]
 pub(super) struct Record {
-    /// Line that the row starts on, from 1.
-    pub(super) line: u64,
+    /// Line, from 1, and byte that the row starts with, or the blank lines before it.
+    start: (u64, u64),
     /// One text a column; empty where there is none.
     pub(super) cells: Vec<String>,
 }
@@ -107,10 +107,10 @@ impl TableFile {
         if cells == columns {
             return Ok(Some(record));
         }
+        let line = self.line_of(&record);
         let reason = format!(
-            "line {} has {cells} cells, but the first row has {columns}; mend it, or set \
-             data.delimiter or data.quotes",
-            record.line
+            "line {line} has {cells} cells, but the first row has {columns}; mend it, or set \
+             data.delimiter or data.quotes"
         );
         Err(DataError::bad_file(&self.path, reason))
     }
@@ -129,8 +129,23 @@ impl TableFile {
         if !reader.read_record(&mut record).map_err(|error| csv_error(error, &self.path))? {
             return Ok(None);
         }
-        let line = record.position().map_or(0, csv::Position::line);
-        Ok(Some(Record { line, cells: record.iter().map(str::to_owned).collect() }))
+        let start = record.position().map_or((0, 0), |start| (start.line(), start.byte()));
+        Ok(Some(Record { start, cells: record.iter().map(str::to_owned).collect() }))
+    }
+
+    /// Line that a row starts on, for a message: reads the file again to see blank lines before it.
+    pub(super) fn line_of(&self, record: &Record) -> u64 {
+        let (line, byte) = record.start;
+        if matches!(self.rows, Rows::Json(..)) {
+            return line;
+        }
+        let Ok(source) = text_stream(&self.path) else { return line };
+        let mut source = BufReader::new(source);
+        let skipped = std::io::copy(&mut source.by_ref().take(byte), &mut std::io::sink());
+        let bytes = source.bytes().map_while(Result::ok);
+        let blank = bytes.take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        let blank_lines = blank.filter(|&byte| byte == b'\n').count() as u64;
+        line + skipped.map_or(0, |_| blank_lines)
     }
 }
 
@@ -205,7 +220,7 @@ fn record_of(
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
-    Ok(Record { line, cells: columns.iter().map(cell).collect() })
+    Ok(Record { start: (line, 0), cells: columns.iter().map(cell).collect() })
 }
 
 /// The number in a cell; `true` is 1 and `false` is 0.

@@ -161,6 +161,11 @@ fn cells_that_cannot_be_used_are_named() {
         "t.csv, line 4, column 'x': the cell is empty; fill it, or choose other columns with \
          data.features"
     );
+    for (text, line) in
+        [("x,y\r\n1,a\r\n\r\n,b\r\n", 4), ("x,y\r\n1,a\r\n,b", 3), ("x,y\n\"\",a", 2)]
+    {
+        assert!(error("t.csv", text, target()).contains(&format!("line {line}, column 'x'")));
+    }
     let word = error("t.csv", "x,y\n1,a\n1.5.2,b\n", target());
     assert!(
         word.starts_with("t.csv, line 3, column 'x': \"1.5.2\" is no number; mend it"),

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::error::DataError;
-use crate::files::{self, Opener, Stored, text_start};
+use crate::files::{self, LOOKED_AT, Opener, Stored, text_start};
 use crate::text::scan::{CHARS_A_MARK, Scan, Scanner};
 
 /// Marks a character that is not in the vocabulary.
@@ -15,9 +15,6 @@ const NO_TOKEN: u32 = u32::MAX;
 
 /// How much of a file is in memory at once while it is scanned.
 const PIECE_BYTES: usize = 1 << 20;
-
-/// How much of a file is read to see its encoding.
-const FIRST_BYTES: u64 = 4096;
 
 /// A UTF-8 text whose tokens are its characters.
 #[derive(Debug)]
@@ -61,7 +58,7 @@ impl CharText {
         for path in files {
             let stored = opener.open(path)?;
             let path = path.display().to_string();
-            let mut first = vec![0; stored.bytes().min(FIRST_BYTES) as usize];
+            let mut first = vec![0; stored.bytes().min(LOOKED_AT as u64) as usize];
             stored.read_at(0, &mut first)?;
             let skipped = text_start(&first, &path)? as u64;
             scanner.read(stored.pieces(skipped, PIECE_BYTES), &path)?;

@@ -20,33 +20,55 @@ const FIRST: usize = 16;
 /// start: what a device's thread takes later counts as the device's.
 const KEPT: usize = 1 << 15;
 /// Of the time of a measurement one part in so many is the control kernel's.
-const SHARE_OF_TIME: u32 = 12;
+const SHARE_OF_TIME: f64 = 8.0;
+/// The most runs in a row.
+const MOST: f64 = 200.0;
 /// A measurement during which the kernel got less of a core is disturbed.
 const DISTURBED_BELOW: f64 = 0.9;
 
 /// Times the control kernel on one thread.
 pub(super) struct Control {
     times_us: Vec<f64>,
+    /// What a run takes on a core of its own, from the first ones, µs.
+    first_us: f64,
     /// When the last run ended.
     last: Instant,
+    /// The newest times between two checks.
+    pauses: [Duration; 8],
 }
 
 impl Control {
     /// Runs the kernel a few times, to know what it takes.
     pub(super) fn start() -> Self {
-        let mut control = Self { times_us: Vec::with_capacity(KEPT), last: Instant::now() };
+        let mut control = Self {
+            times_us: Vec::with_capacity(KEPT),
+            first_us: 0.0,
+            last: Instant::now(),
+            pauses: [Duration::ZERO; 8],
+        };
         (0..FIRST).for_each(|_| control.run());
+        control.first_us = noise::undisturbed_us(&control.times_us);
         control
     }
 
-    /// Runs the kernel for its part of the time since the last run.
+    /// Runs the kernel for its part of the time that goes by between two checks, of late at the
+    /// least.
+    ///
+    /// How often must not depend on interruptions, neither those before nor those of these runs:
+    /// their number would be taken for too small or too large, as one interruption seldom comes
+    /// right after another.
     pub(super) fn check(&mut self) {
-        let part = self.last.elapsed() / SHARE_OF_TIME;
-        let began = Instant::now();
-        self.run();
-        while began.elapsed() < part {
-            self.run();
-        }
+        self.pauses.rotate_right(1);
+        self.pauses[0] = self.last.elapsed();
+        let pause = self.pauses.iter().min().copied().unwrap_or_default();
+        let runs = pause.as_nanos() as f64 / 1e3 / SHARE_OF_TIME / self.first_us.max(1.0);
+        (0..runs.ceil().clamp(1.0, MOST) as usize).for_each(|_| self.run());
+    }
+
+    /// Runs the kernel so often that it takes so long on a core of its own.
+    fn run_for(&mut self, undisturbed: Duration) {
+        let runs = undisturbed.as_nanos() as f64 / 1e3 / self.first_us.max(1.0);
+        (0..runs.ceil() as usize).for_each(|_| self.run());
     }
 
     fn run(&mut self) {
@@ -74,7 +96,7 @@ impl Control {
     pub(super) fn is_disturbed_since(&self, runs: usize) -> bool {
         let undisturbed = noise::undisturbed_us(&self.times_us);
         let since = self.times_us.get(runs..).unwrap_or_default();
-        [&self.times_us, since].into_iter().any(|times| {
+        [&self.times_us[..], since].into_iter().any(|times| {
             noise::share(times, undisturbed).is_some_and(|share| share < DISTURBED_BELOW)
         })
     }
@@ -85,18 +107,16 @@ impl Control {
     }
 }
 
-/// Runs the control kernel on so many threads at once for so long, and gives the times of all
-/// runs, µs, thread by thread: what [`trainyard_plan::Noise::of`] takes.
+/// Runs the control kernel on so many threads at once, so often that it takes as long as said on
+/// cores of their own, and gives the times of all runs, µs, thread by thread: what
+/// [`trainyard_plan::Noise::of`] takes.
 ///
 /// # Errors
 /// [`EngineError::Driver`] when the system gives no thread.
-pub fn control_times(threads: usize, at_least: Duration) -> Result<Vec<f64>, EngineError> {
+pub fn control_times(threads: usize, undisturbed: Duration) -> Result<Vec<f64>, EngineError> {
     let run = || {
-        let began = Instant::now();
-        let mut control = Control { times_us: Vec::new(), last: began };
-        while control.times_us.is_empty() || began.elapsed() < at_least {
-            control.run();
-        }
+        let mut control = Control::start();
+        control.run_for(undisturbed);
         control.times_us
     };
     std::thread::scope(|scope| {

@@ -5,40 +5,30 @@ use burn::tensor::Tensor;
 
 use super::check::{above_zero, not_negative, number};
 use super::{GroupEntry, GroupFactors, Optimizer, State, StateSpec, Update, WeightSpec};
+use trainyard_config::keys;
+
 use crate::EngineError;
 
-/// Adafactor: of a matrix the mean square gradient of each row and column, of a vector that of each
-/// element. So its state is a small fraction of the weights.
-///
-/// A weight of more than two dimensions counts as a matrix whose rows are its first dimension.
-/// The learning rate is the schedule's, not the paper's `1/√step`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Adafactor {
-    /// The mean squares of step `t` keep `1 − t^−decay` of what they were; above 0 and at most 1.
-    pub decay: f64,
-    /// Added to squared gradients.
-    pub epsilon: f64,
-    /// Largest root mean square of a step before the learning rate.
-    pub clip_threshold: f64,
-    /// Whether steps grow with the root mean square of the weight, as in the paper; the learning
-    /// rate is then a share of the weight, such as 0.01.
-    pub scale_by_weight: bool,
-    /// Least root mean square that `scale_by_weight` counts with.
-    pub least_scale: f64,
-    /// Decoupled decay of matrices; biases and norms do not decay.
-    pub weight_decay: f64,
-}
-
-impl Default for Adafactor {
-    fn default() -> Self {
-        Self {
-            decay: 0.8,
-            epsilon: 1e-30,
-            clip_threshold: 1.0,
-            scale_by_weight: false,
-            least_scale: 1e-3,
-            weight_decay: 0.0,
-        }
+keys! {
+    /// Adafactor: of a matrix the mean square gradient of each row and column, of a vector that of each
+    /// element. So its state is a small fraction of the weights.
+    ///
+    /// A weight of more than two dimensions counts as a matrix whose rows are its first dimension.
+    /// The learning rate is the schedule's, not the paper's `1/√step`.
+    pub struct Adafactor in "optimizer" {
+        /// The mean squares of step `t` keep `1 − t^−decay` of what they were; above 0 and at most 1.
+        decay: f64 = 0.8, must("above 0 and at most 1", |x| *x > 0.0 && *x <= 1.0);
+        /// Added to squared gradients.
+        epsilon: f64 = 1e-30, must("above 1.2e-38 and at most 1e30", |x| (1.2e-38..=1e30).contains(x));
+        /// Largest root mean square of a step before the learning rate.
+        clip_threshold: f64 = 1.0, must("above 1.2e-38 and at most 1e30", |x| (1.2e-38..=1e30).contains(x));
+        /// Whether steps grow with the root mean square of the weight, as in the paper; the learning
+        /// rate is then a share of the weight, such as 0.01.
+        scale_by_weight: bool = false;
+        /// Least root mean square that `scale_by_weight` counts with.
+        least_scale: f64 = 1e-3, must("above 1.2e-38 and at most 1e30", |x| (1.2e-38..=1e30).contains(x));
+        /// Decoupled decay of matrices; biases and norms do not decay.
+        weight_decay: f64 = 0.0, in 0.0..=1000.0;
     }
 }
 

@@ -6,24 +6,21 @@ use burn::tensor::{Tensor, TensorData};
 use super::check::{above_zero, below_one, not_negative};
 use super::entry::on_host;
 use super::{Gradient, GroupEntry, GroupFactors, Optimizer, State, StateSpec, Update, WeightSpec};
+use trainyard_config::keys;
+
 use crate::EngineError;
 
-/// AdamW: two moments of every weight, decoupled weight decay.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamW {
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Keeps the division finite.
-    pub epsilon: f64,
-    /// Decay of matrices; biases and norms do not decay.
-    pub weight_decay: f64,
-}
-
-impl Default for AdamW {
-    fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 }
+keys! {
+    /// AdamW: two moments of every weight, decoupled weight decay.
+    pub struct AdamW in "optimizer" {
+        /// Decay of the first moment.
+        beta1: f64 = 0.9, must("at least 0 and below 1", |share| (0.0..1.0).contains(share));
+        /// Decay of the second moment.
+        beta2: f64 = 0.99, must("at least 0 and below 1", |share| (0.0..1.0).contains(share));
+        /// Keeps the division finite.
+        epsilon: f64 = 1e-8, must("above 1.2e-38 and at most 1e30", |x| (1.2e-38..=1e30).contains(x));
+        /// Decay of matrices; biases and norms do not decay.
+        weight_decay: f64 = 0.1, in 0.0..=1000.0;
     }
 }
 

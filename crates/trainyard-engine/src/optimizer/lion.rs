@@ -7,25 +7,22 @@ use burn::tensor::{Tensor, TensorData};
 use super::check::{below_one, not_negative};
 use super::entry::on_host;
 use super::{Gradient, GroupEntry, GroupFactors, Optimizer, State, StateSpec, Update, WeightSpec};
+use trainyard_config::keys;
+
 use crate::EngineError;
 
-/// Lion: a momentum of every weight, and steps that are as long for every element. It wants a
-/// smaller learning rate than AdamW (a third to a tenth) and as much more weight decay.
-///
-/// `w ← w·(1 − rate·λ) − rate·sign(β₁·m + (1 − β₁)·g)`, then `m ← β₂·m + (1 − β₂)·g`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Lion {
-    /// The momentum's share in the direction of a step.
-    pub beta1: f64,
-    /// Decay of the momentum.
-    pub beta2: f64,
-    /// Decay of matrices; biases and norms do not decay.
-    pub weight_decay: f64,
-}
-
-impl Default for Lion {
-    fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.99, weight_decay: 0.1 }
+keys! {
+    /// Lion: a momentum of every weight, and steps that are as long for every element. It wants a
+    /// smaller learning rate than AdamW (a third to a tenth) and as much more weight decay.
+    ///
+    /// `w ← w·(1 − rate·λ) − rate·sign(β₁·m + (1 − β₁)·g)`, then `m ← β₂·m + (1 − β₂)·g`.
+    pub struct Lion in "optimizer" {
+        /// The momentum's share in the direction of a step.
+        beta1: f64 = 0.9, must("at least 0 and below 1", |share| (0.0..1.0).contains(share));
+        /// Decay of the momentum.
+        beta2: f64 = 0.99, must("at least 0 and below 1", |share| (0.0..1.0).contains(share));
+        /// Decay of matrices; biases and norms do not decay.
+        weight_decay: f64 = 0.1, in 0.0..=1000.0;
     }
 }
 

@@ -9,44 +9,33 @@ use burn::tensor::Tensor;
 use super::check::{below_one, number};
 use super::momentum::direction;
 use super::{AdamW, GroupEntry, GroupFactors, Optimizer, State, StateSpec, Update, WeightSpec};
+use trainyard_config::keys;
+
 use crate::EngineError;
 
-/// Muon: steps of matrices are their momentum made orthogonal by Newton–Schulz iterations; all
-/// other weights are updated by AdamW.
-///
-/// A step of a matrix is `0.2·√(the larger of rows and columns)` times the learning rate, which
-/// makes it about as long as AdamW's: one learning rate serves both. A weight of more than two
-/// dimensions counts as a matrix whose rows are its first dimension. Embeddings and the output
-/// layer do better with AdamW: a group with `matrices = false` sees to that.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Muon {
-    /// What is left of a matrix's momentum from step to step.
-    pub momentum: f64,
-    /// Whether a matrix's step looks ahead along its momentum (Nesterov).
-    pub nesterov: bool,
-    /// Newton–Schulz iterations, 1 to 100.
-    pub iterations: usize,
-    /// AdamW's decay of the first moment, for the other weights.
-    pub beta1: f64,
-    /// AdamW's decay of the second moment, for the other weights.
-    pub beta2: f64,
-    /// Keeps AdamW's division finite, for the other weights.
-    pub epsilon: f64,
-    /// Decoupled decay of matrices; biases and norms do not decay.
-    pub weight_decay: f64,
-}
-
-impl Default for Muon {
-    fn default() -> Self {
-        Self {
-            momentum: 0.95,
-            nesterov: true,
-            iterations: 5,
-            beta1: 0.9,
-            beta2: 0.95,
-            epsilon: 1e-8,
-            weight_decay: 0.1,
-        }
+keys! {
+    /// Muon: steps of matrices are their momentum made orthogonal by Newton–Schulz iterations; all
+    /// other weights are updated by AdamW.
+    ///
+    /// A step of a matrix is `0.2·√(the larger of rows and columns)` times the learning rate, which
+    /// makes it about as long as AdamW's: one learning rate serves both. A weight of more than two
+    /// dimensions counts as a matrix whose rows are its first dimension. Embeddings and the output
+    /// layer do better with AdamW: a group with `matrices = false` sees to that.
+    pub struct Muon in "optimizer" {
+        /// What is left of a matrix's momentum from step to step.
+        momentum: f64 = 0.95, must("at least 0 and below 1", |share| (0.0..1.0).contains(share));
+        /// Whether a matrix's step looks ahead along its momentum (Nesterov).
+        nesterov: bool = true;
+        /// Newton–Schulz iterations, 1 to 100.
+        iterations: usize = 5, in 1..=100;
+        /// AdamW's decay of the first moment, for the other weights.
+        beta1: f64 = 0.9, must("at least 0 and below 1", |share| (0.0..1.0).contains(share));
+        /// AdamW's decay of the second moment, for the other weights.
+        beta2: f64 = 0.95, must("at least 0 and below 1", |share| (0.0..1.0).contains(share));
+        /// Keeps AdamW's division finite, for the other weights.
+        epsilon: f64 = 1e-8, must("above 1.2e-38 and at most 1e30", |x| (1.2e-38..=1e30).contains(x));
+        /// Decoupled decay of matrices; biases and norms do not decay.
+        weight_decay: f64 = 0.1, in 0.0..=1000.0;
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use trainyard_config::{ConfigError, KeyGroup, Keys};
+
 use super::{Adafactor, AdamW, Lion, Muon, Optimizer, Sgd};
 
 /// An optimizer as the registry knows it.
@@ -13,13 +15,23 @@ pub struct OptimizerKind {
     pub doc: &'static str,
     /// Makes it with its default options.
     pub default: fn() -> Arc<dyn Optimizer>,
+    /// Its options, the keys of `[optimizer]`.
+    pub group: KeyGroup,
+    /// Makes it with the options of a run file.
+    pub from_table: fn(&toml::Table) -> Result<Arc<dyn Optimizer>, ConfigError>,
 }
 
-const fn kind<O: Optimizer + Default + 'static>(
+const fn kind<O: Optimizer + Keys + Default + 'static>(
     name: &'static str,
     doc: &'static str,
 ) -> OptimizerKind {
-    OptimizerKind { name, doc, default: || Arc::new(O::default()) }
+    OptimizerKind {
+        name,
+        doc,
+        default: || Arc::new(O::default()),
+        group: KeyGroup::of::<O>(name),
+        from_table: |options| Ok(Arc::new(O::from_table(options)?)),
+    }
 }
 
 /// All optimizers.

@@ -7,24 +7,21 @@ use super::check::{below_one, not_negative};
 use super::entry::on_host;
 use super::momentum::direction;
 use super::{Gradient, GroupEntry, GroupFactors, Optimizer, State, StateSpec, Update, WeightSpec};
+use trainyard_config::keys;
+
 use crate::EngineError;
 
-/// SGD: a momentum of every weight, or no state at all.
-///
-/// Weight decay is added to the gradient: `g ← g + λ·w`, then `v ← μ·v + g` and `w ← w − rate·v`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sgd {
-    /// What is left of the momentum from step to step; 0 for none, and no state.
-    pub momentum: f64,
-    /// Whether a step looks ahead along its momentum (Nesterov).
-    pub nesterov: bool,
-    /// Decay of matrices; biases and norms do not decay.
-    pub weight_decay: f64,
-}
-
-impl Default for Sgd {
-    fn default() -> Self {
-        Self { momentum: 0.9, nesterov: false, weight_decay: 0.0 }
+keys! {
+    /// SGD: a momentum of every weight, or no state at all.
+    ///
+    /// Weight decay is added to the gradient: `g ← g + λ·w`, then `v ← μ·v + g` and `w ← w − rate·v`.
+    pub struct Sgd in "optimizer" {
+        /// What is left of the momentum from step to step; 0 for none, and no state.
+        momentum: f64 = 0.9, must("at least 0 and below 1", |share| (0.0..1.0).contains(share));
+        /// Whether a step looks ahead along its momentum (Nesterov).
+        nesterov: bool = false;
+        /// Decay of matrices; biases and norms do not decay.
+        weight_decay: f64 = 0.0, in 0.0..=1000.0;
     }
 }
 

@@ -7,7 +7,7 @@ use trainyard_plan::planner::{PlanRequest, plan};
 
 use crate::profiles::Case;
 
-/// What planning one case came to.
+/// Result of planning one case.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome {
     /// Simulated time of a step, µs; `None` where the planner found no plan that fits.
@@ -25,7 +25,7 @@ pub(crate) fn measure(request: &PlanRequest) -> Outcome {
     Outcome { step_us: first.map(|first| first.simulation.step_us), planning_us }
 }
 
-/// What a case asks of the planner.
+/// The request of a case.
 pub(crate) fn request(case: &Case) -> PlanRequest<'_> {
     PlanRequest {
         schedule: case.schedule.parse().unwrap(),
@@ -44,7 +44,7 @@ pub(crate) fn write(outcomes: &[Outcome]) -> String {
     text
 }
 
-/// What [`write`] wrote.
+/// Reads the text of [`write`].
 pub(crate) fn read(text: &str) -> Vec<Outcome> {
     let line = |line: &str| {
         let (step, planning) = line.split_once(' ')?;

@@ -1,5 +1,5 @@
-//! How good the plans for 1,000 random profiles are, against those of the planner of dea5a49, and what
-//! each generator of candidates is worth. The tables are kept in `planner_quality.md`.
+//! Quality of the plans for 1,000 random profiles, against those of the planner of dea5a49, and the
+//! worth of each generator of candidates. The tables are kept in `planner_quality.md`.
 //!
 //! ```sh
 //! cargo bench -p trainyard-plan --bench planner_quality                       # compares

@@ -5,8 +5,7 @@ use trainyard_plan::{
     DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile, OptimizerTime, Profile,
 };
 
-/// How much memory the devices have together, against what the model needs with one micro-batch in
-/// flight.
+/// Memory of the devices together, relative to the model's need with one micro-batch in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Memory {
     /// 40 times as much.

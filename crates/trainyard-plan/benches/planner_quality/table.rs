@@ -12,7 +12,7 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/planner_quality
 /// Relative change of a step time below which two plans count as equally fast.
 pub(crate) const SAME: f64 = 1e-4;
 
-/// How the plans of some cases compare with earlier ones.
+/// Comparison of the plans of some cases with earlier ones.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Comparison {
     pub(crate) cases: usize,

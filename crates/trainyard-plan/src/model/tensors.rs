@@ -122,7 +122,9 @@ impl Tensors {
                 }
             }
         }
-        of_batch.into_values().for_each(|tensor| self.push(tensor));
+        for tensor in of_batch.into_values() {
+            self.push(tensor);
+        }
     }
 
     fn push(&mut self, tensor: Tensor) {
@@ -184,6 +186,30 @@ impl Tensors {
             }
         }
         change
+    }
+
+    /// By boundary between layers, from before the first to after the last: bytes of the tensors made
+    /// before it and taken after it, and of their gradients, without skips. Between two stages these
+    /// are the messages; of several, some tensors go past the next one.
+    #[must_use]
+    pub fn cuts(&self, model: &ModelProfile) -> Vec<(u64, u64)> {
+        let layers = &model.layers;
+        let add = |sum: &mut (u64, u64), bytes: u64, gradient_bytes: u64| {
+            *sum = (sum.0.saturating_add(bytes), sum.1.saturating_add(gradient_bytes));
+        };
+        let mut cuts = vec![(0, 0); layers.len() + 1];
+        for at in 1..layers.len() {
+            if layers[at - 1].gives.is_empty() {
+                add(&mut cuts[at], layers[at - 1].output_bytes, self.unnamed_input(model, at));
+            }
+        }
+        for tensor in self.all.iter().filter(|tensor| !tensor.is_skip) {
+            let (Some(from), Some(last)) = (tensor.from, tensor.to.last()) else { continue };
+            for cut in &mut cuts[from + 1..=*last] {
+                add(cut, tensor.bytes, tensor.gradient_bytes);
+            }
+        }
+        cuts
     }
 
     /// The messages between stages of `(first, end)` layers: first the routes, by their ends, then

@@ -21,9 +21,9 @@ use crate::json::fraction;
 
 /// Runs of the control kernel are judged in groups that take so long together, µs: several time
 /// slices of a scheduler.
-const GROUP_US: f64 = 20e3;
-/// A group that got less of a core was disturbed.
-const DISTURBED_BELOW: f64 = 0.85;
+const GROUP_US: f64 = 16e3;
+/// Of these groups so many are taken for ones that met the other load all the time.
+const FULLY_DISTURBED: f64 = 0.1;
 /// A measurement that got less of a core is one on a busy machine.
 const BUSY_BELOW: f64 = 0.9;
 /// A thread that got less than that was not measured, but starved.
@@ -38,7 +38,7 @@ pub struct Noise {
     /// The share of a core that a measuring thread got, 0 to 1.
     #[serde(deserialize_with = "fraction")]
     pub share: f64,
-    /// The share of the time in which it got visibly less than a whole core, 0 to 1.
+    /// The share of the time in which the other load was there, 0 to 1.
     #[serde(deserialize_with = "fraction")]
     pub disturbed: f64,
     /// How far a predicted time may be off, as a fraction of it: as much as was taken away.
@@ -55,15 +55,14 @@ impl Noise {
     pub fn of(control_us: &[f64]) -> Self {
         let undisturbed = undisturbed_us(control_us);
         let Some(share) = share(control_us, undisturbed) else { return Self::NONE };
-        let (mut disturbed, mut all) = (0.0, 0.0);
-        for group in groups(control_us) {
-            let took: f64 = group.iter().sum();
-            all += took;
-            if undisturbed * group.len() as f64 / took < DISTURBED_BELOW {
-                disturbed += took;
-            }
-        }
-        let [share, disturbed] = [share, disturbed / all].map(rounded);
+        let groups = groups(control_us);
+        let shares = groups.iter().filter_map(|group| self::share(group, undisturbed));
+        let beside_load = quantile(&shares.collect::<Vec<_>>(), FULLY_DISTURBED);
+        // What is missing of a whole core in all is missing in these groups for as much of the time
+        // as the load is there.
+        let disturbed = ((1.0 - share) / (1.0 - beside_load)).clamp(0.0, 1.0);
+        let disturbed = if disturbed.is_nan() { 0.0 } else { disturbed };
+        let [share, disturbed] = [share, disturbed].map(rounded);
         Self { share, disturbed, uncertainty: rounded(1.0 - share) }
     }
 

@@ -1,7 +1,6 @@
 //! From coarse to fine: the exact search on ever finer grids of layers.
 //!
-//! What is found on a coarse grid is a partition as well, so it bounds what the next search has to
-//! look at. A search that would look at more stages than it may is given up: then the best of the grids
+//! A partition on a coarse grid is one on the finer grid as well, so its cost bounds the next search. A search that would look at more stages than it may is given up: then the best of the grids
 //! before, with its cuts refined, is the answer, and it is not called exact.
 
 use super::beam_search::{COARSE, beam_search};

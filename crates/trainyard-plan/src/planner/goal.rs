@@ -1,8 +1,8 @@
-//! What a search over partitions makes small.
+//! The goal of a search over partitions: the quantity that it makes small.
 
 use super::request::Objective;
 
-/// What a search over partitions makes small.
+/// The goal of a search over partitions: the quantity that it makes small.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Goal {
     /// Σ stations + this number × the longest of them, µs.

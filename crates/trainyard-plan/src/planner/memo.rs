@@ -17,7 +17,7 @@ pub(super) struct SizedSchedule {
     pub(super) owners: Rc<[usize]>,
 }
 
-/// What a search for a schedule came to.
+/// Result of a search for a schedule.
 #[derive(Clone, Debug)]
 pub(super) enum Searched {
     Found(Rc<Schedule>),
@@ -87,8 +87,7 @@ impl Memo {
         }
     }
 
-    /// What the search for a schedule for a candidate's stages came to, if there was one with this
-    /// effort.
+    /// Result of the search for a schedule for a candidate's stages, if there was one with this effort.
     pub(super) fn searched(&self, candidate: &Candidate, effort: usize) -> Option<&Searched> {
         self.searched.get(&(Key::of(candidate)?, effort))
     }

@@ -38,6 +38,8 @@ pub(super) struct Space<'a> {
     links: Vec<LinkCost>,
     pub(super) locked_to: Vec<Option<usize>>,
     pub(super) tensors: Tensors,
+    /// By boundary between layers: bytes there and back.
+    cuts: Vec<(u64, u64)>,
 }
 
 impl<'a> Space<'a> {
@@ -77,6 +79,7 @@ impl<'a> Space<'a> {
         };
         let devices = usable.iter().enumerate().map(device).collect();
         let links = links.collect();
+        let tensors = Tensors::of(&profile.model);
         let mut space = Self {
             profile,
             goal,
@@ -87,7 +90,8 @@ impl<'a> Space<'a> {
             devices,
             links,
             locked_to,
-            tensors: Tensors::of(&profile.model),
+            cuts: tensors.cuts(&profile.model),
+            tensors,
         };
         space.find_interchangeable();
         space
@@ -187,11 +191,15 @@ impl<'a> Space<'a> {
         pairs.all(|link| Some(link) == first)
     }
 
-    /// What a cut before layer `at` adds to (sum, maximum): the forward's transfer and the backward's.
+    /// Contribution of a cut before layer `at` (not 0) to the sum and to the maximum: the forward's
+    /// transfer and the backward's.
     pub(super) fn cut(&self, before: usize, after: usize, at: usize) -> (f64, f64) {
-        let layers = &self.profile.model.layers;
-        let there = self.link(before, after).transfer_us(layers[at - 1].output_bytes);
-        let back = self.link(after, before).transfer_us(layers[at].input_bytes);
+        if before == after || at == 0 {
+            return (0.0, 0.0);
+        }
+        let (bytes, gradient_bytes) = self.cuts[at];
+        let there = self.link(before, after).transfer_us(bytes);
+        let back = self.link(after, before).transfer_us(gradient_bytes);
         match self.goal {
             Goal::Time(_) => (there + back, there.max(back)),
             Goal::Share | Goal::Need(_) => (there + back, 0.0),

@@ -5,7 +5,7 @@ use super::space::{Space, UsableDevice};
 use crate::Recompute;
 use crate::memory::StageMemory;
 
-/// What one more stage adds to a partition.
+/// Contribution of one more stage to a partition.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cell {
     /// To the sum.

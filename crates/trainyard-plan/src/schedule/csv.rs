@@ -7,7 +7,8 @@
 //! ```
 //!
 //! `B` is a full backward, `I` and `W` are its halves. `PyTorch`'s form with transfers is the same
-//! with `0SEND_F0`, `1RECV_F0`, `1SEND_B0` and `0RECV_B0`.
+//! with `0SEND_F0`, `1RECV_F0`, `1SEND_B0` and `0RECV_B0`. A send is for all stages that take the
+//! output, a receive for the messages of all stages that it takes from.
 
 use super::table::Schedule;
 use crate::{Action, PlanError, validate};

@@ -1,6 +1,6 @@
 //! Interleaved 1F1B: several stages a rank, so that the pipeline fills in smaller steps.
 //!
-//! Stage `s` lies on rank `s mod p`. Micro-batches go round in groups: a group passes a rank's
+//! Stage `s` is on rank `s mod p`. Micro-batches go round in groups: a group passes a rank's
 //! first chunk, then its second, and so on. Two ranks, two chunks, four micro-batches (`B` one
 //! slot):
 //!

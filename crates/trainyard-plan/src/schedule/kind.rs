@@ -58,8 +58,8 @@ pub trait ScheduleKind: Any + Debug + Send + Sync {
 
     /// Micro-batches that a stage with `stages_after` stages after it holds at the same time, from
     /// their forward to the end of their backward: exact or a lower bound. The planner leaves out
-    /// stages that do not fit with so many, and leaves the rest to the simulator, so a bound too
-    /// high loses plans and one too low costs time. Schedules with several stages a rank say 1.
+    /// stages that do not fit with them, and leaves the rest to the simulator, so a bound too high
+    /// loses plans and one too low costs time. Schedules with several stages a rank say 1.
     fn in_flight(&self, stages_after: usize, micro_batches: usize) -> usize;
 
     /// Actions of every rank, in order, without transfers. All counts are at least 1.

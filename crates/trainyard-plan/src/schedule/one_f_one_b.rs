@@ -8,7 +8,7 @@
 //! rank 2:         2F0 2B0 2F1 2B1 2F2 2B2 2F3 2B3
 //! ```
 //!
-//! It takes as long as `GPipe`, `(m + p − 1)(F + B)` with equal stages and free links, but rank `i`
+//! A step takes as long as under `GPipe`, `(m + p − 1)(F + B)` with equal stages and free links, but rank `i`
 //! of `p` holds the activations of `min(m, p − i)` micro-batches at most.
 //! Source: Narayanan et al., `PipeDream`, arXiv 1806.03377; the flush at the end of the step:
 //! arXiv 2104.04473, §2.2.1.

@@ -23,11 +23,9 @@ static REGISTERED: RwLock<Vec<&'static dyn ScheduleKind>> = RwLock::new(Vec::new
 
 /// Most ranks of a named schedule.
 const MAX_RANKS: usize = 1 << 10;
-/// Most forwards (ranks × chunks × micro-batches) of a named schedule: a mistyped number in a run
-/// file is an error, not an attempt to fill the memory with actions.
-const MAX_FORWARDS: usize = 1 << 20;
 
-/// Ranks and micro-batches of the schedules that are tried when a kind is registered.
+/// Ranks and micro-batches of the schedules that are tried when a kind is registered: fewer and more
+/// micro-batches than fill the pipeline.
 const TRIED_RANKS: usize = 4;
 const TRIED_MICRO_BATCHES: usize = 6;
 
@@ -215,9 +213,13 @@ fn check(
         }
         _ => {}
     }
-    if ranks.saturating_mul(chunks).saturating_mul(micro_batches) > MAX_FORWARDS {
+    if ranks.saturating_mul(chunks).saturating_mul(micro_batches) > Schedule::MAX_FORWARDS {
         let value = format!("{ranks} × {chunks} × {micro_batches}");
-        return bad("ranks × chunks × micro_batches", value, format!("at most {MAX_FORWARDS}"));
+        return bad(
+            "ranks × chunks × micro_batches",
+            value,
+            format!("at most {}", Schedule::MAX_FORWARDS),
+        );
     }
     Ok(())
 }

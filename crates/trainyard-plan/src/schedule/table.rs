@@ -20,6 +20,10 @@ impl Schedule {
     /// Name of a schedule that was [searched for](crate::schedule_search).
     pub const SEARCHED: &'static str = "auto";
 
+    /// Most forwards (stages × micro-batches) of a schedule: a mistyped number in a run file is an
+    /// error, not an attempt to fill the memory with actions.
+    pub(crate) const MAX_FORWARDS: usize = 1 << 20;
+
     /// Number of stages: one more than the highest that appears.
     #[must_use]
     pub fn stages(&self) -> usize {

@@ -51,8 +51,7 @@ impl Schedule {
     }
 }
 
-/// What a computation receives before it and sends after it, where the other end lies on another
-/// rank.
+/// The transfers of a computation, receive and send, where the other end is on another rank.
 pub(crate) fn transfers_of(action: Action, owners: &[usize]) -> [Option<Action>; 2] {
     use ActionKind as K;
     let stage = action.stage;

@@ -1,7 +1,7 @@
-//! ZB-V: two stages a rank, laid out as a V, so that the last stage lies where the first does and
+//! ZB-V: two stages a rank, laid out as a V, so that the last stage is where the first is and
 //! the backward starts at once.
 //!
-//! Stage `s < p` lies on rank `s`, the others on rank `2p − 1 − s`. Two ranks, three micro-batches:
+//! Stage `s < p` is on rank `s`, the others on rank `2p − 1 − s`. Two ranks, three micro-batches:
 //!
 //! ```text
 //! rank 0: 0F0 0F1 0F2 3F0 3I0 3W0 3F1 3I1 3W1 0I0 0W0 3F2 3I2 3W2 0I1 0W1 0I2 0W2
@@ -94,9 +94,7 @@ impl Row {
             self.backward(UP);
         }
         while self.forwards[UP] < all {
-            if self.forwards[DOWN] < all {
-                self.forward(DOWN);
-            }
+            self.forward(DOWN);
             self.backward(DOWN);
             self.forward(UP);
             self.backward(UP);

@@ -20,7 +20,7 @@ const FULL_EFFORT: usize = 8 * 64 * 3;
 /// its memory.
 const LIST_TRIES: usize = 10;
 
-/// What all parts of the search report to.
+/// Scores the orders of all parts of a search.
 pub(super) struct Evaluator<'a> {
     pub(super) costs: &'a PipelineCosts,
     pub(super) micro_batches: usize,

@@ -32,9 +32,6 @@ pub use lower_bound::lower_bound_us;
 pub use named::best_named;
 pub use options::SearchOptions;
 
-/// Most forwards of a schedule, as for named ones.
-const MAX_FORWARDS: usize = 1 << 20;
-
 /// A schedule that was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FoundSchedule {
@@ -99,9 +96,9 @@ fn check(costs: &PipelineCosts, micro_batches: usize) -> Result<(), PlanError> {
             return bad(what, "0".into(), "at least 1".into());
         }
     }
-    if stages.saturating_mul(micro_batches) > MAX_FORWARDS {
+    if stages.saturating_mul(micro_batches) > Schedule::MAX_FORWARDS {
         let value = format!("{stages} × {micro_batches}");
-        return bad("stages × micro_batches", value, format!("at most {MAX_FORWARDS}"));
+        return bad("stages × micro_batches", value, format!("at most {}", Schedule::MAX_FORWARDS));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use trainyard_plan::memory::StageMemory;
 use trainyard_plan::simulate::{simulate, simulate_traced};
 use trainyard_plan::{
     BatchTensor, Lane, LayerProfile, LinkProfile, Plan, PlanError, Profile, Recompute,
-    TensorProfile, chrome,
+    TensorProfile, Trace, chrome,
 };
 
 use crate::by_hand;
@@ -63,6 +63,12 @@ fn three_stages(m: usize, rows: &[&str]) -> (Profile, Plan) {
     (profile, plan)
 }
 
+/// By sample of a device: µs, and bytes in buffers.
+fn buffers(trace: &Trace, device: usize) -> Vec<(u64, u64)> {
+    let samples = trace.memory.iter().filter(|sample| sample.device == device);
+    samples.map(|s| (s.at_ns / 1000, s.by_category.unwrap().buffers)).collect()
+}
+
 #[test]
 fn what_a_stage_takes_from_another_goes_in_one_message() {
     // Stage 0 → 1: x, 40 bytes. Stage 0 → 2: skip0 and skip1 together, 4 + 16 × 4 = 68 µs.
@@ -72,14 +78,14 @@ fn what_a_stage_takes_from_another_goes_in_one_message() {
     let (simulation, trace) = simulate_traced(&profile, &plan).unwrap();
     assert_eq!(simulation.step_us, 256.0);
     // d0 holds both skips from 20 to 88, and x for no time.
-    assert_eq!(simulation.devices[0].peak_bytes.buffers, 16);
+    let until_88 = |device| {
+        let mut buffers = buffers(&trace, device);
+        buffers.retain(|(at, _)| *at <= 88);
+        buffers
+    };
+    assert_eq!(until_88(0), [(0, 0), (20, 16), (88, 0)]);
     // d2 holds x from 40 on, and uses it when the skips come.
-    let of_d2 = trace.memory.iter().filter(|sample| sample.device == 2);
-    let buffers: Vec<_> = of_d2
-        .map(|sample| (sample.at_ns / 1000, sample.by_category.unwrap().buffers))
-        .take_while(|(at, _)| *at <= 88)
-        .collect();
-    assert_eq!(buffers, [(0, 0), (40, 40), (88, 0)]);
+    assert_eq!(until_88(2), [(0, 0), (40, 40), (88, 0)]);
     let sizes: Vec<_> =
         simulation.links.iter().map(|l| (&l.from[..], &l.to[..], l.bytes, l.transfers)).collect();
     let expected = [
@@ -139,14 +145,14 @@ fn a_receive_waits_for_the_messages_of_all_stages() {
         "2RECV_F0 2RECV_F1 2F0 2F1 2B0 2SEND_B0 2B1 2SEND_B1",
     ];
     let (profile, plan) = three_stages(2, &rows);
-    let (simulation, trace) = simulate_traced(&profile, &plan).unwrap();
+    let (_, trace) = simulate_traced(&profile, &plan).unwrap();
     let start_us = |action: &str| {
         let mut computed = trace.events.iter().filter(|event| event.lane == Lane::Compute);
         computed.find(|event| event.action.to_string() == action).unwrap().start_ns / 1000
     };
     assert_eq!((start_us("2F0"), start_us("2F1"), start_us("2B0")), (156, 176, 196));
-    // Both inputs of both wait until 156: 40 from d1 and 16 from d0 each.
-    assert_eq!(simulation.devices[2].peak_bytes.buffers, 40 + 16 + 40);
+    // Both messages of the first wait until 156, and x of the second from 60 on.
+    assert_eq!(buffers(&trace, 2)[..4], [(0, 0), (40, 40), (60, 80), (88, 96)]);
     // Without its transfers written out, d2 starts as soon as the first is there.
     let implied = Plan { schedule: plan.schedule.compute_only(), ..plan };
     let (_, trace) = simulate_traced(&profile, &implied).unwrap();
@@ -260,11 +266,11 @@ fn a_plan_whose_messages_would_change_places_is_refused() {
     // Stages 1 and 2 share d1, and stage 2 also takes what stage 0 gives.
     let mut profile = by_hand::profile(3, 2, 2);
     profile.model.layers[0].skips_to = vec!["l2".into()];
-    let rows = ["0F0 0F1 0B1 0B0", "1F0 1F1 2F1 2B1 1B1 2F0 2B0 1B0"];
+    let rows = ["1F0 1F1 2F1 2B1 1B1 2F0 2B0 1B0", "0F0 0F1 0B1 0B0"];
     let plan = by_hand::plan(&[0, 1, 1], &rows, 2);
     plan.check(3).unwrap();
     let error = simulate(&profile, &plan).unwrap_err();
-    assert!(matches!(&error, PlanError::BadSchedule { rank: 1, position: 2, .. }), "{error}");
+    assert!(matches!(&error, PlanError::BadSchedule { rank: 0, position: 2, .. }), "{error}");
     profile.model.layers[0].skips_to.clear();
     simulate(&profile, &plan).unwrap();
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use trainyard_plan::schedule_search::{self, Options};
 use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::human_bytes;
+use trainyard_plan::schedule_search::{self, SearchOptions};
 use trainyard_plan::simulate::{Simulation, simulate_traced};
 use trainyard_plan::{Plan, PlanError, Predicted, Profile, Schedule, Trace};
 
@@ -86,8 +86,8 @@ fn schedule(
             "{name} does not go with these stages, so a schedule was made for them instead"
         ));
     }
-    let options = Options { split_backward: arrangement.split_backward, effort: EFFORT };
-    if let Some(auto) = schedule_search::make(costs, micro_batches, &options)? {
+    let options = SearchOptions { split_backward: arrangement.split_backward, effort: EFFORT };
+    if let Some(auto) = schedule_search::search(costs, micro_batches, &options)? {
         return Ok((auto.schedule, note));
     }
     // Nothing fits. What it would take is to be seen all the same.
@@ -95,7 +95,7 @@ fn schedule(
     for rank in &mut roomy.ranks {
         rank.budget_bytes = u64::MAX;
     }
-    let made = schedule_search::make(&roomy, micro_batches, &options)?;
+    let made = schedule_search::search(&roomy, micro_batches, &options)?;
     let made = made.ok_or_else(|| PlanError::BadPlan { reason: "no schedule goes".into() })?;
     Ok((made.schedule, note))
 }

@@ -46,6 +46,7 @@ impl Arrangement {
     pub(super) fn replanned(&self, profile: &Profile) -> Result<Self, PlanError> {
         let budgeted = self.budgeted(profile.clone());
         let best = |schedule: &str| {
+            let schedule = schedule.parse()?;
             let request = PlanRequest { schedule, top: 1, ..self.request(&budgeted) };
             let planned = planner::plan(&request)?;
             let first = planned.candidates.first();

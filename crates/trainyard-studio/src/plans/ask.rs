@@ -92,7 +92,7 @@ impl Terms {
     fn plan(&self, ask: &Ask) -> Result<Planned, String> {
         let profile = self.arrangement.budgeted(self.profile.as_ref().clone());
         let mut request = PlanRequest {
-            schedule: &ask.schedule,
+            schedule: ask.schedule.parse().map_err(|error: PlanError| error.to_string())?,
             objective: ask.objective,
             top: TOP,
             ..self.arrangement.request(&profile)
@@ -104,7 +104,7 @@ impl Terms {
     }
 
     fn alternatives(&self, planned: &Planned) -> Result<Vec<Alternative>, String> {
-        let alternative = |candidate: &planner::Candidate| {
+        let alternative = |candidate: &planner::RankedPlan| {
             let arrangement = self.arrangement.taking(&self.profile, &candidate.plan)?;
             let assessment = Arc::new(assess(&self.profile, &arrangement)?);
             Ok(Alternative { arrangement, assessment })

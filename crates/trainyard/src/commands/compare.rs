@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Args;
 use trainyard_plan::compare::{Comparison, Measured, Pair, WARM_UP_STEPS, compare};
@@ -9,13 +10,15 @@ use trainyard_plan::journal::Record;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{Trace, simulate};
 
+use super::RunCommand;
 use super::table::{Align, percent, table, time};
+use crate::app::App;
 use crate::error::RunError;
 use crate::files::{read_plan, read_profile};
 use crate::journal::read_journal;
 use crate::run_dir::RunDir;
 
-/// `trainyard compare RUN_DIR`
+/// Put what a run took beside what was predicted
 #[derive(Debug, Args)]
 pub struct CompareCommand {
     /// The run directory
@@ -29,22 +32,25 @@ pub struct CompareCommand {
     json: bool,
 }
 
-/// Simulates the run's plan again and prints it beside the run's medians.
-///
-/// # Errors
-/// When the directory holds no run, or none that has made a step.
-pub fn run(command: &CompareCommand) -> Result<(), RunError> {
-    let directory = RunDir::open(&command.directory)?;
-    let path = command.profile.clone().unwrap_or_else(|| directory.profile());
-    let comparison = of_run(&directory, &path)?;
-    let out = &mut std::io::stdout();
-    let printed = if command.json {
-        let json = serde_json::to_string_pretty(&comparison);
-        writeln!(out, "{}", json.map_err(|error| RunError::config(error.to_string()))?)
-    } else {
-        print(out, &comparison)
-    };
-    printed.map_err(RunError::io("write to", "the terminal"))
+impl RunCommand for CompareCommand {
+    /// Simulates the run's plan again and prints it beside the run's medians.
+    ///
+    /// # Errors
+    /// When the directory holds no run, or none that has made a step.
+    fn run(&self, _: &App) -> Result<ExitCode, RunError> {
+        let directory = RunDir::open(&self.directory)?;
+        let path = self.profile.clone().unwrap_or_else(|| directory.profile());
+        let comparison = of_run(&directory, &path)?;
+        let out = &mut std::io::stdout();
+        let printed = if self.json {
+            let json = serde_json::to_string_pretty(&comparison);
+            writeln!(out, "{}", json.map_err(|error| RunError::config(error.to_string()))?)
+        } else {
+            print(out, &comparison)
+        };
+        printed.map_err(RunError::io("write to", "the terminal"))?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// A run beside what its plan takes with the costs of a profile.

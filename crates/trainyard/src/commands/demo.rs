@@ -10,9 +10,10 @@ use rand_chacha::ChaCha8Rng;
 use trainyard_engine::discover::{self, ListOptions};
 use trainyard_plan::{ComputeProbe, Plan, Profile, Recompute, Schedule, Stage, simulate, text};
 
-use super::{compare, devices, measure, plan};
+use super::{RunCommand, compare, devices, measure, plan};
+use crate::app::App;
 use crate::cli::Output;
-use crate::config::{DeviceSection, RunConfig};
+use crate::config::DeviceSection;
 use crate::error::RunError;
 use crate::interrupt::INTERRUPTED;
 use crate::run_dir::RunDir;
@@ -20,7 +21,7 @@ use crate::sampler::Sampler;
 use crate::setup::{TrainingSetup, default_devices};
 use crate::train::train;
 
-/// `trainyard demo`
+/// See it all at once: two devices, a model that fits on neither, two minutes
 #[derive(Debug, Args)]
 pub struct Demo {
     /// Steps to train
@@ -34,88 +35,91 @@ pub struct Demo {
 /// The model is so many times larger than the memory of either device.
 const TOO_BIG: f64 = 1.6;
 
-/// Shows devices, costs, plan, training, a timeline, prediction beside measurement, and what was
-/// learned.
-///
-/// # Errors
-/// As [`train()`].
-pub fn run(demo: &Demo) -> Result<ExitCode, RunError> {
-    let directory = demo.directory.clone().unwrap_or_else(free_directory);
-    let mut config = app.config_text(RUN_FILE, "demo.toml")?;
-    config.train.steps = demo.steps.max(1);
-    config.train.decay_steps = config.train.steps;
-    config.train.warmup = config.train.warmup.min(config.train.steps - 1);
-    config.run.dir = std::path::absolute(&directory).map_err(RunError::io("find", &directory))?;
-    config.devices = demo_devices();
+impl RunCommand for Demo {
+    /// Shows devices, costs, plan, training, a timeline, prediction beside measurement, and what was
+    /// learned.
+    ///
+    /// # Errors
+    /// As [`train()`].
+    fn run(&self, app: &App) -> Result<ExitCode, RunError> {
+        let directory = self.directory.clone().unwrap_or_else(free_directory);
+        let mut config = app.config_text(RUN_FILE, "demo.toml")?;
+        config.train.steps = self.steps.max(1);
+        config.train.decay_steps = config.train.steps;
+        config.train.warmup = config.train.warmup.min(config.train.steps - 1);
+        config.run.dir =
+            std::path::absolute(&directory).map_err(RunError::io("find", &directory))?;
+        config.devices = demo_devices();
 
-    let output = Output::detect(false);
-    let out = &mut std::io::stdout();
-    let closed = |e| RunError::io("write to", "the terminal")(e);
-    heading(out, output, "The devices")?;
-    let survey = discover::survey(&ListOptions::default());
-    devices::print(out, &survey).map_err(closed)?;
+        let output = Output::detect(false);
+        let out = &mut std::io::stdout();
+        let closed = |e| RunError::io("write to", "the terminal")(e);
+        heading(out, output, "The devices")?;
+        let survey = discover::survey(&ListOptions::default());
+        devices::print(out, &survey).map_err(closed)?;
 
-    let mut setup = app.setup(config)?;
-    heading(out, output, "What the layers cost")?;
-    setup.measure(false, &|_, _, _| {})?;
-    let costs = squeeze(&mut setup)?;
-    measure::print(out, &costs).map_err(closed)?;
-    if let Some(noise) = &costs.noise {
-        writeln!(out, "\nwhen this was measured, {noise}").map_err(closed)?;
-    }
-    heading(out, output, "The plan")?;
-    let planned = setup.planned(&costs)?;
-    plan::print(out, &planned).map_err(closed)?;
-    let best = planned.candidates.into_iter().next();
-    let plan = best.ok_or_else(|| RunError::config("the planner found no plan"))?.plan;
-    writeln!(
+        let mut setup = app.setup(config)?;
+        heading(out, output, "What the layers cost")?;
+        setup.measure(false, &|_, _, _| {})?;
+        let costs = squeeze(&mut setup)?;
+        measure::print(out, &costs).map_err(closed)?;
+        if let Some(noise) = &costs.noise {
+            writeln!(out, "\nwhen this was measured, {noise}").map_err(closed)?;
+        }
+        heading(out, output, "The plan")?;
+        let planned = setup.planned(&costs)?;
+        plan::print(out, &planned).map_err(closed)?;
+        let best = planned.candidates.into_iter().next();
+        let plan = best.ok_or_else(|| RunError::config("the planner found no plan"))?.plan;
+        writeln!(
         out,
         "\nThe budgets above are made up, so that the model fits on no device alone. Real ones come from the devices."
     )
     .map_err(closed)?;
 
-    heading(out, output, "The training")?;
-    let run = RunDir::create(&setup.config.run.dir, true)?;
-    let outcome = train(&setup, (&plan, &costs), &run, false, output)?;
-    if !outcome.finished {
-        return Ok(ExitCode::from(INTERRUPTED));
-    }
-    heading(out, output, "One step, measured")?;
-    write!(out, "{}", text::timeline(&outcome.trace, outcome.step, 72, output.color()))
-        .map_err(closed)?;
-    heading(out, output, "Predicted and measured")?;
-    compare::print(out, &compare::of_run(&run, &run.profile())?).map_err(closed)?;
+        heading(out, output, "The training")?;
+        let run = RunDir::create(&setup.config.run.dir, true)?;
+        let outcome = train(&setup, (&plan, &costs), &run, false, output)?;
+        if !outcome.finished {
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+        heading(out, output, "One step, measured")?;
+        write!(out, "{}", text::timeline(&outcome.trace, outcome.step, 72, output.color()))
+            .map_err(closed)?;
+        heading(out, output, "Predicted and measured")?;
+        compare::print(out, &compare::of_run(&run, &run.profile())?).map_err(closed)?;
 
-    heading(out, output, "What it writes now")?;
-    let mut pipeline = setup.start(&plan, &costs)?;
-    if let Some((_, checkpoint)) = run.latest()? {
-        pipeline.load(&checkpoint)?;
-    }
-    let vocabulary = setup.data()?.info().vocabulary.clone();
-    let first = vocabulary.iter().position(|known| known == "\n").unwrap_or(0);
-    let start = vec![i32::try_from(first).unwrap_or(0)];
-    let random = ChaCha8Rng::seed_from_u64(setup.config.train.seed);
-    let writer = Sampler { context: setup.job.context.unwrap_or(1), temperature: 0.7, random };
-    writer.write(&mut pipeline, start, 400, |token| {
-        let text = vocabulary.get(token).map_or("\u{fffd}", String::as_str);
-        write!(out, "{text}").and_then(|()| out.flush()).map_err(closed)
-    })?;
+        heading(out, output, "What it writes now")?;
+        let mut pipeline = setup.start(&plan, &costs)?;
+        if let Some((_, checkpoint)) = run.latest()? {
+            pipeline.load(&checkpoint)?;
+        }
+        let vocabulary = setup.data()?.info().vocabulary.clone();
+        let first = vocabulary.iter().position(|known| known == "\n").unwrap_or(0);
+        let start = vec![i32::try_from(first).unwrap_or(0)];
+        let random = ChaCha8Rng::seed_from_u64(setup.config.train.seed);
+        let writer = Sampler { context: setup.job.context.unwrap_or(1), temperature: 0.7, random };
+        writer.write(&mut pipeline, start, 400, |token| {
+            let text = vocabulary.get(token).map_or("\u{fffd}", String::as_str);
+            write!(out, "{text}").and_then(|()| out.flush()).map_err(closed)
+        })?;
 
-    writeln!(out).map_err(closed)?;
-    heading(out, output, "Where to look next")?;
-    let (program, path) = (program_name(), directory.display());
-    writeln!(
-        out,
-        "Let it write more:\n  {program} generate {path} --prompt \"TRAIN \"\n\
+        writeln!(out).map_err(closed)?;
+        heading(out, output, "Where to look next")?;
+        let (program, path) = (program_name(), directory.display());
+        writeln!(
+            out,
+            "Let it write more:\n  {program} generate {path} --prompt \"TRAIN \"\n\
          See every action of every device (open the file at https://ui.perfetto.dev):\n  \
          {program} trace {path} -o trace.json\n\
          Train longer; the file shows every setting:\n  \
          {program} train {path}/run.toml --set run.dir=runs/mine --set train.steps=2000\n\
          Train on a text of yours:\n  \
          {program} train {path}/run.toml --set run.dir=runs/text --set data.text=FILE.txt"
-    )
-    .map_err(closed)?;
-    Ok(ExitCode::SUCCESS)
+        )
+        .map_err(closed)?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// What a person would type to run this program again.

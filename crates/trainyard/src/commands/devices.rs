@@ -1,12 +1,38 @@
 //! `trainyard devices`: what this machine has, and what a run file calls it.
 
 use std::io::Write;
+use std::process::ExitCode;
 
+use clap::Args;
 use trainyard_engine::discover::{self, ListOptions, Survey};
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{ComputeProbe, DeviceInfo, DeviceList, MemoryInfo, MemorySource};
 
+use super::RunCommand;
+use crate::app::App;
 use crate::error::RunError;
+
+/// List the devices of this machine
+#[derive(Debug, Args)]
+pub struct Devices {
+    /// Print JSON for machines
+    #[arg(long)]
+    json: bool,
+    /// Do not try whether compute works
+    #[arg(long)]
+    no_probe: bool,
+}
+
+impl RunCommand for Devices {
+    /// Lists the devices.
+    ///
+    /// # Errors
+    /// If the terminal cannot be written to.
+    fn run(&self, _: &App) -> Result<ExitCode, RunError> {
+        list(&mut std::io::stdout(), self.json, !self.no_probe)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
 
 /// Lists the devices on `out`: as JSON ([`DeviceList`]) for machines, as a few lines each for
 /// people. With `probe`, each adapter first has to do a small computation, in a child process.
@@ -14,7 +40,7 @@ use crate::error::RunError;
 /// # Errors
 ///
 /// If `out` cannot be written to.
-pub fn run(out: &mut impl Write, json: bool, probe: bool) -> Result<(), RunError> {
+fn list(out: &mut impl Write, json: bool, probe: bool) -> Result<(), RunError> {
     let survey = discover::survey(&ListOptions { probe, ..ListOptions::default() });
     let written = if json {
         // The warnings of a failing driver are in the log.
@@ -174,7 +200,7 @@ mod tests {
     #[test]
     fn json_is_a_device_list() {
         let mut out = Vec::new();
-        run(&mut out, true, false).unwrap();
+        list(&mut out, true, false).unwrap();
         let list: DeviceList = serde_json::from_slice(&out).unwrap();
         assert_eq!((list.format.as_str(), list.version), (DeviceList::FORMAT, DeviceList::VERSION));
         assert_eq!(list.devices.last().unwrap().kind, DeviceKind::Cpu);

@@ -2,21 +2,22 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Args;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use trainyard_plan::Plan;
 
+use super::RunCommand;
+use crate::app::App;
 use crate::cli::Sets;
-use crate::config::RunConfig;
 use crate::error::RunError;
 use crate::run_dir::RunDir;
 use crate::sampler::Sampler;
-use crate::setup::TrainingSetup;
 use crate::train::{CheckpointState, read_state};
 
-/// `trainyard generate RUN_DIR --prompt …`
+/// Let a trained language model write
 #[derive(Debug, Args)]
 pub struct Generate {
     /// The run directory
@@ -38,51 +39,54 @@ pub struct Generate {
     sets: Sets,
 }
 
-/// Loads the newest checkpoint onto the run's devices and writes to standard output.
-///
-/// # Errors
-/// When the directory holds no run or checkpoint, the prompt has unknown characters, or a device
-/// fails.
-pub fn run(command: &Generate) -> Result<(), RunError> {
-    let temperature = command.temperature;
-    if !(temperature.is_finite() && temperature >= 0.0) {
-        return Err(RunError::BadValue {
-            key: "--temperature".to_owned(),
-            value: temperature.to_string(),
-            must: "0 or more".to_owned(),
-        });
+impl RunCommand for Generate {
+    /// Loads the newest checkpoint onto the run's devices and writes to standard output.
+    ///
+    /// # Errors
+    /// When the directory holds no run or checkpoint, the prompt has unknown characters, or a device
+    /// fails.
+    fn run(&self, app: &App) -> Result<ExitCode, RunError> {
+        let temperature = self.temperature;
+        if !(temperature.is_finite() && temperature >= 0.0) {
+            return Err(RunError::BadValue {
+                key: "--temperature".to_owned(),
+                value: temperature.to_string(),
+                must: "0 or more".to_owned(),
+            });
+        }
+        let directory = RunDir::open(&self.directory)?;
+        let (step, checkpoint) = directory.latest()?.ok_or_else(|| RunError::Mismatch {
+            what: format!("{} has no checkpoint yet", self.directory.display()),
+            remedy: "train it to its end, or stop it with Ctrl-C, which saves one",
+        })?;
+        let state = directory.explain(step, read_state(&checkpoint))?;
+        let config = app.config(&directory.run_file(), &self.sets)?;
+        let vocabulary = state.vocabulary.clone();
+        if vocabulary.is_empty() {
+            return Err(RunError::Mismatch {
+                what: format!("{} was not trained on text", self.directory.display()),
+                remedy: "generate needs a run of a language model",
+            });
+        }
+        let prompt = encode(&state, &self.prompt)?;
+        let setup = app.setup_for_inference(config, &directory, vocabulary.len())?;
+        let as_trained = self.sets.sets.is_empty() && directory.plan().is_file();
+        let costs = setup.costs()?;
+        let plan = if as_trained { run_plan(&directory)? } else { setup.plan(&costs)? };
+        let mut pipeline = setup.start(&plan, &costs)?;
+        directory.explain(step, pipeline.load(&checkpoint))?;
+        let context = setup.job.context.unwrap_or(1);
+        let writer = Sampler { context, temperature, random: ChaCha8Rng::seed_from_u64(self.seed) };
+        let out = &mut std::io::stdout();
+        let failed = |e| RunError::io("write to", "the terminal")(e);
+        write!(out, "{}", self.prompt).map_err(failed)?;
+        writer.write(&mut pipeline, prompt, self.tokens, |token| {
+            let text = vocabulary.get(token).map_or("\u{fffd}", String::as_str);
+            write!(out, "{text}").and_then(|()| out.flush()).map_err(failed)
+        })?;
+        writeln!(std::io::stdout()).map_err(failed)?;
+        Ok(ExitCode::SUCCESS)
     }
-    let directory = RunDir::open(&command.directory)?;
-    let (step, checkpoint) = directory.latest()?.ok_or_else(|| RunError::Mismatch {
-        what: format!("{} has no checkpoint yet", command.directory.display()),
-        remedy: "train it to its end, or stop it with Ctrl-C, which saves one",
-    })?;
-    let state = directory.explain(step, read_state(&checkpoint))?;
-    let config = app.config(&directory.run_file(), &command.sets)?;
-    let vocabulary = state.vocabulary.clone();
-    if vocabulary.is_empty() {
-        return Err(RunError::Mismatch {
-            what: format!("{} was not trained on text", command.directory.display()),
-            remedy: "generate needs a run of a language model",
-        });
-    }
-    let prompt = encode(&state, &command.prompt)?;
-    let setup = app.setup_for_inference(config, &directory, vocabulary.len())?;
-    let as_trained = command.sets.sets.is_empty() && directory.plan().is_file();
-    let costs = setup.costs()?;
-    let plan = if as_trained { run_plan(&directory)? } else { setup.plan(&costs)? };
-    let mut pipeline = setup.start(&plan, &costs)?;
-    directory.explain(step, pipeline.load(&checkpoint))?;
-    let context = setup.job.context.unwrap_or(1);
-    let writer = Sampler { context, temperature, random: ChaCha8Rng::seed_from_u64(command.seed) };
-    let out = &mut std::io::stdout();
-    let failed = |e| RunError::io("write to", "the terminal")(e);
-    write!(out, "{}", command.prompt).map_err(failed)?;
-    writer.write(&mut pipeline, prompt, command.tokens, |token| {
-        let text = vocabulary.get(token).map_or("\u{fffd}", String::as_str);
-        write!(out, "{text}").and_then(|()| out.flush()).map_err(failed)
-    })?;
-    writeln!(std::io::stdout()).map_err(failed)
 }
 
 /// The plan a run was trained with.

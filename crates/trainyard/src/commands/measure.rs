@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,21 +11,23 @@ use indicatif::{ProgressBar, ProgressStyle};
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{OptimizerTime, Profile};
 
+use super::RunCommand;
 use super::table::{Align, table, time};
-use crate::cli::{Output, RunFile};
-use crate::config::RunConfig;
+use crate::app::App;
+use crate::cli::{Force, Output, RunFile};
 use crate::error::RunError;
-use crate::run_dir::write_atomic;
-use crate::setup::TrainingSetup;
+use crate::files::{refuse_to_replace, write_asked};
 
-/// `trainyard measure RUN.toml`
+/// Measure what the layers cost on the devices, for plans that hold
 #[derive(Debug, Args)]
 pub struct MeasureCommand {
     #[command(flatten)]
     run: RunFile,
-    /// Where to write the profile; profile.json beside the run file unless told otherwise
+    /// Where to write the profile; what was measured is remembered without it, too
     #[arg(short, long, value_name = "PROFILE.json")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
     /// Measure anew, also what was measured before
     #[arg(long)]
     refresh: bool,
@@ -33,44 +36,52 @@ pub struct MeasureCommand {
     json: bool,
 }
 
-/// Measures, prints what it found and writes it to a file.
-///
-/// # Errors
-/// When the run file is wrong, a device fails, or a layer does not fit a device (exit code 3).
-pub fn run(command: &MeasureCommand) -> Result<(), RunError> {
-    let setup = app.load(&command.run)?;
-    let bar = Mutex::new(None);
-    let output = Output::detect(command.json);
-    let known = AtomicBool::new(false);
-    let profile = setup.measure(command.refresh, &|done, of, what| {
-        if of == 0 {
-            known.store(true, Ordering::Relaxed);
-        } else if output == Output::Terminal {
-            move_bar(&bar, done, of, what);
+impl RunCommand for MeasureCommand {
+    /// Measures and prints what it found; writes it to a file where one is named.
+    ///
+    /// # Errors
+    /// When the run file is wrong, a device fails, or a layer does not fit a device (exit code 3).
+    fn run(&self, app: &App) -> Result<ExitCode, RunError> {
+        // Before minutes are spent.
+        if let Some(path) = &self.output {
+            refuse_to_replace(path, self.force)?;
         }
-    })?;
-    if let Ok(Some(bar)) = bar.into_inner() {
-        bar.finish_and_clear();
+        let setup = app.load(&self.run)?;
+        let bar = Mutex::new(None);
+        let output = Output::detect(self.json);
+        let known = AtomicBool::new(false);
+        let profile = setup.measure(self.refresh, &|done, of, what| {
+            if of == 0 {
+                known.store(true, Ordering::Relaxed);
+            } else if output == Output::Terminal {
+                move_bar(&bar, done, of, what);
+            }
+        })?;
+        if let Ok(Some(bar)) = bar.into_inner() {
+            bar.finish_and_clear();
+        }
+        let text =
+            serde_json::to_string_pretty(&profile).map_err(|e| RunError::config(e.to_string()))?;
+        let out = &mut std::io::stdout();
+        let closed = |e| RunError::io("write to", "the terminal")(e);
+        if self.json {
+            writeln!(out, "{text}").map_err(closed)?;
+        } else {
+            if known.into_inner() {
+                writeln!(out, "measured before; --refresh measures anew\n").map_err(closed)?;
+            }
+            print(out, &profile).map_err(closed)?;
+            if let Some(noise) = &profile.noise {
+                writeln!(out, "\n{noise}; --refresh measures anew").map_err(closed)?;
+            }
+        }
+        let Some(path) = &self.output else { return Ok(ExitCode::SUCCESS) };
+        write_asked(path, text.as_bytes(), self.force)?;
+        if !self.json {
+            writeln!(out, "\nwritten to {}", path.display()).map_err(closed)?;
+        }
+        Ok(ExitCode::SUCCESS)
     }
-    let text =
-        serde_json::to_string_pretty(&profile).map_err(|e| RunError::config(e.to_string()))?;
-    let path =
-        command.output.clone().unwrap_or_else(|| command.run.file.with_file_name("profile.json"));
-    let out = &mut std::io::stdout();
-    let closed = |e| RunError::io("write to", "the terminal")(e);
-    if command.json {
-        writeln!(out, "{text}").map_err(closed)?;
-        return write_atomic(&path, text.as_bytes());
-    }
-    if known.into_inner() {
-        writeln!(out, "measured before; --refresh measures anew\n").map_err(closed)?;
-    }
-    print(out, &profile).map_err(closed)?;
-    if let Some(noise) = &profile.noise {
-        writeln!(out, "\n{noise}; --refresh measures anew").map_err(closed)?;
-    }
-    write_atomic(&path, text.as_bytes())?;
-    writeln!(out, "\nwritten to {}", path.display()).map_err(closed)
 }
 
 fn move_bar(bar: &Mutex<Option<ProgressBar>>, done: usize, of: usize, what: &str) {

@@ -1,13 +1,68 @@
-//! The commands, a file each.
+//! The commands: a file each, and a line in the list below.
 
 pub mod bench;
 pub mod compare;
 pub mod demo;
 pub mod devices;
+pub mod evaluate;
 pub mod generate;
+pub mod keys;
 pub mod measure;
 pub mod plan;
+pub mod resume;
 pub mod simulate;
 mod table;
 pub mod trace;
 pub mod train;
+
+use std::process::ExitCode;
+
+use crate::app::App;
+use crate::error::RunError;
+
+/// A command: its arguments are the fields of the type, and what help says of it is its doc comment.
+pub trait RunCommand {
+    /// Runs it with the recipes that the program has.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being done, for the command line to report.
+    fn run(&self, app: &App) -> Result<ExitCode, RunError>;
+}
+
+/// Lists the commands, each as its name and its type.
+macro_rules! commands {
+    ($($Name:ident($module:ident::$Type:ident)),* $(,)?) => {
+        /// Every command.
+        #[derive(Debug, clap::Subcommand)]
+        pub(crate) enum Command {
+            $(
+                #[allow(missing_docs, reason = "the type has them")]
+                $Name($module::$Type),
+            )*
+        }
+
+        impl RunCommand for Command {
+            fn run(&self, app: &App) -> Result<ExitCode, RunError> {
+                match self {
+                    $(Self::$Name(command) => command.run(app),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    Demo(demo::Demo),
+    Devices(devices::Devices),
+    Keys(keys::KeysCommand),
+    Plan(plan::PlanCommand),
+    Measure(measure::MeasureCommand),
+    Simulate(simulate::SimulateCommand),
+    Train(train::Train),
+    Resume(resume::Resume),
+    Evaluate(evaluate::EvaluateCommand),
+    Generate(generate::Generate),
+    Compare(compare::CompareCommand),
+    Trace(trace::TraceCommand),
+    Bench(bench::Bench),
+}

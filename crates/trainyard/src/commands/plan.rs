@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
@@ -11,15 +12,15 @@ use trainyard_plan::planner::{
 };
 use trainyard_plan::{Plan, Profile};
 
+use super::RunCommand;
 use super::table::{Align, table, time};
-use crate::cli::Sets;
-use crate::config::RunConfig;
+use crate::app::App;
+use crate::cli::{Force, Sets};
 use crate::error::RunError;
-use crate::files::read_profile;
-use crate::run_dir::write_atomic;
-use crate::setup::{TrainingSetup, references};
+use crate::files::{read_profile, write_asked};
+use crate::setup::references;
 
-/// `trainyard plan RUN.toml` and `trainyard plan --profile P`
+/// Find which layers go where, and say what that takes
 #[derive(Debug, Args)]
 pub struct PlanCommand {
     /// The run file
@@ -35,12 +36,14 @@ pub struct PlanCommand {
     /// Print the plan as JSON; with --top, a list of plans
     #[arg(long)]
     json: bool,
-    /// Where to write the plan; plan.json beside the run file unless told otherwise
+    /// Where to write the plan
     #[arg(short, long, value_name = "PLAN.json")]
     output: Option<PathBuf>,
     /// Also write what it was planned with: the costs of every layer, as measured or estimated
     #[arg(long, value_name = "PROFILE.json")]
     save_profile: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
 }
 
 /// What a plan shall be like.
@@ -111,57 +114,57 @@ impl PlanCommand {
     /// Writes the costs where that is asked, before planning: what does not fit can be looked at.
     fn save(&self, profile: &Profile) -> Result<(), RunError> {
         let Some(path) = &self.save_profile else { return Ok(()) };
-        write_atomic(path, json(profile)?.as_bytes())
+        write_asked(path, json(profile)?.as_bytes(), self.force)
     }
 }
 
-/// Makes the plan, prints it and writes it to a file.
-///
-/// # Errors
-/// When the run file or profile is wrong, or nothing fits (exit code 3).
-pub fn run(command: &PlanCommand) -> Result<(), RunError> {
-    let (planned, noise) = match (&command.profile, &command.file) {
-        (Some(path), _) => {
-            let profile = read_profile(path)?;
-            command.save(&profile)?;
-            let request = PlanRequest::new(&profile);
-            (planner::plan(&command.references.put_on(request, &profile)?)?, profile.noise)
+impl RunCommand for PlanCommand {
+    /// Makes the plan and prints it; writes it to a file where one is named.
+    ///
+    /// # Errors
+    /// When the run file or profile is wrong, or nothing fits (exit code 3).
+    fn run(&self, app: &App) -> Result<ExitCode, RunError> {
+        let (planned, noise) = match (&self.profile, &self.file) {
+            (Some(path), _) => {
+                let profile = read_profile(path)?;
+                self.save(&profile)?;
+                let request = PlanRequest::new(&profile);
+                (planner::plan(&self.references.put_on(request, &profile)?)?, profile.noise)
+            }
+            (None, Some(file)) => {
+                let setup = app.load_file(file, &self.sets)?;
+                let costs = setup.costs()?;
+                self.save(&costs)?;
+                let request = self.references.put_on(setup.plan_request(&costs)?, &costs)?;
+                (planner::plan(&request)?, costs.noise)
+            }
+            (None, None) => return Err(RunError::config("name a run file, or a profile")),
+        };
+        let best = planned.candidates.first();
+        let best = best.ok_or_else(|| RunError::config("the planner found no plan"))?;
+        let text = json(&best.plan)?;
+        let out = &mut std::io::stdout();
+        let closed = |e| RunError::io("write to", "the terminal")(e);
+        // Shown first: whoever cannot write here can still see it.
+        if self.json && self.references.top > 1 {
+            let plans: Vec<&Plan> = planned.candidates.iter().map(|c| &c.plan).collect();
+            writeln!(out, "{}", json(&Best { format: "trainyard-plans", version: 1, plans })?)
+                .map_err(closed)?;
+        } else if self.json {
+            writeln!(out, "{text}").map_err(closed)?;
+        } else {
+            print(out, &planned).map_err(closed)?;
+            if let Some(noise) = noise {
+                writeln!(out, "\nwhen the costs were measured, {noise}").map_err(closed)?;
+            }
         }
-        (None, Some(file)) => {
-            let setup = app.load_file(file, &command.sets)?;
-            let costs = setup.costs()?;
-            command.save(&costs)?;
-            let request = command.references.put_on(setup.plan_request(&costs)?, &costs)?;
-            (planner::plan(&request)?, costs.noise)
+        let Some(path) = &self.output else { return Ok(ExitCode::SUCCESS) };
+        write_asked(path, text.as_bytes(), self.force)?;
+        if !self.json {
+            writeln!(out, "\nwritten to {}", path.display()).map_err(closed)?;
         }
-        (None, None) => return Err(RunError::config("name a run file, or a profile")),
-    };
-    let best = planned.candidates.first();
-    let best = best.ok_or_else(|| RunError::config("the planner found no plan"))?;
-    let text = json(&best.plan)?;
-    let beside = command.file.as_ref().map(|file| file.with_file_name("plan.json"));
-    let path = command.output.clone().or(beside);
-    let out = &mut std::io::stdout();
-    let closed = |e| RunError::io("write to", "the terminal")(e);
-    // Shown first: whoever cannot write here can still see it.
-    if command.json && command.references.top > 1 {
-        let plans: Vec<&Plan> = planned.candidates.iter().map(|c| &c.plan).collect();
-        writeln!(out, "{}", json(&Best { format: "trainyard-plans", version: 1, plans })?)
-            .map_err(closed)?;
-    } else if command.json {
-        writeln!(out, "{text}").map_err(closed)?;
-    } else {
-        print(out, &planned).map_err(closed)?;
-        if let Some(noise) = noise {
-            writeln!(out, "\nwhen the costs were measured, {noise}").map_err(closed)?;
-        }
+        Ok(ExitCode::SUCCESS)
     }
-    let Some(path) = path else { return Ok(()) };
-    write_atomic(&path, text.as_bytes())?;
-    if command.json {
-        return Ok(());
-    }
-    writeln!(out, "\nwritten to {}", path.display()).map_err(closed)
 }
 
 /// What `--top K --json` prints.

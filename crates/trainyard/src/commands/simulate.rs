@@ -2,22 +2,25 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Args;
 use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::human_bytes;
+use trainyard_plan::schedule_search::{self, SearchOptions};
 use trainyard_plan::simulate::{self, Simulation};
 use trainyard_plan::{
-    Plan, PlanError, Profile, Recompute, Schedule, Stage, Trace, chrome, schedule_search, text,
+    Plan, PlanError, Profile, Recompute, Schedule, ScheduleRequest, Stage, Trace, chrome, text,
 };
 
+use super::RunCommand;
 use super::table::{Align, percent, table, time};
-use crate::cli::Output;
+use crate::app::App;
+use crate::cli::{Force, Output};
 use crate::error::RunError;
-use crate::files::{read_plan, read_profile, read_text};
-use crate::run_dir::write_atomic;
+use crate::files::{read_plan, read_profile, read_text, write_asked};
 
-/// `trainyard simulate --profile P`
+/// Say what a step of a plan or schedule would take, without running it
 #[derive(Debug, Args)]
 pub struct SimulateCommand {
     /// What the layers cost on the devices, as `trainyard measure` writes it
@@ -45,36 +48,40 @@ pub struct SimulateCommand {
     /// Write the step as a trace for Perfetto
     #[arg(long, value_name = "TRACE.json")]
     trace: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
 }
 
-/// Simulates one step and prints what it takes.
-///
-/// # Errors
-/// When a file is wrong or does not go with the others (exit code 2).
-pub fn run(command: &SimulateCommand) -> Result<(), RunError> {
-    let (profile, plan) = inputs(command)?;
-    let (simulation, trace) = simulate::simulate_traced(&profile, &plan)?;
-    if let Some(path) = &command.trace {
-        write_atomic(path, chrome::to_string(&trace).as_bytes())?;
+impl RunCommand for SimulateCommand {
+    /// Simulates one step and prints what it takes.
+    ///
+    /// # Errors
+    /// When a file is wrong or does not go with the others (exit code 2).
+    fn run(&self, _: &App) -> Result<ExitCode, RunError> {
+        let (profile, plan) = inputs(self)?;
+        let (simulation, trace) = simulate::simulate_traced(&profile, &plan)?;
+        if let Some(path) = &self.trace {
+            write_asked(path, chrome::to_string(&trace).as_bytes(), self.force)?;
+        }
+        let out = &mut std::io::stdout();
+        let printed = if self.json {
+            let json = serde_json::to_string_pretty(&simulation);
+            writeln!(out, "{}", json.map_err(|error| RunError::config(error.to_string()))?)
+        } else if self.csv {
+            write!(out, "{}", plan.schedule.to_csv())
+        } else {
+            print(out, &simulation, &trace, self.plan.is_none())
+                .and_then(|()| print_remarks(out, &profile, &plan))
+        };
+        printed.map_err(RunError::io("write to", "the terminal"))?;
+        // Beside what a program reads, people are told.
+        if (self.json || self.csv)
+            && let Err(error) = simulate::validate_memory(&profile, &plan)
+        {
+            eprintln!("it does not fit: {error}");
+        }
+        Ok(ExitCode::SUCCESS)
     }
-    let out = &mut std::io::stdout();
-    let printed = if command.json {
-        let json = serde_json::to_string_pretty(&simulation);
-        writeln!(out, "{}", json.map_err(|error| RunError::config(error.to_string()))?)
-    } else if command.csv {
-        write!(out, "{}", plan.schedule.to_csv())
-    } else {
-        print(out, &simulation, &trace, command.plan.is_none())
-            .and_then(|()| print_remarks(out, &profile, &plan))
-    };
-    printed.map_err(RunError::io("write to", "the terminal"))?;
-    // Beside what a program reads, people are told.
-    if (command.json || command.csv)
-        && let Err(error) = simulate::validate_memory(&profile, &plan)
-    {
-        eprintln!("it does not fit: {error}");
-    }
-    Ok(())
 }
 
 /// The profile, at the number of micro-batches that is simulated, and the plan.
@@ -128,12 +135,12 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
         plan.check(profile.model.layers.len()).map_err(of_file)?;
         return Ok(plan);
     }
-    if name == "auto" {
+    if name == Schedule::SEARCHED {
         let owners: Vec<usize> =
             (0..devices * command.chunks.unwrap_or(1)).map(|stage| stage % devices).collect();
         let stages = even_stages(profile, &owners)?;
         let costs = PipelineCosts::of(profile, &stages, &owners)?;
-        let made = schedule_search::make(&costs, micro_batches, &schedule_search::Options::default())?;
+        let made = schedule_search::search(&costs, micro_batches, &SearchOptions::default())?;
         let made = made.ok_or_else(|| PlanError::BadPlan {
             reason: "no schedule keeps equal shares of the layers within the devices' memory; let \
                      `trainyard plan` find the shares"
@@ -161,7 +168,7 @@ fn is_file(name: &str) -> bool {
 }
 
 fn is_name(schedule: &str) -> bool {
-    schedule == "auto" || Schedule::names().any(|name| name == schedule)
+    schedule.parse::<ScheduleRequest>().is_ok()
 }
 
 /// A schedule from a CSV file, and how many micro-batches it has.

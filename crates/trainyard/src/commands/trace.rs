@@ -1,24 +1,31 @@
 //! `trainyard trace`: the journal as a trace that opens in Perfetto.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Args;
 use trainyard_plan::{Trace, chrome};
 
+use super::RunCommand;
+use crate::app::App;
+use crate::cli::Force;
 use crate::error::RunError;
+use crate::files::write_asked;
 use crate::journal::read_journal;
-use crate::run_dir::{RunDir, write_atomic};
+use crate::run_dir::RunDir;
 
-/// `trainyard trace RUN_DIR -o trace.json`
+/// Write what every device did as a trace for Perfetto
 #[derive(Debug, Args)]
 pub struct TraceCommand {
     /// The run directory
     #[arg(value_name = "RUN_DIR")]
     directory: PathBuf,
-    /// Where to write the trace; trace.json in the run directory unless told otherwise
+    /// Where to write the trace; without it the trace goes to standard output
     #[arg(short, long, value_name = "TRACE.json")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
     /// The first step to show
     #[arg(long, value_name = "STEP", default_value_t = 1)]
     from: u64,
@@ -27,32 +34,46 @@ pub struct TraceCommand {
     to: u64,
 }
 
-/// Writes the trace.
-///
-/// # Errors
-/// When the directory holds no run, its journal cannot be read, or it has no such steps.
-pub fn run(command: &TraceCommand) -> Result<(), RunError> {
-    let directory = RunDir::open(&command.directory)?;
-    let records = read_journal(&directory.journal())?;
-    let mut trace = Trace::from_journal(records.iter());
-    let steps = trace.events.iter().map(|event| event.step);
-    let recorded = steps.clone().min().zip(steps.max());
-    trace.events.retain(|event| (command.from..=command.to).contains(&event.step));
-    let Some(start) = trace.events.iter().map(|event| event.start_ns).min() else {
-        return Err(nothing_to_show(command, recorded));
-    };
-    let end = trace.events.iter().map(|event| event.end_ns).max().unwrap_or(start);
-    trace.memory.retain(|sample| (start..=end).contains(&sample.at_ns));
-    let path = command.output.clone().unwrap_or_else(|| directory.trace());
-    write_atomic(&path, chrome::to_string(&trace).as_bytes())?;
-    let written = writeln!(
-        std::io::stdout(),
-        "{} events of {} devices in {}; open it at https://ui.perfetto.dev",
-        trace.events.len(),
-        trace.devices.len(),
-        path.display()
-    );
-    written.map_err(RunError::io("write to", "the terminal"))
+impl RunCommand for TraceCommand {
+    /// Writes the trace.
+    ///
+    /// # Errors
+    /// When the directory holds no run, its journal cannot be read, or it has no such steps.
+    fn run(&self, _: &App) -> Result<ExitCode, RunError> {
+        let directory = RunDir::open(&self.directory)?;
+        let records = read_journal(&directory.journal())?;
+        let mut trace = Trace::from_journal(records.iter());
+        let steps = trace.events.iter().map(|event| event.step);
+        let recorded = steps.clone().min().zip(steps.max());
+        trace.events.retain(|event| (self.from..=self.to).contains(&event.step));
+        let Some(start) = trace.events.iter().map(|event| event.start_ns).min() else {
+            return Err(nothing_to_show(self, recorded));
+        };
+        let end = trace.events.iter().map(|event| event.end_ns).max().unwrap_or(start);
+        trace.memory.retain(|sample| (start..=end).contains(&sample.at_ns));
+        let json = chrome::to_string(&trace);
+        let closed = |e| RunError::io("write to", "the terminal")(e);
+        let out = &mut std::io::stdout();
+        let Some(path) = &self.output else {
+            if out.is_terminal() {
+                return Err(RunError::config(
+                    "a trace is for Perfetto; name its file with -o trace.json",
+                ));
+            }
+            writeln!(out, "{json}").map_err(closed)?;
+            return Ok(ExitCode::SUCCESS);
+        };
+        write_asked(path, json.as_bytes(), self.force)?;
+        writeln!(
+            out,
+            "{} events of {} devices in {}; open it at https://ui.perfetto.dev",
+            trace.events.len(),
+            trace.devices.len(),
+            path.display()
+        )
+        .map_err(closed)?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 fn nothing_to_show(command: &TraceCommand, recorded: Option<(u64, u64)>) -> RunError {

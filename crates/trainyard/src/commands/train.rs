@@ -1,4 +1,4 @@
-//! `trainyard train` and `trainyard resume`.
+//! `trainyard train`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,8 +7,10 @@ use clap::Args;
 
 use trainyard_plan::{Plan, Recompute, Stage};
 
+use super::RunCommand;
 use super::table::time;
-use crate::cli::{Output, RunFile, Sets, say};
+use crate::app::App;
+use crate::cli::{Output, RunFile, program, say};
 use crate::config::RunConfig;
 use crate::error::RunError;
 use crate::interrupt::INTERRUPTED;
@@ -16,7 +18,7 @@ use crate::run_dir::RunDir;
 use crate::setup::TrainingSetup;
 use crate::train::{Outcome, train};
 
-/// `trainyard train RUN.toml`
+/// Train what a run file describes
 #[derive(Debug, Args)]
 pub struct Train {
     #[command(flatten)]
@@ -32,49 +34,31 @@ pub struct Train {
     json: bool,
 }
 
-/// `trainyard resume RUN_DIR`
-#[derive(Debug, Args)]
-pub struct Resume {
-    /// The run directory
-    #[arg(value_name = "RUN_DIR")]
-    directory: PathBuf,
-    #[command(flatten)]
-    sets: Sets,
-    /// Print one JSON object a line
-    #[arg(long)]
-    json: bool,
+impl RunCommand for Train {
+    /// Trains what a run file describes.
+    ///
+    /// # Errors
+    /// As [`train()`].
+    fn run(&self, app: &App) -> Result<ExitCode, RunError> {
+        let mut config = app.config(&self.run.file, &self.run.sets)?;
+        if let Some(plan) = &self.plan {
+            config.pipeline.plan =
+                Some(std::path::absolute(plan).map_err(RunError::io("find", plan))?);
+        }
+        start(app, config, self.resume, Output::detect(self.json))
+    }
 }
 
-/// Trains what a run file describes.
+/// Trains what a config describes, from the start or from the newest checkpoint.
 ///
 /// # Errors
 /// As [`train()`].
-pub fn run(command: &Train) -> Result<ExitCode, RunError> {
-    let mut config = app.config(&command.run.file, &command.run.sets)?;
-    if let Some(plan) = &command.plan {
-        config.pipeline.plan = Some(std::path::absolute(plan).map_err(RunError::io("find", plan))?);
-    }
-    start(config, command.resume, Output::detect(command.json))
-}
-
-/// Goes on with a training.
-///
-/// # Errors
-/// As [`train()`]; when the directory holds no run.
-pub fn resume(command: &Resume) -> Result<ExitCode, RunError> {
-    let directory = RunDir::open(&command.directory)?;
-    let mut config = app.config(&directory.run_file(), &command.sets)?;
-    // The directory may have been moved since, and its plan with it.
-    let was = config.run.dir.join("plan.json");
-    config.run.dir = std::path::absolute(&command.directory)
-        .map_err(RunError::io("find", &command.directory))?;
-    if config.pipeline.plan == Some(was) {
-        config.pipeline.plan = Some(config.run.dir.join("plan.json"));
-    }
-    start(config, true, Output::detect(command.json))
-}
-
-fn start(config: RunConfig, resume: bool, output: Output) -> Result<ExitCode, RunError> {
+pub(super) fn start(
+    app: &App,
+    config: RunConfig,
+    resume: bool,
+    output: Output,
+) -> Result<ExitCode, RunError> {
     let setup = app.setup(config)?;
     // Before anything is written: a plan that does not fit leaves no directory behind.
     let costs = setup.costs()?;
@@ -115,8 +99,9 @@ fn print_outcome(outcome: &Outcome, directory: &RunDir) {
     let path = directory.path().display();
     if !outcome.finished {
         say(format_args!(
-            "stopped after step {}; go on with: trainyard resume {path}",
-            outcome.step
+            "stopped after step {}; go on with: {} resume {path}",
+            outcome.step,
+            program()
         ));
         return;
     }

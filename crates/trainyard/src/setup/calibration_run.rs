@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use trainyard_engine::measure::control_times;
 use trainyard_plan::compare::{Measured, median};
 use trainyard_plan::noise::is_steady;
-use trainyard_plan::{Api, Noise, Plan, Profile, TraceDevice, calibrate, fit_step};
+use trainyard_plan::{Noise, Plan, Profile, TraceDevice, calibrate, fit_step};
 
-use super::TrainingSetup;
+use super::noise::cpu_threads;
+use super::{SetupDevice, TrainingSetup};
 use crate::error::RunError;
 
 /// Steps that warm everything up and do not count.
@@ -71,7 +72,8 @@ impl TrainingSetup {
 
     fn calibration_run(&self, plan: &Plan, profile: &Profile) -> Result<Profile, RunError> {
         let mut pipeline = self.start(plan, profile)?;
-        let threads = self.cpu_threads(plan);
+        let used = |device: &SetupDevice| plan.stages.iter().any(|s| s.device == device.id);
+        let threads = cpu_threads(&self.devices, used);
         let mut control_us = control_times(threads, CONTROL[0])?;
         let mut measured = Measured::default();
         measured.trace.devices = devices(plan);
@@ -102,14 +104,6 @@ impl TrainingSetup {
         }
         let step_us = median(measured.steps.into_iter().map(|(_, us)| us).collect());
         Ok(Profile { noise: Some(noise), ..fit_step(&corrected, plan, step_us)? })
-    }
-
-    /// The threads that compute on cores when a plan runs; 1 where all devices have their own.
-    fn cpu_threads(&self, plan: &Plan) -> usize {
-        let used = |id: &str| plan.stages.iter().any(|stage| stage.device == id);
-        let on_cores = self.devices.iter().filter(|device| device.hardware.api == Api::Cpu);
-        let used = on_cores.filter(|device| used(&device.id));
-        used.map(|device| device.threads).sum::<usize>().max(1)
     }
 }
 

@@ -143,7 +143,7 @@ impl TrainingSetup {
             rows: Some(rows),
             ..Profile::new(measured_model(&self.profile, &costs), self.config.train.micro_batches)
         };
-        let noise = noise::while_measuring(&self.devices, [&costs, &at_other]);
+        let noise = noise::while_measuring(&self.devices, [&costs, &at_other])?;
         noise::apply(&mut profile, &self.devices, noise);
         Ok(profile)
     }

@@ -1,22 +1,45 @@
 //! What other programs took from measuring, and what that means for the run's devices.
 
-use trainyard_engine::measure::DeviceCosts;
+use std::time::Duration;
+
+use trainyard_engine::EngineError;
+use trainyard_engine::measure::{DeviceCosts, control_times};
 use trainyard_plan::{Api, Noise, Profile};
 
 use super::SetupDevice;
 
+/// How long the control kernel runs by itself on a busy machine, for the share of a core to be known
+/// to a few percent.
+const ALONE: Duration = Duration::from_secs(1);
+
 /// What the control kernels say that ran while layers were measured: those of the CPU devices, on
-/// whose cores other programs run too, or of all where there is no CPU device.
-pub(super) fn while_measuring(devices: &[SetupDevice], surveys: [&[DeviceCosts]; 2]) -> Noise {
+/// whose cores other programs run too, or of all where there is no CPU device. On a busy machine the
+/// kernel then runs by itself for a while.
+///
+/// # Errors
+/// When the system gives no thread.
+pub(super) fn while_measuring(
+    devices: &[SetupDevice],
+    surveys: [&[DeviceCosts]; 2],
+) -> Result<Noise, EngineError> {
     let any_cpu = devices.iter().any(is_cpu);
     let of_cores = |device: &SetupDevice| is_cpu(device) || !any_cpu;
-    let control_us: Vec<f64> = surveys
+    let mut control_us: Vec<f64> = surveys
         .into_iter()
         .flat_map(|costs| devices.iter().zip(costs))
         .filter(|(device, _)| of_cores(device))
         .flat_map(|(_, costs)| costs.control_us.iter().copied())
         .collect();
-    Noise::of(&control_us)
+    if Noise::of(&control_us).is_busy() {
+        control_us.extend(control_times(cpu_threads(devices, |_| true), ALONE)?);
+    }
+    Ok(Noise::of(&control_us))
+}
+
+/// The threads that compute on cores when these devices work; 1 where all have their own.
+pub(super) fn cpu_threads(devices: &[SetupDevice], used: impl Fn(&SetupDevice) -> bool) -> usize {
+    let on_cores = devices.iter().filter(|device| is_cpu(device) && used(device));
+    on_cores.map(|device| device.threads).sum::<usize>().max(1)
 }
 
 /// Makes undisturbed times those that a step would meet under the noise, and notes the noise where

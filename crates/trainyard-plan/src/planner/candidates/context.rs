@@ -1,11 +1,11 @@
-//! What generators work from.
+//! The input of generators.
 
 use super::super::candidate::Candidate;
 use super::super::evaluate::Evaluator;
 use super::super::partition::Partition;
 use super::super::space::Space;
 
-/// What generators work from in one round.
+/// The input of generators in one round.
 pub(in crate::planner) struct Context<'c, 'e> {
     pub(in crate::planner) evaluator: &'c mut Evaluator<'e>,
     pub(in crate::planner) space: &'c Space<'e>,

@@ -107,6 +107,10 @@ fn by_all_cuts(
     let Some((device, stage_devices)) = stage_devices.split_last() else {
         return if end == 0 { alpha * sum + beta * max } else { f64::INFINITY };
     };
+    if end == 0 {
+        // A device is left without layers.
+        return f64::INFINITY;
+    }
     let (cut_sum, cut_max) = next.map_or((0.0, 0.0), |next| space.cut(*device, next, end));
     let starts: Vec<usize> = (0..end).rev().collect();
     let row = space.row(*device, space.held(after), end, &starts, f64::INFINITY);

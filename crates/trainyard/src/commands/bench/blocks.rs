@@ -8,9 +8,8 @@ use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOpti
 use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor, TensorData};
 use trainyard_engine::{
-    Activation, EngineError, ForwardContext, Layer, MicroBatch, Model, PlacedLayer, place,
+    EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, MicroBatch, Model, Tensors, erase,
 };
-use trainyard_plan::{LayerProfile, ModelProfile};
 
 pub(super) const BLOCKS: usize = 8;
 pub(super) const MICRO_BATCHES: usize = 8;
@@ -39,12 +38,26 @@ impl Block {
 }
 
 impl Layer for Block {
-    fn forward(
-        &self,
-        input: Activation,
-        _pass: &ForwardContext,
-    ) -> Result<Activation, EngineError> {
-        Ok(self.run(input.single()?).into())
+    fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
+        Ok(Tensors::new().with("x", self.run(input.take("x")?)))
+    }
+}
+
+/// The blocks as layers of the engine.
+pub(super) struct Blocks;
+
+impl Model for Blocks {
+    fn name(&self) -> &'static str {
+        "blocks"
+    }
+
+    fn layers(&self) -> Vec<LayerSpec> {
+        (0..BLOCKS).map(|index| LayerSpec::new(format!("block{index}"), "block")).collect()
+    }
+
+    fn build(&self, _: usize, _: u64, device: &Device) -> Result<ErasedLayer, EngineError> {
+        // A benchmark: which weights they are does not matter.
+        Ok(erase(Block::new(&device.clone().autodiff())))
     }
 }
 
@@ -53,55 +66,14 @@ fn squared_error(output: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     (difference.clone() * difference).mean()
 }
 
-/// The blocks as layers of the engine.
-pub(super) struct Blocks;
-
-impl Model for Blocks {
-    fn profile(&self, rows: usize) -> ModelProfile {
-        let (rows, width, wide) = (rows as u64, WIDTH as u64, WIDE as u64);
-        let layer = |index| LayerProfile {
-            name: format!("block{index}"),
-            kind: "block".to_owned(),
-            param_bytes: 4 * (2 * width * wide + width + wide),
-            input_bytes: 4 * rows * width,
-            output_bytes: 4 * rows * width,
-            saved_bytes: 4 * rows * (2 * width + 3 * wide),
-            workspace_bytes: 8 * rows * wide,
-            forward_flops: 4 * rows * width * wide,
-            ..LayerProfile::default()
-        };
-        ModelProfile {
-            name: "blocks".to_owned(),
-            optimizer_bytes_per_param_byte: 2,
-            fresh_bytes_per_param_byte: 1,
-            layers: (0..BLOCKS).map(layer).collect(),
-        }
-    }
-
-    fn build(
-        &self,
-        _layer: usize,
-        _seed: u64,
-        device: &Device,
-    ) -> Result<PlacedLayer, EngineError> {
-        // A benchmark: which weights they are does not matter.
-        Ok(place(Block::new(&device.clone().autodiff())))
-    }
-
-    fn loss(&self, output: Activation, targets: Activation) -> Result<Tensor<1>, EngineError> {
-        Ok(squared_error(output.single()?, targets.single()?))
-    }
-}
-
 /// The micro-batches of one step.
 pub(super) fn micro_batches() -> Vec<MicroBatch> {
     let values = |salt: usize| -> Vec<f32> {
         (0..ROWS * WIDTH).map(|i| ((i * 31 + salt * 17) % 97) as f32 / 97.0 - 0.5).collect()
     };
-    let data = |salt| vec![TensorData::new(values(salt), [ROWS, WIDTH])];
-    (0..MICRO_BATCHES)
-        .map(|m| MicroBatch { inputs: data(m), targets: data(m + 50), rows: ROWS })
-        .collect()
+    let data = |salt| TensorData::new(values(salt), [ROWS, WIDTH]);
+    let micro_batch = |m| MicroBatch::new(ROWS).with("x", data(m)).with("targets", data(m + 50));
+    (0..MICRO_BATCHES).map(micro_batch).collect()
 }
 
 /// The same model and step as anybody would write them with Burn alone.
@@ -127,8 +99,9 @@ impl PlainLoop {
         let mut gradients = GradientsAccumulator::new();
         let mut loss_sum = 0.0;
         let share = 1.0 / micro_batches.len() as f32;
-        for MicroBatch { mut inputs, mut targets, .. } in micro_batches {
-            let (Some(input), Some(target)) = (inputs.pop(), targets.pop()) else { continue };
+        for MicroBatch { tensors, .. } in micro_batches {
+            let mut tensors = tensors.into_iter().map(|(_, data)| data);
+            let (Some(input), Some(target)) = (tensors.next(), tensors.next()) else { continue };
             let plain = self.device.clone().without_autodiff();
             let mut x = Tensor::<2>::from_data(input, &plain);
             for block in &self.blocks {

@@ -9,9 +9,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::RunCommand;
+use crate::app::App;
 use crate::error::RunError;
 
-/// `trainyard bench …`
+/// Measure this machine
 #[derive(Debug, Args)]
 pub struct Bench {
     #[command(subcommand)]
@@ -28,14 +30,16 @@ enum What {
     Noise(noise::NoiseBench),
 }
 
-/// Measures and prints; not a success where a bench has a limit and missed it.
-///
-/// # Errors
-/// When a device fails.
-pub fn run(bench: &Bench) -> Result<ExitCode, RunError> {
-    match &bench.what {
-        What::Pipeline(bench) => pipeline::run(bench).map(|()| ExitCode::SUCCESS),
-        What::Planner(bench) => planner::run(bench).map(|()| ExitCode::SUCCESS),
-        What::Noise(bench) => noise::run(bench),
+impl RunCommand for Bench {
+    /// Measures and prints; not a success where a bench has a limit and missed it.
+    ///
+    /// # Errors
+    /// When a device fails.
+    fn run(&self, app: &App) -> Result<ExitCode, RunError> {
+        match &self.what {
+            What::Pipeline(bench) => pipeline::run(bench).map(|()| ExitCode::SUCCESS),
+            What::Planner(bench) => planner::run(bench, app).map(|()| ExitCode::SUCCESS),
+            What::Noise(bench) => noise::run(bench, app),
+        }
     }
 }

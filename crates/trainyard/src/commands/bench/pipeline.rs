@@ -6,9 +6,12 @@ use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
-use trainyard_engine::{AdamW, Device, EngineError, Options, Pipeline, discover};
+use trainyard_engine::{
+    AdamW, DeriveSettings, Device, EngineError, GroupedOptimizer, MeanSquaredError, Options,
+    Pipeline, derive_profile, discover,
+};
 use trainyard_plan::compare::median;
-use trainyard_plan::{Plan, Recompute, Schedule, Stage};
+use trainyard_plan::{Plan, Profile, Recompute, Schedule, Stage};
 
 use super::blocks::{BLOCKS, Blocks, MICRO_BATCHES, PlainLoop, ROWS, micro_batches};
 use crate::error::RunError;
@@ -134,8 +137,15 @@ fn pipeline(ranks: usize) -> Result<Pipeline, RunError> {
     let cpu = discover::cpu();
     let devices = ids.iter().map(|id| Device::open(id, &cpu, 4 << 30, 1));
     let devices = devices.collect::<Result<Vec<_>, _>>()?;
-    let options = Options { seed: 1, optimizer: AdamW::default(), clip: Some(1.0), rows: ROWS };
-    Ok(Pipeline::distribute(Arc::new(Blocks), &plan, devices, options)?)
+    let optimizer = GroupedOptimizer::from(AdamW::default());
+    let sample = micro_batches().swap_remove(0);
+    let settings = DeriveSettings { seed: 1, optimizer: &optimizer, portable: false };
+    let model = derive_profile(&Blocks, &MeanSquaredError, &sample, &settings, &|_, _| {})?;
+    let offers = devices.iter().map(|device| (device.id(), device.capacity_bytes()));
+    let profile = Profile::of_budgets(model, offers, MICRO_BATCHES);
+    let options = Options { seed: 1, optimizer, clip: Some(1.0), rows: ROWS };
+    let (model, objective) = (Arc::new(Blocks), Arc::new(MeanSquaredError));
+    Ok(Pipeline::distribute(model, objective, &profile, &plan, devices, options)?)
 }
 
 fn median_ms(mut step: impl FnMut(usize) -> Result<(), EngineError>) -> Result<f64, RunError> {

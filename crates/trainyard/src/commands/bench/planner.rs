@@ -11,9 +11,9 @@ use trainyard_plan::compare::median;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{Plan, Profile, Recompute, Schedule, Stage};
 
+use crate::app::App;
 use crate::cli::RunFile;
 use crate::commands::table::{Align, table, time};
-use crate::config::RunConfig;
 use crate::error::RunError;
 use crate::setup::TrainingSetup;
 
@@ -63,7 +63,7 @@ struct Contender {
 ///
 /// # Errors
 /// When the run file is wrong or a device fails. A split that does not fit is left out.
-pub(super) fn run(bench: &PlannerBench) -> Result<(), RunError> {
+pub(super) fn run(bench: &PlannerBench, app: &App) -> Result<(), RunError> {
     let setup = app.load(&bench.run)?;
     let costs = setup.measure(bench.refresh, &|_, _, _| {})?;
     let by_memory: Vec<f64> = costs.devices.iter().map(|d| d.budget_bytes() as f64).collect();

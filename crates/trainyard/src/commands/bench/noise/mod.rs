@@ -15,9 +15,9 @@ use serde::Serialize;
 use trainyard_engine::Pipeline;
 use trainyard_plan::compare::{WARM_UP_STEPS, median};
 
+use crate::app::App;
 use crate::cli::say;
 use crate::commands::table::{Align, percent, table, time};
-use crate::config::RunConfig;
 use crate::error::RunError;
 use crate::setup::TrainingSetup;
 use busy_threads::BusyThreads;
@@ -98,7 +98,7 @@ threads = 1
 ///
 /// # Errors
 /// When a device fails.
-pub(super) fn run(bench: &NoiseBench) -> Result<ExitCode, RunError> {
+pub(super) fn run(bench: &NoiseBench, app: &App) -> Result<ExitCode, RunError> {
     let (repetitions, length) =
         if bench.quick { (1, Duration::from_secs(10)) } else { (5, Duration::from_secs(60)) };
     let config = app.config_text(RUN_FILE, "bench-noise.toml")?;

@@ -1,0 +1,45 @@
+//! `trainyard resume`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::RunCommand;
+use super::train::start;
+use crate::app::App;
+use crate::cli::{Output, Sets};
+use crate::error::RunError;
+use crate::run_dir::RunDir;
+
+/// Go on with a training that was stopped
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The run directory
+    #[arg(value_name = "RUN_DIR")]
+    directory: PathBuf,
+    #[command(flatten)]
+    sets: Sets,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl RunCommand for Resume {
+    /// Goes on with a training.
+    ///
+    /// # Errors
+    /// As a training; when the directory holds no run.
+    fn run(&self, app: &App) -> Result<ExitCode, RunError> {
+        let directory = RunDir::open(&self.directory)?;
+        let mut config = app.config(&directory.run_file(), &self.sets)?;
+        // The directory may have been moved since, and its plan with it.
+        let was = config.run.dir.join("plan.json");
+        config.run.dir =
+            std::path::absolute(&self.directory).map_err(RunError::io("find", &self.directory))?;
+        if config.pipeline.plan == Some(was) {
+            config.pipeline.plan = Some(config.run.dir.join("plan.json"));
+        }
+        start(app, config, true, Output::detect(self.json))
+    }
+}
