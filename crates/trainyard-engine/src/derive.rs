@@ -128,36 +128,54 @@ impl Derive<'_> {
         let mut flow = SampleFlow::new(self.sample);
         let mut profiles = Vec::with_capacity(wirings.len());
         for (layer, of_layer) in wirings.iter().enumerate() {
-            let spec = &self.wiring.layers[layer];
-            let input = flow.input_of(spec)?;
-            let runner = LayerRunner::make(
-                Subject {
-                    model: self.model,
-                    objective: self.objective,
-                    wiring: self.wiring,
-                    of_layer,
-                    layer,
-                    input: input.clone(),
-                    sample: self.sample,
-                    seed: self.settings.seed,
+            let run = || self.layer(device, (layer, of_layer), &mut known, &mut flow);
+            profiles.push(catch_panic(run).map_err(|error| match error {
+                EngineError::Layer { .. } => error,
+                error => EngineError::Layer {
+                    layer: self.wiring.layers[layer].name.clone(),
+                    reason: error.to_string(),
                 },
-                device,
-            )?;
-            let signature = self.signature(spec, of_layer, &runner, &input);
-            let alike = known.iter().position(|(other, _)| *other == signature);
-            let at = match alike {
-                Some(at) => at,
-                None => {
-                    known.push((signature, self.run(runner)?));
-                    known.len() - 1
-                }
-            };
-            let found = &known[at].1;
-            flow.put(spec, &found.outputs);
-            profiles.push(self.profile(layer, of_layer, &input, found));
+            })?);
             progress(layer + 1, wirings.len());
         }
         Ok(profiles)
+    }
+
+    /// Runs a layer, unless one that is alike has run before.
+    fn layer(
+        &self,
+        device: &Device,
+        (layer, of_layer): (usize, &StageWiring),
+        known: &mut Vec<(Signature, Found)>,
+        flow: &mut SampleFlow<'_>,
+    ) -> Result<LayerProfile, EngineError> {
+        let spec = &self.wiring.layers[layer];
+        let input = flow.input_of(spec)?;
+        let runner = LayerRunner::make(
+            Subject {
+                model: self.model,
+                objective: self.objective,
+                wiring: self.wiring,
+                of_layer,
+                layer,
+                input: input.clone(),
+                sample: self.sample,
+                seed: self.settings.seed,
+            },
+            device,
+        )?;
+        let signature = self.signature(spec, of_layer, &runner, &input);
+        let alike = known.iter().position(|(other, _)| *other == signature);
+        let at = match alike {
+            Some(at) => at,
+            None => {
+                known.push((signature, self.run(runner)?));
+                known.len() - 1
+            }
+        };
+        let found = &known[at].1;
+        flow.put(spec, &found.outputs);
+        Ok(self.profile(layer, of_layer, &input, found))
     }
 
     fn signature(

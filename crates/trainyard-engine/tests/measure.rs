@@ -20,7 +20,7 @@ use trainyard_engine::measure::{self, DeviceCosts, LayerCost, MeasureSettings};
 use trainyard_engine::memory::CountingAllocator;
 use trainyard_engine::{
     Device, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, MeanSquaredError,
-    MicroBatch, Model, Options, Pipeline, Tensors, discover, erase, weight,
+    MicroBatch, Model, Objective, Options, Pipeline, Tensors, discover, erase, weight,
 };
 use trainyard_plan::{LinkCost, ModelProfile, Profile, Recompute};
 
@@ -65,7 +65,7 @@ fn measure_layers(
     sample: &MicroBatch,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Vec<DeviceCosts>, EngineError> {
-    let of = (model, &MeanSquaredError as _);
+    let of = (model, &MeanSquaredError as &dyn Objective);
     measure::layers(of, costs, devices, sample, &settings(), progress)
 }
 

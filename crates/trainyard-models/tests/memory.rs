@@ -105,11 +105,10 @@ impl Case {
         let costs = derived(model, objective, &self.micro_batch);
         let (at_least, at_most) = (Duration::ZERO, Duration::ZERO);
         let settings = MeasureSettings { samples: 1, at_least, at_most, ..Default::default() };
-        let [one] = &devices(hardware, 1)[..] else { panic!("one device") };
-        let one = std::slice::from_ref(one);
+        let one = devices(hardware, 1);
         let sample = &self.micro_batch;
         let measured =
-            measure::layers((model, objective), &costs, one, sample, &settings, &|_, _| {})
+            measure::layers((model, objective), &costs, &one, sample, &settings, &|_, _| {})
                 .unwrap()
                 .remove(0);
         let ones = vec![1.0; costs.layers.len()];

@@ -79,6 +79,7 @@ fn untouched(pipeline: &mut Pipeline) -> [BTreeMap<String, Held>; 2] {
 
 #[test]
 fn every_weight_has_its_role() {
+    use WeightRole::{Buffer, Frozen, Trained};
     let roles = |layer: usize| -> Vec<(String, WeightRole)> {
         let layer = normed().build(layer, 1, &Device::flex()).unwrap();
         layer.weights().iter().map(|weight| (weight.path.clone(), weight.role)).collect()
@@ -86,7 +87,6 @@ fn every_weight_has_its_role() {
     let expected = |pairs: &[(&str, WeightRole)]| -> Vec<(String, WeightRole)> {
         pairs.iter().map(|&(path, role)| (path.to_owned(), role)).collect()
     };
-    use WeightRole::{Buffer, Frozen, Trained};
     let of_norm = expected(&[
         ("gamma", Trained),
         ("beta", Trained),

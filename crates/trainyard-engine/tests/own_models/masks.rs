@@ -10,6 +10,7 @@ use crate::partitions::{ROWS, Subject, random, random_ints};
 const WIDTH: usize = 6;
 const POSITIONS: usize = 5;
 const TOKENS: usize = 7;
+const LAST_TOKEN: i32 = 6;
 
 /// Five linear layers, each of which blanks what the batch's mask says.
 fn masked() -> Layers {
@@ -52,8 +53,8 @@ fn made() -> Layers {
             |embedding: &Embedding, tokens: Tensor<2, Int>| {
                 let x = embedding.forward(tokens.clone());
                 let mask = tokens.clone().equal_elem(0).unsqueeze_dim::<3>(2);
-                let mask = mask.expand([x.dims()[0], POSITIONS, WIDTH]);
-                let other = tokens.mul_scalar(-1).add_scalar(TOKENS as i32 - 1);
+                let mask: Tensor<3, Bool> = mask.expand([x.dims()[0], POSITIONS, WIDTH]);
+                let other = tokens.mul_scalar(-1).add_scalar(LAST_TOKEN);
                 (x, mask, other)
             },
         )

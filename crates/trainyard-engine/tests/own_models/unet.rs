@@ -105,6 +105,7 @@ fn a_unet_on_every_partition_equals_one_device() {
 
 #[test]
 fn what_skips_stages_goes_straight_to_the_one_that_takes_it() {
+    const C: usize = CHANNELS;
     let subject = subject();
     let plan = plan(&[1, 2, 3, 4, 5], "1f1b", 2, Recompute::None);
     let mut pipeline = subject.distribute(&plan, cpus(5), options());
@@ -130,7 +131,6 @@ fn what_skips_stages_goes_straight_to_the_one_that_takes_it() {
         sizes.sort_unstable();
         sizes
     };
-    const C: usize = CHANNELS;
     let [down0, level0] = [bytes(C, 1), bytes(C, 0)];
     let [down1, level1, bottom] = [bytes(2 * C, 2), bytes(2 * C, 1), bytes(2 * C, 2)];
     let up1 = bytes(C, 1);
