@@ -1,6 +1,6 @@
 //! What can be written to files.
 
-use super::Spec;
+use super::spec::Spec;
 
 /// What can be written to a file, beside the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,8 +9,8 @@ use eframe::egui_wgpu::{RenderState, Renderer, RendererOptions, ScreenDescriptor
 use eframe::wgpu;
 use image::{ImageEncoder, codecs::png::PngEncoder};
 
-use super::ExportError;
 use super::drawing::Drawing;
+use super::error::ExportError;
 
 /// So many pixels a point, so that small writing stays sharp when the picture is enlarged.
 const PIXELS_PER_POINT: f32 = 2.0;

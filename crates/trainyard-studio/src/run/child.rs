@@ -13,8 +13,9 @@ use crossbeam_channel::{Receiver, bounded};
 use thiserror::Error;
 
 use super::end::{End, Exit, last_lines_in, wait};
+use super::program::Program;
 use super::signal::{self, Signal};
-use super::{Program, Wake};
+use super::wake::Wake;
 
 /// What a training says goes into this file of its run directory: a pipe would break when the
 /// studio ends, and the training with it.

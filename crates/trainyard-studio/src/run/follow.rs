@@ -15,9 +15,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use trainyard_plan::journal::{Record, State, Stream, Unreadable};
 
-use super::Wake;
 use super::files::{JOURNAL, RunFiles, Writer, checkpoints_in};
 use super::state::RunState;
+use super::wake::Wake;
 
 /// As much is read at once, in bytes.
 const PIECE_BYTES: usize = 256 << 10;

@@ -13,14 +13,11 @@ use trainyard_plan::journal::{State, Unreadable};
 use super::child::{Child, ChildError, Job};
 use super::files::{RunFiles, Writer, is_run};
 use super::follow::{Batch, Follower, Source};
+use super::program::Program;
+use super::records::Checkpoint;
 use super::signal::{self, Signal};
 use super::state::RunState;
-use super::told::Checkpoint;
-use super::{Program, Wake};
-
-mod status;
-
-pub use status::{Phase, Status};
+use super::wake::Wake;
 
 /// A frame takes batches for so long; one of them takes about two milliseconds.
 const TAKING: Duration = Duration::from_millis(4);
@@ -31,25 +28,25 @@ const COMPARED_EVENTS: usize = 20_000;
 
 /// A run that is watched.
 pub struct Session {
-    directory: PathBuf,
-    child: Option<Child>,
+    pub(super) directory: PathBuf,
+    pub(super) child: Option<Child>,
     follower: Follower,
-    state: RunState,
-    files: RunFiles,
+    pub(super) state: RunState,
+    pub(super) files: RunFiles,
     /// The names of the checkpoints that are on disk.
     checkpoints: BTreeSet<OsString>,
-    source: Source,
+    pub(super) source: Source,
     writer: Option<Writer>,
-    progress: Progress,
+    pub(super) progress: Progress,
     /// Whether the journal was read to its end once.
-    caught_up: bool,
-    unreadable: Unreadable,
-    notice: Option<String>,
+    pub(super) caught_up: bool,
+    pub(super) unreadable: Unreadable,
+    pub(super) notice: Option<String>,
     comparison: Option<Arc<Comparison>>,
     /// At which revision and step the comparison was made.
     compared: (u64, u64),
     /// Whether a training of another program was asked to stop.
-    asked_to_stop: bool,
+    pub(super) asked_to_stop: bool,
     wake: Wake,
 }
 

@@ -6,8 +6,8 @@ use trainyard_plan::compare::{Measured, WARM_UP_STEPS};
 use trainyard_plan::journal::{Header, Record, State};
 use trainyard_plan::{Trace, TraceBuilder};
 
+use super::records::{Checkpoint, DeviceMemory, MeasuredMemory, Sample};
 use super::series::Series;
-use super::told::{Checkpoint, DeviceMemory, MeasuredMemory, Sample};
 
 /// The events of so many newest steps are kept.
 pub const TRACED_STEPS: u64 = 64;

@@ -9,115 +9,104 @@ use egui_tiles::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::panel::info::{PanelInfo, Side};
 use crate::theme::Theme;
 
-/// A panel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Panel {
-    /// Devices and the layers on them.
-    Board,
-    /// The planner, and what it found.
-    Plans,
-    /// What happens when.
-    Timeline,
-    /// The training.
-    Run,
-}
-
-impl Panel {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Board, Self::Plans, Self::Timeline, Self::Run];
-
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Board => "Board",
-            Self::Plans => "Plans",
-            Self::Timeline => "Timeline",
-            Self::Run => "Run",
-        }
-    }
-}
-
 /// Where the panels are.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Layout(Tree<Panel>);
+pub struct Layout(Tree<String>);
 
-impl Default for Layout {
-    /// The board, below it the timeline; at their right plans and run, one in front of the other.
-    fn default() -> Self {
-        let mut tiles = Tiles::default();
-        let [board, plans, timeline, run] = Panel::ALL.map(|panel| tiles.insert_pane(panel));
-        let board = tiles.insert_tab_tile(vec![board]);
-        let timeline = tiles.insert_tab_tile(vec![timeline]);
-        let right = tiles.insert_tab_tile(vec![plans, run]);
-        let mut split = |dir, children, share| {
-            let split = Linear::new_binary(dir, children, share);
-            tiles.insert_container(Container::Linear(split))
-        };
-        let left = split(LinearDir::Vertical, [board, timeline], 0.5);
-        let root = split(LinearDir::Horizontal, [left, right], 0.74);
-        Self(Tree::new(Id::unique("panels"), root, tiles))
-    }
-}
+/// The share of the width that the column at the left has.
+const LEFT: f32 = 0.74;
 
 impl Layout {
-    /// The layout that was kept, if it still has every panel exactly once.
+    /// The panels as they are at first: those of the left side below each other, each in tabs of
+    /// its own; at their right the others, one in front of the other.
     #[must_use]
-    pub fn checked(self) -> Option<Self> {
+    pub fn of(panels: &[PanelInfo]) -> Self {
+        let mut tiles = Tiles::default();
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        for panel in panels {
+            let pane = tiles.insert_pane(panel.id.to_owned());
+            match panel.side {
+                Side::Left => left.push(pane),
+                Side::Right => right.push(pane),
+            }
+        }
+        let left = left.into_iter().map(|pane| tiles.insert_tab_tile(vec![pane])).collect();
+        let right = tiles.insert_tab_tile(right);
+        let left = tiles.insert_container(Linear::new(LinearDir::Vertical, left));
+        let split = Linear::new_binary(LinearDir::Horizontal, [left, right], LEFT);
+        let root = tiles.insert_container(Container::Linear(split));
+        Self(Tree::new(Id::unique("panels"), root, tiles))
+    }
+
+    /// The layout that was kept, if it has every panel exactly once.
+    #[must_use]
+    pub fn checked(self, all: &[PanelInfo]) -> Option<Self> {
         let tiles = &self.0.tiles;
         let mut reached = BTreeSet::new();
         let mut ahead: Vec<TileId> = self.0.root().into_iter().collect();
-        let mut panels = Vec::new();
+        let mut panels: Vec<&str> = Vec::new();
         while let Some(id) = ahead.pop() {
             // A tile that is reached twice would be drawn twice, or without end.
             if !reached.insert(id.0) {
                 return None;
             }
             match tiles.get(id)? {
-                Tile::Pane(panel) => panels.push(*panel),
+                Tile::Pane(panel) => panels.push(panel),
                 Tile::Container(container) => ahead.extend(container.children()),
             }
         }
+        let mut all: Vec<&str> = all.iter().map(|panel| panel.id).collect();
+        all.sort_unstable();
         panels.sort_unstable();
-        (panels == Panel::ALL).then_some(self)
+        (panels == all).then_some(self)
     }
 
     /// The panels that are seen: neither hidden nor behind another tab.
     #[must_use]
-    pub fn shown(&self) -> Vec<Panel> {
+    pub fn shown(&self) -> Vec<String> {
         let seen = self.0.active_tiles();
-        let shown = |panel: &Panel| {
-            let tile = self.0.tiles.find_pane(panel);
-            tile.is_some_and(|tile| seen.contains(&tile))
-        };
-        Panel::ALL.into_iter().filter(shown).collect()
+        let panes = seen.into_iter().filter_map(|tile| match self.0.tiles.get(tile) {
+            Some(Tile::Pane(panel)) => Some(panel.clone()),
+            _ => None,
+        });
+        panes.collect()
+    }
+
+    fn shows(&self, panel: &str) -> bool {
+        self.shown().iter().any(|shown| shown == panel)
+    }
+
+    fn tile(&self, panel: &str) -> Option<TileId> {
+        self.0.tiles.find_pane(&panel.to_owned())
     }
 
     /// Shows a panel that is hidden or behind another, hides one that is seen.
-    pub fn toggle(&mut self, panel: Panel) {
-        if self.shown().contains(&panel) {
-            if let Some(tile) = self.0.tiles.find_pane(&panel) {
-                self.0.tiles.set_visible(tile, false);
-            }
-        } else {
-            self.reveal(panel);
+    pub fn toggle(&mut self, panel: &str) {
+        match self.tile(panel) {
+            Some(tile) if self.shows(panel) => self.0.tiles.set_visible(tile, false),
+            _ => self.reveal(panel),
         }
     }
 
     /// Shows a panel, in front of the tabs beside it.
-    pub fn reveal(&mut self, panel: Panel) {
-        if let Some(tile) = self.0.tiles.find_pane(&panel) {
+    pub fn reveal(&mut self, panel: &str) {
+        if let Some(tile) = self.tile(panel) {
             self.0.tiles.set_visible(tile, true);
             self.0.make_active(|id, _| id == tile);
         }
     }
 
-    /// Draws the panels. `draw` draws the inside of one.
-    pub fn show(&mut self, ui: &mut egui::Ui, draw: &mut dyn FnMut(&mut egui::Ui, Panel)) {
+    /// Draws the panels. `draw` draws the inside of one, `title` is what its tab says.
+    pub fn show(
+        &mut self,
+        ui: &mut egui::Ui,
+        title: &dyn Fn(&str) -> &'static str,
+        draw: &mut dyn FnMut(&mut egui::Ui, &str),
+    ) {
         let theme = Theme::of(ui.ctx());
         ui.painter().rect_filled(ui.available_rect_before_wrap(), 0.0, theme.background);
         if self.shown().is_empty() {
@@ -126,7 +115,7 @@ impl Layout {
             });
             return;
         }
-        self.0.ui(&mut Docking { draw }, ui);
+        self.0.ui(&mut Docking { title, draw }, ui);
         self.flatten();
     }
 
@@ -146,7 +135,7 @@ impl Layout {
 }
 
 /// Tabs with other tabs among their children, and those.
-fn nested_tabs(tiles: &Tiles<Panel>) -> Option<(TileId, TileId)> {
+fn nested_tabs(tiles: &Tiles<String>) -> Option<(TileId, TileId)> {
     let is_tabs = |id: &TileId| matches!(tiles.get(*id), Some(Tile::Container(Container::Tabs(_))));
     tiles.iter().find_map(|(outer, tile)| match tile {
         Tile::Container(Container::Tabs(tabs)) => {
@@ -158,27 +147,28 @@ fn nested_tabs(tiles: &Tiles<Panel>) -> Option<(TileId, TileId)> {
 
 /// How the panels look and what may be done with them.
 struct Docking<'a> {
-    draw: &'a mut dyn FnMut(&mut egui::Ui, Panel),
+    title: &'a dyn Fn(&str) -> &'static str,
+    draw: &'a mut dyn FnMut(&mut egui::Ui, &str),
 }
 
-impl Behavior<Panel> for Docking<'_> {
-    fn pane_ui(&mut self, ui: &mut egui::Ui, _tile: TileId, panel: &mut Panel) -> UiResponse {
+impl Behavior<String> for Docking<'_> {
+    fn pane_ui(&mut self, ui: &mut egui::Ui, _tile: TileId, panel: &mut String) -> UiResponse {
         let theme = Theme::of(ui.ctx());
         ui.painter().rect_filled(ui.max_rect(), 0.0, theme.surface);
-        (self.draw)(ui, *panel);
+        (self.draw)(ui, panel);
         UiResponse::None
     }
 
-    fn tab_title_for_pane(&mut self, panel: &Panel) -> egui::WidgetText {
-        panel.name().into()
+    fn tab_title_for_pane(&mut self, panel: &String) -> egui::WidgetText {
+        (self.title)(panel).into()
     }
 
     /// A split that is a tab is named after its panels.
-    fn tab_title_for_tile(&mut self, tiles: &Tiles<Panel>, tile: TileId) -> egui::WidgetText {
+    fn tab_title_for_tile(&mut self, tiles: &Tiles<String>, tile: TileId) -> egui::WidgetText {
         let (mut names, mut ahead) = (Vec::new(), vec![tile]);
         while let Some(tile) = ahead.pop() {
             match tiles.get(tile) {
-                Some(Tile::Pane(panel)) => names.push(panel.name()),
+                Some(Tile::Pane(panel)) => names.push((self.title)(panel)),
                 Some(Tile::Container(container)) => ahead.extend(container.children()),
                 None => {}
             }
@@ -187,12 +177,12 @@ impl Behavior<Panel> for Docking<'_> {
         names.join(", ").into()
     }
 
-    fn is_tab_closable(&self, _tiles: &Tiles<Panel>, _tile: TileId) -> bool {
+    fn is_tab_closable(&self, _tiles: &Tiles<String>, _tile: TileId) -> bool {
         true
     }
 
     /// A panel that is closed is hidden, so that it comes back where it was.
-    fn on_tab_close(&mut self, tiles: &mut Tiles<Panel>, tile: TileId) -> bool {
+    fn on_tab_close(&mut self, tiles: &mut Tiles<String>, tile: TileId) -> bool {
         tiles.set_visible(tile, false);
         false
     }
@@ -216,7 +206,7 @@ impl Behavior<Panel> for Docking<'_> {
     fn tab_bg_color(
         &self,
         visuals: &egui::Visuals,
-        _tiles: &Tiles<Panel>,
+        _tiles: &Tiles<String>,
         _tile: TileId,
         state: &TabState,
     ) -> egui::Color32 {
@@ -227,7 +217,7 @@ impl Behavior<Panel> for Docking<'_> {
     fn tab_text_color(
         &self,
         visuals: &egui::Visuals,
-        _tiles: &Tiles<Panel>,
+        _tiles: &Tiles<String>,
         _tile: TileId,
         state: &TabState,
     ) -> egui::Color32 {
@@ -241,62 +231,77 @@ impl Behavior<Panel> for Docking<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::panels::INFOS;
+
+    fn ids() -> [String; 4] {
+        INFOS.map(|panel| panel.id.to_owned())
+    }
+
+    fn shown(layout: &Layout) -> Vec<String> {
+        let mut shown = layout.shown();
+        shown.sort_unstable();
+        shown
+    }
 
     #[test]
     fn a_layout_is_kept_as_text_and_comes_back() {
-        let mut layout = Layout::default();
-        assert_eq!(layout.shown(), [Panel::Board, Panel::Plans, Panel::Timeline]);
-        layout.toggle(Panel::Run);
-        layout.toggle(Panel::Timeline);
+        let mut layout = Layout::of(&INFOS);
+        assert_eq!(shown(&layout), ["board", "plans", "timeline"]);
+        layout.toggle("run");
+        layout.toggle("timeline");
         let text = serde_json::to_string(&layout).unwrap();
         let back: Layout = serde_json::from_str(&text).unwrap();
-        let back = back.checked().unwrap();
-        assert_eq!(back.shown(), [Panel::Board, Panel::Run]);
+        assert_eq!(back, layout);
+        let back = back.checked(&INFOS).unwrap();
+        assert_eq!(shown(&back), ["board", "run"]);
     }
 
     #[test]
     fn tabs_among_tabs_lie_beside_them() {
         let mut tiles = Tiles::default();
-        let [board, plans, timeline, run] = Panel::ALL.map(|panel| tiles.insert_pane(panel));
+        let [board, plans, timeline, run] = ids().map(|panel| tiles.insert_pane(panel));
         let innermost = tiles.insert_tab_tile(vec![timeline]);
         let inner = tiles.insert_tab_tile(vec![plans, innermost]);
         let outer = tiles.insert_tab_tile(vec![board, inner, run]);
         let mut layout = Layout(Tree::new(Id::unique("nested"), outer, tiles));
-        layout.reveal(Panel::Timeline);
+        layout.reveal("timeline");
         layout.flatten();
         let Some(Tile::Container(tabs)) = layout.0.tiles.get(outer) else { panic!("no tabs") };
         let children: Vec<TileId> = tabs.children().copied().collect();
         assert_eq!(children, [board, plans, timeline, run]);
-        assert_eq!(layout.shown(), [Panel::Timeline]);
-        assert!(layout.checked().is_some());
+        assert_eq!(layout.shown(), ["timeline"]);
+        assert!(layout.checked(&INFOS).is_some());
     }
 
     #[test]
     fn a_split_that_is_a_tab_is_named_after_its_panels() {
         let mut tiles = Tiles::default();
-        let panes = Panel::ALL.map(|panel| tiles.insert_pane(panel));
+        let panes = ids().map(|panel| tiles.insert_pane(panel));
         let split = tiles.insert_horizontal_tile(vec![panes[0], panes[2]]);
-        let mut docking = Docking { draw: &mut |_, _| {} };
+        let title = |id: &str| INFOS.iter().find(|it| it.id == id).map_or("", |it| it.title);
+        let mut docking = Docking { title: &title, draw: &mut |_, _| {} };
         assert_eq!(docking.tab_title_for_tile(&tiles, split).text(), "Board, Timeline");
     }
 
     #[test]
     fn a_layout_without_a_panel_or_with_one_twice_is_refused() {
-        let layout = |panels: Vec<Panel>| Layout(Tree::new_tabs(Id::unique("broken"), panels));
-        assert!(layout(vec![Panel::Board]).checked().is_none());
-        assert!(layout([Panel::ALL.to_vec(), vec![Panel::Run]].concat()).checked().is_none());
-        assert!(layout(Panel::ALL.to_vec()).checked().is_some());
+        let is_whole = |panels: Vec<String>| {
+            Layout(Tree::new_tabs(Id::unique("broken"), panels)).checked(&INFOS).is_some()
+        };
+        assert!(!is_whole(vec!["board".to_owned()]));
+        assert!(!is_whole([ids().to_vec(), vec!["run".to_owned()]].concat()));
+        assert!(is_whole(ids().to_vec()));
     }
 
     #[test]
     fn a_layout_that_goes_in_a_circle_is_refused() {
         let mut tiles = Tiles::default();
-        let panes = Panel::ALL.map(|panel| tiles.insert_pane(panel)).to_vec();
+        let panes = ids().map(|panel| tiles.insert_pane(panel)).to_vec();
         let inner = tiles.insert_tab_tile(panes);
         let outer = tiles.insert_tab_tile(vec![inner]);
         if let Some(Tile::Container(container)) = tiles.get_mut(inner) {
             container.add_child(outer);
         }
-        assert!(Layout(Tree::new(Id::unique("circle"), outer, tiles)).checked().is_none());
+        assert!(Layout(Tree::new(Id::unique("circle"), outer, tiles)).checked(&INFOS).is_none());
     }
 }

@@ -6,8 +6,8 @@ use trainyard_plan::Lane;
 
 use super::layout::{Scenes, Side};
 use super::selection::Selected;
+use super::state::{Frame, Range, Timeline};
 use super::view::View;
-use super::widget::{Frame, Range, Timeline};
 use super::{Scene, flow};
 use crate::theme::size;
 

@@ -14,7 +14,7 @@ pub struct Scenes<'a> {
     pub measured: Option<&'a Scene>,
     /// What the simulator says of the plan that a drag on the board would make. It takes the place
     /// of the predicted one, which stays visible, faintly.
-    pub would_be: Option<&'a Scene>,
+    pub preview: Option<&'a Scene>,
 }
 
 /// Which of the scenes a row shows.
@@ -23,7 +23,7 @@ pub enum Side {
     /// What is predicted of the plan.
     Predicted,
     /// What is predicted of the plan as it would be.
-    WouldBe,
+    Preview,
     /// What was measured.
     Measured,
 }
@@ -34,7 +34,7 @@ impl<'a> Scenes<'a> {
     pub fn scene(&self, side: Side) -> Option<&'a Scene> {
         match side {
             Side::Predicted => self.predicted,
-            Side::WouldBe => self.would_be,
+            Side::Preview => self.preview,
             Side::Measured => self.measured,
         }
     }
@@ -43,7 +43,7 @@ impl<'a> Scenes<'a> {
     pub fn sides(&self) -> impl Iterator<Item = (Side, &'a Scene)> + use<'a> {
         let all = [
             (Side::Predicted, self.predicted),
-            (Side::WouldBe, self.would_be),
+            (Side::Preview, self.preview),
             (Side::Measured, self.measured),
         ];
         all.into_iter().filter_map(|(side, scene)| Some((side, scene?)))
@@ -52,7 +52,7 @@ impl<'a> Scenes<'a> {
     /// The side that predictions are read from.
     #[must_use]
     pub fn prediction(&self) -> Side {
-        if self.would_be.is_some() { Side::WouldBe } else { Side::Predicted }
+        if self.preview.is_some() { Side::Preview } else { Side::Predicted }
     }
 }
 
@@ -142,7 +142,7 @@ fn stretched(scenes: &Scenes, growth: f32) -> (Vec<Group>, f32) {
 fn order<'a>(scenes: &Scenes<'a>) -> Vec<(Side, &'a Scene)> {
     let mut sides: Vec<_> = scenes.sides().collect();
     sides.sort_by_key(|(side, _)| match side {
-        Side::WouldBe => 0,
+        Side::Preview => 0,
         Side::Predicted => 1,
         Side::Measured => 2,
     });
@@ -157,7 +157,7 @@ fn rows(scenes: &Scenes, id: &str, top: f32, growth: f32) -> (Vec<Row>, f32) {
         at += (height + gap) * growth;
     };
     let has = |side| scenes.scene(side).is_some_and(|scene| scene.device(id).is_some());
-    if scenes.would_be.is_some() && has(Side::Predicted) {
+    if scenes.preview.is_some() && has(Side::Predicted) {
         add(RowKind::Faint, FAINT, BETWEEN);
     }
     let prediction = scenes.prediction();

@@ -2,12 +2,13 @@
 
 use eframe::egui::{Color32, FontId, Painter, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
 
-use super::canvas::RULER;
 use super::flow;
 use super::layout::{RowKind, Side};
-use super::picture::{Label, Sheet};
+use super::picture::Label;
 use super::ruler::Ticks;
-use super::widget::{Frame, Timeline};
+use super::sheet::Sheet;
+use super::sizes::RULER;
+use super::state::{Frame, Timeline};
 use crate::human_time::human_ns;
 use crate::theme::size;
 
