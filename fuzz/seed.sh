@@ -6,7 +6,7 @@ mkdir -p corpus/profile corpus/plan corpus/schedule_csv corpus/journal corpus/jo
 
 cat > corpus/profile/small.json <<'JSON'
 {"format":"trainyard-profile","version":1,"model":{"name":"m","optimizer_bytes_per_param_byte":2,"layers":[
-{"name":"x","param_bytes":8,"input_bytes":4,"output_bytes":4,"saved_bytes":16,"weight_saved_bytes":8,"work_bytes":2,"skips_to":"z"},
+{"name":"x","param_bytes":8,"input_bytes":4,"output_bytes":4,"saved_bytes":16,"weight_saved_bytes":8,"workspace_bytes":2,"skips_to":"z"},
 {"name":"y","param_bytes":8,"input_bytes":4,"output_bytes":4,"saved_bytes":16},
 {"name":"z","param_bytes":8,"input_bytes":4,"output_bytes":4,"saved_bytes":16,"tied_to":"x"}]},
 "devices":[{"id":"a","memory_bytes":1000,"reserve_bytes":10,"forward_us":[1,2,3],"input_grad_us":[1,2,3],"weight_grad_us":[1,2,3],"optimizer_us":5},

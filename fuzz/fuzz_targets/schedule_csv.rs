@@ -14,5 +14,4 @@ fuzz_target!(|bytes: &[u8]| {
     let micro_batches = micro_batches.map_or(1, |most| most.saturating_add(1));
     let _ = schedule.owners();
     let _ = validate::validate(&schedule, schedule.stages(), micro_batches);
-    let _ = validate::validate_with_buffers(&schedule, schedule.stages(), micro_batches, 1);
 });

@@ -53,7 +53,7 @@ impl Model for TwoParts {
             input_bytes: activation,
             output_bytes: activation,
             saved_bytes: 2 * activation,
-            work_bytes: 2 * activation,
+            workspace_bytes: 2 * activation,
             forward_flops: (2 * rows * WIDTH * WIDTH) as u64,
             ..LayerProfile::default()
         };

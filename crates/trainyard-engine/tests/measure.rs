@@ -116,7 +116,7 @@ fn bytes_of_a_linear_layer_follow_from_its_shape() {
             // A product needs its input again, and nothing else.
             assert_eq!(cost.saved_bytes, Some(ACTIVATION));
             // At the least the output, or the gradients of output and input.
-            let work = cost.work_bytes.unwrap();
+            let work = cost.workspace_bytes.unwrap();
             assert!((ACTIVATION..8 * ACTIVATION).contains(&work), "{work}");
         }
         // The last layer has the loss in it: its output is a number, and what would be the output
@@ -281,7 +281,7 @@ fn layers_and_links_of_an_adapter_beside_the_cpu_are_measured() {
         check_times(layers);
         let saved = layers[1].saved_bytes.unwrap();
         assert!((ACTIVATION..=2 * ACTIVATION).contains(&saved), "{device}: {saved}");
-        assert_eq!(layers[1].work_bytes.is_some(), device == "d0");
+        assert_eq!(layers[1].workspace_bytes.is_some(), device == "d0");
         eprintln!("{device}: {:?}", layers[1]);
     }
     for (from, to, link) in measure::links(&devices).unwrap() {

@@ -305,7 +305,7 @@ impl Costs {
             output_bytes: self.stream_bytes(),
             saved_bytes: 8 * self.tokens(),
             // The gradient of the table is made as zeros first.
-            work_bytes: 2 * self.stream_bytes() + 2 * param_bytes,
+            workspace_bytes: 2 * self.stream_bytes() + 2 * param_bytes,
             forward_flops: self.tokens() * width,
             ..LayerProfile::default()
         }
@@ -323,7 +323,7 @@ impl Costs {
             input_bytes: self.stream_bytes(),
             output_bytes: self.stream_bytes(),
             saved_bytes: BLOCK_SAVED_STREAMS * self.stream_bytes() + BLOCK_SAVED_SCORES * scores,
-            work_bytes: 8 * self.stream_bytes() + 2 * scores,
+            workspace_bytes: 8 * self.stream_bytes() + 2 * scores,
             forward_flops: self.tokens() * products,
             ..LayerProfile::default()
         }
@@ -340,7 +340,7 @@ impl Costs {
             input_bytes: self.stream_bytes(),
             output_bytes: logits,
             saved_bytes: 4 * self.stream_bytes() + HEAD_SAVED_LOGITS * logits,
-            work_bytes: 3 * logits + 2 * self.stream_bytes(),
+            workspace_bytes: 3 * logits + 2 * self.stream_bytes(),
             forward_flops: 2 * self.tokens() * width * vocabulary,
             tied_to: tied.then(|| "embed".to_owned()),
             ..LayerProfile::default()

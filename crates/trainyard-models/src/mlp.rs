@@ -78,7 +78,7 @@ impl Model for Mlp {
                 output_bytes: 4 * rows * outputs,
                 saved_bytes: 4 * rows * (inputs + outputs),
                 // Among it what the matrix product packs, which differs from processor to processor.
-                work_bytes: 44 * rows * outputs,
+                workspace_bytes: 44 * rows * outputs,
                 forward_flops: 2 * rows * inputs * outputs,
                 ..LayerProfile::default()
             }

@@ -1,4 +1,4 @@
-//! One thing a rank does, and its text form.
+//! Actions of a rank, and their text form.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::PlanError;
 
-/// What an action does.
+/// The kind of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ActionKind {
     /// Run the stage's layers on one micro-batch.
@@ -19,13 +19,13 @@ pub enum ActionKind {
     InputGrad,
     /// The other half: the gradients of the stage's own weights.
     WeightGrad,
-    /// Send the stage's output to the next stage.
+    /// Send the stage's output to the stages that take it.
     SendForward,
-    /// Receive the stage's input from the previous stage.
+    /// Receive the stage's input from the stages that make it.
     RecvForward,
-    /// Send the gradient of the stage's input to the previous stage.
+    /// Send the gradient of the stage's input to the stages that made it.
     SendBackward,
-    /// Receive the gradient of the stage's output from the next stage.
+    /// Receive the gradient of the stage's output from the stages that took it.
     RecvBackward,
     /// Update the stage's weights, once a step (`micro_batch` is 0).
     Optimizer,
@@ -50,7 +50,7 @@ impl ActionKind {
         Self::TEXT.iter().find(|(kind, _)| *kind == self).map_or("?", |(_, text)| text)
     }
 
-    /// Whether it moves something between ranks.
+    /// True for sends and receives.
     #[must_use]
     pub fn is_transfer(self) -> bool {
         matches!(
@@ -60,7 +60,7 @@ impl ActionKind {
     }
 }
 
-/// One thing a rank does: a kind, for a stage, for a micro-batch.
+/// An action of a rank: a kind, for a stage, for a micro-batch.
 ///
 /// The text form is the one of `PyTorch`'s pipelining: `1F0` is stage 1, forward, micro-batch 0;
 /// `2SEND_B2` sends stage 2's input gradient of micro-batch 2. It is also the JSON form.
@@ -68,7 +68,7 @@ impl ActionKind {
 pub struct Action {
     /// Index of the stage in the plan.
     pub stage: usize,
-    /// What is done.
+    /// Its kind.
     pub kind: ActionKind,
     /// Index of the micro-batch in the step.
     pub micro_batch: usize,

@@ -1,4 +1,4 @@
-//! Calibration: a profile whose times are those that a run really had.
+//! Calibration: a profile with the times of a run.
 //!
 //! Layers are measured one by one, but they run in stages, beside other devices, with more in
 //! memory than a measurement has. What a stage took in a run, divided by what the profile says it
@@ -16,7 +16,7 @@ use crate::{
     Recompute, TraceEvent,
 };
 
-/// What the layers of a run of layers take, in proportion to what the profile says.
+/// Measured ÷ predicted times of a stage's layers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Factors {
     forward: f64,
@@ -74,7 +74,7 @@ pub fn calibrate(
 /// From and to, by id.
 type Pair = (String, String);
 
-/// Gives the links that were used the latency that they had.
+/// Sets the latency of the links that were used to the measured one.
 fn calibrate_links(profile: &mut Profile, measured: &Measured) {
     for ((from, to), seen) in transfers(measured) {
         let Some(pair) = profile.device_index(&from).zip(profile.device_index(&to)) else {
@@ -105,17 +105,11 @@ fn transfers(measured: &Measured) -> BTreeMap<Pair, BTreeMap<u64, Vec<(u64, f64)
     let mut found: BTreeMap<Pair, BTreeMap<u64, Vec<(u64, f64)>>> = BTreeMap::new();
     for (step, events) in steps_of(measured) {
         let sends = events.iter().filter(|event| event.lane == Lane::TransferOut);
-        let sends: BTreeMap<Action, _> = sends.map(|sent| (sent.action, *sent)).collect();
+        let sends: BTreeMap<(Action, Action), _> =
+            sends.filter_map(|sent| Some(((sent.action, sent.other_end()?), *sent))).collect();
         for event in events.iter().filter(|event| event.lane == Lane::TransferIn) {
-            let Action { stage, kind, micro_batch } = event.action;
-            let sent = match kind {
-                ActionKind::RecvForward => {
-                    stage.checked_sub(1).map(|stage| (stage, ActionKind::SendForward))
-                }
-                _ => Some((stage.saturating_add(1), ActionKind::SendBackward)),
-            };
-            let sent = sent.map(|(stage, kind)| Action::new(stage, kind, micro_batch));
-            let Some(sent) = sent.and_then(|sent| sends.get(&sent)) else { continue };
+            let sent = event.other_end().and_then(|send| sends.get(&(send, event.action)));
+            let Some(sent) = sent else { continue };
             // One that was asked for later was on its way before.
             if !(sent.start_ns..=sent.end_ns).contains(&event.start_ns) {
                 continue;
@@ -151,7 +145,7 @@ impl Sums {
     }
 }
 
-/// What a stage was to take in a step, and what it took.
+/// Predicted and measured times of a stage in a step.
 fn of_stage(
     taken: &BTreeMap<Sort, f64>,
     device: &str,

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::journal::Record;
 use crate::simulate::Simulation;
 use crate::{ActionKind, Lane, MemoryUse, Trace, TraceEvent};
 
-/// The first steps of a run, which warm everything up, do not count: so many, but at most half.
+/// Number of first steps of a run that do not count, as they warm everything up; at most half of
+/// its steps.
 pub const WARM_UP_STEPS: usize = 5;
 
 /// A figure as predicted and as measured.
@@ -20,7 +22,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// How far the prediction is from what was measured, in percent of that; `None` where that is 0.
+    /// Error of the prediction in percent of the measured figure; `None` where that is 0.
     #[must_use]
     pub fn error_percent(&self) -> Option<f64> {
         (self.measured != 0.0).then(|| 100.0 * (self.predicted - self.measured) / self.measured)
@@ -36,13 +38,13 @@ pub struct ComparedDevice {
     pub busy_us: Pair,
     /// Time it waits in a step, µs.
     pub wait_us: Pair,
-    /// The most it holds, bytes; measured 0 where nobody counts.
+    /// The most it holds, bytes; measured 0 where the device does not count.
     pub peak_bytes: Pair,
     /// The predicted peak by category.
     pub predicted_by_category: MemoryUse,
-    /// The measured peak by category, where somebody counts: weights, sums of gradients and
-    /// optimizer state are tensors of known size; the rest is put where the prediction has it, as
-    /// activations, for a counter does not tell them from buffers.
+    /// The measured peak by category, where the device counts: weights, sums of gradients and
+    /// optimizer state are tensors of known size; the rest counts as activations, for a counter does
+    /// not tell them from buffers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured_by_category: Option<MemoryUse>,
 }
@@ -56,10 +58,25 @@ pub struct Deviation {
     pub stage: usize,
     /// The sort of action, such as `F` or `SEND_B`.
     pub action: String,
-    /// How many there are in a step.
+    /// Their number in a step.
     pub count: usize,
-    /// What all of them take in a step, µs.
+    /// Time of all of them in a step, µs.
     pub total_us: Pair,
+}
+
+/// The prediction as a run corrected it from its first steps: the last
+/// [`Record::Corrected`] of its journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Corrected {
+    /// The step after which it was corrected.
+    pub after_step: u64,
+    /// Time of a step, µs, as corrected and as measured.
+    pub step_us: Pair,
+    /// The corrected step time ÷ the planned one.
+    pub factor: f64,
+    /// In words, for a person.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
 }
 
 /// A run beside its prediction.
@@ -69,12 +86,15 @@ pub struct Comparison {
     pub format: String,
     /// 1.
     pub version: u64,
-    /// How many measured steps it goes over.
+    /// Number of measured steps it goes over.
     pub steps: usize,
-    /// Whether the prediction comes from estimated times.
+    /// Set where the prediction comes from estimated times.
     pub estimated: bool,
-    /// Time of a step, µs.
+    /// Time of a step, µs, as planned and as measured.
     pub step_us: Pair,
+    /// The prediction as the run corrected it, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrected: Option<Corrected>,
     /// Idle ÷ (ranks × step time).
     pub bubble_fraction: Pair,
     /// A row a rank.
@@ -84,26 +104,41 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// The comparison with the correction that the records of the run hold last, if any.
+    #[must_use]
+    pub fn with_correction<'a>(self, records: impl IntoIterator<Item = &'a Record>) -> Self {
+        let corrected = records.into_iter().filter_map(|record| match record {
+            Record::Corrected { step, step_us, factor, reason, .. } => Some(Corrected {
+                after_step: *step,
+                step_us: Pair { predicted: *step_us, measured: self.step_us.measured },
+                factor: *factor,
+                reason: reason.clone(),
+            }),
+            _ => None,
+        });
+        Self { corrected: corrected.last(), ..self }
+    }
+
     /// The value of `format`.
     pub const FORMAT: &'static str = "trainyard-comparison";
     /// The value of `version`.
     pub const VERSION: u64 = 1;
-    /// How many deviations are told.
+    /// The most deviations that are listed.
     pub const DEVIATIONS: usize = 5;
 }
 
-/// What was measured of a run.
+/// Measurements of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
     /// Its actions.
     pub trace: Trace,
     /// The steps to compare with the time each took, µs: those that are warm.
     pub steps: Vec<(u64, f64)>,
-    /// By device of the trace: the most it held, bytes, where somebody counted.
+    /// By device of the trace: the most it held, bytes, where it was counted.
     pub peak_bytes: Vec<Option<u64>>,
 }
 
-/// Puts a run beside its prediction. `predicted` is [`crate::simulate::simulate_traced`]'s; devices
+/// Compares a run with its prediction. `predicted` is [`crate::simulate::simulate_traced`]'s; devices
 /// are matched by id.
 #[must_use]
 pub fn compare(predicted: (&Simulation, &Trace), measured: &Measured) -> Comparison {
@@ -159,6 +194,7 @@ pub fn compare(predicted: (&Simulation, &Trace), measured: &Measured) -> Compari
             measured: (waiting / (ranks * step_us.measured).max(f64::MIN_POSITIVE)).min(1.0),
         },
         step_us,
+        corrected: None,
         devices,
         deviations: deviations(trace, measured, &steps),
     }
@@ -179,7 +215,7 @@ pub(crate) fn steps_of(measured: &Measured) -> BTreeMap<u64, Vec<&TraceEvent>> {
 /// Device id, stage and kind of action.
 pub(crate) type Sort = (String, usize, ActionKind);
 
-/// How many actions of each sort there are, and how long all of them take, µs.
+/// Number of actions of each sort, and the time of all of them, µs.
 fn totals<'a>(
     trace: &Trace,
     events: impl Iterator<Item = &'a TraceEvent>,
@@ -199,7 +235,7 @@ fn totals<'a>(
     totals
 }
 
-/// How long all actions of each sort take in a step, µs: the median of the steps that have it.
+/// Time of all actions of each sort in a step, µs: the median of the steps that have it.
 pub(crate) fn taken(trace: &Trace, steps: &BTreeMap<u64, Vec<&TraceEvent>>) -> BTreeMap<Sort, f64> {
     let mut by_sort: BTreeMap<Sort, Vec<f64>> = BTreeMap::new();
     for events in steps.values() {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What sort of device it is.
+/// The kind of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceKind {
@@ -65,7 +65,7 @@ impl DeviceKind {
     }
 }
 
-/// Where a memory figure comes from.
+/// The source of a memory figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MemorySource {
@@ -82,21 +82,21 @@ pub enum MemorySource {
 pub struct MemoryInfo {
     /// All of it, in bytes.
     pub total_bytes: Option<u64>,
-    /// What is free now, in bytes.
+    /// Free now, in bytes.
     pub free_bytes: Option<u64>,
-    /// Who says so.
+    /// The source of the figures.
     pub source: MemorySource,
 }
 
-/// Whether a small compute kernel ran on the device and gave the right answer.
+/// Result of a small compute kernel that was run on the device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "result")]
 pub enum ComputeProbe {
-    /// It ran and was right.
+    /// The right answer.
     Works,
-    /// It did not run, or was wrong, or its driver crashed.
+    /// No answer, a wrong one, or a crash of the driver.
     Fails {
-        /// What happened, in words.
+        /// The fault, in words.
         reason: String,
     },
     /// Nobody tried (`--no-probe`).
@@ -108,13 +108,13 @@ pub enum ComputeProbe {
 pub struct DeviceInfo {
     /// Position in the list; a run file may say `adapter = "1"`.
     pub index: usize,
-    /// What a run file may say to get exactly this device, for example `vulkan:llvmpipe`.
+    /// The text that selects exactly this device in a run file, for example `vulkan:llvmpipe`.
     pub adapter: String,
     /// The driver's name for it.
     pub name: String,
-    /// What sort it is.
+    /// Its kind.
     pub kind: DeviceKind,
-    /// How it is reached.
+    /// The interface it is reached through.
     pub api: Api,
     /// Other interfaces to the same physical card, folded into this entry.
     pub also: Vec<Api>,
@@ -128,15 +128,15 @@ pub struct DeviceInfo {
     pub memory: MemoryInfo,
     /// The largest single buffer, in bytes.
     pub max_buffer_bytes: u64,
-    /// Whether shaders may use 16-bit floats.
+    /// Set where shaders may use 16-bit floats.
     pub f16: bool,
-    /// Whether it can time its own work.
+    /// Set where it can time its own work.
     pub timestamps: bool,
-    /// Whether compute works.
+    /// The result of the compute probe.
     pub compute: ComputeProbe,
 }
 
-/// What `trainyard devices --json` prints.
+/// The list that `trainyard devices --json` prints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceList {
     /// `trainyard-devices`.

@@ -11,7 +11,7 @@ pub enum PlanError {
         "'{text}' is not an action; actions look like 0F3, 1B0, 2SEND_F1 (stage, kind, micro-batch)"
     )]
     BadAction {
-        /// What was read.
+        /// The kind of file.
         text: String,
     },
     /// A CSV file that is not a schedule.
@@ -21,15 +21,15 @@ pub enum PlanError {
         line: usize,
         /// The cell in the line, from 1.
         cell: usize,
-        /// What is wrong there.
+        /// The fault.
         reason: String,
     },
     /// A schedule name that is not in the registry.
     #[error("there is no schedule '{name}'; known schedules: {known}")]
     UnknownSchedule {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
-        /// What exists.
+        /// The names that exist.
         known: String,
     },
     /// A schedule that cannot run, or does not do the whole step.
@@ -41,7 +41,7 @@ pub enum PlanError {
         position: usize,
         /// The action there (or the one that is missing).
         action: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
         /// The schedule around the place, as text.
         grid: String,
@@ -53,13 +53,13 @@ pub enum PlanError {
         what: String,
         /// Its value.
         value: String,
-        /// What it must be.
+        /// The values that are allowed.
         must: String,
     },
     /// A plan that does not match the model, the devices or itself.
     #[error("unsound plan: {reason}")]
     BadPlan {
-        /// What does not match.
+        /// The mismatch.
         reason: String,
     },
     /// A file that cannot be read, or a value in it that makes no sense.
@@ -71,7 +71,7 @@ pub enum PlanError {
         line: usize,
         /// The value, such as `devices[1].forward_us[3]`; empty for the file as a whole.
         field: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// A file of another version than this program reads.
@@ -91,7 +91,7 @@ pub enum PlanError {
     NotAJournal {
         /// The line, from 1.
         line: u64,
-        /// What is wrong there.
+        /// The fault.
         reason: String,
     },
     /// Devices whose memory is too small for what they are given.
@@ -99,7 +99,7 @@ pub enum PlanError {
     DoesNotFit {
         /// Every device of the plan with its need and budget.
         devices: Vec<crate::memory::DeviceNeed>,
-        /// What would help.
+        /// A remedy, in words.
         hint: String,
     },
 }

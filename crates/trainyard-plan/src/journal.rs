@@ -4,6 +4,8 @@
 //! nanoseconds since the process that wrote the nearest header above started its run. A reader
 //! skips record types it does not know and stops at a version it does not know.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{PlanError, TraceEvent};
@@ -16,23 +18,23 @@ pub use stream::{Stream, Unreadable};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Record {
-    /// Who runs what on what.
+    /// Program, model and devices.
     Header(Header),
     /// The run changed state.
     State {
-        /// When, ns.
+        /// Time, ns.
         at_ns: u64,
         /// The new state.
         state: State,
         /// Steps finished so far.
         step: u64,
-        /// In words, for a person; empty where there is nothing to say.
+        /// In words, for a person; may be empty.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         message: String,
     },
     /// One optimizer step.
     Step {
-        /// When it ended, ns.
+        /// End, ns.
         at_ns: u64,
         /// Number of the step, from 1.
         step: u64,
@@ -45,15 +47,22 @@ pub enum Record {
         /// Global gradient norm before clipping.
         #[serde(deserialize_with = "null_is_nan")]
         grad_norm: f64,
-        /// How long it took, ns.
+        /// Its duration, ns.
         step_ns: u64,
         /// Samples' tokens (or rows) a second.
         #[serde(deserialize_with = "null_is_nan")]
         tokens_per_s: f64,
+        /// The objective's metrics by name, each over the batch.
+        #[serde(
+            default,
+            skip_serializing_if = "BTreeMap::is_empty",
+            deserialize_with = "nulls_are_nan"
+        )]
+        metrics: BTreeMap<String, f64>,
     },
-    /// Loss over validation data.
+    /// Loss and metrics over validation data.
     Validation {
-        /// When, ns.
+        /// Time, ns.
         at_ns: u64,
         /// After this step.
         step: u64,
@@ -62,30 +71,56 @@ pub enum Record {
         loss: f64,
         /// Tokens (or rows) it was taken over.
         tokens: u64,
-        /// Whether that was the whole validation text.
+        /// Rows it was taken over, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rows: Option<u64>,
+        /// Set where that was all of the validation data.
         whole: bool,
+        /// The objective's metrics by name, each over the validation data.
+        #[serde(
+            default,
+            skip_serializing_if = "BTreeMap::is_empty",
+            deserialize_with = "nulls_are_nan"
+        )]
+        metrics: BTreeMap<String, f64>,
+    },
+    /// The prediction was corrected from the steps made so far.
+    Corrected {
+        /// Time, ns.
+        at_ns: u64,
+        /// After this step.
+        step: u64,
+        /// Predicted time of a step from here on, µs.
+        #[serde(deserialize_with = "null_is_nan")]
+        step_us: f64,
+        /// `step_us` ÷ the step time the plan predicted.
+        #[serde(deserialize_with = "null_is_nan")]
+        factor: f64,
+        /// In words, for a person: what was seen, and why it differs.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
     },
     /// One action of one rank.
     Action(TraceEvent),
     /// Memory of one device.
     Memory {
-        /// When, ns.
+        /// Time, ns.
         at_ns: u64,
         /// Index of the device in the header.
         device: usize,
         /// Bytes in use, as measured.
         in_use_bytes: u64,
-        /// Bytes the allocator holds, in use or not, where it says.
+        /// Bytes the allocator holds, in use or not, where it reports them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reserved_bytes: Option<u64>,
         /// Most bytes in use so far, as measured.
         peak_bytes: u64,
-        /// What the plan predicted as the peak.
+        /// The peak that the plan predicted.
         predicted_bytes: u64,
     },
-    /// What a language model wrote, to see what it has learned.
+    /// Text that a language model generated.
     Sample {
-        /// When, ns.
+        /// Time, ns.
         at_ns: u64,
         /// After this step.
         step: u64,
@@ -94,14 +129,14 @@ pub enum Record {
     },
     /// A checkpoint is safely on disk.
     Checkpoint {
-        /// When, ns.
+        /// Time, ns.
         at_ns: u64,
         /// After this step.
         step: u64,
-        /// Where, relative to the run directory.
+        /// Its path, relative to the run directory.
         path: String,
     },
-    /// Something of a newer program.
+    /// A record of a newer program.
     #[serde(other)]
     Unknown,
 }
@@ -140,7 +175,7 @@ pub struct HeaderDevice {
     pub budget_bytes: u64,
 }
 
-/// What a run is doing.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
@@ -148,7 +183,7 @@ pub enum State {
     Starting,
     /// Steps are made.
     Running,
-    /// A person stopped it; it can be resumed.
+    /// Interrupted; it can be resumed.
     Stopped,
     /// All steps are done.
     Finished,
@@ -163,10 +198,18 @@ impl Header {
     pub const VERSION: u64 = 1;
 }
 
-/// JSON has no NaN and no infinity: both are written as null. A run whose loss went that way is
-/// exactly the one whose journal somebody will read.
+/// JSON has no NaN and no infinity: both are written as null. A run whose loss diverged is exactly
+/// the one whose journal a person will read.
 fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+/// [`null_is_nan`] for each value of a map.
+fn nulls_are_nan<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, f64>, D::Error> {
+    let values: BTreeMap<String, Option<f64>> = BTreeMap::deserialize(deserializer)?;
+    Ok(values.into_iter().map(|(name, value)| (name, value.unwrap_or(f64::NAN))).collect())
 }
 
 /// Reads one line; `None` for a blank or incomplete one (the writer may be in the middle of it).

@@ -17,7 +17,7 @@ pub(crate) enum Step {
     Index(usize),
 }
 
-/// What is wrong with a value that can be read but makes no sense beside the others.
+/// The fault of a value that can be read but contradicts the others.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     pub(crate) path: Vec<Step>,
@@ -89,7 +89,7 @@ pub(crate) fn read<T: DeserializeOwned>(
 fn parse<T: DeserializeOwned>(format: &str, text: &str) -> Result<T, PlanError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let bad = |path: String, error: &serde_json::Error| {
-        // The position is told apart, in a field of its own.
+        // The position has a field of its own.
         let reason = error.to_string();
         let position = format!(" at line {} column {}", error.line(), error.column());
         let reason = in_plain_words(reason.strip_suffix(&position).unwrap_or(&reason));
@@ -110,7 +110,7 @@ fn parse<T: DeserializeOwned>(format: &str, text: &str) -> Result<T, PlanError> 
     Ok(value)
 }
 
-/// What serde says, without the names of Rust's types.
+/// serde's message without the names of Rust's types.
 fn in_plain_words(reason: &str) -> String {
     let Some((found, expected)) = reason.split_once(", expected ") else {
         return reason.to_owned();

@@ -1,4 +1,4 @@
-//! The words Trainyard thinks in, and what can be worked out from them without a machine.
+//! Formats, costs, simulator, planner and schedule search of Trainyard.
 //!
 //! This crate is pure: data in, data out. It never touches a device, a clock, a file or a thread,
 //! and builds for wasm. The engine runs a [`Plan`] and reports a [`Trace`]; the studio draws both;
@@ -38,7 +38,7 @@ pub use calibrate::calibrate;
 pub use device::{Api, ComputeProbe, DeviceInfo, DeviceKind, DeviceList, MemoryInfo, MemorySource};
 pub use error::PlanError;
 pub use memory::MemoryUse;
-pub use model::{LayerProfile, ModelProfile};
+pub use model::{BatchTensor, LayerProfile, ModelProfile, TensorProfile, Tensors};
 pub use plan::{Plan, Predicted, PredictedDevice, Recompute, Stage};
 pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile};
 pub use schedule::Schedule;

@@ -1,58 +1,86 @@
-//! What a model costs, layer by layer: the part of a profile that no device changes.
+//! Costs of a model, layer by layer: the part of a profile that does not depend on the device.
+
+mod tensors;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::json::one_or_many;
+pub(crate) use tensors::Crossing;
+pub use tensors::{BatchTensor, TensorProfile, Tensors};
 
-/// What a model costs, layer by layer, at one micro-batch size.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Costs of a model, layer by layer, at one micro-batch size.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ModelProfile {
     /// The model's name in the registry.
     pub name: String,
-    /// Optimizer state per byte of weights (2 for Adam: two moments).
+    /// Optimizer state per byte of trained weights (2 for Adam: two moments), for layers that do
+    /// not say their [`optimizer_bytes`](LayerProfile::optimizer_bytes).
     pub optimizer_bytes_per_param_byte: u64,
-    /// Gradients of the micro-batch whose backward runs, per byte of weights, where they stand
-    /// beside the sums until the backward ends; 0 for an engine that adds in place.
+    /// Gradients of the micro-batch whose backward runs, per byte of trained weights, where they
+    /// stand beside the sums until the backward ends; 0 for an engine that adds in place.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub fresh_bytes_per_param_byte: u64,
     /// The layers in order.
     pub layers: Vec<LayerProfile>,
 }
 
-/// What one layer costs at one micro-batch size.
+/// Costs of one layer at one micro-batch size.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LayerProfile {
     /// Unique name, such as `block2`.
     pub name: String,
-    /// What sort of layer, such as `block`; colours in the studio.
+    /// Its kind, such as `block`; colours in the studio.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub kind: String,
-    /// Weights, in bytes.
+    /// Trained weights, in bytes: those with a gradient and optimizer state.
     pub param_bytes: u64,
-    /// What comes in from the layer before, for one micro-batch.
+    /// Frozen weights, in bytes: no gradient, no optimizer state.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub frozen_bytes: u64,
+    /// Buffers, in bytes: state that is saved and not optimised, such as running statistics.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub buffer_bytes: u64,
+    /// Optimizer state, in bytes, as the optimizer says; of a tied layer, that of the weights it
+    /// does not share. Where absent, it follows from
+    /// [`optimizer_bytes_per_param_byte`](ModelProfile::optimizer_bytes_per_param_byte), and a tied
+    /// layer has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimizer_bytes: Option<u64>,
+    /// All that it takes, for one micro-batch, in bytes: from earlier layers and from the batch.
     pub input_bytes: u64,
-    /// What would cross a cut after this layer, for one micro-batch.
+    /// All that it gives, for one micro-batch, in bytes: the sum over `gives` where that is there.
     pub output_bytes: u64,
     /// Kept from forward to backward, for one micro-batch.
     pub saved_bytes: u64,
-    /// What of `saved_bytes` the weight gradient still needs once the input gradient is done; all
-    /// of it where nobody says.
+    /// The part of `saved_bytes` that the weight gradient still needs once the input gradient is
+    /// done; all of it where not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_saved_bytes: Option<u64>,
-    /// Needed for a moment while the layer computes, beyond what is kept.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub work_bytes: u64,
-    /// Floating-point operations of one forward, for one micro-batch; 0 where nobody says.
+    /// Peak temporary bytes while the layer computes, beyond what is kept. Files of earlier
+    /// versions call it `work_bytes`.
+    #[serde(default, alias = "work_bytes", skip_serializing_if = "is_zero")]
+    pub workspace_bytes: u64,
+    /// Floating-point operations of one forward, for one micro-batch; 0 where not reported.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub forward_flops: u64,
     /// The layer whose weights this one shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tied_to: Option<String>,
-    /// Later layers that also take this one's output, by name; a single name may stand alone.
+    /// Later layers that also take this one's output, by name; a single name may stand alone. Each
+    /// is a transfer of its own. Not beside `gives`.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "one_or_many")]
     pub skips_to: Vec<String>,
+    /// The named tensors it gives to later layers. Where empty, it gives the next layer one tensor
+    /// of `output_bytes`, whose gradient has what the next layer's `input_bytes` say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gives: Vec<TensorProfile>,
+    /// The tensors of the batch that it takes. The host hands them to the stage, so they cross no
+    /// link; a stage holds one of a name once. Where empty, what of `input_bytes` no layer gives
+    /// counts as the batch's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub batch: Vec<BatchTensor>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -60,25 +88,42 @@ pub(crate) fn is_zero(bytes: &u64) -> bool {
     *bytes == 0
 }
 
-impl ModelProfile {
-    /// Layer by layer, `work_bytes` with room for sums of gradients that are made anew while the old
-    /// ones are still there, and for a copy whose norm is taken.
+impl LayerProfile {
+    /// Trained and frozen weights and buffers, in bytes.
     #[must_use]
-    pub fn work_with_new_sums(&self) -> Vec<u64> {
-        let work = |layer: &LayerProfile| {
-            layer.work_bytes.saturating_add(layer.param_bytes.saturating_mul(3))
-        };
-        self.layers.iter().map(work).collect()
+    pub fn weight_bytes(&self) -> u64 {
+        self.param_bytes.saturating_add(self.frozen_bytes).saturating_add(self.buffer_bytes)
+    }
+}
+
+impl ModelProfile {
+    /// Optimizer state of a layer, in bytes.
+    #[must_use]
+    pub fn optimizer_bytes(&self, layer: &LayerProfile) -> u64 {
+        layer.optimizer_bytes.unwrap_or_else(|| {
+            let own = if layer.tied_to.is_some() { 0 } else { layer.param_bytes };
+            self.optimizer_bytes_per_param_byte.saturating_mul(own)
+        })
     }
 
-    /// Which layers share weights: pairs of (follower, owner), by index. Names that do not exist
+    /// Layer by layer, `workspace_bytes` with room for sums of gradients that are made anew while
+    /// the old ones are still there, and for a copy whose norm is taken.
+    #[must_use]
+    pub fn workspace_with_new_sums(&self) -> Vec<u64> {
+        let workspace = |layer: &LayerProfile| {
+            layer.workspace_bytes.saturating_add(layer.param_bytes.saturating_mul(3))
+        };
+        self.layers.iter().map(workspace).collect()
+    }
+
+    /// The layers that share weights: pairs of (follower, owner), by index. Names that do not exist
     /// are left out; [`crate::Profile::check`] refuses them.
     #[must_use]
     pub fn ties(&self) -> Vec<(usize, usize)> {
         self.named_pairs(|layer| layer.tied_to.iter())
     }
 
-    /// Which outputs skip layers: pairs of (source, target), by index.
+    /// The skips: pairs of (source, target), by index.
     #[must_use]
     pub fn skips(&self) -> Vec<(usize, usize)> {
         self.named_pairs(|layer| layer.skips_to.iter())
@@ -91,14 +136,17 @@ impl ModelProfile {
         if self.layers.iter().all(|layer| names(layer).next().is_none()) {
             return Vec::new();
         }
-        // Of several with one name, the first.
-        let named = self.layers.iter().enumerate().rev();
-        let index_of: BTreeMap<&str, usize> =
-            named.map(|(index, layer)| (layer.name.as_str(), index)).collect();
+        let index_of = self.index_of();
         let index_of = |name: &String| index_of.get(name.as_str()).copied();
         let pairs = self.layers.iter().enumerate().flat_map(|(index, layer)| {
             names(layer).filter_map(&index_of).map(move |other| (index, other)).collect::<Vec<_>>()
         });
         pairs.collect()
+    }
+
+    /// The layers' indices by name; of several with one name, the first.
+    fn index_of(&self) -> BTreeMap<&str, usize> {
+        let named = self.layers.iter().enumerate().rev();
+        named.map(|(index, layer)| (layer.name.as_str(), index)).collect()
     }
 }

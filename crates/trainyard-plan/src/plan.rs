@@ -1,4 +1,4 @@
-//! The plan: which layers run where, under which schedule.
+//! The plan: layers by device, and the schedule.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,14 +10,14 @@ use crate::{Action, ActionKind, MemoryUse, PlanError, Profile, Schedule};
 pub(crate) const MERGED_NOTE: &str = "the schedule splits the backward into I and W; the engine runs both at once, as a full B where I \
      stands, and so does this plan";
 
-/// Whether a stage keeps its activations or computes them again in the backward.
+/// A stage keeps its activations, or computes them again in the backward.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Recompute {
-    /// Keep what the backward needs.
+    /// Keep the activations that the backward needs.
     #[default]
     None,
-    /// Keep the stage's input alone and run its forward again in the backward.
+    /// Keep the stage's inputs alone and run its forward again in the backward.
     Full,
 }
 
@@ -33,7 +33,7 @@ pub struct Stage {
     pub recompute: Recompute,
 }
 
-/// What runs where and when: `plan.json`.
+/// A plan: `plan.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// `trainyard-plan`.
@@ -48,15 +48,15 @@ pub struct Plan {
     pub schedule: Schedule,
     /// Micro-batches a step.
     pub micro_batches: usize,
-    /// What a reader should know, in words.
+    /// Notes for a person.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// What it is predicted to cost, where somebody worked that out.
+    /// Its predicted costs, where they were computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predicted: Option<Predicted>,
 }
 
-/// What a plan is predicted to cost: [`simulate`](crate::simulate) in short.
+/// Predicted costs of a plan: [`simulate`](crate::simulate) in short.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Predicted {
     /// Time of one step, µs.
@@ -64,26 +64,26 @@ pub struct Predicted {
     pub step_us: f64,
     /// Idle ÷ (ranks × step time).
     pub bubble_fraction: f64,
-    /// Whether the times behind it are estimates, not measured layer by layer.
+    /// Set where the times behind it are estimates, not measured layer by layer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
     /// A row a rank.
     pub devices: Vec<PredictedDevice>,
 }
 
-/// What a plan is predicted to cost one device.
+/// Predicted costs of a plan on one device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PredictedDevice {
     /// The device's id.
     pub id: String,
     /// Its budget in bytes.
     pub budget_bytes: u64,
-    /// Time it computes, the optimizer step included, µs.
+    /// Busy time, the optimizer step included, µs.
     #[serde(deserialize_with = "sum_of_micros")]
     pub busy_us: f64,
-    /// Time it does not, by cause.
+    /// Idle time, by cause.
     pub idle_us: IdleTime,
-    /// What it holds at its fullest moment, by category.
+    /// Memory at its fullest moment, by category.
     pub peak_bytes: MemoryUse,
 }
 
@@ -141,8 +141,8 @@ impl Plan {
         }
     }
 
-    /// What the engine runs of a schedule with split backwards: the whole backward where its first
-    /// half stands. A note says so.
+    /// Replaces split backwards by the whole backward where the first half stands, as the engine runs
+    /// them, and adds a note that says so.
     pub fn merge_backward(&mut self) {
         let halves = |action: &Action| action.kind == ActionKind::WeightGrad;
         if self.schedule.ranks.iter().flatten().any(halves) {

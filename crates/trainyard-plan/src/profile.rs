@@ -1,7 +1,7 @@
-//! The profile: what every layer costs on every device, and what the links cost. `profile.json`.
+//! The profile: costs of every layer on every device, and of the links. `profile.json`.
 //!
 //! `assets/profile.schema.json` is its JSON Schema. Sizes are bytes, times µs; both are those of
-//! one micro-batch. A profile is what the planner and the simulator know of the world.
+//! one micro-batch. A profile is all that the planner and the simulator know.
 
 mod check;
 
@@ -11,24 +11,27 @@ use crate::json::{self, Problem, many_micros, micros, rate};
 use crate::model::is_zero;
 use crate::{Api, DeviceKind, ModelProfile, PlanError};
 
-/// What a model costs on some devices: `profile.json`.
+/// Costs of a model on some devices: `profile.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// `trainyard-profile`.
     pub format: String,
     /// 1.
     pub version: u64,
-    /// Whether the times are worked out from FLOPs and rates instead of measured layer by layer.
+    /// Set where the times are computed from FLOPs and rates instead of measured layer by layer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
-    /// What no device changes.
+    /// Set where sizes are computed from shapes instead of measured on layers that ran.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sizes_estimated: bool,
+    /// Costs that do not depend on the device.
     pub model: ModelProfile,
     /// The devices.
     pub devices: Vec<DeviceProfile>,
     /// The links that are not like the default one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LinkProfile>,
-    /// What links any pair that is not listed; free where it is absent.
+    /// The link of any pair that is not listed; free where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_link: Option<LinkCost>,
     /// Micro-batches a step.
@@ -38,7 +41,7 @@ pub struct Profile {
     pub rows: Option<usize>,
 }
 
-/// What the model's layers cost on one device.
+/// Costs of the model's layers on one device.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeviceProfile {
     /// The id of the run file's `[[device]]`.
@@ -46,15 +49,15 @@ pub struct DeviceProfile {
     /// Its hardware in words, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// What sort of device it is.
+    /// Its kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<DeviceKind>,
-    /// How it is reached.
+    /// The interface it is reached through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<Api>,
     /// Its memory, in bytes.
     pub memory_bytes: u64,
-    /// What of it must stay free, in bytes.
+    /// The part of it that must stay free, in bytes.
     #[serde(default)]
     pub reserve_bytes: u64,
     /// Forward of each layer, one micro-batch, µs.
@@ -72,13 +75,14 @@ pub struct DeviceProfile {
     /// [`saved_bytes`](crate::LayerProfile::saved_bytes) of each layer as measured on this device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved_bytes: Option<Vec<u64>>,
-    /// [`work_bytes`](crate::LayerProfile::work_bytes) of each layer as measured on this device.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub work_bytes: Option<Vec<u64>>,
-    /// What the device's kernels keep for themselves, whatever its stages, in bytes.
+    /// [`workspace_bytes`](crate::LayerProfile::workspace_bytes) of each layer as measured on this
+    /// device.
+    #[serde(default, alias = "work_bytes", skip_serializing_if = "Option::is_none")]
+    pub workspace_bytes: Option<Vec<u64>>,
+    /// Memory that the device's kernels keep for themselves, whatever its stages, in bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub overhead_bytes: u64,
-    /// What of the times does not depend on the size of a micro-batch.
+    /// The part of the times that does not depend on the size of a micro-batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixed_us: Option<FixedTimes>,
 }
@@ -87,7 +91,7 @@ pub struct DeviceProfile {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum OptimizerTime {
-    /// However many layers it holds.
+    /// One time, however many layers it holds.
     Device(f64),
     /// Layer by layer; a device's step takes the sum over its layers.
     Layers(Vec<f64>),
@@ -114,7 +118,7 @@ pub struct FixedTimes {
     pub weight_grad: Vec<f64>,
 }
 
-/// What a transfer costs: latency + bytes ÷ rate.
+/// Cost of a transfer: latency + bytes ÷ rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LinkCost {
     /// Time of a transfer of nothing, µs.
@@ -141,7 +145,7 @@ pub struct LinkProfile {
 }
 
 impl LinkProfile {
-    /// What a transfer costs.
+    /// Its cost.
     #[must_use]
     pub fn cost(&self) -> LinkCost {
         LinkCost { latency_us: self.latency_us, bytes_per_us: self.bytes_per_us }
@@ -152,7 +156,7 @@ impl LinkCost {
     /// A link that takes no time.
     pub const FREE: Self = Self { latency_us: 0.0, bytes_per_us: f64::INFINITY };
 
-    /// How long a transfer takes, µs.
+    /// Time of a transfer of `bytes`, µs.
     #[must_use]
     pub fn transfer_us(&self, bytes: u64) -> f64 {
         self.latency_us + bytes as f64 / self.bytes_per_us
@@ -160,7 +164,7 @@ impl LinkCost {
 }
 
 impl DeviceProfile {
-    /// What its stages may take together, in bytes.
+    /// The most its stages may take together, in bytes.
     #[must_use]
     pub fn budget_bytes(&self) -> u64 {
         self.memory_bytes.saturating_sub(self.reserve_bytes)
@@ -184,6 +188,7 @@ impl Profile {
             format: Self::FORMAT.to_owned(),
             version: Self::VERSION,
             estimated: false,
+            sizes_estimated: false,
             model,
             devices: Vec::new(),
             links: Vec::new(),
@@ -208,7 +213,7 @@ impl Profile {
             forward_us: ones.clone(),
             input_grad_us: ones.clone(),
             weight_grad_us: ones.clone(),
-            work_bytes: Some(model.work_with_new_sums()),
+            workspace_bytes: Some(model.workspace_with_new_sums()),
             ..DeviceProfile::default()
         };
         let devices = devices.into_iter().map(device).collect();
@@ -245,7 +250,7 @@ impl Profile {
         self.devices.iter().position(|device| device.id == id)
     }
 
-    /// What links two devices, by index; a device is linked to itself for free.
+    /// Cost of the link between two devices, by index; a device's link to itself is free.
     #[must_use]
     pub fn link(&self, from: usize, to: usize) -> LinkCost {
         if from == to {
@@ -266,13 +271,12 @@ impl Profile {
             .unwrap_or_else(|| self.model.layers.get(layer).map_or(0, |layer| layer.saved_bytes))
     }
 
-    /// Needed for a moment by a layer on a device, in bytes.
+    /// Peak temporary bytes of a layer on a device.
     #[must_use]
-    pub fn work_bytes(&self, device: usize, layer: usize) -> u64 {
-        let measured = self.devices.get(device).and_then(|device| device.work_bytes.as_ref());
-        measured
-            .and_then(|bytes| bytes.get(layer))
-            .copied()
-            .unwrap_or_else(|| self.model.layers.get(layer).map_or(0, |layer| layer.work_bytes))
+    pub fn workspace_bytes(&self, device: usize, layer: usize) -> u64 {
+        let measured = self.devices.get(device).and_then(|device| device.workspace_bytes.as_ref());
+        measured.and_then(|bytes| bytes.get(layer)).copied().unwrap_or_else(|| {
+            self.model.layers.get(layer).map_or(0, |layer| layer.workspace_bytes)
+        })
     }
 }

@@ -5,7 +5,7 @@
 //! only the number of micro-batches changes: each costs what it did, and the step trains more or
 //! fewer rows.
 
-use crate::{DeviceProfile, FixedTimes, LayerProfile, PlanError, Profile};
+use crate::{DeviceProfile, FixedTimes, LayerProfile, ModelProfile, PlanError, Profile, Tensors};
 
 /// The most micro-batches a step may have.
 const MOST: usize = 1 << 20;
@@ -35,7 +35,7 @@ impl Ratio {
 }
 
 impl Profile {
-    /// Whether it says how costs depend on the size of a micro-batch.
+    /// True where it states how costs depend on the size of a micro-batch.
     #[must_use]
     pub fn can_rescale(&self) -> bool {
         self.rows.is_some_and(|rows| rows > 0)
@@ -79,9 +79,27 @@ impl Profile {
         })?;
         let ratio = Ratio { from, to: total / count };
         let mut scaled = Self { rows: Some(ratio.to), ..scaled };
-        scaled.model.layers.iter_mut().for_each(|layer| scale_layer(layer, ratio));
+        scale_layers(&mut scaled.model, ratio);
         scaled.devices.iter_mut().for_each(|device| scale_device(device, ratio));
         Ok(scaled)
+    }
+}
+
+/// Scales the layers' sizes. What a layer takes and gives stays the sum of its named tensors and the
+/// rest, though each is rounded up.
+fn scale_layers(model: &mut ModelProfile, ratio: Ratio) {
+    let unnamed: Vec<u64> = {
+        let named = Tensors::of(model);
+        (0..model.layers.len()).map(|layer| named.unnamed_input(model, layer)).collect()
+    };
+    model.layers.iter_mut().for_each(|layer| scale_layer(layer, ratio));
+    let named = Tensors::of(model);
+    for (index, (layer, unnamed)) in model.layers.iter_mut().zip(unnamed).enumerate() {
+        layer.input_bytes = named.named_input(index).saturating_add(ratio.bytes(unnamed));
+        if !layer.gives.is_empty() {
+            let sizes = layer.gives.iter().map(|tensor| tensor.bytes);
+            layer.output_bytes = sizes.fold(0, u64::saturating_add);
+        }
     }
 }
 
@@ -90,16 +108,19 @@ fn scale_layer(layer: &mut LayerProfile, ratio: Ratio) {
         &mut layer.input_bytes,
         &mut layer.output_bytes,
         &mut layer.saved_bytes,
-        &mut layer.work_bytes,
+        &mut layer.workspace_bytes,
         &mut layer.forward_flops,
     ];
-    for size in sizes.into_iter().chain(&mut layer.weight_saved_bytes) {
+    let given = layer.gives.iter_mut().flat_map(|t| [&mut t.bytes, &mut t.gradient_bytes]);
+    let of_batch = layer.batch.iter_mut().map(|tensor| &mut tensor.bytes);
+    let sizes = sizes.into_iter().chain(&mut layer.weight_saved_bytes).chain(given);
+    for size in sizes.chain(of_batch) {
         *size = ratio.bytes(*size);
     }
 }
 
 fn scale_device(device: &mut DeviceProfile, ratio: Ratio) {
-    let measured = [&mut device.saved_bytes, &mut device.work_bytes];
+    let measured = [&mut device.saved_bytes, &mut device.workspace_bytes];
     for size in measured.into_iter().flatten().flatten() {
         *size = ratio.bytes(*size);
     }

@@ -5,6 +5,7 @@
 
 use Lane::{Compute, TransferIn, TransferOut};
 use trainyard_plan::compare::{Comparison, Measured, Pair, compare};
+use trainyard_plan::journal::Record;
 use trainyard_plan::simulate::{
     CriticalAction, IdleTime, SimulatedDevice, Simulation, simulate_traced,
 };
@@ -15,7 +16,8 @@ use trainyard_plan::{
 
 fn event(step: u64, device: usize, lane: Lane, action: &str, us: u64) -> TraceEvent {
     let (start_ns, end_ns) = (7000, 7000 + 1000 * us);
-    TraceEvent { step, device, lane, action: action.parse().unwrap(), start_ns, end_ns, bytes: 0 }
+    let action = action.parse().unwrap();
+    TraceEvent { step, device, lane, action, start_ns, end_ns, bytes: 0, peer: None }
 }
 
 fn trace(devices: &[&str], events: Vec<TraceEvent>) -> Trace {
@@ -287,6 +289,29 @@ fn a_simulation_does_not_deviate_from_itself() {
         assert_eq!(comparison.deviations.len(), Comparison::DEVIATIONS);
         assert!(comparison.deviations.iter().all(|sort| close(sort.total_us)), "{name}");
     }
+}
+
+#[test]
+fn a_correction_stands_beside_the_prediction() {
+    let planned = beside(&four_steps());
+    let corrected = |step, step_us| Record::Corrected {
+        at_ns: 1,
+        step,
+        step_us,
+        factor: step_us / planned.step_us.predicted,
+        reason: "the devices were busy".into(),
+    };
+    let records = [corrected(5, 90.0), corrected(9, 75.0)];
+    let comparison = planned.clone().with_correction(&records);
+    let last = comparison.corrected.clone().unwrap();
+    assert_eq!((last.after_step, last.step_us.predicted), (9, 75.0));
+    assert_eq!(last.step_us.measured, planned.step_us.measured);
+    assert_eq!(comparison.step_us, planned.step_us);
+    let text = serde_json::to_string(&comparison).unwrap();
+    assert_eq!(serde_json::from_str::<Comparison>(&text).unwrap(), comparison);
+    // Without one, neither the comparison nor its file has any.
+    assert_eq!(planned.clone().with_correction(&[]), planned);
+    assert!(!serde_json::to_string(&planned).unwrap().contains("corrected"));
 }
 
 #[test]

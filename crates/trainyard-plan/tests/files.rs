@@ -1,7 +1,9 @@
 //! What is read from files: actions, plans, journals. Round trips, other versions, and text that
 //! nobody meant.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use trainyard_plan::journal::{Header, HeaderDevice, Record, State, read_line};
@@ -126,6 +128,7 @@ fn every_record_reads_back() {
         start_ns: 5,
         end_ns: 9,
         bytes: 64,
+        peer: Some(1),
     };
     let records = [
         Record::Header(header()),
@@ -139,10 +142,18 @@ fn every_record_reads_back() {
             grad_norm: 0.5,
             step_ns: 10,
             tokens_per_s: 1e6,
+            metrics: BTreeMap::from([("accuracy".into(), 0.25), ("perplexity".into(), 12.0)]),
         },
-        Record::Validation { at_ns: 1, step: 1, loss: 2.0, tokens: 10, whole: true },
+        validation(2.0, BTreeMap::from([("accuracy".into(), 0.5)])),
+        Record::Corrected {
+            at_ns: 1,
+            step: 5,
+            step_us: 96_000.0,
+            factor: 0.5,
+            reason: "busy".into(),
+        },
         Record::Action(event.clone()),
-        Record::Action(TraceEvent { bytes: 0, lane: Lane::Compute, ..event }),
+        Record::Action(TraceEvent { bytes: 0, lane: Lane::Compute, peer: None, ..event }),
         Record::Memory {
             at_ns: 1,
             device: 0,
@@ -171,6 +182,7 @@ fn what_is_zero_is_left_out() {
         start_ns: 5,
         end_ns: 9,
         bytes: 0,
+        peer: None,
     };
     let us = vec![1.0];
     let device = DeviceProfile {
@@ -191,7 +203,7 @@ fn what_is_zero_is_left_out() {
     for (value, keys) in [
         (&written[0], &["bytes"][..]),
         (&written[1]["model"], &["fresh_bytes_per_param_byte"]),
-        (&written[1]["model"]["layers"][0], &["work_bytes", "forward_flops"]),
+        (&written[1]["model"]["layers"][0], &["workspace_bytes", "forward_flops"]),
         (&written[1]["devices"][0], &["overhead_bytes"]),
     ] {
         assert!(value.is_object());
@@ -203,10 +215,46 @@ fn what_is_zero_is_left_out() {
 
 #[test]
 fn a_loss_that_is_not_a_number_is_still_a_record() {
-    let step = Record::Validation { at_ns: 1, step: 1, loss: f64::NAN, tokens: 1, whole: false };
-    let line = serde_json::to_string(&step).unwrap();
-    let read = read_line(&line).unwrap();
-    assert!(matches!(read, Some(Record::Validation { loss, .. }) if loss.is_nan()));
+    let metrics = BTreeMap::from([("accuracy".into(), f64::INFINITY), ("other".into(), 1.0)]);
+    let line = serde_json::to_string(&validation(f64::NAN, metrics)).unwrap();
+    let Some(Record::Validation { loss, metrics, .. }) = read_line(&line).unwrap() else {
+        panic!("{line}");
+    };
+    assert!(loss.is_nan() && metrics["accuracy"].is_nan(), "{line}");
+    assert_eq!(metrics["other"].to_bits(), 1.0_f64.to_bits());
+}
+
+#[test]
+fn records_of_earlier_programs_have_no_metrics() {
+    let line = r#"{"type":"validation","at_ns":1,"step":2,"loss":3.0,"tokens":4,"whole":true}"#;
+    let read = read_line(line).unwrap().unwrap();
+    let Record::Validation { rows: None, metrics, .. } = &read else { panic!("{read:?}") };
+    assert!(metrics.is_empty());
+    // Nor does one without metrics say so.
+    assert_eq!(serde_json::to_string(&read).unwrap(), line);
+    let event = r#"{"type":"action","step":1,"device":0,"lane":"transfer_out","action":"1SEND_F0","start_ns":1,"end_ns":2,"bytes":8}"#;
+    let read = read_line(event).unwrap().unwrap();
+    let Record::Action(sent) = &read else { panic!("{read:?}") };
+    assert_eq!(sent.other_end().unwrap().to_string(), "2RECV_F0");
+    let sent = TraceEvent { peer: Some(4), ..sent.clone() };
+    assert_eq!(sent.other_end().unwrap().to_string(), "4RECV_F0");
+}
+
+fn validation(loss: f64, metrics: BTreeMap<String, f64>) -> Record {
+    Record::Validation { at_ns: 1, step: 1, loss, tokens: 10, rows: Some(5), whole: true, metrics }
+}
+
+#[test]
+fn sizes_under_their_earlier_name_are_read() {
+    let text = r#"{"format":"trainyard-profile","version":1,"micro_batches":1,
+        "model":{"name":"m","optimizer_bytes_per_param_byte":2,"layers":[
+            {"name":"x","param_bytes":8,"input_bytes":4,"output_bytes":4,"saved_bytes":16,"work_bytes":7}]},
+        "devices":[{"id":"a","memory_bytes":9,"forward_us":[1],"input_grad_us":[1],
+            "weight_grad_us":[1],"work_bytes":[5]}]}"#;
+    let profile = Profile::from_json(text).unwrap();
+    assert_eq!(profile.model.layers[0].workspace_bytes, 7);
+    assert_eq!(profile.workspace_bytes(0, 0), 5);
+    assert!(!serde_json::to_string(&profile).unwrap().contains("\"work_bytes"));
 }
 
 #[test]

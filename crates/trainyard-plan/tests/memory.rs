@@ -19,7 +19,7 @@ fn profile(x_bytes: u64, y_bytes: u64) -> Profile {
         input_bytes: 10,
         output_bytes: 20,
         saved_bytes: 300,
-        work_bytes: param_bytes / 2,
+        workspace_bytes: param_bytes / 2,
         tied_to: tied_to.map(str::to_owned),
         ..LayerProfile::default()
     };
@@ -65,8 +65,8 @@ fn a_stage_by_hand() {
         (10, 20, 600, 600)
     );
     // At the head, 500 of work beside all that is kept; at b, 300 beside half of it.
-    assert_eq!(memory.forward_work(Recompute::None), 500);
-    assert_eq!(memory.backward_work(Recompute::None), 500);
+    assert_eq!(memory.forward_workspace(Recompute::None), 500);
+    assert_eq!(memory.backward_workspace(Recompute::None), 500);
     assert_eq!(memory.peak(Recompute::None, 4), MemoryUse { activations: 4 * 600 + 500, ..fixed });
     // Recomputed, four inputs are kept, and one micro-batch's activations while its backward runs.
     let recomputed = MemoryUse { activations: 4 * 10 + 600 + 500, ..fixed };
@@ -78,11 +78,11 @@ fn a_stage_by_hand() {
 fn what_a_device_measured_replaces_what_the_model_says() {
     let mut profile = profile(0, 0);
     profile.devices[1].saved_bytes = Some(vec![1, 2, 4]);
-    profile.devices[1].work_bytes = Some(vec![0, 0, 0]);
+    profile.devices[1].workspace_bytes = Some(vec![0, 0, 0]);
     assert_eq!(StageMemory::of(&profile, 0, 0..3).saved, 900);
     let memory = StageMemory::of(&profile, 1, 0..3);
     assert_eq!((memory.saved, memory.weight_saved), (7, 7));
-    assert_eq!(memory.backward_work(Recompute::None), 0);
+    assert_eq!(memory.backward_workspace(Recompute::None), 0);
     profile.model.layers[2].weight_saved_bytes = Some(3);
     profile.model.layers[1].weight_saved_bytes = Some(300);
     // No more than is saved can be left of it.
@@ -99,7 +99,7 @@ fn a_profile_of_budgets_makes_room_for_new_sums() {
     assert_eq!(devices, [("x", 70), ("y", 80)]);
     for device in &budgets.devices {
         // A layer's own work, and three times its weights.
-        assert_eq!(device.work_bytes, Some(vec![500 + 3000, 300 + 1800, 500 + 3000]));
+        assert_eq!(device.workspace_bytes, Some(vec![500 + 3000, 300 + 1800, 500 + 3000]));
         for times in [&device.forward_us, &device.input_grad_us, &device.weight_grad_us] {
             assert_eq!(*times, [1.0; 3]);
         }
@@ -114,8 +114,8 @@ fn fresh_gradients_grow_as_activations_go() {
     let memory = StageMemory::of(&profile, 0, 0..3);
     // Backward at the head: 900 kept, 1000 fresh, 500 of work = 2400; at b: 600, 1600, 300 = 2500;
     // at a: 300, 2600, 500 = 3400, which is 2500 more than was kept.
-    assert_eq!(memory.backward_work(Recompute::None), 2500);
-    assert_eq!(memory.backward_work(Recompute::Full), 2500 + 900);
+    assert_eq!(memory.backward_workspace(Recompute::None), 2500);
+    assert_eq!(memory.backward_workspace(Recompute::Full), 2500 + 900);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn activations_that_dominate_are_named() {
 fn activations_that_are_just_half_do_not_dominate() {
     let mut profile = profile(10, 0);
     for layer in &mut profile.model.layers {
-        (layer.input_bytes, layer.saved_bytes, layer.work_bytes) = (0, 0, 0);
+        (layer.input_bytes, layer.saved_bytes, layer.workspace_bytes) = (0, 0, 0);
     }
     let plan = plan(vec![stage("x", (0, 3))], "1f1b", 1);
     let fixed = needs(&profile, &plan).unwrap()[0].needed_bytes;

@@ -1,5 +1,5 @@
 //! The validator against the definition of a sound schedule, spelled out plainly: over damaged
-//! schedules, with transfers and without, on links of any capacity.
+//! schedules, with transfers and without.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::named_with_chunks;
 use proptest::prelude::*;
-use trainyard_plan::validate::{validate, validate_with_buffers};
+use trainyard_plan::validate::validate;
 use trainyard_plan::{Action, ActionKind, Schedule};
 
 #[test]
@@ -25,17 +25,8 @@ fn named_schedules_run_with_transfers_spelled_out() {
                 let boundaries = schedule.owners().windows(2).filter(|w| w[0] != w[1]).count();
                 let added = transfers.ranks.iter().flatten().filter(|a| a.kind.is_transfer());
                 assert_eq!(added.count(), 4 * boundaries * micro_batches);
-                let group = micro_batches.div_ceil((micro_batches / ranks).max(1));
-                let needed = match (name, chunks) {
-                    ("interleaved", 2..) => group.saturating_sub(ranks) + 1,
-                    _ => 1,
-                };
-                validate_with_buffers(&schedule, stages, micro_batches, needed).unwrap();
-                for capacity in 1..=3 {
-                    let bounded = |s| validate_with_buffers(s, stages, micro_batches, capacity);
-                    assert_eq!(bounded(&schedule).is_ok(), bounded(&transfers).is_ok());
-                    assert_eq!(bounded(&schedule).is_ok(), runs(&transfers, capacity));
-                }
+                validate(&schedule, stages, micro_batches).unwrap();
+                assert!(runs(&transfers));
             }
         }
     }
@@ -94,7 +85,7 @@ fn complete(schedule: &Schedule, owners: &[usize], micro_batches: usize) -> bool
 }
 
 /// Whether the ranks get to the end, by trying every rank over and over; transfers are spelled out.
-fn runs(schedule: &Schedule, capacity: usize) -> bool {
+fn runs(schedule: &Schedule) -> bool {
     use ActionKind as K;
     let mut links: BTreeMap<(usize, ActionKind), Vec<usize>> = BTreeMap::new();
     let mut done = BTreeSet::new();
@@ -112,7 +103,6 @@ fn runs(schedule: &Schedule, capacity: usize) -> bool {
                 };
                 let queue = links.entry(link).or_default();
                 let ready = match kind {
-                    K::SendForward | K::SendBackward => queue.len() < capacity,
                     K::RecvForward | K::RecvBackward => queue.first() == Some(&micro_batch),
                     K::Forward if stage > 0 && here(stage - 1, stage) => {
                         done.contains(&(stage - 1, true, micro_batch))
@@ -162,7 +152,6 @@ proptest! {
     fn mutants_are_refused_or_sound_by_definition(
         (named, stages, micro_batches) in any_named(),
         mutations in prop::collection::vec((0_u8..6, any::<usize>(), any::<usize>(), any::<usize>()), 1..3),
-        capacity in prop_oneof![Just(usize::MAX), 1_usize..4],
     ) {
         let mut schedule = named.clone();
         let ranks = schedule.ranks.len();
@@ -188,8 +177,8 @@ proptest! {
         let spelled_out = schedule.with_transfers();
         let sound = schedule.ranks.iter().all(|row| !row.is_empty())
             && complete(&spelled_out, &owners, micro_batches)
-            && runs(&spelled_out, capacity);
-        let result = validate_with_buffers(&schedule, stages, micro_batches, capacity);
+            && runs(&spelled_out);
+        let result = validate(&schedule, stages, micro_batches);
         prop_assert_eq!(result.is_ok(), sound, "{:?}: {:?}", schedule, result);
     }
 

@@ -344,7 +344,8 @@ fn hostile_sizes_do_not_fit() {
     let mut huge = profile(3, &[(1.0, u64::MAX), (1.0, 0)], 4);
     for layer in &mut huge.model.layers {
         (layer.param_bytes, layer.saved_bytes) = (u64::MAX, u64::MAX);
-        (layer.input_bytes, layer.output_bytes, layer.work_bytes) = (u64::MAX, u64::MAX, u64::MAX);
+        (layer.input_bytes, layer.output_bytes, layer.workspace_bytes) =
+            (u64::MAX, u64::MAX, u64::MAX);
     }
     // Sums saturate at what the first device has.
     let _ = plan(&PlanRequest::new(&huge));

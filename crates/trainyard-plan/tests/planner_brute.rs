@@ -45,7 +45,7 @@ fn random(numbers: &mut Numbers, most_layers: u64, most_devices: u64) -> Profile
             input_bytes: 1 + numbers.below(30),
             output_bytes: 1 + numbers.below(30),
             saved_bytes: numbers.below(150),
-            work_bytes: numbers.below(3) * numbers.below(60),
+            workspace_bytes: numbers.below(3) * numbers.below(60),
             ..LayerProfile::default()
         };
         whole += layer.param_bytes * 4 + layer.saved_bytes;

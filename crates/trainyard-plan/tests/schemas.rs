@@ -37,12 +37,15 @@ fn formats() -> [Format; 2] {
 fn full_profile() -> Value {
     let layer = |name: &str, more: Value| {
         let mut layer = json!({
-            "name": name, "kind": "block", "param_bytes": 8, "input_bytes": 4, "output_bytes": 4,
-            "saved_bytes": 16, "weight_saved_bytes": 8, "work_bytes": 2, "forward_flops": 100,
+            "name": name, "kind": "block", "param_bytes": 8, "frozen_bytes": 3, "buffer_bytes": 1,
+            "optimizer_bytes": 4, "input_bytes": 4, "output_bytes": 4,
+            "saved_bytes": 16, "weight_saved_bytes": 8, "workspace_bytes": 2, "forward_flops": 100,
         });
         layer.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         layer
     };
+    let h = json!({"name": "h", "bytes": 4, "gradient_bytes": 2, "to": ["z"]});
+    let mask = json!({"name": "mask", "bytes": 3});
     let link = json!({"from": "a", "to": "b", "latency_us": 1.5, "bytes_per_us": 2.0});
     let device = |id: &str| {
         json!({
@@ -50,7 +53,7 @@ fn full_profile() -> Value {
             "reserve_bytes": 10,
                 "overhead_bytes": 5, "forward_us": [1.0, 2.0, 3.0], "input_grad_us": [1.0, 2.0, 3.0],
             "weight_grad_us": [1.0, 2.0, 3.0], "optimizer_us": [1.0, 0.0, 1.0],
-            "saved_bytes": [1, 2, 3], "work_bytes": [1, 2, 3],
+            "saved_bytes": [1, 2, 3], "workspace_bytes": [1, 2, 3],
             "fixed_us": {
                 "forward": [0.5, 0.5, 0.5], "input_grad": [0.0, 0.0, 0.0],
                 "weight_grad": [0.0, 0.0, 0.0],
@@ -59,10 +62,11 @@ fn full_profile() -> Value {
     };
     json!({
         "format": "trainyard-profile", "version": 1, "estimated": true,
+        "sizes_estimated": true,
         "model": {
             "name": "m", "optimizer_bytes_per_param_byte": 2, "fresh_bytes_per_param_byte": 1,
             "layers": [
-                layer("x", json!({"skips_to": ["z"]})), layer("y", json!({})),
+                layer("x", json!({"skips_to": ["z"]})), layer("y", json!({"gives": [h], "batch": [mask]})),
                 layer("z", json!({"tied_to": "x"})),
             ],
         },
@@ -224,8 +228,8 @@ fn same_fields(root: &Value, schema: &Value, value: &Value) {
                 assert!(schema["description"].is_string(), "{key} is not described");
             };
             properties.iter().for_each(described);
-            // Not every layer has a tie and a skip.
-            let optional = ["tied_to", "skips_to"];
+            // Not every layer has a tie, a skip and named tensors.
+            let optional = ["tied_to", "skips_to", "gives", "batch"];
             let keys = |of: &Map<String, Value>| {
                 let mut keys: Vec<_> =
                     of.keys().filter(|k| !optional.contains(&k.as_str())).cloned().collect();

@@ -14,7 +14,8 @@ use trainyard_plan::{
 
 fn event(device: usize, lane: Lane, action: &str, start_ns: u64, end_ns: u64) -> TraceEvent {
     let bytes = if lane == Lane::Compute { 0 } else { 64 };
-    TraceEvent { step: 1, device, lane, action: action.parse().unwrap(), start_ns, end_ns, bytes }
+    let action = action.parse().unwrap();
+    TraceEvent { step: 1, device, lane, action, start_ns, end_ns, bytes, peer: None }
 }
 
 /// Two devices, two micro-batches; transfers of device 0 overlap.
@@ -213,7 +214,8 @@ fn a_journal_becomes_a_trace() {
     let action = |step, device, start_ns| {
         let action = Action::new(0, ActionKind::Forward, 0);
         let (lane, end_ns) = (Lane::Compute, start_ns + 10);
-        Record::Action(TraceEvent { step, device, lane, action, start_ns, end_ns, bytes: 0 })
+        let (bytes, peer) = (0, None);
+        Record::Action(TraceEvent { step, device, lane, action, start_ns, end_ns, bytes, peer })
     };
     let memory = Record::Memory {
         at_ns: 5,

@@ -54,7 +54,7 @@ fn a_device_that_differs_in_one_thing_is_no_twin() {
         ("forward", |profile| profile.devices[0].forward_us = vec![1e6; 4]),
         ("backward", |profile| profile.devices[0].weight_grad_us = vec![1e6; 4]),
         ("saved", |profile| profile.devices[0].saved_bytes = Some(vec![1000; 4])),
-        ("work", |profile| profile.devices[0].work_bytes = Some(vec![1000; 4])),
+        ("work", |profile| profile.devices[0].workspace_bytes = Some(vec![1000; 4])),
         // No way between a and b, either, so that only b and c go together.
         ("to c", |profile| slow(profile, &[("a", "c"), ("a", "b"), ("b", "a")])),
         ("from c", |profile| slow(profile, &[("c", "a"), ("a", "b"), ("b", "a")])),

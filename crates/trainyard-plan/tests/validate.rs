@@ -6,8 +6,8 @@ mod common;
 
 use common::schedule;
 use proptest::prelude::*;
-use trainyard_plan::validate::{validate, validate_with_buffers};
-use trainyard_plan::{Action, ActionKind, PlanError, Schedule};
+use trainyard_plan::validate::{StageLink, validate, validate_links};
+use trainyard_plan::{Action, ActionKind, Schedule};
 
 fn reason(rows: &[&str], stages: usize, micro_batches: usize) -> String {
     validate(&schedule(rows), stages, micro_batches).unwrap_err().to_string()
@@ -120,32 +120,38 @@ fn transfers_keep_their_order() {
 }
 
 #[test]
-fn a_full_link_blocks_its_sender() {
-    // Rank 1 takes the second input only after it has sent two gradients, which rank 0 takes only
-    // after it has sent all inputs.
-    let rows = ["0F0 0F1 0F2 0B0 0B1 0B2", "1F0 1B0 1F1 1B1 1F2 1B2"];
-    for schedule in [schedule(&rows), schedule(&rows).with_transfers()] {
-        validate(&schedule, 2, 3).unwrap();
-        validate_with_buffers(&schedule, 2, 3, 1).unwrap();
-        assert!(matches!(
-            validate_with_buffers(&schedule, 2, 3, 0),
-            Err(PlanError::BadNumber { .. })
-        ));
-    }
-    let rows = ["0F0 0F1 0F2 0F3 0B0 0B1 0B2 0B3", "1F0 1F1 1B0 1B1 1F2 1F3 1B2 1B3"];
+fn a_tensor_that_goes_past_a_stage_keeps_its_order_too() {
+    // Stages 1 and 2 are on one rank, so nothing is sent between them and each may have its own
+    // order; but stage 2 also takes what stage 0 sends in order.
+    let rows = ["0F0 0F1 0B1 0B0", "1F0 1F1 2F1 2B1 1B1 2F0 2B0 1B0"];
     let schedule = schedule(&rows);
-    let text = validate_with_buffers(&schedule, 2, 4, 1).unwrap_err().to_string();
-    let expected = "rank 0, position 3: 0F3: deadlock: 0SEND_F3 has to wait until 1RECV_F2 makes room, as \
-                    the link between them holds 1, and rank 1 is stuck at 1B1; let it hold more, or receive earlier";
+    let link = |from, to, has_gradient| StageLink { from, to, has_gradient };
+    let chain = [link(0, 1, true), link(1, 2, true)];
+    validate(&schedule, 3, 2).unwrap();
+    validate_links(&schedule, 3, 2, &chain).unwrap();
+    let past = [chain[0], chain[1], link(0, 2, false)];
+    let text = validate_links(&schedule, 3, 2, &past).unwrap_err().to_string();
+    let expected = "rank 1, position 2: 2F1: deadlock: transfers arrive in the order in which they \
+                    were sent, and rank 0 sends micro-batch 0 of stage 0 first";
     assert!(text.starts_with(expected), "{text}");
-    let text = validate_with_buffers(&schedule.with_transfers(), 2, 4, 1).unwrap_err().to_string();
-    assert!(text.starts_with("rank 0, position 7: 0SEND_F3: deadlock: 0SEND_F3 has"), "{text}");
-    validate_with_buffers(&schedule, 2, 4, 2).unwrap();
-    // The same, seen from the other end.
-    let rows = ["1F0 1F1 1B0 1B1 1F2 1F3 1B2 1B3", "0F0 0F1 0F2 0F3 0B0 0B1 0B2 0B3"];
-    let text = validate_with_buffers(&common::schedule(&rows), 2, 4, 1).unwrap_err().to_string();
-    let expected = "1SEND_B1 has to wait until 0RECV_B0 makes room";
-    assert!(text.contains(expected), "{text}");
+    // With the transfers written out, what stage 2 takes of stage 0 is received with its F.
+    let text = validate_links(&schedule.with_transfers(), 3, 2, &past).unwrap_err().to_string();
+    assert!(text.contains("2F1: deadlock: transfers arrive in the order"), "{text}");
+    let rows = ["0F0 0F1 0B0 0B1", "1F0 1F1 2F0 2B0 1B0 2F1 2B1 1B1"];
+    let in_order = common::schedule(&rows);
+    for schedule in [in_order.with_transfers(), in_order] {
+        validate_links(&schedule, 3, 2, &[past[0], past[1], link(0, 2, true)]).unwrap();
+    }
+}
+
+#[test]
+fn links_that_lead_nowhere_are_refused() {
+    let schedule = schedule(&["0F0 0B0", "1F0 1B0"]);
+    for (from, to) in [(1, 0), (0, 0), (0, 2), (usize::MAX, 1)] {
+        let link = StageLink { from, to, has_gradient: true };
+        let error = validate_links(&schedule, 2, 1, &[link]).unwrap_err();
+        assert!(error.to_string().contains("to later ones"), "{error}");
+    }
 }
 
 proptest! {
@@ -167,6 +173,11 @@ proptest! {
         let _ = validate(&schedule, stages, micro_batches).map_err(|e| e.to_string());
         let _ = schedule.max_in_flight(0);
         let _ = (schedule.stages(), schedule.owners(), schedule.merged(), schedule.with_transfers());
-        let _ = validate_with_buffers(&schedule, stages, micro_batches, 1);
+        let links = [(0, 1), (0, 2), (1, 0), (2, usize::MAX)]
+            .map(|(from, to)| StageLink { from, to, has_gradient: to == 2 });
+        for first in 0..4 {
+            let _ = validate_links(&schedule, stages, micro_batches, &links[first..]);
+            let _ = validate_links(&schedule, stages, micro_batches, &links[..first]);
+        }
     }
 }

@@ -48,6 +48,7 @@ fn steps(numbers: std::ops::Range<u64>, trace: &mut Trace) {
                     start_ns,
                     end_ns,
                     bytes,
+                    peer: None,
                 });
                 at = end_ns + length / 7;
                 trace.memory.push(MemorySample {

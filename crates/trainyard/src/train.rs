@@ -2,6 +2,7 @@
 
 mod sample;
 
+use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -208,6 +209,7 @@ impl Training<'_> {
             grad_norm,
             step_ns,
             tokens_per_s: tokens as f64 / (step_ns.max(1) as f64 / 1e9),
+            metrics: BTreeMap::new(),
         })?;
         if self.step + TRACED_STEPS <= self.setup.config.train.steps + 1 {
             self.trace.events.clear();
@@ -258,7 +260,15 @@ impl Training<'_> {
         self.validation_loss = Some(loss);
         let tokens = rows * self.setup.data.tokens_per_row();
         let whole = limit.is_none();
-        self.tell(&Record::Validation { at_ns: self.now(), step: self.step, loss, tokens, whole })?;
+        self.tell(&Record::Validation {
+            at_ns: self.now(),
+            step: self.step,
+            loss,
+            tokens,
+            rows: Some(rows),
+            whole,
+            metrics: BTreeMap::new(),
+        })?;
         self.write_sample()
     }
 

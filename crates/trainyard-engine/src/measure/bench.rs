@@ -100,7 +100,7 @@ impl<'a> Bench<'a> {
         })?;
         let rounds = self.samples(go_on, Self::round)?;
         let backward_us = median_of_means(rounds.iter().map(|round| round.backward));
-        let (saved_bytes, work_bytes) = self.memory(output_bytes)?;
+        let (saved_bytes, workspace_bytes) = self.memory(output_bytes)?;
         let input_bytes = self.input_bytes();
         let param_bytes = self.param_bytes();
         let fastest = least(rounds.iter().map(|round| round.backward));
@@ -115,7 +115,7 @@ impl<'a> Bench<'a> {
             input_bytes,
             output_bytes,
             saved_bytes,
-            work_bytes,
+            workspace_bytes,
         };
         Ok((cost, output))
     }

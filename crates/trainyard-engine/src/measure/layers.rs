@@ -67,7 +67,7 @@ pub struct LayerCost {
     /// The most held for a moment during the layer's forward or backward, beside weights, sums of
     /// gradients, optimizer state, `saved_bytes` and the layer's fresh gradients; the output and
     /// the gradients of output and input are among it. None where the device does not say.
-    pub work_bytes: Option<u64>,
+    pub workspace_bytes: Option<u64>,
 }
 
 /// What a model's layers cost on one device.

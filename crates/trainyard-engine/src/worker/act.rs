@@ -221,6 +221,7 @@ impl Worker {
             start_ns,
             end_ns,
             bytes,
+            peer: None,
         });
     }
 

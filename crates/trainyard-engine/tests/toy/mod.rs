@@ -68,7 +68,7 @@ impl Model for Toy {
             input_bytes: activation,
             output_bytes: activation,
             saved_bytes: 3 * activation,
-            work_bytes: 2 * activation,
+            workspace_bytes: 2 * activation,
             forward_flops: 1,
             ..LayerProfile::default()
         });

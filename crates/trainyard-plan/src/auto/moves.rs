@@ -75,13 +75,13 @@ pub(super) fn make_room(
         let (during, after) = match kind {
             ActionKind::Forward => {
                 let after = held.saturating_add(kept);
-                (after.saturating_add(memory.forward_work(recompute)), after)
+                (after.saturating_add(memory.forward_workspace(recompute)), after)
             }
             ActionKind::WeightGrad => (held, held.saturating_sub(memory.weight_saved)),
             _ => {
                 let more = if kind == ActionKind::InputGrad { memory.weight_saved } else { 0 };
                 let after = held.saturating_sub(kept).saturating_add(more);
-                (held.saturating_add(memory.backward_work(recompute)), after)
+                (held.saturating_add(memory.backward_workspace(recompute)), after)
             }
         };
         if during.max(after) > budget {

@@ -44,7 +44,7 @@ impl<'a> Room<'a> {
                 let over_links = routes.iter().filter(|route| route.link.is_some());
                 over_links.map(|route| route.bytes).fold(0, u64::saturating_add)
             };
-            let work = stage.memory.backward_work(stage.recompute);
+            let work = stage.memory.backward_workspace(stage.recompute);
             let room = &mut ranks[stage.rank];
             let need = work.saturating_add(sent(&stage.outputs));
             room.for_backward = room.for_backward.max(need).max(sent(&stage.input_grads));
@@ -66,7 +66,7 @@ impl<'a> Room<'a> {
         let room = &self.ranks[rank];
         let kept = costs.memory.kept(costs.recompute);
         let held = room.total().saturating_sub(input).saturating_add(kept);
-        let work = costs.memory.forward_work(costs.recompute);
+        let work = costs.memory.forward_workspace(costs.recompute);
         let after = if must { 0 } else { room.for_backward };
         let most = held.saturating_add(work.max(reserved.saturating_add(after)));
         if most > self.costs.ranks[rank].budget_bytes {
@@ -89,10 +89,10 @@ impl<'a> Room<'a> {
         room.work = match turn.kind {
             ActionKind::Forward => {
                 room.held = room.held.saturating_add(memory.kept(recompute));
-                memory.forward_work(recompute)
+                memory.forward_workspace(recompute)
             }
             ActionKind::WeightGrad => 0,
-            _ => memory.backward_work(recompute),
+            _ => memory.backward_workspace(recompute),
         };
     }
 

@@ -15,9 +15,9 @@ const LONGEST_LINE: usize = 1 << 20;
 pub struct Stream {
     /// The start of a line whose end has not come yet.
     started: Vec<u8>,
-    /// Whether the line that has started is too long, and is left out up to its end.
+    /// Set where the line that has started is too long, and is left out up to its end.
     too_long: bool,
-    /// How many lines have ended.
+    /// Number of lines that have ended.
     lines: u64,
     has_header: bool,
     unreadable: Unreadable,
@@ -26,7 +26,7 @@ pub struct Stream {
 /// The lines that could not be read and were left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unreadable {
-    /// How many.
+    /// Their number.
     pub lines: u64,
     /// The first of them, from 1, and what is wrong with it.
     pub first: Option<(u64, String)>,
@@ -63,13 +63,13 @@ impl Stream {
         Ok(())
     }
 
-    /// How many lines have ended.
+    /// Number of lines that have ended.
     #[must_use]
     pub fn lines(&self) -> u64 {
         self.lines
     }
 
-    /// What was left out.
+    /// The lines that were left out.
     #[must_use]
     pub fn unreadable(&self) -> &Unreadable {
         &self.unreadable

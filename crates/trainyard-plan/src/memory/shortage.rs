@@ -1,9 +1,9 @@
-//! What to say when a plan does not fit: the numbers, and what would help.
+//! The message for a plan that does not fit: the numbers and a remedy.
 
 use super::{DeviceNeed, human_bytes};
 use crate::{ActionKind, Plan, Profile, Recompute, Schedule, Stage, simulate};
 
-/// What would help a plan that does not fit. Says "would fit" only of what was tried.
+/// A remedy for a plan that does not fit. Says "would fit" only of what was tried.
 pub(crate) fn hint(profile: &Profile, plan: &Plan, short: &[DeviceNeed]) -> String {
     let full = |stage: &Stage| Stage { recompute: Recompute::Full, ..stage.clone() };
     let recomputed = Plan { stages: plan.stages.iter().map(full).collect(), ..plan.clone() };
@@ -32,8 +32,8 @@ pub(crate) fn hint(profile: &Profile, plan: &Plan, short: &[DeviceNeed]) -> Stri
     )
 }
 
-/// Whether every stage of a device keeps the whole batch at its peak; smaller micro-batches then
-/// come in greater numbers and win nothing.
+/// True where every stage of a device keeps the whole batch at its peak; smaller micro-batches then
+/// come in greater numbers and gain nothing.
 fn holds_every_micro_batch(stages: &[Stage], schedule: &Schedule, device: &str) -> bool {
     let in_flight = schedule.in_flight_by_stage();
     let forwards = |stage: usize| {

@@ -2,7 +2,7 @@
 
 use super::RecomputeChoice;
 use crate::memory::StageMemory;
-use crate::{LinkCost, Profile, Recompute};
+use crate::{LinkCost, Profile, Recompute, Tensors};
 
 /// What a search makes small.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,6 +86,7 @@ pub(super) struct Space<'a> {
     devices: Vec<Usable>,
     links: Vec<LinkCost>,
     locked_to: Vec<Option<usize>>,
+    tensors: Tensors,
 }
 
 impl<'a> Space<'a> {
@@ -141,6 +142,7 @@ impl<'a> Space<'a> {
             devices,
             links,
             locked_to,
+            tensors: Tensors::of(&profile.model),
         };
         space.find_twins();
         space
@@ -163,7 +165,7 @@ impl<'a> Space<'a> {
             && x.overhead_bytes == y.overhead_bytes
             && (&x.forward_us, &x.input_grad_us, &x.weight_grad_us, &x.optimizer_us)
                 == (&y.forward_us, &y.input_grad_us, &y.weight_grad_us, &y.optimizer_us)
-            && (&x.saved_bytes, &x.work_bytes) == (&y.saved_bytes, &y.work_bytes)
+            && (&x.saved_bytes, &x.workspace_bytes) == (&y.saved_bytes, &y.workspace_bytes)
             && self.devices[a].locked.is_none()
             && self.devices[b].locked.is_none()
             && self.link(a, b) == self.link(b, a)
@@ -203,7 +205,9 @@ impl<'a> Space<'a> {
 
     /// What a layer takes on a device whatever else is there, in bytes.
     pub(super) fn layer_bytes(&self, device: usize, layer: usize) -> u64 {
-        let memory = StageMemory::of(self.profile, self.index(device), layer..layer + 1);
+        let device = self.index(device);
+        let memory =
+            StageMemory::with_tensors(self.profile, &self.tensors, device, layer..layer + 1);
         memory.fixed.total().saturating_add(memory.saved)
     }
 
@@ -286,7 +290,7 @@ impl<'a> Space<'a> {
                 if self.locked_to[layer].is_some_and(|to| to != device) {
                     return cells;
                 }
-                memory.push_front(self.profile, index, layer);
+                memory.push_front(self.profile, &self.tensors, index, layer);
             }
             if self.is_too_long(device, start..end, &memory, budget, limit) {
                 return cells;

@@ -1,4 +1,6 @@
-//! What can be wrong with a profile that can be read: counts, names, and lists of other lengths.
+//! Checks of a profile that can be read: counts, names, lists of other lengths, tensors.
+
+mod tensors;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,7 +87,7 @@ fn in_layers(layers: &[LayerProfile]) -> Option<Problem> {
             }
         }
     }
-    None
+    tensors::in_tensors(layers, &index_of)
 }
 
 fn in_devices(devices: &[DeviceProfile], layers: usize) -> Option<Problem> {
@@ -113,7 +115,7 @@ fn in_devices(devices: &[DeviceProfile], layers: usize) -> Option<Problem> {
             ("weight_grad_us", Some(device.weight_grad_us.len())),
             ("optimizer_us", optimizer),
             ("saved_bytes", device.saved_bytes.as_ref().map(Vec::len)),
-            ("work_bytes", device.work_bytes.as_ref().map(Vec::len)),
+            ("workspace_bytes", device.workspace_bytes.as_ref().map(Vec::len)),
         ]
         .into_iter()
         .map(|(key, found)| (at(key), found))

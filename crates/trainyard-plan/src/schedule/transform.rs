@@ -16,7 +16,7 @@ impl Schedule {
         Self { name: self.name.clone(), ranks }
     }
 
-    /// Whether it says when to send and receive.
+    /// True where it has transfers of its own.
     #[must_use]
     pub fn has_transfers(&self) -> bool {
         self.ranks.iter().flatten().any(|action| action.kind.is_transfer())

@@ -1,4 +1,4 @@
-//! Where a schedule first takes more memory than a device may hold.
+//! The first action of a schedule that takes more memory than its device's budget.
 
 use super::state::Node;
 use super::{nanoseconds, run};

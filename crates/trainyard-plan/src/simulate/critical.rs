@@ -1,4 +1,4 @@
-//! The critical path: what made the step as long as it is.
+//! The critical path: the chain of actions and transfers as long as the step.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,16 +10,19 @@ use crate::costs::PipelineCosts;
 /// A link of the chain that makes the step as long as it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CriticalAction {
-    /// What is done.
+    /// The action.
     pub action: Action,
-    /// Who does it: the computing or the sending device.
+    /// The computing or sending device.
     pub device: String,
-    /// Of a transfer: who receives.
+    /// Of a transfer: the receiving device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// When it starts, µs.
+    /// Of a transfer between stages: the receiving stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_stage: Option<usize>,
+    /// Start, µs.
     pub start_us: f64,
-    /// When it ends, µs.
+    /// End, µs.
     pub end_us: f64,
 }
 
@@ -42,6 +45,7 @@ pub(super) fn path(
             action: node.action,
             device: id(node.rank),
             to: node.transfer.map(|transfer| id(costs.links[transfer.link].1)),
+            to_stage: node.transfer.and_then(|transfer| transfer.cargo.stage()),
             start_us: node.start_us,
             end_us: node.end_us,
         });

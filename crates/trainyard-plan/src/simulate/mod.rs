@@ -1,23 +1,27 @@
-//! The simulator: what a plan takes, in time and memory, without running it.
+//! The simulator: time and memory of a plan's step, without running it.
 //!
-//! These are its rules.
+//! Its rules:
 //!
 //! - **A rank does one action at a time, in order, each as soon as its input is there.**
 //! - **Full B = input grad + weight grad (+ forward again under recompute); I and W apart.** I is
 //!   the input grad, to which recompute adds the forward; W is the weight grad.
 //! - **A send occupies its directed link (first come, first served; latency + bytes ÷ rate) and not
 //!   the rank; an action that needs a transfer waits for its arrival.** Between two stages of one
-//!   rank nothing has to move. A skip is a transfer of its own, from its source to its target, and
-//!   its gradient comes back the same way.
+//!   rank nothing has to move. A tensor goes straight to every stage that takes it; between two
+//!   stages there is one transfer a micro-batch and direction, which carries all tensors that the
+//!   later takes from the earlier. Gradients come back the same way, and nothing comes back where
+//!   no tensor has one. A skip (`skips_to`) is a transfer of its own. Where nothing goes between two
+//!   neighbouring stages, the one still waits for the other.
 //! - **Each device's optimizer step comes after its last action.** Tied weights on two devices
 //!   cost two transfers more: the follower's gradient goes to the owner before the owner's
 //!   optimizer step, and the weights come back after it.
 //! - **Memory a device = weights + gradients + optimizer state + saved activations of micro-batches
-//!   in flight** (under recompute: the stage's input, plus one micro-batch's saved activations while
-//!   its B runs; with I and W split what W needs stays until W) **+ transfer buffers** (one output a
-//!   pending send, one input an arrived and unused receive); **peak over time.** A profile that was
-//!   measured may add what an action needs for a moment: [`crate::memory`]. What ends at an instant
-//!   is gone before what begins then is counted, so a transfer that takes no time needs no buffer.
+//!   in flight** (under recompute: all of the stage's inputs, plus one micro-batch's saved
+//!   activations while its B runs; with I and W split what W needs stays until W) **+ transfer
+//!   buffers** (one output a pending send, one input an arrived and unused receive); **peak over
+//!   time.** A measured profile adds the workspace of an action while it runs: [`crate::memory`].
+//!   What ends at an instant is gone before what begins then is counted, so a transfer that takes no
+//!   time needs no buffer.
 //!
 //! A step begins at 0 and ends when the last optimizer step and the last transfer have. Idle time
 //! is told apart by cause: before a rank's first action it is *warm-up*, after its last *drain*;
@@ -38,7 +42,7 @@ pub use critical::CriticalAction;
 
 use crate::costs::PipelineCosts;
 use crate::memory::DeviceNeed;
-use crate::{MemoryUse, Plan, PlanError, Profile, Schedule, Trace};
+use crate::{MemoryUse, Plan, PlanError, Profile, Schedule, Trace, validate};
 use run::Run;
 use state::Outcome;
 
@@ -49,9 +53,9 @@ pub struct IdleTime {
     pub warm_up_us: f64,
     /// After its last.
     pub drain_us: f64,
-    /// Another rank had not yet computed what it needed.
+    /// Another rank had not yet computed its input.
     pub neighbour_us: f64,
-    /// What it needed was computed, and waited for its link or was on it.
+    /// Its input was computed, and waited for its link or was on it.
     pub link_us: f64,
 }
 
@@ -72,13 +76,13 @@ pub struct SimulatedDevice {
     pub busy_us: f64,
     /// Time of its optimizer step, µs.
     pub optimizer_us: f64,
-    /// Time it does neither, by cause.
+    /// Idle time, by cause.
     pub idle_us: IdleTime,
-    /// What it may hold, in bytes.
+    /// Its budget, in bytes.
     pub budget_bytes: u64,
-    /// What it holds at its fullest moment, by category.
+    /// Memory at its fullest moment, by category.
     pub peak_bytes: MemoryUse,
-    /// When that is, µs.
+    /// Time of that moment, µs.
     pub peak_at_us: f64,
 }
 
@@ -91,13 +95,13 @@ pub struct SimulatedLink {
     pub to: String,
     /// Time it is in use, µs.
     pub busy_us: f64,
-    /// What goes over it, in bytes.
+    /// Sum of its transfers, in bytes.
     pub bytes: u64,
-    /// How many transfers that are.
+    /// Number of its transfers.
     pub transfers: usize,
 }
 
-/// What a step takes: what `trainyard simulate --json` prints.
+/// A simulated step: what `trainyard simulate --json` prints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Simulation {
     /// `trainyard-simulation`.
@@ -126,7 +130,7 @@ pub struct Score {
     pub step_us: f64,
     /// By rank: the most it holds at once, in bytes.
     pub peak_bytes: Vec<u64>,
-    /// Whether every rank stays within its budget.
+    /// Set where every rank stays within its budget.
     pub fits: bool,
 }
 
@@ -161,7 +165,7 @@ pub fn needs(profile: &Profile, plan: &Plan) -> Result<Vec<DeviceNeed>, PlanErro
     Ok(simulate(profile, plan)?.devices.into_iter().map(need).collect())
 }
 
-/// Whether every device of a plan stays within its budget.
+/// Checks that every device of a plan stays within its budget.
 ///
 /// # Errors
 /// As [`simulate`], and [`PlanError::DoesNotFit`] with every device's need if any is short.
@@ -174,7 +178,7 @@ pub fn check_memory(profile: &Profile, plan: &Plan) -> Result<Vec<DeviceNeed>, P
     Err(PlanError::DoesNotFit { devices: needs, hint })
 }
 
-/// Time and peaks of a schedule that is known to be sound; what a search calls thousands of times.
+/// Time and peaks of a schedule that is known to be sound; searches call it thousands of times.
 ///
 /// # Errors
 /// [`PlanError::BadPlan`] when the schedule runs into a deadlock.
@@ -202,6 +206,10 @@ fn run(
 ) -> Result<(PipelineCosts, Outcome), PlanError> {
     plan.check(profile.model.layers.len())?;
     let costs = PipelineCosts::of(profile, &plan.stages, &plan.schedule.owners())?;
+    let links = costs.stage_links();
+    if links.iter().any(|link| link.to != link.from + 1) {
+        validate::validate_links(&plan.schedule, plan.stages.len(), plan.micro_batches, &links)?;
+    }
     let outcome = Run::new(&costs, &plan.schedule, plan.micro_batches, record).finish()?;
     Ok((costs, outcome))
 }

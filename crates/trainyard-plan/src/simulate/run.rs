@@ -1,4 +1,4 @@
-//! The event loop: what happens when, and what is held meanwhile.
+//! The event loop: times of actions and transfers, and memory meanwhile.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -11,14 +11,14 @@ pub(super) struct Run<'a> {
     pub(super) costs: &'a PipelineCosts,
     pub(super) schedule: &'a Schedule,
     pub(super) micro_batches: usize,
-    /// Whether memory over time is wanted.
+    /// Set where memory over time is wanted.
     pub(super) record: bool,
-    /// Whether the schedule says when to send and receive between neighbouring stages.
+    /// Set where the schedule has transfers of its own: between ranks that hold neighbouring stages.
     pub(super) explicit: bool,
     pub(super) events: BinaryHeap<Reverse<(u64, Event)>>,
     pub(super) forwards: Vec<Waiting>,
     pub(super) backwards: Vec<Waiting>,
-    /// When each link is free again, µs, and after which node.
+    /// Time at which each link is free again, µs, and the node before that.
     pub(super) link_free: Vec<(f64, Option<usize>)>,
     pub(super) to_start: VecDeque<usize>,
     pub(super) out: Outcome,
@@ -123,11 +123,10 @@ impl<'a> Run<'a> {
     fn try_start(&mut self, rank: usize, action: Action, now: f64) {
         let stage = &self.costs.stages[action.stage];
         let cell = self.cell(action);
-        let (waiting, duration) = match action.kind {
-            ActionKind::Forward => (Some(&mut self.forwards[cell]), stage.forward_us),
-            ActionKind::Backward => (Some(&mut self.backwards[cell]), stage.backward_us()),
-            ActionKind::InputGrad => (Some(&mut self.backwards[cell]), stage.input_grad_us),
-            _ => (None, stage.weight_grad_us),
+        let waiting = match action.kind {
+            ActionKind::Forward => Some(&mut self.forwards[cell]),
+            ActionKind::Backward | ActionKind::InputGrad => Some(&mut self.backwards[cell]),
+            _ => None,
         };
         let mut ready = Ready::default();
         if let Some(waiting) = waiting {
@@ -139,21 +138,15 @@ impl<'a> Run<'a> {
             let bytes = std::mem::take(&mut waiting.arrived_bytes);
             self.out.ranks[rank].ledger.drop_buffer(bytes);
         }
+        let duration = stage.duration_us(action.kind);
         let node = self.begin(rank, action, ready, now, duration);
-        self.out.ranks[rank].busy_us += duration;
-        self.out.ranks[rank].last = Some(node);
-        let (memory, recompute) = (&stage.memory, stage.recompute);
-        let more = match action.kind {
-            ActionKind::Forward => {
-                memory.kept(recompute).saturating_add(memory.forward_work(recompute))
-            }
-            ActionKind::Backward | ActionKind::InputGrad => memory.backward_work(recompute),
-            _ => 0,
-        };
-        self.out.ranks[rank].ledger.keep(more);
+        let state = &mut self.out.ranks[rank];
+        state.busy_us += duration;
+        state.last = Some(node);
+        state.ledger.begin(&stage.footprint(action.kind));
     }
 
-    /// Starts an action or optimizer step and says what the rank waited for.
+    /// Starts an action or optimizer step and accounts for the wait before it.
     fn begin(
         &mut self,
         rank: usize,
@@ -211,29 +204,18 @@ impl<'a> Run<'a> {
             return self.send_ties(rank, Cargo::TiedWeights, Some(node), now);
         }
         let stage = &self.costs.stages[action.stage];
-        let (memory, recompute) = (stage.memory, stage.recompute);
-        let ledger = &mut self.out.ranks[rank].ledger;
-        match action.kind {
-            ActionKind::Forward => ledger.drop_kept(memory.forward_work(recompute)),
-            ActionKind::Backward => {
-                ledger.drop_kept(memory.backward_work(recompute));
-                ledger.drop_kept(memory.kept(recompute));
+        self.out.ranks[rank].ledger.end(&stage.footprint(action.kind));
+        let (routes, neighbour) = match action.kind {
+            ActionKind::Forward => (&stage.outputs[..], Some(action.stage + 1)),
+            ActionKind::Backward | ActionKind::InputGrad => {
+                (&stage.input_grads[..], action.stage.checked_sub(1))
             }
-            ActionKind::InputGrad => {
-                ledger.drop_kept(memory.backward_work(recompute));
-                ledger.drop_kept(memory.kept(recompute));
-                ledger.keep(memory.weight_saved);
-            }
-            _ => ledger.drop_kept(memory.weight_saved),
-        }
-        let routes = match action.kind {
-            ActionKind::Forward => &stage.outputs[..],
-            ActionKind::Backward | ActionKind::InputGrad => &stage.input_grads[..],
-            _ => &[],
+            _ => (&[][..], None),
         };
-        // The way to the neighbouring stage is the first. Where it has a link and the schedule names
-        // its transfers, there is a send to wait for.
-        let later = self.explicit && routes.first().is_some_and(|route| route.link.is_some());
+        // A schedule that names its transfers has a send after it where the neighbouring stage lies
+        // on another rank, and that send is for all routes.
+        let neighbour = neighbour.and_then(|stage| self.costs.stages.get(stage));
+        let later = self.explicit && neighbour.is_some_and(|neighbour| neighbour.rank != rank);
         for route in routes {
             self.pass_on(rank, action, *route, node, now, later);
         }
@@ -247,7 +229,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What every rank holds once an instant is over.
+    /// Samples every rank's memory once an instant is over.
     fn note_memory(&mut self, now: f64) {
         for (device, state) in self.out.ranks.iter_mut().enumerate() {
             if state.ledger.note(now) && self.record {

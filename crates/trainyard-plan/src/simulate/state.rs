@@ -1,4 +1,4 @@
-//! What the event loop keeps: what has happened, and what is waited for.
+//! The state of the event loop: past actions and transfers, and inputs that are still to come.
 
 use super::IdleTime;
 use crate::memory::Ledger;
@@ -13,7 +13,7 @@ pub(super) struct Node {
     pub(super) transfer: Option<Transfer>,
     pub(super) start_us: f64,
     pub(super) end_us: f64,
-    /// What it started right after: the node that kept it waiting longest.
+    /// The node it started right after: the one that kept it waiting longest.
     pub(super) cause: Option<usize>,
 }
 
@@ -23,13 +23,13 @@ pub(super) struct Transfer {
     pub(super) link: usize,
     pub(super) bytes: u64,
     pub(super) cargo: Cargo,
-    /// How long it takes once the link is free, µs.
+    /// Time on the link, µs.
     pub(super) takes_us: f64,
-    /// When it had been computed, µs.
+    /// Time at which it had been computed, µs.
     pub(super) made_us: f64,
 }
 
-/// What is on its way, and whether anybody waits for it.
+/// The content of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cargo {
     /// An activation or a gradient for a stage.
@@ -40,18 +40,28 @@ pub(super) enum Cargo {
     TiedWeights,
 }
 
-/// What became of one rank.
+impl Cargo {
+    /// The receiving stage; `None` for tied weights, which a rank exchanges.
+    pub(super) fn stage(self) -> Option<usize> {
+        match self {
+            Self::ForStage(stage) => Some(stage),
+            _ => None,
+        }
+    }
+}
+
+/// The state of one rank.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RankState {
     pub(super) next: usize,
     pub(super) busy: bool,
     pub(super) done: bool,
-    /// When it last became free, µs, and with which node.
+    /// Time at which it last became free, µs, and the node that ended then.
     pub(super) free_us: f64,
     pub(super) last: Option<usize>,
-    /// The last that came of what it has received by name since it last began to compute.
+    /// The last that came of its named receives since it last began to compute.
     pub(super) received: Ready,
-    /// Whether it has sent the gradients of weights tied to another rank's.
+    /// Set once it has sent the gradients of weights tied to another rank's.
     pub(super) ties_sent: bool,
     /// Gradients of tied weights that its optimizer step still waits for.
     pub(super) ties_missing: usize,
@@ -62,12 +72,12 @@ pub(super) struct RankState {
     pub(super) ledger: Ledger,
 }
 
-/// When and from where the last of an action's inputs came.
+/// Time and source of the last of an action's inputs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ready {
-    /// When the last input came, µs.
+    /// Time at which the last input came, µs.
     pub(super) at_us: f64,
-    /// When it had been computed, µs.
+    /// Time at which it had been computed, µs.
     pub(super) made_us: f64,
     /// The node that brought it.
     pub(super) node: Option<usize>,
@@ -89,9 +99,9 @@ pub(super) struct Waiting {
     pub(super) ready: Ready,
     /// Bytes that have arrived and are not used yet.
     pub(super) arrived_bytes: u64,
-    /// How many of them came from the stage next to it, and the last of those.
-    pub(super) from_neighbour: usize,
-    pub(super) neighbour_ready: Ready,
+    /// Number of inputs that have come over a link, and the last of those.
+    pub(super) received: usize,
+    pub(super) received_ready: Ready,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,7 +117,7 @@ pub(super) struct Outcome {
     pub(super) step_us: f64,
     pub(super) nodes: Vec<Node>,
     pub(super) ranks: Vec<RankState>,
-    /// How long each link was in use, µs.
+    /// Time each link was in use, µs.
     pub(super) link_busy_us: Vec<f64>,
     pub(super) memory: Vec<MemorySample>,
 }

@@ -1,7 +1,7 @@
 //! A simulated step in the vocabulary of measured ones.
 
 use super::nanoseconds;
-use super::state::{Cargo, Node, Outcome};
+use super::state::{Cargo, Node, Outcome, Transfer};
 use crate::costs::PipelineCosts;
 use crate::{Action, ActionKind, Lane, Profile, Trace, TraceDevice, TraceEvent};
 
@@ -16,7 +16,7 @@ pub(super) fn trace(profile: &Profile, costs: &PipelineCosts, outcome: Outcome) 
     let mut events = Vec::with_capacity(outcome.nodes.len() * 2);
     for node in &outcome.nodes {
         let Node { action, rank, transfer, start_us, end_us, .. } = *node;
-        let event = |device, lane, action, bytes| TraceEvent {
+        let event = |device, lane, action, bytes, peer| TraceEvent {
             step: 1,
             device,
             lane,
@@ -24,14 +24,17 @@ pub(super) fn trace(profile: &Profile, costs: &PipelineCosts, outcome: Outcome) 
             start_ns: nanoseconds(start_us),
             end_ns: nanoseconds(end_us),
             bytes,
+            peer,
         };
         match transfer {
-            None => events.push(event(rank, Lane::Compute, action, 0)),
+            None => events.push(event(rank, Lane::Compute, action, 0, None)),
             Some(transfer) => {
                 let to = costs.links[transfer.link].1;
-                events.push(event(rank, Lane::TransferOut, action, transfer.bytes));
-                let received = received(action, transfer.cargo);
-                events.push(event(to, Lane::TransferIn, received, transfer.bytes));
+                let Transfer { bytes, cargo, .. } = transfer;
+                let peer = cargo.stage();
+                events.push(event(rank, Lane::TransferOut, action, bytes, peer));
+                let from = peer.map(|_| action.stage);
+                events.push(event(to, Lane::TransferIn, received(action, cargo), bytes, from));
             }
         }
     }
@@ -43,9 +46,5 @@ fn received(sent: Action, cargo: Cargo) -> Action {
         ActionKind::SendForward => ActionKind::RecvForward,
         _ => ActionKind::RecvBackward,
     };
-    let stage = match cargo {
-        Cargo::ForStage(stage) => stage,
-        _ => sent.stage,
-    };
-    Action { stage, kind, ..sent }
+    Action { stage: cargo.stage().unwrap_or(sent.stage), kind, ..sent }
 }

@@ -3,21 +3,20 @@
 use std::cmp::Reverse;
 
 use super::run::Run;
-use super::state::{Cargo, Event, Node, Ready, Transfer};
+use super::state::{Cargo, Event, Node, Ready, Transfer, Waiting};
 use crate::costs::Route;
 use crate::{Action, ActionKind};
 
 impl Run<'_> {
-    /// A transfer by name takes the rank no time: a send puts what the stage has computed on its
-    /// links, to the next stage and to the targets of skips; a receive waits until everything from
-    /// the neighbouring stage has arrived.
+    /// A named transfer takes the rank no time: a send puts what the stage has computed on its
+    /// links, one message to each stage that takes any of it; a receive waits until the messages of
+    /// all stages on other ranks have arrived.
     pub(super) fn try_transfer(&mut self, rank: usize, action: Action, now: f64) {
         use ActionKind::{RecvForward, SendForward};
-        let Action { stage, kind, .. } = action;
-        let (before, after) = (stage.wrapping_sub(1), stage + 1);
+        let kind = action.kind;
+        let costs = &self.costs.stages[action.stage];
         if matches!(kind, ActionKind::SendForward | ActionKind::SendBackward) {
-            let sender = &self.costs.stages[stage];
-            let routes = if kind == SendForward { &sender.outputs } else { &sender.input_grads };
+            let routes = if kind == SendForward { &costs.outputs } else { &costs.input_grads };
             let state = &self.out.ranks[rank];
             let cause =
                 if state.received.at_us > state.free_us { state.received.node } else { state.last };
@@ -27,18 +26,17 @@ impl Run<'_> {
                 self.send(action, Transfer { link, bytes, cargo, takes_us, made_us: now }, cause);
             }
         } else {
-            let (routes, table) = if kind == RecvForward {
-                (&self.costs.stages[before].outputs, &self.forwards)
+            let (all, table) = if kind == RecvForward {
+                (costs.linked_inputs, &self.forwards)
             } else {
-                (&self.costs.stages[after].input_grads, &self.backwards)
+                (costs.linked_output_grads, &self.backwards)
             };
             let waiting = &table[self.cell(action)];
-            let all = routes.iter().filter(|route| route.stage == stage).count();
-            if waiting.from_neighbour < all {
+            if waiting.received < all {
                 return;
             }
             let received = &mut self.out.ranks[rank].received;
-            *received = received.latest(waiting.neighbour_ready);
+            *received = received.latest(waiting.received_ready);
         }
         self.out.ranks[rank].next += 1;
         self.to_start.push_back(rank);
@@ -57,7 +55,8 @@ impl Run<'_> {
         let Route { stage, bytes, transfer_us: takes_us, link } = route;
         let Some(link) = link else {
             let ready = Ready { at_us: now, made_us: now, node: Some(node) };
-            return self.deliver(action, stage, 0, ready);
+            self.deliver(action, stage, 0, ready);
+            return;
         };
         let kind = match action.kind {
             ActionKind::Forward => ActionKind::SendForward,
@@ -116,7 +115,9 @@ impl Run<'_> {
             Cargo::ForStage(stage) => {
                 self.out.ranks[rank].ledger.drop_buffer(bytes);
                 self.out.ranks[to_rank].ledger.buffer(bytes);
-                self.deliver(action, stage, bytes, ready);
+                let waiting = self.deliver(action, stage, bytes, ready);
+                waiting.received += 1;
+                waiting.received_ready = waiting.received_ready.latest(ready);
             }
             Cargo::TiedGradient => {
                 let owner = &mut self.out.ranks[to_rank];
@@ -124,26 +125,23 @@ impl Run<'_> {
                 owner.tie_ready = owner.tie_ready.latest(ready);
                 self.to_start.push_back(to_rank);
             }
-            // They keep nobody waiting but the next step.
+            // Nothing in this step waits for them.
             Cargo::TiedWeights => {}
         }
     }
 
-    /// An input of a stage is there.
-    fn deliver(&mut self, action: Action, stage: usize, bytes: u64, ready: Ready) {
+    /// An input of a stage is there. Returns what the stage still waits for.
+    fn deliver(&mut self, action: Action, stage: usize, bytes: u64, ready: Ready) -> &mut Waiting {
         let cell = stage * self.micro_batches + action.micro_batch;
         let forward = matches!(action.kind, ActionKind::Forward | ActionKind::SendForward);
         let table = if forward { &mut self.forwards } else { &mut self.backwards };
         let waiting = &mut table[cell];
+        if waiting.missing == 1 || self.explicit {
+            self.to_start.push_back(self.costs.stages[stage].rank);
+        }
         waiting.missing = waiting.missing.saturating_sub(1);
         waiting.ready = waiting.ready.latest(ready);
         waiting.arrived_bytes = waiting.arrived_bytes.saturating_add(bytes);
-        if action.stage.abs_diff(stage) == 1 {
-            waiting.from_neighbour += 1;
-            waiting.neighbour_ready = waiting.neighbour_ready.latest(ready);
-        }
-        if waiting.missing == 0 || self.explicit {
-            self.to_start.push_back(self.costs.stages[stage].rank);
-        }
+        waiting
     }
 }

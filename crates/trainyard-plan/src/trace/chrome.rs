@@ -3,7 +3,8 @@
 //! A device is a process (`pid` = its index + 1) and its lanes are threads (`tid` 1 computes, 2
 //! sends, 3 receives). Slices of one thread must not overlap, so transfers that do get threads of
 //! their own from 100 up. Memory is a counter of the process, since counters have no threads. An
-//! arrow joins each send to the receive it feeds. Times are µs with three decimals, which keeps
+//! arrow joins each send to the receive it feeds; `peer` in the `args` of either is the stage at the
+//! other end. Times are µs with three decimals, which keeps
 //! every nanosecond.
 
 mod read;
@@ -151,7 +152,8 @@ fn write_names<W: Write>(
 
 fn write_slice<W: Write>(slice: &Slice<'_>, items: &mut Items<'_, W>) -> fmt::Result {
     let Slice { event, pid, tid } = slice;
-    let TraceEvent { action, step, bytes, .. } = event;
+    let TraceEvent { action, step, bytes, peer, .. } = event;
+    let peer = peer.map_or_else(String::new, |peer| format!(r#","peer":{peer}"#));
     let category = match action.kind {
         ActionKind::Forward => "forward",
         ActionKind::Backward => "backward",
@@ -164,7 +166,7 @@ fn write_slice<W: Write>(slice: &Slice<'_>, items: &mut Items<'_, W>) -> fmt::Re
     let (ts, dur) = (Micros(event.start_ns), Micros(event.duration_ns()));
     let (stage, micro_batch) = (action.stage, action.micro_batch);
     items.push(format_args!(
-        r#"{{"ph":"X","pid":{pid},"tid":{tid},"ts":{ts},"dur":{dur},"name":"{action}","cat":"{category}","args":{{"stage":{stage},"microbatch":{micro_batch},"step":{step},"bytes":{bytes}}}}}"#
+        r#"{{"ph":"X","pid":{pid},"tid":{tid},"ts":{ts},"dur":{dur},"name":"{action}","cat":"{category}","args":{{"stage":{stage},"microbatch":{micro_batch},"step":{step},"bytes":{bytes}{peer}}}}}"#
     ))
 }
 
@@ -201,29 +203,26 @@ fn write_steps<W: Write>(slices: &[Slice<'_>], items: &mut Items<'_, W>) -> fmt:
 /// starts with the send and ends when both are under way; a receive that was over before its send
 /// began (clocks of two machines) gets no arrow, for time must not run backwards in it.
 fn write_arrows<W: Write>(slices: &[Slice<'_>], items: &mut Items<'_, W>) -> fmt::Result {
-    let key = |event: &TraceEvent, stage, kind| (event.step, stage, kind, event.action.micro_batch);
     let mut receives: BTreeMap<_, Vec<&Slice<'_>>> = BTreeMap::new();
     for slice in slices {
-        let action = slice.event.action;
-        if matches!(action.kind, ActionKind::RecvForward | ActionKind::RecvBackward) {
-            let key = key(slice.event, action.stage, action.kind);
-            receives.entry(key).or_default().push(slice);
+        let TraceEvent { step, action, .. } = *slice.event;
+        if matches!(action.kind, ActionKind::RecvForward | ActionKind::RecvBackward)
+            && let Some(send) = slice.event.other_end()
+        {
+            receives.entry((step, action, send.stage)).or_default().push(slice);
         }
     }
     let mut id = 0;
     for send in slices {
-        let stage = send.event.action.stage;
-        let (to, kind, name) = match send.event.action.kind {
-            ActionKind::SendForward => {
-                (stage.checked_add(1), ActionKind::RecvForward, "activation")
-            }
-            ActionKind::SendBackward => {
-                (stage.checked_sub(1), ActionKind::RecvBackward, "gradient")
-            }
+        let TraceEvent { step, action, .. } = *send.event;
+        let name = match action.kind {
+            ActionKind::SendForward => "activation",
+            ActionKind::SendBackward => "gradient",
             _ => continue,
         };
-        // Skips make several of one name: then the one that took place at the same time.
-        let named = to.and_then(|to| receives.get_mut(&key(send.event, to, kind)));
+        // Skips make several between two stages: then the one that took place at the same time.
+        let receive = send.event.other_end();
+        let named = receive.and_then(|receive| receives.get_mut(&(step, receive, action.stage)));
         let Some(named) = named.filter(|named| !named.is_empty()) else { continue };
         let span = |slice: &Slice<'_>| (slice.event.start_ns, slice.event.end_ns);
         let index = named.iter().position(|receive| span(receive) == span(send)).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! What happened, or is predicted to happen, on every device: events and memory over time.
+//! Traces: measured or predicted actions of every device, and memory over time.
 
 mod builder;
 pub mod chrome;
@@ -9,7 +9,7 @@ pub use builder::TraceBuilder;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::Record;
-use crate::{Action, MemoryUse};
+use crate::{Action, ActionKind, MemoryUse};
 
 /// The row of a device that an event belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,22 +32,42 @@ pub struct TraceEvent {
     pub device: usize,
     /// Its row.
     pub lane: Lane,
-    /// What was done.
+    /// The action.
     pub action: Action,
-    /// When it started, ns.
+    /// Start, ns.
     pub start_ns: u64,
-    /// When it ended, ns.
+    /// End, ns.
     pub end_ns: u64,
     /// Bytes moved; 0 for compute.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub bytes: u64,
+    /// Of a transfer: the stage at its other end, which it goes to or comes from. Where absent, the
+    /// neighbouring stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<usize>,
 }
 
 impl TraceEvent {
-    /// How long it took, ns; 0 for an event that ends before it starts.
+    /// Duration, ns; 0 for an event that ends before it starts.
     #[must_use]
     pub fn duration_ns(&self) -> u64 {
         self.end_ns.saturating_sub(self.start_ns)
+    }
+
+    /// The action at the other end of a transfer: the receive of a send, the send of a receive.
+    /// `None` for anything else, and for a transfer beyond the first stage.
+    #[must_use]
+    pub fn other_end(&self) -> Option<Action> {
+        use ActionKind as K;
+        let Action { stage, kind, .. } = self.action;
+        let (kind, neighbour) = match kind {
+            K::SendForward => (K::RecvForward, stage.checked_add(1)),
+            K::RecvForward => (K::SendForward, stage.checked_sub(1)),
+            K::SendBackward => (K::RecvBackward, stage.checked_sub(1)),
+            K::RecvBackward => (K::SendBackward, stage.checked_add(1)),
+            _ => return None,
+        };
+        Some(Action { stage: self.peer.or(neighbour)?, kind, ..self.action })
     }
 }
 
@@ -59,13 +79,13 @@ fn is_zero(bytes: &u64) -> bool {
 /// Memory of one device at one time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemorySample {
-    /// When, ns.
+    /// Time, ns.
     pub at_ns: u64,
     /// Index of the device.
     pub device: usize,
     /// Bytes in use.
     pub in_use_bytes: u64,
-    /// What they are for, where somebody knows: a simulator does, a counter does not.
+    /// The same by category, where known: a simulator knows, a device's counter does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_category: Option<MemoryUse>,
 }
@@ -86,7 +106,7 @@ pub struct TraceDevice {
 pub struct Trace {
     /// The devices, in the plan's order.
     pub devices: Vec<TraceDevice>,
-    /// What was done, in no particular order.
+    /// The actions, in no particular order.
     pub events: Vec<TraceEvent>,
     /// Memory over time.
     pub memory: Vec<MemorySample>,

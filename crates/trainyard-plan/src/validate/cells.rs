@@ -1,4 +1,4 @@
-//! Whether every action is there once, on its stage's rank and in its cell's order. A cell is a
+//! Checks that every action is there once, on its stage's rank and in its cell's order. A cell is a
 //! (stage, micro-batch).
 
 use std::collections::BTreeSet;
@@ -110,7 +110,7 @@ fn check_order(
     Ok(cells)
 }
 
-/// Whether an action may come after what its cell has had, or why not.
+/// Checks that an action may come after those its cell has had; an error has the reason.
 fn may_follow(seen: Seen, action: Action, owners: &[usize], transfers: bool) -> Result<(), String> {
     use ActionKind as K;
     let refuse = |reason: &str| Err(reason.to_owned());

@@ -1,29 +1,45 @@
-//! Runs a schedule without doing anything: every rank goes as far as it gets.
+//! Runs a schedule without computing anything: every rank goes as far as it gets.
 //!
 //! By now every action is known to be there once, so tables of all cells are no larger than the
 //! schedule itself.
 
 use std::collections::VecDeque;
 
-use super::bad;
+use super::{StageLink, bad};
 use crate::schedule::transfers_of;
 use crate::{Action, ActionKind, PlanError, Schedule};
 
-/// Runs it with so much room on each link. Returns when each action starts, in units of time.
+/// Runs it with messages between the stages of `links`. Returns when each action starts, in units
+/// of time.
 pub(super) fn run(
     schedule: &Schedule,
     owners: &[usize],
     micro_batches: usize,
-    capacity: usize,
+    links: &[StageLink],
 ) -> Result<Vec<Vec<usize>>, PlanError> {
+    let mut inputs = vec![[Vec::new(), Vec::new()]; owners.len()];
+    let mut outputs = inputs.clone();
+    let mut ways = 0;
+    let mut lay = |from: usize, to: usize, half: usize| {
+        outputs[from][half].push(Way { index: ways, other: to });
+        inputs[to][half].push(Way { index: ways, other: from });
+        ways += 1;
+    };
+    for &StageLink { from, to, has_gradient } in links {
+        lay(from, to, FORWARD);
+        if has_gradient {
+            lay(to, from, BACKWARD);
+        }
+    }
     let mut run = Run {
         schedule,
         owners,
-        capacity,
         micro_batches,
         explicit: schedule.has_transfers(),
+        inputs,
+        outputs,
         computed: vec![[false; 2]; owners.len() * micro_batches],
-        links: vec![VecDeque::new(); owners.len() * 2],
+        sent: vec![VecDeque::new(); ways],
         ranks: vec![Progress::default(); schedule.ranks.len()],
         to_try: (0..schedule.ranks.len()).collect(),
     };
@@ -36,22 +52,22 @@ pub(super) fn run(
     }
 }
 
-/// How far a rank has come: the actions it has started, and what it has done of the next.
+const FORWARD: usize = 0;
+const BACKWARD: usize = 1;
+
+/// One direction of a link between stages, as seen from one of them.
+#[derive(Clone, Copy)]
+struct Way {
+    index: usize,
+    /// The stage at its other end.
+    other: usize,
+}
+
+/// The actions that a rank has started, and the time at which the last ends.
 #[derive(Clone, Default)]
 struct Progress {
     starts: Vec<usize>,
-    phase: Phase,
     clock: usize,
-}
-
-/// An action receives its input, computes, and sends its output. One of explicit transfers does
-/// only one of these.
-#[derive(Clone, Copy, Default, PartialEq)]
-enum Phase {
-    #[default]
-    Receive,
-    Compute,
-    Send,
 }
 
 /// Why an action cannot go on.
@@ -60,22 +76,22 @@ enum Blocked {
     Waits(Action),
     /// Another micro-batch comes first over this link.
     Order { sender: Action },
-    /// There is no room on the link; its receiver would have to take this.
-    Full { sender: Action, receiver: Action },
 }
 
 struct Run<'a> {
     schedule: &'a Schedule,
     owners: &'a [usize],
-    capacity: usize,
     micro_batches: usize,
     /// Transfers are actions of their own.
     explicit: bool,
+    /// Of every stage, forward and backward: where its inputs come from.
+    inputs: Vec<[Vec<Way>; 2]>,
+    /// Of every stage, forward and backward: where its outputs go.
+    outputs: Vec<[Vec<Way>; 2]>,
     /// Of every cell: its forward, and its B or I.
     computed: Vec<[bool; 2]>,
-    /// What was sent and not yet received, each with its time: of every stage, the link to the
-    /// next and the link to the one before.
-    links: Vec<VecDeque<(usize, usize)>>,
+    /// By way: the micro-batches sent and not yet received, each with its time.
+    sent: Vec<VecDeque<(usize, usize)>>,
     ranks: Vec<Progress>,
     /// Ranks that may be able to go on.
     to_try: VecDeque<usize>,
@@ -90,88 +106,79 @@ impl Run<'_> {
     /// nothing.
     fn go_on(&mut self, rank: usize) {
         while let Some(action) = self.next(rank) {
-            if self.act(rank, action).is_err() {
+            if self.blocked(action).is_some() {
                 return;
             }
+            self.act(rank, action);
         }
     }
 
-    /// Does what is left to do of a rank's next action.
-    fn act(&mut self, rank: usize, action: Action) -> Result<(), Blocked> {
-        let [receive, send] = self.transfers(action);
-        if self.ranks[rank].phase == Phase::Receive {
-            if let Some(receive) = receive {
-                self.receive(rank, receive)?;
+    /// Two flags of an action: it receives what other ranks send its stage; it sends what its stage
+    /// makes to other ranks.
+    fn moves(&self, action: Action) -> (bool, bool) {
+        match action.kind {
+            ActionKind::RecvForward | ActionKind::RecvBackward => (true, false),
+            ActionKind::SendForward | ActionKind::SendBackward => (false, true),
+            ActionKind::WeightGrad | ActionKind::Optimizer => (false, false),
+            _ if self.explicit => {
+                let [receive, send] = transfers_of(action, self.owners);
+                (receive.is_none(), send.is_none())
             }
-            self.ranks[rank].phase = Phase::Compute;
+            _ => (true, true),
         }
-        if self.ranks[rank].phase == Phase::Compute {
-            self.compute(action)?;
-            self.ranks[rank].clock += 1;
-            self.ranks[rank].phase = Phase::Send;
+    }
+
+    fn crosses(&self, action: Action, way: Way) -> bool {
+        self.owners[way.other] != self.owners[action.stage]
+    }
+
+    /// The reason why an action cannot run now, if any.
+    fn blocked(&self, action: Action) -> Option<Blocked> {
+        let half = half(action);
+        let inputs = &self.inputs[action.stage][half];
+        if self.moves(action).0 {
+            for way in inputs.iter().filter(|way| self.crosses(action, **way)) {
+                let sender = Action::new(way.other, send_kind(half), action.micro_batch);
+                match self.sent[way.index].front() {
+                    None => return Some(Blocked::Waits(sender)),
+                    Some(&(micro_batch, _)) if micro_batch != action.micro_batch => {
+                        return Some(Blocked::Order { sender: Action { micro_batch, ..sender } });
+                    }
+                    Some(_) => {}
+                }
+            }
         }
-        if let Some(send) = send {
-            self.send(rank, send)?;
+        if !computes(action) {
+            return None;
+        }
+        let here = inputs.iter().filter(|way| !self.crosses(action, **way));
+        let mut wanted = here.map(|way| Action { stage: way.other, ..whole(action) });
+        wanted.find(|wanted| !self.computed[self.cell(*wanted)][half]).map(Blocked::Waits)
+    }
+
+    /// Does an action that nothing keeps waiting.
+    fn act(&mut self, rank: usize, action: Action) {
+        let (half, cell) = (half(action), self.cell(action));
+        let (receives, sends) = self.moves(action);
+        let ways = |all: &[[Vec<Way>; 2]], does: bool| -> Vec<Way> {
+            let all = all[action.stage][half].iter().copied();
+            all.filter(|way| does && self.crosses(action, *way)).collect()
+        };
+        let (received, sent) = (ways(&self.inputs, receives), ways(&self.outputs, sends));
+        for way in received {
+            if let Some((_, time)) = self.sent[way.index].pop_front() {
+                self.ranks[rank].clock = self.ranks[rank].clock.max(time);
+            }
         }
         let progress = &mut self.ranks[rank];
-        progress.starts.push(progress.clock - 1);
-        progress.phase = Phase::Receive;
-        Ok(())
-    }
-
-    /// What an action receives and what it sends.
-    fn transfers(&self, action: Action) -> [Option<Action>; 2] {
-        match action.kind {
-            ActionKind::RecvForward | ActionKind::RecvBackward => [Some(action), None],
-            ActionKind::SendForward | ActionKind::SendBackward => [None, Some(action)],
-            _ if self.explicit => [None, None],
-            _ => transfers_of(action, self.owners),
+        progress.starts.push(progress.clock);
+        progress.clock += 1;
+        if computes(action) {
+            self.computed[cell][half] = true;
         }
-    }
-
-    fn receive(&mut self, rank: usize, receive: Action) -> Result<(), Blocked> {
-        let sender = sender_of(receive);
-        match self.links[link_of(sender)].front() {
-            None => return Err(Blocked::Waits(sender)),
-            Some(&(micro_batch, _)) if micro_batch != receive.micro_batch => {
-                return Err(Blocked::Order { sender: Action { micro_batch, ..sender } });
-            }
-            Some(&(_, time)) => {
-                self.links[link_of(sender)].pop_front();
-                self.ranks[rank].clock = self.ranks[rank].clock.max(time);
-                self.to_try.push_back(self.owners[sender.stage]);
-            }
-        }
-        Ok(())
-    }
-
-    fn compute(&mut self, action: Action) -> Result<(), Blocked> {
-        if let Some(input) = input_of(action, self.owners.len())
-            && self.owners[input.stage] == self.owners[action.stage]
-            && !self.computed[self.cell(input)][half(input)]
-        {
-            return Err(Blocked::Waits(input));
-        }
-        if matches!(action.kind, ActionKind::Forward | ActionKind::Backward | ActionKind::InputGrad)
-        {
-            let cell = self.cell(action);
-            self.computed[cell][half(action)] = true;
-        }
-        Ok(())
-    }
-
-    fn send(&mut self, rank: usize, send: Action) -> Result<(), Blocked> {
-        let link = &mut self.links[link_of(send)];
-        match link.front() {
-            Some(&(micro_batch, _)) if link.len() >= self.capacity => {
-                let receiver = Action { micro_batch, ..receiver_of(send) };
-                Err(Blocked::Full { sender: send, receiver })
-            }
-            _ => {
-                link.push_back((send.micro_batch, self.ranks[rank].clock));
-                self.to_try.push_back(self.owners[receiver_of(send).stage]);
-                Ok(())
-            }
+        for way in sent {
+            self.sent[way.index].push_back((action.micro_batch, self.ranks[rank].clock));
+            self.to_try.push_back(self.owners[way.other]);
         }
     }
 
@@ -180,15 +187,15 @@ impl Run<'_> {
     }
 
     /// The error for a rank that cannot go on.
-    fn deadlock(&mut self, rank: usize) -> PlanError {
+    fn deadlock(&self, rank: usize) -> PlanError {
         let position = self.ranks[rank].starts.len();
         let Some(action) = self.next(rank) else {
             return bad(self.schedule, rank, position, &"nothing", "deadlock");
         };
-        let reason = match self.act(rank, action) {
-            Ok(()) => "deadlock".to_owned(),
-            Err(Blocked::Waits(wanted)) => {
-                let wanted = if self.explicit { wanted } else { computation_of(wanted) };
+        let reason = match self.blocked(action) {
+            None => "deadlock".to_owned(),
+            Some(Blocked::Waits(wanted)) => {
+                let wanted = if self.explicit { wanted } else { whole(wanted) };
                 let maker = self.owners[wanted.stage];
                 let place = match self.next(maker) {
                     Some(_) if maker == rank => "comes later on this very rank".to_owned(),
@@ -197,7 +204,7 @@ impl Run<'_> {
                 };
                 format!("deadlock: it waits for {wanted}, which {place}")
             }
-            Err(Blocked::Order { sender }) => {
+            Some(Blocked::Order { sender }) => {
                 let Action { stage, micro_batch, .. } = sender;
                 let maker = self.owners[stage];
                 format!(
@@ -206,68 +213,28 @@ impl Run<'_> {
                      order"
                 )
             }
-            Err(Blocked::Full { sender, receiver }) => {
-                let (taker, capacity) = (self.owners[receiver.stage], self.capacity);
-                let stuck =
-                    self.next(taker).map_or_else(|| "its end".to_owned(), |a| a.to_string());
-                format!(
-                    "deadlock: {sender} has to wait until {receiver} makes room, as the link \
-                     between them holds {capacity}, and rank {taker} is stuck at {stuck}; let it \
-                     hold more, or receive earlier"
-                )
-            }
         };
         bad(self.schedule, rank, position, &action, &reason)
     }
 }
 
-/// What an action needs of another stage: the forward before it or the backward after it (named B,
-/// though it may be an I).
-fn input_of(action: Action, stages: usize) -> Option<Action> {
-    let Action { stage, kind, micro_batch } = action;
-    match kind {
-        ActionKind::Forward => stage.checked_sub(1).map(|s| Action::forward(s, micro_batch)),
-        ActionKind::Backward | ActionKind::InputGrad => {
-            (stage + 1 < stages).then(|| Action::backward(stage + 1, micro_batch))
-        }
-        _ => None,
-    }
+/// True for F, B and I, whose results other stages wait for.
+fn computes(action: Action) -> bool {
+    matches!(action.kind, ActionKind::Forward | ActionKind::Backward | ActionKind::InputGrad)
 }
 
+/// [`FORWARD`] or [`BACKWARD`], as an action belongs to.
 fn half(action: Action) -> usize {
-    usize::from(action.kind != ActionKind::Forward)
+    let forward = [ActionKind::Forward, ActionKind::SendForward, ActionKind::RecvForward];
+    if forward.contains(&action.kind) { FORWARD } else { BACKWARD }
 }
 
-/// The other end of a receive.
-fn sender_of(receive: Action) -> Action {
-    match receive.kind {
-        ActionKind::RecvForward => {
-            Action { stage: receive.stage - 1, kind: ActionKind::SendForward, ..receive }
-        }
-        _ => Action { stage: receive.stage + 1, kind: ActionKind::SendBackward, ..receive },
-    }
+fn send_kind(half: usize) -> ActionKind {
+    if half == FORWARD { ActionKind::SendForward } else { ActionKind::SendBackward }
 }
 
-/// The other end of a send.
-fn receiver_of(send: Action) -> Action {
-    match send.kind {
-        ActionKind::SendForward => {
-            Action { stage: send.stage + 1, kind: ActionKind::RecvForward, ..send }
-        }
-        _ => Action { stage: send.stage - 1, kind: ActionKind::RecvBackward, ..send },
-    }
-}
-
-/// What a send sends.
-fn computation_of(send: Action) -> Action {
-    match send.kind {
-        ActionKind::SendForward => Action { kind: ActionKind::Forward, ..send },
-        ActionKind::SendBackward => Action { kind: ActionKind::Backward, ..send },
-        _ => send,
-    }
-}
-
-/// The index of the link that a send uses.
-fn link_of(send: Action) -> usize {
-    2 * send.stage + usize::from(send.kind != ActionKind::SendForward)
+/// The computation that an action belongs to: F, or B, though it may be an I.
+fn whole(action: Action) -> Action {
+    let forward = half(action) == FORWARD;
+    Action { kind: if forward { ActionKind::Forward } else { ActionKind::Backward }, ..action }
 }

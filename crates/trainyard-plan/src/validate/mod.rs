@@ -1,7 +1,7 @@
-//! Whether a schedule does the whole step, once, in an order that can run.
+//! Checks that a schedule does the whole step, once, in an order that can run.
 //!
-//! A schedule may come from a file that anybody edited, so nothing here trusts a number in it:
-//! memory grows with the actions that are there, never with the counts somebody claims.
+//! A schedule may come from a file that was edited by hand, so nothing here trusts a number in it:
+//! memory grows with the actions that are there, never with the counts that the file states.
 
 mod cells;
 mod dry_run;
@@ -9,13 +9,26 @@ mod grid;
 
 use crate::{PlanError, Schedule};
 
-/// Checks a schedule of `stages` stages and `micro_batches` micro-batches:
+/// A pair of stages between which tensors go: at most one message a micro-batch and direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageLink {
+    /// The stage that gives.
+    pub from: usize,
+    /// The later stage that takes.
+    pub to: usize,
+    /// Set where gradients come back.
+    pub has_gradient: bool,
+}
+
+/// Checks a schedule of `stages` stages and `micro_batches` micro-batches, each stage of which takes
+/// what the stage before gives:
 ///
 /// - every stage lives on one rank, and no rank is empty;
 /// - every (stage, micro-batch) has one F, and after it one B, or one I and after it one W;
-/// - if it has transfers, it has all of them and no others: every output that another rank needs
-///   is sent after it is computed, and every input from another rank is received before it is
-///   used. If it has none, they are implied: received right before, sent right after;
+/// - if it has transfers, it has all of them and no others: where the next stage is on another
+///   rank, a `SEND_F` after F and a `RECV_B` before B or I; where the stage before is, a `RECV_F`
+///   before F and a `SEND_B` after B or I. If it has none, they are implied: received right before,
+///   sent right after;
 /// - it runs to its end when each rank does its next action as soon as its input exists: F needs
 ///   the F of the stage before; B and I need the B or I of the stage after. Transfers between two
 ///   stages arrive in the order in which they were sent.
@@ -29,19 +42,33 @@ pub fn validate(schedule: &Schedule, stages: usize, micro_batches: usize) -> Res
     start_steps(schedule, stages, micro_batches).map(|_| ())
 }
 
-/// [`validate`], where no more than `capacity` transfers from a stage to its neighbour may be sent
-/// and not yet received: a rank that sends one more waits until there is room.
+/// [`validate`] for a model whose stages give each other tensors over `links`: see
+/// [`PipelineCosts::stage_links`](crate::costs::PipelineCosts::stage_links).
+///
+/// Transfers stand where [`validate`] wants them, whatever the model: a `SEND` is for all takers on
+/// other ranks, a `RECV` for all sources on other ranks. What goes between ranks beside a stage that
+/// has none is implied.
 ///
 /// # Errors
-/// As [`validate`]; [`PlanError::BadNumber`] also for a capacity of 0.
-pub fn validate_with_buffers(
+/// As [`validate`]; [`PlanError::BadPlan`] for a link between stages that do not exist, or that
+/// does not go to a later stage.
+pub fn validate_links(
     schedule: &Schedule,
     stages: usize,
     micro_batches: usize,
-    capacity: usize,
+    links: &[StageLink],
 ) -> Result<(), PlanError> {
-    at_least_one("the capacity of the buffers", capacity)?;
-    check(schedule, stages, micro_batches, capacity).map(|_| ())
+    if let Some(StageLink { from, to, .. }) =
+        links.iter().find(|l| l.from >= l.to || l.to >= stages)
+    {
+        let reason = format!(
+            "a tensor goes from stage {from} to stage {to}, but it has {stages} stages, and tensors \
+             go to later ones"
+        );
+        return Err(PlanError::BadPlan { reason });
+    }
+    let owners = owners(schedule, stages, micro_batches)?;
+    dry_run::run(schedule, &owners, micro_batches, links).map(|_| ())
 }
 
 /// [`validate`], and the time at which each action starts if each takes one unit and implied
@@ -51,19 +78,20 @@ pub(crate) fn start_steps(
     stages: usize,
     micro_batches: usize,
 ) -> Result<Vec<Vec<usize>>, PlanError> {
-    check(schedule, stages, micro_batches, usize::MAX)
+    let owners = owners(schedule, stages, micro_batches)?;
+    let link = |to| StageLink { from: to - 1, to, has_gradient: true };
+    let chain: Vec<StageLink> = (1..stages).map(link).collect();
+    dry_run::run(schedule, &owners, micro_batches, &chain)
 }
 
-fn check(
+fn owners(
     schedule: &Schedule,
     stages: usize,
     micro_batches: usize,
-    capacity: usize,
-) -> Result<Vec<Vec<usize>>, PlanError> {
+) -> Result<Vec<usize>, PlanError> {
     at_least_one("the number of stages", stages)?;
     at_least_one("micro_batches", micro_batches)?;
-    let owners = cells::check(schedule, stages, micro_batches)?;
-    dry_run::run(schedule, &owners, micro_batches, capacity)
+    cells::check(schedule, stages, micro_batches)
 }
 
 fn at_least_one(what: &str, value: usize) -> Result<(), PlanError> {

@@ -100,7 +100,7 @@ pub(crate) fn unlike(draw: &mut Draw, owners: &[usize], m: usize, memory: Memory
     for layer in &mut profile.model.layers {
         layer.saved_bytes = 500 + draw.below(1000);
         layer.weight_saved_bytes = Some(draw.below(layer.saved_bytes));
-        layer.work_bytes = draw.below(200);
+        layer.workspace_bytes = draw.below(200);
     }
     // A skip and a pair of tied weights, where there are stages enough.
     let layers = &mut profile.model.layers;

@@ -5,6 +5,7 @@
 #![allow(clippy::float_cmp, reason = "the same number, worked out the same way")]
 
 mod random;
+mod tensors;
 mod text;
 mod values;
 

@@ -46,7 +46,7 @@ fn huge(m: usize) -> (Profile, Plan) {
     profile.model.fresh_bytes_per_param_byte = u64::MAX;
     for layer in &mut profile.model.layers {
         (layer.param_bytes, layer.input_bytes, layer.output_bytes) = (u64::MAX, u64::MAX, u64::MAX);
-        (layer.saved_bytes, layer.work_bytes) = (u64::MAX, u64::MAX);
+        (layer.saved_bytes, layer.workspace_bytes) = (u64::MAX, u64::MAX);
         layer.weight_saved_bytes = Some(u64::MAX);
     }
     profile.model.layers[0].skips_to = vec!["l2".into()];

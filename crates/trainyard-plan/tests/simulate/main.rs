@@ -12,4 +12,5 @@ mod invariants;
 mod memory_oracle;
 mod oracle;
 mod random;
+mod tensors;
 mod transfers;

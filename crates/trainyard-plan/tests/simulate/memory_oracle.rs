@@ -1,7 +1,9 @@
 //! Memory worked out in another way: everything held is an interval with a size, and at every
 //! instant at which one begins all intervals around it are added up anew.
 
-use trainyard_plan::{ActionKind, MemoryUse, Plan, Profile, Recompute};
+use std::collections::BTreeMap;
+
+use trainyard_plan::{ActionKind, LayerProfile, MemoryUse, Plan, Profile, Recompute};
 
 use crate::oracle::Step;
 
@@ -41,11 +43,44 @@ fn fixed(profile: &Profile, plan: &Plan, rank: usize) -> MemoryUse {
         let range = |layers: (usize, usize)| &profile.model.layers[layers.0..layers.1];
         stages.clone().flat_map(move |(stage, _)| range(stage.layers))
     };
-    let weights = layers().map(|layer| layer.param_bytes).sum();
-    let own = layers().filter(|layer| layer.tied_to.is_none());
-    let optimizer: u64 = own.map(|layer| layer.param_bytes).sum();
-    let optimizer = optimizer * profile.model.optimizer_bytes_per_param_byte;
-    MemoryUse { weights, gradients: weights, optimizer, ..MemoryUse::default() }
+    let gradients = layers().map(|layer| layer.param_bytes).sum();
+    let untrained: u64 = layers().map(|layer| layer.frozen_bytes + layer.buffer_bytes).sum();
+    let state = |layer: &LayerProfile| match (layer.optimizer_bytes, &layer.tied_to) {
+        (Some(bytes), _) => bytes,
+        (None, Some(_)) => 0,
+        (None, None) => layer.param_bytes * profile.model.optimizer_bytes_per_param_byte,
+    };
+    let optimizer = layers().map(state).sum();
+    let weights = gradients + untrained;
+    MemoryUse { weights, gradients, optimizer, ..MemoryUse::default() }
+}
+
+/// What of a layer's input has no name.
+pub(crate) fn unnamed(layers: &[LayerProfile], index: usize) -> u64 {
+    let layer = &layers[index];
+    let given = layers.iter().flat_map(|layer| &layer.gives);
+    let named: u64 = given.filter(|t| t.to.contains(&layer.name)).map(|t| t.bytes).sum();
+    layer.input_bytes - named - layer.batch.iter().map(|tensor| tensor.bytes).sum::<u64>()
+}
+
+/// All that a stage takes from elsewhere: each tensor once, but each skip for itself.
+fn input(layers: &[LayerProfile], (first, end): (usize, usize)) -> u64 {
+    let own = &layers[first..end];
+    let taken = |name: &String| own.iter().any(|layer| layer.name == *name);
+    let before = &layers[..first];
+    let given = before.iter().flat_map(|layer| &layer.gives);
+    let given: u64 = given.filter(|t| t.to.iter().any(taken)).map(|t| t.bytes).sum();
+    let skipped = |layer: &LayerProfile| {
+        layer.skips_to.iter().filter(|name| taken(name)).count() as u64 * layer.output_bytes
+    };
+    let skipped: u64 = before.iter().map(skipped).sum();
+    let of_batch: BTreeMap<_, _> =
+        own.iter().flat_map(|layer| &layer.batch).map(|t| (&t.name, t.bytes)).collect();
+    // What has no name comes from the layer before, or else from the batch.
+    let from_inside = |index: usize| index > first && layers[index - 1].gives.is_empty();
+    let from_outside = (first..end).filter(|index| !from_inside(*index));
+    let rest: u64 = from_outside.map(|index| unnamed(layers, index)).sum();
+    given + skipped + of_batch.values().sum::<u64>() + rest
 }
 
 fn held(profile: &Profile, plan: &Plan, step: &Step, rank: usize) -> Vec<Held> {
@@ -66,11 +101,11 @@ fn held(profile: &Profile, plan: &Plan, step: &Step, rank: usize) -> Vec<Held> {
             ActionKind::Forward => {
                 let backward = [ActionKind::Backward, ActionKind::InputGrad];
                 keep(work.start, end_of(stage, micro_batch, &backward), need.kept);
-                keep(work.start, work.end, need.forward_work);
+                keep(work.start, work.end, need.forward_workspace);
             }
-            ActionKind::Backward => keep(work.start, work.end, need.backward_work),
+            ActionKind::Backward => keep(work.start, work.end, need.backward_workspace),
             ActionKind::InputGrad => {
-                keep(work.start, work.end, need.backward_work);
+                keep(work.start, work.end, need.backward_workspace);
                 let end = end_of(stage, micro_batch, &[ActionKind::WeightGrad]);
                 keep(work.end, end, need.weight_saved);
             }
@@ -94,8 +129,8 @@ fn held(profile: &Profile, plan: &Plan, step: &Step, rank: usize) -> Vec<Held> {
 struct Need {
     kept: u64,
     weight_saved: u64,
-    forward_work: u64,
-    backward_work: u64,
+    forward_workspace: u64,
+    backward_workspace: u64,
 }
 
 impl Need {
@@ -112,7 +147,7 @@ impl Need {
             let params = layers[j..].iter().map(|index| layer(*index).param_bytes).sum::<u64>();
             params * profile.model.fresh_bytes_per_param_byte
         };
-        let work = |j: usize| layer(layers[j]).work_bytes;
+        let work = |j: usize| layer(layers[j]).workspace_bytes;
         let most = |at: &dyn Fn(usize) -> u64| (0..layers.len()).map(at).max().unwrap();
         let forward = most(&|j| up_to(j) + work(j)).saturating_sub(all);
         let backward = most(&|j| up_to(j) + fresh(j) + work(j)).saturating_sub(all);
@@ -121,14 +156,17 @@ impl Need {
         };
         let weight_saved = layers.iter().map(for_weights).sum();
         match stage.recompute {
-            Recompute::None => {
-                Self { kept: all, weight_saved, forward_work: forward, backward_work: backward }
-            }
-            Recompute::Full => Self {
-                kept: layer(layers[0]).input_bytes,
+            Recompute::None => Self {
+                kept: all,
                 weight_saved,
-                forward_work: most(&work),
-                backward_work: backward + all,
+                forward_workspace: forward,
+                backward_workspace: backward,
+            },
+            Recompute::Full => Self {
+                kept: input(&profile.model.layers, stage.layers),
+                weight_saved,
+                forward_workspace: most(&work),
+                backward_workspace: backward + all,
             },
         }
     }

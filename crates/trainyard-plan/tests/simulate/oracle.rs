@@ -105,29 +105,18 @@ impl Step {
         let layers = &profile.model.layers;
         let stage_of = |layer: usize| plan.stage_of_layer(layer).unwrap();
         let index = |name: &str| layers.iter().position(|layer| layer.name == name).unwrap();
-        // From stage, to stage, bytes there, bytes back.
-        let mut ways = Vec::new();
-        for (stage, two) in plan.stages.windows(2).enumerate() {
-            let there = layers[two[0].layers.1 - 1].output_bytes;
-            ways.push((stage, stage + 1, there, layers[two[1].layers.0].input_bytes));
-        }
-        for (source, layer) in layers.iter().enumerate() {
-            for target in &layer.skips_to {
-                let (from, to) = (stage_of(source), stage_of(index(target)));
-                if from != to {
-                    ways.push((from, to, layer.output_bytes, layer.output_bytes));
-                }
-            }
-        }
-        for (order, (from, to, there, back)) in ways.into_iter().enumerate() {
+        for (order, (from, to, there, back)) in ways(profile, plan).into_iter().enumerate() {
             for micro_batch in 0..plan.micro_batches {
                 let forward = [from, to].map(|stage| self.find(stage, micro_batch, true));
                 let backward = [to, from].map(|stage| self.find(stage, micro_batch, false));
                 for ([maker, user], bytes) in [(forward, there), (backward, back)] {
-                    if self.works[maker].rank == self.works[user].rank {
-                        self.handed.push((maker, user));
-                    } else {
-                        self.push_move(profile, plan, maker, Some(user), bytes, order);
+                    // Neighbours wait for each other, whatever there is to send.
+                    match bytes {
+                        Some(bytes) if self.works[maker].rank != self.works[user].rank => {
+                            self.push_move(profile, plan, maker, Some(user), bytes, order);
+                        }
+                        None if from + 1 != to => {}
+                        _ => self.handed.push((maker, user)),
                     }
                 }
             }
@@ -231,6 +220,46 @@ impl Step {
         idle[1] = self.length_us - free.unwrap();
         idle
     }
+}
+
+/// From stage, to stage, bytes there and bytes back, where anything goes: one message for each pair
+/// of stages, and one for each skip.
+fn ways(profile: &Profile, plan: &Plan) -> Vec<(usize, usize, Option<u64>, Option<u64>)> {
+    let layers = &profile.model.layers;
+    let in_stage = |stage: usize, name: &String| {
+        let (first, end) = plan.stages[stage].layers;
+        layers[first..end].iter().any(|layer| layer.name == *name)
+    };
+    let mut ways = Vec::new();
+    let stages = plan.stages.len();
+    for (from, to) in (0..stages).flat_map(|from| (from + 1..stages).map(move |to| (from, to))) {
+        let (first, end) = plan.stages[from].layers;
+        let tensors = || layers[first..end].iter().flat_map(|layer| &layer.gives);
+        let carried: Vec<_> =
+            tensors().filter(|t| t.to.iter().any(|name| in_stage(to, name))).collect();
+        let mut there: Vec<u64> = carried.iter().map(|tensor| tensor.bytes).collect();
+        let with_gradient = carried.iter().filter(|tensor| tensor.gradient_bytes > 0);
+        let mut back: Vec<u64> = with_gradient.map(|tensor| tensor.gradient_bytes).collect();
+        if to == from + 1 && layers[end - 1].gives.is_empty() {
+            there.push(layers[end - 1].output_bytes);
+            back.push(memory_oracle::unnamed(layers, end));
+        }
+        let sum = |bytes: Vec<u64>| (!bytes.is_empty()).then(|| bytes.into_iter().sum());
+        if to == from + 1 || !there.is_empty() {
+            ways.push((from, to, sum(there), sum(back)));
+        }
+    }
+    let stage_of = |layer: usize| plan.stage_of_layer(layer).unwrap();
+    for (source, layer) in layers.iter().enumerate() {
+        for target in &layer.skips_to {
+            let target = layers.iter().position(|layer| layer.name == *target).unwrap();
+            let (from, to) = (stage_of(source), stage_of(target));
+            if from != to {
+                ways.push((from, to, Some(layer.output_bytes), Some(layer.output_bytes)));
+            }
+        }
+    }
+    ways
 }
 
 fn optimizer_us(profile: &Profile, plan: &Plan, rank: usize) -> f64 {

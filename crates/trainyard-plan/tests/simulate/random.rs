@@ -2,8 +2,8 @@
 //! every sum is exact and simulator and oracle can be compared bit for bit.
 
 use trainyard_plan::{
-    Action, ActionKind, DeviceProfile, LayerProfile, LinkCost, LinkProfile, ModelProfile,
-    OptimizerTime, Plan, Profile, Recompute, Schedule, Stage,
+    Action, ActionKind, BatchTensor, DeviceProfile, LayerProfile, LinkCost, LinkProfile,
+    ModelProfile, OptimizerTime, Plan, Profile, Recompute, Schedule, Stage, TensorProfile,
 };
 
 /// `SplitMix64`: enough to pick numbers.
@@ -49,6 +49,9 @@ pub(crate) fn profile(dice: &mut Dice, layers: usize, devices: usize, m: usize) 
             model.layers[from].skips_to.push(format!("layer{index}"));
         }
     }
+    if dice.one_in(2) {
+        name_tensors(dice, &mut model.layers);
+    }
     let mut profile = Profile::new(model, m);
     profile.devices = (0..devices).map(|index| device(dice, index, layers)).collect();
     for (from, to) in (0..devices).flat_map(|from| (0..devices).map(move |to| (from, to))) {
@@ -63,15 +66,52 @@ pub(crate) fn profile(dice: &mut Dice, layers: usize, devices: usize, m: usize) 
     profile
 }
 
+/// Names most layers' tensors, each taken by any later layers, and some of the batch's.
+fn name_tensors(dice: &mut Dice, layers: &mut [LayerProfile]) {
+    for index in 0..layers.len() {
+        if dice.one_in(3) {
+            layers[index].batch.push(BatchTensor { name: "mask".into(), bytes: 24 });
+        }
+        if dice.one_in(3) {
+            layers[index].batch.push(BatchTensor { name: "ids".into(), bytes: 8 });
+        }
+        if index + 1 == layers.len() || dice.one_in(4) {
+            continue;
+        }
+        layers[index].skips_to.clear();
+        for number in 0..=dice.below(3) {
+            let later = (index + 1..layers.len()).filter(|_| dice.one_in(2));
+            let to: Vec<usize> = later.collect();
+            let bytes = dice.bytes();
+            to.iter().for_each(|to| layers[*to].input_bytes += bytes);
+            layers[index].gives.push(TensorProfile {
+                name: format!("tensor{index}.{number}"),
+                bytes,
+                gradient_bytes: if dice.one_in(3) { 0 } else { dice.bytes() },
+                to: to.iter().map(|to| format!("layer{to}")).collect(),
+            });
+        }
+    }
+    for layer in layers {
+        layer.input_bytes += layer.batch.iter().map(|tensor| tensor.bytes).sum::<u64>();
+        if !layer.gives.is_empty() {
+            layer.output_bytes = layer.gives.iter().map(|tensor| tensor.bytes).sum();
+        }
+    }
+}
+
 fn layer(dice: &mut Dice, index: usize) -> LayerProfile {
     LayerProfile {
         name: format!("layer{index}"),
         param_bytes: dice.bytes(),
+        frozen_bytes: if dice.one_in(4) { dice.bytes() } else { 0 },
+        buffer_bytes: if dice.one_in(4) { dice.bytes() } else { 0 },
+        optimizer_bytes: dice.one_in(4).then(|| dice.bytes()),
         input_bytes: dice.bytes(),
         output_bytes: dice.bytes(),
         saved_bytes: dice.bytes(),
         weight_saved_bytes: dice.one_in(2).then(|| dice.bytes()),
-        work_bytes: if dice.one_in(2) { dice.bytes() } else { 0 },
+        workspace_bytes: if dice.one_in(2) { dice.bytes() } else { 0 },
         ..LayerProfile::default()
     }
 }

@@ -108,6 +108,7 @@ mod tests {
             start_ns,
             end_ns: start_ns + 1,
             bytes: 0,
+            peer: None,
         };
         let sample =
             |by_category| MemorySample { at_ns: 5, device: 0, in_use_bytes: 7, by_category };

@@ -102,7 +102,7 @@ impl RunState {
                 self.samples.push_front(Sample { step: *step, text: text.clone() });
                 self.samples.truncate(MOST_SAMPLES);
             }
-            Record::Action(_) | Record::Unknown => {}
+            Record::Action(_) | Record::Corrected { .. } | Record::Unknown => {}
         }
         self.bound_trace();
     }
@@ -303,8 +303,9 @@ impl RunState {
     }
 
     fn note_step(&mut self, record: &Record) {
-        let &Record::Step { at_ns, step, loss, learning_rate, grad_norm, step_ns, tokens_per_s } =
-            record
+        let &Record::Step {
+            at_ns, step, loss, learning_rate, grad_norm, step_ns, tokens_per_s, ..
+        } = record
         else {
             return;
         };

@@ -159,7 +159,7 @@ impl TrainingSetup {
                     OPTIMIZER_TRAFFIC * layers[layer].param_bytes as f64 * device.throttle
                         / rates.copy
                 })),
-                work_bytes: Some(self.profile.work_with_new_sums()),
+                workspace_bytes: Some(self.profile.workspace_with_new_sums()),
                 overhead_bytes: match device.hardware.api {
                     Api::Cpu => CPU_OVERHEAD_BYTES * device.threads as u64,
                     _ => 0,
@@ -240,7 +240,7 @@ fn measured_device(
         saved_bytes: bytes(|cost| cost.saved_bytes),
         // A graphics device tells what it holds between its kernels, not what one of them needs for
         // a moment; what is predicted of it is what it will tell.
-        work_bytes: bytes(|cost| Some(cost.work_bytes.unwrap_or(0))),
+        workspace_bytes: bytes(|cost| Some(cost.workspace_bytes.unwrap_or(0))),
         fixed_us: Some(FixedTimes {
             forward: fixed(|cost| cost.forward_us),
             input_grad: fixed(|cost| cost.input_grad_us),

@@ -9,7 +9,7 @@ use super::super::{Lane, MemorySample, Trace, TraceDevice, TraceEvent};
 use super::{lane_name, tid_of};
 use crate::PlanError;
 
-/// What messages call such a file.
+/// The name of such a file in messages.
 const FORMAT: &str = "trainyard trace";
 
 /// A trace file, with its items still as they are: most are of a known shape, but a file may have
@@ -71,7 +71,7 @@ pub fn from_json(text: &str) -> Result<Trace, PlanError> {
     Ok(reading.finish())
 }
 
-/// What is known so far, by `pid`.
+/// The state of reading, by `pid`.
 #[derive(Default)]
 struct Reading {
     names: BTreeMap<usize, String>,
@@ -107,6 +107,7 @@ impl Reading {
                     start_ns,
                     end_ns: start_ns.saturating_add(length_ns),
                     bytes: number("bytes").unwrap_or(0),
+                    peer: number("peer").and_then(|peer| usize::try_from(peer).ok()),
                 };
                 self.events.push(((item.pid, item.tid), event));
             }
@@ -194,6 +195,7 @@ mod tests {
             start_ns,
             end_ns,
             bytes: if lane == Lane::Compute { 0 } else { 64 },
+            peer: None,
         };
         let sample =
             |at_ns, device| MemorySample { at_ns, device, in_use_bytes: 500, by_category: None };
@@ -204,6 +206,11 @@ mod tests {
                 // Two at once: the second gets a thread of its own.
                 event(0, Lane::TransferOut, "0SEND_F0", 2_000_000, 3_000_000),
                 event(0, Lane::TransferOut, "0SEND_F1", 2_000_000, 3_500_000),
+                // The same output to another stage.
+                TraceEvent {
+                    peer: Some(3),
+                    ..event(0, Lane::TransferOut, "0SEND_F1", 3_500_000, 4_500_000)
+                },
                 event(1, Lane::TransferIn, "1RECV_F0", 2_000_000, 3_000_000),
                 event(1, Lane::Compute, "1B0", 3_000_000, 5_000_000),
             ],

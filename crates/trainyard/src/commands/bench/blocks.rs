@@ -66,7 +66,7 @@ impl Model for Blocks {
             input_bytes: 4 * rows * width,
             output_bytes: 4 * rows * width,
             saved_bytes: 4 * rows * (2 * width + 3 * wide),
-            work_bytes: 8 * rows * wide,
+            workspace_bytes: 8 * rows * wide,
             forward_flops: 4 * rows * width * wide,
             ..LayerProfile::default()
         };

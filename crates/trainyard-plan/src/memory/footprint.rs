@@ -1,0 +1,58 @@
+//! The memory that an action adds and frees.
+
+use super::StageMemory;
+use crate::{ActionKind, Recompute};
+
+/// Memory that an action of a stage adds and frees, for one micro-batch, in bytes, without transfer
+/// buffers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Added when it starts, and still there when it has ended.
+    pub kept: u64,
+    /// Added when it starts, freed when it ends.
+    pub workspace: u64,
+    /// Kept by an earlier action, freed when this one ends.
+    pub freed: u64,
+    /// Added when it ends, in place of a part of `freed`.
+    pub left: u64,
+}
+
+impl Footprint {
+    /// Bytes held while the action runs, where `held` were held before.
+    #[must_use]
+    pub fn during(&self, held: u64) -> u64 {
+        held.saturating_add(self.kept).saturating_add(self.workspace)
+    }
+
+    /// Bytes held after the action, where `held` were held before.
+    #[must_use]
+    pub fn after(&self, held: u64) -> u64 {
+        held.saturating_add(self.kept).saturating_sub(self.freed).saturating_add(self.left)
+    }
+}
+
+impl StageMemory {
+    /// The footprint of an action:
+    ///
+    /// - F keeps the saved activations (under recompute: the stage's input) until B or I ends;
+    /// - B and I free them; I leaves what the weight gradient needs, until W ends;
+    /// - W frees that;
+    /// - transfers and the optimizer step add nothing here.
+    #[must_use]
+    pub fn footprint(&self, kind: ActionKind, recompute: Recompute) -> Footprint {
+        let none = Footprint::default();
+        match kind {
+            ActionKind::Forward => {
+                let workspace = self.forward_workspace(recompute);
+                Footprint { kept: self.kept(recompute), workspace, ..none }
+            }
+            ActionKind::Backward | ActionKind::InputGrad => {
+                let left = if kind == ActionKind::InputGrad { self.weight_saved } else { 0 };
+                let workspace = self.backward_workspace(recompute);
+                Footprint { workspace, freed: self.kept(recompute), left, ..none }
+            }
+            ActionKind::WeightGrad => Footprint { freed: self.weight_saved, ..none },
+            _ => none,
+        }
+    }
+}

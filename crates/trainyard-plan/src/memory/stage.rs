@@ -1,0 +1,134 @@
+//! The memory of one stage: what it holds all the time, and what each micro-batch adds.
+
+use std::ops::Range;
+
+use super::MemoryUse;
+use crate::{Profile, Recompute, Tensors};
+
+/// Memory of a stage on a device, in bytes. It grows by one layer in front at a time, so that a
+/// planner can try every stage without adding the same layers up again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StageMemory {
+    /// Weights, gradients and optimizer state.
+    pub fixed: MemoryUse,
+    /// Saved activations of a micro-batch.
+    pub saved: u64,
+    /// The part of `saved` that a weight gradient needs after its input gradient.
+    pub weight_saved: u64,
+    /// All that comes in from elsewhere for one micro-batch: from other stages, over however many
+    /// routes, and from the batch.
+    pub input: u64,
+    /// All that later stages take from it for one micro-batch; a tensor counts once, however many
+    /// stages take it.
+    pub output: u64,
+    /// `input` and `output` before they saturate.
+    sums: (u128, u128),
+    layers: usize,
+    /// The largest `workspace_bytes` of a layer.
+    workspace: u64,
+    /// At the fullest moment of a forward: what is kept so far and the workspace of the layer in
+    /// hand.
+    forward_peak: u64,
+    /// At the fullest moment of a backward: see [`Self::backward_workspace`].
+    backward_peak: u64,
+    fresh: u64,
+}
+
+impl StageMemory {
+    /// The need of the layers `[first, end)` on a device; indices beyond the model count nothing.
+    #[must_use]
+    pub fn of(profile: &Profile, device: usize, layers: Range<usize>) -> Self {
+        Self::with_tensors(profile, &Tensors::of(&profile.model), device, layers)
+    }
+
+    /// [`Self::of`] with the model's tensors at hand.
+    #[must_use]
+    pub fn with_tensors(
+        profile: &Profile,
+        tensors: &Tensors,
+        device: usize,
+        layers: Range<usize>,
+    ) -> Self {
+        let mut memory = Self::default();
+        for layer in layers.rev() {
+            memory.push_front(profile, tensors, device, layer);
+        }
+        memory
+    }
+
+    /// Puts one more layer in front. `tensors` are those of the profile's model.
+    pub fn push_front(
+        &mut self,
+        profile: &Profile,
+        tensors: &Tensors,
+        device: usize,
+        index: usize,
+    ) {
+        let Some(layer) = profile.model.layers.get(index) else { return };
+        let add = u64::saturating_add;
+        self.layers += 1;
+        let change = tensors.put_in_front(&profile.model, index, index + self.layers);
+        self.sums.0 = (self.sums.0 + change.input_more).saturating_sub(change.input_less);
+        self.sums.1 += change.output_more;
+        let saturated = |sum: u128| u64::try_from(sum).unwrap_or(u64::MAX);
+        (self.input, self.output) = (saturated(self.sums.0), saturated(self.sums.1));
+        let params = layer.param_bytes;
+        self.fixed.weights = add(self.fixed.weights, layer.weight_bytes());
+        self.fixed.gradients = add(self.fixed.gradients, params);
+        let state = profile.model.optimizer_bytes(layer);
+        self.fixed.optimizer = add(self.fixed.optimizer, state);
+        let saved = profile.saved_bytes(device, index);
+        let workspace = profile.workspace_bytes(device, index);
+        let fresh = profile.model.fresh_bytes_per_param_byte.saturating_mul(params);
+        self.saved = add(self.saved, saved);
+        let for_weights = layer.weight_saved_bytes.unwrap_or(saved).min(saved);
+        self.weight_saved = add(self.weight_saved, for_weights);
+        self.fresh = add(self.fresh, fresh);
+        self.workspace = self.workspace.max(workspace);
+        self.forward_peak = add(self.forward_peak.max(workspace), saved);
+        self.backward_peak =
+            add(self.backward_peak, saved).max(add(add(saved, self.fresh), workspace));
+    }
+
+    /// Peak temporary bytes of a forward beyond what it keeps.
+    #[must_use]
+    pub fn forward_workspace(&self, recompute: Recompute) -> u64 {
+        match recompute {
+            Recompute::None => self.forward_peak.saturating_sub(self.saved),
+            Recompute::Full => self.workspace,
+        }
+    }
+
+    /// Peak temporary bytes of a backward beyond what its forward kept. It goes from the last layer
+    /// to the first: at layer j there is what the layers up to j have kept, the fresh gradients of
+    /// the layers from j on, and j's workspace. The fullest such moment counts; without fresh
+    /// gradients and workspace that is its start, and nothing comes on top. Under recompute, what
+    /// the forward that runs again keeps comes on top.
+    #[must_use]
+    pub fn backward_workspace(&self, recompute: Recompute) -> u64 {
+        let workspace = self.backward_peak.saturating_sub(self.saved);
+        match recompute {
+            Recompute::None => workspace,
+            Recompute::Full => workspace.saturating_add(self.saved),
+        }
+    }
+
+    /// Kept by each micro-batch in flight: the saved activations, or under recompute all of the
+    /// stage's inputs.
+    #[must_use]
+    pub fn kept(&self, recompute: Recompute) -> u64 {
+        match recompute {
+            Recompute::None => self.saved,
+            Recompute::Full => self.input,
+        }
+    }
+
+    /// The need with `in_flight` micro-batches in flight, during a backward, without buffers: what
+    /// the simulator finds for a stage alone on its device, whatever the times are.
+    #[must_use]
+    pub fn peak(&self, recompute: Recompute, in_flight: usize) -> MemoryUse {
+        let kept = self.kept(recompute).saturating_mul(in_flight as u64);
+        let workspace = self.backward_workspace(recompute).max(self.forward_workspace(recompute));
+        MemoryUse { activations: kept.saturating_add(workspace), ..self.fixed }
+    }
+}
