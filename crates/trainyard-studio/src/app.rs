@@ -18,7 +18,8 @@ use crate::error_dialog::ErrorDialog;
 use crate::event::Event;
 use crate::export::{ExportError, png, svg, write_atomic};
 use crate::message::{Message, RunMessage};
-use crate::panel::{Frame, PanelInfo, Picture};
+use crate::panel::{Frame, Picture};
+use crate::panel_info::PanelInfo;
 use crate::panels;
 use crate::persistence::{Persisted, Settings};
 use crate::shortcuts;
@@ -33,7 +34,7 @@ pub struct Studio {
     state: State,
     shown: Shown,
     views: Views,
-    /// What paints pictures; there is none in a window that is only tested.
+    /// Paints pictures; none in a window that is only tested.
     graphics: Option<RenderState>,
     /// The settings that the window has; `None` before the first frame.
     applied: Option<Settings>,
@@ -60,19 +61,19 @@ impl Studio {
         })
     }
 
-    /// What is drawn.
+    /// The state that is drawn.
     #[must_use]
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// What is worked on.
+    /// The document.
     #[must_use]
     pub fn document(&self) -> &Document {
         self.state.document.document()
     }
 
-    /// The errors that nobody has read yet.
+    /// The unread errors.
     pub fn errors(&self) -> impl Iterator<Item = &ErrorDialog> {
         self.state.view.errors()
     }
@@ -113,7 +114,7 @@ impl Studio {
         self.carry_out(context, update::close());
     }
 
-    /// What decides which commands may be used.
+    /// The facts that decide which commands are available.
     #[must_use]
     pub fn facts(&self) -> Facts {
         self.views.facts(&self.state, &self.shown)
@@ -151,7 +152,7 @@ impl Studio {
         self.views.follow(&self.state);
     }
 
-    /// What came from other threads and processes, and from the system, since the last frame.
+    /// Takes news from other threads and processes, and from the system.
     fn take_news(&mut self, context: &Context) {
         for message in self.state.poll() {
             self.send(context, message);

@@ -1,4 +1,4 @@
-//! The commands: everything the studio can be told to do, in one list.
+//! The commands: all actions of the studio, in one list.
 //!
 //! Menus, palette, keyboard and help sheet are made of it, so they cannot disagree. To add a
 //! command, add a variant, its row in [`Command::spec`], its place in a
@@ -11,11 +11,11 @@ mod spec;
 
 use eframe::egui::ThemePreference;
 
-use crate::panel::info::PanelInfo;
+use crate::panel_info::PanelInfo;
 pub use export::Export;
 pub use spec::Spec;
 
-/// Something the studio can be told to do.
+/// An action of the studio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Asks for a file and opens it.
@@ -86,11 +86,11 @@ pub enum Command {
     About,
 }
 
-/// What decides which commands may be used now.
+/// The facts that decide which commands are available now.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Facts {
-    /// What undo would take back.
+    /// The edit that undo would take back, in words.
     pub undo: Option<String>,
     /// What redo would do again.
     pub redo: Option<String>,

@@ -14,8 +14,8 @@ use crate::error_dialog::ErrorDialog;
 use crate::event::{Aim, Question, Then};
 use crate::message::{Message, ViewMessage};
 use crate::open::{OpenError, Opened};
-use crate::panel::info::PanelInfo;
-use crate::plans::search::{Ask, Terms};
+use crate::panel_info::PanelInfo;
+use crate::plan_search::{Ask, Terms};
 use crate::run::Program;
 
 /// Reads a file, on a thread of its own.
@@ -37,27 +37,27 @@ pub enum Effect {
     Read {
         /// The file or directory.
         path: PathBuf,
-        /// What is done, for a person.
+        /// The task, in words.
         what: String,
-        /// How.
+        /// The reader.
         read: Reader,
-        /// What happens then.
+        /// Follow-up once it is open.
         then: Then,
     },
     /// A run file is looked at before a program is started for it.
     Inspect {
         /// The run file.
         run_file: PathBuf,
-        /// What a program is wanted for.
+        /// Purpose of starting a program.
         aim: Aim,
     },
     /// The program is looked for where a person says, then in the usual places.
     FindProgram(String),
     /// The planner looks for plans.
     Plan {
-        /// What it keeps to.
+        /// Its terms.
         terms: Box<Terms>,
-        /// What is asked.
+        /// The request.
         ask: Ask,
     },
     /// A program answers a question.
@@ -66,7 +66,7 @@ pub enum Effect {
     Train(Box<Train>),
     /// A training goes on from its newest checkpoint.
     Resume {
-        /// What trains.
+        /// The program that trains.
         program: Program,
         /// The run directory.
         directory: PathBuf,
@@ -81,7 +81,7 @@ pub enum Effect {
         directory: PathBuf,
         /// The run file's text.
         text: String,
-        /// What for.
+        /// Its purpose.
         aim: Aim,
     },
     /// Data is written to a file.
@@ -90,7 +90,7 @@ pub enum Effect {
     Draw {
         /// Which.
         panel: PanelInfo,
-        /// Where to.
+        /// The file.
         file: PathBuf,
         /// As what.
         format: PictureFormat,
@@ -99,43 +99,43 @@ pub enum Effect {
     InPanels(Command),
 }
 
-/// How a program is asked.
+/// A question to a program.
 pub struct Inquire {
     /// The program.
     pub program: Program,
-    /// What it does, for a person.
+    /// The task, in words.
     pub what: &'static str,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// What the answer is for.
+    /// Purpose of the answer.
     pub question: Question,
     /// Where it writes files that are read once.
     pub folder: Option<TempDir>,
 }
 
-/// What is trained.
+/// A training to start.
 pub struct Train {
-    /// What trains.
+    /// The program that trains.
     pub program: Program,
     /// The run file.
     pub run_file: PathBuf,
     /// The plan.
     pub plan: Plan,
-    /// What of the run file the document changes, as `--set` takes it.
+    /// Settings that the document changes, as `--set` takes them.
     pub sets: Vec<String>,
 }
 
-/// What is written to a file.
+/// Data to write to a file.
 pub enum Data {
     /// A trace, in some format.
     Trace(Arc<Trace>, fn(&Trace, &mut dyn Write) -> io::Result<()>),
-    /// What the simulator says of a plan.
+    /// The simulated prediction of a plan.
     Prediction(Arc<Assessment>),
     /// A row for every stage.
     Stages(Arc<Assessment>),
 }
 
-/// What a picture is written as.
+/// File format of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PictureFormat {
     /// Points.

@@ -17,7 +17,7 @@ use crate::export::{ExportError, data, stages, write_atomic, write_with};
 use crate::message::{JobsMessage, Message, PlanningMessage, RunMessage, ViewMessage};
 use crate::open::{PLAN, RUN_FILE};
 use crate::paths::short_name;
-use crate::plans::search::{Search, Terms};
+use crate::plan_search::{Search, Terms};
 use crate::run::{self, Program, Session, Task, Wake, named_program};
 use crate::run_file;
 use crate::under_way::{Inquiry, Inspection, Reading, Writing};
@@ -48,7 +48,8 @@ pub(crate) fn carry_out(context: &Context, effect: Effect) -> Vec<Message> {
         Effect::Train(train) => return vec![start(context, *train)],
         Effect::Resume { program, directory } => {
             let session = Session::resume(&program, &directory, Vec::new(), wake(context));
-            return vec![Event::Started { session: session.map(Box::new), resumed: true }.into()];
+            let session = session.map(Box::new);
+            return vec![Event::Started { session, run_file: None, resumed: true }.into()];
         }
         Effect::Watch(directory) => {
             let session = Session::attach(&directory, wake(context));
@@ -133,7 +134,8 @@ fn start(context: &Context, train: Train) -> Message {
         return failed("Cannot write the plan", words, remedy);
     }
     let session = Session::start(&program, &run_file, Some(&file), &directory, sets, wake(context));
-    Event::Started { session: session.map(Box::new), resumed: false }.into()
+    let (session, run_file) = (session.map(Box::new), Some(run_file));
+    Event::Started { session, run_file, resumed: false }.into()
 }
 
 fn write_plan(file: &Path, plan: &Plan) -> Result<(), ExportError> {
@@ -198,7 +200,7 @@ fn cannot_list(error: &PlanError) -> Message {
     failed("Cannot list the stages", error.to_string(), "")
 }
 
-/// Fails as soon as nobody wants the file any more, which is then as it was before.
+/// Fails once the writing is cancelled; the file is then as it was before.
 struct UntilCancelled<'a> {
     out: &'a mut dyn Write,
     flag: &'a AtomicBool,

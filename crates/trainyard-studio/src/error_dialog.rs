@@ -1,15 +1,15 @@
-//! What went wrong, in words: a name, what happened and where, and what can be done.
+//! An error as people read it: title, cause with its place, remedy.
 
 use crate::open::OpenError;
 
 /// Something that went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorDialog {
-    /// What could not be done: "Cannot open plan.json".
+    /// The failed action: "Cannot open plan.json".
     pub title: String,
-    /// What happened, and where.
+    /// The cause, with its place.
     pub text: String,
-    /// What can be done about it.
+    /// The remedy.
     pub remedy: String,
 }
 

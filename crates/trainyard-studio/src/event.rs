@@ -23,7 +23,7 @@ pub enum Event {
     Inspected(Box<Inspected>),
     /// A person said whether the program that a run file names may be started.
     ProgramAnswered {
-        /// What was asked.
+        /// The question.
         question: Box<Inspected>,
         /// Whether it may.
         allowed: bool,
@@ -43,8 +43,10 @@ pub enum Event {
     TrainSmall,
     /// A training was started, or could not be.
     Started {
-        /// What came of it.
+        /// The result.
         session: Result<Box<Session>, SessionError>,
+        /// The run file of a new run.
+        run_file: Option<PathBuf>,
         /// Whether it goes on with the run that is watched.
         resumed: bool,
     },
@@ -58,32 +60,32 @@ pub enum Event {
     RunEnded,
     /// The window is asked to close.
     CloseRequested,
-    /// What is to become of the training when the window closes.
+    /// The answer to closing over a running training.
     CloseOverRun(Choice),
-    /// What is to become of edits that no file has when the window closes.
+    /// The answer to closing over unsaved edits.
     CloseUnsaved(Answer),
 }
 
-/// What was in a file.
+/// Contents of a file.
 pub struct FileRead {
     /// The file or directory.
     pub path: PathBuf,
-    /// What happens then.
+    /// Follow-up once it is open.
     pub then: Then,
-    /// What was in it; `None` where reading it ended without a result, which is a fault of ours.
+    /// Its contents; `None` where reading ended without a result, which is a fault of ours.
     pub opened: Option<Result<Opened, OpenError>>,
 }
 
-/// What happens once something is open.
+/// Follow-up once something is open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Then {
     /// Whether it is trained at once.
     pub run: bool,
-    /// What a person should know, in words.
+    /// A notice for the person, in words.
     pub notice: Option<String>,
 }
 
-/// What a file that is asked for is for.
+/// Purpose of a path that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// It is opened.
@@ -94,7 +96,7 @@ pub enum Purpose {
     Export(Export),
 }
 
-/// What a program is started for.
+/// Purpose of starting the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Aim {
     /// The costs of the run file's layers, from how fast its devices are.
@@ -120,13 +122,13 @@ pub enum Aim {
 pub struct Inspected {
     /// The run file.
     pub run_file: PathBuf,
-    /// What for.
+    /// Its purpose.
     pub aim: Aim,
     /// The program that it names, if it does; or why that cannot be used, in words.
     pub named: Option<Result<NamedProgram, String>>,
 }
 
-/// What the answer of a program is for.
+/// Purpose of a program's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// The dialog “Use my devices…” and the about box.
@@ -137,24 +139,24 @@ pub enum Question {
         run_file: PathBuf,
         /// Where the program writes the profile.
         profile: PathBuf,
-        /// What happens then.
+        /// Follow-up once it is open.
         then: Then,
     },
 }
 
-/// What a program answered.
+/// A program's answer.
 pub struct Answered {
-    /// What it did, for a person.
+    /// The task, in words.
     pub what: String,
-    /// What for.
+    /// Its purpose.
     pub question: Question,
-    /// How it ended.
+    /// Its end.
     pub end: TaskEnd,
     /// Where it wrote files that are read once.
     pub folder: Option<TempDir>,
 }
 
-/// What is to become of a training when the window closes.
+/// The answer to closing over a running training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// It goes on without the window.
@@ -165,7 +167,7 @@ pub enum Choice {
     Cancel,
 }
 
-/// What is to become of edits that no file has when the window closes.
+/// The answer to closing over unsaved edits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The window stays.

@@ -12,13 +12,13 @@ pub enum Menu {
     File,
     /// Undo and redo.
     Edit,
-    /// What makes plans.
+    /// Planning.
     Plan,
-    /// What runs them.
+    /// Training.
     Run,
-    /// What is seen, and how.
+    /// Panels, theme and zoom.
     View,
-    /// Where to learn more.
+    /// Help.
     Help,
 }
 

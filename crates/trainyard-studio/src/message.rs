@@ -14,13 +14,13 @@ use crate::command::Command;
 use crate::document::{Assessment, Document, Edit, Reference};
 use crate::error_dialog::ErrorDialog;
 use crate::event::{Event, Inspected, Purpose};
+use crate::layout::Layout;
 use crate::persistence::{ProgramAnswer, Settings};
-use crate::plans::search::{Ask, Search, Terms};
+use crate::plan_search::{Ask, Search, Terms};
 use crate::run::{Program, ProgramMissing, Session};
-use crate::shell::layout::Layout;
 use crate::under_way::{Inquiry, Inspection, Reading, Writing};
 
-/// What happened or is wanted.
+/// Something that happened or is wanted.
 pub enum Message {
     /// A person wants something that has a name.
     Command(Command),
@@ -40,13 +40,13 @@ pub enum Message {
     Preferences(PreferencesMessage),
 }
 
-/// What changes the document.
+/// A message to the document.
 pub enum DocumentMessage {
     /// Another takes its place. Edits that no file has are put aside: undo brings them back.
     Open {
         /// It.
         document: Box<Document>,
-        /// Whether it is the built-in example, of which nobody misses an edit.
+        /// Whether it is the built-in example, whose edits need not be saved.
         is_example: bool,
     },
     /// The same document with another profile.
@@ -60,21 +60,21 @@ pub enum DocumentMessage {
         /// Whether it was made on the board, which then says why it is refused.
         on_board: bool,
     },
-    /// The last edit is taken back.
+    /// Undo of the last edit.
     Undo,
-    /// What was taken back is done again.
+    /// Redo of the last undone edit.
     Redo,
-    /// What an edit under way would lead to.
+    /// Preview of an edit under way.
     Preview(Option<Arc<Assessment>>),
     /// Why the last edit was refused is not said any more.
     ForgetRefusal,
-    /// What it is compared with, as a person chose.
+    /// The reference that a person chose to compare with.
     Compare(Option<Reference>),
     /// The planner's best, to compare with unless a person chose something else.
     Offer(Option<Reference>),
 }
 
-/// What changes the run that is watched.
+/// A message to the watched run.
 pub enum RunMessage {
     /// This program trains and measures, unless a run file names another one.
     UseProgram(Result<Program, ProgramMissing>),
@@ -82,6 +82,8 @@ pub enum RunMessage {
     Watch {
         /// It.
         session: Box<Session>,
+        /// The run file that it was started from, where that is known.
+        run_file: Option<PathBuf>,
         /// Whether it is the run that was watched before.
         resumed: bool,
     },
@@ -95,24 +97,24 @@ pub enum RunMessage {
     Close,
 }
 
-/// What changes the search for plans.
+/// A message to the planner's state.
 pub enum PlanningMessage {
-    /// What is asked of the planner.
+    /// The planner's request.
     Ask(Ask),
     /// A search has begun.
     Started {
         /// It.
         search: Search,
-        /// What it keeps to.
+        /// Its terms.
         terms: Terms,
     },
     /// The search is not waited for any more.
     Cancel,
-    /// What was found is of another document.
+    /// Another document was opened; results are dropped.
     Forget,
 }
 
-/// What changes what is done beside the window.
+/// A message to the background jobs.
 pub enum JobsMessage {
     /// A file is being read.
     Reading(Reading),
@@ -124,15 +126,15 @@ pub enum JobsMessage {
     Writing(Writing),
     /// Whatever is under way is cancelled.
     Cancel,
-    /// What this machine has.
+    /// The devices of this machine.
     Devices(Box<DeviceList>),
-    /// Nobody wants to know the devices any more.
+    /// The device list is no longer needed.
     ForgetDevices,
 }
 
-/// What changes what is seen.
+/// A message to the view state.
 pub enum ViewMessage {
-    /// What was done last, in words.
+    /// The status line: the last action, in words.
     Status(String),
     /// Something went wrong.
     Fail(ErrorDialog),
@@ -156,11 +158,11 @@ pub enum ViewMessage {
     MayClose,
 }
 
-/// What changes what is kept from one day to the next.
+/// A message to the preferences.
 pub enum PreferencesMessage {
-    /// What a person set.
+    /// The settings.
     Set(Settings),
-    /// Where the panels are.
+    /// The layout of the panels.
     Arrange(Layout),
     /// A panel that is seen is hidden, another one shown.
     Toggle(&'static str),
@@ -191,7 +193,7 @@ pub enum FirstStep {
     Ran,
 }
 
-/// What lies over the window.
+/// A dialog.
 #[derive(Clone, Debug)]
 pub enum Dialog {
     /// The command palette.
@@ -200,20 +202,20 @@ pub enum Dialog {
     Help,
     /// The settings.
     Settings,
-    /// What this program is.
+    /// The about box.
     About,
     /// A file is asked for.
     Path {
-        /// What for.
+        /// Its purpose.
         purpose: Purpose,
-        /// What is suggested.
+        /// The suggested path.
         path: PathBuf,
     },
     /// This machine's devices, and a run file for them.
     MyDevices,
     /// The plan has no run file to train.
     NoRunFile,
-    /// A run file names a program that nobody allowed yet.
+    /// A run file names a program that is not allowed yet.
     Program(Box<Inspected>),
     /// The window is to close over a training.
     ClosingOverRun,

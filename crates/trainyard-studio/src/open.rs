@@ -1,4 +1,4 @@
-//! What can be opened, and how it is told apart: by what is in a file, never by its name.
+//! Opening files. Their kind is found from their contents, never from their name.
 //!
 //! | what | known by | becomes |
 //! |---|---|---|

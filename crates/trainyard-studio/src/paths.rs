@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-/// Where a person's own files are.
+/// The home folder.
 pub(crate) fn home() -> PathBuf {
     std::env::home_dir().unwrap_or_else(|| PathBuf::from("."))
 }
@@ -26,7 +26,7 @@ pub(crate) fn short_names<'a>(paths: impl Iterator<Item = &'a Path>) -> Vec<(&'a
     paths.iter().map(|path| (*path, name(path))).collect()
 }
 
-/// So many last parts of a path.
+/// The last `parts` parts of a path.
 fn end_of(path: &Path, parts: usize) -> String {
     let all = path.components().filter_map(|part| match part {
         Component::Normal(name) => Some(name.to_string_lossy()),

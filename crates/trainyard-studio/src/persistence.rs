@@ -8,19 +8,19 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::shell::layout::Layout;
+use crate::layout::Layout;
 
-/// What a person set.
+/// The settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     /// Light, dark, or as the system is.
     pub theme: ThemePreference,
-    /// How large everything is; 1 is normal.
+    /// Zoom; 1 is normal.
     pub zoom: f32,
     /// Whether nothing moves by itself.
     pub reduce_motion: bool,
-    /// Where the program `trainyard` is; empty for the usual places.
+    /// Path of the program `trainyard`; empty for the usual places.
     pub program: String,
 }
 
@@ -36,7 +36,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How small and how large everything can be made.
+    /// Range of the zoom.
     pub const ZOOM: std::ops::RangeInclusive<f32> = 0.5..=3.0;
 
     /// Makes everything larger or smaller by a tenth, within [`Settings::ZOOM`].
@@ -46,7 +46,7 @@ impl Settings {
     }
 }
 
-/// What was open before, the newest first.
+/// Recent files, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Recent(Vec<PathBuf>);
@@ -114,7 +114,7 @@ pub struct ProgramAnswer {
     pub allowed: bool,
 }
 
-/// What a person said of programs that run files name, the newest first.
+/// Answers about programs named by run files, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ProgramAnswers(Vec<ProgramAnswer>);
@@ -122,7 +122,7 @@ pub struct ProgramAnswers(Vec<ProgramAnswer>);
 impl ProgramAnswers {
     const MOST: usize = 200;
 
-    /// What was said of the program that a run file names; `None` where nobody was asked, or the
+    /// What was said of the program that a run file names; `None` where there is no answer, or the
     /// program has changed since.
     #[must_use]
     pub fn of(&self, run_file: &Path, fingerprint: &str) -> Option<bool> {
@@ -147,13 +147,13 @@ impl ProgramAnswers {
 /// Everything that is kept.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Persisted {
-    /// What a person set.
+    /// The settings.
     pub settings: Settings,
     /// Where the panels are; `None` where that was never kept.
     pub layout: Option<Layout>,
-    /// What was open before.
+    /// Recent files.
     pub recent: Recent,
-    /// How far the first steps went.
+    /// Progress through the first steps.
     pub first_steps: FirstSteps,
     /// Which programs that run files name may be started.
     pub programs: ProgramAnswers,

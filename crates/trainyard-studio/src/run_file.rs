@@ -137,7 +137,7 @@ pub(crate) fn on_the_cpu() -> String {
     text(Starter::Small, &[half("left"), half("right")])
 }
 
-/// The first directory of that name in a folder that nobody uses: `my-run`, `my-run-2`, ….
+/// The first unused directory of that name in a folder: `my-run`, `my-run-2`, ….
 #[must_use]
 pub(crate) fn free_directory(folder: &Path, name: &str) -> PathBuf {
     let numbered = |number: u32| match number {

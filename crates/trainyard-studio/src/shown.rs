@@ -9,7 +9,7 @@ use crate::timeline::Scenes;
 use scenes::{Measured, Simulated};
 pub(crate) use trace_only::TraceOnly;
 
-/// What is worked out of the state for drawing.
+/// Data derived from the state for drawing.
 #[derive(Default)]
 pub struct Shown {
     predicted: Simulated,
@@ -34,7 +34,7 @@ impl Shown {
         self.trace_only = TraceOnly::of(state, self.measured.scene());
     }
 
-    /// What the timeline shows.
+    /// The scenes that the timeline shows.
     pub(crate) fn scenes(&self) -> Scenes<'_> {
         let has_plan = self.trace_only.is_none();
         let predicted = self.predicted.scene().filter(|_| has_plan);

@@ -1,4 +1,4 @@
-//! What is under way beside the window. Dropping one of these lets go of it or ends it.
+//! Background jobs under way. Dropping one lets go of it or ends it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,7 +48,7 @@ impl Drop for Writing {
 }
 
 impl Reading {
-    /// What was read, once that is known.
+    /// The contents, once read.
     pub(crate) fn poll(&self) -> Option<Event> {
         let opened = self.job.poll().transpose()?;
         let (path, then) = (self.path.clone(), self.then.clone());
@@ -57,7 +57,7 @@ impl Reading {
 }
 
 impl Inspection {
-    /// What was found, once that is known.
+    /// The result, once known.
     pub(crate) fn poll(&self) -> Option<Event> {
         let named = self.job.poll().transpose()?;
         let stopped = || "looking at it stopped unexpectedly".to_owned();
@@ -68,7 +68,7 @@ impl Inspection {
 }
 
 impl Inquiry {
-    /// What was answered, once that is known.
+    /// The answer, once there.
     pub(crate) fn poll(&mut self) -> Option<Event> {
         let end = self.task.poll()?;
         Some(Event::Answered(Box::new(Answered {
@@ -81,7 +81,7 @@ impl Inquiry {
 }
 
 impl Writing {
-    /// What came of it, once that is known.
+    /// The outcome, once known.
     pub(crate) fn poll(&self) -> Option<Event> {
         let written = self.job.poll().transpose()?;
         let stopped = |path: &Path| {

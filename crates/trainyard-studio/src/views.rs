@@ -6,7 +6,8 @@ use eframe::egui::{self, Margin, Ui, Vec2};
 
 use crate::command::{Command, Facts};
 use crate::message::{DocumentMessage, Message, PreferencesMessage};
-use crate::panel::{Frame, Panel, PanelInfo, Picture};
+use crate::panel::{Frame, Panel, Picture};
+use crate::panel_info::PanelInfo;
 use crate::panels;
 use crate::run::Session;
 use crate::shell::dialogs::{Dialogs, drop_hint_ui};
@@ -18,13 +19,13 @@ use crate::shown::Shown;
 use crate::state::State;
 use crate::theme::{Theme, size};
 
-/// What the views keep from one frame to the next.
+/// State of the views from one frame to the next.
 pub(crate) struct Views {
     panels: Vec<Box<dyn Panel>>,
     dialogs: Dialogs,
-    /// How large the panels were drawn, in points.
+    /// Sizes of the panels as drawn, in points.
     sizes: BTreeMap<&'static str, Vec2>,
-    /// What draws the window, in words.
+    /// The graphics adapter that draws the window, in words.
     pub(crate) adapter: Option<String>,
 }
 
@@ -40,7 +41,7 @@ impl Views {
         self.panels.iter_mut().for_each(|panel| panel.follow(state));
     }
 
-    /// What decides which commands may be used.
+    /// The facts that decide which commands are available.
     pub(crate) fn facts(&self, state: &State, shown: &Shown) -> Facts {
         let session = state.run.session();
         let document = state.document.document();

@@ -256,7 +256,7 @@ impl Capture {
         if self.settled >= SETTLED {
             let (send, image) = bounded(1);
             context.request_screenshot(move |picture| {
-                // Nobody waits for it any more if the window was closed.
+                // The receiver is gone if the window was closed.
                 let _sent = send.send(picture).is_ok();
             });
             self.image = Some(image);

@@ -10,8 +10,8 @@ use trainyard_studio::document::{Assessment, Document, Edit, How, ScheduleChoice
 use trainyard_studio::effect::Effect;
 use trainyard_studio::event::Event;
 use trainyard_studio::message::{DocumentMessage, Message, PlanningMessage, ViewMessage};
+use trainyard_studio::plan_search::{Search, Terms};
 use trainyard_studio::plans::Plans;
-use trainyard_studio::plans::search::{Search, Terms};
 use trainyard_studio::state::{DocumentState, Planning};
 use trainyard_studio::theme;
 

@@ -2,7 +2,7 @@
 
 use crate::document::{Arrangement, Edit, How};
 
-/// What is dragged.
+/// A dragged object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Drag {
     /// Runs of layers: one layer, a selection or a whole stage.
@@ -13,7 +13,7 @@ pub(super) enum Drag {
     Device(usize),
 }
 
-/// Where it is held.
+/// A drop target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// Over a device's column.

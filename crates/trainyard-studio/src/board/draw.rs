@@ -26,7 +26,7 @@ const INSET: f32 = 2.0;
 /// What the stages of a column do not have of the board's height, in points.
 pub(super) const AROUND_BODY: f32 = size::SPACE + column_header::HEIGHT + 1.0 + 2.0 * INSET;
 
-/// So many columns are not narrower, in points.
+/// Least width of `columns` columns, in points.
 pub(super) fn least_width(columns: usize) -> f32 {
     (NARROWEST + size::SPACE) * columns as f32
 }

@@ -14,7 +14,7 @@ use crate::document::{Assessment, Document, Edit};
 use crate::human_time::human_us;
 use crate::theme::Theme;
 
-/// What one frame is drawn from.
+/// Input of one frame.
 pub(super) struct Scene<'a> {
     pub(super) document: &'a Document,
     pub(super) theme: &'static Theme,

@@ -52,7 +52,7 @@ impl Export {
         Spec { name, tip, shortcut: None }
     }
 
-    /// What the file is called unless told otherwise.
+    /// Default name of the file.
     #[must_use]
     pub fn file_name(self) -> &'static str {
         match self {

@@ -15,7 +15,7 @@ const fn keys(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
 }
 
 impl Command {
-    /// What a person reads of it.
+    /// Its name, tooltip and keys.
     #[must_use]
     pub fn spec(self) -> Spec {
         let (name, tip, shortcut) = match self {

@@ -106,7 +106,7 @@ impl Arrangement {
         })
     }
 
-    /// Every device gets layers in proportion to its budget: where to begin when nobody planned.
+    /// Every device gets layers in proportion to its budget: the start where there is no plan.
     #[must_use]
     pub fn by_memory(profile: &Profile) -> Self {
         let layers = profile.model.layers.len();

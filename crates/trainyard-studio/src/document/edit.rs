@@ -14,7 +14,7 @@ pub enum Edit {
     Move {
         /// Which.
         layers: Vec<(usize, usize)>,
-        /// Where to.
+        /// The file.
         device: usize,
         /// What becomes of the layers around.
         how: How,

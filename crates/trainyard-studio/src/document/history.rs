@@ -19,7 +19,7 @@ struct Entry {
 }
 
 impl History {
-    /// So many steps can be taken back.
+    /// Longest undo history, in edits.
     const LONGEST: usize = 1000;
 
     pub(super) fn new(start: Arrangement) -> Self {

@@ -31,7 +31,7 @@ pub fn runs(profile: &Profile, runs: &[(usize, usize)]) -> String {
     words.join(", ")
 }
 
-/// A name of at most so many characters. Its middle is left out: names that are alike often differ
+/// A name of at most `most` characters. Its middle is left out: names that are alike often differ
 /// at their ends.
 #[must_use]
 pub(crate) fn elided(name: &str, most: usize) -> String {

@@ -37,7 +37,7 @@ pub struct Document {
     present: Arc<Assessment>,
     /// What the present arrangement is compared with.
     pub reference: Option<Reference>,
-    /// Where it is saved to.
+    /// Its file.
     pub file: Option<PathBuf>,
     /// The run file it belongs to, which training needs.
     pub run_file: Option<PathBuf>,
@@ -50,7 +50,7 @@ pub struct Document {
 pub struct Reference {
     /// What it is, such as "the file" or "the planner's best".
     pub name: String,
-    /// What it costs.
+    /// Its assessment.
     pub assessment: Arc<Assessment>,
 }
 

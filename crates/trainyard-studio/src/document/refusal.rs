@@ -1,8 +1,8 @@
-//! Why an edit is not done.
+//! Refusals of edits.
 
 use std::fmt::Display;
 
-/// Why something is not done, in words.
+/// A refused edit's reason, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal(pub String);
 

@@ -1,4 +1,4 @@
-//! Writing a file so that nobody ever sees half of it.
+//! Atomic writing of files: a file is never half-written.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -50,7 +50,7 @@ fn replace(target: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     Ok(())
 }
 
-/// A file of a name that nobody else uses, with the rights that the file in its place has or would
+/// A file of an unused name, with the rights that the file in its place has or would
 /// have.
 fn beside(target: &Path, folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();

@@ -12,23 +12,23 @@ use crate::document::Document;
 /// The most events of a journal that are shown, which take about 2 GB.
 pub(super) const MOST_EVENTS: usize = 1_500_000;
 
-/// What was in a file.
+/// Contents of a file.
 #[derive(Debug)]
 pub enum Opened {
     /// Costs and a plan: from a profile, a plan or a run file with its profile beside it.
     Document(Box<Document>),
-    /// A run file whose costs nobody knows yet.
+    /// A run file whose costs are not known yet.
     RunFile(PathBuf),
     /// A plan without a profile beside it.
     Plan {
-        /// Where it is.
+        /// Its path.
         file: PathBuf,
         /// It.
         plan: Box<Plan>,
     },
     /// A run directory, and what was planned for it where that can be read.
     Run {
-        /// Where it is.
+        /// Its path.
         directory: PathBuf,
         /// Its plan.
         document: Option<Box<Document>>,

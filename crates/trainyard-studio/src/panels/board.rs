@@ -5,7 +5,8 @@ use eframe::egui::{Key, Ui, Vec2};
 use super::without_plan;
 use crate::board::Board;
 use crate::message::Message;
-use crate::panel::{Entry, Frame, Panel, PanelInfo, Picture, Side, inside};
+use crate::panel::{Entry, Frame, Panel, Picture, inside};
+use crate::panel_info::{PanelInfo, Side};
 
 /// Its description.
 pub const INFO: PanelInfo = PanelInfo {

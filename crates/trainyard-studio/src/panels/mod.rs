@@ -7,10 +7,11 @@ pub mod run;
 pub mod timeline;
 mod without_plan;
 
-use crate::panel::{Entry, Panel, PanelInfo};
+use crate::panel::{Entry, Panel};
+use crate::panel_info::PanelInfo;
 
 /// All panels, in the order of the View menu.
-const ALL: [Entry; 4] = [board::ENTRY, plans::ENTRY, timeline::ENTRY, run::ENTRY];
+const ALL: &[Entry] = &[board::ENTRY, plans::ENTRY, timeline::ENTRY, run::ENTRY];
 
 /// The descriptions of all panels, in the order of the View menu.
 pub const INFOS: [PanelInfo; ALL.len()] = {

@@ -3,7 +3,8 @@
 use eframe::egui::{Key, Ui};
 
 use crate::message::Message;
-use crate::panel::{Entry, Frame, Panel, PanelInfo, Side, inside};
+use crate::panel::{Entry, Frame, Panel, inside};
+use crate::panel_info::{PanelInfo, Side};
 use crate::plans::Plans;
 
 /// Its description.

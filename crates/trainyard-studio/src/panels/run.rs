@@ -4,7 +4,8 @@ use eframe::egui::{Key, Ui};
 
 use crate::command::Command;
 use crate::message::Message;
-use crate::panel::{Entry, Frame, Panel, PanelInfo, Side, inside};
+use crate::panel::{Entry, Frame, Panel, inside};
+use crate::panel_info::{PanelInfo, Side};
 use crate::run_panel::RunPanel;
 
 /// Its description.

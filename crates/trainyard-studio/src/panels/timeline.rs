@@ -4,7 +4,8 @@ use eframe::egui::{Button, Key, Ui, Vec2};
 
 use crate::command::{Command, Facts};
 use crate::message::{Message, ViewMessage};
-use crate::panel::{Entry, Frame, Panel, PanelInfo, Picture, Side, inside};
+use crate::panel::{Entry, Frame, Panel, Picture, inside};
+use crate::panel_info::{PanelInfo, Side};
 use crate::state::State;
 use crate::theme::size;
 use crate::timeline::{self, Timeline};
@@ -81,7 +82,7 @@ impl Panel for TimelinePanel {
     }
 }
 
-/// The timeline as it looks to somebody who does nothing.
+/// The timeline without selection, drag or hover.
 struct TimelinePicture(Timeline);
 
 impl Panel for TimelinePicture {

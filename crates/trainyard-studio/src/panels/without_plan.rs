@@ -1,4 +1,4 @@
-//! What stands in the place of the plan where a trace or run is shown without one.
+//! Replaces the board where a trace or run is shown without a plan.
 
 use eframe::egui::{Button, RichText, ScrollArea, Ui};
 

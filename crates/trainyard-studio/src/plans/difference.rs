@@ -1,4 +1,4 @@
-//! How the present plan differs from another.
+//! Differences between the present plan and a reference.
 
 use eframe::egui::{ComboBox, Grid, Label, RichText, Ui};
 use trainyard_plan::memory::human_bytes;
@@ -16,7 +16,7 @@ use crate::theme::Theme;
 /// The names of devices take no more, in points.
 const NAME: f32 = 90.0;
 
-/// How the present plan differs from another.
+/// Differences between the present plan and a reference.
 pub(super) fn difference_ui(
     ui: &mut Ui,
     document: &Document,

@@ -1,4 +1,4 @@
-//! What the planner is asked, and the plans that it found.
+//! Controls of the planner, and the plans it found.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use eframe::egui::{Button, Checkbox, ComboBox, RichText, ScrollArea, Spinner, Ui
 use trainyard_plan::planner::Objective;
 
 use super::rows;
-use super::search::BEST;
 use crate::document::{Document, Edit};
 use crate::event::Event;
 use crate::message::{DocumentMessage, Message, PlanningMessage};
+use crate::plan_search::BEST;
 use crate::state::Planning;
 use crate::theme::{Theme, size};
 
-/// What a plan can be best at, its name, and what that means.
+/// Objectives of the planner: value, name, tooltip.
 const OBJECTIVES: [(Objective, &str, &str); 3] = [
     (Objective::Time, "time", "the shortest step"),
     (Objective::Memory, "memory", "the smallest largest share of a budget"),

@@ -1,13 +1,12 @@
 //! The plans panel: what the planner offers, how it differs, and why.
 //!
-//! What is asked and found is in [`Planning`]; the search (`search`) runs on a thread of its own, and
+//! What is asked and found is in [`Planning`]; the search (`plan_search`) runs on a thread of its own, and
 //! the panel never waits for it. [`Plans`] keeps what the last edit in the panel brought.
 
 mod diff;
 mod difference;
 mod find;
 mod rows;
-pub mod search;
 mod this_plan;
 mod why;
 
@@ -21,12 +20,12 @@ use crate::message::Message;
 use crate::state::{DocumentState, Planning};
 use crate::theme::size;
 
-/// What the panel keeps from one frame to the next.
+/// State of the panel from one frame to the next.
 #[derive(Debug, Default)]
 pub struct Plans {
-    /// What was edited in the frame before, and what there was then.
+    /// The edit of the frame before, and the assessment before it.
     edited: Option<(String, Arc<Assessment>)>,
-    /// What the last edit in this panel brought, until there is another.
+    /// Effect of the last edit in this panel, until there is another.
     last: Option<(String, Delta, Arc<Assessment>)>,
 }
 

@@ -5,12 +5,12 @@ use eframe::egui::{
     WidgetInfo, pos2, vec2,
 };
 
-use super::search::Alternative;
 use crate::board::paint;
 use crate::change::Change;
 use crate::document::labels;
 use crate::document::{Assessment, Document};
 use crate::human_time::human_us;
+use crate::plan_search::Alternative;
 use crate::theme::{Theme, size};
 
 const HEIGHT: f32 = 42.0;
@@ -37,7 +37,7 @@ pub(super) fn is_present(alternative: &Alternative, document: &Document) -> bool
         && here.micro_batches == there.micro_batches
 }
 
-/// What stands in the rows below.
+/// Headings of the rows.
 pub(super) fn heading(ui: &mut Ui) {
     ui.horizontal(|ui| {
         let small = |text: &str| RichText::new(text).size(size::SMALL).weak();
@@ -118,7 +118,7 @@ pub(super) fn show(
     response
 }
 
-/// How full the fullest device is.
+/// Fill of the fullest device.
 fn memory(ui: &Ui, inner: Rect, y: f32, full: f64, theme: &Theme) {
     let painter = ui.painter();
     let bar = Rect::from_min_max(pos2(inner.right() - BAR, y - 3.0), pos2(inner.right(), y + 3.0));

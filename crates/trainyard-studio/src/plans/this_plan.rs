@@ -87,7 +87,7 @@ fn nearest(choices: &[usize], now: usize, wished: usize) -> usize {
     next.or(if wished > now { choices.last() } else { choices.first() }).copied().unwrap_or(wished)
 }
 
-/// What an edit brought.
+/// Draws the effect of an edit.
 pub(super) fn brought(ui: &mut Ui, what: &str, delta: &Delta) {
     ui.horizontal_wrapped(|ui| {
         ui.weak(format!("{what}:"));

@@ -14,6 +14,7 @@ mod child;
 mod end;
 mod files;
 mod follow;
+mod metrics;
 mod named;
 mod program;
 mod records;
@@ -31,9 +32,10 @@ pub use files::{
     JOURNAL, PLAN, PREDICTED_TRACE, PROFILE, Prediction, RUN_FILE, RunFiles, TRACE, Writer, is_run,
 };
 pub use follow::{Batch, Follower, Source};
+pub use metrics::Metric;
 pub use named::{NamedProgram, named_program};
 pub use program::{PROGRAM_VARIABLE, Place, Program, ProgramMissing};
-pub use records::{Checkpoint, DeviceMemory, MeasuredMemory, Sample};
+pub use records::{Checkpoint, Correction, DeviceMemory, MeasuredMemory, Sample};
 pub use series::{Point, Series, smooth};
 pub use session::{Progress, Session, SessionError};
 pub use state::{RunState, TRACED_STEPS};

@@ -1,4 +1,4 @@
-//! What a journal tells of devices, checkpoints and samples.
+//! What a journal says of devices, checkpoints, samples and corrections.
 
 /// Memory of a device, bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub struct DeviceMemory {
     pub name: String,
     /// What it may hold.
     pub budget_bytes: u64,
-    /// What it holds and held, where somebody counts.
+    /// Measured use, where it is counted.
     pub measured: Option<MeasuredMemory>,
 }
 
@@ -42,4 +42,17 @@ pub struct Sample {
     pub step: u64,
     /// The text.
     pub text: String,
+}
+
+/// The prediction as a run corrected it from its first steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Correction {
+    /// The step after which it was corrected.
+    pub after_step: u64,
+    /// Time of a step from there on, µs.
+    pub step_us: f64,
+    /// That time ÷ the planned one.
+    pub factor: f64,
+    /// What was seen, and why it differs, in words; may be empty.
+    pub reason: String,
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use trainyard_plan::compare::{Comparison, compare};
+use trainyard_plan::compare::{Comparison, Corrected, Pair, compare};
 use trainyard_plan::journal::{State, Unreadable};
 
 use super::child::{Child, ChildError, Job};
@@ -21,7 +21,7 @@ use super::wake::Wake;
 
 /// A frame takes batches for so long; one of them takes about two milliseconds.
 const TAKING: Duration = Duration::from_millis(4);
-/// Over so many of the newest steps a run is compared with its prediction.
+/// Number of newest steps that are compared with the prediction.
 const COMPARED_STEPS: usize = 16;
 /// Traces of more events are compared every [`COMPARED_STEPS`] steps and not after each.
 const COMPARED_EVENTS: usize = 20_000;
@@ -220,6 +220,13 @@ impl Session {
         }
         let mut comparison = compare((&prediction.simulation, &prediction.trace), &measured);
         comparison.estimated = prediction.estimated;
+        let measured = comparison.step_us.measured;
+        comparison.corrected = self.state.correction().map(|correction| Corrected {
+            after_step: correction.after_step,
+            step_us: Pair { predicted: correction.step_us, measured },
+            factor: correction.factor,
+            reason: correction.reason.clone(),
+        });
         self.comparison = Some(Arc::new(comparison));
     }
 
@@ -266,7 +273,7 @@ impl Session {
             (Some(child), _) => child.end().is_none(),
             (None, Some(Writer::Running(_))) => true,
             (None, Some(Writer::Nobody) | None) => false,
-            // Nobody knows; the journal's word has to do.
+            // Unknown; the journal has to do.
             (None, Some(Writer::Unknown)) => {
                 matches!(self.state.state(), Some(State::Starting | State::Running))
             }
@@ -295,7 +302,7 @@ impl Session {
         &self.directory
     }
 
-    /// What the journal told.
+    /// The state folded from the journal.
     #[must_use]
     pub fn state(&self) -> &RunState {
         &self.state

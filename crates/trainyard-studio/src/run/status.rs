@@ -88,7 +88,7 @@ impl Session {
     /// How it stands, in words.
     #[must_use]
     pub fn status(&self) -> Status {
-        let told = |phase, words: String| Status { phase, words, last_lines: Vec::new() };
+        let status = |phase, words: String| Status { phase, words, last_lines: Vec::new() };
         let directory = self.directory.display();
         match &self.source {
             Source::Gone => {
@@ -97,11 +97,11 @@ impl Session {
                 } else {
                     format!("{directory} is gone; what is shown was read before")
                 };
-                return self.with_lines(told(Phase::Gone, words));
+                return self.with_lines(status(Phase::Gone, words));
             }
             Source::Refused(reason) => {
                 let words = format!("the journal of {directory} cannot be shown: {reason}");
-                return self.with_lines(told(Phase::Unreadable, words));
+                return self.with_lines(status(Phase::Unreadable, words));
             }
             Source::Awaited | Source::Open => {}
         }
@@ -110,16 +110,16 @@ impl Session {
         }
         // Our own child's journal is read as it is written; there is nothing to wait for.
         if !self.caught_up && self.progress.file_bytes > 0 && !self.is_own_child_running() {
-            return told(Phase::Loading, "reading the journal".to_owned());
+            return status(Phase::Loading, "reading the journal".to_owned());
         }
         if self.is_running() {
             return self.while_it_runs();
         }
         match self.state.state() {
-            Some(State::Finished) => told(Phase::Finished, self.finished_words()),
-            Some(State::Stopped) => told(Phase::Stopped, self.stopped_words()),
+            Some(State::Finished) => status(Phase::Finished, self.finished_words()),
+            Some(State::Stopped) => status(Phase::Stopped, self.stopped_words()),
             Some(State::Failed) => {
-                self.with_lines(told(Phase::Failed, self.state.message().to_owned()))
+                self.with_lines(status(Phase::Failed, self.state.message().to_owned()))
             }
             Some(State::Starting | State::Running) => {
                 let words = format!(
@@ -127,29 +127,29 @@ impl Session {
                      ended: it was killed, or the machine went down; {}",
                     self.way_on()
                 );
-                self.with_lines(told(Phase::Failed, words))
+                self.with_lines(status(Phase::Failed, words))
             }
-            None => told(Phase::Loading, "the journal says nothing yet".to_owned()),
+            None => status(Phase::Loading, "the journal says nothing yet".to_owned()),
         }
     }
 
     fn while_it_runs(&self) -> Status {
         let stops = self.child.as_ref().map_or(self.asked_to_stop, Child::asked_to_stop);
-        let told =
+        let status =
             |phase, words: &str| Status { phase, words: words.to_owned(), last_lines: Vec::new() };
         match self.state.state() {
-            _ if stops => told(Phase::Stopping, "finishing its step, then saving"),
-            Some(State::Running) => told(Phase::Running, "training"),
-            _ => told(Phase::Starting, "opening the devices and making the plan's weights"),
+            _ if stops => status(Phase::Stopping, "finishing its step, then saving"),
+            Some(State::Running) => status(Phase::Running, "training"),
+            _ => status(Phase::Starting, "opening the devices and making the plan's weights"),
         }
     }
 
     /// The status after a child's end: what it said itself in the journal, or else how it ended.
     fn after(&self, end: &End) -> Status {
-        let told = |phase, words| Status { phase, words, last_lines: Vec::new() };
+        let status = |phase, words| Status { phase, words, last_lines: Vec::new() };
         match (end.exit, self.state.state()) {
-            (Exit::Code(0), _) => told(Phase::Finished, self.finished_words()),
-            (Exit::Code(130), _) => told(Phase::Stopped, self.stopped_words()),
+            (Exit::Code(0), _) => status(Phase::Finished, self.finished_words()),
+            (Exit::Code(130), _) => status(Phase::Stopped, self.stopped_words()),
             (exit, state) => {
                 let asked = self.child.as_ref().is_some_and(Child::asked_to_stop);
                 let said = match state {
@@ -159,7 +159,7 @@ impl Session {
                     _ if asked && matches!(exit, Exit::Signal(_)) => {
                         format!("{exit}, as you asked")
                     }
-                    // The lines themselves are told beside this.
+                    // The lines themselves are shown beside this.
                     _ if end.last_lines.is_empty() => format!("{exit}; it said nothing"),
                     _ => exit.to_string(),
                 };

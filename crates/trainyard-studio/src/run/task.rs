@@ -73,7 +73,7 @@ impl Task {
             let done = exit == Exit::Code(0) && matches!(read, Some(Ok(_)));
             let end =
                 if done { TaskEnd::Done(bytes) } else { TaskEnd::Failed(End { exit, last_lines }) };
-            // Nobody waits for the answer of a task that was dropped.
+            // The receiver of a dropped task is gone.
             if send.send(end).is_ok() {
                 wake();
             }
@@ -108,7 +108,7 @@ impl Task {
         Self::start(program, "Measuring the layers on the devices", arguments, None, wake)
     }
 
-    /// What it does, for a person.
+    /// The task, in words.
     #[must_use]
     pub fn what(&self) -> &str {
         &self.what

@@ -1,4 +1,4 @@
-//! How other threads make the window draw again.
+//! Waking the window from other threads.
 
 use std::sync::Arc;
 

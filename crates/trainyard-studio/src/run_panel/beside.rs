@@ -1,9 +1,9 @@
-//! What was predicted beside what is measured.
+//! Predicted and measured figures side by side.
 
 use eframe::egui::{
     Align, CollapsingHeader, Label, Layout, Response, RichText, TextStyle, Ui, Vec2, vec2,
 };
-use trainyard_plan::compare::{ComparedDevice, Comparison, Pair};
+use trainyard_plan::compare::{ComparedDevice, Comparison, Corrected, Pair};
 
 use super::labels;
 use super::parts::title;
@@ -45,7 +45,15 @@ pub(super) fn show(ui: &mut Ui, theme: &Theme, comparison: &Comparison, room: bo
     let heads = ["", "predicted", "measured", "error"]
         .map(|head| RichText::new(head).size(size::SMALL).weak());
     cells(ui, heads).on_hover_text(prediction_error::HINT);
-    row(ui, theme, "step", comparison.step_us, human_us);
+    match &comparison.corrected {
+        None => row(ui, theme, "step", comparison.step_us, human_us),
+        Some(corrected) => {
+            row(ui, theme, "step, planned", comparison.step_us, human_us);
+            row(ui, theme, "step, corrected", corrected.step_us, human_us);
+            let words = RichText::new(corrected_words(corrected)).size(size::SMALL).weak();
+            ui.add(Label::new(words).wrap());
+        }
+    }
     row(ui, theme, "bubble", comparison.bubble_fraction, labels::percent);
     if room {
         devices(ui, theme, &comparison.devices);
@@ -53,6 +61,13 @@ pub(super) fn show(ui: &mut Ui, theme: &Theme, comparison: &Comparison, room: bo
         CollapsingHeader::new("By device").show(ui, |ui| devices(ui, theme, &comparison.devices));
     }
     calibrate.inner
+}
+
+/// From when on the prediction is corrected, and why.
+fn corrected_words(corrected: &Corrected) -> String {
+    let reason = corrected.reason.trim();
+    let after = format!("Corrected after step {}", corrected.after_step);
+    if reason.is_empty() { format!("{after}.") } else { format!("{after}: {reason}") }
 }
 
 fn devices(ui: &mut Ui, theme: &Theme, devices: &[ComparedDevice]) {

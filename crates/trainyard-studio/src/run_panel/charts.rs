@@ -1,26 +1,24 @@
 //! The curves: loss, and one of the other figures beside it.
 
-use eframe::egui::{Color32, Id, Role, Slider, Ui, WidgetInfo};
-use egui_plot::{Corner, FilledArea, Legend, Line, MarkerShape, Plot, PlotPoints, Points};
+use eframe::egui::{Role, Slider, Ui, WidgetInfo};
+use egui_plot::{Corner, Legend, Line};
 
 use super::labels;
 use super::parts::{TWO_COLUMNS, title};
+use super::plots;
 use crate::human_time::human_us;
 use crate::run::RunState;
-use crate::run::{Point, Series, smooth};
+use crate::run::{Series, smooth};
 use crate::theme::{Theme, size};
 
-/// Height of a chart, points.
-const HEIGHT: f32 = 200.0;
-
-/// What the person has set for the charts.
+/// Settings of the charts.
 #[derive(Clone, Debug)]
 pub(super) struct Charts {
     smoothing: f64,
     figure: Figure,
 }
 
-/// What the second chart shows.
+/// The figure in the second chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Figure {
     StepTime,
@@ -60,16 +58,8 @@ impl Figure {
         match self {
             Self::StepTime => human_us(value * 1e3),
             Self::Rate => labels::count(value),
-            Self::LearningRate | Self::GradientNorm => small(value),
+            Self::LearningRate | Self::GradientNorm => labels::small(value),
         }
-    }
-}
-
-/// A number of any size in few characters.
-fn small(value: f64) -> String {
-    match value.abs() {
-        v if v == 0.0 || (1e-2..1e4).contains(&v) => format!("{value:.3}"),
-        _ => format!("{value:.1e}"),
     }
 }
 
@@ -102,22 +92,13 @@ impl Charts {
             || "Loss chart, empty".to_owned(),
             |loss| format!("Loss chart, now {loss:.4} after step {}", state.step()),
         );
-        let plot = plot(theme, "loss")
+        let plot = plots::plot(theme, "loss")
             .legend(Legend::default().position(Corner::RightTop).background_alpha(0.6));
         let response = plot.show(ui, |plot| {
-            curve(plot, "each step", points, theme.forward.gamma_multiply(0.35));
+            plots::curve(plot, "each step", points, theme.forward.gamma_multiply(0.35));
             let smoothed: Vec<[f64; 2]> = smooth(points, self.smoothing).collect();
             plot.line(Line::new("smoothed", smoothed).color(theme.forward).width(2.0));
-            let validation: Vec<[f64; 2]> =
-                state.validation().points().iter().map(|p| [p.step as f64, p.mean]).collect();
-            if !validation.is_empty() {
-                plot.line(
-                    Line::new("validation", validation.clone()).color(theme.backward).width(1.5),
-                );
-                // Points as well: at first there is but one, and one makes no line.
-                let points = Points::new("validation", validation).shape(MarkerShape::Diamond);
-                plot.points(points.color(theme.backward).radius(3.5));
-            }
+            plots::validation(plot, state.validation().points(), theme.backward);
         });
         response.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
     }
@@ -134,42 +115,11 @@ impl Charts {
             Some(last) => format!("{} chart, now {}", figure.name(), figure.text(last)),
             None => format!("{} chart, empty", figure.name()),
         };
-        let plot =
-            plot(theme, figure.name()).y_axis_formatter(move |mark, _| figure.text(mark.value));
+        let plot = plots::plot(theme, figure.name())
+            .y_axis_formatter(move |mark, _| figure.text(mark.value));
         let response = plot.show(ui, |plot| {
-            curve(plot, figure.name(), series.points(), theme.accent);
+            plots::curve(plot, figure.name(), series.points(), theme.accent);
         });
         response.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
     }
-}
-
-/// A chart over steps. Both charts are read at the same step and zoomed together.
-fn plot<'a>(theme: &Theme, name: &'a str) -> Plot<'a> {
-    let group = Id::unique("run charts");
-    Plot::new(name)
-        .height(HEIGHT)
-        .link_axis(group, [true, false])
-        .link_cursor(group, [true, false])
-        // The wheel scrolls the panel; a chart is zoomed with Ctrl or by a box.
-        .allow_scroll(false)
-        .show_background(false)
-        .grid_color(theme.line)
-        .x_axis_formatter(|mark, _| {
-            // There is no step before the first, and no half step.
-            let is_step = mark.value >= 0.0 && mark.value.fract() == 0.0;
-            if is_step { labels::whole(mark.value) } else { String::new() }
-        })
-}
-
-/// A curve with the range of the steps that became one point.
-fn curve(plot: &mut egui_plot::PlotUi<'_>, name: &str, points: &[Point], colour: Color32) {
-    if points.iter().any(|point| point.low < point.high) {
-        let steps: Vec<f64> = points.iter().map(|point| point.step as f64).collect();
-        let low: Vec<f64> = points.iter().map(|point| point.low).collect();
-        let high: Vec<f64> = points.iter().map(|point| point.high).collect();
-        let fill = colour.gamma_multiply(0.25);
-        plot.add(FilledArea::new(name, &steps, &low, &high).fill_color(fill).allow_hover(false));
-    }
-    let means: PlotPoints<'_> = points.iter().map(|p| [p.step as f64, p.mean]).collect();
-    plot.line(Line::new(name, means).color(colour).width(1.0));
 }

@@ -1,4 +1,4 @@
-//! What went wrong, in words, with the last lines that the program said.
+//! The error, with the last lines of the program's output.
 
 use eframe::egui::{CollapsingHeader, Frame, Label, Margin, RichText, ScrollArea, Ui};
 

@@ -20,8 +20,8 @@ const FIGURE_WIDTH: f32 = 96.0;
 /// Narrower than this, the buttons have a line of their own. Points.
 const ONE_LINE: f32 = 520.0;
 
-/// A colour and a sign for how it stands.
-fn sign_of(theme: &Theme, phase: Phase) -> (Color32, Icon) {
+/// Colour and icon of a phase.
+fn icon_of(theme: &Theme, phase: Phase) -> (Color32, Icon) {
     match phase {
         Phase::Loading | Phase::Starting => (theme.accent, Icon::Ring),
         Phase::Running => (theme.accent, Icon::Play),
@@ -40,16 +40,16 @@ pub(super) fn show(
     start: Result<(), &str>,
     out: &mut Vec<Message>,
 ) {
-    let (colour, sign) = sign_of(theme, status.phase);
+    let (colour, icon) = icon_of(theme, status.phase);
     if ui.available_width() < ONE_LINE {
         ui.horizontal(|ui| {
-            how_it_stands(ui, (sign, colour), status.phase);
+            how_it_stands(ui, (icon, colour), status.phase);
             subject(ui, session);
         });
         ui.horizontal_wrapped(|ui| buttons(ui, session, status.phase, start, out));
     } else {
         ui.horizontal(|ui| {
-            how_it_stands(ui, (sign, colour), status.phase);
+            how_it_stands(ui, (icon, colour), status.phase);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 buttons(ui, session, status.phase, start, out);
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| subject(ui, session));
@@ -64,12 +64,12 @@ pub(super) fn show(
 }
 
 /// In one word.
-fn how_it_stands(ui: &mut Ui, (sign, colour): (Icon, Color32), phase: Phase) {
-    icons::paint(ui, sign, FIGURE, colour);
+fn how_it_stands(ui: &mut Ui, (icon, colour): (Icon, Color32), phase: Phase) {
+    icons::paint(ui, icon, FIGURE, colour);
     ui.label(RichText::new(phase.name()).color(colour).strong().size(FIGURE));
 }
 
-/// What is trained, and where it is kept.
+/// The model and the run directory.
 fn subject(ui: &mut Ui, session: &Session) {
     let path = session.directory().display().to_string();
     let directory = session.directory().file_name().unwrap_or_default().to_string_lossy();

@@ -1,8 +1,8 @@
-//! Small signs, drawn: nothing is said by colour alone, and the fonts have none of them.
+//! Small drawn icons: nothing is said by colour alone, and the fonts have none of them.
 
 use eframe::egui::{Color32, Pos2, Sense, Shape, Stroke, Ui, vec2};
 
-/// A sign.
+/// An icon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Icon {
     /// Something begins.
@@ -17,15 +17,15 @@ pub(super) enum Icon {
     Warning,
 }
 
-/// Draws a sign as high as a line of text of that size, in points.
-pub(super) fn paint(ui: &mut Ui, sign: Icon, size: f32, colour: Color32) {
+/// Draws an icon as high as a line of text of that size, in points.
+pub(super) fn paint(ui: &mut Ui, icon: Icon, size: f32, colour: Color32) {
     let (rect, _) = ui.allocate_exact_size(vec2(size, size), Sense::empty());
     let painter = ui.painter();
-    // A place in the sign, from its top left corner (0, 0) to its bottom right (1, 1).
+    // A place in the icon, from its top left corner (0, 0) to its bottom right (1, 1).
     let at = |x: f32, y: f32| rect.min + vec2(x * size, y * size);
     let stroke = Stroke::new(size * 0.13, colour);
     let filled = |points: Vec<Pos2>| Shape::convex_polygon(points, colour, Stroke::NONE);
-    match sign {
+    match icon {
         Icon::Ring => {
             painter.circle_stroke(rect.center(), size * 0.34, stroke);
         }

@@ -26,6 +26,14 @@ pub(super) fn whole(number: f64) -> String {
     if number.abs() < 1e4 { format!("{number:.0}") } else { count(number) }
 }
 
+/// A number of any size in few characters.
+pub(super) fn small(value: f64) -> String {
+    match value.abs() {
+        v if v == 0.0 || (1e-2..1e4).contains(&v) => format!("{value:.3}"),
+        _ => format!("{value:.1e}"),
+    }
+}
+
 /// A number with three digits, none of them after the point where there are three before it.
 fn three(value: f64) -> String {
     match value.abs() {

@@ -10,7 +10,7 @@ use crate::run::Session;
 use crate::run::{DeviceMemory, MeasuredMemory};
 use crate::theme::{Theme, size};
 
-/// How many checkpoints are named.
+/// Number of checkpoints named.
 const CHECKPOINTS: usize = 5;
 
 pub(super) fn show(ui: &mut Ui, theme: &Theme, session: &Session) {

@@ -7,7 +7,9 @@ mod header;
 mod icons;
 mod labels;
 mod memory;
+mod metrics;
 mod parts;
+mod plots;
 mod samples;
 
 use eframe::egui::{ScrollArea, Ui};
@@ -59,8 +61,12 @@ impl RunPanel {
                 None => card(ui, theme, |ui| beside::nothing(ui, session.is_running())),
             };
             let memory = |ui: &mut Ui| card(ui, theme, |ui| memory::show(ui, theme, session));
-            let mut charts =
-                |ui: &mut Ui| card(ui, theme, |ui| self.charts.show(ui, theme, session.state()));
+            let mut charts = |ui: &mut Ui| {
+                card(ui, theme, |ui| self.charts.show(ui, theme, session.state()));
+                if !session.state().metrics().is_empty() {
+                    card(ui, theme, |ui| metrics::show(ui, theme, session.state()));
+                }
+            };
             // How true the prediction is comes first, as soon as it is known.
             match (session.comparison().is_some(), wide) {
                 (true, true) => {
@@ -96,7 +102,7 @@ fn side_by_side(ui: &mut Ui, left: impl FnOnce(&mut Ui), right: impl FnOnce(&mut
     });
 }
 
-/// What the panel says while there is no run.
+/// The panel without a run.
 fn nothing_runs(ui: &mut Ui, start: Result<(), &str>, out: &mut Vec<Message>) {
     ui.vertical_centered(|ui| {
         ui.set_max_width(ui.available_width().min(460.0));

@@ -1,4 +1,4 @@
-//! What the cards of the panel are made of.
+//! Building blocks of the panel's cards.
 
 use eframe::egui::{Button, Frame, Margin, Response, RichText, Ui};
 

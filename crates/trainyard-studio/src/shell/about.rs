@@ -1,4 +1,4 @@
-//! What this program is, and what it runs on.
+//! The about box: versions, adapter, devices.
 
 use eframe::egui::{self, Context};
 use trainyard_plan::DeviceList;

@@ -1,4 +1,4 @@
-//! What is asked before the window closes over edits that no file has.
+//! Dialog before the window closes over unsaved edits.
 
 use eframe::egui::Context;
 

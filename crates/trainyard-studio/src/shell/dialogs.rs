@@ -17,7 +17,7 @@ use crate::panel::Frame;
 use crate::paths::home;
 use crate::theme::Theme;
 
-/// What dialogs keep from one frame to the next: what is being written and chosen in them.
+/// State of dialogs from one frame to the next: text and choices in progress.
 #[derive(Default)]
 pub(crate) struct Dialogs {
     /// The dialog that this belongs to.

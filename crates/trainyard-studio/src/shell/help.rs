@@ -6,7 +6,7 @@ use super::modal::{modal, section};
 use crate::menus::Menu;
 use crate::timeline;
 
-/// What hands do on the board.
+/// Gestures on the board.
 const ON_THE_BOARD: &[(&str, &str)] = &[
     ("Move a layer to another device", "Drag"),
     ("Cut the stages elsewhere", "Drag a boundary"),

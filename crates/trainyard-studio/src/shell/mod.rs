@@ -9,7 +9,6 @@ pub(crate) mod dialogs;
 mod error_dialog;
 pub(crate) mod header;
 mod help;
-pub(crate) mod layout;
 pub(crate) mod menu;
 pub(crate) mod modal;
 mod my_devices;

@@ -78,7 +78,7 @@ impl MyDevices {
             made = buttons(ui, found, self.model, &self.folder);
         });
         if closed {
-            // Nobody else waits for the list.
+            // The list is for this dialog alone.
             out.extend([ViewMessage::CloseDialog.into(), JobsMessage::ForgetDevices.into()]);
         }
         out.extend(made.map(Message::from));

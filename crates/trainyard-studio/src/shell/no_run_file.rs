@@ -1,4 +1,4 @@
-//! What is asked when somebody presses Run on a plan that has no run file.
+//! Dialog for Run on a plan without a run file.
 
 use eframe::egui::Context;
 

@@ -16,14 +16,14 @@ use crate::message::{Message, ViewMessage};
 use crate::panel::Frame;
 use crate::theme::{Theme, size};
 
-/// What was typed and chosen so far.
+/// Query and choice so far.
 #[derive(Debug, Default)]
 pub(crate) struct Palette {
     query: String,
     chosen: usize,
 }
 
-/// What can be found.
+/// An entry of the palette.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// A command.

@@ -1,4 +1,4 @@
-//! What is asked before a program that a run file names is started.
+//! Dialog before a program named by a run file is started.
 
 use eframe::egui::{Context, Label, RichText, Ui};
 

@@ -37,13 +37,13 @@ struct Shown {
     from: From,
 }
 
-/// What a scene was made of, to know what is new.
+/// Source of a scene, to find what is new.
 enum From {
     Trace(Arc<Trace>),
     Run(Seen),
 }
 
-/// How much of a run is in the scene.
+/// The part of a run that is in the scene.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Seen {
     revision: u64,

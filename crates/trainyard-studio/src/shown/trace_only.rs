@@ -11,9 +11,9 @@ pub(crate) struct TraceOnly {
     pub(crate) name: String,
     /// "trace" or "run".
     pub(crate) kind: &'static str,
-    /// How many devices it has.
+    /// Number of devices.
     pub(crate) devices: usize,
-    /// How many steps are shown.
+    /// Number of steps shown.
     pub(crate) steps: usize,
     /// From the start of the newest of them to its end, µs.
     pub(crate) step_us: Option<f64>,

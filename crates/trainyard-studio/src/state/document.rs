@@ -12,15 +12,15 @@ use crate::human_time::human_us;
 use crate::message::{DocumentMessage, FirstStep, PlanningMessage, PreferencesMessage};
 use crate::open::PLAN;
 use crate::paths::home;
-use crate::plans::search::BEST;
+use crate::plan_search::BEST;
 
-/// What is worked on.
+/// The document.
 pub struct DocumentState {
     document: Document,
-    /// What was edited and not saved when something else was opened, the newest last.
+    /// Edited, unsaved documents that were replaced, the newest last.
     aside: Vec<Document>,
     is_example: bool,
-    /// How many documents there were.
+    /// Number of documents opened so far.
     serial: u64,
     preview: Option<Arc<Assessment>>,
     /// Why the last edit on the board was not done, and what there was then.
@@ -112,7 +112,7 @@ impl DocumentState {
         vec![PlanningMessage::Forget.into(), done]
     }
 
-    /// What is worked on.
+    /// The document.
     #[must_use]
     pub fn document(&self) -> &Document {
         &self.document
@@ -130,7 +130,7 @@ impl DocumentState {
         self.serial
     }
 
-    /// What an edit that is under way would lead to.
+    /// Preview of an edit under way.
     #[must_use]
     pub fn preview(&self) -> Option<&Arc<Assessment>> {
         self.preview.as_ref()
@@ -143,20 +143,20 @@ impl DocumentState {
         Arc::ptr_eq(then, self.document.present()).then_some(words)
     }
 
-    /// What undo would take back.
+    /// The edit that undo would take back, in words.
     #[must_use]
     pub fn undo_words(&self) -> Option<&str> {
         let opened = || self.aside.last().map(|_| "opening this");
         self.document.history().undo_words().or_else(opened)
     }
 
-    /// Whether there are edits that no file has and somebody may miss.
+    /// Whether there are unsaved edits, those of the example aside.
     #[must_use]
     pub fn is_unsaved(&self) -> bool {
         (self.document.is_changed() && !self.is_example) || !self.aside.is_empty()
     }
 
-    /// Where files are written unless told otherwise: beside the plan, the run file, or at home.
+    /// Default folder of files: beside the plan, the run file, or at home.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         let near = self.document.file.as_deref().or(self.document.run_file.as_deref());

@@ -1,4 +1,4 @@
-//! What is done beside the window: files that are read and written, programs that answer.
+//! Background jobs: files that are read and written, programs that answer.
 
 use trainyard_plan::DeviceList;
 
@@ -7,7 +7,7 @@ use crate::event::Question;
 use crate::message::{JobsMessage, Message};
 use crate::under_way::{Inquiry, Inspection, Reading, Writing};
 
-/// What is done beside the window, one of each kind at a time.
+/// Background jobs, one of each kind at a time.
 #[derive(Default)]
 pub struct Jobs {
     reading: Option<Reading>,
@@ -39,7 +39,7 @@ impl Jobs {
         Vec::new()
     }
 
-    /// What came of what was under way.
+    /// Outcomes of finished jobs.
     pub fn poll(&mut self) -> Vec<Message> {
         let mut events = Vec::new();
         if let Some(event) = self.reading.as_ref().and_then(Reading::poll) {
@@ -61,7 +61,7 @@ impl Jobs {
         events.into_iter().map(Message::from).collect()
     }
 
-    /// What is under way, in words.
+    /// The jobs under way, in words.
     #[must_use]
     pub fn under_way(&self) -> Vec<String> {
         let all = [
@@ -92,7 +92,7 @@ impl Jobs {
         self.inquiry.as_ref().is_some_and(|inquiry| inquiry.question == Question::Devices)
     }
 
-    /// What this machine has, as it was looked for last.
+    /// The devices of this machine, as listed last.
     #[must_use]
     pub fn devices(&self) -> Option<&DeviceList> {
         self.devices.as_ref()

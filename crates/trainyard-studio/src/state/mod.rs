@@ -17,7 +17,7 @@ use trainyard_plan::Trace;
 use crate::document::Document;
 use crate::effect::Effect;
 use crate::message::Message;
-use crate::panel::info::PanelInfo;
+use crate::panel_info::PanelInfo;
 use crate::persistence::Persisted;
 pub use document::DocumentState;
 pub use jobs::Jobs;
@@ -28,17 +28,17 @@ pub use view::View;
 
 /// The application's state.
 pub struct State {
-    /// What is worked on.
+    /// The document.
     pub document: DocumentState,
     /// The training that is watched, and the program that trains.
     pub run: RunPart,
-    /// What the planner is asked, and what it found.
+    /// The planner's request and results.
     pub planning: Planning,
-    /// What is done beside the window.
+    /// Background jobs.
     pub jobs: Jobs,
-    /// What is seen.
+    /// The view state.
     pub view: View,
-    /// What is kept from one day to the next.
+    /// The preferences, which persist between sessions.
     pub preferences: Preferences,
 }
 
@@ -70,7 +70,7 @@ impl State {
         }
     }
 
-    /// What came from other threads and processes since it was asked last.
+    /// News from other threads and processes.
     pub fn poll(&mut self) -> Vec<Message> {
         let mut news = self.jobs.poll();
         news.extend(self.planning.poll());
@@ -109,7 +109,7 @@ impl State {
         !devices.is_empty() && (!self.document.has_devices(devices) || other_model)
     }
 
-    /// How many steps of the run are not in the timeline any more.
+    /// Number of the run's steps that are no longer in the timeline.
     #[must_use]
     pub fn hidden_steps(&self) -> u64 {
         match (self.view.trace(), self.run.session()) {
@@ -118,7 +118,7 @@ impl State {
         }
     }
 
-    /// What is measured of what is shown, where anything is.
+    /// The measured trace that is shown, where there is one.
     #[must_use]
     pub fn measured_trace(&self) -> Option<Arc<Trace>> {
         let of_run = || self.run.session().map(|session| Arc::new(session.state().trace().clone()));

@@ -1,5 +1,4 @@
-//! What the planner is asked, and what it found. It runs on a thread of its own, and nobody waits
-//! for it.
+//! The planner's request and results. The search runs on a thread of its own.
 
 use std::sync::Arc;
 
@@ -9,19 +8,19 @@ use crate::document::{Document, Reference};
 use crate::effect::Effect;
 use crate::human_time::human_us;
 use crate::message::{DocumentMessage, Message, PlanningMessage, ViewMessage};
-use crate::plans::search::{Alternative, Answer, Ask, BEST, Search, Terms};
+use crate::plan_search::{Alternative, Answer, Ask, BEST, Search, Terms};
 
-/// What the planner is asked, and what it found.
+/// The planner's request and results.
 #[derive(Default)]
 pub struct Planning {
     ask: Ask,
     search: Option<Search>,
     answer: Answer,
-    /// What the answer keeps to.
+    /// Terms of the answer.
     terms: Option<Terms>,
-    /// What the plans of the answer are best at.
+    /// Objective of the answer.
     best_at: Objective,
-    /// Whether nobody was told of the answer yet.
+    /// Whether the answer is still to be announced.
     is_fresh: bool,
 }
 
@@ -80,7 +79,7 @@ impl Planning {
         }
     }
 
-    /// What the planner is asked.
+    /// The planner's request.
     #[must_use]
     pub fn ask(&self) -> &Ask {
         &self.ask
@@ -118,7 +117,7 @@ impl Planning {
         Some(Reference { name: BEST.to_owned(), assessment: Arc::clone(&best.assessment) })
     }
 
-    /// What the plans of the answer are best at.
+    /// Objective of the answer.
     #[must_use]
     pub fn best_at(&self) -> Objective {
         self.best_at

@@ -1,16 +1,16 @@
-//! What is kept from one day to the next.
+//! The preferences, which persist between sessions.
 
 use crate::effect::Effect;
+use crate::layout::Layout;
 use crate::message::{FirstStep, PreferencesMessage};
-use crate::panel::info::PanelInfo;
+use crate::panel_info::PanelInfo;
 use crate::persistence::{FirstSteps, Persisted, Recent, Settings};
-use crate::shell::layout::Layout;
 
-/// What is kept from one day to the next.
+/// The preferences, which persist between sessions.
 pub struct Preferences {
     persisted: Persisted,
     layout: Layout,
-    /// Where the panels were at first.
+    /// The default layout.
     first_layout: Layout,
 }
 
@@ -48,25 +48,25 @@ impl Preferences {
         Vec::new()
     }
 
-    /// What a person set.
+    /// The settings.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.persisted.settings
     }
 
-    /// Where the panels are.
+    /// The layout of the panels.
     #[must_use]
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// What was open before.
+    /// Recent files.
     #[must_use]
     pub fn recent(&self) -> &Recent {
         &self.persisted.recent
     }
 
-    /// How far the first steps went.
+    /// Progress through the first steps.
     #[must_use]
     pub fn first_steps(&self) -> FirstSteps {
         self.persisted.first_steps
@@ -78,7 +78,7 @@ impl Preferences {
         &self.persisted.programs
     }
 
-    /// What to keep, as text.
+    /// The preferences as text, to store.
     #[must_use]
     pub fn to_text(&self) -> String {
         let layout = Some(self.layout.clone());

@@ -1,14 +1,18 @@
 //! The training that is watched, and the program that trains.
 
+use std::path::PathBuf;
+
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::message::{Message, RunMessage, ViewMessage};
-use crate::run::{Program, ProgramMissing, Session};
+use crate::run::{Program, ProgramMissing, RUN_FILE, Session};
 
 /// The training that is watched, and the program that trains.
 pub struct RunPart {
     program: Result<Program, ProgramMissing>,
     session: Option<Session>,
+    /// The run file that the session was started from, where that is known.
+    run_file: Option<PathBuf>,
     is_older_than_document: bool,
 }
 
@@ -16,7 +20,7 @@ impl Default for RunPart {
     /// No run, and no program that was found.
     fn default() -> Self {
         let program = Err(ProgramMissing { looked: Vec::new() });
-        Self { program, session: None, is_older_than_document: false }
+        Self { program, session: None, run_file: None, is_older_than_document: false }
     }
 }
 
@@ -25,7 +29,8 @@ impl RunPart {
     pub fn update(&mut self, message: RunMessage) -> Vec<Effect> {
         match message {
             RunMessage::UseProgram(program) => self.program = program,
-            RunMessage::Watch { session, resumed } => {
+            RunMessage::Watch { session, run_file, resumed } => {
+                self.run_file = if resumed { self.run_file.take() } else { run_file };
                 // A document that was opened since stays in the place of a run that goes on.
                 self.is_older_than_document &= resumed;
                 self.session = Some(*session);
@@ -36,11 +41,11 @@ impl RunPart {
             }
             RunMessage::Stop => {
                 let done = "The training finishes its step, saves and stops";
-                return told(self.session.as_mut().map(Session::stop), "stop", done);
+                return outcome(self.session.as_mut().map(Session::stop), "stop", done);
             }
             RunMessage::Kill => {
                 let done = "The training is ended";
-                return told(self.session.as_mut().map(Session::kill), "end", done);
+                return outcome(self.session.as_mut().map(Session::kill), "end", done);
             }
             RunMessage::Close => {
                 self.session = None;
@@ -72,6 +77,14 @@ impl RunPart {
         self.session.as_ref()
     }
 
+    /// The run file that says which program trains: the one that the run was started from, or else
+    /// the copy in its directory.
+    #[must_use]
+    pub fn run_file(&self) -> Option<PathBuf> {
+        let session = self.session.as_ref()?;
+        Some(self.run_file.clone().unwrap_or_else(|| session.directory().join(RUN_FILE)))
+    }
+
     /// Whether a training that is watched goes on.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -91,8 +104,8 @@ impl RunPart {
     }
 }
 
-/// What came of asking a training for something.
-fn told(asked: Option<Result<(), String>>, verb: &str, done: &str) -> Vec<Effect> {
+/// Outcome of a request to a training.
+fn outcome(asked: Option<Result<(), String>>, verb: &str, done: &str) -> Vec<Effect> {
     match asked {
         Some(Err(words)) => vec![
             // Nothing is to be waited for.

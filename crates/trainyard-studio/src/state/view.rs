@@ -1,4 +1,4 @@
-//! What is seen besides the document and the run: dialogs, what was said last, the time cursor.
+//! View state besides document and run: dialogs, status line, time cursor.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use crate::effect::Effect;
 use crate::error_dialog::ErrorDialog;
 use crate::message::{Dialog, OpenedTrace, ViewMessage};
 
-/// What is seen.
+/// The view state.
 pub struct View {
     status: String,
     errors: VecDeque<ErrorDialog>,
@@ -69,13 +69,13 @@ impl View {
         self.trace_serial += 1;
     }
 
-    /// What was done last, in words.
+    /// The status line: the last action, in words.
     #[must_use]
     pub fn status(&self) -> &str {
         &self.status
     }
 
-    /// The errors that nobody has read yet, the oldest first.
+    /// The unread errors, the oldest first.
     pub fn errors(&self) -> impl Iterator<Item = &ErrorDialog> {
         self.errors.iter()
     }

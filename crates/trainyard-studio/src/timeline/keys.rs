@@ -1,5 +1,5 @@
 //! The keyboard, with Perfetto's hands. Only while the timeline is pointed at or has the focus, and
-//! nobody writes.
+//! no text is being edited.
 
 use eframe::egui::{EventFilter, Key, Modifiers, Response, Ui};
 use trainyard_plan::Lane;

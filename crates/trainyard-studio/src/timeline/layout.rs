@@ -103,7 +103,7 @@ const BETWEEN: f32 = 2.0;
 /// Above and below a device.
 const PADDING: f32 = 6.0;
 
-/// Where there is room, rows grow up to so many times their least height.
+/// Where there is room, rows grow up to this many times their least height.
 const GROWTH: f32 = 1.9;
 
 /// The rows of all devices, and how high they are together, in points. They fill `room` where they
@@ -166,7 +166,7 @@ fn rows(scenes: &Scenes, id: &str, top: f32, growth: f32) -> (Vec<Row>, f32) {
         add(RowKind::Lane(side, Lane::TransferIn), TRANSFERS, 1.0);
         add(RowKind::Lane(side, Lane::TransferOut), TRANSFERS, BETWEEN * 2.0);
     }
-    // Of a device of which nobody counts the memory there is nothing to draw.
+    // Where memory is not counted there is nothing to draw.
     let counted = scenes.sides().any(|(_, scene)| {
         scene.device(id).is_some_and(|(_, device)| !device.memory.samples().is_empty())
     });

@@ -23,8 +23,8 @@ pub(super) fn grid(ui: &Ui, sheet: &Sheet, plot: Rect) {
         axis.ns_per_pixel() * f64::from(TICKS),
         sheet.view.start.abs().max(sheet.view.end.abs()),
     );
-    let strip = Rect::from_min_size(plot.min, vec2(plot.width(), RULER));
-    ui.painter().rect_filled(strip, 0.0, theme.surface);
+    let bar = Rect::from_min_size(plot.min, vec2(plot.width(), RULER));
+    ui.painter().rect_filled(bar, 0.0, theme.surface);
     let painter = ui.painter().with_clip_rect(plot.intersect(ui.clip_rect()));
     for ns in ticks.within(sheet.view.start, sheet.view.end) {
         let x = axis.place(ns);

@@ -78,7 +78,7 @@ impl Sheet<'_> {
         let time_scale = self.time_scale(side);
         for slice in self.visible(track, side) {
             let edges = time_scale.snapped(slice.start_ns, slice.end_ns);
-            // A pattern that is narrower cannot be told.
+            // A narrower pattern cannot be recognised.
             let Some((left, right)) = edges.filter(|(l, r)| r - l >= 2.0 * self.scale) else {
                 continue;
             };

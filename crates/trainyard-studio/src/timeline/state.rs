@@ -14,7 +14,7 @@ use super::view::View;
 #[derive(Default)]
 pub struct Timeline {
     pub(super) view: View,
-    /// Whether somebody has moved the view. Until then it holds the whole step.
+    /// Whether the view was moved. Until then it holds the whole step.
     pub(super) moved: bool,
     /// The measured step that is shown; none: the newest whole one.
     pub(super) step: Option<u64>,

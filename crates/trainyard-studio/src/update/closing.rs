@@ -21,7 +21,7 @@ pub(super) fn requested(state: &State) -> Vec<Effect> {
     vec![ViewMessage::OpenDialog(dialog).into(), Effect::KeepWindow]
 }
 
-/// What follows from a training that has ended while the window was to close over it.
+/// Follow-up of a training that ended while the window was to close.
 pub(super) fn after_run(state: &State) -> Vec<Effect> {
     let mut effects = Vec::new();
     if matches!(state.view.dialog(), Some(Dialog::ClosingOverRun)) {
@@ -34,7 +34,7 @@ pub(super) fn after_run(state: &State) -> Vec<Effect> {
     effects
 }
 
-/// What becomes of the training.
+/// Applies the answer to closing over a training.
 pub(super) fn over_run(state: &State, choice: Choice) -> Vec<Effect> {
     let mut effects: Vec<Effect> = vec![ViewMessage::CloseDialog.into()];
     match choice {
@@ -49,7 +49,7 @@ pub(super) fn over_run(state: &State, choice: Choice) -> Vec<Effect> {
     effects
 }
 
-/// What becomes of the edits.
+/// Applies the answer to closing over unsaved edits.
 pub(super) fn unsaved(state: &State, answer: Answer) -> Vec<Effect> {
     let mut effects: Vec<Effect> = vec![ViewMessage::CloseDialog.into()];
     match answer {

@@ -1,4 +1,4 @@
-//! What the commands mean.
+//! Meaning of the commands.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::persistence::Settings;
 use crate::run_file::sets;
 use crate::state::State;
 
-/// What a command means. One that is not available does nothing but say why.
+/// Translates a command. One that is unavailable only says why.
 pub(crate) fn perform(state: &State, facts: &Facts, command: Command) -> Vec<Effect> {
     if let Some(why) = command.unavailable(facts) {
         let name = command.spec().name;

@@ -1,4 +1,4 @@
-//! What commands and events mean: messages for the parts of the state, and effects.
+//! Translates commands and events into messages for the parts of the state, and into effects.
 //!
 //! Everything here reads the state and changes nothing.
 
@@ -16,7 +16,7 @@ use crate::state::State;
 pub(crate) use closing::close;
 pub(crate) use commands::perform;
 
-/// What an event means.
+/// Translates an event.
 pub(crate) fn decide(state: &State, event: Event) -> Vec<Effect> {
     match event {
         Event::Open(path) => opening::open(&path, Then::default()),
@@ -32,8 +32,10 @@ pub(crate) fn decide(state: &State, event: Event) -> Vec<Effect> {
             training::make_run_file(directory, text, measure)
         }
         Event::TrainSmall => training::train_small(),
-        Event::Started { session, resumed } => training::started(session, resumed),
-        Event::Attached(Ok(session)) => training::watch(session, false),
+        Event::Started { session, run_file, resumed } => {
+            training::started(session, run_file, resumed)
+        }
+        Event::Attached(Ok(session)) => training::watch(session, None, false),
         Event::Attached(Err(error)) => vec![Effect::fail(
             "Cannot watch the run",
             error.to_string(),

@@ -34,7 +34,7 @@ pub(super) fn all_steps(state: &State) -> Vec<Effect> {
     vec![Effect::Read { path, what, read: Box::new(open::all_steps), then: Then::default() }]
 }
 
-/// What becomes of what was in a file.
+/// Opens the contents of a file.
 pub(super) fn read(state: &State, read: FileRead) -> Vec<Effect> {
     let FileRead { path, then, opened } = read;
     let name = short_name(&path);

@@ -2,7 +2,7 @@
 
 use crate::effect::Effect;
 use crate::message::{FirstStep, PreferencesMessage};
-use crate::plans::search::Terms;
+use crate::plan_search::Terms;
 use crate::state::State;
 
 /// Asks the planner for plans of the document.

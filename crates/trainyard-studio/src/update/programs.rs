@@ -11,7 +11,6 @@ use super::training;
 use crate::effect::Effect;
 use crate::event::{Aim, Inspected};
 use crate::message::{Dialog, PreferencesMessage, ViewMessage};
-use crate::open::RUN_FILE;
 use crate::paths::short_name;
 use crate::persistence::ProgramAnswer;
 use crate::run::Program;
@@ -46,9 +45,11 @@ pub(super) fn train(state: &State) -> Vec<Effect> {
 
 /// Goes on with the run that is watched.
 pub(super) fn resume(state: &State) -> Vec<Effect> {
-    let Some(session) = state.run.session() else { return Vec::new() };
-    let directory = session.directory().to_owned();
-    inspect(directory.join(RUN_FILE), Aim::Resume(directory))
+    let directory = state.run.session().map(|session| session.directory().to_owned());
+    match (state.run.run_file(), directory) {
+        (Some(run_file), Some(directory)) => inspect(run_file, Aim::Resume(directory)),
+        _ => Vec::new(),
+    }
 }
 
 /// Starts a program for a run file that was looked at, or asks first.

@@ -27,7 +27,7 @@ pub(super) fn save_plan(state: &State, file: PathBuf) -> Vec<Effect> {
     vec![Effect::SavePlan(file, Box::new(state.document.document().present().plan.clone()))]
 }
 
-/// What becomes of a plan that was written.
+/// Follow-up of saving a plan.
 pub(super) fn saved(file: PathBuf, saved: Result<(), ExportError>) -> Vec<Effect> {
     match saved {
         Ok(()) => vec![

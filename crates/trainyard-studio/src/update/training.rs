@@ -1,4 +1,4 @@
-//! What the program `trainyard` is asked: devices, costs, trainings.
+//! Requests to the program `trainyard`: devices, costs, trainings.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,13 +19,13 @@ use crate::run::{self, Exit, Phase, Program, Session, SessionError, TaskEnd};
 use crate::run_file;
 use crate::state::State;
 
-/// So many steps are enough to calibrate with.
+/// Number of steps to calibrate with.
 const CALIBRATED_STEPS: usize = 50;
 
 /// The program's exit code for a model that no plan brings within the budgets.
 const DOES_NOT_FIT: i32 = 3;
 
-/// How `trainyard measure` begins where it took what was measured before.
+/// Start of the output of `trainyard measure` where it reused an earlier measurement.
 const KNOWN: &[u8] = b"measured before";
 
 /// Starts a program for a run file. `notice` is what a person should know of it.
@@ -127,7 +127,7 @@ fn estimate(program: Program, run_file: &Path, beside: bool, then: Then) -> Vec<
     }))]
 }
 
-/// What becomes of the answer of a program.
+/// Follow-up of a program's answer.
 pub(super) fn answered(state: &State, answered: Answered) -> Vec<Effect> {
     let Answered { what, question, end, folder } = answered;
     let answer = match end {
@@ -220,7 +220,11 @@ pub(super) fn train_small() -> Vec<Effect> {
 }
 
 /// Watches a training that was started, or says why it was not.
-pub(super) fn started(session: Result<Box<Session>, SessionError>, resumed: bool) -> Vec<Effect> {
+pub(super) fn started(
+    session: Result<Box<Session>, SessionError>,
+    run_file: Option<PathBuf>,
+    resumed: bool,
+) -> Vec<Effect> {
     match session {
         Ok(session) => {
             let directory = session.directory().to_owned();
@@ -229,7 +233,7 @@ pub(super) fn started(session: Result<Box<Session>, SessionError>, resumed: bool
                 PreferencesMessage::Did(FirstStep::Ran).into(),
                 PreferencesMessage::AddRecent(directory).into(),
             ];
-            effects.extend(watch(session, resumed));
+            effects.extend(watch(session, run_file, resumed));
             effects
         }
         Err(error) => vec![Effect::fail(
@@ -241,10 +245,14 @@ pub(super) fn started(session: Result<Box<Session>, SessionError>, resumed: bool
 }
 
 /// Watches a run.
-pub(super) fn watch(session: Box<Session>, resumed: bool) -> Vec<Effect> {
+pub(super) fn watch(
+    session: Box<Session>,
+    run_file: Option<PathBuf>,
+    resumed: bool,
+) -> Vec<Effect> {
     vec![
         ViewMessage::CloseTrace.into(),
-        RunMessage::Watch { session, resumed }.into(),
+        RunMessage::Watch { session, run_file, resumed }.into(),
         PreferencesMessage::Reveal(run_panel::INFO.id).into(),
     ]
 }

@@ -1,6 +1,7 @@
 //! What the panel says, read as a screen reader would read it, and pictures of it.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 use eframe::egui;
@@ -237,6 +238,39 @@ fn prediction_stands_beside_measurement_and_asks_to_calibrate() {
     harness.get_by_label("Calibrate").click();
     harness.run();
     assert_eq!(harness.state().wish, Some(Command::Calibrate));
+}
+
+#[test]
+fn a_corrected_prediction_stands_below_the_planned_one() {
+    let run = tempfile::tempdir().unwrap();
+    write_planned(run.path());
+    let mut journal = File::options().append(true).open(run.path().join("journal.jsonl")).unwrap();
+    let corrected = r#"{"type":"corrected","at_ns":1,"step":20,"step_us":1234,"factor":1.5,"reason":"the machine is busy"}"#;
+    writeln!(journal, "{corrected}").unwrap();
+    let session = read(run.path());
+    assert_eq!(session.state().correction().unwrap().after_step, 20);
+    let harness = show(Some(session), Ok(()));
+    harness.get_by_label("step, planned");
+    harness.get_by_label("step, corrected");
+    harness.get_by_label("1.23 ms");
+    harness.get_by_label("Corrected after step 20: the machine is busy");
+    assert!(harness.query_by_label("step").is_none());
+}
+
+#[test]
+fn every_metric_has_a_chart_by_its_name() {
+    let run = tempfile::tempdir().unwrap();
+    let step = r#"{"type":"step","at_ns":1,"step":4,"loss":1,"learning_rate":1,"grad_norm":1,"step_ns":1,"tokens_per_s":1,"metrics":{"accuracy":0.25,"perplexity":12.5}}"#;
+    let validation = r#"{"type":"validation","at_ns":2,"step":4,"loss":1,"tokens":9,"whole":true,"metrics":{"accuracy":0.5}}"#;
+    write_run(run.path(), 3, &format!("{step}\n{validation}\n"));
+    let mut harness = show(Some(read(run.path())), Ok(()));
+    for width in [1000.0, 400.0] {
+        harness.set_size([width, 2000.0].into());
+        harness.run();
+        harness.get_by_label("accuracy");
+        harness.get_by_label("accuracy chart, now 0.250, validation 0.500");
+        harness.get_by_label("perplexity chart, now 12.500");
+    }
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! Rectangles, circles, lines, paths and curves.
 
-use std::fmt::Write;
-
 use eframe::egui::emath::{Rot2, TSTransform};
 use eframe::egui::epaint::{
     BandShape, ClippedShape, ColorMode, CornerRadiusF32, PathStroke, RectShape,

@@ -1,24 +1,22 @@
-//! What a panel is.
-
-pub mod info;
+//! The panel interface.
 
 use eframe::egui::{Frame as Border, Margin, Ui, Vec2};
 
 use crate::command::{Command, Facts};
 use crate::message::Message;
+use crate::panel_info::PanelInfo;
 use crate::shown::Shown;
 use crate::state::State;
 use crate::theme::size;
-pub use info::{PanelInfo, Side};
 
-/// What one frame is drawn from.
+/// Input of one frame.
 #[derive(Clone, Copy)]
 pub struct Frame<'a> {
     /// The application's state.
     pub state: &'a State,
-    /// What decides which commands may be used.
+    /// The facts that decide which commands are available.
     pub facts: &'a Facts,
-    /// What is worked out of the state for drawing.
+    /// Data derived from the state for drawing.
     pub shown: &'a Shown,
 }
 
@@ -56,7 +54,7 @@ pub(crate) struct Entry {
     pub(crate) make: fn(bool) -> Box<dyn Panel>,
 }
 
-/// A panel drawn by itself, as it looks to somebody who does nothing.
+/// A panel drawn by itself, without selection, drag or hover.
 pub struct Picture {
     /// Large enough for what has to be scrolled to in the window, in points.
     pub size: Vec2,

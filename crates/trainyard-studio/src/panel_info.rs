@@ -1,4 +1,4 @@
-//! What menus, the layout and the help sheet know of a panel.
+//! Description of a panel for menus, layout and help sheet.
 
 use eframe::egui::Key;
 
@@ -11,15 +11,15 @@ pub struct PanelInfo {
     pub title: &'static str,
     /// The name of the command that shows or hides it.
     pub command: &'static str,
-    /// What that command does, in a sentence.
+    /// Tooltip of that command, a sentence.
     pub tip: &'static str,
     /// The key of that command, pressed with Ctrl.
     pub key: Key,
-    /// Where it is until somebody moves it.
+    /// Default side.
     pub side: Side,
 }
 
-/// Where a panel is at first.
+/// Default side of a panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
     /// One below the other in the wide column at the left.

@@ -1,4 +1,4 @@
-//! What the planner is asked, and its answer from a thread of its own.
+//! The planner's request, and its search on a thread of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,13 +14,13 @@ use crate::run::Wake;
 /// The name of the planner's best as a reference.
 pub(crate) const BEST: &str = "the planner's best";
 
-/// So many plans are asked for.
+/// Number of plans asked for.
 const TOP: usize = 8;
 
-/// What a person wants of the planner.
+/// A request to the planner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
-    /// What a plan is to be best at.
+    /// The objective.
     pub objective: Objective,
     /// `auto` or a name.
     pub schedule: String,
@@ -34,7 +34,7 @@ impl Default for Ask {
     }
 }
 
-/// What the planner keeps to: it is out of date when these change.
+/// Terms of a search. Its answer is out of date when they change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Terms {
     profile: Arc<Profile>,
@@ -44,22 +44,22 @@ pub struct Terms {
 /// A plan that was found.
 #[derive(Clone, Debug)]
 pub struct Alternative {
-    /// How to get it.
+    /// Its arrangement.
     pub arrangement: Arrangement,
-    /// What it costs.
+    /// Its assessment.
     pub assessment: Arc<Assessment>,
 }
 
 /// A job has at most so much to say, so that it never waits to be heard.
 const NEWS: usize = 2;
 
-/// What a job has to say.
+/// News of a search.
 enum News {
     Found(Result<Vec<Alternative>, String>),
     Explained(Box<Explanation>),
 }
 
-/// What came of a job so far.
+/// Results of a search so far.
 #[derive(Debug, Default)]
 pub struct Answer {
     /// Best first; or why there are none.
@@ -76,7 +76,7 @@ pub struct Search {
 }
 
 impl Terms {
-    /// What a document asks for.
+    /// The terms of a document.
     #[must_use]
     pub fn of(document: &Document) -> Self {
         Self {
@@ -183,7 +183,7 @@ impl Search {
 }
 
 fn work(terms: &Terms, ask: &Ask, send: &Sender<News>, stop: &AtomicBool, wake: &Wake) {
-    // Nobody may listen any more, and then there is nothing to say.
+    // The receiver may be gone; then the news is dropped.
     let send_news = |news| {
         let _ = send.send(news);
         wake();

@@ -9,10 +9,10 @@ use egui_tiles::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::panel::info::{PanelInfo, Side};
+use crate::panel_info::{PanelInfo, Side};
 use crate::theme::Theme;
 
-/// Where the panels are.
+/// The layout of the panels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Layout(Tree<String>);
