@@ -19,9 +19,10 @@ pub(crate) use commands::perform;
 /// Translates an event.
 pub(crate) fn decide(state: &State, event: Event) -> Vec<Effect> {
     match event {
-        Event::Open(path) => opening::open(&path, Then::default()),
+        Event::Open(path) | Event::PathChosen(Purpose::Open, path) => {
+            opening::open(&path, Then::default())
+        }
         Event::Read(read) => opening::read(state, *read),
-        Event::PathChosen(Purpose::Open, path) => opening::open(&path, Then::default()),
         Event::PathChosen(Purpose::SavePlan, path) => saving::save_plan(state, path),
         Event::PathChosen(Purpose::Export(what), path) => saving::export(state, what, path),
         Event::Plan => planning::plan(state),

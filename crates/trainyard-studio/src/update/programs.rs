@@ -72,7 +72,7 @@ pub(super) fn inspected(state: &State, inspected: Inspected) -> Vec<Effect> {
     };
     let program = match program.map_or_else(|| default_program(state, run_file, aim), Ok) {
         Ok(program) => program,
-        Err(effect) => return vec![effect],
+        Err(effect) => return vec![*effect],
     };
     let notice = notice.map(|notice| {
         let (file, used) = (short_name(run_file), program.path().display());
@@ -82,9 +82,13 @@ pub(super) fn inspected(state: &State, inspected: Inspected) -> Vec<Effect> {
 }
 
 /// The program that trains unless a run file names another, or why there is none.
-fn default_program(state: &State, run_file: &Path, aim: &Aim) -> Result<Program, Effect> {
+fn default_program(state: &State, run_file: &Path, aim: &Aim) -> Result<Program, Box<Effect>> {
     let file = short_name(run_file);
-    state.run.program().cloned().map_err(|missing| match aim {
+    let missing = match state.run.program() {
+        Ok(program) => return Ok(program.clone()),
+        Err(missing) => missing,
+    };
+    Err(Box::new(match aim {
         Aim::Estimate { .. } => Effect::fail(
             format!("Cannot plan {file}"),
             format!(
@@ -100,7 +104,7 @@ fn default_program(state: &State, run_file: &Path, aim: &Aim) -> Result<Program,
             missing.to_string(),
             "Planning works without it. Settings say where it is.",
         ),
-    })
+    }))
 }
 
 /// Remembers what a person said of the program that a run file names, and goes on.

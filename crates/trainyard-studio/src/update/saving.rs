@@ -13,13 +13,11 @@ use crate::state::State;
 
 /// Writes the plan to its file, or asks for one.
 pub(super) fn save(state: &State) -> Vec<Effect> {
-    match state.document.document().file.clone() {
-        Some(file) => save_plan(state, file),
-        None => {
-            let (purpose, path) = (Purpose::SavePlan, state.document.plan_file());
-            vec![ViewMessage::OpenDialog(Dialog::Path { purpose, path }).into()]
-        }
+    if let Some(file) = state.document.document().file.clone() {
+        return save_plan(state, file);
     }
+    let (purpose, path) = (Purpose::SavePlan, state.document.plan_file());
+    vec![ViewMessage::OpenDialog(Dialog::Path { purpose, path }).into()]
 }
 
 /// Writes the plan to a file.

@@ -42,11 +42,12 @@ fn show_in(
                 }
                 egui::CentralPanel::default().show(ui, |ui| {
                     let (session, mut out) = (shown.session.as_ref(), Vec::new());
-                    let start = shown.start.as_ref().map(|_| ()).map_err(String::as_str);
+                    let start = shown.start.as_ref().copied().map_err(String::as_str);
                     shown.panel.show(ui, session, start, &mut out);
                     for message in out {
-                        let Message::Command(command) = message else { panic!("no command") };
-                        shown.wish = Some(command);
+                        if let Message::Command(command) = message {
+                            shown.wish = Some(command);
+                        }
                     }
                 });
             },

@@ -78,8 +78,8 @@ impl Document {
         let mut text = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <svg xmlns=\"http://www.w3.org/2000/svg\" xml:space=\"preserve\" width=\"{width}\" \
-             height=\"{height}\" viewBox=\"0 0 {width} {height}\" font-family=\"{}\">\n",
-            PROPORTIONAL
+             height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
+             font-family=\"{PROPORTIONAL}\">\n"
         );
         if !self.clips.is_empty() {
             text.push_str("<defs>\n");
