@@ -9,7 +9,7 @@
 //
 // A pixel is covered by the share of its area that lies inside, so edges are smooth without
 // multisampling. It demands left ≤ right and top ≤ bottom.
-// Its twin on the CPU is `timeline/twin.rs` of trainyard-studio: change both or neither.
+// The CPU renderer of the same pixels is `timeline/cpu_renderer.rs` of trainyard-studio: change both or neither.
 
 struct Look {
     screen: vec2<f32>,

@@ -213,8 +213,7 @@ impl Derive<'_> {
         let updated = weights.iter().filter(|weight| crate::stage::StageLayer::is_updated(weight));
         let optimizer = self.settings.optimizer;
         let name = &runner.stage().layers[0].name;
-        let optimizer_bytes =
-            updated.map(|weight| optimizer.state_bytes(name, &weight.spec)).sum();
+        let optimizer_bytes = updated.map(|weight| optimizer.state_bytes(name, &weight.spec)).sum();
         Ok(Found {
             bytes: runner.bytes()?,
             trained_bytes: runner.weight_bytes(WeightRole::Trained),

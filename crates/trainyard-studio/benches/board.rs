@@ -8,14 +8,15 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use eframe::egui::{Context, RawInput, Rect, pos2};
 use trainyard_plan::{DeviceProfile, LayerProfile, LinkCost, ModelProfile, Profile};
 use trainyard_studio::board::Board;
-use trainyard_studio::desk::{Desk, Edit, How};
+use trainyard_studio::document::{Document, Edit, How};
+use trainyard_studio::state::DocumentState;
 use trainyard_studio::theme;
 
 const LAYERS: usize = 64;
 const DEVICES: usize = 8;
 const MICRO_BATCHES: usize = 64;
 
-fn desk() -> Desk {
+fn document() -> Document {
     let layer = |index: usize| LayerProfile {
         name: format!("block{index}"),
         kind: "block".into(),
@@ -45,26 +46,28 @@ fn desk() -> Desk {
     let devices = (0..DEVICES).map(device).collect();
     let default_link = Some(LinkCost { latency_us: 20.0, bytes_per_us: 10_000.0 });
     let profile = Profile { devices, default_link, ..Profile::new(model, MICRO_BATCHES) };
-    Desk::new(profile, None).expect("a sound profile")
+    Document::new(profile, None).expect("a sound profile")
 }
 
 fn preview(criterion: &mut Criterion) {
-    let desk = desk();
+    let document = document();
     let edit = Edit::Move { layers: vec![(20, 22)], device: 3, how: How::Boundary };
     criterion.bench_function("preview of a move", |bencher| {
-        bencher.iter(|| black_box(desk.preview(&edit).is_ok()));
+        bencher.iter(|| black_box(document.preview(&edit).is_ok()));
     });
 }
 
 fn frame(criterion: &mut Criterion) {
-    let (mut desk, mut board) = (desk(), Board::default());
+    let (state, mut board) = (DocumentState::new(document()), Board::default());
     let context = Context::default();
     theme::install(&context);
     let mut draw = || {
         let screen_rect = Some(Rect::from_min_max(pos2(0.0, 0.0), pos2(1920.0, 700.0)));
         let input = RawInput { screen_rect, ..RawInput::default() };
         let mut output = context.run_ui(input, |ui| {
-            black_box(board.show(ui, &mut desk, Some(1e6)));
+            let mut out = Vec::new();
+            board.show(ui, &state, Some(1e6), &mut out);
+            black_box(out.len());
         });
         output.textures_delta.clear();
         context.tessellate(output.shapes, output.pixels_per_point).len()

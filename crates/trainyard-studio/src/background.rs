@@ -27,14 +27,14 @@ impl<T: Send + 'static> Job<T> {
         let (send, result) = bounded(1);
         let context = context.clone();
         thread::Builder::new().name("studio job".to_owned()).spawn(move || {
-            // Nobody waits for the result of work that was let go of.
+            // The receiver of cancelled work is gone.
             let _wanted = send.send(work()).is_ok();
             context.request_repaint();
         })?;
         Ok(Self { what: what.into(), result })
     }
 
-    /// What is done, for a person.
+    /// The task, in words.
     pub(crate) fn what(&self) -> &str {
         &self.what
     }

@@ -1,4 +1,4 @@
-//! How a number changes, as people read it: by arrow, sign and colour, the same in every panel.
+//! Changes of numbers with arrow, sign and colour, the same in every panel.
 
 use eframe::egui::{Response, RichText, Ui};
 use trainyard_plan::memory::human_bytes;

@@ -1,27 +1,26 @@
-//! The commands: everything the studio can be told to do, in one list.
+//! The commands: all actions of the studio, in one list.
 //!
 //! Menus, palette, keyboard and help sheet are made of it, so they cannot disagree. To add a
-//! command, add a variant, its row in [`Command::spec`], its place in a [`Menu`], and what it does
-//! in `perform.rs`.
+//! command, add a variant, its row in [`Command::spec`], its place in a
+//! [`Menu`](crate::menus::Menu), and what it means in `update/commands.rs`.
 
 mod export;
 mod keys;
-mod menu;
+mod names;
 mod spec;
 
 use eframe::egui::ThemePreference;
 
-use crate::shell::layout::Panel;
+use crate::panel_info::PanelInfo;
 pub use export::Export;
-pub use menu::Menu;
 pub use spec::Spec;
 
-/// Something the studio can be told to do.
+/// An action of the studio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Asks for a file and opens it.
     Open,
-    /// Puts the built-in example on the desk.
+    /// Opens the built-in example.
     OpenExample,
     /// Shows what was open before.
     OpenRecent,
@@ -64,7 +63,7 @@ pub enum Command {
     /// Keeps the newest step in view.
     FollowNewest,
     /// Shows or hides a panel.
-    Toggle(Panel),
+    Toggle(PanelInfo),
     /// Puts the panels back where they were at first.
     ResetLayout,
     /// Light, dark, or as the system is.
@@ -87,11 +86,11 @@ pub enum Command {
     About,
 }
 
-/// What decides which commands may be used now.
+/// The facts that decide which commands are available now.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Facts {
-    /// What undo would take back.
+    /// The edit that undo would take back, in words.
     pub undo: Option<String>,
     /// What redo would do again.
     pub redo: Option<String>,
@@ -114,7 +113,7 @@ pub struct Facts {
     /// Whether the newest step is kept in view.
     pub follows: bool,
     /// Which panels are shown.
-    pub shown: Vec<Panel>,
+    pub shown: Vec<String>,
     /// Light, dark or system.
     pub theme: ThemePreference,
     /// Whether the welcome is shown.
@@ -123,23 +122,18 @@ pub struct Facts {
     pub forgets: bool,
     /// Whether a trace was opened by itself.
     pub trace: bool,
-    /// Whether what is shown has no plan, because it has nothing to do with the desk.
-    pub alone: bool,
+    /// Whether what is shown has no plan, because it has nothing to do with the document.
+    pub trace_only: bool,
 }
 
 const NO_PROGRAM: &str = "the program trainyard was not found; Settings say where it is";
 
 impl Command {
-    /// All of them, in the order of the menus.
-    pub fn all() -> impl Iterator<Item = Self> {
-        Menu::ALL.into_iter().flat_map(Menu::commands)
-    }
-
     /// Why it may not be used now; `None` where it may.
     #[must_use]
     pub fn unavailable(self, facts: &Facts) -> Option<&'static str> {
         let unless = |may: bool, why| (!may).then_some(why);
-        if facts.alone && self.needs_plan() {
+        if facts.trace_only && self.needs_plan() {
             return Some("what is shown has no plan; close it or open one");
         }
         match self {
@@ -167,7 +161,7 @@ impl Command {
         }
     }
 
-    /// Whether it is about the plan on the desk.
+    /// Whether it is about the open plan.
     fn needs_plan(self) -> bool {
         let exports = |what| {
             use Export as E;
@@ -192,7 +186,7 @@ impl Command {
     #[must_use]
     pub fn ticked(self, facts: &Facts) -> Option<bool> {
         match self {
-            Self::Toggle(panel) => Some(facts.shown.contains(&panel)),
+            Self::Toggle(panel) => Some(facts.shown.iter().any(|shown| shown == panel.id)),
             Self::Theme(theme) => Some(facts.theme == theme),
             Self::FollowNewest => Some(facts.follows),
             Self::Welcome => Some(facts.welcome),
@@ -236,22 +230,7 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
-
-    #[test]
-    fn names_and_keys_are_unique_and_every_command_says_what_it_does() {
-        let (mut names, mut keys) = (BTreeSet::new(), BTreeSet::new());
-        for command in Command::all() {
-            let spec = command.spec();
-            assert!(names.insert(spec.name), "{} is there twice", spec.name);
-            assert!(!spec.tip.is_empty(), "{} says nothing", spec.name);
-            if let Some(shortcut) = spec.shortcut {
-                assert!(keys.insert(format!("{shortcut:?}")), "{}: its keys are taken", spec.name);
-            }
-        }
-    }
 
     #[test]
     fn what_cannot_be_done_says_why() {

@@ -1,4 +1,4 @@
-//! Patterns over areas, as lines of egui's. Beside it, `shaders/timeline.wgsl` and its twin draw the
+//! Patterns over areas, as lines of egui's. Beside it, `shaders/timeline.wgsl` and the CPU renderer draw the
 //! same patterns pixel by pixel, for the many rectangles of a timeline.
 
 use eframe::egui::{Color32, Painter, Rect, Stroke, Vec2, pos2, vec2};

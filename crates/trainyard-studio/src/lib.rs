@@ -7,43 +7,59 @@
 //! never the window. That is why this crate may use `trainyard-plan`, which has the types that cross
 //! the process boundary, and nothing else of ours.
 //!
-//! - [`desk`] is what is worked on, without a window: arrangements of layers, edits, undo.
-//! - [`board`], [`plans`], [`timeline`] and [`run`] are the four panels. A panel is shown what is on
-//!   the desk and says what a person wants; `panels` joins them.
-//! - [`open`](mod@open) tells files apart and reads them, [`export`] writes what is drawn;
-//!   [`command`] lists what can be done.
-//! - [`Studio`] is the application: what is drawn, and what commands do. Tests drive it without a
+//! - [`document`] is what is worked on, without a window: arrangements of layers, edits, undo.
+//! - [`state`] is all that is known, in parts that update themselves from a [`message`]. What concerns
+//!   several parts (a [`command`], an [`event`]) `update` turns into messages for each, and into an
+//!   [`effect`] where something is to be done outside the state; `effects` carries these out.
+//! - Views draw from the state and push messages: [`board`], [`plans`], [`timeline`] and
+//!   [`run_panel`] in the four [`panels`], `shell` around them. None changes the state.
+//! - [`open`](mod@open) tells files apart and reads them, [`run`] starts and watches trainings,
+//!   [`export`] writes what is drawn.
+//! - [`Studio`] is the application: it draws one frame after the other. Tests drive it without a
 //!   window. [`open_window`] puts it into one.
 
 mod app;
 mod background;
 pub mod board;
 mod change;
-mod closing;
 pub mod command;
-pub mod desk;
-mod dialogs;
+pub mod document;
+pub mod effect;
+mod effects;
+mod error_dialog;
+pub mod event;
 pub mod export;
 mod hatch;
 mod human_time;
-mod kept;
+mod layout;
+pub mod menus;
+pub mod message;
 pub mod open;
-mod opening;
-mod panels;
-mod perform;
+pub mod panel;
+pub mod panel_info;
+pub mod panels;
+mod paths;
+mod persistence;
+pub mod plan_search;
 pub mod plans;
 mod prediction_error;
 pub mod run;
 mod run_file;
-mod running;
-mod saving;
+pub mod run_panel;
 mod shell;
+mod shortcuts;
+pub mod shown;
+pub mod state;
 pub mod theme;
 pub mod timeline;
+mod under_way;
+mod update;
+mod views;
 mod window;
 
 pub use app::Studio;
-pub use kept::{FirstSteps, Kept, Recent, Settings};
-pub use shell::layout::{Layout, Panel};
-pub use shell::trouble::Trouble;
+pub use error_dialog::ErrorDialog;
+pub use layout::Layout;
+pub use persistence::{FirstSteps, Persisted, ProgramAnswer, ProgramAnswers, Recent, Settings};
+pub use under_way::{Inquiry, Inspection, Reading, Writing};
 pub use window::{Options, Screenshot, WindowError, open_window};

@@ -1,16 +1,17 @@
-//! What can be opened, and how it is told apart: by what is in a file, never by its name.
+//! Opening files. Their kind is found from their contents, never from their name.
 //!
 //! | what | known by | becomes |
 //! |---|---|---|
-//! | profile | `format` | a desk with the plan beside it, or the planner's best |
-//! | plan | `format` | a desk, with the profile beside it or the one that is open |
+//! | profile | `format` | a document with the plan beside it, or the planner's best |
+//! | plan | `format` | a document, with the profile beside it or the one that is open |
 //! | trace | `traceEvents` | a measured timeline |
-//! | run file | `[model]` | a desk, with the profile beside it; else it is to be measured |
+//! | run file | `[model]` | a document, with the profile beside it; else it is to be measured |
 //! | journal, run directory | its first line, its files | a run that is watched |
 //!
 //! Nothing here knows of a window: it is called on a thread of its own, as files can be large.
 
 mod all_steps;
+mod opened;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -19,15 +20,14 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use thiserror::Error;
 use trainyard_plan::journal::Header;
-use trainyard_plan::{Plan, PlanError, Profile, Trace, chrome};
+use trainyard_plan::{Plan, Profile, chrome};
 
-use crate::desk::Desk;
+use crate::document::Document;
+use crate::run::JOURNAL;
 pub use all_steps::all_steps;
+pub use opened::{OpenError, Opened};
 
-/// The run directory's journal.
-const JOURNAL: &str = "journal.jsonl";
 /// The costs, beside a run file or in a run directory.
 pub(crate) const PROFILE: &str = "profile.json";
 /// The plan, beside a run file or in a run directory.
@@ -37,114 +37,6 @@ pub(crate) const RUN_FILE: &str = "run.toml";
 
 /// The largest file that is read into memory, in bytes.
 const LARGEST: u64 = 2 << 30;
-/// The most events of a journal that are shown, which take about 2 GB.
-const MOST_EVENTS: usize = 1_500_000;
-
-/// What was in a file.
-#[derive(Debug)]
-pub enum Opened {
-    /// Costs and a plan: from a profile, a plan or a run file with its profile beside it.
-    Desk(Box<Desk>),
-    /// A run file whose costs nobody knows yet.
-    RunFile(PathBuf),
-    /// A plan without a profile beside it.
-    Plan {
-        /// Where it is.
-        file: PathBuf,
-        /// It.
-        plan: Box<Plan>,
-    },
-    /// A run directory, and what was planned for it where that can be read.
-    Run {
-        /// Where it is.
-        directory: PathBuf,
-        /// Its plan.
-        desk: Option<Box<Desk>>,
-    },
-    /// What happened when.
-    Trace(Arc<Trace>),
-}
-
-/// Why a file cannot be opened.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// The system refuses.
-    #[error("{} cannot be read: {error}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What it says.
-        error: io::Error,
-    },
-    /// The file is too large to be what it says.
-    #[error("{} has {bytes} bytes, more than can be read at once", .path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size.
-        bytes: u64,
-    },
-    /// A journal has more than can be shown at once.
-    #[error("{} has more than {MOST_EVENTS} actions, more than can be shown at once", .path.display())]
-    TooManyEvents {
-        /// The journal.
-        path: PathBuf,
-    },
-    /// It is not a file of ours.
-    #[error(
-        "{} is neither a run file (TOML with a [model]), nor a profile, plan, trace or journal of Trainyard's",
-        .path.display()
-    )]
-    Unknown {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The directory has nothing of ours.
-    #[error("the directory {} has neither a run nor a run file, profile or plan in it", .path.display())]
-    NoRun {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// It is a file of ours, but wrong.
-    #[error("{}: {error}", .path.display())]
-    Bad {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        error: PlanError,
-    },
-}
-
-impl OpenError {
-    /// What a person can do about it.
-    #[must_use]
-    pub fn remedy(&self) -> &'static str {
-        match self {
-            Self::Read { error, .. } if error.kind() == io::ErrorKind::NotFound => {
-                "Look whether it was moved or renamed, and open it from there."
-            }
-            Self::Read { .. } => "Look whether you may read it.",
-            Self::TooLarge { .. } | Self::TooManyEvents { .. } => {
-                "Write a part of the trace: trainyard trace RUN_DIR --from STEP --to STEP."
-            }
-            Self::Unknown { .. } => {
-                "trainyard measure writes profiles, trainyard plan writes plans, trainyard trace \
-                 writes traces."
-            }
-            Self::NoRun { .. } => {
-                "A run directory is what trainyard train leaves, with a journal.jsonl."
-            }
-            Self::Bad { error: PlanError::UnknownVersion { .. }, .. } => {
-                "Use a studio of the version that wrote it."
-            }
-            Self::Bad { error: PlanError::BadPlan { .. }, .. } => {
-                "Plan and profile must be of the same model and devices; make the plan anew from \
-                 the profile."
-            }
-            Self::Bad { .. } => "Mend the place that is named, or make the file anew.",
-        }
-    }
-}
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,7 +117,7 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
         Some(Kind::Profile) => {
             let profile = Profile::from_json(&text).map_err(bad)?;
             let plan = plan_beside(&path);
-            desk(profile, plan.as_ref(), None, &path)
+            document(profile, plan.as_ref(), None, &path)
         }
         Some(Kind::Plan) => {
             let plan = Plan::from_json(&text).map_err(bad)?;
@@ -235,7 +127,7 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
             }
             let profile = read_profile(&beside)?;
             let run_file = Some(path.with_file_name(RUN_FILE)).filter(|file| file.is_file());
-            desk(profile, Some(&(path.clone(), plan)), run_file, &path)
+            document(profile, Some(&(path.clone(), plan)), run_file, &path)
         }
         Some(Kind::Trace) => Ok(Opened::Trace(Arc::new(chrome::from_json(&text).map_err(bad)?))),
         Some(Kind::RunFile) => {
@@ -243,23 +135,31 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
             if !beside.is_file() {
                 return Ok(Opened::RunFile(path));
             }
-            let plan = plan_beside(&path);
-            desk(read_profile(&beside)?, plan.as_ref(), Some(path.clone()), &path)
+            run_file_with(&path, &beside)
         }
         Some(Kind::Journal) => Ok(run(path.parent().unwrap_or(&path))),
         None => Err(OpenError::Unknown { path }),
     }
 }
 
+/// A run file with costs that lie elsewhere, such as estimated ones that it was not asked to keep.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn run_file_with(run_file: &Path, profile: &Path) -> Result<Opened, OpenError> {
+    let plan = plan_beside(run_file);
+    document(read_profile(profile)?, plan.as_ref(), Some(run_file.to_owned()), run_file)
+}
+
 /// A plan on a profile that is open already.
 ///
 /// # Errors
 /// [`OpenError::Bad`] where the two do not go together.
-pub fn plan_on(profile: Profile, plan: &Plan, file: &Path) -> Result<Desk, OpenError> {
+pub fn plan_on(profile: Profile, plan: &Plan, file: &Path) -> Result<Document, OpenError> {
     let bad = |error| OpenError::Bad { path: file.to_owned(), error };
-    let mut desk = Desk::new(profile, Some(plan)).map_err(bad)?;
-    desk.mark_saved(file.to_owned());
-    Ok(desk)
+    let mut document = Document::new(profile, Some(plan)).map_err(bad)?;
+    document.mark_saved(file.to_owned());
+    Ok(document)
 }
 
 fn open_directory(path: &Path) -> Result<Opened, OpenError> {
@@ -277,33 +177,34 @@ fn open_directory(path: &Path) -> Result<Opened, OpenError> {
 fn run(directory: &Path) -> Opened {
     let plan = read_plan(&directory.join(PLAN)).ok();
     let profile = read_profile(&directory.join(PROFILE)).ok();
-    let desk = profile.zip(plan).and_then(|(profile, plan)| Desk::new(profile, Some(&plan)).ok());
+    let document =
+        profile.zip(plan).and_then(|(profile, plan)| Document::new(profile, Some(&plan)).ok());
     let run_file = directory.join(RUN_FILE);
-    let desk = desk.map(|mut desk| {
-        desk.run_file = run_file.is_file().then_some(run_file);
-        Box::new(desk)
+    let document = document.map(|mut document| {
+        document.run_file = run_file.is_file().then_some(run_file);
+        Box::new(document)
     });
-    Opened::Run { directory: directory.to_owned(), desk }
+    Opened::Run { directory: directory.to_owned(), document }
 }
 
-/// A desk with a plan that has a file, or with the planner's best.
-fn desk(
+/// A document with a plan that has a file, or with the planner's best.
+fn document(
     profile: Profile,
     plan: Option<&(PathBuf, Plan)>,
     run_file: Option<PathBuf>,
     opened: &Path,
 ) -> Result<Opened, OpenError> {
     let made = match plan {
-        Some((_, plan)) => Desk::new(profile, Some(plan)),
-        None => Desk::planned(&profile),
+        Some((_, plan)) => Document::new(profile, Some(plan)),
+        None => Document::planned(&profile),
     };
     let place = plan.map_or(opened, |(file, _)| file);
-    let mut desk = made.map_err(|error| OpenError::Bad { path: place.to_owned(), error })?;
+    let mut document = made.map_err(|error| OpenError::Bad { path: place.to_owned(), error })?;
     if let Some((file, _)) = plan {
-        desk.mark_saved(file.clone());
+        document.mark_saved(file.clone());
     }
-    desk.run_file = run_file;
-    Ok(Opened::Desk(Box::new(desk)))
+    document.run_file = run_file;
+    Ok(Opened::Document(Box::new(document)))
 }
 
 /// The plan beside a file, if there is one that can be read.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use trainyard_plan::DeviceInfo;
 
-use crate::desk::Desk;
+use crate::document::Document;
 
 /// A model that a run file can be made for without asking anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +137,7 @@ pub(crate) fn on_the_cpu() -> String {
     text(Starter::Small, &[half("left"), half("right")])
 }
 
-/// The first directory of that name in a folder that nobody uses: `my-run`, `my-run-2`, ….
+/// The first unused directory of that name in a folder: `my-run`, `my-run-2`, ….
 #[must_use]
 pub(crate) fn free_directory(folder: &Path, name: &str) -> PathBuf {
     let numbered = |number: u32| match number {
@@ -147,10 +147,10 @@ pub(crate) fn free_directory(folder: &Path, name: &str) -> PathBuf {
     (1..10_000).map(numbered).find(|path| !path.exists()).unwrap_or_else(|| numbered(1))
 }
 
-/// What of the run file the desk's arrangement changes, as `--set` takes it.
+/// What of the run file the document's arrangement changes, as `--set` takes it.
 #[must_use]
-pub(crate) fn sets(desk: &Desk) -> Vec<String> {
-    let (profile, arrangement) = (desk.profile(), desk.arrangement());
+pub(crate) fn sets(document: &Document) -> Vec<String> {
+    let (profile, arrangement) = (document.profile(), document.arrangement());
     let mut sets = Vec::new();
     if arrangement.micro_batches != profile.micro_batches {
         sets.push(format!("train.micro_batches={}", arrangement.micro_batches));
@@ -182,19 +182,19 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::Edit;
+    use crate::document::Edit;
     use crate::open::Kind;
 
     #[test]
     fn edits_that_the_run_file_does_not_have_are_set() {
-        let mut desk = Desk::example().unwrap();
-        assert_eq!(sets(&desk), Vec::<String>::new());
-        let count = desk.profile().micro_batches * 2;
-        desk.edit(&Edit::MicroBatches(count)).unwrap();
-        let id = desk.profile().devices[0].id.clone();
-        desk.edit(&Edit::Memory { device: 0, bytes: 1 << 40 }).unwrap();
+        let mut document = Document::example().unwrap();
+        assert_eq!(sets(&document), Vec::<String>::new());
+        let count = document.profile().micro_batches * 2;
+        document.edit(&Edit::MicroBatches(count)).unwrap();
+        let id = document.profile().devices[0].id.clone();
+        document.edit(&Edit::Memory { device: 0, bytes: 1 << 40 }).unwrap();
         let memory = format!("device.{id}.memory=\"1099511627776 B\"");
-        assert_eq!(sets(&desk), [format!("train.micro_batches={count}"), memory]);
+        assert_eq!(sets(&document), [format!("train.micro_batches={count}"), memory]);
     }
 
     fn device(adapter: &str, kind: &str, free: u64) -> DeviceInfo {

@@ -1,6 +1,6 @@
 //! The design tokens: every colour, size and pattern of the studio. No other file names a colour.
 //!
-//! Colours are told apart by people who cannot tell red from green, and nothing is said by colour
+//! Colours can be distinguished without telling red from green, and nothing is said by colour
 //! alone: actions carry letters, categories of memory and causes of idleness carry patterns.
 
 use eframe::egui::{

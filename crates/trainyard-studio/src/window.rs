@@ -7,15 +7,16 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, bounded};
 use eframe::egui::{self, ThemePreference};
 
+use crate::app::Studio;
+use crate::error_dialog::ErrorDialog;
 use crate::export::{png, write_atomic};
-use crate::kept::Kept;
-use crate::{Studio, Trouble};
+use crate::persistence::Persisted;
 
 /// Names the window to the desktop, which looks for a `.desktop` file of this name.
 const APP_ID: &str = "trainyard-studio";
 
-/// Under this key the storage has what is [`Kept`].
-pub(crate) const KEPT: &str = "studio";
+/// Under this key the storage has what is [`Persisted`].
+pub(crate) const PERSISTED: &str = "studio";
 
 /// When it is set, the time to the first frame is said.
 const TIMING: &str = "TRAINYARD_STUDIO_TIMING";
@@ -147,20 +148,26 @@ impl Window {
             image: None,
             outcome,
         });
-        let kept = match (&capture, creation.storage.and_then(|storage| storage.get_string(KEPT))) {
-            (None, Some(text)) => Kept::from_text(&text),
-            _ => Kept::default(),
+        let kept = creation.storage.and_then(|storage| storage.get_string(PERSISTED));
+        let persisted = match (&capture, kept) {
+            (None, kept) => {
+                kept.map_or_else(Persisted::default, |kept| Persisted::from_text(&kept))
+            }
+            (Some(Capture { screenshot, .. }), _) => {
+                let native = creation.egui_ctx.native_pixels_per_point().unwrap_or(1.0);
+                let mut persisted = Persisted::default();
+                persisted.settings.theme = screenshot.theme;
+                persisted.settings.zoom = screenshot.scale / native;
+                persisted
+            }
         };
-        let mut studio = Studio::new(kept)?;
+        let mut studio = Studio::new(persisted)?;
         if let Some(state) = &creation.wgpu_render_state {
             let info = state.adapter.get_info();
             studio.set_adapter(format!("{} ({:?}, {})", info.name, info.backend, info.driver));
             studio.draw_on_gpu(state);
         }
         if let Some(Capture { screenshot, .. }) = &capture {
-            let native = creation.egui_ctx.native_pixels_per_point().unwrap_or(1.0);
-            studio.kept.settings.theme = screenshot.theme;
-            studio.kept.settings.zoom = screenshot.scale / native;
             let size = egui::ViewportCommand::InnerSize(screenshot.size.into());
             creation.egui_ctx.send_viewport_cmd(size);
         }
@@ -222,7 +229,7 @@ impl eframe::App for Window {
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
         if self.keeps {
-            storage.set_string(KEPT, self.studio.kept.to_text());
+            storage.set_string(PERSISTED, self.studio.state().preferences.to_text());
         }
     }
 
@@ -235,8 +242,8 @@ impl eframe::App for Window {
 impl Capture {
     /// What came of it, when it is over.
     fn step(&mut self, context: &egui::Context, studio: &Studio) -> Option<Result<(), String>> {
-        if let Some(trouble) = studio.troubles().next() {
-            return Some(Err(words(trouble)));
+        if let Some(error) = studio.errors().next() {
+            return Some(Err(words(error)));
         }
         context.request_repaint();
         if let Some(image) = &self.image {
@@ -249,7 +256,7 @@ impl Capture {
         if self.settled >= SETTLED {
             let (send, image) = bounded(1);
             context.request_screenshot(move |picture| {
-                // Nobody waits for it any more if the window was closed.
+                // The receiver is gone if the window was closed.
                 let _sent = send.send(picture).is_ok();
             });
             self.image = Some(image);
@@ -258,6 +265,6 @@ impl Capture {
     }
 }
 
-fn words(trouble: &Trouble) -> String {
-    format!("{}: {} {}", trouble.title, trouble.text, trouble.remedy)
+fn words(error: &ErrorDialog) -> String {
+    format!("{}: {} {}", error.title, error.text, error.remedy)
 }

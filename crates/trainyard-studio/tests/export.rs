@@ -260,11 +260,11 @@ fn it_takes_theme_and_fonts_from_the_context_it_is_to_look_like() {
 
 #[test]
 fn the_timeline_is_written_with_its_actions() {
-    use trainyard_studio::desk::Desk;
+    use trainyard_studio::document::Document;
     use trainyard_studio::timeline::{Scene, Scenes, Source, Timeline};
 
-    let desk = Desk::example().unwrap();
-    let scene = Scene::new(&desk.present().trace, Source::Predicted);
+    let document = Document::example().unwrap();
+    let scene = Scene::new(&document.present().trace, Source::Predicted);
     let scenes = || Scenes { predicted: Some(&scene), ..Scenes::default() };
     let mut cursor = None;
     let context = Context::default();

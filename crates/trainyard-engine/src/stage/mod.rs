@@ -17,7 +17,6 @@ use crate::{
     WeightSpec,
 };
 
-
 /// A layer with what the trainer keeps for it.
 pub(crate) struct StageLayer {
     /// Index in the model.

@@ -7,7 +7,7 @@ use trainyard_plan::MemoryUse;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::simulate::SimulatedDevice;
 
-use super::words;
+use crate::document::labels;
 use crate::hatch;
 use crate::human_time::human_us;
 use crate::theme::{Category, Idle, Pattern, Theme, size};
@@ -24,7 +24,7 @@ pub(super) struct MemoryBar<'a> {
     /// What it may hold, bytes.
     pub(super) budget_bytes: u64,
     /// What it would hold.
-    pub(super) would_be: Option<MemoryUse>,
+    pub(super) preview: Option<MemoryUse>,
 }
 
 /// A bar's corners, in points: its parts are not rounded.
@@ -35,8 +35,8 @@ const PATTERN: f32 = 0.38;
 impl MemoryBar<'_> {
     /// How many bytes the whole width is.
     fn full(&self) -> u64 {
-        let would_be = self.would_be.map_or(0, |would_be| would_be.total());
-        self.budget_bytes.max(self.held.total()).max(would_be).max(1)
+        let preview = self.preview.map_or(0, |preview| preview.total());
+        self.budget_bytes.max(self.held.total()).max(preview).max(1)
     }
 
     /// What it says.
@@ -63,15 +63,15 @@ impl MemoryBar<'_> {
         let theme = Theme::of(ui.ctx());
         let painter = ui.painter();
         painter.rect_filled(rect, CORNER, theme.background);
-        let bar = match self.would_be {
+        let bar = match self.preview {
             None => rect,
             // The ghost is below.
             Some(_) => rect.with_max_y(rect.bottom() - rect.height() * 0.38),
         };
         self.stack(painter, bar, &self.held, theme);
-        if let Some(would_be) = &self.would_be {
+        if let Some(preview) = &self.preview {
             let ghost = rect.with_min_y(bar.bottom() + 1.0);
-            self.stack(painter, ghost, would_be, theme);
+            self.stack(painter, ghost, preview, theme);
         }
         let budget = self.x(rect, self.budget_bytes);
         if self.full() > self.budget_bytes {
@@ -112,8 +112,8 @@ impl MemoryBar<'_> {
                 ui.label(category.name());
                 let now = category.bytes(&self.held);
                 ui.label(human_bytes(now));
-                if let Some(would_be) = &self.would_be {
-                    ui.label(format!("would be {}", human_bytes(category.bytes(would_be))));
+                if let Some(preview) = &self.preview {
+                    ui.label(format!("would be {}", human_bytes(category.bytes(preview))));
                 }
                 ui.end_row();
             }
@@ -177,8 +177,8 @@ pub(super) fn time_bar(
     let name = format!(
         "time of {}: busy {} of the step, idle {}",
         device.id,
-        words::percent(busy / step),
-        words::percent(device.idle_us.total_us() / step)
+        labels::percent(busy / step),
+        labels::percent(device.idle_us.total_us() / step)
     );
     let response = ui.interact(rect, ui.scope_id().with(("time", &device.id)), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Meter, true, &name));
@@ -199,7 +199,7 @@ pub(super) fn time_bar(
             let mut row = |what: &str, us: f64| {
                 ui.label(what);
                 ui.label(human_us(us));
-                ui.label(words::percent(us / step));
+                ui.label(labels::percent(us / step));
                 ui.end_row();
             };
             row("computes", device.busy_us);

@@ -19,7 +19,7 @@ const HIGHEST: f32 = 72.0;
 const FOLDED_MORE: f32 = 4.0;
 /// Shorter runs are not worth folding.
 const SHORTEST_RUN: usize = 3;
-/// Columns with more layers than fit in so many heights of the window are folded.
+/// Columns with more layers than fit in this many window heights are folded.
 pub(super) const SCREENS: f32 = 3.0;
 
 impl Block {
@@ -37,7 +37,7 @@ impl Block {
 }
 
 /// The blocks of the layers `[first, end)`. With `fold`, runs of one kind are one block, but for
-/// those layers that somebody unfolded.
+/// those layers that are unfolded.
 pub(super) fn blocks<'a>(
     (first, end): (usize, usize),
     kind: impl Fn(usize) -> &'a str,

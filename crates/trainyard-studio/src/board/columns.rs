@@ -1,6 +1,6 @@
 //! Which column stands where.
 
-use crate::desk::Arrangement;
+use crate::document::Arrangement;
 
 /// A device's column.
 #[derive(Clone, Debug, PartialEq, Eq)]

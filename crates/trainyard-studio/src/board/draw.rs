@@ -5,13 +5,14 @@ use eframe::egui::{
     Pos2, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, Tooltip, Ui, UiBuilder, pos2, vec2,
 };
 
-use super::carried::{Carried, Target};
 use super::columns::{Column, Place};
+use super::drag::{Drag, Target};
 use super::previews::Outcome;
-use super::scene::{Act, Places, Scene, Verdict};
-use super::{head, stages, words};
+use super::scene::{BoardAction, Places, Scene, Verdict};
+use super::{column_header, stages};
 use crate::change::Change;
-use crate::desk::Desk;
+use crate::document::Document;
+use crate::document::labels;
 use crate::human_time::human_us;
 use crate::theme::{Theme, size};
 
@@ -23,9 +24,9 @@ const WIDEST: f32 = 460.0;
 const INSET: f32 = 2.0;
 
 /// What the stages of a column do not have of the board's height, in points.
-pub(super) const AROUND_BODY: f32 = size::SPACE + head::HEIGHT + 1.0 + 2.0 * INSET;
+pub(super) const AROUND_BODY: f32 = size::SPACE + column_header::HEIGHT + 1.0 + 2.0 * INSET;
 
-/// So many columns are not narrower, in points.
+/// Least width of `columns` columns, in points.
 pub(super) fn least_width(columns: usize) -> f32 {
     (NARROWEST + size::SPACE) * columns as f32
 }
@@ -36,7 +37,7 @@ pub(super) fn draw(
     scene: &Scene,
     room: f32,
     pointer: Option<Pos2>,
-    acts: &mut Vec<Act>,
+    actions: &mut Vec<BoardAction>,
 ) -> Places {
     let mut places = Places::default();
     let count = scene.columns.len().max(1) as f32;
@@ -44,7 +45,7 @@ pub(super) fn draw(
     let width = width.clamp(NARROWEST, WIDEST).floor();
     let source = ScrollSource { drag: DragScroll::Never, ..ScrollSource::default() };
     ScrollArea::both().auto_shrink(false).scroll_source(source).show(ui, |ui| {
-        if scene.carried.is_some() {
+        if scene.drag.is_some() {
             let all = (width + size::SPACE) * count;
             scroll_at_edge(ui, pointer, all);
         }
@@ -54,11 +55,11 @@ pub(super) fn draw(
                 let wished = vec2(width, room - size::SPACE);
                 let (rect, response) = ui.allocate_exact_size(wished, Sense::click());
                 if response.clicked() {
-                    acts.push(Act::ClearSelection);
+                    actions.push(BoardAction::ClearSelection);
                 }
                 places.columns.push((column.device, rect));
                 ui.scope_builder(UiBuilder::new().max_rect(rect).id_salt(column.device), |ui| {
-                    self::column(ui, scene, column, rect, acts, &mut places);
+                    self::column(ui, scene, column, rect, actions, &mut places);
                 });
             }
         });
@@ -71,7 +72,7 @@ fn column(
     scene: &Scene,
     column: &Column,
     rect: Rect,
-    acts: &mut Vec<Act>,
+    actions: &mut Vec<BoardAction>,
     places: &mut Places,
 ) {
     let theme = scene.theme;
@@ -86,11 +87,11 @@ fn column(
         _ => Stroke::new(1.0, theme.line),
     };
     ui.painter().rect_stroke(rect, 8.0, stroke, StrokeKind::Inside);
-    let split = rect.top() + head::HEIGHT;
-    head::show(ui, scene, column, rect.with_max_y(split), acts);
+    let split = rect.top() + column_header::HEIGHT;
+    column_header::show(ui, scene, column, rect.with_max_y(split), actions);
     ui.painter().hline(rect.x_range().shrink(1.0), split, Stroke::new(1.0, theme.line));
     let body = rect.with_min_y(split + 1.0).shrink(INSET);
-    stages::show(ui, scene, column, body, acts, places);
+    stages::show(ui, scene, column, body, actions, places);
 }
 
 /// While something is dragged to an edge, the board scrolls there.
@@ -117,17 +118,17 @@ fn scroll_at_edge(ui: &Ui, pointer: Option<Pos2>, all: f32) {
 /// What is dragged and what dropping it would do, beside the pointer.
 pub(super) fn at_pointer(
     ui: &Ui,
-    desk: &Desk,
-    carried: &Carried,
+    document: &Document,
+    drag: &Drag,
     pointer: Pos2,
     outcome: Option<&Outcome>,
 ) {
     let theme = Theme::of(ui.ctx());
-    let what = match carried {
-        Carried::Layers(runs) => words::runs(desk.profile(), runs),
-        Carried::Boundary(stage) => format!("boundary after stage {stage}"),
-        Carried::Device(device) => {
-            format!("all of {}", words::device(desk.profile(), *device))
+    let what = match drag {
+        Drag::Layers(runs) => labels::runs(document.profile(), runs),
+        Drag::Boundary(stage) => format!("boundary after stage {stage}"),
+        Drag::Device(device) => {
+            format!("all of {}", labels::device(document.profile(), *device))
         }
     };
     let id = eframe::egui::Id::unique("board dragged");
@@ -146,7 +147,7 @@ pub(super) fn at_pointer(
                 ui.label(RichText::new(reason).color(theme.bad));
             }
             Some(Outcome::Leads { costs, .. }) => {
-                let delta = costs.delta(desk.present());
+                let delta = costs.delta(document.present());
                 ui.horizontal(|ui| {
                     ui.label(RichText::new("fits, step").color(theme.good));
                     ui.label(human_us(costs.simulation.step_us));
@@ -159,7 +160,7 @@ pub(super) fn at_pointer(
                 ui.weak("drop it on another device");
             }
         }
-        if carried.may_split() {
+        if drag.may_split() {
             ui.weak(RichText::new("Alt: split the stage · Esc: let go").size(size::SMALL));
         }
     });

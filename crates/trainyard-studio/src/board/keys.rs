@@ -4,8 +4,8 @@ use eframe::egui::{EventFilter, Key, Modifiers, Response, Ui};
 use trainyard_plan::Recompute;
 
 use super::columns;
-use super::scene::{Act, Scene};
-use crate::desk::{Edit, How};
+use super::scene::{BoardAction, Scene};
+use crate::document::{Edit, How};
 
 /// Keys that act on what they are pressed on, and do not move egui's focus.
 const OURS: EventFilter =
@@ -21,7 +21,7 @@ pub(super) fn handle(
     scene: &Scene,
     response: &Response,
     run: (usize, usize),
-    acts: &mut Vec<Act>,
+    actions: &mut Vec<BoardAction>,
 ) {
     ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, OURS));
     let selected = match scene.selection.runs() {
@@ -34,13 +34,17 @@ pub(super) fn handle(
             if pressed(ui, modifiers, key)
                 && let Some(device) = beside(scene, run, right)
             {
-                acts.push(Act::Edit(Edit::Move { layers: selected.clone(), device, how }));
+                actions.push(BoardAction::Edit(Edit::Move {
+                    layers: selected.clone(),
+                    device,
+                    how,
+                }));
             }
         }
         if pressed(ui, Modifiers::NONE, key)
             && let Some(next) = across(scene, run, right)
         {
-            acts.extend([Act::Select(next), Act::Focus(next.0)]);
+            actions.extend([BoardAction::Select(next), BoardAction::Focus(next.0)]);
         }
     }
     for (key, down) in [(Key::ArrowUp, false), (Key::ArrowDown, true)] {
@@ -48,24 +52,24 @@ pub(super) fn handle(
         if pressed(ui, Modifiers::SHIFT, key)
             && let Some(next) = next
         {
-            acts.extend([Act::ExtendTo(next), Act::Focus(next.0)]);
+            actions.extend([BoardAction::ExtendTo(next), BoardAction::Focus(next.0)]);
         }
         if pressed(ui, Modifiers::NONE, key)
             && let Some(next) = next
         {
-            acts.extend([Act::Select(next), Act::Focus(next.0)]);
+            actions.extend([BoardAction::Select(next), BoardAction::Focus(next.0)]);
         }
     }
     if pressed(ui, Modifiers::NONE, Key::Enter) {
-        acts.push(Act::Menu { at: response.rect.left_bottom(), by_key: true });
+        actions.push(BoardAction::Menu { at: response.rect.left_bottom(), by_key: true });
     }
     if pressed(ui, Modifiers::NONE, Key::L) {
-        let locks = &scene.desk.arrangement().locks;
+        let locks = &scene.document.arrangement().locks;
         let all = selected.iter().all(|run| (run.0..run.1).all(|layer| locks.contains_key(&layer)));
-        acts.push(Act::Edit(Edit::Lock { layers: selected, locked: !all }));
+        actions.push(BoardAction::Edit(Edit::Lock { layers: selected, locked: !all }));
     }
     if pressed(ui, Modifiers::NONE, Key::R) {
-        acts.extend(recompute(scene, run.0));
+        actions.extend(recompute(scene, run.0));
     }
 }
 
@@ -75,33 +79,33 @@ pub(super) fn boundary(
     scene: &Scene,
     response: &Response,
     after: usize,
-    acts: &mut Vec<Act>,
+    actions: &mut Vec<BoardAction>,
 ) {
     ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, OURS));
-    let Some(stage) = scene.desk.arrangement().stages.get(after) else { return };
+    let Some(stage) = scene.document.arrangement().stages.get(after) else { return };
     if pressed(ui, Modifiers::NONE, Key::ArrowUp) {
         let layer = stage.end.saturating_sub(1);
-        acts.push(Act::Edit(Edit::Boundary { stage: after, layer }));
+        actions.push(BoardAction::Edit(Edit::Boundary { stage: after, layer }));
     }
     if pressed(ui, Modifiers::NONE, Key::ArrowDown) {
-        acts.push(Act::Edit(Edit::Boundary { stage: after, layer: stage.end + 1 }));
+        actions.push(BoardAction::Edit(Edit::Boundary { stage: after, layer: stage.end + 1 }));
     }
 }
 
 /// The other way of the stage that holds a layer: recompute, or keep.
-pub(super) fn recompute(scene: &Scene, layer: usize) -> Option<Act> {
-    let arrangement = scene.desk.arrangement();
+pub(super) fn recompute(scene: &Scene, layer: usize) -> Option<BoardAction> {
+    let arrangement = scene.document.arrangement();
     let stage = arrangement.stage_of(layer)?;
     let recompute = match arrangement.stages.get(stage)?.recompute {
         Recompute::None => Recompute::Full,
         Recompute::Full => Recompute::None,
     };
-    Some(Act::Edit(Edit::Recompute { stage, recompute }))
+    Some(BoardAction::Edit(Edit::Recompute { stage, recompute }))
 }
 
 /// The device beside the one that holds a run.
 fn beside(scene: &Scene, run: (usize, usize), right: bool) -> Option<usize> {
-    let device = scene.desk.arrangement().device_of(run.0)?;
+    let device = scene.document.arrangement().device_of(run.0)?;
     columns::beside(scene.columns, device, right)
 }
 

@@ -6,13 +6,13 @@ use eframe::egui::{
 use trainyard_plan::memory::human_bytes;
 
 use super::blocks::Block;
-use super::carried::{Carried, Target};
+use super::drag::{Drag, Target};
 use super::measure::{self, Cost};
 use super::paint::{self, small};
-use super::scene::{Act, Scene, Verdict, block_id};
-use super::stages::pick;
-use super::words;
-use crate::desk::Placed;
+use super::pick::pick;
+use super::scene::{BoardAction, Scene, Verdict, block_id};
+use crate::document::Placed;
+use crate::document::labels;
 use crate::human_time::human_us;
 use crate::theme::size;
 
@@ -28,19 +28,19 @@ pub(super) fn layer(
     placed: Placed,
     block: Block,
     rect: Rect,
-    acts: &mut Vec<Act>,
+    actions: &mut Vec<BoardAction>,
 ) {
     let theme = scene.theme;
-    let profile = &scene.desk.present().profile;
+    let profile = &scene.document.present().profile;
     let cost = measure::of_run(scene.costs, block.run());
     let run = block.run();
-    let locks = &scene.desk.arrangement().locks;
+    let locks = &scene.document.arrangement().locks;
     let locked = (run.0..run.1).filter(|layer| locks.contains_key(layer)).count();
     let selected = scene.selection.holds(run);
     let response = ui.interact(rect, block_id(block.first), Sense::click_and_drag());
     let all = profile.model.layers.len();
-    let device = words::device(profile, placed.device);
-    let name = words::layers(profile, run);
+    let device = labels::device(profile, placed.device);
+    let name = labels::layers(profile, run);
     let label = |name: &str, device: &str| {
         let which = match block.count() {
             1 => format!("layer {} of {all}", block.first + 1),
@@ -53,17 +53,17 @@ pub(super) fn layer(
     response.widget_info(|| {
         WidgetInfo::selected(Role::ListBoxOption, true, selected, label(&name, device))
     });
-    pick(ui, scene, &response, run, Carried::Layers(vec![run]), acts);
+    pick(ui, scene, &response, run, Drag::Layers(vec![run]), actions);
     if response.double_clicked() {
-        acts.push(Act::Fold(run));
+        actions.push(BoardAction::Fold(run));
     }
     if !ui.is_rect_visible(rect) {
         return;
     }
     let kind = profile.model.layers.get(block.first).map_or("", |layer| layer.kind.as_str());
-    let carried = matches!(scene.carried, Some(Carried::Layers(runs))
+    let drag = matches!(scene.drag, Some(Drag::Layers(runs))
         if runs.iter().any(|(first, end)| *first <= run.0 && run.1 <= *end));
-    let fill = theme.layer(kind).gamma_multiply(if carried { 0.35 } else { 1.0 });
+    let fill = theme.layer(kind).gamma_multiply(if drag { 0.35 } else { 1.0 });
     plate(ui, block, rect, fill, theme.surface);
     // A gap between the line and the block keeps it seen, whatever the colour of the block.
     let focused = response.has_focus();
@@ -75,11 +75,11 @@ pub(super) fn layer(
     } else if response.hovered() {
         ui.painter().rect_stroke(rect, 4.0, Stroke::new(1.0, theme.text), StrokeKind::Inside);
     }
-    caption(ui, scene, block, rect, (&name, cost, locked > 0, carried));
+    caption(ui, scene, block, rect, (&name, cost, locked > 0, drag));
     cut(ui, scene, block, rect);
-    if scene.carried.is_none() {
+    if scene.drag.is_none() {
         response.on_hover_ui(|ui| {
-            ui.strong(label(&words::elided(&name, HOVERED), &words::elided(device, HOVERED)));
+            ui.strong(label(&labels::elided(&name, HOVERED), &labels::elided(device, HOVERED)));
             if !kind.is_empty() {
                 ui.weak(format!("kind: {kind}"));
             }
@@ -145,12 +145,11 @@ fn caption(
 
 /// Where a dragged boundary would come to lie.
 fn cut(ui: &Ui, scene: &Scene, block: Block, rect: Rect) {
-    let (Some(Carried::Boundary(stage)), Some(Target::Cut(layer))) = (scene.carried, scene.target)
-    else {
+    let (Some(Drag::Boundary(stage)), Some(Target::Cut(layer))) = (scene.drag, scene.target) else {
         return;
     };
     let theme = scene.theme;
-    let Some(left) = scene.desk.arrangement().stages.get(*stage) else { return };
+    let Some(left) = scene.document.arrangement().stages.get(*stage) else { return };
     let moved = if layer < left.end { (layer, left.end) } else { (left.end, layer) };
     let (first, end) = (block.first.max(moved.0), block.end.min(moved.1));
     if first >= end {

@@ -1,14 +1,13 @@
 //! By what the blocks of layers are sized.
 
-use serde::{Deserialize, Serialize};
 use trainyard_plan::memory::{StageMemory, human_bytes};
 use trainyard_plan::{Profile, Recompute};
 
-use crate::desk::{Assessment, Placed};
+use crate::document::{Assessment, Placed};
 use crate::human_time::human_us;
 
 /// By what the blocks of layers are sized.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Measure {
     /// What they hold on their device.
     #[default]

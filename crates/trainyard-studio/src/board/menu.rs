@@ -7,9 +7,9 @@ use trainyard_plan::Recompute;
 
 use super::columns::{self, Place};
 use super::previews::{Outcome, Previews};
-use super::words;
 use crate::change::{Change, or_as_now};
-use crate::desk::{Arrangement, Desk, Edit, How};
+use crate::document::labels;
+use crate::document::{Arrangement, Document, Edit, How};
 use crate::theme::{Theme, size};
 
 /// A menu that is open.
@@ -69,7 +69,7 @@ impl Menu {
     }
 
     /// Draws it.
-    pub(super) fn show(&mut self, ui: &Ui, desk: &Desk, previews: &mut Previews) -> Chosen {
+    pub(super) fn show(&mut self, ui: &Ui, document: &Document, previews: &mut Previews) -> Chosen {
         let focus_next = self.by_key && self.fresh;
         let mut chosen = Chosen { focus_next, ..Chosen::default() };
         let mut open = true;
@@ -80,16 +80,16 @@ impl Menu {
             .layout(Layout::top_down_justified(Align::Min))
             .style(menu_style)
             .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
-            .accessible_name(words::runs(desk.profile(), &self.layers));
+            .accessible_name(labels::runs(document.profile(), &self.layers));
         popup.show(|ui| {
             ui.set_min_width(240.0);
             ui.set_max_width(340.0);
-            let name = words::runs(desk.profile(), &self.layers);
+            let name = labels::runs(document.profile(), &self.layers);
             ui.add(eframe::egui::Label::new(RichText::new(name).strong()).truncate());
             ui.separator();
             match self.kind {
-                Kind::Context => self.context_items(ui, desk, previews, &mut chosen),
-                Kind::Drop(device) => self.drop_items(ui, desk, previews, device, &mut chosen),
+                Kind::Context => self.context_items(ui, document, previews, &mut chosen),
+                Kind::Drop(device) => self.drop_items(ui, document, previews, device, &mut chosen),
             }
         });
         self.fresh &= !chosen.focused;
@@ -105,24 +105,24 @@ impl Menu {
     fn drop_items(
         &self,
         ui: &mut Ui,
-        desk: &Desk,
+        document: &Document,
         previews: &mut Previews,
         device: usize,
         chosen: &mut Chosen,
     ) {
-        let id = words::device(desk.profile(), device);
+        let id = labels::device(document.profile(), device);
         for (how, says) in
             [(How::Boundary, "move the boundary"), (How::Split, "split into a further stage")]
         {
             let edit = self.move_to(device, how);
-            let outcome = previews.of(desk, &edit);
-            let taken = along(desk.arrangement(), &outcome, &self.layers);
+            let outcome = previews.of(document, &edit);
+            let taken = along(document.arrangement(), &outcome, &self.layers);
             let detail = match how {
                 How::Boundary if taken > 0 => format!("{taken} more layers go along to {id}"),
                 How::Boundary => format!("no other layer goes to {id}"),
                 How::Split => "the layers around stay where they are".to_owned(),
             };
-            item(ui, desk, says, &edit, Some(&outcome), chosen);
+            item(ui, document, says, &edit, Some(&outcome), chosen);
             ui.weak(RichText::new(detail).size(size::SMALL));
         }
         ui.separator();
@@ -135,11 +135,11 @@ impl Menu {
     fn context_items(
         &self,
         ui: &mut Ui,
-        desk: &Desk,
+        document: &Document,
         previews: &mut Previews,
         chosen: &mut Chosen,
     ) {
-        let (arrangement, profile) = (desk.arrangement(), desk.profile());
+        let (arrangement, profile) = (document.arrangement(), document.profile());
         // One preview a frame, so that no frame is late; a key needs to know now where it can go.
         let mut budget = if self.by_key { usize::MAX } else { 1 };
         for column in columns::columns(arrangement, profile.devices.len()) {
@@ -150,32 +150,32 @@ impl Menu {
             if column.place == Place::Off || self.layers.iter().all(lies_there) {
                 continue;
             }
-            let id = words::device(profile, device);
+            let id = labels::device(profile, device);
             let along = self.move_to(device, How::Boundary);
             let split = self.move_to(device, How::Split);
             let mut choices = vec![(format!("move to {id}"), along)];
-            if means_two(desk, &self.layers, device) {
+            if means_two(document, &self.layers, device) {
                 choices.push((format!("split off to {id}"), split));
             }
             for (says, edit) in choices {
                 if previews.known(&edit).is_none() && budget > 0 {
                     budget -= 1;
-                    previews.of(desk, &edit);
+                    previews.of(document, &edit);
                 }
-                item(ui, desk, &says, &edit, previews.known(&edit), chosen);
+                item(ui, document, &says, &edit, previews.known(&edit), chosen);
                 if previews.known(&edit).is_none() {
                     ui.ctx().request_repaint();
                 }
             }
         }
         ui.separator();
-        self.other_items(ui, desk, chosen);
+        self.other_items(ui, document, chosen);
     }
 
     /// Locks, recompute, cuts and devices.
-    fn other_items(&self, ui: &mut Ui, desk: &Desk, chosen: &mut Chosen) {
-        let arrangement = desk.arrangement();
-        let profile = desk.profile();
+    fn other_items(&self, ui: &mut Ui, document: &Document, chosen: &mut Chosen) {
+        let arrangement = document.arrangement();
+        let profile = document.profile();
         let is_locked = |run: &(usize, usize)| {
             (run.0..run.1).all(|layer| arrangement.locks.contains_key(&layer))
         };
@@ -191,7 +191,7 @@ impl Menu {
         };
         plain(ui, &says, "R", &Edit::Recompute { stage: index, recompute }, chosen);
         if first > stage.first {
-            let says = format!("cut stage {index} before {}", words::layer(profile, first));
+            let says = format!("cut stage {index} before {}", labels::layer(profile, first));
             plain(ui, &says, "", &Edit::Cut { layer: first }, chosen);
         }
         let next = arrangement.stages.get(index + 1);
@@ -200,17 +200,17 @@ impl Menu {
             plain(ui, &says, "", &Edit::Join { stage: index }, chosen);
         }
         ui.separator();
-        let says = format!("switch {} off", words::device(profile, stage.device));
+        let says = format!("switch {} off", labels::device(profile, stage.device));
         plain(ui, &says, "", &Edit::Exclude { device: stage.device, excluded: true }, chosen);
     }
 }
 
 /// Whether moving layers to a device leads elsewhere when the stage is split.
 #[must_use]
-pub(super) fn means_two(desk: &Desk, layers: &[(usize, usize)], device: usize) -> bool {
+pub(super) fn means_two(document: &Document, layers: &[(usize, usize)], device: usize) -> bool {
     let stages = |how| {
         let edit = Edit::Move { layers: layers.to_vec(), device, how };
-        edit.apply(desk.arrangement(), desk.profile()).map(|arrangement| arrangement.stages)
+        edit.apply(document.arrangement(), document.profile()).map(|arrangement| arrangement.stages)
     };
     stages(How::Boundary) != stages(How::Split)
 }
@@ -226,7 +226,7 @@ fn along(from: &Arrangement, outcome: &Outcome, layers: &[(usize, usize)]) -> us
 /// An item with what it leads to.
 fn item(
     ui: &mut Ui,
-    desk: &Desk,
+    document: &Document,
     says: &str,
     edit: &Edit,
     outcome: Option<&Outcome>,
@@ -237,10 +237,10 @@ fn item(
         None => ("…".to_owned(), theme.weak, true),
         Some(Outcome::Refused(reason)) => (reason.clone(), theme.bad, false),
         Some(Outcome::Leads { costs, .. }) => {
-            let delta = costs.delta(desk.present());
+            let delta = costs.delta(document.present());
             let step = or_as_now(Change::of_share(delta.step));
             let colour = if delta.step <= 0.0 { theme.good } else { theme.bad };
-            let bubble = words::percent(costs.simulation.bubble_fraction);
+            let bubble = labels::percent(costs.simulation.bubble_fraction);
             (format!("step {step}, bubble {bubble}"), colour, true)
         }
     };

@@ -6,7 +6,7 @@ use eframe::egui::{
     WidgetInfo, lerp, pos2, vec2,
 };
 
-use super::words::elided;
+use crate::document::labels::elided;
 use crate::theme::{Theme, size};
 
 /// One line of text, elided where it is wider than there is room. Returns what it takes.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::desk::{Arrangement, Assessment, Desk, Edit};
+use crate::document::{Arrangement, Assessment, Document, Edit};
 
 /// What an edit would lead to, or why it is refused.
 #[derive(Clone, Debug)]
@@ -50,12 +50,12 @@ impl Previews {
     /// More than a person looks at from one arrangement.
     const MOST: usize = 256;
 
-    /// Forgets everything if the desk has another arrangement than before.
-    pub(super) fn follow(&mut self, desk: &Desk) {
-        let same = self.from.as_ref().is_some_and(|from| Arc::ptr_eq(from, desk.present()));
+    /// Forgets everything if the document has another arrangement than before.
+    pub(super) fn follow(&mut self, document: &Document) {
+        let same = self.from.as_ref().is_some_and(|from| Arc::ptr_eq(from, document.present()));
         if !same {
             self.known.clear();
-            self.from = Some(Arc::clone(desk.present()));
+            self.from = Some(Arc::clone(document.present()));
         }
     }
 
@@ -66,11 +66,11 @@ impl Previews {
     }
 
     /// What an edit would lead to.
-    pub(super) fn of(&mut self, desk: &Desk, edit: &Edit) -> Outcome {
+    pub(super) fn of(&mut self, document: &Document, edit: &Edit) -> Outcome {
         if let Some(outcome) = self.known(edit) {
             return outcome.clone();
         }
-        let outcome = match desk.preview(edit) {
+        let outcome = match document.preview(edit) {
             Ok((to, costs)) => Outcome::Leads { to: Arc::new(to), costs: Arc::new(costs) },
             Err(refusal) => Outcome::Refused(refusal.0),
         };

@@ -6,17 +6,17 @@ use eframe::egui::{Id, Pos2, Rect};
 use trainyard_plan::{MemoryUse, Trace};
 
 use super::blocks::Block;
-use super::carried::{Carried, Target};
 use super::columns::Column;
+use super::drag::{Drag, Target};
 use super::measure::{Cost, Measure};
 use super::selection::Selection;
-use crate::desk::{Assessment, Desk, Edit};
+use crate::document::{Assessment, Document, Edit};
 use crate::human_time::human_us;
 use crate::theme::Theme;
 
-/// What one frame is drawn from.
+/// Input of one frame.
 pub(super) struct Scene<'a> {
-    pub(super) desk: &'a Desk,
+    pub(super) document: &'a Document,
     pub(super) theme: &'static Theme,
     pub(super) columns: &'a [Column],
     /// By layer.
@@ -27,9 +27,9 @@ pub(super) struct Scene<'a> {
     pub(super) scale: f64,
     pub(super) measure: Measure,
     pub(super) selection: &'a Selection,
-    pub(super) carried: Option<&'a Carried>,
+    pub(super) drag: Option<&'a Drag>,
     pub(super) target: Option<Target>,
-    pub(super) would_be: Option<&'a Assessment>,
+    pub(super) preview: Option<&'a Assessment>,
     /// By device, while something is dragged.
     pub(super) verdicts: &'a BTreeMap<usize, Verdict>,
     /// By device's id, where the time cursor is somewhere.
@@ -58,7 +58,7 @@ pub(super) enum Verdict {
 
 /// What a person did in a frame.
 #[derive(Clone, Debug)]
-pub(super) enum Act {
+pub(super) enum BoardAction {
     Edit(Edit),
     Select((usize, usize)),
     ExtendTo((usize, usize)),
@@ -66,7 +66,7 @@ pub(super) enum Act {
     ClearSelection,
     /// The keyboard goes to the block that begins with this layer.
     Focus(usize),
-    Carry(Carried),
+    Drag(Drag),
     Cancel,
     /// The context menu of the selection opens.
     Menu {

@@ -2,19 +2,20 @@
 
 use eframe::egui::scroll_area::{DragScroll, ScrollSource};
 use eframe::egui::{
-    Align, Align2, Button, CursorIcon, Layout, Rect, Response, RichText, Role, ScrollArea, Sense,
-    Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    Align, Align2, Button, CursorIcon, Layout, Rect, RichText, Role, ScrollArea, Sense, Stroke,
+    StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 use trainyard_plan::Recompute;
 
 use super::blocks::{self, Block};
-use super::carried::Carried;
 use super::columns::{Column, Place};
+use super::drag::Drag;
 use super::measure::{self, Cost, Measure};
 use super::paint::{self, small};
-use super::scene::{Act, Places, Scene};
-use super::{keys, layers, words};
-use crate::desk::{Edit, Placed};
+use super::scene::{BoardAction, Places, Scene};
+use super::{keys, layers, pick};
+use crate::document::labels;
+use crate::document::{Edit, Placed};
 use crate::theme::size;
 
 /// A stage's header, in points.
@@ -40,7 +41,7 @@ pub(super) fn show(
     scene: &Scene,
     column: &Column,
     rect: Rect,
-    acts: &mut Vec<Act>,
+    actions: &mut Vec<BoardAction>,
     places: &mut Places,
 ) {
     if column.stages.is_empty() {
@@ -66,7 +67,7 @@ pub(super) fn show(
                     let height = heights(index) - BETWEEN;
                     let frame =
                         Rect::from_min_size(pos2(area.left(), top), vec2(area.width(), height));
-                    stage(ui, scene, *index, frame.shrink2(vec2(6.0, 0.0)), acts, places);
+                    stage(ui, scene, *index, frame.shrink2(vec2(6.0, 0.0)), actions, places);
                     top += height + BETWEEN;
                 }
             });
@@ -113,14 +114,14 @@ fn stage(
     scene: &Scene,
     index: usize,
     rect: Rect,
-    acts: &mut Vec<Act>,
+    actions: &mut Vec<BoardAction>,
     places: &mut Places,
 ) {
-    let Some(placed) = scene.desk.arrangement().stages.get(index).copied() else { return };
+    let Some(placed) = scene.document.arrangement().stages.get(index).copied() else { return };
     let theme = scene.theme;
     ui.painter().rect_filled(rect, 6.0, theme.surface);
     ui.painter().rect_stroke(rect, 6.0, Stroke::new(1.0, theme.line), StrokeKind::Inside);
-    header(ui, scene, (index, placed), rect.with_max_y(rect.top() + HEADER), acts);
+    header(ui, scene, (index, placed), rect.with_max_y(rect.top() + HEADER), actions);
     let mut top = rect.top() + HEADER + PAD;
     for block in scene.blocks.get(index).map(Vec::as_slice).unwrap_or_default() {
         let height = block_height(*block, scene.costs, scene.measure, scene.scale);
@@ -129,10 +130,10 @@ fn stage(
             vec2(rect.width() - 2.0 * PAD, height - GAP),
         );
         places.blocks.push((index, *block, area));
-        layers::layer(ui, scene, placed, *block, area, acts);
+        layers::layer(ui, scene, placed, *block, area, actions);
         top += height;
     }
-    let last = index + 1 == scene.desk.arrangement().stages.len();
+    let last = index + 1 == scene.document.arrangement().stages.len();
     if index > 0 {
         let y = rect.top();
         boundary(
@@ -142,7 +143,7 @@ fn stage(
             "start",
             rect.with_min_y(y - HANDLE / 2.0).with_max_y(y + 3.0),
             index,
-            acts,
+            actions,
         );
     }
     if !last {
@@ -154,7 +155,7 @@ fn stage(
             "end",
             rect.with_min_y(y - 4.0).with_max_y(y + HANDLE / 2.0),
             index,
-            acts,
+            actions,
         );
     }
 }
@@ -164,22 +165,22 @@ fn header(
     scene: &Scene,
     (index, placed): (usize, Placed),
     rect: Rect,
-    acts: &mut Vec<Act>,
+    actions: &mut Vec<BoardAction>,
 ) {
     let theme = scene.theme;
-    let profile = &scene.desk.present().profile;
+    let profile = &scene.document.present().profile;
     let run = (placed.first, placed.end);
-    let device = words::device(profile, placed.device);
-    let step = scene.desk.present().simulation.step_us.max(f64::MIN_POSITIVE);
-    let costs = scene.desk.present().costs.stages.get(index);
+    let device = labels::device(profile, placed.device);
+    let step = scene.document.present().simulation.step_us.max(f64::MIN_POSITIVE);
+    let costs = scene.document.present().costs.stages.get(index);
     let us = costs.map_or(0.0, |costs| costs.forward_us + costs.backward_us());
-    let share = words::percent(us * scene.desk.arrangement().micro_batches as f64 / step);
+    let share = labels::percent(us * scene.document.arrangement().micro_batches as f64 / step);
     let response = ui.interact(rect, ui.scope_id().with(("stage", index)), Sense::click_and_drag());
     let name =
-        format!("stage {index}, {} on {device}, {share} of the step", words::layers(profile, run));
+        format!("stage {index}, {} on {device}, {share} of the step", labels::layers(profile, run));
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
-    pick(ui, scene, &response, run, Carried::Layers(vec![run]), acts);
-    ring(ui, scene, &response, rect);
+    pick::pick(ui, scene, &response, run, Drag::Layers(vec![run]), actions);
+    pick::ring(ui, scene, &response, rect);
     let layout = Layout::right_to_left(Align::Center);
     let controls = rect.shrink2(vec2(size::GAP, 1.0));
     let used = ui.scope_builder(UiBuilder::new().max_rect(controls).layout(layout), |ui| {
@@ -195,7 +196,7 @@ fn header(
         let button = ui.add(Button::selectable(on, text).small());
         let button = button.accessible_name(format!("stage {index} recomputes"));
         if button.on_hover_text(hint).clicked() {
-            acts.push(Act::Edit(Edit::Recompute { stage: index, recompute }));
+            actions.push(BoardAction::Edit(Edit::Recompute { stage: index, recompute }));
         }
         ui.min_rect().width()
     });
@@ -214,66 +215,6 @@ fn header(
     paint::text(ui.painter(), at, says, small(theme.text), room);
 }
 
-/// Clicks, drags and keys of a layer, a folded run or a stage.
-pub(super) fn pick(
-    ui: &mut Ui,
-    scene: &Scene,
-    response: &Response,
-    run: (usize, usize),
-    alone: Carried,
-    acts: &mut Vec<Act>,
-) {
-    let modifiers = ui.input(|input| input.modifiers);
-    if response.clicked() {
-        acts.push(match modifiers {
-            held if held.shift => Act::ExtendTo(run),
-            held if held.command => Act::Toggle(run),
-            _ => Act::Select(run),
-        });
-        response.request_focus();
-    } else if response.gained_focus() && !response.is_pointer_button_down_on() && !modifiers.shift {
-        if !scene.selection.holds(run) {
-            acts.push(Act::Select(run));
-        }
-        response.scroll_to_me(None);
-    }
-    if response.secondary_clicked() {
-        if !scene.selection.holds(run) {
-            acts.push(Act::Select(run));
-        }
-        response.request_focus();
-        let at = response.interact_pointer_pos().unwrap_or_else(|| response.rect.center());
-        acts.push(Act::Menu { at, by_key: false });
-    }
-    if response.drag_started() {
-        let selected = scene.selection.holds(run);
-        if !selected {
-            acts.push(Act::Select(run));
-        }
-        acts.push(Act::Carry(if selected {
-            Carried::Layers(scene.selection.runs())
-        } else {
-            alone
-        }));
-    }
-    if response.has_focus() {
-        keys::handle(ui, scene, response, run, acts);
-    }
-    if response.dragged() {
-        ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
-    } else if response.hovered() {
-        ui.ctx().set_cursor_icon(CursorIcon::Grab);
-    }
-}
-
-/// Around what the keyboard is on.
-pub(super) fn ring(ui: &Ui, scene: &Scene, response: &Response, rect: Rect) {
-    if response.has_focus() {
-        let stroke = Stroke::new(1.5, scene.theme.accent);
-        ui.painter().rect_stroke(rect.shrink(1.0), 4.0, stroke, StrokeKind::Inside);
-    }
-}
-
 /// The handle of the boundary after a stage, at the end of that stage or the start of the next.
 fn boundary(
     ui: &mut Ui,
@@ -282,27 +223,27 @@ fn boundary(
     end: &str,
     rect: Rect,
     at: usize,
-    acts: &mut Vec<Act>,
+    actions: &mut Vec<BoardAction>,
 ) {
     let id = ui.scope_id().with(("boundary", after, end));
     let response = ui.interact(rect, id, Sense::click_and_drag());
     let name = format!("boundary at the {end} of stage {at}");
     response.widget_info(|| WidgetInfo::labeled(Role::Splitter, true, &name));
     if response.drag_started() {
-        acts.push(Act::Carry(Carried::Boundary(after)));
+        actions.push(BoardAction::Drag(Drag::Boundary(after)));
     }
     let live = response.hovered() || response.dragged() || response.has_focus();
     if live {
         ui.ctx().set_cursor_icon(CursorIcon::ResizeVertical);
     }
     if response.has_focus() {
-        keys::boundary(ui, scene, &response, after, acts);
+        keys::boundary(ui, scene, &response, after, actions);
     }
     let theme = scene.theme;
     let colour = if live { theme.accent } else { theme.line };
     let pill = Rect::from_center_size(rect.center(), vec2(if live { 56.0 } else { 34.0 }, 4.0));
     ui.painter().rect_filled(pill, 2.0, colour);
-    if scene.carried.is_none() {
+    if scene.drag.is_none() {
         response.on_hover_text(format!("{name}: drag it to give layers to the stage beside"));
     }
 }

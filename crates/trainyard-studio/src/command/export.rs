@@ -1,6 +1,6 @@
 //! What can be written to files.
 
-use super::Spec;
+use super::spec::Spec;
 
 /// What can be written to a file, beside the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,7 +52,7 @@ impl Export {
         Spec { name, tip, shortcut: None }
     }
 
-    /// What the file is called unless told otherwise.
+    /// Default name of the file.
     #[must_use]
     pub fn file_name(self) -> &'static str {
         match self {

@@ -42,7 +42,7 @@ pub fn command_line(shell: Shell, training: Training<'_>) -> String {
         Shell::PowerShell => power_shell(path.as_os_str()),
     };
     let program = quote(training.program);
-    // PowerShell takes a quoted word for a value unless it is told to call it.
+    // PowerShell takes a quoted word for a value unless `&` calls it.
     let call = if shell == Shell::PowerShell && program.starts_with('\'') { "& " } else { "" };
     let mut line = format!("{call}{program} train {}", quote(&no_option(training.run_file)));
     if let Some(plan) = training.plan {

@@ -34,7 +34,7 @@ pub fn events_csv(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Writes a trace's memory samples in the order of time: `at_us,device,in_use_bytes` and the five
-/// categories, which are empty where nobody knows them.
+/// categories, which are empty where they are unknown.
 ///
 /// # Errors
 /// Whatever `out` fails with.

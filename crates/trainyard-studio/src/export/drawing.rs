@@ -35,7 +35,7 @@ impl Drawing {
         pixels_per_point: f32,
         mut show: impl FnMut(&mut Ui),
     ) -> Self {
-        let context = twin(like);
+        let context = copy_of(like);
         let mut drawing = Self {
             context,
             size,
@@ -76,13 +76,13 @@ impl Drawing {
 
 impl Drop for Drawing {
     fn drop(&mut self) {
-        // egui asserts that nobody forgets to upload textures; a drawing may not need them.
+        // egui asserts that textures were uploaded; a drawing may not need them.
         self.textures.clear();
     }
 }
 
 /// A context that looks the same and knows nothing else.
-fn twin(like: &Context) -> Context {
+fn copy_of(like: &Context) -> Context {
     let context = Context::default();
     for mode in [Mode::Dark, Mode::Light] {
         context.set_style_of(mode, like.style_of(mode));

@@ -1,4 +1,4 @@
-//! Writing a file so that nobody ever sees half of it.
+//! Atomic writing of files: a file is never half-written.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tempfile::{Builder, NamedTempFile};
 
-use super::ExportError;
+use super::error::ExportError;
 
 /// Writes bytes beside the file's place, makes sure that they are on the disk, and puts them in the
 /// place of the old ones. A link stays a link: what it leads to is replaced.
@@ -50,7 +50,7 @@ fn replace(target: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     Ok(())
 }
 
-/// A file of a name that nobody else uses, with the rights that the file in its place has or would
+/// A file of an unused name, with the rights that the file in its place has or would
 /// have.
 fn beside(target: &Path, folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
@@ -65,21 +65,6 @@ fn beside(target: &Path, folder: &Path) -> io::Result<NamedTempFile> {
         file.as_file().set_permissions(about.permissions())?;
     }
     Ok(file)
-}
-
-/// What a person can do about it.
-pub(super) fn remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::NotFound => "the folder does not exist: make it, or choose another",
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "choose a folder and a name that you may write to"
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "free some space, or choose another disk"
-        }
-        io::ErrorKind::IsADirectory | io::ErrorKind::InvalidFilename => "choose another name",
-        _ => "choose another place, or try again",
-    }
 }
 
 #[cfg(test)]

@@ -22,46 +22,14 @@ mod command;
 mod csv;
 pub mod data;
 mod drawing;
+mod error;
 mod file;
 pub mod perfetto;
 pub mod png;
 pub mod stages;
 pub mod svg;
 
-use std::io;
-use std::path::PathBuf;
-
 pub use command::{Shell, Training, command_line};
 pub use drawing::Drawing;
+pub use error::ExportError;
 pub use file::{write_atomic, write_with};
-
-/// Why something could not be exported.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// A file could not be written; an older one of that name is as it was.
-    #[error("cannot write {}: {source}; {}", path.display(), file::remedy(source))]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A picture that the graphics card could not paint.
-    #[error(
-        "the graphics driver cannot paint the picture: {reason}; export it as SVG, which needs none"
-    )]
-    Paint {
-        /// What it says.
-        reason: String,
-    },
-    /// A picture that could not be encoded.
-    #[error("cannot make a PNG of {width}×{height} pixels: {reason}; export it as SVG")]
-    Encode {
-        /// Its width, pixels.
-        width: usize,
-        /// Its height, pixels.
-        height: usize,
-        /// What the encoder says.
-        reason: String,
-    },
-}

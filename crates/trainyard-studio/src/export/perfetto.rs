@@ -37,12 +37,12 @@ impl fmt::Write for Text<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::Desk;
+    use crate::document::Document;
 
     #[test]
     fn what_is_written_is_what_the_plan_crate_writes() {
-        let desk = Desk::example().unwrap();
-        let trace = &desk.present().trace;
+        let document = Document::example().unwrap();
+        let trace = &document.present().trace;
         let mut out = Vec::new();
         write(trace, &mut out).unwrap();
         assert_eq!(String::from_utf8(out.clone()).unwrap(), chrome::to_string(trace));

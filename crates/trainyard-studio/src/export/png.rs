@@ -9,10 +9,10 @@ use eframe::egui_wgpu::{RenderState, Renderer, RendererOptions, ScreenDescriptor
 use eframe::wgpu;
 use image::{ImageEncoder, codecs::png::PngEncoder};
 
-use super::ExportError;
 use super::drawing::Drawing;
+use super::error::ExportError;
 
-/// So many pixels a point, so that small writing stays sharp when the picture is enlarged.
+/// Pixels a point, so that small writing stays sharp when the picture is enlarged.
 const PIXELS_PER_POINT: f32 = 2.0;
 
 /// Software adapters take long for large pictures, but not so long.
@@ -57,7 +57,7 @@ fn paint(
     graphics: &RenderState,
 ) -> Result<Vec<u8>, ExportError> {
     let (device, queue) = (&graphics.device, &graphics.queue);
-    // What goes wrong is told, instead of ending the program.
+    // Errors are reported instead of ending the program.
     let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
     let usage = device.push_error_scope(wgpu::ErrorFilter::Validation);
     let texture = device.create_texture(&wgpu::TextureDescriptor {

@@ -145,19 +145,19 @@ pub fn csv(rows: &[StageRow], out: &mut dyn Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::Desk;
+    use crate::document::Document;
 
-    fn rows() -> (Desk, Vec<StageRow>) {
-        let desk = Desk::example().unwrap();
-        let present = desk.present();
+    fn rows() -> (Document, Vec<StageRow>) {
+        let document = Document::example().unwrap();
+        let present = document.present();
         let rows = StageRow::of(&present.profile, &present.plan).unwrap();
-        (desk, rows)
+        (document, rows)
     }
 
     #[test]
     fn the_rows_cover_the_model_and_agree_with_the_simulation() {
-        let (desk, rows) = rows();
-        let present = desk.present();
+        let (document, rows) = rows();
+        let present = document.present();
         let names: Vec<_> = rows.iter().flat_map(|row| &row.layers).collect();
         assert!(names.iter().copied().eq(present.profile.model.layers.iter().map(|l| &l.name)));
         for (rank, device) in present.simulation.devices.iter().enumerate() {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use trainyard_plan::TraceBuilder;
 use trainyard_plan::journal::Stream;
 
-use super::{JOURNAL, MOST_EVENTS, OpenError, Opened};
+use super::opened::{MOST_EVENTS, OpenError, Opened};
+use crate::run::JOURNAL;
 
 /// So much is read at once, in bytes.
 const PIECE: usize = 1 << 20;

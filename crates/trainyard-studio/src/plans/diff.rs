@@ -1,4 +1,4 @@
-//! How two plans differ.
+//! Differences between two plans.
 
 use trainyard_plan::Plan;
 

@@ -5,11 +5,12 @@ use eframe::egui::{
     WidgetInfo, pos2, vec2,
 };
 
-use super::ask::Alternative;
-use crate::board::{paint, words};
+use crate::board::paint;
 use crate::change::Change;
-use crate::desk::{Assessment, Desk};
+use crate::document::labels;
+use crate::document::{Assessment, Document};
 use crate::human_time::human_us;
+use crate::plan_search::Alternative;
 use crate::theme::{Theme, size};
 
 const HEIGHT: f32 = 42.0;
@@ -27,16 +28,16 @@ pub(super) fn fullest(assessment: &Assessment) -> f64 {
     assessment.simulation.devices.iter().map(share).fold(0.0, f64::max)
 }
 
-/// Whether it is what the desk has.
+/// Whether it is what the document has.
 #[must_use]
-pub(super) fn is_present(alternative: &Alternative, desk: &Desk) -> bool {
-    let (here, there) = (&desk.present().plan, &alternative.assessment.plan);
+pub(super) fn is_present(alternative: &Alternative, document: &Document) -> bool {
+    let (here, there) = (&document.present().plan, &alternative.assessment.plan);
     here.stages == there.stages
         && here.schedule.ranks == there.schedule.ranks
         && here.micro_batches == there.micro_batches
 }
 
-/// What stands in the rows below.
+/// Headings of the rows.
 pub(super) fn heading(ui: &mut Ui) {
     ui.horizontal(|ui| {
         let small = |text: &str| RichText::new(text).size(size::SMALL).weak();
@@ -51,15 +52,20 @@ pub(super) fn heading(ui: &mut Ui) {
 }
 
 /// Draws one.
-pub(super) fn show(ui: &mut Ui, desk: &Desk, index: usize, alternative: &Alternative) -> Response {
+pub(super) fn show(
+    ui: &mut Ui,
+    document: &Document,
+    index: usize,
+    alternative: &Alternative,
+) -> Response {
     let theme = Theme::of(ui.ctx());
     let plan = &alternative.assessment.plan;
     let simulation = &alternative.assessment.simulation;
-    let present = is_present(alternative, desk);
+    let present = is_present(alternative, document);
     let step = human_us(simulation.step_us);
     let full = fullest(&alternative.assessment);
     let ids: Vec<&str> = simulation.devices.iter().map(|device| device.id.as_str()).collect();
-    let bubble = words::percent(simulation.bubble_fraction);
+    let bubble = labels::percent(simulation.bubble_fraction);
     let schedule = &plan.schedule.name;
     let wished = vec2(ui.available_width(), HEIGHT);
     let (rect, response) = ui.allocate_exact_size(wished, Sense::click());
@@ -67,7 +73,7 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, index: usize, alternative: &Alterna
         format!(
             "plan {}: step {step}, bubble {bubble}, fullest device {}, {schedule}, on {}{}",
             index + 1,
-            words::percent(full),
+            labels::percent(full),
             ids.join(", "),
             if present { ", present" } else { "" }
         )
@@ -92,7 +98,7 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, index: usize, alternative: &Alterna
     let x = inner.left() + NUMBER;
     let time = paint::text(painter, left(x, above), &step, (14.0, theme.text), 90.0);
     let change =
-        simulation.step_us / desk.present().simulation.step_us.max(f64::MIN_POSITIVE) - 1.0;
+        simulation.step_us / document.present().simulation.step_us.max(f64::MIN_POSITIVE) - 1.0;
     let x = time.right() + size::SPACE;
     if present {
         paint::text(painter, left(x, above), "present", (size::SMALL, theme.accent), 60.0);
@@ -112,7 +118,7 @@ pub(super) fn show(ui: &mut Ui, desk: &Desk, index: usize, alternative: &Alterna
     response
 }
 
-/// How full the fullest device is.
+/// Fill of the fullest device.
 fn memory(ui: &Ui, inner: Rect, y: f32, full: f64, theme: &Theme) {
     let painter = ui.painter();
     let bar = Rect::from_min_max(pos2(inner.right() - BAR, y - 3.0), pos2(inner.right(), y + 3.0));
@@ -122,5 +128,5 @@ fn memory(ui: &Ui, inner: Rect, y: f32, full: f64, theme: &Theme) {
     painter.rect_filled(bar, 2.0, theme.background);
     painter.rect_filled(part, 2.0, if full > 1.0 { theme.bad } else { theme.accent });
     let at = (pos2(bar.left() - size::GAP, y), Align2::RIGHT_CENTER);
-    paint::text(painter, at, &words::percent(full), (size::SMALL, theme.weak), 40.0);
+    paint::text(painter, at, &labels::percent(full), (size::SMALL, theme.weak), 40.0);
 }

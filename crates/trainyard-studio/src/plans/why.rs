@@ -32,7 +32,7 @@ pub(super) fn show(ui: &mut Ui, explanation: &Explanation) {
     }
 }
 
-/// How fast it is beside one device, and beside the bound.
+/// Speed relative to one device and to the bound.
 fn speed(explanation: &Explanation) -> Vec<String> {
     let mut lines = Vec::new();
     match (&explanation.single, explanation.speed_up) {

@@ -13,8 +13,9 @@ use crossbeam_channel::{Receiver, bounded};
 use thiserror::Error;
 
 use super::end::{End, Exit, last_lines_in, wait};
+use super::program::Program;
 use super::signal::{self, Signal};
-use super::{Program, Wake};
+use super::wake::Wake;
 
 /// What a training says goes into this file of its run directory: a pipe would break when the
 /// studio ends, and the training with it.
@@ -140,7 +141,7 @@ impl Child {
         let waited_for = Arc::clone(&process);
         let watch = move || {
             let exit = wait(&waited_for);
-            // Nobody is told when the studio has let go of it.
+            // The receiver is gone when the studio has let go of it.
             if send.send(exit).is_ok() {
                 wake();
             }
@@ -227,7 +228,7 @@ impl Child {
     }
 
     fn signal(&mut self, signal: Signal) -> Result<(), ChildError> {
-        // Under the lock nobody waits for the process, so its number is not another's yet.
+        // Under the lock the process is not waited for, so its number is not another's yet.
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(Some(_)) = process.try_wait() {
             return Ok(());

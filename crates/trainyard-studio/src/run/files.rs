@@ -59,7 +59,7 @@ pub struct Prediction {
 pub enum Writer {
     /// A training does, with this process number where it says so.
     Running(Option<u32>),
-    /// Nobody.
+    /// No program.
     Nobody,
     /// The file system knows no locks, or the lock cannot be looked at.
     Unknown,

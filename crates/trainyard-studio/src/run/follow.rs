@@ -15,13 +15,13 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use trainyard_plan::journal::{Record, State, Stream, Unreadable};
 
-use super::Wake;
 use super::files::{JOURNAL, RunFiles, Writer, checkpoints_in};
 use super::state::RunState;
+use super::wake::Wake;
 
 /// As much is read at once, in bytes.
 const PIECE_BYTES: usize = 256 << 10;
-/// So many batches may wait to be taken.
+/// Capacity of the channel, in batches.
 const WAITING_BATCHES: usize = 4;
 /// A journal that grows is looked at this often; one that does not, more and more rarely.
 const LOOK_AGAIN_FAST: Duration = Duration::from_millis(50);
@@ -76,7 +76,7 @@ pub enum Source {
 
 impl Follower {
     /// Follows the journal of a run directory. `wake` is called after every batch. With
-    /// `ask_for_writer` it also looks whether somebody holds the directory's lock; not to be asked
+    /// `ask_for_writer` it also looks whether the directory's lock is held; not to be asked
     /// for while a training is being started there.
     ///
     /// # Errors
@@ -125,9 +125,9 @@ struct Reader {
     stream: Stream,
     /// What came of the journal so far, until its end is reached for the first time.
     catching_up: Option<Box<RunState>>,
-    /// Whether the run's settings may have changed since they were told.
+    /// Whether the run's settings may have changed since they were sent.
     files_changed: bool,
-    /// Whether a checkpoint was saved since those on disk were told.
+    /// Whether a checkpoint was saved since those on disk were sent.
     saved: bool,
     source: Source,
     restart: Option<String>,
@@ -145,7 +145,7 @@ impl Reader {
             let news = length > 0 || self.restart.is_some();
             if news || source != self.source || writer != self.writer {
                 let behind = self.is_behind(file_bytes);
-                // How far it is need not be told while nobody listens.
+                // Progress may be dropped while the channel is full.
                 if !behind || !send.is_full() {
                     if send.send(self.batch(records, file_bytes, behind)).is_err() {
                         return;
@@ -260,7 +260,7 @@ impl Reader {
         if opened.is_some() && restart.is_none() {
             return Ok(());
         }
-        // One that nobody was told of yet is still to be told.
+        // One that was not sent yet is still to be sent.
         self.restart = restart.or(self.restart.take());
         self.file = Some(File::open(&self.path)?);
         self.read_bytes = 0;
@@ -277,8 +277,8 @@ impl Reader {
         (Vec::new(), 0, self.read_bytes)
     }
 
-    /// Looks who writes, where that was asked for: at first, when there was news of nobody, and
-    /// as long as somebody does, to see them go.
+    /// Looks who writes, where that was asked for: at first, when the writer is unknown, and
+    /// as long as there is one, to see it go.
     fn ask_for_writer(&mut self, news: bool) {
         let Some(known) = self.writer else { return };
         if news || known != Writer::Nobody {

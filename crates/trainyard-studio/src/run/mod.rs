@@ -3,27 +3,28 @@
 //! A training never runs in the window's process: a driver that crashes takes the child and not the
 //! window, and a training may outlive the window. What joins the two are files.
 //!
-//! - [`Program`] finds `trainyard`; [`Task`] asks it something (`devices`, `measure`, …).
+//! - [`Program`] finds `trainyard`, [`named_program`] what a run file names in its place; [`Task`] asks it something (`devices`, `measure`, …).
 //! - [`Child`] is a training that was started here; [`Follower`] reads a journal while it grows;
 //!   [`RunState`] folds its records into what is shown; [`RunFiles`] is what else a run directory
 //!   holds.
 //! - [`Session`] ties these together for one run, started here or found on disk. The window calls
-//!   [`Session::poll`] every frame and draws what it says with [`RunPanel`].
+//!   [`Session::poll`] every frame.
 
 mod child;
 mod end;
 mod files;
 mod follow;
-mod panel;
+mod metrics;
+mod named;
 mod program;
+mod records;
 mod series;
 mod session;
 mod signal;
 mod state;
+mod status;
 mod task;
-mod told;
-
-use std::sync::Arc;
+mod wake;
 
 pub use child::{Child, ChildError, Job, OUTPUT};
 pub use end::{End, Exit};
@@ -31,13 +32,13 @@ pub use files::{
     JOURNAL, PLAN, PREDICTED_TRACE, PROFILE, Prediction, RUN_FILE, RunFiles, TRACE, Writer, is_run,
 };
 pub use follow::{Batch, Follower, Source};
-pub use panel::{Choice, RunPanel, RunWish, ask_before_closing};
+pub use metrics::Metric;
+pub use named::{NamedProgram, named_program};
 pub use program::{PROGRAM_VARIABLE, Place, Program, ProgramMissing};
+pub use records::{Checkpoint, Correction, DeviceMemory, MeasuredMemory, Sample};
 pub use series::{Point, Series, smooth};
-pub use session::{Phase, Progress, Session, SessionError, Status};
+pub use session::{Progress, Session, SessionError};
 pub use state::{RunState, TRACED_STEPS};
+pub use status::{Phase, Status};
 pub use task::{Task, TaskEnd, devices};
-pub use told::{Checkpoint, DeviceMemory, MeasuredMemory, Sample};
-
-/// Makes the window draw again. It is called from other threads: `Context::request_repaint`.
-pub type Wake = Arc<dyn Fn() + Send + Sync>;
+pub use wake::Wake;

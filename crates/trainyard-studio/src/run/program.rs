@@ -36,7 +36,12 @@ pub enum Place {
 }
 
 impl Program {
-    /// Looks beside the studio's own program, then where `TRAINYARD_PROGRAM` says, then in `PATH`.
+    /// The program in a file that is known to be one.
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Looks where `TRAINYARD_PROGRAM` says, then beside the studio's own program, then in `PATH`.
     ///
     /// # Errors
     /// [`ProgramMissing`], which says where it looked.
@@ -65,15 +70,16 @@ impl Program {
         let directories: Vec<PathBuf> =
             path.map(|path| env::split_paths(path).collect()).unwrap_or_default();
         let in_path = directories.iter().map(|directory| directory.join(&name));
-        let found =
-            beside.iter().cloned().chain(variable.clone()).chain(in_path).find(|it| it.is_file());
+        let wished = variable.iter().chain(&beside).cloned();
+        let found = wished.chain(in_path).find(|it| it.is_file());
         if let Some(found) = found {
             // A child runs in the directory of its run file, where a relative path means another.
             let path = std::path::absolute(&found).unwrap_or(found);
             return Ok(Self { path });
         }
-        let mut looked: Vec<Place> = beside.into_iter().map(Place::Beside).collect();
-        looked.extend([Place::Variable(variable), Place::Path(directories.len())]);
+        let mut looked = vec![Place::Variable(variable)];
+        looked.extend(beside.map(Place::Beside));
+        looked.push(Place::Path(directories.len()));
         Err(ProgramMissing { looked })
     }
 
@@ -109,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beside_comes_first_then_the_variable_then_path() {
+    fn the_variable_comes_first_then_beside_then_path() {
         let all = tempfile::tempdir().unwrap();
         let name = format!("trainyard{}", env::consts::EXE_SUFFIX);
         let place = |directory: &str| {
@@ -125,8 +131,9 @@ mod tests {
             let variable = variable.map(Path::as_os_str);
             Program::find_in(Some(beside), variable, Some(&search)).unwrap().path().to_owned()
         };
-        assert_eq!(find(&beside, Some(&variable)), beside.join(&name));
-        assert_eq!(find(&empty, Some(&variable)), variable);
+        assert_eq!(find(&beside, Some(&variable)), variable);
+        assert_eq!(find(&beside, Some(&empty.join("gone"))), beside.join(&name));
+        assert_eq!(find(&beside, None), beside.join(&name));
         assert_eq!(find(&empty, None), path.join(&name));
     }
 

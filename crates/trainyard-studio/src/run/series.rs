@@ -23,7 +23,7 @@ pub struct Point {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
     points: Vec<Point>,
-    /// So many values go into a point; 0 means 1, before the first doubling.
+    /// Values a point; 0 means 1, before the first doubling.
     stride: u32,
     last: Option<f64>,
 }

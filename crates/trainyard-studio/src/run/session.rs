@@ -7,49 +7,46 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use trainyard_plan::compare::{Comparison, compare};
+use trainyard_plan::compare::{Comparison, Corrected, Pair, compare};
 use trainyard_plan::journal::{State, Unreadable};
 
 use super::child::{Child, ChildError, Job};
 use super::files::{RunFiles, Writer, is_run};
 use super::follow::{Batch, Follower, Source};
+use super::program::Program;
+use super::records::Checkpoint;
 use super::signal::{self, Signal};
 use super::state::RunState;
-use super::told::Checkpoint;
-use super::{Program, Wake};
-
-mod status;
-
-pub use status::{Phase, Status};
+use super::wake::Wake;
 
 /// A frame takes batches for so long; one of them takes about two milliseconds.
 const TAKING: Duration = Duration::from_millis(4);
-/// Over so many of the newest steps a run is compared with its prediction.
+/// Number of newest steps that are compared with the prediction.
 const COMPARED_STEPS: usize = 16;
 /// Traces of more events are compared every [`COMPARED_STEPS`] steps and not after each.
 const COMPARED_EVENTS: usize = 20_000;
 
 /// A run that is watched.
 pub struct Session {
-    directory: PathBuf,
-    child: Option<Child>,
+    pub(super) directory: PathBuf,
+    pub(super) child: Option<Child>,
     follower: Follower,
-    state: RunState,
-    files: RunFiles,
+    pub(super) state: RunState,
+    pub(super) files: RunFiles,
     /// The names of the checkpoints that are on disk.
     checkpoints: BTreeSet<OsString>,
-    source: Source,
+    pub(super) source: Source,
     writer: Option<Writer>,
-    progress: Progress,
+    pub(super) progress: Progress,
     /// Whether the journal was read to its end once.
-    caught_up: bool,
-    unreadable: Unreadable,
-    notice: Option<String>,
+    pub(super) caught_up: bool,
+    pub(super) unreadable: Unreadable,
+    pub(super) notice: Option<String>,
     comparison: Option<Arc<Comparison>>,
     /// At which revision and step the comparison was made.
     compared: (u64, u64),
     /// Whether a training of another program was asked to stop.
-    asked_to_stop: bool,
+    pub(super) asked_to_stop: bool,
     wake: Wake,
 }
 
@@ -223,6 +220,13 @@ impl Session {
         }
         let mut comparison = compare((&prediction.simulation, &prediction.trace), &measured);
         comparison.estimated = prediction.estimated;
+        let measured = comparison.step_us.measured;
+        comparison.corrected = self.state.correction().map(|correction| Corrected {
+            after_step: correction.after_step,
+            step_us: Pair { predicted: correction.step_us, measured },
+            factor: correction.factor,
+            reason: correction.reason.clone(),
+        });
         self.comparison = Some(Arc::new(comparison));
     }
 
@@ -269,7 +273,7 @@ impl Session {
             (Some(child), _) => child.end().is_none(),
             (None, Some(Writer::Running(_))) => true,
             (None, Some(Writer::Nobody) | None) => false,
-            // Nobody knows; the journal's word has to do.
+            // Unknown; the journal has to do.
             (None, Some(Writer::Unknown)) => {
                 matches!(self.state.state(), Some(State::Starting | State::Running))
             }
@@ -298,7 +302,7 @@ impl Session {
         &self.directory
     }
 
-    /// What the journal told.
+    /// The state folded from the journal.
     #[must_use]
     pub fn state(&self) -> &RunState {
         &self.state

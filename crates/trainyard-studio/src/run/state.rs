@@ -1,25 +1,26 @@
 //! What is known of a run, folded from the records of its journal. Its size is bounded.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use trainyard_plan::compare::{Measured, WARM_UP_STEPS};
 use trainyard_plan::journal::{Header, Record, State};
 use trainyard_plan::{Trace, TraceBuilder};
 
+use super::metrics::{Metric, Metrics};
+use super::records::{Checkpoint, Correction, DeviceMemory, MeasuredMemory, Sample};
 use super::series::Series;
-use super::told::{Checkpoint, DeviceMemory, MeasuredMemory, Sample};
 
-/// The events of so many newest steps are kept.
+/// Number of newest steps whose events are kept.
 pub const TRACED_STEPS: u64 = 64;
 /// At least, for at times some more are: older ones are forgotten in one go, which is cheaper.
 const TRACED_MORE: u64 = 16;
 /// But never more events and memory samples than these, about 100 MB.
 const MOST_EVENTS: usize = 1_000_000;
-/// So many checkpoints are listed; the program itself keeps three unless told otherwise.
+/// Checkpoints listed at most; the program itself keeps three by default.
 const MOST_CHECKPOINTS: usize = 64;
-/// So many texts that a model wrote are kept.
+/// Generated texts kept at most.
 const MOST_SAMPLES: usize = 8;
-/// Over so many steps the time that is left is worked out.
+/// Number of steps over which the remaining time is estimated.
 const PACE_STEPS: usize = 32;
 
 /// A run, as its journal tells it.
@@ -36,6 +37,8 @@ pub struct RunState {
     grad_norm: Series,
     tokens_per_s: Series,
     step_ms: Series,
+    metrics: Metrics,
+    correction: Option<Correction>,
     not_a_number: Option<u64>,
     checkpoints: VecDeque<Checkpoint>,
     samples: VecDeque<Sample>,
@@ -71,9 +74,18 @@ impl RunState {
                 self.message.clone_from(message);
             }
             Record::Step { .. } => self.note_step(record),
-            Record::Validation { step, loss, .. } => {
+            Record::Validation { step, loss, metrics, .. } => {
                 self.note_loss(*step, *loss);
                 self.validation.push(*step, *loss);
+                self.metrics.note_validation(*step, metrics);
+            }
+            Record::Corrected { step, step_us, factor, reason, .. } => {
+                self.correction = Some(Correction {
+                    after_step: *step,
+                    step_us: *step_us,
+                    factor: *factor,
+                    reason: reason.clone(),
+                });
             }
             Record::Memory {
                 device,
@@ -102,7 +114,7 @@ impl RunState {
                 self.samples.push_front(Sample { step: *step, text: text.clone() });
                 self.samples.truncate(MOST_SAMPLES);
             }
-            Record::Action(_) | Record::Corrected { .. } | Record::Unknown => {}
+            Record::Action(_) | Record::Unknown => {}
         }
         self.bound_trace();
     }
@@ -137,7 +149,7 @@ impl RunState {
         self.step
     }
 
-    /// Steps the run is to have; 0 while nobody knows.
+    /// Steps the run is to have; 0 while unknown.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.header.as_ref().map_or(0, |header| header.steps)
@@ -195,6 +207,18 @@ impl RunState {
     #[must_use]
     pub fn step_ms(&self) -> &Series {
         &self.step_ms
+    }
+
+    /// The objective's metrics by name.
+    #[must_use]
+    pub fn metrics(&self) -> &BTreeMap<String, Metric> {
+        self.metrics.by_name()
+    }
+
+    /// The prediction as the newest part of the run corrected it, where it did.
+    #[must_use]
+    pub fn correction(&self) -> Option<&Correction> {
+        self.correction.as_ref()
     }
 
     /// The first step after which the loss was not a number.
@@ -286,6 +310,8 @@ impl RunState {
         ] {
             series.cut_after(first);
         }
+        self.metrics.cut_after(first);
+        self.correction = None;
         self.not_a_number = self.not_a_number.filter(|&step| step <= first);
         self.checkpoints.retain(|checkpoint| checkpoint.step <= first);
         self.traced_from = self.traced_from.filter(|&step| step <= first);
@@ -311,11 +337,16 @@ impl RunState {
             grad_norm,
             step_ns,
             tokens_per_s,
+<<<<<<< HEAD
             ..
+=======
+            ref metrics,
+>>>>>>> w/studio
         } = record
         else {
             return;
         };
+        self.metrics.note_step(step, metrics);
         self.step = step;
         self.state = Some(State::Running);
         self.note_loss(step, loss);

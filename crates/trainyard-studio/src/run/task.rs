@@ -1,5 +1,5 @@
 //! A program that answers a question: its output is the answer. It runs beside the window and can
-//! be called off.
+//! be cancelled.
 
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -12,18 +12,19 @@ use crossbeam_channel::{Receiver, bounded};
 use trainyard_plan::DeviceList;
 
 use super::end::{End, Exit, last_lines_of, wait};
-use super::{Program, Wake};
+use super::program::Program;
+use super::wake::Wake;
 
 /// The longest answer that is taken, in bytes; a profile of 400 layers on 16 devices has a tenth.
 const LARGEST_ANSWER: u64 = 64 << 20;
 
-/// A running `trainyard devices --json`, `measure`, `plan`, …. Dropping it calls it off.
+/// A running `trainyard devices --json`, `measure`, `plan`, …. Dropping it cancels it.
 #[derive(Debug)]
 pub struct Task {
     what: String,
     child: Arc<Mutex<std::process::Child>>,
     answer: Receiver<TaskEnd>,
-    called_off: bool,
+    cancelled: bool,
 }
 
 /// How a task ended.
@@ -33,7 +34,7 @@ pub enum TaskEnd {
     Done(Vec<u8>),
     /// It failed.
     Failed(End),
-    /// It was called off.
+    /// It was cancelled.
     Cancelled,
 }
 
@@ -72,12 +73,12 @@ impl Task {
             let done = exit == Exit::Code(0) && matches!(read, Some(Ok(_)));
             let end =
                 if done { TaskEnd::Done(bytes) } else { TaskEnd::Failed(End { exit, last_lines }) };
-            // Nobody waits for the answer of a task that was dropped.
+            // The receiver of a dropped task is gone.
             if send.send(end).is_ok() {
                 wake();
             }
         })?;
-        Ok(Self { what: what.to_owned(), child, answer, called_off: false })
+        Ok(Self { what: what.to_owned(), child, answer, cancelled: false })
     }
 
     /// `trainyard devices --json`; its answer is read by [`devices`].
@@ -107,7 +108,7 @@ impl Task {
         Self::start(program, "Measuring the layers on the devices", arguments, None, wake)
     }
 
-    /// What it does, for a person.
+    /// The task, in words.
     #[must_use]
     pub fn what(&self) -> &str {
         &self.what
@@ -116,12 +117,12 @@ impl Task {
     /// How it ended, once. `None` while it runs.
     pub fn poll(&mut self) -> Option<TaskEnd> {
         let end = self.answer.try_recv().ok()?;
-        Some(if self.called_off { TaskEnd::Cancelled } else { end })
+        Some(if self.cancelled { TaskEnd::Cancelled } else { end })
     }
 
-    /// Calls it off. [`Task::poll`] says when it has ended.
+    /// Cancels it. [`Task::poll`] says when it has ended.
     pub fn cancel(&mut self) {
-        self.called_off = true;
+        self.cancelled = true;
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         // A child that ended a moment ago needs no killing.
         let _ended = child.kill().is_err();

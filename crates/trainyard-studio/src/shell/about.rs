@@ -1,4 +1,4 @@
-//! What this program is, and what it runs on.
+//! The about box: versions, adapter, devices.
 
 use eframe::egui::{self, Context};
 use trainyard_plan::DeviceList;
@@ -10,7 +10,11 @@ use super::modal::{modal, section};
 const EGUI: &str = "0.37";
 
 /// Shows the box; whether it is to be closed. `adapter` is what draws the window.
-pub(crate) fn show(context: &Context, adapter: Option<&str>, devices: Option<&DeviceList>) -> bool {
+pub(crate) fn about_ui(
+    context: &Context,
+    adapter: Option<&str>,
+    devices: Option<&DeviceList>,
+) -> bool {
     modal(context, "About Trainyard Studio", 520.0, |ui| {
         ui.label("Split a model over unlike devices, see what a step will take, and train it.");
         section(ui, "Versions");
@@ -19,7 +23,7 @@ pub(crate) fn show(context: &Context, adapter: Option<&str>, devices: Option<&De
                 ("Trainyard Studio", env!("CARGO_PKG_VERSION")),
                 ("egui", EGUI),
                 ("Licence", env!("CARGO_PKG_LICENSE")),
-                ("Window drawn by", adapter.unwrap_or("nobody says")),
+                ("Window drawn by", adapter.unwrap_or("not reported")),
             ] {
                 ui.weak(what);
                 ui.label(version);

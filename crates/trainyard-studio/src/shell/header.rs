@@ -1,73 +1,79 @@
-//! The strip below the menus: what is on the desk and what a step of it takes.
+//! The bar below the menus: the open document and what a step of it takes.
 
 use eframe::egui::{self, Align, Layout, RichText, Ui};
 use trainyard_plan::memory::human_bytes;
 
 use super::menu;
-use crate::board::words;
 use crate::change::{Change, figure};
-use crate::command::{Command, Facts};
-use crate::desk::{Assessment, Desk};
+use crate::command::Command;
+use crate::document::Document;
+use crate::document::labels;
 use crate::human_time::human_us;
-use crate::panels::Alone;
+use crate::message::{Message, OpenedTrace};
+use crate::panel::Frame;
+use crate::paths::short_name;
+use crate::shown::TraceOnly;
+use crate::state::State;
 use crate::theme::{Theme, size};
 
-/// What the strip shows.
-pub(crate) struct Header<'a> {
-    pub(crate) desk: &'a Desk,
-    /// Whether it is the built-in example.
-    pub(crate) is_example: bool,
-    /// The name of a trace that was opened by itself.
-    pub(crate) trace: Option<&'a str>,
-    /// What is shown instead of the desk.
-    pub(crate) alone: Option<&'a Alone>,
-    /// What an edit that is under way would lead to.
-    pub(crate) would_be: Option<&'a Assessment>,
-    /// What a measured step takes, µs.
-    pub(crate) measured_us: Option<f64>,
-    pub(crate) facts: &'a Facts,
+/// Draws the bar.
+pub(crate) fn header_ui(ui: &mut Ui, frame: &Frame, out: &mut Vec<Message>) {
+    Header { state: frame.state, frame }.show(ui, out);
+}
+
+struct Header<'a> {
+    state: &'a State,
+    frame: &'a Frame<'a>,
 }
 
 impl Header<'_> {
-    /// Draws it; the command that was chosen.
-    pub(crate) fn show(&self, ui: &mut Ui) -> Option<Command> {
-        let mut chosen = None;
+    fn show(&self, ui: &mut Ui, out: &mut Vec<Message>) {
+        let facts = self.frame.facts;
         ui.horizontal(|ui| {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let last = if self.facts.running { Command::Stop } else { Command::Run };
+                let last = if facts.running { Command::Stop } else { Command::Run };
                 for command in [last, Command::AutoPlan] {
-                    if menu::button(ui, command, self.facts, command == Command::Run) {
-                        chosen = Some(command);
+                    if menu::button(ui, command, facts, command == Command::Run) {
+                        out.push(command.into());
                     }
                 }
                 ui.add_space(size::SPACE);
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                     egui::ScrollArea::horizontal().show(ui, |ui| {
-                        if let Some(alone) = self.alone {
-                            self.without_plan(ui, alone, &mut chosen);
+                        if let Some(shown) = self.frame.shown.trace_only() {
+                            self.without_plan(ui, shown, out);
                         } else {
                             self.name(ui);
-                            self.trace(ui, &mut chosen);
+                            self.trace(ui, out);
                             self.figures(ui);
                         }
                     });
                 });
             });
         });
-        chosen
+    }
+
+    fn document(&self) -> &Document {
+        self.state.document.document()
+    }
+
+    /// What a measured step takes, µs, where the run goes with the plan.
+    fn measured_us(&self) -> Option<f64> {
+        let session = self.state.run.session().filter(|_| !self.state.run_is_aside())?;
+        Some(session.comparison()?.step_us.measured)
     }
 
     fn name(&self, ui: &mut Ui) {
         let theme = Theme::of(ui.ctx());
-        let profile = self.desk.profile();
+        let profile = self.document().profile();
         ui.label(RichText::new(shortened(&profile.model.name, 40)).strong());
-        let file = match (&self.desk.file, &self.desk.run_file) {
-            (Some(file), _) | (None, Some(file)) => crate::app::short_name(file),
-            (None, None) if self.is_example => "example".to_owned(),
+        let file = match (&self.document().file, &self.document().run_file) {
+            (Some(file), _) | (None, Some(file)) => short_name(file),
+            (None, None) if self.state.document.is_example() => "example".to_owned(),
             (None, None) => "not saved yet".to_owned(),
         };
         ui.label(RichText::new(shortened(&file, 40)).color(theme.weak));
-        if self.desk.is_changed() {
+        if self.document().is_changed() {
             ui.label(RichText::new("●").color(theme.warn))
                 .on_hover_text("There are edits that the file does not have");
         }
@@ -80,49 +86,49 @@ impl Header<'_> {
     }
 
     /// A trace that lies beside the plan.
-    fn trace(&self, ui: &mut Ui, chosen: &mut Option<Command>) {
-        let Some(name) = self.trace else { return };
+    fn trace(&self, ui: &mut Ui, out: &mut Vec<Message>) {
+        let Some(OpenedTrace { name, .. }) = self.state.view.trace() else { return };
         let theme = Theme::of(ui.ctx());
         ui.label(RichText::new(format!("with {}", shortened(name, 40))).color(theme.accent))
             .on_hover_text("The measured timeline is that of this trace");
         if menu::cross(ui, Command::CloseTrace.spec().name) {
-            *chosen = Some(Command::CloseTrace);
+            out.push(Command::CloseTrace.into());
         }
     }
 
     /// What is shown instead of the plan.
-    fn without_plan(&self, ui: &mut Ui, alone: &Alone, chosen: &mut Option<Command>) {
+    fn without_plan(&self, ui: &mut Ui, shown: &TraceOnly, out: &mut Vec<Message>) {
         let theme = Theme::of(ui.ctx());
-        ui.label(RichText::new(shortened(&alone.name, 40)).strong());
-        ui.label(RichText::new(format!("a {} without a plan", alone.kind)).color(theme.weak));
-        if self.trace.is_some() && menu::cross(ui, Command::CloseTrace.spec().name) {
-            *chosen = Some(Command::CloseTrace);
+        ui.label(RichText::new(shortened(&shown.name, 40)).strong());
+        ui.label(RichText::new(format!("a {} without a plan", shown.kind)).color(theme.weak));
+        if self.state.view.trace().is_some() && menu::cross(ui, Command::CloseTrace.spec().name) {
+            out.push(Command::CloseTrace.into());
         }
         let mut figure = |name: &str, value: &str| {
             ui.separator();
             figure(ui, name, [value, value], None);
         };
-        if let Some(step_us) = alone.step_us {
+        if let Some(step_us) = shown.step_us {
             figure("newest step", &human_us(step_us));
         }
-        figure("steps", &alone.steps.to_string());
-        figure("devices", &alone.devices.to_string());
+        figure("steps", &shown.steps.to_string());
+        figure("devices", &shown.devices.to_string());
     }
 
     fn figures(&self, ui: &mut Ui) {
         let theme = Theme::of(ui.ctx());
-        let present = self.desk.present();
-        let shown = self.would_be.unwrap_or(present);
+        let present = self.document().present();
+        let shown = self.state.document.preview().unwrap_or(present);
         let delta = shown.delta(present);
         let both = [present, shown].map(|assessment| &assessment.simulation);
         ui.separator();
         let [before, after] = both.map(|simulation| human_us(simulation.step_us));
         figure(ui, "step", [&before, &after], Change::of_share(delta.step));
-        if let Some(measured) = self.measured_us {
+        if let Some(measured) = self.measured_us() {
             ui.label(RichText::new(format!("measured {}", human_us(measured))).color(theme.accent));
         }
         ui.separator();
-        let [before, after] = both.map(|simulation| words::percent(simulation.bubble_fraction));
+        let [before, after] = both.map(|simulation| labels::percent(simulation.bubble_fraction));
         figure(ui, "bubble", [&before, &after], Change::of_points(delta.bubble))
             .on_hover_text("Idle time ÷ (ranks × step time)");
         ui.separator();

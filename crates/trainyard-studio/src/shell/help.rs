@@ -3,10 +3,10 @@
 use eframe::egui::{self, Context, Key, Label, RichText, Ui};
 
 use super::modal::{modal, section};
-use crate::command::Menu;
+use crate::menus::Menu;
 use crate::timeline;
 
-/// What hands do on the board.
+/// Gestures on the board.
 const ON_THE_BOARD: &[(&str, &str)] = &[
     ("Move a layer to another device", "Drag"),
     ("Cut the stages elsewhere", "Drag a boundary"),
@@ -38,7 +38,7 @@ const ON_THE_TIMELINE: &[(&str, &str)] = &[
 const WHAT: f32 = 0.6;
 
 /// Shows the sheet; whether it is to be closed.
-pub(crate) fn show(context: &Context) -> bool {
+pub(crate) fn help_ui(context: &Context) -> bool {
     modal(context, "Keyboard and mouse", 860.0, |ui| {
         let columns = if ui.available_width() > 700.0 { 2 } else { 1 };
         ui.columns(columns, |columns| {

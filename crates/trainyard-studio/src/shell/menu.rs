@@ -1,66 +1,56 @@
 //! The menu bar, made of the list of commands.
 
-use std::path::{Path, PathBuf};
+use eframe::egui::{self, Button, Response, RichText, Ui};
 
-use eframe::egui::{self, Button, RichText, Ui};
-
-use crate::app::short_names;
-use crate::command::{Command, Facts, Menu};
+use crate::command::{Command, Facts};
+use crate::event::Event;
+use crate::menus::Menu;
+use crate::message::Message;
+use crate::panel::Frame;
+use crate::paths::short_names;
+use crate::persistence::Recent;
 use crate::theme::Theme;
 
-/// What was chosen.
-pub(crate) enum Chosen {
-    /// A command.
-    Command(Command),
-    /// A recent file.
-    Recent(PathBuf),
-}
-
 /// Draws the bar.
-pub(crate) fn bar<'a>(
-    ui: &mut Ui,
-    facts: &Facts,
-    recent: &(impl Iterator<Item = &'a Path> + Clone),
-) -> Option<Chosen> {
-    let mut chosen = None;
+pub(crate) fn menu_bar_ui(ui: &mut Ui, frame: &Frame, out: &mut Vec<Message>) {
     egui::MenuBar::new().ui(ui, |ui| {
         for menu in Menu::ALL {
             ui.menu_button(menu.name(), |ui| {
                 ui.set_min_width(220.0);
-                for (index, group) in menu.groups().iter().enumerate() {
+                for (index, group) in menu.groups().into_iter().enumerate() {
                     if index > 0 {
                         ui.separator();
                     }
-                    for command in *group {
-                        if *command == Command::OpenRecent {
-                            chosen = recent_menu(ui, facts, recent.clone()).or(chosen.take());
-                        } else if entry(ui, *command, facts) {
-                            chosen = Some(Chosen::Command(*command));
+                    for command in group {
+                        if entry(ui, command, frame.facts) {
+                            out.push(command.into());
+                        }
+                        if command == Command::OpenRecent {
+                            recent_ui(ui, frame.state.preferences.recent(), out);
                         }
                     }
                 }
             });
         }
     });
-    chosen
 }
 
-fn recent_menu<'a>(
-    ui: &mut Ui,
-    facts: &Facts,
-    recent: impl Iterator<Item = &'a Path>,
-) -> Option<Chosen> {
-    if entry(ui, Command::OpenRecent, facts) {
-        return Some(Chosen::Command(Command::OpenRecent));
-    }
-    let mut chosen = None;
-    for (path, name) in short_names(recent.take(5)) {
+/// The newest of the recent files, below the command that shows all.
+fn recent_ui(ui: &mut Ui, recent: &Recent, out: &mut Vec<Message>) {
+    for (path, name) in short_names(recent.paths().take(5)) {
         let button = Button::new(format!("    {name}")).truncate();
         if ui.add(button).on_hover_text(path.display().to_string()).clicked() {
-            chosen = Some(Chosen::Recent(path.to_owned()));
+            out.push(Event::Open(path.to_owned()).into());
         }
     }
-    chosen
+}
+
+/// Says of a command that cannot be used why that is so.
+pub(crate) fn with_reason(response: Response, why_not: Option<&str>) -> Response {
+    match why_not {
+        Some(why) => response.on_disabled_hover_text(format!("Unavailable: {why}")),
+        None => response,
+    }
 }
 
 /// Draws a command as a menu has it; whether it was chosen.
@@ -75,11 +65,7 @@ fn entry(ui: &mut Ui, command: Command, facts: &Facts) -> bool {
     }
     let response = ui.add_enabled(why_not.is_none(), button);
     let response = response.on_hover_text(command.spec().tip);
-    let response = match why_not {
-        Some(why) => response.on_disabled_hover_text(format!("Not now: {why}")),
-        None => response,
-    };
-    response.clicked()
+    with_reason(response, why_not).clicked()
 }
 
 /// A small button that closes something; whether it was pressed.
@@ -102,9 +88,5 @@ pub(crate) fn button(ui: &mut Ui, command: Command, facts: &Facts, primary: bool
     let response = ui.add_enabled(why_not.is_none(), button.min_size([64.0, 26.0].into()));
     let keys = command.keys(ui.ctx()).map_or(String::new(), |keys| format!(" ({keys})"));
     let response = response.on_hover_text(format!("{}{keys}", spec.tip));
-    let response = match why_not {
-        Some(why) => response.on_disabled_hover_text(format!("Not now: {why}")),
-        None => response,
-    };
-    response.clicked()
+    with_reason(response, why_not).clicked()
 }

@@ -7,13 +7,16 @@ use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{ComputeProbe, DeviceInfo, DeviceKind, DeviceList};
 
 use super::modal::{modal, section};
+use crate::event::Event;
+use crate::message::{JobsMessage, Message, ViewMessage};
 use crate::run_file::{self, Starter};
+use crate::state::Jobs;
 use crate::theme::{Theme, size};
 
 /// The dialog.
 #[derive(Debug)]
 pub(crate) struct MyDevices {
-    /// `None` while `trainyard devices` looks for them.
+    /// What was found, once `trainyard devices` has looked for them.
     found: Option<Found>,
     model: Starter,
     folder: String,
@@ -22,23 +25,6 @@ pub(crate) struct MyDevices {
 #[derive(Debug)]
 struct Found {
     devices: Vec<(DeviceInfo, bool)>,
-}
-
-/// What came of a frame.
-pub(crate) enum Outcome {
-    /// It stays.
-    Open,
-    /// It is closed.
-    Closed,
-    /// A run file is to be written, and its layers measured or estimated.
-    Make {
-        /// Where.
-        directory: PathBuf,
-        /// Its text.
-        text: String,
-        /// Whether to measure.
-        measure: bool,
-    },
 }
 
 impl MyDevices {
@@ -50,7 +36,7 @@ impl MyDevices {
 
     /// Takes what was found. Devices that work and are no drawing of the CPU are chosen; the CPU
     /// with them.
-    pub(crate) fn take(&mut self, list: &DeviceList) {
+    fn take(&mut self, list: &DeviceList) {
         let choose = |device: &DeviceInfo| {
             let works = !matches!(device.compute, ComputeProbe::Fails { .. });
             (device.clone(), works && device.kind != DeviceKind::Software)
@@ -58,7 +44,10 @@ impl MyDevices {
         self.found = Some(Found { devices: list.devices.iter().map(choose).collect() });
     }
 
-    pub(crate) fn show(&mut self, context: &Context) -> Outcome {
+    pub(crate) fn show(&mut self, context: &Context, jobs: &Jobs, out: &mut Vec<Message>) {
+        if let (None, Some(list), false) = (&self.found, jobs.devices(), jobs.looks_for_devices()) {
+            self.take(list);
+        }
         let mut made = None;
         let closed = modal(context, "Use my devices", 620.0, |ui| {
             let Some(found) = &mut self.found else {
@@ -88,11 +77,11 @@ impl MyDevices {
             ui.add_space(size::MARGIN);
             made = buttons(ui, found, self.model, &self.folder);
         });
-        match made {
-            Some(made) => made,
-            None if closed => Outcome::Closed,
-            None => Outcome::Open,
+        if closed {
+            // The list is for this dialog alone.
+            out.extend([ViewMessage::CloseDialog.into(), JobsMessage::ForgetDevices.into()]);
         }
+        out.extend(made.map(Message::from));
     }
 }
 
@@ -137,7 +126,7 @@ impl Found {
     }
 }
 
-fn buttons(ui: &mut Ui, found: &Found, model: Starter, folder: &str) -> Option<Outcome> {
+fn buttons(ui: &mut Ui, found: &Found, model: Starter, folder: &str) -> Option<Event> {
     let chosen = found.chosen();
     let directory = PathBuf::from(folder.trim());
     let why_not = if chosen.is_empty() {
@@ -158,7 +147,7 @@ fn buttons(ui: &mut Ui, found: &Found, model: Starter, folder: &str) -> Option<O
             let button = ui.add_enabled(why_not.is_none(), Button::new(text)).on_hover_text(tip);
             if button.clicked() {
                 let text = run_file::text(model, &run_file::entries(&chosen));
-                made = Some(Outcome::Make { directory: directory.clone(), text, measure });
+                made = Some(Event::MakeRunFile { directory: directory.clone(), text, measure });
             }
         }
     });

@@ -7,34 +7,29 @@ use eframe::egui::{self, Align2, Color32, Context, FontId, Key, Modifiers, TextF
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
+use super::menu::with_reason;
 use super::modal;
 use crate::command::{Command, Facts};
+use crate::event::Event;
+use crate::menus::commands;
+use crate::message::{Message, ViewMessage};
+use crate::panel::Frame;
 use crate::theme::{Theme, size};
 
-/// What was typed and chosen so far.
+/// Query and choice so far.
 #[derive(Debug, Default)]
 pub(crate) struct Palette {
     query: String,
     chosen: usize,
 }
 
-/// What can be found.
+/// An entry of the palette.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// A command.
     Command(Command),
     /// A file that was open before.
     Recent(PathBuf),
-}
-
-/// What came of a frame.
-pub(crate) enum Outcome {
-    /// It stays.
-    Open,
-    /// It is closed.
-    Closed,
-    /// It is closed and this is to be done.
-    Chosen(Found),
 }
 
 /// A line of the palette.
@@ -49,15 +44,11 @@ const WIDTH: f32 = 520.0;
 const ROW: f32 = 28.0;
 
 impl Palette {
-    pub(crate) fn show<'a>(
-        &mut self,
-        context: &Context,
-        facts: &Facts,
-        recent: impl Iterator<Item = &'a Path>,
-    ) -> Outcome {
-        let lines = lines(&self.query, facts, recent);
+    pub(crate) fn show(&mut self, context: &Context, frame: &Frame, out: &mut Vec<Message>) {
+        let facts = frame.facts;
+        let lines = lines(&self.query, facts, frame.state.preferences.recent().paths());
         self.move_choice(context, lines.len());
-        let mut outcome = Outcome::Open;
+        let mut clicked = None;
         let id = egui::Id::unique("palette");
         let area = egui::Modal::default_area(id).anchor(Align2::CENTER_TOP, [0.0, 72.0]);
         let width = WIDTH.min(context.content_rect().width() - 2.0 * (size::DIALOG + size::MARGIN));
@@ -83,17 +74,22 @@ impl Palette {
                 list.auto_shrink([false, true]).show(ui, |ui| {
                     for (index, line) in lines.iter().enumerate() {
                         if show_line(ui, line, facts, index == self.chosen) {
-                            outcome = Outcome::Chosen(line.found.clone());
+                            clicked = Some(line.found.clone());
                         }
                     }
                 });
             });
         let enter = context.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
-        match lines.get(self.chosen).filter(|line| enter && is_available(&line.found, facts)) {
-            Some(line) => Outcome::Chosen(line.found.clone()),
-            None if matches!(outcome, Outcome::Open) && response.should_close() => Outcome::Closed,
-            None => outcome,
+        let entered =
+            lines.get(self.chosen).filter(|line| enter && is_available(&line.found, facts));
+        let found = entered.map(|line| line.found.clone()).or(clicked);
+        if found.is_some() || response.should_close() {
+            out.push(ViewMessage::CloseDialog.into());
         }
+        out.extend(found.map(|found| match found {
+            Found::Command(command) => command.into(),
+            Found::Recent(path) => Event::Open(path).into(),
+        }));
     }
 
     fn move_choice(&mut self, context: &Context, count: usize) {
@@ -119,7 +115,7 @@ fn is_available(found: &Found, facts: &Facts) -> bool {
 
 /// What a query finds, the best first; without a query everything, in the order of the menus.
 fn lines<'a>(query: &str, facts: &Facts, recent: impl Iterator<Item = &'a Path>) -> Vec<Line> {
-    let commands = Command::all()
+    let commands = commands()
         .filter(|command| *command != Command::Palette)
         .map(|command| (Found::Command(command), command.title(facts)));
     let recent = recent
@@ -158,12 +154,11 @@ fn show_line(ui: &mut Ui, line: &Line, facts: &Facts, chosen: bool) -> bool {
     if chosen {
         response.scroll_to_me(None);
     }
-    let response = match (why_not, &line.found) {
-        (Some(why), _) => response.on_disabled_hover_text(format!("Not now: {why}")),
-        (None, Found::Command(command)) => response.on_hover_text(command.spec().tip),
-        _ => response,
+    let response = match &line.found {
+        Found::Command(command) => response.on_hover_text(command.spec().tip),
+        Found::Recent(_) => response,
     };
-    response.clicked()
+    with_reason(response, why_not).clicked()
 }
 
 fn highlighted(line: &Line, colour: Color32, accent: Color32) -> LayoutJob {

@@ -7,50 +7,23 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{self, Button, Context, Key, Modifiers};
 
-use super::modal::{modal, section};
+use super::modal::modal;
+use super::recent::recent_list;
 use crate::background::Job;
-use crate::command::Export;
+use crate::command::Command;
+use crate::event::{Event, Purpose};
+use crate::message::{Message, ViewMessage};
+use crate::persistence::Recent;
 use crate::theme::{Theme, size};
-
-/// What the file is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// It is opened.
-    Open,
-    /// The plan is written to it.
-    SavePlan,
-    /// Something else is written to it.
-    Export(Export),
-}
 
 /// The dialog.
 #[derive(Debug)]
 pub(crate) struct PathDialog {
-    pub(crate) purpose: Purpose,
+    purpose: Purpose,
     path: String,
     /// The system's dialog, while it is shown.
     system: Option<Job<Option<PathBuf>>>,
     focused: bool,
-}
-
-/// What came of a frame.
-pub(crate) enum Outcome {
-    /// It stays.
-    Open,
-    /// It is closed.
-    Closed,
-    /// It is closed and this is the path.
-    Chosen(PathBuf),
-}
-
-impl Purpose {
-    fn title(self) -> &'static str {
-        match self {
-            Self::Open => "Open",
-            Self::SavePlan => "Save plan as",
-            Self::Export(what) => crate::command::Command::Export(what).spec().name,
-        }
-    }
 }
 
 impl PathDialog {
@@ -60,14 +33,10 @@ impl PathDialog {
         Self { purpose, path, system: None, focused: false }
     }
 
-    pub(crate) fn show<'a>(
-        &mut self,
-        context: &Context,
-        recent: impl Iterator<Item = &'a Path>,
-    ) -> Outcome {
+    pub(crate) fn show(&mut self, context: &Context, recent: &Recent, out: &mut Vec<Message>) {
         let mut chosen = self.poll_system();
         let saves = self.purpose != Purpose::Open;
-        let closed = modal(context, self.purpose.title(), 560.0, |ui| {
+        let closed = modal(context, title(self.purpose), 560.0, |ui| {
             let label = ui.label(if saves {
                 "Write to this file:"
             } else {
@@ -108,14 +77,13 @@ impl PathDialog {
                 }
             });
             if !saves {
-                chosen = chosen.take().or_else(|| recent_list(ui, recent));
+                chosen = chosen.take().or_else(|| recent_list(ui, recent.paths()));
             }
         });
-        match chosen {
-            Some(path) => Outcome::Chosen(path),
-            None if closed => Outcome::Closed,
-            None => Outcome::Open,
+        if closed || chosen.is_some() {
+            out.push(ViewMessage::CloseDialog.into());
         }
+        out.extend(chosen.map(|path| Event::PathChosen(self.purpose, path).into()));
     }
 
     /// What was chosen in the system's dialog. One that fails or is left without a choice leaves
@@ -130,26 +98,8 @@ impl PathDialog {
     }
 }
 
-/// The recent files as a list; the one that was clicked.
-pub(crate) fn recent_list<'a>(
-    ui: &mut egui::Ui,
-    recent: impl Iterator<Item = &'a Path>,
-) -> Option<PathBuf> {
-    let mut chosen = None;
-    for (index, (path, name)) in crate::app::short_names(recent).into_iter().enumerate() {
-        if index == 0 {
-            section(ui, "Recent");
-        }
-        let button = Button::new(name).frame(false).truncate();
-        if ui.add(button).on_hover_text(path.display().to_string()).clicked() {
-            chosen = Some(path.to_owned());
-        }
-    }
-    chosen
-}
-
 fn system_dialog(context: &Context, purpose: Purpose, path: &Path) -> Option<Job<Option<PathBuf>>> {
-    let mut dialog = rfd::FileDialog::new().set_title(purpose.title());
+    let mut dialog = rfd::FileDialog::new().set_title(title(purpose));
     if let Some(folder) = path.parent().filter(|folder| folder.is_dir()) {
         dialog = dialog.set_directory(folder);
     }
@@ -162,4 +112,12 @@ fn system_dialog(context: &Context, purpose: Purpose, path: &Path) -> Option<Job
     };
     // Without a thread there is still the path field.
     Job::start(context, "Choosing a file", ask).ok()
+}
+
+fn title(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Open => "Open",
+        Purpose::SavePlan => "Save plan as",
+        Purpose::Export(what) => Command::Export(what).spec().name,
+    }
 }

@@ -3,18 +3,16 @@
 use eframe::egui::{self, Context, ThemePreference};
 
 use super::modal::{modal, section};
-use crate::kept::{Recent, Settings};
-use crate::run::Program;
+use crate::message::{Message, PreferencesMessage, ViewMessage};
+use crate::persistence::Settings;
+use crate::state::State;
 use crate::theme::Theme;
 
-/// Shows the settings; whether they are to be closed.
-pub(crate) fn show(
-    context: &Context,
-    settings: &mut Settings,
-    recent: &mut Recent,
-    program: Result<&Program, &str>,
-) -> bool {
-    modal(context, "Settings", 480.0, |ui| {
+/// Shows the settings.
+pub(crate) fn settings_ui(context: &Context, state: &State, out: &mut Vec<Message>) {
+    let before = state.preferences.settings();
+    let mut settings = before.clone();
+    let closed = modal(context, "Settings", 480.0, |ui| {
         section(ui, "Theme");
         ui.horizontal(|ui| {
             for (theme, name) in [
@@ -45,18 +43,24 @@ pub(crate) fn show(
         section(ui, "The program trainyard");
         let label = ui.label("It trains and measures. Where it is, if not in a usual place:");
         let path = egui::TextEdit::singleline(&mut settings.program)
-            .hint_text("beside the studio, TRAINYARD_PROGRAM, PATH")
+            .hint_text("TRAINYARD_PROGRAM, beside the studio, PATH")
             .desired_width(f32::INFINITY);
         ui.add(path).labelled_by(label.id);
         let theme = Theme::of(ui.ctx());
-        match program {
+        match state.run.program() {
             Ok(program) => ui.weak(format!("Found: {}", program.path().display())),
-            Err(words) => ui.colored_label(theme.warn, format!("Not found: {words}")),
+            Err(missing) => ui.colored_label(theme.warn, format!("Not found: {missing}")),
         };
         section(ui, "Recent files");
         let forget = egui::Button::new("Forget recent files");
-        if ui.add_enabled(!recent.is_empty(), forget).clicked() {
-            recent.clear();
+        if ui.add_enabled(!state.preferences.recent().is_empty(), forget).clicked() {
+            out.push(PreferencesMessage::ClearRecent.into());
         }
-    })
+    });
+    if settings != *before {
+        out.push(PreferencesMessage::Set(settings).into());
+    }
+    if closed {
+        out.push(ViewMessage::CloseDialog.into());
+    }
 }

@@ -2,17 +2,17 @@
 
 use eframe::egui::{Align, Context, Label, Layout, RichText, Spinner, Ui};
 
-use crate::board::words::elided;
 use crate::command::Command;
+use crate::document::labels::elided;
+use crate::message::{JobsMessage, Message};
 use crate::theme::{Theme, size};
 
 /// What is under way is named in no more characters.
 const NAMED: usize = 40;
 
-/// Draws the line. `under_way` says what is done just now; whether it is to be called off.
-pub(crate) fn show(ui: &mut Ui, last: &str, under_way: &[String]) -> bool {
+/// Draws the line. `under_way` says what is done just now.
+pub(crate) fn status_ui(ui: &mut Ui, last: &str, under_way: &[String], out: &mut Vec<Message>) {
     let theme = Theme::of(ui.ctx());
-    let mut call_off = false;
     ui.horizontal(|ui| {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.label(RichText::new(keys(ui.ctx())).color(theme.weak).size(size::SMALL));
@@ -20,7 +20,9 @@ pub(crate) fn show(ui: &mut Ui, last: &str, under_way: &[String]) -> bool {
                 // What can be of any length comes last, and gets what room there is.
                 if !under_way.is_empty() {
                     ui.add(Spinner::new().size(size::BODY));
-                    call_off = ui.small_button("Cancel").clicked();
+                    if ui.small_button("Cancel").clicked() {
+                        out.push(JobsMessage::Cancel.into());
+                    }
                 }
                 for what in under_way {
                     ui.label(format!("{}…", elided(what, NAMED))).on_hover_text(what);
@@ -29,7 +31,6 @@ pub(crate) fn show(ui: &mut Ui, last: &str, under_way: &[String]) -> bool {
             });
         });
     });
-    call_off
 }
 
 fn keys(context: &Context) -> String {
@@ -42,13 +43,13 @@ mod tests {
     use egui_kittest::Harness;
     use egui_kittest::kittest::Queryable as _;
 
-    use super::show;
+    use super::status_ui;
 
     #[test]
     fn long_words_do_not_lie_over_the_keys() {
         let long = "switched off ".repeat(40);
         let mut harness = Harness::builder().with_size([600.0, 40.0]).build_ui(|ui| {
-            show(ui, &long, std::slice::from_ref(&long));
+            status_ui(ui, &long, std::slice::from_ref(&long), &mut Vec::new());
         });
         harness.run_steps(2);
         let keys = harness.get_by_label_contains("commands").rect();

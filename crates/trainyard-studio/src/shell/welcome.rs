@@ -1,39 +1,25 @@
 //! The welcome: beside the example, which already works, it says what to do first.
 
-use std::path::{Path, PathBuf};
-
 use eframe::egui::{self, Align, Button, Layout, RichText, Ui};
 
 use super::menu;
-use super::path_dialog::recent_list;
-use crate::command::{Command, Facts};
-use crate::kept::FirstSteps;
+use super::recent::recent_list;
+use crate::command::Command;
+use crate::event::Event;
+use crate::message::{Message, ViewMessage};
+use crate::panel::Frame;
 use crate::theme::{Theme, size};
 
-/// What was chosen.
-pub(crate) enum Chosen {
-    /// A command.
-    Command(Command),
-    /// A recent file.
-    Recent(PathBuf),
-    /// The welcome is to be closed.
-    Dismissed,
-}
-
 /// Draws the welcome.
-pub(crate) fn show<'a>(
-    ui: &mut Ui,
-    facts: &Facts,
-    steps: FirstSteps,
-    recent: impl Iterator<Item = &'a Path>,
-) -> Option<Chosen> {
+pub(crate) fn welcome_ui(ui: &mut Ui, frame: &Frame, out: &mut Vec<Message>) {
+    let (facts, preferences) = (frame.facts, &frame.state.preferences);
+    let steps = preferences.first_steps();
     let theme = Theme::of(ui.ctx());
-    let mut chosen = None;
     ui.horizontal(|ui| {
         ui.heading("Trainyard Studio");
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if menu::cross(ui, "Close the welcome") {
-                chosen = Some(Chosen::Dismissed);
+                out.push(ViewMessage::Welcome(false).into());
             }
         });
     });
@@ -59,12 +45,8 @@ pub(crate) fn show<'a>(
         let why_not = command.unavailable(facts);
         let button = Button::new(command.spec().name).min_size([ui.available_width(), 32.0].into());
         let button = ui.add_enabled(why_not.is_none(), button).on_hover_text(command.spec().tip);
-        let button = match why_not {
-            Some(why) => button.on_disabled_hover_text(format!("Not now: {why}")),
-            None => button,
-        };
-        if button.clicked() {
-            chosen = Some(Chosen::Command(command));
+        if menu::with_reason(button, why_not).clicked() {
+            out.push(command.into());
         }
     }
     if !facts.has_program {
@@ -75,13 +57,12 @@ pub(crate) fn show<'a>(
              and measuring need it.",
         );
         if ui.link("Say where it is…").clicked() {
-            chosen = Some(Chosen::Command(Command::Settings));
+            out.push(Command::Settings.into());
         }
     }
-    if let Some(path) = recent_list(ui, recent.take(6)) {
-        chosen = Some(Chosen::Recent(path));
+    if let Some(path) = recent_list(ui, preferences.recent().paths().take(6)) {
+        out.push(Event::Open(path).into());
     }
-    chosen
 }
 
 fn step(ui: &mut Ui, number: usize, done: bool, words: &str) {

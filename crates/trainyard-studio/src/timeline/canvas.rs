@@ -7,30 +7,18 @@ use eframe::egui::{
 };
 
 use super::layout::{Group, RowKind, Side, layout};
-use super::picture::Sheet;
 use super::quad::Quad;
 use super::selection::Selected;
+use super::sheet::Sheet;
+use super::sizes::{NAMES, RULER};
+use super::state::{Drag, Drawing, Frame, Rows, Timeline};
 use super::view::View;
-use super::widget::{Drawing, Frame, Rows, Timeline};
-use super::{details, gpu, names, overlay, twin};
+use super::{cpu_renderer, details, gpu, names, overlay};
 use crate::human_time::human_ns;
 use crate::theme::Theme;
 
-/// Width of the column with the devices' names, points.
-pub(super) const NAMES: f32 = 172.0;
-/// Height of the ruler, points.
-pub(super) const RULER: f32 = 22.0;
 /// So near is meant, points.
 const NEAR: f32 = 4.0;
-
-/// What is being dragged.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Drag {
-    /// The view.
-    View,
-    /// The end of a range that began there, ns.
-    Range(f64),
-}
 
 /// Draws ruler and rows. The response is the rows'.
 pub(super) fn show(
@@ -117,7 +105,7 @@ fn summary(timeline: &Timeline, frame: &Frame) -> String {
         let Some(step) = step else { continue };
         let name = match side {
             Side::Predicted => "predicted step".to_owned(),
-            Side::WouldBe => "step as it would be".to_owned(),
+            Side::Preview => "step as it would be".to_owned(),
             Side::Measured => format!("measured step {}", step.number),
         };
         let devices = match scene.devices().len() {
@@ -261,7 +249,7 @@ fn hit(frame: &Frame, sheet: &Sheet, at: Pos2) -> Option<(Side, u32)> {
     track.at(here).or_else(nearest).map(|slice| (side, slice.event))
 }
 
-/// Hands the rectangles to the GPU, or draws them as its twin does.
+/// Hands the rectangles to the GPU, or draws them as the CPU renderer does.
 fn paint(timeline: &mut Timeline, ui: &Ui, sheet: &Sheet, quads: Vec<Quad>) {
     let clip = sheet.clip.intersect(ui.clip_rect());
     if !clip.is_positive() {
@@ -269,7 +257,7 @@ fn paint(timeline: &mut Timeline, ui: &Ui, sheet: &Sheet, quads: Vec<Quad>) {
     }
     let painter = ui.painter().with_clip_rect(clip);
     let texture = match &mut timeline.drawing {
-        Drawing::Twin(texture) => texture,
+        Drawing::Cpu(texture) => texture,
         Drawing::Gpu => {
             painter.add(gpu::shape(clip, ui.scope_id().value(), quads, sheet.look()));
             return;
@@ -287,7 +275,7 @@ fn paint(timeline: &mut Timeline, ui: &Ui, sheet: &Sheet, quads: Vec<Quad>) {
     let corner = [clip.left(), clip.top()].map(|at| pixel(at).floor() as usize);
     let end = [clip.right(), clip.bottom()].map(|at| pixel(at).ceil() as usize);
     let size = [end[0].saturating_sub(corner[0]).max(1), end[1].saturating_sub(corner[1]).max(1)];
-    let image = twin::draw(&quads, &sheet.look(), corner, size);
+    let image = cpu_renderer::draw(&quads, &sheet.look(), corner, size);
     let texture = match texture {
         Some(texture) => {
             texture.set(image, TextureOptions::NEAREST);

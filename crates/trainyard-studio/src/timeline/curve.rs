@@ -11,7 +11,7 @@ pub struct Held {
     pub at_ns: u64,
     /// How much, bytes.
     pub bytes: u64,
-    /// What for, where somebody knows.
+    /// Its purpose, where it is known.
     pub by_category: Option<MemoryUse>,
 }
 

@@ -8,18 +8,12 @@ use trainyard_plan::{ActionKind, Lane, TraceEvent};
 use super::layout::Side;
 use super::quad::Quad;
 use super::selection::Selected;
+use super::state::{Frame, Known, Timeline};
 use super::statistics::{DeviceStatistics, Statistics, statistics};
-use super::widget::{Frame, Timeline};
 use super::{Live, flow, live_at};
 use crate::human_time::human_ns;
 use crate::prediction_error;
 use crate::theme::{Category, Idle, Theme, size};
-
-/// Something that was worked out, and from what.
-pub(super) struct Known<T> {
-    of: (Vec<u64>, [u64; 2], Option<u64>),
-    is: T,
-}
 
 /// With more events than these, statistics are not worked out while a range is dragged.
 const QUICK: usize = 200_000;
@@ -118,7 +112,7 @@ fn action(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, selected: &Select
         ui.heading(event.action.to_string());
         ui.weak(match side {
             Side::Measured => format!("measured, step {}", event.step),
-            Side::WouldBe => "as it would be".to_owned(),
+            Side::Preview => "as it would be".to_owned(),
             Side::Predicted => "predicted".to_owned(),
         });
     });
@@ -191,7 +185,7 @@ fn range_statistics(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, range: 
     if timeline.statistics.as_ref().is_none_or(|known| known.of != of) {
         let sides = frame.scenes.sides();
         let shown =
-            sides.filter(|(side, _)| *side != Side::Predicted || frame.scenes.would_be.is_none());
+            sides.filter(|(side, _)| *side != Side::Predicted || frame.scenes.preview.is_none());
         let work_out = |(side, scene)| {
             let (from, to) = (frame.clock(side, range.0), frame.clock(side, range.1));
             (side, statistics(scene, from, to))
@@ -204,7 +198,7 @@ fn range_statistics(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, range: 
         if known.is.len() > 1 {
             ui.strong(match side {
                 Side::Measured => "measured",
-                Side::WouldBe => "would be",
+                Side::Preview => "would be",
                 Side::Predicted => "predicted",
             });
         }

@@ -1,73 +1,8 @@
 //! What leads to what: each send's receive, and the chain of actions a micro-batch goes through.
 
-use std::collections::HashMap;
-
 use trainyard_plan::{Action, ActionKind, Lane, TraceEvent};
 
 use super::Scene;
-
-/// Which way data goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Way {
-    /// Activations, or tied weights on their way back.
-    Forward,
-    /// Gradients.
-    Backward,
-}
-
-impl Way {
-    /// The way of a transfer; none of what computes.
-    pub(super) fn of(kind: ActionKind) -> Option<Self> {
-        match kind {
-            ActionKind::SendForward | ActionKind::RecvForward => Some(Self::Forward),
-            ActionKind::SendBackward | ActionKind::RecvBackward => Some(Self::Backward),
-            _ => None,
-        }
-    }
-}
-
-/// The pairs of a step's events that are one transfer, as (send, receive).
-///
-/// A receive names the stage it is for and a send the stage it is from, so a pair is of one way, one
-/// micro-batch and two devices. Where several would do (skips over stages), one that took place at
-/// the very same time is taken first, as in simulated traces, then the nearest stage.
-pub(super) fn pairs(events: &[u32], all: &[TraceEvent]) -> Vec<(u32, u32)> {
-    let mut sends: HashMap<(Way, usize), Vec<u32>> = HashMap::new();
-    let mut receives = Vec::new();
-    for &index in events {
-        let Some(event) = all.get(index as usize) else { continue };
-        let Some(way) = Way::of(event.action.kind) else { continue };
-        match event.lane {
-            Lane::TransferOut => {
-                sends.entry((way, event.action.micro_batch)).or_default().push(index);
-            }
-            Lane::TransferIn => receives.push((index, event, way)),
-            Lane::Compute => {}
-        }
-    }
-    let mut pairs = Vec::with_capacity(receives.len());
-    for (receive, event, way) in receives {
-        let Some(candidates) = sends.get_mut(&(way, event.action.micro_batch)) else { continue };
-        let far = |send: &TraceEvent| {
-            let elsewhen = (send.start_ns, send.end_ns) != (event.start_ns, event.end_ns);
-            let from = match way {
-                Way::Forward => event.action.stage.wrapping_sub(1),
-                Way::Backward => event.action.stage.saturating_add(1),
-            };
-            let late = send.start_ns > event.end_ns;
-            (elsewhen, late, send.action.stage.abs_diff(from), send.end_ns.abs_diff(event.end_ns))
-        };
-        let possible = candidates.iter().enumerate().filter_map(|(at, &send)| {
-            let other = all.get(send as usize)?;
-            (other.device != event.device).then(|| (far(other), at, send))
-        });
-        if let Some((_, at, send)) = possible.min() {
-            candidates.swap_remove(at);
-            pairs.push((send, receive));
-        }
-    }
-    pairs
-}
 
 /// What comes after an event on its micro-batch's way: forward through the stages, then back.
 #[must_use]

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use trainyard_plan::{Action, ActionKind, Lane, TraceEvent};
 
 use super::Step;
-use super::flow::Way;
+use super::transfers::Way;
 use crate::theme::Idle;
 
 /// An interval in which a device computes nothing.

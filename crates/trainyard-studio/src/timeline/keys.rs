@@ -1,13 +1,13 @@
 //! The keyboard, with Perfetto's hands. Only while the timeline is pointed at or has the focus, and
-//! nobody writes.
+//! no text is being edited.
 
 use eframe::egui::{EventFilter, Key, Modifiers, Response, Ui};
 use trainyard_plan::Lane;
 
 use super::layout::{Scenes, Side};
 use super::selection::Selected;
+use super::state::{Frame, Range, Timeline};
 use super::view::View;
-use super::widget::{Frame, Range, Timeline};
 use super::{Scene, flow};
 use crate::theme::size;
 

@@ -14,7 +14,7 @@ pub struct Scenes<'a> {
     pub measured: Option<&'a Scene>,
     /// What the simulator says of the plan that a drag on the board would make. It takes the place
     /// of the predicted one, which stays visible, faintly.
-    pub would_be: Option<&'a Scene>,
+    pub preview: Option<&'a Scene>,
 }
 
 /// Which of the scenes a row shows.
@@ -23,7 +23,7 @@ pub enum Side {
     /// What is predicted of the plan.
     Predicted,
     /// What is predicted of the plan as it would be.
-    WouldBe,
+    Preview,
     /// What was measured.
     Measured,
 }
@@ -34,7 +34,7 @@ impl<'a> Scenes<'a> {
     pub fn scene(&self, side: Side) -> Option<&'a Scene> {
         match side {
             Side::Predicted => self.predicted,
-            Side::WouldBe => self.would_be,
+            Side::Preview => self.preview,
             Side::Measured => self.measured,
         }
     }
@@ -43,7 +43,7 @@ impl<'a> Scenes<'a> {
     pub fn sides(&self) -> impl Iterator<Item = (Side, &'a Scene)> + use<'a> {
         let all = [
             (Side::Predicted, self.predicted),
-            (Side::WouldBe, self.would_be),
+            (Side::Preview, self.preview),
             (Side::Measured, self.measured),
         ];
         all.into_iter().filter_map(|(side, scene)| Some((side, scene?)))
@@ -52,7 +52,7 @@ impl<'a> Scenes<'a> {
     /// The side that predictions are read from.
     #[must_use]
     pub fn prediction(&self) -> Side {
-        if self.would_be.is_some() { Side::WouldBe } else { Side::Predicted }
+        if self.preview.is_some() { Side::Preview } else { Side::Predicted }
     }
 }
 
@@ -103,7 +103,7 @@ const BETWEEN: f32 = 2.0;
 /// Above and below a device.
 const PADDING: f32 = 6.0;
 
-/// Where there is room, rows grow up to so many times their least height.
+/// Where there is room, rows grow up to this many times their least height.
 const GROWTH: f32 = 1.9;
 
 /// The rows of all devices, and how high they are together, in points. They fill `room` where they
@@ -142,7 +142,7 @@ fn stretched(scenes: &Scenes, growth: f32) -> (Vec<Group>, f32) {
 fn order<'a>(scenes: &Scenes<'a>) -> Vec<(Side, &'a Scene)> {
     let mut sides: Vec<_> = scenes.sides().collect();
     sides.sort_by_key(|(side, _)| match side {
-        Side::WouldBe => 0,
+        Side::Preview => 0,
         Side::Predicted => 1,
         Side::Measured => 2,
     });
@@ -157,7 +157,7 @@ fn rows(scenes: &Scenes, id: &str, top: f32, growth: f32) -> (Vec<Row>, f32) {
         at += (height + gap) * growth;
     };
     let has = |side| scenes.scene(side).is_some_and(|scene| scene.device(id).is_some());
-    if scenes.would_be.is_some() && has(Side::Predicted) {
+    if scenes.preview.is_some() && has(Side::Predicted) {
         add(RowKind::Faint, FAINT, BETWEEN);
     }
     let prediction = scenes.prediction();
@@ -166,7 +166,7 @@ fn rows(scenes: &Scenes, id: &str, top: f32, growth: f32) -> (Vec<Row>, f32) {
         add(RowKind::Lane(side, Lane::TransferIn), TRANSFERS, 1.0);
         add(RowKind::Lane(side, Lane::TransferOut), TRANSFERS, BETWEEN * 2.0);
     }
-    // Of a device of which nobody counts the memory there is nothing to draw.
+    // Where memory is not counted there is nothing to draw.
     let counted = scenes.sides().any(|(_, scene)| {
         scene.device(id).is_some_and(|(_, device)| !device.memory.samples().is_empty())
     });

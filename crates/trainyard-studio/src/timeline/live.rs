@@ -10,7 +10,7 @@ use crate::theme::Category;
 /// Something that is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveTensor {
-    /// What for.
+    /// Its purpose.
     pub category: Category,
     /// What it is, in words.
     pub what: String,
@@ -21,9 +21,9 @@ pub struct LiveTensor {
 /// What a device holds at an instant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Live {
-    /// All of it, bytes, where somebody counted.
+    /// All of it, bytes, where it was counted.
     pub bytes: Option<u64>,
-    /// The same by category, where somebody knows.
+    /// The same by category, where that is known.
     pub by_category: Option<MemoryUse>,
     /// Tensor by tensor, by category.
     pub tensors: Vec<LiveTensor>,

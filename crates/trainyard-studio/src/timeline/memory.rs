@@ -4,8 +4,8 @@
 use eframe::egui::{Color32, Rect};
 
 use super::layout::{Group, Side};
-use super::picture::{Sheet, border};
 use super::quad::Quad;
+use super::sheet::{Sheet, border};
 use super::{Curve, Held, SceneDevice};
 use crate::theme::{Category, Pattern};
 
@@ -128,11 +128,11 @@ fn spans<'a>(sheet: &Sheet, curve: &'a Curve, side: Side) -> Vec<Span<'a>> {
         return columns(sheet, curve, side, range, points);
     }
     let end_ns = sheet.scenes.scene(side).map_or(0, |scene| scene.extent_ns().1);
-    let lens = sheet.lens(side);
+    let time_scale = sheet.time_scale(side);
     let span = |index: usize| {
         let held = samples.get(index)?;
         let until = samples.get(index + 1).map_or(end_ns, |next| next.at_ns);
-        let (left, right) = lens.snapped(held.at_ns, until)?;
+        let (left, right) = time_scale.snapped(held.at_ns, until)?;
         Some(Span { left, right, most: held.bytes, held })
     };
     range.filter_map(span).collect()

@@ -3,7 +3,7 @@
 use eframe::egui::{Rect, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::Step;
-use super::widget::{Frame, Timeline};
+use super::state::{Frame, Timeline};
 use crate::human_time::human_ns;
 use crate::theme::{Theme, size};
 

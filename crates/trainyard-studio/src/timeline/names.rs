@@ -5,10 +5,10 @@ use eframe::egui::{Align2, Color32, FontId, Painter, Rect, Shape, Stroke, Ui, po
 use trainyard_plan::Lane;
 use trainyard_plan::memory::human_bytes;
 
-use super::canvas::NAMES;
 use super::layout::{Group, Row, RowKind, Side};
 use super::memory::memory_scale;
-use super::picture::Sheet;
+use super::sheet::Sheet;
+use super::sizes::NAMES;
 use crate::theme::size;
 
 /// Lines at the devices' budgets.
@@ -119,7 +119,7 @@ fn first_lane(group: &Group) -> RowKind {
 fn side_name(side: Side) -> &'static str {
     match side {
         Side::Predicted => "predicted",
-        Side::WouldBe => "would be",
+        Side::Preview => "would be",
         Side::Measured => "measured",
     }
 }

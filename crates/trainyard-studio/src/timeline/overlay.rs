@@ -2,12 +2,13 @@
 
 use eframe::egui::{Color32, FontId, Painter, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
 
-use super::canvas::RULER;
 use super::flow;
 use super::layout::{RowKind, Side};
-use super::picture::{Label, Sheet};
+use super::picture::Label;
 use super::ruler::Ticks;
-use super::widget::{Frame, Timeline};
+use super::sheet::Sheet;
+use super::sizes::RULER;
+use super::state::{Frame, Timeline};
 use crate::human_time::human_ns;
 use crate::theme::size;
 
@@ -22,8 +23,8 @@ pub(super) fn grid(ui: &Ui, sheet: &Sheet, plot: Rect) {
         axis.ns_per_pixel() * f64::from(TICKS),
         sheet.view.start.abs().max(sheet.view.end.abs()),
     );
-    let strip = Rect::from_min_size(plot.min, vec2(plot.width(), RULER));
-    ui.painter().rect_filled(strip, 0.0, theme.surface);
+    let bar = Rect::from_min_size(plot.min, vec2(plot.width(), RULER));
+    ui.painter().rect_filled(bar, 0.0, theme.surface);
     let painter = ui.painter().with_clip_rect(plot.intersect(ui.clip_rect()));
     for ns in ticks.within(sheet.view.start, sheet.view.end) {
         let x = axis.place(ns);

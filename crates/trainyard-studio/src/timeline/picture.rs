@@ -3,56 +3,11 @@
 use eframe::egui::{Color32, Rect};
 use trainyard_plan::Lane;
 
-use super::layout::{Group, Row, RowKind, Scenes, Side};
-use super::lens::Lens;
-use super::quad::{Look, Quad};
+use super::layout::{Group, RowKind, Side};
+use super::quad::Quad;
 use super::scene::{KINDS, cause_of};
-use super::view::{Axis, View};
+use super::sheet::{Sheet, border};
 use super::{Slice, Track, memory};
-use crate::theme::Theme;
-
-/// Everything that a picture depends on.
-pub struct Sheet<'a> {
-    /// What to show.
-    pub scenes: Scenes<'a>,
-    /// Where each side's time 0 is, on its scene's clock, ns.
-    pub anchors: Anchors,
-    /// The rows.
-    pub groups: &'a [Group],
-    /// What is visible.
-    pub view: View,
-    /// Where time is drawn, on the screen, points; its top is the canvas's.
-    pub plot: Rect,
-    /// Of `plot`, what is not scrolled away.
-    pub clip: Rect,
-    /// Pixels per point.
-    pub scale: f32,
-    /// Colours.
-    pub theme: &'a Theme,
-}
-
-/// Where each side's time 0 is, on its scene's clock, ns.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Anchors {
-    /// Start of the predicted step.
-    pub predicted: u64,
-    /// Start of the step as it would be.
-    pub would_be: u64,
-    /// Start of the measured step that is shown.
-    pub measured: u64,
-}
-
-impl Anchors {
-    /// Time 0 of a side, ns.
-    #[must_use]
-    pub fn of(&self, side: Side) -> u64 {
-        match side {
-            Side::Predicted => self.predicted,
-            Side::WouldBe => self.would_be,
-            Side::Measured => self.measured,
-        }
-    }
-}
 
 /// An action wide enough to be labelled.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,23 +33,6 @@ pub struct Picture {
 const LABEL: f32 = 20.0;
 
 impl Sheet<'_> {
-    /// From time to points.
-    #[must_use]
-    pub fn axis(&self) -> Axis {
-        Axis { view: self.view, left: self.plot.left(), width: self.plot.width() }
-    }
-
-    /// What the rectangles have in common.
-    #[must_use]
-    pub fn look(&self) -> Look {
-        // Patterns move with the actions, so that panning does not make them swim.
-        let period = f64::from(Look::PERIOD);
-        let zero = -self.view.start / self.axis().ns_per_pixel();
-        let phase = zero.rem_euclid(period) as f32;
-        let origin = [self.plot.left() + phase, self.plot.top()].map(|at| at * self.scale);
-        Look { screen: [0.0; 2], origin, scale: self.scale, padding: [0.0; 3] }
-    }
-
     /// The picture.
     #[must_use]
     pub fn picture(&self) -> Picture {
@@ -108,13 +46,6 @@ impl Sheet<'_> {
             }
         }
         picture
-    }
-
-    /// Where a row is, points.
-    #[must_use]
-    pub fn row_rect(&self, row: &Row) -> Rect {
-        let top = self.plot.top() + row.top;
-        Rect::from_x_y_ranges(self.plot.x_range(), top..=top + row.height)
     }
 
     fn row(&self, group: &Group, kind: RowKind, rect: Rect, picture: &mut Picture) {
@@ -137,19 +68,6 @@ impl Sheet<'_> {
         }
     }
 
-    /// The range of a scene's clock that is visible, ns.
-    pub(super) fn clock(&self, side: Side) -> (u64, u64) {
-        let anchor = self.anchors.of(side) as f64;
-        ((anchor + self.view.start).max(0.0) as u64, (anchor + self.view.end).max(0.0) as u64 + 1)
-    }
-
-    /// From a side's clock to pixels.
-    pub(super) fn lens(&self, side: Side) -> Lens {
-        let left = self.plot.left() * self.scale;
-        let width = self.plot.width() * self.scale;
-        Lens::new(self.anchors.of(side) as f64 + self.view.start, self.view.length(), left, width)
-    }
-
     fn visible<'a>(&self, track: &'a Track, side: Side) -> &'a [Slice] {
         let (from, to) = self.clock(side);
         track.visible(from, to, self.axis().ns_per_pixel())
@@ -157,10 +75,10 @@ impl Sheet<'_> {
 
     fn idle(&self, track: &Track, side: Side, rect: Rect, picture: &mut Picture) {
         let [_, top, _, bottom] = self.pixels(rect);
-        let lens = self.lens(side);
+        let time_scale = self.time_scale(side);
         for slice in self.visible(track, side) {
-            let edges = lens.snapped(slice.start_ns, slice.end_ns);
-            // A pattern that is narrower cannot be told.
+            let edges = time_scale.snapped(slice.start_ns, slice.end_ns);
+            // A narrower pattern cannot be recognised.
             let Some((left, right)) = edges.filter(|(l, r)| r - l >= 2.0 * self.scale) else {
                 continue;
             };
@@ -181,12 +99,14 @@ impl Sheet<'_> {
         picture: &mut Picture,
     ) {
         let [_, top, _, bottom] = self.pixels(rect);
-        let lens = self.lens(side);
+        let time_scale = self.time_scale(side);
         let colours = KINDS.map(|kind| self.theme.action(kind).gamma_multiply(opacity));
         let point = self.scale;
         let mut filled = f32::MIN;
         for slice in self.visible(track, side) {
-            let Some((left, right)) = lens.edges(slice.start_ns, slice.end_ns) else { continue };
+            let Some((left, right)) = time_scale.edges(slice.start_ns, slice.end_ns) else {
+                continue;
+            };
             let colour = colours.get(slice.class as usize).copied().unwrap_or(self.theme.transfer);
             let wide = right - left;
             if wide < point {
@@ -220,16 +140,4 @@ impl Sheet<'_> {
         let share = slice.covered_ns as f32 / slice.extent_ns() as f32;
         self.theme.raised.lerp_to_gamma(colour, share.clamp(0.35, 1.0))
     }
-
-    /// A rectangle in pixels, its rows on whole ones.
-    pub(super) fn pixels(&self, rect: Rect) -> [f32; 4] {
-        let [left, right] = [rect.left(), rect.right()].map(|x| x * self.scale);
-        let [top, bottom] = [rect.top(), rect.bottom()].map(|y| (y * self.scale).round());
-        [left, top, right, bottom]
-    }
-}
-
-/// Lines on a colour.
-pub(super) fn border(colour: Color32, theme: &Theme) -> Color32 {
-    colour.lerp_to_gamma(theme.on_colour, 0.35)
 }

@@ -1,4 +1,4 @@
-//! What the timeline is drawn of: rectangles with a colour and a pattern, for the shader and its twin.
+//! What the timeline is drawn of: rectangles with a colour and a pattern, for the shader and the CPU renderer.
 
 use bytemuck::{Pod, Zeroable};
 use eframe::egui::{Color32, Painter, Rect, Stroke, StrokeKind};

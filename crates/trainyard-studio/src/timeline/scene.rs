@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use trainyard_plan::{ActionKind, Lane, MemorySample, Trace, TraceDevice, TraceEvent};
 
 use super::idle::{self, Around, IdleTime};
-use super::{Curve, Slice, Step, Track, flow};
+use super::{Curve, Slice, Step, Track, transfers};
 use crate::theme::Idle;
 
 /// Where a trace comes from.
@@ -174,7 +174,7 @@ impl Scene {
         let mut before_end_ns =
             first.checked_sub(1).and_then(|at| self.steps.get(at)).map_or(0, |s| s.end_ns);
         for (index, step) in self.steps.iter().enumerate().skip(first) {
-            let pairs = flow::pairs(&step.events, &self.events);
+            let pairs = transfers::pairs(&step.events, &self.events);
             for &(send, receive) in &pairs {
                 for (one, other) in [(send, receive), (receive, send)] {
                     if let Some(partner) = self.partners.get_mut(one as usize) {

@@ -43,7 +43,7 @@ impl Selected {
     pub fn event<'a>(&self, scenes: &Scenes<'a>) -> Option<(Side, u32, &'a TraceEvent)> {
         let side = match self.side {
             Side::Measured => Side::Measured,
-            Side::Predicted | Side::WouldBe => scenes.prediction(),
+            Side::Predicted | Side::Preview => scenes.prediction(),
         };
         let index = self.index_in(scenes, side, self.step)?;
         Some((side, index, scenes.scene(side)?.event(index)?))

@@ -6,8 +6,7 @@ use trainyard_plan::{ActionKind, Lane};
 
 use super::layout::Side;
 use super::quad::Quad;
-use super::search::Query;
-use super::widget::{Frame, Timeline};
+use super::state::{Frame, Timeline};
 use crate::human_time::human_ns;
 use crate::prediction_error;
 use crate::theme::{Idle, Theme, size};
@@ -21,66 +20,6 @@ pub(super) const LEGEND: f32 = 20.0;
 const FIGURE: f32 = 170.0;
 /// Room for how it differs alone, which the first does not say, points.
 const SIGN: f32 = 50.0;
-
-/// What is looked for.
-#[derive(Default)]
-pub(super) struct Search {
-    text: String,
-    /// What was found, and what the scenes and the text were then.
-    hits: Vec<(Side, u32)>,
-    known: Option<(String, Vec<u64>)>,
-    /// Which hit is shown.
-    at: Option<usize>,
-    /// Whether the field is to have the focus in the next frame.
-    pub(super) wants_focus: bool,
-}
-
-impl Search {
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    /// What was found.
-    pub(super) fn hits(&self) -> &[(Side, u32)] {
-        &self.hits
-    }
-
-    fn update(&mut self, frame: &Frame) {
-        let revisions = frame.scenes.sides().map(|(_, scene)| scene.revision()).collect();
-        let known = Some((self.text.clone(), revisions));
-        if self.known == known {
-            return;
-        }
-        let query = Query::parse(&self.text);
-        let sides = frame.scenes.sides();
-        self.hits = sides
-            .flat_map(|(side, scene)| query.hits(scene).into_iter().map(move |hit| (side, hit)))
-            .collect();
-        self.at = None;
-        self.known = known;
-    }
-
-    /// The next hit, or the one before.
-    fn turn(&mut self, ahead: bool) -> Option<(Side, u32)> {
-        let count = self.hits.len();
-        let at = match self.at {
-            Some(at) if ahead => (at + 1) % count.max(1),
-            Some(at) => at.checked_sub(1).unwrap_or(count.saturating_sub(1)),
-            None if ahead => 0,
-            None => count.saturating_sub(1),
-        };
-        self.at = Some(at);
-        self.hits.get(at).copied()
-    }
-
-    fn count(&self) -> String {
-        match (self.hits.len(), self.at) {
-            (0, _) => "nothing found".to_owned(),
-            (count, Some(at)) => format!("{} of {count}", at + 1),
-            (count, None) => format!("{count} found"),
-        }
-    }
-}
 
 /// The row above.
 pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
@@ -189,12 +128,12 @@ fn figures(ui: &mut Ui, frame: &Frame) {
         };
         step.map(|step| step.duration_ns() as f64)
     };
-    let (predicted, would_be, measured) =
-        (duration(Side::Predicted), duration(Side::WouldBe), duration(Side::Measured));
+    let (predicted, preview, measured) =
+        (duration(Side::Predicted), duration(Side::Preview), duration(Side::Measured));
     if let Some(ns) = measured {
         figure(ui, "measured", ns);
     }
-    if let Some(ns) = would_be {
+    if let Some(ns) = preview {
         if let Some(before) = predicted.filter(|before| *before > 0.0) {
             change(ui, 100.0 * (ns - before) / before);
         }

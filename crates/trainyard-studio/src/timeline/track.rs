@@ -5,7 +5,7 @@
 //! are one. What is drawn at a zoom is the coarsest copy whose w is no more than a pixel, so a frame
 //! looks at a few slices a pixel, whatever the trace.
 
-/// A piece of a row: one action or idle interval, or several too small to be told apart.
+/// A piece of a row: one action or idle interval, or several too small to be distinguished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
     /// Start of the first, ns.
@@ -84,7 +84,7 @@ struct Level {
     row: Row,
 }
 
-/// Below so many slices a coarser level is not worth its memory.
+/// Below this many slices a coarser level is not worth its memory.
 const SMALL: usize = 256;
 
 /// A row of slices and its levels of detail.

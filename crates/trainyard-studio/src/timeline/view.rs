@@ -43,7 +43,7 @@ impl View {
         self.keep_near(content);
     }
 
-    /// Moves right by so many ns, within `content`.
+    /// Moves right by `by` ns, within `content`.
     pub fn pan(&mut self, by: f64, content: (f64, f64)) {
         let length = self.length();
         self.start += by;

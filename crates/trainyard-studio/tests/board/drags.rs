@@ -2,7 +2,7 @@
 
 use eframe::egui::{Key, Modifiers, vec2};
 use egui_kittest::kittest::Queryable as _;
-use trainyard_studio::desk::Desk;
+use trainyard_studio::document::Document;
 
 use crate::common::profile;
 use crate::support::{
@@ -16,7 +16,7 @@ fn a_layer_at_the_edge_is_dragged_to_the_next_device() {
     assert_eq!(stages(&window), START);
     drag_layer(&mut window, "l2", "d1");
     assert_eq!(stages(&window), [(0, 0, 2), (1, 2, 6), (2, 6, 9)]);
-    assert_eq!(window.state().desk.history().undo_words(), Some("move l2 to d1"));
+    assert_eq!(window.state().document().history().undo_words(), Some("move l2 to d1"));
     assert!(!window.state().board.is_dragging());
 }
 
@@ -25,8 +25,8 @@ fn while_dragging_the_would_be_is_shown_and_nothing_is_changed() {
     let mut window = roomy();
     let (from, to) = (middle(&layer(&window, "l2")), column(&window, "d1"));
     carry(&mut window, from, to);
-    let would_be = window.state().output.would_be.clone().unwrap();
-    assert_eq!(would_be.plan.stages[1].layers, (2, 6));
+    let preview = window.state().preview().unwrap();
+    assert_eq!(preview.plan.stages[1].layers, (2, 6));
     assert_eq!(stages(&window), START);
     // Every column says whether it fits there.
     window.get_by_label("lies here");
@@ -35,7 +35,7 @@ fn while_dragging_the_would_be_is_shown_and_nothing_is_changed() {
     window.run();
     release(&mut window, to);
     assert_eq!(stages(&window), START);
-    assert!(window.state().output.would_be.is_none());
+    assert!(window.state().preview().is_none());
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_middle_layer_asks_what_it_means() {
     window.get_by_label("split into a further stage");
     window.get_by_label("move the boundary").hover();
     window.run();
-    assert_eq!(window.state().output.would_be.clone().unwrap().plan.stages[0].layers, (0, 5));
+    assert_eq!(window.state().preview().unwrap().plan.stages[0].layers, (0, 5));
     window.get_by_label("move the boundary").click();
     window.run();
     assert_eq!(stages(&window), [(0, 0, 5), (1, 5, 6), (2, 6, 9)]);
@@ -106,7 +106,7 @@ fn the_menu_at_a_drop_can_be_left() {
 
 #[test]
 fn an_infeasible_drop_is_refused_in_words() {
-    let mut window = open(Desk::new(profile(6, &[9000, 200]), None).unwrap());
+    let mut window = open(Document::new(profile(6, &[9000, 200]), None).unwrap());
     let before = stages(&window);
     let (from, to) = (middle(&window.get_by_label_contains("stage 0, ")), column(&window, "d1"));
     carry(&mut window, from, to);

@@ -42,11 +42,11 @@ fn the_keyboard_locks_recomputes_and_opens_the_menu() {
     window.run();
     window.key_press(Key::L);
     window.run();
-    assert_eq!(window.state().desk.arrangement().locks.get(&4), Some(&1));
+    assert_eq!(window.state().document().arrangement().locks.get(&4), Some(&1));
     assert!(layer(&window, "l4").accesskit_node().label().unwrap().ends_with(", locked"));
     window.key_press(Key::R);
     window.run();
-    assert_eq!(window.state().desk.arrangement().stages[1].recompute, Recompute::Full);
+    assert_eq!(window.state().document().arrangement().stages[1].recompute, Recompute::Full);
     window.key_press(Key::Enter);
     window.run();
     // The keys go on at the first item that may be pressed: a locked layer cannot be moved.
@@ -57,7 +57,7 @@ fn the_keyboard_locks_recomputes_and_opens_the_menu() {
     window.key_press(Key::Enter);
     window.run();
     assert!(layer(&window, "l4").is_focused());
-    assert_eq!(window.state().desk.arrangement().stages[1].recompute, Recompute::None);
+    assert_eq!(window.state().document().arrangement().stages[1].recompute, Recompute::None);
 }
 
 #[test]

@@ -3,14 +3,14 @@
 use eframe::egui::{Event, Key, Modifiers, PointerButton, Theme as Mode, vec2};
 use egui_kittest::SnapshotResults;
 use egui_kittest::kittest::Queryable as _;
-use trainyard_studio::desk::{Desk, Edit};
+use trainyard_studio::document::{Document, Edit};
 
 use crate::common::profile;
 use crate::support::{carry, column, drag_layer, layer, middle, open, open_sized, release};
 
 #[test]
 fn four_hundred_layers_are_folded_and_unfold() {
-    let mut window = open(Desk::new(profile(400, &[90_000, 90_000, 90_000]), None).unwrap());
+    let mut window = open(Document::new(profile(400, &[90_000, 90_000, 90_000]), None).unwrap());
     let folded = window.get_by_label_contains("l0–l132, 133 layers of 400");
     let at = middle(&folded);
     for pressed in [true, false, true, false] {
@@ -34,8 +34,8 @@ fn long_names_and_sixteen_devices_are_drawn() {
     for layer in &mut long.model.layers {
         layer.name = format!("{} {}", layer.name, "длинное имя ".repeat(16));
     }
-    let desk = Desk::new(long, None).unwrap();
-    let window = open_sized(desk, (1024.0, 400.0), Mode::Light);
+    let document = Document::new(long, None).unwrap();
+    let window = open_sized(document, (1024.0, 400.0), Mode::Light);
     assert_eq!(window.query_all_by_label_contains("column of ").count(), 16);
 }
 
@@ -44,11 +44,11 @@ fn pictures() {
     let mut results = SnapshotResults::new();
     for (mode, name) in [(Mode::Dark, "dark"), (Mode::Light, "light")] {
         for size in [(1400.0, 500.0), (1024.0, 400.0)] {
-            let mut window = open_sized(Desk::example().unwrap(), size, mode);
+            let mut window = open_sized(Document::example().unwrap(), size, mode);
             results.add(window.try_snapshot(format!("board_{name}_{}", size.0)));
         }
     }
-    let mut window = open_sized(Desk::example().unwrap(), (1400.0, 500.0), Mode::Dark);
+    let mut window = open_sized(Document::example().unwrap(), (1400.0, 500.0), Mode::Dark);
     let (from, to) = (middle(&layer(&window, "block9")), column(&window, "cpu"));
     carry(&mut window, from, to + vec2(0.0, 120.0));
     results.add(window.try_snapshot("board_drag"));
@@ -58,7 +58,7 @@ fn pictures() {
     window.get_by_label("split into a further stage").hover();
     window.run();
     results.add(window.try_snapshot("board_drop"));
-    let mut window = open_sized(Desk::example().unwrap(), (1024.0, 400.0), Mode::Dark);
+    let mut window = open_sized(Document::example().unwrap(), (1024.0, 400.0), Mode::Dark);
     drag_layer(&mut window, "block9", "dgpu");
     assert!(window.state().refused.is_some());
     results.add(window.try_snapshot("board_refused"));
@@ -70,14 +70,14 @@ fn pictures() {
     for layer in &mut named.model.layers {
         layer.name = format!("transformer.blocks.with.a.long.path.{}", layer.name);
     }
-    let desk = Desk::new(named, None).unwrap();
-    let mut window = open_sized(desk, (820.0, 400.0), Mode::Dark);
+    let document = Document::new(named, None).unwrap();
+    let mut window = open_sized(document, (820.0, 400.0), Mode::Dark);
     window.state_mut().cursor = Some(1e6);
     window.run();
     results.add(window.try_snapshot("board_long_names"));
-    let mut desk = Desk::new(profile(400, &[90_000, 20_000, 90_000, 9000]), None).unwrap();
-    desk.edit(&Edit::Exclude { device: 3, excluded: true }).unwrap();
-    desk.edit(&Edit::Lock { layers: vec![(0, 1)], locked: true }).unwrap();
-    let mut window = open_sized(desk, (1400.0, 500.0), Mode::Light);
+    let mut document = Document::new(profile(400, &[90_000, 20_000, 90_000, 9000]), None).unwrap();
+    document.edit(&Edit::Exclude { device: 3, excluded: true }).unwrap();
+    document.edit(&Edit::Lock { layers: vec![(0, 1)], locked: true }).unwrap();
+    let mut window = open_sized(document, (1400.0, 500.0), Mode::Light);
     results.add(window.try_snapshot("board_large"));
 }

@@ -3,33 +3,77 @@
 use eframe::egui::{Event, Modifiers, PointerButton, Pos2, Theme as Mode, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use egui_kittest::{Harness, Node};
-use trainyard_studio::board::{Board, BoardOutput};
-use trainyard_studio::desk::Desk;
+use trainyard_studio::board::Board;
+use trainyard_studio::document::{Assessment, Document};
+use trainyard_studio::effect::Effect;
+use trainyard_studio::message::{DocumentMessage, Message, ViewMessage};
+use trainyard_studio::state::DocumentState;
 use trainyard_studio::theme;
 
 use crate::common::profile;
 
 pub(crate) struct State {
     pub(crate) board: Board,
-    pub(crate) desk: Desk,
+    state: DocumentState,
     pub(crate) cursor: Option<f64>,
-    pub(crate) output: BoardOutput,
     /// The last refusal.
     pub(crate) refused: Option<String>,
 }
 
+impl State {
+    pub(crate) fn document(&self) -> &Document {
+        self.state.document()
+    }
+
+    /// What an edit that is under way would lead to.
+    pub(crate) fn preview(&self) -> Option<&Assessment> {
+        self.state.preview().map(AsRef::as_ref)
+    }
+
+    /// Hands a message to the document, and hears what it says.
+    pub(crate) fn send(&mut self, message: DocumentMessage) {
+        let is_edit = matches!(message, DocumentMessage::Edit { on_board: true, .. });
+        for effect in self.state.update(message) {
+            if let Effect::Send(Message::View(ViewMessage::Status(words))) = effect
+                && is_edit
+                && self.state.refusal() == Some(&words)
+            {
+                self.refused = Some(words);
+            }
+        }
+    }
+
+    /// Draws the board, and does what comes of it.
+    fn show(&mut self, ui: &mut eframe::egui::Ui) {
+        let mut out = Vec::new();
+        self.board.show(ui, &self.state, self.cursor, &mut out);
+        let mut preview = None;
+        for message in out {
+            let Message::Document(message) = message else { panic!("not for the document") };
+            if let DocumentMessage::Preview(it) = message {
+                preview = it;
+            } else {
+                ui.ctx().request_repaint();
+                self.send(message);
+            }
+        }
+        self.state.update(DocumentMessage::Preview(preview));
+    }
+}
+
 pub(crate) type Window = Harness<'static, State>;
 
-pub(crate) fn open_sized(desk: Desk, size: (f32, f32), mode: Mode) -> Window {
-    let (board, output) = (Board::default(), BoardOutput::default());
-    let state = State { board, desk, cursor: None, output, refused: None };
+pub(crate) fn open_sized(document: Document, size: (f32, f32), mode: Mode) -> Window {
+    let state = State {
+        board: Board::default(),
+        state: DocumentState::new(document),
+        cursor: None,
+        refused: None,
+    };
     let show = |ui: &mut eframe::egui::Ui, state: &mut State| {
         let background = theme::Theme::of(ui.ctx()).background;
         ui.painter().rect_filled(ui.max_rect().expand(50.0), 0.0, background);
-        state.output = state.board.show(ui, &mut state.desk, state.cursor);
-        if state.output.refused.is_some() {
-            state.refused = state.output.refused.clone();
-        }
+        state.show(ui);
     };
     let mut harness = Harness::builder()
         .with_size(vec2(size.0, size.1))
@@ -43,13 +87,13 @@ pub(crate) fn open_sized(desk: Desk, size: (f32, f32), mode: Mode) -> Window {
     harness
 }
 
-pub(crate) fn open(desk: Desk) -> Window {
-    open_sized(desk, (1200.0, 700.0), Mode::Dark)
+pub(crate) fn open(document: Document) -> Window {
+    open_sized(document, (1200.0, 700.0), Mode::Dark)
 }
 
 /// Layers of 10 bytes, 9 on 3 devices of so many bytes.
-pub(crate) fn small(memory: &[u64]) -> Desk {
-    Desk::new(profile(9, memory), None).unwrap()
+pub(crate) fn small(memory: &[u64]) -> Document {
+    Document::new(profile(9, memory), None).unwrap()
 }
 
 pub(crate) fn roomy() -> Window {
@@ -58,7 +102,7 @@ pub(crate) fn roomy() -> Window {
 
 /// Stages as (device, first, end).
 pub(crate) fn stages(window: &Window) -> Vec<(usize, usize, usize)> {
-    let stages = window.state().desk.arrangement().stages.iter();
+    let stages = window.state().document().arrangement().stages.iter();
     stages.map(|stage| (stage.device, stage.first, stage.end)).collect()
 }
 

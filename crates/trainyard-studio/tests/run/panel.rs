@@ -1,12 +1,16 @@
 //! What the panel says, read as a screen reader would read it, and pictures of it.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 use eframe::egui;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use trainyard_studio::run::{Choice, RunPanel, RunWish, Session, ask_before_closing};
+use trainyard_studio::command::Command;
+use trainyard_studio::message::Message;
+use trainyard_studio::run::Session;
+use trainyard_studio::run_panel::RunPanel;
 use trainyard_studio::theme;
 
 use crate::support::{Bell, state_line, write_run};
@@ -15,7 +19,8 @@ struct Shown {
     panel: RunPanel,
     session: Option<Session>,
     start: Result<(), String>,
-    wish: Option<RunWish>,
+    /// The last command that was asked for.
+    wish: Option<Command>,
 }
 
 fn show(session: Option<Session>, start: Result<(), String>) -> Harness<'static, Shown> {
@@ -36,8 +41,14 @@ fn show_in(
                     theme::install(ui.ctx());
                 }
                 egui::CentralPanel::default().show(ui, |ui| {
-                    let wish = shown.panel.show(ui, shown.session.as_ref(), &shown.start);
-                    shown.wish = wish.or(shown.wish);
+                    let (session, mut out) = (shown.session.as_ref(), Vec::new());
+                    let start = shown.start.as_ref().copied().map_err(String::as_str);
+                    shown.panel.show(ui, session, start, &mut out);
+                    for message in out {
+                        if let Message::Command(command) = message {
+                            shown.wish = Some(command);
+                        }
+                    }
                 });
             },
             shown,
@@ -102,7 +113,7 @@ fn while_nothing_runs_it_says_what_can_be_done() {
     harness.get_by_label("Nothing runs.");
     harness.get_by_label("Start training").click();
     harness.run();
-    assert_eq!(harness.state().wish, Some(RunWish::Start));
+    assert_eq!(harness.state().wish, Some(Command::Run));
 
     let mut harness = show(None, Err("The program `trainyard` is missing.".to_owned()));
     harness.get_by_label("The program `trainyard` is missing.");
@@ -111,7 +122,7 @@ fn while_nothing_runs_it_says_what_can_be_done() {
     assert_eq!(harness.state().wish, None);
     harness.get_by_label("Open a run…").click();
     harness.run();
-    assert_eq!(harness.state().wish, Some(RunWish::OpenDirectory));
+    assert_eq!(harness.state().wish, Some(Command::Open));
 }
 
 #[test]
@@ -133,7 +144,7 @@ fn a_running_one_shows_its_figures_and_can_be_stopped() {
     harness.get_by_label_contains("Learning rate chart, now");
     harness.get_by_label("Stop").click();
     harness.run();
-    assert_eq!(harness.state().wish, Some(RunWish::Stop));
+    assert_eq!(harness.state().wish, Some(Command::Stop));
 }
 
 #[test]
@@ -147,7 +158,7 @@ fn a_failed_one_says_why_with_its_last_lines() {
     harness.get_by_label_contains("Error: device lost");
     harness.get_by_label("Resume").click();
     harness.run();
-    assert_eq!(harness.state().wish, Some(RunWish::Resume));
+    assert_eq!(harness.state().wish, Some(Command::Resume));
 }
 
 /// A program that ends before it writes anything, as one does that refuses its run file.
@@ -171,7 +182,7 @@ fn one_that_never_began_cannot_be_resumed() {
     assert!(harness.query_by_label_contains("step 0 of 0").is_none());
     harness.get_by_label("Start anew").click();
     harness.run();
-    assert_eq!(harness.state().wish, Some(RunWish::Start));
+    assert_eq!(harness.state().wish, Some(Command::Run));
 }
 
 #[test]
@@ -227,7 +238,40 @@ fn prediction_stands_beside_measurement_and_asks_to_calibrate() {
     harness.get_by_label("By device");
     harness.get_by_label("Calibrate").click();
     harness.run();
-    assert_eq!(harness.state().wish, Some(RunWish::Calibrate));
+    assert_eq!(harness.state().wish, Some(Command::Calibrate));
+}
+
+#[test]
+fn a_corrected_prediction_stands_below_the_planned_one() {
+    let run = tempfile::tempdir().unwrap();
+    write_planned(run.path());
+    let mut journal = File::options().append(true).open(run.path().join("journal.jsonl")).unwrap();
+    let corrected = r#"{"type":"corrected","at_ns":1,"step":20,"step_us":1234,"factor":1.5,"reason":"the machine is busy"}"#;
+    writeln!(journal, "{corrected}").unwrap();
+    let session = read(run.path());
+    assert_eq!(session.state().correction().unwrap().after_step, 20);
+    let harness = show(Some(session), Ok(()));
+    harness.get_by_label("step, planned");
+    harness.get_by_label("step, corrected");
+    harness.get_by_label("1.23 ms");
+    harness.get_by_label("Corrected after step 20: the machine is busy");
+    assert!(harness.query_by_label("step").is_none());
+}
+
+#[test]
+fn every_metric_has_a_chart_by_its_name() {
+    let run = tempfile::tempdir().unwrap();
+    let step = r#"{"type":"step","at_ns":1,"step":4,"loss":1,"learning_rate":1,"grad_norm":1,"step_ns":1,"tokens_per_s":1,"metrics":{"accuracy":0.25,"perplexity":12.5}}"#;
+    let validation = r#"{"type":"validation","at_ns":2,"step":4,"loss":1,"tokens":9,"whole":true,"metrics":{"accuracy":0.5}}"#;
+    write_run(run.path(), 3, &format!("{step}\n{validation}\n"));
+    let mut harness = show(Some(read(run.path())), Ok(()));
+    for width in [1000.0, 400.0] {
+        harness.set_size([width, 2000.0].into());
+        harness.run();
+        harness.get_by_label("accuracy");
+        harness.get_by_label("accuracy chart, now 0.250, validation 0.500");
+        harness.get_by_label("perplexity chart, now 12.500");
+    }
 }
 
 #[test]
@@ -247,28 +291,6 @@ fn long_names_leave_room_for_the_figures() {
             let place = harness.get_by_label(label).rect();
             assert!(place.left() >= 0.0 && place.right() <= width, "{label} is at {place}");
         }
-    }
-}
-
-#[test]
-fn closing_over_a_running_training_asks() {
-    for (button, choice) in [
-        ("Leave it running", Choice::LeaveRunning),
-        ("Stop it", Choice::Stop),
-        ("Cancel", Choice::Cancel),
-    ] {
-        let mut harness = Harness::new_ui_state(
-            |ui, chosen: &mut Option<Choice>| {
-                let context = ui.ctx().clone();
-                *chosen = ask_before_closing(&context).or(*chosen);
-            },
-            None,
-        );
-        harness.run();
-        harness.get_by_label("A training is running");
-        harness.get_by_label(button).click();
-        harness.run();
-        assert_eq!(*harness.state(), Some(choice));
     }
 }
 

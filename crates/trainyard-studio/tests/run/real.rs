@@ -196,7 +196,7 @@ fn a_refused_run_file_is_told_with_the_program_s_words() {
 }
 
 #[test]
-fn devices_are_listed_and_a_task_can_be_called_off() {
+fn devices_are_listed_and_a_task_can_be_cancelled() {
     let Some(program) = program() else { return };
     let bell = Bell::new();
     let end = |task: &mut Task| loop {

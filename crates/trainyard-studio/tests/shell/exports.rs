@@ -6,7 +6,7 @@ use std::path::Path;
 use eframe::egui::{Key, Modifiers, vec2};
 use trainyard_studio::command::{Command, Export};
 
-use crate::support::{Window, folder, perform, press, settle, trouble, window, write_path};
+use crate::support::{Window, error, folder, perform, press, settle, window, write_path};
 
 /// In a low window rows of the timeline and blocks of the board lie below the fold.
 #[test]
@@ -20,11 +20,11 @@ fn pictures_hold_whole_panels() {
     window.state_mut().draw_on_gpu(&graphics);
     perform(&mut window, Command::OpenExample);
     let folder = folder();
-    let profile = window.state().desk.profile().as_ref().clone();
+    let profile = window.state().document().profile().as_ref().clone();
     let devices: Vec<&str> = profile.devices.iter().map(|device| device.id.as_str()).collect();
     let layers: Vec<&str> = profile.model.layers.iter().map(|layer| layer.name.as_str()).collect();
     // The timeline has no row for a device that does nothing.
-    let used = window.state().desk.present().simulation.devices.clone();
+    let used = window.state().document().present().simulation.devices.clone();
     let used: Vec<&str> = used.iter().map(|device| device.id.as_str()).collect();
     for (export, words) in [
         (Export::TimelineSvg, [&used[..], &["predicted", "warm-up"]].concat()),
@@ -54,5 +54,5 @@ fn export_to(window: &mut Window, export: Export, path: &Path) {
     write_path(window, path);
     press(window, Modifiers::NONE, Key::Enter);
     settle(window);
-    assert_eq!(trouble(window), "");
+    assert_eq!(error(window), "");
 }

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use eframe::egui::accesskit::Toggled;
 use eframe::egui::{DroppedFile, Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
-use trainyard_studio::Panel;
-use trainyard_studio::desk::Edit;
+use trainyard_studio::document::Edit;
 
-use crate::support::{Window, folder, open, press, settle, trouble, window, write_path};
+use crate::support::{Window, edit, error, folder, open, press, settle, shows, window, write_path};
 
 #[test]
 fn every_kind_of_file_opens() {
@@ -19,19 +18,22 @@ fn every_kind_of_file_opens() {
     for name in ["profile.json", "plan.json", "run.toml"] {
         let mut window = window();
         open(&mut window, &file(name));
-        assert_eq!(trouble(&window), "", "{name}");
+        assert_eq!(error(&window), "", "{name}");
         assert_eq!(
-            window.state().desk.file.as_deref(),
+            window.state().document().file.as_deref(),
             Some(file("plan.json").as_path()),
             "{name}"
         );
         assert!(window.query_by_label_contains("Step 1").is_none(), "the welcome stays");
-        assert_eq!(window.state().kept.recent.paths().next(), Some(file(name).as_path()));
+        assert_eq!(
+            window.state().state().preferences.recent().paths().next(),
+            Some(file(name).as_path())
+        );
     }
     let mut window = window();
     open(&mut window, folder.path());
-    assert_eq!(trouble(&window), "");
-    assert_eq!(window.state().desk.run_file.as_deref(), Some(file("run.toml").as_path()));
+    assert_eq!(error(&window), "");
+    assert_eq!(window.state().document().run_file.as_deref(), Some(file("run.toml").as_path()));
 }
 
 #[derive(Debug)]
@@ -55,8 +57,8 @@ fn a_file_that_is_dropped_on_the_window_opens() {
     window.input_mut().dropped_files.push(Arc::new(Dropped(path.clone())));
     window.step();
     settle(&mut window);
-    assert_eq!(trouble(&window), "");
-    assert_eq!(window.state().kept.recent.paths().next(), Some(path.as_path()));
+    assert_eq!(error(&window), "");
+    assert_eq!(window.state().state().preferences.recent().paths().next(), Some(path.as_path()));
 }
 
 #[test]
@@ -66,9 +68,9 @@ fn a_run_directory_opens_and_is_watched() {
     fs::write(folder.path().join("journal.jsonl"), format!("{header}\n")).unwrap();
     let mut window = window();
     open(&mut window, folder.path());
-    assert_eq!(trouble(&window), "");
-    assert!(window.state().session.is_some());
-    assert!(window.state().kept.layout.shown().contains(&Panel::Run));
+    assert_eq!(error(&window), "");
+    assert!(window.state().state().run.session().is_some());
+    assert!(shows(&window, "run"));
 }
 
 #[test]
@@ -77,13 +79,13 @@ fn a_plan_without_a_profile_goes_onto_the_open_one() {
     fs::remove_file(folder.path().join("profile.json")).unwrap();
     let mut window = window();
     open(&mut window, &folder.path().join("plan.json"));
-    assert_eq!(trouble(&window), "");
+    assert_eq!(error(&window), "");
     let other = r#"{"format":"trainyard-plan","version":1,"model":"m","stages":[{"device":"x","layers":[0,1]}],"schedule":{"name":"gpipe","ranks":[["0F0","0B0","0OPT"]]},"micro_batches":1}"#;
     let path = folder.path().join("other.json");
     fs::write(&path, other).unwrap();
     open(&mut window, &path);
-    let trouble = trouble(&window);
-    assert!(trouble.contains("other.json"), "{trouble}");
+    let error = error(&window);
+    assert!(error.contains("other.json"), "{error}");
 }
 
 #[test]
@@ -97,15 +99,15 @@ fn what_cannot_be_opened_is_said_in_words_and_the_window_stays() {
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
         open(&mut window, &path);
-        assert!(trouble(&window).contains(part), "{}", trouble(&window));
+        assert!(error(&window).contains(part), "{}", error(&window));
         window.get_by_label_contains(part);
         window.get_by_label("OK").click();
         window.run_ok();
-        assert_eq!(trouble(&window), "");
+        assert_eq!(error(&window), "");
     }
     open(&mut window, Path::new("/no/such/file.json"));
-    assert!(trouble(&window).contains("/no/such/file.json"));
-    assert!(window.state().desk.present().fits());
+    assert!(error(&window).contains("/no/such/file.json"));
+    assert!(window.state().document().present().fits());
 }
 
 #[test]
@@ -118,10 +120,10 @@ fn a_plan_is_saved_by_its_path_and_then_by_the_key() {
     write_path(&mut window, &path);
     window.get_by_label("Save").click();
     window.run_ok();
-    assert_eq!(trouble(&window), "");
-    assert!(!window.state().desk.is_changed());
-    let count = window.state().desk.arrangement().micro_batches * 2;
-    window.state_mut().desk.edit(&Edit::MicroBatches(count)).unwrap();
+    assert_eq!(error(&window), "");
+    assert!(!window.state().document().is_changed());
+    let count = window.state().document().arrangement().micro_batches * 2;
+    edit(&mut window, Edit::MicroBatches(count));
     press(&mut window, Modifiers::COMMAND, Key::S);
     let text = fs::read_to_string(&path).unwrap();
     let plan = trainyard_plan::Plan::from_json(&text).unwrap();

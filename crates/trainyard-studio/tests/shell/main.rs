@@ -14,11 +14,16 @@ use std::fs;
 use eframe::egui::{Key, Modifiers, Theme, ThemePreference, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use trainyard_studio::command::{Command, Menu};
-use trainyard_studio::desk::Edit;
-use trainyard_studio::{Kept, Panel, Studio};
+use trainyard_studio::command::Command;
+use trainyard_studio::document::Edit;
+use trainyard_studio::menus::{Menu, commands};
+use trainyard_studio::message::{FirstStep, PreferencesMessage};
+use trainyard_studio::panels::{self, INFOS};
+use trainyard_studio::{Persisted, Studio};
 
-use support::{Window, folder, open, perform, press, settle, trouble, window, window_with};
+use support::{
+    Window, edit, error, folder, open, perform, press, send, settle, shows, window, window_with,
+};
 
 #[test]
 fn it_starts_with_an_example_and_a_welcome() {
@@ -26,8 +31,8 @@ fn it_starts_with_an_example_and_a_welcome() {
     window.get_by_label("Trainyard Studio");
     window.get_by_label_contains("Step 1, to do");
     window.get_by_label("✔ fits");
-    assert!(window.state().desk.present().fits());
-    assert_eq!(window.state().desk.profile().devices.len(), 3);
+    assert!(window.state().document().present().fits());
+    assert_eq!(window.state().document().profile().devices.len(), 3);
 }
 
 #[test]
@@ -65,7 +70,7 @@ fn every_command_is_in_a_menu_by_its_name() {
 
 #[test]
 fn every_command_can_be_performed_and_the_window_stays() {
-    for command in Command::all() {
+    for command in commands() {
         let mut window = window();
         perform(&mut window, command);
         let again = window.state().facts();
@@ -89,7 +94,7 @@ fn the_palette_finds_a_command_and_does_it() {
     palette(&window).type_text("light th");
     window.run_ok();
     press(&mut window, Modifiers::NONE, Key::Enter);
-    assert_eq!(window.state().kept.settings.theme, ThemePreference::Light);
+    assert_eq!(window.state().state().preferences.settings().theme, ThemePreference::Light);
     assert_eq!(window.ctx.theme(), Theme::Light);
     assert!(
         window.query_by_role_and_label(eframe::egui::Role::TextInput, PALETTE).is_none(),
@@ -106,14 +111,14 @@ fn the_palette_is_walked_by_arrows_and_left_by_escape() {
     press(&mut window, Modifiers::NONE, Key::ArrowDown);
     press(&mut window, Modifiers::NONE, Key::Escape);
     assert!(window.query_by_role_and_label(eframe::egui::Role::TextInput, PALETTE).is_none());
-    assert_eq!(window.state().kept.settings.theme, ThemePreference::System);
+    assert_eq!(window.state().state().preferences.settings().theme, ThemePreference::System);
 }
 
 #[test]
 fn the_help_sheet_lists_every_command() {
     let mut window = window();
     press(&mut window, Modifiers::NONE, Key::F1);
-    for command in Command::all() {
+    for command in commands() {
         let name = command.spec().name;
         assert!(window.query_all_by_label(name).next().is_some(), "{name} is not on the sheet");
     }
@@ -122,29 +127,29 @@ fn the_help_sheet_lists_every_command() {
 #[test]
 fn edits_are_undone_and_redone_by_keys() {
     let mut window = window();
-    let start = window.state().desk.arrangement().clone();
+    let start = window.state().document().arrangement().clone();
     let count = start.micro_batches * 2;
-    window.state_mut().desk.edit(&Edit::MicroBatches(count)).unwrap();
+    edit(&mut window, Edit::MicroBatches(count));
     window.run_ok();
     press(&mut window, Modifiers::COMMAND, Key::Z);
-    assert_eq!(*window.state().desk.arrangement(), start);
+    assert_eq!(*window.state().document().arrangement(), start);
     press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
-    assert_eq!(window.state().desk.arrangement().micro_batches, count);
+    assert_eq!(window.state().document().arrangement().micro_batches, count);
     press(&mut window, Modifiers::COMMAND, Key::Z);
     press(&mut window, Modifiers::COMMAND, Key::Y);
-    assert_eq!(window.state().desk.arrangement().micro_batches, count);
+    assert_eq!(window.state().document().arrangement().micro_batches, count);
 }
 
 #[test]
 fn keys_work_while_a_layer_has_the_focus() {
     let mut window = window();
-    let start = window.state().desk.arrangement().clone();
+    let start = window.state().document().arrangement().clone();
     window.get_by_label_contains("block2, layer").click();
     window.run_ok();
     press(&mut window, Modifiers::COMMAND, Key::ArrowRight);
-    assert_ne!(*window.state().desk.arrangement(), start);
+    assert_ne!(*window.state().document().arrangement(), start);
     press(&mut window, Modifiers::COMMAND, Key::Z);
-    assert_eq!(*window.state().desk.arrangement(), start);
+    assert_eq!(*window.state().document().arrangement(), start);
 }
 
 #[test]
@@ -155,7 +160,7 @@ fn the_line_at_the_bottom_says_what_was_done_last() {
     window.get_by_label_contains("Recompute stage 0: step ");
     press(&mut window, Modifiers::COMMAND, Key::Z);
     window.get_by_label("Undid: recompute stage 0");
-    perform(&mut window, Command::Toggle(Panel::Timeline));
+    perform(&mut window, Command::Toggle(panels::timeline::INFO));
     window.get_by_label("Timeline panel: off");
     perform(&mut window, Command::Settings);
     assert!(window.query_by_label("Timeline panel: off").is_none());
@@ -184,28 +189,28 @@ fn edits_that_were_not_saved_come_back_by_undo_after_another_file_was_opened() {
     let folder = folder();
     let mut window = window();
     open(&mut window, &folder.path().join("profile.json"));
-    let count = window.state().desk.arrangement().micro_batches * 2;
-    window.state_mut().desk.edit(&Edit::MicroBatches(count)).unwrap();
+    let count = window.state().document().arrangement().micro_batches * 2;
+    edit(&mut window, Edit::MicroBatches(count));
     open(&mut window, &folder.path().join("plan.json"));
-    assert_ne!(window.state().desk.arrangement().micro_batches, count);
+    assert_ne!(window.state().document().arrangement().micro_batches, count);
     press(&mut window, Modifiers::COMMAND, Key::Z);
-    assert_eq!(window.state().desk.arrangement().micro_batches, count);
-    assert!(window.state().desk.is_changed());
+    assert_eq!(window.state().document().arrangement().micro_batches, count);
+    assert!(window.state().document().is_changed());
 }
 
 #[test]
 fn panels_are_toggled_put_back_and_kept() {
     let mut window = window();
     press(&mut window, Modifiers::COMMAND, Key::Num3);
-    assert!(!window.state().kept.layout.shown().contains(&Panel::Timeline));
-    let text = window.state().kept.to_text();
-    let mut again = window_with(Kept::from_text(&text));
-    assert!(!again.state().kept.layout.shown().contains(&Panel::Timeline));
+    assert!(!shows(&window, "timeline"));
+    let text = window.state().state().preferences.to_text();
+    let mut again = window_with(Persisted::from_text(&text));
+    assert!(!shows(&again, "timeline"));
     perform(&mut again, Command::ResetLayout);
-    assert!(again.state().kept.layout.shown().contains(&Panel::Timeline));
+    assert!(shows(&again, "timeline"));
     for _ in 0..2 {
-        for panel in Panel::ALL {
-            if again.state().kept.layout.shown().contains(&panel) {
+        for panel in INFOS {
+            if shows(&again, panel.id) {
                 perform(&mut again, Command::Toggle(panel));
             }
         }
@@ -217,14 +222,14 @@ fn panels_are_toggled_put_back_and_kept() {
 fn zoom_and_theme_are_settings() {
     let mut window = window();
     press(&mut window, Modifiers::COMMAND, Key::Plus);
-    assert!((window.state().kept.settings.zoom - 1.1).abs() < 1e-6);
+    assert!((window.state().state().preferences.settings().zoom - 1.1).abs() < 1e-6);
     perform(&mut window, Command::ZoomReset);
     perform(&mut window, Command::Settings);
     window.get_by_label("Light").click();
     window.run_ok();
     assert_eq!(window.ctx.theme(), Theme::Light);
-    let text = window.state().kept.to_text();
-    assert_eq!(Kept::from_text(&text).settings.theme, ThemePreference::Light);
+    let text = window.state().state().preferences.to_text();
+    assert_eq!(Persisted::from_text(&text).settings.theme, ThemePreference::Light);
 }
 
 #[test]
@@ -269,12 +274,12 @@ fn followed_steps_are_ticked_and_do_not_come_back() {
     perform(&mut window, Command::AutoPlan);
     settle(&mut window);
     window.get_by_label_contains("Step 2, done");
-    let steps = &mut window.state_mut().kept.first_steps;
-    (steps.moved, steps.ran) = (true, true);
-    window.run_ok();
+    for step in [FirstStep::Moved, FirstStep::Ran] {
+        send(&mut window, PreferencesMessage::Did(step));
+    }
     assert!(window.query_by_label_contains("Step 1").is_none());
-    let text = window.state().kept.to_text();
-    assert!(window_with(Kept::from_text(&text)).query_by_label_contains("Step 1").is_none());
+    let text = window.state().state().preferences.to_text();
+    assert!(window_with(Persisted::from_text(&text)).query_by_label_contains("Step 1").is_none());
 }
 
 #[test]
@@ -292,17 +297,14 @@ fn a_missing_program_is_explained_and_the_rest_works() {
     let run_file = directory.path().join("run.toml");
     fs::write(&run_file, "[model]\nkind = \"gpt\"\n").unwrap();
     open(&mut window, &run_file);
-    let trouble = trouble(&window);
-    assert!(
-        trouble.contains("no profile.json beside it") && trouble.contains("Settings"),
-        "{trouble}"
-    );
+    let error = error(&window);
+    assert!(error.contains("no profile.json beside it") && error.contains("Settings"), "{error}");
 }
 
 #[test]
 fn a_small_window_and_a_large_one_have_room() {
     for (size, scale) in [((1024.0, 640.0), 1.0), ((1920.0, 1080.0), 2.0)] {
-        let studio = Studio::new(Kept::default()).unwrap();
+        let studio = Studio::new(Persisted::default()).unwrap();
         let mut window = Harness::builder()
             .with_size(vec2(size.0, size.1))
             .with_pixels_per_point(scale)

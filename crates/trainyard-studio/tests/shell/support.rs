@@ -10,28 +10,46 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use trainyard_plan::chrome;
 use trainyard_studio::command::Command;
-use trainyard_studio::desk::Desk;
-use trainyard_studio::run::Program;
-use trainyard_studio::{Kept, Studio};
+use trainyard_studio::document::{Document, Edit};
+use trainyard_studio::message::{DocumentMessage, Message, RunMessage};
+use trainyard_studio::run::{Program, ProgramMissing};
+use trainyard_studio::{Persisted, Studio};
 
 pub(crate) type Window<'a> = Harness<'a, Studio>;
 
 /// A window with what was kept, in which no program is found.
-pub(crate) fn window_with<'a>(kept: Kept) -> Window<'a> {
-    let mut studio = Studio::new(kept).unwrap();
-    studio.program = Program::find_in(None, None, None);
+pub(crate) fn window_with<'a>(persisted: Persisted) -> Window<'a> {
+    let studio = Studio::new(persisted).unwrap();
     let mut window = Harness::builder()
         .with_size(vec2(1360.0, 860.0))
         .build_ui_state(|ui, studio: &mut Studio| studio.show(ui), studio);
-    window.run_ok();
-    // The first frame looked in the usual places; a test must not depend on what is there.
-    window.state_mut().program = Program::find_in(None, None, None);
-    window.run_ok();
+    // It looked in the usual places; a test must not depend on what is there.
+    use_program(&mut window, Program::find_in(None, None, None));
     window
 }
 
+/// Hands a message to the studio, and draws what comes of it.
+pub(crate) fn send(window: &mut Window, message: impl Into<Message>) {
+    let context = context(window);
+    window.state_mut().send(&context, message);
+    window.run_ok();
+}
+
+pub(crate) fn use_program(window: &mut Window, program: Result<Program, ProgramMissing>) {
+    send(window, RunMessage::UseProgram(program));
+}
+
+pub(crate) fn edit(window: &mut Window, edit: Edit) {
+    send(window, DocumentMessage::Edit { edit, on_board: false });
+}
+
+/// Whether a panel is seen.
+pub(crate) fn shows(window: &Window, panel: &str) -> bool {
+    window.state().facts().shown.iter().any(|shown| shown == panel)
+}
+
 pub(crate) fn window<'a>() -> Window<'a> {
-    window_with(Kept::default())
+    window_with(Persisted::default())
 }
 
 pub(crate) fn context(window: &Window) -> Context {
@@ -94,19 +112,19 @@ pub(crate) fn write_path(window: &mut Window, path: &Path) {
     window.run_ok();
 }
 
-pub(crate) fn trouble(window: &Window) -> String {
-    let trouble = window.state().troubles().next();
-    trouble.map_or_else(String::new, |it| format!("{} / {} / {}", it.title, it.text, it.remedy))
+pub(crate) fn error(window: &Window) -> String {
+    let error = window.state().errors().next();
+    error.map_or_else(String::new, |it| format!("{} / {} / {}", it.title, it.text, it.remedy))
 }
 
 /// A folder with a profile, a plan of it and a trace.
 pub(crate) fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let desk = Desk::example().unwrap();
+    let document = Document::example().unwrap();
     let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
-    write("profile.json", serde_json::to_string(desk.profile().as_ref()).unwrap());
-    write("plan.json", serde_json::to_string(&desk.present().plan).unwrap());
-    write("trace.json", chrome::to_string(&desk.present().trace));
+    write("profile.json", serde_json::to_string(document.profile().as_ref()).unwrap());
+    write("plan.json", serde_json::to_string(&document.present().plan).unwrap());
+    write("trace.json", chrome::to_string(&document.present().trace));
     write("run.toml", "[model]\nkind = \"gpt\"\n".to_owned());
     folder
 }

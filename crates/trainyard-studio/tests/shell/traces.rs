@@ -6,10 +6,10 @@ use egui_kittest::kittest::Queryable;
 use trainyard_plan::{Trace, chrome};
 use trainyard_studio::Studio;
 use trainyard_studio::command::{Command, Export};
-use trainyard_studio::desk::Desk;
+use trainyard_studio::document::Document;
 use trainyard_studio::run::Session;
 
-use crate::support::{Window, folder, open, perform, settle, trouble, until, window};
+use crate::support::{Window, error, folder, open, perform, settle, until, window};
 
 fn is_shown(window: &Window, label: &str) -> bool {
     window.query_all_by_label_contains(label).next().is_some()
@@ -17,7 +17,7 @@ fn is_shown(window: &Window, label: &str) -> bool {
 
 /// A trace of the example, on devices of other names.
 fn foreign() -> Trace {
-    let mut trace = Trace::clone(&Desk::example().unwrap().present().trace);
+    let mut trace = Trace::clone(&Document::example().unwrap().present().trace);
     for device in &mut trace.devices {
         device.name.push_str(" of another machine");
     }
@@ -25,13 +25,13 @@ fn foreign() -> Trace {
 }
 
 #[test]
-fn a_trace_of_the_desks_devices_lies_beside_the_plan_until_it_is_closed() {
+fn a_trace_of_the_documents_devices_lies_beside_the_plan_until_it_is_closed() {
     let folder = folder();
     let mut window = window();
     open(&mut window, &folder.path().join("trace.json"));
-    assert_eq!(trouble(&window), "");
+    assert_eq!(error(&window), "");
     let facts = window.state().facts();
-    assert!(facts.measured && facts.trace && !facts.alone);
+    assert!(facts.measured && facts.trace && !facts.trace_only);
     assert!(is_shown(&window, "/trace.json") && is_shown(&window, "column of dgpu"));
     window.get_by_label("Close trace").click();
     window.run_ok();
@@ -41,20 +41,20 @@ fn a_trace_of_the_desks_devices_lies_beside_the_plan_until_it_is_closed() {
 }
 
 #[test]
-fn a_trace_of_other_devices_is_shown_without_the_plan_on_the_desk() {
+fn a_trace_of_other_devices_is_shown_without_the_open_plan() {
     let folder = folder();
     let file = folder.path().join("other.json");
     fs::write(&file, chrome::to_string(&foreign())).unwrap();
     let mut window = window();
     open(&mut window, &file);
-    assert_eq!(trouble(&window), "");
-    assert!(window.state().facts().alone);
+    assert_eq!(error(&window), "");
+    assert!(window.state().facts().trace_only);
     assert!(
         is_shown(&window, "a trace without a plan") && is_shown(&window, "other.json has no plan")
     );
     assert!(!is_shown(&window, "column of dgpu") && !is_shown(&window, "fits"));
     // Nothing that would change or show what is out of sight may be done.
-    let before = window.state().desk.arrangement().clone();
+    let before = window.state().document().arrangement().clone();
     for command in
         [Command::AutoPlan, Command::Run, Command::SavePlan, Command::Export(Export::BoardPng)]
     {
@@ -64,7 +64,7 @@ fn a_trace_of_other_devices_is_shown_without_the_plan_on_the_desk() {
     assert!(Command::Export(Export::Perfetto).unavailable(&window.state().facts()).is_none());
     perform(&mut window, Command::CloseTrace);
     assert!(is_shown(&window, "column of dgpu") && is_shown(&window, "✔ fits"));
-    assert_eq!(*window.state().desk.arrangement(), before);
+    assert_eq!(*window.state().document().arrangement(), before);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn opening_a_plan_takes_the_place_of_a_trace() {
     open(&mut window, &file);
     open(&mut window, &folder.path().join("plan.json"));
     let facts = window.state().facts();
-    assert!(!facts.alone && !facts.trace);
+    assert!(!facts.trace_only && !facts.trace);
     assert!(is_shown(&window, "column of dgpu"));
 }
 
@@ -97,7 +97,7 @@ fn a_run_that_goes_on_does_not_lie_beside_a_plan_of_other_devices_and_its_end_is
     open(&mut window, &folder.path().join("profile.json"));
     window.run_ok();
     let facts = window.state().facts();
-    assert!(facts.running && !facts.alone && !facts.measured);
+    assert!(facts.running && !facts.trace_only && !facts.measured);
     assert!(is_shown(&window, "of another plan") && is_shown(&window, "column of dgpu"));
     let end = r#"{"type":"state","at_ns":900,"state":"finished","step":4}"#;
     fs::write(&journal, format!("{header}\n{action}\n{end}\n")).unwrap();
@@ -129,14 +129,14 @@ fn of_a_long_run_the_newest_steps_are_shown_which_is_said_and_all_can_be_read() 
     fs::write(folder.path().join("journal.jsonl"), journal).unwrap();
     let mut window = window();
     open(&mut window, folder.path());
-    let is_read = |it: &Studio| it.session.as_ref().is_some_and(|it| it.state().step() == 300);
+    let is_read = |it: &Studio| it.state().run.session().is_some_and(|it| it.state().step() == 300);
     until(&mut window, "the whole journal", is_read);
     assert!(is_shown(&window, "The newest ") && is_shown(&window, " of 300 steps."));
     assert!(window.query_by_label("Steps: 300, step 300 is shown").is_none());
     window.get_by_label("Show all steps").click();
     window.step();
     settle(&mut window);
-    assert_eq!(trouble(&window), "");
+    assert_eq!(error(&window), "");
     window.get_by_label("Steps: 300, step 300 is shown");
     assert!(!is_shown(&window, "The newest "));
     // The run itself is watched on, and its newest steps are back when the trace is closed.
@@ -152,7 +152,7 @@ fn a_run_without_a_plan_does_not_lie_over_the_example() {
     let mut window = window();
     open(&mut window, folder.path());
     let has_devices = |it: &Session| !it.state().trace().devices.is_empty();
-    until(&mut window, "the journal", |it| it.session.as_ref().is_some_and(has_devices));
+    until(&mut window, "the journal", |it| it.state().run.session().is_some_and(has_devices));
     assert!(is_shown(&window, "a run without a plan"));
     assert!(!is_shown(&window, "column of dgpu"));
     perform(&mut window, Command::OpenExample);

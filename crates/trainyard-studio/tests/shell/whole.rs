@@ -3,10 +3,10 @@
 use eframe::egui::{Pos2, ThemePreference, Vec2, vec2};
 use egui_kittest::SnapshotResults;
 use egui_kittest::kittest::Queryable;
-use trainyard_studio::Panel;
 use trainyard_studio::command::Command;
+use trainyard_studio::panels::INFOS;
 
-use crate::support::{Window, perform, settle, window};
+use crate::support::{Window, perform, settle, shows, window};
 
 fn middle(window: &Window, label: &str) -> Pos2 {
     window.get_by_label_contains(label).rect().center()
@@ -41,7 +41,7 @@ fn an_alternative_that_is_pointed_at_is_shown_on_the_board() {
     let mut window = window();
     perform(&mut window, Command::AutoPlan);
     settle(&mut window);
-    // In the strip above the columns.
+    // In the bar above the columns.
     let changes = |window: &Window| {
         let all = window.query_all_by_label_contains("→");
         all.filter(|it| (80.0..140.0).contains(&it.rect().top()) && it.rect().left() < 1000.0)
@@ -69,8 +69,8 @@ fn pictures() {
         window.remove_cursor();
         window.drop_at(Pos2::new(2.0, 2.0));
         window.run_ok();
-        for panel in Panel::ALL.into_iter().chain(Panel::ALL) {
-            if window.state().kept.layout.shown().contains(&panel) {
+        for panel in INFOS.into_iter().chain(INFOS) {
+            if shows(&window, panel.id) {
                 perform(&mut window, Command::Toggle(panel));
             }
         }

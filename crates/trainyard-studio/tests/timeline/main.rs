@@ -1,4 +1,4 @@
-//! The timeline: its arithmetic against brute force and the simulator, its pixels against their twin,
+//! The timeline: its arithmetic against brute force and the simulator, its pixels against the CPU renderer,
 //! its widget as a person uses it.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]

@@ -1,10 +1,10 @@
-//! The shader and its twin on the CPU draw the same pixels, on the adapter that tests run on.
+//! The shader and the CPU renderer draw the same pixels, on the adapter that tests run on.
 
 use eframe::egui::{self, Color32};
 use egui_kittest::Harness;
 use proptest::prelude::*;
 use trainyard_studio::theme::Pattern;
-use trainyard_studio::timeline::{Look, Quad, twin};
+use trainyard_studio::timeline::{Look, Quad, cpu_renderer};
 
 const SIZE: usize = 96;
 
@@ -62,7 +62,7 @@ fn on_gpu(quads: Vec<Quad>, look: Look) -> image::RgbaImage {
 fn roundings(quads: &[Quad], look: &Look) -> Vec<f32> {
     let mut most = vec![0.0; SIZE * SIZE];
     for quad in quads {
-        let alone = twin::draw(std::slice::from_ref(quad), look, [0, 0], [SIZE, SIZE]);
+        let alone = cpu_renderer::draw(std::slice::from_ref(quad), look, [0, 0], [SIZE, SIZE]);
         for (most, pixel) in most.iter_mut().zip(&alone.pixels) {
             if *pixel != Color32::TRANSPARENT {
                 *most = (*most * (1.0 - f32::from(pixel.a()) / 255.0) + 1.0).ceil();
@@ -85,7 +85,7 @@ fn background() -> Quad {
 
 fn compare(mut quads: Vec<Quad>, scale: f32) {
     quads.insert(0, background());
-    let cpu = twin::draw(&quads, &look(scale), [0, 0], [SIZE, SIZE]);
+    let cpu = cpu_renderer::draw(&quads, &look(scale), [0, 0], [SIZE, SIZE]);
     let gpu = on_gpu(quads.clone(), look(scale));
     let may = roundings(&quads, &look(scale));
     for (at, ((gpu, cpu), may)) in gpu.pixels().zip(&cpu.pixels).zip(may).enumerate() {

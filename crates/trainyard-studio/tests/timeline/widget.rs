@@ -12,7 +12,7 @@ struct State {
     timeline: Timeline,
     predicted: Option<Scene>,
     measured: Option<Scene>,
-    would_be: Option<Scene>,
+    preview: Option<Scene>,
     cursor: Option<f64>,
     output: TimelineOutput,
 }
@@ -22,7 +22,7 @@ fn draw(ui: &mut egui::Ui, state: &mut State) {
         let scenes = Scenes {
             predicted: state.predicted.as_ref(),
             measured: state.measured.as_ref(),
-            would_be: state.would_be.as_ref(),
+            preview: state.preview.as_ref(),
         };
         state.output = state.timeline.show(ui, scenes, &mut state.cursor);
     });
@@ -41,7 +41,7 @@ fn predicted() -> State {
         timeline: Timeline::default(),
         predicted: Some(Scene::new(&samples::example().1, Source::Predicted)),
         measured: None,
-        would_be: None,
+        preview: None,
         cursor: None,
         output: TimelineOutput::default(),
     }
@@ -370,11 +370,11 @@ fn harness_of(state: State, size: [f32; 2]) -> Harness<'static, State> {
 
 /// The example and what it would be with one layer elsewhere: here, half as long again.
 fn dragging() -> State {
-    let mut would_be = samples::example().1;
-    for event in &mut would_be.events {
+    let mut preview = samples::example().1;
+    for event in &mut preview.events {
         (event.start_ns, event.end_ns) = (event.start_ns * 3 / 2, event.end_ns * 3 / 2);
     }
-    State { would_be: Some(Scene::new(&would_be, Source::Predicted)), ..predicted() }
+    State { preview: Some(Scene::new(&preview, Source::Predicted)), ..predicted() }
 }
 
 #[test]
@@ -384,7 +384,7 @@ fn what_would_be_takes_the_place_of_the_prediction() {
     let at = on_first_row(&harness, 0.016);
     click(&mut harness, at);
     let before = harness.state().output.visible;
-    harness.state_mut().would_be = dragging().would_be;
+    harness.state_mut().preview = dragging().preview;
     harness.run();
     let visible = harness.state().output.visible;
     let longer = (visible.1 - visible.0) / (before.1 - before.0);
@@ -392,7 +392,7 @@ fn what_would_be_takes_the_place_of_the_prediction() {
     harness.get_by_label("+50 %");
     // What was selected is the same action in the other plan.
     harness.get_by_label("as it would be");
-    harness.state_mut().would_be = None;
+    harness.state_mut().preview = None;
     harness.run();
     assert_eq!(harness.state().output.visible, before);
 }

@@ -6,10 +6,20 @@ use std::fmt::{self, Write};
 
 use eframe::egui::{Color32, Context, Pos2, Rect, Stroke, Vec2};
 
-use super::Svg;
-
 /// egui's own bound for rectangles that are meant to be endless.
 const ENDLESS: f32 = 1e7;
+
+/// egui's own font, and what comes near it.
+pub(super) const PROPORTIONAL: &str = "Ubuntu Light, Ubuntu, Cantarell, Segoe UI, sans-serif";
+
+/// A picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Svg {
+    /// The whole file.
+    pub text: String,
+    /// How many shapes it does not have because SVG cannot carry them.
+    pub left_out: usize,
+}
 
 /// A file that grows.
 pub(super) struct Document {
@@ -68,8 +78,8 @@ impl Document {
         let mut text = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <svg xmlns=\"http://www.w3.org/2000/svg\" xml:space=\"preserve\" width=\"{width}\" \
-             height=\"{height}\" viewBox=\"0 0 {width} {height}\" font-family=\"{}\">\n",
-            super::text::PROPORTIONAL
+             height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
+             font-family=\"{PROPORTIONAL}\">\n"
         );
         if !self.clips.is_empty() {
             text.push_str("<defs>\n");

@@ -1,7 +1,5 @@
 //! Rectangles, circles, lines, paths and curves.
 
-use std::fmt::Write;
-
 use eframe::egui::emath::{Rot2, TSTransform};
 use eframe::egui::epaint::{
     BandShape, ClippedShape, ColorMode, CornerRadiusF32, PathStroke, RectShape,
@@ -9,6 +7,7 @@ use eframe::egui::epaint::{
 use eframe::egui::{Color32, Pos2, Rect, Shape, Stroke, StrokeKind, pos2};
 
 use super::document::{Document, Frame, Line, Number, Paint, Point, is_empty};
+use super::outline::{end, path, polygon, turn};
 use super::{mesh, text};
 
 /// Writes one shape with its clip.
@@ -149,30 +148,6 @@ fn band(document: &mut Document, shape: &BandShape) {
     path(document, &polygon(&points, true), shape.fill, shape.stroke);
 }
 
-pub(super) fn path(document: &mut Document, data: &str, fill: Color32, stroke: Stroke) {
-    if !data.is_empty() && (fill.a() > 0 || !is_empty(stroke)) {
-        let (fill, line) = (Paint("fill", fill), Line(stroke));
-        document.push(format_args!("<path d=\"{data}\"{fill}{line}/>\n"));
-    }
-}
-
-/// The data of a path through points.
-pub(super) fn polygon(points: &[Pos2], closed: bool) -> String {
-    let mut data = String::new();
-    for (index, point) in points.iter().enumerate() {
-        let letter = if index == 0 { 'M' } else { 'L' };
-        let _ = write!(data, "{letter}{}", Point(*point));
-    }
-    if !data.is_empty() {
-        data.push_str(end(closed));
-    }
-    data
-}
-
-fn end(closed: bool) -> &'static str {
-    if closed { "z" } else { "" }
-}
-
 /// A stroke of one colour: that of its middle.
 fn solid(stroke: &PathStroke, points: &[Pos2]) -> Stroke {
     let color = match &stroke.color {
@@ -183,13 +158,4 @@ fn solid(stroke: &PathStroke, points: &[Pos2]) -> Stroke {
         }
     };
     Stroke { width: stroke.width, color }
-}
-
-/// A rotation by radians, clockwise around a point.
-pub(super) fn turn(angle: f32, around: Pos2) -> String {
-    if angle == 0.0 {
-        return String::new();
-    }
-    let (x, y) = (Number(around.x), Number(around.y));
-    format!(" transform=\"rotate({} {x} {y})\"", Number(angle.to_degrees()))
 }

@@ -4,7 +4,7 @@ use eframe::egui::epaint::{Mesh, Vertex, WHITE_UV};
 use eframe::egui::{Color32, Pos2, Stroke, TextureId};
 
 use super::document::Document;
-use super::figure::{path, polygon};
+use super::outline::{path, polygon};
 
 /// Writes the triangles of a mesh; one path for as long as the colour stays the same.
 pub(super) fn write(document: &mut Document, mesh: &Mesh) {

@@ -7,29 +7,22 @@
 //! colour changes along it gets the colour of its middle, a triangle the mean of its corners'.
 //!
 //! One concept a file: `document` keeps the text and the clips, `figure` writes shapes, `mesh`
-//! triangles and `text` text.
+//! triangles, `outline` paths and `text` text.
 
 mod document;
 mod figure;
 mod mesh;
+mod outline;
 mod text;
 
 use eframe::egui::{Context, Ui, Vec2};
 
 use super::drawing::Drawing;
 use document::Document;
+pub use document::Svg;
 
 /// Text is laid out on a grid of this many pixels a point, and so not moved to whole points.
 const PIXELS_PER_POINT: f32 = 4.0;
-
-/// A picture.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Svg {
-    /// The whole file.
-    pub text: String,
-    /// How many shapes it does not have because SVG cannot carry them.
-    pub left_out: usize,
-}
 
 /// Draws a user interface of that size (points) as [`Drawing::new`] does, and writes it down.
 pub fn draw(like: &Context, size: Vec2, show: impl FnMut(&mut Ui)) -> Svg {

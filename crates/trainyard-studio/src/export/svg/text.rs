@@ -5,10 +5,8 @@ use eframe::egui::epaint::{TextShape, text::TextFormat};
 use eframe::egui::{Color32, FontFamily, Pos2, Rect, Stroke, Vec2};
 
 use super::document::{Document, Frame, Number, Paint, escape, is_empty};
-use super::figure::turn;
+use super::outline::turn;
 
-/// egui's own font, and what comes near it.
-pub(super) const PROPORTIONAL: &str = "Ubuntu Light, Ubuntu, Cantarell, Segoe UI, sans-serif";
 const MONOSPACE: &str = "Hack, DejaVu Sans Mono, Menlo, Consolas, monospace";
 
 /// Characters of one format, one after the other.

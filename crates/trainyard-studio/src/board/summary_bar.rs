@@ -1,0 +1,97 @@
+//! The bar above the columns: what the step takes, and would take.
+
+use eframe::egui::{Align, Label, Layout, RichText, Sense, Ui};
+
+use super::bars;
+use super::measure::Measure;
+use crate::change::{Change, figure};
+use crate::document::labels;
+use crate::document::{Assessment, Document};
+use crate::human_time::human_us;
+use crate::theme::{Category, Theme, size};
+
+/// About how high it is with the space below, in points.
+pub(super) const HEIGHT: f32 = 40.0;
+/// The legend needs so much, in points.
+const LEGEND: f32 = 400.0;
+
+/// Draws the bar. `refused` says why the last edit was not done.
+pub(super) fn show(
+    ui: &mut Ui,
+    document: &Document,
+    preview: Option<&Assessment>,
+    refused: Option<&str>,
+    measure: &mut Measure,
+) {
+    let theme = Theme::of(ui.ctx());
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = size::SPACE;
+        figures(ui, document, preview, refused.is_none(), theme);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let sizes = Measure::ALL.into_iter().rev();
+            for choice in sizes {
+                let name = format!("size blocks by {}", choice.name());
+                let chosen = ui.selectable_label(*measure == choice, choice.name());
+                if chosen.accessible_name(&name).on_hover_text(&name).clicked() {
+                    *measure = choice;
+                }
+            }
+            ui.label(RichText::new("size by").size(size::SMALL).color(theme.weak));
+            if let (Some(words), None) = (refused, preview) {
+                ui.separator();
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    let text = RichText::new(format!("Refused: {words}"));
+                    ui.add(Label::new(text.color(theme.bad).strong()).truncate());
+                });
+            } else if preview.is_none() && ui.available_width() > LEGEND {
+                ui.separator();
+                legend(ui, theme);
+            }
+        });
+    });
+}
+
+/// Step time, bubble, and each device's memory where it changes; else the schedule, where there is
+/// `room`.
+fn figures(
+    ui: &mut Ui,
+    document: &Document,
+    preview: Option<&Assessment>,
+    room: bool,
+    theme: &Theme,
+) {
+    let present = document.present();
+    let shown = preview.unwrap_or(present);
+    let delta = shown.delta(present);
+    let both = [present.as_ref(), shown].map(|assessment| &assessment.simulation);
+    let [before, after] = both.map(|simulation| human_us(simulation.step_us));
+    figure(ui, "step", [&before, &after], Change::of_share(delta.step));
+    let [before, after] = both.map(|simulation| labels::percent(simulation.bubble_fraction));
+    figure(ui, "bubble", [&before, &after], None).on_hover_text("idle ÷ (ranks × step time)");
+    let weak = |text: &str| RichText::new(text).size(size::SMALL).color(theme.weak);
+    if preview.is_none() && room {
+        ui.label(weak("schedule"));
+        ui.add(Label::new(&present.simulation.schedule).truncate());
+        if let Some(shortage) = present.shortage() {
+            let text = RichText::new(format!("over budget: {shortage}")).color(theme.bad);
+            ui.add(Label::new(text).truncate());
+        }
+    }
+    for (profile, device) in shown.profile.devices.iter().zip(&delta.devices) {
+        if let Some(change) = Change::of_bytes(device.before_bytes, device.after_bytes) {
+            ui.add(Label::new(weak(&profile.id)).truncate());
+            change.show(ui);
+        }
+    }
+}
+
+/// What the colours and patterns of the memory bars are. Laid out from right to left.
+fn legend(ui: &mut Ui, theme: &Theme) {
+    ui.spacing_mut().item_spacing.x = size::GAP;
+    for category in Category::ALL.into_iter().rev() {
+        ui.label(RichText::new(category.name()).size(size::SMALL).color(theme.weak));
+        let (rect, _) = ui.allocate_exact_size([14.0, 10.0].into(), Sense::hover());
+        bars::swatch(ui.painter(), rect, theme.memory(category), category.pattern(), theme);
+        ui.add_space(size::GAP);
+    }
+}

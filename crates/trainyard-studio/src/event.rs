@@ -1,0 +1,179 @@
+//! What happens that concerns more than one part of the state.
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use crate::command::Export;
+use crate::export::ExportError;
+use crate::open::{OpenError, Opened};
+use crate::run::{NamedProgram, Session, SessionError, TaskEnd};
+
+/// Something that happened or was chosen.
+pub enum Event {
+    /// A file or directory is to be opened.
+    Open(PathBuf),
+    /// A file was read.
+    Read(Box<FileRead>),
+    /// A path was chosen.
+    PathChosen(Purpose, PathBuf),
+    /// A plan is wanted of the planner.
+    Plan,
+    /// A run file was looked at before a program is started for it.
+    Inspected(Box<Inspected>),
+    /// A person said whether the program that a run file names may be started.
+    ProgramAnswered {
+        /// The question.
+        question: Box<Inspected>,
+        /// Whether it may.
+        allowed: bool,
+    },
+    /// The program `trainyard` answered, or failed to.
+    Answered(Box<Answered>),
+    /// A run file is to be made, and what its layers cost to be found out.
+    MakeRunFile {
+        /// In this directory.
+        directory: PathBuf,
+        /// Its text.
+        text: String,
+        /// Whether to measure; else the costs are estimated.
+        measure: bool,
+    },
+    /// The small training on the CPU is to be made and started.
+    TrainSmall,
+    /// A training was started, or could not be.
+    Started {
+        /// The result.
+        session: Result<Box<Session>, SessionError>,
+        /// The run file of a new run.
+        run_file: Option<PathBuf>,
+        /// Whether it goes on with the run that is watched.
+        resumed: bool,
+    },
+    /// A run that was found on disk is to be watched, or cannot be.
+    Attached(Result<Box<Session>, SessionError>),
+    /// The plan was written to a file, or could not be.
+    Saved(PathBuf, Result<(), ExportError>),
+    /// Something else was written to a file, or could not be.
+    Written(PathBuf, Result<(), ExportError>),
+    /// The run that is watched has ended.
+    RunEnded,
+    /// The window is asked to close.
+    CloseRequested,
+    /// The answer to closing over a running training.
+    CloseOverRun(Choice),
+    /// The answer to closing over unsaved edits.
+    CloseUnsaved(Answer),
+}
+
+/// Contents of a file.
+pub struct FileRead {
+    /// The file or directory.
+    pub path: PathBuf,
+    /// Follow-up once it is open.
+    pub then: Then,
+    /// Its contents; `None` where reading ended without a result, which is a fault of ours.
+    pub opened: Option<Result<Opened, OpenError>>,
+}
+
+/// Follow-up once something is open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Then {
+    /// Whether it is trained at once.
+    pub run: bool,
+    /// A notice for the person, in words.
+    pub notice: Option<String>,
+}
+
+/// Purpose of a path that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It is opened.
+    Open,
+    /// The plan is written to it.
+    SavePlan,
+    /// Something else is written to it.
+    Export(Export),
+}
+
+/// Purpose of starting the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// The costs of the run file's layers, from how fast its devices are.
+    Estimate {
+        /// Whether the plan is trained at once.
+        then_run: bool,
+        /// Whether the costs are written beside the run file, which the studio made itself.
+        beside: bool,
+    },
+    /// The costs of the run file's layers, measured.
+    Measure {
+        /// Also where they are known.
+        anew: bool,
+    },
+    /// A training of the plan.
+    Train,
+    /// Going on with the run in this directory.
+    Resume(PathBuf),
+}
+
+/// A run file, the program that it names, and what one is wanted for.
+#[derive(Clone, Debug)]
+pub struct Inspected {
+    /// The run file.
+    pub run_file: PathBuf,
+    /// Its purpose.
+    pub aim: Aim,
+    /// The program that it names, if it does; or why that cannot be used, in words.
+    pub named: Option<Result<NamedProgram, String>>,
+}
+
+/// Purpose of a program's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// The dialog “Use my devices…” and the about box.
+    Devices,
+    /// The profile of a run file.
+    Costs {
+        /// The run file.
+        run_file: PathBuf,
+        /// Where the program writes the profile.
+        profile: PathBuf,
+        /// Follow-up once it is open.
+        then: Then,
+    },
+}
+
+/// A program's answer.
+pub struct Answered {
+    /// The task, in words.
+    pub what: String,
+    /// Its purpose.
+    pub question: Question,
+    /// Its end.
+    pub end: TaskEnd,
+    /// Where it wrote files that are read once.
+    pub folder: Option<TempDir>,
+}
+
+/// The answer to closing over a running training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// It goes on without the window.
+    LeaveRunning,
+    /// It finishes its step, saves and ends; the window waits for that.
+    Stop,
+    /// The window stays.
+    Cancel,
+}
+
+/// The answer to closing over unsaved edits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The window stays.
+    Stay,
+    /// It closes, and the edits are lost.
+    Close,
+    /// The plan is saved first.
+    Save,
+}

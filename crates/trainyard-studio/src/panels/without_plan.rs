@@ -1,0 +1,32 @@
+//! Replaces the board where a trace or run is shown without a plan.
+
+use eframe::egui::{Button, RichText, ScrollArea, Ui};
+
+use crate::command::{Command, Facts};
+use crate::message::Message;
+use crate::shown::TraceOnly;
+use crate::theme::size;
+
+/// Draws what stands in the place of the board.
+pub(super) fn board_ui(ui: &mut Ui, shown: &TraceOnly, facts: &Facts, out: &mut Vec<Message>) {
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.set_max_width(460.0);
+        ui.add_space(size::MARGIN);
+        ui.label(RichText::new(format!("{} has no plan", shown.name)).strong());
+        ui.label(format!(
+            "A {} says what devices did, not what their layers cost. To change the plan, open \
+             the run directory, profile or plan that it belongs to.",
+            shown.kind
+        ));
+        ui.add_space(size::GAP);
+        ui.horizontal_wrapped(|ui| {
+            for command in [Command::Open, Command::CloseTrace] {
+                let spec = command.spec();
+                let may = command.unavailable(facts).is_none();
+                if may && ui.add(Button::new(spec.name)).on_hover_text(spec.tip).clicked() {
+                    out.push(command.into());
+                }
+            }
+        });
+    });
+}

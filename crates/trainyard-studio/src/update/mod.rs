@@ -1,0 +1,54 @@
+//! Translates commands and events into messages for the parts of the state, and into effects.
+//!
+//! Everything here reads the state and changes nothing.
+
+mod closing;
+mod commands;
+mod opening;
+mod planning;
+mod programs;
+mod saving;
+mod training;
+
+use crate::effect::Effect;
+use crate::event::{Event, Purpose, Then};
+use crate::state::State;
+pub(crate) use closing::close;
+pub(crate) use commands::perform;
+
+/// Translates an event.
+pub(crate) fn decide(state: &State, event: Event) -> Vec<Effect> {
+    match event {
+        Event::Open(path) | Event::PathChosen(Purpose::Open, path) => {
+            opening::open(&path, Then::default())
+        }
+        Event::Read(read) => opening::read(state, *read),
+        Event::PathChosen(Purpose::SavePlan, path) => saving::save_plan(state, path),
+        Event::PathChosen(Purpose::Export(what), path) => saving::export(state, what, path),
+        Event::Plan => planning::plan(state),
+        Event::Inspected(inspected) => programs::inspected(state, *inspected),
+        Event::ProgramAnswered { question, allowed } => programs::answered(&question, allowed),
+        Event::Answered(answered) => training::answered(state, *answered),
+        Event::MakeRunFile { directory, text, measure } => {
+            training::make_run_file(directory, text, measure)
+        }
+        Event::TrainSmall => training::train_small(),
+        Event::Started { session, run_file, resumed } => {
+            training::started(session, run_file, resumed)
+        }
+        Event::Attached(Ok(session)) => training::watch(session, None, false),
+        Event::Attached(Err(error)) => vec![Effect::fail(
+            "Cannot watch the run",
+            error.to_string(),
+            "Look whether the directory is still there and may be read.",
+        )],
+        Event::Saved(file, saved) => saving::saved(file, saved),
+        Event::Written(file, written) => saving::written(&file, written),
+        Event::RunEnded => {
+            [training::ended(state), closing::after_run(state)].into_iter().flatten().collect()
+        }
+        Event::CloseRequested => closing::requested(state),
+        Event::CloseOverRun(choice) => closing::over_run(state, choice),
+        Event::CloseUnsaved(answer) => closing::unsaved(state, answer),
+    }
+}
