@@ -4,7 +4,9 @@
 //! from the batch. Between stages it goes straight from the one that makes it to every one that
 //! takes it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+#[cfg(test)]
+use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 

@@ -337,11 +337,7 @@ impl RunState {
             grad_norm,
             step_ns,
             tokens_per_s,
-<<<<<<< HEAD
-            ..
-=======
             ref metrics,
->>>>>>> w/studio
         } = record
         else {
             return;
