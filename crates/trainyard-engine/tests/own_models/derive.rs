@@ -8,7 +8,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use trainyard_engine::optimizer::Sgd;
 use trainyard_engine::{
-    AdamW, DeriveSettings, Layers, MeanSquaredError, MicroBatch, Model, WeightRole, WeightSpec,
+    AdamW, DeriveSettings, Layers, MeanSquaredError, MicroBatch, WeightRole, WeightSpec,
     derive_profile,
 };
 use trainyard_plan::{LayerProfile, ModelProfile, TensorProfile};
