@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use mimalloc::MiMalloc;
 
 const COUNTED_FROM_BYTES: usize = 4096;
-const ACCOUNTS: usize = 64;
+const ACCOUNTS: usize = 1024;
 /// The account of threads that work for no device.
 const NOBODY: usize = 0;
 

@@ -68,14 +68,18 @@ fn mlp_case(hidden: usize, layers: usize, rows: usize) -> Case {
     }
 }
 
-/// Every model of the registry with its default options, on its default data.
+/// Every model of the registry with its default options, on data that the program makes itself.
 fn registered(rows: usize) -> Vec<Case> {
     let case = |recipe: Arc<dyn trainyard_models::Recipe>| {
         let name = recipe.group().kind.to_owned();
         let model = KindSection { kind: name.clone(), options: toml::Table::new() };
-        let options = toml::Table::new();
-        let data = DataSection { kind: None, validation_fraction: 0.1, options };
-        let job = recipe.load(&Request { model: &model, data: &data, vocabulary: None }).unwrap();
+        let text = [("builtin".to_owned(), "yard".into())].into_iter().collect();
+        let sources = [(None, toml::Table::new()), (Some("text".to_owned()), text)];
+        let load = |(kind, options): (Option<String>, toml::Table)| {
+            let data = DataSection { kind, validation_fraction: 0.1, options };
+            recipe.load(&Request { model: &model, data: &data, vocabulary: None }).ok()
+        };
+        let job = sources.into_iter().find_map(load).unwrap();
         let batch = job.data.unwrap().batch(Cursor { seed: 1, position: 0 }, rows).unwrap();
         let put = |micro_batch: MicroBatch, (name, tensor): (String, HostTensor)| {
             let data = match tensor {

@@ -160,17 +160,19 @@ impl Stage {
         for (at, layer) in self.layers.iter().enumerate() {
             let mut input = Tensors::new();
             for (name, last) in layer.takes.iter().zip(&self.wiring.last_use[at]) {
-                let value: Value = match tensors.get(name) {
-                    Some(value) if !last => value.clone(),
-                    _ => tensors.take(name).map_err(|error| layer.located(error))?,
-                };
+                let mut value: Value = tensors.take(name).map_err(|error| layer.located(error))?;
+                if !last {
+                    let (own, rest) = value.fork();
+                    tensors.insert(Arc::clone(name), rest);
+                    value = own;
+                }
                 input.insert(Arc::clone(name), value);
             }
             let mut output = forward(&layer.layer, input).map_err(|error| layer.located(error))?;
             for (name, needed) in layer.gives.iter().zip(&self.wiring.needed[at]) {
                 let value: Value = output.take(name).map_err(|error| layer.located(error))?;
                 if *needed {
-                    tensors.insert(Arc::clone(name), value);
+                    tensors.insert(Arc::clone(name), value.node());
                 }
             }
         }
@@ -240,7 +242,8 @@ impl Stage {
             inputs.iter().any(|(_, names)| names.iter().any(|coming| &**coming == name))
         };
         let start = |(name, value): (Name, Value)| {
-            let value = if comes(&name) { value.requires_grad() } else { value };
+            // With autodiff all the same: layers take that as the sign that they are trained.
+            let value = if comes(&name) { value.requires_grad() } else { value.untracked() };
             (name, value)
         };
         let input: Tensors = input.into_iter().map(start).collect();

@@ -153,6 +153,29 @@ impl Value {
         }
     }
 
+    /// As a node of its own in its graph, where the gradients of all that is made of it are summed
+    /// before they go on.
+    #[must_use]
+    pub(crate) fn node(self) -> Self {
+        match self {
+            Self::Float(tensor) if erased(tensor.clone()).is_tracked() => {
+                let shape = tensor.shape();
+                Self::Float(Dispatch::float_reshape(tensor, shape))
+            }
+            other => other,
+        }
+    }
+
+    /// The tensor for one that takes it, and for all that take it later.
+    ///
+    /// In a graph the gradients of the second are summed before that of the first comes on top: from
+    /// the last that takes it to the first, wherever graphs are cut. By itself autodiff takes them as
+    /// deep as they lie.
+    #[must_use]
+    pub(crate) fn fork(self) -> (Self, Self) {
+        (self.clone().node(), self.node())
+    }
+
     fn map_float(self, function: impl FnOnce(Tensor<1>) -> Tensor<1>) -> Self {
         match self {
             Self::Float(tensor) => Self::Float(function(erased(tensor)).into_dispatch()),
