@@ -174,7 +174,7 @@ pub(crate) fn options(
         return Ok(kept.map(|entry| (entry.name.to_owned(), entry.value)).collect());
     }
     let mut options = section.table().cloned().unwrap_or_default();
-    options.retain(|key, _| !of.common.iter().any(|common| *common == key));
+    options.retain(|key, _| !of.common.contains(&key));
     if of.section == "optimizer" {
         for key in MOVED {
             if let Some(value) = section.document().value(&["train", key]) {

@@ -18,7 +18,7 @@ pub fn schema(kinds: &[KeyGroup]) -> Value {
         properties.insert(of.section.to_owned(), section_of_kinds(of, kinds));
     }
     for group in sections::groups() {
-        let mut section = object((group.doc)(), (group.keys)().iter().map(property).collect());
+        let mut section = object(&(group.doc)(), &(group.keys)().iter().map(property).collect());
         if group.section == "train" {
             add_moved(&mut section, kinds);
         }
@@ -39,7 +39,7 @@ pub fn schema(kinds: &[KeyGroup]) -> Value {
     })
 }
 
-fn object(description: String, properties: Map<String, Value>) -> Value {
+fn object(description: &str, properties: &Map<String, Value>) -> Value {
     json!({
         "type": "object",
         "description": description,
@@ -59,7 +59,7 @@ fn section_of_kinds(of: &KindOf, kinds: &[KeyGroup]) -> Value {
     for (name, keys) in by_name(&groups) {
         properties.insert(name.to_owned(), union(&keys));
     }
-    let mut section = object(format!("[{}]", of.section), properties);
+    let mut section = object(&format!("[{}]", of.section), &properties);
     section["allOf"] = groups.iter().map(|group| condition(of, group)).collect();
     if of.default.is_none() && of.section == "model" {
         section["required"] = json!(["kind"]);

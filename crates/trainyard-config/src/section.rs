@@ -45,7 +45,7 @@ impl<'d> SectionReader<'d> {
 
     /// Whether a key is given, under its name or the one it had before.
     pub fn has(&self, key: &str) -> bool {
-        self.document.value(&self.borrowed(&self.path_of(key))).is_some()
+        self.document.value(&borrowed(&self.path_of(key))).is_some()
     }
 
     /// The value of a key, if it is given.
@@ -54,7 +54,7 @@ impl<'d> SectionReader<'d> {
     /// [`ConfigError`] with the place of a value of another type.
     pub fn get<T: KeyType>(&self, key: &str) -> Result<Option<T>, ConfigError> {
         let path = self.path_of(key);
-        let path = self.borrowed(&path);
+        let path = borrowed(&path);
         let Some(value) = self.document.value(&path) else { return Ok(None) };
         let context = ValueContext {
             typed: self.document.typed_text(&path),
@@ -129,17 +129,17 @@ impl<'d> SectionReader<'d> {
         let own = [self.path.as_slice(), &[key.to_owned()]].concat();
         if let [section] = &self.path[..]
             && let Some(alias) = alias_of(section, key)
-            && self.document.value(&self.borrowed(&own)).is_none()
+            && self.document.value(&borrowed(&own)).is_none()
             && self.document.value(&alias).is_some()
         {
             return alias.map(str::to_owned).to_vec();
         }
         own
     }
+}
 
-    fn borrowed<'p>(&self, path: &'p [String]) -> Vec<&'p str> {
-        path.iter().map(String::as_str).collect()
-    }
+fn borrowed(path: &[String]) -> Vec<&str> {
+    path.iter().map(String::as_str).collect()
 }
 
 fn bad(key: &str, item: &impl Show, must: String) -> BadKey {
