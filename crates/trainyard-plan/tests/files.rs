@@ -163,7 +163,6 @@ fn every_record_reads_back() {
             predicted_bytes: 5,
         },
         Record::Checkpoint { at_ns: 1, step: 1, path: "checkpoints/step-1".into() },
-        Record::Corrected { at_ns: 1, step: 1, step_us: 2.5, factor: 0.5 },
     ];
     for record in records {
         let line = serde_json::to_string(&record).unwrap();

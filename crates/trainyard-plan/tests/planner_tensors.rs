@@ -90,7 +90,8 @@ fn plans_of_u_nets_fit_and_are_near_the_best() {
     let mut ratios = Vec::new();
     for seed in 0..60 {
         let profile = u_net(&mut Numbers(seed));
-        let request = PlanRequest { schedule: "1f1b", ..PlanRequest::new(&profile) };
+        let request =
+            PlanRequest { schedule: "1f1b".parse().unwrap(), ..PlanRequest::new(&profile) };
         match (best(&profile), plan(&request)) {
             (Some(best), Ok(planned)) => {
                 let found = &planned.candidates[0];
