@@ -83,7 +83,9 @@ fn name_tensors(dice: &mut Dice, layers: &mut [LayerProfile]) {
             let later = (index + 1..layers.len()).filter(|_| dice.one_in(2));
             let to: Vec<usize> = later.collect();
             let bytes = dice.bytes();
-            to.iter().for_each(|to| layers[*to].input_bytes += bytes);
+            for to in &to {
+                layers[*to].input_bytes += bytes;
+            }
             layers[index].gives.push(TensorProfile {
                 name: format!("tensor{index}.{number}"),
                 bytes,
