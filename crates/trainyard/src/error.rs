@@ -2,7 +2,7 @@
 //! journals. Every message names the thing, the place and the way out.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use miette::Diagnostic;
 use thiserror::Error;
@@ -297,9 +297,4 @@ fn way_out(source: &io::Error) -> &'static str {
         io::ErrorKind::ReadOnlyFilesystem => "; name a place that can be written to",
         _ => "",
     }
-}
-
-/// The text of a path for a message.
-pub(crate) fn shown(path: &Path) -> String {
-    path.display().to_string()
 }

@@ -223,7 +223,7 @@ impl Training<'_> {
             grad_norm,
             step_ns,
             tokens_per_s: tokens as f64 / (step_ns.max(1) as f64 / 1e9),
-            metrics: BTreeMap::new(),
+            metrics,
         })?;
         let step_us = step_ns as f64 / 1e3;
         let corrected = self.correction.as_mut().and_then(|correction| correction.step(step_us));

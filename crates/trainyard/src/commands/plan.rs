@@ -186,7 +186,7 @@ impl Wishes {
         profile: &Profile,
     ) -> Result<PlanRequest<'a>, RunError> {
         if let Some(schedule) = &self.schedule {
-            request.schedule = schedule;
+            request.schedule = schedule.parse()?;
         }
         match self.micro_batches {
             None => {}

@@ -45,9 +45,9 @@ pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> 
         let sharing = if hardware.api == Api::Cpu { cpus as u64 } else { 1 };
         SetupDevice {
             id: section.id,
-            budget_bytes: section.memory.unwrap_or_else(|| default_budget(&hardware, sharing)),
+            budget_bytes: section.memory.map_or_else(|| default_budget(&hardware, sharing), |memory| memory.0),
             threads: section.threads.unwrap_or(cores / cpus).max(1),
-            reserve_bytes: section.reserve.unwrap_or(0),
+            reserve_bytes: section.reserve.map_or(0, |reserve| reserve.0),
             speed: section.speed,
             throttle: section.throttle.unwrap_or(1.0),
             hardware,
@@ -60,7 +60,7 @@ pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> 
 fn check_budget(section: &DeviceSection, hardware: &DeviceInfo) -> Result<(), RunError> {
     let known = hardware.memory.source == MemorySource::Reported;
     let total = hardware.memory.total_bytes.filter(|_| known);
-    match (section.memory, total) {
+    match (section.memory.map(|memory| memory.0), total) {
         (Some(budget), Some(total)) if budget > total => Err(RunError::BadValue {
             key: format!("device.{}.memory", section.id),
             value: human_bytes(budget),

@@ -10,7 +10,7 @@ use crate::error::RunError;
 
 /// What the model costs, and what of it differs on CPU devices.
 #[derive(Clone, Debug)]
-pub struct DerivedProfile {
+pub(super) struct DerivedProfile {
     /// What holds on all devices of the run.
     pub model: ModelProfile,
     /// The same where the CPU's own kernels run; None where they run on all devices, or on none.
