@@ -54,6 +54,10 @@ pub(crate) struct StageWiring {
     pub(crate) last_use: Vec<Vec<bool>>,
     /// By layer of the stage: which of its tensors anybody needs.
     pub(crate) needed: Vec<Vec<bool>>,
+    /// What comes from other stages, is taken by several layers of this one, and by later stages too:
+    /// gradients of these go back layer by layer, so that they can be summed from the last layer to
+    /// the first.
+    pub(crate) separate: Vec<Name>,
 }
 
 impl Wiring {
@@ -134,6 +138,20 @@ impl Wiring {
                 };
                 if !names.contains(name) {
                     names.push(name.clone());
+                }
+            }
+        }
+        for (layer, (spec, sources)) in self.layers.iter().zip(&self.sources).enumerate() {
+            let stage = stage_of[layer];
+            for (name, source) in spec.takes.iter().zip(sources) {
+                let Source::Layer(from) = *source else { continue };
+                let later = |taker: usize| taker > layer;
+                let own = |taker: usize| later(taker) && stage_of[taker] == stage;
+                let separate = stage_of[from] < stage
+                    && self.takers(from, name).any(own)
+                    && self.takers(from, name).any(|taker| stage_of[taker] > stage);
+                if separate && !wirings[stage].separate.contains(name) {
+                    wirings[stage].separate.push(name.clone());
                 }
             }
         }

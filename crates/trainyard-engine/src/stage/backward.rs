@@ -1,8 +1,11 @@
 //! The backward of a stage.
 
+use std::sync::Arc;
+
 use burn::tensor::{Gradients, Tensor};
 
 use super::{SavedForBackward, Stage};
+use crate::tensor::without_number;
 use crate::{EngineError, ForwardContext, Objective, Tensors, Value};
 
 /// What a backward gives: the gradients for the stages that inputs came from, and the weights'.
@@ -71,8 +74,12 @@ fn seeded_root(
     for (name, value) in outputs.into_iter().filter(|(_, value)| value.is_float()) {
         let mut sum: Option<Value> = None;
         for of_taker in gradients.iter_mut().rev() {
-            if of_taker.get(&name).is_some() {
-                let gradient: Value = of_taker.take(&name)?;
+            // Of several layers of a stage the first comes first.
+            let of = |given: &&Arc<str>| without_number(given) == &*name;
+            let names: Vec<Arc<str>> =
+                of_taker.iter().map(|(given, _)| given).filter(of).cloned().collect();
+            for given in names.iter().rev() {
+                let gradient: Value = of_taker.take(given)?;
                 sum = Some(match sum {
                     None => gradient,
                     Some(sum) => sum.add(gradient)?,

@@ -11,6 +11,7 @@ use trainyard_plan::Recompute;
 
 use crate::objective::Loss;
 use crate::optimizer::{Gradient, State};
+use crate::tensor::{numbered, without_number};
 use crate::wiring::{Name, StageWiring, Wiring};
 use crate::{
     EngineError, ErasedLayer, ForwardContext, Model, Objective, Tensors, Value, WeightRole,
@@ -160,6 +161,10 @@ impl Stage {
         for (at, layer) in self.layers.iter().enumerate() {
             let mut input = Tensors::new();
             for (name, last) in layer.takes.iter().zip(&self.wiring.last_use[at]) {
+                if let Some(own) = self.separate_input(&mut tensors, name, at) {
+                    input.insert(Arc::clone(name), own);
+                    continue;
+                }
                 let mut value: Value = tensors.take(name).map_err(|error| layer.located(error))?;
                 if !last {
                     let (own, rest) = value.fork();
@@ -239,19 +244,43 @@ impl Stage {
         // The batch's tensors are data: their gradients are not needed.
         let comes = |name: &str| {
             let inputs = &self.wiring.inputs;
+            let name = without_number(name);
             inputs.iter().any(|(_, names)| names.iter().any(|coming| &**coming == name))
         };
         let start = |(name, value): (Name, Value)| {
+            if self.wiring.separate.contains(&name) && value.is_float() {
+                return self.starts_by_layer(&name, &value);
+            }
             // With autodiff all the same: layers take that as the sign that they are trained.
             let value = if comes(&name) { value.requires_grad() } else { value.untracked() };
-            (name, value)
+            vec![(name, value)]
         };
-        let input: Tensors = input.into_iter().map(start).collect();
+        let input: Tensors = input.into_iter().flat_map(start).collect();
         let mut inputs = input.clone();
         inputs.retain(comes);
         let outputs = self.run(input, context)?;
         let loss = targets.map(|targets| objective.loss(outputs.clone(), targets)).transpose()?;
         Ok((inputs, outputs, loss))
+    }
+
+    /// A start of the graph for each layer that takes a tensor of another stage.
+    fn starts_by_layer(&self, name: &Name, value: &Value) -> Vec<(Name, Value)> {
+        let mut starts = Vec::new();
+        for (at, layer) in self.layers.iter().enumerate() {
+            if layer.takes.contains(name) {
+                starts.push((numbered(name, at), value.clone().requires_grad()));
+            }
+            if layer.gives.contains(name) {
+                break;
+            }
+        }
+        starts
+    }
+
+    /// The start that [`Self::starts_by_layer`] made for a layer.
+    fn separate_input(&self, tensors: &mut Tensors, name: &Name, at: usize) -> Option<Value> {
+        let is_separate = self.wiring.separate.contains(name);
+        is_separate.then(|| tensors.take(&numbered(name, at)).ok()).flatten()
     }
 
     /// The same layers with weights that want no gradient, so that a backward is no more than what

@@ -16,6 +16,20 @@ pub struct Tensors {
     entries: Vec<(Arc<str>, Value)>,
 }
 
+/// What parts the name of a tensor from the number of the layer, counted from the first, that gives
+/// one of several gradients of it back.
+const OF_LAYER: char = '\n';
+
+/// The name under which the gradient of one of several takers of a tensor goes back.
+pub(crate) fn numbered(name: &str, taker: usize) -> Arc<str> {
+    format!("{name}{OF_LAYER}{taker}").into()
+}
+
+/// The tensor whose gradient goes back under a name.
+pub(crate) fn without_number(name: &str) -> &str {
+    name.split_once(OF_LAYER).map_or(name, |(name, _)| name)
+}
+
 /// Tensors of the host by name.
 pub type HostTensors = Vec<(Arc<str>, TensorData)>;
 

@@ -229,7 +229,8 @@ impl Worker {
         for (to, names, outlet) in &self.context.links[position].input_gradients {
             let begun = elapsed_ns(self.context.origin);
             let mut parcel = gradients.clone();
-            parcel.retain(|name| names.iter().any(|given| &**given == name));
+            let of = crate::tensor::without_number;
+            parcel.retain(|name| names.iter().any(|given| &**given == of(name)));
             let bytes = parcel.bytes();
             outlet.send(self.step, send, parcel)?;
             if outlet.crosses() {
