@@ -211,7 +211,8 @@ fn clipped_adamw_with_decay_of_matrices_is_the_formula() {
     let clip = 0.4;
     for (kind, subject) in subjects() {
         let plan = plan(&[1, 3, 4], "1f1b", 2, Recompute::None);
-        let options = Options { optimizer: optimizer.clone().into(), clip: Some(clip), ..options() };
+        let options =
+            Options { optimizer: optimizer.clone().into(), clip: Some(clip), ..options() };
         let mut pipeline = subject.distribute(&plan, cpus(3), options);
         let mut weights = of_kind(&tensors(&mut pipeline), "weight");
         let exact = |(name, (shape, values)): (&String, &Held)| {

@@ -45,7 +45,9 @@ pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> 
         let sharing = if hardware.api == Api::Cpu { cpus as u64 } else { 1 };
         SetupDevice {
             id: section.id,
-            budget_bytes: section.memory.map_or_else(|| default_budget(&hardware, sharing), |memory| memory.0),
+            budget_bytes: section
+                .memory
+                .map_or_else(|| default_budget(&hardware, sharing), |memory| memory.0),
             threads: section.threads.unwrap_or(cores / cpus).max(1),
             reserve_bytes: section.reserve.map_or(0, |reserve| reserve.0),
             speed: section.speed,
