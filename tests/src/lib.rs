@@ -40,6 +40,11 @@ pub fn studio() -> Command {
     program("trainyard-studio")
 }
 
+/// The program of the example `own-model`, ready for arguments.
+pub fn own_model() -> Command {
+    program("own-model")
+}
+
 /// A program built beside this test: tests lie in `<target>/<profile>/deps/`, programs one up.
 fn program(name: &str) -> Command {
     let test = std::env::current_exe().expect("a running test has a path");
