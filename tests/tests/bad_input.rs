@@ -72,7 +72,7 @@ fn settings_that_make_no_sense() {
         ("model.context=0", &["model.context is 0", "from 1 to"]),
         ("model.dropout=1", &["model.dropout is 1", "below 1"]),
         ("model.bias=1", &["model.bias is 1", "true or false"]),
-        ("model.vocabulary=3", &["model.vocabulary = 3", "as many as the text has"]),
+        ("model.vocabulary=3", &["model.vocabulary is 3", "as many as the text has"]),
         ("model.kind=gtp", &["no model 'gtp'", "gpt, mlp", "did you mean \"gpt\"?"]),
         ("model.kind=3", &["no model '3'"]),
         ("pipeline.schedule=1f1x", &["\"1f1x\"", "auto, gpipe, 1f1b", "did you mean \"1f1b\"?"]),
@@ -128,7 +128,7 @@ fn run_files_that_are_none() {
         (&good.replace("steps = 4", "steps = 0"), &["odd.toml:13:9", "train.steps is 0"]),
         (&good.replace("[[device]]", "[device]"), &["odd.toml:"]),
         (&good.replace("\"right\"", "\"left\""), &["odd.toml:29:6", "number 1 has it already"]),
-        (&good.replace("text = ", "builtin = \"yard\"\ntext = "), &["odd.toml", "not both"]),
+        (&good.replace("\ntext = ", "\nbuiltin = \"yard\"\ntext = "), &["odd.toml", "not both"]),
         (&good.replace("text = \"input.txt\"", ""), &["odd.toml", "data", "builtin = \"yard\""]),
         ("[model]\nkind = \"mlp\"\ninputs = 3\n[data]\nbuiltin = \"spiral\"", &["3", "2 and 2"]),
     ];
@@ -153,7 +153,10 @@ fn texts_that_are_none() {
         (b"", &["odd.txt is empty", "give a text"]),
         (b"plain\nand th\xffen", &["odd.txt is not UTF-8", "offset 12", "line 2", "iconv"]),
         (b"too short", &["odd.txt has 9 characters", "a context of 16", "at least 17"]),
-        (&[b'x'; 100], &["odd.txt has 100 characters, 10 of them for validation", "model.context"]),
+        (
+            &[b'x'; 100],
+            &["odd.txt has 100 characters, 10 of them for validation", "a smaller context"],
+        ),
     ];
     let change = format!("data.text={}", text.display());
     for (bytes, words) in cases {

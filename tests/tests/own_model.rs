@@ -22,8 +22,11 @@ fn readme_shows_the_program_that_is_built() {
     let manifest = fs::read_to_string(root().join("examples/own-model/Cargo.toml")).unwrap();
     let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
     let dependencies = dependencies.split("\n[").next().unwrap();
-    let names: Vec<&str> =
-        dependencies.lines().filter_map(|line| line.split('.').next()).filter(|l| !l.is_empty()).collect();
+    let names: Vec<&str> = dependencies
+        .lines()
+        .filter_map(|line| line.split('.').next())
+        .filter(|l| !l.is_empty())
+        .collect();
     assert_eq!(names, ["burn", "trainyard"]);
 }
 
@@ -56,9 +59,7 @@ fn every_command_runs_a_model_of_ones_own() {
 
 #[test]
 fn trainyard_itself_does_not_know_the_model_and_starts_no_other_program() {
-    let error = run_fails(
-        trainyard().arg("plan").arg(root().join("examples/own-model/run.toml")),
-        2,
-    );
+    let error =
+        run_fails(trainyard().arg("plan").arg(root().join("examples/own-model/run.toml")), 2);
     assert!(error.contains("shapes"), "{error}");
 }

@@ -222,7 +222,7 @@ fn a_resume_that_fails_changes_no_settings() {
     for (change, words) in [
         ("model.width=64", "[17, 32]"),
         ("model.layers=3", "another model"),
-        ("data.builtin=yard", "not the text this run was trained on"),
+        ("data.builtin=yard", "not the data this training started with"),
     ] {
         let mut command = trainyard();
         command.arg("resume").arg(&run);

@@ -42,7 +42,7 @@ impl Layer for Linear {
 struct TwoParts;
 
 impl Model for TwoParts {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "two parts"
     }
 

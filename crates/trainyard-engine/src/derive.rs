@@ -13,6 +13,7 @@ use burn::tensor::TensorData;
 use trainyard_plan::{BatchTensor, LayerProfile, ModelProfile, TensorProfile};
 
 use crate::fault::catch_panic;
+use crate::host_room::check_host_room;
 use crate::measure::SampleFlow;
 use crate::measure::layer_runner::{LayerBytes, LayerRunner, Subject};
 use crate::measure::relative_speed;
@@ -34,6 +35,9 @@ pub struct DeriveSettings<'a> {
 
 /// Forwards of a layer of which the fastest counts.
 const FORWARDS: usize = 3;
+
+/// Copies of a layer's trained weights that are made to run it: fresh gradients and their sums.
+const GRADIENTS: u64 = 2;
 
 /// Without a count of memory: tensors of the largest size among inputs and outputs that a layer is
 /// taken to keep, and to need for a moment.
@@ -130,7 +134,7 @@ impl Derive<'_> {
         for (layer, of_layer) in wirings.iter().enumerate() {
             let run = || self.layer(device, (layer, of_layer), &mut known, &mut flow);
             profiles.push(catch_panic(run).map_err(|error| match error {
-                EngineError::Layer { .. } => error,
+                EngineError::Layer { .. } | EngineError::LayerTooLarge { .. } => error,
                 error => EngineError::Layer {
                     layer: self.wiring.layers[layer].name.clone(),
                     reason: error.to_string(),
@@ -164,43 +168,24 @@ impl Derive<'_> {
             },
             device,
         )?;
-        let signature = self.signature(spec, of_layer, &runner, &input);
+        let signature = signature(spec, of_layer, &runner, &input);
         let alike = known.iter().position(|(other, _)| *other == signature);
-        let at = match alike {
-            Some(at) => at,
-            None => {
-                known.push((signature, self.run(runner)?));
-                known.len() - 1
-            }
+        let at = if let Some(at) = alike {
+            at
+        } else {
+            known.push((signature, self.run(runner)?));
+            known.len() - 1
         };
         let found = &known[at].1;
         flow.put(spec, &found.outputs);
         Ok(self.profile(layer, of_layer, &input, found))
     }
 
-    fn signature(
-        &self,
-        spec: &LayerSpec,
-        of_layer: &StageWiring,
-        runner: &LayerRunner<'_>,
-        input: &HostTensors,
-    ) -> Signature {
-        let layer = &runner.stage().layers[0];
-        let taken = |(name, data): &(Arc<str>, TensorData)| {
-            (name.clone(), data.shape().as_slice().to_vec(), data.dtype())
-        };
-        Signature {
-            kind: spec.kind.clone(),
-            module: layer.layer.describe(),
-            weights: layer.layer.weights().to_vec(),
-            takes: input.iter().map(taken).collect(),
-            gives: spec.gives.clone(),
-            ends: (of_layer.inputs.is_empty(), runner.stage().is_last()),
-            follows: spec.shares.iter().map(|shared| shared.weight.clone()).collect(),
-        }
-    }
-
     fn run(&self, mut runner: LayerRunner<'_>) -> Result<Found, EngineError> {
+        let trained_bytes = runner.weight_bytes(WeightRole::Trained);
+        let name = &runner.stage().layers[0].name;
+        check_host_room(GRADIENTS.saturating_mul(trained_bytes))
+            .map_err(|error| error.of_layer(name))?;
         let outputs = runner.first_run()?;
         let mut fastest_ns = f64::INFINITY;
         for _ in 0..FORWARDS {
@@ -216,7 +201,7 @@ impl Derive<'_> {
         let optimizer_bytes = updated.map(|weight| optimizer.state_bytes(name, &weight.spec)).sum();
         Ok(Found {
             bytes: runner.bytes()?,
-            trained_bytes: runner.weight_bytes(WeightRole::Trained),
+            trained_bytes,
             frozen_bytes: runner.weight_bytes(WeightRole::Frozen),
             buffer_bytes: runner.weight_bytes(WeightRole::Buffer),
             optimizer_bytes,
@@ -279,5 +264,26 @@ impl Derive<'_> {
             batch: input.iter().filter_map(of_batch).collect(),
             ..LayerProfile::default()
         }
+    }
+}
+
+fn signature(
+    spec: &LayerSpec,
+    of_layer: &StageWiring,
+    runner: &LayerRunner<'_>,
+    input: &HostTensors,
+) -> Signature {
+    let layer = &runner.stage().layers[0];
+    let taken = |(name, data): &(Arc<str>, TensorData)| {
+        (name.clone(), data.shape().as_slice().to_vec(), data.dtype())
+    };
+    Signature {
+        kind: spec.kind.clone(),
+        module: layer.layer.describe(),
+        weights: layer.layer.weights().to_vec(),
+        takes: input.iter().map(taken).collect(),
+        gives: spec.gives.clone(),
+        ends: (of_layer.inputs.is_empty(), runner.stage().is_last()),
+        follows: spec.shares.iter().map(|shared| shared.weight.clone()).collect(),
     }
 }

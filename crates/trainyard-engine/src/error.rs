@@ -114,6 +114,20 @@ pub enum EngineError {
         /// What is wrong.
         reason: String,
     },
+    /// A layer that the machine has no room for, whatever its devices.
+    #[error(
+        "layer '{layer}' has weights of {}, more than the memory that is free here, {}",
+        trainyard_plan::memory::human_bytes(*.needed_bytes),
+        trainyard_plan::memory::human_bytes(*.free_bytes)
+    )]
+    LayerTooLarge {
+        /// Which layer.
+        layer: String,
+        /// What its weights need, with their gradients where it is to be run.
+        needed_bytes: u64,
+        /// The memory that is free.
+        free_bytes: u64,
+    },
     /// A tensor of another rank or kind than expected.
     #[error("expected {expected}, found {found}")]
     WrongTensor {
@@ -143,6 +157,16 @@ impl EngineError {
     /// An error of the compute library, by what it says.
     pub(crate) fn driver(error: impl std::fmt::Display) -> Self {
         Self::Driver { message: error.to_string() }
+    }
+
+    /// Names the layer in an error of a layer that cannot know its name.
+    pub(crate) fn of_layer(self, name: &str) -> Self {
+        match self {
+            Self::LayerTooLarge { needed_bytes, free_bytes, .. } => {
+                Self::LayerTooLarge { layer: name.to_owned(), needed_bytes, free_bytes }
+            }
+            other => other,
+        }
     }
 
     /// A broken promise of the engine's own.

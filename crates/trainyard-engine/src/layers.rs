@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
+use crate::host_room::{check_host_room, weight_bytes};
 use crate::layer::{erase_with, mix};
 use crate::model::no_such_layer;
 use crate::tensor::{GiveTensors, TakeTensors};
@@ -74,7 +75,7 @@ impl Layers {
         let forward = Arc::new(forward);
         self.builders.push(Arc::new(move |spec: &LayerSpec, seed, device: &Device| {
             let (gives, forward) = (spec.gives.clone(), Arc::clone(&forward));
-            let module = init_on_host(&init, seed, device);
+            let module = init_on_host(&init, seed, device)?;
             Ok(erase_with(
                 module,
                 Arc::new(move |module: &M, mut input, _context: &_| {
@@ -147,19 +148,27 @@ static GENERATOR: Mutex<()> = Mutex::new(());
 
 /// Makes a module on the CPU from a seed and moves it, so that its weights are the same on every
 /// kind of device and whatever other threads make meanwhile.
-fn init_on_host<M: Module>(init: impl Fn(&Device) -> M, seed: u64, device: &Device) -> M {
+///
+/// # Errors
+/// [`EngineError::LayerTooLarge`] if its weights are larger than the memory that is free.
+fn init_on_host<M: Module>(
+    init: impl Fn(&Device) -> M,
+    seed: u64,
+    device: &Device,
+) -> Result<M, EngineError> {
     let host = Device::flex();
     let guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     host.seed(seed);
     let module = init(&host.clone().autodiff());
+    check_host_room(weight_bytes(&module))?;
     // Burn draws a weight when it is first used, which has to be now.
     module.visit(&mut Initialise);
     drop(guard);
-    if device.clone().without_autodiff() == host {
+    Ok(if device.clone().without_autodiff() == host {
         module
     } else {
         module.fork(&device.clone().autodiff())
-    }
+    })
 }
 
 struct Initialise;

@@ -35,16 +35,18 @@ impl MicroBatch {
 
     /// Copies of some tensors.
     pub(crate) fn tensors_of(&self, names: &[Arc<str>]) -> Result<HostTensors, EngineError> {
-        let find = |name: &Arc<str>| match self.tensor(name) {
-            Some(data) => Ok((Arc::clone(name), data.clone())),
-            None => {
-                let held: Vec<&str> = self.tensors.iter().map(|(name, _)| &**name).collect();
-                Err(EngineError::WrongTensor {
-                    expected: format!("a tensor '{name}' in the batch"),
-                    found: if held.is_empty() { "none".to_owned() } else { held.join(", ") },
-                })
-            }
+        let find = |name: &Arc<str>| {
+            let data = self.tensor(name).ok_or_else(|| self.missing(name))?;
+            Ok((Arc::clone(name), data.clone()))
         };
         names.iter().map(find).collect()
+    }
+
+    fn missing(&self, name: &str) -> EngineError {
+        let held: Vec<&str> = self.tensors.iter().map(|(name, _)| &**name).collect();
+        EngineError::WrongTensor {
+            expected: format!("a tensor '{name}' in the batch"),
+            found: if held.is_empty() { "none".to_owned() } else { held.join(", ") },
+        }
     }
 }

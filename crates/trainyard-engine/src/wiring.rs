@@ -227,7 +227,7 @@ mod tests {
     struct Named(Vec<LayerSpec>);
 
     impl Model for Named {
-        fn name(&self) -> &str {
+        fn name(&self) -> &'static str {
             "named"
         }
 

@@ -106,7 +106,7 @@ impl Layer for Product {
 struct Products(Toy);
 
 impl Model for Products {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "products"
     }
     fn layers(&self) -> Vec<LayerSpec> {

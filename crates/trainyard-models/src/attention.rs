@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Bool, Device, Tensor, TensorData, activation::softmax};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use trainyard_engine::{ForwardContext, mix, weight};
+use trainyard_engine::{EngineError, ForwardContext, mix, weight};
 
 use crate::fused;
 use crate::weight_init::WeightInit;
@@ -25,11 +25,12 @@ impl Linear {
         deviation: f32,
         initial: &mut WeightInit,
         device: &Device,
-    ) -> Self {
-        Self {
-            weight: weight(initial.normal(inputs * outputs, deviation), [inputs, outputs], device),
+    ) -> Result<Self, EngineError> {
+        let shape = [inputs, outputs];
+        Ok(Self {
+            weight: weight(initial.normal(shape, deviation)?, shape, device),
             bias: bias.then(|| weight(vec![0.0; outputs], [outputs], device)),
-        }
+        })
     }
 
     /// `[…, inputs]` to `[…, outputs]`
@@ -79,13 +80,13 @@ impl CausalAttention {
         [deviation, deviation_out]: [f32; 2],
         initial: &mut WeightInit,
         device: &Device,
-    ) -> Self {
-        Self {
-            project_in: Linear::new([width, 3 * width], bias, deviation, initial, device),
-            project_out: Linear::new([width, width], bias, deviation_out, initial, device),
+    ) -> Result<Self, EngineError> {
+        Ok(Self {
+            project_in: Linear::new([width, 3 * width], bias, deviation, initial, device)?,
+            project_out: Linear::new([width, width], bias, deviation_out, initial, device)?,
             heads,
             dropout,
-        }
+        })
     }
 
     /// `[batch, context, width]` to the same.

@@ -113,7 +113,7 @@ impl Gpt {
 }
 
 impl Model for Gpt {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "gpt"
     }
 
@@ -131,18 +131,23 @@ impl Model for Gpt {
         let GptOptions { layers, width, context, dropout, bias, .. } = self.options;
         let initial = &mut WeightInit::new(seed, layer);
         if layer == 0 {
-            let tokens = initial.normal(self.vocabulary * width, 0.02);
+            let tokens = initial.normal([self.vocabulary, width], 0.02)?;
             return Ok(erase(Embed {
                 tokens: weight(tokens, [self.vocabulary, width], device),
-                positions: weight(initial.normal(context * width, 0.02), [context, width], device),
+                positions: weight(
+                    initial.normal([context, width], 0.02)?,
+                    [context, width],
+                    device,
+                ),
                 dropout,
             }));
         }
         if layer <= layers {
-            return Ok(erase(Block::new(&self.options, self.deviations(), layer, initial, device)));
+            let block = Block::new(&self.options, self.deviations(), layer, initial, device)?;
+            return Ok(erase(block));
         }
         if layer == layers + 1 {
-            let values = initial.normal(self.vocabulary * width, 0.02);
+            let values = initial.normal([self.vocabulary, width], 0.02)?;
             return Ok(erase(Head {
                 norm: LayerNorm::new(width, bias, device),
                 weight: weight(values, [self.vocabulary, width], device),
@@ -196,20 +201,20 @@ impl Block {
         index: usize,
         initial: &mut WeightInit,
         device: &Device,
-    ) -> Self {
+    ) -> Result<Self, EngineError> {
         let GptOptions { heads, width, dropout, bias, .. } = *options;
         let [deviation, deviation_out] = deviations;
-        Self {
+        Ok(Self {
             attention_norm: LayerNorm::new(width, bias, device),
             attention: CausalAttention::new(
                 width, heads, bias, dropout, deviations, initial, device,
-            ),
+            )?,
             perceptron_norm: LayerNorm::new(width, bias, device),
-            widen: Linear::new([width, 4 * width], bias, deviation, initial, device),
-            narrow: Linear::new([4 * width, width], bias, deviation_out, initial, device),
+            widen: Linear::new([width, 4 * width], bias, deviation, initial, device)?,
+            narrow: Linear::new([4 * width, width], bias, deviation_out, initial, device)?,
             dropout,
             index,
-        }
+        })
     }
 }
 

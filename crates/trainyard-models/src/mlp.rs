@@ -86,7 +86,7 @@ impl Mlp {
 }
 
 impl Model for Mlp {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "mlp"
     }
 
@@ -107,7 +107,7 @@ impl Model for Mlp {
         let deviation = (2.0 / shape[0] as f32).sqrt();
         let initial = &mut WeightInit::new(seed, layer);
         Ok(erase(LinearLayer {
-            linear: Linear::new(shape, true, deviation, initial, device),
+            linear: Linear::new(shape, true, deviation, initial, device)?,
             relu: layer + 1 < self.options.layers,
         }))
     }

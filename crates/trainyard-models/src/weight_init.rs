@@ -1,24 +1,36 @@
-//! WeightInit weights, drawn on the host from the run's seed and the layer's number, so that they are
+//! Initial weights, drawn on the host from the run's seed and the layer's number, so that they are
 //! the same on every device and under every partition.
 
 use std::f64::consts::TAU;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use trainyard_engine::mix;
+use trainyard_engine::{EngineError, check_host_room, mix};
 
 /// The source of one layer's initial weights.
 pub(crate) struct WeightInit {
     random: ChaCha8Rng,
+    /// Drawn so far.
+    bytes: u64,
 }
 
 impl WeightInit {
     pub(crate) fn new(seed: u64, layer: usize) -> Self {
-        Self { random: ChaCha8Rng::seed_from_u64(mix(&[seed, layer as u64])) }
+        Self { random: ChaCha8Rng::seed_from_u64(mix(&[seed, layer as u64])), bytes: 0 }
     }
 
-    /// Normal numbers around zero (Box and Muller 1958).
-    pub(crate) fn normal(&mut self, elements: usize, deviation: f32) -> Vec<f32> {
+    /// Normal numbers around zero for a matrix of that shape (Box and Muller 1958).
+    ///
+    /// # Errors
+    /// [`EngineError::LayerTooLarge`] if the layer's weights are larger than the memory that is free.
+    pub(crate) fn normal(
+        &mut self,
+        [rows, columns]: [usize; 2],
+        deviation: f32,
+    ) -> Result<Vec<f32>, EngineError> {
+        let elements = rows.saturating_mul(columns);
+        self.bytes = self.bytes.saturating_add((elements as u64).saturating_mul(4));
+        check_host_room(self.bytes)?;
         let mut values = Vec::with_capacity(elements + 1);
         while values.len() < elements {
             // 1 − u lies in (0, 1], where the logarithm is finite.
@@ -27,6 +39,6 @@ impl WeightInit {
             values.extend([radius * cosine, radius * sine].map(|n| n as f32 * deviation));
         }
         values.truncate(elements);
-        values
+        Ok(values)
     }
 }

@@ -34,6 +34,19 @@ impl Ratio {
     }
 }
 
+impl ModelProfile {
+    /// The same model for micro-batches of `to` rows, where this is for `from`: all sizes but those
+    /// of weights are taken as proportional. Unchanged for `from` = 0.
+    #[must_use]
+    pub fn with_rows(&self, from: usize, to: usize) -> Self {
+        let mut scaled = self.clone();
+        if from > 0 && from != to {
+            scale_layers(&mut scaled, Ratio { from, to });
+        }
+        scaled
+    }
+}
+
 impl Profile {
     /// True where it states how costs depend on the size of a micro-batch.
     #[must_use]

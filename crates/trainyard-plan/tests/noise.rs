@@ -1,6 +1,7 @@
 //! What is made of times that were measured on a busy machine. The machine is a model: a core
 //! whose scheduler gives slices in turn to the measured thread and to other work.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::float_cmp, reason = "these numbers have to be exact")]
 
 #[path = "common/numbers.rs"]
 mod numbers;
@@ -172,7 +173,9 @@ proptest! {
         let load = if always { ALWAYS } else { THREE_TENTHS };
         let mut core = Core::new(load, slice, 0.0, seed);
         let (mut timings, control) = measure(&mut core, action_us, 3e6);
-        timings.iter_mut().for_each(|timing| timing.own_us = None);
+        for timing in &mut timings {
+            timing.own_us = None;
+        }
         let undisturbed = typical(&timings, Noise::of(&control).is_busy());
         within(undisturbed, action_us, 0.1)?;
     }

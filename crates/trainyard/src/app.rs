@@ -24,7 +24,7 @@ pub struct App {
 
 /// Runs the command line with the recipes that come with Trainyard.
 pub fn main() -> ExitCode {
-    run(App { recipes: trainyard_models::recipes() })
+    run(&App { recipes: trainyard_models::recipes() })
 }
 
 /// Runs the command line with a recipe of one's own beside those that come with Trainyard: the whole
@@ -32,16 +32,16 @@ pub fn main() -> ExitCode {
 pub fn main_with(recipe: impl Recipe + 'static) -> ExitCode {
     let mut recipes: Vec<Arc<dyn Recipe>> = vec![Arc::new(recipe)];
     recipes.extend(trainyard_models::recipes());
-    run(App { recipes })
+    run(&App { recipes })
 }
 
-fn run(app: App) -> ExitCode {
+fn run(app: &App) -> ExitCode {
     // A child that tries out drivers answers on its standard output and does nothing else.
     if let Some(code) = trainyard_engine::discover::probe::answer_if_asked() {
         return code;
     }
     trainyard_engine::silence_worker_panics();
-    crate::cli::main(&app)
+    crate::cli::main(app)
 }
 
 impl App {

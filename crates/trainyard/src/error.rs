@@ -213,7 +213,9 @@ impl RunError {
         match self {
             Self::Plan(PlanError::DoesNotFit { .. })
             | Self::Engine(
-                EngineError::Plan(PlanError::DoesNotFit { .. }) | EngineError::OverBudget { .. },
+                EngineError::Plan(PlanError::DoesNotFit { .. })
+                | EngineError::OverBudget { .. }
+                | EngineError::LayerTooLarge { .. },
             ) => 3,
             Self::Engine(
                 EngineError::Plan(_)

@@ -33,7 +33,7 @@ pub(super) fn describe() -> DeviceInfo {
 }
 
 /// The system's memory, as far as this process may use it: a container's limit counts.
-pub(super) fn system_memory(source: MemorySource) -> MemoryInfo {
+pub(crate) fn system_memory(source: MemorySource) -> MemoryInfo {
     let ram = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     let Some(system) = System::new_with_specifics(ram).ok().filter(|it| it.total_memory() > 0)
     else {

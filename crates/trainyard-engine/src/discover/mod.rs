@@ -30,6 +30,7 @@ use std::time::Duration;
 use trainyard_plan::{Api, ComputeProbe, DeviceInfo};
 
 pub(crate) use caught::caught;
+pub(crate) use cpu::system_memory;
 pub use select::select;
 
 use adapters::FoundAdapter;

@@ -70,9 +70,9 @@ impl CrossEntropy {
         let device = logits.device().without_autodiff();
         let weights: Tensor<1> =
             Tensor::from_data(TensorData::new(weights.clone(), [weights.len()]), &device);
-        let classes = logits.dims()[1];
+        let last = i64::try_from(logits.dims()[1]).map_err(EngineError::driver)? - 1;
         // An ignored target may be no class at all.
-        let chosen: Vec<i64> = numbers.iter().map(|&t| t.clamp(0, classes as i64 - 1)).collect();
+        let chosen: Vec<i64> = numbers.iter().map(|&t| t.clamp(0, last.max(0))).collect();
         let chosen: Tensor<2, Int> =
             Tensor::from_data(TensorData::new(chosen, [numbers.len(), 1]), &device);
         let logarithms = log_softmax(logits, 1);
@@ -101,21 +101,17 @@ impl Objective for CrossEntropy {
         }
         let likeliest = logits.clone().inner().argmax(1).flatten::<1>(0, 1);
         let right = likeliest.equal(targets.clone()).float();
-        let accuracy = match self.is_plain() {
-            true => right.mean(),
-            false => {
-                let numbers: Vec<i64> =
-                    targets.clone().try_into_vec_as().map_err(EngineError::driver)?;
-                let weights: Vec<f32> = numbers.iter().map(|&t| self.weight_of(t) as f32).collect();
-                let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
-                let shape = [weights.len()];
-                let weights = Tensor::from_data(TensorData::new(weights, shape), &right.device());
-                (right * weights).sum().div_scalar(at_least_something(total))
-            }
-        };
-        let loss = match self.is_plain() {
-            true => (self.kernel)(logits, targets),
-            false => self.weighted(logits, &targets)?,
+        let (accuracy, loss) = if self.is_plain() {
+            (right.mean(), (self.kernel)(logits, targets))
+        } else {
+            let numbers: Vec<i64> =
+                targets.clone().try_into_vec_as().map_err(EngineError::driver)?;
+            let weights: Vec<f32> = numbers.iter().map(|&t| self.weight_of(t) as f32).collect();
+            let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+            let shape = [weights.len()];
+            let weights = Tensor::from_data(TensorData::new(weights, shape), &right.device());
+            let accuracy = (right * weights).sum().div_scalar(at_least_something(total));
+            (accuracy, self.weighted(logits, &targets)?)
         };
         Ok(Loss { loss, metrics: vec![("accuracy", accuracy)] })
     }

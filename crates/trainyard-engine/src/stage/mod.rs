@@ -42,6 +42,7 @@ pub(crate) struct WeightState {
 }
 
 /// What one micro-batch leaves behind between its forward and its backward.
+#[expect(clippy::large_enum_variant, reason = "one a micro-batch in flight, and of one sort each")]
 enum SavedForBackward {
     /// The graph, from what came from other stages to what goes to others and, on the last stage,
     /// to the loss.
@@ -91,7 +92,9 @@ impl Stage {
         let mut layers = Vec::with_capacity(range.len());
         for layer_index in range {
             let spec = &wiring.layers[layer_index];
-            let layer = model.build(layer_index, seed, device)?;
+            let layer = model
+                .build(layer_index, seed, device)
+                .map_err(|error| error.of_layer(&spec.name))?;
             let follows = |weight: &WeightSpec| {
                 let mut ties = wiring.ties.iter();
                 ties.any(|t| t.follower_layer == layer_index && t.follower_weight == weight.path)
@@ -165,7 +168,7 @@ impl Stage {
                     input.insert(Arc::clone(name), own);
                     continue;
                 }
-                let mut value: Value = tensors.take(name).map_err(|error| layer.located(error))?;
+                let mut value: Value = tensors.take(name).map_err(|error| layer.located(&error))?;
                 if !last {
                     let (own, rest) = value.fork();
                     tensors.insert(Arc::clone(name), rest);
@@ -173,9 +176,9 @@ impl Stage {
                 }
                 input.insert(Arc::clone(name), value);
             }
-            let mut output = forward(&layer.layer, input).map_err(|error| layer.located(error))?;
+            let mut output = forward(&layer.layer, input).map_err(|error| layer.located(&error))?;
             for (name, needed) in layer.gives.iter().zip(&self.wiring.needed[at]) {
-                let value: Value = output.take(name).map_err(|error| layer.located(error))?;
+                let value: Value = output.take(name).map_err(|error| layer.located(&error))?;
                 if *needed {
                     tensors.insert(Arc::clone(name), value.node());
                 }
@@ -339,7 +342,7 @@ impl StageLayer {
         weight.spec.role == WeightRole::Trained && !weight.follows
     }
 
-    fn located(&self, error: EngineError) -> EngineError {
+    fn located(&self, error: &EngineError) -> EngineError {
         EngineError::Layer { layer: self.name.clone(), reason: error.to_string() }
     }
 }

@@ -68,7 +68,7 @@ impl Worker {
                 if let Some(loss) = result.loss {
                     self.losses[micro_batch] = Some(loss);
                 }
-                self.send_outputs(position, action, result.outputs)
+                self.send_outputs(position, action, &result.outputs)
             }
             // Burn's autodiff gives both halves of a backward at once, and so a split one is done
             // as a whole where its first half stands.
@@ -194,7 +194,7 @@ impl Worker {
         &mut self,
         position: usize,
         action: Action,
-        outputs: Tensors,
+        outputs: &Tensors,
     ) -> Result<(), EngineError> {
         let send = Action { kind: ActionKind::SendForward, ..action };
         let mut transfers = Vec::new();

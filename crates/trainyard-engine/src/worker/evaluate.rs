@@ -33,7 +33,7 @@ impl Worker {
                 }
                 match targets {
                     Some(targets) => losses.push(self.context.objective.loss(outputs, targets)?),
-                    None => self.send_outputs(position, action, outputs)?,
+                    None => self.send_outputs(position, action, &outputs)?,
                 }
             }
         }
@@ -55,7 +55,7 @@ impl Worker {
                 reply = Reply::Output(outputs.into_data()?);
             } else {
                 let kind = ActionKind::Forward;
-                self.send_outputs(position, Action { kind, ..action }, outputs)?;
+                self.send_outputs(position, Action { kind, ..action }, &outputs)?;
             }
         }
         self.events.clear();

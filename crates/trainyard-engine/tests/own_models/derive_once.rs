@@ -74,7 +74,7 @@ impl Layer for Watched {
 struct WatchedModel(Arc<Mutex<Alive>>);
 
 impl Model for WatchedModel {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "watched"
     }
 

@@ -60,7 +60,7 @@ impl Toy {
 }
 
 impl Model for Toy {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "toy"
     }
 

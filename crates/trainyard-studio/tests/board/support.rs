@@ -14,7 +14,7 @@ use crate::common::profile;
 
 pub(crate) struct State {
     pub(crate) board: Board,
-    state: DocumentState,
+    edited: DocumentState,
     pub(crate) cursor: Option<f64>,
     /// The last refusal.
     pub(crate) refused: Option<String>,
@@ -22,21 +22,21 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn document(&self) -> &Document {
-        self.state.document()
+        self.edited.document()
     }
 
     /// What an edit that is under way would lead to.
     pub(crate) fn preview(&self) -> Option<&Assessment> {
-        self.state.preview().map(AsRef::as_ref)
+        self.edited.preview().map(AsRef::as_ref)
     }
 
     /// Hands a message to the document, and hears what it says.
     pub(crate) fn send(&mut self, message: DocumentMessage) {
         let is_edit = matches!(message, DocumentMessage::Edit { on_board: true, .. });
-        for effect in self.state.update(message) {
+        for effect in self.edited.update(message) {
             if let Effect::Send(Message::View(ViewMessage::Status(words))) = effect
                 && is_edit
-                && self.state.refusal() == Some(&words)
+                && self.edited.refusal() == Some(&words)
             {
                 self.refused = Some(words);
             }
@@ -46,7 +46,7 @@ impl State {
     /// Draws the board, and does what comes of it.
     fn show(&mut self, ui: &mut eframe::egui::Ui) {
         let mut out = Vec::new();
-        self.board.show(ui, &self.state, self.cursor, &mut out);
+        self.board.show(ui, &self.edited, self.cursor, &mut out);
         let mut preview = None;
         for message in out {
             let Message::Document(message) = message else { panic!("not for the document") };
@@ -57,7 +57,7 @@ impl State {
                 self.send(message);
             }
         }
-        self.state.update(DocumentMessage::Preview(preview));
+        self.edited.update(DocumentMessage::Preview(preview));
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) type Window = Harness<'static, State>;
 pub(crate) fn open_sized(document: Document, size: (f32, f32), mode: Mode) -> Window {
     let state = State {
         board: Board::default(),
-        state: DocumentState::new(document),
+        edited: DocumentState::new(document),
         cursor: None,
         refused: None,
     };

@@ -1,12 +1,17 @@
 //! What the run's model costs: found out from the model itself, once.
 
 use serde::Serialize;
-use trainyard_engine::{DeriveSettings, derive_profile};
+use trainyard_engine::{DeriveSettings, EngineError, derive_profile};
+use trainyard_plan::memory::{DeviceNeed, MemoryUse};
 use trainyard_plan::{Api, ModelProfile, PlanError};
 
 use super::TrainingSetup;
 use crate::cache::Cache;
 use crate::error::RunError;
+
+/// Elements of a sample's tensors from which a layer is run on fewer rows than a micro-batch has, and
+/// what it takes for the rest follows from those.
+const SAMPLE_ELEMENTS: usize = 1 << 16;
 
 /// What the model costs, and what of it differs on CPU devices.
 #[derive(Clone, Debug)]
@@ -22,7 +27,8 @@ impl TrainingSetup {
     /// told how many layers are done, and of how many.
     ///
     /// # Errors
-    /// [`RunError::Engine`] for a model whose layers do not go together or not with the data.
+    /// [`RunError::Engine`] for a model whose layers do not go together or not with the data;
+    /// [`PlanError::DoesNotFit`] for one with a layer that is larger than this machine's memory.
     pub(super) fn derive(
         &self,
         progress: &(dyn Fn(usize, usize) + Sync),
@@ -48,14 +54,44 @@ impl TrainingSetup {
         if let Some(known) = known {
             return Ok(known);
         }
-        let sample = self.sample(self.config.rows_of_micro_batch())?;
+        let rows = self.config.rows_of_micro_batch();
+        let sample = self.sample(self.sample_rows(rows)?)?;
         let optimizer = self.optimizer()?;
         let settings =
             DeriveSettings { seed: self.config.train.seed, optimizer: &optimizer, portable };
         let (model, objective) = (&*self.job.model, &*self.job.objective);
-        let profile = derive_profile(model, objective, &sample, &settings, progress)?;
+        let profile = derive_profile(model, objective, &sample, &settings, progress)
+            .map_err(|error| self.no_room(error))?
+            .with_rows(sample.rows, rows);
         cache.write("layers", &key, &profile);
         Ok(profile)
+    }
+
+    /// How many of a micro-batch's rows the layers are run on.
+    fn sample_rows(&self, rows: usize) -> Result<usize, RunError> {
+        let elements = |tensor: &trainyard_data::TensorInfo| {
+            tensor.row_shape.iter().fold(1, |all: usize, n| all.saturating_mul(*n))
+        };
+        let of_row: usize =
+            self.data()?.info().tensors.iter().map(elements).fold(0, usize::saturating_add);
+        Ok(rows.min((SAMPLE_ELEMENTS / of_row.max(1)).max(1)))
+    }
+
+    /// A layer that cannot even be made does not fit on any device whose budget is smaller.
+    fn no_room(&self, error: EngineError) -> RunError {
+        let EngineError::LayerTooLarge { layer, needed_bytes, .. } = &error else {
+            return error.into();
+        };
+        let need = |device: &super::SetupDevice| {
+            let weights = MemoryUse { weights: *needed_bytes, ..MemoryUse::default() };
+            DeviceNeed::new(&device.id, device.budget_bytes, weights)
+        };
+        let devices: Vec<DeviceNeed> = self.devices.iter().map(need).collect();
+        if devices.iter().any(|need| need.deficit_bytes() == 0) {
+            return error.into();
+        }
+        let hint = format!("layer '{layer}' alone has weights of that size: make it smaller");
+        PlanError::DoesNotFit { devices, hint }.into()
     }
 
     /// Everything that the costs depend on. A recipe of a user's own may change without its name:

@@ -45,10 +45,11 @@ impl Correction {
             return None;
         }
         let steps = self.steps.take()?;
-        let mut reason = format!("the median of {} steps", steps.len());
-        if let Some(noise) = self.noise {
-            reason += &format!("; when the costs were measured, {noise}");
-        }
+        let of_steps = format!("the median of {} steps", steps.len());
+        let reason = match self.noise {
+            Some(noise) => format!("{of_steps}; when the costs were measured, {noise}"),
+            None => of_steps,
+        };
         let step_us = median(steps);
         let factor = step_us / self.predicted_us;
         factor.is_finite().then_some(Corrected { step_us, factor, reason })

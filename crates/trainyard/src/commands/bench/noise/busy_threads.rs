@@ -55,7 +55,7 @@ fn compute_or_rest(elapsed: Duration, on: Duration) {
     const SECOND: Duration = Duration::from_secs(1);
     let into_second = Duration::from_nanos(elapsed.subsec_nanos().into());
     if into_second >= on {
-        std::thread::sleep(SECOND - into_second);
+        std::thread::sleep(SECOND.saturating_sub(into_second));
         return;
     }
     let mut number = black_box(1_u64);

@@ -100,7 +100,7 @@ threads = 1
 /// When a device fails.
 pub(super) fn run(bench: &NoiseBench, app: &App) -> Result<ExitCode, RunError> {
     let (repetitions, length) =
-        if bench.quick { (1, Duration::from_secs(10)) } else { (5, Duration::from_secs(60)) };
+        if bench.quick { (1, Duration::from_secs(10)) } else { (5, Duration::from_mins(1)) };
     let config = app.config_text(RUN_FILE, "bench-noise.toml")?;
     let setup = app.setup(config)?;
     let mut figures = Vec::new();
