@@ -79,7 +79,7 @@ fn settings_that_make_no_sense() {
         ("pipeline.recompute=maybe", &["pipeline.recompute", "\"full\""]),
         ("pipeline.plan=nowhere.json", &["cannot read", "nowhere.json", "check the name"]),
         ("data.builtin=yrad", &["data.builtin is 'yrad'", "did you mean \"yard\"?"]),
-        ("data.text=nowhere.txt", &["cannot read the text", "nowhere.txt", "check the name"]),
+        ("data.text=nowhere.txt", &["cannot read", "nowhere.txt", "check the name"]),
         ("data.validation_fraction=1", &["data.validation_fraction is 1", "at most 0.9"]),
         ("device.left.adapter=vulkan:Voodoo2", &["'vulkan:Voodoo2'", "this machine has", "cpu"]),
         ("device.left.adapter=", &["device.0.adapter is empty", "trainyard devices"]),
@@ -129,7 +129,7 @@ fn run_files_that_are_none() {
         (&good.replace("[[device]]", "[device]"), &["odd.toml:"]),
         (&good.replace("\"right\"", "\"left\""), &["odd.toml:29:6", "number 1 has it already"]),
         (&good.replace("\ntext = ", "\nbuiltin = \"yard\"\ntext = "), &["odd.toml", "not both"]),
-        (&good.replace("text = \"input.txt\"", ""), &["odd.toml", "data", "builtin = \"yard\""]),
+        (&good.replace("text = \"input.txt\"", ""), &["[data]", "builtin = \"yard\""]),
         ("[model]\nkind = \"mlp\"\ninputs = 3\n[data]\nbuiltin = \"spiral\"", &["3", "2 and 2"]),
     ];
     let odd = dir.path().join("odd.toml");
@@ -163,8 +163,9 @@ fn texts_that_are_none() {
         write(&text, bytes);
         refused(&file, &[&change], 2, words);
     }
-    let folder = format!("data.text={}", dir.path().display());
-    refused(&file, &[&folder], 2, &["cannot read the text", "it is a directory"]);
+    let folder = temp_dir();
+    let change = format!("data.text={}", folder.path().display());
+    refused(&file, &[&change], 2, &["matches no text file", "the folder holds none"]);
     if cfg!(unix) {
         refused(&file, &["data.text=/dev/null"], 2, &["/dev/null", "not a regular file"]);
     }

@@ -59,7 +59,8 @@ pub fn source_for(options: &Value) -> Result<&'static Source, DataError> {
         (found, format!("there is no built-in '{name}' (there are: {builtins})"))
     } else {
         let found = SOURCES.iter().find(|source| options.get(source.name).is_some());
-        (found, "no data are named".to_owned())
+        let example = "text = \"input.txt\" or builtin = \"yard\"";
+        (found, format!("no data are named: say which in [data], such as {example}"))
     };
     found.ok_or_else(|| DataError::UnknownSource { asked, known: known() })
 }
