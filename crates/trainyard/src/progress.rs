@@ -1,6 +1,8 @@
 //! What a person sees while it trains: bars on a terminal, lines in a log, JSON for a program.
 
-use std::io::Write;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use trainyard_plan::journal::{Header, Record};
@@ -21,6 +23,8 @@ pub(crate) struct Progress {
     memory: std::cell::RefCell<Vec<(u64, u64)>>,
     budgets: Vec<u64>,
     validation: std::cell::Cell<Option<f64>>,
+    /// What the journal's tokens are: tokens of a text, or rows.
+    unit: &'static str,
 }
 
 struct Bars {
@@ -30,7 +34,7 @@ struct Bars {
 }
 
 impl Progress {
-    pub(crate) fn start(output: Output, header: &Header) -> Self {
+    pub(crate) fn start(output: Output, header: &Header, unit: &'static str) -> Self {
         let longest =
             header.devices.iter().map(|device| device.id.chars().count()).max().unwrap_or(0);
         let device_names: Vec<_> =
@@ -43,6 +47,7 @@ impl Progress {
             budgets: header.devices.iter().map(|device| device.budget_bytes).collect(),
             device_names,
             validation: None.into(),
+            unit,
         }
     }
 
@@ -76,19 +81,19 @@ impl Progress {
                     *memory = (*in_use_bytes, *peak_bytes);
                 }
             }
-            Record::Step { step, loss, tokens_per_s, .. } => {
+            Record::Step { step, loss, tokens_per_s, metrics, .. } => {
                 // Some twenty lines a run, and the first steps.
                 let every = (self.steps / 20).max(1);
                 if *step == 1 || step.is_multiple_of(every) {
-                    let memory = self.memory_text();
+                    let (memory, metrics) = (self.memory_text(), metrics_text(metrics));
                     say(format_args!(
-                        "step {step}/{}  loss {loss:.4}  {tokens_per_s:.0} tokens/s  {memory}",
-                        self.steps
+                        "step {step}/{}  loss {loss:.4}{metrics}  {tokens_per_s:.0} {}/s  {memory}",
+                        self.steps, self.unit
                     ));
                 }
             }
             other => {
-                if let Some(line) = Self::sentence(other) {
+                if let Some(line) = self.sentence(other) {
                     say(line);
                 }
             }
@@ -105,11 +110,14 @@ impl Progress {
     }
 
     /// Records that are worth a line of their own.
-    fn sentence(record: &Record) -> Option<String> {
+    fn sentence(&self, record: &Record) -> Option<String> {
         match record {
-            Record::Validation { step, loss, tokens, whole, .. } => {
+            Record::Validation { step, loss, tokens, whole, metrics, .. } => {
                 let scope = if *whole { "the whole validation data" } else { "a part" };
-                Some(format!("step {step}  validation loss {loss:.4} ({tokens} tokens, {scope})"))
+                let (metrics, unit) = (metrics_text(metrics), self.unit);
+                Some(format!(
+                    "step {step}  validation loss {loss:.4}{metrics} ({tokens} {unit}, {scope})"
+                ))
             }
             Record::Checkpoint { step, path, .. } => Some(format!("step {step}  saved {path}")),
             Record::Corrected { step, step_us, factor, .. } => {
@@ -130,14 +138,16 @@ impl Progress {
     fn move_bars(&self, record: &Record) {
         let Some(bars) = &self.bars else { return };
         match record {
-            Record::Step { step, loss, tokens_per_s, .. } => {
+            Record::Step { step, loss, tokens_per_s, metrics, .. } => {
                 bars.steps.set_position(*step);
                 let validation = self
                     .validation
                     .get()
                     .map_or_else(String::new, |v| format!("  validation {v:.3}"));
-                bars.steps
-                    .set_message(format!("loss {loss:.3}{validation}  {tokens_per_s:.0} tokens/s"));
+                let (metrics, unit) = (metrics_text(metrics), self.unit);
+                bars.steps.set_message(format!(
+                    "loss {loss:.3}{validation}{metrics}  {tokens_per_s:.0} {unit}/s"
+                ));
             }
             Record::Memory { device, in_use_bytes, peak_bytes, .. } => {
                 if let Some(bar) = bars.devices.get(*device) {
@@ -159,11 +169,20 @@ impl Progress {
     }
 
     fn above_bars(&self, record: &Record) {
-        if let (Some(bars), Some(line)) = (&self.bars, Self::sentence(record)) {
+        if let (Some(bars), Some(line)) = (&self.bars, self.sentence(record)) {
             // A terminal that cannot be written to has nobody before it.
             let _written = bars.all.println(line).is_ok();
         }
     }
+}
+
+/// Every metric by its name, each after two spaces.
+fn metrics_text(metrics: &BTreeMap<String, f64>) -> String {
+    metrics.iter().fold(String::new(), |mut text, (name, value)| {
+        // Writing to a text cannot fail.
+        let _written = write!(text, "  {name} {value:.3}");
+        text
+    })
 }
 
 impl Bars {

@@ -92,7 +92,7 @@ pub fn train(
     let header = header(setup, plan, first_step);
     journal.write(&Record::Header(header.clone()))?;
     journal.flush()?;
-    let progress = Progress::start(output, &header);
+    let progress = Progress::start(output, &header, setup.data()?.info().unit.name());
     if output == Output::Json {
         progress.record(&Record::Header(header.clone()));
     }
