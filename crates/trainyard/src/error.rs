@@ -91,19 +91,6 @@ pub enum RunError {
         /// Its line, from 1.
         line: u64,
     },
-    /// A character the model has never seen.
-    #[error(
-        "the character {character:?} (number {position} of what was given) does not occur in \
-         {name}, so the model has no token for it; leave it out"
-    )]
-    UnknownCharacter {
-        /// The text the vocabulary comes from.
-        name: String,
-        /// The character.
-        character: char,
-        /// Its place in the given string, from 1.
-        position: usize,
-    },
     /// A directory that holds another run already.
     #[error(
         "{path} already holds a run ({found}); continue it with `trainyard resume {path}`, or name \

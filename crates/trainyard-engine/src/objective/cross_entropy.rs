@@ -1,7 +1,7 @@
 //! Cross-entropy of the softmax of logits.
 
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::{Loss, Metrics, Objective};
 use crate::{EngineError, MicroBatch, Tensors, Value};
@@ -37,6 +37,15 @@ impl Default for CrossEntropy {
     }
 }
 
+/// Targets of which some count more than others.
+struct Counted {
+    numbers: Vec<i64>,
+    /// How much each counts, on the device of the logits, without graph.
+    weights: Tensor<1>,
+    /// Their sum, never 0.
+    total: f64,
+}
+
 impl CrossEntropy {
     /// Cross-entropy over the tokens of a text.
     #[must_use]
@@ -58,18 +67,20 @@ impl CrossEntropy {
         weight.map_or(1.0, f64::from)
     }
 
-    /// The mean with ignored targets, smoothing and class weights.
-    fn weighted(
-        &self,
-        logits: Tensor<2>,
-        targets: &Tensor<1, Int>,
-    ) -> Result<Tensor<1>, EngineError> {
-        let numbers: Vec<i64> = targets.clone().try_into_vec_as().map_err(EngineError::driver)?;
+    /// The targets on the host, and how much each counts.
+    fn counted(&self, targets: Tensor<1, Int>, device: &Device) -> Result<Counted, EngineError> {
+        let numbers: Vec<i64> = targets.try_into_vec_as().map_err(EngineError::driver)?;
         let weights: Vec<f32> = numbers.iter().map(|&t| self.weight_of(t) as f32).collect();
-        let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
-        let device = logits.device().without_autodiff();
-        let weights: Tensor<1> =
-            Tensor::from_data(TensorData::new(weights.clone(), [weights.len()]), &device);
+        let total = weights.iter().map(|&weight| f64::from(weight)).sum();
+        let shape = [weights.len()];
+        let weights = Tensor::from_data(TensorData::new(weights, shape), device);
+        Ok(Counted { numbers, weights, total: at_least_something(total) })
+    }
+
+    /// The mean with ignored targets, smoothing and class weights.
+    fn weighted(&self, logits: Tensor<2>, counted: Counted) -> Result<Tensor<1>, EngineError> {
+        let Counted { numbers, weights, total } = counted;
+        let device = weights.device();
         let last = i64::try_from(logits.dims()[1]).map_err(EngineError::driver)? - 1;
         // An ignored target may be no class at all.
         let chosen: Vec<i64> = numbers.iter().map(|&t| t.clamp(0, last.max(0))).collect();
@@ -84,7 +95,7 @@ impl CrossEntropy {
         } else {
             of_target
         };
-        Ok((each * weights).sum().div_scalar(-at_least_something(total)))
+        Ok((each * weights).sum().div_scalar(-total))
     }
 }
 
@@ -104,14 +115,9 @@ impl Objective for CrossEntropy {
         let (accuracy, loss) = if self.is_plain() {
             (right.mean(), (self.kernel)(logits, targets))
         } else {
-            let numbers: Vec<i64> =
-                targets.clone().try_into_vec_as().map_err(EngineError::driver)?;
-            let weights: Vec<f32> = numbers.iter().map(|&t| self.weight_of(t) as f32).collect();
-            let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
-            let shape = [weights.len()];
-            let weights = Tensor::from_data(TensorData::new(weights, shape), &right.device());
-            let accuracy = (right * weights).sum().div_scalar(at_least_something(total));
-            (accuracy, self.weighted(logits, &targets)?)
+            let counted = self.counted(targets, &right.device())?;
+            let accuracy = (right * counted.weights.clone()).sum().div_scalar(counted.total);
+            (accuracy, self.weighted(logits, counted)?)
         };
         Ok(Loss { loss, metrics: vec![("accuracy", accuracy)] })
     }

@@ -7,8 +7,9 @@ use trainyard_plan::{Action, ActionKind, Lane, MemorySample, TraceEvent};
 use super::evaluate::read_loss;
 use super::{Reply, Worker};
 use crate::device::Begun;
-use crate::link::{Transfer, elapsed_ns, ns_between};
+use crate::link::{Outlet, Transfer, elapsed_ns, ns_between};
 use crate::optimizer::Update;
+use crate::wiring::Name;
 use crate::{EngineError, ForwardContext, MicroBatch, Tensors};
 
 impl Worker {
@@ -197,21 +198,9 @@ impl Worker {
         outputs: &Tensors,
     ) -> Result<(), EngineError> {
         let send = Action { kind: ActionKind::SendForward, ..action };
-        let mut transfers = Vec::new();
-        for (to, names, outlet) in &self.context.links[position].outputs {
-            let begun = elapsed_ns(self.context.origin);
-            let mut parcel = outputs.clone();
-            parcel.retain(|name| names.iter().any(|taken| &**taken == name));
-            let bytes = parcel.bytes();
-            outlet.send(self.step, send, parcel)?;
-            if outlet.crosses() {
-                let end_ns = elapsed_ns(self.context.origin);
-                transfers.push((*to, Transfer { start_ns: begun, end_ns, bytes }));
-            }
-        }
-        for (to, sent) in transfers {
-            self.record(Lane::TransferOut, send, Some(to), sent);
-        }
+        let outlets = &self.context.links[position].outputs;
+        let sent = self.send_to_all(outlets, send, outputs, |name| name)?;
+        self.record_sent(send, sent);
         Ok(())
     }
 
@@ -225,23 +214,40 @@ impl Worker {
     ) -> Result<(), EngineError> {
         let Some(gradients) = gradients else { return Ok(()) };
         let send = Action { kind: ActionKind::SendBackward, ..action };
+        let outlets = &self.context.links[position].input_gradients;
+        let sent = self.send_to_all(outlets, send, &gradients, crate::tensor::without_number)?;
+        self.record_sent(send, sent);
+        Ok(())
+    }
+
+    /// Sends every outlet's stage the tensors that it takes; `of` says which tensor one of a name
+    /// belongs to. Gives the stages in other threads with what went there.
+    fn send_to_all(
+        &self,
+        outlets: &[(usize, Vec<Name>, Outlet)],
+        send: Action,
+        tensors: &Tensors,
+        of: fn(&str) -> &str,
+    ) -> Result<Vec<(usize, Transfer)>, EngineError> {
         let mut transfers = Vec::new();
-        for (to, names, outlet) in &self.context.links[position].input_gradients {
-            let begun = elapsed_ns(self.context.origin);
-            let mut parcel = gradients.clone();
-            let of = crate::tensor::without_number;
-            parcel.retain(|name| names.iter().any(|given| &**given == of(name)));
+        for (to, names, outlet) in outlets {
+            let start_ns = elapsed_ns(self.context.origin);
+            let mut parcel = tensors.clone();
+            parcel.retain(|name| names.iter().any(|taken| &**taken == of(name)));
             let bytes = parcel.bytes();
             outlet.send(self.step, send, parcel)?;
             if outlet.crosses() {
                 let end_ns = elapsed_ns(self.context.origin);
-                transfers.push((*to, Transfer { start_ns: begun, end_ns, bytes }));
+                transfers.push((*to, Transfer { start_ns, end_ns, bytes }));
             }
         }
+        Ok(transfers)
+    }
+
+    fn record_sent(&mut self, send: Action, transfers: Vec<(usize, Transfer)>) {
         for (to, sent) in transfers {
             self.record(Lane::TransferOut, send, Some(to), sent);
         }
-        Ok(())
     }
 
     /// Ends a compute action.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use trainyard_data::DataError;
 use trainyard_plan::Plan;
 
 use super::RunCommand;
@@ -97,16 +98,16 @@ fn run_plan(directory: &RunDir) -> Result<Plan, RunError> {
 }
 
 /// The prompt's tokens; an empty prompt starts with the first character the model knows.
-fn encode(state: &CheckpointState, prompt: &str) -> Result<Vec<i32>, RunError> {
+fn encode(state: &CheckpointState, prompt: &str) -> Result<Vec<i32>, DataError> {
     let token = |(index, character): (usize, char)| {
         let mut buffer = [0; 4];
         let text = &*character.encode_utf8(&mut buffer);
         let found = state.vocabulary.iter().position(|known| known == text);
         found.and_then(|token| i32::try_from(token).ok()).ok_or_else(|| {
-            RunError::UnknownCharacter {
+            DataError::UnknownCharacter {
                 name: "the text it was trained on".to_owned(),
                 character,
-                position: index + 1,
+                position: index as u64 + 1,
             }
         })
     };
