@@ -257,6 +257,7 @@ impl Derive<'_> {
             input_bytes: found.input_bytes,
             output_bytes,
             saved_bytes: found.bytes.saved.unwrap_or(SAVED_TENSORS * largest),
+            output_saved_bytes: found.bytes.output_saved.unwrap_or(0),
             workspace_bytes: found.bytes.workspace.unwrap_or(WORKSPACE_TENSORS * largest),
             forward_flops: found.flops,
             tied_to,

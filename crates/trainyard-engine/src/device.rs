@@ -205,4 +205,10 @@ impl Device {
         let in_use = self.opened.memory_pool_usage()?.bytes_in_use;
         Some((in_use, in_use.max(peak_so_far)))
     }
+
+    /// [`Self::usage`] of a device that tells what it holds only when it is asked; None for one that
+    /// counts by itself.
+    pub(crate) fn usage_when_asked(&self) -> Option<(u64, u64)> {
+        if self.is_cpu() { None } else { self.usage(0) }
+    }
 }

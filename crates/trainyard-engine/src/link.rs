@@ -1,7 +1,7 @@
 //! Links: how activations and gradients get from one stage's device to the next.
 //!
-//! Between two CPU devices a tensor is handed over and copied by the receiver, which then owns its
-//! memory. From any other device it goes through the host: a link thread waits for the device and
+//! Between two CPU devices the sender copies a tensor into the receiver's memory, where it waits. From
+//! any other device it goes through the host: a link thread waits for the device and
 //! reads, so that the sender's next action does not wait. The receiver uploads on its own thread,
 //! because a device's memory pools belong to the thread that uses them.
 //!
@@ -12,19 +12,19 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use burn::tensor::{Device as BurnDevice, TensorData};
+use burn::tensor::Device as BurnDevice;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use trainyard_plan::Action;
 
 use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
+use crate::memory::MemoryCounter;
+use crate::tensor::copied_data;
 use crate::{EngineError, HostTensors, Tensors};
 
 /// Tensors on their way.
 enum Payload {
-    /// Of the receiver's own device.
-    Own(Tensors),
-    /// Of a CPU device, readable by another.
-    Shared(Tensors),
+    /// On the receiver's device.
+    There(Tensors),
     /// On the host.
     Host(HostTensors),
     /// The device that should have computed them failed.
@@ -56,7 +56,7 @@ enum Route {
     /// Both ends are one device.
     Stay(Sender<Message>),
     /// Both ends are CPU devices.
-    HandOver(Sender<Message>),
+    Copy { sender: Sender<Message>, counter: MemoryCounter },
     /// From a CPU device to another kind: its tensors are host memory already.
     FromHost(Sender<Message>),
     /// A link thread reads the device.
@@ -99,7 +99,7 @@ pub(crate) fn link(
     let stays = ends.source.id() == ends.target.id();
     let route = match (ends.source.is_cpu(), ends.target.is_cpu()) {
         (_, _) if stays => Route::Stay(sender),
-        (true, true) => Route::HandOver(sender),
+        (true, true) => Route::Copy { sender, counter: ends.target.counter() },
         (true, false) => Route::FromHost(sender),
         (false, _) => {
             let (to_thread, inbox) = bounded(capacity);
@@ -168,8 +168,10 @@ impl Outlet {
         let start_ns = elapsed_ns(self.origin);
         let bytes = tensors.bytes();
         let (sender, payload) = match &self.route {
-            Route::Stay(sender) => (sender, Payload::Own(tensors)),
-            Route::HandOver(sender) => (sender, Payload::Shared(tensors)),
+            Route::Stay(sender) => (sender, Payload::There(tensors)),
+            Route::Copy { sender, counter } => {
+                (sender, Payload::There(counter.during(|| tensors.copied())?))
+            }
             Route::FromHost(sender) => (sender, Payload::Host(tensors.into_data()?)),
             Route::Read { to_thread, source } => {
                 // Burn collects work and submits it in batches; the reader would wait for ever.
@@ -200,20 +202,10 @@ impl Inlet {
     ) -> Result<(Tensors, Option<Transfer>), EngineError> {
         let message = self.next_of(micro_batch)?;
         let tensors = match message.payload {
-            Payload::Own(tensors) => tensors,
-            // Copied, so that this device's memory is counted here and the sender's is freed.
-            // Burn copies only what is shared.
-            Payload::Shared(tensors) => {
-                let _shared = tensors.clone();
-                Tensors::from_data(tensors.into_data()?, &self.device)?
-            }
+            Payload::There(tensors) => tensors,
             Payload::Host(data) if self.to_cpu => {
-                let copied = data.iter().map(|(name, tensor)| {
-                    let bytes = tensor.as_bytes().to_vec();
-                    let (shape, dtype) = (tensor.shape().clone(), tensor.dtype());
-                    (Arc::clone(name), TensorData::from_bytes_vec(bytes, shape, dtype))
-                });
-                Tensors::from_data(copied.collect(), &self.device)?
+                let own = data.iter().map(|(name, tensor)| (Arc::clone(name), copied_data(tensor)));
+                Tensors::from_data(own.collect(), &self.device)?
             }
             Payload::Host(data) => Tensors::from_data(data, &self.device)?,
             Payload::Failed(error) => return Err(error),

@@ -45,6 +45,18 @@ impl MemoryCounter {
         CURRENT.with(|current| current.set(self.0));
     }
 
+    /// Runs `work` on this thread; what it allocates is counted here.
+    pub(crate) fn during<T>(self, work: impl FnOnce() -> T) -> T {
+        struct Restore(usize);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                CURRENT.with(|current| current.set(self.0));
+            }
+        }
+        let _restore = Restore(CURRENT.replace(self.0));
+        work()
+    }
+
     /// Bytes in use now and the most so far; None when the program has not installed the allocator.
     pub fn usage(self) -> Option<(u64, u64)> {
         let read =

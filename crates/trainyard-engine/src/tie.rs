@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::EngineError;
 use crate::stage::{Stage, StageLayer};
+use crate::tensor::copied_data;
 use crate::wiring::Tie;
 
 /// The ends of all ties that concern one rank.
@@ -70,7 +71,8 @@ impl TieEnds {
             let data = end.gradient.recv().map_err(|_| EngineError::NeighbourStopped)?;
             let layer = find(stages, end.tie.owner_layer)?;
             let weight = layer.weight(&end.tie.owner_weight)?;
-            let theirs = Tensor::<1>::from_data(data, device);
+            let theirs = Tensor::<1>::from_data(copied_data(&data), device);
+            drop(data);
             let trained = &mut layer.weights[weight];
             trained.sum = Some(match trained.sum.take() {
                 Some(own) => own + theirs,
@@ -113,7 +115,7 @@ impl TieEnds {
                 });
             }
             let (flat, dtype) = ([spec.elements()], data.dtype());
-            let data = TensorData::from_bytes(data.into_bytes(), flat, dtype);
+            let data = TensorData::from_bytes(copied_data(&data).into_bytes(), flat, dtype);
             layer.set_weight(weight, Tensor::from_data(data, device))?;
         }
         Ok(())

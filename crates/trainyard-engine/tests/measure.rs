@@ -301,7 +301,9 @@ fn layers_and_links_of_an_adapter_beside_the_cpu_are_measured() {
     for DeviceCosts { device, layers, .. } in &measured(&wide(3), &devices) {
         check_times(layers);
         let saved = layers[1].saved_bytes.unwrap();
-        assert!((ACTIVATION..=2 * ACTIVATION).contains(&saved), "{device}: {saved}");
+        // A number from which the backward starts is kept too; blocks of a few bytes are not counted
+        // on a CPU device.
+        assert!((ACTIVATION..=2 * ACTIVATION + 64).contains(&saved), "{device}: {saved}");
         assert_eq!(layers[1].workspace_bytes.is_some(), device == "d0");
         eprintln!("{device}: {:?}", layers[1]);
     }

@@ -1,9 +1,10 @@
-//! The predicted peak memory of devices against what was counted while they trained, with sizes that
-//! were measured.
+//! The predicted peak memory of devices against what was counted while they trained, with times and
+//! sizes that were measured.
 //!
-//! A prediction is too low by what the memory model leaves out: a stage's output between its forward
-//! and its backward, and the gradient of a tied weight that arrives at its owner. It is too high with
-//! one micro-batch, where the fresh gradients become the sums and are not held twice.
+//! Times are never exactly as measured, so a message may come while a device is still busy with the
+//! one before it, where the prediction lets it come in time: of every link one message may wait beyond
+//! what was predicted. Under recompute the stage's input is predicted twice, as kept and as saved by
+//! the layer that takes it.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -24,7 +25,10 @@ use trainyard_engine::{
     Device, MeanSquaredError, MicroBatch, Model, Objective, Options, Pipeline, discover,
 };
 use trainyard_models::{Gpt, GptOptions, Mlp, MlpOptions, Request, gpt, recipes};
-use trainyard_plan::{DeviceInfo, DeviceProfile, Plan, Profile, Recompute, Schedule, Stage};
+use trainyard_plan::memory::{DeviceNeed, StageMemory};
+use trainyard_plan::{
+    DeviceInfo, DeviceProfile, Plan, Profile, Recompute, Schedule, Stage, Tensors,
+};
 
 use common::adapter;
 use common::partitions::{derived, options, random, random_ints};
@@ -35,12 +39,13 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 /// What blocks that are too small to be counted may come to, in bytes.
 const UNCOUNTED: u64 = 16 << 10;
 
-/// The least and the most that a prediction may be, in parts of what was measured.
-const BOUNDS: [f64; 2] = [0.88, 1.3];
+/// The least and the most that a prediction may be, in parts of what was measured. Layers are measured
+/// one by one, and the nodes of a graph of several weigh a little too.
+const BOUNDS: [f64; 2] = [0.998, 1.1];
 
-/// An adapter is asked what it holds after each action, and so what a recomputation holds for a
-/// moment goes unseen.
-const ADAPTER_BOUNDS: [f64; 2] = [0.99, 2.2];
+/// An adapter is asked what it holds between its kernels, at the beginning and the end of a backward,
+/// and so what is held in the middle of one goes unseen.
+const ADAPTER_BOUNDS: [f64; 2] = [1.0, 1.15];
 
 /// A model of some size, with the micro-batches of its steps.
 struct Case {
@@ -126,16 +131,16 @@ impl Case {
             measure::layers((model, objective), &costs, &one, sample, &settings, &|_, _| {})
                 .unwrap()
                 .remove(0);
-        let ones = vec![1.0; costs.layers.len()];
+        let times = |of: fn(&LayerCost) -> f64| measured.layers.iter().map(of).collect();
         let bytes = |of: fn(&LayerCost) -> Option<u64>| {
             measured.layers.iter().map(|cost| Some(of(cost).unwrap_or(0))).collect()
         };
         let device = |i: usize| DeviceProfile {
             id: format!("d{i}"),
             memory_bytes: 4 << 30,
-            forward_us: ones.clone(),
-            input_grad_us: ones.clone(),
-            weight_grad_us: ones.clone(),
+            forward_us: times(|cost| cost.forward_us),
+            input_grad_us: times(|cost| cost.input_grad_us),
+            weight_grad_us: times(|cost| cost.weight_grad_us),
             saved_bytes: bytes(|cost| cost.saved_bytes),
             workspace_bytes: bytes(|cost| cost.workspace_bytes),
             overhead_bytes: measured.overhead_bytes,
@@ -145,14 +150,15 @@ impl Case {
         Profile { devices, ..Profile::new(costs, micro_batches) }
     }
 
-    /// For every device, what was predicted and the most that was measured, in bytes.
+    /// For every device, what was predicted, the most that was measured, the messages that may wait,
+    /// and what is predicted twice, in bytes.
     fn peaks(
         &self,
         hardware: &DeviceInfo,
         ranks: usize,
         micro_batches: usize,
         recompute: Recompute,
-    ) -> Vec<[u64; 2]> {
+    ) -> Vec<[u64; 4]> {
         let rows = self.micro_batch.rows;
         let layers = self.model.layers().len();
         let stage = |rank: usize| Stage {
@@ -181,7 +187,12 @@ impl Case {
             let batch = vec![self.micro_batch.clone(); micro_batches];
             usage = pipeline.step(step, 1e-3, batch).unwrap().measured.usage;
         }
-        let pair = |(need, usage): (&trainyard_plan::memory::DeviceNeed, Option<(u64, u64)>)| {
+        let cuts = Tensors::of(&profile.model).cuts(&profile.model);
+        let waiting = |rank: usize| {
+            let (first, end) = plan.stages[rank].layers;
+            cuts[first].0 + cuts[end].1
+        };
+        let found = |(rank, (need, usage)): (usize, (&DeviceNeed, Option<(u64, u64)>))| {
             let (now, peak) = usage.unwrap();
             assert!(now <= peak, "{}: {now} of {peak}", self.name);
             let (predicted, device) = (need.needed_bytes, &need.device);
@@ -191,9 +202,14 @@ impl Case {
                 self.name,
                 predicted as f64 / peak as f64
             );
-            [predicted, peak]
+            let (first, end) = plan.stages[rank].layers;
+            let twice = match recompute {
+                Recompute::None => 0,
+                Recompute::Full => StageMemory::of(&profile, rank, first..end).input,
+            };
+            [predicted, peak, waiting(rank), twice]
         };
-        pipeline.needs().iter().zip(usage).map(pair).collect()
+        pipeline.needs().iter().zip(usage).enumerate().map(found).collect()
     }
 }
 
@@ -207,13 +223,14 @@ fn predictions_hold(cases: &[Case], hardware: &DeviceInfo, [least, most]: [f64; 
             }
             for recompute in [Recompute::None, Recompute::Full] {
                 let peaks = case.peaks(hardware, ranks, micro_batches, recompute);
-                let holds = |[predicted, measured]: &[u64; 2]| {
-                    let ratio = *predicted as f64 / *measured as f64;
-                    (least..=most).contains(&ratio) || predicted.abs_diff(*measured) <= UNCOUNTED
+                let holds = |[predicted, measured, waiting, twice]: &[u64; 4]| {
+                    let at_least = *measured as f64 * least - (UNCOUNTED + waiting) as f64;
+                    let at_most = *measured as f64 * most + (UNCOUNTED + twice) as f64;
+                    (at_least..=at_most).contains(&(*predicted as f64))
                 };
                 if !peaks.iter().all(holds) {
                     let place = format!("{} {ranks} × {micro_batches} {recompute:?}", case.name);
-                    let of = |[predicted, measured]: &[u64; 2]| {
+                    let of = |[predicted, measured, ..]: &[u64; 4]| {
                         format!("{:.3}", *predicted as f64 / *measured as f64)
                     };
                     let ratios: Vec<String> = peaks.iter().map(of).collect();

@@ -4,17 +4,21 @@
 //!
 //! - **weights** = the sum of its layers' trained weights (`param_bytes`), frozen weights
 //!   (`frozen_bytes`) and buffers (`buffer_bytes`);
-//! - **gradients** = the trained weights again, the sums over the micro-batches so far;
+//! - **gradients** = the trained weights again, the sums over the micro-batches so far. Where a
+//!   backward makes its gradients beside the sums, those of a step's first micro-batch become the
+//!   sums, which are not there before;
 //! - **optimizer** = the layers' `optimizer_bytes`, or `optimizer_bytes_per_param_byte` × the
 //!   `param_bytes` of layers that are not tied followers;
 //! - **activations** = the `saved_bytes` of every micro-batch between its forward and the end of
 //!   its backward. Under recompute: all of the stage's inputs instead, and one micro-batch's
-//!   `saved_bytes` while its backward runs. Where the backward is split, what the weight gradient
+//!   `saved_bytes` while its backward runs. A stage's last layer may need its own output too
+//!   (`output_saved_bytes`). Where the backward is split, what the weight gradient
 //!   needs (`weight_saved_bytes`) stays from the end of I to the end of W. While an action runs, its
 //!   workspace comes on top: see [`StageMemory::footprint`]. So does what the device's kernels keep
 //!   for themselves (`overhead_bytes`), where that was measured;
 //! - **buffers** = one message for each send that has not arrived, and one for each that has arrived
-//!   and is not used yet.
+//!   and is not used yet; during the optimizer step, the largest gradient that came for a tied
+//!   weight.
 //!
 //! The schedule decides how much of this there is at a time, so the [simulator](crate::simulate)
 //! keeps the [`Ledger`]. All sums saturate, so that absurd numbers in a file read as "does not fit".

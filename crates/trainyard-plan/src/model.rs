@@ -52,12 +52,17 @@ pub struct LayerProfile {
     pub input_bytes: u64,
     /// All that it gives, for one micro-batch, in bytes: the sum over `gives` where that is there.
     pub output_bytes: u64,
-    /// Kept from forward to backward, for one micro-batch.
+    /// Kept from forward to backward, for one micro-batch, beside the output.
     pub saved_bytes: u64,
     /// The part of `saved_bytes` that the weight gradient still needs once the input gradient is
     /// done; all of it where not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_saved_bytes: Option<u64>,
+    /// The part of the output that the layer's own backward needs too, for one micro-batch, in
+    /// bytes. Beside it, `saved_bytes` leave the output to the layers that take it; so it counts
+    /// where these are in another stage.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub output_saved_bytes: u64,
     /// Peak temporary bytes while the layer computes, beyond what is kept. Files of earlier
     /// versions call it `work_bytes`.
     #[serde(default, alias = "work_bytes", skip_serializing_if = "is_zero")]

@@ -121,6 +121,7 @@ fn scale_layer(layer: &mut LayerProfile, ratio: Ratio) {
         &mut layer.input_bytes,
         &mut layer.output_bytes,
         &mut layer.saved_bytes,
+        &mut layer.output_saved_bytes,
         &mut layer.workspace_bytes,
         &mut layer.forward_flops,
     ];

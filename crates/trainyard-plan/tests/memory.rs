@@ -67,10 +67,13 @@ fn a_stage_by_hand() {
     // At the head, 500 of work beside all that is kept; at b, 300 beside half of it.
     assert_eq!(memory.forward_workspace(Recompute::None), 500);
     assert_eq!(memory.backward_workspace(Recompute::None), 500);
-    assert_eq!(memory.peak(Recompute::None, 4), MemoryUse { activations: 4 * 600 + 500, ..fixed });
+    assert_eq!(
+        memory.peak(Recompute::None, 4, 8),
+        MemoryUse { activations: 4 * 600 + 500, ..fixed }
+    );
     // Recomputed, four inputs are kept, and one micro-batch's activations while its backward runs.
     let recomputed = MemoryUse { activations: 4 * 10 + 600 + 500, ..fixed };
-    assert_eq!(memory.peak(Recompute::Full, 4), recomputed);
+    assert_eq!(memory.peak(Recompute::Full, 4, 8), recomputed);
     assert_eq!(StageMemory::of(&profile(0, 0), 0, 7..9), StageMemory::default());
 }
 
@@ -119,12 +122,45 @@ fn fresh_gradients_grow_as_activations_go() {
 }
 
 #[test]
+fn the_first_gradients_of_a_step_become_the_sums() {
+    let mut profile = profile(1 << 20, 1 << 20);
+    profile.model.fresh_bytes_per_param_byte = 1;
+    let memory = StageMemory::of(&profile, 0, 0..3);
+    let gradients = |m| memory.peak(Recompute::None, 1, m).gradients;
+    assert_eq!((memory.fixed.gradients, gradients(1), gradients(2)), (2600, 0, 2600));
+    // All in flight: the first backward holds one micro-batch more than the second, the second has
+    // the sums.
+    let peak = memory.peak(Recompute::None, 3, 3);
+    assert_eq!((peak.activations, peak.gradients), (2 * 900 + 2500, 2600));
+    profile.model.layers.iter_mut().for_each(|layer| layer.saved_bytes = 3000);
+    let memory = StageMemory::of(&profile, 0, 0..3);
+    let peak = memory.peak(Recompute::None, 3, 3);
+    assert_eq!((peak.activations, peak.gradients), (3 * 9000 + 1500, 0));
+    for (m, in_flight) in [(1, 1), (3, 3)] {
+        let alone = plan(vec![stage("x", (0, 3))], "gpipe", m);
+        let peak = memory.peak(Recompute::None, in_flight, m);
+        assert_eq!(needs(&profile, &alone).unwrap()[0].peak, peak);
+    }
+}
+
+#[test]
+fn a_stage_keeps_the_output_that_its_last_layer_needs() {
+    let mut profile = profile(0, 0);
+    profile.model.layers.iter_mut().for_each(|layer| layer.output_saved_bytes = 20);
+    let memory = StageMemory::of(&profile, 0, 0..2);
+    assert_eq!((memory.kept(Recompute::None), memory.kept(Recompute::Full)), (620, 10));
+    // 600 kept and 300 of work at b, in which its output is; 1000 at the head.
+    assert_eq!(memory.forward_workspace(Recompute::None), 300 - 20);
+    assert_eq!(memory.backward_workspace(Recompute::Full), 900);
+}
+
+#[test]
 fn a_plan_by_hand() {
     let stages = vec![stage("x", (0, 1)), stage("y", (1, 3))];
     let profile = profile(1 << 20, 1 << 20);
     let devices = needs(&profile, &plan(stages, "1f1b", 8)).unwrap();
-    let x = StageMemory::of(&profile, 0, 0..1).peak(Recompute::None, 2);
-    let y = StageMemory::of(&profile, 1, 1..3).peak(Recompute::None, 1);
+    let x = StageMemory::of(&profile, 0, 0..1).peak(Recompute::None, 2, 8);
+    let y = StageMemory::of(&profile, 1, 1..3).peak(Recompute::None, 1, 8);
     let peaks: Vec<_> = devices.iter().map(|need| (need.device.as_str(), need.peak)).collect();
     assert_eq!(peaks[0], ("x", x));
     // While y computes one micro-batch, x has made the next: its output waits there.
@@ -246,7 +282,7 @@ fn absurd_sizes_saturate() {
     for layer in &mut profile.model.layers {
         (layer.param_bytes, layer.saved_bytes, layer.input_bytes) = (u64::MAX, u64::MAX, u64::MAX);
     }
-    let need = StageMemory::of(&profile, 0, 0..3).peak(Recompute::Full, usize::MAX);
+    let need = StageMemory::of(&profile, 0, 0..3).peak(Recompute::Full, usize::MAX, usize::MAX);
     assert_eq!(need.total(), u64::MAX);
     assert_eq!([need, need].into_iter().sum::<MemoryUse>().total(), u64::MAX);
     let need = DeviceNeed { device: "x".into(), needed_bytes: 1, budget_bytes: 2, peak: need };

@@ -53,7 +53,7 @@ fn found(profile: &Profile) -> ClosedFormOptimum {
         (sum, longest) = (sum + time, longest.max(time));
         let held = profile.micro_batches.min(found.stages.len() - index);
         let memory = StageMemory::of(profile, device(stage), first..end);
-        let need = memory.peak(stage.recompute, held).total();
+        let need = memory.peak(stage.recompute, held, profile.micro_batches).total();
         assert!(need <= on.budget_bytes(), "{stage:?} needs {need}");
         if let Some(next) = found.stages.get(index + 1) {
             let (a, b, layers) = (device(stage), device(next), &profile.model.layers);

@@ -46,6 +46,8 @@ pub(crate) struct Subject<'a> {
 pub(crate) struct LayerBytes {
     /// Kept from forward to backward, beside the outputs.
     pub(crate) saved: Option<u64>,
+    /// The part of the outputs that is kept too.
+    pub(crate) output_saved: Option<u64>,
     /// Needed for a moment, beside weights, sums of gradients, `saved` and fresh gradients.
     pub(crate) workspace: Option<u64>,
 }
@@ -133,7 +135,8 @@ impl<'a> LayerRunner<'a> {
 
     /// A backward from what [`Self::upload_gradients`] gave; adds the weights' gradients up.
     pub(crate) fn run_backward(&mut self, gradients: Vec<Tensors>) -> Result<(), EngineError> {
-        let result = self.stage.backward(self.objective, 0, gradients, 1.0, &self.context)?;
+        let result =
+            self.stage.backward(self.objective, 0, gradients, 1.0, &self.context, || ())?;
         if let Some(gradients) = result.gradients {
             self.stage.accumulate(gradients);
         }
@@ -164,8 +167,7 @@ impl<'a> LayerRunner<'a> {
 
     /// Bytes kept from forward to backward, and those needed for a moment.
     ///
-    /// A stage keeps its outputs too, which are later layers' inputs where they are in one stage; so
-    /// they are counted there.
+    /// Outputs are later layers' inputs, and counted there where they are in one stage.
     pub(crate) fn bytes(&mut self) -> Result<LayerBytes, EngineError> {
         // The sums of a step that has begun are there before; they are not this micro-batch's.
         self.forward()?;
@@ -173,19 +175,33 @@ impl<'a> LayerRunner<'a> {
         let counter = self.device.counter();
         let Some((before, _)) = self.device.usage(0) else { return Ok(LayerBytes::default()) };
         counter.restart_peak();
-        let output_bytes = self.forward()?.outputs.bytes();
-        let (kept, in_forward) = self.device.usage(0).unwrap_or_default();
-        let saved = kept.saturating_sub(before).saturating_sub(output_bytes);
+        let outputs = self.forward()?.outputs;
+        let held = || self.device.usage(0).unwrap_or_default();
+        let ((with_outputs, in_forward), output_bytes) = (held(), outputs.bytes());
+        drop(outputs);
+        let saved = with_outputs.saturating_sub(before).saturating_sub(output_bytes);
+        let output_saved = held().0.saturating_sub(before + saved);
         counter.restart_peak();
         self.backward()?;
         let (_, in_backward) = self.device.usage(0).unwrap_or_default();
         if !self.device.is_cpu() {
-            return Ok(LayerBytes { saved: Some(saved), workspace: None });
+            return Ok(LayerBytes {
+                saved: Some(saved),
+                output_saved: Some(output_saved),
+                workspace: None,
+            });
         }
         let held = before + saved;
-        let forward = in_forward.saturating_sub(held);
-        let backward = in_backward.saturating_sub(held + self.trained_bytes());
-        Ok(LayerBytes { saved: Some(saved), workspace: Some(forward.max(backward)) })
+        // Fresh gradients, which count beside, are there in the backward alone; and it is in a
+        // backward that a stage is at its fullest.
+        let with_fresh = held + self.trained_bytes();
+        let forward = in_forward.saturating_sub(with_fresh);
+        let backward = in_backward.saturating_sub(with_fresh);
+        Ok(LayerBytes {
+            saved: Some(saved),
+            output_saved: Some(output_saved),
+            workspace: Some(forward.max(backward)),
+        })
     }
 
     /// Bytes of the weights with a gradient.

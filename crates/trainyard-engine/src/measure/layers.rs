@@ -66,11 +66,12 @@ pub struct LayerCost {
     pub norm_us: f64,
     /// Kept from forward to backward for one micro-batch: the input, and whatever the layer needs
     /// again, but not the output, which is the next layer's input. A stage keeps the sum over its
-    /// layers and its own outputs. None where the device does not say.
+    /// layers. None where the device does not say.
     pub saved_bytes: Option<u64>,
     /// The most held for a moment during the layer's forward or backward, beside weights, sums of
     /// gradients, optimizer state, `saved_bytes` and the layer's fresh gradients; the output and
-    /// the gradients of output and input are among it. None where the device does not say.
+    /// the gradients of output and input are among it. Of a forward, what exceeds the room that fresh
+    /// gradients take afterwards. None where the device does not say.
     pub workspace_bytes: Option<u64>,
 }
 

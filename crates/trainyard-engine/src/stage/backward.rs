@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use burn::tensor::{Gradients, Tensor};
 
-use super::{SavedForBackward, Stage};
-use crate::tensor::without_number;
+use super::{Graph, SavedForBackward, Stage};
+use crate::tensor::{Root, without_number};
+use crate::wiring::Name;
 use crate::{EngineError, ForwardContext, Objective, Tensors, Value};
 
 /// What a backward gives: the gradients for the stages that inputs came from, and the weights'.
@@ -21,7 +22,7 @@ impl Stage {
     ///
     /// `output_gradients` come from the stages that took this one's outputs, in their order; the
     /// last stage starts from the loss, weighted by `loss_weight` (the micro-batch's share of the
-    /// batch).
+    /// batch). Under recompute `recomputed` is called when the forward has run again.
     pub(crate) fn backward(
         &mut self,
         objective: &dyn Objective,
@@ -29,25 +30,27 @@ impl Stage {
         output_gradients: Vec<Tensors>,
         loss_weight: f64,
         context: &ForwardContext,
+        recomputed: impl FnOnce(),
     ) -> Result<BackwardResult, EngineError> {
         let saved = self.saved.get_mut(micro_batch).and_then(Option::take).ok_or_else(|| {
             EngineError::internal(format!(
                 "micro-batch {micro_batch} has no forward to go back through"
             ))
         })?;
-        let (inputs, outputs, loss) = match saved {
-            SavedForBackward::Graph { inputs, outputs, loss } => (inputs, outputs, loss),
+        let Graph { inputs, roots, loss } = match saved {
+            SavedForBackward::Graph(graph) => graph,
             SavedForBackward::Input { input, targets } => {
                 let before = self.buffers();
-                let (inputs, outputs, loss) = self.graph(objective, input, targets, context)?;
+                let (graph, _, _) = self.graph(objective, input, targets, context)?;
                 // The forward has been counted before.
                 self.restore_buffers(before)?;
-                (inputs, outputs, loss.map(|loss| loss.loss))
+                recomputed();
+                graph
             }
         };
         let root = match loss {
             Some(loss) => Some(loss.mul_scalar(loss_weight)),
-            None => seeded_root(outputs, output_gradients)?,
+            None => seeded(roots, output_gradients)?,
         };
         // Without weights and without an input of numbers there is nothing to go back through.
         let root = root.filter(Tensor::is_tracked);
@@ -66,12 +69,12 @@ impl Stage {
 
 /// The root from which a backward starts with exactly the sum of what the takers of each output
 /// gave back. The last taker's comes first, as in one graph of all stages.
-fn seeded_root(
-    outputs: Tensors,
+fn seeded(
+    roots: Vec<(Name, Root)>,
     mut gradients: Vec<Tensors>,
 ) -> Result<Option<Tensor<1>>, EngineError> {
-    let mut root: Option<Tensor<1>> = None;
-    for (name, value) in outputs.into_iter().filter(|(_, value)| value.is_float()) {
+    let mut all: Option<Tensor<1>> = None;
+    for (name, root) in roots {
         let mut sum: Option<Value> = None;
         for of_taker in gradients.iter_mut().rev() {
             // Of several layers of a stage the first comes first.
@@ -89,11 +92,11 @@ fn seeded_root(
         let Some(gradient) = sum else {
             return Err(EngineError::internal(format!("no gradient came for '{name}'")));
         };
-        let product = value.dot(gradient)?;
-        root = Some(match root {
-            Some(root) => root + product,
-            None => product,
+        root.put(gradient)?;
+        all = Some(match all {
+            Some(all) => all + root.number,
+            None => root.number,
         });
     }
-    Ok(root)
+    Ok(all)
 }

@@ -11,7 +11,7 @@ use trainyard_plan::Recompute;
 
 use crate::objective::Loss;
 use crate::optimizer::{Gradient, State};
-use crate::tensor::{numbered, without_number};
+use crate::tensor::{Root, numbered, without_number};
 use crate::wiring::{Name, StageWiring, Wiring};
 use crate::{
     EngineError, ErasedLayer, ForwardContext, Model, Objective, Tensors, Value, WeightRole,
@@ -44,11 +44,21 @@ pub(crate) struct WeightState {
 /// What one micro-batch leaves behind between its forward and its backward.
 #[expect(clippy::large_enum_variant, reason = "one a micro-batch in flight, and of one sort each")]
 enum SavedForBackward {
-    /// The graph, from what came from other stages to what goes to others and, on the last stage,
-    /// to the loss.
-    Graph { inputs: Tensors, outputs: Tensors, loss: Option<Tensor<1>> },
+    Graph(Graph),
     /// Under recompute: what it takes to run the forward again.
-    Input { input: Tensors, targets: Option<Tensors> },
+    Input {
+        input: Tensors,
+        targets: Option<Tensors>,
+    },
+}
+
+/// A graph, from what came from other stages to what goes to others or to the loss.
+struct Graph {
+    inputs: Tensors,
+    /// By output that has a gradient; none on the last stage, which goes back from the loss alone.
+    roots: Vec<(Name, Root)>,
+    /// On the last stage, where there are targets.
+    loss: Option<Tensor<1>>,
 }
 
 /// What a stage's forward gives, without graph.
@@ -207,43 +217,33 @@ impl Stage {
     ) -> Result<ForwardResult, EngineError> {
         let (saved, outputs, loss) = match self.recompute {
             Recompute::None => {
-                let (inputs, outputs, loss) = self.graph(objective, input, targets, context)?;
-                let (graph, plain) = match loss {
-                    None => (None, None),
-                    Some(Loss { loss, metrics }) => {
-                        let plain = Loss { loss: loss.clone().inner(), metrics };
-                        (Some(loss), Some(plain))
-                    }
-                };
-                let plain_outputs = outputs.clone().map(Value::detach);
-                // The loss alone is what a last stage goes back from.
-                let outputs = if self.is_last { Tensors::new() } else { outputs };
-                (SavedForBackward::Graph { inputs, outputs, loss: graph }, plain_outputs, plain)
+                let (graph, outputs, loss) = self.graph(objective, input, targets, context)?;
+                (SavedForBackward::Graph(graph), outputs, loss)
             }
             Recompute::Full => {
                 let outputs = self.run_untracked(input.clone(), context)?;
                 let loss =
                     targets.clone().map(|t| objective.loss(outputs.clone(), t)).transpose()?;
-                let loss = loss.map(|loss| Loss { loss: loss.loss.inner(), ..loss });
-                let saved = SavedForBackward::Input { input, targets };
-                (saved, outputs.map(Value::detach), loss)
+                (SavedForBackward::Input { input, targets }, outputs.map(Value::detach), loss)
             }
         };
         if self.saved.len() <= micro_batch {
             self.saved.resize_with(micro_batch + 1, || None);
         }
         self.saved[micro_batch] = Some(saved);
+        let loss = loss.map(|loss| Loss { loss: loss.loss.inner(), ..loss });
         let outputs = if loss.is_some() { Tensors::new() } else { outputs };
         Ok(ForwardResult { outputs, loss })
     }
 
+    /// Runs the layers as a graph. Gives what they give without it, and the loss.
     fn graph(
         &self,
         objective: &dyn Objective,
         input: Tensors,
         targets: Option<Tensors>,
         context: &ForwardContext,
-    ) -> Result<(Tensors, Tensors, Option<Loss>), EngineError> {
+    ) -> Result<(Graph, Tensors, Option<Loss>), EngineError> {
         // The batch's tensors are data: their gradients are not needed.
         let comes = |name: &str| {
             let inputs = &self.wiring.inputs;
@@ -263,7 +263,13 @@ impl Stage {
         inputs.retain(comes);
         let outputs = self.run(input, context)?;
         let loss = targets.map(|targets| objective.loss(outputs.clone(), targets)).transpose()?;
-        Ok((inputs, outputs, loss))
+        let root = |(name, value): (Name, Value)| Root::of(value).map(|root| (name, root));
+        let roots = match self.is_last {
+            true => Vec::new(),
+            false => outputs.clone().into_iter().filter_map(root).collect(),
+        };
+        let graph = Graph { inputs, roots, loss: loss.as_ref().map(|loss| loss.loss.clone()) };
+        Ok((graph, outputs.map(Value::detach), loss))
     }
 
     /// A start of the graph for each layer that takes a tensor of another stage.

@@ -1,11 +1,15 @@
 //! Tensors by name: what layers take and give.
 
+mod copy;
+mod root;
 mod value;
 
 use std::sync::Arc;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
+pub(crate) use copy::copied_data;
+pub(crate) use root::Root;
 pub use value::Value;
 
 use crate::EngineError;
@@ -135,6 +139,17 @@ impl Tensors {
     pub fn into_data(self) -> Result<HostTensors, EngineError> {
         let read = |(name, value): (Arc<str>, Value)| Ok((name, value.into_data()?));
         self.entries.into_iter().map(read).collect()
+    }
+
+    /// Copies, on the same CPU device.
+    ///
+    /// # Errors
+    /// [`EngineError::WrongTensor`] for tensors that are elsewhere.
+    pub(crate) fn copied(self) -> Result<Self, EngineError> {
+        let copy = |(name, value): (Arc<str>, Value)| Ok((name, value.copied()?));
+        Ok(Self {
+            entries: self.entries.into_iter().map(copy).collect::<Result<_, EngineError>>()?,
+        })
     }
 
     /// Applies a function to every tensor.

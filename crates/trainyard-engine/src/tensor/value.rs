@@ -206,23 +206,6 @@ impl Value {
         }
     }
 
-    /// `Σ self · gradient` `[1]`, whose backward starts from exactly `gradient`: Burn seeds every
-    /// backward with ones, and the product makes the seed what is wanted.
-    ///
-    /// # Errors
-    /// [`EngineError::WrongTensor`] when the two differ in shape or are no floats.
-    pub fn dot(self, gradient: Self) -> Result<Tensor<1>, EngineError> {
-        match (self, gradient) {
-            (Self::Float(value), Self::Float(gradient)) if value.shape() == gradient.shape() => {
-                Ok((Self::Float(value).flatten()? * Self::Float(gradient).flatten()?).sum())
-            }
-            (value, gradient) => Err(EngineError::WrongTensor {
-                expected: format!("a gradient like {}", value.describe()),
-                found: gradient.describe(),
-            }),
-        }
-    }
-
     /// A floating-point tensor as a list of its elements, `[n]`.
     ///
     /// # Errors

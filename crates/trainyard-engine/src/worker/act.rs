@@ -78,18 +78,26 @@ impl Worker {
                 let weight = shares.get(micro_batch).copied().unwrap_or(0.0);
                 let begun = self.context.device.begin();
                 let stage = &mut self.stages[position];
-                let objective = &*self.context.objective;
-                let result = stage.backward(objective, micro_batch, gradients, weight, &context)?;
+                let (objective, device) = (&*self.context.objective, &self.context.device);
+                let mut full = None;
+                let recomputed = || full = device.usage_when_asked();
+                let result = stage.backward(
+                    objective,
+                    micro_batch,
+                    gradients,
+                    weight,
+                    &context,
+                    recomputed,
+                )?;
                 // The stages before wait for this; the sums can come after. A device that was
                 // slowed down is not ready before it has slept.
                 let mut input_gradients = Some(result.input_gradients);
                 if self.context.device.throttle() <= 1.0 {
                     self.send_back(position, action, input_gradients.take())?;
                 }
-                if !self.context.device.is_cpu() {
-                    // The fullest moment: all fresh gradients are there. A CPU device is counted
-                    // without being asked.
-                    self.sample_memory();
+                // The fullest moments: all that was recomputed is there, or all fresh gradients.
+                for held in [full, self.context.device.usage_when_asked()] {
+                    self.note_memory(held);
                 }
                 if let Some(gradients) = result.gradients {
                     self.stages[position].accumulate(gradients);
@@ -279,12 +287,17 @@ impl Worker {
     /// Asks the device what it holds. To be called when a GPU has nothing left to do, or it waits.
     fn sample_memory(&mut self) {
         let peak_so_far = self.usage.map_or(0, |(_, peak)| peak);
-        self.usage = self.context.device.usage(peak_so_far);
-        if let Some((in_use_bytes, _)) = self.usage {
-            let (at_ns, device) = (self.now(), self.context.rank);
-            let sample = MemorySample { at_ns, device, in_use_bytes, by_category: None };
-            self.memory.push(sample);
-        }
+        self.note_memory(self.context.device.usage(peak_so_far));
+    }
+
+    /// Keeps what a device said that it holds, and the most so far.
+    fn note_memory(&mut self, usage: Option<(u64, u64)>) {
+        let Some((in_use_bytes, peak)) = usage else { return };
+        let peak_so_far = self.usage.map_or(0, |(_, peak)| peak);
+        self.usage = Some((in_use_bytes, peak.max(peak_so_far)));
+        let (at_ns, device) = (self.now(), self.context.rank);
+        let sample = MemorySample { at_ns, device, in_use_bytes, by_category: None };
+        self.memory.push(sample);
     }
 
     pub(super) fn apply(&mut self, update: Update) -> Result<Reply, EngineError> {

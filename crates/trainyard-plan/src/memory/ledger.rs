@@ -23,6 +23,12 @@ impl Ledger {
         self.changed = true;
     }
 
+    /// Adds sums of gradients.
+    pub fn add_gradients(&mut self, bytes: u64) {
+        self.now.gradients = self.now.gradients.saturating_add(bytes);
+        self.changed = true;
+    }
+
     /// Adds activations.
     pub fn keep(&mut self, bytes: u64) {
         self.now.activations = self.now.activations.saturating_add(bytes);

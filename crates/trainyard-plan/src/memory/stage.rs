@@ -13,6 +13,8 @@ pub struct StageMemory {
     pub fixed: MemoryUse,
     /// Saved activations of a micro-batch.
     pub saved: u64,
+    /// The part of its last layer's output that this layer's backward needs.
+    pub output_saved: u64,
     /// The part of `saved` that a weight gradient needs after its input gradient.
     pub weight_saved: u64,
     /// All that comes in from elsewhere for one micro-batch: from other stages, over however many
@@ -31,6 +33,7 @@ pub struct StageMemory {
     forward_peak: u64,
     /// At the fullest moment of a backward: see [`Self::backward_workspace`].
     backward_peak: u64,
+    /// The gradients of one micro-batch, beside their sums.
     fresh: u64,
 }
 
@@ -66,6 +69,9 @@ impl StageMemory {
     ) {
         let Some(layer) = profile.model.layers.get(index) else { return };
         let add = u64::saturating_add;
+        if self.layers == 0 {
+            self.output_saved = layer.output_saved_bytes;
+        }
         self.layers += 1;
         let change = tensors.put_in_front(&profile.model, index, index + self.layers);
         self.sums.0 = (self.sums.0 + change.input_more).saturating_sub(change.input_less);
@@ -94,7 +100,7 @@ impl StageMemory {
     #[must_use]
     pub fn forward_workspace(&self, recompute: Recompute) -> u64 {
         match recompute {
-            Recompute::None => self.forward_peak.saturating_sub(self.saved),
+            Recompute::None => self.forward_peak.saturating_sub(self.kept(recompute)),
             Recompute::Full => self.workspace,
         }
     }
@@ -106,10 +112,10 @@ impl StageMemory {
     /// the forward that runs again keeps comes on top.
     #[must_use]
     pub fn backward_workspace(&self, recompute: Recompute) -> u64 {
-        let workspace = self.backward_peak.saturating_sub(self.saved);
+        let kept = self.kept(Recompute::None);
         match recompute {
-            Recompute::None => workspace,
-            Recompute::Full => workspace.saturating_add(self.saved),
+            Recompute::None => self.backward_peak.saturating_sub(kept),
+            Recompute::Full => self.backward_peak.max(kept),
         }
     }
 
@@ -118,17 +124,32 @@ impl StageMemory {
     #[must_use]
     pub fn kept(&self, recompute: Recompute) -> u64 {
         match recompute {
-            Recompute::None => self.saved,
+            Recompute::None => self.saved.saturating_add(self.output_saved),
             Recompute::Full => self.input,
         }
     }
 
-    /// The need with `in_flight` micro-batches in flight, during a backward, without buffers: what
+    /// The part of `fixed` that is not there before a step's first backward has ended: the fresh
+    /// gradients of the first micro-batch become the sums.
+    #[must_use]
+    pub fn sums_to_come(&self) -> u64 {
+        self.fresh.min(self.fixed.gradients)
+    }
+
+    /// The need with `in_flight` of `micro_batches` micro-batches in flight, without buffers: what
     /// the simulator finds for a stage alone on its device, whatever the times are.
     #[must_use]
-    pub fn peak(&self, recompute: Recompute, in_flight: usize) -> MemoryUse {
-        let kept = self.kept(recompute).saturating_mul(in_flight as u64);
+    pub fn peak(&self, recompute: Recompute, in_flight: usize, micro_batches: usize) -> MemoryUse {
         let workspace = self.backward_workspace(recompute).max(self.forward_workspace(recompute));
-        MemoryUse { activations: kept.saturating_add(workspace), ..self.fixed }
+        let with = |held: usize, missing: u64| {
+            let kept = self.kept(recompute).saturating_mul(held as u64);
+            let working = if held == 0 { 0 } else { workspace };
+            let gradients = self.fixed.gradients - missing;
+            MemoryUse { activations: kept.saturating_add(working), gradients, ..self.fixed }
+        };
+        // Once the sums are there, one micro-batch is done.
+        let later = with(in_flight.min(micro_batches.saturating_sub(1)), 0);
+        let first = with(in_flight, self.sums_to_come());
+        if first.total() > later.total() { first } else { later }
     }
 }

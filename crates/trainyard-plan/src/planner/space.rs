@@ -153,12 +153,17 @@ impl<'a> Space<'a> {
         self.devices[device].budget
     }
 
-    /// Bytes that a layer takes on a device whatever else is there.
+    /// Bytes that a layer takes on a device whatever else is there; the sum over a stage's layers is
+    /// no more than the stage's peak.
     pub(super) fn layer_bytes(&self, device: usize, layer: usize) -> u64 {
         let device = self.index(device);
         let memory =
             StageMemory::with_tensors(self.profile, &self.tensors, device, layer..layer + 1);
-        memory.fixed.total().saturating_add(memory.saved)
+        // Of a single micro-batch, activations may go before the sums of gradients come.
+        let together =
+            self.profile.micro_batches > 1 || self.profile.model.fresh_bytes_per_param_byte == 0;
+        let saved = if together { memory.saved } else { 0 };
+        memory.fixed.total().saturating_add(saved)
     }
 
     /// Whether all interchangeable devices before `device` are in the set `used`: the first of them

@@ -86,7 +86,10 @@ impl Space<'_> {
         let UsableDevice { budget, time, forward, .. } = &self.devices[device];
         let need = |recompute| {
             let buffers = memory.input.saturating_add(memory.output).saturating_mul(self.buffers);
-            let peak = memory.peak(recompute, held).total().saturating_add(buffers);
+            let peak = memory
+                .peak(recompute, held, self.profile.micro_batches)
+                .total()
+                .saturating_add(buffers);
             peak.saturating_mul(self.chunks)
         };
         let time = time[layers.end] - time[layers.start];

@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use super::state::{Cargo, Event, Node, Outcome, RankState, Ready, Waiting};
 use crate::costs::PipelineCosts;
-use crate::{Action, ActionKind, MemorySample, PlanError, Schedule};
+use crate::{Action, ActionKind, MemorySample, MemoryUse, PlanError, Schedule};
 
 pub(super) struct Run<'a> {
     pub(super) costs: &'a PipelineCosts,
@@ -21,6 +21,8 @@ pub(super) struct Run<'a> {
     /// Time at which each link is free again, µs, and the node before that.
     pub(super) link_free: Vec<(f64, Option<usize>)>,
     pub(super) to_start: VecDeque<usize>,
+    /// By stage: bytes of the sums of gradients that are not there before its first backward ends.
+    sums_to_come: Vec<u64>,
     pub(super) out: Outcome,
 }
 
@@ -37,8 +39,13 @@ impl<'a> Run<'a> {
             costs.stages.iter().flat_map(of_stage).collect()
         };
         let mut ranks = vec![RankState::default(); costs.ranks.len()];
-        for (state, rank) in ranks.iter_mut().zip(&costs.ranks) {
-            state.ledger.open(rank.fixed);
+        let sums_to_come: Vec<u64> =
+            costs.stages.iter().map(|stage| stage.memory.sums_to_come()).collect();
+        for (index, (state, rank)) in ranks.iter_mut().zip(&costs.ranks).enumerate() {
+            let own = costs.stages.iter().zip(&sums_to_come).filter(|(s, _)| s.rank == index);
+            let missing = own.map(|(_, bytes)| *bytes).fold(0, u64::saturating_add);
+            let gradients = rank.fixed.gradients.saturating_sub(missing);
+            state.ledger.open(MemoryUse { gradients, ..rank.fixed });
         }
         for tie in &costs.ties {
             ranks[tie.owner].ties_missing += 1;
@@ -55,6 +62,7 @@ impl<'a> Run<'a> {
             backwards: table(|stage| stage.output_grads),
             link_free: vec![(0.0, None); costs.links.len()],
             to_start: (0..costs.ranks.len()).collect(),
+            sums_to_come,
             out: Outcome {
                 step_us: 0.0,
                 nodes: Vec::with_capacity(actions * 2),
@@ -183,12 +191,21 @@ impl<'a> Run<'a> {
         if state.ties_missing > 0 {
             return;
         }
+        let tied = self.largest_tie(rank);
+        self.out.ranks[rank].ledger.buffer(tied);
+        let state = &self.out.ranks[rank];
         let duration = self.costs.ranks[rank].optimizer_us;
         let stage = self.costs.stages.iter().position(|stage| stage.rank == rank).unwrap_or(0);
         let action = Action::new(stage, ActionKind::Optimizer, 0);
         let node = self.begin(rank, action, state.tie_ready, now, duration);
         self.out.ranks[rank].optimizer_us = duration;
         self.out.ranks[rank].last = Some(node);
+    }
+
+    /// Room for the gradients that come from tied weights, which are added one after the other.
+    fn largest_tie(&self, owner: usize) -> u64 {
+        let tied = self.costs.ties.iter().filter(|tie| tie.owner == owner);
+        tied.map(|tie| tie.bytes).max().unwrap_or(0)
     }
 
     /// The action that a rank was doing has ended.
@@ -201,10 +218,16 @@ impl<'a> Run<'a> {
         let action = self.out.nodes[node].action;
         if action.kind == ActionKind::Optimizer {
             self.out.ranks[rank].done = true;
+            let tied = self.largest_tie(rank);
+            self.out.ranks[rank].ledger.drop_buffer(tied);
             return self.send_ties(rank, Cargo::TiedWeights, Some(node), now);
         }
         let stage = &self.costs.stages[action.stage];
-        self.out.ranks[rank].ledger.end(&stage.footprint(action.kind));
+        let ledger = &mut self.out.ranks[rank].ledger;
+        ledger.end(&stage.footprint(action.kind));
+        if matches!(action.kind, ActionKind::Backward | ActionKind::InputGrad) {
+            ledger.add_gradients(std::mem::take(&mut self.sums_to_come[action.stage]));
+        }
         let (routes, neighbour) = match action.kind {
             ActionKind::Forward => (&stage.outputs[..], Some(action.stage + 1)),
             ActionKind::Backward | ActionKind::InputGrad => {

@@ -110,9 +110,10 @@ fn two_stages_two_micro_batches_and_a_slow_link() {
     let samples = |device| trace.memory.iter().filter(move |sample| sample.device == device);
     assert_eq!(samples(0).map(|sample| sample.in_use_bytes).max(), Some(2480));
     assert_eq!(samples(1).map(|sample| sample.at_ns).next(), Some(0));
-    // There is one wherever something came or went.
+    // There is one wherever something came or went; at 140 the tied weight's gradient comes for the
+    // optimizer step, which takes no time.
     let at: Vec<_> = samples(0).map(|sample| sample.at_ns / 1000).collect();
-    assert_eq!(at, [0, 10, 20, 35, 60, 90, 110, 120, 140]);
+    assert_eq!(at, [0, 10, 20, 35, 60, 90, 110, 120, 140, 140]);
 }
 
 #[test]

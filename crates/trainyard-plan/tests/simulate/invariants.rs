@@ -127,12 +127,15 @@ proptest! {
         let (simulation, trace) = simulate_traced(&profile, &plan).unwrap();
         for (rank, device) in simulation.devices.iter().enumerate() {
             let peak = device.peak_bytes;
-            let fixed = peak.weights + peak.gradients + peak.optimizer;
             let samples: Vec<_> = trace.memory.iter().filter(|s| s.device == rank).collect();
             prop_assert!(samples.windows(2).all(|two| two[0].at_ns <= two[1].at_ns));
             let bytes: Vec<_> = samples.iter().map(|sample| sample.in_use_bytes).collect();
-            prop_assert!(bytes.iter().all(|bytes| *bytes >= fixed));
-            prop_assert_eq!(*bytes.last().unwrap(), fixed);
+            prop_assert!(bytes.iter().all(|bytes| *bytes >= peak.weights + peak.optimizer));
+            let owners = plan.schedule.owners();
+            let own = plan.stages.iter().zip(owners).filter(|(_, owner)| *owner == rank);
+            let layers = own.flat_map(|(stage, _)| &profile.model.layers[stage.layers.0..stage.layers.1]);
+            let sums: u64 = layers.map(|layer| layer.param_bytes).sum();
+            prop_assert_eq!(*bytes.last().unwrap(), peak.weights + peak.optimizer + sums);
             prop_assert_eq!(bytes.into_iter().max().unwrap(), peak.total());
             let at_peak = samples.iter().find(|sample| sample.in_use_bytes == peak.total());
             let at_ns = (device.peak_at_us * 1000.0).round() as u64;

@@ -8,11 +8,13 @@ use trainyard_plan::{ActionKind, LayerProfile, MemoryUse, Plan, Profile, Recompu
 use crate::oracle::Step;
 
 /// Something held from its start until right before its end.
+#[derive(Default)]
 struct Held {
     start: f64,
     end: f64,
     activations: u64,
     buffers: u64,
+    gradients: u64,
 }
 
 /// What a rank holds at its fullest instant, and the first such instant.
@@ -24,6 +26,7 @@ pub(crate) fn peak(profile: &Profile, plan: &Plan, step: &Step, rank: usize) -> 
         MemoryUse {
             activations: around().map(|h| h.activations).sum(),
             buffers: around().map(|h| h.buffers).sum(),
+            gradients: around().map(|h| h.gradients).sum(),
             ..fixed
         }
     };
@@ -33,7 +36,7 @@ pub(crate) fn peak(profile: &Profile, plan: &Plan, step: &Step, rank: usize) -> 
         let now = at(instant);
         if now.total() > best.0.total() { (now, instant) } else { best }
     };
-    instants.into_iter().fold((fixed, 0.0), first_fullest)
+    instants.into_iter().fold((at(0.0), 0.0), first_fullest)
 }
 
 fn fixed(profile: &Profile, plan: &Plan, rank: usize) -> MemoryUse {
@@ -43,7 +46,7 @@ fn fixed(profile: &Profile, plan: &Plan, rank: usize) -> MemoryUse {
         let range = |layers: (usize, usize)| &profile.model.layers[layers.0..layers.1];
         stages.clone().flat_map(move |(stage, _)| range(stage.layers))
     };
-    let gradients = layers().map(|layer| layer.param_bytes).sum();
+    let trained: u64 = layers().map(|layer| layer.param_bytes).sum();
     let untrained: u64 = layers().map(|layer| layer.frozen_bytes + layer.buffer_bytes).sum();
     let state = |layer: &LayerProfile| match (layer.optimizer_bytes, &layer.tied_to) {
         (Some(bytes), _) => bytes,
@@ -51,8 +54,7 @@ fn fixed(profile: &Profile, plan: &Plan, rank: usize) -> MemoryUse {
         (None, None) => layer.param_bytes * profile.model.optimizer_bytes_per_param_byte,
     };
     let optimizer = layers().map(state).sum();
-    let weights = gradients + untrained;
-    MemoryUse { weights, gradients, optimizer, ..MemoryUse::default() }
+    MemoryUse { weights: trained + untrained, optimizer, ..MemoryUse::default() }
 }
 
 /// What of a layer's input has no name.
@@ -86,7 +88,7 @@ fn input(layers: &[LayerProfile], (first, end): (usize, usize)) -> u64 {
 fn held(profile: &Profile, plan: &Plan, step: &Step, rank: usize) -> Vec<Held> {
     let mut held = Vec::new();
     let mut keep = |start, end, activations| {
-        held.push(Held { start, end, activations, buffers: 0 });
+        held.push(Held { start, end, activations, ..Held::default() });
     };
     let of_rank = || step.works.iter().filter(|work| work.rank == rank);
     let end_of = |stage, micro_batch, kinds: &[ActionKind]| {
@@ -115,11 +117,37 @@ fn held(profile: &Profile, plan: &Plan, step: &Step, rank: usize) -> Vec<Held> {
     for transfer in step.moves.iter().filter(|transfer| transfer.buffered) {
         let buffers = transfer.bytes;
         if transfer.ranks.0 == rank {
-            held.push(Held { start: transfer.made, end: transfer.end, activations: 0, buffers });
+            let (start, end) = (transfer.made, transfer.end);
+            held.push(Held { start, end, buffers, ..Held::default() });
         }
         if transfer.ranks.1 == rank {
             let used = step.works[transfer.to.unwrap()].start;
-            held.push(Held { start: transfer.end, end: used, activations: 0, buffers });
+            held.push(Held { start: transfer.end, end: used, buffers, ..Held::default() });
+        }
+    }
+    let works = step.works.iter().enumerate();
+    for (index, work) in works.filter(|(_, work)| work.rank == rank) {
+        let tied = step.moves.iter().filter(|tie| !tie.buffered && tie.to == Some(index));
+        let buffers = tied.map(|tie| tie.bytes).max().unwrap_or(0);
+        // Also where the optimizer step takes no time.
+        let (start, end) = (work.start, work.end.max(work.start.next_up()));
+        held.push(Held { start, end, buffers, ..Held::default() });
+    }
+    let model = &profile.model;
+    for (index, stage) in plan.stages.iter().enumerate() {
+        let backwards = of_rank().filter(|work| {
+            let kinds = [ActionKind::Backward, ActionKind::InputGrad];
+            work.action.stage == index && kinds.contains(&work.action.kind)
+        });
+        let first_end = backwards.map(|work| work.end).fold(f64::INFINITY, f64::min);
+        if first_end.is_finite() {
+            let layers = &model.layers[stage.layers.0..stage.layers.1];
+            let sums: u64 = layers.iter().map(|layer| layer.param_bytes).sum();
+            // Made from the first micro-batch's gradients where there are any beside the sums.
+            let later = sums * model.fresh_bytes_per_param_byte.min(1);
+            let end = f64::INFINITY;
+            held.push(Held { start: first_end, end, gradients: later, ..Held::default() });
+            held.push(Held { start: 0.0, end, gradients: sums - later, ..Held::default() });
         }
     }
     held
@@ -149,24 +177,25 @@ impl Need {
         };
         let work = |j: usize| layer(layers[j]).workspace_bytes;
         let most = |at: &dyn Fn(usize) -> u64| (0..layers.len()).map(at).max().unwrap();
-        let forward = most(&|j| up_to(j) + work(j)).saturating_sub(all);
-        let backward = most(&|j| up_to(j) + fresh(j) + work(j)).saturating_sub(all);
+        let kept = all + layers.last().map_or(0, |last| layer(*last).output_saved_bytes);
+        let forward = most(&|j| up_to(j) + work(j)).saturating_sub(kept);
+        let backward = most(&|j| up_to(j) + fresh(j) + work(j));
         let for_weights = |index: &usize| {
             layer(*index).weight_saved_bytes.map_or(saved(*index), |bytes| bytes.min(saved(*index)))
         };
         let weight_saved = layers.iter().map(for_weights).sum();
         match stage.recompute {
             Recompute::None => Self {
-                kept: all,
+                kept,
                 weight_saved,
                 forward_workspace: forward,
-                backward_workspace: backward,
+                backward_workspace: backward.saturating_sub(kept),
             },
             Recompute::Full => Self {
                 kept: input(&profile.model.layers, stage.layers),
                 weight_saved,
                 forward_workspace: most(&work),
-                backward_workspace: backward + all,
+                backward_workspace: backward.max(kept),
             },
         }
     }

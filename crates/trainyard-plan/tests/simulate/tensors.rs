@@ -178,7 +178,7 @@ fn the_input_of_a_stage_is_all_that_comes_from_elsewhere() {
     // Under recompute that is what is kept of each micro-batch.
     let memory = StageMemory::of(&profile, 0, 3..6);
     assert_eq!(memory.kept(Recompute::Full), 64);
-    assert_eq!(memory.peak(Recompute::Full, 3).activations, 3 * 64 + 3000);
+    assert_eq!(memory.peak(Recompute::Full, 3, 8).activations, 3 * 64 + 3000);
 }
 
 /// Four layers; the first also gives a mask without gradient, which all others take.

@@ -64,7 +64,7 @@ impl StageRow {
             let (first, end) = planned.layers;
             let layers = profile.model.layers.get(first..end).unwrap_or_default();
             let in_flight = in_flight(plan, stage);
-            let peak = cost.memory.peak(planned.recompute, in_flight);
+            let peak = cost.memory.peak(planned.recompute, in_flight, plan.micro_batches);
             Self {
                 stage,
                 device: planned.device.clone(),
