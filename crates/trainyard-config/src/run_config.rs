@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use toml::{Table, Value};
+use toml::Table;
 
 use crate::document::Document;
 use crate::error::ConfigError;
@@ -12,7 +12,9 @@ use crate::key::{KeyGroup, Keys};
 use crate::kinds::{self, KINDS};
 use crate::known::Known;
 use crate::section::SectionReader;
-use crate::sections::{DataKeys, DeviceSection, PipelineSection, RunSection, TrainSection};
+use crate::sections::{
+    DataKeys, DeviceSection, OptimizerGroup, PipelineSection, RunSection, TrainSection,
+};
 use crate::write;
 
 /// `[model]` or `[optimizer]`: which one, and its own options.
@@ -45,6 +47,8 @@ pub struct RunConfig {
     pub data: DataSection,
     /// `[optimizer]`
     pub optimizer: KindSection,
+    /// `[[optimizer.group]]`, in the order of the file.
+    pub optimizer_groups: Vec<OptimizerGroup>,
     /// `[train]`
     pub train: TrainSection,
     /// `[pipeline]`
@@ -126,6 +130,7 @@ impl RunConfig {
                 kind: optimizer_kind.kind.unwrap_or_default(),
                 options: kinds::options(of_optimizer, &optimizer, optimizer_kind.group.as_ref())?,
             },
+            optimizer_groups: optimizer_groups(document)?,
             train: TrainSection::read(&document.section("train")?)?,
             pipeline: PipelineSection::read(&document.section("pipeline")?)?,
             run: RunSection { dir: run_dir(run.dir, path)?, ..run },
@@ -161,23 +166,17 @@ fn run_dir(named: PathBuf, run_file: &Path) -> Result<PathBuf, ConfigError> {
     })
 }
 
+fn optimizer_groups(document: &Document) -> Result<Vec<OptimizerGroup>, ConfigError> {
+    let sections = SectionReader::open_list(document, &["optimizer", "group"], "group")?;
+    sections.iter().map(OptimizerGroup::read).collect()
+}
+
 fn devices(document: &Document) -> Result<Vec<DeviceSection>, ConfigError> {
-    let count = match document.value(&["device"]) {
-        None => return Ok(Vec::new()),
-        Some(Value::Array(entries)) => entries.len(),
-        Some(_) => {
-            return Err(document.problem_at(&["device"], "not a list", |at| {
-                format!("{at}: a device is written [[device]], with double brackets")
-            }));
-        }
-    };
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let mut devices = Vec::with_capacity(count);
-    for index in 0..count {
-        let name = index.to_string();
-        let section = SectionReader::open(document, &["device", &name])?;
+    let mut devices = Vec::new();
+    for section in SectionReader::open_list(document, &["device"], "device")? {
         let device = DeviceSection::read(&section)?;
-        if let Some(first) = seen.insert(device.id.clone(), index) {
+        if let Some(first) = seen.insert(device.id.clone(), devices.len()) {
             let must = format!("a name of its own: [[device]] number {} has it already", first + 1);
             let (key, value) = ("id".to_owned(), format!("'{}'", device.id));
             return Err(section.refuse(crate::BadKey { key, value, must }));

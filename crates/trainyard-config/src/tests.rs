@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::document::Document;
 
+mod groups;
 mod kinds;
 mod macros;
 mod outputs;

@@ -252,6 +252,7 @@ impl From<EngineError> for RunError {
         match error {
             // The same remedies as for the program's own files: a full disk is met here first.
             EngineError::Io { path, source } => Self::io("read or write", path)(source),
+            EngineError::BadOption { key, value, must } => Self::BadValue { key, value, must },
             other => Self::Engine(other),
         }
     }
