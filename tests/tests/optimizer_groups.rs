@@ -117,7 +117,8 @@ fn a_group_that_changes_the_state_does_not_go_with_a_checkpoint() {
 fn a_pattern_without_weights_is_refused_with_some_names() {
     let groups = [group("pattern = \"block*\""), group("pattern = \"hed/*\"")].concat();
     let (_dir, file) = with_groups(&groups);
-    let words = ["optimizer.group.1.pattern is \"hed/*\"", "such as embed/", ", block0/"];
+    let words =
+        ["run.toml:35:11: optimizer.group.1.pattern is \"hed/*\"", "such as embed/", ", block0/"];
     assert_says(&run_fails(trainyard().arg("plan").arg(&file), 2), &words);
     let run = file.with_file_name("refused");
     assert_says(&run_fails(&mut train_command(&file, &run), 2), &words);

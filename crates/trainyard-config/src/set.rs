@@ -45,7 +45,7 @@ impl Document {
     }
 
     /// The names of a dotted key, a device's id replaced by its position.
-    fn path_of(&self, key: &str) -> Result<Vec<String>, String> {
+    pub(crate) fn path_of(&self, key: &str) -> Result<Vec<String>, String> {
         let mut path: Vec<String> = key.split('.').map(|name| name.trim().to_owned()).collect();
         if path.iter().any(String::is_empty) {
             return Err(format!("'{key}' is not a key; a key looks like train.steps"));

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use trainyard_config::Document;
 use trainyard_engine::optimizer::OPTIMIZERS;
 use trainyard_models::Recipe;
 use trainyard_plan::ModelProfile;
@@ -57,20 +58,20 @@ impl App {
         recipes.chain(data_keys::groups()).chain(optimizers).collect()
     }
 
-    /// Reads a run file.
+    /// Reads a run file: what it says, and the document, which knows where it says so.
     ///
     /// # Errors
     /// As [`RunConfig::load`].
-    pub fn config(&self, file: &Path, sets: &Sets) -> Result<RunConfig, RunError> {
-        Ok(RunConfig::load(file, &sets.sets, &self.key_groups())?.0)
+    pub fn config(&self, file: &Path, sets: &Sets) -> Result<(RunConfig, Document), RunError> {
+        Ok(RunConfig::load(file, &sets.sets, &self.key_groups())?)
     }
 
     /// The same for a text of the program's own.
     ///
     /// # Errors
     /// As [`RunConfig::from_text`].
-    pub fn config_text(&self, text: &str, name: &str) -> Result<RunConfig, RunError> {
-        Ok(RunConfig::from_text(text, name.as_ref(), &[], &self.key_groups())?.0)
+    pub fn config_text(&self, text: &str, name: &str) -> Result<(RunConfig, Document), RunError> {
+        Ok(RunConfig::from_text(text, name.as_ref(), &[], &self.key_groups())?)
     }
 
     /// A run file with everything it names.
@@ -93,7 +94,7 @@ impl App {
     ///
     /// # Errors
     /// As [`TrainingSetup::load`].
-    pub fn setup(&self, config: RunConfig) -> Result<TrainingSetup, RunError> {
+    pub fn setup(&self, run_file: (RunConfig, Document)) -> Result<TrainingSetup, RunError> {
         let bar = match Output::detect(false) {
             Output::Terminal => ProgressBar::new(0),
             _ => ProgressBar::hidden(),
@@ -104,7 +105,7 @@ impl App {
             bar.set_length(of as u64);
             bar.set_position(done as u64);
         };
-        let setup = TrainingSetup::load(config, &self.recipes, &progress);
+        let setup = TrainingSetup::load(run_file, &self.recipes, &progress);
         bar.finish_and_clear();
         setup
     }
@@ -113,7 +114,11 @@ impl App {
     ///
     /// # Errors
     /// [`RunError`] where the run's data are not of a kind that is read from files.
-    pub fn replace_data(&self, config: &mut RunConfig, path: &Path) -> Result<(), RunError> {
+    pub fn replace_data(
+        &self,
+        (config, document): &mut (RunConfig, Document),
+        path: &Path,
+    ) -> Result<(), RunError> {
         let kind = match config.data.kind.as_deref() {
             // A built-in text is replaced by a text file.
             None | Some("text") => "text",
@@ -130,6 +135,8 @@ impl App {
         config.data.options.insert(kind.clone(), path.display().to_string().into());
         config.data.kind = Some(kind);
         config.data.validation_fraction = 1.0;
+        // What is wrong with them does not stand in the run file.
+        document.forget_places("data");
         Ok(())
     }
 
@@ -139,12 +146,12 @@ impl App {
     /// As [`TrainingSetup::for_inference`]; when the run directory has no profile.
     pub fn setup_for_inference(
         &self,
-        config: RunConfig,
+        run_file: (RunConfig, Document),
         directory: &RunDir,
         vocabulary: usize,
     ) -> Result<TrainingSetup, RunError> {
         let profile: ModelProfile = read_profile(&directory.profile())?.model;
-        TrainingSetup::for_inference(config, &self.recipes, vocabulary, profile)
+        TrainingSetup::for_inference(run_file, &self.recipes, vocabulary, profile)
     }
 }
 
@@ -160,9 +167,9 @@ mod tests {
         for entry in std::fs::read_dir("../../assets").unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|end| end == "toml") {
-                let config = app.config(&path, &Sets { sets: Vec::new() }).unwrap();
+                let (config, _) = app.config(&path, &Sets { sets: Vec::new() }).unwrap();
                 let resolved = config.to_toml().unwrap();
-                let again = app.config_text(&resolved, "run.toml").unwrap();
+                let (again, _) = app.config_text(&resolved, "run.toml").unwrap();
                 assert_eq!(again, config, "{}", path.display());
                 found += 1;
             }

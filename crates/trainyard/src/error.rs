@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use miette::Diagnostic;
 use thiserror::Error;
-use trainyard_config::ConfigError;
 pub use trainyard_config::ConfigProblem;
+use trainyard_config::{ConfigError, Document};
 use trainyard_data::DataError;
 use trainyard_engine::EngineError;
 use trainyard_models::RecipeError;
@@ -186,6 +186,12 @@ impl RunError {
         let message = message.into();
         let label = String::new();
         Self::from(Box::new(ConfigProblem { message, source_code: None, span: None, label }))
+    }
+
+    /// The same as a problem at the place of a key of the run file, where it has one.
+    #[must_use]
+    pub fn at(self, document: &Document, key: &str) -> Self {
+        document.problem_with(key, &self).map_or(self, Self::from)
     }
 
     /// Whether the reader of the program's output has gone.
