@@ -140,10 +140,14 @@ impl Document {
         }
     }
 
-    /// Gives an error about a key the place of that key, where it has one.
+    /// Gives an error about a key the place of that key, where it has one. A table that was read
+    /// before has no places: whoever has the file adds them.
     #[must_use]
     pub fn locate(&self, error: ConfigError) -> ConfigError {
         let ConfigError::BadValue { key, .. } = &error else { return error };
+        if self.places.is_empty() {
+            return error;
+        }
         self.problem_with(key, &error)
             .unwrap_or_else(|| ConfigError::unplaced(format!("{}: {error}", self.name())))
     }

@@ -59,6 +59,21 @@ pub struct RunConfig {
     pub devices: Vec<DeviceSection>,
 }
 
+impl DataSection {
+    /// Reads `[data]` of a document. `groups` are the data sources there are.
+    ///
+    /// # Errors
+    /// As [`RunConfig::load`].
+    pub fn read(document: &Document, groups: &[KeyGroup]) -> Result<Self, ConfigError> {
+        let [_, of_data, _] = &KINDS;
+        let section = document.section(of_data.section)?;
+        let kinds::Chosen { kind, group } = kinds::choose(of_data, &section, groups)?;
+        let validation_fraction = DataKeys::read(&section)?.validation_fraction;
+        let options = kinds::options(of_data, &section, group.as_ref())?;
+        Ok(Self { kind, validation_fraction, options })
+    }
+}
+
 impl RunConfig {
     /// Reads a run file, puts the `--set key=value` arguments over it, fills in the defaults and
     /// checks the result. `groups` are the kinds of models, data sources and optimizers there are;
@@ -107,12 +122,10 @@ impl RunConfig {
     }
 
     fn read(document: &Document, path: &Path, groups: &[KeyGroup]) -> Result<Self, ConfigError> {
-        let [of_model, of_data, of_optimizer] = &KINDS;
+        let [of_model, _, of_optimizer] = &KINDS;
         let section = |of: &kinds::KindOf| document.section(of.section);
-        let (model, data, optimizer) =
-            (section(of_model)?, section(of_data)?, section(of_optimizer)?);
+        let (model, optimizer) = (section(of_model)?, section(of_optimizer)?);
         let model_kind = kinds::choose(of_model, &model, groups)?;
-        let data_kind = kinds::choose(of_data, &data, groups)?;
         let optimizer_kind = kinds::choose(of_optimizer, &optimizer, groups)?;
         kinds::refuse_two_places(&optimizer)?;
         let run = RunSection::read(&document.section("run")?)?;
@@ -121,11 +134,7 @@ impl RunConfig {
                 kind: model_kind.kind.ok_or_else(|| kinds::no_model(document, groups))?,
                 options: kinds::options(of_model, &model, model_kind.group.as_ref())?,
             },
-            data: DataSection {
-                validation_fraction: DataKeys::read(&data)?.validation_fraction,
-                kind: data_kind.kind,
-                options: kinds::options(of_data, &data, data_kind.group.as_ref())?,
-            },
+            data: DataSection::read(document, groups)?,
             optimizer: KindSection {
                 kind: optimizer_kind.kind.unwrap_or_default(),
                 options: kinds::options(of_optimizer, &optimizer, optimizer_kind.group.as_ref())?,

@@ -52,7 +52,7 @@ impl Document {
         }
         match &mut path[..] {
             [section, device, ..] if section == "device" => {
-                *device = self.device_position(device)?
+                *device = self.device_position(device)?;
             }
             [section, list, number, ..] if section == "optimizer" && list == "group" => {
                 self.check_group(number)?;

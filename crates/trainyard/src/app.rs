@@ -12,7 +12,6 @@ use trainyard_plan::ModelProfile;
 
 use crate::cli::{Output, RunFile, Sets};
 use crate::config::{KeyGroup, RunConfig};
-use crate::data_keys;
 use crate::error::RunError;
 use crate::files::read_profile;
 use crate::run_dir::RunDir;
@@ -55,7 +54,7 @@ impl App {
     pub fn key_groups(&self) -> Vec<KeyGroup> {
         let recipes = self.recipes.iter().map(|recipe| recipe.group());
         let optimizers = OPTIMIZERS.iter().map(|optimizer| optimizer.group);
-        recipes.chain(data_keys::groups()).chain(optimizers).collect()
+        recipes.chain(trainyard_data::key_groups()).chain(optimizers).collect()
     }
 
     /// Reads a run file: what it says, and the document, which knows where it says so.
@@ -119,20 +118,16 @@ impl App {
         (config, document): &mut (RunConfig, Document),
         path: &Path,
     ) -> Result<(), RunError> {
-        let kind = match config.data.kind.as_deref() {
-            // A built-in text is replaced by a text file.
-            None | Some("text") => "text",
-            Some("rows") => {
-                return Err(RunError::Mismatch {
-                    what: "this run's data are made by the program itself".to_owned(),
-                    remedy: "leave --data out",
-                });
-            }
-            Some(kind) => kind,
+        let kind = config.data.kind.clone().unwrap_or_else(|| "text".to_owned());
+        let Some(key) = trainyard_data::source_for(&kind)?.group.named_by else {
+            return Err(RunError::Mismatch {
+                what: "this run's data are made by the program itself".to_owned(),
+                remedy: "leave --data out",
+            });
         };
-        let kind = kind.to_owned();
+        // A built-in text is replaced by a text file.
         config.data.options.remove("builtin");
-        config.data.options.insert(kind.clone(), path.display().to_string().into());
+        config.data.options.insert(key.to_owned(), path.display().to_string().into());
         config.data.kind = Some(kind);
         config.data.validation_fraction = 1.0;
         // What is wrong with them does not stand in the run file.

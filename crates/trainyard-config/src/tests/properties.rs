@@ -4,6 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Pattern, factor and weight decay of a group.
+type Group = (String, f64, Option<f64>);
+
 /// Without kinds, so that options may be anything.
 fn read_any(text: &str) -> Result<RunConfig, ConfigError> {
     RunConfig::from_text(text, Path::new("/yard/run.toml"), &[], &[]).map(|(config, _)| config)
@@ -58,7 +61,6 @@ fn any_config() -> impl Strategy<Value = RunConfig> {
         config.data.validation_fraction = fraction * 0.8 + 1e-3;
         config.data.options =
             text.map(|text| ("text".to_owned(), toml::Value::String(text))).into_iter().collect();
-        type Group = (String, f64, Option<f64>);
         let group = |(pattern, learning_rate_factor, weight_decay): Group| OptimizerGroup {
             learning_rate_factor,
             weight_decay,
