@@ -130,7 +130,10 @@ fn run_files_that_are_none() {
         (&good.replace("\"right\"", "\"left\""), &["odd.toml:29:6", "number 1 has it already"]),
         (&good.replace("\ntext = ", "\nbuiltin = \"yard\"\ntext = "), &["odd.toml", "not both"]),
         (&good.replace("text = \"input.txt\"", ""), &["[data]", "builtin = \"yard\""]),
-        ("[model]\nkind = \"mlp\"\ninputs = 3\n[data]\nbuiltin = \"spiral\"", &["3", "2 and 2"]),
+        (
+            "[model]\nkind = \"mlp\"\ninputs = 3\n[data]\nbuiltin = \"spiral\"",
+            &["odd.toml:3:10: model.inputs is 3", "2 outputs"],
+        ),
     ];
     let odd = dir.path().join("odd.toml");
     for (text, words) in cases {
@@ -157,7 +160,7 @@ fn what_a_recipe_refuses_has_its_place_in_the_run_file() {
     );
     let table = |data: &str| mlp.replace("text = \"input.txt\"", data);
     write(&dir.path().join("t.csv"), "x,y\n1,a\n,b\n");
-    let cases: [(String, &str, &[&str]); 9] = [
+    let cases: [(String, &str, &[&str]); 11] = [
         (
             good.replace("context = 16", "context = 16\nvocabulary = 3"),
             "8:14: model.vocabulary is 3, but must be at least",
@@ -165,6 +168,13 @@ fn what_a_recipe_refuses_has_its_place_in_the_run_file() {
         ),
         (data("text = \"nowhere.txt\""), "10:8: cannot read", &["text = \"nowhere.txt\""]),
         (data("text = [\"input.txt\", \"*.md\"]"), "10:8: ", &["*.md matches no text file"]),
+        (data("text = \"a[\""), "10:8: the pattern is ", &["must be a pattern that can be read"]),
+        // What the data have from the model stands there.
+        (
+            "[model]\nkind = \"mlp\"\ninputs = 70000".to_owned(),
+            "3:10: model.inputs is 70000, but must be from 1 to 65536",
+            &["inputs = 70000"],
+        ),
         (table("table = \"t.csv\""), "5:1: data.target is missing", &["column to be learned"]),
         (table("table = \"t.csv\"\ntarget = \"z\""), "7:10: ", &["has no column 'z'"]),
         (table("table = \"t.csv\"\ntarget = \"y\""), "6:9: ", &["line 3, column 'x'"]),

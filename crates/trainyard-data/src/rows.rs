@@ -52,8 +52,8 @@ fn tasks() -> Vec<String> {
 fn check(options: &RowsOptions) -> Result<(), BadKey> {
     let RowsOptions { builtin, inputs, outputs } = options;
     let fits = builtin != "spiral" || (*inputs, *outputs) == (2, 2);
-    let given = format!("{inputs} and data.outputs {outputs}");
-    must(fits, "inputs", &given, "2 and 2 for the task 'spiral'")
+    let given = format!("{inputs} with {outputs} outputs");
+    must(fits, "inputs", &given, "2 with 2 outputs for the task 'spiral'")
 }
 
 /// Rows of a task: `features` `[rows, inputs]` f32 in −1 to 1, and `targets` `[rows, outputs]` f32.

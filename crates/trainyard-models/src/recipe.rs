@@ -74,8 +74,8 @@ impl Request<'_> {
     }
 
     /// Opens the data of the run file; None where only the vocabulary is needed. `unnamed` is the
-    /// source where the run file names none. `set` are options that follow from the model, such as the
-    /// length of a window; a source looks at those it has.
+    /// source where the run file names none. `set` are options that follow from the model's options of
+    /// the same names, such as the length of a window; a source looks at those it has.
     ///
     /// # Errors
     /// [`RecipeError::Data`] when they cannot be used.
@@ -92,8 +92,20 @@ impl Request<'_> {
         for (name, value) in set {
             data.options.insert((*name).to_owned(), value.clone());
         }
-        let source = trainyard_data::open(&data)?;
+        let source = trainyard_data::open(&data).map_err(|error| of_model(error, set))?;
         Ok(Some(Arc::from(source)))
+    }
+}
+
+/// An option that follows from the model is wrong where the model says it.
+fn of_model(error: DataError, set: &[(&str, toml::Value)]) -> DataError {
+    match error {
+        DataError::BadValue { key, value, must } => {
+            let followed = set.iter().find(|(name, _)| key == format!("data.{name}"));
+            let key = followed.map_or(key, |(name, _)| format!("model.{name}"));
+            DataError::BadValue { key, value, must }
+        }
+        other => other,
     }
 }
 

@@ -66,8 +66,8 @@ fn sizes_that_a_task_cannot_have_are_refused() {
     };
     let three = error("spiral", 3, 2);
     assert!(
-        three.contains("data.inputs is 3 and data.outputs 2")
-            && three.contains("2 and 2 for the task 'spiral'"),
+        three.contains("data.inputs is 3 with 2 outputs")
+            && three.contains("2 with 2 outputs for the task 'spiral'"),
         "{three}"
     );
     assert!(

@@ -21,15 +21,16 @@ pub(super) fn located(error: RunError, config: &RunConfig, document: &Document) 
     }
 }
 
-/// The key of `[data]` that an error is about, or the section as a whole; None for what is not the
+/// The key that an error of the data is about, or `[data]` as a whole; None for what is not the
 /// person's doing, such as a disk that cannot be read.
 fn key_of(error: &DataError, data: &DataSection) -> Option<String> {
     if !error.is_wrong_input() {
         return None;
     }
     let value = match error {
-        DataError::BadValue { key, .. } if key.starts_with("data.") => return Some(key.clone()),
-        DataError::NoFiles { pattern: value, .. }
+        DataError::BadValue { key, .. } if key.contains('.') => return Some(key.clone()),
+        DataError::BadValue { value, .. }
+        | DataError::NoFiles { pattern: value, .. }
         | DataError::NoColumn { column: value, .. }
         | DataError::UnknownBuiltin { name: value, .. }
         | DataError::EmptyText { name: value }
