@@ -42,7 +42,7 @@ const RULES: [Rule; 7] = [
     },
     Rule {
         name: "trainyard-data",
-        ours: &[],
+        ours: &["trainyard-config"],
         never: &["burn", "cubecl", "wgpu", "egui", "eframe", "clap"],
     },
     Rule {

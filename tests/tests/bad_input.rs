@@ -98,10 +98,10 @@ fn settings_that_make_no_sense() {
     }
 }
 
-/// Whether the message repeats the `--set`: it does where the place is that setting. A file that
-/// is not there or a model as a whole is named instead.
+/// Whether the message repeats the `--set`: it does where the place is that setting. A plan that is
+/// not there or an adapter is named instead, and for another key of the model that key.
 fn named(change: &str) -> bool {
-    let elsewhere = ["nowhere", "vocabulary", "Voodoo2", "TiB", "heads=3"];
+    let elsewhere = ["nowhere.json", "Voodoo2", "heads=3"];
     !elsewhere.iter().any(|part| change.contains(part))
 }
 
@@ -130,7 +130,10 @@ fn run_files_that_are_none() {
         (&good.replace("\"right\"", "\"left\""), &["odd.toml:29:6", "number 1 has it already"]),
         (&good.replace("\ntext = ", "\nbuiltin = \"yard\"\ntext = "), &["odd.toml", "not both"]),
         (&good.replace("text = \"input.txt\"", ""), &["[data]", "builtin = \"yard\""]),
-        ("[model]\nkind = \"mlp\"\ninputs = 3\n[data]\nbuiltin = \"spiral\"", &["3", "2 and 2"]),
+        (
+            "[model]\nkind = \"mlp\"\ninputs = 3\n[data]\nbuiltin = \"spiral\"",
+            &["odd.toml:3:10: model.inputs is 3", "2 outputs"],
+        ),
     ];
     let odd = dir.path().join("odd.toml");
     for (text, words) in cases {
@@ -143,6 +146,56 @@ fn run_files_that_are_none() {
     let folder = dir.path().join("folder");
     fs::create_dir(&folder).unwrap_or_else(|error| panic!("{error}"));
     refused(&folder, &[], 2, &["cannot read the run file", "folder", "name a file"]);
+}
+
+/// What only a model or its data can refuse has the line and the text of the run file all the same.
+#[test]
+fn what_a_recipe_refuses_has_its_place_in_the_run_file() {
+    let (dir, file) = working();
+    let good = read(&file);
+    let data = |data: &str| good.replace("text = \"input.txt\"", data);
+    let mlp = good.replace(
+        "kind = \"gpt\"\nlayers = 2\nheads = 2\nwidth = 32\ncontext = 16",
+        "kind = \"mlp\"",
+    );
+    let table = |data: &str| mlp.replace("text = \"input.txt\"", data);
+    write(&dir.path().join("t.csv"), "x,y\n1,a\n,b\n");
+    let cases: [(String, &str, &[&str]); 11] = [
+        (
+            good.replace("context = 16", "context = 16\nvocabulary = 3"),
+            "8:14: model.vocabulary is 3, but must be at least",
+            &["vocabulary = 3"],
+        ),
+        (data("text = \"nowhere.txt\""), "10:8: cannot read", &["text = \"nowhere.txt\""]),
+        (data("text = [\"input.txt\", \"*.md\"]"), "10:8: ", &["*.md matches no text file"]),
+        (data("text = \"a[\""), "10:8: the pattern is ", &["must be a pattern that can be read"]),
+        // What the data have from the model stands there.
+        (
+            "[model]\nkind = \"mlp\"\ninputs = 70000".to_owned(),
+            "3:10: model.inputs is 70000, but must be from 1 to 65536",
+            &["inputs = 70000"],
+        ),
+        (table("table = \"t.csv\""), "5:1: data.target is missing", &["column to be learned"]),
+        (table("table = \"t.csv\"\ntarget = \"z\""), "7:10: ", &["has no column 'z'"]),
+        (table("table = \"t.csv\"\ntarget = \"y\""), "6:9: ", &["line 3, column 'x'"]),
+        (mlp.clone(), "5:1: a mlp learns from rows", &["input.txt gives tokens, targets"]),
+        (good.replace("context = 16", "context = 4000"), "9:1: ", &["context of 4000 needs"]),
+        (
+            good.replace("[\"embed=left\"", "[\"embed=middle\""),
+            "21:8: pipeline.lock is 'middle', but must be a device: left, right",
+            &["lock = [\"embed=middle\""],
+        ),
+    ];
+    let odd = dir.path().join("odd.toml");
+    for (text, place, words) in &cases {
+        write(&odd, text);
+        refused(&odd, &[], 2, &[&[format!("odd.toml:{place}").as_str()], *words].concat());
+    }
+    // What the run file does not say has no place in it.
+    let mut evaluate = trainyard();
+    evaluate.arg("evaluate").arg(&file).args(["--data", "nowhere.txt"]);
+    let stderr = run_fails(&mut evaluate, 2);
+    assert!(stderr.contains("nowhere.txt") && !stderr.contains("run.toml"), "{stderr}");
 }
 
 #[test]

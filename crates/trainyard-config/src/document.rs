@@ -1,6 +1,7 @@
 //! A run file's values together with the places they stand in, so that a message can point there.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -139,13 +140,33 @@ impl Document {
         }
     }
 
-    /// Gives an error about a key the place of that key, where it has one.
+    /// Gives an error about a key the place of that key, where it has one. A table that was read
+    /// before has no places: whoever has the file adds them.
     #[must_use]
     pub fn locate(&self, error: ConfigError) -> ConfigError {
         let ConfigError::BadValue { key, .. } = &error else { return error };
-        let path: Vec<&str> = key.split('.').collect();
+        if self.places.is_empty() {
+            return error;
+        }
+        self.problem_with(key, &error)
+            .unwrap_or_else(|| ConfigError::unplaced(format!("{}: {error}", self.name())))
+    }
+
+    /// A problem with a key or a section, such as `model.width` or `data`, at its place: that of its
+    /// value or, where nothing says it, of the section. None where the section is not there either.
+    pub fn problem_with(&self, key: &str, problem: &dyn Display) -> Option<ConfigError> {
+        // A device may be named by its id.
+        let path = self.path_of(key).ok()?;
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let place = self.place(&path)?;
         let label = if self.value(&path).is_some() { "this value" } else { "here" };
-        self.problem_at(&path, label, |at| format!("{at}: {error}"))
+        let message = |at: &str| format!("{at}: {problem}");
+        Some(self.problem(place.source, place.value.clone(), label, message))
+    }
+
+    /// Forgets where a section stands, since its values are no longer those that were read.
+    pub fn forget_places(&mut self, section: &str) {
+        self.places.retain(|path, _| path.first().is_none_or(|name| name != section));
     }
 
     /// A problem at a span of a source. `message` is given the place, as `file:line:column`.

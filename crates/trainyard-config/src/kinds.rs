@@ -28,7 +28,12 @@ pub(crate) const KINDS: [KindOf; 3] = [
         default: None,
         common: &["kind", "validation_fraction"],
     },
-    KindOf { section: "optimizer", noun: "optimizer", default: Some("adamw"), common: &["kind"] },
+    KindOf {
+        section: "optimizer",
+        noun: "optimizer",
+        default: Some("adamw"),
+        common: &["kind", "group"],
+    },
 ];
 
 /// Keys of `[optimizer]` that were keys of `[train]` before, and may still be: `train.beta1`.

@@ -81,17 +81,23 @@ impl Known {
                 let what = if is_section { "section" } else { "key" };
                 Some((format!("unknown {what} '{section}'"), self.hint_for_section(section)))
             }
-            ["device", _, key] | [_, key] => {
-                let section = self.section(names[0])?;
-                // An entry of [[device]] itself has a number where others have a key.
-                if section.takes(key) || names == ["device", key] || self.is_alias(section, key) {
-                    return None;
-                }
-                let what = format!("unknown key '{key}' in {}", heading(section.name));
-                Some((what, self.hint_for_key(section, key)))
-            }
+            // An entry of [[device]] itself has a number where others have a key.
+            ["device", _] => None,
+            ["device", _, key] => self.unknown_key("device", key),
+            ["optimizer", "group", _, key] => self.unknown_key("optimizer.group", key),
+            [section, key] => self.unknown_key(section, key),
             _ => None,
         }
+    }
+
+    /// The same for a key of a section; nothing where the section itself is unknown.
+    fn unknown_key(&self, section: &str, key: &str) -> Option<(String, String)> {
+        let section = self.section(section)?;
+        if section.takes(key) || self.is_alias(section, key) {
+            return None;
+        }
+        let what = format!("unknown key '{key}' in {}", heading(section.name));
+        Some((what, self.hint_for_key(section, key)))
     }
 
     /// Whether a key may still stand where it was before it moved.

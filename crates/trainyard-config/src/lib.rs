@@ -5,8 +5,8 @@
 //! prints ([`listing`]), the JSON Schema for editors ([`schema::schema`]) and the resolved file
 //! ([`RunConfig::to_toml`]).
 //!
-//! Sections are of two sorts. `[train]`, `[pipeline]`, `[run]` and `[[device]]` are the same for
-//! every run: [`sections`] declares them. `[model]`, `[data]` and `[optimizer]` depend on a `kind`:
+//! Sections are of two sorts. `[train]`, `[pipeline]`, `[run]`, `[[device]]` and
+//! `[[optimizer.group]]` are the same for every run: [`sections`] declares them. `[model]`, `[data]` and `[optimizer]` depend on a `kind`:
 //! recipes, data sources and optimizers declare their keys as a [`KeyGroup`], and whoever loads a
 //! run file hands the groups in.
 //!
@@ -68,7 +68,8 @@ pub use names::{list, nearest};
 pub use run_config::{DataSection, KindSection, RunConfig};
 pub use section::SectionReader;
 pub use sections::{
-    DeviceSection, LearningRateSchedule, PipelineSection, RecomputeChoice, RunSection, TrainSection,
+    DeviceSection, LearningRateSchedule, OptimizerGroup, PipelineSection, RecomputeChoice,
+    RunSection, TrainSection,
 };
 pub use value::{ByteSize, KeyType, Show, ValueContext};
 

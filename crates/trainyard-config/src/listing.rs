@@ -14,7 +14,7 @@ use crate::sections::{self, DataKeys};
 const WIDTH: usize = 100;
 
 /// The groups of a listing: those of the kinds, then the sections without kinds; only those of one
-/// section where that is asked for.
+/// section and what lies in it where that is asked for.
 ///
 /// # Errors
 /// [`ConfigError::BadValue`] for a section that does not exist.
@@ -27,8 +27,11 @@ pub fn groups(kinds: &[KeyGroup], section: Option<&str>) -> Result<Vec<KeyGroup>
     let all: Vec<KeyGroup> = of_kinds.chain(sections::groups()).collect();
     let Some(wanted) = section else { return Ok(all) };
     let name = wanted.trim_matches(['[', ']']);
-    let of_section: Vec<KeyGroup> =
-        all.iter().filter(|group| group.section == name).copied().collect();
+    let is_wanted = |group: &&KeyGroup| {
+        let rest = group.section.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let of_section: Vec<KeyGroup> = all.iter().filter(is_wanted).copied().collect();
     if of_section.is_empty() {
         let mut names: Vec<&str> = all.iter().map(|group| group.section).collect();
         names.dedup();

@@ -1,8 +1,13 @@
 //! Names: how a section is written, the nearest of several to one that is wrong.
 
+/// Whether a section may stand in a file several times, as a list.
+pub(crate) fn is_list(section: &str) -> bool {
+    ["device", "optimizer.group"].contains(&section)
+}
+
 /// How a section is written.
 pub(crate) fn heading(section: &str) -> String {
-    if section == "device" { "[[device]]".to_owned() } else { format!("[{section}]") }
+    if is_list(section) { format!("[[{section}]]") } else { format!("[{section}]") }
 }
 
 /// The candidate that is a slip of the fingers away, if one is.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use toml::{Table, Value};
+use toml::Table;
 
 use crate::document::Document;
 use crate::error::ConfigError;
@@ -12,7 +12,9 @@ use crate::key::{KeyGroup, Keys};
 use crate::kinds::{self, KINDS};
 use crate::known::Known;
 use crate::section::SectionReader;
-use crate::sections::{DataKeys, DeviceSection, PipelineSection, RunSection, TrainSection};
+use crate::sections::{
+    DataKeys, DeviceSection, OptimizerGroup, PipelineSection, RunSection, TrainSection,
+};
 use crate::write;
 
 /// `[model]` or `[optimizer]`: which one, and its own options.
@@ -45,6 +47,8 @@ pub struct RunConfig {
     pub data: DataSection,
     /// `[optimizer]`
     pub optimizer: KindSection,
+    /// `[[optimizer.group]]`, in the order of the file.
+    pub optimizer_groups: Vec<OptimizerGroup>,
     /// `[train]`
     pub train: TrainSection,
     /// `[pipeline]`
@@ -53,6 +57,21 @@ pub struct RunConfig {
     pub run: RunSection,
     /// `[[device]]`, in the order of the pipeline; empty where the file names none.
     pub devices: Vec<DeviceSection>,
+}
+
+impl DataSection {
+    /// Reads `[data]` of a document. `groups` are the data sources there are.
+    ///
+    /// # Errors
+    /// As [`RunConfig::load`].
+    pub fn read(document: &Document, groups: &[KeyGroup]) -> Result<Self, ConfigError> {
+        let [_, of_data, _] = &KINDS;
+        let section = document.section(of_data.section)?;
+        let kinds::Chosen { kind, group } = kinds::choose(of_data, &section, groups)?;
+        let validation_fraction = DataKeys::read(&section)?.validation_fraction;
+        let options = kinds::options(of_data, &section, group.as_ref())?;
+        Ok(Self { kind, validation_fraction, options })
+    }
 }
 
 impl RunConfig {
@@ -103,12 +122,10 @@ impl RunConfig {
     }
 
     fn read(document: &Document, path: &Path, groups: &[KeyGroup]) -> Result<Self, ConfigError> {
-        let [of_model, of_data, of_optimizer] = &KINDS;
+        let [of_model, _, of_optimizer] = &KINDS;
         let section = |of: &kinds::KindOf| document.section(of.section);
-        let (model, data, optimizer) =
-            (section(of_model)?, section(of_data)?, section(of_optimizer)?);
+        let (model, optimizer) = (section(of_model)?, section(of_optimizer)?);
         let model_kind = kinds::choose(of_model, &model, groups)?;
-        let data_kind = kinds::choose(of_data, &data, groups)?;
         let optimizer_kind = kinds::choose(of_optimizer, &optimizer, groups)?;
         kinds::refuse_two_places(&optimizer)?;
         let run = RunSection::read(&document.section("run")?)?;
@@ -117,15 +134,12 @@ impl RunConfig {
                 kind: model_kind.kind.ok_or_else(|| kinds::no_model(document, groups))?,
                 options: kinds::options(of_model, &model, model_kind.group.as_ref())?,
             },
-            data: DataSection {
-                validation_fraction: DataKeys::read(&data)?.validation_fraction,
-                kind: data_kind.kind,
-                options: kinds::options(of_data, &data, data_kind.group.as_ref())?,
-            },
+            data: DataSection::read(document, groups)?,
             optimizer: KindSection {
                 kind: optimizer_kind.kind.unwrap_or_default(),
                 options: kinds::options(of_optimizer, &optimizer, optimizer_kind.group.as_ref())?,
             },
+            optimizer_groups: optimizer_groups(document)?,
             train: TrainSection::read(&document.section("train")?)?,
             pipeline: PipelineSection::read(&document.section("pipeline")?)?,
             run: RunSection { dir: run_dir(run.dir, path)?, ..run },
@@ -161,23 +175,17 @@ fn run_dir(named: PathBuf, run_file: &Path) -> Result<PathBuf, ConfigError> {
     })
 }
 
+fn optimizer_groups(document: &Document) -> Result<Vec<OptimizerGroup>, ConfigError> {
+    let sections = SectionReader::open_list(document, &["optimizer", "group"], "group")?;
+    sections.iter().map(OptimizerGroup::read).collect()
+}
+
 fn devices(document: &Document) -> Result<Vec<DeviceSection>, ConfigError> {
-    let count = match document.value(&["device"]) {
-        None => return Ok(Vec::new()),
-        Some(Value::Array(entries)) => entries.len(),
-        Some(_) => {
-            return Err(document.problem_at(&["device"], "not a list", |at| {
-                format!("{at}: a device is written [[device]], with double brackets")
-            }));
-        }
-    };
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let mut devices = Vec::with_capacity(count);
-    for index in 0..count {
-        let name = index.to_string();
-        let section = SectionReader::open(document, &["device", &name])?;
+    let mut devices = Vec::new();
+    for section in SectionReader::open_list(document, &["device"], "device")? {
         let device = DeviceSection::read(&section)?;
-        if let Some(first) = seen.insert(device.id.clone(), index) {
+        if let Some(first) = seen.insert(device.id.clone(), devices.len()) {
             let must = format!("a name of its own: [[device]] number {} has it already", first + 1);
             let (key, value) = ("id".to_owned(), format!("'{}'", device.id));
             return Err(section.refuse(crate::BadKey { key, value, must }));

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::key::{Choice, Key, KeyGroup, Keys};
 use crate::kinds::{KINDS, KindOf, MOVED};
+use crate::names::is_list;
 use crate::sections::{self, DataKeys};
 
 /// The schema of a run file, given the kinds of models, data sources and optimizers there are.
@@ -22,11 +23,19 @@ pub fn schema(kinds: &[KeyGroup]) -> Value {
         if group.section == "train" {
             add_moved(&mut section, kinds);
         }
-        let section = match group.section {
-            "device" => json!({"type": "array", "items": section, "description": (group.doc)()}),
-            _ => section,
-        };
-        properties.insert(group.section.to_owned(), section);
+        if is_list(group.section) {
+            section = json!({"type": "array", "items": section, "description": (group.doc)()});
+        }
+        match group.section.split_once('.') {
+            None => {
+                properties.insert(group.section.to_owned(), section);
+            }
+            Some((outer, name)) => {
+                if let Some(outer) = properties.get_mut(outer) {
+                    outer["properties"][name] = section;
+                }
+            }
+        }
     }
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",

@@ -25,12 +25,33 @@ impl<'d> SectionReader<'d> {
             Some(Value::Table(table)) => Some(table),
             Some(other) => {
                 return Err(document.problem_at(path, "not a section", |at| {
-                    let (name, found) = (path[0], described(other));
-                    format!("{at}: '{name}' is {found}, but must be a section, {}", heading(name))
+                    let (name, found) = (section_name(path), described(other));
+                    format!("{at}: '{name}' is {found}, but must be a section, {}", heading(&name))
                 }));
             }
         };
         Ok(Self { document, path: path.iter().map(ToString::to_string).collect(), table })
+    }
+
+    /// Opens every entry of a list of sections, such as `[[device]]`; none where the file has no
+    /// such list. `noun` is what an entry is, in messages.
+    pub(crate) fn open_list(
+        document: &'d Document,
+        path: &[&str],
+        noun: &str,
+    ) -> Result<Vec<Self>, ConfigError> {
+        let count = match document.value(path) {
+            None => 0,
+            Some(Value::Array(entries)) => entries.len(),
+            Some(_) => {
+                let heading = heading(&section_name(path));
+                return Err(document.problem_at(path, "not a list", |at| {
+                    format!("{at}: a {noun} is written {heading}, with double brackets")
+                }));
+            }
+        };
+        let entry = |index: usize| Self::open(document, &[path, &[&index.to_string()]].concat());
+        (0..count).map(entry).collect()
     }
 
     /// The document the section is of.
@@ -136,6 +157,12 @@ impl<'d> SectionReader<'d> {
         }
         own
     }
+}
+
+/// The section that a path leads to, without the number of an entry.
+fn section_name(path: &[&str]) -> String {
+    let names = path.iter().copied().filter(|name| name.parse::<usize>().is_err());
+    names.collect::<Vec<_>>().join(".")
 }
 
 fn borrowed(path: &[String]) -> Vec<&str> {

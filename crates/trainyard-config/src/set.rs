@@ -10,7 +10,8 @@ use crate::names::list;
 impl Document {
     /// Puts one `--set` over the file. The value is TOML; anything that is not stands for itself,
     /// so `--set data.text=input.txt` needs no quotes. A device is named by its id or its position:
-    /// `device.left.memory=64 MiB`, `device.0.memory=64 MiB`.
+    /// `device.left.memory=64 MiB`, `device.0.memory=64 MiB`; a group of the optimizer by its position:
+    /// `optimizer.group.0.weight_decay=0`.
     /// Of `naming`, the keys of `[data]` that exclude each other, and of a key's old and new place,
     /// the one that is named last is meant.
     pub(crate) fn set(&mut self, argument: &str, naming: &[&str]) -> Result<(), ConfigError> {
@@ -44,34 +45,56 @@ impl Document {
     }
 
     /// The names of a dotted key, a device's id replaced by its position.
-    fn path_of(&self, key: &str) -> Result<Vec<String>, String> {
+    pub(crate) fn path_of(&self, key: &str) -> Result<Vec<String>, String> {
         let mut path: Vec<String> = key.split('.').map(|name| name.trim().to_owned()).collect();
         if path.iter().any(String::is_empty) {
             return Err(format!("'{key}' is not a key; a key looks like train.steps"));
         }
-        if let [section, device, ..] = &mut path[..]
-            && section == "device"
-        {
-            let none = Vec::new();
-            let entries = self.root.get("device").and_then(Value::as_array).unwrap_or(&none);
-            let ids: Vec<&str> = entries
-                .iter()
-                .map(|e| e.get("id").and_then(Value::as_str).unwrap_or("?"))
-                .collect();
-            let by_id = ids.iter().position(|id| id == device);
-            let by_position = || device.parse().ok().filter(|&index: &usize| index < ids.len());
-            *device = match by_id.or_else(by_position) {
-                Some(index) => index.to_string(),
-                None if ids.is_empty() => {
-                    return Err("the run file has no [[device]]; add one to it".to_owned());
-                }
-                None => {
-                    let known = list(ids.iter().copied());
-                    return Err(format!("there is no [[device]] '{device}'; there are: {known}"));
-                }
-            };
+        match &mut path[..] {
+            [section, device, ..] if section == "device" => {
+                *device = self.device_position(device)?;
+            }
+            [section, list, number, ..] if section == "optimizer" && list == "group" => {
+                self.check_group(number)?;
+            }
+            _ => {}
         }
         Ok(path)
+    }
+
+    /// The position of a device, which is named by its id or its position.
+    fn device_position(&self, device: &str) -> Result<String, String> {
+        let none = Vec::new();
+        let entries = self.root.get("device").and_then(Value::as_array).unwrap_or(&none);
+        let ids: Vec<&str> =
+            entries.iter().map(|e| e.get("id").and_then(Value::as_str).unwrap_or("?")).collect();
+        let by_id = ids.iter().position(|id| *id == device);
+        let by_position = || device.parse().ok().filter(|&index: &usize| index < ids.len());
+        match by_id.or_else(by_position) {
+            Some(index) => Ok(index.to_string()),
+            None if ids.is_empty() => {
+                Err("the run file has no [[device]]; add one to it".to_owned())
+            }
+            None => {
+                let known = list(ids.iter().copied());
+                Err(format!("there is no [[device]] '{device}'; there are: {known}"))
+            }
+        }
+    }
+
+    /// Refuses the position of a group of the optimizer that is not there.
+    fn check_group(&self, number: &str) -> Result<(), String> {
+        let groups = self.value(&["optimizer", "group"]).and_then(Value::as_array);
+        match groups.map_or(0, Vec::len) {
+            0 => Err("the run file has no [[optimizer.group]]; add one to it, or give the whole \
+                      list, such as --set 'optimizer.group=[{pattern = \"embed/*\"}]'"
+                .to_owned()),
+            count if number.parse().is_ok_and(|number: usize| number < count) => Ok(()),
+            count => Err(format!(
+                "there is no [[optimizer.group]] '{number}'; say its position, 0 to {}",
+                count - 1
+            )),
+        }
     }
 
     /// Removes what a value at a path excludes.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::document::Document;
 
+mod groups;
 mod kinds;
 mod macros;
 mod outputs;
@@ -239,4 +240,25 @@ fn what_is_found_out_later_has_a_place_too() {
     };
     assert_eq!(late("model.layers"), "/run.toml:3:10: model.layers is 3, but must be even");
     assert_eq!(late("train.steps"), "/run.toml: train.steps is 3, but must be even");
+}
+
+#[test]
+fn any_problem_can_be_placed_and_a_place_forgotten() {
+    let text =
+        format!("{SMALL}[data]\ntext = \"a\"\n[[device]]\nid = \"x\"\n[[device]]\nid = \"y\"\n");
+    let (_, mut document) =
+        RunConfig::from_text(&text, Path::new("/run.toml"), &[], &GROUPS).unwrap();
+    let said = |document: &Document, key: &str| {
+        document.problem_with(key, &"it is wrong").map(|problem| problem.to_string())
+    };
+    assert_eq!(said(&document, "data.text").unwrap(), "/run.toml:4:8: it is wrong");
+    assert_eq!(said(&document, "data.builtin").unwrap(), "/run.toml:3:1: it is wrong");
+    // By its id, and by the number that other messages have.
+    for key in ["device.y.id", "device.1.id"] {
+        assert_eq!(said(&document, key).unwrap(), "/run.toml:8:6: it is wrong");
+    }
+    assert_eq!(said(&document, "train.steps"), None);
+    document.forget_places("data");
+    assert_eq!(said(&document, "data.text"), None);
+    assert!(said(&document, "model.kind").is_some());
 }

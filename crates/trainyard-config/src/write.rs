@@ -11,7 +11,8 @@ use crate::run_config::RunConfig;
 
 /// Every section with every key.
 pub(crate) fn run_file(config: &RunConfig) -> Result<String, ConfigError> {
-    let RunConfig { model, data, optimizer, train, pipeline, run, devices } = config;
+    let RunConfig { model, data, optimizer, optimizer_groups, train, pipeline, run, devices } =
+        config;
     let mut text = String::from(
         "# Written by Trainyard: the run file as resolved, with every default. What follows from \
          other\n# keys is a comment.\n",
@@ -20,6 +21,9 @@ pub(crate) fn run_file(config: &RunConfig) -> Result<String, ConfigError> {
     of_kind(&mut text, "data", data.kind.as_ref(), &data.options);
     line(&mut text, "validation_fraction", &Value::Float(data.validation_fraction));
     of_kind(&mut text, "optimizer", Some(&optimizer.kind), &optimizer.options);
+    for group in optimizer_groups {
+        section(&mut text, "optimizer.group", group)?;
+    }
     section(&mut text, "train", train)?;
     section(&mut text, "pipeline", pipeline)?;
     section(&mut text, "run", run)?;

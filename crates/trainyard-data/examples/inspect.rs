@@ -3,26 +3,28 @@
 //!     cargo run -p trainyard-data --example inspect -- text=input.txt context=32
 //!     cargo run -p trainyard-data --example inspect -- table=train.csv target=kind rows=4
 //!
-//! Arguments are options of `[data]`; a value that is JSON is taken as such. `rows` is that of the batch.
+//! Arguments are keys of `[data]`; a value that is TOML is taken as such. `rows` is that of the batch.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-use trainyard_data::{Batch, Cursor, DataError, DataSource, HostTensor, Prefetch};
+use toml::{Table, Value};
+use trainyard_config::{DataSection, Document};
+use trainyard_data::{Batch, Cursor, DataError, DataSource, HostTensor, Prefetch, key_groups};
 
 fn main() -> ExitCode {
-    let mut options = Map::new();
+    let mut options = Table::new();
     for argument in std::env::args().skip(1) {
         let Some((key, value)) = argument.split_once('=') else {
             eprintln!("'{argument}' is no option; write KEY=VALUE");
             return ExitCode::from(2);
         };
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        let value = value.parse().unwrap_or_else(|_| Value::from(value));
         options.insert(key.to_owned(), value);
     }
-    let rows = options.remove("rows").and_then(|rows| rows.as_u64()).unwrap_or(4) as usize;
-    match inspect(Value::from(options), rows) {
+    let rows = options.remove("rows").and_then(|rows| rows.as_integer()).unwrap_or(4);
+    match inspect(&options, usize::try_from(rows).unwrap_or(4)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -31,8 +33,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn inspect(options: Value, rows: usize) -> Result<(), DataError> {
-    let source: Arc<dyn DataSource> = trainyard_data::open(options)?.into();
+fn inspect(options: &Table, rows: usize) -> Result<(), DataError> {
+    let document = Document::parse(&format!("[data]\n{options}"), Path::new("arguments"))?;
+    let section = DataSection::read(&document, &key_groups().collect::<Vec<_>>())?;
+    let source: Arc<dyn DataSource> = trainyard_data::open(&section)?.into();
     let info = source.info();
     println!("{} ({})", info.name, &info.fingerprint[..16]);
     let count = |samples: Option<u64>| samples.map_or("endless".to_owned(), |n| n.to_string());

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+use trainyard_config::ConfigError;
 
 /// A problem with data or with the options of a source.
 #[derive(Debug, Error)]
@@ -19,11 +20,9 @@ pub enum DataError {
         /// Values that are allowed.
         must: String,
     },
-    /// Options that a source does not understand.
-    #[error("the options of the data source '{kind}' cannot be read: {reason}")]
+    /// Options of another type than their keys have.
+    #[error("the options of the data cannot be read: {reason}")]
     BadOptions {
-        /// Name of the source in the registry.
-        kind: String,
         /// The key, and what is wrong with it.
         reason: String,
     },
@@ -296,6 +295,15 @@ impl DataError {
             | Self::Panicked { .. }
             | Self::NoThread { .. } => false,
             _ => true,
+        }
+    }
+}
+
+impl From<ConfigError> for DataError {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::BadValue { key, value, must } => Self::BadValue { key, value, must },
+            other => Self::BadOptions { reason: other.to_string() },
         }
     }
 }

@@ -9,14 +9,15 @@ pub(crate) mod tests;
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use trainyard_config::{BadKey, KeyGroup, keys, must};
 
 use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
 use crate::files::{self, Stored, arrays, hash_of, open_one};
+use crate::numbered::NumberedSource;
 use crate::order::Split;
-use crate::registry::{Source, read_options};
-use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
+use crate::registry::{self, Source};
+use crate::source::{DataInfo, TensorInfo, Unit};
 use header::{Element, Header};
 
 /// The most classes that labels may name; more are no classes.
@@ -27,50 +28,32 @@ const PIECE_BYTES: usize = 1 << 20;
 
 /// The line of the registry.
 pub(crate) const SOURCE: Source = Source {
-    name: "idx",
-    doc: "images and labels in IDX files, the format of MNIST",
-    builtins: &[],
-    path_keys: &["idx", "labels"],
-    open: |options| Ok(Box::new(IdxSource::open(&read_options::<IdxOptions>("idx", options)?)?)),
+    group: KeyGroup::of::<IdxOptions>("idx").named_by("idx"),
+    open: |section| {
+        let options = registry::options(section)?;
+        Ok(Box::new(IdxSource::open(&options, section.validation_fraction)?))
+    },
     #[cfg(test)]
     sample: tests::sample,
 };
 
-/// Options of the source `idx`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct IdxOptions {
-    /// IDX file of the images, `[samples, height, width]` or `[samples, channels, height, width]`;
-    /// `.gz` is unpacked. Required.
-    pub idx: PathBuf,
-    /// IDX file of the labels, `[samples]`; `.gz` is unpacked. Required.
-    pub labels: PathBuf,
-    /// Names of the classes 0, 1, …. Default: their numbers.
-    pub classes: Vec<String>,
-    /// Share of the samples kept for validation, from 0 to 1. Default: 0.1.
-    pub validation_fraction: f64,
-}
-
-impl Default for IdxOptions {
-    fn default() -> Self {
-        let (idx, labels) = (PathBuf::new(), PathBuf::new());
-        Self { idx, labels, classes: Vec::new(), validation_fraction: 0.1 }
+keys! {
+    /// Images and labels in IDX files, the format of MNIST.
+    pub struct IdxOptions in "data", check = check {
+        /// The images, as `[samples, height, width]` or `[samples, channels, height, width]`; `.gz` is
+        /// unpacked.
+        idx: Option<PathBuf>;
+        /// The labels, as `[samples]`; `.gz` is unpacked.
+        labels: Option<PathBuf>;
+        /// Names of the classes 0, 1, …; their numbers where not given.
+        classes: Vec<String>;
     }
 }
 
-impl IdxOptions {
-    /// Refuses options that are missing.
-    ///
-    /// # Errors
-    /// [`DataError::BadValue`].
-    pub fn check(&self) -> Result<(), DataError> {
-        for (key, path) in [("data.idx", &self.idx), ("data.labels", &self.labels)] {
-            if path.as_os_str().is_empty() {
-                return Err(DataError::bad_value(key, "missing", "the path of an IDX file"));
-            }
-        }
-        Ok(())
-    }
+fn check(options: &IdxOptions) -> Result<(), BadKey> {
+    let words = "the path of an IDX file";
+    must(options.idx.is_some(), "idx", &"missing", words)?;
+    must(options.labels.is_some(), "labels", &"missing", words)
 }
 
 /// Images of IDX files: `image` `[rows, channels, height, width]` f32 (bytes as 0 to 1, other elements
@@ -90,27 +73,30 @@ impl IdxSource {
     /// Opens two IDX files.
     ///
     /// # Errors
-    /// As [`IdxOptions::check`]; [`DataError::BadFile`] for what is no IDX file, has another size than
-    /// its header says, or does not fit the other file; [`DataError::Io`], [`DataError::TooFew`].
-    pub fn open(options: &IdxOptions) -> Result<Self, DataError> {
-        options.check()?;
-        let images = open_one(&options.idx)?;
+    /// [`DataError::BadValue`] for options that make no sense; [`DataError::BadFile`] for what is
+    /// no IDX file, has another size than its header says, or does not fit the other file;
+    /// [`DataError::Io`], [`DataError::TooFew`].
+    pub fn open(options: &IdxOptions, validation_fraction: f64) -> Result<Self, DataError> {
+        registry::check(options)?;
+        let [idx, labels_file] =
+            [&options.idx, &options.labels].map(|path| path.clone().unwrap_or_default());
+        let images = open_one(&idx)?;
         let header = Header::read(&images)?;
         let shape = image_shape(&header, images.path())?;
-        let stored_labels = open_one(&options.labels)?;
+        let stored_labels = open_one(&labels_file)?;
         let labels = read_labels(&stored_labels)?;
         let samples = header.sizes[0];
         if labels.len() != samples {
             let reason = format!(
                 "it has {} labels for the {samples} images of {}; name the labels of these images",
                 labels.len(),
-                options.idx.display()
+                idx.display()
             );
-            return Err(DataError::bad_file(&options.labels, reason));
+            return Err(DataError::bad_file(&labels_file, reason));
         }
-        let classes = class_names(&labels, &options.classes, &options.labels)?;
-        let name = options.idx.display().to_string();
-        let split = Split::new(samples as u64, options.validation_fraction, &name)?;
+        let classes = class_names(&labels, &options.classes, &labels_file)?;
+        let name = idx.display().to_string();
+        let split = Split::new(samples as u64, validation_fraction, &name)?;
         let info = DataInfo {
             name,
             fingerprint: files::fingerprint(
@@ -129,25 +115,6 @@ impl IdxSource {
             unit: Unit::Rows,
         };
         Ok(Self { images, header, shape, labels, split, info })
-    }
-
-    fn gather(&self, samples: impl Iterator<Item = u64>) -> Result<Batch, DataError> {
-        let row_bytes = self.header.row_elements() * self.header.element.bytes();
-        let mut bytes = vec![0; row_bytes];
-        let (mut values, mut targets) = (Vec::new(), Vec::new());
-        for sample in samples {
-            let offset = self.header.data_offset() + sample * row_bytes as u64;
-            self.images.read_at(offset, &mut bytes)?;
-            self.header.element.floats(&bytes, &mut values);
-            targets.push(self.labels[sample as usize]);
-        }
-        let rows = targets.len();
-        let shape = std::iter::once(rows).chain(self.shape).collect();
-        let tensors = vec![
-            ("image".to_owned(), HostTensor::F32 { shape, values }),
-            ("targets".to_owned(), HostTensor::I32 { shape: vec![rows], values: targets }),
-        ];
-        Batch::new(tensors, rows)
     }
 }
 
@@ -207,21 +174,28 @@ fn class_names(labels: &[i32], given: &[String], path: &Path) -> Result<Vec<Stri
     Ok(given.to_vec())
 }
 
-impl DataSource for IdxSource {
-    fn info(&self) -> &DataInfo {
-        &self.info
+impl NumberedSource for IdxSource {
+    fn parts(&self) -> (&DataInfo, &Split) {
+        (&self.info, &self.split)
     }
 
-    fn batch(&self, cursor: Cursor, rows: usize) -> Result<Batch, DataError> {
-        self.gather(self.split.training(cursor, rows)?)
-    }
-
-    fn validation(
-        &self,
-        rows: usize,
-        limit: Option<usize>,
-    ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
-        Box::new(self.split.validation(rows, limit).map(move |samples| self.gather(samples)))
+    fn gather(&self, samples: impl Iterator<Item = u64>) -> Result<Batch, DataError> {
+        let row_bytes = self.header.row_elements() * self.header.element.bytes();
+        let mut bytes = vec![0; row_bytes];
+        let (mut values, mut targets) = (Vec::new(), Vec::new());
+        for sample in samples {
+            let offset = self.header.data_offset() + sample * row_bytes as u64;
+            self.images.read_at(offset, &mut bytes)?;
+            self.header.element.floats(&bytes, &mut values);
+            targets.push(self.labels[sample as usize]);
+        }
+        let rows = targets.len();
+        let shape = std::iter::once(rows).chain(self.shape).collect();
+        let tensors = vec![
+            ("image".to_owned(), HostTensor::F32 { shape, values }),
+            ("targets".to_owned(), HostTensor::I32 { shape: vec![rows], values: targets }),
+        ];
+        Batch::new(tensors, rows)
     }
 }
 

@@ -5,8 +5,7 @@
 //! far) to a [`Batch`]. Each training sample occurs once an epoch, in an order that follows from seed
 //! and epoch and is computed on the way ([`Permutation`]), so a checkpoint needs the cursor alone, and
 //! a batch may go over the end of an epoch. [`Prefetch`] prepares the next batch on a thread.
-//! [`open`] finds a source in the registry, [`SOURCES`], by its options, the keys of `[data]` in a run
-//! file.
+//! [`SOURCES`] has the sources that a run file can name; the options of each are keys of `[data]`.
 //!
 //! | source | tensors of a batch |
 //! |---|---|
@@ -17,10 +16,11 @@
 //! | [`rows`](RowsSource) | `features` `[rows, inputs]` f32; `targets` `[rows, outputs]` f32 |
 //!
 //! ```
-//! use serde_json::json;
-//! use trainyard_data::{Cursor, HostTensor};
+//! use trainyard_data::{Cursor, DataSource, HostTensor, TextOptions, TextSource};
 //!
-//! let source = trainyard_data::open(json!({ "builtin": "yard", "context": 32 }))?;
+//! let options =
+//!     TextOptions { builtin: Some("yard".to_owned()), context: 32, ..TextOptions::default() };
+//! let source = TextSource::open(&options, 0.1)?;
 //! assert_eq!(source.info().samples, Some(8436));
 //! let batch = source.batch(Cursor::new(42), 8)?;
 //! let Some(HostTensor::I32 { shape, .. }) = batch.get("tokens") else { panic!("no tokens") };
@@ -76,6 +76,7 @@ mod error;
 mod files;
 mod idx;
 mod images;
+mod numbered;
 mod order;
 mod prefetch;
 mod random;
@@ -91,9 +92,10 @@ pub use batch::{Batch, DType, HostTensor};
 pub use error::DataError;
 pub use idx::{IdxOptions, IdxSource};
 pub use images::{Color, ImagesOptions, ImagesSource};
+pub use numbered::NumberedSource;
 pub use order::{Permutation, Split, epoch_order};
 pub use prefetch::Prefetch;
-pub use registry::{SOURCES, Source, open, source_for};
+pub use registry::{SOURCES, Source, key_groups, open, source_for};
 pub use rows::{RowsOptions, RowsSource};
 pub use samples::Samples;
 pub use source::{Cursor, DataInfo, DataSource, DataState, TensorInfo, Unit};

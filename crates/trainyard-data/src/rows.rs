@@ -9,13 +9,13 @@ pub(crate) mod tests;
 use std::f64::consts::PI;
 
 use rand_chacha::ChaCha8Rng;
-use serde::Deserialize;
+use trainyard_config::{BadKey, KeyGroup, keys, must};
 
 use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
 use crate::files;
 use crate::random::{Use, below, stream, unit};
-use crate::registry::{Source, read_options};
+use crate::registry::{self, Source};
 use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
 
 /// Names of the tasks.
@@ -26,56 +26,34 @@ const VALIDATION_BATCHES: u64 = 20;
 
 /// The line of the registry.
 pub(crate) const SOURCE: Source = Source {
-    name: "rows",
-    doc: "endless rows of numbers, made by the program itself: spiral, waves",
-    builtins: TASKS,
-    path_keys: &[],
-    open: |options| Ok(Box::new(RowsSource::open(&read_options::<RowsOptions>("rows", options)?)?)),
+    group: KeyGroup::of::<RowsOptions>("rows").builtins(TASKS),
+    // There is no end of rows, so none are set apart.
+    open: |section| Ok(Box::new(RowsSource::open(&registry::options(section)?)?)),
     #[cfg(test)]
     sample: tests::sample,
 };
 
-/// Options of the source `rows`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RowsOptions {
-    /// Name of the task: `spiral` or `waves`. Default: `waves`.
-    #[serde(alias = "rows")]
-    pub builtin: String,
-    /// Numbers to learn from, 1 to 65,536; 2 for `spiral`. Default: 2.
-    pub inputs: usize,
-    /// Numbers to be learned, 1 to 65,536; 2 for `spiral`. Default: 2.
-    pub outputs: usize,
-}
-
-impl Default for RowsOptions {
-    fn default() -> Self {
-        Self { builtin: "waves".to_owned(), inputs: 2, outputs: 2 }
+keys! {
+    /// Endless rows of numbers, made by the program itself.
+    pub struct RowsOptions in "data", check = check {
+        /// Which task: two arms of a spiral to tell apart, or a smooth function of all inputs.
+        builtin: String = "waves".into(), one_of(tasks);
+        /// Numbers to learn from; a model may say its own.
+        inputs: usize = 2, in 1..=65_536;
+        /// Numbers to be learned; a model may say its own.
+        outputs: usize = 2, in 1..=65_536;
     }
 }
 
-impl RowsOptions {
-    /// Refuses sizes that the task cannot have.
-    ///
-    /// # Errors
-    /// [`DataError::BadValue`].
-    pub fn check(&self) -> Result<(), DataError> {
-        if !TASKS.contains(&&*self.builtin) {
-            let must = format!("one of: {}", TASKS.join(", "));
-            return Err(DataError::bad_value("data.builtin", &self.builtin, must));
-        }
-        if self.builtin == "spiral" && (self.inputs, self.outputs) != (2, 2) {
-            let sizes = format!("{} and {}", self.inputs, self.outputs);
-            let must = "2 and 2 for the task 'spiral'";
-            return Err(DataError::bad_value("data.inputs and data.outputs", &sizes, must));
-        }
-        for (key, size) in [("data.inputs", self.inputs), ("data.outputs", self.outputs)] {
-            if !(1..=65_536).contains(&size) {
-                return Err(DataError::bad_value(key, &size, "1 to 65536"));
-            }
-        }
-        Ok(())
-    }
+fn tasks() -> Vec<String> {
+    TASKS.iter().map(ToString::to_string).collect()
+}
+
+fn check(options: &RowsOptions) -> Result<(), BadKey> {
+    let RowsOptions { builtin, inputs, outputs } = options;
+    let fits = builtin != "spiral" || (*inputs, *outputs) == (2, 2);
+    let given = format!("{inputs} with {outputs} outputs");
+    must(fits, "inputs", &given, "2 with 2 outputs for the task 'spiral'")
 }
 
 /// Rows of a task: `features` `[rows, inputs]` f32 in −1 to 1, and `targets` `[rows, outputs]` f32.
@@ -88,9 +66,9 @@ impl RowsSource {
     /// The task that the options name.
     ///
     /// # Errors
-    /// As [`RowsOptions::check`].
+    /// [`DataError::BadValue`] for options that make no sense.
     pub fn open(options: &RowsOptions) -> Result<Self, DataError> {
-        options.check()?;
+        registry::check(options)?;
         let RowsOptions { builtin, inputs, outputs } = options;
         let info = DataInfo {
             name: builtin.clone(),

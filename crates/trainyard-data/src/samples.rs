@@ -2,8 +2,9 @@
 
 use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
+use crate::numbered::NumberedSource;
 use crate::order::Split;
-use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
+use crate::source::{DataInfo, TensorInfo, Unit};
 
 /// Share of the samples that is kept for validation.
 const VALIDATION: f64 = 0.2;
@@ -91,6 +92,12 @@ impl Samples {
     ) -> Result<Self, DataError> {
         Self::new(name, "image", shape, count, make)
     }
+}
+
+impl NumberedSource for Samples {
+    fn parts(&self) -> (&DataInfo, &Split) {
+        (&self.info, &self.split)
+    }
 
     fn gather(&self, samples: impl Iterator<Item = u64>) -> Result<Batch, DataError> {
         let (mut values, mut targets) = (Vec::new(), Vec::new());
@@ -106,23 +113,5 @@ impl Samples {
             ("targets".to_owned(), HostTensor::I32 { shape: vec![rows], values: targets }),
         ];
         Batch::new(tensors, rows)
-    }
-}
-
-impl DataSource for Samples {
-    fn info(&self) -> &DataInfo {
-        &self.info
-    }
-
-    fn batch(&self, cursor: Cursor, rows: usize) -> Result<Batch, DataError> {
-        self.gather(self.split.training(cursor, rows)?)
-    }
-
-    fn validation(
-        &self,
-        rows: usize,
-        limit: Option<usize>,
-    ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
-        Box::new(self.split.validation(rows, limit).map(move |samples| self.gather(samples)))
     }
 }

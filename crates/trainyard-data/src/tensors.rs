@@ -9,60 +9,41 @@ pub(crate) mod tests;
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use trainyard_config::{BadKey, KeyGroup, keys, must};
 
 use crate::batch::Batch;
 use crate::error::DataError;
 use crate::files::{self, Stored, hash_of, open_one};
+use crate::numbered::NumberedSource;
 use crate::order::Split;
-use crate::registry::{Source, one_or_many, read_options};
-use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
+use crate::registry::{self, Source};
+use crate::source::{DataInfo, TensorInfo, Unit};
 use header::{Entry, entries};
 
 /// The line of the registry.
 pub(crate) const SOURCE: Source = Source {
-    name: "tensors",
-    doc: "tensors of a safetensors file, a sample a row",
-    builtins: &[],
-    path_keys: &["tensors"],
-    open: |options| {
-        Ok(Box::new(TensorsSource::open(&read_options::<TensorsOptions>("tensors", options)?)?))
+    group: KeyGroup::of::<TensorsOptions>("tensors").named_by("tensors"),
+    open: |section| {
+        let options = registry::options(section)?;
+        Ok(Box::new(TensorsSource::open(&options, section.validation_fraction)?))
     },
     #[cfg(test)]
     sample: tests::sample,
 };
 
-/// Options of the source `tensors`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TensorsOptions {
-    /// The safetensors file; `.gz` is unpacked. Required.
-    pub tensors: PathBuf,
-    /// Names of the tensors to take. Default: all.
-    #[serde(deserialize_with = "one_or_many")]
-    pub only: Vec<String>,
-    /// Share of the samples kept for validation, from 0 to 1. Default: 0.1.
-    pub validation_fraction: f64,
-}
-
-impl Default for TensorsOptions {
-    fn default() -> Self {
-        Self { tensors: PathBuf::new(), only: Vec::new(), validation_fraction: 0.1 }
+keys! {
+    /// Tensors of a safetensors file, a sample a row.
+    pub struct TensorsOptions in "data", check = check {
+        /// The file; `.gz` is unpacked.
+        tensors: Option<PathBuf>;
+        /// Names of the tensors to take; all where not given.
+        only: Vec<String>;
     }
 }
 
-impl TensorsOptions {
-    /// Refuses options that are missing.
-    ///
-    /// # Errors
-    /// [`DataError::BadValue`].
-    pub fn check(&self) -> Result<(), DataError> {
-        if self.tensors.as_os_str().is_empty() {
-            let must = "the path of a safetensors file";
-            return Err(DataError::bad_value("data.tensors", "missing", must));
-        }
-        Ok(())
-    }
+fn check(options: &TensorsOptions) -> Result<(), BadKey> {
+    let words = "the path of a safetensors file";
+    must(options.tensors.is_some(), "tensors", &"missing", words)
 }
 
 /// Rows of tensors, in the order of their names: F32, F16, BF16 and F64 as f32; I32, U8, I8, I16, U16,
@@ -78,16 +59,17 @@ impl TensorsSource {
     /// Opens a safetensors file.
     ///
     /// # Errors
-    /// As [`TensorsOptions::check`]; [`DataError::BadFile`] for what is no whole safetensors file, or
-    /// has tensors of unlike first dimensions or of an element type that is not supported;
-    /// [`DataError::Io`], [`DataError::TooFew`].
-    pub fn open(options: &TensorsOptions) -> Result<Self, DataError> {
-        options.check()?;
-        let stored = open_one(&options.tensors)?;
+    /// [`DataError::BadValue`] for options that make no sense; [`DataError::BadFile`] for what is
+    /// no whole safetensors file, or has tensors of unlike first dimensions or of an element type
+    /// that is not supported; [`DataError::Io`], [`DataError::TooFew`].
+    pub fn open(options: &TensorsOptions, validation_fraction: f64) -> Result<Self, DataError> {
+        registry::check(options)?;
+        let path = options.tensors.clone().unwrap_or_default();
+        let stored = open_one(&path)?;
         let entries = entries(&stored, &options.only)?;
         let samples = entries.first().map_or(0, |entry| entry.rows);
-        let name = options.tensors.display().to_string();
-        let split = Split::new(samples as u64, options.validation_fraction, &name)?;
+        let name = path.display().to_string();
+        let split = Split::new(samples as u64, validation_fraction, &name)?;
         let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
         let info = DataInfo {
             fingerprint: files::fingerprint(
@@ -111,12 +93,19 @@ impl TensorsSource {
         };
         Ok(Self { stored, entries, split, info })
     }
+}
 
-    fn gather(&self, samples: &[u64]) -> Result<Batch, DataError> {
+impl NumberedSource for TensorsSource {
+    fn parts(&self) -> (&DataInfo, &Split) {
+        (&self.info, &self.split)
+    }
+
+    fn gather(&self, samples: impl Iterator<Item = u64>) -> Result<Batch, DataError> {
+        let samples: Vec<u64> = samples.collect();
         let tensors = self.entries.iter().map(|entry| {
             let mut bytes = Vec::new();
             let mut row = vec![0; entry.row_bytes];
-            for sample in samples {
+            for sample in &samples {
                 let offset = entry.offset + sample * entry.row_bytes as u64;
                 self.stored.read_at(offset, &mut row)?;
                 bytes.extend_from_slice(&row);
@@ -129,24 +118,5 @@ impl TensorsSource {
             Ok((entry.name.clone(), tensor))
         });
         Batch::new(tensors.collect::<Result<_, DataError>>()?, samples.len())
-    }
-}
-
-impl DataSource for TensorsSource {
-    fn info(&self) -> &DataInfo {
-        &self.info
-    }
-
-    fn batch(&self, cursor: Cursor, rows: usize) -> Result<Batch, DataError> {
-        self.gather(&self.split.training(cursor, rows)?.collect::<Vec<_>>())
-    }
-
-    fn validation(
-        &self,
-        rows: usize,
-        limit: Option<usize>,
-    ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
-        let batches = self.split.validation(rows, limit);
-        Box::new(batches.map(move |samples| self.gather(&samples.collect::<Vec<_>>())))
     }
 }

@@ -17,6 +17,8 @@ use crate::host_room::check_host_room;
 use crate::measure::SampleFlow;
 use crate::measure::layer_runner::{LayerBytes, LayerRunner, Subject};
 use crate::measure::relative_speed;
+use crate::optimizer::weight_name;
+use crate::stage::StageLayer;
 use crate::wiring::{StageWiring, Wiring};
 use crate::{
     Device, EngineError, GroupedOptimizer, HostTensors, LayerSpec, MicroBatch, Model, Objective,
@@ -50,7 +52,8 @@ const WORKSPACE_TENSORS: u64 = 8;
 /// many.
 ///
 /// # Errors
-/// [`EngineError::Layer`] for a layer that does not run on what it is given.
+/// [`EngineError::Layer`] for a layer that does not run on what it is given;
+/// [`EngineError::BadOption`] for a group of the optimizer that no weight of the model is of.
 pub fn derive_profile(
     model: &dyn Model,
     objective: &dyn Objective,
@@ -109,13 +112,20 @@ struct Signature {
     follows: Vec<String>,
 }
 
+/// What is known from the layers before.
+struct Known<'a> {
+    found: Vec<(Signature, Found)>,
+    flow: SampleFlow<'a>,
+    /// Names of all weights that the optimizer updates.
+    updated: Vec<String>,
+}
+
 /// What running a layer showed.
 struct Found {
     bytes: LayerBytes,
     trained_bytes: u64,
     frozen_bytes: u64,
     buffer_bytes: u64,
-    optimizer_bytes: u64,
     input_bytes: u64,
     flops: u64,
     outputs: HostTensors,
@@ -128,11 +138,11 @@ impl Derive<'_> {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Vec<LayerProfile>, EngineError> {
         let wirings = self.wiring.layers_alone();
-        let mut known: Vec<(Signature, Found)> = Vec::new();
-        let mut flow = SampleFlow::new(self.sample);
+        let flow = SampleFlow::new(self.sample);
+        let mut known = Known { found: Vec::new(), flow, updated: Vec::new() };
         let mut profiles = Vec::with_capacity(wirings.len());
         for (layer, of_layer) in wirings.iter().enumerate() {
-            let run = || self.layer(device, (layer, of_layer), &mut known, &mut flow);
+            let run = || self.layer(device, (layer, of_layer), &mut known);
             profiles.push(catch_panic(run).map_err(|error| match error {
                 EngineError::Layer { .. } | EngineError::LayerTooLarge { .. } => error,
                 error => EngineError::Layer {
@@ -142,6 +152,7 @@ impl Derive<'_> {
             })?);
             progress(layer + 1, wirings.len());
         }
+        self.settings.optimizer.groups.check_used(&known.updated)?;
         Ok(profiles)
     }
 
@@ -150,11 +161,10 @@ impl Derive<'_> {
         &self,
         device: &Device,
         (layer, of_layer): (usize, &StageWiring),
-        known: &mut Vec<(Signature, Found)>,
-        flow: &mut SampleFlow<'_>,
+        known: &mut Known<'_>,
     ) -> Result<LayerProfile, EngineError> {
         let spec = &self.wiring.layers[layer];
-        let input = flow.input_of(spec)?;
+        let input = known.flow.input_of(spec)?;
         let runner = LayerRunner::make(
             Subject {
                 model: self.model,
@@ -169,16 +179,23 @@ impl Derive<'_> {
             device,
         )?;
         let signature = signature(spec, of_layer, &runner, &input);
-        let alike = known.iter().position(|(other, _)| *other == signature);
+        // By its name a layer may be of another group than one that is alike.
+        let optimizer = self.settings.optimizer;
+        let weights = runner.stage().layers[0].weights.iter();
+        let updated = weights.filter(|weight| StageLayer::is_updated(weight)).map(|it| &it.spec);
+        let state_bytes = |weight| optimizer.state_bytes(&spec.name, weight);
+        let optimizer_bytes = Some(updated.clone().map(state_bytes).sum());
+        known.updated.extend(updated.map(|weight| weight_name(&spec.name, weight)));
+        let alike = known.found.iter().position(|(other, _)| *other == signature);
         let at = if let Some(at) = alike {
             at
         } else {
-            known.push((signature, self.run(runner)?));
-            known.len() - 1
+            known.found.push((signature, self.run(runner)?));
+            known.found.len() - 1
         };
-        let found = &known[at].1;
-        flow.put(spec, &found.outputs);
-        Ok(self.profile(layer, of_layer, &input, found))
+        let found = &known.found[at].1;
+        known.flow.put(spec, &found.outputs);
+        Ok(LayerProfile { optimizer_bytes, ..self.profile(layer, of_layer, &input, found) })
     }
 
     fn run(&self, mut runner: LayerRunner<'_>) -> Result<Found, EngineError> {
@@ -194,17 +211,11 @@ impl Derive<'_> {
             drop(runner.run_forward(uploaded)?);
             fastest_ns = fastest_ns.min(began.elapsed().as_nanos() as f64);
         }
-        let weights = &runner.stage().layers[0].weights;
-        let updated = weights.iter().filter(|weight| crate::stage::StageLayer::is_updated(weight));
-        let optimizer = self.settings.optimizer;
-        let name = &runner.stage().layers[0].name;
-        let optimizer_bytes = updated.map(|weight| optimizer.state_bytes(name, &weight.spec)).sum();
         Ok(Found {
             bytes: runner.bytes()?,
             trained_bytes,
             frozen_bytes: runner.weight_bytes(WeightRole::Frozen),
             buffer_bytes: runner.weight_bytes(WeightRole::Buffer),
-            optimizer_bytes,
             input_bytes: runner.input_bytes(),
             flops: (fastest_ns * self.gflops) as u64,
             outputs,
@@ -253,7 +264,6 @@ impl Derive<'_> {
             param_bytes: found.trained_bytes,
             frozen_bytes: found.frozen_bytes,
             buffer_bytes: found.buffer_bytes,
-            optimizer_bytes: Some(found.optimizer_bytes),
             input_bytes: found.input_bytes,
             output_bytes,
             saved_bytes: found.bytes.saved.unwrap_or(SAVED_TENSORS * largest),

@@ -12,6 +12,16 @@ pub enum EngineError {
     /// The plan is not sound, or does not fit.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// An option of a run that makes no sense for its model.
+    #[error("{key} is {value}, but must be {must}")]
+    BadOption {
+        /// Dotted name of the key in a run file.
+        key: String,
+        /// Its value, as text.
+        value: String,
+        /// What it must be.
+        must: String,
+    },
     /// No adapter matches what a run file asks for.
     #[error("no adapter matches '{wanted}'; this machine has: {available}")]
     NoSuchAdapter {

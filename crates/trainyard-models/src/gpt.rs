@@ -54,7 +54,7 @@ impl Recipe for GptRecipe {
     fn load(&self, request: &Request<'_>) -> Result<Job, RecipeError> {
         let options: GptOptions = request.options()?;
         let context = i64::try_from(options.context).unwrap_or(i64::MAX);
-        let data = request.open_data(&[("context", context.into())])?;
+        let data = request.open_data(None, &[("context", context.into())])?;
         if let Some(data) = &data {
             needs("gpt", "a text", "tokens", data.info())?;
         }

@@ -41,14 +41,9 @@ impl Recipe for MlpRecipe {
     fn load(&self, request: &Request<'_>) -> Result<Job, RecipeError> {
         let options: MlpOptions = request.options()?;
         let size = |size: usize| toml::Value::from(i64::try_from(size).unwrap_or(i64::MAX));
+        // Rows that the program makes itself are of any size.
         let sizes = [("inputs", size(options.inputs)), ("outputs", size(options.outputs))];
-        // Rows that the program makes itself are of any size; they are the default.
-        let set: &[_] = match request.data.kind.as_deref() {
-            None => &[sizes[0].clone(), sizes[1].clone(), ("builtin", "waves".into())],
-            Some("rows") => &sizes,
-            Some(_) => &[],
-        };
-        let data = request.open_data(set)?;
+        let data = request.open_data(Some("rows"), &sizes)?;
         let mut objective: Arc<dyn Objective> = Arc::new(MeanSquaredError);
         if let Some(data) = &data {
             needs("mlp", "rows of numbers", "features", data.info())?;

@@ -73,33 +73,39 @@ impl Request<'_> {
         Ok(O::from_table(&self.model.options)?)
     }
 
-    /// Opens the data of the run file; None where only the vocabulary is needed. `set` adds options
-    /// that follow from the model, such as the length of a window.
+    /// Opens the data of the run file; None where only the vocabulary is needed. `unnamed` is the
+    /// source where the run file names none. `set` are options that follow from the model's options of
+    /// the same names, such as the length of a window; a source looks at those it has.
     ///
     /// # Errors
     /// [`RecipeError::Data`] when they cannot be used.
     pub fn open_data(
         &self,
+        unnamed: Option<&str>,
         set: &[(&str, toml::Value)],
     ) -> Result<Option<Arc<dyn DataSource>>, RecipeError> {
         if self.vocabulary.is_some() {
             return Ok(None);
         }
-        let mut options = self.data.options.clone();
-        if let Some(kind) = &self.data.kind {
-            options.insert("kind".to_owned(), kind.as_str().into());
-            // Rows that the program makes have no end, so none are set apart.
-            if kind != "rows" {
-                let fraction = self.data.validation_fraction;
-                options.insert("validation_fraction".to_owned(), fraction.into());
-            }
-        }
+        let mut data = self.data.clone();
+        data.kind = data.kind.or_else(|| unnamed.map(str::to_owned));
         for (name, value) in set {
-            options.insert((*name).to_owned(), value.clone());
+            data.options.insert((*name).to_owned(), value.clone());
         }
-        let options = serde_json::to_value(options).unwrap_or_default();
-        let source = trainyard_data::open(options)?;
+        let source = trainyard_data::open(&data).map_err(|error| of_model(error, set))?;
         Ok(Some(Arc::from(source)))
+    }
+}
+
+/// An option that follows from the model is wrong where the model says it.
+fn of_model(error: DataError, set: &[(&str, toml::Value)]) -> DataError {
+    match error {
+        DataError::BadValue { key, value, must } => {
+            let followed = set.iter().find(|(name, _)| key == format!("data.{name}"));
+            let key = followed.map_or(key, |(name, _)| format!("model.{name}"));
+            DataError::BadValue { key, value, must }
+        }
+        other => other,
     }
 }
 
@@ -168,7 +174,7 @@ impl<O: Keys + 'static> Recipe for OwnRecipe<O> {
         let data = match &self.data {
             Some(open) if request.vocabulary.is_none() => Some(Arc::from(open(&options)?)),
             Some(_) => None,
-            None => request.open_data(&[])?,
+            None => request.open_data(None, &[])?,
         };
         Ok(Job {
             model: Arc::new((self.model)(&options)),

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use trainyard_config::Document;
 use trainyard_engine::optimizer::OPTIMIZERS;
 use trainyard_models::Recipe;
 use trainyard_plan::ModelProfile;
 
 use crate::cli::{Output, RunFile, Sets};
 use crate::config::{KeyGroup, RunConfig};
-use crate::data_keys;
 use crate::error::RunError;
 use crate::files::read_profile;
 use crate::run_dir::RunDir;
@@ -54,23 +54,23 @@ impl App {
     pub fn key_groups(&self) -> Vec<KeyGroup> {
         let recipes = self.recipes.iter().map(|recipe| recipe.group());
         let optimizers = OPTIMIZERS.iter().map(|optimizer| optimizer.group);
-        recipes.chain(data_keys::groups()).chain(optimizers).collect()
+        recipes.chain(trainyard_data::key_groups()).chain(optimizers).collect()
     }
 
-    /// Reads a run file.
+    /// Reads a run file: what it says, and the document, which knows where it says so.
     ///
     /// # Errors
     /// As [`RunConfig::load`].
-    pub fn config(&self, file: &Path, sets: &Sets) -> Result<RunConfig, RunError> {
-        Ok(RunConfig::load(file, &sets.sets, &self.key_groups())?.0)
+    pub fn config(&self, file: &Path, sets: &Sets) -> Result<(RunConfig, Document), RunError> {
+        Ok(RunConfig::load(file, &sets.sets, &self.key_groups())?)
     }
 
     /// The same for a text of the program's own.
     ///
     /// # Errors
     /// As [`RunConfig::from_text`].
-    pub fn config_text(&self, text: &str, name: &str) -> Result<RunConfig, RunError> {
-        Ok(RunConfig::from_text(text, name.as_ref(), &[], &self.key_groups())?.0)
+    pub fn config_text(&self, text: &str, name: &str) -> Result<(RunConfig, Document), RunError> {
+        Ok(RunConfig::from_text(text, name.as_ref(), &[], &self.key_groups())?)
     }
 
     /// A run file with everything it names.
@@ -93,7 +93,7 @@ impl App {
     ///
     /// # Errors
     /// As [`TrainingSetup::load`].
-    pub fn setup(&self, config: RunConfig) -> Result<TrainingSetup, RunError> {
+    pub fn setup(&self, run_file: (RunConfig, Document)) -> Result<TrainingSetup, RunError> {
         let bar = match Output::detect(false) {
             Output::Terminal => ProgressBar::new(0),
             _ => ProgressBar::hidden(),
@@ -104,7 +104,7 @@ impl App {
             bar.set_length(of as u64);
             bar.set_position(done as u64);
         };
-        let setup = TrainingSetup::load(config, &self.recipes, &progress);
+        let setup = TrainingSetup::load(run_file, &self.recipes, &progress);
         bar.finish_and_clear();
         setup
     }
@@ -113,23 +113,25 @@ impl App {
     ///
     /// # Errors
     /// [`RunError`] where the run's data are not of a kind that is read from files.
-    pub fn replace_data(&self, config: &mut RunConfig, path: &Path) -> Result<(), RunError> {
-        let kind = match config.data.kind.as_deref() {
-            // A built-in text is replaced by a text file.
-            None | Some("text") => "text",
-            Some("rows") => {
-                return Err(RunError::Mismatch {
-                    what: "this run's data are made by the program itself".to_owned(),
-                    remedy: "leave --data out",
-                });
-            }
-            Some(kind) => kind,
+    pub fn replace_data(
+        &self,
+        (config, document): &mut (RunConfig, Document),
+        path: &Path,
+    ) -> Result<(), RunError> {
+        let kind = config.data.kind.clone().unwrap_or_else(|| "text".to_owned());
+        let Some(key) = trainyard_data::source_for(&kind)?.group.named_by else {
+            return Err(RunError::Mismatch {
+                what: "this run's data are made by the program itself".to_owned(),
+                remedy: "leave --data out",
+            });
         };
-        let kind = kind.to_owned();
+        // A built-in text is replaced by a text file.
         config.data.options.remove("builtin");
-        config.data.options.insert(kind.clone(), path.display().to_string().into());
+        config.data.options.insert(key.to_owned(), path.display().to_string().into());
         config.data.kind = Some(kind);
         config.data.validation_fraction = 1.0;
+        // What is wrong with them does not stand in the run file.
+        document.forget_places("data");
         Ok(())
     }
 
@@ -139,12 +141,12 @@ impl App {
     /// As [`TrainingSetup::for_inference`]; when the run directory has no profile.
     pub fn setup_for_inference(
         &self,
-        config: RunConfig,
+        run_file: (RunConfig, Document),
         directory: &RunDir,
         vocabulary: usize,
     ) -> Result<TrainingSetup, RunError> {
         let profile: ModelProfile = read_profile(&directory.profile())?.model;
-        TrainingSetup::for_inference(config, &self.recipes, vocabulary, profile)
+        TrainingSetup::for_inference(run_file, &self.recipes, vocabulary, profile)
     }
 }
 
@@ -160,9 +162,9 @@ mod tests {
         for entry in std::fs::read_dir("../../assets").unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|end| end == "toml") {
-                let config = app.config(&path, &Sets { sets: Vec::new() }).unwrap();
+                let (config, _) = app.config(&path, &Sets { sets: Vec::new() }).unwrap();
                 let resolved = config.to_toml().unwrap();
-                let again = app.config_text(&resolved, "run.toml").unwrap();
+                let (again, _) = app.config_text(&resolved, "run.toml").unwrap();
                 assert_eq!(again, config, "{}", path.display());
                 found += 1;
             }

@@ -1,6 +1,6 @@
 //! Run files: see [`trainyard_config`].
 
 pub use trainyard_config::{
-    DataSection, DeviceSection, KeyGroup, KindSection, LearningRateSchedule, PipelineSection,
-    RecomputeChoice, RunConfig, RunSection, TrainSection,
+    DataSection, DeviceSection, KeyGroup, KindSection, LearningRateSchedule, OptimizerGroup,
+    PipelineSection, RecomputeChoice, RunConfig, RunSection, TrainSection,
 };

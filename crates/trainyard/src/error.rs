@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use miette::Diagnostic;
 use thiserror::Error;
-use trainyard_config::ConfigError;
 pub use trainyard_config::ConfigProblem;
+use trainyard_config::{ConfigError, Document};
 use trainyard_data::DataError;
 use trainyard_engine::EngineError;
 use trainyard_models::RecipeError;
@@ -188,6 +188,12 @@ impl RunError {
         Self::from(Box::new(ConfigProblem { message, source_code: None, span: None, label }))
     }
 
+    /// The same as a problem at the place of a key of the run file, where it has one.
+    #[must_use]
+    pub fn at(self, document: &Document, key: &str) -> Self {
+        document.problem_with(key, &self).map_or(self, Self::from)
+    }
+
     /// Whether the reader of the program's output has gone.
     #[must_use]
     pub fn is_closed_pipe(&self) -> bool {
@@ -252,6 +258,7 @@ impl From<EngineError> for RunError {
         match error {
             // The same remedies as for the program's own files: a full disk is met here first.
             EngineError::Io { path, source } => Self::io("read or write", path)(source),
+            EngineError::BadOption { key, value, must } => Self::BadValue { key, value, must },
             other => Self::Engine(other),
         }
     }

@@ -10,7 +10,6 @@ mod cache;
 pub mod cli;
 pub mod commands;
 pub mod config;
-mod data_keys;
 pub mod error;
 pub mod evaluate;
 mod files;

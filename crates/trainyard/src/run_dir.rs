@@ -212,13 +212,13 @@ impl RunDir {
         let older = others.iter().rev().map(|(other, _)| *other).find(|other| *other < step);
         let remedy = match older {
             Some(older) => format!(
-                "if [model] was changed, change it back; to use the checkpoint before this one, \
-                 write {} into {}",
+                "if [model] or [optimizer] was changed, change it back; to use the checkpoint before \
+                 this one, write {} into {}",
                 Self::checkpoint_name(older),
                 self.path.join(LATEST).display()
             ),
-            None => "if [model] was changed, change it back; or start a new run in another \
-                     directory with --set run.dir=..."
+            None => "if [model] or [optimizer] was changed, change it back; or start a new run in \
+                     another directory with --set run.dir=..."
                 .to_owned(),
         };
         Err(RunError::BadCheckpoint { error, remedy })

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use trainyard_config::Document;
 use trainyard_engine::{GroupedOptimizer, Options, Pipeline};
 use trainyard_models::{Job, Recipe, Request};
 use trainyard_plan::planner::{self, PlanRequest, Planned};
@@ -21,6 +22,7 @@ mod costs;
 mod devices;
 mod noise;
 mod optimizers;
+mod place;
 mod profile;
 pub(crate) mod references;
 
@@ -28,6 +30,8 @@ pub(crate) mod references;
 pub struct TrainingSetup {
     /// The run file.
     pub config: RunConfig,
+    /// Where it says so.
+    document: Document,
     /// Model, objective and data.
     pub job: Job,
     /// What the model's layers cost at the micro-batch size of the run.
@@ -45,12 +49,13 @@ impl TrainingSetup {
     /// # Errors
     /// Whatever is wrong with one of them, with its place and remedy.
     pub fn load(
-        config: RunConfig,
+        run_file: (RunConfig, Document),
         recipes: &[Arc<dyn Recipe>],
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Self, RunError> {
-        let mut setup = Self::without_profile(config, recipes, None)?;
-        let DerivedProfile { model, on_cpu } = setup.derive(progress)?;
+        let mut setup = Self::without_profile(run_file, recipes, None)?;
+        let derived = setup.derive(progress).map_err(|error| setup.located(error))?;
+        let DerivedProfile { model, on_cpu } = derived;
         (setup.profile, setup.on_cpu) = (model, on_cpu);
         Ok(setup)
     }
@@ -61,18 +66,18 @@ impl TrainingSetup {
     /// # Errors
     /// As [`Self::load`].
     pub fn for_inference(
-        config: RunConfig,
+        run_file: (RunConfig, Document),
         recipes: &[Arc<dyn Recipe>],
         vocabulary: usize,
         profile: ModelProfile,
     ) -> Result<Self, RunError> {
-        let setup = Self::without_profile(config, recipes, Some(vocabulary))?;
+        let setup = Self::without_profile(run_file, recipes, Some(vocabulary))?;
         setup.check_profile(&profile)?;
         Ok(Self { profile, ..setup })
     }
 
     fn without_profile(
-        config: RunConfig,
+        (config, document): (RunConfig, Document),
         recipes: &[Arc<dyn Recipe>],
         vocabulary: Option<usize>,
     ) -> Result<Self, RunError> {
@@ -82,9 +87,17 @@ impl TrainingSetup {
             let known: Vec<&str> = recipes.iter().map(|recipe| recipe.group().kind).collect();
             RunError::config(format!("there is no model '{kind}'; there are: {}", known.join(", ")))
         })?;
-        let job = recipe.load(&Request { model: &config.model, data: &config.data, vocabulary })?;
-        let devices = devices(&config)?;
-        Ok(Self { config, job, profile: ModelProfile::default(), on_cpu: None, devices })
+        let located = |error: RunError| place::located(error, &config, &document);
+        let request = Request { model: &config.model, data: &config.data, vocabulary };
+        let job = recipe.load(&request).map_err(|error| located(error.into()))?;
+        let devices = devices(&config).map_err(located)?;
+        let profile = ModelProfile::default();
+        Ok(Self { config, document, job, profile, on_cpu: None, devices })
+    }
+
+    /// An error with its place in the run file, where it has one.
+    fn located(&self, error: RunError) -> RunError {
+        place::located(error, &self.config, &self.document)
     }
 
     /// The plan of the run file, or the best one that the planner finds; with what is predicted of
@@ -111,11 +124,11 @@ impl TrainingSetup {
             return Err(unusable(PlanError::BadPlan { reason }));
         }
         if plan.micro_batches != self.config.train.micro_batches {
-            return Err(RunError::BadValue {
+            return Err(self.located(RunError::BadValue {
                 key: "train.micro_batches".to_owned(),
                 value: self.config.train.micro_batches.to_string(),
                 must: format!("{}, as {} says", plan.micro_batches, path.display()),
-            });
+            }));
         }
         plan.schedule = plan.schedule.compute_only();
         plan.merge_backward();
@@ -136,9 +149,11 @@ impl TrainingSetup {
     /// [`RunError::BadValue`] for a lock of a layer or device that does not exist.
     pub fn plan_request<'a>(&'a self, costs: &'a Profile) -> Result<PlanRequest<'a>, RunError> {
         let locks = &self.config.pipeline.lock;
-        let locks = locks.iter().map(|lock| references::lock(costs, "pipeline.lock", lock));
+        let lock = |lock: &String| {
+            references::lock(costs, "pipeline.lock", lock).map_err(|error| self.located(error))
+        };
         Ok(PlanRequest {
-            locks: locks.collect::<Result<_, _>>()?,
+            locks: locks.iter().map(lock).collect::<Result<_, _>>()?,
             schedule: self.config.pipeline.schedule.parse()?,
             recompute: match self.config.pipeline.recompute {
                 RecomputeChoice::Auto => planner::RecomputeChoice::Auto,

@@ -1,11 +1,13 @@
 //! The sections that are the same for every run, a file each, as their keys declare them.
 
 mod device;
+mod optimizer_group;
 mod pipeline;
 mod run;
 mod train;
 
 pub use device::DeviceSection;
+pub use optimizer_group::OptimizerGroup;
 pub use pipeline::{PipelineSection, RecomputeChoice};
 pub use run::RunSection;
 pub use train::{LearningRateSchedule, TrainSection};
@@ -24,8 +26,9 @@ crate::keys! {
 }
 
 /// The sections without kinds, in the order in which a resolved file has them.
-pub fn groups() -> [KeyGroup; 4] {
+pub fn groups() -> [KeyGroup; 5] {
     [
+        KeyGroup::of::<OptimizerGroup>(""),
         KeyGroup::of::<TrainSection>(""),
         KeyGroup::of::<PipelineSection>(""),
         KeyGroup::of::<RunSection>(""),

@@ -1,5 +1,7 @@
 //! What is made from the declarations: the page of keys, its JSON, and the schema.
 
+use serde_json::Value;
+
 use super::*;
 
 #[test]
@@ -14,6 +16,7 @@ fn the_page_has_every_key_with_all_that_is_known() {
         "[optimizer] kind = \"sgd\"\n",
         "\n  schedule = \"cosine\"\n",
         "      one of cosine, constant, linear, wsd\n        cosine: Half a cosine",
+        "[[optimizer.group]]\nWeights that are updated in a way of their own.",
         "[[device]]\n",
         "\n  memory\n      Memory budget;",
     ] {
@@ -31,12 +34,15 @@ fn the_page_has_every_key_with_all_that_is_known() {
 #[test]
 fn a_listing_can_be_of_one_section() {
     let groups = listing::groups(&GROUPS, Some("optimizer")).unwrap();
-    assert_eq!(groups.iter().map(|group| group.kind).collect::<Vec<_>>(), ["adamw", "sgd"]);
+    assert_eq!(groups.iter().map(|group| group.kind).collect::<Vec<_>>(), ["adamw", "sgd", ""]);
+    assert_eq!(groups[2].section, "optimizer.group");
     let json = listing::json(&groups);
     assert_eq!(json["sections"][1]["keys"][0]["name"], "momentum");
     assert_eq!(json["sections"][1]["keys"][0]["default"], "0.9");
     assert_eq!(json["sections"][1]["kind"], "sgd");
-    assert_eq!(listing::groups(&GROUPS, Some("[[device]]")).unwrap().len(), 1);
+    for list in ["[[device]]", "[[optimizer.group]]"] {
+        assert_eq!(listing::groups(&GROUPS, Some(list)).unwrap().len(), 1, "{list}");
+    }
     let error = listing::groups(&GROUPS, Some("trian")).unwrap_err().to_string();
     assert!(error.contains("'trian'") && error.contains("did you mean \"train\"?"), "{error}");
 }
@@ -46,8 +52,9 @@ fn a_listing_can_be_of_one_section() {
 fn the_schema_knows_what_the_reader_knows() {
     let schema = schema::schema(&GROUPS);
     let properties = |section: &str| {
-        let section = &schema["properties"][section];
-        section.get("items").unwrap_or(section)["properties"].clone()
+        let of = |section: &Value, name: &str| section["properties"][name].clone();
+        let section = section.split('.').fold(schema.clone(), |outer, name| of(&outer, name));
+        section.get("items").unwrap_or(&section)["properties"].clone()
     };
     for group in listing::groups(&GROUPS, None).unwrap() {
         for key in (group.keys)() {
@@ -56,7 +63,7 @@ fn the_schema_knows_what_the_reader_knows() {
             assert!(description.contains(&key.doc), "{}.{}: {property}", group.section, key.name);
         }
     }
-    let text = "[model]\nkind = \"gpt\"\n[data]\nbuiltin = \"yard\"\n[train]\nseed = 1\n[[device]]\nid = \"a\"\nmemory = \"1 GiB\"";
+    let text = "[model]\nkind = \"gpt\"\n[data]\nbuiltin = \"yard\"\n[train]\nseed = 1\n[[optimizer.group]]\npattern = \"*\"\n[[device]]\nid = \"a\"\nmemory = \"1 GiB\"";
     let written: toml::Table = read(text).unwrap().to_toml().unwrap().parse().unwrap();
     for (section, keys) in &written {
         let keys = keys.get(0).unwrap_or(keys).as_table().unwrap();

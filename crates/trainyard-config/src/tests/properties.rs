@@ -4,6 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Pattern, factor and weight decay of a group.
+type Group = (String, f64, Option<f64>);
+
 /// Without kinds, so that options may be anything.
 fn read_any(text: &str) -> Result<RunConfig, ConfigError> {
     RunConfig::from_text(text, Path::new("/yard/run.toml"), &[], &[]).map(|(config, _)| config)
@@ -39,39 +42,44 @@ fn any_config() -> impl Strategy<Value = RunConfig> {
         ),
         0..4,
     );
-    (options, train, devices, prop::option::of("[ -~é\n]{1,12}")).prop_map(
-        |(options, train, devices, text)| {
-            let mut config = read_any(SMALL).unwrap();
-            config.model.options = options.into_iter().filter(|(key, _)| key != "kind").collect();
-            let (steps, batch, rate, beta, fraction, seed, whole) = train;
-            config.train.steps = steps;
-            config.train.warmup = steps - 1;
-            config.train.decay_steps = steps;
-            config.train.batch = batch;
-            config.train.micro_batches = batch;
-            config.train.learning_rate = rate;
-            config.train.min_learning_rate = rate * beta;
-            config.train.seed = seed.into();
-            config.train.validate_whole_at_end = whole;
-            config.data.validation_fraction = fraction * 0.8 + 1e-3;
-            config.data.options = text
-                .map(|text| ("text".to_owned(), toml::Value::String(text)))
-                .into_iter()
-                .collect();
-            config.devices = devices
-                .into_iter()
-                .map(|(id, (adapter, memory, speed, threads))| DeviceSection {
-                    id,
-                    adapter,
-                    memory: memory.map(ByteSize),
-                    threads,
-                    speed,
-                    ..DeviceSection::default()
-                })
-                .collect();
-            config
-        },
-    )
+    let groups =
+        prop::collection::vec(("[ -~é]{1,9}", 0.0..1000f64, prop::option::of(0.0..9f64)), 0..3);
+    let text = prop::option::of("[ -~é\n]{1,12}");
+    (options, train, devices, groups, text).prop_map(|(options, train, devices, groups, text)| {
+        let mut config = read_any(SMALL).unwrap();
+        config.model.options = options.into_iter().filter(|(key, _)| key != "kind").collect();
+        let (steps, batch, rate, beta, fraction, seed, whole) = train;
+        config.train.steps = steps;
+        config.train.warmup = steps - 1;
+        config.train.decay_steps = steps;
+        config.train.batch = batch;
+        config.train.micro_batches = batch;
+        config.train.learning_rate = rate;
+        config.train.min_learning_rate = rate * beta;
+        config.train.seed = seed.into();
+        config.train.validate_whole_at_end = whole;
+        config.data.validation_fraction = fraction * 0.8 + 1e-3;
+        config.data.options =
+            text.map(|text| ("text".to_owned(), toml::Value::String(text))).into_iter().collect();
+        let group = |(pattern, learning_rate_factor, weight_decay): Group| OptimizerGroup {
+            learning_rate_factor,
+            weight_decay,
+            ..OptimizerGroup::new(pattern)
+        };
+        config.optimizer_groups = groups.into_iter().map(group).collect();
+        config.devices = devices
+            .into_iter()
+            .map(|(id, (adapter, memory, speed, threads))| DeviceSection {
+                id,
+                adapter,
+                memory: memory.map(ByteSize),
+                threads,
+                speed,
+                ..DeviceSection::default()
+            })
+            .collect();
+        config
+    })
 }
 
 proptest! {

@@ -22,7 +22,7 @@ use crate::files::extension;
 /// [`DataError::NoFiles`] for a pattern without a match, [`DataError::Io`] where a folder cannot be
 /// read or a path is no regular file.
 pub(crate) fn expand(
-    patterns: &[String],
+    patterns: &[PathBuf],
     extensions: &[&str],
     wanted: &str,
 ) -> Result<Vec<PathBuf>, DataError> {
@@ -38,8 +38,8 @@ pub(crate) fn expand(
     Ok(files)
 }
 
-fn expand_one(pattern: &str, extensions: &[&str], wanted: &str) -> Result<Vec<PathBuf>, DataError> {
-    let path = Path::new(pattern);
+fn expand_one(path: &Path, extensions: &[&str], wanted: &str) -> Result<Vec<PathBuf>, DataError> {
+    let pattern = &*path.to_string_lossy();
     let no_files = |remedy: String| DataError::NoFiles {
         pattern: if pattern.is_empty() { "an empty path".to_owned() } else { pattern.to_owned() },
         wanted: wanted.to_owned(),

@@ -18,8 +18,7 @@ fn folder_with(names: &[&str]) -> tempfile::TempDir {
 
 /// Names of the files found, seen from the folder.
 fn found(folder: &Path, patterns: &[&str], extensions: &[&str]) -> Result<Vec<String>, DataError> {
-    let patterns: Vec<String> =
-        patterns.iter().map(|name| folder.join(name).display().to_string()).collect();
+    let patterns: Vec<PathBuf> = patterns.iter().map(|name| folder.join(name)).collect();
     let files = expand(&patterns, extensions, "table")?;
     let name = |path: &PathBuf| {
         path.strip_prefix(folder).unwrap().display().to_string().replace('\\', "/")
@@ -53,7 +52,7 @@ fn what_names_no_file_is_refused() {
     assert!(error("*.csv").contains("*.csv matches no table; check the pattern"));
     assert!(error("a/y.csv").contains("check the name"));
     assert!(error("a[").contains("must be a pattern that can be read"));
-    let empty = expand(&[String::new()], &[], "table").unwrap_err().to_string();
+    let empty = expand(&[PathBuf::new()], &[], "table").unwrap_err().to_string();
     assert_eq!(empty, "an empty path matches no table; name a file or a folder");
 }
 
@@ -64,7 +63,7 @@ fn pipes_and_circles_of_links_do_not_hang() {
     std::os::unix::fs::symlink(folder.path(), folder.path().join("a/back")).unwrap();
     let error = found(folder.path(), &[""], &["csv"]).unwrap_err().to_string();
     assert!(error.contains("cannot list"), "{error}");
-    let error = expand(&["/dev/null".to_owned()], &[], "table").unwrap_err().to_string();
+    let error = expand(&["/dev/null".into()], &[], "table").unwrap_err().to_string();
     assert_eq!(error, "/dev/null: it is not a regular file; name a file or a folder");
 }
 

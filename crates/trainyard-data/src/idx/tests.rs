@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::DataSource;
+use crate::registry::tests::section;
 
 fn idx(code: u8, sizes: &[u32], elements: &[u8]) -> Vec<u8> {
     let sizes_bytes = sizes.iter().flat_map(|size| size.to_be_bytes());
@@ -38,12 +40,8 @@ fn open(images: &[u8], labels: &[u8]) -> Result<IdxSource, DataError> {
     let (idx, at) = (folder.path().join("images"), folder.path().join("labels"));
     fs::write(&idx, images).unwrap();
     fs::write(&at, labels).unwrap();
-    IdxSource::open(&IdxOptions {
-        idx,
-        labels: at,
-        validation_fraction: 0.0,
-        ..IdxOptions::default()
-    })
+    let options = IdxOptions { idx: Some(idx), labels: Some(at), ..IdxOptions::default() };
+    IdxSource::open(&options, 0.0)
 }
 
 fn error(images: &[u8], labels: &[u8]) -> String {
@@ -96,13 +94,14 @@ fn labels_may_be_any_integers_that_name_classes() {
 #[test]
 fn names_of_classes_may_be_given() {
     let folder = tempfile::tempdir().unwrap();
-    let mut options: IdxOptions = serde_json::from_value(sample(folder.path())).unwrap();
+    let sample = section("idx", &sample(folder.path()));
+    let mut options: IdxOptions = registry::options(&sample).unwrap();
     options.classes = ["shirt", "shoe", "bag", "hat"].map(str::to_owned).to_vec();
-    assert_eq!(IdxSource::open(&options).unwrap().info().classes[3], "hat");
+    assert_eq!(IdxSource::open(&options, 0.2).unwrap().info().classes[3], "hat");
     options.classes.truncate(2);
-    let error = IdxSource::open(&options).err().unwrap().to_string();
+    let error = IdxSource::open(&options, 0.2).err().unwrap().to_string();
     assert!(error.contains("data.classes is 2 names, but must be 3 names"), "{error}");
-    let error = IdxSource::open(&IdxOptions::default()).err().unwrap().to_string();
+    let error = IdxSource::open(&IdxOptions::default(), 0.2).err().unwrap().to_string();
     assert!(error.contains("data.idx is missing"), "{error}");
 }
 

@@ -1,7 +1,6 @@
 //! Lists the images in a folder of class folders.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
@@ -41,7 +40,7 @@ pub(super) fn list(folder: &Path) -> Result<Listed, DataError> {
     let mut hash = blake3::Hasher::new();
     for ((name, path), class) in class_folders.into_iter().zip(0..) {
         classes.push(name.to_string_lossy().into_owned());
-        for file in expand(&[text_of(&path)?], EXTENSIONS, "PNG or JPEG images")? {
+        for file in expand(&[path], EXTENSIONS, "PNG or JPEG images")? {
             let about = fs::metadata(&file).map_err(DataError::io("read", &file))?;
             let within = file.strip_prefix(folder).unwrap_or(&file);
             for part in within {
@@ -53,12 +52,4 @@ pub(super) fn list(folder: &Path) -> Result<Listed, DataError> {
         }
     }
     Ok(Listed { classes, files, fingerprint: hash.finalize().to_hex().to_string() })
-}
-
-fn text_of(path: &Path) -> Result<String, DataError> {
-    path.to_str().map(str::to_owned).ok_or_else(|| {
-        let error =
-            io::Error::new(io::ErrorKind::InvalidInput, "its name is not Unicode; rename it");
-        DataError::io("list", path)(error)
-    })
 }

@@ -9,12 +9,15 @@ mod options;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use trainyard_config::KeyGroup;
+
 use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
 use crate::files;
+use crate::numbered::NumberedSource;
 use crate::order::Split;
-use crate::registry::{Source, read_options};
-use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
+use crate::registry::{self, Source};
+use crate::source::{DataInfo, TensorInfo, Unit};
 use decode::{Target, decode, dimensions};
 use list::{Listed, list};
 
@@ -22,12 +25,10 @@ pub use options::{Color, ImagesOptions};
 
 /// The line of the registry.
 pub(crate) const SOURCE: Source = Source {
-    name: "images",
-    doc: "a folder with a folder of PNG and JPEG images for each class",
-    builtins: &[],
-    path_keys: &["images"],
-    open: |options| {
-        Ok(Box::new(ImagesSource::open(&read_options::<ImagesOptions>("images", options)?)?))
+    group: KeyGroup::of::<ImagesOptions>("images").named_by("images"),
+    open: |section| {
+        let options = registry::options(section)?;
+        Ok(Box::new(ImagesSource::open(&options, section.validation_fraction)?))
     },
     #[cfg(test)]
     sample: tests::sample,
@@ -47,19 +48,21 @@ impl ImagesSource {
     /// Lists a folder of class folders. Without a `size` the header of each image is read.
     ///
     /// # Errors
-    /// As [`ImagesOptions::check`]; [`DataError::NoFiles`] for a folder without class folders or
-    /// images; [`DataError::BadFile`] for a damaged image or, without a `size`, one of another size
-    /// than the first; [`DataError::Io`], [`DataError::TooFew`].
-    pub fn open(options: &ImagesOptions) -> Result<Self, DataError> {
-        options.check()?;
-        let listed = list(&options.images)?;
-        let [height, width] = match options.size {
+    /// [`DataError::BadValue`] for options that make no sense; [`DataError::NoFiles`] for a folder
+    /// without class folders or images; [`DataError::BadFile`] for a damaged image or, without a
+    /// `size`, one of another size than the first; [`DataError::Io`], [`DataError::TooFew`].
+    pub fn open(options: &ImagesOptions, validation_fraction: f64) -> Result<Self, DataError> {
+        registry::check(options)?;
+        let folder = options.images.clone().unwrap_or_default();
+        let listed = list(&folder)?;
+        let resized = options.resized();
+        let [height, width] = match resized {
             Some(size) => size,
             None => common_size(&listed)?,
         };
-        let target = Target { height, width, color: options.color, resize: options.size.is_some() };
-        let name = options.images.display().to_string();
-        let split = Split::new(listed.files.len() as u64, options.validation_fraction, &name)?;
+        let target = Target { height, width, color: options.color, resize: resized.is_some() };
+        let name = folder.display().to_string();
+        let split = Split::new(listed.files.len() as u64, validation_fraction, &name)?;
         let shape = [options.color.channels(), height as usize, width as usize];
         let info = DataInfo {
             name,
@@ -82,23 +85,6 @@ impl ImagesSource {
             unit: Unit::Rows,
         };
         Ok(Self { listed, target, split, info })
-    }
-
-    fn gather(&self, samples: impl Iterator<Item = u64>) -> Result<Batch, DataError> {
-        let (mut values, mut targets) = (Vec::new(), Vec::new());
-        for sample in samples {
-            let (file, class) = &self.listed.files[sample as usize];
-            decode(file, &self.target, &mut values)?;
-            targets.push(*class);
-        }
-        let rows = targets.len();
-        let shape = self.info.tensors[0].row_shape.iter().copied();
-        let shape = std::iter::once(rows).chain(shape).collect();
-        let tensors = vec![
-            ("image".to_owned(), HostTensor::F32 { shape, values }),
-            ("targets".to_owned(), HostTensor::I32 { shape: vec![rows], values: targets }),
-        ];
-        Batch::new(tensors, rows)
     }
 }
 
@@ -123,20 +109,25 @@ fn common_size(listed: &Listed) -> Result<[u32; 2], DataError> {
     Ok(common.map_or([0, 0], |(_, size)| size))
 }
 
-impl DataSource for ImagesSource {
-    fn info(&self) -> &DataInfo {
-        &self.info
+impl NumberedSource for ImagesSource {
+    fn parts(&self) -> (&DataInfo, &Split) {
+        (&self.info, &self.split)
     }
 
-    fn batch(&self, cursor: Cursor, rows: usize) -> Result<Batch, DataError> {
-        self.gather(self.split.training(cursor, rows)?)
-    }
-
-    fn validation(
-        &self,
-        rows: usize,
-        limit: Option<usize>,
-    ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
-        Box::new(self.split.validation(rows, limit).map(move |samples| self.gather(samples)))
+    fn gather(&self, samples: impl Iterator<Item = u64>) -> Result<Batch, DataError> {
+        let (mut values, mut targets) = (Vec::new(), Vec::new());
+        for sample in samples {
+            let (file, class) = &self.listed.files[sample as usize];
+            decode(file, &self.target, &mut values)?;
+            targets.push(*class);
+        }
+        let rows = targets.len();
+        let shape = self.info.tensors[0].row_shape.iter().copied();
+        let shape = std::iter::once(rows).chain(shape).collect();
+        let tensors = vec![
+            ("image".to_owned(), HostTensor::F32 { shape, values }),
+            ("targets".to_owned(), HostTensor::I32 { shape: vec![rows], values: targets }),
+        ];
+        Batch::new(tensors, rows)
     }
 }

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::DataSource;
+use crate::registry::tests::section;
 
 fn save(image: impl Into<image::DynamicImage>, path: &Path) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -32,15 +34,11 @@ pub(crate) fn sample(folder: &Path) -> Value {
 }
 
 fn options(folder: &Path) -> ImagesOptions {
-    ImagesOptions {
-        images: folder.to_owned(),
-        validation_fraction: 0.0,
-        ..ImagesOptions::default()
-    }
+    ImagesOptions { images: Some(folder.to_owned()), ..ImagesOptions::default() }
 }
 
 fn open(options: &ImagesOptions) -> Result<ImagesSource, DataError> {
-    ImagesSource::open(options)
+    ImagesSource::open(options, 0.0)
 }
 
 fn error(options: &ImagesOptions) -> String {
@@ -66,11 +64,16 @@ fn in_folder(files: &[(&str, image::DynamicImage)]) -> (tempfile::TempDir, PathB
     (folder, path)
 }
 
+fn open_sample(folder: &Path) -> ImagesSource {
+    let section = section("images", &sample(folder));
+    let options: ImagesOptions = registry::options(&section).unwrap();
+    ImagesSource::open(&options, section.validation_fraction).unwrap()
+}
+
 #[test]
 fn class_folders_are_classes() {
     let folder = tempfile::tempdir().unwrap();
-    let options: ImagesOptions = serde_json::from_value(sample(folder.path())).unwrap();
-    let source = open(&options).unwrap();
+    let source = open_sample(folder.path());
     let info = source.info();
     assert_eq!(info.classes, ["cat", "dog"]);
     assert_eq!((info.samples, info.validation_samples), (Some(12), Some(4)));
@@ -79,10 +82,11 @@ fn class_folders_are_classes() {
     assert_eq!(targets, [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
     // The same names and sizes elsewhere are the same data.
     let other = tempfile::tempdir().unwrap();
-    let options: ImagesOptions = serde_json::from_value(sample(other.path())).unwrap();
-    assert_eq!(open(&options).unwrap().info().fingerprint, info.fingerprint);
-    save(gray(3, 2, 9), &other.path().join("images/cat/more.png"));
-    assert_ne!(open(&options).unwrap().info().fingerprint, info.fingerprint);
+    assert_eq!(open_sample(other.path()).info().fingerprint, info.fingerprint);
+    fs::remove_file(other.path().join("images/cat/0.png")).unwrap();
+    let images = options(&other.path().join("images"));
+    let fewer = ImagesSource::open(&images, 0.25).unwrap();
+    assert_ne!(fewer.info().fingerprint, info.fingerprint);
 }
 
 #[test]
@@ -125,14 +129,15 @@ fn images_of_another_size_are_named_or_resized() {
     let refused = error(&options(&folder));
     assert!(refused.contains("2.png: it is 6 pixels wide and 2 high, but "), "{refused}");
     assert!(refused.contains("1.png is 4 wide and 3 high; set data.size"), "{refused}");
-    let resized = ImagesOptions { size: Some([2, 2]), color: Color::Gray, ..options(&folder) };
+    let resized = ImagesOptions { size: vec![2, 2], color: Color::Gray, ..options(&folder) };
     let source = open(&resized).unwrap();
     assert_eq!(source.info().tensors[0].row_shape, [1, 2, 2]);
     // Weighted means of the left and the right of 0 1 2 3 4 5, and of 6 7 8 9 10 11.
     assert_eq!(bytes(&source, 1).iter().map(|value| value / 3).collect::<Vec<_>>(), [0, 1, 2, 3]);
-    let size = |size| error(&ImagesOptions { size: Some(size), ..options(&folder) });
-    assert!(size([0, 4]).contains("data.size is [0, 4], but must be [height, width]"));
-    assert!(size([4, u32::MAX]).contains("1 to 16384 each"));
+    let size = |size: &[u32]| error(&ImagesOptions { size: size.to_vec(), ..options(&folder) });
+    assert!(size(&[0, 4]).contains("data.size is 0, but must be from 1 to 16384"));
+    assert!(size(&[4, u32::MAX]).contains("data.size is 4294967295"));
+    assert!(size(&[4]).contains("data.size is [4], but must be [height, width]"));
 }
 
 #[test]
@@ -202,7 +207,7 @@ proptest! {
             bytes.truncate(cut.max(at));
             fs::write(folder.join(name), bytes).unwrap();
         }
-        let options = ImagesOptions { size: Some([4, 4]), ..options(&folder) };
+        let options = ImagesOptions { size: vec![4, 4], ..options(&folder) };
         let source = open(&options).unwrap();
         for sample in 0..2 {
             let _either = source.gather(std::iter::once(sample));

@@ -1,10 +1,12 @@
 //! What holds for every source of the registry, on the data set that each makes for it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
+use trainyard_config::RunConfig;
 
 use super::*;
 use crate::{Batch, Cursor, DataState, Prefetch, Unit};
@@ -12,7 +14,7 @@ use crate::{Batch, Cursor, DataState, Prefetch, Unit};
 /// A source of the registry, opened, with the folder that its data are in.
 struct Sample {
     kind: &'static Source,
-    options: Value,
+    section: DataSection,
     source: Arc<dyn DataSource>,
     _folder: tempfile::TempDir,
 }
@@ -20,11 +22,22 @@ struct Sample {
 fn samples() -> Vec<Sample> {
     let open = |kind: &'static Source| {
         let folder = tempfile::tempdir().unwrap();
-        let options = (kind.sample)(folder.path());
-        let source = (kind.open)(options.clone()).unwrap().into();
-        Sample { kind, options, source, _folder: folder }
+        let section = section(kind.group.kind, &(kind.sample)(folder.path()));
+        let source = (kind.open)(&section).unwrap().into();
+        Sample { kind, section, source, _folder: folder }
     };
     SOURCES.iter().map(open).collect()
+}
+
+/// `[data]` of a source, with a `validation_fraction` of 0.1 unless there is another among the options.
+pub(crate) fn section(kind: &str, options: &Value) -> DataSection {
+    let mut options = Table::try_from(options).unwrap();
+    let fraction = options.remove("validation_fraction").and_then(|value| value.as_float());
+    DataSection {
+        kind: Some(kind.to_owned()),
+        validation_fraction: fraction.unwrap_or(0.1),
+        options,
+    }
 }
 
 fn keys(batch: &Batch) -> Vec<String> {
@@ -39,13 +52,13 @@ fn batch(source: &dyn DataSource, seed: u64, position: u64, rows: usize) -> Batc
 fn batches_are_as_described() {
     for Sample { kind, source, .. } in samples() {
         let info = source.info();
-        assert_eq!(info.fingerprint.len(), 64, "{}", kind.name);
-        assert!(!info.name.is_empty() && !kind.doc.is_empty());
+        assert_eq!(info.fingerprint.len(), 64, "{}", kind.group.kind);
+        assert!(!info.name.is_empty() && !(kind.group.doc)().is_empty());
         let validation = source.validation(3, Some(1)).next().unwrap().unwrap();
         for batch in [batch(&*source, 1, 0, 5), validation] {
             assert_eq!(batch.tensors.len(), info.tensors.len());
             for ((name, tensor), about) in batch.tensors.iter().zip(&info.tensors) {
-                assert_eq!(*name, about.name, "{}", kind.name);
+                assert_eq!(*name, about.name, "{}", kind.group.kind);
                 assert_eq!(tensor.dtype(), about.dtype);
                 assert_eq!(tensor.shape()[0], batch.rows);
                 assert_eq!(tensor.shape()[1..], about.row_shape[..]);
@@ -60,21 +73,21 @@ fn batches_are_as_described() {
 
 #[test]
 fn batches_follow_from_cursor_and_rows() {
-    for Sample { kind, options, source, .. } in samples() {
-        let again = (kind.open)(options).unwrap();
+    for Sample { kind, section, source, .. } in samples() {
+        let again = (kind.open)(&section).unwrap();
         assert_eq!(source.info(), again.info());
         let samples = source.info().samples.unwrap_or(40);
         for position in [0, 3, samples - 2, samples, 5 * samples - 1] {
             let whole = batch(&*source, 7, position, 9);
             assert_eq!(whole.rows, 9);
-            assert_eq!(whole, batch(&*again, 7, position, 9), "{}", kind.name);
+            assert_eq!(whole, batch(&*again, 7, position, 9), "{}", kind.group.kind);
             // In two pieces, over the end of an epoch too.
             let [first, second] = [(0, 4), (4, 5)]
                 .map(|(skip, rows)| keys(&batch(&*source, 7, position + skip, rows)));
-            assert_eq!(keys(&whole), [first, second].concat(), "{}", kind.name);
+            assert_eq!(keys(&whole), [first, second].concat(), "{}", kind.group.kind);
         }
-        assert_ne!(batch(&*source, 7, 0, 9), batch(&*source, 8, 0, 9), "{}", kind.name);
-        assert_ne!(batch(&*source, 7, 0, 9), batch(&*source, 7, samples, 9), "{}", kind.name);
+        assert_ne!(batch(&*source, 7, 0, 9), batch(&*source, 8, 0, 9), "{}", kind.group.kind);
+        assert_ne!(batch(&*source, 7, 0, 9), batch(&*source, 7, samples, 9), "{}", kind.group.kind);
         let state = DataState::new(source.info(), Cursor { seed: 7, position: 3 });
         let state: DataState =
             serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
@@ -93,32 +106,32 @@ fn no_validation_sample_is_trained_with() {
         let validation: Vec<Batch> = source.validation(4, None).map(Result::unwrap).collect();
         let validated: Vec<String> = validation.iter().flat_map(keys).collect();
         let distinct: BTreeSet<_> = validated.iter().collect();
-        assert_eq!(distinct.len(), validated.len(), "{}", kind.name);
+        assert_eq!(distinct.len(), validated.len(), "{}", kind.group.kind);
         assert!(info.validation_samples.is_none_or(|n| n == validated.len() as u64));
         assert!(validation.iter().rev().skip(1).all(|batch| batch.rows == 4));
         assert_eq!(source.validation(4, Some(1)).count(), 1);
         assert_eq!(source.validation(4, Some(0)).count(), 0);
         for seed in 0..5 {
             let trained = keys(&batch(&*source, seed, 0, 3 * info.samples.unwrap_or(100) as usize));
-            assert!(trained.iter().all(|key| !distinct.contains(key)), "{}", kind.name);
+            assert!(trained.iter().all(|key| !distinct.contains(key)), "{}", kind.group.kind);
         }
     }
 }
 
 #[test]
 fn one_part_may_have_it_all() {
-    for Sample { kind, mut options, source, .. } in samples() {
+    for Sample { kind, mut section, source, .. } in samples() {
         let info = source.info();
         let Some((training, validation)) = info.samples.zip(info.validation_samples) else {
             continue;
         };
-        options["validation_fraction"] = json!(0.0);
-        let all = (kind.open)(options.clone()).unwrap();
-        assert!(all.info().samples >= Some(training + validation), "{}", kind.name);
+        section.validation_fraction = 0.0;
+        let all = (kind.open)(&section).unwrap();
+        assert!(all.info().samples >= Some(training + validation), "{}", kind.group.kind);
         assert_eq!(all.validation(2, None).count(), 0);
         assert_ne!(all.info().fingerprint, info.fingerprint);
-        options["validation_fraction"] = json!(1.0);
-        let all = (kind.open)(options).unwrap();
+        section.validation_fraction = 1.0;
+        let all = (kind.open)(&section).unwrap();
         assert!(all.info().validation_samples >= Some(training + validation));
         let error = all.batch(Cursor::new(0), 1).unwrap_err().to_string();
         assert!(error.contains("has no training samples"), "{error}");
@@ -132,7 +145,7 @@ fn a_thread_changes_nothing() {
         for (position, rows) in [(0, 3), (3, 3), (6, 3), (0, 3), (3, 5), (8, 5)] {
             let cursor = Cursor { seed: 2, position };
             let made = batches.batch(cursor, rows).unwrap();
-            assert_eq!(made, source.batch(cursor, rows).unwrap(), "{}", kind.name);
+            assert_eq!(made, source.batch(cursor, rows).unwrap(), "{}", kind.group.kind);
         }
     }
 }
@@ -150,40 +163,53 @@ fn no_cursor_panics() {
     }
 }
 
+/// `[data]` as a run file gives it.
+fn read(data: &str) -> Result<DataSection, String> {
+    let text = format!("[model]\nkind = \"x\"\n[data]\n{data}");
+    let groups: Vec<KeyGroup> = key_groups().collect();
+    let read = RunConfig::from_text(&text, Path::new("/run.toml"), &[], &groups);
+    read.map(|(config, _)| config.data).map_err(|error| error.to_string())
+}
+
 #[test]
-fn unknown_options_are_refused() {
-    for Sample { kind, mut options, .. } in samples() {
-        options["validaton_fraction"] = json!(0.5);
-        let error = (kind.open)(options).err().unwrap().to_string();
-        assert!(error.contains(kind.name) && error.contains("validaton_fraction"), "{error}");
-        assert!((kind.open)(json!({ kind.name: 5.5 })).is_err());
-        assert!((kind.open)(json!([])).is_err());
+fn run_files_name_sources_and_their_options() {
+    for Sample { kind, section, source, .. } in samples() {
+        let name = kind.group.kind;
+        assert_eq!(SOURCES.iter().filter(|other| other.group.kind == name).count(), 1);
+        let options = section.options.to_string();
+        let fraction = section.validation_fraction;
+        let says = read(&format!("kind = \"{name}\"\nvalidation_fraction = {fraction}\n{options}"));
+        assert_eq!(open(&says.unwrap()).unwrap().info(), source.info(), "{name}");
+        // Without the kind, too.
+        assert_eq!(read(&options).unwrap().kind.as_deref(), Some(name));
+        for builtin in kind.group.builtins {
+            let says = read(&format!("builtin = \"{builtin}\"")).unwrap();
+            assert_eq!(says.kind.as_deref(), Some(name));
+            open(&says).unwrap();
+        }
+        let misspelt = read(&format!("kind = \"{name}\"\nvalidaton_fraction = 0.5")).unwrap_err();
+        assert!(misspelt.ends_with("did you mean 'validation_fraction'?"), "{misspelt}");
+        if let Some(key) = kind.group.named_by {
+            let wrong = read(&format!("{key} = 5.5")).unwrap_err();
+            assert!(
+                wrong.contains(&format!("/run.toml:4:{}: data.{key} is", key.len() + 4)),
+                "{wrong}"
+            );
+        }
     }
 }
 
 #[test]
-fn sources_are_found_by_their_options() {
-    let name = |options: Value| source_for(&options).map(|source| source.name);
-    for source in SOURCES {
-        assert_eq!(name(json!({ "kind": source.name })).unwrap(), source.name);
-        assert_eq!(name(json!({ source.name: "x" })).unwrap(), source.name);
-        for builtin in source.builtins {
-            assert_eq!(name(json!({ "builtin": builtin })).unwrap(), source.name);
-            assert!(open(json!({ "builtin": builtin })).is_ok());
-        }
-        let same = SOURCES.iter().filter(|other| other.name == source.name).count();
-        assert_eq!(same, 1);
-    }
-    assert!(open(json!({ "kind": "rows", "builtin": "waves", "inputs": 3 })).is_ok());
-    let error = |options| name(options).unwrap_err().to_string();
-    let known = "the data sources are: text, table, idx, images, tensors, rows";
-    assert_eq!(
-        error(json!({ "kind": "texts" })),
-        format!("there is no data source 'texts'; {known}")
-    );
-    assert!(error(json!({ "builtin": "yrad" })).contains("(there are: yard, spiral, waves)"));
-    assert!(error(json!({})).contains("no data are named"));
-    assert!(open(json!(5)).is_err());
+fn data_that_are_not_named_are_refused() {
+    let names: Vec<&str> = key_groups().map(|group| group.kind).collect();
+    let known = format!("the data sources are: {}", names.join(", "));
+    let of = |kind: &str| open(&section(kind, &json!({}))).err().unwrap().to_string();
+    assert_eq!(of("texts"), format!("there is no data source 'texts'; {known}"));
+    let none = DataSection { kind: None, ..section("text", &json!({})) };
+    let none = open(&none).err().unwrap().to_string();
+    assert!(none.starts_with("no data are named: say which in [data]"), "{none}");
+    let typed = open(&section("rows", &json!({ "inputs": "many" }))).err().unwrap().to_string();
+    assert!(typed.contains("the options of the data cannot be read"), "{typed}");
 }
 
 proptest! {
@@ -200,7 +226,7 @@ proptest! {
             }
             for epoch in handed.chunks(samples as usize) {
                 let distinct: BTreeSet<&String> = epoch.iter().collect();
-                prop_assert_eq!(distinct.len(), epoch.len(), "{}", kind.name);
+                prop_assert_eq!(distinct.len(), epoch.len(), "{}", kind.group.kind);
             }
         }
     }

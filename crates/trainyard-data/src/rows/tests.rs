@@ -66,12 +66,13 @@ fn sizes_that_a_task_cannot_have_are_refused() {
     };
     let three = error("spiral", 3, 2);
     assert!(
-        three.contains("3 and 2") && three.contains("2 and 2 for the task 'spiral'"),
+        three.contains("data.inputs is 3 with 2 outputs")
+            && three.contains("2 with 2 outputs for the task 'spiral'"),
         "{three}"
     );
     assert!(
-        error("wave", 2, 2).contains("data.builtin is wave, but must be one of: spiral, waves")
+        error("wave", 2, 2).contains("data.builtin is \"wave\", but must be one of spiral, waves")
     );
     assert!(error("waves", 0, 2).contains("data.inputs is 0"));
-    assert!(error("waves", 2, usize::MAX).contains("data.outputs is"));
+    assert!(error("waves", 2, 65_537).contains("data.outputs is 65537"));
 }

@@ -12,12 +12,15 @@ mod target;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use trainyard_config::KeyGroup;
+
 use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
 use crate::files;
+use crate::numbered::NumberedSource;
 use crate::order::Split;
-use crate::registry::{Source, read_options};
-use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
+use crate::registry::{self, Source};
+use crate::source::{DataInfo, TensorInfo, Unit};
 use load::{Table, Targets, load};
 
 pub use options::{TableOptions, TableTask};
@@ -27,12 +30,10 @@ const EXTENSIONS: &[&str] = &["csv", "tsv", "tab", "jsonl", "ndjson"];
 
 /// The line of the registry.
 pub(crate) const SOURCE: Source = Source {
-    name: "table",
-    doc: "rows of CSV, TSV and JSON-lines files: numbers, and classes or numbers to be learned",
-    builtins: &[],
-    path_keys: &["table"],
-    open: |options| {
-        Ok(Box::new(TableSource::open(&read_options::<TableOptions>("table", options)?)?))
+    group: KeyGroup::of::<TableOptions>("table").named_by("table"),
+    open: |section| {
+        let options = registry::options(section)?;
+        Ok(Box::new(TableSource::open(&options, section.validation_fraction)?))
     },
     #[cfg(test)]
     sample: tests::sample,
@@ -50,15 +51,15 @@ impl TableSource {
     /// Reads the tables that the options name.
     ///
     /// # Errors
-    /// As [`TableOptions::check`]; [`DataError::NoFiles`], [`DataError::NoColumn`];
-    /// [`DataError::Cell`] for a cell that cannot be used; [`DataError::BadFile`] for a file that is
-    /// no table; [`DataError::TooFew`].
-    pub fn open(options: &TableOptions) -> Result<Self, DataError> {
-        options.check()?;
+    /// [`DataError::BadValue`] for options that make no sense; [`DataError::NoFiles`],
+    /// [`DataError::NoColumn`]; [`DataError::Cell`] for a cell that cannot be used;
+    /// [`DataError::BadFile`] for a file that is no table; [`DataError::TooFew`].
+    pub fn open(options: &TableOptions, validation_fraction: f64) -> Result<Self, DataError> {
+        registry::check(options)?;
         let paths = files::expand(&options.table, EXTENSIONS, "table")?;
         let name = files::name_of(&paths);
         let table = load(&paths, options)?;
-        let split = Split::new(table.rows as u64, options.validation_fraction, &name)?;
+        let split = Split::new(table.rows as u64, validation_fraction, &name)?;
         let (target, classes) = match &table.targets {
             Targets::Classes(classes, _) => {
                 (TensorInfo::new("targets", [], DType::I32), classes.clone())
@@ -86,32 +87,6 @@ impl TableSource {
     #[must_use]
     pub fn feature_names(&self) -> &[String] {
         &self.table.feature_names
-    }
-
-    fn gather(&self, samples: impl Iterator<Item = u64>) -> Result<Batch, DataError> {
-        let width = self.table.feature_names.len();
-        let (mut rows, mut features) = (0, Vec::new());
-        let (mut classes, mut numbers) = (Vec::new(), Vec::new());
-        for sample in samples {
-            let row = sample as usize;
-            features.extend_from_slice(&self.table.features[row * width..(row + 1) * width]);
-            match &self.table.targets {
-                Targets::Classes(_, class) => classes.push(class[row]),
-                Targets::Numbers(all) => {
-                    let columns = all.len() / self.table.rows;
-                    numbers.extend_from_slice(&all[row * columns..(row + 1) * columns]);
-                }
-            }
-            rows += 1;
-        }
-        let targets = match &self.table.targets {
-            Targets::Classes(..) => HostTensor::I32 { shape: vec![rows], values: classes },
-            Targets::Numbers(all) => {
-                HostTensor::F32 { shape: vec![rows, all.len() / self.table.rows], values: numbers }
-            }
-        };
-        let features = HostTensor::F32 { shape: vec![rows, width], values: features };
-        Batch::new(vec![("features".to_owned(), features), ("targets".to_owned(), targets)], rows)
     }
 }
 
@@ -150,20 +125,34 @@ fn fingerprint(table: &Table, options: &TableOptions, split: &Split) -> String {
     )
 }
 
-impl DataSource for TableSource {
-    fn info(&self) -> &DataInfo {
-        &self.info
+impl NumberedSource for TableSource {
+    fn parts(&self) -> (&DataInfo, &Split) {
+        (&self.info, &self.split)
     }
 
-    fn batch(&self, cursor: Cursor, rows: usize) -> Result<Batch, DataError> {
-        self.gather(self.split.training(cursor, rows)?)
-    }
-
-    fn validation(
-        &self,
-        rows: usize,
-        limit: Option<usize>,
-    ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
-        Box::new(self.split.validation(rows, limit).map(move |samples| self.gather(samples)))
+    fn gather(&self, samples: impl Iterator<Item = u64>) -> Result<Batch, DataError> {
+        let width = self.table.feature_names.len();
+        let (mut rows, mut features) = (0, Vec::new());
+        let (mut classes, mut numbers) = (Vec::new(), Vec::new());
+        for sample in samples {
+            let row = sample as usize;
+            features.extend_from_slice(&self.table.features[row * width..(row + 1) * width]);
+            match &self.table.targets {
+                Targets::Classes(_, class) => classes.push(class[row]),
+                Targets::Numbers(all) => {
+                    let columns = all.len() / self.table.rows;
+                    numbers.extend_from_slice(&all[row * columns..(row + 1) * columns]);
+                }
+            }
+            rows += 1;
+        }
+        let targets = match &self.table.targets {
+            Targets::Classes(..) => HostTensor::I32 { shape: vec![rows], values: classes },
+            Targets::Numbers(all) => {
+                HostTensor::F32 { shape: vec![rows, all.len() / self.table.rows], values: numbers }
+            }
+        };
+        let features = HostTensor::F32 { shape: vec![rows, width], values: features };
+        Batch::new(vec![("features".to_owned(), features), ("targets".to_owned(), targets)], rows)
     }
 }

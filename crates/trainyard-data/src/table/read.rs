@@ -40,13 +40,13 @@ impl TableFile {
         let rows = if matches!(&*extension, "jsonl" | "ndjson") {
             Rows::Json(BufReader::new(source), 0)
         } else {
-            let by_name = if matches!(&*extension, "tsv" | "tab") { '\t' } else { ',' };
-            let delimiter = options.delimiter.unwrap_or(by_name);
+            let by_name = if matches!(&*extension, "tsv" | "tab") { b'\t' } else { b',' };
+            let given = options.delimiter.as_ref().and_then(|text| text.bytes().next());
             Rows::Separated(Box::new(
                 csv::ReaderBuilder::new()
                     .has_headers(false)
                     .flexible(true)
-                    .delimiter(u8::try_from(delimiter).unwrap_or(b','))
+                    .delimiter(given.unwrap_or(by_name))
                     .quoting(options.quotes)
                     .from_reader(source),
             ))

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::DataSource;
+use crate::registry::tests::section;
 
 /// A CSV file and a JSON-lines file with the same columns.
 pub(crate) fn sample(folder: &Path) -> Value {
@@ -32,9 +34,8 @@ fn open(name: &str, text: impl AsRef<[u8]>, options: Value) -> Result<Read, Data
 
 fn read(paths: &[PathBuf], mut options: Value) -> Result<Read, DataError> {
     options["table"] = json!(paths);
-    options["validation_fraction"] = json!(0.0);
-    let options: TableOptions = serde_json::from_value(options).unwrap();
-    let source = TableSource::open(&options)?;
+    let options: TableOptions = registry::options(&section("table", &options))?;
+    let source = TableSource::open(&options, 0.0)?;
     let rows = source.table.rows;
     let batch = source.gather(0..rows as u64)?;
     let (features, targets) = match &batch.tensors[..] {
@@ -217,8 +218,8 @@ fn tables_that_are_none_are_refused() {
 #[test]
 fn options_that_contradict_each_other_are_refused() {
     let check = |options: Value| {
-        let options: TableOptions = serde_json::from_value(options).unwrap();
-        options.check().unwrap_err().to_string()
+        let read = registry::options::<TableOptions>(&section("table", &options));
+        read.unwrap_err().to_string()
     };
     assert!(check(json!({ "target": "y" })).contains("data.table is missing"));
     assert!(check(json!({ "table": "t" })).contains("data.target is missing"));
@@ -231,7 +232,8 @@ fn options_that_contradict_each_other_are_refused() {
     assert!(with("classes", json!(["a"])).contains("a single column"));
     assert!(with("features", json!(["z"])).contains("another column than the target"));
     assert!(with("features", json!(["x", "x"])).contains("must be named once"));
-    assert!(with("delimiter", json!("é")).contains("data.delimiter is 'é'"));
+    assert!(with("delimiter", json!("é")).contains("data.delimiter is \"é\""));
+    assert!(with("delimiter", json!("\"")).contains("no quote and no line end"));
 }
 
 proptest! {

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::batch::HostTensor;
+use crate::registry::tests::section;
+use crate::{Cursor, DataSource};
 
 type Tensor<'a> = (&'a str, Dtype, &'a [usize], Vec<u8>);
 
@@ -36,10 +38,10 @@ pub(crate) fn sample(folder: &Path) -> Value {
 
 fn open(bytes: &[u8], only: &[&str]) -> Result<TensorsSource, DataError> {
     let folder = tempfile::tempdir().unwrap();
-    let tensors = folder.path().join("t.safetensors");
-    fs::write(&tensors, bytes).unwrap();
+    let path = folder.path().join("t.safetensors");
+    fs::write(&path, bytes).unwrap();
     let only = only.iter().map(|name| (*name).to_owned()).collect();
-    TensorsSource::open(&TensorsOptions { tensors, only, validation_fraction: 0.0 })
+    TensorsSource::open(&TensorsOptions { tensors: Some(path), only }, 0.0)
 }
 
 fn error(bytes: &[u8], only: &[&str]) -> String {
@@ -50,7 +52,7 @@ fn error(bytes: &[u8], only: &[&str]) -> String {
 fn every_element_type_is_read() {
     let read = |dtype, bytes: Vec<u8>| {
         let source = open(&file(&[("x", dtype, &[2], bytes)]), &[]).unwrap();
-        let batch = source.gather(&[0, 1]).unwrap();
+        let batch = source.gather([0, 1].into_iter()).unwrap();
         assert_eq!(source.info().tensors[0].dtype, batch.tensors[0].1.dtype());
         batch.tensors[0].1.clone()
     };
@@ -80,17 +82,18 @@ fn every_element_type_is_read() {
 fn integers_that_do_not_fit_are_named() {
     let large = bytes([0, 1_i64 << 31].map(i64::to_le_bytes));
     let source = open(&file(&[("ids", Dtype::I64, &[2], large)]), &[]).unwrap();
-    assert!(source.gather(&[0]).is_ok());
-    let error = source.gather(&[1]).unwrap_err().to_string();
+    assert!(source.gather([0].into_iter()).is_ok());
+    let error = source.gather([1].into_iter()).unwrap_err().to_string();
     assert!(error.contains("the tensor 'ids' has the value 2147483648, which 32 bits"), "{error}");
 }
 
 #[test]
 fn rows_are_those_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
-    let options: TensorsOptions = serde_json::from_value(sample(folder.path())).unwrap();
-    let source = TensorsSource::open(&options).unwrap();
-    let batch = source.gather(&[3, 0]).unwrap();
+    let section = section("tensors", &sample(folder.path()));
+    let options: TensorsOptions = registry::options(&section).unwrap();
+    let source = TensorsSource::open(&options, 0.2).unwrap();
+    let batch = source.gather([3, 0].into_iter()).unwrap();
     let x = vec![12.0, 13.0, 14.0, 15.0, 0.0, 1.0, 2.0, 3.0];
     assert_eq!(batch.get("x"), Some(&HostTensor::F32 { shape: vec![2, 2, 2], values: x }));
     assert_eq!(batch.get("y"), Some(&HostTensor::I32 { shape: vec![2], values: vec![-7, -10] }));
@@ -141,7 +144,7 @@ fn damaged_files_are_refused() {
     assert!(error(&file(&[]), &[]).contains("it has no tensors"));
     assert!(error(&file(&[("x", Dtype::F32, &[0, 4], vec![])]), &[]).contains("has 0 samples"));
     assert!(open(&file(&[("x", Dtype::F32, &[4, 0], vec![])]), &[]).is_ok());
-    let none = TensorsSource::open(&TensorsOptions::default()).err().unwrap().to_string();
+    let none = TensorsSource::open(&TensorsOptions::default(), 0.2).err().unwrap().to_string();
     assert!(none.contains("data.tensors is missing"), "{none}");
 }
 

@@ -14,12 +14,14 @@ pub(crate) mod tests;
 use std::ops::Range;
 use std::sync::Arc;
 
+use trainyard_config::KeyGroup;
+
 use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
 use crate::files;
 use crate::order::{check_fraction, epoch_order};
 use crate::random::{Use, below, stream};
-use crate::registry::{Source, read_options};
+use crate::registry::{self, Source};
 use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
 
 pub use builtin::{BUILTIN_TEXTS, builtin_names, builtin_text, yard_text};
@@ -29,11 +31,11 @@ pub use scan::line_ends;
 
 /// The line of the registry.
 pub(crate) const SOURCE: Source = Source {
-    name: "text",
-    doc: "windows of UTF-8 text files, token = character; or a built-in text",
-    builtins: BUILTIN_TEXTS,
-    path_keys: &["text"],
-    open: |options| Ok(Box::new(TextSource::open(&read_options::<TextOptions>("text", options)?)?)),
+    group: KeyGroup::of::<TextOptions>("text").named_by("text").builtins(BUILTIN_TEXTS),
+    open: |section| {
+        let options = registry::options(section)?;
+        Ok(Box::new(TextSource::open(&options, section.validation_fraction)?))
+    },
     #[cfg(test)]
     sample: tests::sample,
 };
@@ -55,10 +57,11 @@ impl TextSource {
     /// Opens the text that the options name.
     ///
     /// # Errors
-    /// As [`TextOptions::check`], [`CharText::open`], [`CharText::with_vocabulary`] and
-    /// [`TextSource::new`]; [`DataError::NoFiles`] for a path or pattern without files.
-    pub fn open(options: &TextOptions) -> Result<Self, DataError> {
-        options.check()?;
+    /// [`DataError::BadValue`] for options that make no sense; as [`CharText::open`],
+    /// [`CharText::with_vocabulary`] and [`TextSource::new`]; [`DataError::NoFiles`] for a path or
+    /// pattern without files.
+    pub fn open(options: &TextOptions, validation_fraction: f64) -> Result<Self, DataError> {
+        registry::check(options)?;
         let text = match &options.builtin {
             Some(name) => CharText::from_string(name, builtin_text(name)?)?,
             None => CharText::open(&files::expand(&options.text, &[], "text file")?)?,
@@ -67,7 +70,7 @@ impl TextSource {
             Some(vocabulary) => text.with_vocabulary(vocabulary)?,
             None => text,
         };
-        Self::new(text, options.context, options.validation_fraction)
+        Self::new(text, options.context, validation_fraction)
     }
 
     /// Splits a text: the last `validation_fraction` (0 to 1) of its characters are for validation,

@@ -1,58 +1,35 @@
 //! Options of the source `text`.
 
-use serde::Deserialize;
+use std::path::PathBuf;
 
-use crate::error::DataError;
-use crate::registry::one_or_many;
-use crate::text::builtin_names;
+use trainyard_config::{BadKey, keys, must};
 
-/// Options of the source `text`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TextOptions {
-    /// UTF-8 text files, folders (all files in them and below) and patterns such as
-    /// `books/**/*.txt`, in this order one text; `.gz` is unpacked. Default: none, for `builtin`.
-    #[serde(deserialize_with = "one_or_many")]
-    pub text: Vec<String>,
-    /// Name of a text that the program makes itself, instead of files. Default: none.
-    pub builtin: Option<String>,
-    /// Tokens of a row, from 1. Default: 64.
-    pub context: usize,
-    /// Share of the text, at its end, kept for validation, from 0 to 1. Default: 0.1.
-    pub validation_fraction: f64,
-    /// Characters that are tokens, such as those of a trained model. Default: those of the text.
-    pub vocabulary: Option<String>,
-}
+use crate::text::{BUILTIN_TEXTS, builtin_names};
 
-impl Default for TextOptions {
-    fn default() -> Self {
-        Self {
-            text: Vec::new(),
-            builtin: None,
-            context: 64,
-            validation_fraction: 0.1,
-            vocabulary: None,
-        }
+keys! {
+    /// Windows of UTF-8 text files, a token a character; or of a text that the program makes itself.
+    pub struct TextOptions in "data", check = check {
+        /// Files, folders (all files in them and below) and patterns such as `books/**/*.txt`, in this
+        /// order one text; `.gz` is unpacked.
+        text: Vec<PathBuf>;
+        /// Name of a text that the program makes itself, instead of files.
+        builtin: Option<String>, one_of(builtins);
+        /// Tokens of a row; a gpt has its own `model.context`.
+        context: usize = 64, in 1..=1_000_000;
+        /// Characters that are tokens, such as those of another text; those of the text where not
+        /// given.
+        vocabulary: Option<String>;
     }
 }
 
-impl TextOptions {
-    /// Refuses options that contradict each other.
-    ///
-    /// # Errors
-    /// [`DataError::BadValue`].
-    pub fn check(&self) -> Result<(), DataError> {
-        match (&self.builtin, self.text.is_empty()) {
-            (Some(name), false) => {
-                let must = "left out where data.text names files";
-                Err(DataError::bad_value("data.builtin", name, must))
-            }
-            (None, true) => {
-                let known = builtin_names();
-                let must = format!("the path of a text file, or data.builtin one of: {known}");
-                Err(DataError::bad_value("data.text", "missing", must))
-            }
-            _ => Ok(()),
-        }
-    }
+fn builtins() -> Vec<String> {
+    BUILTIN_TEXTS.iter().map(ToString::to_string).collect()
+}
+
+fn check(options: &TextOptions) -> Result<(), BadKey> {
+    let TextOptions { text, builtin, .. } = options;
+    let words = "given either as data.text or as data.builtin, not both";
+    must(builtin.is_none() || text.is_empty(), "text", &"given twice", words)?;
+    let words = format!("the path of a text file, or data.builtin one of: {}", builtin_names());
+    must(builtin.is_some() || !text.is_empty(), "text", &"missing", words)
 }

@@ -82,7 +82,7 @@ fn a_text_can_have_the_vocabulary_of_another() {
         vocabulary: Some((' '..='\u{7f}').chain(['\n']).collect()),
         ..TextOptions::default()
     };
-    assert_eq!(TextSource::open(&options).unwrap().info().vocabulary.len(), 97);
+    assert_eq!(TextSource::open(&options, 0.1).unwrap().info().vocabulary.len(), 97);
 }
 
 #[test]

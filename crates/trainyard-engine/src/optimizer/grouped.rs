@@ -17,7 +17,7 @@ use crate::EngineError;
 /// assert_eq!(adamw.state_bytes("block0", &weight), 2 * weight.bytes());
 /// assert_eq!(adamw.factors("block0", &weight).weight_decay, 0.1);
 ///
-/// let slow = OptimizerGroup { learning_rate: 0.1, ..OptimizerGroup::new("block0/*") };
+/// let slow = OptimizerGroup { learning_rate_factor: 0.1, ..OptimizerGroup::new("block0/*") };
 /// let groups = OptimizerGroups(vec![slow]);
 /// let adafactor = GroupedOptimizer { groups, ..Adafactor::default().into() };
 /// assert_eq!(adafactor.state_bytes("block0", &weight), 4 * (512 + 2048));

@@ -4,25 +4,11 @@ use super::check::not_negative;
 use super::{GroupFactors, Optimizer, WeightSpec};
 use crate::EngineError;
 
-/// How the weights whose names match a pattern are updated: `[[optimizer.group]]` in a run file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OptimizerGroup {
-    /// Matches names of the form `layer/path`, such as `block0/attention.output.weight`: `*` any
-    /// characters or none, `?` any one character, all others themselves.
-    pub pattern: String,
-    /// The learning rate is multiplied by this.
-    pub learning_rate: f64,
-    /// Weight decay; None leaves it as it is without the group.
-    pub weight_decay: Option<f64>,
-    /// Whether optimizers with a rule for matrices may use it here.
-    pub matrices: bool,
-}
+pub use trainyard_config::OptimizerGroup;
 
-impl OptimizerGroup {
-    /// A group that changes nothing yet.
-    pub fn new(pattern: impl Into<String>) -> Self {
-        Self { pattern: pattern.into(), learning_rate: 1.0, weight_decay: None, matrices: true }
-    }
+/// The name of a layer's weight, as patterns match it: `block0/attention.output.weight`.
+pub(crate) fn weight_name(layer: &str, weight: &WeightSpec) -> String {
+    format!("{layer}/{}", weight.path)
 }
 
 /// The groups of a run, in their order: a weight is of the first whose pattern its name matches.
@@ -39,23 +25,28 @@ impl OptimizerGroups {
         weight: &WeightSpec,
     ) -> GroupFactors {
         let usual = if weight.decays() { optimizer.weight_decay() } else { 0.0 };
-        match self.of(layer, weight).and_then(|number| self.0.get(number)) {
+        match self.of(layer, weight) {
             None => GroupFactors { weight_decay: usual, ..GroupFactors::default() },
             Some(group) => GroupFactors {
-                learning_rate: group.learning_rate,
+                learning_rate: group.learning_rate_factor,
                 weight_decay: group.weight_decay.unwrap_or(usual),
                 matrices: group.matrices,
             },
         }
     }
 
-    /// The number of a weight's group, from 0.
-    pub fn of(&self, layer: &str, weight: &WeightSpec) -> Option<usize> {
+    /// A weight's group.
+    fn of(&self, layer: &str, weight: &WeightSpec) -> Option<&OptimizerGroup> {
+        // Most runs have no groups, and no need for names.
         if self.0.is_empty() {
             return None;
         }
-        let name = format!("{layer}/{}", weight.path);
-        self.0.iter().position(|group| matches(&group.pattern, &name))
+        self.of_name(&weight_name(layer, weight)).and_then(|number| self.0.get(number))
+    }
+
+    /// The number of the group of the weight with a name, from 0.
+    fn of_name(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|group| matches(&group.pattern, name))
     }
 
     /// Refuses factors that make no sense.
@@ -65,26 +56,42 @@ impl OptimizerGroups {
     pub fn check(&self) -> Result<(), EngineError> {
         for (number, group) in self.0.iter().enumerate() {
             let key = |name: &str| format!("optimizer.group.{number}.{name}");
-            not_negative(&key("learning_rate"), group.learning_rate)?;
+            not_negative(&key("learning_rate_factor"), group.learning_rate_factor)?;
             not_negative(&key("weight_decay"), group.weight_decay.unwrap_or(0.0))?;
         }
         Ok(())
     }
 
-    /// The first group that no weight is of: its pattern is mistyped, or an earlier group takes
-    /// all that it matches. `weights` are the model's, each with its layer's name.
-    pub fn unused<'a>(
-        &self,
-        weights: impl IntoIterator<Item = (&'a str, &'a WeightSpec)>,
-    ) -> Option<&OptimizerGroup> {
+    /// Refuses a group that no weight is of. `names` are those of the weights that are updated, as
+    /// patterns match them.
+    ///
+    /// # Errors
+    /// [`EngineError::BadOption`] with the group's pattern, and names that it could match.
+    pub fn check_used(&self, names: &[String]) -> Result<(), EngineError> {
         let mut used = vec![false; self.0.len()];
-        for (layer, weight) in weights {
-            if let Some(number) = self.of(layer, weight) {
-                used[number] = true;
-            }
+        for number in names.iter().filter_map(|name| self.of_name(name)) {
+            used[number] = true;
         }
-        self.0.iter().zip(used).find_map(|(group, used)| (!used).then_some(group))
+        let Some(number) = used.iter().position(|used| !used) else { return Ok(()) };
+        let pattern = &self.0[number].pattern;
+        let must = match names.iter().find(|name| matches(pattern, name)) {
+            Some(name) => format!(
+                "a pattern of weights that no group before it has: '{name}', and all others that it \
+                 matches, are of the group {:?}; put this one before it",
+                self.0[self.of_name(name).unwrap_or(number)].pattern
+            ),
+            None => format!("a pattern of names of weights, such as {}", examples(names)),
+        };
+        let key = format!("optimizer.group.{number}.pattern");
+        Err(EngineError::BadOption { key, value: format!("{pattern:?}"), must })
     }
+}
+
+/// A few of the names, from the first layer to the last.
+fn examples(names: &[String]) -> String {
+    const SHOWN: usize = 6;
+    let step = names.len().div_ceil(SHOWN).max(1);
+    names.iter().step_by(step).map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a name matches a pattern as a whole. Where it does not go on, the last `*` takes one
@@ -168,8 +175,8 @@ mod tests {
     fn the_first_pattern_that_matches_counts() {
         let groups = OptimizerGroups(vec![
             OptimizerGroup { weight_decay: Some(0.5), ..group("*norm*") },
-            OptimizerGroup { learning_rate: 0.1, matrices: false, ..group("embed/*") },
-            OptimizerGroup { learning_rate: 9.0, ..group("*") },
+            OptimizerGroup { learning_rate_factor: 0.1, matrices: false, ..group("embed/*") },
+            OptimizerGroup { learning_rate_factor: 9.0, ..group("*") },
         ]);
         let adamw = AdamW { weight_decay: 0.2, ..AdamW::default() };
         let factors = |layer, path, shape: &[usize]| {
@@ -197,25 +204,42 @@ mod tests {
     }
 
     #[test]
-    fn a_group_without_weights_is_found() {
-        let weights = [WeightSpec::trained("a", [2]), WeightSpec::trained("b", [2])];
-        let named = || weights.iter().map(|weight| ("layer", weight));
-        let unused = |patterns: &[&str]| {
+    fn a_group_without_weights_is_refused() {
+        let names = ["layer/a", "layer/b"].map(str::to_owned);
+        let refused = |patterns: &[&str]| {
             let groups = OptimizerGroups(patterns.iter().map(|&pattern| group(pattern)).collect());
-            groups.unused(named()).map(|group| group.pattern.clone())
+            groups.check_used(&names).err().map(|error| error.to_string())
         };
-        assert_eq!(unused(&["layer/a", "*"]), None);
-        assert_eq!(unused(&["layer/a", "lyer/b"]), Some("lyer/b".to_owned()));
-        assert_eq!(unused(&["*", "layer/a"]), Some("layer/a".to_owned()));
+        assert_eq!(refused(&[]), None);
+        assert_eq!(refused(&["layer/a", "*"]), None);
+        assert_eq!(
+            refused(&["layer/a", "lyer/b"]).unwrap(),
+            "optimizer.group.1.pattern is \"lyer/b\", but must be a pattern of names of weights, such \
+             as layer/a, layer/b"
+        );
+        assert_eq!(
+            refused(&["l*", "layer/a"]).unwrap(),
+            "optimizer.group.1.pattern is \"layer/a\", but must be a pattern of weights that no group \
+             before it has: 'layer/a', and all others that it matches, are of the group \"l*\"; put \
+             this one before it"
+        );
+    }
+
+    #[test]
+    fn examples_are_few_and_from_the_whole_model() {
+        let names: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+        assert_eq!(examples(&names), "0, 17, 34, 51, 68, 85");
+        assert_eq!(examples(&names[..2]), "0, 1");
+        assert_eq!(examples(&[]), "");
     }
 
     #[test]
     fn factors_without_sense_are_refused() {
         let groups = OptimizerGroups(vec![
             group("*"),
-            OptimizerGroup { learning_rate: f64::NAN, ..group("*") },
+            OptimizerGroup { learning_rate_factor: f64::NAN, ..group("*") },
         ]);
         let message = groups.check().unwrap_err().to_string();
-        assert_eq!(message, "optimizer.group.1.learning_rate is NaN, but must be 0 to 1000");
+        assert_eq!(message, "optimizer.group.1.learning_rate_factor is NaN, but must be 0 to 1000");
     }
 }

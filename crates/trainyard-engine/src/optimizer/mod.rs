@@ -33,6 +33,7 @@ pub use adafactor::Adafactor;
 pub use adamw::AdamW;
 pub use entry::{Gradient, GroupEntry, GroupFactors, Update};
 pub use grouped::GroupedOptimizer;
+pub(crate) use groups::weight_name;
 pub use groups::{OptimizerGroup, OptimizerGroups};
 pub use learning_rate::{LearningRate, LearningRateSchedule};
 pub use lion::Lion;

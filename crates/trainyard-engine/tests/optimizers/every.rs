@@ -133,8 +133,8 @@ fn a_group_is_updated_as_its_weights_are_one_by_one() {
 
 #[test]
 fn groups_change_how_far_a_weight_moves() {
-    let group = |learning_rate, weight_decay| OptimizerGroup {
-        learning_rate,
+    let group = |learning_rate_factor, weight_decay| OptimizerGroup {
+        learning_rate_factor,
         weight_decay,
         ..OptimizerGroup::new("slow/*")
     };

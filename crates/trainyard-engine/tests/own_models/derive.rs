@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use trainyard_engine::optimizer::Sgd;
+use trainyard_engine::optimizer::{GroupedOptimizer, Muon, OptimizerGroup, OptimizerGroups, Sgd};
 use trainyard_engine::{
-    AdamW, DeriveSettings, Layers, MeanSquaredError, MicroBatch, WeightRole, WeightSpec,
-    derive_profile,
+    AdamW, DeriveSettings, EngineError, Layers, MeanSquaredError, MicroBatch, WeightRole,
+    WeightSpec, derive_profile,
 };
 use trainyard_plan::{LayerProfile, ModelProfile, TensorProfile};
 
@@ -191,6 +191,33 @@ fn progress_is_told_layer_by_layer() {
         derive_profile(&model, &MeanSquaredError, &sample(ROWS, 8), &settings, &progress).unwrap();
     assert_eq!(*told.lock().unwrap(), [1, 2, 3, 4, 5].map(|done| (done, 5)));
     assert!(profile.layers.iter().all(|layer| layer.optimizer_bytes == Some(0)));
+}
+
+fn grouped(group: OptimizerGroup) -> Result<ModelProfile, EngineError> {
+    let groups = OptimizerGroups(vec![group]);
+    let optimizer = GroupedOptimizer { groups, ..Muon::default().into() };
+    let settings = DeriveSettings { seed: SEED, optimizer: &optimizer, portable: false };
+    derive_profile(&blocks(3, 8).0, &MeanSquaredError, &sample(ROWS, 8), &settings, &|_, _| {})
+}
+
+#[test]
+fn layers_that_are_alike_may_be_of_unlike_groups() {
+    let profile =
+        grouped(OptimizerGroup { matrices: false, ..OptimizerGroup::new("block1/*") }).unwrap();
+    let state: Vec<_> = profile.layers.iter().map(|layer| layer.optimizer_bytes).collect();
+    // Muon keeps a momentum of a matrix, and two moments of a bias and of what is not to be one.
+    let (matrix, vector) = (4 * 64 + 8 * 8, 8 * 64 + 8 * 8);
+    assert_eq!(state, [matrix, matrix, vector, matrix, matrix].map(Some));
+}
+
+#[test]
+fn a_group_that_no_weight_is_of_is_refused_with_some_names() {
+    let error = grouped(OptimizerGroup::new("blok*")).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "optimizer.group.0.pattern is \"blok*\", but must be a pattern of names of weights, such as \
+         first/weight, block0/weight, block1/weight, block2/weight, last/weight"
+    );
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl RunCommand for Demo {
     /// As [`train()`].
     fn run(&self, app: &App) -> Result<ExitCode, RunError> {
         let directory = self.directory.clone().unwrap_or_else(free_directory);
-        let mut config = app.config_text(RUN_FILE, "demo.toml")?;
+        let (mut config, document) = app.config_text(RUN_FILE, "demo.toml")?;
         config.train.steps = self.steps.max(1);
         config.train.decay_steps = config.train.steps;
         config.train.warmup = config.train.warmup.min(config.train.steps - 1);
@@ -58,7 +58,7 @@ impl RunCommand for Demo {
         let survey = discover::survey(&ListOptions::default());
         devices::print(out, &survey).map_err(closed)?;
 
-        let mut setup = app.setup(config)?;
+        let mut setup = app.setup((config, document))?;
         heading(out, output, "What the layers cost")?;
         setup.measure(false, &|_, _, _| {})?;
         let costs = squeeze(&mut setup)?;

@@ -40,12 +40,12 @@ impl RunCommand for EvaluateCommand {
     fn run(&self, app: &App) -> Result<ExitCode, RunError> {
         let directory = self.run.is_dir().then(|| RunDir::open(&self.run)).transpose()?;
         let file = directory.as_ref().map_or_else(|| self.run.clone(), RunDir::run_file);
-        let mut config = app.config(&file, &self.sets)?;
+        let mut run_file = app.config(&file, &self.sets)?;
         if let Some(data) = &self.data {
             let path = std::path::absolute(data).map_err(RunError::io("find", data))?;
-            app.replace_data(&mut config, &path)?;
+            app.replace_data(&mut run_file, &path)?;
         }
-        let setup = app.setup(config)?;
+        let setup = app.setup(run_file)?;
         let costs = setup.costs()?;
         let planned =
             directory.as_ref().filter(|dir| self.sets.sets.is_empty() && dir.plan().is_file());

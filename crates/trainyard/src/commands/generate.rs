@@ -61,7 +61,7 @@ impl RunCommand for Generate {
             remedy: "train it to its end, or stop it with Ctrl-C, which saves one",
         })?;
         let state = directory.explain(step, read_state(&checkpoint))?;
-        let config = app.config(&directory.run_file(), &self.sets)?;
+        let run_file = app.config(&directory.run_file(), &self.sets)?;
         let vocabulary = state.vocabulary.clone();
         if vocabulary.is_empty() {
             return Err(RunError::Mismatch {
@@ -70,7 +70,7 @@ impl RunCommand for Generate {
             });
         }
         let prompt = encode(&state, &self.prompt)?;
-        let setup = app.setup_for_inference(config, &directory, vocabulary.len())?;
+        let setup = app.setup_for_inference(run_file, &directory, vocabulary.len())?;
         let as_trained = self.sets.sets.is_empty() && directory.plan().is_file();
         let costs = setup.costs()?;
         let plan = if as_trained { run_plan(&directory)? } else { setup.plan(&costs)? };

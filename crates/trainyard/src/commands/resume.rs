@@ -32,7 +32,7 @@ impl RunCommand for Resume {
     /// As a training; when the directory holds no run.
     fn run(&self, app: &App) -> Result<ExitCode, RunError> {
         let directory = RunDir::open(&self.directory)?;
-        let mut config = app.config(&directory.run_file(), &self.sets)?;
+        let (mut config, document) = app.config(&directory.run_file(), &self.sets)?;
         // The directory may have been moved since, and its plan with it.
         let was = config.run.dir.join("plan.json");
         config.run.dir =
@@ -40,6 +40,6 @@ impl RunCommand for Resume {
         if config.pipeline.plan == Some(was) {
             config.pipeline.plan = Some(config.run.dir.join("plan.json"));
         }
-        start(app, config, true, Output::detect(self.json))
+        start(app, (config, document), true, Output::detect(self.json))
     }
 }

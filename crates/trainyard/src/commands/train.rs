@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-
+use trainyard_config::Document;
 use trainyard_plan::{Plan, Recompute, Stage};
 
 use super::RunCommand;
@@ -40,12 +40,12 @@ impl RunCommand for Train {
     /// # Errors
     /// As [`train()`].
     fn run(&self, app: &App) -> Result<ExitCode, RunError> {
-        let mut config = app.config(&self.run.file, &self.run.sets)?;
+        let (mut config, document) = app.config(&self.run.file, &self.run.sets)?;
         if let Some(plan) = &self.plan {
             config.pipeline.plan =
                 Some(std::path::absolute(plan).map_err(RunError::io("find", plan))?);
         }
-        start(app, config, self.resume, Output::detect(self.json))
+        start(app, (config, document), self.resume, Output::detect(self.json))
     }
 }
 
@@ -55,11 +55,11 @@ impl RunCommand for Train {
 /// As [`train()`].
 pub(super) fn start(
     app: &App,
-    config: RunConfig,
+    run_file: (RunConfig, Document),
     resume: bool,
     output: Output,
 ) -> Result<ExitCode, RunError> {
-    let setup = app.setup(config)?;
+    let setup = app.setup(run_file)?;
     // Before anything is written: a plan that does not fit leaves no directory behind.
     let costs = setup.costs()?;
     let plan = setup.plan(&costs)?;

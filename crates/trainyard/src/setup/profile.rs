@@ -28,6 +28,7 @@ impl TrainingSetup {
     ///
     /// # Errors
     /// [`RunError::Engine`] for a model whose layers do not go together or not with the data;
+    /// [`RunError::BadValue`] for a group of the optimizer that no weight is of;
     /// [`PlanError::DoesNotFit`] for one with a layer that is larger than this machine's memory.
     pub(super) fn derive(
         &self,
@@ -103,6 +104,7 @@ impl TrainingSetup {
             program_mark(),
             (self.config.model.kind.clone(), self.config.model.options.clone()),
             (optimizer.kind.clone(), optimizer.options.clone()),
+            self.config.optimizer_groups.clone(),
             (info.tensors.clone(), info.vocabulary.len(), info.classes.len()),
             self.config.rows_of_micro_batch(),
             portable,

@@ -128,14 +128,16 @@ fn damaged_archives_are_named() {
 
 #[test]
 fn options_name_files_or_a_builtin() {
-    let check = |options: TextOptions| TextSource::open(&options).unwrap_err().to_string();
+    let check = |options: TextOptions| TextSource::open(&options, 0.1).unwrap_err().to_string();
     assert!(check(TextOptions::default()).contains("data.text is missing, but must be the path"));
     let both = TextOptions {
-        text: vec!["a".to_owned()],
+        text: vec!["a".into()],
         builtin: Some("yard".to_owned()),
         ..TextOptions::default()
     };
-    assert!(check(both).contains("data.builtin is yard, but must be left out"));
+    assert!(check(both).contains("data.text is given twice, but must be given either"));
     let error = check(TextOptions { builtin: Some("yrad".to_owned()), ..TextOptions::default() });
+    assert!(error.starts_with("data.builtin is \"yrad\", but must be one of yard"), "{error}");
+    let error = builtin_text("yrad").unwrap_err().to_string();
     assert_eq!(error, "there is no built-in text 'yrad'; there are: yard");
 }

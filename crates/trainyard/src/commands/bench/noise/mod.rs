@@ -101,8 +101,8 @@ threads = 1
 pub(super) fn run(bench: &NoiseBench, app: &App) -> Result<ExitCode, RunError> {
     let (repetitions, length) =
         if bench.quick { (1, Duration::from_secs(10)) } else { (5, Duration::from_mins(1)) };
-    let config = app.config_text(RUN_FILE, "bench-noise.toml")?;
-    let setup = app.setup(config)?;
+    let run_file = app.config_text(RUN_FILE, "bench-noise.toml")?;
+    let setup = app.setup(run_file)?;
     let mut figures = Vec::new();
     for case in &CASES {
         for repetition in 1..=repetitions {

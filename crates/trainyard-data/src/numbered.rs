@@ -1,0 +1,37 @@
+//! Sources whose samples have numbers: order, epochs and validation are the same for all of them.
+
+use crate::batch::Batch;
+use crate::error::DataError;
+use crate::order::Split;
+use crate::source::{Cursor, DataInfo, DataSource};
+
+/// A source that makes a batch of any samples by their numbers. It is a [`DataSource`] by that.
+pub trait NumberedSource: Send + Sync {
+    /// What the source has, and which of its samples are for training and for validation.
+    fn parts(&self) -> (&DataInfo, &Split);
+
+    /// The batch of some samples, in their order.
+    ///
+    /// # Errors
+    /// [`DataError`] where data cannot be read any more or is damaged.
+    fn gather(&self, samples: impl Iterator<Item = u64>) -> Result<Batch, DataError>;
+}
+
+impl<S: NumberedSource> DataSource for S {
+    fn info(&self) -> &DataInfo {
+        self.parts().0
+    }
+
+    fn batch(&self, cursor: Cursor, rows: usize) -> Result<Batch, DataError> {
+        self.gather(self.parts().1.training(cursor, rows)?)
+    }
+
+    fn validation(
+        &self,
+        rows: usize,
+        limit: Option<usize>,
+    ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
+        let (_, split) = self.parts();
+        Box::new(split.validation(rows, limit).map(move |samples| self.gather(samples)))
+    }
+}

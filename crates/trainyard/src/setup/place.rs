@@ -1,0 +1,52 @@
+//! Where in the run file stands what an error is about.
+
+use toml::Value;
+use trainyard_config::Document;
+use trainyard_data::DataError;
+
+use crate::config::{DataSection, RunConfig};
+use crate::error::RunError;
+
+/// The error with its place in the run file, where it is about something that the run file says.
+pub(super) fn located(error: RunError, config: &RunConfig, document: &Document) -> RunError {
+    let key = match &error {
+        RunError::BadValue { key, .. } => Some(key.clone()),
+        RunError::Recipe(_) => Some("data".to_owned()),
+        RunError::Data(error) => key_of(error, &config.data),
+        _ => None,
+    };
+    match key {
+        Some(key) => error.at(document, &key),
+        None => error,
+    }
+}
+
+/// The key that an error of the data is about, or `[data]` as a whole; None for what is not the
+/// person's doing, such as a disk that cannot be read.
+fn key_of(error: &DataError, data: &DataSection) -> Option<String> {
+    if !error.is_wrong_input() {
+        return None;
+    }
+    let value = match error {
+        DataError::BadValue { key, .. } if key.contains('.') => return Some(key.clone()),
+        DataError::BadValue { value, .. }
+        | DataError::NoFiles { pattern: value, .. }
+        | DataError::NoColumn { column: value, .. }
+        | DataError::UnknownBuiltin { name: value, .. }
+        | DataError::EmptyText { name: value }
+        | DataError::NotUtf8 { name: value, .. }
+        | DataError::Utf16 { name: value, .. } => value.clone(),
+        DataError::Io { path: file, .. }
+        | DataError::BadFile { file, .. }
+        | DataError::Cell { file, .. } => file.display().to_string(),
+        _ => return Some("data".to_owned()),
+    };
+    let says = |option: &Value| match option {
+        Value::Array(entries) => entries.iter().any(|entry| entry.as_str() == Some(&value)),
+        option => option.as_str() == Some(&value),
+    };
+    let key = data.options.iter().find(|(_, option)| says(option)).map(|(key, _)| key.as_str());
+    // The name of a file in a folder stands nowhere: the key that names the data names the folder.
+    let key = key.or_else(|| data.kind.as_deref().filter(|kind| data.options.contains_key(*kind)));
+    Some(key.map_or_else(|| "data".to_owned(), |key| format!("data.{key}")))
+}
