@@ -19,6 +19,7 @@ mod batches;
 mod calibration_run;
 mod costs;
 mod devices;
+mod estimate;
 mod noise;
 mod optimizers;
 mod profile;
