@@ -23,7 +23,7 @@ use crate::registry::{Source, read_options};
 use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
 
 pub use builtin::{BUILTIN_TEXTS, builtin_names, builtin_text, yard_text};
-pub use char_text::CharText;
+pub use char_text::{CharText, encode};
 pub use options::TextOptions;
 pub use scan::line_ends;
 
