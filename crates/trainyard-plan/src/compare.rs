@@ -218,25 +218,27 @@ fn deviations(
 ) -> Vec<Deviation> {
     let expected = totals(predicted, predicted.events.iter());
     let found = taken(&measured.trace, steps);
-    let deviation = |(sort, (count, total)): (&Sort, &(usize, f64))| {
+    let row = |(sort, (count, total)): (&Sort, &(usize, f64))| {
         let measured = found.get(sort).copied().unwrap_or(0.0);
+        (sort.clone(), *count, Pair { predicted: *total, measured })
+    };
+    let mut rows: Vec<(Sort, usize, Pair)> = expected.iter().map(row).collect();
+    let off = |(.., total_us): &(Sort, usize, Pair)| (total_us.predicted - total_us.measured).abs();
+    rows.sort_by(|a, b| off(b).total_cmp(&off(a)));
+    rows.truncate(Comparison::DEVIATIONS);
+    let deviation = |(sort, count, total_us): (Sort, usize, Pair)| {
         // Where there is but one, it goes without saying.
-        let several = expected.keys().any(|other| other.differs_in_peer_from(sort));
+        let several = expected.keys().any(|other| other.differs_in_peer_from(&sort));
         Deviation {
-            device: sort.device.clone(),
+            device: sort.device,
             stage: sort.stage,
             action: sort.kind.text().to_owned(),
             peer: sort.peer.filter(|_| several),
-            count: *count,
-            total_us: Pair { predicted: *total, measured },
+            count,
+            total_us,
         }
     };
-    let mut deviations: Vec<Deviation> = expected.iter().map(deviation).collect();
-    let off =
-        |deviation: &Deviation| (deviation.total_us.predicted - deviation.total_us.measured).abs();
-    deviations.sort_by(|a, b| off(b).total_cmp(&off(a)));
-    deviations.truncate(Comparison::DEVIATIONS);
-    deviations
+    rows.into_iter().map(deviation).collect()
 }
 
 /// The median; 0 of nothing.
