@@ -102,6 +102,6 @@ pub use source::{Cursor, DataInfo, DataSource, DataState, TensorInfo, Unit};
 pub use table::{TableOptions, TableSource, TableTask};
 pub use tensors::{TensorsOptions, TensorsSource};
 pub use text::{
-    BUILTIN_TEXTS, CharText, TextOptions, TextSource, builtin_names, builtin_text, line_ends,
-    yard_text,
+    BUILTIN_TEXTS, CharText, TextOptions, TextSource, builtin_names, builtin_text, encode,
+    line_ends, yard_text,
 };

@@ -56,7 +56,7 @@ pub fn calibrate(
         }
         let of_optimizer = taken
             .iter()
-            .filter(|((id, _, kind), _)| *id == device.id && *kind == ActionKind::Optimizer);
+            .filter(|(sort, _)| sort.device == device.id && sort.kind == ActionKind::Optimizer);
         let optimizer: f64 = of_optimizer.map(|(_, us)| us).sum();
         if let Some(factor) = ratio(optimizer, of_rank.optimizer_us) {
             scale_optimizer(&mut device.optimizer_us, factor);
@@ -196,7 +196,7 @@ fn of_stage(
     (index, stage): (usize, &StageCosts),
     micro_batches: usize,
 ) -> Sums {
-    let sum = |kind| taken.get(&(device.to_owned(), index, kind)).copied().unwrap_or(0.0);
+    let sum = |kind| taken.get(&Sort::computing(device, index, kind)).copied().unwrap_or(0.0);
     let count = micro_batches as f64;
     let forward = sum(ActionKind::Forward);
     let kinds = [ActionKind::Backward, ActionKind::InputGrad, ActionKind::WeightGrad];

@@ -1,12 +1,16 @@
 //! Measured against predicted: the same step, from the simulator and from the devices.
 
+mod totals;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::journal::Record;
 use crate::simulate::Simulation;
-use crate::{ActionKind, Lane, MemoryUse, Noise, Trace, TraceEvent};
+use crate::{Lane, MemoryUse, Noise, Trace, TraceEvent};
+use totals::totals;
+pub(crate) use totals::{Sort, steps_of, taken};
 
 /// Number of first steps of a run that do not count, as they warm everything up; at most half of
 /// its steps.
@@ -56,8 +60,11 @@ pub struct Deviation {
     pub device: String,
     /// The stage.
     pub stage: usize,
-    /// The sort of action, such as `F` or `SEND_B`.
+    /// The sort of action, such as `F` or `RECV_B`.
     pub action: String,
+    /// Of a receive of a stage that receives from several: the stage at the other end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<usize>,
     /// Their number in a step.
     pub count: usize,
     /// Time of all of them in a step, µs.
@@ -204,52 +211,6 @@ pub fn compare(predicted: (&Simulation, &Trace), measured: &Measured) -> Compari
     }
 }
 
-/// The events of every step that is compared.
-pub(crate) fn steps_of(measured: &Measured) -> BTreeMap<u64, Vec<&TraceEvent>> {
-    let mut steps: BTreeMap<u64, Vec<&TraceEvent>> =
-        measured.steps.iter().map(|(step, _)| (*step, Vec::new())).collect();
-    for event in &measured.trace.events {
-        if let Some(events) = steps.get_mut(&event.step) {
-            events.push(event);
-        }
-    }
-    steps
-}
-
-/// Device id, stage and kind of action.
-pub(crate) type Sort = (String, usize, ActionKind);
-
-/// Number of actions of each sort, and the time of all of them, µs.
-fn totals<'a>(
-    trace: &Trace,
-    events: impl Iterator<Item = &'a TraceEvent>,
-) -> BTreeMap<Sort, (usize, f64)> {
-    let mut totals = BTreeMap::new();
-    for event in events {
-        let Some(device) = trace.devices.get(event.device) else { continue };
-        // A send and its receive are one transfer, and the receive's end is the one that counts.
-        if event.lane == Lane::TransferOut {
-            continue;
-        }
-        let sort = (device.id.clone(), event.action.stage, event.action.kind);
-        let (count, total) = totals.entry(sort).or_insert((0, 0.0));
-        *count += 1;
-        *total += event.duration_ns() as f64 / 1e3;
-    }
-    totals
-}
-
-/// Time of all actions of each sort in a step, µs: the median of the steps that have it.
-pub(crate) fn taken(trace: &Trace, steps: &BTreeMap<u64, Vec<&TraceEvent>>) -> BTreeMap<Sort, f64> {
-    let mut by_sort: BTreeMap<Sort, Vec<f64>> = BTreeMap::new();
-    for events in steps.values() {
-        for (sort, (_, us)) in totals(trace, events.iter().copied()) {
-            by_sort.entry(sort).or_default().push(us);
-        }
-    }
-    by_sort.into_iter().map(|(sort, of_steps)| (sort, median(of_steps))).collect()
-}
-
 fn deviations(
     predicted: &Trace,
     measured: &Measured,
@@ -257,18 +218,27 @@ fn deviations(
 ) -> Vec<Deviation> {
     let expected = totals(predicted, predicted.events.iter());
     let found = taken(&measured.trace, steps);
-    let deviation = |(sort, (count, total)): (&Sort, &(usize, f64))| {
+    let row = |(sort, (count, total)): (&Sort, &(usize, f64))| {
         let measured = found.get(sort).copied().unwrap_or(0.0);
-        let total_us = Pair { predicted: *total, measured };
-        let (device, stage, kind) = sort.clone();
-        Deviation { device, stage, action: kind.text().to_owned(), count: *count, total_us }
+        (sort.clone(), *count, Pair { predicted: *total, measured })
     };
-    let mut deviations: Vec<Deviation> = expected.iter().map(deviation).collect();
-    let off =
-        |deviation: &Deviation| (deviation.total_us.predicted - deviation.total_us.measured).abs();
-    deviations.sort_by(|a, b| off(b).total_cmp(&off(a)));
-    deviations.truncate(Comparison::DEVIATIONS);
-    deviations
+    let mut rows: Vec<(Sort, usize, Pair)> = expected.iter().map(row).collect();
+    let off = |(.., total_us): &(Sort, usize, Pair)| (total_us.predicted - total_us.measured).abs();
+    rows.sort_by(|a, b| off(b).total_cmp(&off(a)));
+    rows.truncate(Comparison::DEVIATIONS);
+    let deviation = |(sort, count, total_us): (Sort, usize, Pair)| {
+        // Where there is but one, it goes without saying.
+        let several = expected.keys().any(|other| other.differs_in_peer_from(&sort));
+        Deviation {
+            device: sort.device,
+            stage: sort.stage,
+            action: sort.kind.text().to_owned(),
+            peer: sort.peer.filter(|_| several),
+            count,
+            total_us,
+        }
+    };
+    rows.into_iter().map(deviation).collect()
 }
 
 /// The median; 0 of nothing.

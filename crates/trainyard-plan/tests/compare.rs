@@ -211,6 +211,47 @@ fn the_worst_deviations_come_first() {
     assert_eq!(rows(&told)[0], row("b", 1, "B", 1, pair(100.0, 0.0)));
 }
 
+/// A stage that takes from two stages waits on two links, and each is compared on its own.
+#[test]
+fn receives_are_compared_link_by_link() {
+    let from = |peer, event: TraceEvent| TraceEvent { peer, ..event };
+    let received = |step, action, us| event(step, 1, TransferIn, action, us);
+    let predicted = trace(
+        &["a", "b"],
+        vec![
+            // The simulator does not name a neighbour.
+            received(1, "2RECV_F0", 10),
+            from(Some(0), received(1, "2RECV_F0", 30)),
+            from(Some(0), received(1, "2RECV_F1", 30)),
+            received(1, "2RECV_B0", 7),
+        ],
+    );
+    let events = vec![
+        from(Some(1), received(4, "2RECV_F0", 50)),
+        from(Some(0), received(4, "2RECV_F0", 12)),
+        from(Some(0), received(4, "2RECV_F1", 8)),
+        from(Some(3), received(4, "2RECV_B0", 6)),
+    ];
+    let trace = trace(&["a", "b"], events);
+    let measured = Measured { trace, steps: vec![(4, 100.0)], peak_bytes: Vec::new() };
+    let comparison = compare((&simulation(), &predicted), &measured);
+    let rows: Vec<_> = comparison
+        .deviations
+        .iter()
+        .map(|row| (row.action.as_str(), row.peer, row.count, row.total_us))
+        .collect();
+    let expected = [
+        ("RECV_F", Some(0), 2, pair(60.0, 20.0)),
+        ("RECV_F", Some(1), 1, pair(10.0, 50.0)),
+        // From one stage alone: it need not be named.
+        ("RECV_B", None, 1, pair(7.0, 6.0)),
+    ];
+    assert_eq!(rows, expected);
+    let text = serde_json::to_string(&comparison).unwrap();
+    assert_eq!(text.matches("\"peer\"").count(), 2, "{text}");
+    assert_eq!(serde_json::from_str::<Comparison>(&text).unwrap(), comparison);
+}
+
 #[test]
 fn a_run_without_steps_is_compared_with_nothing() {
     let comparison = beside(&Measured { steps: Vec::new(), ..four_steps() });

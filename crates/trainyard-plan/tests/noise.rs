@@ -230,3 +230,25 @@ fn the_words_say_how_far_off_a_prediction_may_be() {
     assert!(sustained.starts_with("the machine was busy: ±40 %;"), "{sustained}");
     assert!(passing.starts_with("the machine was busy now and then: ±15 %;"), "{passing}");
 }
+
+#[test]
+fn measured_again_only_where_a_busy_machine_has_become_quieter() {
+    let of = |share| Noise { share, disturbed: 1.0, uncertainty: 1.0 - share };
+    for (before, now, again) in [
+        (0.5, 1.0, true),
+        (0.5, 0.6, true),
+        (0.001, 0.1, true),
+        // As busy as then, as far as a second of the control kernel can tell, or busier.
+        (0.5, 0.5, false),
+        (0.5, 0.53, false),
+        (0.5, 0.2, false),
+        // Then, too, it was quiet.
+        (0.91, 1.0, false),
+        (1.0, 1.0, false),
+    ] {
+        assert_eq!(of(now).is_quieter_than(&of(before)), again, "{before}, then {now}");
+    }
+    // Load that comes and goes leaves times as they are and a prediction as uncertain.
+    let passing = Noise { disturbed: 0.3, ..of(0.6) };
+    assert!(Noise::NONE.is_quieter_than(&passing));
+}

@@ -28,6 +28,13 @@ pub enum Event {
         /// Whether it may.
         allowed: bool,
     },
+    /// A person agreed that measuring replaces the profile beside a run file.
+    ReplaceProfile {
+        /// The run file.
+        run_file: PathBuf,
+        /// Whether to measure also what is known.
+        anew: bool,
+    },
     /// The program `trainyard` answered, or failed to.
     Answered(Box<Answered>),
     /// A run file is to be made, and what its layers cost to be found out.
@@ -110,6 +117,8 @@ pub enum Aim {
     Measure {
         /// Also where they are known.
         anew: bool,
+        /// Whether a person has agreed that a profile beside the run file is replaced.
+        replace: bool,
     },
     /// A training of the plan.
     Train,

@@ -217,6 +217,13 @@ pub enum Dialog {
     NoRunFile,
     /// A run file names a program that is not allowed yet.
     Program(Box<Inspected>),
+    /// Measuring would replace the profile beside a run file.
+    ReplaceProfile {
+        /// The run file.
+        run_file: PathBuf,
+        /// Whether to measure also what is known.
+        anew: bool,
+    },
     /// The window is to close over a training.
     ClosingOverRun,
     /// The window is to close over edits that no file has.

@@ -50,9 +50,11 @@ fn a_run_file_is_planned_the_plan_changed_by_hand_and_trained_to_its_end() {
     let Some(mut window) = Window::open(&[&yard.run_file()]) else { return };
 
     // Whatever the planner thinks best, the output layer shall be computed on the other device.
-    let output = wait_for_name(&mut window, "the mlp's last layer", |name| {
-        name.contains("layer 4 of 4, on ")
-    });
+    let is_last = |name: &str| name.contains("layer 4 of 4, on ");
+    wait_for_name(&mut window, "the mlp's last layer", is_last);
+    // What was only just opened still moves to its place.
+    window.settle();
+    let output = wait_for_name(&mut window, "the mlp's last layer", is_last);
     let named = name_of(&output).unwrap_or_default().to_owned();
     let other = if named.contains("on left") { "right" } else { "left" };
     let column =

@@ -20,6 +20,7 @@ mod batches;
 mod calibration_run;
 mod costs;
 mod devices;
+mod estimate;
 mod noise;
 mod optimizers;
 mod place;

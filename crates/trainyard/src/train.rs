@@ -1,16 +1,17 @@
 //! The training loop: steps, validation, checkpoints, journal.
 
+mod checkpoint;
 mod correction;
 mod sample;
+mod settings;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-use trainyard_data::{Cursor, DataState, Prefetch};
-use trainyard_engine::{EngineError, Measured, Pipeline, StepResult, checkpoint};
-use trainyard_plan::journal::{Header, HeaderDevice, Record, State};
-use trainyard_plan::{Plan, Profile, Trace, chrome, simulate};
+use trainyard_data::{Cursor, Prefetch};
+use trainyard_engine::{Measured, Pipeline, StepResult};
+use trainyard_plan::journal::{Record, State};
+use trainyard_plan::{Plan, Profile, Trace, chrome};
 
 use crate::cli::Output;
 use crate::error::RunError;
@@ -21,7 +22,9 @@ use crate::learning_rate::learning_rate;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, write_atomic};
 use crate::setup::TrainingSetup;
+pub use checkpoint::{CheckpointState, read_state};
 use correction::{Corrected, Correction};
+use settings::{header, write_settings};
 
 /// How a training ended.
 #[derive(Clone, Debug)]
@@ -34,15 +37,6 @@ pub struct Outcome {
     pub validation_loss: Option<f64>,
     /// The last steps, for a picture.
     pub trace: Trace,
-}
-
-/// What a checkpoint says beside the weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CheckpointState {
-    /// The text of each token, in the order of their numbers; empty where there are no tokens.
-    pub vocabulary: Vec<String>,
-    /// The data, and how far they have been used.
-    pub data: DataState,
 }
 
 /// Steps whose events are kept for `trace.json` and for pictures.
@@ -287,26 +281,6 @@ impl Training<'_> {
         Ok(self.setup.data()?.info().items_per_row)
     }
 
-    fn save(&mut self) -> Result<(), RunError> {
-        let info = self.setup.data()?.info();
-        let data = DataState::new(info, self.cursor);
-        let state = CheckpointState { vocabulary: info.vocabulary.clone(), data };
-        let state = serde_json::to_value(state).map_err(|e| RunError::config(e.to_string()))?;
-        self.pipeline.save(&self.directory.checkpoint(self.step), self.step, state)?;
-        self.directory.set_latest(self.step)?;
-        self.directory.prune_checkpoints(self.setup.config.train.keep_checkpoints)?;
-        self.saved_step = Some(self.step);
-        let path = RunDir::checkpoint_name(self.step);
-        self.tell(&Record::Checkpoint { at_ns: self.now(), step: self.step, path })?;
-        self.journal.sync()
-    }
-
-    fn load(&mut self, step: u64, path: &std::path::Path) -> Result<(), RunError> {
-        let state = self.directory.explain(step, read_state(path))?;
-        self.cursor = state.data.resume(self.setup.data()?.info())?;
-        self.directory.explain(step, self.pipeline.load(path)).map(|_manifest| ())
-    }
-
     fn say(&mut self, state: State, message: &str) -> Result<(), RunError> {
         let record = state_record(self.started, state, self.step, message);
         self.tell(&record)?;
@@ -324,67 +298,9 @@ impl Training<'_> {
     }
 }
 
-/// What a checkpoint says beside the weights.
-///
-/// # Errors
-/// [`EngineError::Checkpoint`] when it is not whole or not one of this program.
-pub fn read_state(path: &std::path::Path) -> Result<CheckpointState, EngineError> {
-    let manifest = checkpoint::read_manifest(path)?;
-    serde_json::from_value(manifest.state).map_err(|error| EngineError::Checkpoint {
-        path: path.to_owned(),
-        reason: format!("its manifest does not say what it was trained on: {error}"),
-    })
-}
-
-/// The run file as resolved, the plan, and what is predicted of it. Together they are the run: a
-/// plan that came from elsewhere is from now on the one in the run directory.
-fn write_settings(
-    setup: &TrainingSetup,
-    plan: &Plan,
-    costs: &Profile,
-    directory: &RunDir,
-) -> Result<(), RunError> {
-    let mut config = setup.config.clone();
-    if let Some(path) = &mut config.pipeline.plan {
-        *path = std::path::absolute(directory.plan())
-            .map_err(RunError::io("find", directory.plan()))?;
-    }
-    let text = serde_json::to_string_pretty(plan).map_err(|e| RunError::config(e.to_string()))?;
-    write_atomic(&directory.plan(), text.as_bytes())?;
-    let text = serde_json::to_string_pretty(costs).map_err(|e| RunError::config(e.to_string()))?;
-    write_atomic(&directory.profile(), text.as_bytes())?;
-    let (_, trace) = simulate::simulate_traced(costs, plan)?;
-    write_atomic(&directory.predicted_trace(), chrome::to_string(&trace).as_bytes())?;
-    write_atomic(&directory.run_file(), config.to_toml()?.as_bytes())
-}
-
 fn state_record(started: Instant, state: State, step: u64, message: &str) -> Record {
     let at_ns = nanoseconds(started.elapsed());
     Record::State { at_ns, state, step, message: message.to_owned() }
-}
-
-fn header(setup: &TrainingSetup, plan: &Plan, first_step: u64) -> Header {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let of_rank = |actions: &Vec<trainyard_plan::Action>| {
-        let id = actions.first().and_then(|a| plan.stages.get(a.stage)).map(|s| s.device.as_str());
-        let device = setup.devices.iter().find(|device| Some(device.id.as_str()) == id);
-        device.map(|device| HeaderDevice {
-            id: device.id.clone(),
-            name: device.hardware.name.clone(),
-            budget_bytes: device.budget_bytes,
-        })
-    };
-    Header {
-        format: Header::FORMAT.to_owned(),
-        version: Header::VERSION,
-        program: env!("CARGO_PKG_VERSION").to_owned(),
-        started_unix_ms: u64::try_from(now.as_millis()).unwrap_or(0),
-        first_step,
-        steps: setup.config.train.steps,
-        model: plan.model.clone(),
-        parameters: setup.parameters(),
-        devices: plan.schedule.ranks.iter().filter_map(of_rank).collect(),
-    }
 }
 
 fn nanoseconds(duration: std::time::Duration) -> u64 {

@@ -141,14 +141,7 @@ impl CharText {
     /// # Errors
     /// [`DataError::UnknownCharacter`] for the first character outside the vocabulary.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, DataError> {
-        let token = |(index, character)| {
-            self.token(character).ok_or_else(|| DataError::UnknownCharacter {
-                name: self.name.clone(),
-                character,
-                position: index as u64 + 1,
-            })
-        };
-        text.chars().enumerate().map(token).collect()
+        encode(text, &self.name, |character| self.token(character))
     }
 
     /// The string of some tokens; U+FFFD for a number that is no token.
@@ -232,4 +225,24 @@ impl CharText {
     fn changed(&self) -> DataError {
         DataError::Changed { name: self.name.clone() }
     }
+}
+
+/// The tokens of a string, by the token of each character. `name` is what the vocabulary is that
+/// of, for the error.
+///
+/// # Errors
+/// [`DataError::UnknownCharacter`] for the first character without a token.
+pub fn encode<T>(
+    text: &str,
+    name: &str,
+    token: impl Fn(char) -> Option<T>,
+) -> Result<Vec<T>, DataError> {
+    let token = |(index, character)| {
+        token(character).ok_or_else(|| DataError::UnknownCharacter {
+            name: name.to_owned(),
+            character,
+            position: index as u64 + 1,
+        })
+    };
+    text.chars().enumerate().map(token).collect()
 }

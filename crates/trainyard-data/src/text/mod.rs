@@ -25,7 +25,7 @@ use crate::registry::{self, Source};
 use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
 
 pub use builtin::{BUILTIN_TEXTS, builtin_names, builtin_text, yard_text};
-pub use char_text::CharText;
+pub use char_text::{CharText, encode};
 pub use options::TextOptions;
 pub use scan::line_ends;
 

@@ -140,36 +140,11 @@ pub(crate) fn split_ordinal(text: &str) -> Option<(&str, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use trainyard_plan::{ComputeProbe, MemoryInfo};
-
     use super::*;
+    use crate::discover::fixtures;
 
     fn adapter(api: Api, kind: DeviceKind, name: &str, pci: &str, ids: (u32, u32)) -> FoundAdapter {
-        FoundAdapter {
-            position: 0,
-            vendor_id: ids.0,
-            device_id: ids.1,
-            info: DeviceInfo {
-                index: 0,
-                adapter: String::new(),
-                name: name.into(),
-                kind,
-                api,
-                also: vec![],
-                driver: String::new(),
-                vendor: String::new(),
-                pci_bus_id: pci.into(),
-                memory: MemoryInfo {
-                    total_bytes: None,
-                    free_bytes: None,
-                    source: MemorySource::Unknown,
-                },
-                max_buffer_bytes: 0,
-                f16: false,
-                timestamps: false,
-                compute: ComputeProbe::NotProbed,
-            },
-        }
+        fixtures::adapter((api, kind, name), pci, ids)
     }
 
     fn named(found: Vec<FoundAdapter>) -> Vec<DeviceInfo> {

@@ -20,6 +20,8 @@ mod caught;
 mod child;
 mod cpu;
 pub(crate) mod dedup;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod memory;
 pub mod probe;
 mod select;

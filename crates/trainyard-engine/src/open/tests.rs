@@ -1,35 +1,10 @@
 //! Which of the adapters that are there now is the one that was listed.
 
-use trainyard_plan::{ComputeProbe, MemoryInfo, MemorySource};
-
 use super::*;
+use crate::discover::fixtures::adapter;
 
 fn found(position: usize, api: Api, kind: DeviceKind, name: &str, pci: &str) -> FoundAdapter {
-    FoundAdapter {
-        position,
-        vendor_id: 0x10de,
-        device_id: 0x2503,
-        info: DeviceInfo {
-            index: 0,
-            adapter: format!("{}:{name}", api.text()),
-            name: name.into(),
-            kind,
-            api,
-            also: vec![],
-            driver: String::new(),
-            vendor: String::new(),
-            pci_bus_id: pci.into(),
-            memory: MemoryInfo {
-                total_bytes: None,
-                free_bytes: None,
-                source: MemorySource::Unknown,
-            },
-            max_buffer_bytes: 0,
-            f16: false,
-            timestamps: false,
-            compute: ComputeProbe::NotProbed,
-        },
-    }
+    FoundAdapter { position, ..adapter((api, kind, name), pci, (0x10de, 0x2503)) }
 }
 
 #[test]

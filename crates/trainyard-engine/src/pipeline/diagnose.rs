@@ -7,8 +7,8 @@ use crate::worker::{Command, Reply};
 impl Pipeline {
     /// Forgets the step's gradients and does its forwards again, looking at every stage's output.
     ///
-    /// Forwards depend on nothing but weights, inputs and seed, so they go wrong again where they
-    /// went wrong. Looking in every step would cost a read of every activation.
+    /// Forwards depend on nothing but weights, buffers, inputs and seed, so they go wrong again where
+    /// they went wrong. Looking in every step would cost a read of every activation.
     pub(super) fn diagnose(
         &mut self,
         step: u64,
@@ -18,14 +18,12 @@ impl Pipeline {
     ) -> Result<EngineError, EngineError> {
         self.workers.ask_all(|| Command::Discard)?;
         self.workers.collect()?;
-        self.workers.hand_out(&self.takes, micro_batches, |micro_batches| Command::Evaluate {
-            micro_batches,
-            find_not_finite_in: Some(step),
-        })?;
+        let command = |micro_batches| Command::FindNotFinite { step, micro_batches };
+        self.workers.hand_out(&self.takes, micro_batches, command)?;
         let mut forward = Vec::new();
         for reply in self.workers.collect()? {
-            if let Reply::Evaluated { not_finite, .. } = reply {
-                forward.extend(not_finite);
+            if let Reply::NotFinite(of_rank) = reply {
+                forward.extend(of_rank);
             }
         }
         // A backward goes from the last stage to the first, so that is the order in which a bad

@@ -246,11 +246,11 @@ impl Pipeline {
             }));
         }
         let counts = self.counts(&micro_batches);
-        let command = |micro_batches| Command::Evaluate { micro_batches, find_not_finite_in: None };
+        let command = |micro_batches| Command::Evaluate { micro_batches };
         self.workers.hand_out(&self.takes, micro_batches, command)?;
         let mut losses = Vec::new();
         for reply in self.workers.collect()? {
-            if let Reply::Evaluated { losses: of_rank, .. } = reply {
+            if let Reply::Evaluated(of_rank) = reply {
                 losses.extend(of_rank);
             }
         }

@@ -151,7 +151,7 @@ impl Stage {
 
     /// Runs the layers so that nothing is kept for a backward, and the output is that of
     /// [`Self::run`] to the last bit: without autodiff Burn takes other kernels.
-    fn run_untracked(
+    pub(crate) fn run_untracked(
         &self,
         input: Tensors,
         context: &ForwardContext,

@@ -5,32 +5,57 @@ use trainyard_plan::{Action, ActionKind};
 
 use super::{LossValues, Reply, Worker};
 use crate::objective::Loss;
-use crate::{EngineError, ForwardContext, HostTensors, MicroBatch, Tensors};
+use crate::stage::Stage;
+use crate::{EngineError, ForwardContext, HostTensors, MicroBatch, Tensors, Value};
 
 impl Worker {
     pub(super) fn evaluate(
         &mut self,
-        mut micro_batches: Vec<MicroBatch>,
-        find_not_finite_in: Option<u64>,
+        micro_batches: Vec<MicroBatch>,
     ) -> Result<Reply, EngineError> {
-        let mut losses = Vec::new();
+        let context = ForwardContext::default();
+        let losses = self
+            .forwards(micro_batches, |stage, _, input| stage.run_without_graph(input, &context))?;
+        Ok(Reply::Evaluated(losses))
+    }
+
+    /// Layers do what they do in training: dropout, and the statistics of the micro-batch. What that
+    /// does to buffers is undone.
+    pub(super) fn find_not_finite(
+        &mut self,
+        step: u64,
+        micro_batches: Vec<MicroBatch>,
+    ) -> Result<Reply, EngineError> {
+        let contexts: Vec<ForwardContext> =
+            (0..micro_batches.len()).map(|index| self.training_context(step, index)).collect();
         let mut not_finite = Vec::new();
+        self.stages.iter_mut().for_each(Stage::begin_step);
+        self.forwards(micro_batches, |stage, micro_batch, input| {
+            let outputs = stage.run_untracked(input, &contexts[micro_batch])?.map(Value::detach);
+            if !not_finite.contains(&stage.index) && !are_finite(outputs.clone())? {
+                not_finite.push(stage.index);
+            }
+            Ok(outputs)
+        })?;
+        self.stages.iter_mut().try_for_each(Stage::discard)?;
+        Ok(Reply::NotFinite(not_finite))
+    }
+
+    /// Forwards through the rank's stages, one micro-batch after the other, and the losses. `run`
+    /// gives a stage's outputs for a micro-batch's input.
+    fn forwards(
+        &mut self,
+        mut micro_batches: Vec<MicroBatch>,
+        mut run: impl FnMut(&Stage, usize, Tensors) -> Result<Tensors, EngineError>,
+    ) -> Result<Vec<LossValues>, EngineError> {
+        let mut losses = Vec::new();
         for micro_batch in 0..micro_batches.len() {
-            let context = match find_not_finite_in {
-                Some(step) => self.training_context(step, micro_batch),
-                None => ForwardContext::default(),
-            };
             for position in 0..self.stages.len() {
                 let action = Action::forward(self.stages[position].index, micro_batch);
                 self.current = Some(action);
                 let input = self.input_of(position, action, &mut micro_batches)?;
                 let targets = self.targets_of(position, &mut micro_batches, micro_batch)?;
-                let stage = &self.stages[position];
-                let outputs = stage.run_without_graph(input, &context)?;
-                let look = find_not_finite_in.is_some() && !not_finite.contains(&stage.index);
-                if look && !are_finite(outputs.clone())? {
-                    not_finite.push(stage.index);
-                }
+                let outputs = run(&self.stages[position], micro_batch, input)?;
                 match targets {
                     Some(targets) => losses.push(self.context.objective.loss(outputs, targets)?),
                     None => self.send_outputs(position, action, &outputs)?,
@@ -38,8 +63,7 @@ impl Worker {
             }
         }
         self.events.clear();
-        let losses = losses.into_iter().map(read_loss).collect::<Result<_, _>>()?;
-        Ok(Reply::Evaluated { losses, not_finite })
+        losses.into_iter().map(read_loss).collect()
     }
 
     pub(super) fn output(&mut self, inputs: HostTensors) -> Result<Reply, EngineError> {

@@ -33,9 +33,11 @@ pub(crate) enum Command {
     Discard,
     /// Give weights that follow others their values; answer [`Reply::Done`].
     ShareWeights,
-    /// Forward alone; answer [`Reply::Evaluated`]. With a step's number the forwards are those of
-    /// that step, dropout and all, and outputs that are not finite are looked for.
-    Evaluate { micro_batches: Vec<MicroBatch>, find_not_finite_in: Option<u64> },
+    /// Forward alone, as a model is used; answer [`Reply::Evaluated`].
+    Evaluate { micro_batches: Vec<MicroBatch> },
+    /// The forwards of a step again, and look whether their outputs are finite; answer
+    /// [`Reply::NotFinite`].
+    FindNotFinite { step: u64, micro_batches: Vec<MicroBatch> },
     /// Forward of one input; the last rank answers [`Reply::Output`], the others [`Reply::Done`].
     Output { inputs: HostTensors },
     /// Write the rank's layers into a folder; answer [`Reply::Saved`] or [`Reply::Refused`].
@@ -65,11 +67,10 @@ pub(crate) enum Reply {
         memory: Vec<MemorySample>,
         usage: Option<(u64, u64)>,
     },
-    /// Losses (last rank), and the stages whose output is not finite.
-    Evaluated {
-        losses: Vec<LossValues>,
-        not_finite: Vec<usize>,
-    },
+    /// Losses of the micro-batches (last rank).
+    Evaluated(Vec<LossValues>),
+    /// The rank's stages with an output that is not finite.
+    NotFinite(Vec<usize>),
     Output(HostTensors),
     Saved(Vec<LayerRecord>),
 }
@@ -217,8 +218,9 @@ impl Worker {
                 self.context.ties.share_weights(&mut self.stages, self.context.device.burn())?;
                 Ok(Reply::Done)
             }
-            Command::Evaluate { micro_batches, find_not_finite_in } => {
-                self.evaluate(micro_batches, find_not_finite_in)
+            Command::Evaluate { micro_batches } => self.evaluate(micro_batches),
+            Command::FindNotFinite { step, micro_batches } => {
+                self.find_not_finite(step, micro_batches)
             }
             Command::Output { inputs } => self.output(inputs),
             Command::Save { folder } => {

@@ -222,3 +222,35 @@ fn a_step_that_is_given_up_leaves_the_statistics_as_they_were() {
         assert!(matches!(error, EngineError::NotFinite { step: 3, .. }), "{error:?}");
     });
 }
+
+#[test]
+fn a_fault_is_looked_for_with_the_statistics_of_the_batch_as_in_training() {
+    // What is positive has a root, until a batch norm has moved its mean to zero.
+    let positive = |step: u64| {
+        let mut batch = batch(step);
+        let features = &mut batch.tensors[0].1;
+        let values: Vec<f32> = features.iter::<f32>().map(|value| 1.0 + value * value).collect();
+        *features = TensorData::new(values, [ROWS, WIDTH]);
+        batch
+    };
+    let model = || {
+        Layers::new("rooted", "features")
+            .layer("norm", batch_norm, |norm: &BatchNorm, x: Tensor<2>| norm.forward(x))
+            .layer("root", linear, |_: &Linear, x: Tensor<2>| x.sqrt())
+            .layer("linear", linear, |linear: &Linear, x: Tensor<2>| linear.forward(x))
+    };
+    for recompute in [Recompute::None, Recompute::Full] {
+        let subject = Subject::new(model(), MeanSquaredError, positive);
+        let mut pipeline = subject.on_cpus(&plan(&[1, 2, 3], "1f1b", 2, recompute));
+        let before = tensors(&mut pipeline);
+        let error = pipeline.step(1, 0.01, subject.micro_batches(1, 2)).unwrap_err();
+        let EngineError::NotFinite { what, stage, layers, .. } = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!((what.as_str(), *stage, layers.as_str()), ("an activation", 1, "root"));
+        assert_eq!(tensors(&mut pipeline), before, "{recompute:?}");
+        // Used as it stands, it has no fault.
+        let evaluation = pipeline.evaluate(subject.micro_batches(1, 2)).unwrap();
+        assert!(evaluation.loss.is_finite(), "{recompute:?}");
+    }
+}

@@ -26,6 +26,9 @@ const GROUP_US: f64 = 16e3;
 const FULLY_DISTURBED: f64 = 0.1;
 /// A measurement that got less of a core is one on a busy machine.
 const BUSY_BELOW: f64 = 0.9;
+/// A machine on which a thread gets so many times the share of a core is a quieter one: the share is
+/// known to a few percent, and measuring takes a minute.
+const QUIETER: f64 = 1.1;
 /// A thread that got less than that was not measured, but starved.
 const SMALLEST_SHARE: f64 = 0.01;
 /// Of the runs of the control kernel so many are undisturbed under any load: they are shorter than
@@ -76,6 +79,13 @@ impl Noise {
     #[must_use]
     pub fn is_sustained(&self) -> bool {
         self.is_busy() && self.disturbed >= 0.5
+    }
+
+    /// Whether what was measured under `before` should be measured again under this noise: the
+    /// other load was worth a word, and is clearly less now.
+    #[must_use]
+    pub fn is_quieter_than(&self, before: &Self) -> bool {
+        before.is_busy() && self.share >= QUIETER * before.share
     }
 
     /// How many times longer than undisturbed a median step's work takes.

@@ -1,7 +1,7 @@
 //! By what the blocks of layers are sized.
 
 use trainyard_plan::memory::{StageMemory, human_bytes};
-use trainyard_plan::{Profile, Recompute};
+use trainyard_plan::{Profile, Recompute, Tensors};
 
 use crate::document::{Assessment, Placed};
 use crate::human_time::human_us;
@@ -81,6 +81,7 @@ pub(super) fn of_run(costs: &[Cost], (first, end): (usize, usize)) -> Cost {
 pub(super) fn costs(assessment: &Assessment, stages: &[Placed]) -> Vec<Cost> {
     let profile = &assessment.profile;
     let rank = |device: usize| assessment.costs.ranks.iter().position(|rank| rank.device == device);
+    let tensors = Tensors::of(&profile.model);
     let mut costs = vec![Cost::default(); profile.model.layers.len()];
     for stage in stages {
         let in_flight = rank(stage.device)
@@ -88,14 +89,19 @@ pub(super) fn costs(assessment: &Assessment, stages: &[Placed]) -> Vec<Cost> {
             .max(1) as u64;
         let layers = costs.iter_mut().enumerate().take(stage.end).skip(stage.first);
         for (layer, cost) in layers {
-            *cost = cost_of(profile, stage, layer, in_flight);
+            *cost = cost_of(profile, &tensors, stage, (layer, in_flight));
         }
     }
     costs
 }
 
-fn cost_of(profile: &Profile, stage: &Placed, layer: usize, in_flight: u64) -> Cost {
-    let memory = StageMemory::of(profile, stage.device, layer..layer + 1);
+fn cost_of(
+    profile: &Profile,
+    tensors: &Tensors,
+    stage: &Placed,
+    (layer, in_flight): (usize, u64),
+) -> Cost {
+    let memory = StageMemory::with_tensors(profile, tensors, stage.device, layer..layer + 1);
     // A stage that recomputes keeps the input of its first layer alone.
     let kept = match stage.recompute {
         Recompute::None => memory.saved,

@@ -10,6 +10,7 @@ mod blocks;
 mod column_header;
 mod columns;
 mod drag;
+mod dragging;
 mod draw;
 mod hit_test;
 mod keys;
@@ -24,22 +25,22 @@ mod selection;
 mod stages;
 mod summary_bar;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use eframe::egui::{Frame, Key, Margin, Modifiers, Pos2, Ui, Vec2, vec2};
+use eframe::egui::{Frame, Margin, Ui, Vec2, vec2};
 
-use crate::document::{Document, Edit, How};
+use crate::document::{Document, Edit};
 use crate::message::{DocumentMessage, Message};
 use crate::state::DocumentState;
 use crate::theme::{Theme, size};
 use blocks::Block;
-use columns::{Column, Place};
-use drag::{Drag, Target};
+use columns::Column;
+use drag::Drag;
 pub use measure::Measure;
 use menu::Menu;
 use previews::{Outcome, Previews};
-use scene::{AtCursor, BoardAction, Places, Scene, Verdict};
+use scene::{AtCursor, BoardAction, Places, Scene};
 use selection::Selection;
 
 /// What the board keeps from one frame to the next: what is selected, dragged and pointed at.
@@ -155,24 +156,6 @@ impl Board {
         }
     }
 
-    /// Lets go of what is dragged, once the person does; the edit that this is.
-    fn release(
-        &mut self,
-        ui: &Ui,
-        document: &Document,
-        (dragged, target, pointer): (Option<Edit>, Option<Target>, Option<Pos2>),
-        actions: &mut Vec<BoardAction>,
-    ) -> Option<Edit> {
-        self.drag.as_ref()?;
-        if ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape)) {
-            actions.push(BoardAction::Cancel);
-        } else if ui.input(|input| !input.pointer.primary_down()) {
-            ui.ctx().request_repaint();
-            return self.drop(document, dragged, target, pointer);
-        }
-        None
-    }
-
     /// The same view, for a picture: with nothing in hand.
     #[must_use]
     pub fn for_picture(&self) -> Self {
@@ -219,63 +202,6 @@ impl Board {
         self.selection.runs()
     }
 
-    /// What the pointer is over with what is dragged.
-    fn target(&self, pointer: Option<Pos2>, document: &Document) -> Option<Target> {
-        hit_test::target(self.drag.as_ref()?, pointer?, &self.places, document.arrangement())
-    }
-
-    /// What dropping there would do. With Alt held, stages are split.
-    fn dragged_edit(&self, ui: &Ui, document: &Document, target: Target) -> Option<Edit> {
-        let how = if ui.input(|input| input.modifiers.alt) { How::Split } else { How::Boundary };
-        self.drag.as_ref()?.edit(document.arrangement(), target, how)
-    }
-
-    /// Whether what is dragged fits, by device. Those that are not known yet are worked out one
-    /// each frame.
-    fn verdicts(
-        &mut self,
-        ui: &Ui,
-        document: &Document,
-        columns: &[Column],
-        target: Option<Target>,
-        outcome: Option<&Outcome>,
-    ) -> BTreeMap<usize, Verdict> {
-        let mut verdicts = BTreeMap::new();
-        let Some(drag) = self.drag.clone() else { return verdicts };
-        let verdict = |outcome: &Outcome| match outcome {
-            Outcome::Leads { costs, .. } => Verdict::Fits(costs.delta(document.present()).step),
-            Outcome::Refused(words) => Verdict::Refused(words.clone()),
-        };
-        if let Drag::Boundary(stage) = drag {
-            let sides = document.arrangement().stages.iter().skip(stage).take(2);
-            if let (Some(outcome), Some(Target::Cut(_))) = (outcome, target) {
-                verdicts.extend(sides.map(|side| (side.device, verdict(outcome))));
-            }
-            return verdicts;
-        }
-        let mut budget = 1;
-        for column in columns.iter().filter(|column| column.place != Place::Off) {
-            let device = column.device;
-            let how =
-                if ui.input(|input| input.modifiers.alt) { How::Split } else { How::Boundary };
-            let edit = drag.edit(document.arrangement(), Target::Device(device), how);
-            let Some(edit) = edit else {
-                verdicts.insert(device, Verdict::Here);
-                continue;
-            };
-            if budget > 0 && self.previews.known(&edit).is_none() {
-                budget -= 1;
-                self.previews.of(document, &edit);
-            }
-            let known = self.previews.known(&edit).map(verdict);
-            if known.is_none() {
-                ui.ctx().request_repaint();
-            }
-            verdicts.insert(device, known.unwrap_or(Verdict::Unknown));
-        }
-        verdicts
-    }
-
     /// The blocks of every stage, and points a unit of the measure.
     fn layout(
         &self,
@@ -314,28 +240,6 @@ impl Board {
         }
         let scale = blocks::scale(&weights);
         (blocks, scale)
-    }
-
-    /// Drops what is dragged; the edit that this is, where it means one.
-    fn drop(
-        &mut self,
-        document: &Document,
-        edit: Option<Edit>,
-        target: Option<Target>,
-        pointer: Option<Pos2>,
-    ) -> Option<Edit> {
-        let drag = self.drag.take()?;
-        let edit = edit?;
-        if let (Drag::Layers(layers), Some(Target::Device(device)), Some(at)) =
-            (&drag, target, pointer)
-        {
-            let asked = matches!(&edit, Edit::Move { how: How::Split, .. });
-            if !asked && menu::means_two(document, layers, device) {
-                self.menu = Some(Menu::drop(at, layers.clone(), device));
-                return None;
-            }
-        }
-        Some(edit)
     }
 
     fn apply(&mut self, ui: &Ui, document: &Document, action: BoardAction) -> Option<Message> {

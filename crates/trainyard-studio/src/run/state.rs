@@ -2,27 +2,20 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use trainyard_plan::Trace;
 use trainyard_plan::compare::{Measured, WARM_UP_STEPS};
 use trainyard_plan::journal::{Header, Record, State};
-use trainyard_plan::{Trace, TraceBuilder};
 
 use super::metrics::{Metric, Metrics};
+use super::recent_steps::RecentSteps;
+use super::recent_trace::RecentTrace;
 use super::records::{Checkpoint, Correction, DeviceMemory, MeasuredMemory, Sample};
 use super::series::Series;
 
-/// Number of newest steps whose events are kept.
-pub const TRACED_STEPS: u64 = 64;
-/// At least, for at times some more are: older ones are forgotten in one go, which is cheaper.
-const TRACED_MORE: u64 = 16;
-/// But never more events and memory samples than these, about 100 MB.
-const MOST_EVENTS: usize = 1_000_000;
 /// Checkpoints listed at most; the program itself keeps three by default.
 const MOST_CHECKPOINTS: usize = 64;
 /// Generated texts kept at most.
 const MOST_SAMPLES: usize = 8;
-/// Number of steps over which the remaining time is estimated.
-const PACE_STEPS: usize = 32;
-
 /// A run, as its journal tells it.
 #[derive(Clone, Debug, Default)]
 pub struct RunState {
@@ -42,30 +35,17 @@ pub struct RunState {
     not_a_number: Option<u64>,
     checkpoints: VecDeque<Checkpoint>,
     samples: VecDeque<Sample>,
-    trace: TraceBuilder,
-    /// The first step whose events are still there; `None` before the first step.
-    traced_from: Option<u64>,
-    /// Steps whose events were forgotten.
-    forgotten_steps: u64,
-    /// Of the newest steps of this part of the journal.
-    steps: VecDeque<Pace>,
+    trace: RecentTrace,
+    /// Those of this part of the journal.
+    steps: RecentSteps,
     parts: u64,
     revision: u64,
-}
-
-/// When a step ended and how long it took.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    number: u64,
-    at_ns: u64,
-    took_ns: u64,
 }
 
 impl RunState {
     /// Takes the next record of the journal.
     pub fn push(&mut self, record: &Record) {
         self.revision += 1;
-        self.trace.push(record);
         match record {
             Record::Header(header) => self.begin_part(header),
             Record::State { state, step, message, .. } => {
@@ -116,7 +96,7 @@ impl RunState {
             }
             Record::Action(_) | Record::Unknown => {}
         }
-        self.bound_trace();
+        self.trace.push(record, self.step);
     }
 
     /// The same in the place of another: no revision of the two is alike.
@@ -232,7 +212,7 @@ impl RunState {
         self.checkpoints.iter()
     }
 
-    /// The events and memory samples of the newest steps, [`TRACED_STEPS`] or some more.
+    /// The events and memory samples of the newest steps, [`super::TRACED_STEPS`] or some more.
     #[must_use]
     pub fn trace(&self) -> &Trace {
         self.trace.trace()
@@ -241,7 +221,7 @@ impl RunState {
     /// How many steps were done whose events are no longer kept.
     #[must_use]
     pub fn forgotten_steps(&self) -> u64 {
-        self.forgotten_steps
+        self.trace.forgotten_steps()
     }
 
     /// Changes whenever anything does.
@@ -255,11 +235,7 @@ impl RunState {
     #[must_use]
     pub fn seconds_left(&self) -> Option<f64> {
         let left = self.steps().checked_sub(self.step).filter(|&left| left > 0)?;
-        let newest = self.steps.back()?;
-        let first = self.steps.get(self.steps.len().saturating_sub(PACE_STEPS + 1))?;
-        let steps = newest.number.checked_sub(first.number).filter(|&steps| steps > 0)?;
-        let ns = newest.at_ns.saturating_sub(first.at_ns) as f64;
-        Some(left as f64 * ns / steps as f64 / 1e9)
+        Some(left as f64 * self.steps.seconds_per_step()?)
     }
 
     /// What [`trainyard_plan::compare::compare`] puts beside a prediction: the newest part of the
@@ -270,11 +246,7 @@ impl RunState {
         let first = self.header.as_ref().map_or(0, |header| header.first_step);
         let done = self.step.saturating_sub(first);
         let warm = first + (WARM_UP_STEPS as u64).min(done / 2);
-        let from = warm.max(self.traced_from.map_or(u64::MAX, |step| step.saturating_sub(1)));
-        let steps = self.steps.iter().rev().filter(|step| step.number > from).take(most);
-        let mut steps: Vec<(u64, f64)> =
-            steps.map(|step| (step.number, step.took_ns as f64 / 1e3)).collect();
-        steps.reverse();
+        let steps = self.steps.after(warm.max(self.trace.last_forgotten()), most);
         let oldest = steps.first().map_or(u64::MAX, |(step, _)| *step);
         let trace = self.trace.trace();
         let peak_of = |id: &str| {
@@ -314,7 +286,6 @@ impl RunState {
         self.correction = None;
         self.not_a_number = self.not_a_number.filter(|&step| step <= first);
         self.checkpoints.retain(|checkpoint| checkpoint.step <= first);
-        self.traced_from = self.traced_from.filter(|&step| step <= first);
         self.devices = header
             .devices
             .iter()
@@ -351,48 +322,12 @@ impl RunState {
         self.grad_norm.push(step, grad_norm);
         self.tokens_per_s.push(step, tokens_per_s);
         self.step_ms.push(step, step_ns as f64 / 1e6);
-        self.steps.push_back(Pace { number: step, at_ns, took_ns: step_ns });
-        if self.steps.len() > (TRACED_STEPS + TRACED_MORE) as usize {
-            self.steps.pop_front();
-        }
-        self.traced_from.get_or_insert(step);
+        self.steps.push(step, at_ns, step_ns);
     }
 
     fn note_loss(&mut self, step: u64, loss: f64) {
         if !loss.is_finite() {
             self.not_a_number.get_or_insert(step);
         }
-    }
-
-    /// Forgets the events of old steps, once there are too many of either.
-    fn bound_trace(&mut self) {
-        let Some(from) = self.traced_from else {
-            // A first step too big to keep: nothing of it is.
-            if self.events() > MOST_EVENTS {
-                self.trace.forget_before(u64::MAX);
-            }
-            return;
-        };
-        let kept = (self.step + 1).saturating_sub(from);
-        let keep = if kept >= TRACED_STEPS + TRACED_MORE {
-            TRACED_STEPS
-        } else if self.events() > MOST_EVENTS {
-            kept / 2
-        } else {
-            return;
-        };
-        let first = (self.step + 1).saturating_sub(keep).max(from);
-        self.forgotten_steps += first - from;
-        self.traced_from = Some(first);
-        self.trace.forget_before(first);
-        // One step alone may be too big.
-        if self.events() > MOST_EVENTS {
-            self.trace.forget_before(u64::MAX);
-        }
-    }
-
-    fn events(&self) -> usize {
-        let trace = self.trace.trace();
-        trace.events.len() + trace.memory.len()
     }
 }

@@ -89,25 +89,6 @@ impl Task {
         Self::start(program, "Looking for devices", ["devices", "--json"], None, wake)
     }
 
-    /// `trainyard measure RUN.toml -o PROFILE.json`; `--refresh` measures anew what is known.
-    ///
-    /// # Errors
-    /// As [`Task::start`].
-    pub fn measure(
-        program: &Program,
-        run_file: &Path,
-        profile: &Path,
-        refresh: bool,
-        wake: Wake,
-    ) -> io::Result<Self> {
-        let mut arguments: Vec<OsString> =
-            vec!["measure".into(), run_file.into(), "-o".into(), profile.into()];
-        if refresh {
-            arguments.push("--refresh".into());
-        }
-        Self::start(program, "Measuring the layers on the devices", arguments, None, wake)
-    }
-
     /// The task, in words.
     #[must_use]
     pub fn what(&self) -> &str {

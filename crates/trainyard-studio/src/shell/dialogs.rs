@@ -10,6 +10,7 @@ use super::no_run_file::no_run_file_ui;
 use super::palette::Palette;
 use super::path_dialog::PathDialog;
 use super::program::program_ui;
+use super::replace_profile::replace_profile_ui;
 use super::settings::settings_ui;
 use super::{about, help};
 use crate::message::{Dialog, Message, ViewMessage};
@@ -62,6 +63,9 @@ impl Dialogs {
                 let default = state.run.program().ok();
                 let default = default.map(|program| program.path().display().to_string());
                 return program_ui(context, question, default.as_deref(), out);
+            }
+            Dialog::ReplaceProfile { run_file, anew } => {
+                return replace_profile_ui(context, run_file, *anew, out);
             }
             Dialog::ClosingOverRun => return closing_over_run_ui(context, out),
             Dialog::ClosingUnsaved => return closing_unsaved_ui(context, out),

@@ -17,6 +17,7 @@ mod palette;
 mod path_dialog;
 mod program;
 mod recent;
+mod replace_profile;
 mod settings;
 pub(crate) mod status;
 pub(crate) mod welcome;

@@ -53,6 +53,7 @@ pub(crate) fn program_ui(
     }
 }
 
-fn path(ui: &mut Ui, path: &str) {
+/// A path that a person is to read before they answer.
+pub(super) fn path(ui: &mut Ui, path: &str) {
     ui.add(Label::new(RichText::new(path).monospace().strong()).selectable(true).wrap());
 }

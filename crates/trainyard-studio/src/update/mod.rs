@@ -28,6 +28,7 @@ pub(crate) fn decide(state: &State, event: Event) -> Vec<Effect> {
         Event::Plan => planning::plan(state),
         Event::Inspected(inspected) => programs::inspected(state, *inspected),
         Event::ProgramAnswered { question, allowed } => programs::answered(&question, allowed),
+        Event::ReplaceProfile { run_file, anew } => programs::replace_profile(run_file, anew),
         Event::Answered(answered) => training::answered(state, *answered),
         Event::MakeRunFile { directory, text, measure } => {
             training::make_run_file(directory, text, measure)

@@ -24,7 +24,16 @@ pub(super) fn inspect(run_file: PathBuf, aim: Aim) -> Vec<Effect> {
 /// Measures what the layers of the document's run file cost; `anew` also where that is known.
 pub(super) fn measure(state: &State, anew: bool) -> Vec<Effect> {
     let run_file = state.document.document().run_file.clone();
-    run_file.map(|run_file| inspect(run_file, Aim::Measure { anew })).unwrap_or_default()
+    let aim = Aim::Measure { anew, replace: false };
+    run_file.map(|run_file| inspect(run_file, aim)).unwrap_or_default()
+}
+
+/// Measures as [`measure`] does, after a person has agreed that the profile beside the run file is
+/// replaced.
+pub(super) fn replace_profile(run_file: PathBuf, anew: bool) -> Vec<Effect> {
+    let mut effects = vec![ViewMessage::CloseDialog.into()];
+    effects.extend(inspect(run_file, Aim::Measure { anew, replace: true }));
+    effects
 }
 
 /// Trains the document's plan.

@@ -10,7 +10,7 @@ use crate::command::Command;
 use crate::effect::{Effect, Inquire, Reader, Train};
 use crate::event::{Aim, Answered, Question, Then};
 use crate::message::{
-    DocumentMessage, FirstStep, JobsMessage, PreferencesMessage, RunMessage, ViewMessage,
+    Dialog, DocumentMessage, FirstStep, JobsMessage, PreferencesMessage, RunMessage, ViewMessage,
 };
 use crate::open::{self, PLAN, PROFILE};
 use crate::panels::run as run_panel;
@@ -41,8 +41,14 @@ pub(super) fn start(
             let then = Then { run: *then_run, notice };
             return estimate(program, run_file, *beside, then);
         }
-        Aim::Measure { anew } => {
-            return vec![measure(program, run_file, *anew, Then { run: false, notice })];
+        Aim::Measure { anew, replace } => {
+            let (anew, replace) = (*anew, *replace);
+            if !replace && run_file.with_file_name(PROFILE).exists() {
+                let dialog = Dialog::ReplaceProfile { run_file: run_file.to_owned(), anew };
+                return vec![ViewMessage::OpenDialog(dialog).into()];
+            }
+            let then = Then { run: false, notice };
+            return vec![measure(program, run_file, (anew, replace), then)];
         }
         Aim::Train => {
             let document = state.document.document();
@@ -73,13 +79,17 @@ pub(super) fn look_for_devices(state: &State) -> Vec<Effect> {
     }
 }
 
-/// Measures what the layers of a run file cost, into the profile beside it.
-fn measure(program: Program, run_file: &Path, anew: bool, then: Then) -> Effect {
+/// Measures what the layers of a run file cost, into the profile beside it. One that is there, and
+/// that a person may have edited, the program replaces only if it is told to.
+fn measure(program: Program, run_file: &Path, (anew, replace): (bool, bool), then: Then) -> Effect {
     let profile = run_file.with_file_name(PROFILE);
     let mut arguments: Vec<OsString> =
         vec!["measure".into(), run_file.into(), "-o".into(), profile.clone().into()];
     if anew {
         arguments.push("--refresh".into());
+    }
+    if replace {
+        arguments.push("--force".into());
     }
     Effect::Ask(Box::new(Inquire {
         program,
@@ -93,7 +103,7 @@ fn measure(program: Program, run_file: &Path, anew: bool, then: Then) -> Effect 
 /// Works the costs of a run file out from how fast its devices are. Nothing is written beside a
 /// file that was merely opened: the profile and the plan, which `trainyard plan` would write there,
 /// go to a folder of their own. Beside a run file of the studio's own they are kept, but never in
-/// the place of what is there.
+/// the place of what is there: the program is not told to replace anything.
 fn estimate(program: Program, run_file: &Path, beside: bool, then: Then) -> Vec<Effect> {
     let kept = [PROFILE, PLAN].map(|name| run_file.with_file_name(name));
     let ([profile, plan], folder) = if beside && kept.iter().all(|file| !file.exists()) {
@@ -204,7 +214,7 @@ fn take_costs(
 /// Writes a run file into a directory of its own and finds out what its layers cost.
 pub(super) fn make_run_file(directory: PathBuf, text: String, measure: bool) -> Vec<Effect> {
     let aim = if measure {
-        Aim::Measure { anew: false }
+        Aim::Measure { anew: false, replace: false }
     } else {
         Aim::Estimate { then_run: false, beside: true }
     };

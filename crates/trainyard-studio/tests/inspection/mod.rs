@@ -139,12 +139,13 @@ impl Window {
         self.click_on(&node);
     }
 
-    /// Clicks the middle of something that was found.
+    /// Clicks the middle of something that was found. The button is pressed and let go in one frame:
+    /// egui takes a press of more than 0.8 s for no click, and a frame of a busy machine can take as
+    /// long.
     pub fn click_on(&mut self, node: &Node) {
         let at = place(node).center();
         self.events(vec![Event::PointerMoved(at)]);
-        self.events(vec![button(at, true)]);
-        self.events(vec![button(at, false)]);
+        self.events(vec![button(at, true), button(at, false)]);
     }
 
     /// Presses at one place, moves to another frame by frame, and lets go there.

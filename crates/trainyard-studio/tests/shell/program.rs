@@ -39,10 +39,21 @@ plan)
         shift
     done
     echo a plan > "$plan" ;;
-measure) [ "$5" = --refresh ] || echo measured before ;;
+measure)
+    [ "$3" = -o ] || exit 1
+    case "$*" in
+    *--force*) ;;
+    *) [ ! -e "$4" ] || exit 2 ;;
+    esac
+    cp '{}' "$4"
+    case "$*" in
+    *--refresh*) ;;
+    *) echo measured before ;;
+    esac ;;
 *) exit 1 ;;
 esac
 "#,
+        profile.display(),
         profile.display()
     );
     let path = folder.join(name);
@@ -84,17 +95,56 @@ fn my_devices_are_listed_and_get_a_run_file() {
     assert_eq!(window.state().document().run_file, Some(place.join("run.toml")));
 }
 
+/// Measures, and agrees that the profile is replaced.
+fn measure_and_replace(window: &mut Window, command: Command) {
+    perform(window, command);
+    settle(window);
+    window.get_by_label("Measure and replace it").click();
+    window.step();
+    settle(window);
+    assert_eq!(error(window), "");
+}
+
+#[test]
+fn measuring_replaces_a_profile_only_where_a_person_agrees() {
+    let folder = folder();
+    let profile = folder.path().join("profile.json");
+    let by_hand = fs::read_to_string(&profile).unwrap() + "\n\n\n";
+    fs::write(&profile, &by_hand).unwrap();
+    let there = || fs::read_to_string(&profile).unwrap_or_default();
+    let mut window = window();
+    use_program(&mut window, Ok(stand_in(folder.path())));
+    open(&mut window, &folder.path().join("run.toml"));
+    for refuse in ["Cancel", "Close dialog"] {
+        perform(&mut window, Command::Measure);
+        settle(&mut window);
+        window.get_by_label(profile.to_str().unwrap());
+        window.get_by_label(refuse).click();
+        window.step();
+        settle(&mut window);
+        window.get_by_label("Nothing was measured");
+    }
+    assert!(!folder.path().join("trainyard ran").exists());
+    assert_eq!(there(), by_hand);
+    measure_and_replace(&mut window, Command::Measure);
+    assert!(!there().is_empty() && there() != by_hand);
+    // Where nothing is replaced, nothing is asked.
+    fs::remove_file(&profile).unwrap();
+    perform(&mut window, Command::Measure);
+    settle(&mut window);
+    assert_eq!(error(&window), "");
+    assert!(!there().is_empty());
+}
+
 #[test]
 fn what_was_measured_before_can_be_measured_anew() {
     let folder = folder();
     let mut window = window();
     use_program(&mut window, Ok(stand_in(folder.path())));
     open(&mut window, &folder.path().join("run.toml"));
-    perform(&mut window, Command::Measure);
-    settle(&mut window);
+    measure_and_replace(&mut window, Command::Measure);
     window.get_by_label("These times were measured before; Measure anew measures again");
-    perform(&mut window, Command::MeasureAnew);
-    settle(&mut window);
+    measure_and_replace(&mut window, Command::MeasureAnew);
     window.get_by_label("The measured times are the profile now");
 }
 

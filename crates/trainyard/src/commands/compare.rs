@@ -154,8 +154,9 @@ pub(super) fn print(out: &mut impl Write, comparison: &Comparison) -> std::io::R
     let mut rows = Vec::new();
     for deviation in &comparison.deviations {
         let Pair { predicted, measured } = deviation.total_us;
+        let from = deviation.peer.map_or_else(String::new, |peer| format!(" from stage {peer}"));
         rows.push(vec![
-            format!("{} of stage {}", deviation.action, deviation.stage),
+            format!("{} of stage {}{from}", deviation.action, deviation.stage),
             format!("on {}", deviation.device),
             format!("{} ×", deviation.count),
             time(predicted),

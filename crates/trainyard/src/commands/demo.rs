@@ -130,7 +130,7 @@ fn program_name() -> String {
 }
 
 /// nanoGPT's CPU setting on the text the program makes itself.
-const RUN_FILE: &str = r#"
+pub(super) const RUN_FILE: &str = r#"
 [model]
 kind = "gpt"
 layers = 4

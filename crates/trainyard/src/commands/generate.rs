@@ -99,18 +99,11 @@ fn run_plan(directory: &RunDir) -> Result<Plan, RunError> {
 
 /// The prompt's tokens; an empty prompt starts with the first character the model knows.
 fn encode(state: &CheckpointState, prompt: &str) -> Result<Vec<i32>, DataError> {
-    let token = |(index, character): (usize, char)| {
-        let mut buffer = [0; 4];
-        let text = &*character.encode_utf8(&mut buffer);
-        let found = state.vocabulary.iter().position(|known| known == text);
-        found.and_then(|token| i32::try_from(token).ok()).ok_or_else(|| {
-            DataError::UnknownCharacter {
-                name: "the text it was trained on".to_owned(),
-                character,
-                position: index as u64 + 1,
-            }
-        })
+    let token = |character: char| {
+        let is_it = |known: &String| known.chars().eq([character]);
+        let found = state.vocabulary.iter().position(is_it);
+        found.and_then(|token| i32::try_from(token).ok())
     };
-    let tokens: Vec<i32> = prompt.chars().enumerate().map(token).collect::<Result<_, _>>()?;
+    let tokens = trainyard_data::encode(prompt, "the text it was trained on", token)?;
     Ok(if tokens.is_empty() { vec![0] } else { tokens })
 }

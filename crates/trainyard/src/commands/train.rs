@@ -68,7 +68,8 @@ pub(super) fn start(
     if output != Output::Json {
         say_plan(&setup, &plan);
         if let Some(noise) = &costs.noise {
-            say(format_args!("when the costs were measured, {noise}"));
+            let again = format!("{} measure measures anew where it is quieter", program());
+            say(format_args!("when the costs were measured, {noise}; {again}"));
         }
     }
     let outcome = train(&setup, (&plan, &costs), &directory, resume, output)?;

@@ -1,34 +1,16 @@
-//! What the run's layers cost on the run's devices: measured, or estimated from the devices' rates.
+//! What the run's layers cost on the run's devices, as measured; a measurement is kept.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use trainyard_engine::Device;
 use trainyard_engine::measure::{self, DeviceCosts, LayerCost, MeasureSettings};
 use trainyard_plan::{
-    Api, DeviceProfile, FixedTimes, LinkCost, LinkProfile, ModelProfile, OptimizerTime, Profile,
+    DeviceProfile, FixedTimes, LinkCost, LinkProfile, ModelProfile, OptimizerTime, Profile,
 };
 
 use super::{SetupDevice, TrainingSetup, noise};
 use crate::cache::Cache;
+use crate::cli::say;
 use crate::error::RunError;
-
-/// What a device does in general, from which costs are estimated.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Rates {
-    /// Floating-point operations a nanosecond in a matrix product.
-    gflops: f64,
-    /// Bytes a microsecond from the host and back.
-    copy: f64,
-}
-
-/// Bytes that AdamW reads and writes for each byte of weights: weight, gradient and two moments
-/// are read, all but the gradient written.
-const OPTIMIZER_TRAFFIC: f64 = 7.0;
-
-/// What a thread of a CPU device keeps for the panels of its matrix products, for estimates, bytes.
-const CPU_OVERHEAD_BYTES: u64 = 2 << 20;
-
-/// How long a link takes to begin, for estimates, µs: a thread that wakes up.
-const ESTIMATED_LATENCY_US: f64 = 50.0;
 
 impl TrainingSetup {
     /// The costs as measured before, if they were; else as estimated.
@@ -48,8 +30,9 @@ impl TrainingSetup {
         is_ours.then(|| self.with_budgets(profile))
     }
 
-    /// The costs as measured, now if they never were or `refresh` asks for it. `progress` is told
-    /// how many measurements are done, of how many, and of what; of none if they were known.
+    /// The costs as measured, now if they never were, if `refresh` asks for it, or if they were
+    /// measured on a busy machine and this one is quieter, which is said. `progress` is told how
+    /// many measurements are done, of how many, and of what; of none if they were known.
     ///
     /// # Errors
     /// When a device fails, or cannot hold a single layer.
@@ -59,13 +42,24 @@ impl TrainingSetup {
         progress: &(dyn Fn(usize, usize, &str) + Sync),
     ) -> Result<Profile, RunError> {
         let cache = Cache::open();
-        if !refresh && let Some(profile) = self.known(&cache) {
-            progress(0, 0, "known");
-            return Ok(profile);
+        let known = if refresh { None } else { self.known(&cache) };
+        if let Some(profile) = known {
+            if !self.is_quieter_than_when_measured(&profile)? {
+                progress(0, 0, "known");
+                return Ok(profile);
+            }
+            say("the costs were measured on a busy machine, which is quieter now: measuring anew");
         }
         let profile = self.measure_anew(progress)?;
         cache.write("profile", &self.measured_key(), &profile);
         Ok(profile)
+    }
+
+    /// Whether the machine is quieter than it was when a profile was measured. Times of a busy machine
+    /// say little of a quiet one: they are longer, or those of the few moments without other load.
+    fn is_quieter_than_when_measured(&self, known: &Profile) -> Result<bool, RunError> {
+        let Some(before) = &known.noise else { return Ok(false) };
+        Ok(noise::now(&self.devices)?.is_quieter_than(before))
     }
 
     /// The costs as measured now. They are not kept. `progress` is told as by [`Self::measure`].
@@ -92,7 +86,7 @@ impl TrainingSetup {
     }
 
     /// The profile with the run file's budgets and number of micro-batches.
-    fn with_budgets(&self, mut profile: Profile) -> Profile {
+    pub(super) fn with_budgets(&self, mut profile: Profile) -> Profile {
         profile.micro_batches = self.config.train.micro_batches;
         for (of_profile, device) in profile.devices.iter_mut().zip(&self.devices) {
             of_profile.id.clone_from(&device.id);
@@ -146,58 +140,6 @@ impl TrainingSetup {
         let noise = noise::while_measuring(&self.devices, [&costs, &at_other])?;
         noise::apply(&mut profile, &self.devices, noise);
         Ok(profile)
-    }
-
-    /// Times from FLOPs and rates, links from rates of copying.
-    fn estimate(&self) -> Result<Profile, RunError> {
-        let rates = self.devices.iter().map(rates).collect::<Result<Vec<_>, _>>()?;
-        let device = |(device, rates): (&SetupDevice, &Rates)| {
-            let flops_us = |layer: &trainyard_plan::LayerProfile| {
-                let rate = rates.gflops * 1e3 / device.throttle;
-                layer.forward_flops as f64 / rate
-            };
-            let layers = &self.profile.layers;
-            let times = |time: &dyn Fn(usize) -> f64| (0..layers.len()).map(time).collect();
-            let is_cpu = device.hardware.api == Api::Cpu;
-            let of_cpu = self.on_cpu.as_ref().filter(|_| is_cpu);
-            let has_weights = |layer: usize| layers[layer].param_bytes > 0;
-            DeviceProfile {
-                forward_us: times(&|layer| flops_us(&layers[layer])),
-                // Data has no gradient, and a product's two gradients are products of its size.
-                input_grad_us: times(&|layer| {
-                    if layer == 0 { 0.0 } else { flops_us(&layers[layer]) }
-                }),
-                weight_grad_us: times(&|layer| {
-                    if has_weights(layer) { flops_us(&layers[layer]) } else { 0.0 }
-                }),
-                optimizer_us: OptimizerTime::Layers(times(&|layer| {
-                    OPTIMIZER_TRAFFIC * layers[layer].param_bytes as f64 * device.throttle
-                        / rates.copy
-                })),
-                saved_bytes: of_cpu.map(|it| it.layers.iter().map(|l| l.saved_bytes).collect()),
-                workspace_bytes: Some(of_cpu.unwrap_or(&self.profile).workspace_with_new_sums()),
-                overhead_bytes: match device.hardware.api {
-                    Api::Cpu => CPU_OVERHEAD_BYTES * device.threads as u64,
-                    _ => 0,
-                },
-                ..described(device)
-            }
-        };
-        let devices = self.devices.iter().zip(&rates).map(device).collect();
-        let pairs = self.devices.iter().zip(&rates).flat_map(|from| {
-            let others = self.devices.iter().zip(&rates).filter(move |to| to.0.id != from.0.id);
-            others.map(move |to| LinkProfile {
-                from: from.0.id.clone(),
-                to: to.0.id.clone(),
-                latency_us: ESTIMATED_LATENCY_US,
-                // Half of a round trip on each side.
-                bytes_per_us: 2.0 / (1.0 / from.1.copy + 1.0 / to.1.copy),
-            })
-        });
-        let links = pairs.collect();
-        let model = self.profile.clone();
-        let profile = Profile::new(model, self.config.train.micro_batches);
-        Ok(self.with_budgets(Profile { estimated: true, devices, links, ..profile }))
     }
 
     /// The devices of the run that a plan uses, opened.
@@ -276,7 +218,7 @@ fn rounded(value: f64) -> f64 {
 }
 
 /// Who a device is, without costs.
-fn described(device: &SetupDevice) -> DeviceProfile {
+pub(super) fn described(device: &SetupDevice) -> DeviceProfile {
     DeviceProfile {
         id: device.id.clone(),
         name: device.hardware.name.clone(),
@@ -288,25 +230,8 @@ fn described(device: &SetupDevice) -> DeviceProfile {
     }
 }
 
-fn device_key(device: &SetupDevice) -> impl Serialize + use<> {
+pub(super) fn device_key(device: &SetupDevice) -> impl Serialize + use<> {
     let hardware = &device.hardware;
     let who = [&hardware.adapter, &hardware.name, &hardware.driver].map(Clone::clone);
     (who, device.threads, device.throttle.to_bits())
-}
-
-/// A device's rates, measured once and then kept.
-fn rates(device: &SetupDevice) -> Result<Rates, RunError> {
-    let cache = Cache::open();
-    let key = (device_key(device), "unthrottled");
-    let known = cache.read::<Rates>("rates", &key);
-    let measured = if let Some(rates) = known.filter(|r| r.gflops > 0.0 && r.copy > 0.0) {
-        rates
-    } else {
-        let gflops = measure::relative_speed(&device.hardware, device.threads)?;
-        let copy = measure::copy_rate(&device.hardware, device.threads)?.max(1.0);
-        let rates = Rates { gflops, copy };
-        cache.write("rates", &key, &rates);
-        rates
-    };
-    Ok(Rates { gflops: device.speed.unwrap_or(measured.gflops), ..measured })
 }

@@ -8,8 +8,7 @@ use trainyard_plan::{Api, Noise, Profile};
 
 use super::SetupDevice;
 
-/// How long the control kernel runs by itself on a busy machine, for the share of a core to be known
-/// to a few percent.
+/// How long the control kernel runs by itself, for the share of a core to be known to a few percent.
 const ALONE: Duration = Duration::from_secs(1);
 
 /// What the control kernels say that ran while layers were measured: those of the CPU devices, on
@@ -31,9 +30,22 @@ pub(super) fn while_measuring(
         .flat_map(|(_, costs)| costs.control_us.iter().copied())
         .collect();
     if Noise::of(&control_us).is_busy() {
-        control_us.extend(control_times(cpu_threads(devices, |_| true), ALONE)?);
+        control_us.extend(alone(devices)?);
     }
     Ok(Noise::of(&control_us))
+}
+
+/// What other programs take now, while nothing is measured.
+///
+/// # Errors
+/// When the system gives no thread.
+pub(super) fn now(devices: &[SetupDevice]) -> Result<Noise, EngineError> {
+    Ok(Noise::of(&alone(devices)?))
+}
+
+/// Times of control kernels by themselves, as many at once as threads compute on cores.
+fn alone(devices: &[SetupDevice]) -> Result<Vec<f64>, EngineError> {
+    control_times(cpu_threads(devices, |_| true), ALONE)
 }
 
 /// The threads that compute on cores when these devices work; 1 where all have their own.

@@ -1,27 +1,12 @@
 //! Choosing an adapter by what a run file says, over listed and random machines.
 
-use proptest::prelude::*;
-use trainyard_plan::{MemoryInfo, MemorySource};
-
 use super::*;
+use crate::discover::fixtures;
+use proptest::prelude::*;
 
 fn device(index: usize, api: Api, kind: DeviceKind, name: &str) -> DeviceInfo {
-    DeviceInfo {
-        index,
-        adapter: format!("{}:{name}", api.text()),
-        name: name.into(),
-        kind,
-        api,
-        also: vec![],
-        driver: String::new(),
-        vendor: String::new(),
-        pci_bus_id: String::new(),
-        memory: MemoryInfo { total_bytes: None, free_bytes: None, source: MemorySource::Unknown },
-        max_buffer_bytes: 0,
-        f16: false,
-        timestamps: false,
-        compute: ComputeProbe::Works,
-    }
+    let compute = ComputeProbe::Works;
+    DeviceInfo { index, compute, ..fixtures::device(api, kind, name) }
 }
 
 fn machine() -> Vec<DeviceInfo> {

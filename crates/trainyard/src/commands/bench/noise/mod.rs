@@ -1,6 +1,6 @@
 //! `trainyard bench noise`: whether a prediction that is made on a busy machine holds on it.
 //!
-//! For each case and repetition: busy threads are started, the costs of a small GPT are measured
+//! For each case and repetition: busy threads are started, the costs of the demo's GPT are measured
 //! anew, a plan is made with its prediction, and the plan is trained; the prediction is held
 //! against the median step. The threads are busy all the while.
 
@@ -17,7 +17,9 @@ use trainyard_plan::compare::{WARM_UP_STEPS, median};
 
 use crate::app::App;
 use crate::cli::say;
+use crate::commands::demo::RUN_FILE;
 use crate::commands::table::{Align, percent, table, time};
+use crate::config::DeviceSection;
 use crate::error::RunError;
 use crate::setup::TrainingSetup;
 use busy_threads::BusyThreads;
@@ -67,33 +69,6 @@ struct Figures {
     passed: bool,
 }
 
-/// Two CPU devices and a GPT of the demo's size.
-const RUN_FILE: &str = r#"
-[model]
-kind = "gpt"
-layers = 4
-heads = 4
-width = 128
-context = 64
-
-[data]
-builtin = "yard"
-
-[train]
-batch = 12
-micro_batches = 4
-
-[[device]]
-id = "left"
-adapter = "cpu"
-threads = 1
-
-[[device]]
-id = "right"
-adapter = "cpu"
-threads = 1
-"#;
-
 /// Measures and prints; a success when every prediction is within its case's limit.
 ///
 /// # Errors
@@ -101,8 +76,9 @@ threads = 1
 pub(super) fn run(bench: &NoiseBench, app: &App) -> Result<ExitCode, RunError> {
     let (repetitions, length) =
         if bench.quick { (1, Duration::from_secs(10)) } else { (5, Duration::from_mins(1)) };
-    let run_file = app.config_text(RUN_FILE, "bench-noise.toml")?;
-    let setup = app.setup(run_file)?;
+    let (mut config, document) = app.config_text(RUN_FILE, "bench-noise.toml")?;
+    config.devices = ["left", "right"].map(one_thread).to_vec();
+    let setup = app.setup((config, document))?;
     let mut figures = Vec::new();
     for case in &CASES {
         for repetition in 1..=repetitions {
@@ -113,6 +89,11 @@ pub(super) fn run(bench: &NoiseBench, app: &App) -> Result<ExitCode, RunError> {
     print(&figures, bench, length).map_err(RunError::io("write to", "the terminal"))?;
     let passed = figures.iter().all(|figures| figures.passed);
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A CPU device of one thread.
+fn one_thread(id: &str) -> DeviceSection {
+    DeviceSection { id: id.to_owned(), threads: Some(1), ..DeviceSection::default() }
 }
 
 fn repeat(
