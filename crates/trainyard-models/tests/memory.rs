@@ -25,7 +25,7 @@ use trainyard_engine::{
     Device, MeanSquaredError, MicroBatch, Model, Objective, Options, Pipeline, discover,
 };
 use trainyard_models::{Gpt, GptOptions, Mlp, MlpOptions, Request, gpt, recipes};
-use trainyard_plan::memory::{DeviceNeed, StageMemory};
+use trainyard_plan::memory::StageMemory;
 use trainyard_plan::{
     DeviceInfo, DeviceProfile, Plan, Profile, Recompute, Schedule, Stage, Tensors,
 };
@@ -150,15 +150,14 @@ impl Case {
         Profile { devices, ..Profile::new(costs, micro_batches) }
     }
 
-    /// For every device, what was predicted, the most that was measured, the messages that may wait,
-    /// and what is predicted twice, in bytes.
+    /// The peak of every device.
     fn peaks(
         &self,
         hardware: &DeviceInfo,
         ranks: usize,
         micro_batches: usize,
         recompute: Recompute,
-    ) -> Vec<[u64; 4]> {
+    ) -> Vec<Peak> {
         let rows = self.micro_batch.rows;
         let layers = self.model.layers().len();
         let stage = |rank: usize| Stage {
@@ -192,29 +191,46 @@ impl Case {
             let (first, end) = plan.stages[rank].layers;
             cuts[first].0 + cuts[end].1
         };
-        let found = |(rank, (need, usage)): (usize, (&DeviceNeed, Option<(u64, u64)>))| {
-            let (now, peak) = usage.unwrap();
-            assert!(now <= peak, "{}: {now} of {peak}", self.name);
-            let (predicted, device) = (need.needed_bytes, &need.device);
-            eprintln!(
-                "{:<28} {ranks} ranks {micro_batches} micro {recompute:?} {device}: predicted \
-                 {predicted}, measured {peak}, {:.3}",
-                self.name,
-                predicted as f64 / peak as f64
-            );
+        let mut peaks = Vec::new();
+        for (rank, (need, usage)) in pipeline.needs().iter().zip(usage).enumerate() {
+            let (now, measured) = usage.unwrap();
+            assert!(now <= measured, "{}: {now} of {measured}", self.name);
             let (first, end) = plan.stages[rank].layers;
             let twice = match recompute {
                 Recompute::None => 0,
                 Recompute::Full => StageMemory::of(&profile, rank, first..end).input,
             };
-            [predicted, peak, waiting(rank), twice]
-        };
-        pipeline.needs().iter().zip(usage).enumerate().map(found).collect()
+            let peak =
+                Peak { predicted: need.needed_bytes, measured, waiting: waiting(rank), twice };
+            let (name, device) = (&self.name, &need.device);
+            eprintln!("{name:<28} {ranks} × {micro_batches} {recompute:?} {device}: {peak:?}");
+            peaks.push(peak);
+        }
+        peaks
+    }
+}
+
+/// The peak memory of a device, in bytes.
+#[derive(Debug)]
+struct Peak {
+    predicted: u64,
+    measured: u64,
+    /// The messages that may wait.
+    waiting: u64,
+    /// The part of the prediction that counts twice.
+    twice: u64,
+}
+
+impl Peak {
+    fn is_within(&self, [least, most]: [f64; 2]) -> bool {
+        let at_least = self.measured as f64 * least - (UNCOUNTED + self.waiting) as f64;
+        let at_most = self.measured as f64 * most + (UNCOUNTED + self.twice) as f64;
+        (at_least..=at_most).contains(&(self.predicted as f64))
     }
 }
 
 /// Every prediction lies within the bounds, but for blocks that are too small to be counted.
-fn predictions_hold(cases: &[Case], hardware: &DeviceInfo, [least, most]: [f64; 2]) {
+fn predictions_hold(cases: &[Case], hardware: &DeviceInfo, bounds: [f64; 2]) {
     let mut outside = Vec::new();
     for case in cases {
         for (ranks, micro_batches) in [(1, 1), (1, 4), (2, 4)] {
@@ -223,18 +239,10 @@ fn predictions_hold(cases: &[Case], hardware: &DeviceInfo, [least, most]: [f64; 
             }
             for recompute in [Recompute::None, Recompute::Full] {
                 let peaks = case.peaks(hardware, ranks, micro_batches, recompute);
-                let holds = |[predicted, measured, waiting, twice]: &[u64; 4]| {
-                    let at_least = *measured as f64 * least - (UNCOUNTED + waiting) as f64;
-                    let at_most = *measured as f64 * most + (UNCOUNTED + twice) as f64;
-                    (at_least..=at_most).contains(&(*predicted as f64))
-                };
-                if !peaks.iter().all(holds) {
-                    let place = format!("{} {ranks} × {micro_batches} {recompute:?}", case.name);
-                    let of = |[predicted, measured, ..]: &[u64; 4]| {
-                        format!("{:.3}", *predicted as f64 / *measured as f64)
-                    };
-                    let ratios: Vec<String> = peaks.iter().map(of).collect();
-                    outside.push(format!("{place}: {peaks:?}, {}", ratios.join(", ")));
+                for peak in peaks.iter().filter(|peak| !peak.is_within(bounds)) {
+                    let ratio = peak.predicted as f64 / peak.measured as f64;
+                    let run = format!("{ranks} × {micro_batches} {recompute:?}");
+                    outside.push(format!("{} {run}: {ratio:.3}, {peak:?}", case.name));
                 }
             }
         }

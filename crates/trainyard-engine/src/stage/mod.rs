@@ -264,10 +264,8 @@ impl Stage {
         let outputs = self.run(input, context)?;
         let loss = targets.map(|targets| objective.loss(outputs.clone(), targets)).transpose()?;
         let root = |(name, value): (Name, Value)| Root::of(value).map(|root| (name, root));
-        let roots = match self.is_last {
-            true => Vec::new(),
-            false => outputs.clone().into_iter().filter_map(root).collect(),
-        };
+        let of_others = if self.is_last { Tensors::new() } else { outputs.clone() };
+        let roots = of_others.into_iter().filter_map(root).collect();
         let graph = Graph { inputs, roots, loss: loss.as_ref().map(|loss| loss.loss.clone()) };
         Ok((graph, outputs.map(Value::detach), loss))
     }

@@ -21,24 +21,24 @@ impl Value {
         Ok(match self {
             Self::Float(tensor) => {
                 let host = Tensor::<1>::from_dispatch(tensor).try_into_primitive::<Flex>();
-                let copy = copy_of(host.map_err(elsewhere)?);
+                let copy = copy_of(&host.map_err(elsewhere)?);
                 Self::Float(Tensor::<1>::from_primitive::<Flex>(copy).into_dispatch())
             }
             Self::Int(tensor) => {
                 let host = Tensor::<1, Int>::from_dispatch(tensor).try_into_primitive::<Flex>();
-                let copy = copy_of(host.map_err(elsewhere)?);
+                let copy = copy_of(&host.map_err(elsewhere)?);
                 Self::Int(Tensor::<1, Int>::from_primitive::<Flex>(copy).into_dispatch())
             }
             Self::Bool(tensor) => {
                 let host = Tensor::<1, Bool>::from_dispatch(tensor).try_into_primitive::<Flex>();
-                let copy = copy_of(host.map_err(elsewhere)?);
+                let copy = copy_of(&host.map_err(elsewhere)?);
                 Self::Bool(Tensor::<1, Bool>::from_primitive::<Flex>(copy).into_dispatch())
             }
         })
     }
 }
 
-fn copy_of(tensor: FlexTensor) -> FlexTensor {
+fn copy_of(tensor: &FlexTensor) -> FlexTensor {
     let tensor = tensor.to_contiguous();
     let shape = tensor.layout().shape().clone();
     if tensor.dtype() == DType::F32
@@ -46,7 +46,7 @@ fn copy_of(tensor: FlexTensor) -> FlexTensor {
     {
         return FlexTensor::from_data(TensorData::new(elements.to_vec(), shape));
     }
-    let _shared = tensor.clone();
+    // What two share is copied.
     FlexTensor::from_data(tensor.into_data())
 }
 
