@@ -21,6 +21,7 @@ parts=(
     "soak      a training killed and resumed over and over ends as one that was not"
     "attacks   property tests with many more cases; fuzzing where a nightly toolchain is"
     "training  validation losses of the example settings, three seeds each"
+    "speed     a gpt's step on one CPU device is as fast as with the program TRAINYARD_BASELINE"
     "benches   the engine's, the planner's, the predictions' and the studio's figures"
 )
 
@@ -121,6 +122,36 @@ training() {
     done
     rm -rf "$place"
     figure "nanoGPT's CPU setting, validation losses ${losses[*]}"
+}
+
+# The median step of a short training, µs.
+median_step() {
+    local program="$1" place="$2"
+    rm -rf "$place/run"
+    "$program" train "$place/gpt.toml" --set "run.dir=$place/run" >/dev/null 2>&1
+    "$program" compare "$place/run" --json | grep -A 2 '"step_us"' | grep -o '"measured": [0-9.]*' | grep -o '[0-9.]*$'
+}
+
+# In turn, so that what else the machine does slows both; the ratios are taken round by round.
+speed() {
+    [ -x "${TRAINYARD_BASELINE:-}" ] || { missing "TRAINYARD_BASELINE names no program" || return 1; return; }
+    programs
+    local place before after ratios=()
+    place=$(folder)
+    printf '%s\n' '[model]' 'kind = "gpt"' 'layers = 4' 'heads = 4' 'width = 128' 'context = 64' \
+        '[data]' 'builtin = "yard"' '[train]' 'steps = 60' 'batch = 12' 'micro_batches = 4' \
+        'learning_rate = 1e-3' 'validate_every = 0' '[[device]]' 'id = "one"' 'adapter = "cpu"' \
+        'threads = 1' >"$place/gpt.toml"
+    for _ in 1 2 3 4 5 6 7; do
+        before=$(median_step "$TRAINYARD_BASELINE" "$place")
+        after=$(median_step "$trainyard" "$place")
+        ratios+=("$(awk "BEGIN { printf \"%.3f\", $after / $before }")")
+    done
+    rm -rf "$place"
+    local median
+    median=$(printf '%s\n' "${ratios[@]}" | sort -n | sed -n 4p)
+    figure "a gpt's step took $median times as long as with the baseline (${ratios[*]})"
+    awk "BEGIN { exit !($median <= 1.02) }"
 }
 
 benches() {
