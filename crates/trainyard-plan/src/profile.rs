@@ -4,12 +4,14 @@
 //! one micro-batch. A profile is all that the planner and the simulator know.
 
 mod check;
+mod optimizer_time;
 
 use serde::{Deserialize, Serialize};
 
 use crate::json::{self, Problem, many_micros, micros, rate};
 use crate::model::is_zero;
 use crate::{Api, DeviceKind, ModelProfile, Noise, PlanError};
+pub use optimizer_time::OptimizerTime;
 
 /// Costs of a model on some devices: `profile.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,22 +90,6 @@ pub struct DeviceProfile {
     /// The part of the times that does not depend on the size of a micro-batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixed_us: Option<FixedTimes>,
-}
-
-/// The time of a device's optimizer step, µs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum OptimizerTime {
-    /// One time, however many layers it holds.
-    Device(f64),
-    /// Layer by layer; a device's step takes the sum over its layers.
-    Layers(Vec<f64>),
-}
-
-impl Default for OptimizerTime {
-    fn default() -> Self {
-        Self::Device(0.0)
-    }
 }
 
 /// Layer by layer, the part of a time that a micro-batch of no rows would still take, µs. It is

@@ -4,7 +4,8 @@ mod tensors;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{DeviceProfile, OptimizerTime, Profile};
+use super::optimizer_time::OptimizerTime;
+use super::{DeviceProfile, Profile};
 use crate::LayerProfile;
 use crate::json::{Problem, Step};
 use Step::{Index, Key};
