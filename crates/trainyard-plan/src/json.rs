@@ -282,3 +282,9 @@ impl<'de> Visitor<'de> for OneNameOrMany {
         Vec::deserialize(SeqAccessDeserializer::new(sequence))
     }
 }
+
+/// Whether a number can be left out of a file, where 0 is what its absence means.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+pub(crate) fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
+}

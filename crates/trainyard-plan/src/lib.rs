@@ -30,6 +30,7 @@ pub mod planner;
 mod prediction;
 mod profile;
 mod profile_scale;
+mod quantile;
 mod schedule;
 pub mod schedule_search;
 pub mod simulate;
