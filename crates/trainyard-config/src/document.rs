@@ -10,7 +10,6 @@ use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
 use crate::error::{ConfigError, ConfigProblem};
-use crate::section::SectionReader;
 
 /// A text values come from: the run file, or one `--set`.
 #[derive(Clone, Debug)]
@@ -80,14 +79,6 @@ impl Document {
     /// The name of the run file, for messages.
     pub(crate) fn name(&self) -> &str {
         self.sources.first().map_or("", |source| &source.name)
-    }
-
-    /// A section of the file, to be read; also one that the file does not have.
-    ///
-    /// # Errors
-    /// [`ConfigError::Problem`] if the name is that of a value.
-    pub fn section(&self, name: &str) -> Result<SectionReader<'_>, ConfigError> {
-        SectionReader::open(self, &[name])
     }
 
     /// The value at a path.

@@ -6,7 +6,7 @@ use crate::document::Document;
 use crate::error::{BadKey, ConfigError};
 use crate::limit::{Bounds, Limit};
 use crate::section::SectionReader;
-use crate::value::KeyType;
+use crate::value::{Choice, KeyType};
 
 /// A key of a run file, as a person or an editor is told about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,15 +29,6 @@ pub struct Key {
     pub choices: Vec<Choice>,
     /// The type as a piece of JSON Schema, without bounds and choices.
     pub schema: serde_json::Value,
-}
-
-/// One of the words that a key can be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Choice {
-    /// The word.
-    pub name: String,
-    /// What it means; may be empty.
-    pub doc: String,
 }
 
 /// A key with its value, to be written into a resolved file.

@@ -1,10 +1,11 @@
-//! Sections that depend on a `kind`: which one is meant, and keys that had another place before.
+//! Sections that depend on a `kind`: which one is meant, and what its options are.
 
 use toml::{Table, Value};
 
 use crate::document::Document;
 use crate::error::ConfigError;
 use crate::key::KeyGroup;
+use crate::moved::MOVED;
 use crate::names::{did_you_mean, list};
 use crate::section::SectionReader;
 
@@ -35,24 +36,6 @@ pub(crate) const KINDS: [KindOf; 3] = [
         common: &["kind", "group"],
     },
 ];
-
-/// Keys of `[optimizer]` that were keys of `[train]` before, and may still be: `train.beta1`.
-pub(crate) const MOVED: [&str; 4] = ["weight_decay", "beta1", "beta2", "epsilon"];
-
-/// The other place in which a key may stand: the old one for a new one, and the other way round.
-pub(crate) fn alias_of(section: &str, key: &str) -> Option<[&'static str; 2]> {
-    let moved = MOVED.into_iter().find(|moved| *moved == key)?;
-    match section {
-        "optimizer" => Some(["train", moved]),
-        "train" => Some(["optimizer", moved]),
-        _ => None,
-    }
-}
-
-/// Whether a key of `[train]` is one of `[optimizer]` under its old name.
-pub(crate) fn is_moved(section: &str, key: &str) -> bool {
-    section == "train" && MOVED.contains(&key)
-}
 
 /// The key that names what a program makes itself.
 const BUILTIN: &str = "builtin";

@@ -3,7 +3,8 @@
 use crate::document::Document;
 use crate::error::ConfigError;
 use crate::key::KeyGroup;
-use crate::kinds::{KINDS, choose, is_moved};
+use crate::kinds::{KINDS, choose};
+use crate::moved::is_moved;
 use crate::names::{heading, list, nearest};
 use crate::sections;
 

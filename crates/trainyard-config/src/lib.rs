@@ -48,6 +48,7 @@ mod known;
 mod limit;
 pub mod listing;
 mod macros;
+mod moved;
 mod names;
 mod run_config;
 pub mod schema;
@@ -62,7 +63,7 @@ mod tests;
 
 pub use document::Document;
 pub use error::{BadKey, ConfigError, ConfigProblem, must};
-pub use key::{Choice, Entry, Key, KeyGroup, Keys};
+pub use key::{Entry, Key, KeyGroup, Keys};
 pub use limit::{Bounds, Limit};
 pub use names::{list, nearest};
 pub use run_config::{DataSection, KindSection, RunConfig};
@@ -71,7 +72,7 @@ pub use sections::{
     DeviceSection, LearningRateSchedule, OptimizerGroup, PipelineSection, RecomputeChoice,
     RunSection, TrainSection,
 };
-pub use value::{ByteSize, KeyType, Show, ValueContext};
+pub use value::{ByteSize, Choice, KeyType, Show, ValueContext};
 
 /// What the macros of this crate need where they are used.
 #[doc(hidden)]

@@ -5,10 +5,11 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::error::ConfigError;
-use crate::key::{Choice, Key, KeyGroup, Keys};
+use crate::key::{Key, KeyGroup, Keys};
 use crate::kinds::KINDS;
 use crate::names::{did_you_mean, heading, list};
 use crate::sections::{self, DataKeys};
+use crate::value::Choice;
 
 /// Columns of a page.
 const WIDTH: usize = 100;

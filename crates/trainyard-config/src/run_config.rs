@@ -15,7 +15,6 @@ use crate::section::SectionReader;
 use crate::sections::{
     DataKeys, DeviceSection, OptimizerGroup, PipelineSection, RunSection, TrainSection,
 };
-use crate::write;
 
 /// `[model]` or `[optimizer]`: which one, and its own options.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,16 +150,6 @@ impl RunConfig {
     #[must_use]
     pub fn rows_of_micro_batch(&self) -> usize {
         (self.train.batch / self.train.micro_batches.max(1)).max(1)
-    }
-
-    /// The resolved file: all defaults filled in, paths absolute. What follows from other keys is
-    /// written as a comment, so that it goes on to follow. It parses back to an equal config.
-    ///
-    /// # Errors
-    /// [`ConfigError`] if a value cannot be written as TOML: a path that is not UTF-8, a whole
-    /// number above 2⁶³ − 1.
-    pub fn to_toml(&self) -> Result<String, ConfigError> {
-        write::run_file(self)
     }
 }
 

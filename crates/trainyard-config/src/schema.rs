@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::key::{Choice, Key, KeyGroup, Keys};
-use crate::kinds::{KINDS, KindOf, MOVED};
+use crate::key::{Key, KeyGroup, Keys};
+use crate::kinds::{KINDS, KindOf};
+use crate::moved::MOVED;
 use crate::names::is_list;
 use crate::sections::{self, DataKeys};
+use crate::value::Choice;
 
 /// The schema of a run file, given the kinds of models, data sources and optimizers there are.
 pub fn schema(kinds: &[KeyGroup]) -> Value {

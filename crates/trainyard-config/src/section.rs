@@ -4,8 +4,8 @@ use toml::{Table, Value};
 
 use crate::document::Document;
 use crate::error::{BadKey, ConfigError};
-use crate::kinds::alias_of;
 use crate::limit::Limit;
+use crate::moved::alias_of;
 use crate::names::{did_you_mean, heading, list};
 use crate::value::{KeyType, Show, ValueContext};
 
@@ -15,6 +15,16 @@ pub struct SectionReader<'d> {
     document: &'d Document,
     path: Vec<String>,
     table: Option<&'d Table>,
+}
+
+impl Document {
+    /// A section of the file, to be read; also one that the file does not have.
+    ///
+    /// # Errors
+    /// [`ConfigError::Problem`] if the name is that of a value.
+    pub fn section(&self, name: &str) -> Result<SectionReader<'_>, ConfigError> {
+        SectionReader::open(self, &[name])
+    }
 }
 
 impl<'d> SectionReader<'d> {

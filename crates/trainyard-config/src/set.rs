@@ -4,7 +4,7 @@ use toml::{Table, Value};
 
 use crate::document::{Document, Place, Source, note_inside};
 use crate::error::ConfigError;
-use crate::kinds::alias_of;
+use crate::moved::alias_of;
 use crate::names::list;
 
 impl Document {

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use toml::Value;
 
-use crate::key::Choice;
 use crate::names::did_you_mean;
 pub use byte_size::ByteSize;
 
@@ -48,6 +47,15 @@ pub trait KeyType: Sized + Clone + PartialEq {
     fn choices() -> Vec<Choice> {
         Vec::new()
     }
+}
+
+/// One of the words that a key can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The word.
+    pub name: String,
+    /// What it means; may be empty.
+    pub doc: String,
 }
 
 /// A value as a message names it.

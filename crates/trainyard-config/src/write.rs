@@ -9,8 +9,20 @@ use crate::key::{Entry, Keys};
 use crate::names::heading;
 use crate::run_config::RunConfig;
 
+impl RunConfig {
+    /// The resolved file: all defaults filled in, paths absolute. What follows from other keys is
+    /// written as a comment, so that it goes on to follow. It parses back to an equal config.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a value cannot be written as TOML: a path that is not UTF-8, a whole
+    /// number above 2⁶³ − 1.
+    pub fn to_toml(&self) -> Result<String, ConfigError> {
+        run_file(self)
+    }
+}
+
 /// Every section with every key.
-pub(crate) fn run_file(config: &RunConfig) -> Result<String, ConfigError> {
+fn run_file(config: &RunConfig) -> Result<String, ConfigError> {
     let RunConfig { model, data, optimizer, optimizer_groups, train, pipeline, run, devices } =
         config;
     let mut text = String::from(

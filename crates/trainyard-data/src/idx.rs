@@ -14,9 +14,9 @@ use trainyard_config::{BadKey, KeyGroup, keys, must};
 use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
 use crate::files::{self, Stored, arrays, hash_of, open_one};
+use crate::kind::{self, Source};
 use crate::numbered::NumberedSource;
 use crate::order::Split;
-use crate::registry::{self, Source};
 use crate::source::{DataInfo, TensorInfo, Unit};
 use header::{Element, Header};
 
@@ -30,7 +30,7 @@ const PIECE_BYTES: usize = 1 << 20;
 pub(crate) const SOURCE: Source = Source {
     group: KeyGroup::of::<IdxOptions>("idx").named_by("idx"),
     open: |section| {
-        let options = registry::options(section)?;
+        let options = kind::options(section)?;
         Ok(Box::new(IdxSource::open(&options, section.validation_fraction)?))
     },
     #[cfg(test)]
@@ -77,7 +77,7 @@ impl IdxSource {
     /// no IDX file, has another size than its header says, or does not fit the other file;
     /// [`DataError::Io`], [`DataError::TooFew`].
     pub fn open(options: &IdxOptions, validation_fraction: f64) -> Result<Self, DataError> {
-        registry::check(options)?;
+        kind::check(options)?;
         let [idx, labels_file] =
             [&options.idx, &options.labels].map(|path| path.clone().unwrap_or_default());
         let images = open_one(&idx)?;

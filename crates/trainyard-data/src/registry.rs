@@ -5,25 +5,13 @@
 //! [`DataSource`] trains.
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
-use toml::Table;
-use trainyard_config::{DataSection, KeyGroup, Keys};
+use trainyard_config::{DataSection, KeyGroup};
 
 use crate::error::DataError;
+use crate::kind::Source;
 use crate::source::DataSource;
-
-/// A kind of data source.
-pub struct Source {
-    /// Its name, its options as the keys of `[data]`, and what else says that it is meant.
-    pub group: KeyGroup,
-    /// Opens a source with the options of a section.
-    pub open: fn(&DataSection) -> Result<Box<dyn DataSource>, DataError>,
-    /// Writes a small data set of distinct samples, 12 to 60, into a folder and gives the options that
-    /// open it.
-    #[cfg(test)]
-    pub(crate) sample: fn(&std::path::Path) -> serde_json::Value,
-}
 
 /// All kinds of data sources.
 pub const SOURCES: &[Source] = &[
@@ -65,18 +53,4 @@ pub fn open(section: &DataSection) -> Result<Box<dyn DataSource>, DataError> {
 fn unknown(asked: String) -> DataError {
     let names: Vec<&str> = SOURCES.iter().map(|source| source.group.kind).collect();
     DataError::UnknownSource { asked, known: names.join(", ") }
-}
-
-/// The options of a source out of its section.
-pub(crate) fn options<O: Keys>(section: &DataSection) -> Result<O, DataError> {
-    Ok(O::from_table(&section.options)?)
-}
-
-/// Holds options to what their keys declare: those of a run file have been, those that a program made
-/// have not.
-pub(crate) fn check<O: Keys>(options: &O) -> Result<(), DataError> {
-    let entries = options.entries()?.into_iter();
-    let table: Table = entries.map(|entry| (entry.name.to_owned(), entry.value)).collect();
-    O::from_table(&table)?;
-    Ok(())
 }

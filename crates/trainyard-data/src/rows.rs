@@ -14,8 +14,8 @@ use trainyard_config::{BadKey, KeyGroup, keys, must};
 use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
 use crate::files;
+use crate::kind::{self, Source};
 use crate::random::{Use, below, stream, unit};
-use crate::registry::{self, Source};
 use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
 
 /// Names of the tasks.
@@ -28,7 +28,7 @@ const VALIDATION_BATCHES: u64 = 20;
 pub(crate) const SOURCE: Source = Source {
     group: KeyGroup::of::<RowsOptions>("rows").builtins(TASKS),
     // There is no end of rows, so none are set apart.
-    open: |section| Ok(Box::new(RowsSource::open(&registry::options(section)?)?)),
+    open: |section| Ok(Box::new(RowsSource::open(&kind::options(section)?)?)),
     #[cfg(test)]
     sample: tests::sample,
 };
@@ -68,7 +68,7 @@ impl RowsSource {
     /// # Errors
     /// [`DataError::BadValue`] for options that make no sense.
     pub fn open(options: &RowsOptions) -> Result<Self, DataError> {
-        registry::check(options)?;
+        kind::check(options)?;
         let RowsOptions { builtin, inputs, outputs } = options;
         let info = DataInfo {
             name: builtin.clone(),

@@ -14,9 +14,9 @@ use trainyard_config::{BadKey, KeyGroup, keys, must};
 use crate::batch::Batch;
 use crate::error::DataError;
 use crate::files::{self, Stored, hash_of, open_one};
+use crate::kind::{self, Source};
 use crate::numbered::NumberedSource;
 use crate::order::Split;
-use crate::registry::{self, Source};
 use crate::source::{DataInfo, TensorInfo, Unit};
 use header::{Entry, entries};
 
@@ -24,7 +24,7 @@ use header::{Entry, entries};
 pub(crate) const SOURCE: Source = Source {
     group: KeyGroup::of::<TensorsOptions>("tensors").named_by("tensors"),
     open: |section| {
-        let options = registry::options(section)?;
+        let options = kind::options(section)?;
         Ok(Box::new(TensorsSource::open(&options, section.validation_fraction)?))
     },
     #[cfg(test)]
@@ -63,7 +63,7 @@ impl TensorsSource {
     /// no whole safetensors file, or has tensors of unlike first dimensions or of an element type
     /// that is not supported; [`DataError::Io`], [`DataError::TooFew`].
     pub fn open(options: &TensorsOptions, validation_fraction: f64) -> Result<Self, DataError> {
-        registry::check(options)?;
+        kind::check(options)?;
         let path = options.tensors.clone().unwrap_or_default();
         let stored = open_one(&path)?;
         let entries = entries(&stored, &options.only)?;

@@ -10,6 +10,7 @@ use trainyard_plan::{Api, DeviceInfo, DeviceKind};
 
 use crate::EngineError;
 use crate::discover::adapters::{self, FoundAdapter};
+use crate::discover::select::split_ordinal;
 use crate::discover::{caught, dedup};
 
 /// The CPU, through Burn's `flex` backend. It computes on the calling thread, so every thread that
@@ -62,7 +63,7 @@ pub(crate) fn open_position(api: Api, position: usize) -> Result<Device, String>
 
 /// Which of the adapters that are there now is the one that was listed.
 fn find(info: &DeviceInfo, there: &[FoundAdapter]) -> Option<usize> {
-    let ordinal = dedup::split_ordinal(&info.adapter).map_or(0, |(_, ordinal)| ordinal);
+    let ordinal = split_ordinal(&info.adapter).map_or(0, |(_, ordinal)| ordinal);
     // As the list orders them, so that the k-th of equals is the k-th here.
     let mut named: Vec<_> = there.iter().filter(|it| it.info.name == info.name).collect();
     named.sort_by_key(|it| dedup::kind_rank(it.info.kind));

@@ -1,5 +1,6 @@
 //! Measured against predicted: the same step, from the simulator and from the devices.
 
+mod measured;
 mod totals;
 
 use std::collections::BTreeMap;
@@ -7,10 +8,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::Record;
+pub use crate::quantile::median;
 use crate::simulate::Simulation;
 use crate::{Lane, MemoryUse, Noise, Trace, TraceEvent};
+pub use measured::Measured;
+pub(crate) use measured::steps_of;
 use totals::totals;
-pub(crate) use totals::{Sort, steps_of, taken};
+pub(crate) use totals::{Sort, taken};
 
 /// Number of first steps of a run that do not count, as they warm everything up; at most half of
 /// its steps.
@@ -137,17 +141,6 @@ impl Comparison {
     pub const DEVIATIONS: usize = 5;
 }
 
-/// Measurements of a run.
-#[derive(Clone, Debug, Default)]
-pub struct Measured {
-    /// Its actions.
-    pub trace: Trace,
-    /// The steps to compare with the time each took, µs: those that are warm.
-    pub steps: Vec<(u64, f64)>,
-    /// By device of the trace: the most it held, bytes, where it was counted.
-    pub peak_bytes: Vec<Option<u64>>,
-}
-
 /// Compares a run with its prediction. `predicted` is [`crate::simulate::simulate_traced`]'s; devices
 /// are matched by id.
 #[must_use]
@@ -239,16 +232,4 @@ fn deviations(
         }
     };
     rows.into_iter().map(deviation).collect()
-}
-
-/// The median; 0 of nothing.
-#[must_use]
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match (values.get(middle), values.len() % 2) {
-        (None, _) => 0.0,
-        (Some(&value), 1) => value,
-        (Some(&value), _) => f64::midpoint(values[middle - 1], value),
-    }
 }

@@ -6,7 +6,7 @@ use serde::de::{
 };
 use serde::{Deserialize, Deserializer};
 
-use crate::{OptimizerTime, PlanError};
+use crate::PlanError;
 
 /// A step on the way to a value in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,6 +208,11 @@ impl Visitor<'_> for Checked {
     }
 }
 
+/// A time, in µs, that has been read as a number.
+pub(crate) fn checked_micros<E: Error>(value: f64) -> Result<f64, E> {
+    Checked(time).visit_f64(value)
+}
+
 /// A time, in µs.
 pub(crate) fn micros<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     deserializer.deserialize_f64(Checked(time))
@@ -223,38 +228,6 @@ pub(crate) fn many_micros<'de, D: Deserializer<'de>>(
 
 #[derive(Deserialize)]
 struct Micros(#[serde(deserialize_with = "micros")] f64);
-
-impl<'de> Deserialize<'de> for OptimizerTime {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OneTimeOrMany)
-    }
-}
-
-struct OneTimeOrMany;
-
-impl<'de> Visitor<'de> for OneTimeOrMany {
-    type Value = OptimizerTime;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a time, or one for each layer")
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<OptimizerTime, E> {
-        Checked(time).visit_f64(value).map(OptimizerTime::Device)
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<OptimizerTime, E> {
-        self.visit_f64(value as f64)
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<OptimizerTime, E> {
-        self.visit_f64(value as f64)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<OptimizerTime, A::Error> {
-        many_micros(SeqAccessDeserializer::new(sequence)).map(OptimizerTime::Layers)
-    }
-}
 
 /// A time that is the sum of others, in µs.
 pub(crate) fn sum_of_micros<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
@@ -308,4 +281,10 @@ impl<'de> Visitor<'de> for OneNameOrMany {
     fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<Vec<String>, A::Error> {
         Vec::deserialize(SeqAccessDeserializer::new(sequence))
     }
+}
+
+/// Whether a number can be left out of a file, where 0 is what its absence means.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+pub(crate) fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
 }

@@ -26,6 +26,7 @@
 mod bytes;
 mod footprint;
 mod ledger;
+mod parse_bytes;
 mod shortage;
 mod stage;
 
@@ -34,11 +35,11 @@ use std::ops::Add;
 
 use serde::{Deserialize, Serialize};
 
-pub use bytes::{human_bytes, parse_bytes};
+pub use bytes::human_bytes;
 pub use footprint::Footprint;
 pub use ledger::Ledger;
+pub use parse_bytes::parse_bytes;
 pub use shortage::describe_shortage;
-pub(crate) use shortage::hint;
 pub use stage::StageMemory;
 
 /// Memory by category, in bytes.

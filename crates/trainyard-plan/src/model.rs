@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::one_or_many;
+use crate::json::{is_zero, one_or_many};
 pub(crate) use tensors::Crossing;
-pub use tensors::{BatchTensor, TensorProfile, Tensors};
+pub use tensors::Tensors;
 
 /// Costs of a model, layer by layer, at one micro-batch size.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -88,9 +88,29 @@ pub struct LayerProfile {
     pub batch: Vec<BatchTensor>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-pub(crate) fn is_zero(bytes: &u64) -> bool {
-    *bytes == 0
+/// A named tensor that a layer gives to later layers, for one micro-batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TensorProfile {
+    /// Its name. A layer gives no two of one name.
+    pub name: String,
+    /// Its size, in bytes.
+    pub bytes: u64,
+    /// Size of its gradient, in bytes; 0 for a tensor without one, such as integers. Where no
+    /// tensor between two stages has a gradient, nothing comes back.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gradient_bytes: u64,
+    /// Names of the later layers that take it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<String>,
+}
+
+/// A tensor of the batch that a layer takes, for one micro-batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchTensor {
+    /// Its name in the batch.
+    pub name: String,
+    /// Its size, in bytes.
+    pub bytes: u64,
 }
 
 impl LayerProfile {

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::idle::IdleTime;
 use crate::json::{self, sum_of_micros};
-use crate::simulate::{self, IdleTime, Simulation};
-use crate::{Action, ActionKind, MemoryUse, PlanError, Profile, Schedule};
+use crate::{Action, ActionKind, MemoryUse, PlanError, Schedule};
 
 /// Says that a plan is not run as its schedule's author meant it.
 pub(crate) const MERGED_NOTE: &str = "the schedule splits the backward into I and W; the engine runs both at once, as a full B where I \
@@ -87,26 +87,6 @@ pub struct PredictedDevice {
     pub peak_bytes: MemoryUse,
 }
 
-impl Predicted {
-    /// A simulation in short.
-    #[must_use]
-    pub fn of(simulation: &Simulation, estimated: bool) -> Self {
-        let device = |device: &simulate::SimulatedDevice| PredictedDevice {
-            id: device.id.clone(),
-            budget_bytes: device.budget_bytes,
-            busy_us: device.busy_us + device.optimizer_us,
-            idle_us: device.idle_us,
-            peak_bytes: device.peak_bytes,
-        };
-        Self {
-            step_us: simulation.step_us,
-            bubble_fraction: simulation.bubble_fraction,
-            estimated,
-            devices: simulation.devices.iter().map(device).collect(),
-        }
-    }
-}
-
 impl Plan {
     /// The value of `format`.
     pub const FORMAT: &'static str = "trainyard-plan";
@@ -149,16 +129,6 @@ impl Plan {
             self.schedule = self.schedule.merged();
             self.notes.push(MERGED_NOTE.to_owned());
         }
-    }
-
-    /// The plan with what the simulator predicts of it.
-    ///
-    /// # Errors
-    /// As [`simulate::simulate`].
-    pub fn predicted(mut self, profile: &Profile) -> Result<Self, PlanError> {
-        let simulation = simulate::simulate(profile, &self)?;
-        self.predicted = Some(Predicted::of(&simulation, profile.estimated));
-        Ok(self)
     }
 
     /// The rank that runs a stage, by the schedule.

@@ -4,12 +4,13 @@
 //! one micro-batch. A profile is all that the planner and the simulator know.
 
 mod check;
+mod optimizer_time;
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::{self, Problem, many_micros, micros, rate};
-use crate::model::is_zero;
-use crate::{Api, DeviceKind, ModelProfile, Noise, PlanError};
+use crate::json::{is_zero, many_micros, micros, rate};
+use crate::{Api, DeviceKind, ModelProfile, Noise};
+pub use optimizer_time::OptimizerTime;
 
 /// Costs of a model on some devices: `profile.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,22 +89,6 @@ pub struct DeviceProfile {
     /// The part of the times that does not depend on the size of a micro-batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixed_us: Option<FixedTimes>,
-}
-
-/// The time of a device's optimizer step, µs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum OptimizerTime {
-    /// One time, however many layers it holds.
-    Device(f64),
-    /// Layer by layer; a device's step takes the sum over its layers.
-    Layers(Vec<f64>),
-}
-
-impl Default for OptimizerTime {
-    fn default() -> Self {
-        Self::Device(0.0)
-    }
 }
 
 /// Layer by layer, the part of a time that a micro-batch of no rows would still take, µs. It is
@@ -222,30 +207,6 @@ impl Profile {
         };
         let devices = devices.into_iter().map(device).collect();
         Self { devices, estimated: true, ..Self::new(model, micro_batches) }
-    }
-
-    /// Reads a profile and checks it.
-    ///
-    /// # Errors
-    /// [`PlanError::UnknownVersion`]; [`PlanError::BadFile`] with line and field for the first
-    /// thing that cannot be read or makes no sense.
-    pub fn from_json(text: &str) -> Result<Self, PlanError> {
-        let profile: Self = json::read(Self::FORMAT, Self::VERSION, text)?;
-        check::find_problem(&profile).map_or(Ok(profile), |p| Err(p.in_file(Self::FORMAT, text)))
-    }
-
-    /// Checks that names are unique and known and that there is a time for every layer.
-    ///
-    /// # Errors
-    /// [`PlanError::BadFile`] with the field, and line 0 as there is no file.
-    pub fn check(&self) -> Result<(), PlanError> {
-        let bad = |problem: Problem| PlanError::BadFile {
-            format: Self::FORMAT.to_owned(),
-            line: 0,
-            field: problem.field(),
-            reason: problem.reason,
-        };
-        check::find_problem(self).map_or(Ok(()), |problem| Err(bad(problem)))
     }
 
     /// The index of a device.

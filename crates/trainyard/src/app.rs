@@ -1,7 +1,6 @@
-//! The program's library: the recipes that a program has, and what commands do with them.
+//! The recipes that a program has, and what commands do with them.
 
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -22,29 +21,11 @@ pub struct App {
     recipes: Vec<Arc<dyn Recipe>>,
 }
 
-/// Runs the command line with the recipes that come with Trainyard.
-pub fn main() -> ExitCode {
-    run(&App { recipes: trainyard_models::recipes() })
-}
-
-/// Runs the command line with a recipe of one's own beside those that come with Trainyard: the whole
-/// of a program's `main`.
-pub fn main_with(recipe: impl Recipe + 'static) -> ExitCode {
-    let mut recipes: Vec<Arc<dyn Recipe>> = vec![Arc::new(recipe)];
-    recipes.extend(trainyard_models::recipes());
-    run(&App { recipes })
-}
-
-fn run(app: &App) -> ExitCode {
-    // A child that tries out drivers answers on its standard output and does nothing else.
-    if let Some(code) = trainyard_engine::discover::probe::answer_if_asked() {
-        return code;
-    }
-    trainyard_engine::silence_worker_panics();
-    crate::cli::main(app)
-}
-
 impl App {
+    pub(crate) fn new(recipes: Vec<Arc<dyn Recipe>>) -> Self {
+        Self { recipes }
+    }
+
     /// The recipes.
     pub fn recipes(&self) -> &[Arc<dyn Recipe>] {
         &self.recipes

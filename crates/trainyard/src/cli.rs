@@ -1,30 +1,13 @@
-//! The command line: what may be said, and which command it leads to.
+//! What commands have in common: arguments, and how they speak to a person.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser};
-use tracing_subscriber::EnvFilter;
-
-use crate::app::App;
-use crate::commands::{Command, RunCommand};
-use crate::error::RunError;
+use clap::Args;
 
 /// The name of this program, unless it is another's library.
-const OWN_NAME: &str = "trainyard";
-
-/// Trains a model too big for any one of your GPUs on all of them.
-#[derive(Debug, Parser)]
-#[command(max_term_width = 100, after_help = EXIT_CODES)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 it does not fit, \
-                          130 stopped by Ctrl-C (and saved)";
+pub(crate) const OWN_NAME: &str = "trainyard";
 
 /// Leave to replace files.
 #[derive(Clone, Copy, Debug, Args)]
@@ -92,51 +75,4 @@ pub(crate) fn program() -> String {
     let path = std::env::args_os().next().map(PathBuf::from);
     let name = path.as_ref().and_then(|path| path.file_stem()).map(|name| name.to_string_lossy());
     name.filter(|name| !name.is_empty()).map_or_else(|| OWN_NAME.to_owned(), Into::into)
-}
-
-/// The command line under the name of the program that runs.
-fn command_line(program: &str) -> clap::Command {
-    let version = env!("CARGO_PKG_VERSION");
-    let version = match program {
-        OWN_NAME => version,
-        // For as long as the program runs, as clap wants it.
-        _ => &*Box::leak(format!("({OWN_NAME} {version})").into_boxed_str()),
-    };
-    let command = Cli::command().display_name(program.to_owned()).bin_name(program.to_owned());
-    command.version(version)
-}
-
-/// Reads the command line, runs the command and reports its error.
-pub(crate) fn main(app: &App) -> ExitCode {
-    let filter = EnvFilter::try_from_env("TRAINYARD_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let matches = command_line(&program()).try_get_matches();
-    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
-        Err(error) => {
-            let code = u8::try_from(error.exit_code()).unwrap_or(2);
-            // Help that cannot be printed (a closed pipe) is nobody's loss.
-            let _printed = error.print().is_ok();
-            return ExitCode::from(code);
-        }
-    };
-    cli.command.run(app).unwrap_or_else(report)
-}
-
-fn report(error: RunError) -> ExitCode {
-    // A reader that has seen enough (`trainyard … | head`) is not an error to talk about.
-    if error.is_closed_pipe() {
-        return ExitCode::SUCCESS;
-    }
-    let code = error.exit_code();
-    let is_terminal = std::io::stderr().is_terminal();
-    let set = miette::set_hook(Box::new(move |_| {
-        // The messages say their causes themselves. A line that is broken to fit a terminal cannot
-        // be searched or copied in a log.
-        let options = miette::MietteHandlerOpts::new().without_cause_chain();
-        Box::new(options.wrap_lines(is_terminal).build())
-    }));
-    debug_assert!(set.is_ok(), "errors are reported once");
-    say(format_args!("{:?}", miette::Report::new(error)));
-    ExitCode::from(code)
 }

@@ -8,6 +8,7 @@
 mod app;
 mod cache;
 pub mod cli;
+mod command_line;
 pub mod commands;
 pub mod config;
 pub mod error;
@@ -22,7 +23,8 @@ mod sampler;
 pub mod setup;
 pub mod train;
 
-pub use app::{App, main, main_with};
+pub use app::App;
+pub use command_line::{main, main_with};
 pub use error::RunError;
 pub use trainyard_config::keys;
 pub use trainyard_models::{OwnRecipe, Recipe};

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use trainyard_engine::EngineError;
 
 use crate::error::RunError;
+use atomic::UNFINISHED;
 pub use atomic::write_atomic;
 
 mod atomic;
@@ -33,8 +34,6 @@ const PROFILE: &str = "profile.json";
 const CHECKPOINTS: &str = "checkpoints";
 const LATEST: &str = "latest";
 const LOCK: &str = ".lock";
-/// End of the names of things that are not whole yet.
-const UNFINISHED: &str = ".tmp";
 const STEP: &str = "step-";
 
 /// A run's directory. One opened for writing is locked until it is dropped.

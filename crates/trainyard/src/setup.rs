@@ -4,17 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use trainyard_config::Document;
-use trainyard_engine::{GroupedOptimizer, Options, Pipeline};
-use trainyard_models::{Job, Recipe, Request};
+use trainyard_engine::{Options, Pipeline};
+use trainyard_models::{Job, Recipe};
 use trainyard_plan::planner::{self, PlanRequest, Planned};
-use trainyard_plan::{LayerProfile, ModelProfile, Plan, PlanError, Profile, simulate};
+use trainyard_plan::{ModelProfile, Plan, PlanError, Profile, simulate};
 
 use crate::config::{RecomputeChoice, RunConfig};
 use crate::error::RunError;
 use crate::files::read_plan;
-use devices::devices;
 pub use devices::{SetupDevice, default_devices};
 use profile::DerivedProfile;
+pub use training_setup::TrainingSetup;
 
 mod batches;
 mod calibration_run;
@@ -26,22 +26,7 @@ mod optimizers;
 mod place;
 mod profile;
 pub(crate) mod references;
-
-/// Everything a training needs, and nothing on any device yet.
-pub struct TrainingSetup {
-    /// The run file.
-    pub config: RunConfig,
-    /// Where it says so.
-    document: Document,
-    /// Model, objective and data.
-    pub job: Job,
-    /// What the model's layers cost at the micro-batch size of the run.
-    pub profile: ModelProfile,
-    /// The same on CPU devices, where other devices need more.
-    on_cpu: Option<ModelProfile>,
-    /// The devices.
-    pub devices: Vec<SetupDevice>,
-}
+mod training_setup;
 
 impl TrainingSetup {
     /// Opens the data, makes the model, finds the devices, and finds out what the layers cost.
@@ -75,30 +60,6 @@ impl TrainingSetup {
         let setup = Self::without_profile(run_file, recipes, Some(vocabulary))?;
         setup.check_profile(&profile)?;
         Ok(Self { profile, ..setup })
-    }
-
-    fn without_profile(
-        (config, document): (RunConfig, Document),
-        recipes: &[Arc<dyn Recipe>],
-        vocabulary: Option<usize>,
-    ) -> Result<Self, RunError> {
-        let kind = &config.model.kind;
-        let recipe = recipes.iter().find(|recipe| recipe.group().kind == kind);
-        let recipe = recipe.ok_or_else(|| {
-            let known: Vec<&str> = recipes.iter().map(|recipe| recipe.group().kind).collect();
-            RunError::config(format!("there is no model '{kind}'; there are: {}", known.join(", ")))
-        })?;
-        let located = |error: RunError| place::located(error, &config, &document);
-        let request = Request { model: &config.model, data: &config.data, vocabulary };
-        let job = recipe.load(&request).map_err(|error| located(error.into()))?;
-        let devices = devices(&config).map_err(located)?;
-        let profile = ModelProfile::default();
-        Ok(Self { config, document, job, profile, on_cpu: None, devices })
-    }
-
-    /// An error with its place in the run file, where it has one.
-    fn located(&self, error: RunError) -> RunError {
-        place::located(error, &self.config, &self.document)
     }
 
     /// The plan of the run file, or the best one that the planner finds; with what is predicted of
@@ -187,11 +148,6 @@ impl TrainingSetup {
         Ok(Pipeline::distribute(model, objective, costs, plan, opened, options)?)
     }
 
-    /// The optimizer of the run file, with its groups.
-    pub(crate) fn optimizer(&self) -> Result<GroupedOptimizer, RunError> {
-        optimizers::optimizer(&self.config)
-    }
-
     /// Whether a plan fits the devices' budgets; nothing is opened for the answer.
     ///
     /// # Errors
@@ -205,16 +161,5 @@ impl TrainingSetup {
             }
             (Err(error), _) => Err(error.into()),
         }
-    }
-
-    /// Number of weights; tied ones count once.
-    pub fn parameters(&self) -> u64 {
-        let layers = &self.profile.layers;
-        let weights = |layer: &LayerProfile| layer.param_bytes + layer.frozen_bytes;
-        let bytes: u64 = layers.iter().map(weights).sum();
-        let ties = self.profile.ties();
-        let tied =
-            ties.iter().map(|&(one, other)| layers[one].param_bytes.min(layers[other].param_bytes));
-        bytes.saturating_sub(tied.sum()) / 4
     }
 }

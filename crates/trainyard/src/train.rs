@@ -4,12 +4,13 @@ mod checkpoint;
 mod correction;
 mod sample;
 mod settings;
+mod training;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use trainyard_data::{Cursor, Prefetch};
-use trainyard_engine::{Measured, Pipeline, StepResult};
+use trainyard_data::Prefetch;
+use trainyard_engine::{Measured, StepResult};
 use trainyard_plan::journal::{Record, State};
 use trainyard_plan::{Plan, Profile, Trace, chrome};
 
@@ -25,6 +26,7 @@ use crate::setup::TrainingSetup;
 pub use checkpoint::{CheckpointState, read_state};
 use correction::{Corrected, Correction};
 use settings::{header, write_settings};
+use training::{Training, nanoseconds, state_record};
 
 /// How a training ended.
 #[derive(Clone, Debug)]
@@ -41,27 +43,6 @@ pub struct Outcome {
 
 /// Steps whose events are kept for `trace.json` and for pictures.
 const TRACED_STEPS: u64 = 10;
-
-struct Training<'a> {
-    setup: &'a TrainingSetup,
-    pipeline: Pipeline,
-    directory: &'a RunDir,
-    journal: JournalWriter,
-    progress: Progress,
-    trace: Trace,
-    started: Instant,
-    /// The pipeline's clock started this much after the journal's.
-    pipeline_offset_ns: u64,
-    step: u64,
-    /// The data of the next step.
-    cursor: Cursor,
-    batches: Prefetch,
-    validation_loss: Option<f64>,
-    /// The newest step that is safe on disk.
-    saved_step: Option<u64>,
-    /// Of what the plan predicts, where it predicts something.
-    correction: Option<Correction>,
-}
 
 /// Trains until all steps are done or somebody presses Ctrl-C.
 ///
@@ -280,29 +261,4 @@ impl Training<'_> {
     fn items_per_row(&self) -> Result<u64, RunError> {
         Ok(self.setup.data()?.info().items_per_row)
     }
-
-    fn say(&mut self, state: State, message: &str) -> Result<(), RunError> {
-        let record = state_record(self.started, state, self.step, message);
-        self.tell(&record)?;
-        self.journal.sync()
-    }
-
-    fn tell(&mut self, record: &Record) -> Result<(), RunError> {
-        self.progress.record(record);
-        self.journal.write(record)?;
-        self.journal.flush()
-    }
-
-    fn now(&self) -> u64 {
-        nanoseconds(self.started.elapsed())
-    }
-}
-
-fn state_record(started: Instant, state: State, step: u64, message: &str) -> Record {
-    let at_ns = nanoseconds(started.elapsed());
-    Record::State { at_ns, state, step, message: message.to_owned() }
-}
-
-fn nanoseconds(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

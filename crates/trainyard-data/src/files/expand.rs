@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use crate::error::DataError;
-use crate::files::extension;
+use crate::files::names::extension;
 
 /// The files that `patterns` name, each once, in the order of the patterns; those of one folder or
 /// pattern in the order of their paths.

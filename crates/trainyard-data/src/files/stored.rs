@@ -9,7 +9,7 @@ use flate2::read::MultiGzDecoder;
 use tempfile::SpooledTempFile;
 
 use crate::error::DataError;
-use crate::files::is_gzip;
+use crate::files::names::is_gzip;
 
 /// Unpacked bytes kept in memory by one opener; more go to a temporary file.
 const IN_MEMORY_BYTES: usize = 64 << 20;

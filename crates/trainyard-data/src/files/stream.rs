@@ -7,7 +7,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 use crate::error::DataError;
-use crate::files::is_gzip;
+use crate::files::names::is_gzip;
 use crate::files::stored::bad_archive;
 
 /// Bytes looked at to recognise an encoding.

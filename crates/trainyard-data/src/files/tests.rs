@@ -1,7 +1,7 @@
 //! Tests of paths, folders and patterns.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::DataError;

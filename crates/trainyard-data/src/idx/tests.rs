@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::DataSource;
-use crate::registry::tests::section;
+use crate::kind::section;
 
 fn idx(code: u8, sizes: &[u32], elements: &[u8]) -> Vec<u8> {
     let sizes_bytes = sizes.iter().flat_map(|size| size.to_be_bytes());
@@ -95,7 +95,7 @@ fn labels_may_be_any_integers_that_name_classes() {
 fn names_of_classes_may_be_given() {
     let folder = tempfile::tempdir().unwrap();
     let sample = section("idx", &sample(folder.path()));
-    let mut options: IdxOptions = registry::options(&sample).unwrap();
+    let mut options: IdxOptions = kind::options(&sample).unwrap();
     options.classes = ["shirt", "shoe", "bag", "hat"].map(str::to_owned).to_vec();
     assert_eq!(IdxSource::open(&options, 0.2).unwrap().info().classes[3], "hat");
     options.classes.truncate(2);

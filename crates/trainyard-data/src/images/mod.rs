@@ -14,9 +14,9 @@ use trainyard_config::KeyGroup;
 use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
 use crate::files;
+use crate::kind::{self, Source};
 use crate::numbered::NumberedSource;
 use crate::order::Split;
-use crate::registry::{self, Source};
 use crate::source::{DataInfo, TensorInfo, Unit};
 use decode::{Target, decode, dimensions};
 use list::{Listed, list};
@@ -27,7 +27,7 @@ pub use options::{Color, ImagesOptions};
 pub(crate) const SOURCE: Source = Source {
     group: KeyGroup::of::<ImagesOptions>("images").named_by("images"),
     open: |section| {
-        let options = registry::options(section)?;
+        let options = kind::options(section)?;
         Ok(Box::new(ImagesSource::open(&options, section.validation_fraction)?))
     },
     #[cfg(test)]
@@ -52,7 +52,7 @@ impl ImagesSource {
     /// without class folders or images; [`DataError::BadFile`] for a damaged image or, without a
     /// `size`, one of another size than the first; [`DataError::Io`], [`DataError::TooFew`].
     pub fn open(options: &ImagesOptions, validation_fraction: f64) -> Result<Self, DataError> {
-        registry::check(options)?;
+        kind::check(options)?;
         let folder = options.images.clone().unwrap_or_default();
         let listed = list(&folder)?;
         let resized = options.resized();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::DataSource;
-use crate::registry::tests::section;
+use crate::kind::section;
 
 fn save(image: impl Into<image::DynamicImage>, path: &Path) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -66,7 +66,7 @@ fn in_folder(files: &[(&str, image::DynamicImage)]) -> (tempfile::TempDir, PathB
 
 fn open_sample(folder: &Path) -> ImagesSource {
     let section = section("images", &sample(folder));
-    let options: ImagesOptions = registry::options(&section).unwrap();
+    let options: ImagesOptions = kind::options(&section).unwrap();
     ImagesSource::open(&options, section.validation_fraction).unwrap()
 }
 

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 use trainyard_config::RunConfig;
 
 use super::*;
+use crate::kind::section;
 use crate::{Batch, Cursor, DataState, Prefetch, Unit};
 
 /// A source of the registry, opened, with the folder that its data are in.
@@ -27,17 +28,6 @@ fn samples() -> Vec<Sample> {
         Sample { kind, section, source, _folder: folder }
     };
     SOURCES.iter().map(open).collect()
-}
-
-/// `[data]` of a source, with a `validation_fraction` of 0.1 unless there is another among the options.
-pub(crate) fn section(kind: &str, options: &Value) -> DataSection {
-    let mut options = Table::try_from(options).unwrap();
-    let fraction = options.remove("validation_fraction").and_then(|value| value.as_float());
-    DataSection {
-        kind: Some(kind.to_owned()),
-        validation_fraction: fraction.unwrap_or(0.1),
-        options,
-    }
 }
 
 fn keys(batch: &Batch) -> Vec<String> {

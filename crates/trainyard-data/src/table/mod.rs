@@ -17,9 +17,9 @@ use trainyard_config::KeyGroup;
 use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
 use crate::files;
+use crate::kind::{self, Source};
 use crate::numbered::NumberedSource;
 use crate::order::Split;
-use crate::registry::{self, Source};
 use crate::source::{DataInfo, TensorInfo, Unit};
 use load::{Table, Targets, load};
 
@@ -32,7 +32,7 @@ const EXTENSIONS: &[&str] = &["csv", "tsv", "tab", "jsonl", "ndjson"];
 pub(crate) const SOURCE: Source = Source {
     group: KeyGroup::of::<TableOptions>("table").named_by("table"),
     open: |section| {
-        let options = registry::options(section)?;
+        let options = kind::options(section)?;
         Ok(Box::new(TableSource::open(&options, section.validation_fraction)?))
     },
     #[cfg(test)]
@@ -55,7 +55,7 @@ impl TableSource {
     /// [`DataError::NoColumn`]; [`DataError::Cell`] for a cell that cannot be used;
     /// [`DataError::BadFile`] for a file that is no table; [`DataError::TooFew`].
     pub fn open(options: &TableOptions, validation_fraction: f64) -> Result<Self, DataError> {
-        registry::check(options)?;
+        kind::check(options)?;
         let paths = files::expand(&options.table, EXTENSIONS, "table")?;
         let name = files::name_of(&paths);
         let table = load(&paths, options)?;

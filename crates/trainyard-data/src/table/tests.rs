@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::DataSource;
-use crate::registry::tests::section;
+use crate::kind::section;
 
 /// A CSV file and a JSON-lines file with the same columns.
 pub(crate) fn sample(folder: &Path) -> Value {
@@ -34,7 +34,7 @@ fn open(name: &str, text: impl AsRef<[u8]>, options: Value) -> Result<Read, Data
 
 fn read(paths: &[PathBuf], mut options: Value) -> Result<Read, DataError> {
     options["table"] = json!(paths);
-    let options: TableOptions = registry::options(&section("table", &options))?;
+    let options: TableOptions = kind::options(&section("table", &options))?;
     let source = TableSource::open(&options, 0.0)?;
     let rows = source.table.rows;
     let batch = source.gather(0..rows as u64)?;
@@ -218,7 +218,7 @@ fn tables_that_are_none_are_refused() {
 #[test]
 fn options_that_contradict_each_other_are_refused() {
     let check = |options: Value| {
-        let read = registry::options::<TableOptions>(&section("table", &options));
+        let read = kind::options::<TableOptions>(&section("table", &options));
         read.unwrap_err().to_string()
     };
     assert!(check(json!({ "target": "y" })).contains("data.table is missing"));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::batch::HostTensor;
-use crate::registry::tests::section;
+use crate::kind::section;
 use crate::{Cursor, DataSource};
 
 type Tensor<'a> = (&'a str, Dtype, &'a [usize], Vec<u8>);
@@ -91,7 +91,7 @@ fn integers_that_do_not_fit_are_named() {
 fn rows_are_those_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let section = section("tensors", &sample(folder.path()));
-    let options: TensorsOptions = registry::options(&section).unwrap();
+    let options: TensorsOptions = kind::options(&section).unwrap();
     let source = TensorsSource::open(&options, 0.2).unwrap();
     let batch = source.gather([3, 0].into_iter()).unwrap();
     let x = vec![12.0, 13.0, 14.0, 15.0, 0.0, 1.0, 2.0, 3.0];

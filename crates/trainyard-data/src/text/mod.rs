@@ -19,9 +19,9 @@ use trainyard_config::KeyGroup;
 use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
 use crate::files;
+use crate::kind::{self, Source};
 use crate::order::{check_fraction, epoch_order};
 use crate::random::{Use, below, stream};
-use crate::registry::{self, Source};
 use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
 
 pub use builtin::{BUILTIN_TEXTS, builtin_names, builtin_text, yard_text};
@@ -33,7 +33,7 @@ pub use scan::line_ends;
 pub(crate) const SOURCE: Source = Source {
     group: KeyGroup::of::<TextOptions>("text").named_by("text").builtins(BUILTIN_TEXTS),
     open: |section| {
-        let options = registry::options(section)?;
+        let options = kind::options(section)?;
         Ok(Box::new(TextSource::open(&options, section.validation_fraction)?))
     },
     #[cfg(test)]
@@ -61,7 +61,7 @@ impl TextSource {
     /// [`CharText::with_vocabulary`] and [`TextSource::new`]; [`DataError::NoFiles`] for a path or
     /// pattern without files.
     pub fn open(options: &TextOptions, validation_fraction: f64) -> Result<Self, DataError> {
-        registry::check(options)?;
+        kind::check(options)?;
         let text = match &options.builtin {
             Some(name) => CharText::from_string(name, builtin_text(name)?)?,
             None => CharText::open(&files::expand(&options.text, &[], "text file")?)?,

@@ -132,12 +132,6 @@ fn candidates(device: &DeviceInfo, devices: &[DeviceInfo]) -> Vec<String> {
     texts
 }
 
-/// The k of a name that ends in ` #k`, and the name before it.
-pub(crate) fn split_ordinal(text: &str) -> Option<(&str, usize)> {
-    let (name, ordinal) = text.rsplit_once('#')?;
-    Some((name.trim_end(), ordinal.parse().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

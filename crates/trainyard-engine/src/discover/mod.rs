@@ -8,7 +8,7 @@
 //! | file | what |
 //! |---|---|
 //! | `adapters` | one API's adapters, described |
-//! | `card` | which entries are one card, their order and their names |
+//! | `dedup` | which entries are one card, their order and their names |
 //! | `memory` | how much memory an adapter has: one file an API |
 //! | `cpu` | the CPU and the system's memory |
 //! | `probe` | the trial computation, and the child's side of it |
@@ -24,7 +24,7 @@ pub(crate) mod dedup;
 pub(crate) mod fixtures;
 mod memory;
 pub mod probe;
-mod select;
+pub(crate) mod select;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -2,7 +2,6 @@
 
 use trainyard_plan::{Api, ComputeProbe, DeviceInfo, DeviceKind};
 
-use super::dedup::split_ordinal;
 use crate::EngineError;
 
 /// The device that `wanted` names. Case does not matter; positions count from 0.
@@ -87,6 +86,12 @@ fn named(group: &[DeviceInfo], text: &str) -> Vec<DeviceInfo> {
         Some((part, ordinal)) => with(part).into_iter().nth(ordinal).into_iter().collect(),
         None => Vec::new(),
     }
+}
+
+/// The k of a name that ends in ` #k`, and the name before it.
+pub(crate) fn split_ordinal(text: &str) -> Option<(&str, usize)> {
+    let (name, ordinal) = text.rsplit_once('#')?;
+    Some((name.trim_end(), ordinal.parse().ok()?))
 }
 
 /// The device as reached through an API, if it can be.

@@ -6,8 +6,8 @@ use trainyard_plan::noise::{Timing, is_steady, typical};
 
 use super::cache_pressure::{CachePressure, PressureBytes};
 use super::control::Control;
+use super::costs::{LayerCost, MeasureSettings};
 use super::layer_runner::{LayerRunner, Subject};
-use super::layers::{LayerCost, MeasureSettings};
 use crate::device::Begun;
 use crate::{Device, EngineError, HostTensors};
 

@@ -7,6 +7,7 @@
 mod bench;
 mod cache_pressure;
 mod control;
+mod costs;
 mod fit;
 pub(crate) mod layer_runner;
 mod layers;
@@ -15,7 +16,8 @@ mod speed;
 mod unique_layers;
 
 pub use control::control_times;
+pub use costs::{DeviceCosts, LayerCost, MeasureSettings};
 pub(crate) use layers::SampleFlow;
-pub use layers::{DeviceCosts, LayerCost, MeasureSettings, layers};
+pub use layers::layers;
 pub use links::{link, links};
 pub use speed::{copy_rate, relative_speed};

@@ -2,20 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Measured, median};
+use crate::quantile::median;
 use crate::{ActionKind, Lane, Trace, TraceEvent};
-
-/// The events of every step that is compared.
-pub(crate) fn steps_of(measured: &Measured) -> BTreeMap<u64, Vec<&TraceEvent>> {
-    let mut steps: BTreeMap<u64, Vec<&TraceEvent>> =
-        measured.steps.iter().map(|(step, _)| (*step, Vec::new())).collect();
-    for event in &measured.trace.events {
-        if let Some(events) = steps.get_mut(&event.step) {
-            events.push(event);
-        }
-    }
-    steps
-}
 
 /// Actions that are compared as one: those of a kind of a stage, of receives those from one stage.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,34 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use super::{LayerProfile, ModelProfile, is_zero};
-
-/// A named tensor that a layer gives to later layers, for one micro-batch.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TensorProfile {
-    /// Its name. A layer gives no two of one name.
-    pub name: String,
-    /// Its size, in bytes.
-    pub bytes: u64,
-    /// Size of its gradient, in bytes; 0 for a tensor without one, such as integers. Where no
-    /// tensor between two stages has a gradient, nothing comes back.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub gradient_bytes: u64,
-    /// Names of the later layers that take it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub to: Vec<String>,
-}
-
-/// A tensor of the batch that a layer takes, for one micro-batch.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BatchTensor {
-    /// Its name in the batch.
-    pub name: String,
-    /// Its size, in bytes.
-    pub bytes: u64,
-}
+use super::{BatchTensor, LayerProfile, ModelProfile, TensorProfile};
 
 /// The tensors that layers give each other, by index of layer. Names that do not exist and takers
 /// that do not come later are left out; [`crate::Profile::check`] refuses them.

@@ -15,7 +15,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use timing::{Timing, is_steady, quantile, typical};
+pub use crate::quantile::quantile;
+pub use timing::{Timing, is_steady, typical};
 
 use crate::json::fraction;
 

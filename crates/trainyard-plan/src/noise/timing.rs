@@ -1,6 +1,6 @@
 //! What holds of times that were measured on a busy machine.
 
-use crate::compare::median;
+use crate::quantile::{median, quantile};
 
 /// A run that had the core for less of its time counts with the time it had.
 const INTERRUPTED_BELOW: f64 = 0.9;
@@ -66,16 +66,6 @@ pub fn is_steady(series: &[f64]) -> bool {
     let (first, second) = series.split_at(series.len() / 2);
     let (first, second) = (median(first.to_vec()), median(second.to_vec()));
     series.len() > 1 && (first - second).abs() <= STEADY * first.max(second)
-}
-
-/// The value below which a fraction of all lies, one of the values; 0 of none.
-#[must_use]
-pub fn quantile(values: &[f64], fraction: f64) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    let last = values.len().saturating_sub(1);
-    let index = (fraction.clamp(0.0, 1.0) * last as f64).round() as usize;
-    values.get(index).copied().unwrap_or(0.0)
 }
 
 fn median_of_means(values: &[f64]) -> f64 {

@@ -1,19 +1,48 @@
 //! Checks of a profile that can be read: counts, names, lists of other lengths, tensors.
 
+mod names;
 mod tensors;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{DeviceProfile, OptimizerTime, Profile};
-use crate::LayerProfile;
-use crate::json::{Problem, Step};
+use super::optimizer_time::OptimizerTime;
+use super::{DeviceProfile, Profile};
+use crate::json::{self, Problem, Step};
+use crate::{LayerProfile, PlanError};
 use Step::{Index, Key};
+use names::unreadable;
 
 /// The most micro-batches that are planned for: more is a mistyped number.
 const MAX_MICRO_BATCHES: usize = 1 << 20;
 
+impl Profile {
+    /// Reads a profile and checks it.
+    ///
+    /// # Errors
+    /// [`PlanError::UnknownVersion`]; [`PlanError::BadFile`] with line and field for the first
+    /// thing that cannot be read or makes no sense.
+    pub fn from_json(text: &str) -> Result<Self, PlanError> {
+        let profile: Self = json::read(Self::FORMAT, Self::VERSION, text)?;
+        find_problem(&profile).map_or(Ok(profile), |p| Err(p.in_file(Self::FORMAT, text)))
+    }
+
+    /// Checks that names are unique and known and that there is a time for every layer.
+    ///
+    /// # Errors
+    /// [`PlanError::BadFile`] with the field, and line 0 as there is no file.
+    pub fn check(&self) -> Result<(), PlanError> {
+        let bad = |problem: Problem| PlanError::BadFile {
+            format: Self::FORMAT.to_owned(),
+            line: 0,
+            field: problem.field(),
+            reason: problem.reason,
+        };
+        find_problem(self).map_or(Ok(()), |problem| Err(bad(problem)))
+    }
+}
+
 /// The first thing that is wrong.
-pub(super) fn find_problem(profile: &Profile) -> Option<Problem> {
+fn find_problem(profile: &Profile) -> Option<Problem> {
     let Profile { model, devices, micro_batches, .. } = profile;
     let count = |path: Vec<Step>, what: &str, found: usize, most: usize| {
         let reason = format!("{found} {what}, but 1 to {most} may be planned");
@@ -33,17 +62,6 @@ pub(super) fn find_problem(profile: &Profile) -> Option<Problem> {
             let zero = profile.rows == Some(0);
             zero.then(|| Problem::new([Key("rows")], "it is 0, but must be at least 1"))
         })
-}
-
-/// Why a name cannot be shown, if it cannot.
-fn unreadable(name: &str) -> Option<&'static str> {
-    if name.trim().is_empty() {
-        Some("it is empty, but everything needs a name")
-    } else if name.chars().any(char::is_control) {
-        Some("it has a line break or another control character in it; leave that out")
-    } else {
-        None
-    }
 }
 
 fn in_layers(layers: &[LayerProfile]) -> Option<Problem> {

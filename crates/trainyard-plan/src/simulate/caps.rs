@@ -1,7 +1,8 @@
 //! The first action of a schedule that takes more memory than its device's budget.
 
+use super::run::run;
+use super::simulation::nanoseconds;
 use super::state::Node;
-use super::{nanoseconds, run};
 use crate::memory::human_bytes;
 use crate::{ActionKind, Plan, PlanError, Profile, validate};
 

@@ -1,30 +1,8 @@
 //! The critical path: the chain of actions and transfers as long as the step.
 
-use serde::{Deserialize, Serialize};
-
-use super::SimulatedDevice;
+use super::simulation::{CriticalAction, SimulatedDevice};
 use super::state::Outcome;
-use crate::Action;
 use crate::costs::PipelineCosts;
-
-/// A link of the chain that makes the step as long as it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CriticalAction {
-    /// The action.
-    pub action: Action,
-    /// The computing or sending device.
-    pub device: String,
-    /// Of a transfer: the receiving device.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    /// Of a transfer between stages: the receiving stage.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to_stage: Option<usize>,
-    /// Start, µs.
-    pub start_us: f64,
-    /// End, µs.
-    pub end_us: f64,
-}
 
 /// The chain that ends with the step, from its start on.
 pub(super) fn path(

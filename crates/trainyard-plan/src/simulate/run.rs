@@ -3,9 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use super::simulation::nanoseconds;
 use super::state::{Cargo, Event, Node, Outcome, RankState, Ready, Waiting};
 use crate::costs::PipelineCosts;
-use crate::{Action, ActionKind, MemorySample, MemoryUse, PlanError, Schedule};
+use crate::{
+    Action, ActionKind, MemorySample, MemoryUse, Plan, PlanError, Profile, Schedule, validate,
+};
 
 pub(super) struct Run<'a> {
     pub(super) costs: &'a PipelineCosts,
@@ -257,7 +260,7 @@ impl<'a> Run<'a> {
         for (device, state) in self.out.ranks.iter_mut().enumerate() {
             if state.ledger.note(now) && self.record {
                 self.out.memory.push(MemorySample {
-                    at_ns: super::nanoseconds(now),
+                    at_ns: nanoseconds(now),
                     device,
                     in_use_bytes: state.ledger.now.total(),
                     by_category: Some(state.ledger.now),
@@ -265,4 +268,20 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// Runs one step of a plan that may not be sound. `record` says whether memory over time is wanted.
+pub(super) fn run(
+    profile: &Profile,
+    plan: &Plan,
+    record: bool,
+) -> Result<(PipelineCosts, Outcome), PlanError> {
+    plan.check(profile.model.layers.len())?;
+    let costs = PipelineCosts::of(profile, &plan.stages, &plan.schedule.owners())?;
+    let links = costs.stage_links();
+    if links.iter().any(|link| link.to != link.from + 1) {
+        validate::validate_links(&plan.schedule, plan.stages.len(), plan.micro_batches, &links)?;
+    }
+    let outcome = Run::new(&costs, &plan.schedule, plan.micro_batches, record).finish()?;
+    Ok((costs, outcome))
 }

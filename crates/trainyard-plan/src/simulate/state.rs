@@ -1,6 +1,6 @@
 //! The state of the event loop: past actions and transfers, and inputs that are still to come.
 
-use super::IdleTime;
+use crate::idle::IdleTime;
 use crate::memory::Ledger;
 use crate::{Action, MemorySample};
 

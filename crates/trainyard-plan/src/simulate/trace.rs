@@ -1,6 +1,6 @@
 //! A simulated step in the vocabulary of measured ones.
 
-use super::nanoseconds;
+use super::simulation::nanoseconds;
 use super::state::{Cargo, Node, Outcome, Transfer};
 use crate::costs::PipelineCosts;
 use crate::{Action, ActionKind, Lane, Profile, Trace, TraceDevice, TraceEvent};

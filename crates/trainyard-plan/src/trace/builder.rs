@@ -22,6 +22,18 @@ pub struct TraceBuilder {
     end_ns: u64,
 }
 
+impl Trace {
+    /// The events and memory samples of a journal, on the clock of its first header:
+    /// [`TraceBuilder`] over all of its records.
+    pub fn from_journal<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
+        let mut builder = TraceBuilder::default();
+        for record in records {
+            builder.push(record);
+        }
+        builder.into_trace()
+    }
+}
+
 impl TraceBuilder {
     /// Takes the next record.
     pub fn push(&mut self, record: &Record) {

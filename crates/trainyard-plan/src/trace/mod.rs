@@ -8,7 +8,7 @@ pub use builder::TraceBuilder;
 
 use serde::{Deserialize, Serialize};
 
-use crate::journal::Record;
+use crate::json::is_zero;
 use crate::{Action, ActionKind, MemoryUse};
 
 /// The row of a device that an event belongs to.
@@ -71,11 +71,6 @@ impl TraceEvent {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_zero(bytes: &u64) -> bool {
-    *bytes == 0
-}
-
 /// Memory of one device at one time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemorySample {
@@ -113,16 +108,6 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// The events and memory samples of a journal, on the clock of its first header:
-    /// [`TraceBuilder`] over all of its records.
-    pub fn from_journal<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
-        let mut builder = TraceBuilder::default();
-        for record in records {
-            builder.push(record);
-        }
-        builder.into_trace()
-    }
-
     /// Time the device computed (forwards, backwards, optimizer), summed over all steps, ns.
     /// Transfers do not count.
     #[must_use]

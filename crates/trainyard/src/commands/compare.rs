@@ -10,7 +10,7 @@ use trainyard_plan::journal::Record;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{Trace, simulate};
 
-use super::RunCommand;
+use super::run_command::RunCommand;
 use super::table::{Align, percent, table, time};
 use crate::app::App;
 use crate::error::RunError;

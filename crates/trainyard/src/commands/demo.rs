@@ -10,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use trainyard_engine::discover::{self, ListOptions};
 use trainyard_plan::{ComputeProbe, Plan, Profile, Recompute, Schedule, Stage, simulate, text};
 
-use super::{RunCommand, compare, devices, measure, plan};
+use super::run_command::RunCommand;
+use super::{compare, devices, measure, plan};
 use crate::app::App;
 use crate::cli::{Output, program};
 use crate::config::DeviceSection;

@@ -8,7 +8,7 @@ use trainyard_engine::discover::{self, ListOptions, Survey};
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{ComputeProbe, DeviceInfo, DeviceList, MemoryInfo, MemorySource};
 
-use super::RunCommand;
+use super::run_command::RunCommand;
 use crate::app::App;
 use crate::error::RunError;
 

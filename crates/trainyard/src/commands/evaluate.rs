@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use super::RunCommand;
+use super::run_command::RunCommand;
 use crate::app::App;
 use crate::cli::Sets;
 use crate::error::RunError;

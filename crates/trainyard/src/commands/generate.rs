@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use trainyard_data::DataError;
 use trainyard_plan::Plan;
 
-use super::RunCommand;
+use super::run_command::RunCommand;
 use crate::app::App;
 use crate::cli::Sets;
 use crate::error::RunError;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use trainyard_config::{listing, schema};
 
-use super::RunCommand;
+use super::run_command::RunCommand;
 use crate::app::App;
 use crate::error::RunError;
 

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{OptimizerTime, Profile};
 
-use super::RunCommand;
+use super::run_command::RunCommand;
 use super::table::{Align, table, time};
 use crate::app::App;
 use crate::cli::{Force, Output, RunFile};

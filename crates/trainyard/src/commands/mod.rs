@@ -10,6 +10,7 @@ pub mod keys;
 pub mod measure;
 pub mod plan;
 pub mod resume;
+mod run_command;
 pub mod simulate;
 mod table;
 pub mod trace;
@@ -19,15 +20,7 @@ use std::process::ExitCode;
 
 use crate::app::App;
 use crate::error::RunError;
-
-/// A command: its arguments are the fields of the type, and what help says of it is its doc comment.
-pub trait RunCommand {
-    /// Runs it with the recipes that the program has.
-    ///
-    /// # Errors
-    /// Whatever keeps it from being done, for the command line to report.
-    fn run(&self, app: &App) -> Result<ExitCode, RunError>;
-}
+pub use run_command::RunCommand;
 
 /// Lists the commands, each as its name and its type.
 macro_rules! commands {

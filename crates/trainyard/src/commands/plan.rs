@@ -12,7 +12,7 @@ use trainyard_plan::planner::{
 };
 use trainyard_plan::{Plan, Profile};
 
-use super::RunCommand;
+use super::run_command::RunCommand;
 use super::table::{Align, table, time};
 use crate::app::App;
 use crate::cli::{Force, Sets};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::RunCommand;
+use super::run_command::RunCommand;
 use super::train::start;
 use crate::app::App;
 use crate::cli::{Output, Sets};

@@ -13,7 +13,7 @@ use trainyard_plan::{
     Plan, PlanError, Profile, Recompute, Schedule, ScheduleRequest, Stage, Trace, chrome, text,
 };
 
-use super::RunCommand;
+use super::run_command::RunCommand;
 use super::table::{Align, percent, table, time};
 use crate::app::App;
 use crate::cli::{Force, Output};

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use trainyard_plan::{Trace, chrome};
 
-use super::RunCommand;
+use super::run_command::RunCommand;
 use crate::app::App;
 use crate::cli::Force;
 use crate::error::RunError;

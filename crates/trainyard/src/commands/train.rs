@@ -7,7 +7,7 @@ use clap::Args;
 use trainyard_config::Document;
 use trainyard_plan::{Plan, Recompute, Stage};
 
-use super::RunCommand;
+use super::run_command::RunCommand;
 use super::table::time;
 use crate::app::App;
 use crate::cli::{Output, RunFile, program, say};

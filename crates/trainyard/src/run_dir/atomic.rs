@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::UNFINISHED;
 use crate::error::RunError;
+
+/// End of the names of things that are not whole yet.
+pub(super) const UNFINISHED: &str = ".tmp";
 
 /// Writes a file beside its place, makes sure that it is on the disk, and puts it in the place of
 /// the old one. After a crash there is the old file or the new one. A link stays a link: what it

@@ -6,7 +6,7 @@ use burn::tensor::TensorData;
 use trainyard_data::{Batch, Cursor, DataSource, HostTensor};
 use trainyard_engine::MicroBatch;
 
-use super::TrainingSetup;
+use super::training_setup::TrainingSetup;
 use crate::error::RunError;
 
 impl TrainingSetup {

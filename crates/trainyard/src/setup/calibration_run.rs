@@ -15,8 +15,9 @@ use trainyard_plan::compare::{Measured, median};
 use trainyard_plan::noise::is_steady;
 use trainyard_plan::{Noise, Plan, Profile, TraceDevice, calibrate, fit_step};
 
+use super::devices::SetupDevice;
 use super::noise::cpu_threads;
-use super::{SetupDevice, TrainingSetup};
+use super::training_setup::TrainingSetup;
 use crate::error::RunError;
 
 /// Steps that warm everything up and do not count.

@@ -1,13 +1,14 @@
 //! What the run's layers cost on the run's devices, as measured; a measurement is kept.
 
 use serde::Serialize;
-use trainyard_engine::Device;
 use trainyard_engine::measure::{self, DeviceCosts, LayerCost, MeasureSettings};
 use trainyard_plan::{
     DeviceProfile, FixedTimes, LinkCost, LinkProfile, ModelProfile, OptimizerTime, Profile,
 };
 
-use super::{SetupDevice, TrainingSetup, noise};
+use super::devices::{SetupDevice, described, device_key};
+use super::noise;
+use super::training_setup::TrainingSetup;
 use crate::cache::Cache;
 use crate::cli::say;
 use crate::error::RunError;
@@ -141,18 +142,6 @@ impl TrainingSetup {
         noise::apply(&mut profile, &self.devices, noise);
         Ok(profile)
     }
-
-    /// The devices of the run that a plan uses, opened.
-    pub(super) fn open_devices(
-        &self,
-        used: impl Fn(&SetupDevice) -> bool,
-    ) -> Result<Vec<Device>, RunError> {
-        let opened = self.devices.iter().filter(|device| used(device)).map(|device| {
-            let SetupDevice { id, hardware, budget_bytes, threads, throttle, .. } = device;
-            Ok(Device::open(id, hardware, *budget_bytes, *threads)?.with_throttle(*throttle))
-        });
-        opened.collect()
-    }
 }
 
 /// The model's profile with what is kept as it was measured: the largest of any device where
@@ -215,23 +204,4 @@ fn measured_device(
 /// is.
 fn rounded(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
-}
-
-/// Who a device is, without costs.
-pub(super) fn described(device: &SetupDevice) -> DeviceProfile {
-    DeviceProfile {
-        id: device.id.clone(),
-        name: device.hardware.name.clone(),
-        kind: Some(device.hardware.kind),
-        api: Some(device.hardware.api),
-        memory_bytes: device.budget_bytes,
-        reserve_bytes: device.reserve_bytes,
-        ..DeviceProfile::default()
-    }
-}
-
-pub(super) fn device_key(device: &SetupDevice) -> impl Serialize + use<> {
-    let hardware = &device.hardware;
-    let who = [&hardware.adapter, &hardware.name, &hardware.driver].map(Clone::clone);
-    (who, device.threads, device.throttle.to_bits())
 }

@@ -1,8 +1,9 @@
 //! The devices a run file names: found, and given threads and a budget.
 
+use serde::Serialize;
 use trainyard_engine::discover::{self, ListOptions, select};
 use trainyard_plan::memory::human_bytes;
-use trainyard_plan::{Api, DeviceInfo, DeviceKind, MemorySource};
+use trainyard_plan::{Api, DeviceInfo, DeviceKind, DeviceProfile, MemorySource};
 
 use crate::config::{DeviceSection, RunConfig};
 use crate::error::RunError;
@@ -96,4 +97,23 @@ pub fn default_devices() -> Vec<DeviceSection> {
         return ["left", "right"].map(|id| section(id.to_owned(), "cpu")).to_vec();
     }
     gpus.iter().enumerate().map(|(i, gpu)| section(format!("gpu{i}"), &gpu.adapter)).collect()
+}
+
+/// Who a device is, without costs.
+pub(super) fn described(device: &SetupDevice) -> DeviceProfile {
+    DeviceProfile {
+        id: device.id.clone(),
+        name: device.hardware.name.clone(),
+        kind: Some(device.hardware.kind),
+        api: Some(device.hardware.api),
+        memory_bytes: device.budget_bytes,
+        reserve_bytes: device.reserve_bytes,
+        ..DeviceProfile::default()
+    }
+}
+
+pub(super) fn device_key(device: &SetupDevice) -> impl Serialize + use<> {
+    let hardware = &device.hardware;
+    let who = [&hardware.adapter, &hardware.name, &hardware.driver].map(Clone::clone);
+    (who, device.threads, device.throttle.to_bits())
 }

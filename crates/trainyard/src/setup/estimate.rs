@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use trainyard_engine::measure;
 use trainyard_plan::{Api, DeviceProfile, LinkProfile, OptimizerTime, Profile};
 
-use super::costs::{described, device_key};
-use super::{SetupDevice, TrainingSetup};
+use super::devices::{SetupDevice, described, device_key};
+use super::training_setup::TrainingSetup;
 use crate::cache::Cache;
 use crate::error::RunError;
 

@@ -6,7 +6,7 @@ use trainyard_engine::EngineError;
 use trainyard_engine::measure::{DeviceCosts, control_times};
 use trainyard_plan::{Api, Noise, Profile};
 
-use super::SetupDevice;
+use super::devices::SetupDevice;
 
 /// How long the control kernel runs by itself, for the share of a core to be known to a few percent.
 const ALONE: Duration = Duration::from_secs(1);

@@ -5,7 +5,8 @@ use trainyard_engine::{DeriveSettings, EngineError, derive_profile};
 use trainyard_plan::memory::{DeviceNeed, MemoryUse};
 use trainyard_plan::{Api, ModelProfile, PlanError};
 
-use super::TrainingSetup;
+use super::devices::SetupDevice;
+use super::training_setup::TrainingSetup;
 use crate::cache::Cache;
 use crate::error::RunError;
 
@@ -34,7 +35,7 @@ impl TrainingSetup {
         &self,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<DerivedProfile, RunError> {
-        let is_cpu = |device: &super::SetupDevice| device.hardware.api == Api::Cpu;
+        let is_cpu = |device: &SetupDevice| device.hardware.api == Api::Cpu;
         let (all, any) = (self.devices.iter().all(is_cpu), self.devices.iter().any(is_cpu));
         let model = self.derive_for(!all, progress)?;
         let on_cpu = if any && !all { Some(self.derive_for(false, progress)?) } else { None };
@@ -83,7 +84,7 @@ impl TrainingSetup {
         let EngineError::LayerTooLarge { layer, needed_bytes, .. } = &error else {
             return error.into();
         };
-        let need = |device: &super::SetupDevice| {
+        let need = |device: &SetupDevice| {
             let weights = MemoryUse { weights: *needed_bytes, ..MemoryUse::default() };
             DeviceNeed::new(&device.id, device.budget_bytes, weights)
         };

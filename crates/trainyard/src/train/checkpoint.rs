@@ -7,7 +7,7 @@ use trainyard_data::DataState;
 use trainyard_engine::{EngineError, checkpoint};
 use trainyard_plan::journal::Record;
 
-use super::Training;
+use super::training::Training;
 use crate::error::RunError;
 use crate::run_dir::RunDir;
 

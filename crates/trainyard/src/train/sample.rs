@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use trainyard_plan::journal::Record;
 
-use super::Training;
+use super::training::Training;
 use crate::error::RunError;
 use crate::sampler::Sampler;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::unreadable;
+use super::names::unreadable;
 use crate::json::{Problem, Step};
 use crate::{LayerProfile, TensorProfile};
 use Step::{Index, Key};

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::RunCommand;
+use super::run_command::RunCommand;
 use crate::app::App;
 use crate::error::RunError;
 

@@ -1,0 +1,84 @@
+//! What a training needs, put together.
+
+use std::sync::Arc;
+
+use trainyard_config::Document;
+use trainyard_engine::{Device, GroupedOptimizer};
+use trainyard_models::{Job, Recipe, Request};
+use trainyard_plan::{LayerProfile, ModelProfile};
+
+use super::devices::{SetupDevice, devices};
+use super::{optimizers, place};
+use crate::config::RunConfig;
+use crate::error::RunError;
+
+/// Everything a training needs, and nothing on any device yet.
+pub struct TrainingSetup {
+    /// The run file.
+    pub config: RunConfig,
+    /// Where it says so.
+    pub(super) document: Document,
+    /// Model, objective and data.
+    pub job: Job,
+    /// What the model's layers cost at the micro-batch size of the run.
+    pub profile: ModelProfile,
+    /// The same on CPU devices, where other devices need more.
+    pub(super) on_cpu: Option<ModelProfile>,
+    /// The devices.
+    pub devices: Vec<SetupDevice>,
+}
+
+impl TrainingSetup {
+    /// All but what the layers cost.
+    pub(super) fn without_profile(
+        (config, document): (RunConfig, Document),
+        recipes: &[Arc<dyn Recipe>],
+        vocabulary: Option<usize>,
+    ) -> Result<Self, RunError> {
+        let kind = &config.model.kind;
+        let recipe = recipes.iter().find(|recipe| recipe.group().kind == kind);
+        let recipe = recipe.ok_or_else(|| {
+            let known: Vec<&str> = recipes.iter().map(|recipe| recipe.group().kind).collect();
+            RunError::config(format!("there is no model '{kind}'; there are: {}", known.join(", ")))
+        })?;
+        let located = |error: RunError| place::located(error, &config, &document);
+        let request = Request { model: &config.model, data: &config.data, vocabulary };
+        let job = recipe.load(&request).map_err(|error| located(error.into()))?;
+        let devices = devices(&config).map_err(located)?;
+        let profile = ModelProfile::default();
+        Ok(Self { config, document, job, profile, on_cpu: None, devices })
+    }
+
+    /// An error with its place in the run file, where it has one.
+    pub(super) fn located(&self, error: RunError) -> RunError {
+        place::located(error, &self.config, &self.document)
+    }
+
+    /// The optimizer of the run file, with its groups.
+    pub(crate) fn optimizer(&self) -> Result<GroupedOptimizer, RunError> {
+        optimizers::optimizer(&self.config)
+    }
+
+    /// The devices of the run that a plan uses, opened.
+    pub(super) fn open_devices(
+        &self,
+        used: impl Fn(&SetupDevice) -> bool,
+    ) -> Result<Vec<Device>, RunError> {
+        let opened = self.devices.iter().filter(|device| used(device)).map(|device| {
+            let SetupDevice { id, hardware, budget_bytes, threads, throttle, .. } = device;
+            Ok(Device::open(id, hardware, *budget_bytes, *threads)?.with_throttle(*throttle))
+        });
+        opened.collect()
+    }
+
+    /// Number of weights; tied ones count once.
+    pub fn parameters(&self) -> u64 {
+        let layers = &self.profile.layers;
+        let weights = |layer: &LayerProfile| layer.param_bytes + layer.frozen_bytes;
+        let bytes: u64 = layers.iter().map(weights).sum();
+        let ties = self.profile.ties();
+        let tied =
+            ties.iter().map(|&(one, other)| layers[one].param_bytes.min(layers[other].param_bytes));
+        bytes.saturating_sub(tied.sum()) / 4
+    }
+}
