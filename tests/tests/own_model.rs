@@ -71,24 +71,29 @@ fn predicted_to_measured(run: &Path) -> Vec<f64> {
     last.into_values().collect()
 }
 
+/// On one device: between two, a message may wait that was not expected to, and this model's weigh much.
 #[test]
 fn the_predicted_memory_of_a_model_of_ones_own_is_near_what_is_counted() {
     let folder = temp_dir();
+    let run_file = folder.path().join("run.toml");
+    let text = "[model]\nkind = \"shapes\"\n[train]\nsteps = 4\nbatch = 120\n[[device]]\nid = \"one\"\n\
+                adapter = \"cpu\"\n";
+    fs::write(&run_file, text).unwrap();
     for recompute in ["none", "full"] {
         let run = folder.path().join(recompute);
         let of_run = |command| {
-            let mut program = in_run(&run, command, 4);
-            program.args(["--set", "train.batch=120", "--set", "pipeline.schedule=1f1b"]);
+            let mut program = own_model();
+            program.arg(command).arg(&run_file);
+            program.arg("--set").arg(format!("run.dir={}", run.display()));
             program.arg("--set").arg(format!("pipeline.recompute={recompute}"));
             program
         };
         run_ok(&mut of_run("measure"));
         run_ok(&mut of_run("train"));
         let found = predicted_to_measured(&run);
-        // This model's messages and inputs weigh as much as what is kept, and of these one may wait
-        // that was not expected to, or count twice under recompute.
-        assert!(found.iter().all(|ratio| (0.9..=1.15).contains(ratio)), "{recompute}: {found:?}");
-        assert!(!found.is_empty());
+        // Many of its blocks are smaller than what is counted.
+        assert!(found.iter().all(|ratio| (0.97..=1.1).contains(ratio)), "{recompute}: {found:?}");
+        assert_eq!(found.len(), 1);
     }
 }
 
