@@ -86,6 +86,7 @@ fn the_predicted_memory_of_a_model_of_ones_own_is_near_what_is_counted() {
             program.arg(command).arg(&run_file);
             program.arg("--set").arg(format!("run.dir={}", run.display()));
             program.arg("--set").arg(format!("pipeline.recompute={recompute}"));
+            program.args(["--set", "pipeline.schedule=1f1b"]);
             program
         };
         run_ok(&mut of_run("measure"));

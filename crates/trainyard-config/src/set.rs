@@ -55,7 +55,7 @@ impl Document {
                 *device = self.device_position(device)?;
             }
             [section, list, number, ..] if section == "optimizer" && list == "group" => {
-                self.check_group(number)?;
+                *number = self.group_position(number)?;
             }
             _ => {}
         }
@@ -82,15 +82,18 @@ impl Document {
         }
     }
 
-    /// Refuses the position of a group of the optimizer that is not there.
-    fn check_group(&self, number: &str) -> Result<(), String> {
+    /// The position of a group of the optimizer.
+    fn group_position(&self, number: &str) -> Result<String, String> {
         let groups = self.value(&["optimizer", "group"]).and_then(Value::as_array);
-        match groups.map_or(0, Vec::len) {
-            0 => Err("the run file has no [[optimizer.group]]; add one to it, or give the whole \
+        let count = groups.map_or(0, Vec::len);
+        match number.parse().ok().filter(|index: &usize| *index < count) {
+            Some(index) => Ok(index.to_string()),
+            None if count == 0 => {
+                Err("the run file has no [[optimizer.group]]; add one to it, or give the whole \
                       list, such as --set 'optimizer.group=[{pattern = \"embed/*\"}]'"
-                .to_owned()),
-            count if number.parse().is_ok_and(|number: usize| number < count) => Ok(()),
-            count => Err(format!(
+                    .to_owned())
+            }
+            None => Err(format!(
                 "there is no [[optimizer.group]] '{number}'; say its position, 0 to {}",
                 count - 1
             )),

@@ -20,12 +20,16 @@ pub(crate) struct TieEnds {
 
 struct FollowerEnd {
     tie: Tie,
+    /// Whether the owner is on another rank.
+    crosses: bool,
     gradient: Sender<TensorData>,
     weight: Receiver<TensorData>,
 }
 
 struct OwnerEnd {
     tie: Tie,
+    /// Whether the follower is on another rank.
+    crosses: bool,
     gradient: Receiver<TensorData>,
     weight: Sender<TensorData>,
 }
@@ -41,10 +45,12 @@ pub(crate) fn tie_ends(
         // Room for one: each side sends once a step, before it waits.
         let (gradient, gradient_in) = bounded(1);
         let (weight_out, weight) = bounded(1);
-        let follower = FollowerEnd { tie: tie.clone(), gradient, weight };
-        ends[rank_of_layer(tie.follower_layer)].followers.push(follower);
-        let owner = OwnerEnd { tie: tie.clone(), gradient: gradient_in, weight: weight_out };
-        ends[rank_of_layer(tie.owner_layer)].owners.push(owner);
+        let ranks = [tie.follower_layer, tie.owner_layer].map(&rank_of_layer);
+        let crosses = ranks[0] != ranks[1];
+        let follower = FollowerEnd { tie: tie.clone(), crosses, gradient, weight };
+        ends[ranks[0]].followers.push(follower);
+        let (gradient, weight) = (gradient_in, weight_out);
+        ends[ranks[1]].owners.push(OwnerEnd { tie: tie.clone(), crosses, gradient, weight });
     }
     ends
 }
@@ -71,8 +77,7 @@ impl TieEnds {
             let data = end.gradient.recv().map_err(|_| EngineError::NeighbourStopped)?;
             let layer = find(stages, end.tie.owner_layer)?;
             let weight = layer.weight(&end.tie.owner_weight)?;
-            let theirs = Tensor::<1>::from_data(copied_data(&data), device);
-            drop(data);
+            let theirs = Tensor::<1>::from_data(own(data, end.crosses), device);
             let trained = &mut layer.weights[weight];
             trained.sum = Some(match trained.sum.take() {
                 Some(own) => own + theirs,
@@ -115,11 +120,17 @@ impl TieEnds {
                 });
             }
             let (flat, dtype) = ([spec.elements()], data.dtype());
-            let data = TensorData::from_bytes(copied_data(&data).into_bytes(), flat, dtype);
+            let bytes = own(data, end.crosses).into_bytes();
+            let data = TensorData::from_bytes(bytes, flat, dtype);
             layer.set_weight(weight, Tensor::from_data(data, device))?;
         }
         Ok(())
     }
+}
+
+/// In the memory of this rank's device.
+fn own(data: TensorData, crosses: bool) -> TensorData {
+    if crosses { copied_data(&data) } else { data }
 }
 
 fn find(stages: &mut [Stage], layer: usize) -> Result<&mut StageLayer, EngineError> {

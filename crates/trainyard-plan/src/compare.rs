@@ -51,8 +51,8 @@ pub struct ComparedDevice {
     /// The predicted peak by category.
     pub predicted_by_category: MemoryUse,
     /// The measured peak by category, where the device counts: weights, sums of gradients and
-    /// optimizer state are tensors of known size; the rest counts as activations, for a counter does
-    /// not tell them from buffers.
+    /// optimizer state are tensors of known size, as many as at the predicted peak; the rest counts as
+    /// activations, for a counter does not tell them from buffers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured_by_category: Option<MemoryUse>,
 }
@@ -163,12 +163,12 @@ pub fn compare(predicted: (&Simulation, &Trace), measured: &Measured) -> Compari
             predicted: of_simulation.busy_us + of_simulation.optimizer_us,
             measured: median(steps.values().map(busy).collect()),
         };
-        let fixed = of_simulation.peak_bytes;
+        let predicted = of_simulation.peak_bytes;
         let peak = index.and_then(|index| measured.peak_bytes.get(index).copied().flatten());
+        let of_known_size = MemoryUse { activations: 0, buffers: 0, ..predicted };
         let measured_by_category = peak.map(|peak| MemoryUse {
-            activations: peak.saturating_sub(fixed.weights + fixed.gradients + fixed.optimizer),
-            buffers: 0,
-            ..fixed
+            activations: peak.saturating_sub(of_known_size.total()),
+            ..of_known_size
         });
         devices.push(ComparedDevice {
             id: of_simulation.id.clone(),
@@ -178,10 +178,10 @@ pub fn compare(predicted: (&Simulation, &Trace), measured: &Measured) -> Compari
             },
             busy_us,
             peak_bytes: Pair {
-                predicted: fixed.total() as f64,
+                predicted: predicted.total() as f64,
                 measured: peak.unwrap_or(0) as f64,
             },
-            predicted_by_category: fixed,
+            predicted_by_category: predicted,
             measured_by_category,
         });
     }

@@ -16,8 +16,9 @@
 //!   needs (`weight_saved_bytes`) stays from the end of I to the end of W. While an action runs, its
 //!   workspace comes on top: see [`StageMemory::footprint`]. So does what the device's kernels keep
 //!   for themselves (`overhead_bytes`), where that was measured;
-//! - **buffers** = one message for each send that has not arrived, and one for each that has arrived
-//!   and is not used yet; during the optimizer step, the largest gradient that came for a tied
+//! - **buffers** = one message for each send that has not arrived, at the sender (between CPU devices
+//!   the engine has it in the receiver's memory from the start), and one for each that has arrived and
+//!   is not used yet; during the optimizer step, the largest gradient that came for a tied
 //!   weight.
 //!
 //! The schedule decides how much of this there is at a time, so the [simulator](crate::simulate)

@@ -79,6 +79,7 @@ impl<'a> Bench<'a> {
             optimizer_us: typical_of(|round| round.norm.plus(round.update)),
             norm_us: typical_of(|round| round.norm),
             saved_bytes: bytes.saved,
+            output_saved_bytes: bytes.output_saved,
             workspace_bytes: bytes.workspace,
         };
         Ok((cost, outputs))

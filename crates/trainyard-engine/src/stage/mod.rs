@@ -263,9 +263,12 @@ impl Stage {
         inputs.retain(comes);
         let outputs = self.run(input, context)?;
         let loss = targets.map(|targets| objective.loss(outputs.clone(), targets)).transpose()?;
-        let root = |(name, value): (Name, Value)| Root::of(value).map(|root| (name, root));
         let of_others = if self.is_last { Tensors::new() } else { outputs.clone() };
-        let roots = of_others.into_iter().filter_map(root).collect();
+        let root = |(name, value): (Name, Value)| {
+            Ok::<_, EngineError>(Root::of(value)?.map(|root| (name, root)))
+        };
+        let roots = of_others.into_iter().filter_map(|output| root(output).transpose());
+        let roots = roots.collect::<Result<_, _>>()?;
         let graph = Graph { inputs, roots, loss: loss.as_ref().map(|loss| loss.loss.clone()) };
         Ok((graph, outputs.map(Value::detach), loss))
     }

@@ -39,15 +39,18 @@ impl Value {
 }
 
 fn copy_of(tensor: &FlexTensor) -> FlexTensor {
-    let tensor = tensor.to_contiguous();
+    // Elements that do not lie side by side are gathered, which makes a copy.
+    if !tensor.layout().is_contiguous() {
+        return tensor.to_contiguous();
+    }
     let shape = tensor.layout().shape().clone();
     if tensor.dtype() == DType::F32
         && let Some(elements) = tensor.as_slice::<f32>()
     {
         return FlexTensor::from_data(TensorData::new(elements.to_vec(), shape));
     }
-    // What two share is copied.
-    FlexTensor::from_data(tensor.into_data())
+    // What two hold is copied.
+    FlexTensor::from_data(tensor.clone().into_data())
 }
 
 /// A copy of host data.

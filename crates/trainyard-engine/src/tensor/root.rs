@@ -53,16 +53,22 @@ impl<B: Backend> fmt::Debug for Slot<B> {
 
 impl Root {
     /// None where the tensor is not part of a graph.
-    pub(crate) fn of(value: Value) -> Option<Self> {
-        let Value::Float(tensor) = value else { return None };
-        let (tensor, shape) = (Tensor::<1>::from_dispatch(tensor.clone()), tensor.shape());
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`] for a graph of another backend than the engine's devices have.
+    pub(crate) fn of(value: Value) -> Result<Option<Self>, EngineError> {
+        let Value::Float(tensor) = value else { return Ok(None) };
+        let shape = tensor.shape();
+        let tensor = Tensor::<1>::from_dispatch(tensor);
         if !tensor.is_tracked() {
-            return None;
+            return Ok(None);
         }
         let host = || make::<Flex>(&tensor).map(|(number, slot)| (number, AnySlot::Host(slot)));
         let gpu = || make::<Wgpu>(&tensor).map(|(number, slot)| (number, AnySlot::Gpu(slot)));
-        let (number, slot) = host().or_else(gpu)?;
-        Some(Self { number, shape, slot })
+        let (number, slot) = host().or_else(gpu).ok_or_else(|| {
+            EngineError::internal(format!("no backward can start from a tensor {shape:?}"))
+        })?;
+        Ok(Some(Self { number, shape, slot }))
     }
 
     /// Puts in the gradient of the tensor, before the backward.
@@ -72,7 +78,7 @@ impl Root {
     pub(crate) fn put(&self, gradient: Value) -> Result<(), EngineError> {
         let found = gradient.describe();
         let wrong = || EngineError::WrongTensor {
-            expected: format!("a gradient {:?} on the same device", self.shape.as_slice()),
+            expected: format!("a gradient {:?} of the same backend", self.shape.as_slice()),
             found: found.clone(),
         };
         let Value::Float(gradient) = gradient else { return Err(wrong()) };

@@ -1,6 +1,7 @@
 //! One training step of one rank: its actions, the exchange of tied gradients, the update.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use trainyard_plan::{Action, ActionKind, Lane, MemorySample, TraceEvent};
 
@@ -76,11 +77,11 @@ impl Worker {
             ActionKind::Backward | ActionKind::InputGrad => {
                 let gradients = self.output_gradients(position, action)?;
                 let weight = shares.get(micro_batch).copied().unwrap_or(0.0);
-                let begun = self.context.device.begin();
+                let mut begun = self.context.device.begin();
                 let stage = &mut self.stages[position];
                 let (objective, device) = (&*self.context.objective, &self.context.device);
-                let mut full = None;
-                let recomputed = || full = device.usage_when_asked();
+                let (mut full, origin) = (None, self.context.origin);
+                let recomputed = || full = Some((elapsed_ns(origin), device.usage_when_asked()));
                 let result = stage.backward(
                     objective,
                     micro_batch,
@@ -93,11 +94,15 @@ impl Worker {
                 // slowed down is not ready before it has slept.
                 let mut input_gradients = Some(result.input_gradients);
                 if self.context.device.throttle() <= 1.0 {
+                    let sending = Instant::now();
                     self.send_back(position, action, input_gradients.take())?;
+                    // The link's time, not the action's.
+                    begun.at += sending.elapsed();
                 }
                 // The fullest moments: all that was recomputed is there, or all fresh gradients.
-                for held in [full, self.context.device.usage_when_asked()] {
-                    self.note_memory(held);
+                let fresh = (self.now(), self.context.device.usage_when_asked());
+                for (at_ns, held) in full.into_iter().chain([fresh]) {
+                    self.note_memory(at_ns, held);
                 }
                 if let Some(gradients) = result.gradients {
                     self.stages[position].accumulate(gradients);
@@ -287,15 +292,16 @@ impl Worker {
     /// Asks the device what it holds. To be called when a GPU has nothing left to do, or it waits.
     fn sample_memory(&mut self) {
         let peak_so_far = self.usage.map_or(0, |(_, peak)| peak);
-        self.note_memory(self.context.device.usage(peak_so_far));
+        let held = self.context.device.usage(peak_so_far);
+        self.note_memory(self.now(), held);
     }
 
     /// Keeps what a device said that it holds, and the most so far.
-    fn note_memory(&mut self, usage: Option<(u64, u64)>) {
+    fn note_memory(&mut self, at_ns: u64, usage: Option<(u64, u64)>) {
         let Some((in_use_bytes, peak)) = usage else { return };
         let peak_so_far = self.usage.map_or(0, |(_, peak)| peak);
         self.usage = Some((in_use_bytes, peak.max(peak_so_far)));
-        let (at_ns, device) = (self.now(), self.context.rank);
+        let device = self.context.rank;
         let sample = MemorySample { at_ns, device, in_use_bytes, by_category: None };
         self.memory.push(sample);
     }

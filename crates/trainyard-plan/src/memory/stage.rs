@@ -136,8 +136,8 @@ impl StageMemory {
         self.fresh.min(self.fixed.gradients)
     }
 
-    /// The need with `in_flight` of `micro_batches` micro-batches in flight, without buffers: what
-    /// the simulator finds for a stage alone on its device, whatever the times are.
+    /// The need with `in_flight` of `micro_batches` micro-batches in flight and whole backwards, without
+    /// buffers: what the simulator finds for a stage alone on its device, whatever the times are.
     #[must_use]
     pub fn peak(&self, recompute: Recompute, in_flight: usize, micro_batches: usize) -> MemoryUse {
         let workspace = self.backward_workspace(recompute).max(self.forward_workspace(recompute));

@@ -19,7 +19,9 @@
 //!   in flight** (under recompute: all of the stage's inputs, plus one micro-batch's saved
 //!   activations while its B runs; with I and W split what W needs stays until W) **+ transfer
 //!   buffers** (one output a pending send, one input an arrived and unused receive); **peak over
-//!   time.** A measured profile adds the workspace of an action while it runs: [`crate::memory`].
+//!   time.** A measured profile adds the workspace of an action while it runs, the gradients of a
+//!   step's first micro-batch become the sums, and the optimizer step has room for a tied weight's
+//!   gradient: [`crate::memory`].
 //!   What ends at an instant is gone before what begins then is counted, so a transfer that takes no
 //!   time needs no buffer.
 //!

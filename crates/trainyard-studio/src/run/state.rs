@@ -16,6 +16,7 @@ use super::series::Series;
 const MOST_CHECKPOINTS: usize = 64;
 /// Generated texts kept at most.
 const MOST_SAMPLES: usize = 8;
+
 /// A run, as its journal tells it.
 #[derive(Clone, Debug, Default)]
 pub struct RunState {

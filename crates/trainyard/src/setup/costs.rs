@@ -3,7 +3,7 @@
 use serde::Serialize;
 use trainyard_engine::measure::{self, DeviceCosts, LayerCost, MeasureSettings};
 use trainyard_plan::{
-    DeviceProfile, FixedTimes, LinkCost, LinkProfile, ModelProfile, OptimizerTime, Profile,
+    DeviceProfile, FixedTimes, LinkCost, LinkProfile, ModelProfile, Noise, OptimizerTime, Profile,
 };
 
 use super::devices::{SetupDevice, described, device_key};
@@ -44,23 +44,33 @@ impl TrainingSetup {
     ) -> Result<Profile, RunError> {
         let cache = Cache::open();
         let known = if refresh { None } else { self.known(&cache) };
-        if let Some(profile) = known {
-            if !self.is_quieter_than_when_measured(&profile)? {
-                progress(0, 0, "known");
-                return Ok(profile);
-            }
-            say("the costs were measured on a busy machine, which is quieter now: measuring anew");
+        let Some(known) = known else {
+            let profile = self.measure_anew(progress)?;
+            cache.write("profile", &self.measured_key(), &profile);
+            return Ok(profile);
+        };
+        if !self.is_quieter_than_when_measured(&known) {
+            progress(0, 0, "known");
+            return Ok(known);
         }
+        say("the costs were measured on a busy machine, which is quieter now: measuring anew");
         let profile = self.measure_anew(progress)?;
+        // The other load may have come back meanwhile.
+        let better = |noise: &Noise| known.noise.as_ref().is_some_and(|k| noise.is_quieter_than(k));
+        if profile.noise.as_ref().is_some_and(|noise| !better(noise)) {
+            say("the machine was no quieter while measuring: the costs stay as they were");
+            return Ok(known);
+        }
         cache.write("profile", &self.measured_key(), &profile);
         Ok(profile)
     }
 
     /// Whether the machine is quieter than it was when a profile was measured. Times of a busy machine
     /// say little of a quiet one: they are longer, or those of the few moments without other load.
-    fn is_quieter_than_when_measured(&self, known: &Profile) -> Result<bool, RunError> {
-        let Some(before) = &known.noise else { return Ok(false) };
-        Ok(noise::now(&self.devices)?.is_quieter_than(before))
+    /// Where that cannot be found out, it counts as no quieter.
+    fn is_quieter_than_when_measured(&self, known: &Profile) -> bool {
+        let Some(before) = &known.noise else { return false };
+        noise::now(&self.devices).is_ok_and(|now| now.is_quieter_than(before))
     }
 
     /// The costs as measured now. They are not kept. `progress` is told as by [`Self::measure`].
@@ -78,8 +88,14 @@ impl TrainingSetup {
     /// All that the measured costs depend on. Budgets are not among it.
     fn measured_key(&self) -> impl Serialize {
         let devices: Vec<_> = self.devices.iter().map(device_key).collect();
+        let optimizer = &self.config.optimizer;
         (
             without_flops(&self.profile),
+            (
+                optimizer.kind.clone(),
+                optimizer.options.clone(),
+                self.config.optimizer_groups.clone(),
+            ),
             self.config.rows_of_micro_batch(),
             self.config.train.batch,
             devices,
@@ -149,9 +165,14 @@ impl TrainingSetup {
 fn measured_model(model: &ModelProfile, costs: &[DeviceCosts]) -> ModelProfile {
     let mut model = model.clone();
     for (index, layer) in model.layers.iter_mut().enumerate() {
-        let of_devices = costs.iter().filter_map(|device| device.layers.get(index));
-        if let Some(saved) = of_devices.filter_map(|cost| cost.saved_bytes).max() {
+        let most = |of: fn(&LayerCost) -> Option<u64>| {
+            costs.iter().filter_map(|device| device.layers.get(index)).filter_map(of).max()
+        };
+        if let Some(saved) = most(|cost| cost.saved_bytes) {
             layer.saved_bytes = saved;
+        }
+        if let Some(saved) = most(|cost| cost.output_saved_bytes) {
+            layer.output_saved_bytes = saved;
         }
     }
     model
