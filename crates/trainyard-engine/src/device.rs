@@ -193,22 +193,22 @@ impl Device {
         held.map(|position| self.parts.remove(position)).is_some()
     }
 
-    /// Bytes in use now and the most so far, as measured: by the driver's pools on a GPU, counted
-    /// on a CPU device (see [`crate::memory`]). None where nobody measures.
+    /// Bytes in use now and the most so far, as measured: by the driver's pools on a GPU, which know
+    /// no moment but this, counted on a CPU device (see [`crate::memory`]). None where nobody measures.
     ///
     /// Call it on the thread that computes: a GPU's pools are kept for each thread. It waits for
     /// the device's queue.
-    pub(crate) fn usage(&self, peak_so_far: u64) -> Option<(u64, u64)> {
+    pub(crate) fn usage(&self) -> Option<(u64, u64)> {
         if self.is_cpu() {
             return self.counter.usage();
         }
         let in_use = self.opened.memory_pool_usage()?.bytes_in_use;
-        Some((in_use, in_use.max(peak_so_far)))
+        Some((in_use, in_use))
     }
 
     /// [`Self::usage`] of a device that tells what it holds only when it is asked; None for one that
     /// counts by itself.
     pub(crate) fn usage_when_asked(&self) -> Option<(u64, u64)> {
-        if self.is_cpu() { None } else { self.usage(0) }
+        if self.is_cpu() { None } else { self.usage() }
     }
 }

@@ -173,34 +173,25 @@ impl<'a> LayerRunner<'a> {
         self.forward()?;
         self.backward()?;
         let counter = self.device.counter();
-        let Some((before, _)) = self.device.usage(0) else { return Ok(LayerBytes::default()) };
+        let Some((before, _)) = self.device.usage() else { return Ok(LayerBytes::default()) };
         counter.restart_peak();
         let outputs = self.forward()?.outputs;
-        let held = || self.device.usage(0).unwrap_or_default();
-        let ((with_outputs, in_forward), output_bytes) = (held(), outputs.bytes());
+        let now = || self.device.usage().unwrap_or_default();
+        let ((with_outputs, in_forward), output_bytes) = (now(), outputs.bytes());
         drop(outputs);
         let saved = with_outputs.saturating_sub(before).saturating_sub(output_bytes);
-        let output_saved = held().0.saturating_sub(before + saved);
+        let output_saved = now().0.saturating_sub(before + saved);
         counter.restart_peak();
         self.backward()?;
-        let (_, in_backward) = self.device.usage(0).unwrap_or_default();
-        if !self.device.is_cpu() {
-            return Ok(LayerBytes {
-                saved: Some(saved),
-                output_saved: Some(output_saved),
-                workspace: None,
-            });
-        }
-        let held = before + saved;
+        let (_, in_backward) = self.device.usage().unwrap_or_default();
         // Fresh gradients, which count beside, are there in the backward alone; and it is in a
         // backward that a stage is at its fullest.
-        let with_fresh = held + self.trained_bytes();
-        let forward = in_forward.saturating_sub(with_fresh);
-        let backward = in_backward.saturating_sub(with_fresh);
+        let beside = before + saved + self.trained_bytes();
+        let workspace = in_forward.max(in_backward).saturating_sub(beside);
         Ok(LayerBytes {
             saved: Some(saved),
             output_saved: Some(output_saved),
-            workspace: Some(forward.max(backward)),
+            workspace: self.device.is_cpu().then_some(workspace),
         })
     }
 

@@ -152,7 +152,7 @@ impl Survey<'_> {
             let failed = self.failed.load(Ordering::Relaxed);
             if failed { Err(EngineError::NeighbourStopped) } else { Ok(()) }
         };
-        let held = || device.usage(0).map_or(0, |(in_use, _)| in_use);
+        let held = || device.usage().map_or(0, |(in_use, _)| in_use);
         let held_before = held();
         let by_kind = self.round(device, control, &go_on, &|| {
             let measured = self.measured.fetch_add(1, Ordering::Relaxed) + 1;

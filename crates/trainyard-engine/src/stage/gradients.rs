@@ -2,7 +2,8 @@
 
 use burn::tensor::{Gradients, Tensor};
 
-use super::{Stage, StageLayer, WeightState};
+use super::Stage;
+use super::layer::{StageLayer, WeightState};
 use crate::EngineError;
 use crate::optimizer::{Gradient, GroupEntry, GroupedOptimizer, Update};
 

@@ -3,6 +3,7 @@
 mod backward;
 mod buffers;
 mod gradients;
+mod layer;
 
 use std::sync::Arc;
 
@@ -10,36 +11,12 @@ use burn::tensor::{Device as BurnDevice, Tensor};
 use trainyard_plan::Recompute;
 
 use crate::objective::Loss;
-use crate::optimizer::{Gradient, State};
 use crate::tensor::{Root, numbered, without_number};
 use crate::wiring::{Name, StageWiring, Wiring};
 use crate::{
-    EngineError, ErasedLayer, ForwardContext, Model, Objective, Tensors, Value, WeightRole,
-    WeightSpec,
+    EngineError, ErasedLayer, ForwardContext, Model, Objective, Tensors, Value, WeightSpec,
 };
-
-/// A layer with what the trainer keeps for it.
-pub(crate) struct StageLayer {
-    /// Index in the model.
-    pub(crate) index: usize,
-    pub(crate) name: String,
-    takes: Vec<Name>,
-    gives: Vec<Name>,
-    pub(crate) layer: ErasedLayer,
-    pub(crate) weights: Vec<WeightState>,
-}
-
-/// A weight tensor with its gradient and optimizer state.
-pub(crate) struct WeightState {
-    pub(crate) spec: WeightSpec,
-    /// Follows another layer's weight: no optimizer state, updates come from the owner.
-    pub(crate) follows: bool,
-    /// Sum over the step's micro-batches so far.
-    pub(crate) sum: Option<Tensor<1>>,
-    /// The finished sum, once its norm has been taken.
-    pub(crate) gradient: Option<Gradient>,
-    pub(crate) state: Option<State>,
-}
+pub(crate) use layer::{StageLayer, WeightState};
 
 /// What one micro-batch leaves behind between its forward and its backward.
 #[expect(clippy::large_enum_variant, reason = "one a micro-batch in flight, and of one sort each")]
@@ -318,38 +295,5 @@ impl Stage {
     /// The layer of this stage with an index in the model.
     pub(crate) fn layer_mut(&mut self, index: usize) -> Option<&mut StageLayer> {
         self.layers.iter_mut().find(|layer| layer.index == index)
-    }
-}
-
-impl StageLayer {
-    /// The number of the weight with a path.
-    pub(crate) fn weight(&self, path: &str) -> Result<usize, EngineError> {
-        self.weights.iter().position(|weight| weight.spec.path == path).ok_or_else(|| {
-            let paths: Vec<&str> = self.weights.iter().map(|w| w.spec.path.as_str()).collect();
-            EngineError::Layer {
-                layer: self.name.clone(),
-                reason: format!("it has no weight '{path}'; it has: {}", paths.join(", ")),
-            }
-        })
-    }
-
-    /// Replaces one weight.
-    pub(crate) fn set_weight(
-        &mut self,
-        weight: usize,
-        value: Tensor<1>,
-    ) -> Result<(), EngineError> {
-        let mut values: Vec<Option<Tensor<1>>> = self.weights.iter().map(|_| None).collect();
-        values[weight] = Some(value);
-        self.layer.put_weights(values)
-    }
-
-    /// Whether the optimizer changes a weight.
-    pub(crate) fn is_updated(weight: &WeightState) -> bool {
-        weight.spec.role == WeightRole::Trained && !weight.follows
-    }
-
-    fn located(&self, error: &EngineError) -> EngineError {
-        EngineError::Layer { layer: self.name.clone(), reason: error.to_string() }
     }
 }

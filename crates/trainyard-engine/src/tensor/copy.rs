@@ -3,9 +3,9 @@
 //! Burn copies host tensors byte by byte, and once more where the copy must begin at a multiple of the
 //! elements' size. A copy of elements does at once.
 
-use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
-use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
+use burn::backend::{BackendTensor, DispatchKindConversion, DispatchTensor, Flex};
+use burn::tensor::{DType, TensorData};
 
 use super::Value;
 use crate::EngineError;
@@ -17,25 +17,28 @@ impl Value {
     /// [`EngineError::WrongTensor`] for a tensor that is not on a CPU device.
     pub(crate) fn copied(self) -> Result<Self, EngineError> {
         let found = self.describe();
-        let elsewhere = |_| EngineError::WrongTensor { expected: "a CPU tensor".to_owned(), found };
+        let copy = |tensor| {
+            let expected = "a CPU tensor".to_owned();
+            host_copy(tensor).ok_or(EngineError::WrongTensor { expected, found })
+        };
         Ok(match self {
-            Self::Float(tensor) => {
-                let host = Tensor::<1>::from_dispatch(tensor).try_into_primitive::<Flex>();
-                let copy = copy_of(&host.map_err(elsewhere)?);
-                Self::Float(Tensor::<1>::from_primitive::<Flex>(copy).into_dispatch())
-            }
-            Self::Int(tensor) => {
-                let host = Tensor::<1, Int>::from_dispatch(tensor).try_into_primitive::<Flex>();
-                let copy = copy_of(&host.map_err(elsewhere)?);
-                Self::Int(Tensor::<1, Int>::from_primitive::<Flex>(copy).into_dispatch())
-            }
-            Self::Bool(tensor) => {
-                let host = Tensor::<1, Bool>::from_dispatch(tensor).try_into_primitive::<Flex>();
-                let copy = copy_of(&host.map_err(elsewhere)?);
-                Self::Bool(Tensor::<1, Bool>::from_primitive::<Flex>(copy).into_dispatch())
-            }
+            Self::Float(tensor) => Self::Float(copy(tensor)?),
+            Self::Int(tensor) => Self::Int(copy(tensor)?),
+            Self::Bool(tensor) => Self::Bool(copy(tensor)?),
         })
     }
+}
+
+/// None for a tensor that is elsewhere.
+fn host_copy(tensor: DispatchTensor) -> Option<DispatchTensor> {
+    let copy =
+        match <DispatchTensor as DispatchKindConversion<Flex>>::try_into_backend(tensor).ok()? {
+            BackendTensor::Float(tensor) => BackendTensor::Float(copy_of(&tensor)),
+            BackendTensor::Int(tensor) => BackendTensor::Int(copy_of(&tensor)),
+            BackendTensor::Bool(tensor) => BackendTensor::Bool(copy_of(&tensor)),
+            _ => return None,
+        };
+    Some(<DispatchTensor as DispatchKindConversion<Flex>>::from_backend(copy))
 }
 
 fn copy_of(tensor: &FlexTensor) -> FlexTensor {

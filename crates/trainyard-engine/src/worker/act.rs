@@ -8,9 +8,8 @@ use trainyard_plan::{Action, ActionKind, Lane, MemorySample, TraceEvent};
 use super::evaluate::read_loss;
 use super::{Reply, Worker};
 use crate::device::Begun;
-use crate::link::{Outlet, Transfer, elapsed_ns, ns_between};
+use crate::link::{Transfer, elapsed_ns, ns_between};
 use crate::optimizer::Update;
-use crate::wiring::Name;
 use crate::{EngineError, ForwardContext, MicroBatch, Tensors};
 
 impl Worker {
@@ -203,66 +202,6 @@ impl Worker {
         }
     }
 
-    /// Sends every stage what it takes of this one's outputs.
-    pub(super) fn send_outputs(
-        &mut self,
-        position: usize,
-        action: Action,
-        outputs: &Tensors,
-    ) -> Result<(), EngineError> {
-        let send = Action { kind: ActionKind::SendForward, ..action };
-        let outlets = &self.context.links[position].outputs;
-        let sent = self.send_to_all(outlets, send, outputs, |name| name)?;
-        self.record_sent(send, sent);
-        Ok(())
-    }
-
-    /// Sends the gradients of a stage's inputs to the stages that they came from, if they have not
-    /// been sent.
-    fn send_back(
-        &mut self,
-        position: usize,
-        action: Action,
-        gradients: Option<Tensors>,
-    ) -> Result<(), EngineError> {
-        let Some(gradients) = gradients else { return Ok(()) };
-        let send = Action { kind: ActionKind::SendBackward, ..action };
-        let outlets = &self.context.links[position].input_gradients;
-        let sent = self.send_to_all(outlets, send, &gradients, crate::tensor::without_number)?;
-        self.record_sent(send, sent);
-        Ok(())
-    }
-
-    /// Sends every outlet's stage the tensors that it takes; `of` says which tensor one of a name
-    /// belongs to. Gives the stages in other threads with what went there.
-    fn send_to_all(
-        &self,
-        outlets: &[(usize, Vec<Name>, Outlet)],
-        send: Action,
-        tensors: &Tensors,
-        of: fn(&str) -> &str,
-    ) -> Result<Vec<(usize, Transfer)>, EngineError> {
-        let mut transfers = Vec::new();
-        for (to, names, outlet) in outlets {
-            let start_ns = elapsed_ns(self.context.origin);
-            let mut parcel = tensors.clone();
-            parcel.retain(|name| names.iter().any(|taken| &**taken == of(name)));
-            let bytes = parcel.bytes();
-            outlet.send(self.step, send, parcel)?;
-            if outlet.crosses() {
-                let end_ns = elapsed_ns(self.context.origin);
-                transfers.push((*to, Transfer { start_ns, end_ns, bytes }));
-            }
-        }
-        Ok(transfers)
-    }
-
-    fn record_sent(&mut self, send: Action, transfers: Vec<(usize, Transfer)>) {
-        for (to, sent) in transfers {
-            self.record(Lane::TransferOut, send, Some(to), sent);
-        }
-    }
-
     /// Ends a compute action.
     fn finish(&mut self, action: Action, begun: Begun) -> Result<(), EngineError> {
         self.context.device.complete(begun)?;
@@ -274,7 +213,13 @@ impl Worker {
     }
 
     /// `peer` is the stage at the other end of a transfer.
-    fn record(&mut self, lane: Lane, action: Action, peer: Option<usize>, took: Transfer) {
+    pub(super) fn record(
+        &mut self,
+        lane: Lane,
+        action: Action,
+        peer: Option<usize>,
+        took: Transfer,
+    ) {
         let Transfer { start_ns, end_ns, bytes } = took;
         let device = self.context.rank;
         self.events.push(TraceEvent {
@@ -291,8 +236,7 @@ impl Worker {
 
     /// Asks the device what it holds. To be called when a GPU has nothing left to do, or it waits.
     fn sample_memory(&mut self) {
-        let peak_so_far = self.usage.map_or(0, |(_, peak)| peak);
-        let held = self.context.device.usage(peak_so_far);
+        let held = self.context.device.usage();
         self.note_memory(self.now(), held);
     }
 

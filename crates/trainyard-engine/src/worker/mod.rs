@@ -5,6 +5,7 @@
 
 mod act;
 mod evaluate;
+mod send;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

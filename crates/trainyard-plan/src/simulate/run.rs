@@ -44,11 +44,13 @@ impl<'a> Run<'a> {
         let mut ranks = vec![RankState::default(); costs.ranks.len()];
         let sums_to_come: Vec<u64> =
             costs.stages.iter().map(|stage| stage.memory.sums_to_come()).collect();
-        for (index, (state, rank)) in ranks.iter_mut().zip(&costs.ranks).enumerate() {
-            let own = costs.stages.iter().zip(&sums_to_come).filter(|(s, _)| s.rank == index);
-            let missing = own.map(|(_, bytes)| *bytes).fold(0, u64::saturating_add);
-            let gradients = rank.fixed.gradients.saturating_sub(missing);
-            state.ledger.open(MemoryUse { gradients, ..rank.fixed });
+        let mut opening: Vec<MemoryUse> = costs.ranks.iter().map(|rank| rank.fixed).collect();
+        for (stage, bytes) in costs.stages.iter().zip(&sums_to_come) {
+            let gradients = &mut opening[stage.rank].gradients;
+            *gradients = gradients.saturating_sub(*bytes);
+        }
+        for (state, opening) in ranks.iter_mut().zip(opening) {
+            state.ledger.open(opening);
         }
         for tie in &costs.ties {
             ranks[tie.owner].ties_missing += 1;

@@ -8,6 +8,7 @@ use trainyard_plan::{
 
 use super::devices::{SetupDevice, described, device_key};
 use super::noise;
+use super::optimizers::optimizer_key;
 use super::training_setup::TrainingSetup;
 use crate::cache::Cache;
 use crate::cli::say;
@@ -88,14 +89,9 @@ impl TrainingSetup {
     /// All that the measured costs depend on. Budgets are not among it.
     fn measured_key(&self) -> impl Serialize {
         let devices: Vec<_> = self.devices.iter().map(device_key).collect();
-        let optimizer = &self.config.optimizer;
         (
             without_flops(&self.profile),
-            (
-                optimizer.kind.clone(),
-                optimizer.options.clone(),
-                self.config.optimizer_groups.clone(),
-            ),
+            optimizer_key(&self.config),
             self.config.rows_of_micro_batch(),
             self.config.train.batch,
             devices,

@@ -1,5 +1,6 @@
 //! The optimizer of a run file, with its groups.
 
+use serde::Serialize;
 use trainyard_engine::optimizer::{GroupedOptimizer, OptimizerGroups, optimizer_kind};
 
 use crate::config::RunConfig;
@@ -15,4 +16,9 @@ pub(super) fn optimizer(config: &RunConfig) -> Result<GroupedOptimizer, RunError
     let grouped = GroupedOptimizer { optimizer, groups };
     grouped.check()?;
     Ok(grouped)
+}
+
+/// All that a cost may depend on of a run file's optimizer.
+pub(super) fn optimizer_key(config: &RunConfig) -> impl Serialize {
+    (&config.optimizer.kind, &config.optimizer.options, &config.optimizer_groups)
 }

@@ -6,6 +6,7 @@ use trainyard_plan::memory::{DeviceNeed, MemoryUse};
 use trainyard_plan::{Api, ModelProfile, PlanError};
 
 use super::devices::SetupDevice;
+use super::optimizers::optimizer_key;
 use super::training_setup::TrainingSetup;
 use crate::cache::Cache;
 use crate::error::RunError;
@@ -100,12 +101,10 @@ impl TrainingSetup {
     /// so the program that holds it is part of the key.
     fn profile_key(&self, portable: bool) -> Result<impl Serialize, RunError> {
         let info = self.data()?.info();
-        let optimizer = &self.config.optimizer;
         Ok((
             program_mark(),
             (self.config.model.kind.clone(), self.config.model.options.clone()),
-            (optimizer.kind.clone(), optimizer.options.clone()),
-            self.config.optimizer_groups.clone(),
+            optimizer_key(&self.config),
             (info.tensors.clone(), info.vocabulary.len(), info.classes.len()),
             self.config.rows_of_micro_batch(),
             portable,

@@ -1,0 +1,64 @@
+//! A layer of a stage, with what the trainer keeps for it and for each of its weights.
+
+use burn::tensor::Tensor;
+
+use crate::optimizer::{Gradient, State};
+use crate::wiring::Name;
+use crate::{EngineError, ErasedLayer, WeightRole, WeightSpec};
+
+/// A layer with what the trainer keeps for it.
+pub(crate) struct StageLayer {
+    /// Index in the model.
+    pub(crate) index: usize,
+    pub(crate) name: String,
+    pub(super) takes: Vec<Name>,
+    pub(super) gives: Vec<Name>,
+    pub(crate) layer: ErasedLayer,
+    pub(crate) weights: Vec<WeightState>,
+}
+
+/// A weight tensor with its gradient and optimizer state.
+pub(crate) struct WeightState {
+    pub(crate) spec: WeightSpec,
+    /// Follows another layer's weight: no optimizer state, updates come from the owner.
+    pub(crate) follows: bool,
+    /// Sum over the step's micro-batches so far.
+    pub(crate) sum: Option<Tensor<1>>,
+    /// The finished sum, once its norm has been taken.
+    pub(crate) gradient: Option<Gradient>,
+    pub(crate) state: Option<State>,
+}
+
+impl StageLayer {
+    /// The number of the weight with a path.
+    pub(crate) fn weight(&self, path: &str) -> Result<usize, EngineError> {
+        self.weights.iter().position(|weight| weight.spec.path == path).ok_or_else(|| {
+            let paths: Vec<&str> = self.weights.iter().map(|w| w.spec.path.as_str()).collect();
+            EngineError::Layer {
+                layer: self.name.clone(),
+                reason: format!("it has no weight '{path}'; it has: {}", paths.join(", ")),
+            }
+        })
+    }
+
+    /// Replaces one weight.
+    pub(crate) fn set_weight(
+        &mut self,
+        weight: usize,
+        value: Tensor<1>,
+    ) -> Result<(), EngineError> {
+        let mut values: Vec<Option<Tensor<1>>> = self.weights.iter().map(|_| None).collect();
+        values[weight] = Some(value);
+        self.layer.put_weights(values)
+    }
+
+    /// Whether the optimizer changes a weight.
+    pub(crate) fn is_updated(weight: &WeightState) -> bool {
+        weight.spec.role == WeightRole::Trained && !weight.follows
+    }
+
+    /// An error of this layer, which cannot know its name.
+    pub(super) fn located(&self, error: &EngineError) -> EngineError {
+        EngineError::Layer { layer: self.name.clone(), reason: error.to_string() }
+    }
+}
