@@ -54,7 +54,7 @@ pub struct RunConfig {
     pub pipeline: PipelineSection,
     /// `[run]`
     pub run: RunSection,
-    /// `[[device]]`, in the order of the pipeline; empty where the file names none.
+    /// `[[device]]`, in the order of the file; empty where the file names none.
     pub devices: Vec<DeviceSection>,
 }
 

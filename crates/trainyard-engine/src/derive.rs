@@ -53,6 +53,7 @@ const WORKSPACE_TENSORS: u64 = 8;
 ///
 /// # Errors
 /// [`EngineError::Layer`] for a layer that does not run on what it is given;
+/// [`EngineError::LayerTooLarge`] for one whose weights are larger than the memory that is free;
 /// [`EngineError::BadOption`] for a group of the optimizer that no weight of the model is of.
 pub fn derive_profile(
     model: &dyn Model,
@@ -268,6 +269,7 @@ impl Derive<'_> {
             output_bytes,
             saved_bytes: found.bytes.saved.unwrap_or(SAVED_TENSORS * largest),
             output_saved_bytes: found.bytes.output_saved.unwrap_or(0),
+            input_saved_bytes: found.bytes.input_saved.unwrap_or(0),
             workspace_bytes: found.bytes.workspace.unwrap_or(WORKSPACE_TENSORS * largest),
             forward_flops: found.flops,
             tied_to,

@@ -116,7 +116,7 @@ pub enum EngineError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A layer was given something else than it takes.
+    /// Something is wrong with a layer, or with what it was given.
     #[error("layer '{layer}': {reason}")]
     Layer {
         /// Which layer.
@@ -159,7 +159,7 @@ pub enum EngineError {
         message: String,
     },
     /// The worker at the other end has stopped; its own error says why.
-    #[error("the neighbouring stage has stopped")]
+    #[error("the stage at the other end of a link has stopped")]
     NeighbourStopped,
 }
 

@@ -38,18 +38,24 @@ pub type ErasedLayer = Box<dyn AnyLayer>;
 
 /// Hides the type of a layer. Weights that initialise themselves on first use are initialised.
 pub fn erase<L: Layer>(layer: L) -> ErasedLayer {
-    erase_with(layer, Arc::new(|layer: &L, input, context: &_| layer.forward(input, context)))
+    let forward = Arc::new(|layer: &L, input, context: &_| layer.forward(input, context));
+    erase_with(layer, String::new(), forward)
 }
 
 /// The forward of a module as a function.
 pub(crate) type ForwardFn<M> =
     Arc<dyn Fn(&M, Tensors, &ForwardContext) -> Result<Tensors, EngineError> + Send + Sync>;
 
-/// Hides the type of a module that runs by a function of its own.
-pub(crate) fn erase_with<M: Module + 'static>(module: M, forward: ForwardFn<M>) -> ErasedLayer {
+/// Hides the type of a module that runs by a function of its own. `function` tells it from others.
+pub(crate) fn erase_with<M: Module + 'static>(
+    module: M,
+    function: String,
+    forward: ForwardFn<M>,
+) -> ErasedLayer {
     let (module, specs) = list(module);
     let has_buffers = specs.iter().any(|spec| spec.role == WeightRole::Buffer);
-    Box::new(Typed { module: Some(module), forward, specs: specs.into(), has_buffers })
+    let function = function.into();
+    Box::new(Typed { module: Some(module), function, forward, specs: specs.into(), has_buffers })
 }
 
 /// What the engine does with a layer whose type it does not know.
@@ -91,14 +97,15 @@ pub trait AnyLayer: Send {
     /// gives the very bits of a training forward, and keeps nothing.
     fn untracked(&self) -> ErasedLayer;
 
-    /// The module's sizes and settings in words: equal for modules that differ in their weights
-    /// alone.
+    /// The module's sizes and settings, and what tells its forward from others: equal for layers that
+    /// differ in their weights alone.
     fn describe(&self) -> String;
 }
 
 struct Typed<M> {
     /// Empty only while weights are moved, which takes the module by value.
     module: Option<M>,
+    function: Arc<str>,
     forward: ForwardFn<M>,
     specs: Arc<[WeightSpec]>,
     has_buffers: bool,
@@ -115,6 +122,7 @@ impl<M: Module + 'static> Typed<M> {
     fn like(&self, module: Option<M>) -> ErasedLayer {
         Box::new(Self {
             module,
+            function: Arc::clone(&self.function),
             forward: Arc::clone(&self.forward),
             specs: Arc::clone(&self.specs),
             has_buffers: self.has_buffers,
@@ -184,7 +192,8 @@ impl<M: Module + 'static> AnyLayer for Typed<M> {
     }
 
     fn describe(&self) -> String {
-        self.module.as_ref().map(|module| without_ids(&format!("{module:?}"))).unwrap_or_default()
+        let module = self.module.as_ref().map(|module| without_ids(&format!("{module:?}")));
+        format!("{} {}", module.unwrap_or_default(), self.function)
     }
 }
 

@@ -1,11 +1,13 @@
 //! Models from ordinary Burn modules: each layer as a function that makes a module and one that
 //! runs it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::any::TypeId;
+use std::sync::Arc;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
+use crate::generator::with_generator;
 use crate::host_room::{check_host_room, weight_bytes};
 use crate::layer::{erase_with, mix};
 use crate::model::no_such_layer;
@@ -18,8 +20,11 @@ type Builder =
 
 /// A model put together layer by layer.
 ///
-/// A layer takes the tensor that the one before gave, unless [`Layers::takes`] says otherwise, and
-/// gives one of the same name, unless [`Layers::gives`] does.
+/// A layer takes the first tensor that the one before gives, unless [`Layers::takes`] says otherwise,
+/// and gives one named `x`, unless [`Layers::gives`] does.
+///
+/// Numbers that Burn's own `Dropout` and its like draw follow from the run's seed, on every partition.
+/// Those that a forward draws by itself, with `Tensor::random`, do not.
 ///
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
@@ -52,14 +57,18 @@ impl Layers {
     /// Adds a layer: `init` makes its module on a device, `forward` runs it. A name's digits at the
     /// end are left out of its kind.
     ///
+    /// Layers of one kind with equal modules, one function and inputs of equal shapes are run once for
+    /// all of them to find out what they cost: where the function goes by values that it has captured
+    /// and that differ, give names that differ in more than their last digits.
+    ///
     /// `init` may use Burn's own initialisers: it always makes the weights on the CPU, from a seed
     /// that follows from the run's seed and the layer's index, and they are moved from there.
     #[must_use]
-    pub fn layer<M, I, O>(
+    pub fn layer<M, I, O, F: Fn(&M, I) -> O + Send + Sync + 'static>(
         mut self,
         name: impl Into<String>,
         init: impl Fn(&Device) -> M + Send + Sync + 'static,
-        forward: impl Fn(&M, I) -> O + Send + Sync + 'static,
+        forward: F,
     ) -> Self
     where
         M: Module + 'static,
@@ -67,6 +76,7 @@ impl Layers {
         O: GiveTensors,
     {
         let name = name.into();
+        let function = format!("{:?}", TypeId::of::<F>());
         let kind = name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
         let before = self.specs.last().and_then(|spec| spec.gives.first());
         let tensor = before.unwrap_or(&self.input).clone();
@@ -75,9 +85,11 @@ impl Layers {
         let forward = Arc::new(forward);
         self.builders.push(Arc::new(move |spec: &LayerSpec, seed, device: &Device| {
             let (gives, forward) = (spec.gives.clone(), Arc::clone(&forward));
+            let function = function.clone();
             let module = init_on_host(&init, seed, device)?;
             Ok(erase_with(
                 module,
+                function,
                 Arc::new(move |module: &M, mut input, _context: &_| {
                     forward(module, I::take_from(&mut input)?).give(&gives)
                 }),
@@ -143,9 +155,6 @@ impl Model for Layers {
     }
 }
 
-/// The generator of Burn's CPU backend, from which initialisers draw, is one for the whole process.
-static GENERATOR: Mutex<()> = Mutex::new(());
-
 /// Makes a module on the CPU from a seed and moves it, so that its weights are the same on every
 /// kind of device and whatever other threads make meanwhile.
 ///
@@ -157,13 +166,13 @@ fn init_on_host<M: Module>(
     device: &Device,
 ) -> Result<M, EngineError> {
     let host = Device::flex();
-    let guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-    host.seed(seed);
-    let module = init(&host.clone().autodiff());
-    check_host_room(weight_bytes(&module))?;
-    // Burn draws a weight when it is first used, which has to be now.
-    module.visit(&mut Initialise);
-    drop(guard);
+    let module = with_generator(&host, seed, || {
+        let module = init(&host.clone().autodiff());
+        check_host_room(weight_bytes(&module))?;
+        // Burn draws a weight when it is first used, which has to be now.
+        module.visit(&mut Initialise);
+        Ok::<M, EngineError>(module)
+    })?;
     Ok(if device.clone().without_autodiff() == host {
         module
     } else {

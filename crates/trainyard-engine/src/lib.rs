@@ -14,6 +14,7 @@ mod device;
 pub mod discover;
 mod error;
 mod fault;
+mod generator;
 mod host_room;
 mod kernels;
 mod layer;

@@ -84,7 +84,8 @@ pub trait Model: Send + Sync {
     /// never on the device or on the other layers.
     ///
     /// # Errors
-    /// When there is no such layer.
+    /// When there is no such layer; [`EngineError::LayerTooLarge`] when its weights are larger than
+    /// the memory that is free.
     fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<ErasedLayer, EngineError>;
 }
 

@@ -154,7 +154,10 @@ fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     tensor.reshape([elements])
 }
 
-/// A trainable weight from host values, on a device.
+/// A trainable weight from host values, row by row, on a device.
+///
+/// # Panics
+/// When there are more or fewer values than the shape has: Burn does.
 pub fn weight<const D: usize>(
     values: Vec<f32>,
     shape: [usize; D],

@@ -11,10 +11,10 @@
 //!   `param_bytes` of layers that are not tied followers;
 //! - **activations** = the `saved_bytes` of every micro-batch between its forward and the end of
 //!   its backward. Under recompute: all of the stage's inputs instead, and one micro-batch's
-//!   `saved_bytes` while its backward runs. A stage's last layer may need its own output too
-//!   (`output_saved_bytes`). Where the backward is split, what the weight gradient
-//!   needs (`weight_saved_bytes`) stays from the end of I to the end of W. While an action runs, its
-//!   workspace comes on top: see [`StageMemory::footprint`]. So does what the device's kernels keep
+//!   `saved_bytes` while its backward runs, without the first layer's input (`input_saved_bytes`). A
+//!   stage's last layer may need its own output too (`output_saved_bytes`). Where the backward is split,
+//!   what the weight gradient needs (`weight_saved_bytes`) stays from the end of I to the end of W. While
+//!   an action runs, its workspace comes on top: see [`StageMemory::footprint`]. So does what the device's kernels keep
 //!   for themselves (`overhead_bytes`), where that was measured;
 //! - **buffers** = one message for each send that has not arrived, at the sender (between CPU devices
 //!   the engine has it in the receiver's memory from the start), and one for each that has arrived and

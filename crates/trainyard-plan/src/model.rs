@@ -63,6 +63,10 @@ pub struct LayerProfile {
     /// where these are in another stage.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub output_saved_bytes: u64,
+    /// The part of `saved_bytes` that is the layer's input, for one micro-batch, in bytes. A stage that
+    /// recomputes keeps its input anyhow.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub input_saved_bytes: u64,
     /// Peak temporary bytes while the layer computes, beyond what is kept. Files of earlier
     /// versions call it `work_bytes`.
     #[serde(default, alias = "work_bytes", skip_serializing_if = "is_zero")]

@@ -122,6 +122,7 @@ fn scale_layer(layer: &mut LayerProfile, ratio: Ratio) {
         &mut layer.output_bytes,
         &mut layer.saved_bytes,
         &mut layer.output_saved_bytes,
+        &mut layer.input_saved_bytes,
         &mut layer.workspace_bytes,
         &mut layer.forward_flops,
     ];

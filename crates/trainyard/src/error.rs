@@ -93,9 +93,10 @@ pub enum RunError {
     },
     /// A directory that holds another run already.
     #[error(
-        "{path} already holds a run ({found}); continue it with `trainyard resume {path}`, or name \
+        "{path} already holds a run ({found}); continue it with `{program} resume {path}`, or name \
          another directory with `--set run.dir=...`",
-        path = .path.display()
+        path = .path.display(),
+        program = crate::cli::program()
     )]
     RunExists {
         /// The directory.
@@ -281,7 +282,7 @@ fn is_wrong_name(source: &io::Error) -> bool {
 fn way_out(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; free some space; a training goes on with `trainyard resume`, and keeps less with a \
+            "; free some space; a training goes on with `resume`, and keeps less with a \
              lower train.keep_checkpoints"
         }
         io::ErrorKind::NotFound => "; check the name",

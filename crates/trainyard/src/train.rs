@@ -14,7 +14,7 @@ use trainyard_engine::{Measured, StepResult};
 use trainyard_plan::journal::{Record, State};
 use trainyard_plan::{Plan, Profile, Trace, chrome};
 
-use crate::cli::Output;
+use crate::cli::{Output, program};
 use crate::error::RunError;
 use crate::evaluate::{Evaluated, evaluate};
 use crate::interrupt::Interrupt;
@@ -150,7 +150,7 @@ impl Training<'_> {
             if stopped {
                 self.write_trace()?;
                 let path = self.directory.path().display();
-                self.say(State::Stopped, &format!("go on with: trainyard resume {path}"))?;
+                self.say(State::Stopped, &format!("go on with: {} resume {path}", program()))?;
                 return Ok(false);
             }
         }

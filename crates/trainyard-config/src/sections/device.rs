@@ -7,7 +7,7 @@ use crate::value::ByteSize;
 const LONGEST_ID: usize = 64;
 
 crate::keys! {
-    /// A device the model may be placed on, in the order of the pipeline.
+    /// A device the model may be placed on; the planner finds the order.
     pub struct DeviceSection in "device", check = check_device {
         /// Its name in plans, journals and messages; letters, digits, - and _, and unique.
         id: String;
@@ -20,8 +20,8 @@ crate::keys! {
         reserve: Option<ByteSize>;
         /// Threads of a CPU device; an equal share of the cores where it is not given.
         threads: Option<usize>, in 1..=1024;
-        /// How fast it is beside the others, for plans made from estimates; measured, as GFLOP/s of
-        /// a matrix product, where it is not given.
+        /// Its speed in a matrix product, GFLOP/s, for plans made from estimates; measured where it is
+        /// not given.
         speed: Option<f64>,
             must("a number above 0", |speed| speed.is_finite() && *speed > 0.0);
         /// How many times slower than it is the device shall be: for trying out unlike devices on a

@@ -37,7 +37,7 @@ crate::keys! {
         warmup: u64 = 100;
         /// What the learning rate does after that.
         schedule: LearningRateSchedule = LearningRateSchedule::Cosine;
-        /// Step at which the learning rate has fallen to `min_learning_rate`.
+        /// Steps after which the learning rate has fallen to `min_learning_rate`.
         decay_steps: u64, derived("steps", |train| train.steps);
         /// Share of the steps from warm-up to `decay_steps` in which `wsd` decays.
         decay_share: f64 = 0.2, must("above 0 and at most 1", |share| *share > 0.0 && *share <= 1.0);

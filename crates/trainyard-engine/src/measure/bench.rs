@@ -80,6 +80,7 @@ impl<'a> Bench<'a> {
             norm_us: typical_of(|round| round.norm),
             saved_bytes: bytes.saved,
             output_saved_bytes: bytes.output_saved,
+            input_saved_bytes: bytes.input_saved,
             workspace_bytes: bytes.workspace,
         };
         Ok((cost, outputs))

@@ -55,6 +55,8 @@ pub struct LayerCost {
     /// The part of the output that the layer's backward needs too. None where the device does not
     /// say.
     pub output_saved_bytes: Option<u64>,
+    /// The part of `saved_bytes` that is the input. None where the device does not say.
+    pub input_saved_bytes: Option<u64>,
     /// The most held for a moment during the layer's forward or backward, beside weights, sums of
     /// gradients, optimizer state, `saved_bytes` and the layer's fresh gradients; the output and
     /// the gradients of output and input are among it. Of a forward, what exceeds the room that fresh

@@ -48,6 +48,8 @@ pub(crate) struct LayerBytes {
     pub(crate) saved: Option<u64>,
     /// The part of the outputs that is kept too.
     pub(crate) output_saved: Option<u64>,
+    /// The part of `saved` that is the input.
+    pub(crate) input_saved: Option<u64>,
     /// Needed for a moment, beside weights, sums of gradients, `saved` and fresh gradients.
     pub(crate) workspace: Option<u64>,
 }
@@ -170,8 +172,7 @@ impl<'a> LayerRunner<'a> {
     /// Outputs are later layers' inputs, and counted there where they are in one stage.
     pub(crate) fn bytes(&mut self) -> Result<LayerBytes, EngineError> {
         // The sums of a step that has begun are there before; they are not this micro-batch's.
-        self.forward()?;
-        self.backward()?;
+        let input_saved = self.input_saved()?;
         let counter = self.device.counter();
         let Some((before, _)) = self.device.usage() else { return Ok(LayerBytes::default()) };
         counter.restart_peak();
@@ -191,8 +192,24 @@ impl<'a> LayerRunner<'a> {
         Ok(LayerBytes {
             saved: Some(saved),
             output_saved: Some(output_saved),
+            input_saved: Some(input_saved),
             workspace: self.device.is_cpu().then_some(workspace),
         })
+    }
+
+    /// Bytes of the input that stay when whoever gave it lets it go. Runs forward and backward: the
+    /// handle that is held meanwhile keeps kernels from writing over the input.
+    fn input_saved(&mut self) -> Result<u64, EngineError> {
+        let in_use = |runner: &Self| runner.device.usage().map_or(0, |(now, _)| now);
+        let uploaded = self.upload()?;
+        let held = uploaded.0.clone();
+        let bytes = held.bytes();
+        drop(self.run_forward(uploaded)?);
+        let with_held = in_use(self);
+        drop(held);
+        let freed = with_held.saturating_sub(in_use(self));
+        self.backward()?;
+        Ok(bytes.saturating_sub(freed))
     }
 
     /// Bytes of the weights with a gradient.

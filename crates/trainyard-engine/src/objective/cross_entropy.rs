@@ -21,7 +21,8 @@ pub struct CrossEntropy {
     pub class_weights: Vec<f32>,
     /// Whether each target is a token of a text rather than a row.
     pub tokens: bool,
-    /// How the plain mean is computed: a kernel of its own where there is one.
+    /// How the plain mean is computed, from logits `[targets, classes]` and targets `[targets]` to `[1]`:
+    /// a kernel of its own where there is one.
     pub kernel: fn(Tensor<2>, Tensor<1, Int>) -> Tensor<1>,
 }
 

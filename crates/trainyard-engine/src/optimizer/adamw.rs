@@ -19,7 +19,7 @@ keys! {
         beta2: f64 = 0.99, must("at least 0 and below 1", |share| (0.0..1.0).contains(share));
         /// Keeps the division finite.
         epsilon: f64 = 1e-8, must("above 1.2e-38 and at most 1e30", |x| (1.2e-38..=1e30).contains(x));
-        /// Decay of matrices; biases and norms do not decay.
+        /// Decay of weights of two or more dimensions; biases and norms do not decay.
         weight_decay: f64 = 0.1, in 0.0..=1000.0;
     }
 }

@@ -21,7 +21,7 @@ keys! {
         beta1: f64 = 0.9, must("at least 0 and below 1", |share| (0.0..1.0).contains(share));
         /// Decay of the momentum.
         beta2: f64 = 0.99, must("at least 0 and below 1", |share| (0.0..1.0).contains(share));
-        /// Decay of matrices; biases and norms do not decay.
+        /// Decay of weights of two or more dimensions; biases and norms do not decay.
         weight_decay: f64 = 0.1, in 0.0..=1000.0;
     }
 }

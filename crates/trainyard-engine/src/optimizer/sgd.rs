@@ -20,7 +20,7 @@ keys! {
         momentum: f64 = 0.9, must("at least 0 and below 1", |share| (0.0..1.0).contains(share));
         /// Whether a step looks ahead along its momentum (Nesterov).
         nesterov: bool = false;
-        /// Decay of matrices; biases and norms do not decay.
+        /// Decay of weights of two or more dimensions; biases and norms do not decay.
         weight_decay: f64 = 0.0, in 0.0..=1000.0;
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct StageLayer {
     pub(super) takes: Vec<Name>,
     pub(super) gives: Vec<Name>,
     pub(crate) layer: ErasedLayer,
+    /// Draws numbers while it trains.
+    pub(super) draws: bool,
     pub(crate) weights: Vec<WeightState>,
 }
 

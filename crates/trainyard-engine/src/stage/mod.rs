@@ -10,6 +10,8 @@ use std::sync::Arc;
 use burn::tensor::{Device as BurnDevice, Tensor};
 use trainyard_plan::Recompute;
 
+use crate::generator::{draws, with_generator_to_the_end};
+use crate::layer::mix;
 use crate::objective::Loss;
 use crate::tensor::{Root, numbered, without_number};
 use crate::wiring::{Name, StageWiring, Wiring};
@@ -52,6 +54,7 @@ pub(crate) struct Stage {
     pub(crate) wiring: StageWiring,
     is_last: bool,
     recompute: Recompute,
+    device: BurnDevice,
     saved: Vec<Option<SavedForBackward>>,
     /// Buffers as they were before the step, layer by layer.
     buffers_before: Vec<Vec<Option<Tensor<1>>>>,
@@ -99,6 +102,7 @@ impl Stage {
                 takes: spec.takes.clone(),
                 gives: spec.gives.clone(),
                 weights: weights.collect(),
+                draws: draws(&layer.describe()),
                 layer,
             });
         }
@@ -108,6 +112,7 @@ impl Stage {
             wiring: of_stage,
             is_last,
             recompute,
+            device: device.clone(),
             saved: Vec::new(),
             buffers_before: Vec::new(),
         })
@@ -123,7 +128,8 @@ impl Stage {
         input: Tensors,
         context: &ForwardContext,
     ) -> Result<Tensors, EngineError> {
-        self.run_layers(input, |layer, input| layer.without_graph().forward(input, context))
+        let forward = |layer: &ErasedLayer, input| layer.without_graph().forward(input, context);
+        self.run_layers(input, context, forward)
     }
 
     /// Runs the layers so that nothing is kept for a backward, and the output is that of
@@ -134,18 +140,21 @@ impl Stage {
         context: &ForwardContext,
     ) -> Result<Tensors, EngineError> {
         let input = input.map(Value::untracked);
-        self.run_layers(input, |layer, input| layer.untracked().forward(input, context))
+        let forward = |layer: &ErasedLayer, input| layer.untracked().forward(input, context);
+        self.run_layers(input, context, forward)
     }
 
     fn run(&self, input: Tensors, context: &ForwardContext) -> Result<Tensors, EngineError> {
-        self.run_layers(input, |layer, input| layer.forward(input, context))
+        self.run_layers(input, context, |layer, input| layer.forward(input, context))
     }
 
     /// Runs layer after layer. A tensor is handed over where nobody needs it any more, so that it
-    /// can be changed in place, and dropped where nobody takes it.
+    /// can be changed in place, and dropped where nobody takes it. A layer whose module draws numbers
+    /// draws them from the context's seed and its own number.
     fn run_layers(
         &self,
         mut tensors: Tensors,
+        context: &ForwardContext,
         forward: impl Fn(&ErasedLayer, Tensors) -> Result<Tensors, EngineError>,
     ) -> Result<Tensors, EngineError> {
         for (at, layer) in self.layers.iter().enumerate() {
@@ -163,7 +172,14 @@ impl Stage {
                 }
                 input.insert(Arc::clone(name), value);
             }
-            let mut output = forward(&layer.layer, input).map_err(|error| layer.located(&error))?;
+            let run = || forward(&layer.layer, input);
+            let output = if layer.draws && context.training {
+                let seed = mix(&[context.seed, layer.index as u64]);
+                with_generator_to_the_end(&self.device, seed, run)
+            } else {
+                run()
+            };
+            let mut output = output.map_err(|error| layer.located(&error))?;
             for (name, needed) in layer.gives.iter().zip(&self.wiring.needed[at]) {
                 let value: Value = output.take(name).map_err(|error| layer.located(&error))?;
                 if *needed {
@@ -279,6 +295,7 @@ impl Stage {
             takes: layer.takes.clone(),
             gives: layer.gives.clone(),
             layer: layer.layer.untracked(),
+            draws: layer.draws,
             weights: Vec::new(),
         };
         Self {
@@ -287,6 +304,7 @@ impl Stage {
             wiring: self.wiring.clone(),
             is_last: self.is_last,
             recompute: self.recompute,
+            device: self.device.clone(),
             saved: Vec::new(),
             buffers_before: Vec::new(),
         }

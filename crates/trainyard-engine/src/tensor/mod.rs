@@ -184,7 +184,7 @@ impl FromIterator<(Arc<str>, Value)> for Tensors {
     }
 }
 
-/// What a layer's function may take: a tensor, or several in the order in which the layer names
+/// What a layer's function may take: a tensor, or two to four in the order in which the layer names
 /// them.
 pub trait TakeTensors: Sized {
     /// Takes them out of what the layer was given.
@@ -194,7 +194,7 @@ pub trait TakeTensors: Sized {
     fn take_from(tensors: &mut Tensors) -> Result<Self, EngineError>;
 }
 
-/// What a layer's function may give: a tensor, or several in the order in which the layer names
+/// What a layer's function may give: a tensor, or two to four in the order in which the layer names
 /// them.
 pub trait GiveTensors {
     /// The tensors under the layer's names.

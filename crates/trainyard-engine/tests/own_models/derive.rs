@@ -253,3 +253,21 @@ fn a_layer_that_does_not_run_is_named() {
         }
     }
 }
+
+#[test]
+fn equal_modules_that_run_by_other_functions_are_told_apart() {
+    let init = |device: &Device| LinearConfig::new(4, 4).init(device);
+    let model = Layers::new("halving", "features")
+        .layer("linear1", init, |linear: &Linear, x: Tensor<2>| linear.forward(x))
+        .layer("linear2", init, |linear: &Linear, x: Tensor<2>| {
+            linear.forward(x).slice([0..1, 0..4])
+        })
+        .layer("linear3", init, |linear: &Linear, x: Tensor<2>| linear.forward(x).repeat(&[4, 1]));
+    let sample = MicroBatch::new(2)
+        .with("features", random([2, 4], &[1]))
+        .with("targets", random([4, 4], &[2]));
+    let profile = derived(&model, &MeanSquaredError, &sample);
+    let outputs: Vec<u64> = profile.layers.iter().map(|layer| layer.output_bytes).collect();
+    // Two rows of four numbers, one, and the loss.
+    assert_eq!(outputs, [2 * 16, 16, 4]);
+}

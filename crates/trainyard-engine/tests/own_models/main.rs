@@ -12,6 +12,7 @@ mod batch_norm;
 mod cutting;
 mod derive;
 mod derive_once;
+mod dropout;
 mod initialisers;
 mod masks;
 mod objectives;

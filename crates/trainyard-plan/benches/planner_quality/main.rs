@@ -3,8 +3,11 @@
 //!
 //! ```sh
 //! cargo bench -p trainyard-plan --bench planner_quality                       # compares
+//! cargo bench -p trainyard-plan --bench planner_quality -- seeds SEED…        # only these, no table kept
 //! cargo bench -p trainyard-plan --bench planner_quality -- ablation EVERY     # every EVERY-th profile
 //! cargo bench -p trainyard-plan --bench planner_quality -- record FILE        # outcomes to a file
+//! cargo bench -p trainyard-plan --bench planner_quality -- profiles FOLDER    # for dea5a49's program
+//! cargo bench -p trainyard-plan --bench planner_quality -- outgrown FOLDER    # judges its plans
 //! ```
 //!
 //! `baseline.txt` has the outcomes of dea5a49, recorded with this very program. Planning times are
@@ -13,10 +16,12 @@
 #![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 mod baseline;
+mod outgrown;
 mod profiles;
 mod table;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::process::ExitCode;
 
 use baseline::{Outcome, measure, request};
@@ -24,6 +29,7 @@ use table::Comparison;
 use trainyard_plan::planner::{Generator, PlanRequest};
 
 const CASES: u64 = 1000;
+const OUTGROWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/planner_quality/outgrown.txt");
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,12 +40,27 @@ fn main() -> ExitCode {
     let words: Vec<&str> =
         arguments.iter().map(String::as_str).filter(|word| *word != "--bench").collect();
     match words[..] {
-        [] => return compare(),
-        ["record", file] => std::fs::write(file, baseline::write(&outcomes())).unwrap(),
+        [] => return compare(&[]),
+        ["seeds", ref seeds @ ..] => {
+            let seeds: Vec<u64> = seeds.iter().map(|seed| seed.parse().unwrap()).collect();
+            return compare(&seeds);
+        }
+        ["record", file] => fs::write(file, baseline::write(&outcomes())).unwrap(),
+        ["profiles", folder] => outgrown::write_profiles(folder.as_ref(), &baseline()),
+        ["outgrown", folder] => {
+            fs::write(OUTGROWN, outgrown::find(folder.as_ref(), &baseline())).unwrap();
+        }
         ["ablation", every, ref names @ ..] => ablation(every.parse().unwrap(), names),
-        _ => eprintln!("arguments: none, record FILE, or ablation EVERY [NAME…]"),
+        _ => eprintln!(
+            "arguments: none, seeds SEED…, record FILE, profiles FOLDER, outgrown FOLDER, or ablation EVERY [NAME…]"
+        ),
     }
     ExitCode::SUCCESS
+}
+
+/// The outcomes of dea5a49, by seed.
+fn baseline() -> Vec<Outcome> {
+    baseline::read(include_str!("baseline.txt"))
 }
 
 /// Plans every case, with a dot a hundred.
@@ -53,15 +74,21 @@ fn outcomes() -> Vec<Outcome> {
     (0..CASES).map(one).collect()
 }
 
-/// Compares with the baseline, and fails where plans are worse.
-fn compare() -> ExitCode {
-    let before = baseline::read(include_str!("baseline.txt"));
+/// Compares with the baseline, all cases or only these, and fails where plans are worse.
+fn compare(only: &[u64]) -> ExitCode {
+    let before = baseline();
     let mut by_memory: BTreeMap<String, Comparison> = BTreeMap::new();
     let mut all = Comparison::default();
-    for (seed, before) in before.iter().enumerate() {
+    let outgrown = outgrown::seeds();
+    let asked = |(seed, _): &(usize, &Outcome)| only.is_empty() || only.contains(&(*seed as u64));
+    for (seed, before) in before.iter().enumerate().filter(asked) {
         let case = profiles::case(seed as u64);
         let now = measure(&request(&case));
-        let one = Comparison::of(before, &now);
+        let one = if outgrown.contains(&(seed as u64)) {
+            Comparison::outgrown(before, &now)
+        } else {
+            Comparison::of(before, &now)
+        };
         if one.much_slower + one.lost > 0 {
             println!("seed {seed}: {before:?}, now {now:?}");
         }
@@ -72,7 +99,9 @@ fn compare() -> ExitCode {
     rows.push(("all".into(), all));
     let table = table::comparisons(&rows);
     println!("{table}");
-    table::keep("quality", &table);
+    if only.is_empty() {
+        table::keep("quality", &table);
+    }
     let is_worse = all.much_slower > 0 || all.lost > 0 || all.mean() > 1e-9;
     if is_worse { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
@@ -81,7 +110,7 @@ fn compare() -> ExitCode {
 /// into remedies; locks are added for the generator that is for them. `names`: these generators alone,
 /// and the table is only printed.
 fn ablation(every: usize, names: &[&str]) {
-    let before = baseline::read(include_str!("baseline.txt"));
+    let before = baseline();
     let seeds: Vec<u64> = (0..CASES).step_by(every).collect();
     let seeds = seeds.into_iter().filter(|seed| before[*seed as usize].step_us.is_some());
     let cases: Vec<profiles::Case> = seeds.map(profiles::case).collect();

@@ -18,6 +18,8 @@ pub(crate) struct Comparison {
     pub(crate) cases: usize,
     /// Cases with a plan both times.
     pub(crate) both: usize,
+    /// Cases whose earlier plan does not fit any more: these are compared in nothing else.
+    pub(crate) outgrown: usize,
     /// Cases that have a plan only now, and those that had one only before.
     pub(crate) gained: usize,
     pub(crate) lost: usize,
@@ -60,6 +62,17 @@ impl Comparison {
         one
     }
 
+    /// A case whose earlier plan does not fit any more.
+    pub(crate) fn outgrown(before: &Outcome, now: &Outcome) -> Self {
+        Self {
+            cases: 1,
+            outgrown: 1,
+            planning_before_us: before.planning_us,
+            planning_us: now.planning_us,
+            ..Self::default()
+        }
+    }
+
     /// Mean relative change of the step time.
     pub(crate) fn mean(&self) -> f64 {
         self.sum / self.both.max(1) as f64
@@ -75,6 +88,7 @@ impl AddAssign for Comparison {
     fn add_assign(&mut self, other: Self) {
         self.cases += other.cases;
         self.both += other.both;
+        self.outgrown += other.outgrown;
         self.gained += other.gained;
         self.lost += other.lost;
         self.faster += other.faster;
@@ -97,15 +111,16 @@ fn percent(change: f64) -> String {
 /// The table of comparisons by class.
 pub(crate) fn comparisons(rows: &[(String, Comparison)]) -> String {
     let mut text =
-        "| memory | profiles | plans | faster | slower | slower by > 1 % | mean change | best | \
-                    worst | plans gained / lost | planning time |\n\
-                    |---|---|---|---|---|---|---|---|---|---|---|\n"
+        "| memory | profiles | outgrown | plans | faster | slower | slower by > 1 % | mean change | \
+                    best | worst | plans gained / lost | planning time |\n\
+                    |---|---|---|---|---|---|---|---|---|---|---|---|\n"
             .to_owned();
     for (name, c) in rows {
         let _ = writeln!(
             text,
-            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} / {} | × {:.2} |",
+            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} / {} | × {:.2} |",
             c.cases,
+            c.outgrown,
             c.both,
             c.faster,
             c.slower,

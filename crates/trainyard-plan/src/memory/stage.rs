@@ -15,6 +15,8 @@ pub struct StageMemory {
     pub saved: u64,
     /// The part of its last layer's output that this layer's backward needs.
     pub output_saved: u64,
+    /// The part of `saved` that is its first layer's input.
+    input_saved: u64,
     /// The part of `saved` that a weight gradient needs after its input gradient.
     pub weight_saved: u64,
     /// All that comes in from elsewhere for one micro-batch: from other stages, over however many
@@ -87,6 +89,7 @@ impl StageMemory {
         let workspace = profile.workspace_bytes(device, index);
         let fresh = profile.model.fresh_bytes_per_param_byte.saturating_mul(params);
         self.saved = add(self.saved, saved);
+        self.input_saved = layer.input_saved_bytes.min(saved);
         let for_weights = layer.weight_saved_bytes.unwrap_or(saved).min(saved);
         self.weight_saved = add(self.weight_saved, for_weights);
         self.fresh = add(self.fresh, fresh);
@@ -109,13 +112,13 @@ impl StageMemory {
     /// to the first: at layer j there is what the layers up to j have kept, the fresh gradients of
     /// the layers from j on, and j's workspace. The fullest such moment counts; without fresh
     /// gradients and workspace that is its start, and nothing comes on top. Under recompute, what
-    /// the forward that runs again keeps comes on top.
+    /// the forward that runs again keeps comes on top, but for the input, which is there.
     #[must_use]
     pub fn backward_workspace(&self, recompute: Recompute) -> u64 {
         let kept = self.kept(Recompute::None);
         match recompute {
             Recompute::None => self.backward_peak.saturating_sub(kept),
-            Recompute::Full => self.backward_peak.max(kept),
+            Recompute::Full => self.backward_peak.max(kept).saturating_sub(self.input_saved),
         }
     }
 

@@ -184,6 +184,7 @@ impl Need {
             layer(*index).weight_saved_bytes.map_or(saved(*index), |bytes| bytes.min(saved(*index)))
         };
         let weight_saved = layers.iter().map(for_weights).sum();
+        let input_saved = layer(layers[0]).input_saved_bytes.min(saved(layers[0]));
         match stage.recompute {
             Recompute::None => Self {
                 kept,
@@ -195,7 +196,7 @@ impl Need {
                 kept: input(&profile.model.layers, stage.layers),
                 weight_saved,
                 forward_workspace: most(&work),
-                backward_workspace: backward.max(kept),
+                backward_workspace: backward.max(kept) - input_saved,
             },
         }
     }

@@ -113,6 +113,7 @@ fn layer(dice: &mut Dice, index: usize) -> LayerProfile {
         output_bytes: dice.bytes(),
         saved_bytes: dice.bytes(),
         output_saved_bytes: if dice.one_in(4) { dice.bytes() } else { 0 },
+        input_saved_bytes: if dice.one_in(3) { dice.bytes() } else { 0 },
         weight_saved_bytes: dice.one_in(2).then(|| dice.bytes()),
         workspace_bytes: if dice.one_in(2) { dice.bytes() } else { 0 },
         ..LayerProfile::default()

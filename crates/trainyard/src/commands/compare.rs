@@ -101,7 +101,7 @@ fn measured(records: &[Record]) -> Measured {
 /// Every figure twice, with the error, and what is furthest off.
 pub(super) fn print(out: &mut impl Write, comparison: &Comparison) -> std::io::Result<()> {
     let source = if comparison.estimated {
-        "; predicted from estimates: `trainyard measure` makes them better"
+        "; predicted from estimates: `measure` makes them better"
     } else {
         ""
     };

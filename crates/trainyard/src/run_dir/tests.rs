@@ -54,7 +54,7 @@ fn a_new_run_does_not_overwrite_another() {
     drop(run_with(&place, &[]));
     let error = RunDir::create(&place.path, true).unwrap_err().to_string();
     assert!(error.contains("already holds a run (run.toml)"), "{error}");
-    assert!(error.contains("trainyard resume") && error.contains("run.dir"), "{error}");
+    assert!(error.contains(" resume ") && error.contains("run.dir"), "{error}");
     assert!(RunDir::create(&place.path, false).is_ok());
     for name in [RUN_FILE, JOURNAL] {
         fs::remove_file(place.path.join(name)).unwrap();

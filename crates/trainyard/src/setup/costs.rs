@@ -161,14 +161,19 @@ impl TrainingSetup {
 fn measured_model(model: &ModelProfile, costs: &[DeviceCosts]) -> ModelProfile {
     let mut model = model.clone();
     for (index, layer) in model.layers.iter_mut().enumerate() {
-        let most = |of: fn(&LayerCost) -> Option<u64>| {
-            costs.iter().filter_map(|device| device.layers.get(index)).filter_map(of).max()
+        let measured = |of: fn(&LayerCost) -> Option<u64>| {
+            costs.iter().filter_map(|device| device.layers.get(index)).filter_map(of)
         };
+        let most = |of| measured(of).max();
         if let Some(saved) = most(|cost| cost.saved_bytes) {
             layer.saved_bytes = saved;
         }
         if let Some(saved) = most(|cost| cost.output_saved_bytes) {
             layer.output_saved_bytes = saved;
+        }
+        // Predicted once where it counts twice: so the least is on the safe side.
+        if let Some(saved) = measured(|cost| cost.input_saved_bytes).min() {
+            layer.input_saved_bytes = saved;
         }
     }
     model

@@ -114,16 +114,21 @@ impl TrainingSetup {
     /// Refuses a profile of another model.
     pub(super) fn check_profile(&self, profile: &ModelProfile) -> Result<(), PlanError> {
         let layers = self.job.model.layers();
-        let same = profile.layers.len() == layers.len()
-            && profile.layers.iter().zip(&layers).all(|(one, other)| one.name == other.name);
-        if same {
+        let mut pairs = profile.layers.iter().zip(&layers).enumerate();
+        let reason = if profile.layers.len() != layers.len() {
+            format!(
+                "the profile is of a model with {} layers, this one has {}",
+                profile.layers.len(),
+                layers.len()
+            )
+        } else if let Some((index, (one, other))) = pairs.find(|(_, (a, b))| a.name != b.name) {
+            format!(
+                "the profile is of another model: its layer {index} is '{}', this one's is '{}'",
+                one.name, other.name
+            )
+        } else {
             return Ok(());
-        }
-        let reason = format!(
-            "the profile is of a model with {} layers, this one has {}",
-            profile.layers.len(),
-            layers.len()
-        );
+        };
         Err(PlanError::BadPlan { reason })
     }
 }

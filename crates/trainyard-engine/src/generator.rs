@@ -1,0 +1,69 @@
+//! Burn's own random numbers, made to follow from a seed.
+//!
+//! Each of Burn's backends draws from one generator for the whole process. Whoever wants its numbers
+//! to follow from a seed has to be alone with it, from seeding to the last draw.
+
+use std::sync::{Mutex, PoisonError};
+
+use burn::tensor::Device;
+
+use crate::EngineError;
+
+static GENERATOR: Mutex<()> = Mutex::new(());
+
+/// Runs `draw` alone with a device's generator, from a seed.
+pub(crate) fn with_generator<T>(device: &Device, seed: u64, draw: impl FnOnce() -> T) -> T {
+    let _guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    device.seed(seed);
+    draw()
+}
+
+/// [`with_generator`] for work that a device may put off: it is made to do it before another seeds
+/// the generator.
+///
+/// # Errors
+/// Those of `draw`, and [`EngineError::Driver`] when the device fails.
+pub(crate) fn with_generator_to_the_end<T>(
+    device: &Device,
+    seed: u64,
+    draw: impl FnOnce() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    with_generator(device, seed, || {
+        let drawn = draw()?;
+        // Fused kernels draw when they are launched.
+        if cfg!(feature = "fusion") {
+            device.sync().map_err(EngineError::driver)?;
+        }
+        Ok(drawn)
+    })
+}
+
+/// Whether a module draws numbers in its forward, from its text: whether one of Burn's modules that
+/// do is in it.
+pub(crate) fn draws(module: &str) -> bool {
+    let dropouts = module.split("Dropout { prob: ").skip(1);
+    let mut probabilities = dropouts.filter_map(|rest| rest.split([',', ' ', '}']).next());
+    let others = ["GaussianNoise {", "RRelu {"];
+    probabilities.any(|prob| prob.parse() != Ok(0.0_f64))
+        || others.iter().any(|name| module.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::attention::MultiHeadAttentionConfig;
+    use burn::nn::{DropoutConfig, GaussianNoiseConfig, LinearConfig};
+
+    use super::*;
+
+    #[test]
+    fn modules_that_draw_are_known_by_their_text() {
+        let device = Device::flex();
+        assert!(draws(&format!("{:?}", DropoutConfig::new(0.05).init())));
+        assert!(!draws(&format!("{:?}", DropoutConfig::new(0.0).init())));
+        assert!(draws(&format!("{:?}", GaussianNoiseConfig::new(0.1).init())));
+        let attention = MultiHeadAttentionConfig::new(8, 2);
+        assert!(draws(&format!("{:?}", attention.init(&device))));
+        assert!(!draws(&format!("{:?}", attention.with_dropout(0.0).init(&device))));
+        assert!(!draws(&format!("{:?}", LinearConfig::new(2, 2).init(&device))));
+    }
+}
