@@ -140,9 +140,8 @@ fn by_definition(
             "zb-h2" => m.min(2 * (stages.len() - 1 - index) + 1),
             _ => m.min(stages.len() - index),
         };
-        let need = StageMemory::of(profile, device, first..end)
-            .peak(mode, held, profile.micro_batches)
-            .total();
+        let need =
+            StageMemory::of(profile, device, first..end).peak_beside_sums(mode, held).total();
         if need > on.budget_bytes() {
             return None;
         }

@@ -16,7 +16,7 @@ use crate::{Profile, ScheduleRequest};
 const SMALL: usize = 128;
 
 /// Share of the candidates that fit below which memory is tight.
-const ROOMY: f64 = 0.9;
+const ROOMY: f64 = 0.97;
 
 /// Part of the budget of a search for one schedule beside the others: 1/`ASIDE`.
 const ASIDE: u64 = 4;
