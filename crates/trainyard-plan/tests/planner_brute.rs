@@ -141,7 +141,7 @@ fn by_definition(
             _ => m.min(stages.len() - index),
         };
         let need =
-            StageMemory::of(profile, device, first..end).peak_beside_sums(mode, held).total();
+            StageMemory::of(profile, device, first..end).peak(mode, held, usize::MAX).total();
         if need > on.budget_bytes() {
             return None;
         }

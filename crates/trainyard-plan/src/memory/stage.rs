@@ -155,11 +155,4 @@ impl StageMemory {
         let first = with(in_flight, self.sums_to_come());
         if first.total() > later.total() { first } else { later }
     }
-
-    /// [`Self::peak`] with the sums of gradients there all the time: no less, whatever the number of
-    /// micro-batches.
-    #[must_use]
-    pub fn peak_beside_sums(&self, recompute: Recompute, in_flight: usize) -> MemoryUse {
-        self.peak(recompute, in_flight, usize::MAX)
-    }
 }

@@ -36,6 +36,8 @@ pub enum Generator {
     OneScheduleOneRecompute,
     /// Restarts with each device idle.
     IdleDevice,
+    /// A last local search of the best of all searches, with more kinds of changes.
+    Finish,
 }
 
 impl Generator {
@@ -57,5 +59,6 @@ impl Generator {
         Self::OneRecompute,
         Self::OneScheduleOneRecompute,
         Self::IdleDevice,
+        Self::Finish,
     ];
 }

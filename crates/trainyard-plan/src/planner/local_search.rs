@@ -13,6 +13,15 @@ use crate::Recompute;
 /// worse alone.
 const STEPS: [isize; 6] = [1, -1, 2, -2, 4, -4];
 
+/// The changes that a search tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moves {
+    /// Those that most often help.
+    Near,
+    /// Another device for a rank and two cuts at once as well: many, and worth it for the best only.
+    All,
+}
+
 /// A change to a candidate.
 #[derive(Clone, Copy, Debug)]
 enum Move {
@@ -22,6 +31,10 @@ enum Move {
     Recompute(usize),
     /// Two ranks exchange their devices, and the cuts move to suit them.
     Swap(usize, usize),
+    /// A rank has another device, and the cuts stay.
+    Device(usize, usize),
+    /// Two neighbouring cuts move by some layers.
+    Shift(usize, isize),
 }
 
 /// The best candidate that single changes lead to before the evaluator's budget sinks to `reserve`.
@@ -29,9 +42,10 @@ pub(super) fn local_search(
     evaluator: &mut Evaluator,
     space: &Space,
     (mut candidate, mut score): (Candidate, Score),
+    allowed: Moves,
     reserve: u64,
 ) -> (Candidate, Score) {
-    let moves = moves(evaluator.request, &candidate);
+    let moves = moves(evaluator.request, space.device_count(), &candidate, allowed);
     let (mut at, mut in_vain) = (0, 0);
     while in_vain < moves.len() && evaluator.budget > reserve {
         let changed = apply(evaluator, space, &candidate, moves[at]);
@@ -51,7 +65,12 @@ pub(super) fn local_search(
     (candidate, score)
 }
 
-fn moves(request: &ValidatedRequest, candidate: &Candidate) -> Vec<Move> {
+fn moves(
+    request: &ValidatedRequest,
+    devices: usize,
+    candidate: &Candidate,
+    allowed: Moves,
+) -> Vec<Move> {
     let stages = candidate.firsts.len();
     let cut = |stage| STEPS.map(|by| Move::Cut(stage, by));
     let mut moves: Vec<Move> = (1..stages).flat_map(cut).collect();
@@ -62,6 +81,13 @@ fn moves(request: &ValidatedRequest, candidate: &Candidate) -> Vec<Move> {
         let ranks = candidate.ranks.len();
         moves.extend((1..ranks).map(|rank| Move::Swap(rank - 1, rank)));
         moves.extend((2..ranks).map(|rank| Move::Swap(rank - 2, rank)));
+    }
+    if allowed == Moves::All {
+        let ranks = candidate.ranks.len();
+        moves.extend((2..stages).flat_map(|stage| [1, -1].map(|by| Move::Shift(stage, by))));
+        moves.extend(
+            (0..ranks).flat_map(|rank| (0..devices).map(move |device| Move::Device(rank, device))),
+        );
     }
     moves
 }
@@ -103,6 +129,18 @@ fn apply(
             let starts = starts_near(&placed, layers, reach);
             let Partition { cost, stages } = best_cuts(space, &stage_devices, &starts)?;
             changed = Candidate::of(space, &Partition { cost, stages }, changed.schedule);
+        }
+        Move::Device(rank, number) => {
+            let device = space.index(number);
+            match changed.ranks.iter().position(|other| *other == device) {
+                Some(other) if other <= rank => return None,
+                Some(other) => changed.ranks.swap(rank, other),
+                None => changed.ranks[rank] = device,
+            }
+        }
+        Move::Shift(stage, by) => {
+            changed.firsts[stage - 1] = changed.firsts[stage - 1].checked_add_signed(by)?;
+            changed.firsts[stage] = changed.firsts[stage].checked_add_signed(by)?;
         }
     }
     evaluator.keeps_locks(&changed).then_some(changed)

@@ -16,9 +16,10 @@
 //!
 //! Where little fits, further rounds set memory aside or make the largest share of a budget small. Where
 //! planning is quick (128 layers × devices), or nothing fits, `restarts` repeat the search under
-//! restrictions: one schedule, recompute everywhere or nowhere, a device idle. A step of more than 2¹⁷
-//! devices × micro-batches is searched with fewer micro-batches, and its best candidates are simulated
-//! with all (`shortened`). Where nothing fits in the end, `infeasible` says what would help.
+//! restrictions: one schedule, recompute everywhere or nowhere, a device idle. At last the best of all
+//! searches get a local search with more kinds of changes, and schedules of their own (`finish`). A step
+//! of more than 2¹⁷ devices × micro-batches is searched with fewer micro-batches, and its best candidates
+//! are simulated with all (`shortened`). Where nothing fits in the end, `infeasible` says what would help.
 //!
 //! The result is what the simulator says. No plan is returned that exceeds a budget there. Beyond the
 //! closed form, planning is a heuristic; `benches/planner_quality` compares its plans for 1,000 random
@@ -72,6 +73,7 @@ mod device_orders;
 mod evaluate;
 mod exact_search;
 mod explain;
+mod finish;
 mod fixed_order_dp;
 mod generator;
 mod goal;

@@ -20,6 +20,20 @@ impl Pool {
         self.entries.sort_by(|a, b| a.1.compare(&b.1));
     }
 
+    /// The best of each order of devices and schedule, for a local search to start from: `most` at most.
+    pub(super) fn starts(&self, most: usize) -> Vec<(Candidate, Score)> {
+        let mut starts: Vec<(Candidate, Score)> = Vec::new();
+        for (candidate, score) in &self.entries {
+            let same = |(other, _): &(Candidate, Score)| {
+                other.ranks == candidate.ranks && other.schedule.name() == candidate.schedule.name()
+            };
+            if starts.len() < most && !candidate.is_searched() && !starts.iter().any(same) {
+                starts.push((candidate.clone(), *score));
+            }
+        }
+        starts
+    }
+
     /// Whether the best entry fits.
     pub(super) fn fits(&self) -> bool {
         self.entries.first().is_some_and(|(_, score)| score.fits())

@@ -3,11 +3,12 @@
 //! A search evaluates first what has the least of the closed form, and its budget may be spent before
 //! the best candidate has been. A restricted search has fewer candidates to spend it on.
 
+use super::finish::finish;
 use super::generator::Generator;
 use super::memo::Memo;
 use super::pool::Pool;
 use super::request::RecomputeChoice;
-use super::shortened::search_at_any_size;
+use super::shortened::{is_shortened, search_at_any_size};
 use super::validated::ValidatedRequest;
 use crate::schedule::registered;
 use crate::{Profile, ScheduleRequest};
@@ -32,6 +33,9 @@ pub(super) fn search_with_restarts(profile: &Profile, request: &ValidatedRequest
             pool.entries.extend(found.entries);
         }
         pool.sort();
+    }
+    if request.uses(Generator::Finish) && !is_shortened(profile, request) {
+        finish(profile, request, &mut memo, &mut pool);
     }
     pool
 }

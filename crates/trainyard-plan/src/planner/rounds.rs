@@ -13,7 +13,7 @@ use super::exact_search::LOOKS;
 use super::generator::Generator;
 use super::goal::Goal;
 use super::in_flight::InFlight;
-use super::local_search::local_search;
+use super::local_search::{Moves, local_search};
 use super::memo::Memo;
 use super::partition::Partition;
 use super::pool::Pool;
@@ -26,6 +26,9 @@ use crate::{Profile, ScheduleRequest};
 /// where none fits yet, as any of them may be the one that a small change makes fit.
 const STARTS: usize = 4;
 const STARTS_WHERE_NONE_FITS: usize = 24;
+
+/// Candidates that get a schedule of their own.
+const SEARCHED: usize = 3;
 
 /// Share of the candidates that fit from which on memory is not what rules the search: no further
 /// round sets memory aside.
@@ -167,19 +170,11 @@ impl<'e> Search<'e> {
     fn refine_best(&mut self, space: &Space) {
         self.pool.sort();
         let most = if self.pool.fits() { STARTS } else { STARTS_WHERE_NONE_FITS };
-        let mut starts: Vec<(Candidate, Score)> = Vec::new();
-        for (candidate, score) in &self.pool.entries {
-            let same = |(other, _): &(Candidate, Score)| {
-                other.ranks == candidate.ranks && other.schedule.name() == candidate.schedule.name()
-            };
-            if starts.len() < most && !candidate.is_searched() && !starts.iter().any(same) {
-                starts.push((candidate.clone(), *score));
-            }
-        }
+        let starts = self.pool.starts(most);
         let share = self.evaluator.budget / starts.len().max(1) as u64;
         for start in starts {
             let reserve = self.evaluator.budget.saturating_sub(share);
-            let refined = local_search(&mut self.evaluator, space, start, reserve);
+            let refined = local_search(&mut self.evaluator, space, start, Moves::Near, reserve);
             self.pool.entries.push(refined);
         }
     }
@@ -190,7 +185,9 @@ impl<'e> Search<'e> {
         self.pool.sort();
         let entries = self.pool.entries.iter().map(|(candidate, _)| candidate);
         let best = self.optimum.iter().chain(entries);
-        for candidate in searched(&mut self.evaluator, best, self.devices) {
+        // All plans that are asked for are to be at their best.
+        let most = SEARCHED.max(self.evaluator.request.top);
+        for candidate in searched(&mut self.evaluator, best, most, self.devices) {
             self.evaluator.enter(&mut self.pool, candidate, 0);
         }
         self.pool.sort();

@@ -28,10 +28,7 @@ pub(super) fn search_at_any_size(
     memo: &mut Memo,
     part: u64,
 ) -> Pool {
-    let all = profile.micro_batches;
-    // Not where more micro-batches are in flight in a longer step.
-    let holds_more = request.in_flight(all) != request.in_flight(FEWER);
-    if all <= FEWER || all * profile.devices.len() <= MANY_FORWARDS || holds_more {
+    if !is_shortened(profile, request) {
         return search(profile, request, memo, part);
     }
     let fewer = Profile { micro_batches: FEWER, ..profile.clone() };
@@ -47,4 +44,12 @@ pub(super) fn search_at_any_size(
     }
     pool.sort();
     pool
+}
+
+/// Whether [`search_at_any_size`] searches with fewer micro-batches.
+pub(super) fn is_shortened(profile: &Profile, request: &ValidatedRequest) -> bool {
+    let all = profile.micro_batches;
+    // Not where more micro-batches are in flight in a longer step.
+    let holds_more = request.in_flight(all) != request.in_flight(FEWER);
+    all > FEWER && all * profile.devices.len() > MANY_FORWARDS && !holds_more
 }

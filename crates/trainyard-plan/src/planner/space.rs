@@ -32,6 +32,9 @@ pub(super) struct Space<'a> {
     /// Inputs and outputs to set aside beside what a stage holds for certain: the simulator knows
     /// how many wait, a search does not.
     pub(super) buffers: u64,
+    /// Whether the sums of gradients count from the start, which leaves room for what only the
+    /// simulator knows: buffers, and what schedules hold beyond the least.
+    pub(super) sums_from_start: bool,
     /// Stages that share a device.
     pub(super) chunks: u64,
     pub(super) devices: Vec<UsableDevice>,
@@ -86,6 +89,7 @@ impl<'a> Space<'a> {
             recompute: request.recompute.modes(),
             in_flight: request.in_flight(profile.micro_batches),
             buffers: 0,
+            sums_from_start: true,
             chunks: 1,
             devices,
             links,

@@ -84,11 +84,11 @@ impl Space<'_> {
         held: usize,
     ) -> Cell {
         let UsableDevice { budget, time, forward, .. } = &self.devices[device];
-        // Where a step's first micro-batch is the fullest, this leaves room for what only the simulator
-        // knows: buffers, and what schedules hold beyond the least.
+        let micro_batches =
+            if self.sums_from_start { usize::MAX } else { self.profile.micro_batches };
         let need = |recompute| {
             let buffers = memory.input.saturating_add(memory.output).saturating_mul(self.buffers);
-            let peak = memory.peak_beside_sums(recompute, held).total().saturating_add(buffers);
+            let peak = memory.peak(recompute, held, micro_batches).total().saturating_add(buffers);
             peak.saturating_mul(self.chunks)
         };
         let time = time[layers.end] - time[layers.start];

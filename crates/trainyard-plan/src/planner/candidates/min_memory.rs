@@ -4,7 +4,7 @@ use super::super::beam_search::beam_search;
 use super::super::candidate::{Candidate, CandidateSchedule};
 use super::super::evaluate::Evaluator;
 use super::super::goal::Goal;
-use super::super::local_search::local_search;
+use super::super::local_search::{Moves, local_search};
 use super::super::score::Score;
 use super::super::space::Space;
 
@@ -32,7 +32,7 @@ pub(in crate::planner) fn min_memory(evaluator: &mut Evaluator) -> Option<(Candi
         let mut entry = (candidate, score);
         if !entry.1.fits() && partition.cost < HOPELESS {
             let reserve = evaluator.budget / 2;
-            entry = local_search(evaluator, &space, entry, reserve);
+            entry = local_search(evaluator, &space, entry, Moves::Near, reserve);
         }
         if best.as_ref().is_none_or(|best| entry.1.beats(&best.1)) {
             best = Some(entry);

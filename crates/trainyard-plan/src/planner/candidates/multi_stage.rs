@@ -86,7 +86,13 @@ fn cut_anew(
     if let Goal::Time(repeats) = &mut space.goal {
         *repeats *= chunks as f64;
     }
-    let Partition { stages, .. } = cut_by_speed(&space, &stage_devices)?;
+    let mut cut = cut_by_speed(&space, &stage_devices);
+    if cut.is_none() {
+        // Nothing fits with room left for what only the simulator knows.
+        space.sums_from_start = false;
+        cut = cut_by_speed(&space, &stage_devices);
+    }
+    let Partition { stages, .. } = cut?;
     let firsts = stages.iter().map(|stage| stage.first).collect();
     let recompute: Vec<Recompute> = stages.iter().map(|stage| stage.recompute).collect();
     Some(Candidate { firsts, recompute, ..empty })

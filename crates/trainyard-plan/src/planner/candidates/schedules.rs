@@ -9,9 +9,6 @@ use super::context::Context;
 /// depends on the schedule, and further ones rarely catch up.
 const FINALISTS: usize = 10;
 
-/// Candidates that get a schedule of their own; each takes as long as hundreds of simulations.
-const SEARCHED: usize = 3;
-
 /// Orders that a schedule search tries, × devices².
 const SEARCH_EFFORT: usize = 24;
 
@@ -26,15 +23,14 @@ pub(super) fn other_schedules(context: &mut Context) -> Vec<Candidate> {
     context.bases.iter().take(FINALISTS).flat_map(under).collect()
 }
 
-/// The first few of these candidates that differ in their stages, under schedules that are searched
-/// for them.
+/// The first `most` of these candidates that differ in their stages, under schedules that are searched
+/// for them: each takes as long as hundreds of simulations.
 pub(in crate::planner) fn searched<'c>(
     evaluator: &mut Evaluator,
     candidates: impl Iterator<Item = &'c Candidate>,
+    most: usize,
     devices: usize,
 ) -> Vec<Candidate> {
-    // All plans that are asked for are to be at their best.
-    let most = SEARCHED.max(evaluator.request.top);
     let mut chosen: Vec<&Candidate> = Vec::new();
     for candidate in candidates {
         if chosen.len() < most && !chosen.iter().any(|other| other.has_same_stages(candidate)) {
