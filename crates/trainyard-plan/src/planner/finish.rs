@@ -1,0 +1,48 @@
+//! The end of planning: what is best of all searches is refined once more.
+//!
+//! The searches share out their budgets among many candidates and try the changes that help most often.
+//! The best few get more changes here.
+
+use super::candidates::searched;
+use super::evaluate::Evaluator;
+use super::generator::Generator;
+use super::goal::Goal;
+use super::local_search::{Moves, local_search};
+use super::memo::Memo;
+use super::pool::Pool;
+use super::rounds::budget;
+use super::space::Space;
+use super::validated::ValidatedRequest;
+use crate::{Profile, ScheduleRequest};
+
+/// Candidates that are refined.
+const STARTS: usize = 8;
+
+/// Part of a search's budget for each of them: 1/`PART`.
+const PART: u64 = 4;
+
+/// Refines the best candidates of the pool, and searches schedules for what comes of it.
+pub(super) fn finish(
+    profile: &Profile,
+    request: &ValidatedRequest,
+    memo: &mut Memo,
+    pool: &mut Pool,
+) {
+    let space = Space::new(profile, request, Goal::of(request.objective, profile.micro_batches));
+    let mut evaluator = Evaluator::new(profile, request, memo, 0);
+    let mut refined = Vec::new();
+    let share = budget(space.device_count()) / PART;
+    for start in pool.starts(STARTS) {
+        evaluator.budget = share;
+        let (candidate, score) = local_search(&mut evaluator, &space, start, Moves::All, 0);
+        refined.push(candidate.clone());
+        pool.entries.push((candidate, score));
+    }
+    if request.schedule == ScheduleRequest::Search && request.uses(Generator::SearchedSchedules) {
+        evaluator.budget = share;
+        for candidate in searched(&mut evaluator, refined.iter(), STARTS, space.device_count()) {
+            evaluator.enter(pool, candidate, 0);
+        }
+    }
+    pool.sort();
+}
