@@ -196,6 +196,11 @@ fn what_a_recipe_refuses_has_its_place_in_the_run_file() {
     evaluate.arg("evaluate").arg(&file).args(["--data", "nowhere.txt"]);
     let stderr = run_fails(&mut evaluate, 2);
     assert!(stderr.contains("nowhere.txt") && !stderr.contains("run.toml"), "{stderr}");
+    write(&odd, "[model]\nkind = \"mlp\"\n");
+    evaluate = trainyard();
+    evaluate.arg("evaluate").arg(&odd).args(["--data", "nowhere.txt"]);
+    let stderr = run_fails(&mut evaluate, 2);
+    assert!(stderr.contains("names no data") && stderr.contains("leave --data out"), "{stderr}");
 }
 
 #[test]

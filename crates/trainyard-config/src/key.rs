@@ -138,7 +138,9 @@ pub fn doc(lines: &[&str]) -> String {
 
 /// A key without checks; for [`keys!`](crate::keys).
 pub fn key<T: KeyType>(name: &'static str, doc: String, default: Option<&T>) -> Key {
+    // An empty text is what stands where a key has to be given.
     let default = default.and_then(|value| value.write().ok().flatten());
+    let default = default.filter(|value| value.as_str() != Some(""));
     Key {
         name,
         doc,

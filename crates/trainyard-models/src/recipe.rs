@@ -133,6 +133,43 @@ type MakeData<O> = Box<dyn Fn(&O) -> Result<Box<dyn DataSource>, DataError> + Se
 
 /// A recipe of one's own: a model from [`Layers`], an objective, and data from the run file unless
 /// it brings its own.
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::Tensor;
+/// use trainyard_config::{DataSection, KindSection, keys};
+/// use trainyard_engine::{Layers, MeanSquaredError};
+/// use trainyard_models::{OwnRecipe, Recipe, Request};
+///
+/// keys! {
+///     /// Linear layers.
+///     pub struct Options in "model" {
+///         /// How many there are.
+///         depth: usize = 3, in 1..=100;
+///     }
+/// }
+///
+/// fn layers(options: &Options) -> Layers {
+///     Layers::new("line", "features").repeat("linear", options.depth, |layers, name, _| {
+///         let init = |device: &_| LinearConfig::new(4, 4).init(device);
+///         layers.layer(name, init, |linear: &Linear, x: Tensor<2>| linear.forward(x))
+///     })
+/// }
+///
+/// let recipe = OwnRecipe::new("line", layers).objective(MeanSquaredError);
+/// // What a run file says under `[model]`; rows of numbers are made by the program itself.
+/// let options = [("depth".to_owned(), 5.into())].into_iter().collect();
+/// let model = KindSection { kind: "line".to_owned(), options };
+/// let sizes = ["inputs", "outputs"].map(|key| (key.to_owned(), 4.into()));
+/// let data = DataSection {
+///     kind: Some("rows".to_owned()),
+///     validation_fraction: 0.1,
+///     options: sizes.into_iter().collect(),
+/// };
+/// let job = recipe.load(&Request { model: &model, data: &data, vocabulary: None })?;
+/// assert_eq!(job.model.layers().len(), 5);
+/// # Ok::<(), trainyard_models::RecipeError>(())
+/// ```
 pub struct OwnRecipe<O> {
     name: &'static str,
     model: MakeModel<O>,

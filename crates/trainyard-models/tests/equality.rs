@@ -8,16 +8,36 @@
 
 mod common;
 
-use trainyard_plan::Recompute;
+use trainyard_plan::{Recompute, Schedule};
 
 use common::partitions::{Subject, cut, plan, splits_for, whole};
-use common::{LAYERS, gpt, mlp};
+use common::{LAYERS, gpt, mlp, registered};
 
 const STEPS: u64 = 3;
 
 fn equals_one_device(subject: &Subject) {
     assert_eq!(subject.layers(), LAYERS);
     subject.equals_one_device(STEPS);
+}
+
+#[test]
+fn every_registered_model_equals_one_device() {
+    for registered in registered() {
+        let (name, subject) = (registered.name.clone(), registered.subject());
+        let layers = subject.layers();
+        let expected = subject.outcome(&whole(layers, 2), STEPS);
+        for schedule in Schedule::names() {
+            // The fewest stages that are more than one, and the most.
+            let splits = || splits_for(schedule, layers).filter(|ends| ends.len() > 1);
+            let [few, many] = [splits().min_by_key(Vec::len), splits().max_by_key(Vec::len)];
+            for ends in few.iter().chain(&many) {
+                for recompute in [Recompute::None, Recompute::Full] {
+                    let found = subject.outcome(&plan(ends, schedule, 2, recompute), STEPS);
+                    assert_eq!(found, expected, "{name}, {schedule} {ends:?}, {recompute:?}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

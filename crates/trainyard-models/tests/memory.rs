@@ -15,21 +15,18 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use burn::tensor::TensorData;
-use trainyard_config::{DataSection, KindSection};
-use trainyard_data::{Cursor, HostTensor};
 use trainyard_engine::measure::{self, LayerCost, MeasureSettings};
 use trainyard_engine::memory::CountingAllocator;
 use trainyard_engine::{
     Device, MeanSquaredError, MicroBatch, Model, Objective, Options, Pipeline, discover,
 };
-use trainyard_models::{Gpt, GptOptions, Mlp, MlpOptions, Request, gpt, recipes};
+use trainyard_models::{Gpt, GptOptions, Mlp, MlpOptions, gpt};
 use trainyard_plan::{
     DeviceInfo, DeviceProfile, Plan, Profile, Recompute, Schedule, Stage, Tensors,
 };
 
-use common::adapter;
 use common::partitions::{derived, options, random, random_ints};
+use common::{Registered, adapter};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -82,32 +79,15 @@ fn mlp_case(hidden: usize, layers: usize, rows: usize) -> Case {
     }
 }
 
-/// Every model of the registry with its default options, on data that the program makes itself.
+/// Every model of the registry with its default options.
 fn registered(rows: usize) -> Vec<Case> {
-    let case = |recipe: Arc<dyn trainyard_models::Recipe>| {
-        let name = recipe.group().kind.to_owned();
-        let model = KindSection { kind: name.clone(), options: toml::Table::new() };
-        let text = [("builtin".to_owned(), "yard".into())].into_iter().collect();
-        let sources = [(None, toml::Table::new()), (Some("text".to_owned()), text)];
-        let load = |(kind, options): (Option<String>, toml::Table)| {
-            let data = DataSection { kind, validation_fraction: 0.1, options };
-            recipe.load(&Request { model: &model, data: &data, vocabulary: None }).ok()
-        };
-        let job = sources.into_iter().find_map(load).unwrap();
-        let batch = job.data.unwrap().batch(Cursor { seed: 1, position: 0 }, rows).unwrap();
-        let put = |micro_batch: MicroBatch, (name, tensor): (String, HostTensor)| {
-            let data = match tensor {
-                HostTensor::F32 { shape, values } => TensorData::new(values, shape),
-                HostTensor::I32 { shape, values } => TensorData::new(values, shape),
-                HostTensor::Bool { shape, values } => TensorData::new(values, shape),
-            };
-            micro_batch.with(&name, data)
-        };
-        let micro_batch = batch.tensors.into_iter().fold(MicroBatch::new(rows), put);
-        let name = format!("{name} as it comes × {rows}");
-        Case { name, model: job.model, objective: job.objective, micro_batch }
+    let case = |registered: Registered| Case {
+        name: format!("{} as it comes × {rows}", registered.name),
+        micro_batch: registered.batch(0, rows),
+        model: registered.model,
+        objective: registered.objective,
     };
-    recipes().into_iter().map(case).collect()
+    common::registered().into_iter().map(case).collect()
 }
 
 /// Devices `d0`, `d1`, … of the same hardware.

@@ -10,8 +10,8 @@ mod common;
 
 use trainyard_plan::{Recompute, Schedule};
 
-use common::partitions::{fingerprint, plan, splits, splits_for};
-use common::{LAYERS, gpt, mlp};
+use common::partitions::{fingerprint, plan, splits, splits_for, whole};
+use common::{LAYERS, gpt, mlp, registered};
 
 #[test]
 fn every_partition_goes_on_where_every_other_stopped() {
@@ -48,6 +48,27 @@ fn every_partition_goes_on_where_every_other_stopped() {
                     assert_eq!(found, end, "{text}");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn every_registered_model_goes_on_under_another_partition() {
+    for registered in registered() {
+        let (name, subject) = (registered.name.clone(), registered.subject());
+        let layers = subject.layers();
+        let folder = tempfile::tempdir().unwrap();
+        let (place, end) = (folder.path().join("step-2"), folder.path().join("end"));
+        let mut one = subject.on_cpus(&whole(layers, 2));
+        subject.train(&mut one, 1..=2);
+        one.save(&place, 2, serde_json::Value::Null).unwrap();
+        let expected = (subject.train(&mut one, 3..=4), fingerprint(&mut one, &end));
+        for schedule in Schedule::names() {
+            let Some(ends) = splits_for(schedule, layers).max_by_key(Vec::len) else { continue };
+            let mut other = subject.on_cpus(&plan(&ends, schedule, 2, Recompute::None));
+            other.load(&place).unwrap();
+            let found = (subject.train(&mut other, 3..=4), fingerprint(&mut other, &end));
+            assert_eq!(found, expected, "{name}, {schedule} {ends:?}");
         }
     }
 }

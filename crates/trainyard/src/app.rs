@@ -93,13 +93,18 @@ impl App {
     /// Puts other data in place of a run's: all of a file or folder, for evaluation.
     ///
     /// # Errors
-    /// [`RunError`] where the run's data are not of a kind that is read from files.
+    /// [`RunError`] where the run file names no data, or none of a kind that is read from files.
     pub fn replace_data(
         &self,
         (config, document): &mut (RunConfig, Document),
         path: &Path,
     ) -> Result<(), RunError> {
-        let kind = config.data.kind.clone().unwrap_or_else(|| "text".to_owned());
+        let Some(kind) = config.data.kind.clone() else {
+            return Err(RunError::Mismatch {
+                what: "this run file names no data that --data could replace".to_owned(),
+                remedy: "leave --data out, or name a kind of data in [data]",
+            });
+        };
         let Some(key) = trainyard_data::source_for(&kind)?.group.named_by else {
             return Err(RunError::Mismatch {
                 what: "this run's data are made by the program itself".to_owned(),

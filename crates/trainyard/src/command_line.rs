@@ -31,6 +31,31 @@ pub fn main() -> ExitCode {
 
 /// Runs the command line with a recipe of one's own beside those that come with Trainyard: the whole
 /// of a program's `main`.
+///
+/// ```no_run
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::Tensor;
+/// use trainyard::prelude::*;
+///
+/// keys! {
+///     /// One linear layer.
+///     pub struct Options in "model" {
+///         /// Numbers of a row.
+///         width: usize = 4, in 1..=100;
+///     }
+/// }
+///
+/// fn layers(options: &Options) -> Layers {
+///     let width = options.width;
+///     let init = move |device: &_| LinearConfig::new(width, width).init(device);
+///     let forward = |linear: &Linear, x: Tensor<2>| linear.forward(x);
+///     Layers::new("line", "features").layer("linear", init, forward)
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     main_with(OwnRecipe::new("line", layers).objective(MeanSquaredError))
+/// }
+/// ```
 pub fn main_with(recipe: impl Recipe + 'static) -> ExitCode {
     let mut recipes: Vec<Arc<dyn Recipe>> = vec![Arc::new(recipe)];
     recipes.extend(trainyard_models::recipes());

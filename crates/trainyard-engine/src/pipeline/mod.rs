@@ -75,6 +75,53 @@ pub struct Evaluation {
 }
 
 /// A model spread over devices, with a worker thread for each.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Tensor, TensorData};
+/// use trainyard_engine::{
+///     AdamW, DeriveSettings, Device, Layers, MeanSquaredError, MicroBatch, Options, Pipeline,
+///     derive_profile, discover,
+/// };
+/// use trainyard_plan::{Plan, Profile, Recompute, Schedule, Stage};
+///
+/// // Four equal layers, `[batch, 4]` to `[batch, 4]`.
+/// let model = Layers::new("line", "features").repeat("linear", 4, |layers, name, _| {
+///     let init = |device: &_| LinearConfig::new(4, 4).init(device);
+///     layers.layer(name, init, |linear: &Linear, x: Tensor<2>| linear.forward(x))
+/// });
+/// let rows = |value: f32| TensorData::new(vec![value; 2 * 4], [2, 4]);
+/// let micro_batch = MicroBatch::new(2).with("features", rows(1.0)).with("targets", rows(0.5));
+///
+/// // What the layers need, and devices with a budget each.
+/// let optimizer = AdamW::default().into();
+/// let settings = DeriveSettings { seed: 1, optimizer: &optimizer, portable: false };
+/// let costs = derive_profile(&model, &MeanSquaredError, &micro_batch, &settings, &|_, _| {})?;
+/// let cpu = discover::cpu();
+/// let open = |id: &str| Device::open(id, &cpu, 64 << 20, 1);
+/// let devices = vec![open("left")?, open("right")?];
+/// let profile = Profile::of_budgets(costs, [("left", 64 << 20), ("right", 64 << 20)], 2);
+///
+/// // Two layers on each, two micro-batches a step.
+/// let stage = |device: &str, layers| Stage {
+///     device: device.into(),
+///     layers,
+///     recompute: Recompute::None,
+/// };
+/// let stages = vec![stage("left", (0, 2)), stage("right", (2, 4))];
+/// let plan = Plan::new("line", stages, Schedule::named("1f1b", 2, 2)?, 2);
+/// let options = Options { seed: 1, optimizer, clip: None, rows: 2 };
+/// let (model, objective) = (Arc::new(model), Arc::new(MeanSquaredError));
+/// let mut pipeline = Pipeline::distribute(model, objective, &profile, &plan, devices, options)?;
+/// let mut losses = Vec::new();
+/// for step in 1..=20 {
+///     losses.push(pipeline.step(step, 0.01, vec![micro_batch.clone(); 2])?.loss);
+/// }
+/// assert!(losses[19] < losses[0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Pipeline {
     plan: Arc<Plan>,
     objective: Arc<dyn Objective>,

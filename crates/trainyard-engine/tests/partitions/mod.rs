@@ -23,7 +23,7 @@ pub(crate) const ROWS: usize = 4;
 pub(crate) struct Subject {
     pub(crate) model: Arc<dyn Model>,
     pub(crate) objective: Arc<dyn Objective>,
-    batch: fn(u64) -> MicroBatch,
+    batch: Arc<dyn Fn(u64) -> MicroBatch>,
     /// What the model costs, by rows of a micro-batch, once it has been derived.
     costs: Arc<Mutex<BTreeMap<usize, ModelProfile>>>,
 }
@@ -33,10 +33,18 @@ impl Subject {
     pub(crate) fn new(
         model: impl Model + 'static,
         objective: impl Objective + 'static,
-        batch: fn(u64) -> MicroBatch,
+        batch: impl Fn(u64) -> MicroBatch + 'static,
     ) -> Self {
-        let (model, objective) = (Arc::new(model), Arc::new(objective));
-        Self { model, objective, batch, costs: Arc::default() }
+        Self::of(Arc::new(model), Arc::new(objective), batch)
+    }
+
+    /// [`Self::new`] of what is shared.
+    pub(crate) fn of(
+        model: Arc<dyn Model>,
+        objective: Arc<dyn Objective>,
+        batch: impl Fn(u64) -> MicroBatch + 'static,
+    ) -> Self {
+        Self { model, objective, batch: Arc::new(batch), costs: Arc::default() }
     }
 
     /// Number of layers.

@@ -6,9 +6,13 @@ pub(crate) mod adapter;
 #[path = "../../../trainyard-engine/tests/partitions/mod.rs"]
 pub(crate) mod partitions;
 
+use std::sync::Arc;
+
 use burn::tensor::TensorData;
-use trainyard_engine::{MeanSquaredError, MicroBatch, mix};
-use trainyard_models::{Gpt, GptOptions, Mlp, MlpOptions, gpt};
+use trainyard_config::{DataSection, KindSection};
+use trainyard_data::{Cursor, DataSource, HostTensor};
+use trainyard_engine::{MeanSquaredError, MicroBatch, Model, Objective, mix};
+use trainyard_models::{Gpt, GptOptions, Mlp, MlpOptions, Recipe, Request, gpt, recipes};
 
 use partitions::{ROWS, Subject, random};
 
@@ -51,4 +55,52 @@ pub(crate) fn mlp() -> Subject {
             [(0, 10), (1, 6)].map(|(kind, width)| random([ROWS, width], &[step, kind]));
         MicroBatch::new(ROWS).with("features", features).with("targets", targets)
     })
+}
+
+/// A recipe of the registry with its default options, on data that the program makes itself.
+pub(crate) struct Registered {
+    pub(crate) name: String,
+    pub(crate) model: Arc<dyn Model>,
+    pub(crate) objective: Arc<dyn Objective>,
+    data: Arc<dyn DataSource>,
+}
+
+impl Registered {
+    fn of(recipe: &dyn Recipe) -> Self {
+        let name = recipe.group().kind.to_owned();
+        let model = KindSection { kind: name.clone(), options: toml::Table::new() };
+        let text = [("builtin".to_owned(), "yard".into())].into_iter().collect();
+        let sources = [(None, toml::Table::new()), (Some("text".to_owned()), text)];
+        let load = |(kind, options): (Option<String>, toml::Table)| {
+            let data = DataSection { kind, validation_fraction: 0.1, options };
+            recipe.load(&Request { model: &model, data: &data, vocabulary: None }).ok()
+        };
+        let job = sources.into_iter().find_map(load).unwrap();
+        Self { name, model: job.model, objective: job.objective, data: job.data.unwrap() }
+    }
+
+    /// Rows of a step.
+    pub(crate) fn batch(&self, step: u64, rows: usize) -> MicroBatch {
+        let cursor = Cursor { seed: 1, position: step * rows as u64 };
+        let put = |micro_batch: MicroBatch, (name, tensor): (String, HostTensor)| {
+            let data = match tensor {
+                HostTensor::F32 { shape, values } => TensorData::new(values, shape),
+                HostTensor::I32 { shape, values } => TensorData::new(values, shape),
+                HostTensor::Bool { shape, values } => TensorData::new(values, shape),
+            };
+            micro_batch.with(&name, data)
+        };
+        let tensors = self.data.batch(cursor, rows).unwrap().tensors;
+        tensors.into_iter().fold(MicroBatch::new(rows), put)
+    }
+
+    pub(crate) fn subject(self) -> Subject {
+        let (model, objective) = (Arc::clone(&self.model), Arc::clone(&self.objective));
+        Subject::of(model, objective, move |step| self.batch(step, ROWS))
+    }
+}
+
+/// Every recipe of the registry.
+pub(crate) fn registered() -> Vec<Registered> {
+    recipes().iter().map(|recipe| Registered::of(&**recipe)).collect()
 }

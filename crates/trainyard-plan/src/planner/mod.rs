@@ -60,7 +60,7 @@
 //! | 200 × 6 | 7.2 ms | | 100 × 8 | 41 ms |
 //! | 400 × 6 | 75 ms | | 100 × 10 | 379 ms |
 //!
-//! All of planning, every schedule included: 64 × 4 in 20 to 29 ms, 200 × 8 in 0.3 to 0.55 s, the
+//! All of planning, every schedule included: 64 × 4 in 24 to 32 ms, 200 × 8 in 0.37 to 0.65 s, the
 //! latter where memory is tight. `cargo bench -p trainyard-plan --bench plan` measures it.
 
 mod beam_search;

@@ -17,7 +17,7 @@ use crate::{Profile, ScheduleRequest};
 const SMALL: usize = 128;
 
 /// Share of the candidates that fit below which memory is tight.
-const ROOMY: f64 = 0.97;
+pub(super) const ROOMY: f64 = 0.97;
 
 /// Part of the budget of a search for one schedule beside the others: 1/`ASIDE`.
 const ASIDE: u64 = 4;
@@ -35,7 +35,7 @@ pub(super) fn search_with_restarts(profile: &Profile, request: &ValidatedRequest
         pool.sort();
     }
     if request.uses(Generator::Finish) && !is_shortened(profile, request) {
-        finish(profile, request, &mut memo, &mut pool);
+        finish(profile, request, &mut memo, &mut pool, small);
     }
     pool
 }
