@@ -160,14 +160,15 @@ impl Run<'_> {
     fn act(&mut self, rank: usize, action: Action) {
         let (half, cell) = (half(action), self.cell(action));
         let (receives, sends) = self.moves(action);
-        let ways = |all: &[[Vec<Way>; 2]], does: bool| -> Vec<Way> {
-            let all = all[action.stage][half].iter().copied();
-            all.filter(|way| does && self.crosses(action, *way)).collect()
-        };
-        let (received, sent) = (ways(&self.inputs, receives), ways(&self.outputs, sends));
-        for way in received {
-            if let Some((_, time)) = self.sent[way.index].pop_front() {
-                self.ranks[rank].clock = self.ranks[rank].clock.max(time);
+        // By index, as the ways stay where they are while ranks and messages change.
+        if receives {
+            for at in 0..self.inputs[action.stage][half].len() {
+                let way = self.inputs[action.stage][half][at];
+                if self.crosses(action, way)
+                    && let Some((_, time)) = self.sent[way.index].pop_front()
+                {
+                    self.ranks[rank].clock = self.ranks[rank].clock.max(time);
+                }
             }
         }
         let progress = &mut self.ranks[rank];
@@ -176,9 +177,14 @@ impl Run<'_> {
         if computes(action) {
             self.computed[cell][half] = true;
         }
-        for way in sent {
-            self.sent[way.index].push_back((action.micro_batch, self.ranks[rank].clock));
-            self.to_try.push_back(self.owners[way.other]);
+        if sends {
+            for at in 0..self.outputs[action.stage][half].len() {
+                let way = self.outputs[action.stage][half][at];
+                if self.crosses(action, way) {
+                    self.sent[way.index].push_back((action.micro_batch, self.ranks[rank].clock));
+                    self.to_try.push_back(self.owners[way.other]);
+                }
+            }
         }
     }
 
