@@ -7,6 +7,7 @@
 mod attention;
 mod fused;
 pub mod gpt;
+mod micro_batch;
 pub mod mlp;
 mod recipe;
 pub mod registry;
@@ -14,6 +15,7 @@ mod weight_init;
 
 pub use fused::cross_entropy;
 pub use gpt::{Gpt, GptOptions};
+pub use micro_batch::micro_batch;
 pub use mlp::{Mlp, MlpOptions};
 pub use recipe::{Job, OwnRecipe, Recipe, RecipeError, Request};
 pub use registry::recipes;

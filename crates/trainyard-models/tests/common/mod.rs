@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use burn::tensor::TensorData;
 use trainyard_config::{DataSection, KindSection};
-use trainyard_data::{Cursor, DataSource, HostTensor};
+use trainyard_data::{Cursor, DataSource};
 use trainyard_engine::{MeanSquaredError, MicroBatch, Model, Objective, mix};
-use trainyard_models::{Gpt, GptOptions, Mlp, MlpOptions, Recipe, Request, gpt, recipes};
+use trainyard_models::{
+    Gpt, GptOptions, Mlp, MlpOptions, Recipe, Request, gpt, micro_batch, recipes,
+};
 
 use partitions::{ROWS, Subject, random};
 
@@ -82,16 +84,7 @@ impl Registered {
     /// Rows of a step.
     pub(crate) fn batch(&self, step: u64, rows: usize) -> MicroBatch {
         let cursor = Cursor { seed: 1, position: step * rows as u64 };
-        let put = |micro_batch: MicroBatch, (name, tensor): (String, HostTensor)| {
-            let data = match tensor {
-                HostTensor::F32 { shape, values } => TensorData::new(values, shape),
-                HostTensor::I32 { shape, values } => TensorData::new(values, shape),
-                HostTensor::Bool { shape, values } => TensorData::new(values, shape),
-            };
-            micro_batch.with(&name, data)
-        };
-        let tensors = self.data.batch(cursor, rows).unwrap().tensors;
-        tensors.into_iter().fold(MicroBatch::new(rows), put)
+        micro_batch(self.data.batch(cursor, rows).unwrap())
     }
 
     pub(crate) fn subject(self) -> Subject {

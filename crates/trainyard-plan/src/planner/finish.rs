@@ -5,17 +5,15 @@
 
 use super::candidates::searched;
 use super::evaluate::Evaluator;
-use super::generator::Generator;
 use super::goal::Goal;
 use super::local_search::{Moves, local_search};
 use super::memo::Memo;
 use super::pool::Pool;
-use super::restarts::ROOMY;
 use super::rounds::budget;
 use super::score::Score;
 use super::space::Space;
 use super::validated::ValidatedRequest;
-use crate::{Profile, ScheduleRequest};
+use crate::Profile;
 
 /// Candidates that are refined: the best alone where memory is no matter.
 const STARTS: usize = 4;
@@ -42,10 +40,12 @@ pub(super) fn finish(
     let mut evaluator = Evaluator::new(profile, request, memo, 0);
     let mut refined = Vec::new();
     let share = budget(space.device_count()) / PART;
-    let most = match pool.share_that_fits() < ROOMY {
-        _ if is_quick => STARTS_WHERE_QUICK,
-        true => STARTS,
-        false => 1,
+    let most = if is_quick {
+        STARTS_WHERE_QUICK
+    } else if pool.is_tight() {
+        STARTS
+    } else {
+        1
     };
     let best = pool.entries.first().map(|(_, score)| *score);
     let near = |score: &Score| is_quick || best.is_none_or(|best| score.value <= best.value * NEAR);
@@ -55,11 +55,9 @@ pub(super) fn finish(
         refined.push(candidate.clone());
         pool.entries.push((candidate, score));
     }
-    if request.schedule == ScheduleRequest::Search && request.uses(Generator::SearchedSchedules) {
-        evaluator.budget = share;
-        for candidate in searched(&mut evaluator, refined.iter(), most, space.device_count()) {
-            evaluator.enter(pool, candidate, 0);
-        }
+    evaluator.budget = share;
+    for candidate in searched(&mut evaluator, refined.iter(), most, space.device_count()) {
+        evaluator.enter(pool, candidate, 0);
     }
     pool.sort();
 }

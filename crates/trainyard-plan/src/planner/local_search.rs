@@ -71,19 +71,17 @@ fn moves(
     candidate: &Candidate,
     allowed: Moves,
 ) -> Vec<Move> {
-    let stages = candidate.firsts.len();
+    let (stages, ranks) = (candidate.firsts.len(), candidate.ranks.len());
     let cut = |stage| STEPS.map(|by| Move::Cut(stage, by));
     let mut moves: Vec<Move> = (1..stages).flat_map(cut).collect();
     if request.recompute.modes().len() > 1 {
         moves.extend((0..stages).map(Move::Recompute));
     }
-    if candidate.ranks.len() == stages {
-        let ranks = candidate.ranks.len();
+    if ranks == stages {
         moves.extend((1..ranks).map(|rank| Move::Swap(rank - 1, rank)));
         moves.extend((2..ranks).map(|rank| Move::Swap(rank - 2, rank)));
     }
     if allowed == Moves::All {
-        let ranks = candidate.ranks.len();
         moves.extend((2..stages).flat_map(|stage| [1, -1].map(|by| Move::Shift(stage, by))));
         moves.extend(
             (0..ranks).flat_map(|rank| (0..devices).map(move |device| Move::Device(rank, device))),

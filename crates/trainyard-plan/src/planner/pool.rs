@@ -4,6 +4,9 @@ use super::candidate::Candidate;
 use super::score::Score;
 use crate::PlanError;
 
+/// Share of the candidates that fit below which memory is tight.
+const ROOMY: f64 = 0.97;
+
 /// The candidates that a search has evaluated.
 #[derive(Default)]
 pub(super) struct Pool {
@@ -42,6 +45,11 @@ impl Pool {
     /// Whether any entry fits, sorted or not.
     pub(super) fn any_fits(&self) -> bool {
         self.entries.iter().any(|(_, score)| score.fits())
+    }
+
+    /// Whether memory is tight.
+    pub(super) fn is_tight(&self) -> bool {
+        self.share_that_fits() < ROOMY
     }
 
     /// Share of the entries that fit.

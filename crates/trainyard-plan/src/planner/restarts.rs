@@ -16,9 +16,6 @@ use crate::{Profile, ScheduleRequest};
 /// Layers × devices up to which a search is quick enough for a dozen restarts.
 const SMALL: usize = 128;
 
-/// Share of the candidates that fit below which memory is tight.
-pub(super) const ROOMY: f64 = 0.97;
-
 /// Part of the budget of a search for one schedule beside the others: 1/`ASIDE`.
 const ASIDE: u64 = 4;
 
@@ -47,7 +44,7 @@ pub(super) fn search_once(profile: &Profile, request: &ValidatedRequest, memo: &
     let mut pool = search_at_any_size(profile, request, memo, 1);
     if request.schedule == ScheduleRequest::Search
         && request.uses(Generator::MultiStageAlone)
-        && pool.share_that_fits() < ROOMY
+        && pool.is_tight()
     {
         for kind in request.multi_stage_kinds() {
             let alone = with_schedule(request, ScheduleRequest::Named(kind));

@@ -20,7 +20,7 @@ use super::pool::Pool;
 use super::score::Score;
 use super::space::Space;
 use super::validated::ValidatedRequest;
-use crate::{Profile, ScheduleRequest};
+use crate::Profile;
 
 /// Candidates that the local search starts from: the best of each order of devices and schedule. More
 /// where none fits yet, as any of them may be the one that a small change makes fit.
@@ -81,9 +81,7 @@ pub(super) fn search(
         search.pool.entries.extend(min_memory(&mut search.evaluator));
         search.pool.sort();
     }
-    if request.schedule == ScheduleRequest::Search && request.uses(Generator::SearchedSchedules) {
-        search.search_schedules();
-    }
+    search.search_schedules();
     search.pool
 }
 

@@ -32,9 +32,10 @@ pub(super) struct Space<'a> {
     /// Inputs and outputs to set aside beside what a stage holds for certain: the simulator knows
     /// how many wait, a search does not.
     pub(super) buffers: u64,
-    /// Whether the sums of gradients count from the start, which leaves room for what only the
-    /// simulator knows: buffers, and what schedules hold beyond the least.
-    pub(super) sums_from_start: bool,
+    /// Micro-batches of the step that stages must have memory for: many, so that sums of gradients
+    /// count beside what is in flight, which leaves room for what only the simulator knows: buffers, and
+    /// what schedules hold beyond the least.
+    pub(super) micro_batches: usize,
     /// Stages that share a device.
     pub(super) chunks: u64,
     pub(super) devices: Vec<UsableDevice>,
@@ -89,7 +90,7 @@ impl<'a> Space<'a> {
             recompute: request.recompute.modes(),
             in_flight: request.in_flight(profile.micro_batches),
             buffers: 0,
-            sums_from_start: true,
+            micro_batches: usize::MAX,
             chunks: 1,
             devices,
             links,

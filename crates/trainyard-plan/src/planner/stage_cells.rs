@@ -84,11 +84,10 @@ impl Space<'_> {
         held: usize,
     ) -> Cell {
         let UsableDevice { budget, time, forward, .. } = &self.devices[device];
-        let micro_batches =
-            if self.sums_from_start { usize::MAX } else { self.profile.micro_batches };
         let need = |recompute| {
             let buffers = memory.input.saturating_add(memory.output).saturating_mul(self.buffers);
-            let peak = memory.peak(recompute, held, micro_batches).total().saturating_add(buffers);
+            let peak =
+                memory.peak(recompute, held, self.micro_batches).total().saturating_add(buffers);
             peak.saturating_mul(self.chunks)
         };
         let time = time[layers.end] - time[layers.start];

@@ -1,10 +1,10 @@
-//! From the batches of a data source to micro-batches of the engine.
+//! The data of a run as micro-batches.
 
 use std::sync::Arc;
 
-use burn::tensor::TensorData;
-use trainyard_data::{Batch, Cursor, DataSource, HostTensor};
+use trainyard_data::{Batch, Cursor, DataSource};
 use trainyard_engine::MicroBatch;
+use trainyard_models::micro_batch;
 
 use super::training_setup::TrainingSetup;
 use crate::error::RunError;
@@ -57,19 +57,5 @@ impl TrainingSetup {
     ) -> Result<impl Iterator<Item = Result<Vec<MicroBatch>, RunError>> + '_, RunError> {
         let batches = self.data()?.validation(self.config.train.batch, limit);
         Ok(batches.map(|batch| Ok(self.cut(&batch?))))
-    }
-}
-
-fn micro_batch(batch: Batch) -> MicroBatch {
-    let rows = batch.rows;
-    let tensors = batch.tensors.into_iter().map(|(name, tensor)| (name.into(), data(tensor)));
-    MicroBatch { tensors: tensors.collect(), rows }
-}
-
-fn data(tensor: HostTensor) -> TensorData {
-    match tensor {
-        HostTensor::F32 { shape, values } => TensorData::new(values, shape),
-        HostTensor::I32 { shape, values } => TensorData::new(values, shape),
-        HostTensor::Bool { shape, values } => TensorData::new(values, shape),
     }
 }

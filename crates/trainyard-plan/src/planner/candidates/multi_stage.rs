@@ -87,9 +87,10 @@ fn cut_anew(
         *repeats *= chunks as f64;
     }
     let mut cut = cut_by_speed(&space, &stage_devices);
-    if cut.is_none() {
-        // Nothing fits with room left for what only the simulator knows.
-        space.sums_from_start = false;
+    // The gradients of a single micro-batch are the sums. With one in flight, several need as much as
+    // many.
+    if cut.is_none() && evaluator.profile.micro_batches == 1 {
+        space.micro_batches = 1;
         cut = cut_by_speed(&space, &stage_devices);
     }
     let Partition { stages, .. } = cut?;

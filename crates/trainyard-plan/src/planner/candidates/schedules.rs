@@ -2,8 +2,10 @@
 
 use super::super::candidate::{Candidate, CandidateSchedule};
 use super::super::evaluate::Evaluator;
+use super::super::generator::Generator;
 use super::super::memo::Searched;
 use super::context::Context;
+use crate::ScheduleRequest;
 
 /// Partitions that run under every schedule with one stage a rank: which of the first few is best
 /// depends on the schedule, and further ones rarely catch up.
@@ -24,13 +26,17 @@ pub(super) fn other_schedules(context: &mut Context) -> Vec<Candidate> {
 }
 
 /// The first `most` of these candidates that differ in their stages, under schedules that are searched
-/// for them: each takes as long as hundreds of simulations.
+/// for them: each takes as long as hundreds of simulations. None where a schedule is given.
 pub(in crate::planner) fn searched<'c>(
     evaluator: &mut Evaluator,
     candidates: impl Iterator<Item = &'c Candidate>,
     most: usize,
     devices: usize,
 ) -> Vec<Candidate> {
+    let request = evaluator.request;
+    if request.schedule != ScheduleRequest::Search || !request.uses(Generator::SearchedSchedules) {
+        return Vec::new();
+    }
     let mut chosen: Vec<&Candidate> = Vec::new();
     for candidate in candidates {
         if chosen.len() < most && !chosen.iter().any(|other| other.has_same_stages(candidate)) {
