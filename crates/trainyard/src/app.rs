@@ -15,6 +15,7 @@ use crate::error::RunError;
 use crate::files::read_profile;
 use crate::run_dir::RunDir;
 use crate::setup::TrainingSetup;
+use crate::train::CheckpointState;
 
 /// What a program can train.
 pub struct App {
@@ -90,30 +91,49 @@ impl App {
         setup
     }
 
-    /// Puts other data in place of a run's: all of a file or folder, for evaluation.
+    /// Puts other data in place of a run's: all of a file or folder, for evaluation. Tokens and class
+    /// numbers mean what they mean to the model: what they were when `trained` was saved, or else in
+    /// the run's own data.
     ///
     /// # Errors
-    /// [`RunError`] where the run file names no data, or none of a kind that is read from files.
+    /// [`RunError`] where the run file names no data, or none of a kind that is read from files, or
+    /// its own data are needed and cannot be read.
     pub fn replace_data(
         &self,
-        (config, document): &mut (RunConfig, Document),
+        run_file: &mut (RunConfig, Document),
         path: &Path,
+        trained: Option<CheckpointState>,
     ) -> Result<(), RunError> {
+        let own = run_file.clone();
+        let (config, document) = run_file;
         let Some(kind) = config.data.kind.clone() else {
             return Err(RunError::Mismatch {
                 what: "this run file names no data that --data could replace".to_owned(),
                 remedy: "leave --data out, or name a kind of data in [data]",
             });
         };
-        let Some(key) = trainyard_data::source_for(&kind)?.group.named_by else {
+        let group = trainyard_data::source_for(&kind)?.group;
+        let Some(key) = group.named_by else {
             return Err(RunError::Mismatch {
                 what: "this run's data are made by the program itself".to_owned(),
                 remedy: "leave --data out",
             });
         };
+        let (vocabulary, classes) = match trained {
+            Some(state) => (state.vocabulary, state.classes),
+            None => TrainingSetup::meanings(own, &self.recipes)?,
+        };
         // A built-in text is replaced by a text file.
         config.data.options.remove("builtin");
         config.data.options.insert(key.to_owned(), path.display().to_string().into());
+        let keys: Vec<&str> = (group.keys)().iter().map(|key| key.name).collect();
+        let mut fix = |key: &str, is_empty: bool, value: toml::Value| {
+            if !is_empty && keys.contains(&key) {
+                config.data.options.insert(key.to_owned(), value);
+            }
+        };
+        fix("vocabulary", vocabulary.is_empty(), vocabulary.concat().into());
+        fix("classes", classes.is_empty(), classes.into());
         config.data.kind = Some(kind);
         config.data.validation_fraction = 1.0;
         // What is wrong with them does not stand in the run file.

@@ -62,6 +62,20 @@ impl TrainingSetup {
         Ok(Self { profile, ..setup })
     }
 
+    /// What tokens and class numbers of a run's data mean: the text of each token and the name of each
+    /// class, in the order of their numbers; nothing where there are none.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn meanings(
+        run_file: (RunConfig, Document),
+        recipes: &[Arc<dyn Recipe>],
+    ) -> Result<(Vec<String>, Vec<String>), RunError> {
+        let setup = Self::without_profile(run_file, recipes, None)?;
+        let info = setup.data()?.info();
+        Ok((info.vocabulary.clone(), info.classes.clone()))
+    }
+
     /// The plan of the run file, or the best one that the planner finds; with what is predicted of
     /// it.
     ///

@@ -54,7 +54,7 @@ impl ImagesSource {
     pub fn open(options: &ImagesOptions, validation_fraction: f64) -> Result<Self, DataError> {
         kind::check(options)?;
         let folder = options.images.clone().unwrap_or_default();
-        let listed = list(&folder)?;
+        let listed = list(&folder, &options.classes)?;
         let resized = options.resized();
         let [height, width] = match resized {
             Some(size) => size,

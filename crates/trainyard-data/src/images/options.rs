@@ -24,6 +24,9 @@ keys! {
         size: Vec<u32>, in 1..=16_384;
         /// Channels.
         color: Color = Color::Rgb;
+        /// Class folders in the order of their numbers, those of other data, say; those found,
+        /// sorted, where not given.
+        classes: Vec<String>;
     }
 }
 
@@ -49,6 +52,11 @@ impl Color {
 fn check(options: &ImagesOptions) -> Result<(), BadKey> {
     let words = "the path of a folder with a folder for each class";
     must(options.images.is_some(), "images", &"missing", words)?;
+    let mut classes = options.classes.clone();
+    classes.sort();
+    if let Some([twice, _]) = classes.array_windows().find(|[name, next]| name == next) {
+        must(false, "classes", twice, "named once")?;
+    }
     let size = &options.size;
     must(matches!(size.len(), 0 | 2), "size", &format!("{size:?}"), "[height, width]")
 }

@@ -179,6 +179,26 @@ fn crc(bytes: &[u8]) -> u32 {
 }
 
 #[test]
+fn given_classes_keep_their_numbers() {
+    let (_folder, path) =
+        in_folder(&[("dog/a.png", gray(2, 2, 9).into()), ("cat/b.png", gray(2, 2, 5).into())]);
+    let given = |classes: &[&str]| ImagesOptions {
+        images: Some(path.clone()),
+        classes: classes.iter().map(ToString::to_string).collect(),
+        ..ImagesOptions::default()
+    };
+    let source = open(&given(&["eel", "dog", "cat"])).unwrap();
+    assert_eq!(source.info().classes, ["eel", "dog", "cat"]);
+    // The cat is listed first.
+    let batch = source.gather(0..2).unwrap();
+    let targets = HostTensor::I32 { shape: vec![2], values: vec![2, 1] };
+    assert_eq!(batch.get("targets"), Some(&targets));
+    let error = |classes| error(&given(classes));
+    assert!(error(&["dog", "eel"]).contains("cat: it is none of the classes dog, eel"));
+    assert!(error(&["dog", "cat", "dog"]).contains("named once"));
+}
+
+#[test]
 fn folders_without_classes_are_refused() {
     let (_kept, folder) = in_folder(&[("1.png", gray(4, 3, 0).into())]);
     let refused = error(&options(&folder));

@@ -22,6 +22,8 @@ pub(super) struct Label {
 #[derive(Clone, Debug, Default)]
 pub(super) struct ParetoFront {
     labels: Vec<Label>,
+    /// The one that beat the latest label, which beats the next one, too, more often than not.
+    strong: usize,
 }
 
 impl ParetoFront {
@@ -45,13 +47,24 @@ impl ParetoFront {
     }
 
     fn insert_pareto(&mut self, label: Label) {
+        let beats = |other: &Label| other.sum <= label.sum && other.max <= label.max;
+        if self.labels.get(self.strong).is_some_and(beats) {
+            return;
+        }
         let at = self.labels.partition_point(|other| other.sum <= label.sum);
         if at > 0 && self.labels[at - 1].max <= label.max {
+            self.strong = at - 1;
             return;
         }
         // With an equal sum the one before has the larger maximum.
         let at = at - usize::from(at > 0 && self.labels[at - 1].sum >= label.sum);
         let beaten = self.labels[at..].iter().take_while(|other| other.max >= label.max).count();
-        self.labels.splice(at..at + beaten, [label]);
+        if beaten == 0 {
+            self.labels.insert(at, label);
+        } else {
+            self.labels[at] = label;
+            self.labels.drain(at + 1..at + beaten);
+        }
+        self.strong = at;
     }
 }

@@ -97,11 +97,19 @@ impl Space<'_> {
             let max = max.unwrap_or(sum);
             Cell { sum, max, recompute }
         };
-        let least = self.recompute.iter().map(|mode| (need(*mode), *mode));
-        let (least, frugal) = least.min_by_key(|(need, _)| *need).unwrap_or_default();
+        let frugal = || {
+            let needs = self.recompute.iter().map(|mode| (need(*mode), *mode));
+            needs.min_by_key(|(need, _)| *need).unwrap_or_default()
+        };
         match self.goal {
-            Goal::Share => cell(frugal, Some(share(least, *budget))),
-            Goal::Need(free) if free == device => cell(frugal, Some(least as f64)),
+            Goal::Share => {
+                let (least, mode) = frugal();
+                cell(mode, Some(share(least, *budget)))
+            }
+            Goal::Need(free) if free == device => {
+                let (least, mode) = frugal();
+                cell(mode, Some(least as f64))
+            }
             Goal::Time(_) | Goal::Need(_) => {
                 let fits = self.recompute.iter().find(|mode| need(**mode) <= *budget);
                 let max = matches!(self.goal, Goal::Need(_)).then_some(0.0);

@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
             micro_batches,
             record,
             explicit: schedule.has_transfers(),
-            events: BinaryHeap::new(),
+            events: BinaryHeap::with_capacity(costs.ranks.len() + costs.links.len() + 8),
             forwards: table(|stage| stage.inputs),
             backwards: table(|stage| stage.output_grads),
             link_free: vec![(0.0, None); costs.links.len()],

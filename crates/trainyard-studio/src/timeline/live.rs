@@ -88,16 +88,27 @@ fn activations(own: &[&TraceEvent], ns: u64, live: &mut Live) {
 }
 
 /// Outputs from when they are computed until they have arrived, inputs from then until they are
-/// used. Tied weights and their gradients are sent from where they are and need no buffer.
+/// used. Tied weights and their gradients are sent from where they are; while the optimizer step
+/// runs there is room for one such gradient, the largest, as they are added one after the other.
 fn buffers(scene: &Scene, step: &Step, device: usize, ns: u64, live: &mut Live) {
+    let mut tied: Option<&TraceEvent> = None;
+    let mut updates = false;
     for &index in &step.events {
         let Some(event) = scene.event(index).filter(|event| event.device == device) else {
             continue;
         };
+        if event.lane == Lane::Compute {
+            let now = event.start_ns <= ns && ns < event.end_ns;
+            updates |= now && event.action.kind == ActionKind::Optimizer;
+            continue;
+        }
         let partner = scene.partner(index).and_then(|partner| scene.event(partner));
-        if event.lane == Lane::Compute
-            || partner.is_some_and(|p| p.action.stage == event.action.stage)
-        {
+        if partner.is_some_and(|p| p.action.stage == event.action.stage) {
+            if event.action.kind == ActionKind::RecvBackward
+                && tied.is_none_or(|largest| event.bytes > largest.bytes)
+            {
+                tied = Some(event);
+            }
             continue;
         }
         let (from, to, word) = if event.lane == Lane::TransferOut {
@@ -115,5 +126,12 @@ fn buffers(scene: &Scene, step: &Step, device: usize, ns: u64, live: &mut Live) 
                 bytes: Some(event.bytes),
             });
         }
+    }
+    if let Some(event) = tied.filter(|_| updates) {
+        live.tensors.push(LiveTensor {
+            category: Category::Buffers,
+            what: format!("{} of a tied weight", event.action),
+            bytes: Some(event.bytes),
+        });
     }
 }

@@ -14,6 +14,7 @@ use crate::error::RunError;
 use crate::evaluate::{Evaluated, evaluate};
 use crate::files::read_plan;
 use crate::run_dir::RunDir;
+use crate::train::read_state;
 
 /// Compute loss and metrics over a whole data set
 #[derive(Debug, Args)]
@@ -40,10 +41,22 @@ impl RunCommand for EvaluateCommand {
     fn run(&self, app: &App) -> Result<ExitCode, RunError> {
         let directory = self.run.is_dir().then(|| RunDir::open(&self.run)).transpose()?;
         let file = directory.as_ref().map_or_else(|| self.run.clone(), RunDir::run_file);
+        let checkpoint = match &directory {
+            Some(directory) => {
+                let (step, path) = directory.latest()?.ok_or_else(|| RunError::Mismatch {
+                    what: format!("{} has no checkpoint yet", self.run.display()),
+                    remedy: "train it to its end, or stop it with Ctrl-C, which saves one",
+                })?;
+                let state = directory.explain(step, read_state(&path))?;
+                Some((directory, step, path, state))
+            }
+            None => None,
+        };
         let mut run_file = app.config(&file, &self.sets)?;
         if let Some(data) = &self.data {
             let path = std::path::absolute(data).map_err(RunError::io("find", data))?;
-            app.replace_data(&mut run_file, &path)?;
+            let trained = checkpoint.as_ref().map(|(.., state)| state.clone());
+            app.replace_data(&mut run_file, &path, trained)?;
         }
         let setup = app.setup(run_file)?;
         let costs = setup.costs()?;
@@ -54,12 +67,8 @@ impl RunCommand for EvaluateCommand {
             None => setup.plan(&costs)?,
         };
         let mut pipeline = setup.start(&plan, &costs)?;
-        if let Some(directory) = &directory {
-            let (step, checkpoint) = directory.latest()?.ok_or_else(|| RunError::Mismatch {
-                what: format!("{} has no checkpoint yet", self.run.display()),
-                remedy: "train it to its end, or stop it with Ctrl-C, which saves one",
-            })?;
-            directory.explain(step, pipeline.load(&checkpoint))?;
+        if let Some((directory, step, path, _)) = &checkpoint {
+            directory.explain(*step, pipeline.load(path))?;
         }
         let evaluated = evaluate(&setup, &mut pipeline, None)?;
         let unit = setup.data()?.info().unit.name();

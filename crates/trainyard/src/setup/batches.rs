@@ -39,12 +39,17 @@ impl TrainingSetup {
         Ok(self.cut(&self.data()?.batch(cursor, self.config.train.batch)?))
     }
 
-    /// One micro-batch of `rows` rows, to measure with.
+    /// One micro-batch of `rows` rows, to measure with. Of data that are all for evaluation it has
+    /// the first of those, and no more rows than there are.
     ///
     /// # Errors
     /// As [`Self::micro_batches`].
     pub fn sample(&self, rows: usize) -> Result<MicroBatch, RunError> {
-        Ok(micro_batch(self.data()?.batch(self.first_cursor(), rows)?))
+        let data = self.data()?;
+        let only_validation = data.info().samples == Some(0);
+        let first = only_validation.then(|| data.validation(rows, Some(1)).next()).flatten();
+        let batch = first.unwrap_or_else(|| data.batch(self.first_cursor(), rows))?;
+        Ok(micro_batch(batch))
     }
 
     /// Validation data, the micro-batches of a batch at a time; at most `limit` batches.

@@ -16,6 +16,9 @@ use crate::run_dir::RunDir;
 pub struct CheckpointState {
     /// The text of each token, in the order of their numbers; empty where there are no tokens.
     pub vocabulary: Vec<String>,
+    /// Names of the classes, in the order of their numbers; empty where there are none.
+    #[serde(default)]
+    pub classes: Vec<String>,
     /// The data, and how far they have been used.
     pub data: DataState,
 }
@@ -24,7 +27,8 @@ impl Training<'_> {
     pub(super) fn save(&mut self) -> Result<(), RunError> {
         let info = self.setup.data()?.info();
         let data = DataState::new(info, self.cursor);
-        let state = CheckpointState { vocabulary: info.vocabulary.clone(), data };
+        let (vocabulary, classes) = (info.vocabulary.clone(), info.classes.clone());
+        let state = CheckpointState { vocabulary, classes, data };
         let state = serde_json::to_value(state).map_err(|e| RunError::config(e.to_string()))?;
         self.pipeline.save(&self.directory.checkpoint(self.step), self.step, state)?;
         self.directory.set_latest(self.step)?;
