@@ -160,7 +160,7 @@ fn what_a_recipe_refuses_has_its_place_in_the_run_file() {
     );
     let table = |data: &str| mlp.replace("text = \"input.txt\"", data);
     write(&dir.path().join("t.csv"), "x,y\n1,a\n,b\n");
-    let cases: [(String, &str, &[&str]); 11] = [
+    let cases: [(String, &str, &[&str]); 12] = [
         (
             good.replace("context = 16", "context = 16\nvocabulary = 3"),
             "8:14: model.vocabulary is 3, but must be at least",
@@ -180,6 +180,11 @@ fn what_a_recipe_refuses_has_its_place_in_the_run_file() {
         (table("table = \"t.csv\"\ntarget = \"y\""), "6:9: ", &["line 3, column 'x'"]),
         (mlp.clone(), "5:1: a mlp learns from rows", &["input.txt gives tokens, targets"]),
         (good.replace("context = 16", "context = 4000"), "9:1: ", &["context of 4000 needs"]),
+        (
+            good.replacen("adapter = \"cpu\"", "adapter = \"nowhere\"", 1),
+            "25:11: no adapter matches 'nowhere'",
+            &["name one that this machine has", "cpu"],
+        ),
         (
             good.replace("[\"embed=left\"", "[\"embed=middle\""),
             "21:8: pipeline.lock is 'middle', but must be a device: left, right",

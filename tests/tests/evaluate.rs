@@ -1,4 +1,5 @@
 //! Evaluating other data than a run's own: what tokens and class numbers mean is the model's affair.
+#![allow(clippy::expect_used, reason = "a test that cannot go on fails at once and says why")]
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -23,7 +23,9 @@ pub enum EngineError {
         must: String,
     },
     /// No adapter matches what a run file asks for.
-    #[error("no adapter matches '{wanted}'; this machine has: {available}")]
+    #[error(
+        "no adapter matches '{wanted}'; name one that this machine has, or its number: {available}"
+    )]
     NoSuchAdapter {
         /// What was asked for.
         wanted: String,

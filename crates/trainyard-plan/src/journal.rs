@@ -160,6 +160,9 @@ pub struct Header {
     pub model: String,
     /// Number of weights.
     pub parameters: u64,
+    /// What is counted a second: `tokens` or `rows`.
+    #[serde(default = "tokens")]
+    pub unit: String,
     /// The devices, in the plan's order; other records name them by index.
     pub devices: Vec<HeaderDevice>,
 }
@@ -196,6 +199,11 @@ impl Header {
     pub const FORMAT: &'static str = "trainyard-journal";
     /// The value of `version`.
     pub const VERSION: u64 = 1;
+}
+
+/// What journals counted that do not say.
+fn tokens() -> String {
+    "tokens".to_owned()
 }
 
 /// JSON has no NaN and no infinity: both are written as null. A run whose loss diverged is exactly

@@ -208,6 +208,7 @@ fn a_journal_becomes_a_trace() {
             steps: 4,
             model: String::new(),
             parameters: 0,
+            unit: "tokens".into(),
             devices: ids.iter().map(device).collect(),
         })
     };

@@ -94,7 +94,7 @@ pub enum RunError {
     /// A directory that holds another run already.
     #[error(
         "{path} already holds a run ({found}); continue it with `{program} resume {path}`, or name \
-         another directory with `--set run.dir=...`",
+         another directory with `--set run.dir=...` (demo: `--directory`)",
         path = .path.display(),
         program = crate::cli::program()
     )]

@@ -71,6 +71,19 @@ impl RunDir {
         Ok(run)
     }
 
+    /// Refuses a directory that holds a run already, before anything takes time; [`Self::create`] looks
+    /// again.
+    ///
+    /// # Errors
+    /// [`RunError::RunInUse`], [`RunError::RunExists`], [`RunError::Io`].
+    pub fn check_free(path: &Path) -> Result<(), RunError> {
+        let found = path.is_dir().then(|| signs_of_a_run(path)).transpose()?.flatten();
+        let Some(found) = found else { return Ok(()) };
+        // A run that is being written to cannot be gone on with.
+        drop(lock(path)?);
+        Err(RunError::RunExists { path: path.to_owned(), found })
+    }
+
     /// Opens the directory of a run for reading. It may be written to at the same time.
     ///
     /// # Errors

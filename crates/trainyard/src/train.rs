@@ -64,10 +64,11 @@ pub fn train(
     if checkpoint.is_none() {
         write_settings(setup, plan, costs, directory)?;
     }
-    let header = header(setup, plan, first_step);
+    let unit = setup.data()?.info().unit.name();
+    let header = header(setup, plan, first_step, unit);
     journal.write(&Record::Header(header.clone()))?;
     journal.flush()?;
-    let progress = Progress::start(output, &header, setup.data()?.info().unit.name());
+    let progress = Progress::start(output, &header, unit);
     if output == Output::Json {
         progress.record(&Record::Header(header.clone()));
     }

@@ -81,10 +81,29 @@ impl fmt::Display for End {
         if self.last_lines.is_empty() {
             return write!(f, "{}; it said nothing", self.exit);
         }
+        if let Some(words) = refusal(&self.last_lines) {
+            return write!(f, "{}: {words}", self.exit);
+        }
         let few = self.last_lines.len().saturating_sub(4);
         let lines = self.last_lines.get(few..).unwrap_or_default();
         write!(f, "{}; its last lines: {}", self.exit, lines.join(" / "))
     }
+}
+
+/// What a refusal says: the lines from its sign on, without the picture of the place in the file,
+/// which the words name, too.
+fn refusal(lines: &[String]) -> Option<String> {
+    const SIGN: &str = "× ";
+    let is_picture = |line: &str| {
+        let numbered = line.split_once('│').is_some_and(|(number, _)| {
+            number.trim().chars().all(|character| character.is_ascii_digit())
+        });
+        numbered || line.starts_with(['╭', '╰', '·'])
+    };
+    let first = lines.iter().rposition(|line| line.trim_start().starts_with(SIGN))?;
+    let words = lines[first..].iter().map(|line| line.trim()).filter(|line| !is_picture(line));
+    let words: Vec<&str> = words.map(|line| line.trim_start_matches(SIGN)).collect();
+    Some(words.join(" "))
 }
 
 /// Waits until a child ends; others may kill it meanwhile.
@@ -172,6 +191,21 @@ mod tests {
         assert_eq!(
             end(Exit::Signal(9), &["a", "b", "c", "d", "e"]),
             "the program was killed (signal 9); its last lines: b / c / d / e"
+        );
+        let refused = [
+            "warning: a line before",
+            "  × unknown key 'stpes' in [train] (a.toml:12:1); did you",
+            "    mean 'steps'?",
+            "    ╭─[a.toml:12:1]",
+            " 11 │ [train]",
+            "    · ──┬──",
+            "    ·   ╰── unknown",
+            "    ╰────",
+        ];
+        assert_eq!(
+            end(Exit::Code(2), &refused),
+            "the program refused what it was given (exit code 2: wrong input): unknown key 'stpes' in \
+             [train] (a.toml:12:1); did you mean 'steps'?"
         );
         assert_eq!(end(Exit::Code(7), &[]), "the program failed (exit code 7); it said nothing");
     }

@@ -112,6 +112,12 @@ impl RunState {
         self.header.as_ref()
     }
 
+    /// What is counted a second: `tokens` or `rows`.
+    #[must_use]
+    pub fn unit(&self) -> &str {
+        self.header.as_ref().map_or("tokens", |header| &header.unit)
+    }
+
     /// What the journal last said the run is doing.
     #[must_use]
     pub fn state(&self) -> Option<State> {

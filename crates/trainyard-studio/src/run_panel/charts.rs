@@ -36,9 +36,10 @@ impl Default for Charts {
 impl Figure {
     const ALL: [Self; 4] = [Self::StepTime, Self::Rate, Self::LearningRate, Self::GradientNorm];
 
-    fn name(self) -> &'static str {
+    fn name(self, state: &RunState) -> &'static str {
         match self {
             Self::StepTime => "Step time",
+            Self::Rate if state.unit() == "rows" => "Rows/s",
             Self::Rate => "Tokens/s",
             Self::LearningRate => "Learning rate",
             Self::GradientNorm => "Gradient norm",
@@ -106,19 +107,19 @@ impl Charts {
     fn figure(&mut self, ui: &mut Ui, theme: &Theme, state: &RunState) {
         ui.horizontal_wrapped(|ui| {
             for figure in Figure::ALL {
-                ui.selectable_value(&mut self.figure, figure, figure.name());
+                ui.selectable_value(&mut self.figure, figure, figure.name(state));
             }
         });
         let figure = self.figure;
-        let series = figure.of(state);
+        let (series, title) = (figure.of(state), figure.name(state));
         let name = match series.last() {
-            Some(last) => format!("{} chart, now {}", figure.name(), figure.text(last)),
-            None => format!("{} chart, empty", figure.name()),
+            Some(last) => format!("{title} chart, now {}", figure.text(last)),
+            None => format!("{title} chart, empty"),
         };
-        let plot = plots::plot(theme, figure.name())
-            .y_axis_formatter(move |mark, _| figure.text(mark.value));
+        let plot =
+            plots::plot(theme, title).y_axis_formatter(move |mark, _| figure.text(mark.value));
         let response = plot.show(ui, |plot| {
-            plots::curve(plot, figure.name(), series.points(), theme.accent);
+            plots::curve(plot, title, series.points(), theme.accent);
         });
         response.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
     }

@@ -159,10 +159,11 @@ fn figures(ui: &mut Ui, state: &RunState, running: bool) {
     let rate = last(state.tokens_per_s()).map_or_else(|| "–".to_owned(), labels::count);
     let step = last(state.step_ms()).map_or_else(|| "–".to_owned(), |ms| human_us(ms * 1e3));
     let gradient = number(last(state.grad_norm()), 3);
+    let per_second = format!("{}/s", state.unit());
     let mut all = vec![
         (loss, "loss"),
         (validation, "validation loss"),
-        (rate, "tokens/s"),
+        (rate, per_second.as_str()),
         (step, "step time"),
         (gradient, "gradient norm"),
     ];

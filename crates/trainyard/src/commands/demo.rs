@@ -50,6 +50,7 @@ impl RunCommand for Demo {
         config.train.warmup = config.train.warmup.min(config.train.steps - 1);
         config.run.dir =
             std::path::absolute(&directory).map_err(RunError::io("find", &directory))?;
+        RunDir::check_free(&config.run.dir)?;
         config.devices = demo_devices();
 
         let output = Output::detect(false);

@@ -59,6 +59,9 @@ pub(super) fn start(
     resume: bool,
     output: Output,
 ) -> Result<ExitCode, RunError> {
+    if !resume {
+        RunDir::check_free(&run_file.0.run.dir)?;
+    }
     let setup = app.setup(run_file)?;
     // Before anything is written: a plan that does not fit leaves no directory behind.
     let costs = setup.costs()?;

@@ -18,6 +18,7 @@ fn header() -> Record {
         steps: 9,
         model: "gpt".into(),
         parameters: 3,
+        unit: "tokens".into(),
         devices: Vec::new(),
     })
 }

@@ -3,6 +3,7 @@
 use toml::Value;
 use trainyard_config::Document;
 use trainyard_data::DataError;
+use trainyard_engine::EngineError;
 
 use crate::config::{DataSection, RunConfig};
 use crate::error::RunError;
@@ -13,6 +14,13 @@ pub(super) fn located(error: RunError, config: &RunConfig, document: &Document) 
         RunError::BadValue { key, .. } => Some(key.clone()),
         RunError::Recipe(_) => Some("data".to_owned()),
         RunError::Data(error) => key_of(error, &config.data),
+        RunError::Engine(
+            EngineError::NoSuchAdapter { wanted, .. }
+            | EngineError::AmbiguousAdapter { wanted, .. },
+        ) => {
+            let device = config.devices.iter().find(|device| device.adapter == *wanted);
+            device.map(|device| format!("device.{}.adapter", device.id))
+        }
         _ => None,
     };
     match key {

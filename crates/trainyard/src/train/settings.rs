@@ -32,7 +32,7 @@ pub(super) fn write_settings(
 }
 
 /// The first record of a part of the journal.
-pub(super) fn header(setup: &TrainingSetup, plan: &Plan, first_step: u64) -> Header {
+pub(super) fn header(setup: &TrainingSetup, plan: &Plan, first_step: u64, unit: &str) -> Header {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let of_rank = |actions: &Vec<trainyard_plan::Action>| {
         let id = actions.first().and_then(|a| plan.stages.get(a.stage)).map(|s| s.device.as_str());
@@ -52,6 +52,7 @@ pub(super) fn header(setup: &TrainingSetup, plan: &Plan, first_step: u64) -> Hea
         steps: setup.config.train.steps,
         model: plan.model.clone(),
         parameters: setup.parameters(),
+        unit: unit.to_owned(),
         devices: plan.schedule.ranks.iter().filter_map(of_rank).collect(),
     }
 }
