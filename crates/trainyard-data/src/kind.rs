@@ -32,6 +32,13 @@ pub(crate) fn check<O: Keys>(options: &O) -> Result<(), DataError> {
     Ok(())
 }
 
+/// The first of some names, in their order by characters, that is among them twice.
+pub(crate) fn named_twice(names: &[String]) -> Option<&String> {
+    let mut sorted: Vec<&String> = names.iter().collect();
+    sorted.sort();
+    sorted.array_windows().find(|[name, next]| name == next).map(|[name, _]| *name)
+}
+
 /// `[data]` of a source, with a `validation_fraction` of 0.1 unless there is another among the options.
 #[cfg(test)]
 pub(crate) fn section(kind: &str, options: &serde_json::Value) -> DataSection {

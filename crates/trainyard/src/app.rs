@@ -104,15 +104,13 @@ impl App {
         path: &Path,
         trained: Option<CheckpointState>,
     ) -> Result<(), RunError> {
-        let own = run_file.clone();
-        let (config, document) = run_file;
-        let Some(kind) = config.data.kind.clone() else {
+        let Some(kind) = &run_file.0.data.kind else {
             return Err(RunError::Mismatch {
                 what: "this run file names no data that --data could replace".to_owned(),
                 remedy: "leave --data out, or name a kind of data in [data]",
             });
         };
-        let group = trainyard_data::source_for(&kind)?.group;
+        let group = trainyard_data::source_for(kind)?.group;
         let Some(key) = group.named_by else {
             return Err(RunError::Mismatch {
                 what: "this run's data are made by the program itself".to_owned(),
@@ -121,8 +119,9 @@ impl App {
         };
         let (vocabulary, classes) = match trained {
             Some(state) => (state.vocabulary, state.classes),
-            None => TrainingSetup::meanings(own, &self.recipes)?,
+            None => TrainingSetup::meanings(run_file.clone(), &self.recipes)?,
         };
+        let (config, document) = run_file;
         // A built-in text is replaced by a text file.
         config.data.options.remove("builtin");
         config.data.options.insert(key.to_owned(), path.display().to_string().into());
@@ -134,7 +133,6 @@ impl App {
         };
         fix("vocabulary", vocabulary.is_empty(), vocabulary.concat().into());
         fix("classes", classes.is_empty(), classes.into());
-        config.data.kind = Some(kind);
         config.data.validation_fraction = 1.0;
         // What is wrong with them does not stand in the run file.
         document.forget_places("data");

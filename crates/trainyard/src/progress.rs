@@ -24,7 +24,7 @@ pub(crate) struct Progress {
     budgets: Vec<u64>,
     validation: std::cell::Cell<Option<f64>>,
     /// What the journal's tokens are: tokens of a text, or rows.
-    unit: &'static str,
+    unit: String,
 }
 
 struct Bars {
@@ -34,7 +34,7 @@ struct Bars {
 }
 
 impl Progress {
-    pub(crate) fn start(output: Output, header: &Header, unit: &'static str) -> Self {
+    pub(crate) fn start(output: Output, header: &Header) -> Self {
         let longest =
             header.devices.iter().map(|device| device.id.chars().count()).max().unwrap_or(0);
         let device_names: Vec<_> =
@@ -47,7 +47,7 @@ impl Progress {
             budgets: header.devices.iter().map(|device| device.budget_bytes).collect(),
             device_names,
             validation: None.into(),
-            unit,
+            unit: header.unit.clone(),
         }
     }
 
@@ -114,7 +114,7 @@ impl Progress {
         match record {
             Record::Validation { step, loss, tokens, whole, metrics, .. } => {
                 let scope = if *whole { "the whole validation data" } else { "a part" };
-                let (metrics, unit) = (metrics_text(metrics), self.unit);
+                let (metrics, unit) = (metrics_text(metrics), &self.unit);
                 Some(format!(
                     "step {step}  validation loss {loss:.4}{metrics} ({tokens} {unit}, {scope})"
                 ))
@@ -144,7 +144,7 @@ impl Progress {
                     .validation
                     .get()
                     .map_or_else(String::new, |v| format!("  validation {v:.3}"));
-                let (metrics, unit) = (metrics_text(metrics), self.unit);
+                let (metrics, unit) = (metrics_text(metrics), &self.unit);
                 bars.steps.set_message(format!(
                     "loss {loss:.3}{validation}{metrics}  {tokens_per_s:.0} {unit}/s"
                 ));

@@ -11,8 +11,8 @@
 //! A file is written beside its place and then renamed, so a reader sees the old one or the new
 //! one. Names that end in `.tmp` are what a crash left of that, and go at the next start.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use trainyard_engine::EngineError;
@@ -20,8 +20,10 @@ use trainyard_engine::EngineError;
 use crate::error::RunError;
 use atomic::UNFINISHED;
 pub use atomic::write_atomic;
+use lock::lock;
 
 mod atomic;
+mod lock;
 #[cfg(test)]
 mod tests;
 
@@ -33,7 +35,6 @@ const PREDICTED_TRACE: &str = "predicted-trace.json";
 const PROFILE: &str = "profile.json";
 const CHECKPOINTS: &str = "checkpoints";
 const LATEST: &str = "latest";
-const LOCK: &str = ".lock";
 const STEP: &str = "step-";
 
 /// A run's directory. One opened for writing is locked until it is dropped.
@@ -77,7 +78,7 @@ impl RunDir {
     /// # Errors
     /// [`RunError::RunInUse`], [`RunError::RunExists`], [`RunError::Io`].
     pub fn check_free(path: &Path) -> Result<(), RunError> {
-        let found = path.is_dir().then(|| signs_of_a_run(path)).transpose()?.flatten();
+        let found = if path.is_dir() { signs_of_a_run(path)? } else { None };
         let Some(found) = found else { return Ok(()) };
         // A run that is being written to cannot be gone on with.
         drop(lock(path)?);
@@ -187,6 +188,17 @@ impl RunDir {
         }
     }
 
+    /// [`Self::latest`] for whoever needs one.
+    ///
+    /// # Errors
+    /// As [`Self::latest`]; [`RunError::Mismatch`] if none has been saved yet.
+    pub fn newest_checkpoint(&self) -> Result<(u64, PathBuf), RunError> {
+        self.latest()?.ok_or_else(|| RunError::Mismatch {
+            what: format!("{} has no checkpoint yet", self.path.display()),
+            remedy: "train it to its end, or stop it with Ctrl-C, which saves one",
+        })
+    }
+
     /// Removes the oldest checkpoints until `keep` are left. The one that `latest` names stays, and
     /// so does the newest.
     ///
@@ -293,35 +305,6 @@ fn require_run(path: &Path) -> Result<(), RunError> {
         None => Ok(()),
         Some(missing) => Err(RunError::NotARun { path: path.into(), missing: missing.into() }),
     }
-}
-
-/// Locks a directory for this process; `None` on a file system that knows no locks.
-fn lock(path: &Path) -> Result<Option<File>, RunError> {
-    let name = path.join(LOCK);
-    let mut options = File::options();
-    let open = options.read(true).write(true).create(true).truncate(false).open(&name);
-    let mut file = open.map_err(RunError::io("open the lock file", &name))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            // It is for the message alone, and may be unreadable while it is locked.
-            let _ = (&mut file).take(40).read_to_string(&mut holder);
-            let holder = if holder.trim().is_empty() { "process unknown" } else { holder.trim() };
-            return Err(RunError::RunInUse { path: path.to_owned(), holder: holder.to_owned() });
-        }
-        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
-            return Ok(None);
-        }
-        Err(TryLockError::Error(error)) => return Err(RunError::io("lock", name)(error)),
-    }
-    let note = format!("process {}\n", std::process::id());
-    let written = file
-        .set_len(0)
-        .and_then(|()| file.seek(SeekFrom::Start(0)))
-        .and_then(|_| file.write_all(note.as_bytes()));
-    written.map_err(RunError::io("write", name))?;
-    Ok(Some(file))
 }
 
 /// Removes what a crash left half-written.

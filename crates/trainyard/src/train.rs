@@ -64,11 +64,10 @@ pub fn train(
     if checkpoint.is_none() {
         write_settings(setup, plan, costs, directory)?;
     }
-    let unit = setup.data()?.info().unit.name();
-    let header = header(setup, plan, first_step, unit);
+    let header = header(setup, plan, first_step)?;
     journal.write(&Record::Header(header.clone()))?;
     journal.flush()?;
-    let progress = Progress::start(output, &header, unit);
+    let progress = Progress::start(output, &header);
     if output == Output::Json {
         progress.record(&Record::Header(header.clone()));
     }

@@ -1,6 +1,5 @@
 //! Lists the images in a folder of class folders.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -38,23 +37,18 @@ pub(super) fn list(folder: &Path, given: &[String]) -> Result<Listed, DataError>
             remedy: "put the images of each class into a folder of its own in it".to_owned(),
         });
     }
-    let named = |(name, path): (OsString, PathBuf)| (name.to_string_lossy().into_owned(), path);
-    let class_folders: Vec<(String, PathBuf)> = class_folders.into_iter().map(named).collect();
     let mut hash = blake3::Hasher::new();
-    let classes: Vec<String> = if given.is_empty() {
-        class_folders.iter().map(|(name, _)| name.clone()).collect()
-    } else {
+    if !given.is_empty() {
         hash.update(given.join("\n").as_bytes());
-        given.to_vec()
-    };
-    let mut files = Vec::new();
-    for (name, path) in class_folders {
-        let Some((_, class)) = classes.iter().zip(0..).find(|(class, _)| **class == name) else {
-            let reason = format!(
-                "it is none of the classes {}: name it in data.classes or take it away",
-                classes.join(", ")
-            );
-            return Err(DataError::bad_file(&path, reason));
+    }
+    let (mut classes, mut files) = (given.to_vec(), Vec::new());
+    for ((name, path), found) in class_folders.into_iter().zip(0..) {
+        let name = name.to_string_lossy().into_owned();
+        let class = if given.is_empty() {
+            classes.push(name);
+            found
+        } else {
+            class_number(given, &name, &path)?
         };
         for file in expand(&[path], EXTENSIONS, "PNG or JPEG images")? {
             let about = fs::metadata(&file).map_err(DataError::io("read", &file))?;
@@ -68,4 +62,15 @@ pub(super) fn list(folder: &Path, given: &[String]) -> Result<Listed, DataError>
         }
     }
     Ok(Listed { classes, files, fingerprint: hash.finalize().to_hex().to_string() })
+}
+
+/// The number of a class folder among the given classes.
+fn class_number(given: &[String], name: &str, folder: &Path) -> Result<i32, DataError> {
+    let number = given.iter().zip(0..).find(|(class, _)| *class == name).map(|(_, number)| number);
+    number.ok_or_else(|| {
+        let classes = given.join(", ");
+        let reason =
+            format!("it is none of the classes {classes}: name it in data.classes or take it away");
+        DataError::bad_file(folder, reason)
+    })
 }

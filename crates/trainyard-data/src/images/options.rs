@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use trainyard_config::{BadKey, choices, keys, must};
 
+use crate::kind::named_twice;
+
 choices! {
     /// Channels of an image.
     pub enum Color {
@@ -52,9 +54,7 @@ impl Color {
 fn check(options: &ImagesOptions) -> Result<(), BadKey> {
     let words = "the path of a folder with a folder for each class";
     must(options.images.is_some(), "images", &"missing", words)?;
-    let mut classes = options.classes.clone();
-    classes.sort();
-    if let Some([twice, _]) = classes.array_windows().find(|[name, next]| name == next) {
+    if let Some(twice) = named_twice(&options.classes) {
         must(false, "classes", twice, "named once")?;
     }
     let size = &options.size;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use trainyard_config::{BadKey, choices, keys, must};
 
+use crate::kind::named_twice;
+
 choices! {
     /// Meaning of a target column.
     pub enum TableTask {
@@ -58,16 +60,9 @@ fn check(options: &TableOptions) -> Result<(), BadKey> {
         must(false, "features", both, "another column than the target")?;
     }
     for (key, names) in [("features", features), ("classes", classes)] {
-        let mut sorted = names.clone();
-        sorted.sort();
-        if let Some(twice) = duplicate(&sorted) {
+        if let Some(twice) = named_twice(names) {
             must(false, key, twice, "named once")?;
         }
     }
     Ok(())
-}
-
-/// The first name of a sorted list that is in it twice.
-pub(super) fn duplicate(sorted: &[String]) -> Option<&String> {
-    sorted.iter().zip(sorted.iter().skip(1)).find(|(name, next)| name == next).map(|(name, _)| name)
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::error::DataError;
 use crate::files::{bad_archive, extension, is_gzip, text_stream};
-use crate::table::options::{TableOptions, duplicate};
+use crate::kind::named_twice;
+use crate::table::options::TableOptions;
 
 /// A row of a table.
 #[derive(Debug)]
@@ -80,9 +81,7 @@ impl TableFile {
             self.columns = (1..=first.cells.len()).map(|number| number.to_string()).collect();
             self.first = Some(first);
         }
-        let mut names = self.columns.clone();
-        names.sort();
-        match duplicate(&names) {
+        match named_twice(&self.columns) {
             Some(name) => {
                 let reason = format!("two columns have the name '{name}'; rename one");
                 Err(DataError::bad_file(&self.path, reason))

@@ -22,7 +22,8 @@ pub(super) struct Label {
 #[derive(Clone, Debug, Default)]
 pub(super) struct ParetoFront {
     labels: Vec<Label>,
-    /// The one that beat the latest label, which beats the next one, too, more often than not.
+    /// Index of the one that beat the latest label, or of that label where none did: more often than not
+    /// it beats the next one. A hint: labels are compared with whatever stands there.
     strong: usize,
 }
 

@@ -2,18 +2,15 @@
 
 use std::cmp::Ordering;
 
-/// Relative difference below which two costs count as equal: sums of microseconds in another order
-/// differ by less.
-const ROUNDING: f64 = 1e-9;
+/// Bits of a cost that count, of 52 in all: sums of microseconds in another order differ by less than
+/// 2⁻³⁰, about 1e-9, of them.
+const EXACT_BITS: u32 = 30;
 
-/// Bits of a cost that may be rounding errors: all below about [`ROUNDING`] of it.
-const ROUNDED_BITS: u32 = 52 - 30;
-
-/// A cost without what may be rounding errors, so that of equally good candidates the one of fewer
-/// stages comes first. `cost` is not negative.
+/// A cost without what may be rounding errors. `cost` is not negative.
 fn rounded(cost: f64) -> f64 {
-    let half = 1_u64 << (ROUNDED_BITS - 1);
-    f64::from_bits((cost.to_bits() + half) >> ROUNDED_BITS << ROUNDED_BITS)
+    let dropped = f64::MANTISSA_DIGITS - 1 - EXACT_BITS;
+    let half = 1_u64 << (dropped - 1);
+    f64::from_bits((cost.to_bits() + half) >> dropped << dropped)
 }
 
 /// The simulator's result for a candidate. Less is better: first the bytes over budget, then the
@@ -37,21 +34,21 @@ impl Score {
         self.excess <= 0.0
     }
 
+    /// The better one first. Of those as good but for rounding errors it is the one of fewer stages.
     pub(super) fn compare(&self, other: &Self) -> Ordering {
-        let by = |key: fn(&Self) -> f64| rounded(key(self)).total_cmp(&rounded(key(other)));
-        by(|score| score.excess)
-            .then_with(|| by(|score| score.value))
-            .then_with(|| by(|score| score.step_us))
-            .then_with(|| self.stages.cmp(&other.stages))
+        self.compare_costs(other).then_with(|| self.stages.cmp(&other.stages))
     }
 
     /// Whether it is better by more than a rounding error.
     pub(super) fn beats(&self, other: &Self) -> bool {
-        let less = |a: f64, b: f64| a < b - b.abs() * ROUNDING;
-        less(self.excess, other.excess)
-            || self.excess <= other.excess
-                && (less(self.value, other.value)
-                    || self.value <= other.value && less(self.step_us, other.step_us))
+        self.compare_costs(other).is_lt()
+    }
+
+    fn compare_costs(&self, other: &Self) -> Ordering {
+        let by = |key: fn(&Self) -> f64| rounded(key(self)).total_cmp(&rounded(key(other)));
+        by(|score| score.excess)
+            .then_with(|| by(|score| score.value))
+            .then_with(|| by(|score| score.step_us))
     }
 }
 

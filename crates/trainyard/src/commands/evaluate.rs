@@ -41,21 +41,19 @@ impl RunCommand for EvaluateCommand {
     fn run(&self, app: &App) -> Result<ExitCode, RunError> {
         let directory = self.run.is_dir().then(|| RunDir::open(&self.run)).transpose()?;
         let file = directory.as_ref().map_or_else(|| self.run.clone(), RunDir::run_file);
-        let checkpoint = match &directory {
-            Some(directory) => {
-                let (step, path) = directory.latest()?.ok_or_else(|| RunError::Mismatch {
-                    what: format!("{} has no checkpoint yet", self.run.display()),
-                    remedy: "train it to its end, or stop it with Ctrl-C, which saves one",
-                })?;
-                let state = directory.explain(step, read_state(&path))?;
-                Some((directory, step, path, state))
-            }
+        let from = match &directory {
+            Some(directory) => Some((directory, directory.newest_checkpoint()?)),
             None => None,
         };
         let mut run_file = app.config(&file, &self.sets)?;
         if let Some(data) = &self.data {
             let path = std::path::absolute(data).map_err(RunError::io("find", data))?;
-            let trained = checkpoint.as_ref().map(|(.., state)| state.clone());
+            let trained = match &from {
+                Some((directory, (step, path))) => {
+                    Some(directory.explain(*step, read_state(path))?)
+                }
+                None => None,
+            };
             app.replace_data(&mut run_file, &path, trained)?;
         }
         let setup = app.setup(run_file)?;
@@ -67,7 +65,7 @@ impl RunCommand for EvaluateCommand {
             None => setup.plan(&costs)?,
         };
         let mut pipeline = setup.start(&plan, &costs)?;
-        if let Some((directory, step, path, _)) = &checkpoint {
+        if let Some((directory, (step, path))) = &from {
             directory.explain(*step, pipeline.load(path))?;
         }
         let evaluated = evaluate(&setup, &mut pipeline, None)?;

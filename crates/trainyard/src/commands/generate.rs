@@ -8,12 +8,12 @@ use clap::Args;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use trainyard_data::DataError;
-use trainyard_plan::Plan;
 
 use super::run_command::RunCommand;
 use crate::app::App;
 use crate::cli::Sets;
 use crate::error::RunError;
+use crate::files::read_plan;
 use crate::run_dir::RunDir;
 use crate::sampler::Sampler;
 use crate::train::{CheckpointState, read_state};
@@ -56,10 +56,7 @@ impl RunCommand for Generate {
             });
         }
         let directory = RunDir::open(&self.directory)?;
-        let (step, checkpoint) = directory.latest()?.ok_or_else(|| RunError::Mismatch {
-            what: format!("{} has no checkpoint yet", self.directory.display()),
-            remedy: "train it to its end, or stop it with Ctrl-C, which saves one",
-        })?;
+        let (step, checkpoint) = directory.newest_checkpoint()?;
         let state = directory.explain(step, read_state(&checkpoint))?;
         let run_file = app.config(&directory.run_file(), &self.sets)?;
         let vocabulary = state.vocabulary.clone();
@@ -73,7 +70,7 @@ impl RunCommand for Generate {
         let setup = app.setup_for_inference(run_file, &directory, vocabulary.len())?;
         let as_trained = self.sets.sets.is_empty() && directory.plan().is_file();
         let costs = setup.costs()?;
-        let plan = if as_trained { run_plan(&directory)? } else { setup.plan(&costs)? };
+        let plan = if as_trained { read_plan(&directory.plan())? } else { setup.plan(&costs)? };
         let mut pipeline = setup.start(&plan, &costs)?;
         directory.explain(step, pipeline.load(&checkpoint))?;
         let context = setup.job.context.unwrap_or(1);
@@ -88,13 +85,6 @@ impl RunCommand for Generate {
         writeln!(std::io::stdout()).map_err(failed)?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// The plan a run was trained with.
-fn run_plan(directory: &RunDir) -> Result<Plan, RunError> {
-    let path = directory.plan();
-    let text = std::fs::read_to_string(&path).map_err(RunError::io("read the plan", &path))?;
-    Plan::from_json(&text).map_err(|error| RunError::PlanFile { path, error })
 }
 
 /// The prompt's tokens; an empty prompt starts with the first character the model knows.

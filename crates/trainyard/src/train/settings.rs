@@ -32,7 +32,14 @@ pub(super) fn write_settings(
 }
 
 /// The first record of a part of the journal.
-pub(super) fn header(setup: &TrainingSetup, plan: &Plan, first_step: u64, unit: &str) -> Header {
+///
+/// # Errors
+/// As [`TrainingSetup::data`].
+pub(super) fn header(
+    setup: &TrainingSetup,
+    plan: &Plan,
+    first_step: u64,
+) -> Result<Header, RunError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let of_rank = |actions: &Vec<trainyard_plan::Action>| {
         let id = actions.first().and_then(|a| plan.stages.get(a.stage)).map(|s| s.device.as_str());
@@ -43,7 +50,7 @@ pub(super) fn header(setup: &TrainingSetup, plan: &Plan, first_step: u64, unit: 
             budget_bytes: device.budget_bytes,
         })
     };
-    Header {
+    Ok(Header {
         format: Header::FORMAT.to_owned(),
         version: Header::VERSION,
         program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -52,7 +59,7 @@ pub(super) fn header(setup: &TrainingSetup, plan: &Plan, first_step: u64, unit: 
         steps: setup.config.train.steps,
         model: plan.model.clone(),
         parameters: setup.parameters(),
-        unit: unit.to_owned(),
+        unit: setup.data()?.info().unit.name().to_owned(),
         devices: plan.schedule.ranks.iter().filter_map(of_rank).collect(),
-    }
+    })
 }
