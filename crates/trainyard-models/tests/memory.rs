@@ -1,9 +1,5 @@
 //! The predicted peak memory of devices against what was counted while they trained, with times and
 //! sizes that were measured.
-//!
-//! Times are never exactly as measured, so a message may come while a device is still busy with those
-//! before it, where the prediction lets it come in time: of every link a message of each micro-batch in
-//! flight may wait beyond what was predicted.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -22,7 +18,7 @@ use trainyard_engine::{
 };
 use trainyard_models::{Gpt, GptOptions, Mlp, MlpOptions, gpt};
 use trainyard_plan::{
-    DeviceInfo, DeviceProfile, Plan, Profile, Recompute, Schedule, Stage, Tensors,
+    DeviceInfo, DeviceProfile, Plan, Profile, Recompute, Schedule, Stage, simulate,
 };
 
 use common::partitions::{derived, options, random, random_ints};
@@ -32,15 +28,17 @@ use common::{Registered, adapter};
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// What blocks that are too small to be counted may come to, in bytes.
-const UNCOUNTED: u64 = 16 << 10;
+const UNCOUNTED: u64 = 32 << 10;
 
-/// The least and the most that a prediction may be, in parts of what was measured. Layers are measured
-/// one by one, and the nodes of a graph of several weigh a little too.
-const BOUNDS: [f64; 2] = [0.998, 1.1];
+/// The most that a prediction may be, in parts of what was measured; the least is 1.
+const BOUND: f64 = 1.1;
 
 /// An adapter is asked what it holds between its kernels, at the beginning and the end of a backward,
-/// and so what is held in the middle of one goes unseen.
-const ADAPTER_BOUNDS: [f64; 2] = [1.0, 1.15];
+/// and so what is held in the middle of one goes unseen. It is much where a stage holds little else.
+const SMALL_ON_ADAPTER_BOUND: f64 = 1.15;
+
+/// Numbers of devices, and of micro-batches.
+const SPLITS: &[(usize, usize)] = &[(1, 1), (1, 4), (2, 4)];
 
 /// A model of some size, with the micro-batches of its steps.
 struct Case {
@@ -115,6 +113,7 @@ impl Case {
         };
         let device = |i: usize| DeviceProfile {
             id: format!("d{i}"),
+            api: Some(hardware.api),
             memory_bytes: 4 << 30,
             forward_us: times(|cost| cost.forward_us),
             input_grad_us: times(|cost| cost.input_grad_us),
@@ -164,17 +163,12 @@ impl Case {
             let batch = vec![self.micro_batch.clone(); micro_batches];
             usage = pipeline.step(step, 1e-3, batch).unwrap().measured.usage;
         }
-        let cuts = Tensors::of(&profile.model).cuts(&profile.model);
-        let waiting = |rank: usize| {
-            let (first, end) = plan.stages[rank].layers;
-            // As 1f1b has them in flight.
-            (cuts[first].0 + cuts[end].1) * (ranks - rank).min(micro_batches) as u64
-        };
+        let late = simulate::late_bytes(&profile, &plan).unwrap();
         let mut peaks = Vec::new();
         for (rank, (need, usage)) in pipeline.needs().iter().zip(usage).enumerate() {
             let (now, measured) = usage.unwrap();
             assert!(now <= measured, "{}: {now} of {measured}", self.name);
-            let peak = Peak { predicted: need.needed_bytes, measured, waiting: waiting(rank) };
+            let peak = Peak { predicted: need.needed_bytes, measured, late: late[rank] };
             let (name, device) = (&self.name, &need.device);
             eprintln!("{name:<28} {ranks} × {micro_batches} {recompute:?} {device}: {peak:?}");
             peaks.push(peak);
@@ -188,30 +182,29 @@ impl Case {
 struct Peak {
     predicted: u64,
     measured: u64,
-    /// The messages that may wait.
-    waiting: u64,
+    /// What messages may take beyond that.
+    late: u64,
 }
 
 impl Peak {
-    fn is_within(&self, [least, most]: [f64; 2]) -> bool {
-        let at_least = self.measured as f64 * least - (UNCOUNTED + self.waiting) as f64;
-        let at_most = self.measured as f64 * most + UNCOUNTED as f64;
-        (at_least..=at_most).contains(&(self.predicted as f64))
+    fn is_within(&self, bound: f64) -> bool {
+        let at_most = self.measured as f64 * bound + UNCOUNTED as f64;
+        (self.measured as f64..=at_most).contains(&((self.predicted + self.late) as f64))
     }
 }
 
 /// Every prediction lies within the bounds, but for blocks that are too small to be counted.
-fn predictions_hold(cases: &[Case], hardware: &DeviceInfo, bounds: [f64; 2]) {
+fn predictions_hold(cases: &[Case], hardware: &DeviceInfo, splits: &[(usize, usize)], bound: f64) {
     let mut outside = Vec::new();
     for case in cases {
-        for (ranks, micro_batches) in [(1, 1), (1, 4), (2, 4)] {
+        for &(ranks, micro_batches) in splits {
             if ranks > case.model.layers().len() {
                 continue;
             }
             for recompute in [Recompute::None, Recompute::Full] {
                 let peaks = case.peaks(hardware, ranks, micro_batches, recompute);
-                for peak in peaks.iter().filter(|peak| !peak.is_within(bounds)) {
-                    let ratio = peak.predicted as f64 / peak.measured as f64;
+                for peak in peaks.iter().filter(|peak| !peak.is_within(bound)) {
+                    let ratio = (peak.predicted + peak.late) as f64 / peak.measured as f64;
                     let run = format!("{ranks} × {micro_batches} {recompute:?}");
                     outside.push(format!("{} {run}: {ratio:.3}, {peak:?}", case.name));
                 }
@@ -234,17 +227,23 @@ fn the_predicted_peak_is_near_what_is_counted() {
         mlp_case(512, 4, 16),
         mlp_case(128, 4, 512),
     ];
-    predictions_hold(&cases, &discover::cpu(), BOUNDS);
+    predictions_hold(&cases, &discover::cpu(), SPLITS, BOUND);
 }
 
 #[test]
 fn the_predicted_peak_of_every_registered_model_is_near_what_is_counted() {
-    predictions_hold(&registered(8), &discover::cpu(), BOUNDS);
+    predictions_hold(&registered(8), &discover::cpu(), SPLITS, BOUND);
 }
 
 #[test]
-fn the_predicted_peak_on_an_adapter_is_near_what_it_says() {
+fn the_predicted_peak_of_every_registered_model_is_near_what_an_adapter_says() {
+    let Some(llvmpipe) = adapter::llvmpipe() else { return };
+    predictions_hold(&registered(8), &llvmpipe, &[(2, 4)], BOUND);
+}
+
+#[test]
+fn the_predicted_peak_of_small_models_is_near_what_an_adapter_says() {
     let Some(llvmpipe) = adapter::llvmpipe() else { return };
     let cases = [gpt_case(128, 64, 2, 65, 4), mlp_case(512, 4, 16)];
-    predictions_hold(&cases, &llvmpipe, ADAPTER_BOUNDS);
+    predictions_hold(&cases, &llvmpipe, SPLITS, SMALL_ON_ADAPTER_BOUND);
 }

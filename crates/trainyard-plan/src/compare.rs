@@ -1,6 +1,7 @@
 //! Measured against predicted: the same step, from the simulator and from the devices.
 
 mod measured;
+mod prediction;
 mod totals;
 
 use std::collections::BTreeMap;
@@ -9,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::Record;
 pub use crate::quantile::median;
-use crate::simulate::Simulation;
 use crate::{Lane, MemoryUse, Noise, Trace, TraceEvent};
 pub use measured::Measured;
 pub(crate) use measured::steps_of;
+pub use prediction::Prediction;
 use totals::totals;
 pub(crate) use totals::{Sort, taken};
 
@@ -46,7 +47,8 @@ pub struct ComparedDevice {
     pub busy_us: Pair,
     /// Time it waits in a step, µs.
     pub wait_us: Pair,
-    /// The most it holds, bytes; measured 0 where the device does not count.
+    /// The most it holds, bytes; measured 0 where the device does not count. Predicted is what it may
+    /// hold whatever the times are.
     pub peak_bytes: Pair,
     /// The predicted peak by category.
     pub predicted_by_category: MemoryUse,
@@ -141,18 +143,17 @@ impl Comparison {
     pub const DEVIATIONS: usize = 5;
 }
 
-/// Compares a run with its prediction. `predicted` is [`crate::simulate::simulate_traced`]'s; devices
-/// are matched by id.
+/// Compares a run with its prediction. Devices are matched by id.
 #[must_use]
-pub fn compare(predicted: (&Simulation, &Trace), measured: &Measured) -> Comparison {
-    let (simulation, trace) = predicted;
+pub fn compare(prediction: &Prediction, measured: &Measured) -> Comparison {
+    let Prediction { simulation, trace, .. } = prediction;
     let steps = steps_of(measured);
     let step_us = Pair {
         predicted: simulation.step_us,
         measured: median(measured.steps.iter().map(|(_, us)| *us).collect()),
     };
     let mut devices = Vec::with_capacity(simulation.devices.len());
-    for of_simulation in &simulation.devices {
+    for (rank, of_simulation) in simulation.devices.iter().enumerate() {
         let index = measured.trace.devices.iter().position(|d| d.id == of_simulation.id);
         let busy = |events: &Vec<&TraceEvent>| {
             let computing = events.iter().filter(|event| event.lane == Lane::Compute);
@@ -163,7 +164,9 @@ pub fn compare(predicted: (&Simulation, &Trace), measured: &Measured) -> Compari
             predicted: of_simulation.busy_us + of_simulation.optimizer_us,
             measured: median(steps.values().map(busy).collect()),
         };
-        let predicted = of_simulation.peak_bytes;
+        let mut predicted = of_simulation.peak_bytes;
+        let late = prediction.late_bytes.get(rank).copied().unwrap_or(0);
+        predicted.buffers = predicted.buffers.saturating_add(late);
         let peak = index.and_then(|index| measured.peak_bytes.get(index).copied().flatten());
         let of_known_size = MemoryUse { activations: 0, buffers: 0, ..predicted };
         let measured_by_category = peak.map(|peak| MemoryUse {
@@ -191,14 +194,14 @@ pub fn compare(predicted: (&Simulation, &Trace), measured: &Measured) -> Compari
         format: Comparison::FORMAT.to_owned(),
         version: Comparison::VERSION,
         steps: measured.steps.len(),
-        estimated: false,
+        estimated: prediction.estimated,
         bubble_fraction: Pair {
             predicted: simulation.bubble_fraction,
             measured: (waiting / (ranks * step_us.measured).max(f64::MIN_POSITIVE)).min(1.0),
         },
         step_us,
         corrected: None,
-        noise: None,
+        noise: prediction.noise,
         devices,
         deviations: deviations(trace, measured, &steps),
     }

@@ -83,7 +83,8 @@ pub struct DeviceProfile {
     /// device.
     #[serde(default, alias = "work_bytes", skip_serializing_if = "Option::is_none")]
     pub workspace_bytes: Option<Vec<u64>>,
-    /// Memory that the device's kernels keep for themselves, whatever its stages, in bytes.
+    /// Memory that the device's kernels keep for themselves, and room for what is too small to be
+    /// measured, whatever its stages, in bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub overhead_bytes: u64,
     /// The part of the times that does not depend on the size of a micro-batch.

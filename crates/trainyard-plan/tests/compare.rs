@@ -4,11 +4,9 @@
 #![allow(clippy::float_cmp, reason = "the same number, worked out the same way")]
 
 use Lane::{Compute, TransferIn, TransferOut};
-use trainyard_plan::compare::{Comparison, Measured, Pair, compare};
+use trainyard_plan::compare::{Comparison, Measured, Pair, Prediction, compare};
 use trainyard_plan::journal::Record;
-use trainyard_plan::simulate::{
-    CriticalAction, IdleTime, SimulatedDevice, Simulation, simulate_traced,
-};
+use trainyard_plan::simulate::{CriticalAction, IdleTime, SimulatedDevice, Simulation};
 use trainyard_plan::{
     DeviceProfile, Lane, LayerProfile, LinkCost, MemoryUse, ModelProfile, OptimizerTime, Plan,
     Profile, Recompute, Schedule, Stage, Trace, TraceDevice, TraceEvent,
@@ -51,13 +49,20 @@ fn simulation() -> Simulation {
     }
 }
 
+/// What messages may take on device `a` beyond its peak.
+const LATE: u64 = 5;
+
+fn prediction(simulation: Simulation, trace: Trace) -> Prediction {
+    Prediction { simulation, trace, late_bytes: vec![LATE], estimated: false, noise: None }
+}
+
 fn pair(predicted: f64, measured: f64) -> Pair {
     Pair { predicted, measured }
 }
 
 /// Against [`simulation`] with no events of its own.
 fn beside(measured: &Measured) -> Comparison {
-    compare((&simulation(), &trace(&["a", "b"], Vec::new())), measured)
+    compare(&prediction(simulation(), trace(&["a", "b"], Vec::new())), measured)
 }
 
 /// Four steps, of which the first is not compared: it is not warm.
@@ -139,18 +144,17 @@ fn a_device_that_took_no_part_did_nothing() {
 fn what_is_not_of_known_size_counts_as_activations() {
     let peaks = |peak_bytes: Vec<Option<u64>>| {
         let comparison = beside(&Measured { peak_bytes, ..four_steps() });
-        let of = |device: &trainyard_plan::compare::ComparedDevice| {
-            assert_eq!(device.predicted_by_category, PEAK);
-            (device.peak_bytes, device.measured_by_category)
-        };
-        comparison.devices.iter().map(of).collect::<Vec<_>>()
+        let [a, b] = &comparison.devices[..] else { unreachable!() };
+        let with_late = MemoryUse { buffers: PEAK.buffers + LATE, ..PEAK };
+        assert_eq!([a.predicted_by_category, b.predicted_by_category], [with_late, PEAK]);
+        [a, b].map(|device| (device.peak_bytes, device.measured_by_category))
     };
     let rest = |activations| Some(MemoryUse { activations, buffers: 0, ..PEAK });
     let counted = peaks(vec![Some(1000), Some(599)]);
     // b holds less than its weights, sums and state would take; nothing is left for the rest.
-    assert_eq!(counted, [(pair(657.0, 1000.0), rest(400)), (pair(657.0, 599.0), rest(0))]);
+    assert_eq!(counted, [(pair(662.0, 1000.0), rest(400)), (pair(657.0, 599.0), rest(0))]);
     // Nobody counts, and there is no word of b.
-    assert_eq!(peaks(vec![None]), [(pair(657.0, 0.0), None); 2]);
+    assert_eq!(peaks(vec![None]), [(pair(662.0, 0.0), None), (pair(657.0, 0.0), None)]);
 }
 
 #[test]
@@ -195,7 +199,7 @@ fn the_worst_deviations_come_first() {
     let row = |device: &str, stage, action: &str, count, total| {
         (device.to_owned(), stage, action.to_owned(), count, total)
     };
-    let told = compare((&simulation(), &predicted), &measured);
+    let told = compare(&prediction(simulation(), predicted.clone()), &measured);
     let expected = [
         row("b", 1, "B", 1, pair(100.0, 91.0)),
         row("b", 1, "OPT", 1, pair(3.0, 11.0)),
@@ -207,7 +211,7 @@ fn the_worst_deviations_come_first() {
     assert_eq!(rows(&told), expected);
     // What never happened was measured as nothing.
     let nothing = Measured { trace: Trace::default(), ..measured };
-    let told = compare((&simulation(), &predicted), &nothing);
+    let told = compare(&prediction(simulation(), predicted), &nothing);
     assert_eq!(rows(&told)[0], row("b", 1, "B", 1, pair(100.0, 0.0)));
 }
 
@@ -234,7 +238,7 @@ fn receives_are_compared_link_by_link() {
     ];
     let trace = trace(&["a", "b"], events);
     let measured = Measured { trace, steps: vec![(4, 100.0)], peak_bytes: Vec::new() };
-    let comparison = compare((&simulation(), &predicted), &measured);
+    let comparison = compare(&prediction(simulation(), predicted), &measured);
     let rows: Vec<_> = comparison
         .deviations
         .iter()
@@ -311,15 +315,16 @@ fn a_simulation_does_not_deviate_from_itself() {
         };
         let stages = owners.iter().enumerate().map(stage).collect();
         let schedule = Schedule::with_chunks(name, 2, chunks, 5).unwrap();
-        let (simulation, trace) =
-            simulate_traced(&profile, &Plan::new("tiny", stages, schedule, 5)).unwrap();
-        let peaks = simulation.devices.iter().map(|device| Some(device.peak_bytes.total()));
+        let prediction = Prediction::of(&profile, &Plan::new("tiny", stages, schedule, 5)).unwrap();
+        let simulation = &prediction.simulation;
+        let peak = |(device, late): (&SimulatedDevice, &u64)| device.peak_bytes.total() + late;
+        let peaks = simulation.devices.iter().zip(&prediction.late_bytes).map(peak).map(Some);
         let measured = Measured {
-            trace: trace.clone(),
+            trace: prediction.trace.clone(),
             steps: vec![(1, simulation.step_us)],
             peak_bytes: peaks.collect(),
         };
-        let comparison = compare((&simulation, &trace), &measured);
+        let comparison = compare(&prediction, &measured);
         let close = |pair: Pair| (pair.predicted - pair.measured).abs() < 1e-6;
         assert!(close(comparison.step_us) && close(comparison.bubble_fraction), "{comparison:?}");
         for (device, simulated) in comparison.devices.iter().zip(&simulation.devices) {

@@ -12,7 +12,8 @@ use std::time::Instant;
 use trainyard_data::Prefetch;
 use trainyard_engine::{Measured, StepResult};
 use trainyard_plan::journal::{Record, State};
-use trainyard_plan::{Plan, Profile, Trace, chrome};
+use trainyard_plan::memory::DeviceNeed;
+use trainyard_plan::{Plan, Profile, Trace, chrome, simulate};
 
 use crate::cli::{Output, program};
 use crate::error::RunError;
@@ -81,6 +82,9 @@ pub fn train(
         }
     };
     let devices = Trace::from_journal(std::iter::once(&Record::Header(header))).devices;
+    let late_bytes = simulate::late_bytes(costs, plan)?;
+    let predicted = |(need, late): (&DeviceNeed, &u64)| need.needed_bytes.saturating_add(*late);
+    let predicted_bytes = pipeline.needs().iter().zip(&late_bytes).map(predicted).collect();
     let mut training = Training {
         setup,
         pipeline_offset_ns: nanoseconds(pipeline.origin().saturating_duration_since(started)),
@@ -94,6 +98,7 @@ pub fn train(
         cursor: setup.first_cursor(),
         batches: Prefetch::new(Arc::clone(setup.data()?))?,
         validation_loss: None,
+        predicted_bytes,
         saved_step: checkpoint.as_ref().map(|(step, _)| *step),
         correction: plan
             .predicted
@@ -218,7 +223,7 @@ impl Training<'_> {
     /// Every sample of a device into the journal, the fullest one before the person's eyes.
     fn note_memory(&mut self, device: usize, measured: &Measured) -> Result<(), RunError> {
         let Some((_, peak_bytes)) = measured.usage[device] else { return Ok(()) };
-        let predicted_bytes = self.pipeline.needs().get(device).map_or(0, |n| n.needed_bytes);
+        let predicted_bytes = self.predicted_bytes.get(device).copied().unwrap_or(0);
         let mut fullest: Option<(u64, Record)> = None;
         for sample in measured.memory.iter().filter(|sample| sample.device == device) {
             let record = Record::Memory {

@@ -17,6 +17,14 @@ use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
 use crate::wiring::{Name, StageWiring, Wiring};
 use crate::{Device, EngineError, HostTensors, LayerSpec, MicroBatch, Model, Objective};
 
+/// What a layer's nodes of the graphs weigh on a CPU device, at the most: those of one layer lie in
+/// blocks that are too small to be counted, those of several in blocks that are.
+const NODES_BYTES: u64 = 8 << 10;
+
+/// What another device holds beside tensors, at the most: sizes and numbers that kernels take. They
+/// come and go while nothing is measured.
+const KERNEL_ARGUMENTS_BYTES: u64 = 16 << 10;
+
 /// Measures every layer of a model on every device, on one micro-batch.
 ///
 /// All devices are measured at the same time, and those that are done first work on until the last
@@ -160,7 +168,11 @@ impl Survey<'_> {
         })?;
         // All layers are gone, and what is left is nobody's.
         let left = held().saturating_sub(held_before);
-        let overhead_bytes = if device.is_cpu() { left } else { 0 };
+        let overhead_bytes = if device.is_cpu() {
+            left + NODES_BYTES * self.kinds.of_layer.len() as u64
+        } else {
+            KERNEL_ARGUMENTS_BYTES
+        };
         self.busy.fetch_sub(1, Ordering::Relaxed);
         // From here it is load for the others.
         let go_on = || {

@@ -30,6 +30,9 @@ pub struct StageMemory {
     layers: usize,
     /// The largest `workspace_bytes` of a layer.
     workspace: u64,
+    /// The `workspace_bytes` of its last layer, of which the gradient of the output is a part; 0 for
+    /// the model's last, whose output has none.
+    last_workspace: u64,
     /// At the fullest moment of a forward: what is kept so far and the workspace of the layer in
     /// hand.
     forward_peak: u64,
@@ -71,8 +74,11 @@ impl StageMemory {
     ) {
         let Some(layer) = profile.model.layers.get(index) else { return };
         let add = u64::saturating_add;
+        let workspace = profile.workspace_bytes(device, index);
         if self.layers == 0 {
             self.output_saved = layer.output_saved_bytes;
+            let has_gradient = index + 1 < profile.model.layers.len();
+            self.last_workspace = if has_gradient { workspace } else { 0 };
         }
         self.layers += 1;
         let change = tensors.put_in_front(&profile.model, index, index + self.layers);
@@ -86,7 +92,6 @@ impl StageMemory {
         let state = profile.model.optimizer_bytes(layer);
         self.fixed.optimizer = add(self.fixed.optimizer, state);
         let saved = profile.saved_bytes(device, index);
-        let workspace = profile.workspace_bytes(device, index);
         let fresh = profile.model.fresh_bytes_per_param_byte.saturating_mul(params);
         self.saved = add(self.saved, saved);
         self.input_saved = layer.input_saved_bytes.min(saved);
@@ -112,13 +117,18 @@ impl StageMemory {
     /// to the first: at layer j there is what the layers up to j have kept, the fresh gradients of
     /// the layers from j on, and j's workspace. The fullest such moment counts; without fresh
     /// gradients and workspace that is its start, and nothing comes on top. Under recompute, what
-    /// the forward that runs again keeps comes on top, but for the input, which is there.
+    /// the forward that runs again keeps comes on top, but for the input, which is there; and while
+    /// it runs, the output's gradient lies there already, which counts where workspace does.
     #[must_use]
     pub fn backward_workspace(&self, recompute: Recompute) -> u64 {
         let kept = self.kept(Recompute::None);
         match recompute {
             Recompute::None => self.backward_peak.saturating_sub(kept),
-            Recompute::Full => self.backward_peak.max(kept).saturating_sub(self.input_saved),
+            Recompute::Full => {
+                let gradient = self.output.min(self.last_workspace);
+                let again = self.forward_peak.saturating_add(gradient);
+                self.backward_peak.max(kept).max(again).saturating_sub(self.input_saved)
+            }
         }
     }
 

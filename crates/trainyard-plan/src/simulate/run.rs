@@ -24,6 +24,8 @@ pub(super) struct Run<'a> {
     /// Time at which each link is free again, µs, and the node before that.
     pub(super) link_free: Vec<(f64, Option<usize>)>,
     pub(super) to_start: VecDeque<usize>,
+    /// A rank that begins an action only when nothing else happens at that instant any more.
+    slow: Option<usize>,
     /// By stage: bytes of the sums of gradients that are not there before its first backward ends.
     sums_to_come: Vec<u64>,
     pub(super) out: Outcome,
@@ -67,6 +69,7 @@ impl<'a> Run<'a> {
             backwards: table(|stage| stage.output_grads),
             link_free: vec![(0.0, None); costs.links.len()],
             to_start: (0..costs.ranks.len()).collect(),
+            slow: None,
             sums_to_come,
             out: Outcome {
                 step_us: 0.0,
@@ -78,10 +81,14 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// With a rank that begins last, so that it finds all that can have come.
+    pub(super) fn with_slow(self, rank: usize) -> Self {
+        Self { slow: Some(rank), ..self }
+    }
+
     /// Runs the step to its end.
     pub(super) fn finish(mut self) -> Result<Outcome, PlanError> {
-        self.start_ranks(0.0);
-        self.note_memory(0.0);
+        self.begin_all(0.0);
         while let Some(&Reverse((bits, _))) = self.events.peek() {
             let now = f64::from_bits(bits);
             // All that ends at this instant, then all that begins: what gives way and what takes
@@ -92,8 +99,7 @@ impl<'a> Run<'a> {
                     Event::Arrived { node } => self.arrive(node, now),
                 }
             }
-            self.start_ranks(now);
-            self.note_memory(now);
+            self.begin_all(now);
         }
         if let Some(rank) = self.out.ranks.iter().position(|rank| !rank.done) {
             let next = self.schedule.ranks[rank].get(self.out.ranks[rank].next);
@@ -115,17 +121,35 @@ impl<'a> Run<'a> {
         self.events.pop().map(|Reverse((_, event))| event)
     }
 
-    fn start_ranks(&mut self, now: f64) {
-        while let Some(rank) = self.to_start.pop_front() {
-            if !self.out.ranks[rank].busy && !self.out.ranks[rank].done {
-                match self.schedule.ranks[rank].get(self.out.ranks[rank].next) {
-                    Some(&action) if action.kind.is_transfer() => {
-                        self.try_transfer(rank, action, now);
-                    }
-                    Some(&action) => self.try_start(rank, action, now),
-                    None => self.try_optimizer(rank, now),
+    /// All that begins at an instant.
+    fn begin_all(&mut self, now: f64) {
+        loop {
+            while let Some(rank) = self.to_start.pop_front() {
+                if self.slow != Some(rank) {
+                    self.begin_next(rank, now);
                 }
             }
+            self.note_memory(now);
+            let more = self.events.peek().is_some_and(|Reverse((at, _))| *at == now.to_bits());
+            let Some(rank) = self.slow.filter(|_| !more) else { return };
+            let next = self.out.ranks[rank].next;
+            self.begin_next(rank, now);
+            // A named transfer takes it no time, and it goes on.
+            if self.out.ranks[rank].next == next {
+                return self.note_memory(now);
+            }
+        }
+    }
+
+    /// Begins a rank's next action, if the rank is free and the action's input is there.
+    fn begin_next(&mut self, rank: usize, now: f64) {
+        if self.out.ranks[rank].busy || self.out.ranks[rank].done {
+            return;
+        }
+        match self.schedule.ranks[rank].get(self.out.ranks[rank].next) {
+            Some(&action) if action.kind.is_transfer() => self.try_transfer(rank, action, now),
+            Some(&action) => self.try_start(rank, action, now),
+            None => self.try_optimizer(rank, now),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use trainyard_plan::simulate::{check_memory, needs, score, simulate, simulate_traced};
+use trainyard_plan::simulate::{check_memory, late_bytes, needs, score, simulate, simulate_traced};
 use trainyard_plan::{Lane, LinkCost, OptimizerTime, Plan, Profile, Trace, chrome, costs};
 
 use crate::random::{self, Dice};
@@ -69,6 +69,38 @@ proptest! {
         let back: trainyard_plan::simulate::Simulation =
             serde_json::from_str(&serde_json::to_string(&simulation).unwrap()).unwrap();
         prop_assert_eq!(back.devices.len(), simulation.devices.len());
+    }
+
+    /// Whatever the times are, where messages take none.
+    #[test]
+    fn no_device_holds_more_than_where_all_others_are_quicker(
+        seed in any::<u64>(), other in any::<u64>(), ranks in 2_usize..5, more in 0_usize..4,
+        m in 1_usize..6,
+    ) {
+        let (mut profile, mut plan) = case(seed, ranks, more, m);
+        if other % 2 == 0 {
+            plan.schedule = plan.schedule.with_transfers();
+        }
+        profile.links.clear();
+        profile.default_link = None;
+        let late = late_bytes(&profile, &plan).unwrap();
+        let peaks = |profile: &Profile| {
+            let devices = simulate(profile, &plan).unwrap().devices;
+            devices.into_iter().map(|device| device.peak_bytes.total()).collect::<Vec<_>>()
+        };
+        let most: Vec<u64> = peaks(&profile).iter().zip(&late).map(|(a, b)| a + b).collect();
+        let mut dice = Dice(other);
+        for device in &mut profile.devices {
+            let quick = 1.0 / (1 + dice.below(40)) as f64;
+            let times =
+                [&mut device.forward_us, &mut device.input_grad_us, &mut device.weight_grad_us];
+            for time in times.into_iter().flatten() {
+                *time = quick * dice.below(9) as f64;
+            }
+        }
+        for (found, most) in peaks(&profile).into_iter().zip(most) {
+            prop_assert!(found <= most, "{found} of {most}");
+        }
     }
 
     #[test]

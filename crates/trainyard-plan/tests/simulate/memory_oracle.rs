@@ -85,6 +85,20 @@ fn input(layers: &[LayerProfile], (first, end): (usize, usize)) -> u64 {
     given + skipped + of_batch.values().sum::<u64>() + rest
 }
 
+/// All that later stages take of a stage: each tensor once, but each skip for itself.
+fn output(layers: &[LayerProfile], (first, end): (usize, usize)) -> u64 {
+    let taken = |name: &String| layers[end..].iter().any(|layer| layer.name == *name);
+    let own = &layers[first..end];
+    let given = own.iter().flat_map(|layer| &layer.gives);
+    let given: u64 = given.filter(|t| t.to.iter().any(taken)).map(|t| t.bytes).sum();
+    let skipped = |layer: &LayerProfile| {
+        layer.skips_to.iter().filter(|name| taken(name)).count() as u64 * layer.output_bytes
+    };
+    let skipped: u64 = own.iter().map(skipped).sum();
+    let last = &layers[end - 1];
+    given + skipped + if last.gives.is_empty() { last.output_bytes } else { 0 }
+}
+
 fn held(profile: &Profile, plan: &Plan, step: &Step, rank: usize) -> Vec<Held> {
     let mut held = Vec::new();
     let mut keep = |start, end, activations| {
@@ -178,25 +192,31 @@ impl Need {
         let work = |j: usize| layer(layers[j]).workspace_bytes;
         let most = |at: &dyn Fn(usize) -> u64| (0..layers.len()).map(at).max().unwrap();
         let kept = all + layers.last().map_or(0, |last| layer(*last).output_saved_bytes);
-        let forward = most(&|j| up_to(j) + work(j)).saturating_sub(kept);
+        let forward = most(&|j| up_to(j) + work(j));
         let backward = most(&|j| up_to(j) + fresh(j) + work(j));
         let for_weights = |index: &usize| {
             layer(*index).weight_saved_bytes.map_or(saved(*index), |bytes| bytes.min(saved(*index)))
         };
         let weight_saved = layers.iter().map(for_weights).sum();
         let input_saved = layer(layers[0]).input_saved_bytes.min(saved(layers[0]));
+        // While the forward runs again, as far as there is room for it in the last layer's backward.
+        let output_gradient = if stage.layers.1 == profile.model.layers.len() {
+            0
+        } else {
+            output(&profile.model.layers, stage.layers).min(work(layers.len() - 1))
+        };
         match stage.recompute {
             Recompute::None => Self {
                 kept,
                 weight_saved,
-                forward_workspace: forward,
+                forward_workspace: forward.saturating_sub(kept),
                 backward_workspace: backward.saturating_sub(kept),
             },
             Recompute::Full => Self {
                 kept: input(&profile.model.layers, stage.layers),
                 weight_saved,
                 forward_workspace: most(&work),
-                backward_workspace: backward.max(kept) - input_saved,
+                backward_workspace: backward.max(kept).max(forward + output_gradient) - input_saved,
             },
         }
     }

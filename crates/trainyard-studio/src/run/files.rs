@@ -8,8 +8,8 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use trainyard_plan::simulate::{Simulation, simulate_traced};
-use trainyard_plan::{Plan, Profile, Trace};
+use trainyard_plan::compare::Prediction;
+use trainyard_plan::{Plan, Profile};
 
 /// The journal's name.
 pub const JOURNAL: &str = "journal.jsonl";
@@ -41,17 +41,6 @@ pub struct RunFiles {
     pub prediction: Option<Arc<Prediction>>,
     /// What could not be read, in words that name the file.
     pub problems: Vec<String>,
-}
-
-/// One step as the simulator predicts it.
-#[derive(Clone, Debug)]
-pub struct Prediction {
-    /// Its figures.
-    pub simulation: Simulation,
-    /// What happens when.
-    pub trace: Trace,
-    /// Whether it comes from estimated times.
-    pub estimated: bool,
 }
 
 /// Who writes a run directory.
@@ -101,7 +90,9 @@ impl RunFiles {
         if let (Some(plan), Some(profile)) = (&files.plan, &files.profile) {
             match Prediction::of(profile, plan) {
                 Ok(prediction) => files.prediction = Some(Arc::new(prediction)),
-                Err(problem) => files.problems.push(problem),
+                Err(error) => {
+                    files.problems.push(format!("the plan cannot be simulated: {error}"));
+                }
             }
         }
         files
@@ -115,20 +106,6 @@ impl RunFiles {
                 None
             }
         }
-    }
-}
-
-impl Prediction {
-    /// What a step of a plan takes.
-    ///
-    /// # Errors
-    /// In words, if the plan does not go with the profile.
-    pub fn of(profile: &Profile, plan: &Plan) -> Result<Self, String> {
-        let adjusted = profile.with_micro_batches(plan.micro_batches);
-        adjusted
-            .and_then(|adjusted| simulate_traced(&adjusted, plan))
-            .map(|(simulation, trace)| Self { simulation, trace, estimated: profile.estimated })
-            .map_err(|error| format!("the plan cannot be simulated: {error}"))
     }
 }
 

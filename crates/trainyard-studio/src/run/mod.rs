@@ -31,7 +31,7 @@ mod wake;
 pub use child::{Child, ChildError, Job, OUTPUT};
 pub use end::{End, Exit};
 pub use files::{
-    JOURNAL, PLAN, PREDICTED_TRACE, PROFILE, Prediction, RUN_FILE, RunFiles, TRACE, Writer, is_run,
+    JOURNAL, PLAN, PREDICTED_TRACE, PROFILE, RUN_FILE, RunFiles, TRACE, Writer, is_run,
 };
 pub use follow::{Batch, Follower, Source};
 pub use metrics::Metric;

@@ -218,8 +218,7 @@ impl Session {
         if measured.steps.is_empty() {
             return;
         }
-        let mut comparison = compare((&prediction.simulation, &prediction.trace), &measured);
-        comparison.estimated = prediction.estimated;
+        let mut comparison = compare(prediction, &measured);
         let measured = comparison.step_us.measured;
         comparison.corrected = self.state.correction().map(|correction| Corrected {
             after_step: correction.after_step,

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use trainyard_plan::compare::{Comparison, Measured, Pair, WARM_UP_STEPS, compare};
+use trainyard_plan::Trace;
+use trainyard_plan::compare::{Comparison, Measured, Pair, Prediction, WARM_UP_STEPS, compare};
 use trainyard_plan::journal::Record;
 use trainyard_plan::memory::human_bytes;
-use trainyard_plan::{Trace, simulate};
 
 use super::run_command::RunCommand;
 use super::table::{Align, percent, table, time};
@@ -59,8 +59,7 @@ impl RunCommand for CompareCommand {
 /// When a file is missing or wrong, or no step was made.
 pub(super) fn of_run(directory: &RunDir, profile: &Path) -> Result<Comparison, RunError> {
     let plan = read_plan(&directory.plan())?;
-    let profile = read_profile(profile)?.with_micro_batches(plan.micro_batches)?;
-    let (simulation, trace) = simulate::simulate_traced(&profile, &plan)?;
+    let prediction = Prediction::of(&read_profile(profile)?, &plan)?;
     let records = read_journal(&directory.journal())?;
     let records = last_part(&records);
     let measured = measured(records);
@@ -68,8 +67,7 @@ pub(super) fn of_run(directory: &RunDir, profile: &Path) -> Result<Comparison, R
         let path = directory.path().display();
         return Err(RunError::config(format!("{path} has made no step yet; train at least one")));
     }
-    let comparison = compare((&simulation, &trace), &measured).with_correction(records);
-    Ok(Comparison { estimated: profile.estimated, noise: profile.noise, ..comparison })
+    Ok(compare(&prediction, &measured).with_correction(records))
 }
 
 /// The last part of a journal: a resumed run may have another plan in each.

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use trainyard_config::Document;
-use trainyard_plan::{Plan, Recompute, Stage};
+use trainyard_plan::memory::human_bytes;
+use trainyard_plan::{Plan, Profile, Recompute, Stage, simulate};
 
 use super::run_command::RunCommand;
 use super::table::time;
@@ -74,6 +75,7 @@ pub(super) fn start(
             let again = format!("{} measure measures anew where it is quieter", program());
             say(format_args!("when the costs were measured, {noise}; {again}"));
         }
+        say_what_may_not_fit(&plan, &costs)?;
     }
     let outcome = train(&setup, (&plan, &costs), &directory, resume, output)?;
     if output != Output::Json {
@@ -97,6 +99,23 @@ fn say_plan(setup: &TrainingSetup, plan: &Plan) {
     });
     let (schedule, stages) = (&plan.schedule.name, stages.join(" | "));
     say(format_args!("{schedule}: {stages}{predicted}"));
+}
+
+/// Devices that stay within their budgets only where times are as predicted.
+fn say_what_may_not_fit(plan: &Plan, costs: &Profile) -> Result<(), RunError> {
+    let late_bytes = simulate::late_bytes(costs, plan)?;
+    for (need, late_bytes) in simulate::needs(costs, plan)?.iter().zip(late_bytes) {
+        let most = need.needed_bytes.saturating_add(late_bytes);
+        if most > need.budget_bytes {
+            let over = human_bytes(most - need.budget_bytes);
+            say(format_args!(
+                "where '{}' is slower than predicted, messages that wait may take it {over} over its \
+                 budget",
+                need.device
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn print_outcome(outcome: &Outcome, directory: &RunDir) {

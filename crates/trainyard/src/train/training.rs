@@ -30,6 +30,8 @@ pub(super) struct Training<'a> {
     pub(super) cursor: Cursor,
     pub(super) batches: Prefetch,
     pub(super) validation_loss: Option<f64>,
+    /// By rank: the most it may hold, as predicted.
+    pub(super) predicted_bytes: Vec<u64>,
     /// The newest step that is safe on disk.
     pub(super) saved_step: Option<u64>,
     /// Of what the plan predicts, where it predicts something.
