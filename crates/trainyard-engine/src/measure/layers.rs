@@ -17,8 +17,8 @@ use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
 use crate::wiring::{Name, StageWiring, Wiring};
 use crate::{Device, EngineError, HostTensors, LayerSpec, MicroBatch, Model, Objective};
 
-/// What a layer's nodes of the graphs weigh on a CPU device, at the most: those of one layer lie in
-/// blocks that are too small to be counted, those of several in blocks that are.
+/// What a graph weighs on a CPU device, and a layer's nodes in it, at the most.
+const GRAPH_BYTES: u64 = 16 << 10;
 const NODES_BYTES: u64 = 8 << 10;
 
 /// What another device holds beside tensors, at the most: sizes and numbers that kernels take. They
@@ -137,6 +137,14 @@ struct Survey<'a> {
     failed: AtomicBool,
 }
 
+/// What the graph of all layers weighs on a CPU device, at the most. The nodes of one layer lie in
+/// blocks that are too small to be counted, those of several in blocks that are; they are small
+/// beside what the layers keep.
+fn graph_bytes(layers: &[LayerCost]) -> u64 {
+    let saved: u64 = layers.iter().filter_map(|layer| layer.saved_bytes).sum();
+    GRAPH_BYTES + (NODES_BYTES * layers.len() as u64).min(saved / 100)
+}
+
 impl Survey<'_> {
     /// Measures a device on this thread.
     fn device(&self, device: &Device) -> Result<DeviceCosts, EngineError> {
@@ -168,11 +176,6 @@ impl Survey<'_> {
         })?;
         // All layers are gone, and what is left is nobody's.
         let left = held().saturating_sub(held_before);
-        let overhead_bytes = if device.is_cpu() {
-            left + NODES_BYTES * self.kinds.of_layer.len() as u64
-        } else {
-            KERNEL_ARGUMENTS_BYTES
-        };
         self.busy.fetch_sub(1, Ordering::Relaxed);
         // From here it is load for the others.
         let go_on = || {
@@ -186,7 +189,9 @@ impl Survey<'_> {
             }
         }
         leave(device);
-        let layers = self.kinds.of_layer.iter().map(|&kind| by_kind[kind]).collect();
+        let layers: Vec<_> = self.kinds.of_layer.iter().map(|&kind| by_kind[kind]).collect();
+        let overhead_bytes =
+            if device.is_cpu() { left + graph_bytes(&layers) } else { KERNEL_ARGUMENTS_BYTES };
         let (device, control_us) = (device.id().to_owned(), Vec::new());
         Ok(DeviceCosts { device, layers, overhead_bytes, control_us })
     }
