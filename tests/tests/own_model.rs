@@ -90,7 +90,7 @@ fn the_predicted_memory_of_a_model_of_ones_own_is_near_what_is_counted() {
             program.args(["--set", "pipeline.schedule=1f1b"]);
             program
         };
-        run_ok(of_run("measure").arg("--refresh"));
+        run_ok(&mut of_run("measure"));
         run_ok(&mut of_run("train"));
         let found = predicted_to_measured(&run);
         // Many of its blocks are smaller than what is counted.

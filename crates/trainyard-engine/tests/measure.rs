@@ -138,8 +138,8 @@ fn bytes_of_a_linear_layer_follow_from_its_shape() {
         assert_eq!(layers.len(), 4);
         check_times(layers);
         for cost in &layers[..3] {
-            // A product needs its input again, and nothing else.
-            assert_eq!(cost.saved_bytes, Some(ACTIVATION));
+            // A product needs its input again, and there are the nodes of the graph.
+            assert_eq!(cost.saved_bytes, Some(ACTIVATION + ACTIVATION / 100));
             // At the least the output, or the gradients of output and input.
             let workspace = cost.workspace_bytes.unwrap();
             assert!((ACTIVATION..8 * ACTIVATION).contains(&workspace), "{workspace}");
@@ -302,8 +302,9 @@ fn layers_and_links_of_an_adapter_beside_the_cpu_are_measured() {
         check_times(layers);
         let saved = layers[1].saved_bytes.unwrap();
         // A number from which the backward starts is kept too; blocks of a few bytes are not counted
-        // on a CPU device.
-        assert!((ACTIVATION..=2 * ACTIVATION + 64).contains(&saved), "{device}: {saved}");
+        // on a CPU device, where the nodes of the graph have room.
+        let most = 2 * (ACTIVATION + ACTIVATION / 100) + 64;
+        assert!((ACTIVATION..=most).contains(&saved), "{device}: {saved}");
         assert_eq!(layers[1].workspace_bytes.is_some(), device == "d0");
         eprintln!("{device}: {:?}", layers[1]);
     }

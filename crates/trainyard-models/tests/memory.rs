@@ -163,12 +163,12 @@ impl Case {
             let batch = vec![self.micro_batch.clone(); micro_batches];
             usage = pipeline.step(step, 1e-3, batch).unwrap().measured.usage;
         }
-        let late = simulate::late_bytes(&profile, &plan).unwrap();
+        let most_held = simulate::most_held(&profile, &plan).unwrap();
         let mut peaks = Vec::new();
-        for (rank, (need, usage)) in pipeline.needs().iter().zip(usage).enumerate() {
+        for ((need, most), usage) in pipeline.needs().iter().zip(&most_held).zip(usage) {
             let (now, measured) = usage.unwrap();
             assert!(now <= measured, "{}: {now} of {measured}", self.name);
-            let peak = Peak { predicted: need.needed_bytes, measured, late: late[rank] };
+            let peak = Peak { predicted: most.total(), measured };
             let (name, device) = (&self.name, &need.device);
             eprintln!("{name:<28} {ranks} × {micro_batches} {recompute:?} {device}: {peak:?}");
             peaks.push(peak);
@@ -182,14 +182,12 @@ impl Case {
 struct Peak {
     predicted: u64,
     measured: u64,
-    /// What messages may take beyond that.
-    late: u64,
 }
 
 impl Peak {
     fn is_within(&self, bound: f64) -> bool {
         let at_most = self.measured as f64 * bound + UNCOUNTED as f64;
-        (self.measured as f64..=at_most).contains(&((self.predicted + self.late) as f64))
+        (self.measured as f64..=at_most).contains(&(self.predicted as f64))
     }
 }
 
@@ -204,7 +202,7 @@ fn predictions_hold(cases: &[Case], hardware: &DeviceInfo, splits: &[(usize, usi
             for recompute in [Recompute::None, Recompute::Full] {
                 let peaks = case.peaks(hardware, ranks, micro_batches, recompute);
                 for peak in peaks.iter().filter(|peak| !peak.is_within(bound)) {
-                    let ratio = (peak.predicted + peak.late) as f64 / peak.measured as f64;
+                    let ratio = peak.predicted as f64 / peak.measured as f64;
                     let run = format!("{ranks} × {micro_batches} {recompute:?}");
                     outside.push(format!("{} {run}: {ratio:.3}, {peak:?}", case.name));
                 }

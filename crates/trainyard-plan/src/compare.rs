@@ -48,7 +48,7 @@ pub struct ComparedDevice {
     /// Time it waits in a step, µs.
     pub wait_us: Pair,
     /// The most it holds, bytes; measured 0 where the device does not count. Predicted is what it may
-    /// hold whatever the times are.
+    /// hold whatever the times are: [`crate::simulate::most_held`].
     pub peak_bytes: Pair,
     /// The predicted peak by category.
     pub predicted_by_category: MemoryUse,
@@ -164,9 +164,7 @@ pub fn compare(prediction: &Prediction, measured: &Measured) -> Comparison {
             predicted: of_simulation.busy_us + of_simulation.optimizer_us,
             measured: median(steps.values().map(busy).collect()),
         };
-        let mut predicted = of_simulation.peak_bytes;
-        let late = prediction.late_bytes.get(rank).copied().unwrap_or(0);
-        predicted.buffers = predicted.buffers.saturating_add(late);
+        let predicted = prediction.most_held.get(rank).copied().unwrap_or_default();
         let peak = index.and_then(|index| measured.peak_bytes.get(index).copied().flatten());
         let of_known_size = MemoryUse { activations: 0, buffers: 0, ..predicted };
         let measured_by_category = peak.map(|peak| MemoryUse {

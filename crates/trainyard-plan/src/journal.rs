@@ -115,7 +115,7 @@ pub enum Record {
         reserved_bytes: Option<u64>,
         /// Most bytes in use so far, as measured.
         peak_bytes: u64,
-        /// The peak that the plan predicted.
+        /// The most that the plan may take, as predicted.
         predicted_bytes: u64,
     },
     /// Text that a language model generated.

@@ -50,10 +50,11 @@ fn simulation() -> Simulation {
 }
 
 /// What messages may take on device `a` beyond its peak.
-const LATE: u64 = 5;
+const WAITING: u64 = 5;
 
 fn prediction(simulation: Simulation, trace: Trace) -> Prediction {
-    Prediction { simulation, trace, late_bytes: vec![LATE], estimated: false, noise: None }
+    let most_held = vec![MemoryUse { buffers: PEAK.buffers + WAITING, ..PEAK }, PEAK];
+    Prediction { simulation, trace, most_held, estimated: false, noise: None }
 }
 
 fn pair(predicted: f64, measured: f64) -> Pair {
@@ -145,8 +146,8 @@ fn what_is_not_of_known_size_counts_as_activations() {
     let peaks = |peak_bytes: Vec<Option<u64>>| {
         let comparison = beside(&Measured { peak_bytes, ..four_steps() });
         let [a, b] = &comparison.devices[..] else { unreachable!() };
-        let with_late = MemoryUse { buffers: PEAK.buffers + LATE, ..PEAK };
-        assert_eq!([a.predicted_by_category, b.predicted_by_category], [with_late, PEAK]);
+        let with_waiting = MemoryUse { buffers: PEAK.buffers + WAITING, ..PEAK };
+        assert_eq!([a.predicted_by_category, b.predicted_by_category], [with_waiting, PEAK]);
         [a, b].map(|device| (device.peak_bytes, device.measured_by_category))
     };
     let rest = |activations| Some(MemoryUse { activations, buffers: 0, ..PEAK });
@@ -317,8 +318,7 @@ fn a_simulation_does_not_deviate_from_itself() {
         let schedule = Schedule::with_chunks(name, 2, chunks, 5).unwrap();
         let prediction = Prediction::of(&profile, &Plan::new("tiny", stages, schedule, 5)).unwrap();
         let simulation = &prediction.simulation;
-        let peak = |(device, late): (&SimulatedDevice, &u64)| device.peak_bytes.total() + late;
-        let peaks = simulation.devices.iter().zip(&prediction.late_bytes).map(peak).map(Some);
+        let peaks = prediction.most_held.iter().map(MemoryUse::total).map(Some);
         let measured = Measured {
             trace: prediction.trace.clone(),
             steps: vec![(1, simulation.step_us)],

@@ -11,6 +11,10 @@ use serde::de::DeserializeOwned;
 
 use crate::run_dir::write_atomic;
 
+/// To be raised whenever what is measured comes to mean something else: what was kept before is then
+/// measured anew.
+const MEASURING: u32 = 2;
+
 /// Where measurements are kept.
 pub(crate) struct Cache {
     folder: Option<PathBuf>,
@@ -39,11 +43,12 @@ impl Cache {
         tracing::debug!(path = %path.display(), kept, "measurement");
     }
 
-    /// The version of the program is part of every key: another one may compute otherwise.
+    /// The version of the program and [`MEASURING`] are part of every key.
     fn path(&self, kind: &str, key: &impl Serialize) -> Option<PathBuf> {
         let built =
             (env!("CARGO_PKG_VERSION"), cfg!(feature = "autotune"), cfg!(feature = "fusion"));
-        let key = serde_json::to_string(&(built, cfg!(feature = "native-shaders"), key)).ok()?;
+        let built = (built, cfg!(feature = "native-shaders"), MEASURING);
+        let key = serde_json::to_string(&(built, key)).ok()?;
         let hash = blake3::hash(key.as_bytes()).to_hex();
         Some(self.folder.as_ref()?.join(format!("{kind}-{}.json", &hash[..24])))
     }

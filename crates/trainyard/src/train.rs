@@ -12,8 +12,7 @@ use std::time::Instant;
 use trainyard_data::Prefetch;
 use trainyard_engine::{Measured, StepResult};
 use trainyard_plan::journal::{Record, State};
-use trainyard_plan::memory::DeviceNeed;
-use trainyard_plan::{Plan, Profile, Trace, chrome, simulate};
+use trainyard_plan::{MemoryUse, Plan, Profile, Trace, chrome, simulate};
 
 use crate::cli::{Output, program};
 use crate::error::RunError;
@@ -61,6 +60,7 @@ pub fn train(
     let started = Instant::now();
     let checkpoint = if resume { directory.latest()? } else { None };
     let first_step = checkpoint.as_ref().map_or(0, |(step, _)| *step);
+    let predicted_bytes = simulate::most_held(costs, plan)?.iter().map(MemoryUse::total).collect();
     let mut journal = JournalWriter::open(&directory.journal())?;
     if checkpoint.is_none() {
         write_settings(setup, plan, costs, directory)?;
@@ -82,9 +82,6 @@ pub fn train(
         }
     };
     let devices = Trace::from_journal(std::iter::once(&Record::Header(header))).devices;
-    let late_bytes = simulate::late_bytes(costs, plan)?;
-    let predicted = |(need, late): (&DeviceNeed, &u64)| need.needed_bytes.saturating_add(*late);
-    let predicted_bytes = pipeline.needs().iter().zip(&late_bytes).map(predicted).collect();
     let mut training = Training {
         setup,
         pipeline_offset_ns: nanoseconds(pipeline.origin().saturating_duration_since(started)),

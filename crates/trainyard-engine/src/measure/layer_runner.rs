@@ -41,6 +41,13 @@ pub(crate) struct Subject<'a> {
     pub(crate) seed: u64,
 }
 
+/// About what a layer's nodes of the graph weigh on a CPU device, where they weigh anything beside what
+/// it keeps. Those of one layer lie in blocks that are too small to be counted, those of several in
+/// blocks that are.
+fn nodes_bytes(saved: u64) -> u64 {
+    (saved / 100).min(8 << 10)
+}
+
 /// Bytes of a layer, for one micro-batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LayerBytes {
@@ -189,8 +196,9 @@ impl<'a> LayerRunner<'a> {
         // backward that a stage is at its fullest.
         let beside = before + saved + self.trained_bytes();
         let workspace = in_forward.max(in_backward).saturating_sub(beside);
+        let nodes = if self.device.is_cpu() { nodes_bytes(saved) } else { 0 };
         Ok(LayerBytes {
-            saved: Some(saved),
+            saved: Some(saved + nodes),
             output_saved: Some(output_saved),
             input_saved: Some(input_saved),
             workspace: self.device.is_cpu().then_some(workspace),

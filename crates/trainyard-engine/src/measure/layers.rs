@@ -17,9 +17,8 @@ use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
 use crate::wiring::{Name, StageWiring, Wiring};
 use crate::{Device, EngineError, HostTensors, LayerSpec, MicroBatch, Model, Objective};
 
-/// What a graph weighs on a CPU device, and a layer's nodes in it, at the most.
+/// About what a graph weighs on a CPU device beside its nodes.
 const GRAPH_BYTES: u64 = 16 << 10;
-const NODES_BYTES: u64 = 8 << 10;
 
 /// What another device holds beside tensors, at the most: sizes and numbers that kernels take. They
 /// come and go while nothing is measured.
@@ -137,14 +136,6 @@ struct Survey<'a> {
     failed: AtomicBool,
 }
 
-/// What the graph of all layers weighs on a CPU device, at the most. The nodes of one layer lie in
-/// blocks that are too small to be counted, those of several in blocks that are; they are small
-/// beside what the layers keep.
-fn graph_bytes(layers: &[LayerCost]) -> u64 {
-    let saved: u64 = layers.iter().filter_map(|layer| layer.saved_bytes).sum();
-    GRAPH_BYTES + (NODES_BYTES * layers.len() as u64).min(saved / 100)
-}
-
 impl Survey<'_> {
     /// Measures a device on this thread.
     fn device(&self, device: &Device) -> Result<DeviceCosts, EngineError> {
@@ -189,9 +180,9 @@ impl Survey<'_> {
             }
         }
         leave(device);
-        let layers: Vec<_> = self.kinds.of_layer.iter().map(|&kind| by_kind[kind]).collect();
+        let layers = self.kinds.of_layer.iter().map(|&kind| by_kind[kind]).collect();
         let overhead_bytes =
-            if device.is_cpu() { left + graph_bytes(&layers) } else { KERNEL_ARGUMENTS_BYTES };
+            if device.is_cpu() { left + GRAPH_BYTES } else { KERNEL_ARGUMENTS_BYTES };
         let (device, control_us) = (device.id().to_owned(), Vec::new());
         Ok(DeviceCosts { device, layers, overhead_bytes, control_us })
     }

@@ -1,7 +1,7 @@
 //! What a run is compared with.
 
-use crate::simulate::{Simulation, late_bytes, simulate_traced};
-use crate::{Noise, Plan, PlanError, Profile, Trace};
+use crate::simulate::{Simulation, most_held, simulate_traced};
+use crate::{MemoryUse, Noise, Plan, PlanError, Profile, Trace};
 
 /// One step of a plan as the simulator predicts it.
 #[derive(Clone, Debug)]
@@ -10,9 +10,8 @@ pub struct Prediction {
     pub simulation: Simulation,
     /// What happens when.
     pub trace: Trace,
-    /// By rank: what messages may take beyond the peak of `simulation`, in bytes; see
-    /// [`late_bytes`].
-    pub late_bytes: Vec<u64>,
+    /// By rank: the most it may hold; see [`most_held`].
+    pub most_held: Vec<MemoryUse>,
     /// Whether it comes from estimated times.
     pub estimated: bool,
     /// What other programs took from the measuring behind it, where that was much.
@@ -27,8 +26,8 @@ impl Prediction {
     pub fn of(profile: &Profile, plan: &Plan) -> Result<Self, PlanError> {
         let profile = profile.with_micro_batches(plan.micro_batches)?;
         let (simulation, trace) = simulate_traced(&profile, plan)?;
-        let late_bytes = late_bytes(&profile, plan)?;
+        let most_held = most_held(&profile, plan)?;
         let (estimated, noise) = (profile.estimated, profile.noise);
-        Ok(Self { simulation, trace, late_bytes, estimated, noise })
+        Ok(Self { simulation, trace, most_held, estimated, noise })
     }
 }

@@ -33,7 +33,7 @@
 mod caps;
 mod critical;
 mod fit;
-mod late;
+mod most_held;
 mod run;
 mod simulation;
 mod state;
@@ -43,7 +43,7 @@ mod transfers;
 
 pub use caps::validate_memory;
 pub use fit::{check_memory, needs};
-pub use late::late_bytes;
+pub use most_held::most_held;
 pub use simulation::{CriticalAction, SimulatedDevice, SimulatedLink, Simulation};
 pub use step::{Score, score, simulate, simulate_traced};
 

@@ -134,7 +134,7 @@ impl<'a> Run<'a> {
             let Some(rank) = self.slow.filter(|_| !more) else { return };
             let next = self.out.ranks[rank].next;
             self.begin_next(rank, now);
-            // A named transfer takes it no time, and it goes on.
+            // A named transfer takes no time: the rank goes on to its next action.
             if self.out.ranks[rank].next == next {
                 return self.note_memory(now);
             }

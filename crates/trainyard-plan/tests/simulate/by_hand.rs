@@ -1,9 +1,9 @@
 //! Small cases worked out by hand. Every case gives each rank's timeline in a comment.
 
-use trainyard_plan::simulate::{IdleTime, Simulation, simulate, simulate_traced};
+use trainyard_plan::simulate::{IdleTime, Simulation, most_held, simulate, simulate_traced};
 use trainyard_plan::{
-    Action, ActionKind, DeviceProfile, Lane, LayerProfile, LinkCost, LinkProfile, ModelProfile,
-    OptimizerTime, Plan, Profile, Recompute, Schedule, Stage,
+    Action, ActionKind, Api, DeviceProfile, Lane, LayerProfile, LinkCost, LinkProfile, MemoryUse,
+    ModelProfile, OptimizerTime, Plan, Profile, Recompute, Schedule, Stage,
 };
 
 /// Devices `d0`, `d1`, …: each layer takes 10 µs forward, 12 for the input's gradient and 8 for the
@@ -293,6 +293,27 @@ fn an_optimizer_step_follows_the_last_action_of_its_device() {
     let predicted = plan.predicted(&profile).unwrap().predicted.unwrap();
     let busy: Vec<_> = predicted.devices.iter().map(|device| device.busy_us).collect();
     assert_eq!(busy, [35.0, 80.0]);
+}
+
+#[test]
+fn messages_wait_where_a_device_is_slower_than_predicted() {
+    //   d0: 0F0 0–100, 0F1 100–200, 0B0 200–220, 0F2 220–320, …
+    //   d1: 1F0 100–110, 1B0 110–130, 1F1 200–210, …
+    // Nothing waits for d1; were it slower, 0F1 would come before 1F0 is done.
+    let mut profile = profile(2, 2, 3);
+    profile.devices[0].forward_us = vec![100.0; 2];
+    let rows = ["0F0 0F1 0B0 0F2 0B1 0B2", "1F0 1B0 1F1 1B1 1F2 1B2"];
+    let plan = plan(&[0, 1], &rows, 3);
+    let peak = simulate(&profile, &plan).unwrap().devices[1].peak_bytes;
+    assert_eq!((peak.total(), peak.activations, peak.buffers), (1400, 1000, 0));
+    let most = MemoryUse { buffers: 40, ..peak };
+    assert_eq!(most_held(&profile, &plan).unwrap()[1], most);
+    // Between other kinds of devices it waits elsewhere.
+    for device in 0..2 {
+        let mut profile = profile.clone();
+        profile.devices[device].api = Some(Api::Vulkan);
+        assert_eq!(most_held(&profile, &plan).unwrap()[1], peak);
+    }
 }
 
 #[test]

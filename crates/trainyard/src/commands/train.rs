@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use trainyard_config::Document;
-use trainyard_plan::memory::human_bytes;
-use trainyard_plan::{Plan, Profile, Recompute, Stage, simulate};
+use trainyard_plan::memory::{DeviceNeed, human_bytes};
+use trainyard_plan::{MemoryUse, Plan, Profile, Recompute, Stage, simulate};
 
 use super::run_command::RunCommand;
 use super::table::time;
@@ -68,6 +68,7 @@ pub(super) fn start(
     let costs = setup.costs()?;
     let plan = setup.plan(&costs)?;
     setup.check_fit(&plan, &costs)?;
+    let notes = may_not_fit(&plan, &costs)?;
     let directory = RunDir::create(&setup.config.run.dir, !resume)?;
     if output != Output::Json {
         say_plan(&setup, &plan);
@@ -75,7 +76,7 @@ pub(super) fn start(
             let again = format!("{} measure measures anew where it is quieter", program());
             say(format_args!("when the costs were measured, {noise}; {again}"));
         }
-        say_what_may_not_fit(&plan, &costs)?;
+        notes.iter().for_each(say);
     }
     let outcome = train(&setup, (&plan, &costs), &directory, resume, output)?;
     if output != Output::Json {
@@ -102,20 +103,17 @@ fn say_plan(setup: &TrainingSetup, plan: &Plan) {
 }
 
 /// Devices that stay within their budgets only where times are as predicted.
-fn say_what_may_not_fit(plan: &Plan, costs: &Profile) -> Result<(), RunError> {
-    let late_bytes = simulate::late_bytes(costs, plan)?;
-    for (need, late_bytes) in simulate::needs(costs, plan)?.iter().zip(late_bytes) {
-        let most = need.needed_bytes.saturating_add(late_bytes);
-        if most > need.budget_bytes {
-            let over = human_bytes(most - need.budget_bytes);
-            say(format_args!(
-                "where '{}' is slower than predicted, messages that wait may take it {over} over its \
-                 budget",
-                need.device
-            ));
-        }
-    }
-    Ok(())
+fn may_not_fit(plan: &Plan, costs: &Profile) -> Result<Vec<String>, RunError> {
+    let most_held = simulate::most_held(costs, plan)?;
+    let note = |(need, most): (DeviceNeed, &MemoryUse)| {
+        let over = most.total().checked_sub(need.budget_bytes).filter(|over| *over > 0)?;
+        Some(format!(
+            "if '{}' is slower than predicted, messages that wait may take it {} over its budget",
+            need.device,
+            human_bytes(over)
+        ))
+    };
+    Ok(simulate::needs(costs, plan)?.into_iter().zip(&most_held).filter_map(note).collect())
 }
 
 fn print_outcome(outcome: &Outcome, directory: &RunDir) {
