@@ -71,8 +71,8 @@ fn predicted_to_measured(run: &Path) -> Vec<f64> {
     last.into_values().collect()
 }
 
-/// On one device with one thread: between two, a message may wait that was not expected to, and of
-/// several threads each has working memory of its own, when it comes to work.
+/// On one device with one thread: between two, a message that may wait need not, and of several threads
+/// each has working memory of its own, when it comes to work.
 #[test]
 fn the_predicted_memory_of_a_model_of_ones_own_is_near_what_is_counted() {
     let folder = temp_dir();

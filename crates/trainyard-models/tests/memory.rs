@@ -28,7 +28,7 @@ use common::{Registered, adapter};
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// What blocks that are too small to be counted may come to, in bytes.
-const UNCOUNTED: u64 = 32 << 10;
+const UNCOUNTED: u64 = 20 << 10;
 
 /// The most that a prediction may be, in parts of what was measured; the least is 1.
 const BOUND: f64 = 1.1;

@@ -153,7 +153,7 @@ pub fn compare(prediction: &Prediction, measured: &Measured) -> Comparison {
         measured: median(measured.steps.iter().map(|(_, us)| *us).collect()),
     };
     let mut devices = Vec::with_capacity(simulation.devices.len());
-    for (rank, of_simulation) in simulation.devices.iter().enumerate() {
+    for (of_simulation, &predicted) in simulation.devices.iter().zip(&prediction.most_held) {
         let index = measured.trace.devices.iter().position(|d| d.id == of_simulation.id);
         let busy = |events: &Vec<&TraceEvent>| {
             let computing = events.iter().filter(|event| event.lane == Lane::Compute);
@@ -164,7 +164,6 @@ pub fn compare(prediction: &Prediction, measured: &Measured) -> Comparison {
             predicted: of_simulation.busy_us + of_simulation.optimizer_us,
             measured: median(steps.values().map(busy).collect()),
         };
-        let predicted = prediction.most_held.get(rank).copied().unwrap_or_default();
         let peak = index.and_then(|index| measured.peak_bytes.get(index).copied().flatten());
         let of_known_size = MemoryUse { activations: 0, buffers: 0, ..predicted };
         let measured_by_category = peak.map(|peak| MemoryUse {

@@ -43,11 +43,15 @@ impl Cache {
         tracing::debug!(path = %path.display(), kept, "measurement");
     }
 
-    /// The version of the program and [`MEASURING`] are part of every key.
+    /// The program's version and features and [`MEASURING`] are part of every key: another program may
+    /// compute otherwise.
     fn path(&self, kind: &str, key: &impl Serialize) -> Option<PathBuf> {
-        let built =
-            (env!("CARGO_PKG_VERSION"), cfg!(feature = "autotune"), cfg!(feature = "fusion"));
-        let built = (built, cfg!(feature = "native-shaders"), MEASURING);
+        let features = (
+            cfg!(feature = "autotune"),
+            cfg!(feature = "fusion"),
+            cfg!(feature = "native-shaders"),
+        );
+        let built = (env!("CARGO_PKG_VERSION"), features, MEASURING);
         let key = serde_json::to_string(&(built, key)).ok()?;
         let hash = blake3::hash(key.as_bytes()).to_hex();
         Some(self.folder.as_ref()?.join(format!("{kind}-{}.json", &hash[..24])))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use trainyard_config::Document;
 use trainyard_engine::{Options, Pipeline};
 use trainyard_models::{Job, Recipe};
+use trainyard_plan::memory::DeviceNeed;
 use trainyard_plan::planner::{self, PlanRequest, Planned};
 use trainyard_plan::{ModelProfile, Plan, PlanError, Profile, simulate};
 
@@ -162,13 +163,14 @@ impl TrainingSetup {
         Ok(Pipeline::distribute(model, objective, costs, plan, opened, options)?)
     }
 
-    /// Whether a plan fits the devices' budgets; nothing is opened for the answer.
+    /// What each device of a plan needs, if all stay within their budgets; nothing is opened for the
+    /// answer.
     ///
     /// # Errors
     /// [`trainyard_plan::PlanError::DoesNotFit`] with every device's need, budget and deficit.
-    pub fn check_fit(&self, plan: &Plan, costs: &Profile) -> Result<(), RunError> {
+    pub fn check_fit(&self, plan: &Plan, costs: &Profile) -> Result<Vec<DeviceNeed>, RunError> {
         match (simulate::check_memory(costs, plan), &self.config.pipeline.plan) {
-            (Ok(_), _) => Ok(()),
+            (Ok(needs), _) => Ok(needs),
             // Somebody's file names devices or layers that are not there.
             (Err(error @ PlanError::BadPlan { .. }), Some(path)) => {
                 Err(RunError::PlanFile { path: path.clone(), error })

@@ -71,8 +71,8 @@ pub struct DeviceCosts {
     pub device: String,
     /// In the order of the model.
     pub layers: Vec<LayerCost>,
-    /// What the device's kernels keep for themselves, and what each layer has that is too small to be
-    /// counted.
+    /// What the device's kernels keep for themselves, and room for what is too small to be measured,
+    /// whatever the layers.
     pub overhead_bytes: u64,
     /// The times of the control kernel, µs, which ran on the device's thread between the layers'
     /// runs: what [`trainyard_plan::Noise::of`] takes.

@@ -41,8 +41,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) seed: u64,
 }
 
-/// About what a layer's nodes of the graph weigh on a CPU device, where they weigh anything beside what
-/// it keeps. Those of one layer lie in blocks that are too small to be counted, those of several in
+/// About what a layer's nodes of the graph weigh on a CPU device, and no more than matters beside what the
+/// layer keeps. Those of one layer lie in blocks that are too small to be counted, those of several in
 /// blocks that are.
 fn nodes_bytes(saved: u64) -> u64 {
     (saved / 100).min(8 << 10)

@@ -130,8 +130,10 @@ impl<'a> Run<'a> {
                 }
             }
             self.note_memory(now);
-            let more = self.events.peek().is_some_and(|Reverse((at, _))| *at == now.to_bits());
-            let Some(rank) = self.slow.filter(|_| !more) else { return };
+            let Some(rank) = self.slow else { return };
+            if self.events.peek().is_some_and(|Reverse((at, _))| *at == now.to_bits()) {
+                return;
+            }
             let next = self.out.ranks[rank].next;
             self.begin_next(rank, now);
             // A named transfer takes no time: the rank goes on to its next action.

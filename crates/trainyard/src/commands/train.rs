@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use trainyard_config::Document;
 use trainyard_plan::memory::{DeviceNeed, human_bytes};
-use trainyard_plan::{MemoryUse, Plan, Profile, Recompute, Stage, simulate};
+use trainyard_plan::{MemoryUse, Plan, Recompute, Stage, simulate};
 
 use super::run_command::RunCommand;
 use super::table::time;
@@ -67,8 +67,8 @@ pub(super) fn start(
     // Before anything is written: a plan that does not fit leaves no directory behind.
     let costs = setup.costs()?;
     let plan = setup.plan(&costs)?;
-    setup.check_fit(&plan, &costs)?;
-    let notes = may_not_fit(&plan, &costs)?;
+    let needs = setup.check_fit(&plan, &costs)?;
+    let notes = may_not_fit(&needs, &simulate::most_held(&costs, &plan)?);
     let directory = RunDir::create(&setup.config.run.dir, !resume)?;
     if output != Output::Json {
         say_plan(&setup, &plan);
@@ -103,9 +103,8 @@ fn say_plan(setup: &TrainingSetup, plan: &Plan) {
 }
 
 /// Devices that stay within their budgets only where times are as predicted.
-fn may_not_fit(plan: &Plan, costs: &Profile) -> Result<Vec<String>, RunError> {
-    let most_held = simulate::most_held(costs, plan)?;
-    let note = |(need, most): (DeviceNeed, &MemoryUse)| {
+fn may_not_fit(needs: &[DeviceNeed], most_held: &[MemoryUse]) -> Vec<String> {
+    let note = |(need, most): (&DeviceNeed, &MemoryUse)| {
         let over = most.total().checked_sub(need.budget_bytes).filter(|over| *over > 0)?;
         Some(format!(
             "if '{}' is slower than predicted, messages that wait may take it {} over its budget",
@@ -113,7 +112,7 @@ fn may_not_fit(plan: &Plan, costs: &Profile) -> Result<Vec<String>, RunError> {
             human_bytes(over)
         ))
     };
-    Ok(simulate::needs(costs, plan)?.into_iter().zip(&most_held).filter_map(note).collect())
+    needs.iter().zip(most_held).filter_map(note).collect()
 }
 
 fn print_outcome(outcome: &Outcome, directory: &RunDir) {
