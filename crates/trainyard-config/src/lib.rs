@@ -42,6 +42,7 @@
 
 mod document;
 mod error;
+mod file;
 mod key;
 mod kinds;
 mod known;
@@ -63,6 +64,7 @@ mod tests;
 
 pub use document::Document;
 pub use error::{BadKey, ConfigError, ConfigProblem, must};
+pub use file::{check_file, read_file};
 pub use key::{Entry, Key, KeyGroup, Keys};
 pub use limit::{Bounds, Limit};
 pub use names::{list, nearest};

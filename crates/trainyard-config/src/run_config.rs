@@ -1,13 +1,13 @@
 //! The run file (`run.toml`) as a whole: what to train, on what, and how.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use toml::Table;
 
 use crate::document::Document;
 use crate::error::ConfigError;
+use crate::file::read_file;
 use crate::key::{KeyGroup, Keys};
 use crate::kinds::{self, KINDS};
 use crate::known::Known;
@@ -15,6 +15,9 @@ use crate::section::SectionReader;
 use crate::sections::{
     DataKeys, DeviceSection, OptimizerGroup, PipelineSection, RunSection, TrainSection,
 };
+
+/// The longest run file, bytes: a vocabulary of 65 536 characters and 10 000 devices take a tenth of it.
+const LONGEST: u64 = 8 << 20;
 
 /// `[model]` or `[optimizer]`: which one, and its own options.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,8 +91,8 @@ impl RunConfig {
         sets: &[String],
         groups: &[KeyGroup],
     ) -> Result<(Self, Document), ConfigError> {
-        let bytes =
-            fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let bytes = read_file(path, LONGEST)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = error.utf8_error().valid_up_to();
             let before = error.as_bytes().get(..valid).unwrap_or_default();

@@ -88,7 +88,7 @@ pub enum EngineError {
     },
     /// A loss or gradient that is not a number, before the weights were touched.
     #[error(
-        "step {step}: {what} is not finite; the first stage that has it is stage {stage} on device '{device}' (layers {layers}). The weights are as they were before the step. Try a smaller learning rate, or clip more"
+        "step {step}: {what} is not finite; the first stage that has it is stage {stage} on device '{device}' (layers {layers}). The weights are as they were before the step. Try a smaller learning rate (train.learning_rate) or clip the gradients' norm lower (train.clip)"
     )]
     NotFinite {
         /// Which step, from 1.
@@ -102,6 +102,20 @@ pub enum EngineError {
         /// The names of the stage's layers.
         layers: String,
     },
+    /// A weight, buffer or optimizer state that is not a number, after an update.
+    #[error(
+        "'{tensor}' of layer '{layer}' is not finite any more, so there is nothing sound to save. Go on from a checkpoint made before, with a smaller learning rate"
+    )]
+    NotFiniteWeights {
+        /// Which layer.
+        layer: String,
+        /// Which of its tensors, as checkpoints name it: `weight/…`, `second/…`.
+        tensor: String,
+    },
+    /// The caller does not want the answer any more; see
+    /// [`Pipeline::cancel_with`](crate::Pipeline::cancel_with).
+    #[error("cancelled")]
+    Cancelled,
     /// A checkpoint that cannot be used.
     #[error("checkpoint {path}: {reason}", path = .path.display())]
     Checkpoint {

@@ -10,7 +10,7 @@ mod toy;
 use std::fs;
 use std::path::Path;
 
-use trainyard_engine::checkpoint::read_manifest;
+use trainyard_engine::checkpoint::{SaveAs, check_whole, older_ones, read_manifest, recover};
 use trainyard_engine::{EngineError, Pipeline};
 use trainyard_plan::Recompute;
 
@@ -22,7 +22,10 @@ fn two_stages(model: Toy) -> Pipeline {
 }
 
 fn save(pipeline: &mut Pipeline, folder: &Path) -> Result<(), EngineError> {
-    pipeline.save(folder, 2, serde_json::json!({ "tokens": 12 }))
+    pipeline.save(
+        folder,
+        SaveAs { step: 2, state: serde_json::json!({ "tokens": 12 }), ..SaveAs::default() },
+    )
 }
 
 /// What the folder of a run holds.
@@ -113,6 +116,77 @@ fn refused(model: &Toy, damage: impl Fn(&Path), says: &str) {
         assert_eq!(before, fingerprint(pipeline, &folder.join("after")), "weights have changed");
     };
     goes_on_after(load, model);
+}
+
+/// Every file of a checkpoint, one damaged in each way that `damage` counts through.
+fn noticed(damage: impl Fn(&[u8], usize) -> Option<Vec<u8>>) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("step-2");
+    let mut pipeline = two_stages(Toy::sound(2));
+    losses(&mut pipeline, 1..=2);
+    save(&mut pipeline, &place).unwrap();
+    check_whole(&place).unwrap();
+    let mut tried = 0;
+    for name in names(&place) {
+        let file = place.join(&name);
+        let whole = fs::read(&file).unwrap();
+        for way in 0.. {
+            let Some(damaged) = damage(&whole, way) else { break };
+            fs::write(&file, damaged).unwrap();
+            assert!(check_whole(&place).is_err(), "{name}: way {way}");
+            tried += 1;
+        }
+        fs::write(&file, whole).unwrap();
+        check_whole(&place).unwrap();
+    }
+    assert!(tried > 1000, "{tried}");
+}
+
+#[test]
+fn every_flipped_bit_is_noticed() {
+    noticed(|whole, bit| {
+        let mut bytes = whole.to_owned();
+        *bytes.get_mut(bit / 8)? ^= 1 << (bit % 8);
+        Some(bytes)
+    });
+}
+
+#[test]
+fn every_cut_is_noticed() {
+    noticed(|whole, length| (length < whole.len()).then(|| whole[..length].to_owned()));
+}
+
+#[test]
+fn weights_that_are_not_finite_are_neither_saved_nor_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("step-2");
+    let mut pipeline = two_stages(Toy::sound(2));
+    pipeline.step(1, f64::INFINITY, toy::micro_batches(1, 2)).unwrap();
+    match save(&mut pipeline, &place) {
+        Err(EngineError::NotFiniteWeights { tensor, .. }) => assert!(tensor.starts_with("weight/")),
+        other => panic!("{other:?}"),
+    }
+    assert!(names(folder.path()).is_empty(), "something is left");
+}
+
+#[test]
+fn a_checkpoint_that_a_crash_left_half_replaced_is_put_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("step-2");
+    let older = folder.path().join("step-2.old");
+    let mut pipeline = two_stages(Toy::sound(2));
+    losses(&mut pipeline, 1..=2);
+    save(&mut pipeline, &place).unwrap();
+    // Its successor had not come yet …
+    fs::rename(&place, &older).unwrap();
+    assert_eq!(older_ones(folder.path()).unwrap(), [older.clone()]);
+    recover(folder.path()).unwrap();
+    assert_eq!(names(folder.path()), ["step-2"]);
+    // … and had.
+    fs::create_dir(&older).unwrap();
+    recover(folder.path()).unwrap();
+    assert_eq!(names(folder.path()), ["step-2"]);
+    check_whole(&place).unwrap();
 }
 
 fn file_of(place: &Path, layer: usize) -> std::path::PathBuf {

@@ -9,6 +9,7 @@
 mod toy;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use trainyard_engine::{EngineError, ErasedLayer, LayerSpec, Model, Pipeline};
 use trainyard_plan::Recompute;
@@ -57,6 +58,13 @@ fn worker_error(fault: Fault, recompute: Recompute, action: &'static str, says: 
             }
             other => panic!("{place}: {other:?}"),
         }
+        // What the devices hold is what they held before the step, and can still be saved.
+        let folder = tempfile::tempdir().unwrap();
+        let mut sound = toy::pipeline(Toy::sound(ranks), &plan);
+        losses(&mut sound, 1..=2);
+        let [left, expected] = [&mut pipeline, &mut sound]
+            .map(|pipeline| fingerprint(pipeline, &folder.path().join("left")));
+        assert_eq!(left, expected, "{place}");
         let again = pipeline.step(4, 0.01, micro_batches(4, MICRO_BATCHES)).unwrap_err();
         assert!(again.to_string().contains("failed before"), "{again}");
     });
@@ -75,6 +83,21 @@ fn a_panic_in_a_backward_is_one_error_that_names_its_place() {
 #[test]
 fn a_layer_that_refuses_is_one_error_that_names_its_place() {
     worker_error(Fault::Refuses, Recompute::None, "F", "a better toy");
+}
+
+#[test]
+fn a_pipeline_that_is_cancelled_answers_at_once_and_is_over() {
+    in_time(|| {
+        let plan = plan(3, 3, "1f1b", MICRO_BATCHES, Recompute::None);
+        let mut pipeline = pipeline(Toy::sound(3), &plan);
+        let cancel = Arc::new(AtomicBool::new(false));
+        pipeline.cancel_with(Arc::clone(&cancel));
+        losses(&mut pipeline, 1..=2);
+        cancel.store(true, Ordering::SeqCst);
+        let error = pipeline.step(3, 0.01, micro_batches(3, MICRO_BATCHES)).unwrap_err();
+        assert!(matches!(error, EngineError::Cancelled), "{error}");
+        assert!(pipeline.step(3, 0.01, micro_batches(3, MICRO_BATCHES)).is_err());
+    });
 }
 
 #[test]

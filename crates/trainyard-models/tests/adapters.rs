@@ -13,6 +13,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use trainyard_engine::checkpoint::SaveAs;
 use trainyard_engine::{Device, discover};
 use trainyard_plan::{DeviceInfo, Recompute};
 
@@ -109,14 +110,14 @@ fn a_checkpoint_of_the_cpu_goes_on_on_every_adapter_and_back() {
     let place = folder.path().join("step-3");
     let mut cpu = subject.distribute(&whole(LAYERS, 2), cpus(1), options());
     subject.train(&mut cpu, 1..=3);
-    cpu.save(&place, 3, serde_json::Value::Null).unwrap();
+    cpu.save(&place, SaveAs { step: 3, ..SaveAs::default() }).unwrap();
     let expected = subject.train(&mut cpu, 4..=6);
     for (name, info) in &adapters()[1..] {
         let mut adapter = subject.distribute(&whole(LAYERS, 2), open(&[info]), options());
         adapter.load(&place).unwrap();
         let mut found = subject.train(&mut adapter, 4..=5);
         let back = folder.path().join("step-5");
-        adapter.save(&back, 5, serde_json::Value::Null).unwrap();
+        adapter.save(&back, SaveAs { step: 5, ..SaveAs::default() }).unwrap();
         let mut again = subject.distribute(&whole(LAYERS, 2), cpus(1), options());
         again.load(&back).unwrap();
         found.extend(subject.train(&mut again, [6]));

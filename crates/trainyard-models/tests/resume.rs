@@ -8,6 +8,7 @@
 
 mod common;
 
+use trainyard_engine::checkpoint::SaveAs;
 use trainyard_plan::{Recompute, Schedule};
 
 use common::partitions::{fingerprint, plan, splits, splits_for, whole};
@@ -29,7 +30,16 @@ fn every_partition_goes_on_where_every_other_stopped() {
             let place = folder.path().join(format!("step-3-{number}"));
             let mut pipeline = start(&writer, "1f1b", Recompute::None);
             subject.train(&mut pipeline, 1..=3);
-            pipeline.save(&place, 3, serde_json::json!({ "tokens": 96 })).unwrap();
+            pipeline
+                .save(
+                    &place,
+                    SaveAs {
+                        step: 3,
+                        state: serde_json::json!({ "tokens": 96 }),
+                        ..SaveAs::default()
+                    },
+                )
+                .unwrap();
             // Every reader for one writer, and some for the others.
             let readers = splits(LAYERS).into_iter().enumerate();
             for (_, reader) in readers.filter(|(r, _)| number == 5 || (r + number) % 4 == 0) {
@@ -61,7 +71,7 @@ fn every_registered_model_goes_on_under_another_partition() {
         let (place, end) = (folder.path().join("step-2"), folder.path().join("end"));
         let mut one = subject.on_cpus(&whole(layers, 2));
         subject.train(&mut one, 1..=2);
-        one.save(&place, 2, serde_json::Value::Null).unwrap();
+        one.save(&place, SaveAs { step: 2, ..SaveAs::default() }).unwrap();
         let expected = (subject.train(&mut one, 3..=4), fingerprint(&mut one, &end));
         for schedule in Schedule::names() {
             let Some(ends) = splits_for(schedule, layers).max_by_key(Vec::len) else { continue };
@@ -80,7 +90,7 @@ fn a_checkpoint_of_step_0_starts_anew() {
     let place = folder.path().join("step-0");
     let start = || subject.on_cpus(&plan(&[2, LAYERS], "1f1b", 2, Recompute::None));
     let mut fresh = start();
-    fresh.save(&place, 0, serde_json::Value::Null).unwrap();
+    fresh.save(&place, SaveAs { step: 0, ..SaveAs::default() }).unwrap();
     let mut used = start();
     subject.train(&mut used, 1..=3);
     used.load(&place).unwrap();

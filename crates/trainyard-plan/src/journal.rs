@@ -1,6 +1,7 @@
 //! The run's journal: `journal.jsonl`, one [`Record`] a line, append-only.
 //!
-//! The first line is always a [`Record::Header`]. A resumed run appends another header. Times are
+//! A long one is written in parts; see [`Segment`]. The first line of each is always a
+//! [`Record::Header`]. A resumed run appends another header. Times are
 //! nanoseconds since the process that wrote the nearest header above started its run. A reader
 //! skips record types it does not know and stops at a version it does not know.
 
@@ -8,11 +9,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::json::is_zero;
 use crate::{PlanError, TraceEvent};
+use thin::OrNan;
 
+mod segment;
 mod stream;
+mod thin;
 
+pub use segment::{OPEN_SEGMENT, Segment};
 pub use stream::{Stream, Unreadable};
+pub use thin::{Steps, Thinned};
 
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,6 +143,8 @@ pub enum Record {
         /// Its path, relative to the run directory.
         path: String,
     },
+    /// Steps of a part that was thinned. Readers get each as a [`Record::Step`].
+    Steps(Steps),
     /// A record of a newer program.
     #[serde(other)]
     Unknown,
@@ -163,6 +172,10 @@ pub struct Header {
     /// What is counted a second: `tokens` or `rows`.
     #[serde(default = "tokens")]
     pub unit: String,
+    /// Number of the part before the one that this is the first line of, where that one is of the
+    /// same start of the program: such a header says nothing new. 0 where a part of the run starts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub segment: u64,
     /// The devices, in the plan's order; other records name them by index.
     pub devices: Vec<HeaderDevice>,
 }
@@ -218,6 +231,21 @@ fn nulls_are_nan<'de, D: Deserializer<'de>>(
 ) -> Result<BTreeMap<String, f64>, D::Error> {
     let values: BTreeMap<String, Option<f64>> = BTreeMap::deserialize(deserializer)?;
     Ok(values.into_iter().map(|(name, value)| (name, value.unwrap_or(f64::NAN))).collect())
+}
+
+/// [`null_is_nan`] for each value of a list.
+fn nulls_are_nan_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    let values: Vec<OrNan> = Vec::deserialize(deserializer)?;
+    Ok(values.into_iter().map(|OrNan(value)| value).collect())
+}
+
+/// [`null_is_nan`] for each value of the lists of a map.
+fn nulls_are_nan_lists<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, Vec<f64>>, D::Error> {
+    let lists: BTreeMap<String, Vec<OrNan>> = BTreeMap::deserialize(deserializer)?;
+    let plain = |values: Vec<OrNan>| values.into_iter().map(|OrNan(value)| value).collect();
+    Ok(lists.into_iter().map(|(name, values)| (name, plain(values))).collect())
 }
 
 /// Reads one line; `None` for a blank or incomplete one (the writer may be in the middle of it).

@@ -56,6 +56,7 @@ fn header() -> Header {
         steps: 9,
         model: "gpt".into(),
         parameters: 7,
+        segment: 0,
         unit: "tokens".into(),
         devices: vec![HeaderDevice { id: "a".into(), name: "A \"card\"".into(), budget_bytes: 5 }],
     }

@@ -24,7 +24,7 @@ use trainyard_plan::journal::Header;
 use trainyard_plan::{Plan, Profile, chrome};
 
 use crate::document::Document;
-use crate::run::JOURNAL;
+use crate::run::is_run;
 pub use all_steps::all_steps;
 pub use opened::{OpenError, Opened};
 
@@ -163,7 +163,7 @@ pub fn plan_on(profile: Profile, plan: &Plan, file: &Path) -> Result<Document, O
 }
 
 fn open_directory(path: &Path) -> Result<Opened, OpenError> {
-    if path.join(JOURNAL).is_file() {
+    if is_run(path) {
         return Ok(run(path));
     }
     let inside = [RUN_FILE, PLAN, PROFILE].map(|name| path.join(name));

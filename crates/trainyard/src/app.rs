@@ -9,7 +9,7 @@ use trainyard_engine::optimizer::OPTIMIZERS;
 use trainyard_models::Recipe;
 use trainyard_plan::ModelProfile;
 
-use crate::cli::{Output, RunFile, Sets};
+use crate::cli::{Output, RunFile, Sets, say};
 use crate::config::{KeyGroup, RunConfig};
 use crate::error::RunError;
 use crate::files::read_profile;
@@ -44,7 +44,7 @@ impl App {
     /// # Errors
     /// As [`RunConfig::load`].
     pub fn config(&self, file: &Path, sets: &Sets) -> Result<(RunConfig, Document), RunError> {
-        Ok(RunConfig::load(file, &sets.sets, &self.key_groups())?)
+        Ok(RunConfig::load(file, &sets.all(), &self.key_groups())?)
     }
 
     /// The same for a text of the program's own.
@@ -121,10 +121,28 @@ impl App {
             Some(state) => (state.vocabulary, state.classes),
             None => TrainingSetup::meanings(run_file.clone(), &self.recipes)?,
         };
-        let (config, document) = run_file;
+        let (config, document) = &mut *run_file;
         // A built-in text is replaced by a text file.
         config.data.options.remove("builtin");
         config.data.options.insert(key.to_owned(), path.display().to_string().into());
+        config.data.validation_fraction = 1.0;
+        // What is wrong with them does not stand in the run file.
+        document.forget_places("data");
+        self.keep_meanings(run_file, &vocabulary, &classes)
+    }
+
+    /// Lets tokens and class numbers mean what they mean to a model, whatever the data have.
+    ///
+    /// # Errors
+    /// [`RunError`] for data of a kind that there is not.
+    pub fn keep_meanings(
+        &self,
+        (config, _): &mut (RunConfig, Document),
+        vocabulary: &[String],
+        classes: &[String],
+    ) -> Result<(), RunError> {
+        let Some(kind) = &config.data.kind else { return Ok(()) };
+        let group = trainyard_data::source_for(kind)?.group;
         let keys: Vec<&str> = (group.keys)().iter().map(|key| key.name).collect();
         let mut fix = |key: &str, is_empty: bool, value: toml::Value| {
             if !is_empty && keys.contains(&key) {
@@ -132,11 +150,29 @@ impl App {
             }
         };
         fix("vocabulary", vocabulary.is_empty(), vocabulary.concat().into());
-        fix("classes", classes.is_empty(), classes.into());
-        config.data.validation_fraction = 1.0;
-        // What is wrong with them does not stand in the run file.
-        document.forget_places("data");
+        fix("classes", classes.is_empty(), classes.to_vec().into());
         Ok(())
+    }
+
+    /// Adds what the run's data have beyond a vocabulary to its end, for a model that is to learn it;
+    /// whether there is anything.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the data.
+    pub fn grow_vocabulary(
+        &self,
+        run_file: &mut (RunConfig, Document),
+        known: &[String],
+    ) -> Result<bool, RunError> {
+        let mut own = run_file.clone();
+        own.0.data.options.remove("vocabulary");
+        let (of_data, _) = TrainingSetup::meanings(own, &self.recipes)?;
+        let new: Vec<String> = of_data.into_iter().filter(|token| !known.contains(token)).collect();
+        if !new.is_empty() {
+            say(format_args!("{} new tokens: {}", new.len(), new.join(" ")));
+        }
+        self.keep_meanings(run_file, &[known, new.as_slice()].concat(), &[])?;
+        Ok(!new.is_empty())
     }
 
     /// A trained model without its data.
@@ -166,7 +202,7 @@ mod tests {
         for entry in std::fs::read_dir("../../assets").unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|end| end == "toml") {
-                let (config, _) = app.config(&path, &Sets { sets: Vec::new() }).unwrap();
+                let (config, _) = app.config(&path, &Sets::default()).unwrap();
                 let resolved = config.to_toml().unwrap();
                 let (again, _) = app.config_text(&resolved, "run.toml").unwrap();
                 assert_eq!(again, config, "{}", path.display());

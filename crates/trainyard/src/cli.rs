@@ -18,11 +18,22 @@ pub struct Force {
 }
 
 /// The settings of a run that can be changed from the command line.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Sets {
     /// Change a setting of the run file, such as train.steps=100 or device.left.memory="1 GiB"
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
+    /// Allow budgets of devices that share a memory to be together more than it has
+    #[arg(long)]
+    pub overcommit: bool,
+}
+
+impl Sets {
+    /// The changes, as those of `--set`.
+    pub fn all(&self) -> Vec<String> {
+        let overcommit = self.overcommit.then(|| "run.overcommit=true".to_owned());
+        self.sets.iter().cloned().chain(overcommit).collect()
+    }
 }
 
 /// A run file with changes.

@@ -12,6 +12,7 @@ use trainyard_data::DataError;
 use trainyard_engine::EngineError;
 use trainyard_models::RecipeError;
 use trainyard_plan::PlanError;
+use trainyard_plan::memory::human_bytes;
 
 /// Everything the library part of the program refuses or reports.
 ///
@@ -114,6 +115,14 @@ pub enum RunError {
         /// The file.
         path: PathBuf,
     },
+    /// Something else than a file, where one of a run is to be.
+    #[error("{path} is {what}, and is not replaced; move it away", path = .path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What lies there.
+        what: &'static str,
+    },
     /// A directory that holds no run.
     #[error(
         "{path} is not a run directory: it has no {missing}; name a directory that `trainyard \
@@ -151,6 +160,67 @@ pub enum RunError {
         found: String,
         /// What is wrong with that.
         reason: String,
+    },
+    /// A run without the checkpoint that is needed.
+    #[error(
+        "{path} has {what}; train it on, or stop it with Ctrl-C, which saves one",
+        path = .path.display()
+    )]
+    NoCheckpoint {
+        /// The run directory.
+        path: PathBuf,
+        /// What it has not.
+        what: String,
+    },
+    /// A run that is to go on and has nothing to go on from.
+    #[error(
+        "{path} has no checkpoint to go on from{}; begin it anew with `{} resume {path} --restart`",
+        lost(*.steps),
+        crate::cli::program(),
+        path = .path.display()
+    )]
+    NothingToResume {
+        /// The run directory.
+        path: PathBuf,
+        /// Steps that were made and are lost.
+        steps: u64,
+    },
+    /// A run directory that was removed, renamed or taken over while it was written to.
+    #[error(
+        "{path} is not the run directory any more that this training writes to: it was removed, \
+         renamed, or its .lock was",
+        path = .path.display()
+    )]
+    RunMoved {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// A disk that has no room for a checkpoint.
+    #[error(
+        "{path} has {} free, and a checkpoint of {} needs {}; free some space, or name a run directory \
+         on another disk with `--set run.dir=...`",
+        human_bytes(*.free),
+        human_bytes(*.checkpoint),
+        human_bytes(*.needed),
+        path = .path.display()
+    )]
+    NoRoom {
+        /// The run directory.
+        path: PathBuf,
+        /// Size of a checkpoint, bytes.
+        checkpoint: u64,
+        /// What is needed, bytes.
+        needed: u64,
+        /// What is free, bytes.
+        free: u64,
+    },
+    /// An error that ended a training, and what was kept of it.
+    #[error("{error}; {kept}")]
+    Ended {
+        /// What happened.
+        error: Box<RunError>,
+        /// What was kept, and how to go on.
+        kept: String,
     },
     /// A journal that cannot be read.
     #[error("{path}, line {line}: {reason}", path = .path.display())]
@@ -195,6 +265,12 @@ impl RunError {
         document.problem_with(key, &self).map_or(self, Self::from)
     }
 
+    /// The same with what was kept of the training that it ended.
+    #[must_use]
+    pub fn with_what_was_kept(self, kept: String) -> Self {
+        Self::Ended { error: Box::new(self), kept }
+    }
+
     /// Whether the reader of the program's output has gone.
     #[must_use]
     pub fn is_closed_pipe(&self) -> bool {
@@ -217,8 +293,11 @@ impl RunError {
                 | EngineError::AmbiguousAdapter { .. }
                 | EngineError::Checkpoint { .. },
             ) => 2,
+            Self::Ended { error, .. } => error.exit_code(),
             Self::Engine(_)
             | Self::RunInUse { .. }
+            | Self::RunMoved { .. }
+            | Self::NoRoom { .. }
             | Self::Data(
                 DataError::Changed { .. }
                 | DataError::OutsideText { .. }
@@ -262,6 +341,14 @@ impl From<EngineError> for RunError {
             EngineError::BadOption { key, value, must } => Self::BadValue { key, value, must },
             other => Self::Engine(other),
         }
+    }
+}
+
+/// Steps that were made for nothing, in words.
+fn lost(steps: u64) -> String {
+    match steps {
+        0 => String::new(),
+        steps => format!(": the {steps} steps it made are lost"),
     }
 }
 

@@ -16,9 +16,12 @@ pub struct Evaluated {
     pub rows: u64,
     /// Number of what the rows hold: tokens of a text, else rows.
     pub items: u64,
+    /// Whether that was all of the validation data.
+    pub whole: bool,
 }
 
-/// Runs the validation data through the model; at most `limit` batches.
+/// Runs the validation data through the model; at most `limit` batches. `go_on` is asked before each,
+/// told how many are done and of how many; where it says no there is no result.
 ///
 /// # Errors
 /// When the data cannot be read any more, or a device fails.
@@ -26,9 +29,15 @@ pub fn evaluate(
     setup: &TrainingSetup,
     pipeline: &mut Pipeline,
     limit: Option<usize>,
-) -> Result<Evaluated, RunError> {
+    go_on: &mut dyn FnMut(u64, u64) -> bool,
+) -> Result<Option<Evaluated>, RunError> {
     let (mut all, mut weight) = (Evaluated::default(), 0.0);
-    for micro_batches in setup.validation(limit)? {
+    let there_are = setup.validation_batches()?;
+    let wanted = limit.map_or(there_are, |limit| there_are.min(limit as u64));
+    for (done, micro_batches) in (0..).zip(setup.validation(limit)?) {
+        if !go_on(done, wanted) {
+            return Ok(None);
+        }
         let micro_batches = micro_batches?;
         all.rows += micro_batches.iter().map(|micro_batch| micro_batch.rows as u64).sum::<u64>();
         let batch = pipeline.evaluate(micro_batches)?;
@@ -44,5 +53,6 @@ pub fn evaluate(
     }
     setup.job.objective.summarize(all.loss, &mut all.metrics);
     all.items = all.rows * setup.data()?.info().items_per_row;
-    Ok(all)
+    all.whole = wanted == there_are;
+    Ok(Some(all))
 }

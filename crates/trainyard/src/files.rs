@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use trainyard_config::read_file;
 use trainyard_data::line_ends;
 use trainyard_plan::{Plan, Profile};
 
 use crate::cache::Cache;
 use crate::cli::Force;
 use crate::error::RunError;
-use crate::run_dir::write_atomic;
+use crate::run_dir::write_through;
 
 /// The largest file of text that a command reads: a profile of 10 000 layers on 16 devices takes a
 /// tenth of it.
@@ -19,12 +20,8 @@ const LARGEST_BYTES: u64 = 256 << 20;
 /// # Errors
 /// [`RunError::Io`]; [`RunError::BadFile`] for a file that is not text or far too long.
 pub(crate) fn read_text(path: &Path) -> Result<String, RunError> {
-    let length = std::fs::metadata(path).map_err(RunError::io("read", path))?.len();
     let bad = |reason: String| RunError::BadFile { path: path.to_owned(), reason };
-    if length > LARGEST_BYTES {
-        return Err(bad(format!("it is {length} bytes long, too long for such a file")));
-    }
-    let bytes = std::fs::read(path).map_err(RunError::io("read", path))?;
+    let bytes = read_file(path, LARGEST_BYTES).map_err(RunError::io("read", path))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = 1 + line_ends(error.as_bytes().get(..valid).unwrap_or_default());
@@ -61,7 +58,7 @@ pub(crate) fn write_asked(path: &Path, bytes: &[u8], force: Force) -> Result<(),
     let is_same = path.is_file() && std::fs::read(path).is_ok_and(|there| there == bytes);
     if !is_same {
         refuse_to_replace(path, force)?;
-        write_atomic(path, bytes)?;
+        write_through(path, bytes)?;
     }
     Cache::open().write(WRITTEN, &content(bytes), &true);
     Ok(())

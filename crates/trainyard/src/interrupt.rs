@@ -1,4 +1,7 @@
-//! Ctrl-C: the first lets the step finish and saves, the second stops at once.
+//! Being asked to stop: by Ctrl-C, by a polite kill, by a terminal that closes.
+//!
+//! The first signal lets the step finish and saves; where nothing would be lost, it stops at once. The
+//! second always stops at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,29 +12,101 @@ use crate::error::RunError;
 /// Exit code of a program stopped by Ctrl-C (128 + SIGINT).
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// Set by the first Ctrl-C.
+/// Whether somebody has asked to stop.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt {
+    asked: Arc<AtomicBool>,
+    /// Whether something would be lost if it stopped at once.
+    at_stake: Arc<AtomicBool>,
+    /// Asked, with nothing at stake.
+    stop_now: Arc<AtomicBool>,
+}
 
 impl Interrupt {
-    /// Listens for Ctrl-C (and a polite kill) from now on.
+    /// Listens for signals from now on.
+    ///
+    /// # Errors
+    /// [`RunError`] if the system does not let it.
     pub(crate) fn listen() -> Result<Self, RunError> {
         let interrupt = Self::default();
-        let asked = interrupt.clone();
-        let handler = move || {
-            if asked.0.swap(true, Ordering::SeqCst) {
-                std::process::exit(i32::from(INTERRUPTED));
-            }
+        let heard = interrupt.clone();
+        signals::listen(move || heard.hear())
+            .map_err(|error| RunError::config(format!("cannot listen for Ctrl-C: {error}")))?;
+        Ok(interrupt)
+    }
+
+    /// One signal.
+    fn hear(&self) {
+        if self.asked.swap(true, Ordering::SeqCst) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        if self.at_stake.load(Ordering::SeqCst) {
             say("\nfinishing this step, then saving (Ctrl-C again stops at once)");
-        };
-        match ctrlc::set_handler(handler) {
-            // Somebody listens already: the same program runs two trainings one after the other.
-            Ok(()) | Err(ctrlc::Error::MultipleHandlers) => Ok(interrupt),
-            Err(error) => Err(RunError::config(format!("cannot listen for Ctrl-C: {error}"))),
+        } else {
+            self.stop_now.store(true, Ordering::SeqCst);
         }
     }
 
     pub(crate) fn asked(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Says whether something would be lost by stopping at once.
+    pub(crate) fn set_at_stake(&self, at_stake: bool) {
+        self.at_stake.store(at_stake, Ordering::SeqCst);
+        if !at_stake && self.asked() {
+            self.stop_now.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Set once it is to be stopped at once: for what takes long.
+    pub(crate) fn stop_now(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop_now)
+    }
+}
+
+#[cfg(unix)]
+mod signals {
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+    use signal_hook::flag;
+    use signal_hook::iterator::Signals;
+
+    /// Calls `hear` for each signal, on a thread of its own.
+    pub(super) fn listen(hear: impl Fn() + Send + 'static) -> io::Result<()> {
+        // A file that may not grow is then an error of the write, as it is on a full disk.
+        flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+        let mut wanted = vec![SIGINT, SIGTERM];
+        // Under `nohup` it is ignored, and stays so.
+        if !is_ignored(SIGHUP) {
+            wanted.push(SIGHUP);
+        }
+        let mut signals = Signals::new(wanted)?;
+        let wait = move || signals.forever().for_each(|_| hear());
+        std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
+        Ok(())
+    }
+
+    /// Whether a signal was ignored when the program started, as far as the system tells (Linux).
+    fn is_ignored(signal: i32) -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+    }
+}
+
+#[cfg(not(unix))]
+mod signals {
+    /// Calls `hear` for each signal, on a thread of its own.
+    pub(super) fn listen(hear: impl Fn() + Send + 'static) -> Result<(), ctrlc::Error> {
+        match ctrlc::set_handler(hear) {
+            // Somebody listens already: the same program runs two trainings one after the other.
+            Err(ctrlc::Error::MultipleHandlers) => Ok(()),
+            result => result,
+        }
     }
 }

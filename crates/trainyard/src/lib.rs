@@ -18,6 +18,7 @@ mod interrupt;
 pub mod journal;
 mod learning_rate;
 mod progress;
+mod room;
 pub mod run_dir;
 mod sampler;
 pub mod setup;

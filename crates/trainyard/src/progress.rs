@@ -59,6 +59,13 @@ impl Progress {
         }
     }
 
+    /// Shows how many batches of a validation are done.
+    pub(crate) fn validating(&self, done: u64, of: u64) {
+        if let Some(bars) = &self.bars {
+            bars.steps.set_message(format!("validating, batch {} of {of}", done + 1));
+        }
+    }
+
     /// Leaves the bars as they are and the terminal to others.
     pub(crate) fn finish(&self) {
         if let Some(bars) = &self.bars {

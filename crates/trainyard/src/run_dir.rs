@@ -11,38 +11,41 @@
 //! A file is written beside its place and then renamed, so a reader sees the old one or the new
 //! one. Names that end in `.tmp` are what a crash left of that, and go at the next start.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use trainyard_engine::EngineError;
+use trainyard_engine::checkpoint;
+use trainyard_plan::journal::OPEN_SEGMENT;
 
 use crate::error::RunError;
+use crate::journal;
 use atomic::UNFINISHED;
-pub use atomic::write_atomic;
-use lock::lock;
+pub use atomic::{write_atomic, write_through};
+use checkpoints::step_of;
+pub use checkpoints::{CheckpointChoice, Found};
+use lock::Lock;
 
 mod atomic;
+mod checkpoints;
 mod lock;
 #[cfg(test)]
 mod tests;
 
 const RUN_FILE: &str = "run.toml";
 const PLAN: &str = "plan.json";
-const JOURNAL: &str = "journal.jsonl";
+const JOURNAL: &str = OPEN_SEGMENT;
 const TRACE: &str = "trace.json";
 const PREDICTED_TRACE: &str = "predicted-trace.json";
 const PROFILE: &str = "profile.json";
-const CHECKPOINTS: &str = "checkpoints";
 const LATEST: &str = "latest";
-const STEP: &str = "step-";
 
 /// A run's directory. One opened for writing is locked until it is dropped.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    /// The lock lives as long as the file is open.
-    _lock: Option<File>,
+    /// Of one that was opened for writing.
+    lock: Option<Lock>,
 }
 
 impl RunDir {
@@ -58,18 +61,42 @@ impl RunDir {
         } else {
             require_run(path)?;
         }
-        let lock = lock(path)?;
+        let lock = Lock::take(path)?;
         // Looked at under the lock: of two that start at once, one sees the other's run.
         if fresh && let Some(found) = signs_of_a_run(path)? {
             return Err(RunError::RunExists { path: path.to_owned(), found });
         }
-        let run = Self { path: path.to_owned(), _lock: lock };
-        let checkpoints = run.checkpoints_dir();
+        Ok(Self { path: path.to_owned(), lock: Some(lock) })
+    }
+
+    /// From here on the directory changes: makes what is missing, and ends what a crash interrupted.
+    ///
+    /// # Errors
+    /// [`RunError::Io`].
+    pub fn begin(&self) -> Result<(), RunError> {
+        if let Some(lock) = &self.lock {
+            lock.sign()?;
+        }
+        let checkpoints = self.checkpoints_dir();
         fs::create_dir_all(&checkpoints)
             .map_err(RunError::io("make the directory", &checkpoints))?;
-        remove_unfinished(&run.path)?;
+        remove_unfinished(&self.path)?;
         remove_unfinished(&checkpoints)?;
-        Ok(run)
+        checkpoint::recover(&checkpoints)?;
+        Ok(())
+    }
+
+    /// Refuses to go on where this is no longer the directory that was opened for writing.
+    ///
+    /// # Errors
+    /// [`RunError::RunMoved`].
+    pub fn check_still_there(&self) -> Result<(), RunError> {
+        match &self.lock {
+            Some(lock) if !lock.is_still_there() => {
+                Err(RunError::RunMoved { path: self.path.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a directory that holds a run already, before anything takes time; [`Self::create`] looks
@@ -81,7 +108,7 @@ impl RunDir {
         let found = if path.is_dir() { signs_of_a_run(path)? } else { None };
         let Some(found) = found else { return Ok(()) };
         // A run that is being written to cannot be gone on with.
-        drop(lock(path)?);
+        drop(Lock::take(path)?);
         Err(RunError::RunExists { path: path.to_owned(), found })
     }
 
@@ -91,7 +118,7 @@ impl RunDir {
     /// [`RunError::NotARun`] if it lacks a run file or a journal.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         require_run(path)?;
-        Ok(Self { path: path.to_owned(), _lock: None })
+        Ok(Self { path: path.to_owned(), lock: None })
     }
 
     /// The directory itself.
@@ -135,143 +162,6 @@ impl RunDir {
     pub fn trace(&self) -> PathBuf {
         self.path.join(TRACE)
     }
-
-    /// Where the checkpoint after a step belongs.
-    #[must_use]
-    pub fn checkpoint(&self, step: u64) -> PathBuf {
-        self.path.join(Self::checkpoint_name(step))
-    }
-
-    /// The same, relative to the run directory, as journals and `latest` name it.
-    #[must_use]
-    pub fn checkpoint_name(step: u64) -> String {
-        format!("{CHECKPOINTS}/{STEP}{step:06}")
-    }
-
-    /// The whole checkpoints by step, oldest first.
-    ///
-    /// # Errors
-    /// [`RunError::Io`] if the directory cannot be read.
-    pub fn checkpoints(&self) -> Result<Vec<(u64, PathBuf)>, RunError> {
-        let mut found = Vec::new();
-        for path in entries(&self.checkpoints_dir())? {
-            if let Some(step) = step_of(&path)
-                && path.is_dir()
-            {
-                found.push((step, path));
-            }
-        }
-        found.sort_unstable();
-        Ok(found)
-    }
-
-    /// Names the newest checkpoint, once it is whole.
-    ///
-    /// # Errors
-    /// [`RunError::BadLatest`] if there is no such checkpoint, [`RunError::Io`].
-    pub fn set_latest(&self, step: u64) -> Result<(), RunError> {
-        let name = Self::checkpoint_name(step);
-        self.check_latest(&name)?;
-        write_atomic(&self.path.join(LATEST), format!("{name}\n").as_bytes())
-    }
-
-    /// The newest checkpoint and its step; `None` if none has been saved yet.
-    ///
-    /// # Errors
-    /// [`RunError::BadLatest`] if `latest` leads nowhere, [`RunError::Io`].
-    pub fn latest(&self) -> Result<Option<(u64, PathBuf)>, RunError> {
-        let path = self.path.join(LATEST);
-        match fs::read(&path) {
-            Ok(bytes) => self.check_latest(String::from_utf8_lossy(&bytes).trim()).map(Some),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(RunError::io("read", path)(error)),
-        }
-    }
-
-    /// [`Self::latest`] for whoever needs one.
-    ///
-    /// # Errors
-    /// As [`Self::latest`]; [`RunError::Mismatch`] if none has been saved yet.
-    pub fn newest_checkpoint(&self) -> Result<(u64, PathBuf), RunError> {
-        self.latest()?.ok_or_else(|| RunError::Mismatch {
-            what: format!("{} has no checkpoint yet", self.path.display()),
-            remedy: "train it to its end, or stop it with Ctrl-C, which saves one",
-        })
-    }
-
-    /// Removes the oldest checkpoints until `keep` are left. The one that `latest` names stays, and
-    /// so does the newest.
-    ///
-    /// # Errors
-    /// [`RunError::BadLatest`], before anything is removed; [`RunError::Io`].
-    pub fn prune_checkpoints(&self, keep: usize) -> Result<(), RunError> {
-        let latest = self.latest()?.map(|(step, _)| step);
-        let all = self.checkpoints()?;
-        let excess = all.len().saturating_sub(keep.max(1));
-        for (step, path) in all.iter().take(excess) {
-            if Some(*step) == latest {
-                continue;
-            }
-            // Renamed first: half a checkpoint must never look like a whole one.
-            let mut unfinished = path.clone().into_os_string();
-            unfinished.push(UNFINISHED);
-            let remove =
-                fs::rename(path, &unfinished).and_then(|()| fs::remove_dir_all(&unfinished));
-            remove.map_err(RunError::io("remove the old checkpoint", path))?;
-        }
-        Ok(())
-    }
-
-    /// Adds the way out to an error about the checkpoint of a step.
-    ///
-    /// # Errors
-    /// [`RunError::BadCheckpoint`], or the error as it was where it is about something else.
-    pub fn explain<T>(&self, step: u64, result: Result<T, EngineError>) -> Result<T, RunError> {
-        let error = match result {
-            Ok(value) => return Ok(value),
-            Err(error @ EngineError::Checkpoint { .. }) => error,
-            Err(other) => return Err(other.into()),
-        };
-        let others = self.checkpoints().unwrap_or_default();
-        let older = others.iter().rev().map(|(other, _)| *other).find(|other| *other < step);
-        let remedy = match older {
-            Some(older) => format!(
-                "if [model] or [optimizer] was changed, change it back; to use the checkpoint before \
-                 this one, write {} into {}",
-                Self::checkpoint_name(older),
-                self.path.join(LATEST).display()
-            ),
-            None => "if [model] or [optimizer] was changed, change it back; or start a new run in \
-                     another directory with --set run.dir=..."
-                .to_owned(),
-        };
-        Err(RunError::BadCheckpoint { error, remedy })
-    }
-
-    fn checkpoints_dir(&self) -> PathBuf {
-        self.path.join(CHECKPOINTS)
-    }
-
-    /// The step and path of a checkpoint named in `latest`.
-    fn check_latest(&self, name: &str) -> Result<(u64, PathBuf), RunError> {
-        let bad = |reason: &str| RunError::BadLatest {
-            path: self.path.join(LATEST),
-            found: name.to_owned(),
-            reason: reason.to_owned(),
-        };
-        let path = self.path.join(name);
-        // A name that says anything but a step is refused, so it cannot lead out of the directory.
-        let step = step_of(&path).filter(|step| name == Self::checkpoint_name(*step));
-        let step = step.ok_or_else(|| bad("is not the name of a checkpoint"))?;
-        if path.is_dir() { Ok((step, path)) } else { Err(bad("does not exist")) }
-    }
-}
-
-/// The step a checkpoint's name says.
-fn step_of(path: &Path) -> Option<u64> {
-    let digits = path.file_name()?.to_str()?.strip_prefix(STEP)?;
-    let plain = digits.len() >= 6 && digits.bytes().all(|b| b.is_ascii_digit());
-    if plain { digits.parse().ok() } else { None }
 }
 
 /// The paths in a directory.
@@ -295,13 +185,17 @@ fn signs_of_a_run(path: &Path) -> Result<Option<String>, RunError> {
     if let Some(found) = files.into_iter().find(is_sign) {
         return Ok(Some(found.to_owned()));
     }
-    let checkpoints = entries(&path.join(CHECKPOINTS))?;
+    let checkpoints = entries(&path.join("checkpoints"))?;
     let found = checkpoints.iter().find(|path| step_of(path).is_some());
     Ok(found.map(|path| path.display().to_string()))
 }
 
 fn require_run(path: &Path) -> Result<(), RunError> {
-    match [RUN_FILE, JOURNAL].into_iter().find(|name| !path.join(name).is_file()) {
+    let is_there = |name: &&str| match *name {
+        JOURNAL => journal::is_there(path),
+        name => path.join(name).is_file(),
+    };
+    match [RUN_FILE, JOURNAL].into_iter().find(|name| !is_there(name)) {
         None => Ok(()),
         Some(missing) => Err(RunError::NotARun { path: path.into(), missing: missing.into() }),
     }

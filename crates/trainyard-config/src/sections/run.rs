@@ -10,5 +10,8 @@ crate::keys! {
         /// The program that has the run's model, for Trainyard Studio, which asks before it starts
         /// it. trainyard itself never executes it.
         program: Option<PathBuf>;
+        /// Whether budgets of devices that share a memory may together be more than it has; also
+        /// `--overcommit`.
+        overcommit: bool = false;
     }
 }

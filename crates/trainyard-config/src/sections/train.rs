@@ -47,16 +47,26 @@ crate::keys! {
         seed: u64 = 1337;
         /// Steps between validations; 0 for one at the end alone.
         validate_every: u64 = 250;
-        /// Batches a validation looks at; 0 for all validation data.
+        /// Batches a validation looks at, at most: no more than a quarter of those that were trained on
+        /// since the one before, so that it takes less than a tenth of the time. 0 for all validation
+        /// data, however long that takes.
         validate_batches: usize = 20;
-        /// Whether the last validation looks at all validation data.
-        validate_whole_at_end: bool = true;
+        /// Whether the last validation looks at all validation data. Where it is not given, at up to a
+        /// quarter as many batches as the run has steps.
+        validate_whole_at_end: Option<bool>;
+        /// Validations without a new lowest loss after which the training ends; 0 for never.
+        early_stop: usize = 0;
         /// Tokens that a language model writes after each validation; 0 for none.
         sample_tokens: usize = 100;
-        /// Steps between checkpoints; 0 for one at the end and on Ctrl-C alone.
-        checkpoint_every: u64 = 0;
-        /// How many checkpoints stay on disk.
+        /// Steps between checkpoints; 0 for one at the end and on Ctrl-C alone. Where it is not given
+        /// they come by themselves: every three minutes and every tenth of the run, or more rarely
+        /// where saving would take more than 3.5 % of the time.
+        checkpoint_every: Option<u64>;
+        /// How many checkpoints stay on disk, the newest.
         keep_checkpoints: usize = 3, in 1..;
+        /// How many stay beside these because they were validated best. A validation that is better
+        /// then saves one.
+        keep_best: usize = 0;
     }
 }
 

@@ -1,13 +1,13 @@
 //! One layer's file: its weights and what the optimizer keeps of them, as safetensors.
 
-use std::fs;
 use std::path::Path;
 
 use burn::tensor::{Device as BurnDevice, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use super::grow::{fits, put_into_corner};
 use super::{LayerRecord, bad, write_synced};
-use crate::optimizer::{GroupedOptimizer, State, StateEntry};
+use crate::optimizer::{GroupedOptimizer, State, StateEntry, StateSpec};
 use crate::stage::StageLayer;
 use crate::{Device, EngineError};
 
@@ -17,13 +17,18 @@ pub(crate) fn save_layer(folder: &Path, layer: &StageLayer) -> Result<LayerRecor
     for (trained, value) in layer.weights.iter().zip(layer.layer.weight_values()) {
         let (path, shape) = (&trained.spec.path, &trained.spec.shape);
         let mut put = |kind: &str, shape: &[usize], values: &[f32]| {
+            if !values.iter().all(|value| value.is_finite()) {
+                let (layer, tensor) = (layer.name.clone(), format!("{kind}/{path}"));
+                return Err(EngineError::NotFiniteWeights { layer, tensor });
+            }
             let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             tensors.push((format!("{kind}/{path}"), shape.to_owned(), bytes));
+            Ok(())
         };
-        put("weight", shape, &value.try_into_vec_as::<f32>().map_err(EngineError::driver)?);
+        put("weight", shape, &value.try_into_vec_as::<f32>().map_err(EngineError::driver)?)?;
         let state = trained.state.as_ref().map_or_else(|| Ok(Vec::new()), State::entries)?;
         for entry in state {
-            put(&entry.name, &entry.shape, &entry.values);
+            put(&entry.name, &entry.shape, &entry.values)?;
         }
     }
     let views = tensors.iter().map(|(name, shape, bytes)| {
@@ -55,40 +60,37 @@ struct HeldWeight {
 }
 
 /// Reads one layer's file and checks that it is whole, of this layer, and has the state that the
-/// optimizer keeps of each weight.
+/// optimizer keeps of each weight. With `grow` the layer's weights may be larger: what is new in them
+/// stays as the layer has it.
 pub(crate) fn read_layer(
     folder: &Path,
     records: &[LayerRecord],
     layer: &StageLayer,
     optimizer: &GroupedOptimizer,
+    grow: bool,
 ) -> Result<LayerFile, EngineError> {
     let record = records
         .iter()
         .find(|record| record.index == layer.index)
         .ok_or_else(|| bad(folder, format!("it has no layer '{}'", layer.name)))?;
-    // A name, not a path: a manifest must not make us read elsewhere.
-    let path = folder.join(Path::new(&record.file).file_name().unwrap_or_default());
-    let bytes = fs::read(&path).map_err(|error| {
-        bad(&path, format!("it cannot be read ({error}); use an older checkpoint"))
-    })?;
-    let whole = bytes.len() as u64 == record.bytes
-        && blake3::hash(&bytes).to_hex().as_str() == record.blake3;
-    if !whole {
-        let (found, expected) = (bytes.len(), record.bytes);
-        return Err(bad(
-            &path,
-            format!(
-                "it is damaged or cut short ({found} bytes, {expected} expected); use an older checkpoint"
-            ),
-        ));
-    }
+    let (path, bytes) = record.read(folder)?;
     let file = SafeTensors::deserialize(&bytes).map_err(|error| bad(&path, error.to_string()))?;
-    let held = layer.weights.iter().map(|trained| {
+    let numbers = file.tensors().into_iter().filter(|(_, view)| view.dtype() == Dtype::F32);
+    if let Some(tensor) = numbers.into_iter().find_map(|(tensor, view)| {
+        let finite = floats(view.data()).into_iter().all(f32::is_finite);
+        (!finite).then_some(tensor)
+    }) {
+        let reason =
+            format!("'{tensor}' is not finite: the model is lost; use an older checkpoint");
+        return Err(bad(&path, reason));
+    }
+    let held = layer.weights.iter().enumerate().map(|(number, trained)| {
         let weight = &trained.spec;
         let view = file
             .tensor(&format!("weight/{}", weight.path))
             .map_err(|_| bad(&path, format!("it has no weight '{}'", weight.path)))?;
-        if view.dtype() != Dtype::F32 || view.shape() != weight.shape {
+        let grows = grow && view.shape() != weight.shape && fits(view.shape(), &weight.shape);
+        if view.dtype() != Dtype::F32 || (view.shape() != weight.shape && !grows) {
             let (dtype, shape) = (view.dtype(), view.shape());
             return Err(bad(
                 &path,
@@ -99,9 +101,19 @@ pub(crate) fn read_layer(
             ));
         }
         let kept = optimizer.state(&layer.name, weight);
-        let state = State::from_entries(kept, state_of(&file, &weight.path))
+        let mut entries = state_of(&file, &weight.path);
+        let mut value = floats(view.data());
+        if grows {
+            let begun = layer.layer.weight_values().into_iter().nth(number);
+            let begun = begun.map(|begun| begun.try_into_vec_as::<f32>()).transpose();
+            let mut larger = begun.map_err(EngineError::driver)?.unwrap_or_default();
+            put_into_corner(&value, view.shape(), &weight.shape, &mut larger);
+            value = larger;
+            entries.iter_mut().for_each(|entry| grow_entry(entry, &kept));
+        }
+        let state = State::from_entries(kept, entries)
             .map_err(|reason| bad(&path, format!("weight '{}': {reason}", weight.path)))?;
-        Ok(HeldWeight { value: floats(view.data()), state })
+        Ok(HeldWeight { value, state })
     });
     held.collect::<Result<_, _>>().map(LayerFile)
 }
@@ -118,6 +130,16 @@ fn state_of(file: &SafeTensors<'_>, path: &str) -> Vec<StateEntry> {
         Some(StateEntry { name, shape, values })
     };
     kinds.filter_map(entry).collect()
+}
+
+/// Optimizer state of a weight that has grown: zero, as at the start, where it is new.
+fn grow_entry(entry: &mut StateEntry, kept: &[StateSpec]) {
+    let Some(spec) = kept.iter().find(|spec| spec.name == entry.name) else { return };
+    if fits(&entry.shape, &spec.shape) {
+        let mut larger = vec![0.0; spec.elements()];
+        put_into_corner(&entry.values, &entry.shape, &spec.shape, &mut larger);
+        (entry.shape, entry.values) = (spec.shape.clone(), larger);
+    }
 }
 
 fn floats(bytes: &[u8]) -> Vec<f32> {

@@ -5,107 +5,58 @@
 //! Everything is written into `….tmp` beside the folder, synced, and renamed at the end: a
 //! checkpoint is there whole or not at all.
 
+mod grow;
 mod layer_file;
+mod manifest;
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use crate::EngineError;
-use crate::optimizer::check_same_optimizer;
 
 pub(crate) use layer_file::{read_layer, save_layer};
-
-/// What a checkpoint holds: `manifest.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// `trainyard-checkpoint`.
-    pub format: String,
-    /// 1.
-    pub version: u64,
-    /// The model's name.
-    pub model: String,
-    /// The optimizer whose state it holds.
-    #[serde(default = "adamw")]
-    pub optimizer: String,
-    /// Steps done.
-    pub step: u64,
-    /// A row a layer.
-    pub layers: Vec<LayerRecord>,
-    /// Whatever the program wants back on resume.
-    pub state: serde_json::Value,
-}
-
-/// One layer's file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LayerRecord {
-    /// Index in the model.
-    pub index: usize,
-    /// The layer's name.
-    pub name: String,
-    /// File name in the checkpoint's folder.
-    pub file: String,
-    /// Size of the file.
-    pub bytes: u64,
-    /// BLAKE3 hash of the file, in hex.
-    pub blake3: String,
-}
-
-const MANIFEST: &str = "manifest.json";
-
-/// The optimizer of checkpoints that do not name one: there was no other.
-fn adamw() -> String {
-    "adamw".to_owned()
-}
-
-impl Manifest {
-    const FORMAT: &'static str = "trainyard-checkpoint";
-    const VERSION: u64 = 1;
-
-    pub(crate) fn new(
-        (model, optimizer): (&str, &str),
-        step: u64,
-        layers: Vec<LayerRecord>,
-        state: serde_json::Value,
-    ) -> Self {
-        let (format, version) = (Self::FORMAT.to_owned(), Self::VERSION);
-        let (model, optimizer) = (model.to_owned(), optimizer.to_owned());
-        Self { format, version, model, optimizer, step, layers, state }
-    }
-
-    /// Checks that the checkpoint holds the state of an optimizer.
-    pub(crate) fn check_optimizer(&self, folder: &Path, name: &str) -> Result<(), EngineError> {
-        check_same_optimizer(&self.optimizer, name).map_err(|reason| bad(folder, reason))
-    }
-
-    /// Checks that the checkpoint holds exactly these layers.
-    pub(crate) fn check_layers(&self, folder: &Path, names: &[String]) -> Result<(), EngineError> {
-        let held: Vec<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
-        if held == names {
-            return Ok(());
-        }
-        Err(bad(
-            folder,
-            format!(
-                "it is of another model: it holds {} layers ({}), this model has {} ({}). Use the run file it was made with",
-                held.len(),
-                brief(&held),
-                names.len(),
-                brief(names),
-            ),
-        ))
-    }
-}
-
-fn brief<S: AsRef<str>>(names: &[S]) -> String {
-    let shown: Vec<&str> = names.iter().take(6).map(AsRef::as_ref).collect();
-    shown.join(", ") + if names.len() > shown.len() { ", …" } else { "" }
-}
+pub use manifest::{LayerRecord, Manifest, SaveAs, check_whole, read_manifest};
 
 fn bad(path: &Path, reason: impl Into<String>) -> EngineError {
     EngineError::Checkpoint { path: path.to_owned(), reason: reason.into() }
+}
+
+/// End of the name of a checkpoint that is just being replaced by one of the same step.
+const OLDER: &str = ".old";
+
+/// Ends what a crash interrupted in a folder of checkpoints: a checkpoint that was to be replaced, and
+/// has been, goes; one whose successor has not come gets its name back. Gives the names that were
+/// dealt with.
+///
+/// # Errors
+/// [`EngineError::Io`].
+pub fn recover(checkpoints: &Path) -> Result<Vec<PathBuf>, EngineError> {
+    let mut dealt_with = Vec::new();
+    for older in older_ones(checkpoints)? {
+        let place = older.with_extension("");
+        let done =
+            if place.exists() { fs::remove_dir_all(&older) } else { fs::rename(&older, &place) };
+        done.map_err(|e| EngineError::io(&older, e))?;
+        dealt_with.push(older);
+    }
+    Ok(dealt_with)
+}
+
+/// The checkpoints in a folder that were to be replaced when a crash came.
+///
+/// # Errors
+/// [`EngineError::Io`].
+pub fn older_ones(checkpoints: &Path) -> Result<Vec<PathBuf>, EngineError> {
+    let failed = |e| EngineError::io(checkpoints, e);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(checkpoints).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|end| end == &OLDER[1..]) && path.is_dir() {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }
 
 /// Makes the folder in which a checkpoint is put together.
@@ -124,11 +75,10 @@ pub(crate) fn finish(
     folder: &Path,
     manifest: &Manifest,
 ) -> Result<(), EngineError> {
-    let text = serde_json::to_vec_pretty(manifest).map_err(EngineError::driver)?;
-    write_synced(&unfinished.join(MANIFEST), &text)?;
+    manifest.write(unfinished)?;
     sync_folder(unfinished)?;
     // An older save of the same step goes only when this one has its place.
-    let older = beside(folder, ".old");
+    let older = beside(folder, OLDER);
     let replaces = folder.exists();
     if replaces {
         if older.exists() {
@@ -182,23 +132,4 @@ fn sync_folder(folder: &Path) -> Result<(), EngineError> {
         sync.map_err(|e| EngineError::io(folder, e))?;
     }
     Ok(())
-}
-
-/// Reads and checks a manifest.
-///
-/// # Errors
-/// [`EngineError::Checkpoint`] when the folder is no whole checkpoint of this version.
-pub fn read_manifest(folder: &Path) -> Result<Manifest, EngineError> {
-    let path = folder.join(MANIFEST);
-    let text = fs::read_to_string(&path).map_err(|error| {
-        bad(folder, format!("it is not a whole checkpoint: cannot read {MANIFEST} ({error})"))
-    })?;
-    let manifest: Manifest = serde_json::from_str(&text)
-        .map_err(|error| bad(&path, format!("it is damaged: {error}")))?;
-    if manifest.format != Manifest::FORMAT || manifest.version != Manifest::VERSION {
-        let found = format!("{} version {}", manifest.format, manifest.version);
-        let expected = format!("{} version {}", Manifest::FORMAT, Manifest::VERSION);
-        return Err(bad(&path, format!("it is {found}; this program reads {expected}")));
-    }
-    Ok(manifest)
 }

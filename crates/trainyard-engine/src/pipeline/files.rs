@@ -5,25 +5,24 @@ use std::sync::Arc;
 
 use super::Pipeline;
 use crate::EngineError;
-use crate::checkpoint::{self, LayerRecord, Manifest};
-use crate::worker::{Command, Reply};
+use crate::checkpoint::{self, LayerRecord, Manifest, SaveAs};
+use crate::worker::{Command, Files, Reply};
 
 impl Pipeline {
     /// Writes a checkpoint: a folder that holds every layer in a file of its own, so that it can
     /// be loaded under any partition. `folder` appears whole or not at all.
     ///
+    /// A pipeline that failed in the middle of a step can still be saved, as it was before the step,
+    /// where all its devices can say what they hold.
+    ///
     /// # Errors
-    /// [`EngineError::Io`] when the disk does not take it; training may go on.
-    pub fn save(
-        &mut self,
-        folder: &Path,
-        step: u64,
-        state: serde_json::Value,
-    ) -> Result<(), EngineError> {
+    /// [`EngineError::Io`] when the disk does not take it, [`EngineError::NotFiniteWeights`] when there
+    /// is nothing sound to save; training may go on.
+    pub fn save(&mut self, folder: &Path, about: SaveAs) -> Result<(), EngineError> {
         let unfinished = checkpoint::begin(folder)?;
         let saved = self.save_into(&unfinished).and_then(|layers| {
             let names = (self.plan.model.as_str(), self.options.optimizer.optimizer.name());
-            let manifest = Manifest::new(names, step, layers, state);
+            let manifest = Manifest::new(names, about, layers);
             checkpoint::finish(&unfinished, folder, &manifest)
         });
         if saved.is_err() {
@@ -53,15 +52,28 @@ impl Pipeline {
     /// pipeline
     /// is as it was.
     pub fn load(&mut self, folder: &Path) -> Result<Manifest, EngineError> {
+        self.load_files(folder, false)
+    }
+
+    /// The same for a model that has grown since: one with more tokens, say. A tensor that is larger than
+    /// in the checkpoint gets the checkpoint's values at its beginning in each dimension, and keeps the
+    /// rest as the model began.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_into_larger(&mut self, folder: &Path) -> Result<Manifest, EngineError> {
+        self.load_files(folder, true)
+    }
+
+    fn load_files(&mut self, folder: &Path, grow: bool) -> Result<Manifest, EngineError> {
         let manifest = checkpoint::read_manifest(folder)?;
         manifest.check_layers(folder, &self.layer_names)?;
         manifest.check_optimizer(folder, self.options.optimizer.optimizer.name())?;
         let records = Arc::new(manifest.layers.clone());
-        let folder = Arc::<Path>::from(folder);
-        let of = || (Arc::clone(&folder), Arc::clone(&records));
-        self.workers.ask_all(|| Command::CheckFiles(of()))?;
+        let files = Files { folder: folder.into(), records, grow };
+        self.workers.ask_all(|| Command::CheckFiles(files.clone()))?;
         self.workers.collect_unless_refused()?;
-        self.workers.ask_all(|| Command::Load(of()))?;
+        self.workers.ask_all(|| Command::Load(files.clone()))?;
         self.workers.collect()?;
         Ok(manifest)
     }

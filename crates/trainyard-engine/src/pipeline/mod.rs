@@ -8,6 +8,7 @@ mod worker_pool;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crossbeam_channel::bounded;
@@ -170,8 +171,7 @@ impl Pipeline {
             |layer| plan.stage_of_layer(layer).and_then(|s| plan.rank_of_stage(s)).unwrap_or(0);
         let ties = tie_ends(&wiring.ties, devices.len(), rank_of);
         let (report, reports) = bounded(devices.len() * 2);
-        let mut workers =
-            WorkerPool { ranks: Vec::new(), reports, link_threads: threads, failed: false };
+        let mut workers = WorkerPool::new(reports, threads);
         for (rank, ((device, links), ties)) in
             devices.into_iter().zip(of_rank).zip(ties).enumerate()
         {
@@ -221,6 +221,12 @@ impl Pipeline {
     /// The zero of all times in [`Measured`].
     pub fn origin(&self) -> Instant {
         self.origin
+    }
+
+    /// Ends whatever this pipeline is doing, within a moment, once the flag is set: the call returns
+    /// [`EngineError::Cancelled`], and the pipeline is over. What the devices are at they end alone.
+    pub fn cancel_with(&mut self, flag: Arc<AtomicBool>) {
+        self.workers.cancel = Some(flag);
     }
 
     /// One optimizer step: forward and backward of every micro-batch, clipping, update.

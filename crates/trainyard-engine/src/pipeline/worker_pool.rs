@@ -1,6 +1,8 @@
 //! Talking to the workers: handing out work, collecting answers, noticing who failed, and the end.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,9 @@ use crate::worker::{Command, Reply, Report};
 
 /// How long the others may take to notice that one worker has failed, and to end.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How often the pipeline looks, while it waits, for what no report tells.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// The worker of one rank, as the pipeline sees it.
 pub(super) struct Rank {
@@ -27,21 +32,52 @@ pub(super) struct WorkerPool {
     pub(super) reports: Receiver<Report>,
     /// Threads of the links; they end when the workers do.
     pub(super) link_threads: Vec<JoinHandle<()>>,
-    pub(super) failed: bool,
+    pub(super) health: Health,
+    /// Set from outside when nobody wants the answer any more.
+    pub(super) cancel: Option<Arc<AtomicBool>>,
+}
+
+/// What the workers can still do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Health {
+    Sound,
+    /// The command that some are about to answer changes weights.
+    Changing,
+    /// One has failed, and all can say what they hold.
+    FailedWithWeights,
+    Failed,
+    /// Somebody did not wait for their answer.
+    Cancelled,
 }
 
 impl WorkerPool {
+    /// A pool without workers yet.
+    pub(super) fn new(reports: Receiver<Report>, link_threads: Vec<JoinHandle<()>>) -> Self {
+        Self { ranks: Vec::new(), reports, link_threads, health: Health::Sound, cancel: None }
+    }
+
     /// Gives every rank a command.
     pub(super) fn ask_all(
         &mut self,
         mut command: impl FnMut() -> Command,
     ) -> Result<(), EngineError> {
-        if self.failed {
-            return Err(EngineError::internal("the pipeline has failed before; make a new one"));
-        }
         // A worker that is gone answers nothing; `collect` notices.
         for rank in &self.ranks {
-            let _gone = rank.commands.send(command()).is_err();
+            let command = command();
+            let can = match self.health {
+                Health::Sound | Health::Changing => true,
+                Health::FailedWithWeights => matches!(command, Command::Save { .. }),
+                Health::Failed | Health::Cancelled => false,
+            };
+            if !can {
+                return Err(EngineError::internal(
+                    "the pipeline has failed before; make a new one",
+                ));
+            }
+            if self.health == Health::Sound && !command.keeps_weights() {
+                self.health = Health::Changing;
+            }
+            let _gone = rank.commands.send(command).is_err();
         }
         Ok(())
     }
@@ -81,6 +117,7 @@ impl WorkerPool {
     pub(super) fn collect(&mut self) -> Result<Vec<Reply>, EngineError> {
         let mut replies: Vec<Option<Reply>> = self.ranks.iter().map(|_| None).collect();
         let mut trouble: Option<(EngineError, Instant)> = None;
+        let mut answers = 0;
         for _ in 0..self.ranks.len() {
             let report = match &trouble {
                 None => self.next_report(),
@@ -89,8 +126,13 @@ impl WorkerPool {
                     Err(_) => break,
                 },
             };
+            answers += usize::from(report.is_ok());
             match report {
                 Ok((rank, Ok(reply))) => replies[rank] = Some(reply),
+                Err(EngineError::Cancelled) => {
+                    self.health = Health::Cancelled;
+                    return Err(EngineError::Cancelled);
+                }
                 Ok((_, Err(error))) | Err(error) => {
                     let (known, since) = match trouble.take() {
                         Some((known, since)) => (Some(known), since),
@@ -100,13 +142,18 @@ impl WorkerPool {
                 }
             }
         }
-        match trouble {
-            Some((error, _)) => {
-                self.failed = true;
-                Err(error)
+        let Some((error, _)) = trouble else {
+            if self.health == Health::Changing {
+                self.health = Health::Sound;
             }
-            None => Ok(replies.into_iter().flatten().collect()),
-        }
+            return Ok(replies.into_iter().flatten().collect());
+        };
+        let all_answered = answers == self.ranks.len();
+        self.health = match self.health {
+            Health::Sound | Health::FailedWithWeights if all_answered => Health::FailedWithWeights,
+            _ => Health::Failed,
+        };
+        Err(error)
     }
 
     /// As [`Self::collect`], where ranks may refuse without harm: the first refusal is the error,
@@ -123,10 +170,14 @@ impl WorkerPool {
         refusal.map_or(Ok(granted), Err)
     }
 
-    /// Waits for a report, and notices when a worker thread has ended without one.
+    /// Waits for a report, and notices when a worker thread has ended without one, or nobody wants the
+    /// answer any more.
     fn next_report(&self) -> Result<Report, EngineError> {
         loop {
-            match self.reports.recv_timeout(Duration::from_secs(1)) {
+            if self.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::SeqCst)) {
+                return Err(EngineError::Cancelled);
+            }
+            match self.reports.recv_timeout(LOOK) {
                 Ok(report) => return Ok(report),
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(EngineError::driver("all workers have ended"));
@@ -169,13 +220,18 @@ impl Drop for WorkerPool {
             .map(|rank| rank.thread)
             .chain(self.link_threads.drain(..))
             .collect();
+        if self.health == Health::Cancelled {
+            // They end with what they are at.
+            return;
+        }
+        let failed = self.health != Health::Sound;
         let deadline = Instant::now() + GRACE;
         for thread in threads {
             // After a fault a worker may hang in its driver; it must not take the program with it.
-            while self.failed && !thread.is_finished() && Instant::now() < deadline {
+            while failed && !thread.is_finished() && Instant::now() < deadline {
                 std::thread::sleep(Duration::from_millis(2));
             }
-            if !self.failed || thread.is_finished() {
+            if !failed || thread.is_finished() {
                 let _panicked = thread.join().is_err();
             }
         }

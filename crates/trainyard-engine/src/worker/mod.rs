@@ -50,8 +50,21 @@ pub(crate) enum Command {
     Load(Files),
 }
 
+impl Command {
+    /// Whether weights and optimizer state are afterwards what they were, however it ends.
+    pub(crate) fn keeps_weights(&self) -> bool {
+        !matches!(self, Self::Apply(_) | Self::ShareWeights | Self::Load(_))
+    }
+}
+
 /// A checkpoint's folder and what is in it.
-pub(crate) type Files = (Arc<Path>, Arc<Vec<LayerRecord>>);
+#[derive(Clone)]
+pub(crate) struct Files {
+    pub(crate) folder: Arc<Path>,
+    pub(crate) records: Arc<Vec<LayerRecord>>,
+    /// Whether the model's tensors may be larger than those in it.
+    pub(crate) grow: bool,
+}
 
 /// What a worker answers.
 pub(crate) enum Reply {
@@ -136,10 +149,22 @@ pub(crate) fn work(context: WorkerContext, commands: &Receiver<Command>, reports
             return;
         }
         for command in commands {
+            let keeps_weights = command.keeps_weights();
             let reply =
                 catch_panic(|| worker.handle(command)).map_err(|error| worker.with_location(error));
-            let ended = reply.is_err();
-            if reports.send((rank, reply)).is_err() || ended {
+            let failed = reply.is_err();
+            if failed {
+                // Whoever waits for this rank's messages learns it from the ends of its links.
+                worker.context.links.clear();
+                worker.context.ties = TieEnds::default();
+            }
+            if reports.send((rank, reply)).is_err() {
+                return;
+            }
+            if failed {
+                if keeps_weights {
+                    worker.save_what_is_left(commands, reports);
+                }
                 return;
             }
         }
@@ -183,12 +208,28 @@ impl Worker {
         })
     }
 
+    /// After a failure that left the weights alone: forgets what was begun, and answers
+    /// [`Command::Save`] and nothing else.
+    fn save_what_is_left(&mut self, commands: &Receiver<Command>, reports: &Sender<Report>) {
+        if catch_panic(|| self.stages.iter_mut().try_for_each(Stage::discard)).is_err() {
+            return;
+        }
+        for command in commands {
+            let Command::Save { .. } = command else { return };
+            let reply = catch_panic(|| self.handle(command));
+            if reports.send((self.context.rank, reply)).is_err() {
+                return;
+            }
+        }
+    }
+
     /// Puts the place to an error that does not name it yet.
     fn with_location(&self, error: EngineError) -> EngineError {
         match error {
             EngineError::NeighbourStopped
             | EngineError::Worker { .. }
             | EngineError::Checkpoint { .. }
+            | EngineError::NotFiniteWeights { .. }
             | EngineError::Io { .. } => error,
             other => EngineError::Worker {
                 device: self.context.device.id().to_owned(),
@@ -229,17 +270,18 @@ impl Worker {
                 let saved: Result<_, _> = layers.map(|layer| save_layer(&folder, layer)).collect();
                 or_refuse(saved.map(Reply::Saved))
             }
-            Command::CheckFiles((folder, records)) => {
+            Command::CheckFiles(Files { folder, records, grow }) => {
                 let mut layers = self.stages.iter().flat_map(|stage| &stage.layers);
                 let optimizer = &self.context.optimizer;
                 let checked = layers.try_for_each(|layer| {
-                    read_layer(&folder, &records, layer, optimizer).map(drop)
+                    read_layer(&folder, &records, layer, optimizer, grow).map(drop)
                 });
                 or_refuse(checked.map(|()| Reply::Done))
             }
-            Command::Load((folder, records)) => {
+            Command::Load(Files { folder, records, grow }) => {
                 for layer in self.stages.iter_mut().flat_map(|stage| &mut stage.layers) {
-                    let file = read_layer(&folder, &records, layer, &self.context.optimizer)?;
+                    let optimizer = &self.context.optimizer;
+                    let file = read_layer(&folder, &records, layer, optimizer, grow)?;
                     file.put(layer, &self.context.device)?;
                 }
                 self.context.ties.share_weights(&mut self.stages, self.context.device.burn())?;
@@ -253,10 +295,12 @@ impl Worker {
     }
 }
 
-/// Trouble with a file leaves a worker as it was; any other error ends it.
+/// Trouble with a file, or with what should go into one, leaves a worker as it was; any other error
+/// ends it.
 fn or_refuse(reply: Result<Reply, EngineError>) -> Result<Reply, EngineError> {
+    use EngineError::{Checkpoint, Io, NotFiniteWeights};
     match reply {
-        Err(error @ (EngineError::Io { .. } | EngineError::Checkpoint { .. })) => {
+        Err(error @ (Io { .. } | Checkpoint { .. } | NotFiniteWeights { .. })) => {
             Ok(Reply::Refused(error))
         }
         reply => reply,

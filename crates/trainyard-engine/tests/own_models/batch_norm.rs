@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
+use trainyard_engine::checkpoint::SaveAs;
 use trainyard_engine::{
     EngineError, Layers, MeanSquaredError, MicroBatch, Model, Pipeline, WeightRole,
 };
@@ -163,7 +164,7 @@ fn statistics_are_saved_and_go_on_under_every_other_partition() {
     let place = folder.path().join("step-2");
     let mut writer = subject.on_cpus(&halves(Recompute::Full));
     subject.train(&mut writer, 1..=2);
-    writer.save(&place, 2, serde_json::Value::Null).unwrap();
+    writer.save(&place, SaveAs { step: 2, ..SaveAs::default() }).unwrap();
     let [statistics, _] = untouched(&mut writer);
     assert!(statistics["norm1/running_mean"].1.iter().all(|mean| *mean != 0.0), "{statistics:?}");
     for schedule in Schedule::names() {

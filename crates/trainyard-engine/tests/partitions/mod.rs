@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use burn::tensor::TensorData;
 use safetensors::SafeTensors;
-use trainyard_engine::checkpoint::{LayerRecord, read_manifest};
+use trainyard_engine::checkpoint::{LayerRecord, SaveAs, read_manifest};
 use trainyard_engine::{
     AdamW, DeriveSettings, Device, Metrics, MicroBatch, Model, Objective, Options, Pipeline,
     StepResult, derive_profile, discover, mix,
@@ -229,7 +229,7 @@ pub(crate) fn random_ints<const D: usize>(
 
 /// Names, sizes and hashes of all layers with their optimizer state.
 pub(crate) fn fingerprint(pipeline: &mut Pipeline, folder: &Path) -> Vec<LayerRecord> {
-    pipeline.save(folder, 0, serde_json::Value::Null).unwrap();
+    pipeline.save(folder, SaveAs { step: 0, ..SaveAs::default() }).unwrap();
     read_manifest(folder).unwrap().layers
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device as BurnDevice, Tensor, TensorData};
-use trainyard_engine::checkpoint::{LayerRecord, read_manifest};
+use trainyard_engine::checkpoint::{LayerRecord, SaveAs, read_manifest};
 use trainyard_engine::{
     AdamW, DeriveSettings, Device, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec,
     MeanSquaredError, MicroBatch, Model, Options, Pipeline, Tensors, derive_profile, discover,
@@ -225,7 +225,7 @@ pub(crate) fn losses(pipeline: &mut Pipeline, steps: impl IntoIterator<Item = u6
 
 /// Names, sizes and hashes of all layers with their optimizer state.
 pub(crate) fn fingerprint(pipeline: &mut Pipeline, folder: &Path) -> Vec<LayerRecord> {
-    pipeline.save(folder, 0, serde_json::Value::Null).unwrap();
+    pipeline.save(folder, SaveAs { step: 0, ..SaveAs::default() }).unwrap();
     read_manifest(folder).unwrap().layers
 }
 

@@ -1,6 +1,6 @@
 //! What was measured of a run, for the comparison.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Trace, TraceEvent};
 
@@ -15,14 +15,12 @@ pub struct Measured {
     pub peak_bytes: Vec<Option<u64>>,
 }
 
-/// The events of every step that is compared.
+/// The events of every step that is compared, of those whose events are still there.
 pub(crate) fn steps_of(measured: &Measured) -> BTreeMap<u64, Vec<&TraceEvent>> {
-    let mut steps: BTreeMap<u64, Vec<&TraceEvent>> =
-        measured.steps.iter().map(|(step, _)| (*step, Vec::new())).collect();
-    for event in &measured.trace.events {
-        if let Some(events) = steps.get_mut(&event.step) {
-            events.push(event);
-        }
+    let compared: BTreeSet<u64> = measured.steps.iter().map(|(step, _)| *step).collect();
+    let mut steps: BTreeMap<u64, Vec<&TraceEvent>> = BTreeMap::new();
+    for event in measured.trace.events.iter().filter(|event| compared.contains(&event.step)) {
+        steps.entry(event.step).or_default().push(event);
     }
     steps
 }

@@ -19,7 +19,8 @@ pub struct Stream {
     too_long: bool,
     /// Number of lines that have ended.
     lines: u64,
-    has_header: bool,
+    /// Start of the part of the run that the records are of, ms since 1970; `None` before any header.
+    started_unix_ms: Option<u64>,
     unreadable: Unreadable,
 }
 
@@ -33,6 +34,23 @@ pub struct Unreadable {
 }
 
 impl Stream {
+    /// Says that a file has ended, and the next bytes are of another: a last line without its end is
+    /// taken if it is whole, and is nothing where it was being written.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn end_of_file(&mut self, mut found: impl FnMut(Record)) -> Result<(), PlanError> {
+        let line = std::mem::take(&mut self.started);
+        let is_whole = !std::mem::take(&mut self.too_long) && parse(&line)?.is_ok();
+        if is_whole { self.line(&line, &mut found) } else { Ok(()) }
+    }
+
+    /// Whether a header has come.
+    #[must_use]
+    pub fn has_header(&self) -> bool {
+        self.started_unix_ms.is_some()
+    }
+
     /// Takes the next bytes and hands out every record that is whole with them, without those of
     /// types this program does not know.
     ///
@@ -98,18 +116,25 @@ impl Stream {
                 return Ok(());
             }
         };
-        if let Record::Header(Header { format, .. }) = &record {
+        if let Record::Header(Header { format, started_unix_ms, segment, .. }) = &record {
             if format != Header::FORMAT {
                 let reason = format!("it is a {format}, not a {}", Header::FORMAT);
                 return Err(PlanError::NotAJournal { line: self.lines, reason });
             }
-            self.has_header = true;
+            let goes_on = *segment > 0 && self.started_unix_ms == Some(*started_unix_ms);
+            self.started_unix_ms = Some(*started_unix_ms);
+            if goes_on {
+                return Ok(());
+            }
         }
-        if !self.has_header {
+        if self.started_unix_ms.is_none() {
             let reason = "a record comes before any header".to_owned();
             return Err(PlanError::NotAJournal { line: self.lines, reason });
         }
-        found(record);
+        match record {
+            Record::Steps(steps) => steps.each(found),
+            record => found(record),
+        }
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! All steps of a run, read from its journal.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use trainyard_plan::TraceBuilder;
 use trainyard_plan::journal::Stream;
 
 use super::opened::{MOST_EVENTS, OpenError, Opened};
-use crate::run::JOURNAL;
+use crate::run::{JOURNAL, JournalFiles, Piece};
 
 /// So much is read at once, in bytes.
 const PIECE: usize = 1 << 20;
@@ -22,19 +21,23 @@ const PIECE: usize = 1 << 20;
 pub fn all_steps(directory: &Path) -> Result<Opened, OpenError> {
     let path = directory.join(JOURNAL);
     let read = |error| OpenError::Read { path: path.clone(), error };
-    let mut file = File::open(&path).map_err(read)?;
+    let bad = |error| OpenError::Bad { path: path.clone(), error };
+    let mut files = JournalFiles::open(directory).map_err(read)?;
     let (mut stream, mut trace) = (Stream::default(), TraceBuilder::default());
     let mut piece = vec![0; PIECE];
     loop {
-        let length = match file.read(&mut piece) {
-            Ok(0) => break,
-            Ok(length) => length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+        match files.read(&mut piece) {
+            Ok(Piece::Bytes(0)) => break,
+            Ok(Piece::Bytes(length)) => {
+                let bytes = piece.get(..length).unwrap_or_default();
+                stream.push(bytes, |record| trace.push(&record)).map_err(bad)?;
+            }
+            Ok(Piece::EndOfPart) => {
+                stream.end_of_file(|record| trace.push(&record)).map_err(bad)?
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(read(error)),
-        };
-        let bytes = piece.get(..length).unwrap_or_default();
-        let bad = |error| OpenError::Bad { path: path.clone(), error };
-        stream.push(bytes, |record| trace.push(&record)).map_err(bad)?;
+        }
         if trace.trace().events.len() > MOST_EVENTS {
             return Err(OpenError::TooManyEvents { path });
         }

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use trainyard_plan::compare::Prediction;
 use trainyard_plan::{Plan, Profile};
 
+use super::journal_files::has_journal;
+
 /// The journal's name.
 pub const JOURNAL: &str = "journal.jsonl";
 /// The run file's.
@@ -57,7 +59,7 @@ pub enum Writer {
 /// Whether a path is a run directory: it has a journal.
 #[must_use]
 pub fn is_run(directory: &Path) -> bool {
-    directory.join(JOURNAL).is_file()
+    has_journal(directory)
 }
 
 /// The names of the checkpoints that a run directory has: older ones are removed as it goes on.

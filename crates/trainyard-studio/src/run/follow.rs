@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{File, Metadata};
-use std::io::{self, ErrorKind, Read};
+use std::fs::Metadata;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use trainyard_plan::journal::{Record, State, Stream, Unreadable};
 
 use super::files::{JOURNAL, RunFiles, Writer, checkpoints_in};
+use super::journal_files::{JournalFiles, Piece};
 use super::state::RunState;
 use super::wake::Wake;
 
@@ -89,7 +90,7 @@ impl Follower {
         let reader = Reader {
             path: directory.join(JOURNAL),
             directory,
-            file: None,
+            files: None,
             read_bytes: 0,
             stream: Stream::default(),
             catching_up: None,
@@ -119,8 +120,9 @@ impl Follower {
 struct Reader {
     directory: PathBuf,
     path: PathBuf,
-    /// The file being read.
-    file: Option<File>,
+    /// The files being read.
+    files: Option<JournalFiles>,
+    /// Bytes read, also while they cannot be read on.
     read_bytes: u64,
     stream: Stream,
     /// What came of the journal so far, until its end is reached for the first time.
@@ -211,15 +213,15 @@ impl Reader {
             return none(about.len());
         }
         self.source = Source::Open;
-        let length = match self.file.as_mut().map(|file| file.read(piece)) {
-            Some(Ok(length)) => length,
-            None => 0,
-            Some(Err(error)) if error.kind() == ErrorKind::Interrupted => 0,
-            Some(Err(error)) => return self.refuse(&error),
+        let Some(files) = &mut self.files else { return none(about.len()) };
+        let read = match files.read(piece) {
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => Piece::Bytes(0),
+            Err(error) => return self.refuse(&error),
         };
-        self.read_bytes += length as u64;
+        let file_bytes = files.all_bytes(about.len());
+        self.read_bytes = files.read_bytes();
         let mut records = Vec::new();
-        let bytes = piece.get(..length).unwrap_or_default();
         let (catching_up, files_changed) = (&mut self.catching_up, &mut self.files_changed);
         let saved = &mut self.saved;
         let take = |record: Record| {
@@ -234,35 +236,42 @@ impl Reader {
                 None => records.push(record),
             }
         };
-        if let Err(error) = self.stream.push(bytes, take) {
+        // The end of a part is news too: the next is looked at without a pause.
+        let (length, pushed) = match read {
+            Piece::Bytes(length) => {
+                let bytes = piece.get(..length).unwrap_or_default();
+                (length, self.stream.push(bytes, take))
+            }
+            Piece::EndOfPart => (piece.len(), self.stream.end_of_file(take)),
+        };
+        if let Err(error) = pushed {
             self.source = Source::Refused(error.to_string());
         }
-        (records, length, about.len())
+        (records, length, file_bytes)
     }
 
     /// Opens the journal if it is not open, or is no longer the one that is open.
     fn open(&mut self, about: &Metadata) -> io::Result<()> {
-        let opened = self.file.as_ref().map(File::metadata).transpose()?;
-        let restart = match &opened {
+        let restart = match &mut self.files {
             None if self.read_bytes > 0 => {
                 Some("the journal could not be read for a while; it is read again".to_owned())
             }
-            Some(opened) if !is_same(opened, about) => {
-                Some("the journal was replaced by another; it is read from its start".to_owned())
-            }
-            Some(_) if about.len() < self.read_bytes => Some(format!(
+            Some(files) if files.is_replaced_by(about)? => (!files.go_on()?).then(|| {
+                "the journal was replaced by another; it is read from its start".to_owned()
+            }),
+            Some(files) if about.len() < files.open_bytes() => Some(format!(
                 "the journal was shortened from {} to {} bytes; it is read again from its start",
-                self.read_bytes,
+                files.open_bytes(),
                 about.len()
             )),
             None | Some(_) => None,
         };
-        if opened.is_some() && restart.is_none() {
+        if self.files.is_some() && restart.is_none() {
             return Ok(());
         }
         // One that was not sent yet is still to be sent.
         self.restart = restart.or(self.restart.take());
-        self.file = Some(File::open(&self.path)?);
+        self.files = Some(JournalFiles::open(&self.directory)?);
         self.read_bytes = 0;
         self.stream = Stream::default();
         self.catching_up = Some(Box::default());
@@ -273,7 +282,7 @@ impl Reader {
     fn refuse(&mut self, error: &io::Error) -> (Vec<Record>, usize, u64) {
         self.source = Source::Refused(format!("it cannot be read: {error}"));
         // Whatever it was may pass: the next look opens it anew.
-        self.file = None;
+        self.files = None;
         (Vec::new(), 0, self.read_bytes)
     }
 
@@ -285,17 +294,4 @@ impl Reader {
             self.writer = Some(Writer::of(&self.directory));
         }
     }
-}
-
-/// Whether two descriptions are of one file.
-#[cfg(unix)]
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
-}
-
-/// Whether two descriptions are of one file, as far as the standard library can tell.
-#[cfg(not(unix))]
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
-    one.created().ok() == other.created().ok()
 }

@@ -14,6 +14,7 @@ mod child;
 mod end;
 mod files;
 mod follow;
+mod journal_files;
 mod metrics;
 mod named;
 mod program;
@@ -34,6 +35,7 @@ pub use files::{
     JOURNAL, PLAN, PREDICTED_TRACE, PROFILE, RUN_FILE, RunFiles, TRACE, Writer, is_run,
 };
 pub use follow::{Batch, Follower, Source};
+pub(crate) use journal_files::{JournalFiles, Piece};
 pub use metrics::Metric;
 pub use named::{NamedProgram, named_program};
 pub use program::{PROGRAM_VARIABLE, Place, Program, ProgramMissing};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use trainyard_plan::Trace;
+use trainyard_plan::TraceBuilder;
 use trainyard_plan::compare::{Comparison, Measured, Pair, Prediction, WARM_UP_STEPS, compare};
 use trainyard_plan::journal::Record;
 use trainyard_plan::memory::human_bytes;
@@ -60,40 +60,78 @@ impl RunCommand for CompareCommand {
 pub(super) fn of_run(directory: &RunDir, profile: &Path) -> Result<Comparison, RunError> {
     let plan = read_plan(&directory.plan())?;
     let prediction = Prediction::of(&read_profile(profile)?, &plan)?;
-    let records = read_journal(&directory.journal())?;
-    let records = last_part(&records);
-    let measured = measured(records);
-    if measured.steps.is_empty() {
+    let mut parts = LastPart::default();
+    read_journal(directory.path(), |record| parts.push(record))?;
+    let Some(Part { mut measured, correction, .. }) = parts.with_steps() else {
         let path = directory.path().display();
         return Err(RunError::config(format!("{path} has made no step yet; train at least one")));
+    };
+    measured.steps.drain(..WARM_UP_STEPS.min(measured.steps.len() / 2));
+    Ok(compare(&prediction, &measured).with_correction(&correction))
+}
+
+/// The actions of so many steps are kept, the newest: a long run has more than there is memory.
+const KEPT_STEPS: u64 = 500;
+
+/// Reads a journal for its last part with steps: a resumed run may have another plan in each, and one
+/// that was refused has made none.
+#[derive(Default)]
+struct LastPart {
+    before: Option<Part>,
+    now: Part,
+}
+
+/// What a part of a journal says of times and memory.
+#[derive(Default)]
+struct Part {
+    builder: TraceBuilder,
+    measured: Measured,
+    correction: Vec<Record>,
+    /// Steps whose actions were kept since older ones were dropped.
+    steps_kept: u64,
+}
+
+impl LastPart {
+    fn push(&mut self, record: Record) {
+        if let Record::Header(header) = &record {
+            let ended = std::mem::take(&mut self.now);
+            if !ended.measured.steps.is_empty() {
+                self.before = Some(ended);
+            }
+            self.now.measured.peak_bytes = vec![None; header.devices.len()];
+        }
+        self.now.push(record);
     }
-    Ok(compare(&prediction, &measured).with_correction(records))
+
+    fn with_steps(self) -> Option<Part> {
+        let last = Some(self.now).filter(|part| !part.measured.steps.is_empty());
+        let mut part = last.or(self.before)?;
+        part.measured.trace = std::mem::take(&mut part.builder).into_trace();
+        Some(part)
+    }
 }
 
-/// The last part of a journal: a resumed run may have another plan in each.
-fn last_part(records: &[Record]) -> &[Record] {
-    let last = records.iter().rposition(|record| matches!(record, Record::Header(_)));
-    &records[last.unwrap_or(0)..]
-}
-
-/// What the records say of times and memory.
-fn measured(records: &[Record]) -> Measured {
-    let trace = Trace::from_journal(records);
-    let mut peak_bytes = vec![None; trace.devices.len()];
-    let mut steps = Vec::new();
-    for record in records {
+impl Part {
+    fn push(&mut self, record: Record) {
+        self.builder.push(&record);
         match record {
-            Record::Step { step, step_ns, .. } => steps.push((*step, *step_ns as f64 / 1e3)),
-            Record::Memory { device, peak_bytes: peak, .. } => {
-                if let Some(most) = peak_bytes.get_mut(*device) {
-                    *most = (*most).max(Some(*peak));
+            Record::Step { step, step_ns, .. } => {
+                self.measured.steps.push((step, step_ns as f64 / 1e3));
+                self.steps_kept += 1;
+                if self.steps_kept >= 2 * KEPT_STEPS {
+                    self.builder.drop_before(step.saturating_sub(KEPT_STEPS));
+                    self.steps_kept = KEPT_STEPS;
                 }
             }
+            Record::Memory { device, peak_bytes: peak, .. } => {
+                if let Some(most) = self.measured.peak_bytes.get_mut(device) {
+                    *most = (*most).max(Some(peak));
+                }
+            }
+            Record::Corrected { .. } => self.correction = vec![record],
             _ => {}
         }
     }
-    steps.drain(..WARM_UP_STEPS.min(steps.len() / 2));
-    Measured { trace, steps, peak_bytes }
 }
 
 /// Every figure twice, with the error, and what is furthest off.

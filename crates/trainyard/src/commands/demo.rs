@@ -82,7 +82,7 @@ impl RunCommand for Demo {
 
         heading(out, output, "The training")?;
         let run = RunDir::create(&setup.config.run.dir, true)?;
-        let outcome = train(&setup, (&plan, &costs), &run, false, output)?;
+        let outcome = train(&setup, (&plan, &costs), &run, None, output)?;
         if !outcome.finished {
             return Ok(ExitCode::from(INTERRUPTED));
         }
@@ -104,7 +104,8 @@ impl RunCommand for Demo {
         let writer = Sampler { context: setup.job.context.unwrap_or(1), temperature: 0.7, random };
         writer.write(&mut pipeline, start, 400, |token| {
             let text = vocabulary.get(token).map_or("\u{fffd}", String::as_str);
-            write!(out, "{text}").and_then(|()| out.flush()).map_err(closed)
+            write!(out, "{text}").and_then(|()| out.flush()).map_err(closed)?;
+            Ok(true)
         })?;
 
         writeln!(out).map_err(closed)?;

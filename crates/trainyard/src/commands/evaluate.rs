@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use indicatif::ProgressBar;
 use serde_json::{Map, Value};
 
 use super::run_command::RunCommand;
 use crate::app::App;
-use crate::cli::Sets;
+use crate::cli::{Output, Sets, say};
 use crate::error::RunError;
 use crate::evaluate::{Evaluated, evaluate};
 use crate::files::read_plan;
-use crate::run_dir::RunDir;
+use crate::run_dir::{CheckpointChoice, RunDir};
 use crate::train::read_state;
 
 /// Compute loss and metrics over a whole data set
@@ -26,6 +27,9 @@ pub struct EvaluateCommand {
     /// Evaluate all of this file or folder instead of the run's validation data
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    /// Which checkpoint of the run
+    #[arg(long, value_name = "latest|best|STEP", default_value = "latest")]
+    checkpoint: CheckpointChoice,
     #[command(flatten)]
     sets: Sets,
     /// Print JSON for machines
@@ -42,16 +46,15 @@ impl RunCommand for EvaluateCommand {
         let directory = self.run.is_dir().then(|| RunDir::open(&self.run)).transpose()?;
         let file = directory.as_ref().map_or_else(|| self.run.clone(), RunDir::run_file);
         let from = match &directory {
-            Some(directory) => Some((directory, directory.newest_checkpoint()?)),
+            Some(directory) => Some((directory, directory.find(self.checkpoint)?)),
             None => None,
         };
+        from.iter().filter_map(|(_, found)| found.note.as_ref()).for_each(say);
         let mut run_file = app.config(&file, &self.sets)?;
         if let Some(data) = &self.data {
             let path = std::path::absolute(data).map_err(RunError::io("find", data))?;
             let trained = match &from {
-                Some((directory, (step, path))) => {
-                    Some(directory.explain(*step, read_state(path))?)
-                }
+                Some((directory, found)) => Some(read_state(directory, found)?),
                 None => None,
             };
             app.replace_data(&mut run_file, &path, trained)?;
@@ -65,10 +68,21 @@ impl RunCommand for EvaluateCommand {
             None => setup.plan(&costs)?,
         };
         let mut pipeline = setup.start(&plan, &costs)?;
-        if let Some((directory, (step, path))) = &from {
-            directory.explain(*step, pipeline.load(path))?;
+        if let Some((directory, found)) = &from {
+            directory.manifest(found)?;
+            directory.explain(found.step, pipeline.load(&found.path))?;
         }
-        let evaluated = evaluate(&setup, &mut pipeline, None)?;
+        let bar = match Output::detect(self.json) {
+            Output::Terminal => ProgressBar::new(0),
+            _ => ProgressBar::hidden(),
+        };
+        let go_on = &mut |done: u64, of: u64| {
+            bar.set_length(of);
+            bar.set_position(done);
+            true
+        };
+        let evaluated = evaluate(&setup, &mut pipeline, None, go_on)?.unwrap_or_default();
+        bar.finish_and_clear();
         let unit = setup.data()?.info().unit.name();
         print(&evaluated, unit, self.json).map_err(RunError::io("write to", "the terminal"))?;
         Ok(ExitCode::SUCCESS)

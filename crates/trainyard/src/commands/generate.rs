@@ -11,10 +11,10 @@ use trainyard_data::DataError;
 
 use super::run_command::RunCommand;
 use crate::app::App;
-use crate::cli::Sets;
+use crate::cli::{Sets, say};
 use crate::error::RunError;
 use crate::files::read_plan;
-use crate::run_dir::RunDir;
+use crate::run_dir::{CheckpointChoice, RunDir};
 use crate::sampler::Sampler;
 use crate::train::{CheckpointState, read_state};
 
@@ -36,6 +36,9 @@ pub struct Generate {
     /// The same seed gives the same text
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Which checkpoint of the run
+    #[arg(long, value_name = "latest|best|STEP", default_value = "latest")]
+    checkpoint: CheckpointChoice,
     #[command(flatten)]
     sets: Sets,
 }
@@ -56,8 +59,9 @@ impl RunCommand for Generate {
             });
         }
         let directory = RunDir::open(&self.directory)?;
-        let (step, checkpoint) = directory.newest_checkpoint()?;
-        let state = directory.explain(step, read_state(&checkpoint))?;
+        let found = directory.find(self.checkpoint)?;
+        found.note.iter().for_each(say);
+        let state = read_state(&directory, &found)?;
         let run_file = app.config(&directory.run_file(), &self.sets)?;
         let vocabulary = state.vocabulary.clone();
         if vocabulary.is_empty() {
@@ -72,7 +76,7 @@ impl RunCommand for Generate {
         let costs = setup.costs()?;
         let plan = if as_trained { read_plan(&directory.plan())? } else { setup.plan(&costs)? };
         let mut pipeline = setup.start(&plan, &costs)?;
-        directory.explain(step, pipeline.load(&checkpoint))?;
+        directory.explain(found.step, pipeline.load(&found.path))?;
         let context = setup.job.context.unwrap_or(1);
         let writer = Sampler { context, temperature, random: ChaCha8Rng::seed_from_u64(self.seed) };
         let out = &mut std::io::stdout();
@@ -80,7 +84,8 @@ impl RunCommand for Generate {
         write!(out, "{}", self.prompt).map_err(failed)?;
         writer.write(&mut pipeline, prompt, self.tokens, |token| {
             let text = vocabulary.get(token).map_or("\u{fffd}", String::as_str);
-            write!(out, "{text}").and_then(|()| out.flush()).map_err(failed)
+            write!(out, "{text}").and_then(|()| out.flush()).map_err(failed)?;
+            Ok(true)
         })?;
         writeln!(std::io::stdout()).map_err(failed)?;
         Ok(ExitCode::SUCCESS)

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod devices;
 pub mod evaluate;
 pub mod generate;
+mod going_on;
 pub mod keys;
 pub mod measure;
 pub mod plan;

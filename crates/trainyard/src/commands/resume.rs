@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::run_command::RunCommand;
-use super::train::start;
+use super::train::{GoOn, Start, run};
 use crate::app::App;
 use crate::cli::{Output, Sets};
 use crate::error::RunError;
@@ -18,6 +18,8 @@ pub struct Resume {
     /// The run directory
     #[arg(value_name = "RUN_DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    go_on: GoOn,
     #[command(flatten)]
     sets: Sets,
     /// Print one JSON object a line
@@ -40,6 +42,6 @@ impl RunCommand for Resume {
         if config.pipeline.plan == Some(was) {
             config.pipeline.plan = Some(config.run.dir.join("plan.json"));
         }
-        start(app, (config, document), true, Output::detect(self.json))
+        run(app, (config, document), Start::GoOn(&self.go_on), Output::detect(self.json))
     }
 }

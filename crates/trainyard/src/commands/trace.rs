@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use trainyard_plan::{Trace, chrome};
+use trainyard_plan::{TraceBuilder, chrome};
 
 use super::run_command::RunCommand;
 use crate::app::App;
@@ -41,8 +41,9 @@ impl RunCommand for TraceCommand {
     /// When the directory holds no run, its journal cannot be read, or it has no such steps.
     fn run(&self, _: &App) -> Result<ExitCode, RunError> {
         let directory = RunDir::open(&self.directory)?;
-        let records = read_journal(&directory.journal())?;
-        let mut trace = Trace::from_journal(records.iter());
+        let mut builder = TraceBuilder::default();
+        read_journal(directory.path(), |record| builder.push(&record))?;
+        let mut trace = builder.into_trace();
         let steps = trace.events.iter().map(|event| event.step);
         let recorded = steps.clone().min().zip(steps.max());
         trace.events.retain(|event| (self.from..=self.to).contains(&event.step));

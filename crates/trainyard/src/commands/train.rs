@@ -8,14 +8,15 @@ use trainyard_config::Document;
 use trainyard_plan::memory::{DeviceNeed, human_bytes};
 use trainyard_plan::{MemoryUse, Plan, Recompute, Stage, simulate};
 
+use super::going_on;
 use super::run_command::RunCommand;
 use super::table::time;
 use crate::app::App;
-use crate::cli::{Output, RunFile, program, say};
+use crate::cli::{Output, RunFile, Sets, program, say};
 use crate::config::RunConfig;
 use crate::error::RunError;
 use crate::interrupt::INTERRUPTED;
-use crate::run_dir::RunDir;
+use crate::run_dir::{CheckpointChoice, RunDir};
 use crate::setup::TrainingSetup;
 use crate::train::{Outcome, train};
 
@@ -30,6 +31,8 @@ pub struct Train {
     /// Go on where the run directory's newest checkpoint ends
     #[arg(long)]
     resume: bool,
+    #[command(flatten)]
+    go_on: GoOn,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -46,30 +49,83 @@ impl RunCommand for Train {
             config.pipeline.plan =
                 Some(std::path::absolute(plan).map_err(RunError::io("find", plan))?);
         }
-        start(app, (config, document), self.resume, Output::detect(self.json))
+        let start = if self.resume { Start::GoOn(&self.go_on) } else { Start::Fresh };
+        run(app, (config, document), start, Output::detect(self.json))
     }
 }
 
-/// Trains what a config describes, from the start or from the newest checkpoint.
+/// How a run is gone on with.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct GoOn {
+    /// The checkpoint to go on from
+    #[arg(long, value_name = "latest|best|STEP", default_value = "latest")]
+    pub(super) checkpoint: CheckpointChoice,
+    /// Begin anew in the run directory of a run that has no checkpoint
+    #[arg(long)]
+    pub(super) restart: bool,
+    /// Go on with data whose content has changed since; they begin anew
+    #[arg(long)]
+    pub(super) other_data: bool,
+    /// Give the model a token for each character of another text that it does not know
+    #[arg(long)]
+    pub(super) grow_vocabulary: bool,
+}
+
+/// How a training begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Start<'a> {
+    /// In a directory that holds no run.
+    Fresh,
+    /// In that of a run.
+    GoOn(&'a GoOn),
+}
+
+/// Trains what a config describes.
 ///
 /// # Errors
 /// As [`train()`].
-pub(super) fn start(
+pub(super) fn run(
     app: &App,
-    run_file: (RunConfig, Document),
-    resume: bool,
+    mut run_file: (RunConfig, Document),
+    start: Start<'_>,
     output: Output,
 ) -> Result<ExitCode, RunError> {
-    if !resume {
-        RunDir::check_free(&run_file.0.run.dir)?;
+    let path = run_file.0.run.dir.clone();
+    let there = match start {
+        Start::Fresh => {
+            RunDir::check_free(&path)?;
+            None
+        }
+        // Locked from here on, and not written to before it is known that the training can begin.
+        Start::GoOn(_) => Some(RunDir::create(&path, false)?),
+    };
+    let found = match (start, &there) {
+        (Start::GoOn(go_on), Some(directory)) => going_on::checkpoint(directory, go_on)?,
+        _ => None,
+    };
+    if let (Some(directory), Some(found)) = (&there, &found) {
+        if going_on::nothing_to_do(directory, found, &run_file.0)? {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let before = app.config(&directory.run_file(), &Sets::default())?.0;
+        going_on::say_changes(&before, &run_file.0)?;
     }
+    let from = match (start, &there, found) {
+        (Start::GoOn(go_on), Some(directory), Some(found)) => {
+            Some(going_on::with_data(app, directory, found, go_on, &mut run_file)?)
+        }
+        _ => None,
+    };
     let setup = app.setup(run_file)?;
     // Before anything is written: a plan that does not fit leaves no directory behind.
     let costs = setup.costs()?;
     let plan = setup.plan(&costs)?;
     let needs = setup.check_fit(&plan, &costs)?;
     let notes = may_not_fit(&needs, &simulate::most_held(&costs, &plan)?);
-    let directory = RunDir::create(&setup.config.run.dir, !resume)?;
+    let directory = match there {
+        Some(directory) => directory,
+        None => RunDir::create(&path, true)?,
+    };
     if output != Output::Json {
         say_plan(&setup, &plan);
         if let Some(noise) = &costs.noise {
@@ -78,9 +134,13 @@ pub(super) fn start(
         }
         notes.iter().for_each(say);
     }
-    let outcome = train(&setup, (&plan, &costs), &directory, resume, output)?;
+    let outcome = train(&setup, (&plan, &costs), &directory, from.as_ref(), output)?;
     if output != Output::Json {
         print_outcome(&outcome, &directory);
+    }
+    if let Some(trouble) = &outcome.trouble {
+        say(format_args!("not all could be written: {trouble}"));
+        return Ok(ExitCode::FAILURE);
     }
     Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
 }
@@ -118,12 +178,16 @@ fn may_not_fit(needs: &[DeviceNeed], most_held: &[MemoryUse]) -> Vec<String> {
 fn print_outcome(outcome: &Outcome, directory: &RunDir) {
     let path = directory.path().display();
     if !outcome.finished {
+        let again = if outcome.saved_step.is_some() { "" } else { " --restart" };
         say(format_args!(
-            "stopped after step {}; go on with: {} resume {path}",
+            "stopped after step {}; go on with: {} resume {path}{again}",
             outcome.step,
             program()
         ));
         return;
+    }
+    if let Some(reason) = &outcome.reason {
+        say(reason);
     }
     let loss = outcome.validation_loss;
     let loss = loss.map_or_else(String::new, |loss| format!(", validation loss {loss:.4}"));

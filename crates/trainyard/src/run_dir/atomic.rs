@@ -11,15 +11,41 @@ use crate::error::RunError;
 pub(super) const UNFINISHED: &str = ".tmp";
 
 /// Writes a file beside its place, makes sure that it is on the disk, and puts it in the place of
-/// the old one. After a crash there is the old file or the new one. A link stays a link: what it
-/// leads to is replaced.
+/// the old one. After a crash there is the old file or the new one.
 ///
 /// # Errors
-/// [`RunError::Io`]; the old file is then as it was.
+/// [`RunError::Io`], [`RunError::NotAFile`] where something else lies there: a link, a device. What lies
+/// there is then as it was.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    let there = fs::symlink_metadata(path).map(|about| about.file_type());
+    let what = match there {
+        Ok(kind) if kind.is_symlink() => "a symbolic link",
+        Ok(kind) if !kind.is_file() && !kind.is_dir() => "not a file",
+        _ => return replace(path, path, bytes),
+    };
+    Err(RunError::NotAFile { path: path.to_owned(), what })
+}
+
+/// The same for a file that a person asked for by name: a link stays a link, and what it leads to is
+/// replaced; devices and pipes are written to.
+///
+/// # Errors
+/// [`RunError::Io`].
+pub fn write_through(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let beside = name_beside(&target).map_err(RunError::io("write", path))?;
-    let result = write_whole(&beside, &target, bytes);
+    match fs::metadata(&target) {
+        Ok(about) if !about.is_file() && !about.is_dir() => {
+            let write = || File::options().write(true).open(&target)?.write_all(bytes);
+            write().map_err(RunError::io("write", path))
+        }
+        _ => replace(path, &target, bytes),
+    }
+}
+
+/// Puts a file in the place of another. `path` is for messages.
+fn replace(path: &Path, target: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    let beside = name_beside(target).map_err(RunError::io("write", path))?;
+    let result = write_whole(&beside, target, bytes);
     if result.is_err() {
         // The first error is the one that matters, and it is on its way.
         let _ = fs::remove_file(&beside);

@@ -1,5 +1,7 @@
 //! Tests of the run directory.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -18,6 +20,7 @@ fn place() -> Place {
 /// A run with checkpoints after some steps.
 fn run_with(place: &Place, steps: &[u64]) -> RunDir {
     let run = RunDir::create(&place.path, true).unwrap();
+    run.begin().unwrap();
     fs::write(run.run_file(), "").unwrap();
     fs::write(run.journal(), "").unwrap();
     for step in steps {
@@ -132,7 +135,7 @@ fn latest_leads_to_a_checkpoint_or_says_why_not() {
         fs::write(place.path.join("latest"), wrong).unwrap();
         let error = run.latest().unwrap_err();
         assert!(matches!(error, RunError::BadLatest { .. }), "{wrong}: {error}");
-        assert!(run.prune_checkpoints(1).is_err());
+        assert!(run.prune_checkpoints(1, &BTreeSet::new()).is_err());
     }
     fs::write(place.path.join("latest"), b"\xff").unwrap();
     assert!(run.latest().is_err());
@@ -146,11 +149,13 @@ fn old_checkpoints_go_and_the_latest_stays() {
     fs::write(place.path.join("checkpoints/notes"), "").unwrap();
     fs::create_dir(place.path.join("checkpoints/step-mine")).unwrap();
     run.set_latest(2).unwrap();
-    run.prune_checkpoints(9).unwrap();
+    run.prune_checkpoints(9, &BTreeSet::new()).unwrap();
     assert_eq!(steps(&run).len(), 5);
-    run.prune_checkpoints(2).unwrap();
+    run.prune_checkpoints(2, &BTreeSet::from([3])).unwrap();
+    assert_eq!(steps(&run), [2, 3, 4, 1_000_000]);
+    run.prune_checkpoints(2, &BTreeSet::new()).unwrap();
     assert_eq!(steps(&run), [2, 4, 1_000_000]);
-    run.prune_checkpoints(0).unwrap();
+    run.prune_checkpoints(0, &BTreeSet::new()).unwrap();
     assert_eq!(steps(&run), [2, 1_000_000]);
     assert!(place.path.join("checkpoints/notes").exists());
     assert!(place.path.join("checkpoints/step-mine").exists());
@@ -166,6 +171,8 @@ fn leftovers_of_a_crash_go_at_the_next_start() {
     assert!(place.path.join("checkpoints/step-000004.tmp").exists(), "a reader removes nothing");
     assert_eq!(steps(&reader), [3]);
     let run = RunDir::create(&place.path, false).unwrap();
+    assert!(place.path.join("checkpoints/step-000004.tmp").exists(), "nor does a lock alone");
+    run.begin().unwrap();
     assert!(!place.path.join("checkpoints/step-000004.tmp").exists());
     assert!(!place.path.join(".plan.json.1-2.tmp").exists());
     assert_eq!(steps(&run), [3]);
@@ -193,10 +200,35 @@ fn links_and_permissions_survive() {
     fs::write(&file, "old").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     symlink(&file, &link).unwrap();
-    write_atomic(&link, b"new").unwrap();
+    // A file that a person asked for is written through a link, one of our own is not.
+    let refused = write_atomic(&link, b"ours").unwrap_err().to_string();
+    assert!(refused.contains("is a symbolic link"), "{refused}");
+    write_through(&link, b"new").unwrap();
     assert_eq!(fs::read_to_string(&file).unwrap(), "new");
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_device_and_a_pipe_are_written_through() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("link");
+    symlink("/dev/null", &link).unwrap();
+    write_through(&link, b"new").unwrap();
+    assert!(fs::metadata(&link).unwrap().file_type().is_char_device());
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| fs::read(&pipe).unwrap());
+        write_through(&pipe, b"through").unwrap();
+        assert_eq!(reader.join().unwrap(), b"through");
+    });
+    assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    assert!(write_atomic(&pipe, b"ours").unwrap_err().to_string().contains("is not a file"));
 }
 
 #[test]

@@ -63,4 +63,13 @@ impl TrainingSetup {
         let batches = self.data()?.validation(self.config.train.batch, limit);
         Ok(batches.map(|batch| Ok(self.cut(&batch?))))
     }
+
+    /// Number of batches that the validation data make.
+    ///
+    /// # Errors
+    /// As [`Self::data`].
+    pub fn validation_batches(&self) -> Result<u64, RunError> {
+        let samples = self.data()?.info().validation_samples.unwrap_or(u64::MAX);
+        Ok(samples.div_ceil(self.config.train.batch.max(1) as u64))
+    }
 }

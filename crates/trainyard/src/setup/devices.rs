@@ -1,10 +1,13 @@
 //! The devices a run file names: found, and given threads and a budget.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use trainyard_engine::discover::{self, ListOptions, select};
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{Api, DeviceInfo, DeviceKind, DeviceProfile, MemorySource};
 
+use crate::cli::say;
 use crate::config::{DeviceSection, RunConfig};
 use crate::error::RunError;
 
@@ -56,7 +59,57 @@ pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> 
             hardware,
         }
     };
-    Ok(sections.into_iter().zip(chosen).map(device).collect())
+    let devices: Vec<SetupDevice> = sections.into_iter().zip(chosen).map(device).collect();
+    if !config.run.overcommit {
+        check_together(&devices)?;
+    }
+    Ok(devices)
+}
+
+/// Budgets of devices that share one memory may each fit it and together not: CPU devices, software
+/// adapters and integrated graphics share that of the machine, logical devices that of their card.
+fn check_together(devices: &[SetupDevice]) -> Result<(), RunError> {
+    let mut groups: BTreeMap<String, Vec<&SetupDevice>> = BTreeMap::new();
+    for device in devices {
+        groups.entry(memory_of(&device.hardware)).or_default().push(device);
+    }
+    let shared = groups.into_iter().filter(|(_, devices)| devices.len() > 1);
+    for (name, sharing) in shared {
+        let reported = |device: &&SetupDevice| {
+            let memory = &device.hardware.memory;
+            memory.total_bytes.filter(|_| memory.source == MemorySource::Reported)
+        };
+        let Some(total) = sharing.iter().filter_map(reported).max() else { continue };
+        let free = sharing.iter().filter_map(|device| device.hardware.memory.free_bytes).max();
+        let sum = sharing.iter().fold(0_u64, |sum, it| sum.saturating_add(it.budget_bytes));
+        let keys: Vec<String> =
+            sharing.iter().map(|device| format!("device.{}.memory", device.id)).collect();
+        let parts: Vec<String> =
+            sharing.iter().map(|device| human_bytes(device.budget_bytes)).collect();
+        let value = format!("{} = {}", parts.join(" + "), human_bytes(sum));
+        if sum > total {
+            return Err(RunError::BadValue {
+                key: keys.join(" + "),
+                value,
+                must: format!(
+                    "together at most {}, all that {name} has; --overcommit allows more",
+                    human_bytes(total)
+                ),
+            });
+        }
+        if let Some(free) = free.filter(|free| sum > *free) {
+            let (keys, free) = (keys.join(" + "), human_bytes(free));
+            say(format_args!("{keys} is {value}, and of {name} only {free} are free now"));
+        }
+    }
+    Ok(())
+}
+
+/// Which memory a device computes in, in words.
+fn memory_of(hardware: &DeviceInfo) -> String {
+    let is_machine = hardware.api == Api::Cpu
+        || matches!(hardware.kind, DeviceKind::Cpu | DeviceKind::Software | DeviceKind::Integrated);
+    if is_machine { "this machine's memory".to_owned() } else { hardware.adapter.clone() }
 }
 
 /// A budget larger than the memory there is would end in the system's hands, not in ours.

@@ -71,6 +71,16 @@ impl TrainingSetup {
         opened.collect()
     }
 
+    /// Size of a checkpoint, bytes: weights, buffers and what the optimizer keeps.
+    pub fn checkpoint_bytes(&self) -> u64 {
+        let per_byte = self.profile.optimizer_bytes_per_param_byte;
+        let of_layer = |layer: &LayerProfile| {
+            let state = layer.optimizer_bytes.unwrap_or(layer.param_bytes * per_byte);
+            layer.param_bytes + layer.frozen_bytes + layer.buffer_bytes + state
+        };
+        self.profile.layers.iter().map(of_layer).sum()
+    }
+
     /// Number of weights; tied ones count once.
     pub fn parameters(&self) -> u64 {
         let layers = &self.profile.layers;

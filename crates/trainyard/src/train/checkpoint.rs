@@ -3,13 +3,18 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use trainyard_data::DataState;
-use trainyard_engine::{EngineError, checkpoint};
-use trainyard_plan::journal::Record;
+use trainyard_data::{DataError, DataState};
+use trainyard_engine::EngineError;
+use trainyard_engine::checkpoint::{Manifest, SaveAs};
+use trainyard_plan::journal::{Header, Record};
 
+use super::GoingOn;
+use super::settings::write_settings;
 use super::training::Training;
+use crate::cli::say;
 use crate::error::RunError;
-use crate::run_dir::RunDir;
+use crate::journal::JournalWriter;
+use crate::run_dir::{Found, RunDir};
 
 /// What a checkpoint says beside the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,34 +29,153 @@ pub struct CheckpointState {
 }
 
 impl Training<'_> {
+    /// Saves the present weights as the newest checkpoint, if they are not saved yet. What the disk does
+    /// not take is a trouble, and the training goes on.
+    ///
+    /// # Errors
+    /// When there is nothing sound to save, a device fails, or the run directory is gone.
     pub(super) fn save(&mut self) -> Result<(), RunError> {
+        if self.saved_step == Some(self.step) {
+            return Ok(());
+        }
+        self.directory.check_still_there()?;
+        let began_s = self.seconds();
+        let saved = match self.save_into(self.directory, &self.run_id.clone()) {
+            Err(error @ RunError::Io { .. }) => Err(error),
+            Err(error) => return Err(error),
+            Ok(()) => Ok(()),
+        };
+        if !self.troubles.note("a checkpoint", saved) {
+            self.pace.failed(self.seconds());
+            return Ok(());
+        }
+        self.pace.saved(self.step, began_s, self.seconds());
+        self.saved_step = Some(self.step);
+        self.interrupt.set_at_stake(false);
+        let path = RunDir::checkpoint_name(self.step);
+        self.tell(&Record::Checkpoint { at_ns: self.now(), step: self.step, path });
+        self.sync();
+        self.prune();
+        Ok(())
+    }
+
+    fn save_into(&mut self, directory: &RunDir, run_id: &str) -> Result<(), RunError> {
         let info = self.setup.data()?.info();
         let data = DataState::new(info, self.cursor);
         let (vocabulary, classes) = (info.vocabulary.clone(), info.classes.clone());
         let state = CheckpointState { vocabulary, classes, data };
         let state = serde_json::to_value(state).map_err(|e| RunError::config(e.to_string()))?;
-        self.pipeline.save(&self.directory.checkpoint(self.step), self.step, state)?;
-        self.directory.set_latest(self.step)?;
-        self.directory.prune_checkpoints(self.setup.config.train.keep_checkpoints)?;
-        self.saved_step = Some(self.step);
-        let path = RunDir::checkpoint_name(self.step);
-        self.tell(&Record::Checkpoint { at_ns: self.now(), step: self.step, path })?;
-        self.journal.sync()
+        let about = SaveAs { step: self.step, run: Some(run_id.to_owned()), state };
+        self.pipeline.save(&directory.checkpoint(self.step), about)?;
+        directory.set_latest(self.step)
     }
 
-    pub(super) fn load(&mut self, step: u64, path: &Path) -> Result<(), RunError> {
-        let state = self.directory.explain(step, read_state(path))?;
-        self.cursor = state.data.resume(self.setup.data()?.info())?;
-        self.directory.explain(step, self.pipeline.load(path)).map(|_manifest| ())
+    /// Removes old checkpoints, but for the best.
+    pub(super) fn prune(&mut self) {
+        let keep = self.setup.config.train.keep_checkpoints;
+        let pruned = self.directory.prune_checkpoints(keep, &self.best_steps());
+        self.troubles.note("removing old checkpoints", pruned);
+    }
+
+    /// Takes weights, optimizer state and place in the data from a checkpoint.
+    pub(super) fn load(&mut self, from: &GoingOn) -> Result<(), RunError> {
+        let GoingOn { checkpoint: found, other_data, grown } = from;
+        let state = read_state(self.directory, found)?;
+        match state.data.resume(self.setup.data()?.info()) {
+            Ok(cursor) => self.cursor = cursor,
+            Err(DataError::OtherData { name, .. }) if *other_data => {
+                say(format_args!("{name}: other data than before, from their beginning"));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let loaded = if *grown {
+            self.pipeline.load_into_larger(&found.path)
+        } else {
+            self.pipeline.load(&found.path)
+        };
+        self.directory.explain(found.step, loaded).map(|_manifest| ())
+    }
+
+    /// Saves what is sound when an error ends the training, and says what was kept.
+    pub(super) fn rescue(&mut self, error: RunError, header: &Header) -> RunError {
+        if self.step == 0 || matches!(error, RunError::Engine(EngineError::NotFiniteWeights { .. }))
+        {
+            return error;
+        }
+        let resume = |directory: &Path| {
+            let path = directory.display();
+            format!("go on with: {} resume {path}", crate::cli::program())
+        };
+        if matches!(error, RunError::RunMoved { .. }) {
+            let kept = match self.rescue_elsewhere(header) {
+                Ok(directory) => format!(
+                    "the weights after step {} are saved in {}; {}",
+                    self.step,
+                    directory.path().display(),
+                    resume(directory.path())
+                ),
+                Err(other) => format!("the weights could not be saved elsewhere either: {other}"),
+            };
+            return error.with_what_was_kept(kept);
+        }
+        let step = self.step;
+        let saved = self.save().and_then(|()| match self.troubles.at_end() {
+            Some(trouble) if self.saved_step != Some(step) => Err(RunError::config(trouble)),
+            _ => Ok(()),
+        });
+        let kept = match saved {
+            Ok(()) => format!(
+                "the weights after step {step} are saved in {}; {}",
+                RunDir::checkpoint_name(step),
+                resume(self.directory.path())
+            ),
+            Err(other) => {
+                let newest = self.saved_step.map_or_else(
+                    || "there is no checkpoint".to_owned(),
+                    |step| format!("the newest checkpoint is that after step {step}"),
+                );
+                format!("the weights after step {step} could not be saved ({other}); {newest}")
+            }
+        };
+        error.with_what_was_kept(kept)
+    }
+
+    /// Makes a run of its own of what there is, beside a run directory that is gone.
+    fn rescue_elsewhere(&mut self, header: &Header) -> Result<RunDir, RunError> {
+        let name = self.directory.path().file_name().unwrap_or_default().to_string_lossy();
+        let free = (1..)
+            .map(|number| format!("{name}-rescued-{number}"))
+            .map(|name| self.directory.path().with_file_name(name))
+            .find(|path| !path.exists());
+        let path = free.unwrap_or_else(|| self.directory.path().to_owned());
+        let directory = RunDir::create(&path, true)?;
+        directory.begin()?;
+        write_settings(self.setup, self.plan, self.costs, &directory)?;
+        let mut journal = JournalWriter::open(directory.path())?;
+        journal.write(&Record::Header(header.clone()))?;
+        journal.sync()?;
+        self.save_into(&directory, &run_id(header))?;
+        say(format_args!("saved into {}", directory.path().display()));
+        Ok(directory)
     }
 }
 
-/// What a checkpoint says beside the weights.
+/// What tells a run's checkpoints from those of others, by the first header of its journal.
+pub(super) fn run_id(header: &Header) -> String {
+    format!("{}-{}", header.model, header.started_unix_ms)
+}
+
+/// What a checkpoint of a run says beside the weights.
 ///
 /// # Errors
-/// [`EngineError::Checkpoint`] when it is not whole or not one of this program.
-pub fn read_state(path: &Path) -> Result<CheckpointState, EngineError> {
-    let manifest = checkpoint::read_manifest(path)?;
+/// [`RunError::BadCheckpoint`] when it is not whole, not one of this program, or not of this run.
+pub fn read_state(directory: &RunDir, found: &Found) -> Result<CheckpointState, RunError> {
+    let manifest = directory.manifest(found)?;
+    directory.explain(found.step, state_of(manifest, &found.path))
+}
+
+/// What the checkpoint in a folder says beside the weights.
+fn state_of(manifest: Manifest, path: &Path) -> Result<CheckpointState, EngineError> {
     serde_json::from_value(manifest.state).map_err(|error| EngineError::Checkpoint {
         path: path.to_owned(),
         reason: format!("its manifest does not say what it was trained on: {error}"),

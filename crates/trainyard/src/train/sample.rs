@@ -6,6 +6,7 @@ use trainyard_plan::journal::Record;
 
 use super::training::Training;
 use crate::error::RunError;
+use crate::interrupt::Interrupt;
 use crate::sampler::Sampler;
 
 /// How freely samples are written, as `trainyard generate` does unless told otherwise.
@@ -13,13 +14,14 @@ const SAMPLE_TEMPERATURE: f64 = 0.8;
 
 impl Training<'_> {
     /// Lets a language model show what it has learned, beginning on a new line where it knows one.
-    pub(super) fn write_sample(&mut self) -> Result<(), RunError> {
+    /// False where it was interrupted.
+    pub(super) fn write_sample(&mut self, interrupt: &Interrupt) -> Result<bool, RunError> {
         let setup = self.setup;
         let tokens = setup.config.train.sample_tokens;
         let vocabulary = setup.data()?.info().vocabulary.clone();
         let Some(context) = setup.job.context.filter(|_| tokens > 0 && !vocabulary.is_empty())
         else {
-            return Ok(());
+            return Ok(true);
         };
         let first = vocabulary.iter().position(|known| known == "\n").unwrap_or(0);
         let random = ChaCha8Rng::seed_from_u64(setup.config.train.seed);
@@ -31,9 +33,10 @@ impl Training<'_> {
             tokens,
             |token| {
                 written.push_str(vocabulary.get(token).map_or("\u{fffd}", String::as_str));
-                Ok(())
+                Ok(!interrupt.asked())
             },
         )?;
-        self.tell(&Record::Sample { at_ns: self.now(), step: self.step, text: written })
+        self.tell(&Record::Sample { at_ns: self.now(), step: self.step, text: written });
+        Ok(!interrupt.asked())
     }
 }

@@ -59,6 +59,7 @@ pub(super) fn header(
         steps: setup.config.train.steps,
         model: plan.model.clone(),
         parameters: setup.parameters(),
+        segment: 0,
         unit: setup.data()?.info().unit.name().to_owned(),
         devices: plan.schedule.ranks.iter().filter_map(of_rank).collect(),
     })

@@ -1,25 +1,31 @@
 //! What a training has in its hands, and how it tells what happens.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use trainyard_data::{Cursor, Prefetch};
 use trainyard_engine::Pipeline;
-use trainyard_plan::Trace;
 use trainyard_plan::journal::{Record, State};
+use trainyard_plan::{Plan, Profile, Trace, chrome};
 
+use super::checkpoint_pace::CheckpointPace;
 use super::correction::Correction;
-use crate::error::RunError;
+use super::troubles::Troubles;
+use crate::interrupt::Interrupt;
 use crate::journal::JournalWriter;
 use crate::progress::Progress;
-use crate::run_dir::RunDir;
+use crate::run_dir::{RunDir, write_atomic};
 use crate::setup::TrainingSetup;
 
 /// A training between its steps.
 pub(super) struct Training<'a> {
     pub(super) setup: &'a TrainingSetup,
+    pub(super) plan: &'a Plan,
+    pub(super) costs: &'a Profile,
     pub(super) pipeline: Pipeline,
     pub(super) directory: &'a RunDir,
-    pub(super) journal: JournalWriter,
+    /// None before the run directory is written to.
+    pub(super) journal: Option<JournalWriter>,
     pub(super) progress: Progress,
     pub(super) trace: Trace,
     pub(super) started: Instant,
@@ -30,38 +36,84 @@ pub(super) struct Training<'a> {
     pub(super) cursor: Cursor,
     pub(super) batches: Prefetch,
     pub(super) validation_loss: Option<f64>,
+    /// The loss of each validation by its step.
+    pub(super) validated: BTreeMap<u64, f64>,
     /// By rank: the most it may hold, as predicted.
     pub(super) predicted_bytes: Vec<u64>,
+    /// What tells this run's checkpoints from those of others.
+    pub(super) run_id: String,
     /// The newest step that is safe on disk.
     pub(super) saved_step: Option<u64>,
+    pub(super) pace: CheckpointPace,
     /// Of what the plan predicts, where it predicts something.
     pub(super) correction: Option<Correction>,
+    pub(super) interrupt: Interrupt,
+    pub(super) troubles: Troubles,
 }
+
+/// How `troubles` name the journal.
+const JOURNAL: &str = "the journal";
 
 impl Training<'_> {
     /// Says that the run changed state.
-    pub(super) fn say(&mut self, state: State, message: &str) -> Result<(), RunError> {
-        let record = state_record(self.started, state, self.step, message);
-        self.tell(&record)?;
-        self.journal.sync()
+    pub(super) fn say(&mut self, state: State, message: &str) {
+        let record = Record::State {
+            at_ns: self.now(),
+            state,
+            step: self.step,
+            message: message.to_owned(),
+        };
+        self.tell(&record);
+        self.sync();
     }
 
     /// Puts a record into the journal and before the person's eyes.
-    pub(super) fn tell(&mut self, record: &Record) -> Result<(), RunError> {
+    pub(super) fn tell(&mut self, record: &Record) {
         self.progress.record(record);
-        self.journal.write(record)?;
-        self.journal.flush()
+        self.write(record);
+        let flushed = self.journal.as_mut().map_or(Ok(()), JournalWriter::flush);
+        self.troubles.note(JOURNAL, flushed);
+    }
+
+    /// Puts a record into the journal, to be flushed with the next.
+    pub(super) fn write(&mut self, record: &Record) {
+        if let Some(Err(error)) = self.journal.as_mut().map(|journal| journal.write(record)) {
+            self.troubles.note(JOURNAL, Err(error));
+        }
+    }
+
+    /// Waits until the disk has all of the journal.
+    pub(super) fn sync(&mut self) {
+        let synced = self.journal.as_mut().map_or(Ok(()), JournalWriter::sync);
+        self.troubles.note(JOURNAL, synced);
+    }
+
+    /// Begins another part of the journal where this one has grown long.
+    pub(super) fn close_long_part(&mut self) {
+        if let Some(Err(error)) = self.journal.as_mut().map(JournalWriter::close_long_part) {
+            self.troubles.note(JOURNAL, Err(error));
+        }
+    }
+
+    /// The trace of the last steps, beside the journal.
+    pub(super) fn write_trace(&mut self) {
+        // A run that was finished already has the trace of what it did.
+        if !self.trace.events.is_empty() {
+            let text = chrome::to_string(&self.trace);
+            let written = write_atomic(&self.directory.trace(), text.as_bytes());
+            self.troubles.note("trace.json", written);
+        }
     }
 
     /// Time on the journal's clock, ns.
     pub(super) fn now(&self) -> u64 {
         nanoseconds(self.started.elapsed())
     }
-}
 
-pub(super) fn state_record(started: Instant, state: State, step: u64, message: &str) -> Record {
-    let at_ns = nanoseconds(started.elapsed());
-    Record::State { at_ns, state, step, message: message.to_owned() }
+    /// The same in seconds.
+    pub(super) fn seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
 }
 
 pub(super) fn nanoseconds(duration: Duration) -> u64 {

@@ -1,0 +1,179 @@
+//! What is settled before a run goes on: from which checkpoint, whether there is anything to do, and
+//! what changes.
+
+use std::collections::BTreeMap;
+
+use trainyard_config::Document;
+use trainyard_plan::journal::{Record, State};
+
+use super::train::GoOn;
+use crate::app::App;
+use crate::cli::{Sets, say};
+use crate::config::RunConfig;
+use crate::error::RunError;
+use crate::journal::read_journal;
+use crate::run_dir::{CheckpointChoice, Found, RunDir};
+use crate::train::{GoingOn, read_state};
+
+/// The checkpoint to go on from; `None` where the run begins anew.
+///
+/// # Errors
+/// [`RunError::NothingToResume`], [`RunError::Mismatch`] where a run with checkpoints is to begin anew;
+/// as [`RunDir::find`].
+pub(super) fn checkpoint(
+    directory: &RunDir,
+    &GoOn { checkpoint, restart, .. }: &GoOn,
+) -> Result<Option<Found>, RunError> {
+    let found = match directory.find(checkpoint) {
+        Err(RunError::NoCheckpoint { .. }) if restart => return Ok(None),
+        Err(RunError::NoCheckpoint { .. }) if checkpoint == CheckpointChoice::Latest => {
+            let steps = steps_made(directory)?.0;
+            return Err(RunError::NothingToResume { path: directory.path().to_owned(), steps });
+        }
+        found => found?,
+    };
+    if restart {
+        let what = format!(
+            "{} has checkpoints, and --restart would begin without them",
+            directory.path().display()
+        );
+        let remedy = "leave --restart out, or train into another directory with --set run.dir=...";
+        return Err(RunError::Mismatch { what, remedy });
+    }
+    found.note.iter().for_each(say);
+    Ok(Some(found))
+}
+
+/// The checkpoint with what may be others in the data that the run goes on with. Tokens and classes mean
+/// what they meant, whichever data those are.
+///
+/// # Errors
+/// As [`read_state`]; whatever is wrong with the data.
+pub(super) fn with_data(
+    app: &App,
+    directory: &RunDir,
+    checkpoint: Found,
+    go_on: &GoOn,
+    run_file: &mut (RunConfig, Document),
+) -> Result<GoingOn, RunError> {
+    let before = app.config(&directory.run_file(), &Sets::default())?.0;
+    let is_other = before.data != run_file.0.data;
+    let state = read_state(directory, &checkpoint)?;
+    let mut grown = false;
+    if is_other || go_on.other_data {
+        app.keep_meanings(run_file, &state.vocabulary, &state.classes)?;
+        if go_on.grow_vocabulary {
+            grown = app.grow_vocabulary(run_file, &state.vocabulary)?;
+        }
+    }
+    Ok(GoingOn { checkpoint, other_data: is_other || go_on.other_data, grown })
+}
+
+/// Whether a run has made all its steps already, which is then said.
+///
+/// # Errors
+/// [`RunError::BadValue`] where it has made more than it is to have; as [`read_journal`].
+pub(super) fn nothing_to_do(
+    directory: &RunDir,
+    found: &Found,
+    config: &RunConfig,
+) -> Result<bool, RunError> {
+    let (wanted, made) = (config.train.steps, found.step);
+    if made > wanted {
+        return Err(RunError::BadValue {
+            key: "train.steps".to_owned(),
+            value: wanted.to_string(),
+            must: format!(
+                "{made} or more: so many steps the checkpoint has; --checkpoint names an earlier one"
+            ),
+        });
+    }
+    let is_done = made == wanted && steps_made(directory)?.1 == Some(made);
+    if is_done {
+        let path = directory.path().display();
+        say(format_args!(
+            "{path} has made all its {made} steps, and stays as it is; --set train.steps=... gives it more"
+        ));
+    }
+    Ok(is_done)
+}
+
+/// The most steps that a journal has, and the step after which the run was finished, if it was.
+fn steps_made(directory: &RunDir) -> Result<(u64, Option<u64>), RunError> {
+    let (mut made, mut finished) = (0, None);
+    read_journal(directory.path(), |record| match record {
+        Record::Step { step, .. } => made = made.max(step),
+        Record::State { state, step, .. } => {
+            finished = (state == State::Finished).then_some(step).or(finished);
+        }
+        _ => {}
+    })?;
+    Ok((made, finished))
+}
+
+/// Says which settings are others than before, a line each.
+///
+/// # Errors
+/// As [`RunConfig::to_toml`].
+pub(super) fn say_changes(before: &RunConfig, now: &RunConfig) -> Result<(), RunError> {
+    changes(&before.to_toml()?, &now.to_toml()?).iter().for_each(say);
+    Ok(())
+}
+
+/// Keys that say where the run lies, and not what it does.
+const PLACES: [&str; 2] = ["run.dir", "pipeline.plan"];
+
+/// The differences between two resolved run files, in words.
+fn changes(before: &str, now: &str) -> Vec<String> {
+    let (before, now) = (settings(before), settings(now));
+    let keys = before.keys().chain(now.keys().filter(|key| !before.contains_key(*key)));
+    let keys = keys.filter(|key| !PLACES.contains(&key.as_str()));
+    let change = |key: &String| match (before.get(key), now.get(key)) {
+        (Some(was), Some(is)) if was != is => Some(format!("{key} is now {is}, it was {was}")),
+        (Some(was), None) => Some(format!("{key} is not given any more, it was {was}")),
+        (None, Some(is)) => Some(format!("{key} is now {is}, it was not given")),
+        _ => None,
+    };
+    keys.filter_map(change).collect()
+}
+
+/// The settings of a resolved run file by their dotted keys; those that follow from others too.
+fn settings(resolved: &str) -> BTreeMap<String, String> {
+    let (mut settings, mut section) = (BTreeMap::new(), String::new());
+    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+    for line in resolved.lines() {
+        if let Some(heading) = line.strip_prefix('[') {
+            section = heading.trim_matches(['[', ']']).to_owned();
+            if line.starts_with("[[") {
+                let number = numbers.entry(section.clone()).or_default();
+                section = format!("{section}.{number}");
+                *number += 1;
+            }
+        } else if let Some((key, value)) = line.trim_start_matches("# ").split_once(" = ") {
+            settings.insert(format!("{section}.{key}"), value.to_owned());
+        }
+    }
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_is_a_line() {
+        let before = "[train]\nsteps = 20\n# decay_steps = 20, from steps\nclip = 1.0\n\n\
+                      [run]\ndir = \"a\"\n\n[[device]]\nid = \"x\"\n";
+        let now = "[train]\nsteps = 40\n# decay_steps = 40, from steps\nclip = 1.0\n\n\
+                   [run]\ndir = \"b\"\n\n[[device]]\nid = \"x\"\n\n[[device]]\nid = \"y\"\n";
+        assert_eq!(
+            changes(before, now),
+            [
+                "train.decay_steps is now 40, from steps, it was 20, from steps",
+                "train.steps is now 40, it was 20",
+                "device.1.id is now \"y\", it was not given",
+            ]
+        );
+        assert!(changes(now, now).is_empty());
+    }
+}
