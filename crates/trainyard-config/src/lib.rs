@@ -50,6 +50,7 @@ pub mod listing;
 mod macros;
 mod moved;
 mod names;
+mod not_toml;
 mod run_config;
 pub mod schema;
 mod section;
