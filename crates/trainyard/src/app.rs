@@ -9,7 +9,7 @@ use trainyard_engine::optimizer::OPTIMIZERS;
 use trainyard_models::Recipe;
 use trainyard_plan::ModelProfile;
 
-use crate::cli::{Output, RunFile, Sets};
+use crate::cli::{Output, RunFile, Sets, say};
 use crate::config::{KeyGroup, RunConfig};
 use crate::error::RunError;
 use crate::files::read_profile;
@@ -71,7 +71,8 @@ impl App {
         self.setup(self.config(file, sets)?)
     }
 
-    /// Everything that a run file names; shows how far finding out the layers' costs has come.
+    /// Everything that a run file names; shows how far finding out the layers' costs has come, and says
+    /// what is worth knowing of the data.
     ///
     /// # Errors
     /// As [`TrainingSetup::load`].
@@ -88,7 +89,11 @@ impl App {
         };
         let setup = TrainingSetup::load(run_file, &self.recipes, &progress);
         bar.finish_and_clear();
-        setup
+        let setup = setup?;
+        for remark in setup.job.data.iter().flat_map(|data| &data.info().remarks) {
+            say(format_args!("note: {remark}"));
+        }
+        Ok(setup)
     }
 
     /// Puts other data in place of a run's: all of a file or folder, for evaluation. Tokens and class

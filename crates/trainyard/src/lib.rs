@@ -21,6 +21,7 @@ mod progress;
 pub mod run_dir;
 mod sampler;
 pub mod setup;
+mod stop_text;
 pub mod train;
 
 pub use app::App;
