@@ -95,8 +95,10 @@ pub enum DataError {
     },
     /// A text with characters outside the vocabulary that was given for it.
     #[error(
-        "{name} has characters that the model has no token for: {}; take them out of the text, or, to \
-         go on training with them, say --grow-vocabulary", first_of(.unknown)
+        "{name} has characters that the model has no token for: {}; take them out of the text, or add \
+         them at the end of the vocabulary: in data.vocabulary, or with --grow-vocabulary where a \
+         training goes on",
+        first_of(.unknown)
     )]
     OutsideVocabulary {
         /// The files.

@@ -114,7 +114,7 @@ impl Opener {
         let mut store = lock(&self.store);
         let written = store.seek(SeekFrom::Start(self.stored_bytes));
         let written = written.and_then(|_| store.write_all(bytes));
-        written.map_err(DataError::io("write to a temporary file", copy.path()))?;
+        written.map_err(DataError::io("make a temporary copy of", copy.path()))?;
         self.stored_bytes += bytes.len() as u64;
         copy.bytes += bytes.len() as u64;
         Ok(())

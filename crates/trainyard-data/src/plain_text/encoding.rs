@@ -133,8 +133,8 @@ impl Decoder {
     }
 }
 
-/// The text of a whole file, if it is in this encoding; the end may be cut off where it is `open`.
-pub(crate) fn decoded(encoding: Encoding, bytes: &[u8], open: bool) -> Option<String> {
+/// The text that some bytes begin, if they are in this encoding; the end may be cut off.
+pub(crate) fn decoded(encoding: Encoding, bytes: &[u8]) -> Option<String> {
     let mut text = String::new();
-    encoding.decoder().decode(bytes, !open, &mut text).ok().map(|()| text)
+    encoding.decoder().decode(bytes, false, &mut text).ok().map(|()| text)
 }

@@ -63,34 +63,37 @@ pub(crate) fn recognize(
     if (zeros > 0 || !is_utf8)
         && let Some((_, what, remedy)) = BINARY.iter().find(|(begin, ..)| first.starts_with(begin))
     {
-        let remedy = remedy.replace("FILE", &quoted(path));
+        let to = quoted(&path.with_extension("unpacked.txt"));
+        let remedy = remedy.replace("FILE", &quoted(path)).replace("TEXT", &to);
         return Err(DataError::bad_file(path, format!("it is {what}, no text; {remedy}")));
     }
-    if zeros == 0 {
+    let control = first.iter().filter(|it| it.is_ascii_control() && !it.is_ascii_whitespace());
+    let control = control.count();
+    // What else it may be is found out where it is no UTF-8.
+    if zeros == 0 && control * 20 <= first.len() {
         return Ok(of(Encoding::Utf8));
     }
     // Half of a western text's bytes are zeros; one in letters of three bytes may have a few only.
     if (!is_utf8 || zeros * 4 >= first.len())
-        && let Some(encoding) = WITH_ZEROS.into_iter().find(|it| is_text_in(*it, first, is_cut))
+        && let Some(encoding) = WITH_ZEROS.into_iter().find(|it| is_text_in(*it, first))
     {
         return Ok(Recognized { guessed: true, ..of(encoding) });
     }
-    let control = first.iter().filter(|it| it.is_ascii_control() && !it.is_ascii_whitespace());
-    if is_utf8 && control.count() * 4 <= first.len() {
+    if is_utf8 && control * 4 <= first.len() {
         return Ok(of(Encoding::Utf8));
     }
     let reason = format!(
-        "it is no text: {zeros} of its first {} bytes are NUL, as in binary files; leave it out, or, \
-         if it is text in UTF-16 or another encoding, name that in data.encoding, such as \
-         \"utf-16le\"",
+        "it is no text: {control} of its first {} bytes are NUL or other control characters, as in \
+         binary files; leave it out, or, if it is text in UTF-16 or another encoding, name that in \
+         data.encoding, such as \"utf-16le\"",
         first.len()
     );
     Err(DataError::bad_file(path, reason))
 }
 
 /// Whether bytes are text in an encoding beyond doubt: all of it characters that people write.
-fn is_text_in(encoding: Encoding, first: &[u8], is_cut: bool) -> bool {
-    let Some(text) = decoded(encoding, first, is_cut) else { return false };
+fn is_text_in(encoding: Encoding, first: &[u8]) -> bool {
+    let Some(text) = decoded(encoding, first) else { return false };
     let written = |character: char| match character {
         '\t' | '\n' | '\r' | '\u{c}' => true,
         // For private use, and what is no character.
@@ -110,9 +113,9 @@ const BINARY: &[(&[u8], &str, &str)] = &[
     ),
     (b"%PDF-", "a PDF file", "make a text of it, for example with `pdftotext FILE`"),
     (b"\xd0\xcf\x11\xe0", "an old Word or Excel file", "save it as plain text"),
-    (b"BZh", "a bzip2 archive", "unpack it with `bunzip2 -k FILE`"),
-    (b"\xfd7zXZ", "an xz archive", "unpack it with `unxz -k FILE`"),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it with `unzstd FILE`"),
+    (b"BZh", "a bzip2 archive", "unpack it with `bzip2 -dc < FILE > TEXT`"),
+    (b"\xfd7zXZ", "an xz archive", "unpack it with `xz -dc < FILE > TEXT`"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it with `zstd -dc < FILE > TEXT`"),
     (b"7z\xbc\xaf", "a 7z archive", "unpack it with `7z x FILE`"),
     (b"Rar!", "a RAR archive", "unpack it"),
     (b"\x89PNG", "a PNG picture", PICTURE),

@@ -23,6 +23,8 @@ enum Remark {
     Crlf,
     Cr,
     Nul,
+    /// A byte order mark that is not at the beginning.
+    InnerMark,
     Decomposed,
 }
 
@@ -99,8 +101,12 @@ fn sentence(remark: Remark, found: &Found) -> String {
              newlines = \"unix\" in [data] they end in LF"
         ),
         Remark::Nul => format!(
-            "{files}: {count} NUL characters ({first}), which the model learns as any other; leave \
-             them out, for example with `tr -d '\\000'`, if they are not meant"
+            "{files}: {count} NUL characters ({first}), which the model learns as any other; \
+             take them out of the file if they are not meant"
+        ),
+        Remark::InnerMark => format!(
+            "{files}: {count} byte order marks within the text ({first}), as joined files have them; \
+             take them out of the file: each is a character that cannot be seen"
         ),
         Remark::Decomposed => format!(
             "{files}: {count} letters are written as a letter and a mark after it ({first}), two \
@@ -136,6 +142,7 @@ impl Look<'_> {
             match character {
                 '\n' if last == '\r' => self.count(Remark::Crlf),
                 '\0' => self.count(Remark::Nul),
+                '\u{feff}' => self.count(Remark::InnerMark),
                 // A mark that would be one letter with the one before.
                 mark if mark >= '\u{300}' => {
                     if canonical_combining_class(mark) > 0 && compose(last, mark).is_some() {

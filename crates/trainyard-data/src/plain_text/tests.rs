@@ -69,6 +69,9 @@ fn utf_16_and_32_are_read_by_their_mark_or_told_or_certain() {
             remarks[0].contains(&format!("read as {name}, which it is, though")),
             "{remarks:?}"
         );
+        // Damaged at its end: what it is is said all the same.
+        let cut = open(&[encoded(TEXT, encoding), b"x".to_vec()].concat()).unwrap_err();
+        assert!(cut.contains(&format!("it is not {name} text: the byte at offset")), "{cut}");
         // Too little to be certain of, but told.
         let told = TextForm { encoding: Some(encoding), ..UNCHANGED };
         let (text, remarks) = open_as(&encoded("漢字", encoding), told).unwrap();
@@ -95,8 +98,10 @@ fn text_of_another_encoding_than_it_says_is_refused_with_the_place() {
 
 #[test]
 fn a_mark_is_left_out_and_said() {
-    let (text, remarks) = open("\u{feff}a\u{feff}b".as_bytes()).unwrap();
-    assert_eq!(text, "a\u{feff}b");
+    let joined = remarks("a\n\u{feff}b");
+    assert!(joined.contains("1 byte order marks within the text (first in line 2)"), "{joined}");
+    let (text, remarks) = open("\u{feff}ab".as_bytes()).unwrap();
+    assert_eq!(text, "ab");
     assert_eq!(remarks, ["in put's.txt: the byte order mark at the beginning is left out"]);
     assert_eq!(open(TEXT.as_bytes()).unwrap(), (TEXT.to_owned(), Vec::new()));
 }
@@ -186,11 +191,15 @@ fn binary_files_are_refused_as_what_they_are() {
     assert!(error.contains("in put's.txt: it is a PNG picture, no text"), "{error}");
     let error = open(b"PK\x03\x04\x14\0\0\0\x08\0").unwrap_err();
     assert!(error.contains("a ZIP archive, as Word"), "{error}");
+    let error = open(b"\xfd7zXZ\0\0\x04").unwrap_err();
+    let command = r"`xz -dc < 'in put'\''s.txt' > 'in put'\''s.unpacked.txt'`";
+    assert!(error.contains("it is an xz archive") && error.contains(command), "{error}");
     let error = open(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n").unwrap_err();
     assert!(error.contains(r"`pdftotext 'in put'\''s.txt'`"), "{error}");
     let noise: Vec<u8> =
         (0..5000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    for bytes in [&noise[..], &[0; 100], b"a\0\0\0b\0\xff\xfe\xff\0"] {
+    let without_nul: Vec<u8> = noise.iter().copied().filter(|byte| *byte != 0).collect();
+    for bytes in [&noise[..], &without_nul, &[0; 100], b"a\0\0\0b\0\xff\xfe\xff\0"] {
         let error = open(bytes).unwrap_err();
         assert!(error.contains("it is no text") && error.contains("data.encoding"), "{error}");
     }

@@ -37,7 +37,7 @@ fn characters_outside_of_a_vocabulary_are_named_with_number_and_place() {
     let message = error.to_string();
     assert!(message.contains("b.txt and") || message.contains("a.txt and 1 more has"), "{message}");
     assert!(message.contains("'Ä' (once, in ") && message.contains("b.txt, line 3)"), "{message}");
-    assert!(message.contains("say --grow-vocabulary"), "{message}");
+    assert!(message.contains("with --grow-vocabulary"), "{message}");
     let many = in_memory("abcdefgaaa").with_vocabulary("z").unwrap_err().to_string();
     assert!(many.contains("'a' (4 times, first in a test, line 1), 'b'"), "{many}");
     assert!(many.contains(" and 2 others; take them out"), "{many}");
