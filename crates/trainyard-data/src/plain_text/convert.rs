@@ -36,14 +36,14 @@ pub(crate) fn convert(
         text.clear();
         let decoded = decoder.decode(&piece, is_last, &mut text);
         lines += text.matches('\n').count() as u64;
-        if let Err(at) = decoded {
-            let bad = BadByte { offset: offset.saturating_add_signed(at), line: lines + 1 };
+        offset += piece.len() as u64;
+        if let Err(back) = decoded {
+            let bad = BadByte { offset: offset.saturating_sub(back as u64), line: lines + 1 };
             return Err(match encoding {
                 Encoding::Utf8 => unreadable::not_utf8(stored, start, bad),
                 other => not_in(other, stored, bad),
             });
         }
-        offset += piece.len() as u64;
         formed.clear();
         former.push(&text, &mut formed);
         if is_last {

@@ -91,15 +91,13 @@ impl Decoder {
     /// Adds the text of some bytes; `last` says that none follow.
     ///
     /// # Errors
-    /// Where a sequence begins that is no character, counted from the first of `bytes`: below 0 in a
-    /// piece before.
+    /// How many bytes before the end of `bytes` a sequence begins that is no character.
     pub(crate) fn decode(
         &mut self,
         mut bytes: &[u8],
         last: bool,
         text: &mut String,
-    ) -> Result<(), i64> {
-        let whole = bytes.len();
+    ) -> Result<(), usize> {
         match self {
             Self::OfWeb(decoder) => loop {
                 text.reserve(bytes.len() + 16);
@@ -110,24 +108,22 @@ impl Decoder {
                     DecoderResult::InputEmpty => return Ok(()),
                     DecoderResult::OutputFull => {}
                     DecoderResult::Malformed(bad, after) => {
-                        let until = (whole - bytes.len()) as i64;
-                        return Err(until - i64::from(bad) - i64::from(after));
+                        return Err(bytes.len() + usize::from(bad) + usize::from(after));
                     }
                 }
             },
             Self::Utf32(order, cut) => {
                 let joined = [cut.as_slice(), bytes].concat();
-                let before = cut.len() as i64;
                 let (units, rest) = joined.as_chunks::<4>();
                 for (index, unit) in units.iter().enumerate() {
                     let code = match order {
                         ByteOrder::Little => u32::from_le_bytes(*unit),
                         ByteOrder::Big => u32::from_be_bytes(*unit),
                     };
-                    text.push(char::from_u32(code).ok_or(4 * index as i64 - before)?);
+                    text.push(char::from_u32(code).ok_or(joined.len() - 4 * index)?);
                 }
                 *cut = rest.to_vec();
-                if last && !cut.is_empty() { Err(whole as i64 - cut.len() as i64) } else { Ok(()) }
+                if last && !cut.is_empty() { Err(cut.len()) } else { Ok(()) }
             }
         }
     }

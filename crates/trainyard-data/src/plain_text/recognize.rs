@@ -59,7 +59,7 @@ pub(crate) fn recognize(
         Ok(_) => true,
         Err(error) => is_cut && error.error_len().is_none(),
     };
-    let zeros = first.iter().filter(|byte| **byte == 0).count();
+    let zeros = first.split(|byte| *byte == 0).count() - 1;
     if (zeros > 0 || !is_utf8)
         && let Some((_, what, remedy)) = BINARY.iter().find(|(begin, ..)| first.starts_with(begin))
     {

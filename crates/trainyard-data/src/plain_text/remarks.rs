@@ -5,6 +5,7 @@ use std::path::Path;
 
 use unicode_normalization::char::{canonical_combining_class, compose};
 
+use crate::files::line_ends;
 use crate::plain_text::encoding::Encoding;
 use crate::plain_text::recognize::Recognized;
 
@@ -131,7 +132,7 @@ impl Look<'_> {
         if text.contains(['\r', '\0']) || !text.is_ascii() || self.last == '\r' {
             self.look_closely(text);
         } else {
-            self.lines += text.bytes().filter(|byte| *byte == b'\n').count() as u64;
+            self.lines += line_ends(text.as_bytes());
         }
         self.last = text.chars().next_back().unwrap_or(self.last);
     }
@@ -144,17 +145,18 @@ impl Look<'_> {
                 '\0' => self.count(Remark::Nul),
                 '\u{feff}' => self.count(Remark::InnerMark),
                 // A mark that would be one letter with the one before.
-                mark if mark >= '\u{300}' => {
-                    if canonical_combining_class(mark) > 0 && compose(last, mark).is_some() {
-                        self.count(Remark::Decomposed);
-                    }
+                mark if mark >= '\u{300}'
+                    && canonical_combining_class(mark) > 0
+                    && compose(last, mark).is_some() =>
+                {
+                    self.count(Remark::Decomposed);
                 }
                 _ => {}
             }
             if last == '\r' && character != '\n' {
                 self.count(Remark::Cr);
             }
-            if character == '\n' || (last == '\r' && character != '\n') {
+            if character == '\n' || last == '\r' {
                 self.lines += 1;
             }
             last = character;

@@ -172,13 +172,10 @@ impl TextSource {
 /// The text that the options name, with a vocabulary of its own.
 fn text_of(options: &TextOptions) -> Result<CharText, DataError> {
     kind::check(options)?;
-    match &options.builtin {
-        Some(name) => CharText::from_string(name, builtin_text(name)?),
-        None => {
-            let files = files::expand(&options.text, &[], "text file")?;
-            CharText::open_in_form(&files, options.form())
-        }
+    if let Some(name) = &options.builtin {
+        return CharText::from_string(name, builtin_text(name)?);
     }
+    CharText::open_in_form(&files::expand(&options.text, &[], "text file")?, options.form())
 }
 
 /// A vocabulary for going on with the text that `[data]` names: the `known` one of a trained model, and

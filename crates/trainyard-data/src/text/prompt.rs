@@ -79,11 +79,12 @@ pub fn encode<T>(
         let meant = meant.map_or_else(String::new, |it| format!("; perhaps {it:?} is meant"));
         format!("{character:?} (U+{:04X}, number {}{meant})", character as u32, place + 1)
     });
-    let mut named = named.collect::<Vec<_>>().join(", ");
-    if unknown.len() > NAMED {
-        named += &format!(" and {} others", unknown.len() - NAMED);
-    }
-    Err(DataError::UnknownCharacters { name: name.to_owned(), unknown: named })
+    let named = named.collect::<Vec<_>>().join(", ");
+    let others = match unknown.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} others"),
+    };
+    Err(DataError::UnknownCharacters { name: name.to_owned(), unknown: named + &others })
 }
 
 /// Characters that are often taken for one another: the first of each is what keyboards write.
