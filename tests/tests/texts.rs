@@ -70,7 +70,7 @@ fn generate_begins_with_what_the_model_knows() {
     let text = dir.path().join("input.txt");
     write(&text, format!("{LINE}\r").repeat(200));
     let run = dir.path().join("cr");
-    assert_noted_once(&said(&file, &run, &[]), "200 lines end in CR alone");
+    assert_noted_once(&said(&file, &run, &[]), "lines end in CR alone (200, first in line 1)");
     assert!(generate(&run, &["--tokens", "5"]).starts_with('\r'));
     let run = dir.path().join("unix");
     said(&file, &run, &["data.newlines=unix"]);
@@ -93,7 +93,8 @@ fn folders_packed_files_and_letters_in_two_parts_are_read() {
     }
     let folder = format!("data.text={}", texts.display());
     let run = dir.path().join("folder");
-    let words = "a.txt and another file: 400 letters are written as a letter and a mark after it";
+    let words =
+        "a.txt and another file: letters are written as a letter and a mark after it (400, ";
     assert_noted_once(&said(&file, &run, &[&folder]), words);
     let run = dir.path().join("nfc");
     said(&file, &run, &[&folder, "data.normalize=nfc"]);

@@ -67,9 +67,16 @@ impl Remarks {
         found.count += count;
     }
 
-    /// A sentence a remark.
-    pub(crate) fn sentences(&self) -> Vec<String> {
+    /// A sentence a remark, for those who learn every character.
+    pub(crate) fn of_characters(&self) -> Vec<String> {
         self.of.iter().map(|(remark, found)| sentence(*remark, found)).collect()
+    }
+
+    /// A sentence a remark, for those who read cells: to them a line's end is what it is.
+    pub(crate) fn of_cells(&self) -> Vec<String> {
+        let of_characters = [Remark::Crlf, Remark::Cr, Remark::Decomposed];
+        let of_cells = self.of.iter().filter(|(remark, _)| !of_characters.contains(remark));
+        of_cells.map(|(remark, found)| sentence(*remark, found)).collect()
     }
 }
 
@@ -80,11 +87,8 @@ fn sentence(remark: Remark, found: &Found) -> String {
         1 => format!("{file} and another file"),
         more => format!("{file} and {more} more"),
     };
-    let first = if *more_files == 0 {
-        format!("first in line {line}")
-    } else {
-        format!("first in line {line} of the first")
-    };
+    let of_the_first = if *more_files == 0 { "" } else { " of the first" };
+    let seen = format!("{count}, first in line {line}{of_the_first}");
     match remark {
         Remark::Mark => format!("{files}: the byte order mark at the beginning is left out"),
         Remark::Encoded(encoding, true) => {
@@ -94,24 +98,24 @@ fn sentence(remark: Remark, found: &Found) -> String {
             format!("{files}: read as {encoding}, as its byte order mark says")
         }
         Remark::Crlf => format!(
-            "{files}: {count} lines end in CRLF, so that each has two characters for its end; with \
-             newlines = \"unix\" in [data] it has one"
+            "{files}: lines end in CRLF ({seen}), two characters for each end; with newlines = \
+             \"unix\" in [data] it is one"
         ),
         Remark::Cr => format!(
-            "{files}: {count} lines end in CR alone ({first}), as old Mac files have it; with \
-             newlines = \"unix\" in [data] they end in LF"
+            "{files}: lines end in CR alone ({seen}), as old Mac files have it; with newlines = \
+             \"unix\" in [data] they end in LF"
         ),
         Remark::Nul => format!(
-            "{files}: {count} NUL characters ({first}), which the model learns as any other; \
-             take them out of the file if they are not meant"
+            "{files}: there are NUL characters ({seen}), which are characters as any other here; take \
+             them out of the file if they are not meant"
         ),
         Remark::InnerMark => format!(
-            "{files}: {count} byte order marks within the text ({first}), as joined files have them; \
+            "{files}: there are byte order marks within the text ({seen}), as joined files have them; \
              take them out of the file: each is a character that cannot be seen"
         ),
         Remark::Decomposed => format!(
-            "{files}: {count} letters are written as a letter and a mark after it ({first}), two \
-             tokens each; with normalize = \"nfc\" in [data] each is one"
+            "{files}: letters are written as a letter and a mark after it ({seen}), two characters \
+             each; with normalize = \"nfc\" in [data] they are one"
         ),
     }
 }

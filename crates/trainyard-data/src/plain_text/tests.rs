@@ -27,7 +27,7 @@ fn open_as(bytes: &[u8], form: TextForm) -> Result<(String, Vec<String>), String
     let folder = format!("{}/", folder.path().display());
     opened.map_err(|error| error.to_string().replace(&folder, ""))?;
     let named = |remark: &String| remark.replace(&folder, "");
-    Ok((text, remarks.sentences().iter().map(named).collect()))
+    Ok((text, remarks.of_characters().iter().map(named).collect()))
 }
 
 fn open(bytes: &[u8]) -> Result<(String, Vec<String>), String> {
@@ -99,7 +99,7 @@ fn text_of_another_encoding_than_it_says_is_refused_with_the_place() {
 #[test]
 fn a_mark_is_left_out_and_said() {
     let joined = remarks("a\n\u{feff}b");
-    assert!(joined.contains("1 byte order marks within the text (first in line 2)"), "{joined}");
+    assert!(joined.contains("byte order marks within the text (1, first in line 2)"), "{joined}");
     let (text, remarks) = open("\u{feff}ab".as_bytes()).unwrap();
     assert_eq!(text, "ab");
     assert_eq!(remarks, ["in put's.txt: the byte order mark at the beginning is left out"]);
@@ -211,18 +211,24 @@ fn binary_files_are_refused_as_what_they_are() {
 fn line_ends_and_other_oddities_are_said() {
     assert_eq!(remarks("a\nb\n"), "");
     let crlf = remarks("a\r\nb\r\nc\n");
-    assert!(crlf.starts_with("in put's.txt: 2 lines end in CRLF"), "{crlf}");
+    assert!(
+        crlf.starts_with("in put's.txt: lines end in CRLF (2, first in line 1), two"),
+        "{crlf}"
+    );
     let cr = remarks("a\rb\rc");
-    assert!(cr.contains("2 lines end in CR alone (first in line 1)"), "{cr}");
+    assert!(cr.contains("lines end in CR alone (2, first in line 1)"), "{cr}");
     let both = remarks("a\r\nb\r");
     assert!(
-        both.contains("1 lines end in CRLF")
-            && both.contains("1 lines end in CR alone (first in line 2)")
+        both.contains("end in CRLF (1, first in line 1)")
+            && both.contains("end in CR alone (1, first in line 2)")
     );
     let nul = remarks("one\ntwo\0, and three\n");
-    assert!(nul.contains("1 NUL characters (first in line 2)"), "{nul}");
+    assert!(nul.contains("NUL characters (1, first in line 2)"), "{nul}");
     let apart = remarks("cafe\u{301}\ne\u{301}, é, x\u{301}\n");
-    assert!(apart.contains("2 letters are written as a letter and a mark"), "{apart}");
+    assert!(
+        apart.contains("letters are written as a letter and a mark after it (2, first in line 1)"),
+        "{apart}"
+    );
     let form = TextForm { newlines: Newlines::Unix, normalize: Normalization::Nfc, ..UNCHANGED };
     let (text, remarks) = open_as("e\u{301}\r\nb\rc\n".as_bytes(), form).unwrap();
     assert_eq!((&*text, remarks.len()), ("é\nb\nc\n", 0));
@@ -237,9 +243,12 @@ fn a_remark_is_said_once_for_all_files() {
         fs::write(&path, "x\r\n").unwrap();
         PlainText::open(&mut Opener::new(), &path, UNCHANGED, &mut seen, |_| {}).unwrap();
     }
-    let said = seen.sentences();
+    let said = seen.of_characters();
     assert_eq!(said.len(), 1);
-    assert!(said[0].contains("a.txt and 2 more: 3 lines end in CRLF"), "{said:?}");
+    assert!(
+        said[0].contains("a.txt and 2 more: lines end in CRLF (3, first in line 1 of the first)"),
+        "{said:?}"
+    );
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(super) fn load(
     for path in files {
         rows.read(TableFile::open(path, options, &mut remarks)?)?;
     }
-    Ok((rows.finish(files)?, remarks.sentences()))
+    Ok((rows.finish(files)?, remarks.of_cells()))
 }
 
 struct Reading<'a> {

@@ -155,6 +155,9 @@ fn tables_in_other_encodings_are_read_when_told_and_remarked_on() {
     assert!(
         read.source.info().remarks[0].ends_with("the byte order mark at the beginning is left out")
     );
+    // How lines end says nothing about cells.
+    let read = open("t.csv", b"x,y\r\n1,a\r\n2,b\r\n", json!({ "target": "y" })).unwrap();
+    assert!(read.source.info().remarks.is_empty());
     let wrong = json!({ "target": "y", "encoding": "klingon" });
     assert!(error("t.csv", bytes, wrong).contains("the name of an encoding, such as \"utf-16le\""));
 }

@@ -66,7 +66,7 @@ impl CharText {
             start += bytes;
         }
         let scan = scanner.finish(&name)?;
-        Ok(Self { remarks: remarks.sentences(), ..Self::new(name, parts, scan) })
+        Ok(Self { remarks: remarks.of_characters(), ..Self::new(name, parts, scan) })
     }
 
     /// A text that is in memory already. `name` is for messages.
