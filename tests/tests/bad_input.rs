@@ -82,15 +82,16 @@ fn settings_that_make_no_sense() {
         ("data.text=nowhere.txt", &["cannot read", "nowhere.txt", "check the name"]),
         ("data.validation_fraction=1", &["data.validation_fraction is 1", "at most 0.9"]),
         ("device.left.adapter=vulkan:Voodoo2", &["'vulkan:Voodoo2'", "this machine has", "cpu"]),
-        ("device.left.adapter=", &["device.0.adapter is empty", "trainyard devices"]),
+        ("device.left.adapter=", &["device.left.adapter is empty", "trainyard devices"]),
         ("device.right.id=left", &["'left'", "a name of its own", "number 1 has it already"]),
         ("device.left.id=a b", &["\"a b\"", "letters, digits"]),
-        ("device.left.memory=lots", &["\"lots\"", "a size such as \"6 GiB\""]),
-        ("device.left.memory=-1", &["device.0.memory is -1", "a size such as"]),
-        ("device.left.memory=0", &["device.0.memory is 0", "at least 1"]),
-        ("device.left.memory=9000 TiB", &["device.left.memory", "8.79 PiB", "at most", "all that"]),
-        ("device.left.threads=0", &["device.0.threads is 0", "from 1 to 1024"]),
-        ("device.left.speed=0", &["device.0.speed is 0", "above 0"]),
+        ("device.left.memory=lots", &["\"lots\"", "a size such as \"6 GiB\"", "KiB, MiB, GiB"]),
+        ("device.left.memory=64", &["device.left.memory is 64", "\"64 MiB\" or \"64 GiB\""]),
+        ("device.left.memory=-1", &["device.left.memory is -1", "a size such as"]),
+        ("device.left.memory=0", &["device.left.memory is 0", "at least 1"]),
+        ("device.left.memory=9000 TiB", &["device.left.memory", "9000 TiB", "at most", "all that"]),
+        ("device.left.threads=0", &["device.left.threads is 0", "from 1 to 1024"]),
+        ("device.left.speed=0", &["device.left.speed is 0", "above 0"]),
     ];
     for (change, words) in cases {
         let place: &[&str] = if named(change) { &[*change] } else { &[] };
@@ -214,7 +215,17 @@ fn texts_that_are_none() {
     let text = dir.path().join("odd.txt");
     let cases: &[(&[u8], &[&str])] = &[
         (b"", &["odd.txt is empty", "give a text"]),
-        (b"plain\nand th\xffen", &["odd.txt is not UTF-8", "offset 12", "line 2", "iconv"]),
+        (
+            b"plain\nand th\xe9n",
+            &[
+                "odd.txt is not UTF-8",
+                "offset 12",
+                "line 2",
+                "it reads as windows-1252",
+                "iconv -f",
+            ],
+        ),
+        (b"\x89PNG\r\n\x1a\n\0\0", &["odd.txt: it is a PNG picture, no text", "data.images"]),
         (b"too short", &["odd.txt has 9 characters", "a context of 16", "at least 17"]),
         (
             &[b'x'; 100],

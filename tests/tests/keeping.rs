@@ -304,8 +304,9 @@ fn the_best_stay_and_no_gain_ends_it() {
 fn a_disk_that_takes_no_more_does_not_end_a_training() {
     let place = Place::new();
     let run = place.path("run");
-    let command = set(&mut train_command(&place.file, &run), &["train.steps=60"]).get_args();
-    let arguments: Vec<_> = command.map(|it| it.to_string_lossy().into_owned()).collect();
+    let mut command = train_command(&place.file, &run);
+    let arguments = set(&mut command, &["train.steps=60"]).get_args();
+    let arguments: Vec<_> = arguments.map(|it| it.to_string_lossy().into_owned()).collect();
     let program = trainyard();
     let mut limited = Command::new("sh");
     // In blocks of 512 bytes: what is written before the first step fits, the journal soon does not.

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
 use crate::error::{ConfigError, ConfigProblem};
+use crate::not_toml;
 
 /// A text values come from: the run file, or one `--set`.
 #[derive(Clone, Debug)]
@@ -58,7 +59,7 @@ impl Document {
         };
         let not_toml = |error: &toml::de::Error| {
             let span = error.span().unwrap_or(0..0);
-            let what = error.message().trim().replace('\n', ", ");
+            let what = not_toml::in_words(text, error);
             document.problem(0, span, "here", |at| format!("{at} is not TOML: {what}"))
         };
         let spans = DeTable::parse(text).map_err(|e| not_toml(&e))?;
@@ -79,6 +80,18 @@ impl Document {
     /// The name of the run file, for messages.
     pub(crate) fn name(&self) -> &str {
         self.sources.first().map_or("", |source| &source.name)
+    }
+
+    /// A path as a dotted key for people: a device by its id, where that names it.
+    pub(crate) fn spoken(&self, path: &[&str]) -> String {
+        let ["device", position, rest @ ..] = path else { return path.join(".") };
+        let id = self.value(&["device", position, "id"]).and_then(Value::as_str);
+        // What is wrong with an id itself is said by position, and only the first of a name has it.
+        let named = id.filter(|id| {
+            rest != ["id"]
+                && self.path_of(&format!("device.{id}")).is_ok_and(|own| own == path[..2])
+        });
+        [&["device", named.unwrap_or(position)], rest].concat().join(".")
     }
 
     /// The value at a path.

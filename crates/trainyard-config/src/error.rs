@@ -33,7 +33,10 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// A run file that is not text.
-    #[error("{name} is not UTF-8 text: the byte at offset {offset} (line {line}) cannot be read")]
+    #[error(
+        "{name} is not UTF-8 text: the byte at offset {offset} (line {line}) cannot be read; save it \
+         as UTF-8"
+    )]
     NotUtf8 {
         /// The file.
         name: String,

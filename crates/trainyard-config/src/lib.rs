@@ -51,6 +51,7 @@ pub mod listing;
 mod macros;
 mod moved;
 mod names;
+mod not_toml;
 mod run_config;
 pub mod schema;
 mod section;

@@ -93,7 +93,8 @@ impl<'d> SectionReader<'d> {
         };
         T::read(value, context).map(Some).map_err(|must| {
             self.document.problem_at(&path, "this value", |at| {
-                format!("{at}: {} is {}, but must be {must}", path.join("."), described(value))
+                let key = self.document.spoken(&path);
+                format!("{at}: {key} is {}, but must be {must}", described(value))
             })
         })
     }
@@ -151,7 +152,7 @@ impl<'d> SectionReader<'d> {
     pub fn refuse(&self, bad: BadKey) -> ConfigError {
         let path = self.path_of(&bad.key);
         let BadKey { value, must, .. } = bad;
-        let key = path.join(".");
+        let key = self.document.spoken(&borrowed(&path));
         self.document.locate(ConfigError::BadValue { key, value, must })
     }
 

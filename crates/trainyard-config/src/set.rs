@@ -6,6 +6,7 @@ use crate::document::{Document, Place, Source, note_inside};
 use crate::error::ConfigError;
 use crate::moved::alias_of;
 use crate::names::list;
+use crate::not_toml;
 
 impl Document {
     /// Puts one `--set` over the file. The value is TOML; anything that is not stands for itself,
@@ -129,7 +130,7 @@ fn parse_value(text: &str) -> Result<Value, String> {
     match text.parse::<Value>() {
         Ok(value) => Ok(value),
         Err(error) if text.starts_with(['"', '\'', '[', '{']) => {
-            Err(error.message().trim().replace('\n', ", "))
+            Err(not_toml::in_words(text, &error))
         }
         Err(_) => Ok(Value::String(text.to_owned())),
     }

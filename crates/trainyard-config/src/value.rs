@@ -101,13 +101,18 @@ macro_rules! lists {
             fn read(value: &Value, context: ValueContext<'_>) -> Result<Self, String> {
                 let Value::Array(values) = value else {
                     let alone = <$item>::read(value, context);
-                    return alone.map(|item| vec![item]).map_err(|_| Self::words());
+                    return alone.map(|item| vec![item]).map_err(|must| {
+                        if must == <$item>::words() { Self::words() } else { must }
+                    });
                 };
                 // What was typed is the whole list.
                 let context = ValueContext { typed: None, ..context };
                 let items: Result<Self, String> =
                     values.iter().map(|value| <$item>::read(value, context)).collect();
-                items.map_err(|_| Self::words())
+                items.map_err(|must| match must == <$item>::words() {
+                    true => Self::words(),
+                    false => format!("{}, each {must}", Self::words()),
+                })
             }
 
             fn write(&self) -> Result<Option<Value>, String> {

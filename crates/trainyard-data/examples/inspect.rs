@@ -39,6 +39,9 @@ fn inspect(options: &Table, rows: usize) -> Result<(), DataError> {
     let source: Arc<dyn DataSource> = trainyard_data::open(&section)?.into();
     let info = source.info();
     println!("{} ({})", info.name, &info.fingerprint[..16]);
+    for remark in &info.remarks {
+        println!("note: {remark}");
+    }
     let count = |samples: Option<u64>| samples.map_or("endless".to_owned(), |n| n.to_string());
     let (training, validation) = (count(info.samples), count(info.validation_samples));
     println!("samples: {training} for training, {validation} for validation");

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use trainyard_config::ConfigError;
 
+use crate::text::UnknownCharacter;
+
 /// A problem with data or with the options of a source.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -60,8 +62,7 @@ pub enum DataError {
     },
     /// A text that is not UTF-8.
     #[error(
-        "{name} is not UTF-8 text: the byte at offset {offset} (line {line}) cannot be read; \
-         convert it, for example with `iconv -t UTF-8`, or leave the file out"
+        "{name} is not UTF-8 text: the byte at offset {offset} (line {line}) cannot be read; {remedy}"
     )]
     NotUtf8 {
         /// The file.
@@ -70,17 +71,8 @@ pub enum DataError {
         offset: u64,
         /// Its line, from 1.
         line: u64,
-    },
-    /// A text in UTF-16, as some Windows programs save it.
-    #[error(
-        "{name} is UTF-16 text ({order}); save it as UTF-8, for example with `iconv -f UTF-16 -t \
-         UTF-8`"
-    )]
-    Utf16 {
-        /// The file.
-        name: String,
-        /// `little endian` or `big endian`.
-        order: &'static str,
+        /// What it seems to be, and the way out.
+        remedy: String,
     },
     /// A text with more distinct characters than a vocabulary may have.
     #[error(
@@ -93,29 +85,26 @@ pub enum DataError {
         /// The most there may be.
         limit: usize,
     },
-    /// A character outside the vocabulary.
-    #[error(
-        "the character {character:?} (number {position} of what was given) does not occur in \
-         {name}, so the model has no token for it; leave it out"
-    )]
-    UnknownCharacter {
+    /// Characters outside the vocabulary.
+    #[error("{name} has no {unknown}, so the model has no token for it; leave it out")]
+    UnknownCharacters {
         /// The text or key that the vocabulary comes from.
         name: String,
-        /// The character.
-        character: char,
-        /// Its place in the given text, from 1.
-        position: u64,
+        /// The characters, each with its place in what was given and what may be meant.
+        unknown: String,
     },
-    /// A text with a character outside the vocabulary that was given for it.
+    /// A text with characters outside the vocabulary that was given for it.
     #[error(
-        "{name} contains {character:?}, which is not in the given vocabulary: the model has no \
-         token for it; take it out of the text"
+        "{name} has characters that the model has no token for: {}; take them out of the text, or add \
+         them at the end of the vocabulary: in data.vocabulary, or with --grow-vocabulary where a \
+         training goes on",
+        first_of(.unknown)
     )]
     OutsideVocabulary {
-        /// The file.
+        /// The files.
         name: String,
-        /// The first such character, in the order of code points.
-        character: char,
+        /// The characters, the most frequent first.
+        unknown: Vec<UnknownCharacter>,
     },
     /// A text too short for the context length.
     #[error(
@@ -308,6 +297,15 @@ impl From<ConfigError> for DataError {
     }
 }
 
+/// The first of some characters in words, and how many others there are.
+fn first_of(unknown: &[UnknownCharacter]) -> String {
+    const NAMED: usize = 5;
+    let named: Vec<String> = unknown.iter().take(NAMED).map(ToString::to_string).collect();
+    let others = unknown.len().saturating_sub(NAMED);
+    let others = if others > 0 { format!(" and {others} others") } else { String::new() };
+    named.join(", ") + &others
+}
+
 /// The remedy for the input and output errors that have one.
 fn remedy(source: &io::Error) -> &'static str {
     match source.kind() {
@@ -315,7 +313,7 @@ fn remedy(source: &io::Error) -> &'static str {
         io::ErrorKind::IsADirectory => "; name a file",
         io::ErrorKind::PermissionDenied => "; check who may read it",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; free some space: compressed files that are large are unpacked to a temporary file"
+            "; free some space: large files that are unpacked or converted lie in a temporary file"
         }
         _ => "",
     }

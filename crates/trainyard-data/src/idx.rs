@@ -113,6 +113,7 @@ impl IdxSource {
             validation_samples: Some(split.validation_samples()),
             items_per_row: 1,
             unit: Unit::Rows,
+            remarks: Vec::new(),
         };
         Ok(Self { images, header, shape, labels, split, info })
     }

@@ -79,6 +79,7 @@ mod images;
 mod kind;
 mod numbered;
 mod order;
+mod plain_text;
 mod prefetch;
 mod random;
 mod registry;
@@ -91,11 +92,13 @@ mod text;
 
 pub use batch::{Batch, DType, HostTensor};
 pub use error::DataError;
+pub use files::line_ends;
 pub use idx::{IdxOptions, IdxSource};
 pub use images::{Color, ImagesOptions, ImagesSource};
 pub use kind::Source;
 pub use numbered::NumberedSource;
 pub use order::{Permutation, Split, epoch_order};
+pub use plain_text::{Newlines, Normalization};
 pub use prefetch::Prefetch;
 pub use registry::{SOURCES, key_groups, open, source_for};
 pub use rows::{RowsOptions, RowsSource};
@@ -104,6 +107,7 @@ pub use source::{Cursor, DataInfo, DataSource, DataState, TensorInfo, Unit};
 pub use table::{TableOptions, TableSource, TableTask};
 pub use tensors::{TensorsOptions, TensorsSource};
 pub use text::{
-    BUILTIN_TEXTS, CharText, TextOptions, TextSource, builtin_names, builtin_text, encode,
-    line_ends, yard_text,
+    BUILTIN_TEXTS, CharText, TextOptions, TextSource, UnknownCharacter, builtin_names,
+    builtin_text, encode, first_token, grown_vocabulary, prompt_from_file, prompt_in_form,
+    yard_text,
 };

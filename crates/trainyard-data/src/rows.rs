@@ -86,6 +86,7 @@ impl RowsSource {
             validation_samples: None,
             items_per_row: 1,
             unit: Unit::Rows,
+            remarks: Vec::new(),
         };
         Ok(Self { options: options.clone(), info })
     }

@@ -76,6 +76,7 @@ impl Samples {
             validation_samples: Some(split.validation_samples()),
             items_per_row: 1,
             unit: Unit::Rows,
+            remarks: Vec::new(),
         };
         Ok(Self { make: Box::new(make), tensor, split, info })
     }

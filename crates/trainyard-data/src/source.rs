@@ -113,6 +113,8 @@ pub struct DataInfo {
     pub items_per_row: u64,
     /// Unit of the counted items.
     pub unit: Unit,
+    /// What is worth knowing of the files, such as a byte order mark that was left out; a sentence each.
+    pub remarks: Vec<String>,
 }
 
 /// Unit in which progress and speed are counted.

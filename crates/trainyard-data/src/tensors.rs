@@ -90,6 +90,7 @@ impl TensorsSource {
             validation_samples: Some(split.validation_samples()),
             items_per_row: 1,
             unit: Unit::Rows,
+            remarks: Vec::new(),
         };
         Ok(Self { stored, entries, split, info })
     }

@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize};
 pub use bytes::human_bytes;
 pub use footprint::Footprint;
 pub use ledger::Ledger;
-pub use parse_bytes::parse_bytes;
+pub use parse_bytes::{SIZE_UNITS, exact_bytes, parse_bytes};
 pub use shortage::describe_shortage;
 pub use stage::StageMemory;
 

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use trainyard_plan::costs::PipelineCosts;
-use trainyard_plan::memory::{DeviceNeed, StageMemory, human_bytes, parse_bytes};
+use trainyard_plan::memory::{DeviceNeed, StageMemory, exact_bytes, human_bytes, parse_bytes};
 use trainyard_plan::simulate::{check_memory, needs};
 use trainyard_plan::{
     DeviceProfile, LayerProfile, MemoryUse, ModelProfile, Plan, PlanError, Profile, Recompute,
@@ -302,6 +302,9 @@ fn sizes_are_read_and_written() {
         ("1tib", 1 << 40),
         ("18446744073709551615", u64::MAX),
         ("0 B", 0),
+        ("64M", 64 << 20),
+        ("64 mb", 64_000_000),
+        ("2g", 2 << 30),
     ] {
         assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
     }
@@ -322,6 +325,8 @@ fn sizes_are_read_and_written() {
         "16777216 TiB",
         "99999999999999999999.5 TiB",
         "0x10",
+        "50 %",
+        "64,5 MiB",
         "٣ GiB",
     ] {
         assert!(matches!(parse_bytes(text), Err(PlanError::BadNumber { .. })), "{text}");
@@ -343,7 +348,20 @@ fn sizes_are_read_and_written() {
     }
 }
 
+#[test]
+fn exact_sizes_are_in_the_unit_that_people_write() {
+    for text in ["0 B", "1 B", "1000 GiB", "64 MB", "64 MiB", "1 GB", "6 GiB", "1500 MB", "17 B"] {
+        assert_eq!(exact_bytes(parse_bytes(text).unwrap()), text);
+    }
+    assert_eq!(exact_bytes(u64::MAX), "18446744073709551615 B");
+}
+
 proptest! {
+    #[test]
+    fn exact_sizes_are_exact(number in 0..10_000_000_u64, factor in prop::sample::select(vec![1, 1000, 1 << 20])) {
+        prop_assert_eq!(parse_bytes(&exact_bytes(number * factor)), Ok(number * factor));
+    }
+
     #[test]
     fn any_text_is_a_size_or_an_error(text in ".*") {
         let _ = parse_bytes(&text);

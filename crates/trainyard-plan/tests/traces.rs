@@ -205,6 +205,7 @@ fn a_journal_becomes_a_trace() {
             program: String::new(),
             started_unix_ms,
             first_step,
+            segment: 0,
             steps: 4,
             model: String::new(),
             parameters: 0,

@@ -71,7 +71,8 @@ impl App {
         self.setup(self.config(file, sets)?)
     }
 
-    /// Everything that a run file names; shows how far finding out the layers' costs has come.
+    /// Everything that a run file names; shows how far finding out the layers' costs has come, and says
+    /// what is worth knowing of the data.
     ///
     /// # Errors
     /// As [`TrainingSetup::load`].
@@ -88,7 +89,11 @@ impl App {
         };
         let setup = TrainingSetup::load(run_file, &self.recipes, &progress);
         bar.finish_and_clear();
-        setup
+        let setup = setup?;
+        for remark in setup.job.data.iter().flat_map(|data| &data.info().remarks) {
+            say(format_args!("note: {remark}"));
+        }
+        Ok(setup)
     }
 
     /// Puts other data in place of a run's: all of a file or folder, for evaluation. Tokens and class
@@ -164,14 +169,12 @@ impl App {
         run_file: &mut (RunConfig, Document),
         known: &[String],
     ) -> Result<bool, RunError> {
-        let mut own = run_file.clone();
-        own.0.data.options.remove("vocabulary");
-        let (of_data, _) = TrainingSetup::meanings(own, &self.recipes)?;
-        let new: Vec<String> = of_data.into_iter().filter(|token| !known.contains(token)).collect();
+        let grown = trainyard_data::grown_vocabulary(&run_file.0.data, known)?;
+        let new = grown.get(known.len()..).unwrap_or_default();
         if !new.is_empty() {
-            say(format_args!("{} new tokens: {}", new.len(), new.join(" ")));
+            say(format_args!("note: {} new tokens: {}", new.len(), new.join(" ")));
         }
-        self.keep_meanings(run_file, &[known, new.as_slice()].concat(), &[])?;
+        self.keep_meanings(run_file, &grown, &[])?;
         Ok(!new.is_empty())
     }
 

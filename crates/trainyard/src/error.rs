@@ -81,8 +81,8 @@ pub enum RunError {
     },
     /// A text that is not UTF-8.
     #[error(
-        "{name} is not UTF-8 text: the byte at offset {offset} (line {line}) cannot be read; \
-         convert it, for example with `iconv -t UTF-8`"
+        "{name} is not UTF-8 text: the byte at offset {offset} (line {line}) cannot be read; save it \
+         as UTF-8"
     )]
     NotUtf8 {
         /// The file.

@@ -22,6 +22,7 @@ mod room;
 pub mod run_dir;
 mod sampler;
 pub mod setup;
+mod stop_text;
 pub mod train;
 
 pub use app::App;

@@ -1,5 +1,7 @@
 //! Lets a language model write: token after token, each chosen from what the model says of the next.
 
+use std::ops::ControlFlow;
+
 use burn::tensor::TensorData;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -18,7 +20,7 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
-    /// Adds tokens one by one and hands each to `each`, as long as that says to go on.
+    /// Adds tokens one by one and hands each to `each`, until it breaks off.
     ///
     /// # Errors
     /// When a device fails, or `each` does.
@@ -27,7 +29,7 @@ impl Sampler {
         pipeline: &mut Pipeline,
         mut tokens: Vec<i32>,
         more: usize,
-        mut each: impl FnMut(usize) -> Result<bool, RunError>,
+        mut each: impl FnMut(usize) -> Result<ControlFlow<()>, RunError>,
     ) -> Result<(), RunError> {
         for _ in 0..more {
             let window = &tokens[tokens.len().saturating_sub(self.context)..];
@@ -38,7 +40,7 @@ impl Sampler {
             let row =
                 &logits[logits.len() / window.len().max(1) * (window.len().saturating_sub(1))..];
             let token = self.choose(row);
-            if !each(token)? {
+            if each(token)?.is_break() {
                 break;
             }
             tokens.push(i32::try_from(token).unwrap_or(0));

@@ -64,7 +64,7 @@ fn values_are_read_in_every_form() {
     assert_eq!((read.start, read.names), (Start::Normal, vec!["b".to_owned()]));
     assert_eq!(read.files, [std::path::absolute("x").unwrap(), PathBuf::from("/y")]);
     assert_eq!((read.maybe.as_deref(), read.share), (Some("no"), Some(1.0)));
-    assert_eq!(every("size = 1024").unwrap().size, ByteSize(1024));
+    assert_eq!(every("size = 64000000").unwrap().size, ByteSize(64_000_000));
 }
 
 #[test]

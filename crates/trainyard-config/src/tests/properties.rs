@@ -57,7 +57,7 @@ fn any_config() -> impl Strategy<Value = RunConfig> {
         config.train.learning_rate = rate;
         config.train.min_learning_rate = rate * beta;
         config.train.seed = seed.into();
-        config.train.validate_whole_at_end = whole;
+        config.train.validate_whole_at_end = whole.then_some(true);
         config.data.validation_fraction = fraction * 0.8 + 1e-3;
         config.data.options =
             text.map(|text| ("text".to_owned(), toml::Value::String(text))).into_iter().collect();

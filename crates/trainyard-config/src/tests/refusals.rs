@@ -59,9 +59,9 @@ fn wrong_types_are_named_with_their_place() {
         ("[device]\nid = \"a\"", ":3:1: a device is written [[device]], with double brackets"),
         (
             "[[device]]\nid = \"a\"\nmemory = \"lots\"",
-            ":5:10: device.0.memory is the text \"lots\", but must be a size such as \"6 GiB\"",
+            ":5:10: device.a.memory is the text \"lots\", but must be a size such as \"6 GiB\"",
         ),
-        ("[[device]]\nid = \"a\"\nmemory = -4", "device.0.memory is -4, but must be a size"),
+        ("[[device]]\nid = \"a\"\nmemory = -4", "device.a.memory is -4, but must be a size"),
         ("[train]\nsteps = 99999999999999999999", "is not TOML"),
         ("[train\n", ":3:7 is not TOML"),
     ];
@@ -118,22 +118,126 @@ fn absurd_numbers_are_refused() {
             "[[device]]\nid = \"a\"\n[[device]]\nid = \"a\"",
             ":6:6: device.1.id is 'a', but must be a name of its own: [[device]] number 1 has it",
         ),
-        ("[[device]]\nid = \"a\"\nadapter = \" \"", "device.0.adapter is empty"),
-        ("[[device]]\nid = \"a\"\nmemory = 0", "device.0.memory is 0"),
-        ("[[device]]\nid = \"a\"\nthreads = 0", "device.0.threads is 0"),
+        ("[[device]]\nid = \"a\"\nadapter = \" \"", "device.a.adapter is empty"),
+        ("[[device]]\nid = \"a\"\nmemory = 0", "device.a.memory is 0"),
+        ("[[device]]\nid = \"a\"\nthreads = 0", "device.a.threads is 0"),
         (
             "[[device]]\nid = \"a\"\nadapter = \"Vulkan:0\"\nthreads = 2",
             "only CPU devices have threads",
         ),
-        ("[[device]]\nid = \"a\"\nspeed = 0.0", "device.0.speed is 0"),
-        ("[[device]]\nid = \"a\"\nthrottle = 0.5", "device.0.throttle is 0.5"),
-        ("[[device]]\nid = \"a\"\nthrottle = nan", "device.0.throttle is NaN"),
+        ("[[device]]\nid = \"a\"\nspeed = 0.0", "device.a.speed is 0"),
+        ("[[device]]\nid = \"a\"\nthrottle = 0.5", "device.a.throttle is 0.5"),
+        ("[[device]]\nid = \"a\"\nthrottle = nan", "device.a.throttle is NaN"),
     ];
     for (text, expected) in cases {
         assert!(message(text).contains(expected), "{text:?} gave {:?}", message(text));
     }
     let no_kind = read("[model]\nkind = \"\"").unwrap_err().to_string();
     assert!(no_kind.contains("model.kind is empty"), "{no_kind}");
+}
+
+#[test]
+fn sizes_are_understood_or_refused_with_the_units() {
+    let device = |memory: &str| format!("{SMALL}[[device]]\nid = \"left\"\nmemory = {memory}\n");
+    for (memory, bytes) in [
+        ("\"64M\"", 64 << 20),
+        ("\"64 MB\"", 64_000_000),
+        ("'64MiB '", 64 << 20),
+        ("\"64 gb\"", 64_000_000_000),
+        ("\"0.0625GiB\"", 64 << 20),
+        ("\"512 B\"", 512),
+        ("67108864", 64 << 20),
+    ] {
+        let config = read(&device(memory)).unwrap();
+        assert_eq!(config.devices[0].memory, Some(ByteSize(bytes)), "{memory}");
+    }
+    let refused = |memory: &str| read(&device(memory)).unwrap_err().to_string();
+    assert_eq!(
+        refused("64"),
+        "/yard/run.toml:5:10: device.left.memory is 64, but must be a size with its unit, such as \
+         \"64 MiB\" or \"64 GiB\"; the units are B; KB, MB, GB, TB (1000 each); KiB, MiB, GiB, TiB, \
+         or K, M, G, T (1024 each)"
+    );
+    for memory in ["\"64\"", "\"50 %\"", "1e8", "\"64,5 MiB\"", "\"64 megs\"", "true"] {
+        let refused = refused(memory);
+        assert!(refused.contains("KiB, MiB, GiB, TiB, or K, M, G, T"), "{refused}");
+    }
+    assert!(refused("\"50 %\"").contains("not a share"));
+    // As it was written, not rounded.
+    for memory in ["64 MB", "64 MiB", "6 GiB", "1500 MB"] {
+        let written = read(&device(&format!("{memory:?}"))).unwrap().to_toml().unwrap();
+        assert!(written.contains(&format!("memory = {memory:?}")), "{written}");
+    }
+}
+
+#[test]
+fn devices_are_named_as_they_are_in_the_file() {
+    for (set, named) in [
+        ("device.left.memory=64", "--set device.left.memory=64: device.left.memory is 64"),
+        ("device.1.memory=64", "--set device.1.memory=64: device.right.memory is 64"),
+        ("device.1.threads=0", "device.right.threads is 0"),
+        ("device.1.id=left", "device.1.id is 'left'"),
+    ] {
+        assert!(set_message(set).contains(named), "{set:?} gave {:?}", set_message(set));
+    }
+    assert!(message("[[device]]\nid = \"a.b\"\nmemory = 64").contains("device.0.memory is 64"));
+}
+
+#[test]
+fn what_is_not_toml_is_said_in_plain_words() {
+    let cases = [
+        (
+            r#"[data]
+text = "C:\Users\me\input.txt""#,
+            ":4:13",
+            "single quotes ('C:\\Users\\me\\input.txt') or with forward",
+        ),
+        (
+            r#"[data]
+text = "D:\data\input.txt""#,
+            ":4:12",
+            "a backslash begins an escape",
+        ),
+        (
+            r#"[data]
+text = "C:\texts\new.txt""#,
+            ":4:8: data.text is",
+            "a path without control characters: in double quotes",
+        ),
+        (
+            r#"[data]
+text = ["C:\texts\new.txt"]"#,
+            ":4:8: data.text is",
+            "each a path without control characters",
+        ),
+        ("[data]\ntext = input.txt", ":4:8", "a text stands in quotes: \"input.txt\""),
+        ("[data]\ntext = C:\\x", ":4:8", "a text stands in quotes: 'C:\\x'"),
+        ("[data]\ntext = “a”", ":4:8", "typographic quotes"),
+        ("[data]\ntext = \"a", ":4:10", "quotes are not closed"),
+        ("[train]\nsteps = 1\nsteps = 2", ":5:1", "there already"),
+        ("[train\n", ":3:7", "ends in ']'"),
+        ("[train]\nsteps : 3", ":4:7", "NAME = VALUE"),
+        ("[train]\nsteps =", ":4:8", "a value is missing"),
+        ("[train]\nvalidate_whole_at_end = True", ":4:25", "written true and false"),
+        ("[train]\nclip = 1,5", ":4:9", "a decimal point as '.'"),
+        ("[train]\nclip = .5", ":4:8", "no number and no date"),
+        ("[train]\nsteps = None", ":4:9", "leave the line out"),
+        ("[train]\nsteps = 3 // three", ":4:9", "a comment begins with '#'"),
+        ("[train]\nsteps = 99999999999999999999", ":4:9", "too large"),
+        ("[train]\nsteps = [1, 2", ":4:14", "close it with ']'"),
+        ("[data]\ntext = 64 MiB", ":4:8", "a text stands in quotes: \"64 MiB\""),
+    ];
+    for (text, place, words) in cases {
+        let message = message(text);
+        assert!(message.contains(place) && message.contains(words), "{text:?} gave {message:?}");
+        let parsers = ["expected", "unicode", "unclosed", "invalid", "literal"];
+        assert!(!parsers.iter().any(|word| message.contains(word)), "{message}");
+    }
+    let set = set_message(r#"data.text="C:\Users\x""#);
+    assert!(set.contains("the value is not TOML: in double quotes a backslash"), "{set}");
+    let utf16: Vec<u8> = SMALL.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16 = read(std::str::from_utf8(&utf16).unwrap()).unwrap_err().to_string();
+    assert!(utf16.contains("is not TOML: it has NUL characters"), "{utf16}");
 }
 
 #[test]

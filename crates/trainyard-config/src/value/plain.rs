@@ -150,10 +150,17 @@ impl KeyType for PathBuf {
     type Item = Self;
 
     fn read(value: &Value, context: ValueContext<'_>) -> Result<Self, String> {
-        let text = String::read(value, context)?;
+        let text = String::read(value, context).map_err(|_| Self::words())?;
         let path = context.folder.map_or_else(|| Self::from(&text), |folder| folder.join(&text));
         let absolute = std::path::absolute(path).ok().filter(|_| !text.is_empty());
-        absolute.ok_or_else(|| "the name of a file or folder".to_owned())
+        let path = absolute.ok_or_else(|| "the name of a file or folder".to_owned())?;
+        // `"C:\\temp"` is TOML, and its `\\t` a tab.
+        if text.contains(char::is_control) && std::fs::symlink_metadata(&path).is_err() {
+            let must = "a path without control characters: in double quotes a backslash begins an \
+                        escape, so write single quotes or forward slashes";
+            return Err(must.to_owned());
+        }
+        Ok(path)
     }
 
     fn write(&self) -> Result<Option<Value>, String> {

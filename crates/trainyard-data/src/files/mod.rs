@@ -1,9 +1,8 @@
-//! Files that people name: paths, folders and patterns, gzip, byte order marks.
+//! Files that people name: paths, folders and patterns, gzip.
 
 mod expand;
 mod names;
 mod stored;
-mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -11,8 +10,7 @@ use crate::error::DataError;
 
 pub(crate) use expand::{expand, is_hidden};
 pub(crate) use names::{extension, is_gzip, name_of};
-pub(crate) use stored::{Opener, Stored, bad_archive, open_one};
-pub(crate) use stream::{LOOKED_AT, text_start, text_stream};
+pub(crate) use stored::{Opener, Stored, StoredReader, open_one};
 
 /// How much of a file is in memory at once while it is read as a whole.
 pub(crate) const PIECE_BYTES: usize = 1 << 20;
@@ -24,6 +22,12 @@ pub(crate) fn hash_of(stored: &[&Stored]) -> Result<String, DataError> {
         hash.update(&piece?);
     }
     Ok(hash.finalize().to_hex().to_string())
+}
+
+/// Number of line ends in some bytes.
+#[must_use]
+pub fn line_ends(bytes: &[u8]) -> u64 {
+    bytes.split(|&byte| byte == b'\n').count() as u64 - 1
 }
 
 /// The groups of `N` bytes in some bytes: elements of a file.

@@ -7,20 +7,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use flate2::read::MultiGzDecoder;
 use tempfile::SpooledTempFile;
+use trainyard_config::check_file;
 
 use crate::error::DataError;
 use crate::files::names::is_gzip;
 
-/// Unpacked bytes kept in memory by one opener; more go to a temporary file.
+/// Unpacked and converted bytes kept in memory by one opener; more go to a temporary file.
 const IN_MEMORY_BYTES: usize = 64 << 20;
+
+/// Beginning of gzip files.
+const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
 
 /// Files kept open by one opener; further ones are opened again for each read.
 const OPEN_FILES: usize = 128;
 
-/// Opens files and unpacks compressed ones, all into one temporary store.
+/// Opens files, and unpacks compressed ones into a temporary store, where converted ones lie too.
 pub(crate) struct Opener {
-    unpacked: Arc<Mutex<SpooledTempFile>>,
-    unpacked_bytes: u64,
+    store: Arc<Mutex<SpooledTempFile>>,
+    stored_bytes: u64,
     open_files: usize,
 }
 
@@ -29,6 +33,7 @@ pub(crate) struct Opener {
 pub(crate) struct Stored {
     path: PathBuf,
     bytes: u64,
+    was_packed: bool,
     place: Place,
 }
 
@@ -37,8 +42,8 @@ enum Place {
     Open(Mutex<File>),
     /// Opened for each read: there are many files.
     Closed,
-    /// Unpacked into the opener's store, from this byte on.
-    Unpacked(Arc<Mutex<SpooledTempFile>>, u64),
+    /// In the opener's store, from this byte on.
+    Copied(Arc<Mutex<SpooledTempFile>>, u64),
 }
 
 /// Opens one file.
@@ -48,11 +53,11 @@ pub(crate) fn open_one(path: &Path) -> Result<Stored, DataError> {
 
 impl Opener {
     pub(crate) fn new() -> Self {
-        let unpacked = Arc::new(Mutex::new(SpooledTempFile::new(IN_MEMORY_BYTES)));
-        Self { unpacked, unpacked_bytes: 0, open_files: 0 }
+        let store = Arc::new(Mutex::new(SpooledTempFile::new(IN_MEMORY_BYTES)));
+        Self { store, stored_bytes: 0, open_files: 0 }
     }
 
-    /// Opens a regular file; unpacks it if its name ends in `.gz`.
+    /// Opens a regular file; unpacks it if its name ends in `.gz` or it begins as a gzip file does.
     ///
     /// # Errors
     /// [`DataError::Io`], and [`DataError::BadFile`] for a damaged archive.
@@ -66,8 +71,13 @@ impl Opener {
         if !about.is_file() {
             return Err(DataError::bad_file(path, "it is not a regular file; name another one"));
         }
-        let file = File::open(path).map_err(DataError::io("read", path))?;
-        if is_gzip(path) {
+        // A pipe or a device might never end.
+        let open = || check_file(path).and_then(|()| File::open(path));
+        let mut file = open().map_err(DataError::io("read", path))?;
+        let mut first = Vec::new();
+        let begin = Read::by_ref(&mut file).take(GZIP.len() as u64).read_to_end(&mut first);
+        begin.and_then(|_| file.rewind()).map_err(DataError::io("read", path))?;
+        if is_gzip(path) || first == GZIP {
             return self.unpack(file, path);
         }
         self.open_files += 1;
@@ -76,36 +86,52 @@ impl Opener {
         } else {
             Place::Open(Mutex::new(file))
         };
-        Ok(Stored { path: path.to_owned(), bytes: about.len(), place })
+        Ok(Stored { path: path.to_owned(), bytes: about.len(), was_packed: false, place })
     }
 
     fn unpack(&mut self, file: File, path: &Path) -> Result<Stored, DataError> {
-        let start = self.unpacked_bytes;
+        let mut copy = Stored { was_packed: true, ..self.begin_copy(path) };
         let mut decoder = MultiGzDecoder::new(io::BufReader::new(file));
-        let mut store = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
-        let to_store = "unpack to a temporary file";
-        store.seek(SeekFrom::Start(start)).map_err(DataError::io(to_store, path))?;
         let mut buffer = vec![0; 1 << 18];
-        let mut bytes = 0;
         loop {
-            let read = match decoder.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            match decoder.read(&mut buffer) {
+                Ok(0) => return Ok(copy),
+                Ok(read) => self.add_to(&mut copy, &buffer[..read])?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(bad_archive(path, error)),
-            };
-            store.write_all(&buffer[..read]).map_err(DataError::io(to_store, path))?;
-            bytes += read as u64;
+            }
         }
-        self.unpacked_bytes = start + bytes;
-        let place = Place::Unpacked(Arc::clone(&self.unpacked), start);
-        Ok(Stored { path: path.to_owned(), bytes, place })
+    }
+
+    /// An empty copy of a file, at the end of the store.
+    pub(crate) fn begin_copy(&self, path: &Path) -> Stored {
+        let place = Place::Copied(Arc::clone(&self.store), self.stored_bytes);
+        Stored { path: path.to_owned(), bytes: 0, was_packed: false, place }
+    }
+
+    /// Adds bytes to the copy that was begun last.
+    ///
+    /// # Errors
+    /// [`DataError::Io`].
+    pub(crate) fn add_to(&mut self, copy: &mut Stored, bytes: &[u8]) -> Result<(), DataError> {
+        let mut store = lock(&self.store);
+        let written = store.seek(SeekFrom::Start(self.stored_bytes));
+        let written = written.and_then(|_| store.write_all(bytes));
+        written.map_err(DataError::io("make a temporary copy of", copy.path()))?;
+        self.stored_bytes += bytes.len() as u64;
+        copy.bytes += bytes.len() as u64;
+        Ok(())
     }
 }
 
 impl Stored {
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether the file is compressed.
+    pub(crate) fn was_packed(&self) -> bool {
+        self.was_packed
     }
 
     /// Number of bytes, unpacked.
@@ -123,7 +149,7 @@ impl Stored {
             Place::Closed => {
                 File::open(&self.path).and_then(|mut file| read_exact_at(&mut file, offset, buffer))
             }
-            Place::Unpacked(store, start) => {
+            Place::Copied(store, start) => {
                 read_exact_at(&mut *lock(store), start.saturating_add(offset), buffer)
             }
         };
@@ -151,6 +177,29 @@ impl Stored {
     }
 }
 
+/// Reads the bytes of a file in order.
+pub(crate) struct StoredReader {
+    stored: Arc<Stored>,
+    at: u64,
+}
+
+impl StoredReader {
+    /// Reads from byte `start` on.
+    pub(crate) fn new(stored: &Arc<Stored>, start: u64) -> Self {
+        Self { stored: Arc::clone(stored), at: start }
+    }
+}
+
+impl Read for StoredReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.stored.bytes.saturating_sub(self.at);
+        let count = left.min(buffer.len() as u64) as usize;
+        self.stored.read_at(self.at, &mut buffer[..count]).map_err(io::Error::other)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
 /// A reader that panicked leaves nothing behind but a position, and each reader sets its own.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -166,7 +215,7 @@ fn read_exact_at(
 }
 
 /// An error of the decoder: the system's, or a damaged archive.
-pub(crate) fn bad_archive(path: &Path, error: io::Error) -> DataError {
+fn bad_archive(path: &Path, error: io::Error) -> DataError {
     match error.kind() {
         ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof => {
             let reason = format!("it is not a whole gzip file ({error}); get or pack it again");

@@ -83,6 +83,7 @@ impl ImagesSource {
             validation_samples: Some(split.validation_samples()),
             items_per_row: 1,
             unit: Unit::Rows,
+            remarks: Vec::new(),
         };
         Ok(Self { listed, target, split, info })
     }

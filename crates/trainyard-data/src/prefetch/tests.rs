@@ -29,6 +29,7 @@ fn scripted(gate: Option<mpsc::Receiver<()>>) -> Arc<Scripted> {
         validation_samples: None,
         items_per_row: 1,
         unit: Unit::Rows,
+        remarks: Vec::new(),
     };
     Arc::new(Scripted { info, asked: Mutex::default(), gate: gate.map(Mutex::new) })
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::error::DataError;
 use crate::files::name_of;
+use crate::plain_text::Remarks;
 use crate::table::options::TableOptions;
 use crate::table::read::{Record, TableFile, number};
 use crate::table::target::{Target, finite};
@@ -25,12 +26,16 @@ pub(super) enum Targets {
 }
 
 /// Reads files with the same columns, one after the other.
-pub(super) fn load(files: &[PathBuf], options: &TableOptions) -> Result<Table, DataError> {
-    let mut rows = Reading::new(options);
+/// Also what is worth knowing of them.
+pub(super) fn load(
+    files: &[PathBuf],
+    options: &TableOptions,
+) -> Result<(Table, Vec<String>), DataError> {
+    let (mut rows, mut remarks) = (Reading::new(options), Remarks::default());
     for path in files {
-        rows.read(TableFile::open(path, options)?)?;
+        rows.read(TableFile::open(path, options, &mut remarks)?)?;
     }
-    rows.finish(files)
+    Ok((rows.finish(files)?, remarks.of_cells()))
 }
 
 struct Reading<'a> {

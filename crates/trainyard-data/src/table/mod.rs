@@ -58,7 +58,7 @@ impl TableSource {
         kind::check(options)?;
         let paths = files::expand(&options.table, EXTENSIONS, "table")?;
         let name = files::name_of(&paths);
-        let table = load(&paths, options)?;
+        let (table, remarks) = load(&paths, options)?;
         let split = Split::new(table.rows as u64, validation_fraction, &name)?;
         let (target, classes) = match &table.targets {
             Targets::Classes(classes, _) => {
@@ -79,6 +79,7 @@ impl TableSource {
             validation_samples: Some(split.validation_samples()),
             items_per_row: 1,
             unit: Unit::Rows,
+            remarks,
         };
         Ok(Self { table, split, info })
     }

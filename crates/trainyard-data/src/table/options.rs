@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use trainyard_config::{BadKey, choices, keys, must};
 
 use crate::kind::named_twice;
+use crate::plain_text::is_encoding;
 
 choices! {
     /// Meaning of a target column.
@@ -22,9 +23,13 @@ keys! {
     /// Rows of CSV, TSV and JSON-lines files: numbers, and classes or numbers to be learned.
     pub struct TableOptions in "data", check = check {
         /// Files, folders (all tables in them and below) and patterns. `.jsonl` and `.ndjson` have an
-        /// object a line, `.tsv` and `.tab` are separated by tabs, all others by commas; `.gz` is
+        /// object a line, `.tsv` and `.tab` are separated by tabs, all others by commas; gzip is
         /// unpacked.
         table: Vec<PathBuf>;
+        /// Encoding of files that have no byte order mark, such as "windows-1252"; UTF-8 where not given,
+        /// or UTF-16 and UTF-32 where that is certain.
+        encoding: Option<String>,
+            must("the name of an encoding, such as \"utf-16le\" or \"windows-1252\"", |it| is_encoding(it));
         /// Columns to be learned. A table without a header has the columns 1, 2, ….
         target: Vec<String>;
         /// Columns to learn from; all others that have a number in the first row where not given.

@@ -2,12 +2,14 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::error::DataError;
-use crate::files::{bad_archive, extension, is_gzip, text_stream};
+use crate::files::{Opener, Stored, StoredReader, extension};
 use crate::kind::named_twice;
+use crate::plain_text::{PlainText, Remarks, TextForm};
 use crate::table::options::TableOptions;
 
 /// A row of a table.
@@ -23,20 +25,29 @@ pub(super) struct Record {
 pub(super) struct TableFile {
     pub(super) path: PathBuf,
     pub(super) columns: Vec<String>,
+    /// The file as text, and the byte that this begins with.
+    text: (Arc<Stored>, u64),
     first: Option<Record>,
     rows: Rows,
 }
 
 enum Rows {
-    Separated(Box<csv::Reader<Box<dyn Read>>>),
-    Json(BufReader<Box<dyn Read>>, u64),
+    Separated(Box<csv::Reader<StoredReader>>),
+    Json(BufReader<StoredReader>, u64),
 }
 
 impl TableFile {
     /// Opens a file and finds its columns: in the header, in the first object (sorted by name), or
     /// by number.
-    pub(super) fn open(path: &Path, options: &TableOptions) -> Result<Self, DataError> {
-        let source = text_stream(path)?;
+    pub(super) fn open(
+        path: &Path,
+        options: &TableOptions,
+        remarks: &mut Remarks,
+    ) -> Result<Self, DataError> {
+        let form = TextForm::unchanged(options.encoding.as_deref());
+        let text = PlainText::open(&mut Opener::new(), path, form, remarks, |_| {})?;
+        let text = (Arc::new(text.stored), text.start);
+        let source = StoredReader::new(&text.0, text.1);
         let extension = extension(path);
         let rows = if matches!(&*extension, "jsonl" | "ndjson") {
             Rows::Json(BufReader::new(source), 0)
@@ -52,7 +63,7 @@ impl TableFile {
                     .from_reader(source),
             ))
         };
-        let mut file = Self { path: path.to_owned(), columns: Vec::new(), first: None, rows };
+        let mut file = Self { path: path.to_owned(), columns: Vec::new(), text, first: None, rows };
         file.find_columns(options.header)?;
         Ok(file)
     }
@@ -138,8 +149,7 @@ impl TableFile {
         if matches!(self.rows, Rows::Json(..)) {
             return line;
         }
-        let Ok(source) = text_stream(&self.path) else { return line };
-        let mut source = BufReader::new(source);
+        let mut source = BufReader::new(StoredReader::new(&self.text.0, self.text.1));
         let skipped = std::io::copy(&mut source.by_ref().take(byte), &mut std::io::sink());
         let bytes = source.bytes().map_while(Result::ok);
         let blank = bytes.take_while(|byte| matches!(byte, b'\r' | b'\n'));
@@ -149,20 +159,16 @@ impl TableFile {
 }
 
 fn csv_error(error: csv::Error, path: &Path) -> DataError {
-    let name = path.display().to_string();
     match error.into_kind() {
         csv::ErrorKind::Io(error) => read_error(error, path),
-        csv::ErrorKind::Utf8 { pos, .. } => DataError::NotUtf8 {
-            name,
-            offset: pos.as_ref().map_or(0, csv::Position::byte),
-            line: pos.as_ref().map_or(0, csv::Position::line),
-        },
+        // It was UTF-8 when it was opened.
+        csv::ErrorKind::Utf8 { .. } => DataError::Changed { name: path.display().to_string() },
         other => DataError::bad_file(path, format!("it is no table: {other:?}; mend it")),
     }
 }
 
 fn read_error(error: std::io::Error, path: &Path) -> DataError {
-    if is_gzip(path) { bad_archive(path, error) } else { DataError::io("read", path)(error) }
+    error.downcast().unwrap_or_else(DataError::io("read", path))
 }
 
 type Object = serde_json::Map<String, Value>;

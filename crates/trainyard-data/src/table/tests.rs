@@ -133,6 +133,8 @@ fn separators_quotes_and_compression() {
     same("t.tsv", b"x\ty\n1\ta\n2\tb\n", target.clone());
     same("t.txt", b"x;y\r\n1;a\r\n\r\n2;b", json!({ "target": "y", "delimiter": ";" }));
     same("t.csv", b"\xef\xbb\xbfx,\"y\"\n1,\"a\"\n2,b\n", target.clone());
+    let utf16 = "\u{feff}x,y\r\n1,a\r\n2,b\r\n".encode_utf16().flat_map(u16::to_le_bytes);
+    same("t.csv", &utf16.collect::<Vec<u8>>(), target.clone());
     same("t.jsonl", b"{\"y\": \"a\", \"x\": 1}\n\n{\"x\": 2.0, \"y\": \"b\"}", target.clone());
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(b"x\ty\n1\ta\n2\tb\n").unwrap();
@@ -140,6 +142,24 @@ fn separators_quotes_and_compression() {
     let quotes = json!({ "target": "y", "quotes": false });
     let read = open("t.tsv", "x\ty\n1\t\"a\n2\tb\"\n", quotes).unwrap();
     assert_eq!(read.classes, ["\"a", "b\""]);
+}
+
+#[test]
+fn tables_in_other_encodings_are_read_when_told_and_remarked_on() {
+    let bytes = b"x,y\n1,\xe9t\xe9\n2,hiver\n";
+    let message = error("t.csv", bytes, json!({ "target": "y" }));
+    assert!(message.contains("it reads as windows-1252: set encoding"), "{message}");
+    let read = open("t.csv", bytes, json!({ "target": "y", "encoding": "latin1" })).unwrap();
+    assert_eq!(read.classes, ["hiver", "été"]);
+    let read = open("t.csv", b"\xef\xbb\xbfx,y\n1,a\n2,b\n", json!({ "target": "y" })).unwrap();
+    assert!(
+        read.source.info().remarks[0].ends_with("the byte order mark at the beginning is left out")
+    );
+    // How lines end says nothing about cells.
+    let read = open("t.csv", b"x,y\r\n1,a\r\n2,b\r\n", json!({ "target": "y" })).unwrap();
+    assert!(read.source.info().remarks.is_empty());
+    let wrong = json!({ "target": "y", "encoding": "klingon" });
+    assert!(error("t.csv", bytes, wrong).contains("the name of an encoding, such as \"utf-16le\""));
 }
 
 #[test]
@@ -208,7 +228,7 @@ fn tables_that_are_none_are_refused() {
     assert!(error("t.csv", "x,y\n", target()).contains("the table has no rows"));
     let bytes = error("t.csv", b"x,y\n1,a\n2,\xff\n", target());
     assert!(bytes.contains("is not UTF-8 text") && bytes.contains("line 3"), "{bytes}");
-    assert!(error("t.csv", b"\xff\xfex\0", target()).contains("is UTF-16 text"));
+    assert!(error("t.csv", b"\x89PNG\0", target()).contains("it is a PNG picture, no text"));
     assert!(error("t.jsonl", "[1]\n", target()).contains("line 1 is no JSON object"));
     let json = error("t.jsonl", "{\"x\":1,\"y\":\"a\"}\n{\"x\":\n", target());
     assert!(json.contains("t.jsonl: line 2, character") && json.contains("is not JSON"), "{json}");

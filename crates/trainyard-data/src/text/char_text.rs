@@ -7,11 +7,11 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::error::DataError;
-use crate::files::{self, LOOKED_AT, Opener, PIECE_BYTES, Stored, text_start};
-use crate::text::scan::{CHARS_A_MARK, Scan, Scanner};
-
-/// Marks a character that is not in the vocabulary.
-const NO_TOKEN: u32 = u32::MAX;
+use crate::files::{self, Opener, PIECE_BYTES, Stored};
+use crate::plain_text::{PlainText, Remarks, TextForm, each_text};
+use crate::text::prompt::encode;
+use crate::text::scan::{CHARS_A_MARK, LARGEST_VOCABULARY, Scan, Scanner};
+use crate::text::vocabulary::{Unknown, UnknownCharacter, Vocabulary};
 
 /// A UTF-8 text whose tokens are its characters.
 #[derive(Debug)]
@@ -19,8 +19,8 @@ pub struct CharText {
     name: String,
     parts: Vec<Part>,
     scan: Scan,
-    /// Tokens of the ASCII characters: nearly all that are looked up.
-    ascii_tokens: [u32; 128],
+    vocabulary: Vocabulary,
+    remarks: Vec<String>,
 }
 
 /// A file, or a string, and where it lies in the text.
@@ -42,29 +42,31 @@ enum Store {
 impl CharText {
     /// Opens text files and reads each once; together they are one text, in this order and with
     /// nothing between them. Byte order marks are left out, line ends kept as they are; a file
-    /// whose name ends in `.gz` is unpacked.
+    /// that is compressed is unpacked.
     ///
     /// # Errors
     /// [`DataError::Io`] for what is no file that can be read, [`DataError::BadFile`] for a damaged
-    /// archive, [`DataError::EmptyText`], [`DataError::Utf16`], [`DataError::NotUtf8`] with the file,
+    /// archive and what is no text, [`DataError::EmptyText`], [`DataError::NotUtf8`] with the file,
     /// byte and line, [`DataError::TooManyCharacters`].
     pub fn open(files: &[PathBuf]) -> Result<Self, DataError> {
+        Self::open_in_form(files, TextForm::unchanged(None))
+    }
+
+    /// The same for files in another encoding, or a text in another form than theirs.
+    pub(crate) fn open_in_form(files: &[PathBuf], form: TextForm) -> Result<Self, DataError> {
         let name = files::name_of(files);
         let (mut opener, mut scanner) = (Opener::new(), Scanner::new());
+        let mut remarks = Remarks::default();
         let (mut parts, mut start) = (Vec::new(), 0);
         for path in files {
-            let stored = opener.open(path)?;
-            let path = path.display().to_string();
-            let mut first = vec![0; stored.bytes().min(LOOKED_AT as u64) as usize];
-            stored.read_at(0, &mut first)?;
-            let skipped = text_start(&first, &path)? as u64;
-            scanner.read(stored.pieces(skipped, PIECE_BYTES), &path)?;
-            let bytes = stored.bytes() - skipped;
-            parts.push(Part { start, bytes, store: Store::File(stored, skipped) });
+            let accept = |text: &str| scanner.accept(text);
+            let text = PlainText::open(&mut opener, path, form, &mut remarks, accept)?;
+            let bytes = text.stored.bytes() - text.start;
+            parts.push(Part { start, bytes, store: Store::File(text.stored, text.start) });
             start += bytes;
         }
         let scan = scanner.finish(&name)?;
-        Ok(Self::new(name, parts, scan))
+        Ok(Self { remarks: remarks.of_characters(), ..Self::new(name, parts, scan) })
     }
 
     /// A text that is in memory already. `name` is for messages.
@@ -74,42 +76,66 @@ impl CharText {
     pub fn from_string(name: impl Into<String>, text: String) -> Result<Self, DataError> {
         let name = name.into();
         let mut scanner = Scanner::new();
-        scanner.read(std::iter::once(Ok(text.as_bytes().to_vec())), &name)?;
+        scanner.accept(&text);
         let scan = scanner.finish(&name)?;
         let part = Part { start: 0, bytes: scan.bytes, store: Store::Memory(text) };
         Ok(Self::new(name, vec![part], scan))
     }
 
     fn new(name: String, parts: Vec<Part>, scan: Scan) -> Self {
-        let mut text = Self { name, parts, scan, ascii_tokens: [NO_TOKEN; 128] };
-        text.index_ascii();
-        text
+        let vocabulary = Vocabulary::new(scan.characters.iter().copied());
+        Self { name, parts, scan, vocabulary, remarks: Vec::new() }
     }
 
-    fn index_ascii(&mut self) {
-        self.ascii_tokens = [NO_TOKEN; 128];
-        for (token, &character) in self.scan.vocabulary.iter().enumerate() {
-            if let Some(slot) = self.ascii_tokens.get_mut(character as usize) {
-                *slot = token as u32;
-            }
-        }
-    }
-
-    /// The same text with the vocabulary of another, such as that of a trained model.
+    /// The same text with the vocabulary of another, such as that of a trained model: its characters
+    /// have the tokens of their places in it.
     ///
     /// # Errors
-    /// [`DataError::OutsideVocabulary`] for a character of the text that is not in it.
-    pub fn with_vocabulary(mut self, vocabulary: &str) -> Result<Self, DataError> {
-        let mut given: Vec<char> = vocabulary.chars().collect();
-        given.sort_unstable();
-        given.dedup();
-        let unknown = self.scan.vocabulary.iter().find(|known| given.binary_search(known).is_err());
-        if let Some(&character) = unknown {
-            return Err(DataError::OutsideVocabulary { name: self.name, character });
+    /// [`DataError::OutsideVocabulary`] with the characters of the text that are not in it.
+    pub fn with_vocabulary(self, vocabulary: &str) -> Result<Self, DataError> {
+        let vocabulary = Vocabulary::new(vocabulary.chars());
+        if self.scan.characters.iter().all(|known| vocabulary.token(*known).is_some()) {
+            return Ok(Self { vocabulary, ..self });
         }
-        self.scan.vocabulary = given;
-        self.index_ascii();
-        Ok(self)
+        let unknown = self.unknown(&vocabulary)?;
+        Err(DataError::OutsideVocabulary { name: self.name, unknown })
+    }
+
+    /// The same text with the vocabulary of another and, after it, the characters that are new: the
+    /// known ones keep their tokens.
+    ///
+    /// # Errors
+    /// [`DataError::TooManyCharacters`].
+    pub fn with_grown_vocabulary(self, known: &str) -> Result<Self, DataError> {
+        let all = known.chars().chain(self.scan.characters.iter().copied());
+        let vocabulary = Vocabulary::new(all);
+        if vocabulary.characters().len() > LARGEST_VOCABULARY {
+            return Err(DataError::TooManyCharacters {
+                name: self.name,
+                limit: LARGEST_VOCABULARY,
+            });
+        }
+        Ok(Self { vocabulary, ..self })
+    }
+
+    /// The characters of the text outside of a vocabulary, with the place of the first of each. Reads
+    /// the text once more.
+    fn unknown(&self, vocabulary: &Vocabulary) -> Result<Vec<UnknownCharacter>, DataError> {
+        let mut unknown = Unknown::new(vocabulary);
+        for Part { store, .. } in &self.parts {
+            match store {
+                Store::Memory(text) => unknown.begin(&self.name).look_at(text),
+                Store::File(stored, start) => {
+                    let file = unknown.begin(&stored.path().display().to_string());
+                    let pieces = stored.pieces(*start, PIECE_BYTES);
+                    let bad = each_text(pieces, |text| file.look_at(text))?;
+                    if bad.is_some() {
+                        return Err(self.changed());
+                    }
+                }
+            }
+        }
+        Ok(unknown.characters())
     }
 
     /// The file's name, or the name of the built-in text.
@@ -124,10 +150,17 @@ impl CharText {
         self.scan.chars
     }
 
-    /// The distinct characters in order; a token is an index into them.
+    /// The distinct characters; a token is an index into them. They are in the order of their code
+    /// points, or in that of the vocabulary that was given.
     #[must_use]
     pub fn vocabulary(&self) -> &[char] {
-        &self.scan.vocabulary
+        self.vocabulary.characters()
+    }
+
+    /// What is worth knowing of its files, a sentence each.
+    #[must_use]
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// BLAKE3 of the text in hex.
@@ -139,15 +172,15 @@ impl CharText {
     /// The tokens of a string.
     ///
     /// # Errors
-    /// [`DataError::UnknownCharacter`] for the first character outside the vocabulary.
+    /// [`DataError::UnknownCharacters`].
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, DataError> {
-        encode(text, &self.name, |character| self.token(character))
+        encode(text, &self.name, |character| self.vocabulary.token(character))
     }
 
     /// The string of some tokens; U+FFFD for a number that is no token.
     #[must_use]
     pub fn decode(&self, tokens: &[u32]) -> String {
-        let character = |&token: &u32| self.scan.vocabulary.get(token as usize).copied();
+        let character = |&token: &u32| self.vocabulary().get(token as usize).copied();
         tokens.iter().map(|token| character(token).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
     }
 
@@ -179,16 +212,9 @@ impl CharText {
         let part = self.read(bytes)?;
         let text = std::str::from_utf8(&part).map_err(|_| self.changed())?;
         for character in text.chars().skip(skipped as usize).take(length) {
-            tokens.push(self.token(character).ok_or_else(|| self.changed())?);
+            tokens.push(self.vocabulary.token(character).ok_or_else(|| self.changed())?);
         }
         if tokens.len() == length { Ok(()) } else { Err(self.changed()) }
-    }
-
-    fn token(&self, character: char) -> Option<u32> {
-        match self.ascii_tokens.get(character as usize) {
-            Some(&token) => (token != NO_TOKEN).then_some(token),
-            None => self.scan.vocabulary.binary_search(&character).ok().map(|token| token as u32),
-        }
     }
 
     /// Byte offset of a mark, or the end of the text after the last one.
@@ -225,24 +251,4 @@ impl CharText {
     fn changed(&self) -> DataError {
         DataError::Changed { name: self.name.clone() }
     }
-}
-
-/// The tokens of a string, by the token of each character. `name` is what the vocabulary is that
-/// of, for the error.
-///
-/// # Errors
-/// [`DataError::UnknownCharacter`] for the first character without a token.
-pub fn encode<T>(
-    text: &str,
-    name: &str,
-    token: impl Fn(char) -> Option<T>,
-) -> Result<Vec<T>, DataError> {
-    let token = |(index, character)| {
-        token(character).ok_or_else(|| DataError::UnknownCharacter {
-            name: name.to_owned(),
-            character,
-            position: index as u64 + 1,
-        })
-    };
-    text.chars().enumerate().map(token).collect()
 }

@@ -7,14 +7,16 @@
 mod builtin;
 mod char_text;
 mod options;
+mod prompt;
 mod scan;
 #[cfg(test)]
 pub(crate) mod tests;
+mod vocabulary;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use trainyard_config::KeyGroup;
+use trainyard_config::{DataSection, KeyGroup};
 
 use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
@@ -25,9 +27,10 @@ use crate::random::{Use, below, stream};
 use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
 
 pub use builtin::{BUILTIN_TEXTS, builtin_names, builtin_text, yard_text};
-pub use char_text::{CharText, encode};
+pub use char_text::CharText;
 pub use options::TextOptions;
-pub use scan::line_ends;
+pub use prompt::{encode, first_token, prompt_from_file, prompt_in_form};
+pub use vocabulary::UnknownCharacter;
 
 /// The line of the registry.
 pub(crate) const SOURCE: Source = Source {
@@ -61,11 +64,7 @@ impl TextSource {
     /// [`CharText::with_vocabulary`] and [`TextSource::new`]; [`DataError::NoFiles`] for a path or
     /// pattern without files.
     pub fn open(options: &TextOptions, validation_fraction: f64) -> Result<Self, DataError> {
-        kind::check(options)?;
-        let text = match &options.builtin {
-            Some(name) => CharText::from_string(name, builtin_text(name)?)?,
-            None => CharText::open(&files::expand(&options.text, &[], "text file")?)?,
-        };
+        let text = text_of(options)?;
         let text = match &options.vocabulary {
             Some(vocabulary) => text.with_vocabulary(vocabulary)?,
             None => text,
@@ -126,6 +125,7 @@ impl TextSource {
             validation_samples: Some((characters - split).saturating_sub(1) / context as u64),
             items_per_row: context as u64,
             unit: Unit::Tokens,
+            remarks: text.remarks().to_vec(),
         };
         Ok(Self { text, context, train, validation, info })
     }
@@ -167,6 +167,29 @@ impl TextSource {
             vec![("tokens".to_owned(), tensor(inputs)), ("targets".to_owned(), tensor(targets))];
         Batch::new(tensors, rows)
     }
+}
+
+/// The text that the options name, with a vocabulary of its own.
+fn text_of(options: &TextOptions) -> Result<CharText, DataError> {
+    kind::check(options)?;
+    if let Some(name) = &options.builtin {
+        return CharText::from_string(name, builtin_text(name)?);
+    }
+    CharText::open_in_form(&files::expand(&options.text, &[], "text file")?, options.form())
+}
+
+/// A vocabulary for going on with the text that `[data]` names: the `known` one of a trained model, and
+/// after it the characters of the text that are new. Known ones keep their tokens.
+///
+/// # Errors
+/// As [`TextSource::open`]; [`DataError::BadOptions`] for data that have no vocabulary.
+pub fn grown_vocabulary(data: &DataSection, known: &[String]) -> Result<Vec<String>, DataError> {
+    if data.kind.as_deref() != Some(SOURCE.group.kind) || known.is_empty() {
+        let reason = "only a text has a vocabulary that can grow; leave --grow-vocabulary out";
+        return Err(DataError::BadOptions { reason: reason.to_owned() });
+    }
+    let text = text_of(&kind::options(data)?)?.with_grown_vocabulary(&known.concat())?;
+    Ok(text.vocabulary().iter().map(char::to_string).collect())
 }
 
 /// Windows that a training part of `characters` has from any offset below `context`, or as many as

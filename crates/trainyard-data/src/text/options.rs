@@ -4,21 +4,41 @@ use std::path::PathBuf;
 
 use trainyard_config::{BadKey, keys, must};
 
+use crate::plain_text::{Encoding, Newlines, Normalization, TextForm, is_encoding};
 use crate::text::{BUILTIN_TEXTS, builtin_names};
 
 keys! {
     /// Windows of UTF-8 text files, a token a character; or of a text that the program makes itself.
     pub struct TextOptions in "data", check = check {
         /// Files, folders (all files in them and below) and patterns such as `books/**/*.txt`, in this
-        /// order one text; `.gz` is unpacked.
+        /// order one text; gzip is unpacked.
         text: Vec<PathBuf>;
+        /// Encoding of files that have no byte order mark, such as "utf-16le" or "windows-1252"; UTF-8
+        /// where not given, or UTF-16 and UTF-32 where that is certain.
+        encoding: Option<String>,
+            must("the name of an encoding, such as \"utf-16le\" or \"windows-1252\"", |it| is_encoding(it));
+        /// What becomes of line ends.
+        newlines: Newlines = Newlines::Keep;
+        /// What becomes of letters that Unicode can write in several ways; prompts are changed alike.
+        normalize: Normalization = Normalization::None;
         /// Name of a text that the program makes itself, instead of files.
         builtin: Option<String>, one_of(builtins);
         /// Tokens of a row; a gpt has its own `model.context`.
         context: usize = 64, in 1..=1_000_000;
-        /// Characters that are tokens, such as those of another text; those of the text where not
-        /// given.
+        /// Characters that are tokens, in the order of their numbers, such as those of another text;
+        /// those of the text where not given.
         vocabulary: Option<String>;
+    }
+}
+
+impl TextOptions {
+    /// The form of the text.
+    pub(crate) fn form(&self) -> TextForm {
+        TextForm {
+            encoding: self.encoding.as_deref().and_then(Encoding::named),
+            newlines: self.newlines,
+            normalize: self.normalize,
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! `trainyard demo`: everything at once, on a text that the program makes itself.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use trainyard_data::first_token;
 use trainyard_engine::discover::{self, ListOptions};
 use trainyard_plan::{ComputeProbe, Plan, Profile, Recompute, Schedule, Stage, simulate, text};
 
@@ -98,14 +100,14 @@ impl RunCommand for Demo {
             pipeline.load(&checkpoint)?;
         }
         let vocabulary = setup.data()?.info().vocabulary.clone();
-        let first = vocabulary.iter().position(|known| known == "\n").unwrap_or(0);
+        let first = first_token(&vocabulary);
         let start = vec![i32::try_from(first).unwrap_or(0)];
         let random = ChaCha8Rng::seed_from_u64(setup.config.train.seed);
         let writer = Sampler { context: setup.job.context.unwrap_or(1), temperature: 0.7, random };
         writer.write(&mut pipeline, start, 400, |token| {
             let text = vocabulary.get(token).map_or("\u{fffd}", String::as_str);
             write!(out, "{text}").and_then(|()| out.flush()).map_err(closed)?;
-            Ok(true)
+            Ok(ControlFlow::Continue(()))
         })?;
 
         writeln!(out).map_err(closed)?;

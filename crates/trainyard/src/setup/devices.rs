@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use trainyard_engine::discover::{self, ListOptions, select};
-use trainyard_plan::memory::human_bytes;
+use trainyard_plan::memory::{exact_bytes, human_bytes};
 use trainyard_plan::{Api, DeviceInfo, DeviceKind, DeviceProfile, MemorySource};
 
 use crate::cli::say;
@@ -119,7 +119,7 @@ fn check_budget(section: &DeviceSection, hardware: &DeviceInfo) -> Result<(), Ru
     match (section.memory.map(|memory| memory.0), total) {
         (Some(budget), Some(total)) if budget > total => Err(RunError::BadValue {
             key: format!("device.{}.memory", section.id),
-            value: human_bytes(budget),
+            value: exact_bytes(budget),
             must: format!("at most {}, all that {} has", human_bytes(total), hardware.name),
         }),
         _ => Ok(()),

@@ -42,8 +42,7 @@ fn key_of(error: &DataError, data: &DataSection) -> Option<String> {
         | DataError::NoColumn { column: value, .. }
         | DataError::UnknownBuiltin { name: value, .. }
         | DataError::EmptyText { name: value }
-        | DataError::NotUtf8 { name: value, .. }
-        | DataError::Utf16 { name: value, .. } => value.clone(),
+        | DataError::NotUtf8 { name: value, .. } => value.clone(),
         DataError::Io { path: file, .. }
         | DataError::BadFile { file, .. }
         | DataError::Cell { file, .. } => file.display().to_string(),

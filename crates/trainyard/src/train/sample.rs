@@ -1,7 +1,10 @@
 //! What a language model writes after a validation, to see what it has learned.
 
+use std::ops::ControlFlow;
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use trainyard_data::first_token;
 use trainyard_plan::journal::Record;
 
 use super::training::Training;
@@ -23,7 +26,7 @@ impl Training<'_> {
         else {
             return Ok(true);
         };
-        let first = vocabulary.iter().position(|known| known == "\n").unwrap_or(0);
+        let first = first_token(&vocabulary);
         let random = ChaCha8Rng::seed_from_u64(setup.config.train.seed);
         let writer = Sampler { context, temperature: SAMPLE_TEMPERATURE, random };
         let mut written = String::new();
@@ -33,7 +36,11 @@ impl Training<'_> {
             tokens,
             |token| {
                 written.push_str(vocabulary.get(token).map_or("\u{fffd}", String::as_str));
-                Ok(!interrupt.asked())
+                Ok(if interrupt.asked() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                })
             },
         )?;
         self.tell(&Record::Sample { at_ns: self.now(), step: self.step, text: written });

@@ -54,29 +54,6 @@ fn byte_order_marks_are_dropped_and_line_ends_kept() {
 }
 
 #[test]
-fn utf_16_is_said_to_be_utf_16() {
-    let utf16 = |mark: bool, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
-        let mark = if mark { "\u{feff}" } else { "" };
-        [mark, "Tea for two, and two for tea"].concat().encode_utf16().flat_map(bytes).collect()
-    };
-    for mark in [true, false] {
-        for (bytes, order) in [
-            (u16::to_le_bytes as fn(u16) -> [u8; 2], "little endian"),
-            (u16::to_be_bytes, "big endian"),
-        ] {
-            let (folder, path) = in_file(&utf16(mark, bytes));
-            let error = open(&path).unwrap_err().to_string();
-            assert!(
-                error.contains(&format!("input.txt is UTF-16 text ({order}); save it as UTF-8"))
-            );
-            let packed = folder.path().join("input.txt.gz");
-            fs::write(&packed, gzip(&utf16(mark, bytes))).unwrap();
-            assert!(matches!(open(&packed), Err(DataError::Utf16 { .. })));
-        }
-    }
-}
-
-#[test]
 fn several_files_are_one_text() {
     let folder = tempfile::tempdir().unwrap();
     let text = mixed(20_000);
@@ -140,4 +117,31 @@ fn options_name_files_or_a_builtin() {
     assert!(error.starts_with("data.builtin is \"yrad\", but must be one of yard"), "{error}");
     let error = builtin_text("yrad").unwrap_err().to_string();
     assert_eq!(error, "there is no built-in text 'yrad'; there are: yard");
+}
+
+#[test]
+fn a_text_in_another_form_is_converted_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "Über e\u{301}\r\nund \u{1d11e}\r".repeat(3000);
+    let formed = "Über é\nund \u{1d11e}\n".repeat(3000);
+    let whole = in_memory(&formed);
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let texts = [text.clone().into_bytes(), gzip(text.as_bytes()), utf16.clone(), gzip(&utf16)];
+    for bytes in texts {
+        let path = folder.path().join("input.txt");
+        fs::write(&path, &bytes).unwrap();
+        let options = TextOptions {
+            text: vec![path.clone()],
+            newlines: crate::Newlines::Unix,
+            normalize: crate::Normalization::Nfc,
+            ..TextOptions::default()
+        };
+        let source = TextSource::open(&options, 0.1).unwrap();
+        assert_eq!(source.text().fingerprint(), whole.fingerprint());
+        for start in [0, 5, 4090, 20_000, whole.len_chars() - 70] {
+            assert_eq!(window(source.text(), start, 70), window(&whole, start, 70));
+        }
+        let said = &source.info().remarks;
+        assert!(said.len() <= 1 && said.iter().all(|said| said.contains("UTF-16BE")), "{said:?}");
+    }
 }
