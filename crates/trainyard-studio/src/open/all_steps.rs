@@ -3,12 +3,11 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::Arc;
 
 use trainyard_plan::TraceBuilder;
 use trainyard_plan::journal::Stream;
 
-use super::opened::{MOST_EVENTS, OpenError, Opened};
+use super::opened::{MOST_EVENTS, OpenError, Opened, OpenedTrace};
 use crate::run::JOURNAL;
 
 /// So much is read at once, in bytes.
@@ -39,5 +38,5 @@ pub fn all_steps(directory: &Path) -> Result<Opened, OpenError> {
             return Err(OpenError::TooManyEvents { path });
         }
     }
-    Ok(Opened::Trace(Arc::new(trace.into_trace())))
+    Ok(Opened::Trace(OpenedTrace::of_journal(trace.into_trace())))
 }

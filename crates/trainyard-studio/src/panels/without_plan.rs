@@ -4,8 +4,8 @@ use eframe::egui::{Button, RichText, ScrollArea, Ui};
 
 use crate::command::{Command, Facts};
 use crate::message::Message;
-use crate::shown::TraceOnly;
-use crate::theme::size;
+use crate::shown::{TraceKind, TraceOnly};
+use crate::theme::{Theme, size};
 
 /// Draws what stands in the place of the board.
 pub(super) fn board_ui(ui: &mut Ui, shown: &TraceOnly, facts: &Facts, out: &mut Vec<Message>) {
@@ -13,11 +13,23 @@ pub(super) fn board_ui(ui: &mut Ui, shown: &TraceOnly, facts: &Facts, out: &mut 
         ui.set_max_width(460.0);
         ui.add_space(size::MARGIN);
         ui.label(RichText::new(format!("{} has no plan", shown.name)).strong());
-        ui.label(format!(
-            "A {} says what devices did, not what their layers cost. To change the plan, open \
-             the run directory, profile or plan that it belongs to.",
-            shown.kind
-        ));
+        ui.label(match shown.kind {
+            TraceKind::Trace => {
+                "A trace says what devices did, not what their layers cost. To change the plan, \
+                 open the run directory, profile or plan that it belongs to."
+            }
+            TraceKind::Run => {
+                "A run says what devices did, not what their layers cost. To change the plan, open \
+                 the run directory, profile or plan that it belongs to."
+            }
+            TraceKind::Foreign => {
+                "It was written by another program. The timeline shows what its threads did, in \
+                 that program's words."
+            }
+        });
+        for remark in &shown.remarks {
+            ui.label(RichText::new(format!("Note: {remark}.")).color(Theme::of(ui.ctx()).warn));
+        }
         ui.add_space(size::GAP);
         ui.horizontal_wrapped(|ui| {
             for command in [Command::Open, Command::CloseTrace] {

@@ -75,6 +75,15 @@ impl Column<'_> {
                 RowKind::Lane(_, Lane::TransferOut) => {}
                 RowKind::Faint => self.right(y, "present"),
                 RowKind::Memory => self.memory(group, row),
+                RowKind::Process(process) => {
+                    let name = self.sheet.scenes.foreign.map(|scene| scene.process_name(process));
+                    self.left_to(y, &name.unwrap_or_default(), (size::BODY, 1.0), theme.text);
+                }
+                RowKind::Spans { lane: 0, .. } => {
+                    self.left_to(y, &group.id, (size::SMALL, 1.0), theme.weak);
+                }
+                RowKind::Spans { .. } => {}
+                RowKind::Counter(index) => self.counter(group, index, rect),
             }
         }
     }
@@ -90,11 +99,26 @@ impl Column<'_> {
         self.right(y, "memory");
     }
 
-    /// Writes on the left of the column, as much as there is room for.
+    /// A counter's name, and what its height stands for.
+    fn counter(&self, group: &Group, index: usize, rect: Rect) {
+        let theme = self.sheet.theme;
+        let counter = self.sheet.scenes.foreign.and_then(|scene| scene.counter(index));
+        let Some(counter) = counter else { return };
+        self.left_to(rect.center().y - 6.0, &group.id, (size::SMALL, 1.0), theme.weak);
+        let range = format!("{} to {}", counter.low, counter.high);
+        self.left_to(rect.center().y + 6.0, &range, (size::SMALL, 1.0), theme.weak);
+    }
+
+    /// Writes on the left of the column, beside what stands on its right.
     fn left(&self, y: f32, text: &str, points: f32, colour: Color32) {
+        self.left_to(y, text, (points, 0.62), colour);
+    }
+
+    /// Writes on the left of the column, as much as there is room for in a share of it.
+    fn left_to(&self, y: f32, text: &str, (points, share): (f32, f32), colour: Color32) {
         let font = FontId::proportional(points);
         let mut job = LayoutJob::simple_singleline(text.to_owned(), font, colour);
-        job.wrap = TextWrapping::truncate_at_width(self.area.width() * 0.57);
+        job.wrap = TextWrapping::truncate_at_width(self.area.width() * share - size::SPACE);
         let galley = self.painter.layout_job(job);
         let at = pos2(self.area.left() + size::SPACE, y - galley.size().y / 2.0);
         self.painter.galley(at, galley, colour);
@@ -120,6 +144,6 @@ fn side_name(side: Side) -> &'static str {
     match side {
         Side::Predicted => "predicted",
         Side::Preview => "would be",
-        Side::Measured => "measured",
+        Side::Measured | Side::Foreign => "measured",
     }
 }
