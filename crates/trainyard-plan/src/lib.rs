@@ -24,6 +24,7 @@ mod idle;
 pub mod journal;
 mod json;
 mod json_walk;
+mod json_words;
 pub mod memory;
 mod model;
 pub mod noise;

@@ -49,8 +49,8 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
         return open_directory(&path);
     }
     if !about.is_file() {
-        let name = "a device, a pipe or the like".to_owned();
-        return Err(OpenError::Other { path, file: OtherFile { name, remedy: "" } });
+        let file = OtherFile::new("a device, a pipe or the like", "Only files are opened.");
+        return Err(OpenError::Other { path, file });
     }
     if is_journal(&path).map_err(read)? {
         return Ok(run(path.parent().unwrap_or(&path)));
@@ -102,8 +102,7 @@ fn packed(path: PathBuf, bytes: &[u8]) -> Result<Opened, OpenError> {
     let kind = FileKind::of(&text);
     if kind != FileKind::Trace {
         let name = format!("a gzip archive of {}", kind.name());
-        let file =
-            OtherFile { name, remedy: "Unpack it first; only traces are opened as they are." };
+        let file = OtherFile::new(name, "Unpack it first; only traces are opened as they are.");
         return Err(OpenError::Other { path, file });
     }
     let bad = |error| OpenError::Bad { path: path.clone(), error };

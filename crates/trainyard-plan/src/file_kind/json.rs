@@ -49,11 +49,11 @@ pub(super) fn name(text: &str, keys: &[&str]) -> OtherFile {
         return OtherFile::new(*name, remedy);
     }
     if keys.is_empty() {
-        return OtherFile::new("JSON without anything in it", "");
+        return OtherFile::of_form("JSON without anything in it", "");
     }
     let mut told: Vec<String> = keys.iter().take(TOLD).map(|key| format!("{key:?}")).collect();
     if keys.len() > TOLD {
         told.push("…".to_owned());
     }
-    OtherFile::new(format!("JSON with the keys {}", told.join(", ")), "")
+    OtherFile::of_form(format!("JSON with the keys {}", told.join(", ")), "")
 }

@@ -41,11 +41,20 @@ pub struct OtherFile {
     pub name: String,
     /// What to do with it, as a sentence; empty where nothing helps.
     pub remedy: &'static str,
+    /// Whether it is known what it is: of some JSON or text only the form is.
+    pub is_known: bool,
 }
 
 impl OtherFile {
-    fn new(name: impl Into<String>, remedy: &'static str) -> Self {
-        Self { name: name.into(), remedy }
+    /// A file that is known for what it is.
+    #[must_use]
+    pub fn new(name: impl Into<String>, remedy: &'static str) -> Self {
+        Self { name: name.into(), remedy, is_known: true }
+    }
+
+    /// A file of which only the form is known.
+    fn of_form(name: impl Into<String>, remedy: &'static str) -> Self {
+        Self { is_known: false, ..Self::new(name, remedy) }
     }
 }
 
@@ -68,7 +77,7 @@ impl FileKind {
             }
             Err(_) => {
                 let remedy = "Convert it, for example with iconv -t UTF-8.";
-                return Self::Other(OtherFile::new("text that is not UTF-8", remedy));
+                return Self::Other(OtherFile::of_form("text that is not UTF-8", remedy));
             }
         };
         Self::of_text(text.strip_prefix('\u{feff}').unwrap_or(text))
@@ -125,13 +134,13 @@ impl FileKind {
     }
 
     /// Says of a file that cannot be read as what was `wanted` ("a profile") that it is something
-    /// else. Nothing where it is what was wanted, or just some text.
+    /// else. Nothing where it is what was wanted, or where only its form is known.
     #[must_use]
     pub fn instead_of(bytes: &[u8], wanted: &str) -> Option<String> {
         let kind = Self::of(bytes);
         match &kind {
-            Self::Other(other) if text::is_unknown(other) => None,
-            Self::Other(OtherFile { name, remedy }) if !remedy.is_empty() => {
+            Self::Other(other) if !other.is_known => None,
+            Self::Other(OtherFile { name, remedy, .. }) if !remedy.is_empty() => {
                 let remedy = remedy.trim_end_matches('.');
                 Some(format!("it is {name}, not {wanted}; {}", lower_first(remedy)))
             }

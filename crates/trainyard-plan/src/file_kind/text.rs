@@ -26,21 +26,13 @@ pub(super) fn name(text: &str) -> OtherFile {
     } else if is_schedule(text) {
         ("a schedule", SCHEDULE)
     } else if is_toml(text) {
-        ("TOML without a [model]", TOML)
+        return OtherFile::of_form("TOML without a [model]", TOML);
     } else if begins(&["["]) {
-        ("a JSON list", "")
+        return OtherFile::of_form("a JSON list", "");
     } else {
-        (UNKNOWN, "")
+        return OtherFile::of_form("text", "");
     };
     OtherFile::new(name, remedy)
-}
-
-/// A text without a sign of what it is.
-const UNKNOWN: &str = "text";
-
-/// Whether nothing is known but that it is text.
-pub(super) fn is_unknown(file: &OtherFile) -> bool {
-    file.name == UNKNOWN
 }
 
 /// Whether the first cells that are not empty are actions.

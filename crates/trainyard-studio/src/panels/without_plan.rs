@@ -5,7 +5,7 @@ use eframe::egui::{Button, RichText, ScrollArea, Ui};
 use crate::command::{Command, Facts};
 use crate::message::Message;
 use crate::shown::{TraceKind, TraceOnly};
-use crate::theme::{Theme, size};
+use crate::theme::size;
 
 /// Draws what stands in the place of the board.
 pub(super) fn board_ui(ui: &mut Ui, shown: &TraceOnly, facts: &Facts, out: &mut Vec<Message>) {
@@ -22,14 +22,9 @@ pub(super) fn board_ui(ui: &mut Ui, shown: &TraceOnly, facts: &Facts, out: &mut 
                 "A run says what devices did, not what their layers cost. To change the plan, open \
                  the run directory, profile or plan that it belongs to."
             }
-            TraceKind::Foreign => {
-                "It was written by another program. The timeline shows what its threads did, in \
-                 that program's words."
-            }
+            // It has the window to itself.
+            TraceKind::Foreign => "",
         });
-        for remark in &shown.remarks {
-            ui.label(RichText::new(format!("Note: {remark}.")).color(Theme::of(ui.ctx()).warn));
-        }
         ui.add_space(size::GAP);
         ui.horizontal_wrapped(|ui| {
             for command in [Command::Open, Command::CloseTrace] {

@@ -15,8 +15,6 @@ pub(crate) struct TraceOnly {
     pub(crate) kind: TraceKind,
     /// Its size, as names and values.
     pub(crate) figures: Vec<(&'static str, String)>,
-    /// What a reader should know of its file.
-    pub(crate) remarks: Vec<String>,
 }
 
 /// The kind of something without a plan.
@@ -57,7 +55,6 @@ impl TraceOnly {
                     name: short_name(session.directory()),
                     kind: TraceKind::Run,
                     figures: figures(measured, devices),
-                    remarks: Vec::new(),
                 })
             }
             _ => None,
@@ -71,16 +68,15 @@ impl TraceOnly {
         measured: Option<&Scene>,
     ) -> Option<Self> {
         let devices = &opened.trace.devices;
-        let remarks = opened.remarks.clone();
         match &opened.foreign {
             Some(foreign) if devices.is_empty() => {
                 let figures = figures_of_foreign(foreign);
-                Some(Self { name, kind: TraceKind::Foreign, figures, remarks })
+                Some(Self { name, kind: TraceKind::Foreign, figures })
             }
             _ if devices.is_empty() || state.document.has_devices(devices) => None,
             _ => {
                 let figures = figures(measured, devices.len());
-                Some(Self { name, kind: TraceKind::Trace, figures, remarks })
+                Some(Self { name, kind: TraceKind::Trace, figures })
             }
         }
     }

@@ -66,10 +66,10 @@ pub(super) fn labels(painter: &Painter, sheet: &Sheet, labels: &[Label]) {
             if let Some(name) = name.filter(|_| label.rect.width() >= NAME) {
                 let colour = sheet.theme.on_colour;
                 let mut job = LayoutJob::simple_singleline(name.to_owned(), font.clone(), colour);
-                job.wrap = TextWrapping::truncate_at_width(label.rect.width() - 6.0);
+                job.wrap = TextWrapping::truncate_at_width(label.rect.width() - 4.0);
                 let galley = painter.layout_job(job);
                 let top = label.rect.center().y - galley.size().y / 2.0;
-                painter.galley(pos2(label.rect.left() + 4.0, top), galley, colour);
+                painter.galley(pos2(label.rect.left() + 3.0, top), galley, colour);
             }
             continue;
         }

@@ -134,9 +134,6 @@ fn figures(ui: &mut Ui, frame: &Frame) {
     };
     let (predicted, preview, measured) =
         (duration(Side::Predicted), duration(Side::Preview), duration(Side::Measured));
-    if frame.scenes.sides().count() == 0 {
-        figure(ui, "in all", frame.content.1 - frame.content.0);
-    }
     if let Some(ns) = measured {
         figure(ui, "measured", ns);
     }
