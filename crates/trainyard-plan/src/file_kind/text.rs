@@ -54,7 +54,7 @@ fn is_toml(text: &str) -> bool {
         let table = line.trim_start_matches('[').trim_end_matches(']');
         let is_table = line.starts_with('[') && line.ends_with(']') && is_word(table);
         let key = line.split_once('=').map(|(key, _)| key.trim());
-        (is_table && !table.trim().parse::<f64>().is_ok())
+        (is_table && table.trim().parse::<f64>().is_err())
             || key.is_some_and(|key| is_word(key) && !key.contains(' '))
     })
 }

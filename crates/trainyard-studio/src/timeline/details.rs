@@ -9,7 +9,7 @@ use super::keys::Walk;
 use super::layout::Side;
 use super::quad::Quad;
 use super::selection::{Selected, Selection};
-use super::state::{Frame, Known, Timeline};
+use super::state::{Frame, Known, OfRange, Timeline};
 use super::statistics::{DeviceStatistics, Statistics, statistics};
 use super::{Live, live_at, span_details};
 use crate::human_time::human_ns;
@@ -193,16 +193,17 @@ fn range_statistics(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, range: 
             let (from, to) = (frame.clock(side, range.0), frame.clock(side, range.1));
             (side, statistics(scene, from, to))
         };
-        let of_names = frame.scenes.foreign.map(|scene| {
+        let names = frame.scenes.foreign.map(|scene| {
             let [from, to] = [range.0, range.1].map(|ns| frame.clock(Side::Foreign, ns));
             span_details::totals(scene, from, to)
         });
-        timeline.statistics = Some(Known { of, is: (shown.map(work_out).collect(), of_names) });
+        let sides = shown.map(work_out).collect();
+        timeline.statistics = Some(Known { of, is: OfRange { sides, names } });
     }
     ui.heading(format!("Range of {}", human_ns(range.1 - range.0)));
-    let Some(Known { is: (of_sides, of_names), .. }) = &timeline.statistics else { return };
-    for (side, of_side) in of_sides {
-        if of_sides.len() > 1 {
+    let Some(Known { is: OfRange { sides, names }, .. }) = &timeline.statistics else { return };
+    for (side, of_side) in sides {
+        if sides.len() > 1 {
             ui.strong(match side {
                 Side::Measured | Side::Foreign => "measured",
                 Side::Preview => "would be",
@@ -213,7 +214,7 @@ fn range_statistics(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, range: 
             device_statistics(ui, of_side, device);
         }
     }
-    if let (Some(scene), Some(totals)) = (frame.scenes.foreign, of_names) {
+    if let (Some(scene), Some(totals)) = (frame.scenes.foreign, names) {
         span_details::totals_ui(ui, scene, totals);
     }
 }

@@ -72,7 +72,6 @@ impl Column<'_> {
                     self.right(y, side_name(side));
                 }
                 RowKind::Lane(_, Lane::TransferIn) => self.right(rect.bottom() + 0.5, "in, out"),
-                RowKind::Lane(_, Lane::TransferOut) => {}
                 RowKind::Faint => self.right(y, "present"),
                 RowKind::Memory => self.memory(group, row),
                 RowKind::Process(process) => {
@@ -87,7 +86,7 @@ impl Column<'_> {
                 RowKind::Spans { lane: 0, .. } => {
                     self.left_to(y, &group.id, (size::SMALL, self.width()), theme.weak);
                 }
-                RowKind::Spans { .. } => {}
+                RowKind::Lane(_, Lane::TransferOut) | RowKind::Spans { .. } => {}
                 RowKind::Counter(index) => self.counter(group, index, rect),
             }
         }

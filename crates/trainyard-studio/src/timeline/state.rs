@@ -33,9 +33,16 @@ pub struct Timeline {
     pub(super) hides_details: bool,
     pub(super) rows: Rows,
     pub(super) search: Search,
-    /// Of devices by side, and of other programs by name.
-    pub(super) statistics: Option<Known<(Vec<(Side, Statistics)>, Option<Vec<NameTotal>>)>>,
+    pub(super) statistics: Option<Known<OfRange>>,
     pub(super) drawing: Drawing,
+}
+
+/// What happened within the selected range.
+pub(super) struct OfRange {
+    /// On the devices of each side.
+    pub(super) sides: Vec<(Side, Statistics)>,
+    /// In other programs, where there are any.
+    pub(super) names: Option<Vec<NameTotal>>,
 }
 
 /// How far the rows are scrolled, where there are more than fit. Points.

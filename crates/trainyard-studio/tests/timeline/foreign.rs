@@ -8,7 +8,7 @@ use trainyard_plan::chrome::{self, TraceFile};
 use trainyard_studio::timeline::{ForeignScene, RowKind, Scene, Scenes, Source, layout};
 
 use crate::samples;
-use crate::widget::{State, click, drag, harness, nothing, plot};
+use crate::widget::{State, click, drag, harness, plot, with_foreign};
 
 fn read(events: &[Value]) -> TraceFile {
     chrome::from_json(json!(events).to_string()).unwrap()
@@ -39,8 +39,8 @@ fn profile() -> Vec<Value> {
 }
 
 fn shown() -> Harness<'static, State> {
-    let foreign = Some(ForeignScene::new(read(&profile()).foreign));
-    let mut harness = harness(State { foreign, ..nothing() }, [1400.0, 420.0], egui::Theme::Dark);
+    let state = with_foreign(None, ForeignScene::new(read(&profile()).foreign));
+    let mut harness = harness(state, [1400.0, 420.0], egui::Theme::Dark);
     harness.run();
     harness
 }
@@ -133,7 +133,7 @@ fn what_is_in_one_file_with_ours_lies_below_it_on_the_same_clock() {
     let ids: Vec<&str> = groups.iter().map(|group| group.id.as_str()).collect();
     let devices = trace.devices.iter().map(|device| device.id.as_str());
     assert_eq!(ids, devices.chain(["thread 9"]).collect::<Vec<_>>());
-    let state = State { measured: Some(scene), foreign: Some(foreign), ..nothing() };
+    let state = with_foreign(Some(scene), foreign);
     let mut harness = harness(state, [1400.0, 500.0], egui::Theme::Dark);
     harness.run();
     harness.get_by_label_contains("another program: 1 spans on 1 threads");

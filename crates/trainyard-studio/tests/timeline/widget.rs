@@ -13,7 +13,7 @@ use crate::samples;
 pub(crate) struct State {
     timeline: Timeline,
     predicted: Option<Scene>,
-    pub(crate) measured: Option<Scene>,
+    measured: Option<Scene>,
     preview: Option<Scene>,
     pub(crate) foreign: Option<ForeignScene>,
     cursor: Option<f64>,
@@ -41,7 +41,7 @@ pub(crate) fn harness(state: State, size: [f32; 2], mode: egui::Theme) -> Harnes
 }
 
 /// With nothing to show yet.
-pub(crate) fn nothing() -> State {
+fn nothing() -> State {
     State {
         timeline: Timeline::default(),
         predicted: None,
@@ -51,6 +51,11 @@ pub(crate) fn nothing() -> State {
         cursor: None,
         output: TimelineOutput::default(),
     }
+}
+
+/// What another program did, beside what was measured if anything was.
+pub(crate) fn with_foreign(measured: Option<Scene>, foreign: ForeignScene) -> State {
+    State { measured, foreign: Some(foreign), ..nothing() }
 }
 
 fn predicted() -> State {
