@@ -120,7 +120,9 @@ impl Views {
             let mut panels = self.panels.iter_mut();
             if let Some(timeline) = panels.find(|it| it.info() == panels::timeline::INFO) {
                 self.sizes.insert(timeline.info().id, ui.max_rect().size());
-                timeline.ui(ui, frame, out);
+                let ground = egui::Frame::new().fill(Theme::of(ui.ctx()).surface);
+                let panel = egui::CentralPanel::default().frame(ground);
+                panel.show(ui, |ui| timeline.ui(ui, frame, out));
             }
             return settle_preview(frame.state, out, first);
         }

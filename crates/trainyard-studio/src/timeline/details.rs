@@ -52,7 +52,9 @@ pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, cursor: 
                 Some(Selection::Span(span)) => span_details::show(timeline, ui, frame, span),
                 None => {}
             }
-            ui.add_space(size::SPACE);
+            if timeline.selected.is_some() {
+                ui.add_space(size::SPACE);
+            }
             if let Some(range) = timeline.range {
                 range_statistics(timeline, ui, frame, range);
                 ui.add_space(size::SPACE);

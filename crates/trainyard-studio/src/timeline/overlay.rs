@@ -1,7 +1,9 @@
 //! What lies over the rectangles: labels, the ruler, arrows, cursors, marks.
 
 use eframe::egui::text::{LayoutJob, TextWrapping};
-use eframe::egui::{Color32, FontId, Painter, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
+use eframe::egui::{
+    Color32, FontId, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2,
+};
 
 use super::flow;
 use super::layout::{Row, RowKind, Side};
@@ -129,15 +131,17 @@ pub(super) fn flows(timeline: &Timeline, painter: &Painter, sheet: &Sheet) {
             }
             drawn.push((side, from, to));
             if let (Some(from), Some(to)) = (place(sheet, side, from), place(sheet, side, to)) {
-                arrow(painter, from, to, sheet.theme.text);
+                // A transfer ends with its receive, a flow of another program where that begins.
+                let is_foreign = side == Side::Foreign;
+                let end = if is_foreign { to.left_center() } else { to.right_center() };
+                arrow(painter, from.left_center(), end, sheet.theme.text);
             }
         }
     }
 }
 
-/// A curve from where a send begins to where its receive ends, with a head.
-fn arrow(painter: &Painter, from: Rect, to: Rect, colour: Color32) {
-    let (start, end) = (from.left_center(), to.right_center());
+/// A curve from one place to another, with a head.
+fn arrow(painter: &Painter, start: Pos2, end: Pos2, colour: Color32) {
     let bend = ((end.x - start.x).abs() * 0.4).clamp(12.0, 80.0);
     let points = [start, start + vec2(bend, 0.0), end - vec2(bend, 0.0), end];
     let stroke = Stroke::new(1.5, colour);

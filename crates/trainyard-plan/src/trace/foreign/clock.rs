@@ -42,7 +42,9 @@ mod tests {
     fn times_since_1970_begin_at_0_and_others_stay() {
         let of = |times: &[i64]| {
             let mut clock = Clock::default();
-            times.iter().for_each(|ns| clock.see(*ns));
+            for ns in times {
+                clock.see(*ns);
+            }
             times.iter().map(|ns| clock.ns(*ns)).collect::<Vec<_>>()
         };
         assert_eq!(of(&[5000, 7000]), [5000, 7000]);
