@@ -5,7 +5,7 @@ use crate::Action;
 
 const LFS: &str = "The file itself was not downloaded: run git lfs pull.";
 const TOML: &str = "A run file has a [model], a [data] and [[device]] entries.";
-const SCHEDULE: &str = "Hand it to trainyard simulate --schedule FILE.";
+const SCHEDULE: &str = "Hand it to trainyard simulate --profile PROFILE.json --schedule FILE.csv.";
 
 /// What a text is that is none of ours and no object of JSON.
 pub(super) fn name(text: &str) -> OtherFile {
