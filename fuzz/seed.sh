@@ -2,7 +2,7 @@
 # Fills fuzz/corpus with examples of what the targets read. Small ones: the fuzzer cuts and joins.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-mkdir -p corpus/profile corpus/plan corpus/schedule_csv corpus/journal corpus/journal_stream corpus/run_file
+mkdir -p corpus/profile corpus/plan corpus/schedule_csv corpus/journal corpus/journal_stream corpus/run_file corpus/trace
 cp ../assets/*.toml corpus/run_file/
 
 cat > corpus/profile/small.json <<'JSON'
@@ -34,5 +34,12 @@ cat > corpus/journal/run.jsonl <<'JSON'
 {"type":"memory","at_ns":1,"device":0,"in_use_bytes":2,"peak_bytes":4,"predicted_bytes":5}
 {"type":"step","at_ns":9,"step":1,"loss":2.5,"learning_rate":0.001,"grad_norm":null,"step_ns":8,"tokens_per_s":1}
 {"type":"checkpoint","at_ns":9,"step":1,"path":"checkpoints/step-1"}
+JSON
+cat > corpus/trace/small.json <<'JSON'
+{"schemaVersion":1,"traceEvents":[{"ph":"M","name":"process_name","pid":1,"args":{"name":"p"}},
+{"ph":"X","name":"a","cat":"c","pid":1,"tid":"t","ts":1900000000000000.5,"dur":9,"args":{"x":[1]}},
+{"ph":"B","name":"b","pid":1,"tid":2,"ts":1},{"ph":"E","pid":1,"tid":2,"ts":4},{"ph":"C","name":"n","pid":1,"ts":2,"args":{"v":1}},
+{"ph":"s","id":1,"cat":"f","pid":1,"tid":2,"ts":2},{"ph":"f","bp":"e","id":1,"cat":"f","pid":1,"tid":"t","ts":3},
+{"ph":"X","name":"0F0","pid":1,"tid":1,"ts":5,"dur":2,"args":{"stage":0,"microbatch":0,"step":1,"bytes":0}}]}
 JSON
 cp corpus/journal/run.jsonl corpus/journal_stream/

@@ -149,6 +149,25 @@ fn run_files_that_are_none() {
     refused(&folder, &[], 2, &["cannot read the run file", "folder", "name a file"]);
 }
 
+#[test]
+fn files_of_another_kind_are_named_for_what_they_are() {
+    let (dir, _) = working();
+    let cases: [(&[u8], &str); 5] = [
+        (b"\x89PNG\r\n\x1a\n\0\0", "a PNG picture"),
+        (b"<!DOCTYPE html>\n<html><body>Not found", "an HTML page"),
+        (b"{\"architectures\": [\"X\"], \"model_type\": \"gpt2\"}", "config.json"),
+        (b"PK\x03\x04\x14\0\0\0", "a ZIP archive"),
+        (b"{\"traceEvents\": []}", "a trace"),
+    ];
+    let odd = dir.path().join("odd.json");
+    for (bytes, name) in cases {
+        write(&odd, bytes);
+        refused(&odd, &[], 2, &["odd.json", name, "not a run file"]);
+        let stderr = run_fails(trainyard().args(["simulate", "--profile"]).arg(&odd), 2);
+        assert_says(&stderr, &["odd.json", name]);
+    }
+}
+
 /// What only a model or its data can refuse has the line and the text of the run file all the same.
 #[test]
 fn what_a_recipe_refuses_has_its_place_in_the_run_file() {

@@ -178,8 +178,8 @@ fn a_plan_that_cannot_be_used_is_refused_by_name() {
         plan.to_string()
     };
     let cases = [
-        ("garbage".to_owned(), "line 1: expected value"),
-        (String::new(), "EOF"),
+        ("garbage".to_owned(), "line 1: this is not JSON"),
+        (String::new(), "is an empty file"),
         ("[1, 2]".to_owned(), "trainyard-plan, line 1"),
         (changed(&|plan| plan["version"] = json!(9)), "version 9; this program reads version 1"),
         (changed(&|plan| plan["format"] = json!("recipe")), "\"recipe\""),

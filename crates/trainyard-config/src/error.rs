@@ -32,6 +32,14 @@ pub enum ConfigError {
         /// What the system said.
         source: io::Error,
     },
+    /// A file of another kind than a run file.
+    #[error("{path} cannot be read as a run file: {reason}", path = .path.display())]
+    OtherFile {
+        /// The file.
+        path: PathBuf,
+        /// What it is, and the way out.
+        reason: String,
+    },
     /// A run file that is not text.
     #[error(
         "{name} is not UTF-8 text: the byte at offset {offset} (line {line}) cannot be read; save it \

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use toml::Table;
+use trainyard_plan::FileKind;
 
 use crate::document::Document;
 use crate::error::ConfigError;
@@ -93,13 +94,21 @@ impl RunConfig {
     ) -> Result<(Self, Document), ConfigError> {
         let bytes = read_file(path, LONGEST)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let is_other = |bytes: &[u8]| {
+            let reason = FileKind::instead_of(bytes, "a run file")?;
+            Some(ConfigError::OtherFile { path: path.to_owned(), reason })
+        };
         let text = String::from_utf8(bytes).map_err(|error| {
+            if let Some(other) = is_other(error.as_bytes()) {
+                return other;
+            }
             let valid = error.utf8_error().valid_up_to();
             let before = error.as_bytes().get(..valid).unwrap_or_default();
             let line = before.split(|byte| *byte == b'\n').count() as u64;
             ConfigError::NotUtf8 { name: path.display().to_string(), offset: valid as u64, line }
         })?;
-        Self::from_text(&text, path, sets, groups)
+        let read = Self::from_text(&text, path, sets, groups);
+        read.map_err(|error| is_other(text.as_bytes()).unwrap_or(error))
     }
 
     /// The same for a text that is already in memory. `path` gives the name for messages and for

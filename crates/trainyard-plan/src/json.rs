@@ -7,6 +7,7 @@ use serde::de::{
 use serde::{Deserialize, Deserializer};
 
 use crate::PlanError;
+use crate::json_words::in_words;
 
 /// A step on the way to a value in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,39 +90,23 @@ pub(crate) fn read<T: DeserializeOwned>(
 fn parse<T: DeserializeOwned>(format: &str, text: &str) -> Result<T, PlanError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let bad = |path: String, error: &serde_json::Error| {
-        // The position has a field of its own.
-        let reason = error.to_string();
-        let position = format!(" at line {} column {}", error.line(), error.column());
-        let reason = in_plain_words(reason.strip_suffix(&position).unwrap_or(&reason));
-        let path = if path == "." { String::new() } else { path };
         // The path ends at the object in which a field is missing or there twice.
+        let text = error.to_string();
         let named = ["missing field `", "duplicate field `"];
-        let named = named.into_iter().find_map(|start| reason.strip_prefix(start));
+        let named = named.into_iter().find_map(|start| text.strip_prefix(start));
+        let path = if path == "." { String::new() } else { path };
         let field = match named.and_then(|rest| rest.split('`').next()) {
             Some(key) if path.is_empty() => key.to_owned(),
             Some(key) => format!("{path}.{key}"),
             None => path,
         };
+        let reason = in_words(error);
         PlanError::BadFile { format: format.to_owned(), line: error.line(), field, reason }
     };
     let value = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| bad(error.path().to_string(), error.inner()))?;
     deserializer.end().map_err(|error| bad(String::new(), &error))?;
     Ok(value)
-}
-
-/// serde's message without the names of Rust's types.
-fn in_plain_words(reason: &str) -> String {
-    let Some((found, expected)) = reason.split_once(", expected ") else {
-        return reason.to_owned();
-    };
-    let words = match expected {
-        "u64" | "usize" | "u32" => "a whole number, without a decimal point",
-        "f64" => "a number",
-        _ if expected.starts_with("struct ") => "an object",
-        _ => expected,
-    };
-    format!("{found}, expected {words}")
 }
 
 /// Fails where a path ends, so that the parser says on which line that is.

@@ -19,9 +19,12 @@ pub mod compare;
 pub mod costs;
 mod device;
 mod error;
+mod file_kind;
 mod idle;
 pub mod journal;
 mod json;
+mod json_walk;
+mod json_words;
 pub mod memory;
 mod model;
 pub mod noise;
@@ -41,10 +44,13 @@ pub use action::{Action, ActionKind};
 pub use calibrate::{calibrate, fit_step};
 pub use device::{Api, ComputeProbe, DeviceInfo, DeviceKind, DeviceList, MemoryInfo, MemorySource};
 pub use error::PlanError;
+pub use file_kind::{FileKind, OtherFile};
 pub use memory::MemoryUse;
 pub use model::{BatchTensor, LayerProfile, ModelProfile, TensorProfile, Tensors};
 pub use noise::Noise;
 pub use plan::{Plan, Predicted, PredictedDevice, Recompute, Stage};
 pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile};
 pub use schedule::{Chunks, Schedule, ScheduleKind, ScheduleRequest};
-pub use trace::{Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome, text};
+pub use trace::{
+    Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome, foreign, text,
+};

@@ -191,7 +191,7 @@ fn threads_without_names_are_known_by_their_numbers() {
         });
         lanes.collect::<std::collections::BTreeSet<_>>()
     };
-    assert_eq!(lanes(&chrome::from_json(&json.to_string()).unwrap()), lanes(&trace));
+    assert_eq!(lanes(&chrome::from_json(json.to_string()).unwrap().trace), lanes(&trace));
 }
 
 #[test]

@@ -3,14 +3,17 @@
 //!
 //! `cargo bench -p trainyard-studio --bench timeline`
 
+use std::fmt::Write;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use eframe::egui::{Rect, pos2, vec2};
-use trainyard_plan::{Action, ActionKind, Lane, MemorySample, Trace, TraceDevice, TraceEvent};
+use trainyard_plan::{
+    Action, ActionKind, Lane, MemorySample, Trace, TraceDevice, TraceEvent, chrome,
+};
 use trainyard_studio::theme;
 use trainyard_studio::timeline::{
-    Anchors, Picture, Scene, Scenes, Sheet, Source, View, layout, statistics,
+    Anchors, ForeignScene, Picture, Scene, Scenes, Sheet, Source, View, layout, statistics,
 };
 
 const DEVICES: usize = 8;
@@ -82,9 +85,13 @@ fn million() -> (Scene, u64) {
 /// What a frame of a 4K window's whole width asks for.
 fn frame(scene: &Scene, view: View) -> Picture {
     let scenes = Scenes { measured: Some(scene), ..Scenes::default() };
+    let anchors = Anchors { measured: scene.extent_ns().0, ..Anchors::default() };
+    picture(scenes, anchors, view)
+}
+
+fn picture(scenes: Scenes, anchors: Anchors, view: View) -> Picture {
     let plot = Rect::from_min_size(pos2(172.0, 60.0), vec2(1600.0, 900.0));
     let (groups, _) = layout(&scenes, plot.height());
-    let anchors = Anchors { measured: scene.extent_ns().0, ..Anchors::default() };
     let sheet = Sheet {
         scenes,
         anchors,
@@ -96,6 +103,49 @@ fn frame(scene: &Scene, view: View) -> Picture {
         theme: &theme::DARK,
     };
     sheet.picture()
+}
+
+/// A trace of another program: nested spans on some threads, as text.
+fn foreign_text() -> String {
+    let mut text = String::from("[");
+    for index in 0..EVENTS {
+        let (thread, depth) = (index % 16, index / 16 % 4);
+        let at = 1_900_000_000_000_000 + index as u64 / 64 * 100 + depth as u64;
+        let _ = write!(
+            text,
+            r#"{{"ph":"X","name":"call {}","cat":"c","pid":1,"tid":{thread},"ts":{at},"dur":{},"args":{{"n":{index}}}}},"#,
+            index % 97,
+            90 - 10 * depth,
+        );
+    }
+    text
+}
+
+/// A million spans of another program: reading them, and a frame at every zoom.
+fn foreign(criterion: &mut Criterion) {
+    let text = foreign_text();
+    criterion.bench_function("reading a million events of another program", |bencher| {
+        bencher.iter_batched(
+            || text.clone(),
+            |text| chrome::from_json(text).map(|file| ForeignScene::new(file.foreign)),
+            criterion::BatchSize::PerIteration,
+        );
+    });
+    let Ok(file) = chrome::from_json(text) else { return };
+    let scene = ForeignScene::new(file.foreign);
+    let (start, end) = scene.extent_ns();
+    let whole = (end - start) as f64;
+    let scenes = Scenes { foreign: Some(&scene), ..Scenes::default() };
+    let anchors = Anchors { foreign: start, ..Anchors::default() };
+    for (name, share) in [("everything", 1.0), ("a hundredth", 0.01), ("a thousandth", 0.001)] {
+        let view = View { start: whole * 0.4, end: whole * (0.4 + share) };
+        criterion.bench_function(
+            &format!("a frame of another program's million, {name}"),
+            |bencher| {
+                bencher.iter(|| black_box(picture(black_box(scenes), anchors, view)));
+            },
+        );
+    }
 }
 
 fn timeline(criterion: &mut Criterion) {
@@ -138,6 +188,6 @@ fn timeline(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20);
-    targets = timeline
+    targets = timeline, foreign
 }
 criterion_main!(benches);

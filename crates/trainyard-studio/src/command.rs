@@ -124,6 +124,8 @@ pub struct Facts {
     pub trace: bool,
     /// Whether what is shown has no plan, because it has nothing to do with the document.
     pub trace_only: bool,
+    /// Whether what is shown was done by another program alone.
+    pub foreign_only: bool,
 }
 
 const NO_PROGRAM: &str = "the program trainyard was not found; Settings say where it is";
@@ -135,6 +137,9 @@ impl Command {
         let unless = |may: bool, why| (!may).then_some(why);
         if facts.trace_only && self.needs_plan() {
             return Some("what is shown has no plan; close it or open one");
+        }
+        if facts.foreign_only && self.needs_actions() {
+            return Some("what is shown was written by another program; open its own file");
         }
         match self {
             Self::AllSteps => unless(facts.forgets, "all steps of the run are shown"),
@@ -180,6 +185,12 @@ impl Command {
             Self::Export(what) => exports(what),
             _ => false,
         }
+    }
+
+    /// Whether it writes what devices did.
+    fn needs_actions(self) -> bool {
+        use Export as E;
+        matches!(self, Self::Export(E::Events | E::Memory | E::Json | E::Perfetto))
     }
 
     /// Whether a menu puts a tick before it; `None` for what cannot be on or off.

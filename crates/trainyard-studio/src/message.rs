@@ -8,13 +8,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use trainyard_plan::{DeviceList, Trace};
+use trainyard_plan::DeviceList;
 
 use crate::command::Command;
 use crate::document::{Assessment, Document, Edit, Reference};
 use crate::error_dialog::ErrorDialog;
 use crate::event::{Event, Inspected, Purpose};
 use crate::layout::Layout;
+use crate::open::OpenedTrace;
 use crate::persistence::{ProgramAnswer, Settings};
 use crate::plan_search::{Ask, Search, Terms};
 use crate::run::{Program, ProgramMissing, Session};
@@ -148,8 +149,8 @@ pub enum ViewMessage {
     Welcome(bool),
     /// The instant that all panels look at, ns since the start of the step.
     Cursor(Option<f64>),
-    /// A trace was opened by itself.
-    OpenTrace(OpenedTrace),
+    /// A trace was opened by itself, from a file of this name.
+    OpenTrace(String, OpenedTrace),
     /// The trace that was opened by itself, and how the timeline was looked at, are forgotten.
     CloseTrace,
     /// Whether the window closes as soon as the training has stopped.
@@ -228,15 +229,6 @@ pub enum Dialog {
     ClosingOverRun,
     /// The window is to close over edits that no file has.
     ClosingUnsaved,
-}
-
-/// A trace that was opened by itself.
-#[derive(Clone, Debug)]
-pub struct OpenedTrace {
-    /// Its file's name.
-    pub name: String,
-    /// It.
-    pub trace: Arc<Trace>,
 }
 
 macro_rules! into_message {

@@ -1,12 +1,12 @@
-//! Opening files. Their kind is found from their contents, never from their name.
+//! Opening files. Their kind is found from their contents ([`FileKind`]), never from their name.
 //!
-//! | what | known by | becomes |
-//! |---|---|---|
-//! | profile | `format` | a document with the plan beside it, or the planner's best |
-//! | plan | `format` | a document, with the profile beside it or the one that is open |
-//! | trace | `traceEvents` | a measured timeline |
-//! | run file | `[model]` | a document, with the profile beside it; else it is to be measured |
-//! | journal, run directory | its first line, its files | a run that is watched |
+//! | what | becomes |
+//! |---|---|
+//! | profile | a document with the plan beside it, or the planner's best |
+//! | plan | a document, with the profile beside it or the one that is open |
+//! | trace, also packed with gzip | a measured timeline, and the threads of other programs |
+//! | run file | a document, with the profile beside it; else it is to be measured |
+//! | journal, run directory | a run that is watched |
 //!
 //! Nothing here knows of a window: it is called on a thread of its own, as files can be large.
 
@@ -16,17 +16,14 @@ mod opened;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use trainyard_plan::journal::Header;
-use trainyard_plan::{Plan, Profile, chrome};
+use flate2::read::MultiGzDecoder;
+use trainyard_plan::{FileKind, OtherFile, Plan, Profile, chrome};
 
 use crate::document::Document;
 use crate::run::is_run;
 pub use all_steps::all_steps;
-pub use opened::{OpenError, Opened};
+pub use opened::{OpenError, Opened, OpenedTrace};
 
 /// The costs, beside a run file or in a run directory.
 pub(crate) const PROFILE: &str = "profile.json";
@@ -37,65 +34,8 @@ pub(crate) const RUN_FILE: &str = "run.toml";
 
 /// The largest file that is read into memory, in bytes.
 const LARGEST: u64 = 2 << 30;
-
-/// What a file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `run.toml`.
-    RunFile,
-    /// `profile.json`.
-    Profile,
-    /// `plan.json`.
-    Plan,
-    /// `trace.json`.
-    Trace,
-    /// `journal.jsonl`.
-    Journal,
-}
-
-impl Kind {
-    /// What a text is; `None` if it is nothing of ours. Of a journal the first line is enough.
-    #[must_use]
-    pub fn of(text: &str) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Head {
-            format: Option<String>,
-            #[serde(rename = "traceEvents")]
-            trace: Option<IgnoredAny>,
-        }
-        if let Some(head) =
-            text.lines().next().and_then(|line| serde_json::from_str::<Head>(line).ok())
-            && head.format.as_deref() == Some(Header::FORMAT)
-        {
-            return Some(Self::Journal);
-        }
-        let head = serde_json::from_str::<Head>(text);
-        if let Ok(head) = head {
-            return match (head.format.as_deref(), head.trace) {
-                (Some(Profile::FORMAT), _) => Some(Self::Profile),
-                (Some(Plan::FORMAT), _) => Some(Self::Plan),
-                (None, Some(_)) => Some(Self::Trace),
-                _ => None,
-            };
-        }
-        if text.trim_start().starts_with('{') {
-            return Self::of_broken(text);
-        }
-        let is_model = |line: &str| line.split('#').next().map(str::trim) == Some("[model]");
-        text.lines().any(is_model).then_some(Self::RunFile)
-    }
-
-    /// What JSON that breaks off wants to be, so that its reader can say where it breaks.
-    fn of_broken(text: &str) -> Option<Self> {
-        let signs = [
-            (Self::Profile, format!("\"{}\"", Profile::FORMAT)),
-            (Self::Plan, format!("\"{}\"", Plan::FORMAT)),
-            (Self::Trace, "\"traceEvents\"".to_owned()),
-        ];
-        let found = signs.iter().filter_map(|(kind, sign)| Some((text.find(sign)?, *kind)));
-        found.min_by_key(|(at, _)| *at).map(|(_, kind)| kind)
-    }
-}
+/// As much of a larger file says what it is, in bytes.
+const BEGINNING: u64 = 64 << 10;
 
 /// Opens a file or directory.
 ///
@@ -108,19 +48,23 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
     if about.is_dir() {
         return open_directory(&path);
     }
+    if !about.is_file() {
+        let file = OtherFile::new("a device, a pipe or the like", "Only files are opened.");
+        return Err(OpenError::Other { path, file });
+    }
     if is_journal(&path).map_err(read)? {
         return Ok(run(path.parent().unwrap_or(&path)));
     }
-    let text = read_text(&path)?;
+    let bytes = read_bytes(&path)?;
     let bad = |error| OpenError::Bad { path: path.clone(), error };
-    match Kind::of(&text) {
-        Some(Kind::Profile) => {
-            let profile = Profile::from_json(&text).map_err(bad)?;
+    match FileKind::of(&bytes) {
+        FileKind::Profile => {
+            let profile = Profile::from_json(&text_of(bytes)).map_err(bad)?;
             let plan = plan_beside(&path);
             document(profile, plan.as_ref(), None, &path)
         }
-        Some(Kind::Plan) => {
-            let plan = Plan::from_json(&text).map_err(bad)?;
+        FileKind::Plan => {
+            let plan = Plan::from_json(&text_of(bytes)).map_err(bad)?;
             let beside = path.with_file_name(PROFILE);
             if !beside.is_file() {
                 return Ok(Opened::Plan { file: path, plan: Box::new(plan) });
@@ -129,17 +73,46 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
             let run_file = Some(path.with_file_name(RUN_FILE)).filter(|file| file.is_file());
             document(profile, Some(&(path.clone(), plan)), run_file, &path)
         }
-        Some(Kind::Trace) => Ok(Opened::Trace(Arc::new(chrome::from_json(&text).map_err(bad)?))),
-        Some(Kind::RunFile) => {
+        FileKind::Trace => Ok(Opened::trace(chrome::from_json(text_of(bytes)).map_err(bad)?)),
+        FileKind::RunFile => {
             let beside = path.with_file_name(PROFILE);
             if !beside.is_file() {
                 return Ok(Opened::RunFile(path));
             }
             run_file_with(&path, &beside)
         }
-        Some(Kind::Journal) => Ok(run(path.parent().unwrap_or(&path))),
-        None => Err(OpenError::Unknown { path }),
+        FileKind::Journal => Ok(run(path.parent().unwrap_or(&path))),
+        FileKind::Other(_) if is_packed(&bytes) => packed(path, &bytes),
+        FileKind::Other(file) => Err(OpenError::Other { path, file }),
     }
+}
+
+/// Whether it is a gzip archive.
+fn is_packed(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x1f\x8b")
+}
+
+/// Opens a trace that was packed with gzip, also where it breaks off.
+fn packed(path: PathBuf, bytes: &[u8]) -> Result<Opened, OpenError> {
+    let mut text = Vec::new();
+    let read = MultiGzDecoder::new(bytes).take(LARGEST + 1).read_to_end(&mut text);
+    if text.len() as u64 > LARGEST {
+        return Err(OpenError::TooLarge { path, bytes: text.len() as u64 });
+    }
+    let kind = FileKind::of(&text);
+    if kind != FileKind::Trace {
+        let name = format!("a gzip archive of {}", kind.name());
+        let file = OtherFile::new(name, "Unpack it first; only traces are opened as they are.");
+        return Err(OpenError::Other { path, file });
+    }
+    let bad = |error| OpenError::Bad { path: path.clone(), error };
+    let mut trace = chrome::from_json(text_of(text)).map_err(bad)?;
+    if read.is_err() && trace.remarks.is_empty() {
+        trace
+            .remarks
+            .push("the archive breaks off: what stands before its end is shown".to_owned());
+    }
+    Ok(Opened::trace(trace))
 }
 
 /// A run file with costs that lie elsewhere, such as estimated ones that it was not asked to keep.
@@ -220,52 +193,48 @@ fn plan_beside(path: &Path) -> Option<(PathBuf, Plan)> {
 /// [`OpenError`].
 pub fn read_profile(path: &Path) -> Result<Profile, OpenError> {
     let bad = |error| OpenError::Bad { path: path.to_owned(), error };
-    Profile::from_json(&read_text(path)?).map_err(bad)
+    Profile::from_json(&text_of(read_bytes(path)?)).map_err(bad)
 }
 
 fn read_plan(path: &Path) -> Result<Plan, OpenError> {
     let bad = |error| OpenError::Bad { path: path.to_owned(), error };
-    Plan::from_json(&read_text(path)?).map_err(bad)
+    Plan::from_json(&text_of(read_bytes(path)?)).map_err(bad)
 }
 
-fn read_text(path: &Path) -> Result<String, OpenError> {
+fn read_bytes(path: &Path) -> Result<Vec<u8>, OpenError> {
     let read = |error| OpenError::Read { path: path.to_owned(), error };
     let bytes = fs::metadata(path).map_err(read)?.len();
     if bytes > LARGEST {
-        return Err(OpenError::TooLarge { path: path.to_owned(), bytes });
+        return Err(match FileKind::of(&beginning(path).map_err(read)?) {
+            FileKind::Other(file) => OpenError::Other { path: path.to_owned(), file },
+            _ => OpenError::TooLarge { path: path.to_owned(), bytes },
+        });
     }
-    let bytes = fs::read(path).map_err(read)?;
-    String::from_utf8(bytes).map_err(|_| OpenError::Unknown { path: path.to_owned() })
+    fs::read(path).map_err(read)
+}
+
+/// A file's text. A name in a trace may be in any encoding: what is not UTF-8 is replaced.
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// Whether the file's first line is a journal's. A journal can be too large to be read as a whole.
 fn is_journal(path: &Path) -> io::Result<bool> {
-    let mut start = Vec::new();
-    File::open(path)?.take(64 << 10).read_to_end(&mut start)?;
+    let start = beginning(path)?;
     let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok(std::str::from_utf8(line).ok().and_then(Kind::of) == Some(Kind::Journal))
+    Ok(FileKind::of(line) == FileKind::Journal)
+}
+
+fn beginning(path: &Path) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    File::open(path)?.take(BEGINNING).read_to_end(&mut start)?;
+    Ok(start)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn files_are_told_apart_by_what_is_in_them() {
-        for (text, kind) in [
-            (r#"{"format": "trainyard-profile", "version": 9}"#, Some(Kind::Profile)),
-            ("{\n\"version\": 1, \"format\": \"trainyard-plan\"}", Some(Kind::Plan)),
-            (r#"{"metadata": {}, "traceEvents": []}"#, Some(Kind::Trace)),
-            ("{\"type\":\"header\",\"format\":\"trainyard-journal\"}\n{\"ty", Some(Kind::Journal)),
-            ("# mine\n[model] # a GPT\nkind = \"gpt\"", Some(Kind::RunFile)),
-            (r#"{"format": "trainyard-profile", "model": {"#, Some(Kind::Profile)),
-            (r#"{"format": "something-else"}"#, None),
-            ("[section]\nmodel = 1", None),
-            ("", None),
-        ] {
-            assert_eq!(Kind::of(text), kind, "{text}");
-        }
-    }
 
     #[test]
     fn what_cannot_be_opened_names_the_file_and_says_what_to_do() {
@@ -277,7 +246,9 @@ mod tests {
         };
         for (path, part) in [
             (directory.path().join("gone.json"), "cannot be read"),
-            (file("notes.txt", "hello"), "is neither a run file"),
+            (file("notes.txt", "hello"), "is text, not a run file"),
+            (file("trace.json", "\u{89}PNG"), "is text, not a run file"),
+            (file("plan.html", "<!doctype html>"), "is an HTML page, not a run file"),
             (file("old.json", r#"{"format": "trainyard-plan", "version": 7}"#), "version 7"),
             (file("cut.json", r#"{"format": "trainyard-profile", "version": 1,"#), "line 1"),
         ] {

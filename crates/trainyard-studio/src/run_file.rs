@@ -183,7 +183,7 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::document::Edit;
-    use crate::open::Kind;
+    use trainyard_plan::FileKind;
 
     #[test]
     fn edits_that_the_run_file_does_not_have_are_set() {
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn what_is_made_is_known_as_a_run_file() {
         let text = on_the_cpu();
-        assert_eq!(Kind::of(&text), Some(Kind::RunFile));
+        assert_eq!(FileKind::of(text.as_bytes()), FileKind::RunFile);
         assert!(text.contains("id = \"left\"\nadapter = \"cpu\"\nmemory = \"512 MiB\""), "{text}");
         assert_eq!(quoted("a \"b\" \\ \n"), r#""a \"b\" \\ \u000A""#);
     }

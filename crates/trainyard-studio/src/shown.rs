@@ -4,10 +4,12 @@
 mod scenes;
 mod trace_only;
 
+use std::sync::Arc;
+
 use crate::state::State;
-use crate::timeline::Scenes;
+use crate::timeline::{ForeignScene, Scenes};
 use scenes::{Measured, Simulated};
-pub(crate) use trace_only::TraceOnly;
+pub(crate) use trace_only::{TraceKind, TraceOnly};
 
 /// Data derived from the state for drawing.
 #[derive(Default)]
@@ -15,6 +17,7 @@ pub struct Shown {
     predicted: Simulated,
     preview: Simulated,
     measured: Measured,
+    foreign: Option<Arc<ForeignScene>>,
     trace_only: Option<TraceOnly>,
 }
 
@@ -31,6 +34,7 @@ impl Shown {
             }
             (None, _) => self.measured.clear(),
         }
+        self.foreign = state.view.trace().and_then(|opened| opened.foreign.clone());
         self.trace_only = TraceOnly::of(state, self.measured.scene());
     }
 
@@ -39,7 +43,12 @@ impl Shown {
         let has_plan = self.trace_only.is_none();
         let predicted = self.predicted.scene().filter(|_| has_plan);
         let preview = self.preview.scene().filter(|_| has_plan);
-        Scenes { predicted, measured: self.measured.scene(), preview }
+        Scenes {
+            predicted,
+            measured: self.measured.scene(),
+            preview,
+            foreign: self.foreign.as_deref(),
+        }
     }
 
     /// What is shown without a plan: what was measured has nothing to do with the document then.

@@ -279,6 +279,16 @@ impl Theme {
         }
     }
 
+    /// How many colours the spans of other programs have.
+    pub const SPANS: usize = 6;
+
+    /// The colours of spans of other programs, whose names alone say what they are.
+    #[must_use]
+    pub fn spans(&self) -> [Color32; Self::SPANS] {
+        let yellow = self.memory(Category::Buffers);
+        [self.forward, self.backward, self.optimizer, self.weight_grad, self.input_grad, yellow]
+    }
+
     /// The colour of a category of memory.
     #[must_use]
     pub fn memory(&self, category: Category) -> Color32 {

@@ -15,7 +15,7 @@ use crate::shell::header::header_ui;
 use crate::shell::menu::menu_bar_ui;
 use crate::shell::status::status_ui;
 use crate::shell::welcome::welcome_ui;
-use crate::shown::Shown;
+use crate::shown::{Shown, TraceKind};
 use crate::state::State;
 use crate::theme::{Theme, size};
 
@@ -65,6 +65,7 @@ impl Views {
             forgets: state.hidden_steps() > 0,
             trace: state.view.trace().is_some(),
             trace_only: shown.trace_only().is_some(),
+            foreign_only: is_foreign_only(shown),
         };
         self.panels.iter().for_each(|panel| panel.add_facts(&mut facts));
         facts
@@ -113,12 +114,23 @@ impl Views {
 
     /// Draws the panels where they are, and says so when they are elsewhere then.
     fn panels_ui(&mut self, ui: &mut Ui, frame: &Frame, out: &mut Vec<Message>) {
+        let first = out.len();
+        if is_foreign_only(frame.shown) {
+            // No other panel has anything to say of it.
+            let mut panels = self.panels.iter_mut();
+            if let Some(timeline) = panels.find(|it| it.info() == panels::timeline::INFO) {
+                self.sizes.insert(timeline.info().id, ui.max_rect().size());
+                let ground = egui::Frame::new().fill(Theme::of(ui.ctx()).surface);
+                let panel = egui::CentralPanel::default().frame(ground);
+                panel.show(ui, |ui| timeline.ui(ui, frame, out));
+            }
+            return settle_preview(frame.state, out, first);
+        }
         let before = frame.state.preferences.layout();
         let mut layout = before.clone();
         let panels = &mut self.panels;
         let infos = panels::INFOS;
         let title = |id: &str| infos.iter().find(|it| it.id == id).map_or("", |it| it.title);
-        let first = out.len();
         layout.show(ui, &title, &mut |ui, id| {
             if let Some(panel) = panels.iter_mut().find(|panel| panel.info().id == id) {
                 self.sizes.insert(panel.info().id, ui.max_rect().size());
@@ -130,6 +142,11 @@ impl Views {
         }
         settle_preview(frame.state, out, first);
     }
+}
+
+/// Whether what is shown was done by another program alone.
+fn is_foreign_only(shown: &Shown) -> bool {
+    shown.trace_only().is_some_and(|shown| shown.kind == TraceKind::Foreign)
 }
 
 /// What an edit under way would lead to is what the last panel says that was drawn; nothing where

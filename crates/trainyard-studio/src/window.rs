@@ -266,5 +266,5 @@ impl Capture {
 }
 
 fn words(error: &ErrorDialog) -> String {
-    format!("{}: {} {}", error.title, error.text, error.remedy)
+    format!("{}: {}. {}", error.title, error.text.trim_end_matches('.'), error.remedy)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use trainyard_config::read_file;
 use trainyard_data::line_ends;
-use trainyard_plan::{Plan, Profile};
+use trainyard_plan::{FileKind, Plan, PlanError, Profile};
 
 use crate::cache::Cache;
 use crate::cli::Force;
@@ -23,6 +23,9 @@ pub(crate) fn read_text(path: &Path) -> Result<String, RunError> {
     let bad = |reason: String| RunError::BadFile { path: path.to_owned(), reason };
     let bytes = read_file(path, LARGEST_BYTES).map_err(RunError::io("read", path))?;
     let text = String::from_utf8(bytes).map_err(|error| {
+        if let Some(reason) = FileKind::instead_of(error.as_bytes(), "text") {
+            return bad(reason);
+        }
         let valid = error.utf8_error().valid_up_to();
         let line = 1 + line_ends(error.as_bytes().get(..valid).unwrap_or_default());
         bad(format!("line {line} is not UTF-8 text"))
@@ -36,8 +39,8 @@ pub(crate) fn read_text(path: &Path) -> Result<String, RunError> {
 /// # Errors
 /// As [`read_text`], and whatever is wrong in it, with its line.
 pub(crate) fn read_profile(path: &Path) -> Result<Profile, RunError> {
-    let of_file = |error| RunError::PlanFile { path: path.to_owned(), error };
-    Profile::from_json(&read_text(path)?).map_err(of_file)
+    let text = read_text(path)?;
+    Profile::from_json(&text).map_err(|error| unusable(path, &text, "a profile", error))
 }
 
 /// Reads a plan.
@@ -45,8 +48,18 @@ pub(crate) fn read_profile(path: &Path) -> Result<Profile, RunError> {
 /// # Errors
 /// As [`read_profile`].
 pub(crate) fn read_plan(path: &Path) -> Result<Plan, RunError> {
-    let of_file = |error| RunError::PlanFile { path: path.to_owned(), error };
-    Plan::from_json(&read_text(path)?).map_err(of_file)
+    let text = read_text(path)?;
+    Plan::from_json(&text).map_err(|error| unusable(path, &text, "a plan", error))
+}
+
+/// Says of a text that cannot be read as what was `wanted` what is wrong with it, or that it is
+/// something else.
+pub(crate) fn unusable(path: &Path, text: &str, wanted: &str, error: PlanError) -> RunError {
+    let path = path.to_owned();
+    match FileKind::instead_of(text.as_bytes(), wanted) {
+        Some(reason) => RunError::BadFile { path, reason },
+        None => RunError::PlanFile { path, error },
+    }
 }
 
 /// Writes a file that a person asked for by name. What this program wrote may be replaced; what a

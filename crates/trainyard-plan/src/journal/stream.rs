@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Header, Record, parse};
 use crate::PlanError;
+use crate::json_words::in_words;
 
 /// The longest line that is read. A header with 16 devices has some kilobytes; whatever is longer
 /// is no line of a journal, and is not kept in memory.
@@ -112,7 +113,7 @@ impl Stream {
             Ok(Record::Unknown) => return Ok(()),
             Ok(record) => record,
             Err(error) => {
-                self.leave_out(&error.to_string());
+                self.leave_out(&in_words(&error));
                 return Ok(());
             }
         };

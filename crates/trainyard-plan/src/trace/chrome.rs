@@ -7,6 +7,8 @@
 //! other end. Times are µs with three decimals, which keeps
 //! every nanosecond.
 
+mod event;
+mod ours;
 mod read;
 
 use std::cmp::Reverse;
@@ -18,7 +20,7 @@ use serde_json::json;
 use super::{Lane, Trace, TraceDevice, TraceEvent};
 use crate::ActionKind;
 
-pub use read::from_json;
+pub use read::{TraceFile, from_json};
 
 /// The trace as one JSON text.
 #[must_use]

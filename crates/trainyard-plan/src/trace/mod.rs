@@ -2,6 +2,7 @@
 
 mod builder;
 pub mod chrome;
+pub mod foreign;
 pub mod text;
 
 pub use builder::TraceBuilder;

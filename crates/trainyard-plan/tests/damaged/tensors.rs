@@ -25,7 +25,7 @@ fn every_damaged_tensor_is_named_with_its_line() {
             format!("{gives}.to"),
             "'z' is there twice",
         ),
-        (h.replace("[\"z\"]", "7"), "", 14, format!("{gives}.to"), "invalid type"),
+        (h.replace("[\"z\"]", "7"), "", 14, format!("{gives}.to"), "must be"),
         (h.replace("\"h\"", "\" \""), "", 14, format!("{gives}.name"), "it is empty"),
         (
             h.replace("}]", "}, {\"name\": \"h\", \"bytes\": 0}]"),

@@ -131,7 +131,10 @@ fn traces_tell_the_transfers_of_one_output_apart() {
         events.sort_unstable();
         events
     };
-    assert_eq!(sorted(&chrome::from_json(&text).unwrap().events), sorted(&trace.events));
+    assert_eq!(
+        sorted(&chrome::from_json(text.clone()).unwrap().trace.events),
+        sorted(&trace.events)
+    );
     assert_eq!(text.matches(r#""ph":"f""#).count(), 6);
 }
 

@@ -2,12 +2,11 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use trainyard_plan::TraceBuilder;
 use trainyard_plan::journal::Stream;
 
-use super::opened::{MOST_EVENTS, OpenError, Opened};
+use super::opened::{MOST_EVENTS, OpenError, Opened, OpenedTrace};
 use crate::run::{JOURNAL, JournalFiles, Piece};
 
 /// So much is read at once, in bytes.
@@ -42,5 +41,5 @@ pub fn all_steps(directory: &Path) -> Result<Opened, OpenError> {
             return Err(OpenError::TooManyEvents { path });
         }
     }
-    Ok(Opened::Trace(Arc::new(trace.into_trace())))
+    Ok(Opened::Trace(OpenedTrace::of_journal(trace.into_trace())))
 }

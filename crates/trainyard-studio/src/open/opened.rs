@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
-use trainyard_plan::{Plan, PlanError, Trace};
+use trainyard_plan::chrome::TraceFile;
+use trainyard_plan::{OtherFile, Plan, PlanError, Trace};
 
 use crate::document::Document;
+use crate::timeline::ForeignScene;
 
 /// The most events of a journal that are shown, which take about 2 GB.
 pub(super) const MOST_EVENTS: usize = 1_500_000;
@@ -34,7 +36,34 @@ pub enum Opened {
         document: Option<Box<Document>>,
     },
     /// What happened when.
-    Trace(Arc<Trace>),
+    Trace(OpenedTrace),
+}
+
+/// A trace that is opened by itself.
+#[derive(Clone, Debug)]
+pub struct OpenedTrace {
+    /// What devices did.
+    pub trace: Arc<Trace>,
+    /// What other programs did, ready to be drawn.
+    pub foreign: Option<Arc<ForeignScene>>,
+    /// What a reader should know of the file, in words.
+    pub remarks: Vec<String>,
+}
+
+impl OpenedTrace {
+    /// The trace of a journal.
+    pub(super) fn of_journal(trace: Trace) -> Self {
+        Self { trace: Arc::new(trace), foreign: None, remarks: Vec::new() }
+    }
+}
+
+impl Opened {
+    /// The contents of a trace file.
+    pub(super) fn trace(file: TraceFile) -> Self {
+        let TraceFile { trace, foreign, remarks } = file;
+        let foreign = (!foreign.is_empty()).then(|| Arc::new(ForeignScene::new(foreign)));
+        Self::Trace(OpenedTrace { trace: Arc::new(trace), foreign, remarks })
+    }
 }
 
 /// Why a file cannot be opened.
@@ -62,14 +91,16 @@ pub enum OpenError {
         /// The journal.
         path: PathBuf,
     },
-    /// It is not a file of ours.
+    /// It is something else.
     #[error(
-        "{} is neither a run file (TOML with a [model]), nor a profile, plan, trace or journal of Trainyard's",
-        .path.display()
+        "{} is {}, not a run file (TOML with a [model]), profile, plan, trace or journal",
+        .path.display(), .file.name
     )]
-    Unknown {
+    Other {
         /// The file.
         path: PathBuf,
+        /// What it is.
+        file: OtherFile,
     },
     /// The directory has nothing of ours.
     #[error("the directory {} has neither a run nor a run file, profile or plan in it", .path.display())]
@@ -99,7 +130,8 @@ impl OpenError {
             Self::TooLarge { .. } | Self::TooManyEvents { .. } => {
                 "Write a part of the trace: trainyard trace RUN_DIR --from STEP --to STEP."
             }
-            Self::Unknown { .. } => {
+            Self::Other { file, .. } if !file.remedy.is_empty() => file.remedy,
+            Self::Other { .. } => {
                 "trainyard measure writes profiles, trainyard plan writes plans, trainyard trace \
                  writes traces."
             }

@@ -1,13 +1,13 @@
 //! The timeline panel: what happens when.
 
-use eframe::egui::{Button, Key, Ui, Vec2};
+use eframe::egui::{Button, Key, RichText, Ui, Vec2};
 
 use crate::command::{Command, Facts};
 use crate::message::{Message, ViewMessage};
 use crate::panel::{Entry, Frame, Panel, Picture, inside};
 use crate::panel_info::{PanelInfo, Side};
 use crate::state::State;
-use crate::theme::size;
+use crate::theme::{Theme, size};
 use crate::timeline::{self, Timeline};
 
 /// Its description.
@@ -55,6 +55,7 @@ impl Panel for TimelinePanel {
         let mut cursor = before;
         inside(ui, |ui| {
             newest_steps_alone(ui, frame, out);
+            remarks(ui, frame);
             self.timeline.show(ui, frame.shown.scenes(), &mut cursor);
         });
         if cursor != before {
@@ -92,6 +93,15 @@ impl Panel for TimelinePicture {
 
     fn ui(&mut self, ui: &mut Ui, frame: &Frame, _out: &mut Vec<Message>) {
         inside(ui, |ui| self.0.show(ui, frame.shown.scenes(), &mut None));
+    }
+}
+
+/// Says what a reader should know of the file of a trace.
+fn remarks(ui: &mut Ui, frame: &Frame) {
+    let remarks = frame.state.view.trace().map(|trace| trace.remarks.join("; "));
+    if let Some(remarks) = remarks.filter(|remarks| !remarks.is_empty()) {
+        let colour = Theme::of(ui.ctx()).warn;
+        ui.label(RichText::new(format!("Of this file: {remarks}.")).color(colour));
     }
 }
 

@@ -4,7 +4,7 @@ use eframe::egui::{Button, RichText, ScrollArea, Ui};
 
 use crate::command::{Command, Facts};
 use crate::message::Message;
-use crate::shown::TraceOnly;
+use crate::shown::{TraceKind, TraceOnly};
 use crate::theme::size;
 
 /// Draws what stands in the place of the board.
@@ -13,11 +13,18 @@ pub(super) fn board_ui(ui: &mut Ui, shown: &TraceOnly, facts: &Facts, out: &mut 
         ui.set_max_width(460.0);
         ui.add_space(size::MARGIN);
         ui.label(RichText::new(format!("{} has no plan", shown.name)).strong());
-        ui.label(format!(
-            "A {} says what devices did, not what their layers cost. To change the plan, open \
-             the run directory, profile or plan that it belongs to.",
-            shown.kind
-        ));
+        ui.label(match shown.kind {
+            TraceKind::Trace => {
+                "A trace says what devices did, not what their layers cost. To change the plan, \
+                 open the run directory, profile or plan that it belongs to."
+            }
+            TraceKind::Run => {
+                "A run says what devices did, not what their layers cost. To change the plan, open \
+                 the run directory, profile or plan that it belongs to."
+            }
+            // It has the window to itself.
+            TraceKind::Foreign => "",
+        });
         ui.add_space(size::GAP);
         ui.horizontal_wrapped(|ui| {
             for command in [Command::Open, Command::CloseTrace] {

@@ -11,9 +11,13 @@ use std::thread;
 use std::time::Duration;
 
 /// How many lines are kept.
-pub(super) const LAST_LINES: usize = 40;
+pub(super) const LAST_LINES: usize = 200;
 /// As much as is read of a file's end, in bytes.
-const TAIL_BYTES: u64 = 16 << 10;
+const TAIL_BYTES: u64 = 64 << 10;
+/// A reason is given in no more characters.
+const REASON_CHARACTERS: usize = 1500;
+/// Of a program that gives no reason the first and the last lines are told, so many of each.
+const FEW: usize = 3;
 /// How long a line may be, in characters.
 const LINE_CHARACTERS: usize = 500;
 /// A child is asked this often whether it lives: the standard library can wait for a child or be
@@ -81,29 +85,59 @@ impl fmt::Display for End {
         if self.last_lines.is_empty() {
             return write!(f, "{}; it said nothing", self.exit);
         }
-        if let Some(words) = refusal(&self.last_lines) {
+        if let Some(words) = self.reason() {
             return write!(f, "{}: {words}", self.exit);
         }
-        let few = self.last_lines.len().saturating_sub(4);
-        let lines = self.last_lines.get(few..).unwrap_or_default();
-        write!(f, "{}; its last lines: {}", self.exit, lines.join(" / "))
+        // The reason may be the first of them or the last.
+        let lines = &self.last_lines;
+        let said = match lines.len().checked_sub(2 * FEW) {
+            Some(left_out) if left_out > 0 => {
+                let (first, last) = (lines.iter().take(FEW), lines.iter().skip(FEW + left_out));
+                let first: Vec<&str> = first.map(String::as_str).collect();
+                let last: Vec<&str> = last.map(String::as_str).collect();
+                format!("{} / … / {}", first.join(" / "), last.join(" / "))
+            }
+            _ => lines.join(" / "),
+        };
+        write!(f, "{}; it said: {said}", self.exit)
     }
 }
 
-/// What a refusal says: the lines from its sign on, without the picture of the place in the file,
-/// which the words name, too.
-fn refusal(lines: &[String]) -> Option<String> {
-    const SIGN: &str = "× ";
-    let is_picture = |line: &str| {
-        let numbered = line.split_once('│').is_some_and(|(number, _)| {
-            number.trim().chars().all(|character| character.is_ascii_digit())
-        });
-        numbered || line.starts_with(['╭', '╰', '·'])
-    };
-    let first = lines.iter().rposition(|line| line.trim_start().starts_with(SIGN))?;
-    let words = lines[first..].iter().map(|line| line.trim()).filter(|line| !is_picture(line));
-    let words: Vec<&str> = words.map(|line| line.trim_start_matches(SIGN)).collect();
-    Some(words.join(" "))
+impl End {
+    /// The reason that it gave: its last report of an error from its beginning on, without the
+    /// picture of the place in the file, which the words name, too.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        // As miette begins a report where the terminal has such a sign and where not, and as clap and
+        // a panic do.
+        const SIGNS: [&str; 4] = ["× ", "x ", "error: ", "thread '"];
+        let lines = &self.last_lines;
+        let begins = |line: &String| SIGNS.iter().any(|sign| line.trim_start().starts_with(sign));
+        let first = lines.iter().rposition(begins)?;
+        let words = lines[first..].iter().map(|line| line.trim()).filter(|line| !is_picture(line));
+        let words: Vec<&str> = words
+            .map(|line| line.trim_start_matches(SIGNS[0]).trim_start_matches(SIGNS[1]))
+            .collect();
+        let words = words.join(" ");
+        // A report may have a picture of a whole schedule in it.
+        Some(match words.char_indices().nth(REASON_CHARACTERS) {
+            Some((end, _)) => format!("{}…", words.get(..end).unwrap_or_default()),
+            None => words,
+        })
+    }
+}
+
+/// Whether a line of a report is of the picture of a place in a file.
+fn is_picture(line: &str) -> bool {
+    let numbered = line.split_once(['│', '|']).is_some_and(|(number, _)| {
+        number.trim().chars().all(|character| character.is_ascii_digit())
+    });
+    numbered
+        || line.starts_with(['╭', '╰', '·'])
+        || line.starts_with(",-[")
+        || line.starts_with("`-")
+        || line == ":"
+        || line.starts_with(": ")
 }
 
 /// Waits until a child ends; others may kill it meanwhile.
@@ -190,7 +224,11 @@ mod tests {
         };
         assert_eq!(
             end(Exit::Signal(9), &["a", "b", "c", "d", "e"]),
-            "the program was killed (signal 9); its last lines: b / c / d / e"
+            "the program was killed (signal 9); it said: a / b / c / d / e"
+        );
+        assert_eq!(
+            end(Exit::Signal(9), &["1", "2", "3", "4", "5", "6", "7", "8"]),
+            "the program was killed (signal 9); it said: 1 / 2 / 3 / … / 6 / 7 / 8"
         );
         let refused = [
             "warning: a line before",
@@ -207,6 +245,29 @@ mod tests {
             "the program refused what it was given (exit code 2: wrong input): unknown key 'stpes' in \
              [train] (a.toml:12:1); did you mean 'steps'?"
         );
+        // Where a terminal has no such signs.
+        let plain = [
+            "  x run.toml:9:13 is not TOML",
+            "   ,-[run.toml:9:13]",
+            " 8 | [data]",
+            " 9 | text = \"C:\\Users\"",
+            "   :             ^",
+            "   :             `-- here",
+            "   `----",
+            "  help: write it in single quotes",
+        ];
+        assert_eq!(
+            end(Exit::Code(2), &plain),
+            "the program refused what it was given (exit code 2: wrong input): run.toml:9:13 is not \
+             TOML help: write it in single quotes"
+        );
+        // However long it is, its beginning is there.
+        let mut long = vec!["  × the schedule cannot run: 1F0 waits for ever".to_owned()];
+        long.extend((0..190).map(|rank| format!("    rank {rank}  0F0 0F1 0F2 0B0 0B1 0B2")));
+        let long: Vec<&str> = long.iter().map(String::as_str).collect();
+        let words = end(Exit::Code(2), &long);
+        assert!(words.contains("wrong input): the schedule cannot run: 1F0 waits for ever"));
+        assert!(words.ends_with('…'));
         assert_eq!(end(Exit::Code(7), &[]), "the program failed (exit code 7); it said nothing");
     }
 }

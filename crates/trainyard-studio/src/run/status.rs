@@ -161,7 +161,11 @@ impl Session {
                     }
                     // The lines themselves are shown beside this.
                     _ if end.last_lines.is_empty() => format!("{exit}; it said nothing"),
-                    _ => exit.to_string(),
+                    // Of which the reason is the beginning, and may be far up.
+                    _ => match end.reason() {
+                        Some(reason) => format!("{exit}: {reason}"),
+                        None => exit.to_string(),
+                    },
                 };
                 let words = if self.state.header().is_some() {
                     format!("{said}; {}", self.way_on())

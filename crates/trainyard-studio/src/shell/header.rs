@@ -9,7 +9,7 @@ use crate::command::Command;
 use crate::document::Document;
 use crate::document::labels;
 use crate::human_time::human_us;
-use crate::message::{Message, OpenedTrace};
+use crate::message::Message;
 use crate::panel::Frame;
 use crate::paths::short_name;
 use crate::shown::TraceOnly;
@@ -87,7 +87,7 @@ impl Header<'_> {
 
     /// A trace that lies beside the plan.
     fn trace(&self, ui: &mut Ui, out: &mut Vec<Message>) {
-        let Some(OpenedTrace { name, .. }) = self.state.view.trace() else { return };
+        let Some(name) = self.state.view.trace_name() else { return };
         let theme = Theme::of(ui.ctx());
         ui.label(RichText::new(format!("with {}", shortened(name, 40))).color(theme.accent))
             .on_hover_text("The measured timeline is that of this trace");
@@ -100,19 +100,14 @@ impl Header<'_> {
     fn without_plan(&self, ui: &mut Ui, shown: &TraceOnly, out: &mut Vec<Message>) {
         let theme = Theme::of(ui.ctx());
         ui.label(RichText::new(shortened(&shown.name, 40)).strong());
-        ui.label(RichText::new(format!("a {} without a plan", shown.kind)).color(theme.weak));
+        ui.label(RichText::new(shown.kind.words()).color(theme.weak));
         if self.state.view.trace().is_some() && menu::cross(ui, Command::CloseTrace.spec().name) {
             out.push(Command::CloseTrace.into());
         }
-        let mut figure = |name: &str, value: &str| {
+        for (name, value) in &shown.figures {
             ui.separator();
             figure(ui, name, [value, value], None);
-        };
-        if let Some(step_us) = shown.step_us {
-            figure("newest step", &human_us(step_us));
         }
-        figure("steps", &shown.steps.to_string());
-        figure("devices", &shown.devices.to_string());
     }
 
     fn figures(&self, ui: &mut Ui) {

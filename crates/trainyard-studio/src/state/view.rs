@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use crate::effect::Effect;
 use crate::error_dialog::ErrorDialog;
-use crate::message::{Dialog, OpenedTrace, ViewMessage};
+use crate::message::{Dialog, ViewMessage};
+use crate::open::OpenedTrace;
 
 /// The view state.
 pub struct View {
@@ -14,7 +15,7 @@ pub struct View {
     dialog_serial: u64,
     welcome: bool,
     cursor: Option<f64>,
-    trace: Option<OpenedTrace>,
+    trace: Option<(String, OpenedTrace)>,
     trace_serial: u64,
     closes_when_stopped: bool,
     may_close: bool,
@@ -55,7 +56,7 @@ impl View {
             ViewMessage::CloseDialog => self.dialog = None,
             ViewMessage::Welcome(is_shown) => self.welcome = is_shown,
             ViewMessage::Cursor(cursor) => self.cursor = cursor,
-            ViewMessage::OpenTrace(trace) => self.show_trace(Some(trace)),
+            ViewMessage::OpenTrace(name, trace) => self.show_trace(Some((name, trace))),
             ViewMessage::CloseTrace => self.show_trace(None),
             ViewMessage::CloseWhenStopped(closes) => self.closes_when_stopped = closes,
             ViewMessage::MayClose => self.may_close = true,
@@ -63,7 +64,7 @@ impl View {
         Vec::new()
     }
 
-    fn show_trace(&mut self, trace: Option<OpenedTrace>) {
+    fn show_trace(&mut self, trace: Option<(String, OpenedTrace)>) {
         self.trace = trace;
         self.cursor = None;
         self.trace_serial += 1;
@@ -113,7 +114,13 @@ impl View {
     /// The trace that was opened by itself.
     #[must_use]
     pub fn trace(&self) -> Option<&OpenedTrace> {
-        self.trace.as_ref()
+        self.trace.as_ref().map(|(_, trace)| trace)
+    }
+
+    /// The name of its file.
+    #[must_use]
+    pub fn trace_name(&self) -> Option<&str> {
+        self.trace.as_ref().map(|(name, _)| name.as_str())
     }
 
     /// Another number for each trace that is opened or closed.

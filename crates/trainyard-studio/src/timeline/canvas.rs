@@ -8,12 +8,12 @@ use eframe::egui::{
 
 use super::layout::{Group, RowKind, Side, layout};
 use super::quad::Quad;
-use super::selection::Selected;
+use super::selection::Selection;
 use super::sheet::Sheet;
 use super::sizes::{NAMES, RULER};
 use super::state::{Drag, Drawing, Frame, Rows, Timeline};
 use super::view::View;
-use super::{cpu_renderer, details, gpu, names, overlay};
+use super::{cpu_renderer, details, gpu, names, overlay, span_details};
 use crate::human_time::human_ns;
 use crate::theme::Theme;
 
@@ -86,10 +86,13 @@ pub(super) fn show(
     names::show(ui, &sheet, rows, plot.left());
     overlay::instants(timeline, ui, frame, &sheet, plot, *cursor);
     if let Some((side, event)) = timeline.hovered.filter(|_| timeline.drag.is_none())
-        && let Some(selected) = Selected::new(&frame.scenes, side, event)
+        && let Some(selected) = Selection::new(&frame.scenes, side, event)
     {
         let response = response.clone().on_hover_cursor(CursorIcon::PointingHand);
-        response.on_hover_ui_at_pointer(|ui| details::brief(ui, frame, &selected));
+        response.on_hover_ui_at_pointer(|ui| match &selected {
+            Selection::Action(selected) => details::brief(ui, frame, selected),
+            Selection::Span(span) => span_details::brief(ui, frame, *span),
+        });
     }
     response
 }
@@ -106,7 +109,7 @@ fn summary(timeline: &Timeline, frame: &Frame) -> String {
         let name = match side {
             Side::Predicted => "predicted step".to_owned(),
             Side::Preview => "step as it would be".to_owned(),
-            Side::Measured => format!("measured step {}", step.number),
+            Side::Measured | Side::Foreign => format!("measured step {}", step.number),
         };
         let devices = match scene.devices().len() {
             1 => "1 device".to_owned(),
@@ -115,8 +118,20 @@ fn summary(timeline: &Timeline, frame: &Frame) -> String {
         let time = human_ns(step.duration_ns() as f64);
         parts.push(format!("{name}: {time} on {devices}"));
     }
-    if let Some(selected) = &timeline.selected {
-        parts.push(format!("selected {} on {}", selected.action, selected.device));
+    if let Some(foreign) = frame.scenes.foreign {
+        let (threads, spans) = (foreign.trace().threads.len(), foreign.trace().spans.len());
+        parts.push(format!("another program: {spans} spans on {threads} threads"));
+    }
+    match &timeline.selected {
+        Some(Selection::Action(selected)) => {
+            parts.push(format!("selected {} on {}", selected.action, selected.device));
+        }
+        Some(Selection::Span(index)) => {
+            let scene = frame.scenes.foreign;
+            let span = scene.and_then(|scene| Some((scene, scene.span(*index)?)));
+            parts.extend(span.map(|(scene, span)| format!("selected {}", scene.name(span))));
+        }
+        None => {}
     }
     parts.join("; ")
 }
@@ -202,7 +217,7 @@ fn point(
             timeline.range = None;
             timeline.selected = timeline
                 .hovered
-                .and_then(|(side, event)| Selected::new(&frame.scenes, side, event));
+                .and_then(|(side, event)| Selection::new(&frame.scenes, side, event));
         }
     }
     if response.double_clicked()
@@ -220,7 +235,7 @@ fn point(
     }
 }
 
-/// The action at a place, or the nearest one a few points beside it.
+/// The action or span at a place, or the nearest one a few points beside it.
 fn hit(frame: &Frame, sheet: &Sheet, at: Pos2) -> Option<(Side, u32)> {
     if !sheet.clip.contains(at) {
         return None;
@@ -230,14 +245,18 @@ fn hit(frame: &Frame, sheet: &Sheet, at: Pos2) -> Option<(Side, u32)> {
         Some((group.id.clone(), row.kind))
     };
     let (id, kind) = sheet.groups.iter().find_map(of_row)?;
-    let RowKind::Lane(side, lane) = kind else { return None };
-    let (_, device) = frame.scenes.scene(side)?.device(&id)?;
+    let (side, track) = match kind {
+        RowKind::Lane(side, lane) => (side, frame.scenes.scene(side)?.device(&id)?.1.lane(lane)),
+        RowKind::Spans { thread, lane } => {
+            (Side::Foreign, frame.scenes.foreign?.lane(thread, lane)?)
+        }
+        _ => return None,
+    };
     let axis = sheet.axis();
     let ns = axis.time(at.x);
     let near = axis.ns_per_pixel() * f64::from(NEAR) / 2.0;
     let (from, to) = (frame.clock(side, ns - near), frame.clock(side, ns + near));
     let here = frame.clock(side, ns);
-    let track = device.lane(lane);
     let distance = |slice: &&super::Slice| {
         slice.start_ns.saturating_sub(here).max(here.saturating_sub(slice.end_ns))
     };

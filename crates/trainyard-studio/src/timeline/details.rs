@@ -5,12 +5,13 @@ use trainyard_plan::compare::Pair;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{ActionKind, Lane, TraceEvent};
 
+use super::keys::Walk;
 use super::layout::Side;
 use super::quad::Quad;
-use super::selection::Selected;
-use super::state::{Frame, Known, Timeline};
+use super::selection::{Selected, Selection};
+use super::state::{Frame, Known, OfRange, Timeline};
 use super::statistics::{DeviceStatistics, Statistics, statistics};
-use super::{Live, flow, live_at};
+use super::{Live, live_at, span_details};
 use crate::human_time::human_ns;
 use crate::prediction_error;
 use crate::theme::{Category, Idle, Theme, size};
@@ -46,8 +47,12 @@ pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, cursor: 
             return hints(ui);
         }
         ScrollArea::vertical().id_salt("details").auto_shrink(false).show(ui, |ui| {
-            if let Some(selected) = timeline.selected.clone() {
-                action(timeline, ui, frame, &selected);
+            match timeline.selected.clone() {
+                Some(Selection::Action(selected)) => action(timeline, ui, frame, &selected),
+                Some(Selection::Span(span)) => span_details::show(timeline, ui, frame, span),
+                None => {}
+            }
+            if timeline.selected.is_some() {
                 ui.add_space(size::SPACE);
             }
             if let Some(range) = timeline.range {
@@ -111,7 +116,7 @@ fn action(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, selected: &Select
     ui.horizontal(|ui| {
         ui.heading(event.action.to_string());
         ui.weak(match side {
-            Side::Measured => format!("measured, step {}", event.step),
+            Side::Measured | Side::Foreign => format!("measured, step {}", event.step),
             Side::Preview => "as it would be".to_owned(),
             Side::Predicted => "predicted".to_owned(),
         });
@@ -141,9 +146,8 @@ fn action(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, selected: &Select
         }
     });
     ui.horizontal(|ui| {
-        let scene = frame.scenes.scene(side);
-        let back = scene.and_then(|scene| flow::previous(scene, index));
-        let ahead = scene.and_then(|scene| flow::next(scene, index));
+        let turn = |walk: Walk| walk.from(&frame.scenes, side, index);
+        let (back, ahead) = (turn(Walk::Previous), turn(Walk::Next));
         let turns = [
             ("[ Comes from", back, "Previous along the flow ([)"),
             ("Leads to ]", ahead, "Next along the flow (])"),
@@ -174,9 +178,10 @@ fn other_side<'a>(
 }
 
 fn range_statistics(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, range: (f64, f64)) {
-    let revisions = frame.scenes.sides().map(|(_, scene)| scene.revision()).collect();
-    let of = (revisions, [range.0.to_bits(), range.1.to_bits()], frame.step);
-    let events = frame.scenes.sides().map(|(_, scene)| scene.events().len()).max().unwrap_or(0);
+    let of = (frame.scenes.revisions(), [range.0.to_bits(), range.1.to_bits()], frame.step);
+    let of_sides = frame.scenes.sides().map(|(_, scene)| scene.events().len());
+    let of_others = frame.scenes.foreign.map(|scene| scene.trace().spans.len());
+    let events = of_sides.chain(of_others).max().unwrap_or(0);
     if timeline.drag.is_some() && events > QUICK {
         ui.heading(format!("Range of {}", human_ns(range.1 - range.0)));
         ui.weak("Release for statistics");
@@ -190,14 +195,19 @@ fn range_statistics(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, range: 
             let (from, to) = (frame.clock(side, range.0), frame.clock(side, range.1));
             (side, statistics(scene, from, to))
         };
-        timeline.statistics = Some(Known { of, is: shown.map(work_out).collect() });
+        let names = frame.scenes.foreign.map(|scene| {
+            let [from, to] = [range.0, range.1].map(|ns| frame.clock(Side::Foreign, ns));
+            span_details::totals(scene, from, to)
+        });
+        let sides = shown.map(work_out).collect();
+        timeline.statistics = Some(Known { of, is: OfRange { sides, names } });
     }
     ui.heading(format!("Range of {}", human_ns(range.1 - range.0)));
-    let Some(known) = &timeline.statistics else { return };
-    for (side, of_side) in &known.is {
-        if known.is.len() > 1 {
+    let Some(Known { is: OfRange { sides, names }, .. }) = &timeline.statistics else { return };
+    for (side, of_side) in sides {
+        if sides.len() > 1 {
             ui.strong(match side {
-                Side::Measured => "measured",
+                Side::Measured | Side::Foreign => "measured",
                 Side::Preview => "would be",
                 Side::Predicted => "predicted",
             });
@@ -205,6 +215,9 @@ fn range_statistics(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, range: 
         for device in &of_side.devices {
             device_statistics(ui, of_side, device);
         }
+    }
+    if let (Some(scene), Some(totals)) = (frame.scenes.foreign, names) {
+        span_details::totals_ui(ui, scene, totals);
     }
 }
 
@@ -256,6 +269,7 @@ fn device_statistics(ui: &mut Ui, all: &Statistics, device: &DeviceStatistics) {
 /// What is live on every device at an instant.
 fn live(ui: &mut Ui, frame: &Frame, ns: f64) {
     ui.heading(format!("Live at {}", human_ns(ns)));
+    span_details::counters_ui(ui, frame, ns);
     let prediction = frame.scenes.prediction();
     let side = if frame.scenes.scene(prediction).is_some() { prediction } else { Side::Measured };
     let Some(scene) = frame.scenes.scene(side) else { return };

@@ -1,7 +1,7 @@
 //! What a frame of the timeline works with.
 
 use super::layout::{Scenes, Side};
-use super::selection::Selected;
+use super::selection::Selection;
 use super::sheet::Anchors;
 
 /// A range of time, in ns since the start of the step.
@@ -20,10 +20,11 @@ pub(super) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// When a selected action was, ns since the start of the step.
-    pub(super) fn range_of(&self, selected: &Selected) -> Option<Range> {
-        let (side, _, event) = selected.event(&self.scenes)?;
-        Some(self.range(side, event.start_ns, event.end_ns))
+    /// When something selected was, ns since the start of the step.
+    pub(super) fn range_of(&self, selected: &Selection) -> Option<Range> {
+        let (side, index) = selected.place(&self.scenes)?;
+        let (start_ns, end_ns) = self.scenes.times(side, index)?;
+        Some(self.range(side, start_ns, end_ns))
     }
 
     /// Times of a side's clock as ns since the start of the step.

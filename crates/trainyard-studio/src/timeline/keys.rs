@@ -5,7 +5,7 @@ use eframe::egui::{EventFilter, Key, Modifiers, Response, Ui};
 use trainyard_plan::Lane;
 
 use super::layout::{Scenes, Side};
-use super::selection::Selected;
+use super::selection::Selection;
 use super::state::{Frame, Range, Timeline};
 use super::view::View;
 use super::{Scene, flow};
@@ -88,8 +88,40 @@ impl Command {
     }
 }
 
-/// From one event to another.
-type Walk = fn(&Scene, u32) -> Option<u32>;
+/// From one action or span to another.
+#[derive(Clone, Copy)]
+pub(super) enum Walk {
+    /// Along the flow, back.
+    Previous,
+    /// Along the flow, ahead.
+    Next,
+    /// Back in the row.
+    Before,
+    /// Ahead in the row.
+    After,
+}
+
+impl Walk {
+    /// Where it leads from what is at an index in the scene of a side.
+    pub(super) fn from(self, scenes: &Scenes, side: Side, index: u32) -> Option<u32> {
+        if side == Side::Foreign {
+            let scene = scenes.foreign?;
+            return match self {
+                Self::Previous => scene.previous(index),
+                Self::Next => scene.next(index),
+                Self::Before => scene.beside(index, -1),
+                Self::After => scene.beside(index, 1),
+            };
+        }
+        let scene = scenes.scene(side)?;
+        match self {
+            Self::Previous => flow::previous(scene, index),
+            Self::Next => flow::next(scene, index),
+            Self::Before => beside(scene, index, -1),
+            Self::After => beside(scene, index, 1),
+        }
+    }
+}
 
 /// Does what the pressed keys ask for.
 pub(super) fn apply(timeline: &mut Timeline, ui: &Ui, frame: &Frame, response: &Response) {
@@ -130,10 +162,10 @@ impl Timeline {
             Command::PageUp => self.rows.scrolled -= self.rows.seen,
             Command::PageDown => self.rows.scrolled += self.rows.seen,
             Command::Fit => self.fit(frame),
-            Command::ComesFrom => self.walk(frame, flow::previous),
-            Command::LeadsTo => self.walk(frame, flow::next),
-            Command::Before => self.walk(frame, before),
-            Command::After => self.walk(frame, after),
+            Command::ComesFrom => self.walk(frame, Walk::Previous),
+            Command::LeadsTo => self.walk(frame, Walk::Next),
+            Command::Before => self.walk(frame, Walk::Before),
+            Command::After => self.walk(frame, Walk::After),
             Command::Mark => self.toggle_mark(self.anchor()),
             Command::Follow => self.toggle_follow(frame),
             Command::Search => self.search.wants_focus = true,
@@ -192,26 +224,27 @@ impl Timeline {
         self.search.clear();
     }
 
-    /// From the selected action to another one.
-    pub(super) fn walk(&mut self, frame: &Frame, step: Walk) {
-        let from = self.selected.as_ref().and_then(|selected| selected.event(&frame.scenes));
-        let Some((side, index, _)) = from else {
+    /// From what is selected to another action or span.
+    pub(super) fn walk(&mut self, frame: &Frame, walk: Walk) {
+        let from = self.selected.as_ref().and_then(|selected| selected.place(&frame.scenes));
+        let Some((side, index)) = from else {
             // With nothing selected, the first there is.
             let first = first(frame);
             self.selected =
-                first.and_then(|(side, event)| Selected::new(&frame.scenes, side, event));
+                first.and_then(|(side, event)| Selection::new(&frame.scenes, side, event));
             return;
         };
-        let next = frame.scenes.scene(side).and_then(|scene| step(scene, index));
-        if let Some(event) = next {
+        if let Some(event) = walk.from(&frame.scenes, side, index) {
             self.select(frame.scenes, side, event);
         }
     }
 }
 
-/// The first action of the step that is shown.
+/// The first action of the step that is shown, or the first span.
 fn first(frame: &Frame) -> Option<(Side, u32)> {
-    let (side, scene) = frame.scenes.sides().last()?;
+    let Some((side, scene)) = frame.scenes.sides().last() else {
+        return frame.scenes.foreign?.span(0).map(|_| (Side::Foreign, 0));
+    };
     let step = match frame.step.filter(|_| side == Side::Measured) {
         Some(number) => scene.step(number),
         None => scene.steps().first(),
@@ -220,16 +253,7 @@ fn first(frame: &Frame) -> Option<(Side, u32)> {
     step?.events.iter().copied().find(compute).map(|event| (side, event))
 }
 
-/// The slice after an event in its row.
-fn after(scene: &Scene, index: u32) -> Option<u32> {
-    beside(scene, index, 1)
-}
-
-/// The slice before an event in its row.
-fn before(scene: &Scene, index: u32) -> Option<u32> {
-    beside(scene, index, -1)
-}
-
+/// The slice after an event in its row, or the one before it.
 fn beside(scene: &Scene, index: u32, by: isize) -> Option<u32> {
     let event = scene.event(index)?;
     let slices = scene.devices().get(event.device)?.lane(event.lane).slices();

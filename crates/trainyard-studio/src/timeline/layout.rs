@@ -2,7 +2,7 @@
 
 use trainyard_plan::Lane;
 
-use super::Scene;
+use super::{ForeignScene, Scene};
 use crate::theme::size;
 
 /// Traces to show beside each other. Devices are matched by id.
@@ -15,6 +15,8 @@ pub struct Scenes<'a> {
     /// What the simulator says of the plan that a drag on the board would make. It takes the place
     /// of the predicted one, which stays visible, faintly.
     pub preview: Option<&'a Scene>,
+    /// What other programs did.
+    pub foreign: Option<&'a ForeignScene>,
 }
 
 /// Which of the scenes a row shows.
@@ -26,20 +28,59 @@ pub enum Side {
     Preview,
     /// What was measured.
     Measured,
+    /// What other programs did.
+    Foreign,
+}
+
+impl Side {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Predicted, Self::Preview, Self::Measured, Self::Foreign];
 }
 
 impl<'a> Scenes<'a> {
-    /// The scene of a side.
+    /// The scene of a side; of other programs there is no such one.
     #[must_use]
     pub fn scene(&self, side: Side) -> Option<&'a Scene> {
         match side {
             Side::Predicted => self.predicted,
             Side::Preview => self.preview,
             Side::Measured => self.measured,
+            Side::Foreign => None,
         }
     }
 
-    /// The sides that there are, as they stand above each other.
+    /// Start and end of what is at an index in the scene of a side, ns.
+    #[must_use]
+    pub fn times(&self, side: Side, index: u32) -> Option<(u64, u64)> {
+        match side {
+            Side::Foreign => self.foreign?.span(index).map(|span| (span.start_ns, span.end_ns)),
+            _ => self.scene(side)?.event(index).map(|event| (event.start_ns, event.end_ns)),
+        }
+    }
+
+    /// Start of the first and end of the last of a side, ns.
+    #[must_use]
+    pub fn extent_ns(&self, side: Side) -> Option<(u64, u64)> {
+        match side {
+            Side::Foreign => self.foreign.map(ForeignScene::extent_ns),
+            _ => self.scene(side).map(Scene::extent_ns),
+        }
+    }
+
+    /// Whether there is nothing to show.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.foreign.is_none() && self.sides().all(|(_, scene)| scene.steps().is_empty())
+    }
+
+    /// Numbers that no other contents have.
+    #[must_use]
+    pub fn revisions(&self) -> Vec<u64> {
+        let foreign = self.foreign.map(ForeignScene::revision);
+        self.sides().map(|(_, scene)| scene.revision()).chain(foreign).collect()
+    }
+
+    /// The sides of a pipeline that there are, as they stand above each other.
     pub fn sides(&self) -> impl Iterator<Item = (Side, &'a Scene)> + use<'a> {
         let all = [
             (Side::Predicted, self.predicted),
@@ -65,6 +106,17 @@ pub enum RowKind {
     Faint,
     /// Memory over time.
     Memory,
+    /// The name of another program's process.
+    Process(usize),
+    /// Spans of another program: a lane of a thread.
+    Spans {
+        /// Index of the thread.
+        thread: usize,
+        /// Which of its lanes.
+        lane: usize,
+    },
+    /// A counter of another program.
+    Counter(usize),
 }
 
 /// A row.
@@ -78,12 +130,12 @@ pub struct Row {
     pub height: f32,
 }
 
-/// The rows of a device.
+/// The rows of a device, or of a thread or a counter of another program.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// The device's id.
+    /// The device's id, or the name of the thread or counter.
     pub id: String,
-    /// Its hardware.
+    /// The device's hardware.
     pub name: String,
     /// What it may hold, bytes.
     pub budget_bytes: u64,
@@ -100,6 +152,9 @@ const FAINT: f32 = 8.0;
 const TRANSFERS: f32 = 8.0;
 const MEMORY: f32 = 34.0;
 const BETWEEN: f32 = 2.0;
+const PROCESS: f32 = 18.0;
+const SPAN: f32 = 16.0;
+const COUNTER: f32 = 26.0;
 /// Above and below a device.
 const PADDING: f32 = 6.0;
 
@@ -135,7 +190,46 @@ fn stretched(scenes: &Scenes, growth: f32) -> (Vec<Group>, f32) {
             top += height;
         }
     }
+    let foreign = scenes.foreign.map(foreign_groups).unwrap_or_default();
+    for mut group in foreign {
+        group.height *= growth;
+        for row in &mut group.rows {
+            (row.top, row.height) = (top + row.top * growth, row.height * growth);
+        }
+        group.top = top;
+        top += group.height;
+        groups.push(group);
+    }
     (groups, top)
+}
+
+/// The threads and counters of another program, process by process, each from its own top.
+fn foreign_groups(scene: &ForeignScene) -> Vec<Group> {
+    let trace = scene.trace();
+    let mut groups: Vec<Group> = Vec::new();
+    let mut add = |id: String, process: Option<usize>, rows: Vec<(RowKind, f32)>| {
+        let head = process.map(|process| (RowKind::Process(process), PROCESS));
+        let (mut at, mut placed) = (BETWEEN, Vec::with_capacity(rows.len() + 1));
+        for (kind, height) in head.into_iter().chain(rows) {
+            placed.push(Row { kind, top: at, height });
+            at += height + 1.0;
+        }
+        let (name, budget_bytes, height) = (String::new(), 0, at + BETWEEN);
+        groups.push(Group { id, name, budget_bytes, top: 0.0, height, rows: placed });
+    };
+    let (mut threads, mut counters) =
+        (trace.threads.iter().enumerate().peekable(), trace.counters.iter().enumerate().peekable());
+    for process in 0..trace.processes.len() {
+        let mut head = Some(process);
+        while let Some((index, thread)) = threads.next_if(|(_, it)| it.process == process) {
+            let row = |lane| (RowKind::Spans { thread: index, lane }, SPAN);
+            add(scene.thread_name(index), head.take(), (0..thread.lanes).map(row).collect());
+        }
+        while let Some((index, counter)) = counters.next_if(|(_, it)| it.process == process) {
+            add(counter.name.clone(), head.take(), vec![(RowKind::Counter(index), COUNTER)]);
+        }
+    }
+    groups
 }
 
 /// The order of devices is the plan's, as it would be first.
@@ -144,7 +238,7 @@ fn order<'a>(scenes: &Scenes<'a>) -> Vec<(Side, &'a Scene)> {
     sides.sort_by_key(|(side, _)| match side {
         Side::Preview => 0,
         Side::Predicted => 1,
-        Side::Measured => 2,
+        Side::Measured | Side::Foreign => 2,
     });
     sides
 }

@@ -6,7 +6,7 @@ use eframe::egui::{Color32, Rect};
 use super::layout::{Group, Side};
 use super::quad::Quad;
 use super::sheet::{Sheet, border};
-use super::{Curve, Held, SceneDevice};
+use super::{CounterCurve, Curve, Held, SceneDevice};
 use crate::theme::{Category, Pattern};
 
 /// Something held for a while.
@@ -36,6 +36,20 @@ pub(super) fn draw(sheet: &Sheet, group: &Group, rect: Rect, quads: &mut Vec<Qua
     if let Some(measured) = of_measured {
         line(sheet, &measured, &row, quads);
     }
+}
+
+/// Draws a counter of another program.
+pub(super) fn draw_counter(
+    sheet: &Sheet,
+    counter: &CounterCurve,
+    rect: Rect,
+    quads: &mut Vec<Quad>,
+) {
+    let [_, top, _, bottom] = sheet.pixels(rect);
+    let row = Scale { top, bottom, bytes: 1.08 * CounterCurve::HEIGHT as f64 };
+    let spans = spans(sheet, &counter.curve, Side::Foreign);
+    areas(sheet, &spans, &row, quads);
+    line(sheet, &spans, &row, quads);
 }
 
 /// From bytes to pixels.
@@ -127,7 +141,7 @@ fn spans<'a>(sheet: &Sheet, curve: &'a Curve, side: Side) -> Vec<Span<'a>> {
     if range.len() > 2 * points {
         return columns(sheet, curve, side, range, points);
     }
-    let end_ns = sheet.scenes.scene(side).map_or(0, |scene| scene.extent_ns().1);
+    let end_ns = sheet.scenes.extent_ns(side).map_or(0, |(_, end)| end);
     let time_scale = sheet.time_scale(side);
     let span = |index: usize| {
         let held = samples.get(index)?;

@@ -72,9 +72,22 @@ impl Column<'_> {
                     self.right(y, side_name(side));
                 }
                 RowKind::Lane(_, Lane::TransferIn) => self.right(rect.bottom() + 0.5, "in, out"),
-                RowKind::Lane(_, Lane::TransferOut) => {}
                 RowKind::Faint => self.right(y, "present"),
                 RowKind::Memory => self.memory(group, row),
+                RowKind::Process(process) => {
+                    let name = self.sheet.scenes.foreign.map(|scene| scene.process_name(process));
+                    self.left_to(
+                        y,
+                        &name.unwrap_or_default(),
+                        (size::BODY, self.width()),
+                        theme.text,
+                    );
+                }
+                RowKind::Spans { lane: 0, .. } => {
+                    self.left_to(y, &group.id, (size::SMALL, self.width()), theme.weak);
+                }
+                RowKind::Lane(_, Lane::TransferOut) | RowKind::Spans { .. } => {}
+                RowKind::Counter(index) => self.counter(group, index, rect),
             }
         }
     }
@@ -90,11 +103,31 @@ impl Column<'_> {
         self.right(y, "memory");
     }
 
-    /// Writes on the left of the column, as much as there is room for.
+    /// A counter's name, and what its height stands for.
+    fn counter(&self, group: &Group, index: usize, rect: Rect) {
+        let theme = self.sheet.theme;
+        let counter = self.sheet.scenes.foreign.and_then(|scene| scene.counter(index));
+        let Some(counter) = counter else { return };
+        self.left_to(rect.center().y - 6.0, &group.id, (size::SMALL, self.width()), theme.weak);
+        let range = format!("{} to {}", short_number(counter.low), short_number(counter.high));
+        self.left_to(rect.center().y + 6.0, &range, (size::SMALL, self.width()), theme.weak);
+    }
+
+    /// The width of the column without its margins.
+    fn width(&self) -> f32 {
+        self.area.width() - 2.0 * size::SPACE
+    }
+
+    /// Writes on the left of the column, beside what stands on its right.
     fn left(&self, y: f32, text: &str, points: f32, colour: Color32) {
+        self.left_to(y, text, (points, self.area.width() * 0.57), colour);
+    }
+
+    /// Writes on the left of the column, as much as there is room for in a width.
+    fn left_to(&self, y: f32, text: &str, (points, width): (f32, f32), colour: Color32) {
         let font = FontId::proportional(points);
         let mut job = LayoutJob::simple_singleline(text.to_owned(), font, colour);
-        job.wrap = TextWrapping::truncate_at_width(self.area.width() * 0.57);
+        job.wrap = TextWrapping::truncate_at_width(width);
         let galley = self.painter.layout_job(job);
         let at = pos2(self.area.left() + size::SPACE, y - galley.size().y / 2.0);
         self.painter.galley(at, galley, colour);
@@ -110,6 +143,15 @@ impl Column<'_> {
     }
 }
 
+/// A number in few characters: `0.25`, `12`, `2.15 G`.
+fn short_number(number: f64) -> String {
+    let units = [(1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")];
+    let unit = units.into_iter().find(|(unit, _)| number.abs() >= *unit);
+    let (unit, sign) = unit.unwrap_or((1.0, ""));
+    let rounded = format!("{:.2}", number / unit);
+    format!("{}{sign}", rounded.trim_end_matches('0').trim_end_matches('.'))
+}
+
 /// The row beside which a device's name stands.
 fn first_lane(group: &Group) -> RowKind {
     let mut lanes = group.rows.iter().map(|row| row.kind).filter(|kind| *kind != RowKind::Faint);
@@ -120,6 +162,6 @@ fn side_name(side: Side) -> &'static str {
     match side {
         Side::Predicted => "predicted",
         Side::Preview => "would be",
-        Side::Measured => "measured",
+        Side::Measured | Side::Foreign => "measured",
     }
 }

@@ -1,9 +1,12 @@
 //! What lies over the rectangles: labels, the ruler, arrows, cursors, marks.
 
-use eframe::egui::{Color32, FontId, Painter, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
+use eframe::egui::text::{LayoutJob, TextWrapping};
+use eframe::egui::{
+    Color32, FontId, Painter, Pos2, Rect, Shape, Stroke, StrokeKind, Ui, pos2, vec2,
+};
 
 use super::flow;
-use super::layout::{RowKind, Side};
+use super::layout::{Row, RowKind, Side};
 use super::picture::Label;
 use super::ruler::Ticks;
 use super::sheet::Sheet;
@@ -12,6 +15,8 @@ use super::state::{Frame, Timeline};
 use crate::human_time::human_ns;
 use crate::theme::size;
 
+/// No more arrows are drawn of one span.
+const ARROWS: usize = 100;
 /// Ticks are at least so far apart, points.
 const TICKS: f32 = 90.0;
 
@@ -49,10 +54,27 @@ pub(super) fn grid(ui: &Ui, sheet: &Sheet, plot: Rect) {
     painter.hline(plot.x_range(), plot.top() + RULER, Stroke::new(1.0, theme.line));
 }
 
-/// Stage and micro-batch on actions that are wide enough.
+/// Narrower than this there is no room for the beginning of a name, points.
+const NAME: f32 = 28.0;
+
+/// Stage and micro-batch on actions that are wide enough; on spans as much of their names as there
+/// is room for.
 pub(super) fn labels(painter: &Painter, sheet: &Sheet, labels: &[Label]) {
     let font = FontId::proportional(size::SMALL);
     for label in labels {
+        if label.side == Side::Foreign {
+            let scene = sheet.scenes.foreign;
+            let name = scene.and_then(|scene| Some(scene.name(scene.span(label.event)?)));
+            if let Some(name) = name.filter(|_| label.rect.width() >= NAME) {
+                let colour = sheet.theme.on_colour;
+                let mut job = LayoutJob::simple_singleline(name.to_owned(), font.clone(), colour);
+                job.wrap = TextWrapping::truncate_at_width(label.rect.width() - 4.0);
+                let galley = painter.layout_job(job);
+                let top = label.rect.center().y - galley.size().y / 2.0;
+                painter.galley(pos2(label.rect.left() + 3.0, top), galley, colour);
+            }
+            continue;
+        }
         let scene = sheet.scenes.scene(label.side);
         let Some(event) = scene.and_then(|scene| scene.event(label.event)) else { continue };
         let text = event.action.to_string();
@@ -64,45 +86,62 @@ pub(super) fn labels(painter: &Painter, sheet: &Sheet, labels: &[Label]) {
     }
 }
 
-/// Where an event is, points.
-fn place(sheet: &Sheet, side: Side, event: u32) -> Option<Rect> {
+/// The row in which an action or a span lies.
+fn row_of<'a>(sheet: &'a Sheet, side: Side, index: u32) -> Option<&'a Row> {
+    if side == Side::Foreign {
+        let span = sheet.scenes.foreign?.span(index)?;
+        let (thread, lane) = (span.thread as usize, usize::from(span.lane));
+        let kind = RowKind::Spans { thread, lane };
+        return sheet.groups.iter().flat_map(|group| &group.rows).find(|row| row.kind == kind);
+    }
     let scene = sheet.scenes.scene(side)?;
-    let event = scene.event(event)?;
+    let event = scene.event(index)?;
     let device = scene.devices().get(event.device)?;
     let group = sheet.groups.iter().find(|group| group.id == device.info.id)?;
-    let row = group.rows.iter().find(|row| row.kind == RowKind::Lane(side, event.lane))?;
+    group.rows.iter().find(|row| row.kind == RowKind::Lane(side, event.lane))
+}
+
+/// Where an action or a span is, points.
+fn place(sheet: &Sheet, side: Side, index: u32) -> Option<Rect> {
+    let row = row_of(sheet, side, index)?;
+    let (start_ns, end_ns) = sheet.scenes.times(side, index)?;
     let anchor = sheet.anchors.of(side) as f64;
     let axis = sheet.axis();
     let x = |ns: u64| {
         axis.place(ns as f64 - anchor).clamp(sheet.plot.left() - 1e4, sheet.plot.right() + 1e4)
     };
-    let (left, right) = (x(event.start_ns), x(event.end_ns));
+    let (left, right) = (x(start_ns), x(end_ns));
     Some(Rect::from_x_y_ranges(left..=right.max(left + 1.0), sheet.row_rect(row).y_range()))
 }
 
-/// Arrows of the transfers that the selected and the hovered action have to do with.
+/// Arrows of the transfers that the selected and the hovered action have to do with, or of the
+/// flows of a span.
 pub(super) fn flows(timeline: &Timeline, painter: &Painter, sheet: &Sheet) {
-    let selected = timeline.selected.as_ref().and_then(|selected| selected.event(&sheet.scenes));
-    let selected = selected.map(|(side, index, _)| (side, index));
+    let selected = timeline.selected.as_ref().and_then(|selected| selected.place(&sheet.scenes));
     let mut drawn: Vec<(Side, u32, u32)> = Vec::new();
     for (side, event) in [selected, timeline.hovered].into_iter().flatten() {
-        let Some(scene) = sheet.scenes.scene(side) else { continue };
-        for (send, receive) in flow::around(scene, event) {
-            if drawn.contains(&(side, send, receive)) {
+        let pairs = match (side, sheet.scenes.foreign, sheet.scenes.scene(side)) {
+            (Side::Foreign, Some(scene), _) => scene.flows(event).take(ARROWS).collect(),
+            (_, _, Some(scene)) => flow::around(scene, event),
+            _ => Vec::new(),
+        };
+        for (from, to) in pairs {
+            if drawn.contains(&(side, from, to)) {
                 continue;
             }
-            drawn.push((side, send, receive));
-            if let (Some(from), Some(to)) = (place(sheet, side, send), place(sheet, side, receive))
-            {
-                arrow(painter, from, to, sheet.theme.text);
+            drawn.push((side, from, to));
+            if let (Some(from), Some(to)) = (place(sheet, side, from), place(sheet, side, to)) {
+                // A transfer ends with its receive, a flow of another program where that begins.
+                let is_foreign = side == Side::Foreign;
+                let end = if is_foreign { to.left_center() } else { to.right_center() };
+                arrow(painter, from.left_center(), end, sheet.theme.text);
             }
         }
     }
 }
 
-/// A curve from where a send begins to where its receive ends, with a head.
-fn arrow(painter: &Painter, from: Rect, to: Rect, colour: Color32) {
-    let (start, end) = (from.left_center(), to.right_center());
+/// A curve from one place to another, with a head.
+fn arrow(painter: &Painter, start: Pos2, end: Pos2, colour: Color32) {
     let bend = ((end.x - start.x).abs() * 0.4).clamp(12.0, 80.0);
     let points = [start, start + vec2(bend, 0.0), end - vec2(bend, 0.0), end];
     let stroke = Stroke::new(1.5, colour);
@@ -126,10 +165,8 @@ pub(super) fn highlights(timeline: &Timeline, frame: &Frame, painter: &Painter, 
     // Frames around thousands would hide what is in them.
     if hits.len() <= 4000 {
         for &(side, event) in hits {
-            let Some(found) = frame.scenes.scene(side).and_then(|s| s.event(event)) else {
-                continue;
-            };
-            let (start, end) = frame.range(side, found.start_ns, found.end_ns);
+            let Some(times) = frame.scenes.times(side, event) else { continue };
+            let (start, end) = frame.range(side, times.0, times.1);
             if start <= *visible.end()
                 && end >= *visible.start()
                 && let Some(rect) = place(sheet, side, event)
@@ -141,8 +178,8 @@ pub(super) fn highlights(timeline: &Timeline, frame: &Frame, painter: &Painter, 
     if let Some(rect) = timeline.hovered.and_then(|(side, event)| place(sheet, side, event)) {
         painter.rect_stroke(rect, 1.0, Stroke::new(1.0, theme.text), StrokeKind::Outside);
     }
-    let selected = timeline.selected.as_ref().and_then(|selected| selected.event(&frame.scenes));
-    if let Some(rect) = selected.and_then(|(side, event, _)| place(sheet, side, event)) {
+    let selected = timeline.selected.as_ref().and_then(|selected| selected.place(&frame.scenes));
+    if let Some(rect) = selected.and_then(|(side, event)| place(sheet, side, event)) {
         painter.rect_stroke(rect, 1.0, Stroke::new(2.0, theme.accent), StrokeKind::Outside);
     }
 }

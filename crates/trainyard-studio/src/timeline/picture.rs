@@ -48,6 +48,7 @@ impl Sheet<'_> {
         picture
     }
 
+    /// Draws a row.
     fn row(&self, group: &Group, kind: RowKind, rect: Rect, picture: &mut Picture) {
         let device = |side| self.scenes.scene(side).and_then(|scene| scene.device(&group.id));
         match kind {
@@ -57,13 +58,32 @@ impl Sheet<'_> {
                 if lane == Lane::Compute {
                     self.idle(&device.idle, side, rect, picture);
                 }
-                self.actions(device.lane(lane), side, rect, 1.0, lane == Lane::Compute, picture);
+                let colours = KINDS.map(|kind| self.theme.action(kind));
+                let labelled = lane == Lane::Compute;
+                self.slices(device.lane(lane), side, rect, &colours, labelled, picture);
             }
             RowKind::Faint => {
                 if let Some((_, device)) = device(Side::Predicted) {
-                    self.actions(&device.compute, Side::Predicted, rect, 0.45, false, picture);
+                    let colours = KINDS.map(|kind| self.theme.action(kind).gamma_multiply(0.45));
+                    let track = &device.compute;
+                    self.slices(track, Side::Predicted, rect, &colours, false, picture);
                 }
             }
+            RowKind::Spans { thread, lane } => {
+                let track = self.scenes.foreign.and_then(|scene| scene.lane(thread, lane));
+                if let Some(track) = track {
+                    picture.quads.push(Quad::solid(self.pixels(rect), self.theme.raised));
+                    let colours = self.theme.spans();
+                    self.slices(track, Side::Foreign, rect, &colours, true, picture);
+                }
+            }
+            RowKind::Counter(index) => {
+                if let Some(counter) = self.scenes.foreign.and_then(|scene| scene.counter(index)) {
+                    picture.quads.push(Quad::solid(self.pixels(rect), self.theme.raised));
+                    memory::draw_counter(self, counter, rect, &mut picture.quads);
+                }
+            }
+            RowKind::Process(_) => {}
             RowKind::Memory => memory::draw(self, group, rect, &mut picture.quads),
         }
     }
@@ -89,18 +109,18 @@ impl Sheet<'_> {
         }
     }
 
-    fn actions(
+    /// Draws the slices of a track, each in the colour of its class.
+    fn slices(
         &self,
         track: &Track,
         side: Side,
         rect: Rect,
-        opacity: f32,
+        colours: &[Color32],
         labelled: bool,
         picture: &mut Picture,
     ) {
         let [_, top, _, bottom] = self.pixels(rect);
         let time_scale = self.time_scale(side);
-        let colours = KINDS.map(|kind| self.theme.action(kind).gamma_multiply(opacity));
         let point = self.scale;
         let mut filled = f32::MIN;
         for slice in self.visible(track, side) {

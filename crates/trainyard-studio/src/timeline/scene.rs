@@ -93,7 +93,7 @@ pub struct Scene {
 }
 
 /// Tells one content of a scene from another.
-fn next_revision() -> u64 {
+pub(super) fn next_revision() -> u64 {
     static LAST: AtomicU64 = AtomicU64::new(0);
     LAST.fetch_add(1, Ordering::Relaxed)
 }

@@ -29,8 +29,7 @@ impl Search {
 
     /// Looks again where the scenes or the text have changed.
     pub(super) fn update(&mut self, frame: &Frame) {
-        let revisions = frame.scenes.sides().map(|(_, scene)| scene.revision()).collect();
-        let known = Some((self.text.clone(), revisions));
+        let known = Some((self.text.clone(), frame.scenes.revisions()));
         if self.known == known {
             return;
         }
@@ -39,6 +38,10 @@ impl Search {
         self.hits = sides
             .flat_map(|(side, scene)| query.hits(scene).into_iter().map(move |hit| (side, hit)))
             .collect();
+        if let Some(foreign) = frame.scenes.foreign {
+            let hits = foreign.hits(&self.text).into_iter();
+            self.hits.extend(hits.map(|hit| (Side::Foreign, hit)));
+        }
         self.at = None;
         self.known = known;
     }

@@ -1,8 +1,46 @@
-//! What is selected, in words that survive a new plan or a growing trace.
+//! What is selected: an action, in words that survive a new plan or a growing trace, or a span.
 
 use trainyard_plan::{Action, Lane, TraceEvent};
 
 use super::layout::{Scenes, Side};
+
+/// What is selected or pointed at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// An action of a device.
+    Action(Selected),
+    /// A span of another program, as its index. That trace stays as it is.
+    Span(u32),
+}
+
+impl Selection {
+    /// What is at an index in the scene of a side.
+    #[must_use]
+    pub fn new(scenes: &Scenes, side: Side, index: u32) -> Option<Self> {
+        match side {
+            Side::Foreign => scenes.foreign?.span(index).map(|_| Self::Span(index)),
+            _ => Selected::new(scenes, side, index).map(Self::Action),
+        }
+    }
+
+    /// Where it is, as the scenes are now.
+    #[must_use]
+    pub fn place(&self, scenes: &Scenes) -> Option<(Side, u32)> {
+        match self {
+            Self::Action(selected) => selected.event(scenes).map(|(side, index, _)| (side, index)),
+            Self::Span(index) => Some((Side::Foreign, *index)),
+        }
+    }
+
+    /// It, if it is an action.
+    #[must_use]
+    pub fn action(&self) -> Option<&Selected> {
+        match self {
+            Self::Action(selected) => Some(selected),
+            Self::Span(_) => None,
+        }
+    }
+}
 
 /// An action that is selected or pointed at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +80,7 @@ impl Selected {
     #[must_use]
     pub fn event<'a>(&self, scenes: &Scenes<'a>) -> Option<(Side, u32, &'a TraceEvent)> {
         let side = match self.side {
-            Side::Measured => Side::Measured,
+            Side::Measured | Side::Foreign => Side::Measured,
             Side::Predicted | Side::Preview => scenes.prediction(),
         };
         let index = self.index_in(scenes, side, self.step)?;

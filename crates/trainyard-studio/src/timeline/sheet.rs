@@ -37,6 +37,8 @@ pub struct Anchors {
     pub preview: u64,
     /// Start of the measured step that is shown.
     pub measured: u64,
+    /// The same, or where what other programs did begins.
+    pub foreign: u64,
 }
 
 impl Anchors {
@@ -47,6 +49,7 @@ impl Anchors {
             Side::Predicted => self.predicted,
             Side::Preview => self.preview,
             Side::Measured => self.measured,
+            Side::Foreign => self.foreign,
         }
     }
 }

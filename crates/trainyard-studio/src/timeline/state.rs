@@ -5,8 +5,9 @@ use eframe::egui::TextureHandle;
 pub(super) use super::frame::{Frame, Range};
 use super::layout::{Scenes, Side};
 use super::searching::Search;
-use super::selection::Selected;
+use super::selection::Selection;
 use super::sheet::Anchors;
+use super::span_details::NameTotal;
 use super::statistics::Statistics;
 use super::view::View;
 
@@ -18,7 +19,7 @@ pub struct Timeline {
     pub(super) moved: bool,
     /// The measured step that is shown; none: the newest whole one.
     pub(super) step: Option<u64>,
-    pub(super) selected: Option<Selected>,
+    pub(super) selected: Option<Selection>,
     pub(super) hovered: Option<(Side, u32)>,
     pub(super) range: Option<Range>,
     pub(super) drag: Option<Drag>,
@@ -32,8 +33,16 @@ pub struct Timeline {
     pub(super) hides_details: bool,
     pub(super) rows: Rows,
     pub(super) search: Search,
-    pub(super) statistics: Option<Known<Vec<(Side, Statistics)>>>,
+    pub(super) statistics: Option<Known<OfRange>>,
     pub(super) drawing: Drawing,
+}
+
+/// What happened within the selected range.
+pub(super) struct OfRange {
+    /// On the devices of each side.
+    pub(super) sides: Vec<(Side, Statistics)>,
+    /// In other programs, where there are any.
+    pub(super) names: Option<Vec<NameTotal>>,
 }
 
 /// How far the rows are scrolled, where there are more than fit. Points.
@@ -112,11 +121,14 @@ impl Timeline {
         *self = Self { drawing, ..Self::default() };
     }
 
-    /// Selects an action and brings it into sight.
+    /// Selects an action or a span and brings it into sight.
     pub fn select(&mut self, scenes: Scenes, side: Side, event: u32) {
-        let Some(selected) = Selected::new(&scenes, side, event) else { return };
-        if side == Side::Measured && self.frame(scenes).step != Some(selected.step) {
-            self.step = Some(selected.step);
+        let Some(selected) = Selection::new(&scenes, side, event) else { return };
+        if let Selection::Action(action) = &selected
+            && side == Side::Measured
+            && self.frame(scenes).step != Some(action.step)
+        {
+            self.step = Some(action.step);
         }
         let frame = self.frame(scenes);
         if let Some(range) = frame.range_of(&selected) {
@@ -138,14 +150,22 @@ impl Timeline {
             predicted: start(predicted),
             preview: start(preview),
             measured: start(measured),
+            foreign: match (measured, scenes.foreign) {
+                // What lies in one file is on one clock.
+                (Some(step), _) => step.start_ns,
+                (None, Some(foreign)) => foreign.extent_ns().0,
+                (None, None) => 0,
+            },
         };
         let shown = [predicted, preview, measured];
-        let longest = shown.iter().flatten().map(|step| step.duration_ns()).max().unwrap_or(0);
+        let steps = shown.iter().flatten().map(|step| step.duration_ns()).max();
+        let (first, last) = scenes.extent_ns(Side::Foreign).unwrap_or_default();
+        let longest = steps.unwrap_or(last - first);
         let step_range: Range = (0.0, (longest as f64).max(1000.0));
         let mut content: Range = step_range;
-        for (side, scene) in scenes.sides() {
+        for side in Side::ALL {
+            let Some((start, end)) = scenes.extent_ns(side) else { continue };
             let anchor = anchors.of(side) as f64;
-            let (start, end) = scene.extent_ns();
             content.0 = content.0.min(start as f64 - anchor);
             content.1 = content.1.max(end as f64 - anchor);
         }

@@ -66,7 +66,11 @@ fn figures_at_right(ui: &mut Ui, frame: &Frame) {
 fn search(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
     let search = &mut timeline.search;
     let field = TextEdit::singleline(&mut search.text)
-        .hint_text("Search: 1F3, stage 2, SEND (/)")
+        .hint_text(if frame.scenes.sides().count() == 0 {
+            "Search: names, threads (/)"
+        } else {
+            "Search: 1F3, stage 2, SEND (/)"
+        })
         .desired_width(190.0)
         .return_key(None);
     let response = ui.add(field).accessible_name("Search the timeline");
@@ -179,6 +183,13 @@ pub(super) fn legend(ui: &mut Ui, frame: &Frame) {
     ui.horizontal_centered(|ui| {
         ui.spacing_mut().item_spacing.x = size::GAP;
         ui.add_space(size::GAP);
+        if frame.scenes.foreign.is_some() {
+            let words = "Spans of other programs: one name, one colour.";
+            ui.label(RichText::new(words).size(size::SMALL).color(theme.weak));
+        }
+        if frame.scenes.sides().count() == 0 {
+            return;
+        }
         let kinds = [
             (ActionKind::Forward, "F forward"),
             (ActionKind::Backward, "B backward"),

@@ -3,7 +3,7 @@
 use eframe::egui::{Rect, Ui, UiBuilder, Vec2, pos2};
 
 use super::layout::{Scenes, layout};
-use super::selection::Selected;
+use super::selection::{Selected, Selection};
 use super::sizes::RULER;
 use super::state::{Drawing, Timeline};
 use super::view::View;
@@ -15,6 +15,8 @@ use crate::theme::size;
 pub struct TimelineOutput {
     /// The selected action.
     pub selected: Option<Selected>,
+    /// The selected span of another program, as its index.
+    pub selected_span: Option<u32>,
     /// The action pointed at.
     pub hovered: Option<Selected>,
     /// The range of time that is selected, ns since the start of the step.
@@ -48,7 +50,7 @@ impl Timeline {
         scenes: Scenes,
         cursor: &mut Option<f64>,
     ) -> TimelineOutput {
-        if scenes.sides().all(|(_, scene)| scene.steps().is_empty()) {
+        if scenes.is_empty() {
             ui.centered_and_justified(|ui| {
                 ui.weak("Nothing to show yet: open a plan or a trace, or run one.");
             });
@@ -93,7 +95,11 @@ impl Timeline {
         keys::apply(self, ui, &frame, &response);
         let hovered = self.hovered.and_then(|(side, event)| Selected::new(&scenes, side, event));
         TimelineOutput {
-            selected: self.selected.clone(),
+            selected: self.selected.as_ref().and_then(Selection::action).cloned(),
+            selected_span: match self.selected {
+                Some(Selection::Span(span)) => Some(span),
+                _ => None,
+            },
             hovered,
             range: self.range,
             step: frame.step,

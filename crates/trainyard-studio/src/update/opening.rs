@@ -7,7 +7,7 @@ use crate::document::Document;
 use crate::effect::{Effect, Reader};
 use crate::error_dialog::ErrorDialog;
 use crate::event::{Aim, FileRead, Then};
-use crate::message::{DocumentMessage, OpenedTrace, PreferencesMessage, RunMessage, ViewMessage};
+use crate::message::{DocumentMessage, PreferencesMessage, RunMessage, ViewMessage};
 use crate::open::{self, OpenError, Opened};
 use crate::panels::timeline;
 use crate::paths::short_name;
@@ -108,10 +108,16 @@ fn take(state: &State, name: String, opened: Opened) -> Vec<Effect> {
             effects.push(Effect::Watch(directory));
             effects
         }
-        Opened::Trace(trace) => vec![
-            ViewMessage::OpenTrace(OpenedTrace { name, trace }).into(),
-            PreferencesMessage::Reveal(timeline::INFO.id).into(),
-        ],
+        Opened::Trace(trace) => {
+            let mut effects = Vec::new();
+            if !trace.remarks.is_empty() {
+                let remarks = trace.remarks.join("; ");
+                effects.push(Effect::set_status(format!("Opened {name}: {remarks}")));
+            }
+            effects.push(ViewMessage::OpenTrace(name, trace).into());
+            effects.push(PreferencesMessage::Reveal(timeline::INFO.id).into());
+            effects
+        }
     }
 }
 

@@ -93,7 +93,7 @@ fn what_cannot_be_opened_is_said_in_words_and_the_window_stays() {
     let folder = folder();
     let mut window = window();
     for (name, text, part) in [
-        ("notes.txt", "hello", "is neither a run file"),
+        ("notes.txt", "hello", "is text, not a run file"),
         ("new.json", r#"{"format":"trainyard-profile","version":9}"#, "version 9"),
     ] {
         let path = folder.path().join(name);

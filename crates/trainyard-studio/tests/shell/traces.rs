@@ -1,8 +1,11 @@
 //! Traces and journals that are opened without the plan they belong to.
 
 use std::fs;
+use std::io::Write;
 
 use egui_kittest::kittest::Queryable;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use trainyard_plan::{Trace, chrome};
 use trainyard_studio::Studio;
 use trainyard_studio::command::{Command, Export};
@@ -65,6 +68,62 @@ fn a_trace_of_other_devices_is_shown_without_the_open_plan() {
     perform(&mut window, Command::CloseTrace);
     assert!(is_shown(&window, "column of dgpu") && is_shown(&window, "✔ fits"));
     assert_eq!(*window.state().document().arrangement(), before);
+}
+
+#[test]
+fn a_trace_of_another_program_has_the_window_to_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = r#"[{"ph": "X", "name": "work", "pid": 7, "tid": "main", "ts": 1e15, "dur": 5},
+        {"ph": "X", "name": "work", "pid": 7, "tid": "main", "ts": 1e15, "dur"#;
+    let mut archive = GzEncoder::new(Vec::new(), Compression::default());
+    archive.write_all(text.as_bytes()).unwrap();
+    let archive = archive.finish().unwrap();
+    for (name, bytes) in [
+        ("cut.json", text.as_bytes()),
+        ("cut.json.gz", &archive),
+        ("cut archive", &archive[..archive.len() - 9]),
+    ] {
+        let file = folder.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        let mut window = window();
+        open(&mut window, &file);
+        assert_eq!(error(&window), "", "{name}");
+        assert!(is_shown(&window, "a trace of another program"), "{name}");
+        assert!(is_shown(&window, "another program: 1 spans on 1 threads"), "{name}");
+        assert!(is_shown(&window, "breaks off") && !is_shown(&window, "column of dgpu"), "{name}");
+        // There is nothing in it that these could write.
+        for export in [Export::Events, Export::Memory, Export::Json, Export::Perfetto] {
+            let facts = window.state().facts();
+            assert!(Command::Export(export).unavailable(&facts).is_some(), "{export:?}");
+        }
+        let picture = Command::Export(Export::TimelinePng);
+        assert_eq!(picture.unavailable(&window.state().facts()), None);
+        perform(&mut window, Command::CloseTrace);
+        assert!(is_shown(&window, "column of dgpu"), "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_file_of_ours_is_named_for_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("profile.json");
+    let perfetto = [0x0A, 3, 8, 1, 1, 0x0A, 2, 8, 1];
+    let cases: [(&[u8], &str); 5] = [
+        (b"\x89PNG\r\n\x1a\n", "is a PNG picture, not"),
+        (b"<!doctype html><p>Not found", "is an HTML page, not"),
+        (
+            b"{\"architectures\": [], \"model_type\": \"gpt2\"}",
+            "a Hugging Face model's config.json",
+        ),
+        (&perfetto, "traceconv json"),
+        (b"PK\x03\x04", "is a ZIP archive, not"),
+    ];
+    for (bytes, words) in cases {
+        fs::write(&file, bytes).unwrap();
+        let mut window = window();
+        open(&mut window, &file);
+        assert!(error(&window).contains(words), "{}", error(&window));
+    }
 }
 
 #[test]

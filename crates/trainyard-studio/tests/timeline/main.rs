@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+mod foreign;
 mod level_of_detail;
 mod pixels;
 mod questions;

@@ -4,17 +4,20 @@ use eframe::egui;
 use egui_kittest::kittest::Queryable;
 use egui_kittest::{Harness, HarnessBuilder};
 use trainyard_studio::theme;
-use trainyard_studio::timeline::{Scene, Scenes, Source, Timeline, TimelineOutput, install};
+use trainyard_studio::timeline::{
+    ForeignScene, Scene, Scenes, Source, Timeline, TimelineOutput, install,
+};
 
 use crate::samples;
 
-struct State {
+pub(crate) struct State {
     timeline: Timeline,
     predicted: Option<Scene>,
     measured: Option<Scene>,
     preview: Option<Scene>,
+    pub(crate) foreign: Option<ForeignScene>,
     cursor: Option<f64>,
-    output: TimelineOutput,
+    pub(crate) output: TimelineOutput,
 }
 
 fn draw(ui: &mut egui::Ui, state: &mut State) {
@@ -23,6 +26,7 @@ fn draw(ui: &mut egui::Ui, state: &mut State) {
             predicted: state.predicted.as_ref(),
             measured: state.measured.as_ref(),
             preview: state.preview.as_ref(),
+            foreign: state.foreign.as_ref(),
         };
         state.output = state.timeline.show(ui, scenes, &mut state.cursor);
     });
@@ -32,19 +36,30 @@ fn builder(size: [f32; 2], mode: egui::Theme) -> HarnessBuilder<State> {
     Harness::builder().with_size(size).with_theme(mode).with_context_setup(theme::install).wgpu()
 }
 
-fn harness(state: State, size: [f32; 2], mode: egui::Theme) -> Harness<'static, State> {
+pub(crate) fn harness(state: State, size: [f32; 2], mode: egui::Theme) -> Harness<'static, State> {
     builder(size, mode).build_ui_state(draw, state)
 }
 
-fn predicted() -> State {
+/// With nothing to show yet.
+fn nothing() -> State {
     State {
         timeline: Timeline::default(),
-        predicted: Some(Scene::new(&samples::example().1, Source::Predicted)),
+        predicted: None,
         measured: None,
         preview: None,
+        foreign: None,
         cursor: None,
         output: TimelineOutput::default(),
     }
+}
+
+/// What another program did, beside what was measured if anything was.
+pub(crate) fn with_foreign(measured: Option<Scene>, foreign: ForeignScene) -> State {
+    State { measured, foreign: Some(foreign), ..nothing() }
+}
+
+fn predicted() -> State {
+    State { predicted: Some(Scene::new(&samples::example().1, Source::Predicted)), ..nothing() }
 }
 
 fn both() -> State {
@@ -52,7 +67,7 @@ fn both() -> State {
 }
 
 /// Where the rows are: the widget that a screen reader calls a timeline.
-fn plot(harness: &Harness<State>) -> egui::Rect {
+pub(crate) fn plot(harness: &Harness<State>) -> egui::Rect {
     harness.get_by_label_contains("Timeline; ").rect()
 }
 
@@ -62,7 +77,7 @@ fn on_first_row(harness: &Harness<State>, share: f32) -> egui::Pos2 {
     egui::pos2(plot.left() + share * plot.width(), plot.top() + 42.0)
 }
 
-fn click(harness: &mut Harness<State>, at: egui::Pos2) {
+pub(crate) fn click(harness: &mut Harness<State>, at: egui::Pos2) {
     harness.hover_at(at);
     harness.run();
     harness.drag_at(at);
@@ -71,7 +86,7 @@ fn click(harness: &mut Harness<State>, at: egui::Pos2) {
     harness.run();
 }
 
-fn drag(harness: &mut Harness<State>, from: egui::Pos2, to: egui::Pos2) {
+pub(crate) fn drag(harness: &mut Harness<State>, from: egui::Pos2, to: egui::Pos2) {
     harness.hover_at(from);
     harness.run();
     harness.drag_at(from);
@@ -340,8 +355,7 @@ fn the_cursor_is_shared_and_can_be_pinned() {
 
 #[test]
 fn nothing_and_rubbish_can_be_shown() {
-    let nothing = State { predicted: None, ..predicted() };
-    let mut empty = harness(nothing, [300.0, 200.0], egui::Theme::Light);
+    let mut empty = harness(nothing(), [300.0, 200.0], egui::Theme::Light);
     empty.run();
     empty.get_by_label_contains("Nothing to show yet");
     let mut trace = samples::measured(1);

@@ -18,7 +18,7 @@ use super::table::{Align, percent, table, time};
 use crate::app::App;
 use crate::cli::{Force, Output};
 use crate::error::RunError;
-use crate::files::{read_plan, read_profile, read_text, write_asked};
+use crate::files::{read_plan, read_profile, read_text, unusable, write_asked};
 
 /// Say what a step of a plan or schedule would take, without running it
 #[derive(Debug, Args)]
@@ -173,9 +173,10 @@ fn is_name(schedule: &str) -> bool {
 
 /// A schedule from a CSV file, and how many micro-batches it has.
 fn schedule_file(path: &Path) -> Result<(Schedule, usize), RunError> {
-    let of_file = |error| RunError::PlanFile { path: path.to_owned(), error };
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let schedule = Schedule::from_csv(&name, &read_text(path)?).map_err(of_file)?;
+    let text = read_text(path)?;
+    let schedule = Schedule::from_csv(&name, &text)
+        .map_err(|error| unusable(path, &text, "a schedule", error))?;
     let last = schedule.ranks.iter().flatten().map(|action| action.micro_batch).max();
     Ok((schedule, last.map_or(1, |last| last.saturating_add(1))))
 }

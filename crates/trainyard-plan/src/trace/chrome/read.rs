@@ -1,251 +1,276 @@
-//! Reads the Chrome traces that [`write_chrome`](super::write_chrome) writes.
+//! Reads Chrome traces: those of this crate, those of other programs, and files with events of both.
+//!
+//! The file is a list of events, or an object with `traceEvents`; it may break off anywhere. Each
+//! event is read by itself, so that one that cannot be read, or is of an unknown sort, costs no
+//! other.
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-use serde_json::Value;
-
-use super::super::{Lane, MemorySample, Trace, TraceDevice, TraceEvent};
-use super::{lane_name, tid_of};
+use super::event::Event;
+use super::ours::Ours;
 use crate::PlanError;
+use crate::json_walk::{Walk, unquoted};
+use crate::trace::Trace;
+use crate::trace::foreign::{
+    Bound, Builder, Clock, FlowPoint, ForeignTrace, Part, RawSpan, Said, SpanKind, ThreadKey,
+};
 
-/// The name of such a file in messages.
-const FORMAT: &str = "trainyard trace";
+/// No more spans are read, which take some 2 GB.
+const MOST_SPANS: usize = 10_000_000;
 
-/// A trace file, with its items still as they are: most are of a known shape, but a file may have
-/// been through another program that added some.
-#[derive(Deserialize)]
-struct File {
-    metadata: Option<Metadata>,
-    #[serde(rename = "traceEvents")]
-    items: Vec<Item>,
+/// The contents of a trace file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TraceFile {
+    /// What devices of this program did.
+    pub trace: Trace,
+    /// What other programs did, on the same clock.
+    pub foreign: ForeignTrace,
+    /// What a reader should know, in words: what was left out, and why.
+    pub remarks: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Metadata {
-    program: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    ph: String,
-    #[serde(default)]
-    pid: usize,
-    #[serde(default)]
-    tid: usize,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    ts: f64,
-    #[serde(default)]
-    dur: f64,
-    #[serde(default)]
-    args: Value,
-}
-
-/// Reads a trace that [`write_chrome`](super::write_chrome) wrote. Marks and arrows are left out:
-/// they follow from the events. What memory is for is not in such a file.
+/// Reads a trace. Of this crate's own, marks and arrows are left out, as they follow from the
+/// events; what memory is for is not in such a file.
 ///
 /// # Errors
-/// [`PlanError::BadFile`] for what is no trace, was written by another program, or names an action
-/// that does not exist.
-pub fn from_json(text: &str) -> Result<Trace, PlanError> {
-    let bad = |line: usize, field: String, reason: String| PlanError::BadFile {
-        format: FORMAT.to_owned(),
-        line,
-        field,
-        reason,
+/// [`PlanError::BadFile`] for what is no trace, or has no event that can be drawn.
+pub fn from_json(text: String) -> Result<TraceFile, PlanError> {
+    let bad = |reason: &str| PlanError::BadFile {
+        format: "trace".to_owned(),
+        line: 0,
+        field: String::new(),
+        reason: reason.to_owned(),
     };
-    let file: File = serde_json::from_str(text)
-        .map_err(|error| bad(error.line(), String::new(), error.to_string()))?;
-    let program = file.metadata.and_then(|metadata| metadata.program);
-    if program.as_deref() != Some("trainyard") {
-        let reason = "the trace was not written by trainyard, whose events alone are understood";
-        return Err(bad(0, "metadata.program".to_owned(), reason.to_owned()));
-    }
     let mut reading = Reading::default();
-    for (index, item) in file.items.iter().enumerate() {
-        let known = reading.take(item);
-        known.map_err(|reason| bad(0, format!("traceEvents[{index}]"), reason))?;
+    if !reading.read(&text) {
+        return Err(bad("it has no list of events"));
     }
-    Ok(reading.finish())
+    let remarks = reading.remarks();
+    let Reading { ours, others, clock, .. } = reading;
+    let is_ours_alone = others.is_empty();
+    let foreign = others.finish(&clock);
+    let trace = ours.finish(&clock, is_ours_alone);
+    if foreign.is_empty() && trace.events.is_empty() && trace.memory.is_empty() {
+        let reason = "there is no event in it that can be drawn";
+        let all = std::iter::once(reason.to_owned()).chain(remarks).collect::<Vec<_>>();
+        return Err(bad(&all.join("; ")));
+    }
+    let foreign = if foreign.is_empty() { foreign } else { foreign.with_text(text) };
+    Ok(TraceFile { trace, foreign, remarks })
 }
 
-/// The state of reading, by `pid`.
+/// The events so far.
 #[derive(Default)]
-struct Reading {
-    names: BTreeMap<usize, String>,
-    budgets: BTreeMap<usize, u64>,
-    lanes: BTreeMap<(usize, usize), Lane>,
-    /// With `pid` and `tid`: names may come after the events that lie on them.
-    events: Vec<((usize, usize), TraceEvent)>,
-    memory: Vec<(usize, MemorySample)>,
+struct Reading<'a> {
+    ours: Ours<'a>,
+    others: Builder<'a>,
+    clock: Clock,
+    breaks_off: bool,
+    is_too_long: bool,
+    /// How many could not be read.
+    unreadable: usize,
+    /// How many are of sorts that are not drawn, by sort.
+    not_drawn: BTreeMap<&'a str, usize>,
+    /// Marks of ours, which belong to the others where their process does none of our actions.
+    marks: Vec<(usize, Event<'a>)>,
 }
 
-impl Reading {
-    fn take(&mut self, item: &Item) -> Result<(), String> {
-        let number = |key: &str| item.args.get(key).and_then(Value::as_u64);
-        match (item.ph.as_str(), item.name.as_str()) {
-            ("M", "process_name") => {
-                let name = item.args.get("name").and_then(Value::as_str).unwrap_or_default();
-                self.names.insert(item.pid, name.to_owned());
+impl<'a> Reading<'a> {
+    /// Reads the events of a file; whether it has a list of them.
+    fn read(&mut self, text: &'a str) -> bool {
+        let mut walk = Walk::new(text.strip_prefix('\u{feff}').unwrap_or(text));
+        let skipped = text.len() - text.trim_start_matches('\u{feff}').len();
+        let mut found = false;
+        if walk.enter(b'[') {
+            found = true;
+            self.list(&mut walk, skipped);
+        } else if walk.enter(b'{') {
+            while let Some(key) = walk.key() {
+                if key == "traceEvents" && walk.enter(b'[') {
+                    found = true;
+                    self.list(&mut walk, skipped);
+                } else if walk.value().is_none() {
+                    break;
+                }
             }
-            ("M", "thread_name") => {
-                let name = item.args.get("name").and_then(Value::as_str);
-                let lanes = [Lane::Compute, Lane::TransferOut, Lane::TransferIn];
-                let lane = lanes.into_iter().find(|lane| Some(lane_name(*lane)) == name);
-                self.lanes.extend(lane.map(|lane| ((item.pid, item.tid), lane)));
-            }
-            ("X", name) => {
-                let action = name.parse().map_err(|error: PlanError| error.to_string())?;
-                let (start_ns, length_ns) = (nanos(item.ts)?, nanos(item.dur)?);
-                let event = TraceEvent {
-                    step: number("step").ok_or("its args have no step")?,
-                    device: 0,
-                    lane: Lane::Compute,
-                    action,
-                    start_ns,
-                    end_ns: start_ns.saturating_add(length_ns),
-                    bytes: number("bytes").unwrap_or(0),
-                    peer: number("peer").and_then(|peer| usize::try_from(peer).ok()),
-                };
-                self.events.push(((item.pid, item.tid), event));
-            }
-            ("C", "memory") => {
-                let in_use_bytes = number("in_use").ok_or("its args have no in_use")?;
-                self.budgets.extend(number("budget").map(|budget| (item.pid, budget)));
-                let sample = MemorySample {
-                    at_ns: nanos(item.ts)?,
-                    device: 0,
-                    in_use_bytes,
-                    by_category: None,
-                };
-                self.memory.push((item.pid, sample));
-            }
-            _ => {}
+            self.breaks_off |= !walk.is_closed_by(b'}');
         }
-        Ok(())
+        let ours = self.ours.devices();
+        for (at, mark) in std::mem::take(&mut self.marks) {
+            if !ours.contains(mark.pid) {
+                self.instant(at, &mark);
+            }
+        }
+        found
     }
 
-    /// The trace. Devices are in the order of their `pid`.
-    fn finish(mut self) -> Trace {
-        for ((pid, _), _) in &self.events {
-            self.names.entry(*pid).or_default();
+    /// Reads the events of a list that was entered, and steps out of it.
+    fn list(&mut self, walk: &mut Walk<'a>, skipped: usize) {
+        while let Some((at, element)) = walk.element() {
+            if self.others.len() >= MOST_SPANS {
+                self.is_too_long = true;
+                return;
+            }
+            match Event::read(element) {
+                Some(event) => self.event(skipped + at, &event),
+                None => self.unreadable += 1,
+            }
         }
-        let pids: Vec<usize> = self.names.keys().copied().collect();
-        let index = |pid: &usize| pids.iter().position(|known| known == pid);
-        let lane = |thread: &(usize, usize)| {
-            let lanes = [Lane::Compute, Lane::TransferOut, Lane::TransferIn];
-            let by_number = || lanes.into_iter().find(|lane| tid_of(*lane) == thread.1);
-            self.lanes.get(thread).copied().or_else(by_number).unwrap_or(Lane::Compute)
-        };
-        let events = self.events.iter().filter_map(|(thread, event)| {
-            let (device, lane) = (index(&thread.0)?, lane(thread));
-            Some(TraceEvent { device, lane, ..event.clone() })
-        });
-        let memory = self.memory.iter().filter_map(|(pid, sample)| {
-            Some(MemorySample { device: index(pid)?, ..sample.clone() })
-        });
-        let device = |(pid, name): (&usize, &String)| {
-            let (id, name) = id_and_name(name);
-            let budget_bytes = self.budgets.get(pid).copied().unwrap_or(0);
-            TraceDevice { id, name, budget_bytes }
-        };
-        Trace {
-            devices: self.names.iter().map(device).collect(),
-            events: events.collect(),
-            memory: memory.collect(),
+        self.breaks_off |= !walk.enter(b']');
+    }
+
+    fn event(&mut self, at: usize, event: &Event<'a>) {
+        if event.ph == "M" {
+            return self.name(event);
         }
+        let Some(ns) = event.at() else {
+            return self.unread(event);
+        };
+        if self.ours.take(event) {
+            return self.clock.see(ns);
+        }
+        match event.ph {
+            // What has a duration is whole, also where its sort is not said.
+            "X" => self.span(at, ns, event),
+            "" if !event.dur.is_empty() => self.span(at, ns, event),
+            "B" | "E" => self.bound(at, ns, event, event.ph == "B", false),
+            "b" | "e" => self.bound(at, ns, event, event.ph == "b", true),
+            "S" | "F" => self.bound(at, ns, event, event.ph == "S", true),
+            "i" | "I" | "R" if event.name.starts_with("\"step ") => {
+                self.marks.push((at, *event));
+            }
+            "i" | "I" | "R" | "n" | "T" | "p" => self.instant(at, event),
+            "s" => self.flow(ns, event, Part::Start),
+            "t" => self.flow(ns, event, Part::Step),
+            "f" => self.flow(ns, event, Part::End),
+            "C" => self.count(ns, event),
+            _ => self.unread(event),
+        }
+    }
+
+    /// Counts an event that is not drawn.
+    fn unread(&mut self, event: &Event<'a>) {
+        const DRAWN: [&str; 17] =
+            ["X", "B", "E", "b", "e", "S", "F", "i", "I", "R", "n", "T", "p", "s", "t", "f", "C"];
+        if event.ph.is_empty() || DRAWN.contains(&event.ph) {
+            self.unreadable += 1;
+        } else {
+            *self.not_drawn.entry(event.ph).or_default() += 1;
+        }
+    }
+
+    fn name(&mut self, event: &Event<'a>) {
+        let (pid, tid) = (event.pid, event.tid);
+        let name = || Said::Name(event.text("name").unwrap_or_default());
+        let sort_index = || {
+            let index = event.text("sort_index").and_then(|index| index.parse().ok());
+            Said::SortIndex(index.unwrap_or(0.0))
+        };
+        let names = &mut self.others.names;
+        match unquoted(event.name) {
+            "process_name" => names.of_process(pid, name()),
+            "process_labels" => {
+                names.of_process(pid, Said::Labels(event.text("labels").unwrap_or_default()));
+            }
+            "process_sort_index" => return names.of_process(pid, sort_index()),
+            "thread_name" => names.of_thread(pid, tid, name()),
+            "thread_sort_index" => return names.of_thread(pid, tid, sort_index()),
+            _ => return,
+        }
+        self.ours.take_name(event);
+    }
+
+    fn thread(&mut self, event: &Event<'a>, is_aside: bool) -> u32 {
+        let tid = if is_aside { unquoted(event.cat) } else { event.tid };
+        self.others.thread(ThreadKey { pid: event.pid, tid, is_aside })
+    }
+
+    fn span(&mut self, at: usize, ns: i64, event: &Event<'a>) {
+        let end = ns.saturating_add(event.length());
+        let is_whole = !event.dur.is_empty();
+        let kind = if is_whole { SpanKind::Whole } else { SpanKind::Instant };
+        self.push(at, (ns, end), event, kind, false);
+    }
+
+    fn instant(&mut self, at: usize, event: &Event<'a>) {
+        if let Some(ns) = event.at() {
+            let is_aside = matches!(event.ph, "n" | "T" | "p");
+            self.push(at, (ns, ns), event, SpanKind::Instant, is_aside);
+        }
+    }
+
+    fn push(
+        &mut self,
+        at: usize,
+        (start, end): (i64, i64),
+        event: &Event<'a>,
+        kind: SpanKind,
+        is_aside: bool,
+    ) {
+        self.clock.see(start);
+        let thread = self.thread(event, is_aside);
+        let (name, category) = (self.others.word(event.name), self.others.word(event.cat));
+        self.others.span(RawSpan { thread, kind, start, end, name, category, events: (at, None) });
+    }
+
+    fn bound(&mut self, event_at: usize, at: i64, event: &Event<'a>, begins: bool, is_aside: bool) {
+        self.clock.see(at);
+        let thread = self.thread(event, is_aside);
+        let (name, category) = (self.others.word(event.name), self.others.word(event.cat));
+        let id = if is_aside { event.id } else { "" };
+        let bound = Bound { begins, thread, id, at, name, category, event: event_at };
+        self.others.bound(bound);
+    }
+
+    fn flow(&mut self, ns: i64, event: &Event<'a>, part: Part) {
+        let point = FlowPoint {
+            flow: (event.cat, event.id),
+            part,
+            thread: self.thread(event, false),
+            at_ns: 0,
+            is_of_next: part == Part::End && event.bp != "e",
+        };
+        self.others.flow(point, ns);
+    }
+
+    fn count(&mut self, ns: i64, event: &Event<'a>) {
+        self.clock.see(ns);
+        for (series, value) in event.arguments() {
+            let number = unquoted(value).parse().ok().filter(|number: &f64| number.is_finite());
+            if let Some(number) = number {
+                self.others.count((event.pid, event.name, event.id, series), ns, number);
+            }
+        }
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if self.is_too_long {
+            remarks.push(format!("only the first {MOST_SPANS} events of it are shown"));
+        } else if self.breaks_off {
+            remarks.push("it breaks off: what stands before its end is shown".to_owned());
+        }
+        if self.unreadable > 0 {
+            remarks.push(format!("{} could not be read", events(self.unreadable)));
+        }
+        if !self.not_drawn.is_empty() {
+            let sorts: Vec<&str> = self.not_drawn.keys().take(8).copied().collect();
+            let count = self.not_drawn.values().sum();
+            remarks.push(format!(
+                "{} of sorts that are not drawn ({})",
+                events(count),
+                sorts.join(", ")
+            ));
+        }
+        if self.clock.is_double() {
+            let words =
+                "some of its times are counted from 1970 and some are not: both begin together";
+            remarks.push(words.to_owned());
+        }
+        remarks
     }
 }
 
-/// A process is called `id (name)`, or `id` where the device has no name.
-fn id_and_name(process: &str) -> (String, String) {
-    let parts = process.strip_suffix(')').and_then(|process| process.split_once(" ("));
-    let (id, name) = parts.unwrap_or((process, ""));
-    (id.to_owned(), name.to_owned())
-}
-
-/// Microseconds with decimals as nanoseconds.
-fn nanos(micros: f64) -> Result<u64, String> {
-    // Three years; beyond that a nanosecond has no place in a float.
-    if (0.0..=1e14).contains(&micros) {
-        Ok((micros * 1000.0).round() as u64)
-    } else {
-        Err(format!("{micros} is not a time from 0 to 1e14 µs"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::to_string;
-    use super::*;
-
-    fn trace() -> Trace {
-        let device = |id: &str, name: &str| TraceDevice {
-            id: id.into(),
-            name: name.into(),
-            budget_bytes: 1000,
-        };
-        let event = |device, lane, action: &str, start_ns, end_ns| TraceEvent {
-            step: 3,
-            device,
-            lane,
-            action: action.parse().unwrap(),
-            start_ns,
-            end_ns,
-            bytes: if lane == Lane::Compute { 0 } else { 64 },
-            peer: None,
-        };
-        let sample =
-            |at_ns, device| MemorySample { at_ns, device, in_use_bytes: 500, by_category: None };
-        Trace {
-            devices: vec![device("dgpu", "Arc (TM) A770"), device("cpu", "")],
-            events: vec![
-                event(0, Lane::Compute, "0F0", 1_000_001, 2_000_000),
-                // Two at once: the second gets a thread of its own.
-                event(0, Lane::TransferOut, "0SEND_F0", 2_000_000, 3_000_000),
-                event(0, Lane::TransferOut, "0SEND_F1", 2_000_000, 3_500_000),
-                // The same output to another stage.
-                TraceEvent {
-                    peer: Some(3),
-                    ..event(0, Lane::TransferOut, "0SEND_F1", 3_500_000, 4_500_000)
-                },
-                event(1, Lane::TransferIn, "1RECV_F0", 2_000_000, 3_000_000),
-                event(1, Lane::Compute, "1B0", 3_000_000, 5_000_000),
-            ],
-            memory: vec![sample(1_000_001, 0), sample(2_000_000, 1)],
-        }
-    }
-
-    #[test]
-    fn what_is_written_is_read_again() {
-        let read = from_json(&to_string(&trace())).unwrap();
-        assert_eq!(read.devices, trace().devices);
-        assert_eq!(read.memory, trace().memory);
-        let sorted = |mut trace: Trace| {
-            trace.events.sort_by_key(|event| (event.start_ns, event.end_ns, event.device));
-            trace.events
-        };
-        assert_eq!(sorted(read), sorted(trace()));
-    }
-
-    #[test]
-    fn what_another_program_wrote_is_refused_in_words() {
-        for (text, part) in [
-            ("{", "line 1"),
-            (r#"{"traceEvents": []}"#, "not written by trainyard"),
-            (
-                r#"{"metadata": {"program": "trainyard"}, "traceEvents": [{"ph": "X", "name": "work"}]}"#,
-                "'work' is not an action",
-            ),
-            (
-                r#"{"metadata": {"program": "trainyard"}, "traceEvents": [{"ph": "X", "name": "0F0", "ts": -1}]}"#,
-                "-1 is not a time",
-            ),
-        ] {
-            let error = from_json(text).unwrap_err().to_string();
-            assert!(error.contains(part), "{error}");
-        }
-    }
+fn events(count: usize) -> String {
+    if count == 1 { "1 event".to_owned() } else { format!("{count} events") }
 }
