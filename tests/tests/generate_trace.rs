@@ -59,7 +59,9 @@ fn generate_says_what_it_cannot_do() {
     fails(&[&nowhere], &["nowhere is not a run directory", "run.toml"]);
     fails(&[&dir.path().display().to_string()], &["is not a run directory"]);
     fails(&[&file.display().to_string()], &["run.toml is not a run directory"]);
-    std::fs::remove_file(run.join("latest")).unwrap_or_else(|error| panic!("{error}"));
+    for gone in ["latest", "checkpoints/step-000004/manifest.json"] {
+        std::fs::remove_file(run.join(gone)).unwrap_or_else(|error| panic!("{error}"));
+    }
     fails(&[&path], &["has no checkpoint yet", "saves one"]);
 
     let mlp = trainyard_tests::root().join("assets/mlp.toml");

@@ -93,7 +93,7 @@ fn a_run_goes_on_with_another_partition() {
     for (name, sets) in [
         ("one", &[one, NO_LOCK][..]),
         ("three", &[three, NO_LOCK]),
-        ("too-small", &["device.left.memory=1", NO_LOCK]),
+        ("too-small", &["device.left.memory=1 KiB", NO_LOCK]),
         ("gpipe", &["pipeline.schedule=gpipe"]),
         ("recompute", &["pipeline.recompute=full"]),
     ] {
@@ -154,8 +154,9 @@ fn a_second_ctrl_c_stops_at_once() {
         ["model.width=256", "model.context=128", "train.batch=128", "device.left.memory=2 GiB"];
     set(&mut command, &slow);
     set(&mut command, &["device.right.memory=2 GiB", "model.heads=8", "train.steps=9"]);
+    set(&mut command, &["train.checkpoint_every=0"]);
     let mut running = Running::start(&mut command, &messages);
-    running.wait_for(&run.join("journal.jsonl"), r#""state":"running""#);
+    running.wait_for(&run.join("journal.jsonl"), r#""type":"step","#);
     running.signal("INT");
     running.wait_for(&messages, "Ctrl-C again stops at once");
     running.signal("INT");
@@ -163,6 +164,23 @@ fn a_second_ctrl_c_stops_at_once() {
     assert!(!run.join("latest").exists(), "it saved");
     assert!(!read(&messages).contains("stopped after"), "{}", read(&messages));
     assert_eq!(journal_of(&run, "state").len(), 1);
+}
+
+#[test]
+fn where_nothing_is_lost_the_first_ctrl_c_stops_at_once() {
+    let dir = temp_dir();
+    let file = write_run_file(dir.path());
+    let (run, messages) = (dir.path().join("run"), dir.path().join("messages"));
+    let mut command = train_command(&file, &run);
+    let slow =
+        ["model.width=256", "model.context=128", "train.batch=128", "device.left.memory=2 GiB"];
+    set(set(&mut command, &slow), &["device.right.memory=2 GiB", "model.heads=8"]);
+    let mut running = Running::start(&mut command, &messages);
+    running.wait_for(&run.join("journal.jsonl"), r#""state":"running""#);
+    running.signal("INT");
+    assert_eq!(running.end(), Some(130));
+    assert_says(&read(&messages), &["stopped after step 0", "resume", "--restart"]);
+    assert!(journal_of(&run, "step").is_empty());
 }
 
 #[test]
@@ -222,7 +240,7 @@ fn a_resume_that_fails_changes_no_settings() {
     for (change, words) in [
         ("model.width=64", "[17, 32]"),
         ("model.layers=3", "another model"),
-        ("data.builtin=yard", "not the data this training started with"),
+        ("data.builtin=yard", "no token for"),
     ] {
         let mut command = trainyard();
         command.arg("resume").arg(&run);

@@ -20,8 +20,11 @@ const THREE: [&str; 2] = [
 #[test]
 fn a_training_leaves_a_whole_run_behind() {
     let dir = temp_dir();
-    let run =
-        train(&write_run_file(dir.path()), "whole", &["train.steps=6", "train.checkpoint_every=4"]);
+    let run = train(
+        &write_run_file(dir.path()),
+        "whole",
+        &["train.steps=6", "train.checkpoint_every=4", "train.validate_whole_at_end=true"],
+    );
     for file in ["run.toml", "plan.json", "journal.jsonl", "trace.json"] {
         assert!(run.join(file).is_file(), "there is no {file}");
     }

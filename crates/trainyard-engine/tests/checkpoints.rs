@@ -231,22 +231,42 @@ fn half_a_checkpoint_is_refused() {
         fs::write(manifest(place), &text[..text.len() / 2]).unwrap();
     };
     refused(&Toy::sound(3), cut, "damaged");
-    let newer = |place: &Path| {
-        let text = fs::read_to_string(manifest(place)).unwrap();
-        fs::write(manifest(place), text.replacen("\"version\": 1", "\"version\": 2", 1)).unwrap();
+    let unprotected = |place: &Path| fs::remove_file(place.join("manifest.blake3")).unwrap();
+    refused(&Toy::sound(3), unprotected, "not a whole");
+    let newer = |place: &Path| change_manifest(place, "\"version\": 2", "\"version\": 3");
+    refused(&Toy::sound(3), newer, "version 3");
+    let swapped = |place: &Path| change_manifest(place, "\"index\": 1", "\"index\": 2");
+    refused(&Toy::sound(3), swapped, "says that it is number 2");
+}
+
+/// Changes a manifest, and its hash with it.
+fn change_manifest(place: &Path, from: &str, to: &str) {
+    let path = place.join("manifest.json");
+    let text = fs::read_to_string(&path).unwrap().replacen(from, to, 1);
+    fs::write(&path, &text).unwrap();
+    let hash = blake3::hash(text.as_bytes()).to_hex();
+    fs::write(place.join("manifest.blake3"), format!("{hash}  manifest.json\n")).unwrap();
+}
+
+#[test]
+fn a_checkpoint_of_the_first_version_can_still_be_loaded() {
+    let first = |pipeline: &mut Pipeline, folder: &Path| {
+        let place = folder.join("step-2");
+        save(pipeline, &place).unwrap();
+        change_manifest(&place, "\"version\": 2", "\"version\": 1");
+        fs::remove_file(place.join("manifest.blake3")).unwrap();
+        pipeline.load(&place).unwrap();
     };
-    refused(&Toy::sound(3), newer, "version 2");
+    goes_on_after(first, &Toy::sound(2));
 }
 
 #[test]
 fn a_file_outside_the_folder_is_not_read() {
     let elsewhere = |place: &Path| {
-        let manifest = place.join("manifest.json");
-        let text = fs::read_to_string(&manifest).unwrap();
         let name = read_manifest(place).unwrap().layers[0].file.clone();
         fs::copy(place.join(&name), place.parent().unwrap().join(&name)).unwrap();
         fs::remove_file(place.join(&name)).unwrap();
-        fs::write(&manifest, text.replace(&name, &format!("../{name}"))).unwrap();
+        change_manifest(place, &name, &format!("../{name}"));
     };
     refused(&Toy::sound(3), elsewhere, "cannot be read");
 }

@@ -8,7 +8,7 @@ use crate::cli::say;
 use crate::error::RunError;
 
 /// Room for the journal and what else is small, bytes.
-const BESIDE_BYTES: u64 = 16 << 20;
+const BESIDE_BYTES: u64 = 64 << 10;
 
 /// Refuses a directory whose disk has no room for one checkpoint of so many bytes, and says where
 /// there is none for as many as are to be kept. A disk that does not say how much is free is believed

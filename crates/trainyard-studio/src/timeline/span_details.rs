@@ -163,7 +163,7 @@ fn time(span: &Span) -> String {
     match span.kind {
         SpanKind::Whole => time,
         SpanKind::Unfinished => format!("{time} or more: it has no end in the file"),
-        SpanKind::Instant => "an instant".to_owned(),
+        SpanKind::Mark => "an instant".to_owned(),
     }
 }
 

@@ -188,14 +188,14 @@ impl<'a> Reading<'a> {
     fn span(&mut self, at: usize, ns: i64, event: &Event<'a>) {
         let end = ns.saturating_add(event.length());
         let is_whole = !event.dur.is_empty();
-        let kind = if is_whole { SpanKind::Whole } else { SpanKind::Instant };
+        let kind = if is_whole { SpanKind::Whole } else { SpanKind::Mark };
         self.push(at, (ns, end), event, kind, false);
     }
 
     fn instant(&mut self, at: usize, event: &Event<'a>) {
         if let Some(ns) = event.at() {
             let is_aside = matches!(event.ph, "n" | "T" | "p");
-            self.push(at, (ns, ns), event, SpanKind::Instant, is_aside);
+            self.push(at, (ns, ns), event, SpanKind::Mark, is_aside);
         }
     }
 

@@ -71,7 +71,7 @@ pub enum SpanKind {
     /// It has no end in the file: it goes on to the end of the trace.
     Unfinished,
     /// Something that happened at an instant.
-    Instant,
+    Mark,
 }
 
 /// Something that a thread did.
