@@ -46,5 +46,7 @@ pub use model::{BatchTensor, LayerProfile, ModelProfile, TensorProfile, Tensors}
 pub use noise::Noise;
 pub use plan::{Plan, Predicted, PredictedDevice, Recompute, Stage};
 pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile};
-pub use schedule::{Chunks, Schedule, ScheduleKind, ScheduleRequest};
+pub use schedule::{
+    Chunks, CsvRemark, CsvSchedule, Place, Schedule, ScheduleKind, ScheduleRequest,
+};
 pub use trace::{Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome, text};

@@ -16,6 +16,7 @@ mod transform;
 mod zb_h;
 mod zb_v;
 
+pub use csv::{CsvRemark, CsvSchedule, Place};
 pub use kind::{Chunks, ScheduleKind};
 pub(crate) use registry::registered;
 pub use request::ScheduleRequest;
