@@ -1,11 +1,12 @@
 //! The error where nothing fits: how much the nearest plan lacks, and the least change that helps.
 //!
-//! A change is named only after planning with it and simulating the plan.
+//! A change is named only after planning with it and simulating the plan, or, for memory, where planning
+//! ends with the very candidate that was simulated ([`least_memory`](super::least_memory)).
 
-use super::beam_search::beam_search;
 use super::candidates::min_memory;
 use super::evaluate::Evaluator;
 use super::goal::Goal;
+use super::least_memory::fits_for_certain;
 use super::memo::Memo;
 use super::pool::Pool;
 use super::ranked_plan::RankedPlan;
@@ -14,7 +15,7 @@ use super::restarts::search_once;
 use super::rounds::budget;
 use super::space::Space;
 use super::validated::{ValidatedRequest, no_plan_keeps_locks};
-use crate::memory::{DeviceNeed, human_bytes};
+use crate::memory::{DeviceNeed, human_bytes, human_bytes_at_least};
 use crate::schedule::registered;
 use crate::{DeviceProfile, PlanError, Profile, ScheduleRequest};
 
@@ -24,8 +25,6 @@ const MOST: usize = 3;
 const NEAREST: usize = 24;
 /// Layers × devices up to which a whole search is quick enough for every change that is tried.
 const QUICK: usize = 200;
-/// A number of bytes is found to one part in this many: people round it up anyway.
-const PRECISION: u64 = 128;
 
 /// The error for a request of which nothing in `pool` fits.
 pub(super) fn error(
@@ -34,7 +33,8 @@ pub(super) fn error(
     profile: &Profile,
     pool: Pool,
 ) -> PlanError {
-    let Some((nearest, _)) = pool.entries.first() else {
+    let least = pool.least.first().map(|least| &least.candidate);
+    let Some(nearest) = least.or(pool.entries.first().map(|(candidate, _)| candidate)) else {
         return pool.refusal.unwrap_or_else(|| no_plan_keeps_locks(profile, asked));
     };
     let mut memo = Memo::default();
@@ -55,7 +55,7 @@ pub(super) fn error(
         remedies.extend(without_locks(asked, profile));
     }
     if remedies.len() < MOST {
-        remedies.extend(more_memory(asked, profile));
+        remedies.extend(more_memory(profile, &pool));
     }
     if remedies.len() < MOST {
         remedies.extend(fewer_rows(asked, profile));
@@ -120,63 +120,11 @@ fn without_locks(asked: &ValidatedRequest, profile: &Profile) -> Option<String> 
 }
 
 /// The device that needs the fewest bytes more, and their number.
-fn more_memory(asked: &ValidatedRequest, profile: &Profile) -> Option<String> {
-    let usable = (0..profile.devices.len()).filter(|device| !asked.excluded.contains(device));
-    let mut at_least: Vec<(u64, usize)> = usable
-        .filter_map(|device| Some((missing_at_least(asked, profile, device)?, device)))
-        .collect();
-    at_least.sort_unstable();
-    let mut best: Option<(u64, usize)> = None;
-    for (least, device) in at_least {
-        if best.is_some_and(|(bytes, _)| bytes <= least) {
-            break;
-        }
-        let found = enough(asked, profile, device, least);
-        let found = found.filter(|bytes| best.is_none_or(|(best, _)| *bytes < best));
-        best = found.map(|bytes| (bytes, device)).or(best);
-    }
-    let (mut bytes, device) = best?;
-    let mut short = 0;
-    while bytes - short > bytes / PRECISION + 1 {
-        let middle = short + (bytes - short) / 2;
-        if fits(&with_more(profile, device, middle), asked) {
-            bytes = middle;
-        } else {
-            short = middle;
-        }
-    }
-    let id = &profile.devices[device].id;
-    Some(format!("with {} ({bytes} bytes) more, '{id}' would make it fit", human_bytes(bytes)))
-}
-
-/// Bytes that a device lacks by what a search counts: a lower bound of what it does lack.
-fn missing_at_least(asked: &ValidatedRequest, profile: &Profile, device: usize) -> Option<u64> {
-    let mut space = Space::new(profile, asked, Goal::Time(0.0));
-    space.goal = Goal::Need(space.number(device)?);
-    let need = beam_search(&space)?.cost as u64;
-    let DeviceProfile { overhead_bytes, .. } = profile.devices[device];
-    let need = need.saturating_add(overhead_bytes);
-    Some(need.saturating_sub(profile.devices[device].budget_bytes()).max(1))
-}
-
-/// Bytes, at least `least`, with which something fits.
-fn enough(asked: &ValidatedRequest, profile: &Profile, device: usize, least: u64) -> Option<u64> {
-    let mut bytes = least;
-    // The search counts all but buffers, which never need this much.
-    let most = profile.devices[device].budget_bytes().saturating_add(least).saturating_mul(4);
-    while !fits(&with_more(profile, device, bytes), asked) {
-        bytes = bytes.checked_add(bytes / 2 + 1).filter(|bytes| *bytes < most)?;
-    }
-    Some(bytes)
-}
-
-fn with_more(profile: &Profile, device: usize, bytes: u64) -> Profile {
-    let mut changed = profile.clone();
-    if let Some(device) = changed.devices.get_mut(device) {
-        let budget = device.budget_bytes().saturating_add(bytes);
-        device.memory_bytes = budget.saturating_add(device.reserve_bytes);
-    }
-    changed
+fn more_memory(profile: &Profile, pool: &Pool) -> Option<String> {
+    let least = pool.least.first()?;
+    let (bytes, id) = (least.missing_bytes(profile), &profile.devices[least.device].id);
+    let shown = human_bytes_at_least(bytes);
+    Some(format!("with {shown} ({bytes} bytes) more, '{id}' would make it fit"))
 }
 
 /// Fewer micro-batches of the same size.
@@ -222,9 +170,11 @@ fn shortfall(asked: &ValidatedRequest, profile: &Profile) -> String {
 }
 
 /// Whether something fits: planned again and simulated, without a search over all candidates where that
-/// takes long. What fits here is found by planning, too: a search that finds nothing ends with
-/// [`min_memory`] as well.
+/// takes long. What fits here is found by planning, too.
 fn fits(profile: &Profile, request: &ValidatedRequest) -> bool {
+    if let Some(fits) = fits_for_certain(profile, request) {
+        return fits;
+    }
     let devices = profile.devices.len();
     let mut memo = Memo::default();
     let mut evaluator = Evaluator::new(profile, request, &mut memo, budget(devices) / 2);

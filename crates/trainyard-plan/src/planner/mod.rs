@@ -80,6 +80,7 @@ mod goal;
 mod grid;
 mod in_flight;
 mod infeasible;
+mod least_memory;
 mod local_search;
 mod memo;
 mod micro_batches;
@@ -162,6 +163,12 @@ pub fn plan(request: &PlanRequest) -> Result<Planned, PlanError> {
         if is_better {
             best = Some((profile, pool));
         }
+    }
+    let fits = |best: &Option<(Profile, Pool)>| best.as_ref().is_some_and(|(_, p)| p.fits());
+    if request.micro_batches == MicroBatches::Auto && !fits(&best) {
+        let profile = micro_batches::smallest(request.profile)?;
+        let pool = search_with_restarts(&profile, &validated);
+        best = Some((profile, pool));
     }
     match best {
         Some((profile, pool)) if pool.fits() => rank(profile, validated, pool),

@@ -31,7 +31,7 @@ impl ValidatedRequest {
     }
 
     /// Kinds of schedules that may be used.
-    fn kinds(&self) -> Vec<&'static dyn ScheduleKind> {
+    pub(super) fn kinds(&self) -> Vec<&'static dyn ScheduleKind> {
         match self.schedule {
             ScheduleRequest::Search => registered(),
             ScheduleRequest::Named(kind) => vec![kind],

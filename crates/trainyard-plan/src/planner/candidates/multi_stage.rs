@@ -37,7 +37,7 @@ pub(super) fn multi_stage(context: &mut Context) -> Vec<Candidate> {
 }
 
 /// These orders of devices (by index in the profile) under all schedules with several stages a rank.
-pub(super) fn of_orders(
+pub(in crate::planner) fn of_orders(
     evaluator: &mut Evaluator,
     space: &Space,
     orders: &[Vec<usize>],
@@ -54,7 +54,10 @@ pub(super) fn of_orders(
     candidates
 }
 
-fn chunks_to_try(kind: &dyn ScheduleKind) -> std::ops::RangeInclusive<usize> {
+/// Numbers of stages a rank that are tried.
+pub(in crate::planner) fn chunks_to_try(
+    kind: &dyn ScheduleKind,
+) -> std::ops::RangeInclusive<usize> {
     match kind.chunks() {
         Chunks::Exactly(count) => count..=count,
         Chunks::Any { default } => default..=default + MORE_CHUNKS,

@@ -1,10 +1,10 @@
 //! A text as rows of cells, one row a rank: separators, brackets, quotes, head lines and names of
 //! ranks.
 
-use super::cell::looks_like_an_action;
+use super::cell::{Content, looks_like_an_action};
 use super::remark::{CsvRemark, Place};
 
-/// What can separate cells; of several the one that is there most often, the first of equals.
+/// What can separate cells: the one that gives the most cells with actions, the first of equals.
 const SEPARATORS: [char; 3] = [',', ';', '\t'];
 
 /// Words before the number of a rank.
@@ -27,10 +27,13 @@ pub(super) struct Sheet<'t> {
 impl<'t> Sheet<'t> {
     pub(super) fn of(text: &'t str) -> Self {
         let text = text.trim_start_matches('\u{feff}');
-        let separator = separator(text);
-        let mut rows = Vec::new();
-        for (line, text) in text.lines().enumerate() {
-            cut(text, separator, line + 1, &mut rows);
+        let mut rows = cut_by(text, SEPARATORS[0]);
+        for separator in &SEPARATORS[1..] {
+            // Most texts have no other.
+            if text.contains(*separator) {
+                let others = cut_by(text, *separator);
+                rows = if actions(&others) > actions(&rows) { others } else { rows };
+            }
         }
         let mut remarks = Vec::new();
         let is_head = |row: &Vec<Cell>| !row.iter().any(|cell| begins_action(cell.text));
@@ -60,19 +63,19 @@ fn begins_action(text: &str) -> bool {
     looks_like_an_action(after_label(text).unwrap_or(text))
 }
 
-/// The separator of a text. What stands in quotes or parentheses does not count.
-fn separator(text: &str) -> char {
-    let mut counts = [0_usize; SEPARATORS.len()];
-    for line in text.lines() {
-        outside(line, |_, c| {
-            if let Some(at) = SEPARATORS.iter().position(|separator| *separator == c) {
-                counts[at] += 1;
-            }
-        });
+/// The rows of a text between separators.
+fn cut_by(text: &str, separator: char) -> Vec<Vec<Cell<'_>>> {
+    let mut rows = Vec::new();
+    for (line, text) in text.lines().enumerate() {
+        cut(text, separator, line + 1, &mut rows);
     }
-    let most = counts.into_iter().max().unwrap_or(0);
-    let first = counts.into_iter().position(|count| count == most).unwrap_or(0);
-    SEPARATORS[first]
+    rows
+}
+
+/// How many cells have actions.
+fn actions(rows: &[Vec<Cell>]) -> usize {
+    let is_action = |cell: &&Cell| !cell.text.is_empty() && Content::of(cell.text).is_ok();
+    rows.iter().flatten().filter(is_action).count()
 }
 
 /// Calls `visit` with each character of a line that is outside quotes and parentheses, and where it
