@@ -264,7 +264,7 @@ fn what_is_told_falls_as_a_budget_rises() {
     };
     for schedule in ["auto", "1f1b"] {
         let mut before: Option<u64> = None;
-        for small in (2000..7400).step_by(450) {
+        for small in (2000..8000).step_by(500) {
             let profile = Profile::of_budgets(
                 model.clone(),
                 [("big", 3000 * KIB), ("small", small * KIB)],

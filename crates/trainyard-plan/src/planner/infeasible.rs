@@ -3,6 +3,7 @@
 //! A change is named only after planning with it and simulating the plan, or, for memory, where planning
 //! ends with the very candidate that was simulated ([`least_memory`](super::least_memory)).
 
+use super::candidate::Candidate;
 use super::candidates::min_memory;
 use super::evaluate::Evaluator;
 use super::goal::Goal;
@@ -37,16 +38,10 @@ pub(super) fn error(
     let Some(nearest) = least.or(pool.entries.first().map(|(candidate, _)| candidate)) else {
         return pool.refusal.unwrap_or_else(|| no_plan_keeps_locks(profile, asked));
     };
-    let mut memo = Memo::default();
-    let mut evaluator = Evaluator::new(profile, asked, &mut memo, 0);
-    let devices = match RankedPlan::of(&mut evaluator, nearest) {
-        Ok(plan) => plan.simulation.devices,
+    let devices = match needs(profile, asked, nearest) {
+        Ok(devices) => devices,
         Err(error) => return error,
     };
-    let need = |device: &crate::simulate::SimulatedDevice| {
-        DeviceNeed::new(&device.id, device.budget_bytes, device.peak_bytes)
-    };
-    let devices = devices.iter().map(need).collect();
     let mut remedies = free_remedies(request, asked, profile);
     if remedies.len() < MOST {
         remedies.extend(devices_put_back(asked, profile));
@@ -63,6 +58,54 @@ pub(super) fn error(
     remedies.truncate(MOST);
     let hint = if remedies.is_empty() { shortfall(asked, profile) } else { remedies.join("; or ") };
     PlanError::DoesNotFit { devices, hint }
+}
+
+/// The error for a request with a split or a schedule of its own of which nothing in `pool` fits.
+pub(super) fn error_by_hand(
+    request: &PlanRequest,
+    asked: &ValidatedRequest,
+    profile: &Profile,
+    pool: Pool,
+) -> PlanError {
+    let Some((nearest, _)) = pool.entries.first() else {
+        return pool.refusal.unwrap_or_else(|| no_plan_keeps_locks(profile, asked));
+    };
+    let devices = match needs(profile, asked, nearest) {
+        Ok(devices) => devices,
+        Err(error) => return error,
+    };
+    let mut remedies = Vec::new();
+    if request.split.is_some() {
+        let without = PlanRequest { split: None, profile, ..request.clone() };
+        if super::plan(&without).is_ok() {
+            remedies.push("without a split by hand it would fit".to_owned());
+        }
+    }
+    let mut short = devices.iter().filter(|device| device.deficit_bytes() > 0);
+    if let (Some(device), None) = (short.next(), short.next()) {
+        remedies.push(with_more(device.deficit_bytes(), &device.device));
+    }
+    let hint = if remedies.is_empty() { shortfall(asked, profile) } else { remedies.join("; or ") };
+    PlanError::DoesNotFit { devices, hint }
+}
+
+/// What each device of a candidate needs.
+fn needs(
+    profile: &Profile,
+    asked: &ValidatedRequest,
+    candidate: &Candidate,
+) -> Result<Vec<DeviceNeed>, PlanError> {
+    let mut memo = Memo::default();
+    let mut evaluator = Evaluator::new(profile, asked, &mut memo, 0);
+    let devices = RankedPlan::of(&mut evaluator, candidate)?.simulation.devices;
+    let need = |device: &crate::simulate::SimulatedDevice| {
+        DeviceNeed::new(&device.id, device.budget_bytes, device.peak_bytes)
+    };
+    Ok(devices.iter().map(need).collect())
+}
+
+fn with_more(bytes: u64, id: &str) -> String {
+    format!("with {} ({bytes} bytes) more, '{id}' would make it fit", human_bytes_at_least(bytes))
 }
 
 /// Changes that leave the work of a step as it is.
@@ -122,9 +165,7 @@ fn without_locks(asked: &ValidatedRequest, profile: &Profile) -> Option<String> 
 /// The device that needs the fewest bytes more, and their number.
 fn more_memory(profile: &Profile, pool: &Pool) -> Option<String> {
     let least = pool.least.first()?;
-    let (bytes, id) = (least.missing_bytes(profile), &profile.devices[least.device].id);
-    let shown = human_bytes_at_least(bytes);
-    Some(format!("with {shown} ({bytes} bytes) more, '{id}' would make it fit"))
+    Some(with_more(least.missing_bytes(profile), &profile.devices[least.device].id))
 }
 
 /// Fewer micro-batches of the same size.

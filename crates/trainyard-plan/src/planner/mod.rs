@@ -65,6 +65,7 @@
 
 mod beam_search;
 mod bounds;
+mod by_hand;
 mod candidate;
 mod candidates;
 mod closed_form_optimum;
@@ -151,6 +152,9 @@ use validated::ValidatedRequest;
 /// [`PlanError::DoesNotFit`] with what would help when no plan fits.
 pub fn plan(request: &PlanRequest) -> Result<Planned, PlanError> {
     let validated = validated::check(request)?;
+    if validated.by_hand {
+        return by_hand::plan(request, validated);
+    }
     let profiles = micro_batches::profiles(request.profile, request.micro_batches, &validated)?;
     let mut best: Option<(Profile, Pool)> = None;
     for profile in profiles {

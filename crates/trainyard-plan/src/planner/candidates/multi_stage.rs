@@ -37,7 +37,7 @@ pub(super) fn multi_stage(context: &mut Context) -> Vec<Candidate> {
 }
 
 /// These orders of devices (by index in the profile) under all schedules with several stages a rank.
-pub(in crate::planner) fn of_orders(
+pub(super) fn of_orders(
     evaluator: &mut Evaluator,
     space: &Space,
     orders: &[Vec<usize>],
@@ -65,7 +65,7 @@ pub(in crate::planner) fn chunks_to_try(
 }
 
 /// A candidate with several stages a rank, cut so that the stages take about as long.
-fn cut_anew(
+pub(in crate::planner) fn cut_anew(
     evaluator: &mut Evaluator,
     space: &Space,
     ranks: &[usize],

@@ -5,14 +5,14 @@
 //! each budget, though the search for the fastest plan is not.
 //!
 //! Small cases are tried in full (`exhaustive`). Elsewhere the best partitions by what stages need
-//! (`frontier`) are simulated and refined.
+//! (`frontier`, and `shares` for several stages a rank) are simulated and refined.
 
 mod exhaustive;
 mod frontier;
+mod shares;
 
 use super::beam_search::beam_search;
 use super::candidate::{Candidate, CandidateSchedule};
-use super::candidates::of_orders;
 use super::evaluate::Evaluator;
 use super::goal::Goal;
 use super::in_flight::InFlight;
@@ -27,10 +27,10 @@ use crate::schedule::OneByOne;
 use crate::{Profile, ScheduleKind, ScheduleRequest};
 
 /// Buffers a stage that are set aside, one try each: only the simulator knows how many wait.
-const BUFFERS: [u64; 3] = [0, 1, 2];
+const BUFFERS: [u64; 2] = [0, 2];
 
 /// Part of a search's budget for each device: 1/`PART`. Refining takes most of it.
-const PART: u64 = 4;
+const PART: u64 = 8;
 
 /// The least memory of a device, and the candidate that needs it.
 #[derive(Clone, Debug)]
@@ -83,83 +83,78 @@ fn frugal_schedules(request: &ValidatedRequest) -> Vec<(&'static dyn ScheduleKin
 
 /// The best of a few candidates for each device, each with single changes that make it need less.
 fn refined(profile: &Profile, request: &ValidatedRequest) -> Vec<Least> {
-    let mut memo = Memo::default();
-    let mut evaluator = Evaluator::new(profile, request, &mut memo, 0);
     let mut space = Space::new(profile, request, Goal::Share);
-    let one_stage = frugal_schedules(request).into_iter().find(|(_, chunks)| *chunks == 1);
     if request.schedule == ScheduleRequest::Search {
         space.in_flight = InFlight::one();
     }
-    let mut starts: Vec<(usize, Candidate)> = Vec::new();
-    match one_stage {
-        Some((kind, chunks)) if space.device_count() > frontier::MOST_DEVICES => {
-            for device in 0..space.device_count() {
-                space.goal = Goal::Need(device);
-                let schedule = CandidateSchedule::Named(kind, chunks);
-                let found = beam_search(&space);
-                starts.extend(found.map(|it| (device, Candidate::of(&space, &it, schedule))));
-            }
-        }
-        Some((kind, chunks)) => {
-            let schedule = CandidateSchedule::Named(kind, chunks);
-            for buffers in BUFFERS {
-                space.buffers = buffers;
-                starts.extend(frontier::starts(&mut space, &schedule));
-            }
-        }
-        None => {
-            for device in 0..space.device_count() {
-                space.goal = Goal::Need(device);
-                let orders = orders(&space, device);
-                let found = of_orders(&mut evaluator, &space, &orders);
-                starts.extend(found.into_iter().map(|candidate| (device, candidate)));
-            }
-        }
+    let (one_stage, several): (Vec<_>, Vec<_>) =
+        frugal_schedules(request).into_iter().partition(|(_, chunks)| *chunks == 1);
+    let one_stage = match one_stage.first() {
+        Some((kind, _)) => one_stage_starts(&mut space, &CandidateSchedule::Named(*kind, 1)),
+        None => Vec::new(),
+    };
+    let mut least = Vec::new();
+    for device in 0..space.device_count() {
+        space.goal = Goal::Need(device);
+        let one_stage = one_stage.iter().filter(|(of, _)| *of == device);
+        let one_stage: Vec<Candidate> = one_stage.map(|(_, start)| start.clone()).collect();
+        let several = several.iter().map(|(kind, chunks)| (*kind, *chunks));
+        let several =
+            several.flat_map(|(kind, chunks)| shares::starts(&space, device, kind, chunks));
+        let groups = [one_stage, several.collect()];
+        least.extend(least_of(profile, request, (&space, device), groups));
     }
-    (0..space.device_count())
-        .filter_map(|device| {
-            let starts = starts.iter().filter(|(of, _)| *of == device).map(|(_, start)| start);
+    least
+}
+
+/// Candidates with one stage a rank, each with the device that is to need little.
+fn one_stage_starts(space: &mut Space, schedule: &CandidateSchedule) -> Vec<(usize, Candidate)> {
+    let mut starts = Vec::new();
+    if space.device_count() > frontier::MOST_DEVICES {
+        for device in 0..space.device_count() {
             space.goal = Goal::Need(device);
-            least_of(profile, request, (&space, device), starts)
-        })
-        .collect()
+            let candidate = |found| Candidate::of(space, &found, schedule.clone());
+            starts.extend(beam_search(space).map(candidate).map(|found| (device, found)));
+        }
+        return starts;
+    }
+    for buffers in BUFFERS {
+        space.buffers = buffers;
+        starts.extend(frontier::starts(space, schedule));
+    }
+    starts
 }
 
-/// Orders of the devices for several stages a rank: as they are, and the device in question first or
-/// last, with the others from the largest to the smallest.
-fn orders(space: &Space, device: usize) -> Vec<Vec<usize>> {
-    let all: Vec<usize> = (0..space.device_count()).collect();
-    let mut others: Vec<usize> = all.iter().copied().filter(|other| *other != device).collect();
-    others.sort_by_key(|other| std::cmp::Reverse(space.budget(*other)));
-    let first = [&[device], others.as_slice()].concat();
-    let last = [others.as_slice(), &[device]].concat();
-    let indices = |order: Vec<usize>| order.into_iter().map(|device| space.index(device)).collect();
-    [all, first, last, vec![device]].into_iter().map(indices).collect()
-}
-
-/// The best of the starts for a device, refined.
-fn least_of<'c>(
+/// The best for a device of what the best of each group of starts leads to.
+fn least_of(
     profile: &Profile,
     request: &ValidatedRequest,
     (space, device): (&Space, usize),
-    starts: impl Iterator<Item = &'c Candidate>,
+    groups: [Vec<Candidate>; 2],
 ) -> Option<Least> {
     let index = space.index(device);
     let mut memo = Memo::default();
-    let whole = budget(space.device_count());
-    let mut evaluator = Evaluator::new(profile, request, &mut memo, whole / PART);
+    let mut evaluator = Evaluator::new(profile, request, &mut memo, 0);
     evaluator.free = Some(index);
     let mut best: Option<(Candidate, Score)> = None;
-    for start in starts {
-        if !evaluator.keeps_locks(start) {
-            continue;
+    for starts in groups {
+        let mut start: Option<(Candidate, Score)> = None;
+        for candidate in starts {
+            let is_allowed = evaluator.keeps_locks(&candidate);
+            let Some(score) = evaluator.evaluate(&candidate).ok().filter(|_| is_allowed) else {
+                continue;
+            };
+            if start.as_ref().is_none_or(|(_, best)| score.beats(best)) {
+                start = Some((candidate, score));
+            }
         }
-        let Ok(score) = evaluator.evaluate(start) else { continue };
-        if best.as_ref().is_none_or(|(_, best)| score.beats(best)) {
-            best = Some((start.clone(), score));
+        let Some(start) = start else { continue };
+        evaluator.budget = budget(space.device_count()) / PART;
+        let found = local_search(&mut evaluator, space, start, Moves::Near, 0);
+        if best.as_ref().is_none_or(|(_, best)| found.1.beats(best)) {
+            best = Some(found);
         }
     }
-    let (candidate, score) = local_search(&mut evaluator, space, best?, Moves::Near, 0);
-    let need_bytes = score.need_bytes()?;
-    Some(Least { device: index, need_bytes, candidate })
+    let (candidate, score) = best?;
+    Some(Least { device: index, need_bytes: score.need_bytes()?, candidate })
 }
