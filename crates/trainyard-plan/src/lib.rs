@@ -22,6 +22,7 @@ mod error;
 mod idle;
 pub mod journal;
 mod json;
+mod layer_selection;
 pub mod memory;
 mod model;
 pub mod noise;

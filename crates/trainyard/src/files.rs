@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use trainyard_data::line_ends;
-use trainyard_plan::{Plan, Profile};
+use trainyard_plan::{Plan, Profile, Schedule};
 
 use crate::cache::Cache;
-use crate::cli::Force;
+use crate::cli::{Force, say};
 use crate::error::RunError;
 use crate::run_dir::write_atomic;
 
@@ -50,6 +50,22 @@ pub(crate) fn read_profile(path: &Path) -> Result<Profile, RunError> {
 pub(crate) fn read_plan(path: &Path) -> Result<Plan, RunError> {
     let of_file = |error| RunError::PlanFile { path: path.to_owned(), error };
     Plan::from_json(&read_text(path)?).map_err(of_file)
+}
+
+/// Reads a schedule from a CSV file and checks that it can run. What was left out of it, or is run in
+/// another way than it says, is said as notes.
+///
+/// # Errors
+/// As [`read_text`], and whatever is wrong in it, with its line and cell.
+pub(crate) fn read_schedule(path: &Path) -> Result<Schedule, RunError> {
+    let of_file = |error| RunError::PlanFile { path: path.to_owned(), error };
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let read = Schedule::from_csv(&name, &read_text(path)?).map_err(of_file)?;
+    read.check().map_err(of_file)?;
+    for remark in &read.remarks {
+        say(format_args!("note: {}: {remark}", path.display()));
+    }
+    Ok(read.schedule)
 }
 
 /// Writes a file that a person asked for by name. What this program wrote may be replaced; what a

@@ -19,7 +19,10 @@
 //! restrictions: one schedule, recompute everywhere or nowhere, a device idle. At last the best of all
 //! searches get a local search with more kinds of changes, and schedules of their own (`finish`). A step
 //! of more than 2¹⁷ devices × micro-batches is searched with fewer micro-batches, and its best candidates
-//! are simulated with all (`shortened`). Where nothing fits in the end, `infeasible` says what would help.
+//! are simulated with all (`shortened`). Where a search finds nothing that fits, `least_memory` finds how
+//! little of each device's memory would do; if that is there, it is a plan, and else `infeasible` says what
+//! would help. Fitting is monotone in each budget so. Plans with a split or schedule that is given are made in
+//! `by_hand`.
 //!
 //! The result is what the simulator says. No plan is returned that exceeds a budget there. Beyond the
 //! closed form, planning is a heuristic; `benches/planner_quality` compares its plans for 1,000 random

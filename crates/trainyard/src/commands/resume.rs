@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::run_command::RunCommand;
 use super::train::start;
+use super::wishes::Wishes;
 use crate::app::App;
 use crate::cli::{Output, Sets};
 use crate::error::RunError;
@@ -40,6 +41,7 @@ impl RunCommand for Resume {
         if config.pipeline.plan == Some(was) {
             config.pipeline.plan = Some(config.run.dir.join("plan.json"));
         }
-        start(app, (config, document), true, Output::detect(self.json))
+        let output = Output::detect(self.json);
+        start(app, (config, document), &Wishes::default(), true, output)
     }
 }

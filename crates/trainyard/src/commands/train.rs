@@ -10,6 +10,7 @@ use trainyard_plan::{MemoryUse, Plan, Recompute, Stage, simulate};
 
 use super::run_command::RunCommand;
 use super::table::time;
+use super::wishes::Wishes;
 use crate::app::App;
 use crate::cli::{Output, RunFile, program, say};
 use crate::config::RunConfig;
@@ -25,8 +26,10 @@ pub struct Train {
     #[command(flatten)]
     run: RunFile,
     /// Run this plan instead of making one
-    #[arg(long, value_name = "PLAN.json")]
+    #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["schedule", "lock", "exclude"])]
     plan: Option<PathBuf>,
+    #[command(flatten)]
+    wishes: Wishes,
     /// Go on where the run directory's newest checkpoint ends
     #[arg(long)]
     resume: bool,
@@ -46,17 +49,21 @@ impl RunCommand for Train {
             config.pipeline.plan =
                 Some(std::path::absolute(plan).map_err(RunError::io("find", plan))?);
         }
-        start(app, (config, document), self.resume, Output::detect(self.json))
+        self.wishes.put_into(&mut config)?;
+        let output = Output::detect(self.json);
+        start(app, (config, document), &self.wishes, self.resume, output)
     }
 }
 
-/// Trains what a config describes, from the start or from the newest checkpoint.
+/// Trains what a config describes, from the start or from the newest checkpoint. The wishes are part of
+/// the config; they are checked under their own names.
 ///
 /// # Errors
 /// As [`train()`].
 pub(super) fn start(
     app: &App,
     run_file: (RunConfig, Document),
+    wishes: &Wishes,
     resume: bool,
     output: Output,
 ) -> Result<ExitCode, RunError> {
@@ -66,6 +73,7 @@ pub(super) fn start(
     let setup = app.setup(run_file)?;
     // Before anything is written: a plan that does not fit leaves no directory behind.
     let costs = setup.costs()?;
+    wishes.check(&costs)?;
     let plan = setup.plan(&costs)?;
     let needs = setup.check_fit(&plan, &costs)?;
     let notes = may_not_fit(&needs, &simulate::most_held(&costs, &plan)?);
@@ -98,8 +106,13 @@ fn say_plan(setup: &TrainingSetup, plan: &Plan) {
         let source = if predicted.estimated { ", estimated" } else { "" };
         format!("; {} a step predicted{source}", time(predicted.step_us))
     });
+    let is_idle = |id: &&str| plan.stages.iter().all(|stage| stage.device != *id);
+    let ids = setup.devices.iter().map(|device| device.id.as_str());
+    let idle: Vec<&str> = ids.filter(is_idle).collect();
+    let idle =
+        if idle.is_empty() { String::new() } else { format!("; left idle: {}", idle.join(", ")) };
     let (schedule, stages) = (&plan.schedule.name, stages.join(" | "));
-    say(format_args!("{schedule}: {stages}{predicted}"));
+    say(format_args!("{schedule}: {stages}{predicted}{idle}"));
 }
 
 /// Devices that stay within their budgets only where times are as predicted.
