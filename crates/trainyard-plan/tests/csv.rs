@@ -225,7 +225,7 @@ fn disguised(schedule: &Schedule, forms: &[usize]) -> String {
         let cells: Vec<String> = cells.iter().map(|cell| format!("{quote}{cell}{quote}")).collect();
         let label =
             [String::new(), format!("Rank {rank}: "), format!("{rank}{separator}")][label].clone();
-        text += &format!("{label}{open}{}{close}\n", cells.join(separator));
+        text.extend([&label, open, &cells.join(separator), close, "\n"]);
     }
     text
 }

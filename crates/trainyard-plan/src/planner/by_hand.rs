@@ -81,7 +81,7 @@ fn search(
     let own = own.transpose()?;
     let (starts, moves) = match (&request.split, own) {
         (Some(split), own) => (of_split(&mut evaluator, &space, split, own)?, Moves::Recompute),
-        (None, Some(own)) => (of_schedule(&mut evaluator, &space, own)?, Moves::Near),
+        (None, Some(own)) => (of_schedule(&mut evaluator, &space, &own)?, Moves::Near),
         (None, None) => (Vec::new(), Moves::Near),
     };
     let mut pool = Pool { exact: true, ..Pool::default() };
@@ -257,9 +257,9 @@ fn enough_devices(space: &Space, schedule: &Schedule) -> Result<(), PlanError> {
 fn of_schedule(
     evaluator: &mut Evaluator,
     space: &Space,
-    own: CandidateSchedule,
+    own: &CandidateSchedule,
 ) -> Result<Vec<Candidate>, PlanError> {
-    let CandidateSchedule::Searched(schedule) = &own else { return Ok(Vec::new()) };
+    let CandidateSchedule::Searched(schedule) = own else { return Ok(Vec::new()) };
     enough_devices(space, schedule)?;
     let (stages, layers) = (schedule.owners().len(), space.layer_count());
     if stages > layers {

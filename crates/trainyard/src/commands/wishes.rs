@@ -13,7 +13,7 @@ use crate::setup::references;
 
 /// The schedule, and which layers go where.
 #[derive(Clone, Debug, Default, Args)]
-pub struct Wishes {
+pub(super) struct Wishes {
     /// A schedule, auto for the best of all, or a CSV file as PyTorch's pipelining writes it
     #[arg(long, value_name = "NAME|auto|FILE.csv")]
     schedule: Option<String>,

@@ -138,7 +138,7 @@ impl Exhaustive<'_> {
     /// Tries all choices of recompute.
     fn modes(&mut self, mut candidate: Candidate, stages: usize) {
         if candidate.recompute.len() == stages {
-            self.note(candidate);
+            self.note(&candidate);
             return;
         }
         for mode in self.space.recompute {
@@ -149,9 +149,9 @@ impl Exhaustive<'_> {
     }
 
     /// Simulates a candidate, and notes what it needs of a device where no other is over budget.
-    fn note(&mut self, candidate: Candidate) {
-        let Ok(sized) = self.evaluator.schedule(&candidate) else { return };
-        let Ok(costs) = self.evaluator.costs(&candidate) else { return };
+    fn note(&mut self, candidate: &Candidate) {
+        let Ok(sized) = self.evaluator.schedule(candidate) else { return };
+        let Ok(costs) = self.evaluator.costs(candidate) else { return };
         let Ok(score) = score(&costs, &sized.schedule, self.space.profile.micro_batches) else {
             return;
         };

@@ -24,7 +24,7 @@ use super::shortened::{FEWER, is_shortened};
 use super::space::Space;
 use super::validated::ValidatedRequest;
 use crate::schedule::OneByOne;
-use crate::{Profile, ScheduleKind, ScheduleRequest};
+use crate::{DeviceProfile, Profile, ScheduleKind, ScheduleRequest};
 
 /// Buffers a stage that are set aside, one try each: only the simulator knows how many wait.
 const BUFFERS: [u64; 2] = [0, 2];
@@ -45,7 +45,7 @@ pub(super) struct Least {
 impl Least {
     /// Bytes that the device lacks.
     pub(super) fn missing_bytes(&self, profile: &Profile) -> u64 {
-        let budget = profile.devices.get(self.device).map_or(0, |device| device.budget_bytes());
+        let budget = profile.devices.get(self.device).map_or(0, DeviceProfile::budget_bytes);
         self.need_bytes.saturating_sub(budget)
     }
 }

@@ -78,11 +78,10 @@ fn parts(cell: &str) -> Option<(&str, &str, &str)> {
 fn several(cell: &str) -> Option<Vec<Action>> {
     let overlapped = cell.strip_suffix("OVERLAP_F_B").map(str::trim);
     let inside = overlapped.and_then(|cell| cell.strip_prefix('(')?.strip_suffix(')'));
-    let parts = match inside {
+    match inside {
         Some(inside) => inside.split([';', ',']).map(|part| action(part.trim())).collect(),
         None => cell.split('+').map(|part| action(part.trim())).collect(),
-    };
-    parts
+    }
 }
 
 /// Why a cell is refused, by what is in it.
