@@ -11,8 +11,8 @@ use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::planner::{PlanRequest, RecomputeChoice, plan};
 use trainyard_plan::simulate::score;
 use trainyard_plan::{
-    Action, DeviceProfile, LayerProfile, LinkCost, ModelProfile, PlanError, Profile, Recompute,
-    Schedule, Stage,
+    Action, ActionKind, DeviceProfile, LayerProfile, LinkCost, ModelProfile, PlanError, Profile,
+    Recompute, Schedule, Stage,
 };
 
 /// A random model on devices that are too small for it, over links that may be slow.
@@ -61,15 +61,20 @@ fn random(seed: u64, most_layers: u64, most_devices: u64) -> Profile {
     profile
 }
 
-/// One micro-batch after the other, with stages on these ranks.
-fn one_by_one(owners: &[usize], ranks: usize, micro_batches: usize) -> Schedule {
+/// One micro-batch after the other, with stages on these ranks and whole backwards or split ones.
+fn one_by_one(owners: &[usize], ranks: usize, micro_batches: usize, split: bool) -> Schedule {
+    let backward: &[ActionKind] = if split {
+        &[ActionKind::InputGrad, ActionKind::WeightGrad]
+    } else {
+        &[ActionKind::Backward]
+    };
     let mut rows = vec![Vec::new(); ranks];
     for m in 0..micro_batches {
         for (stage, rank) in owners.iter().enumerate() {
             rows[*rank].push(Action::forward(stage, m));
         }
         for (stage, rank) in owners.iter().enumerate().rev() {
-            rows[*rank].push(Action::backward(stage, m));
+            rows[*rank].extend(backward.iter().map(|kind| Action::new(stage, *kind, m)));
         }
     }
     Schedule { name: "one by one".into(), ranks: rows }
@@ -88,10 +93,14 @@ fn schedules(name: &str, ranks: usize, micro_batches: usize) -> Vec<Schedule> {
     if name == "auto" {
         for chunks in 1..=4 {
             let owners: Vec<usize> = (0..ranks * chunks).map(|stage| stage % ranks).collect();
-            schedules.push(one_by_one(&owners, ranks, micro_batches));
+            for split in [false, true] {
+                schedules.push(one_by_one(&owners, ranks, micro_batches, split));
+            }
         }
         let owners: Vec<usize> = (0..ranks).chain((0..ranks).rev()).collect();
-        schedules.push(one_by_one(&owners, ranks, micro_batches));
+        for split in [false, true] {
+            schedules.push(one_by_one(&owners, ranks, micro_batches, split));
+        }
     }
     schedules
 }

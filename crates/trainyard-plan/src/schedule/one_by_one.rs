@@ -1,4 +1,4 @@
-//! One micro-batch after the other through the whole pipeline: no schedule holds less.
+//! One micro-batch after the other through the whole pipeline: hardly any schedule holds less.
 //!
 //! Two ranks, two micro-batches (`B` one slot):
 //!
@@ -8,26 +8,29 @@
 //! ```
 //!
 //! Every stage holds one micro-batch, and nothing overlaps. It answers whether stages fit under any
-//! schedule; what is run is then searched for, so it is not among the named kinds.
+//! schedule; what is run is then searched for, so it is not among the named kinds. With a split
+//! backward, each `I` is followed by its `W`: neither needs what the other does at its fullest moment.
 
 use super::kind::{Chunks, ScheduleKind};
 use super::zb_v::ZbV;
-use crate::Action;
+use crate::{Action, ActionKind};
 
 /// One micro-batch after the other.
 #[derive(Debug)]
-pub(crate) enum OneByOne {
-    /// Stage `s` on rank `s mod p`.
-    Round,
-    /// Two stages a rank, placed as a V.
-    V,
+pub(crate) struct OneByOne {
+    /// Two stages a rank, placed as a V; else stage `s` is on rank `s mod p`.
+    pub(crate) v: bool,
+    /// With split backwards.
+    pub(crate) split: bool,
 }
 
 impl ScheduleKind for OneByOne {
     fn name(&self) -> &'static str {
-        match self {
-            Self::Round => "one-by-one",
-            Self::V => "one-by-one-v",
+        match (self.v, self.split) {
+            (false, false) => "one-by-one",
+            (false, true) => "one-by-one-split",
+            (true, false) => "one-by-one-v",
+            (true, true) => "one-by-one-v-split",
         }
     }
 
@@ -36,17 +39,14 @@ impl ScheduleKind for OneByOne {
     }
 
     fn chunks(&self) -> Chunks {
-        match self {
-            Self::Round => Chunks::Any { default: 1 },
-            Self::V => ZbV.chunks(),
-        }
+        if self.v { ZbV.chunks() } else { Chunks::Any { default: 1 } }
     }
 
     fn placement(&self, ranks: usize, chunks: usize) -> Vec<usize> {
-        match self {
-            Self::Round => (0..ranks * chunks).map(|stage| stage % ranks).collect(),
-            Self::V => ZbV.placement(ranks, chunks),
+        if self.v {
+            return ZbV.placement(ranks, chunks);
         }
+        (0..ranks * chunks).map(|stage| stage % ranks).collect()
     }
 
     fn in_flight(&self, _stages_after: usize, _micro_batches: usize) -> usize {
@@ -55,13 +55,18 @@ impl ScheduleKind for OneByOne {
 
     fn build(&self, ranks: usize, chunks: usize, micro_batches: usize) -> Vec<Vec<Action>> {
         let owners = self.placement(ranks, chunks);
-        let mut rows = vec![Vec::with_capacity(2 * chunks * micro_batches); ranks];
+        let backward: &[ActionKind] = if self.split {
+            &[ActionKind::InputGrad, ActionKind::WeightGrad]
+        } else {
+            &[ActionKind::Backward]
+        };
+        let mut rows = vec![Vec::new(); ranks];
         for m in 0..micro_batches {
             for (stage, rank) in owners.iter().enumerate() {
                 rows[*rank].push(Action::forward(stage, m));
             }
             for (stage, rank) in owners.iter().enumerate().rev() {
-                rows[*rank].push(Action::backward(stage, m));
+                rows[*rank].extend(backward.iter().map(|kind| Action::new(stage, *kind, m)));
             }
         }
         rows

@@ -7,18 +7,19 @@ use super::super::goal::Goal;
 use super::super::memo::Memo;
 use super::super::space::Space;
 use super::super::validated::ValidatedRequest;
-use super::{Least, frugal_schedules};
+use super::{Least, schedules};
 use crate::memory::StageMemory;
 use crate::simulate::score;
 use crate::{Profile, ScheduleKind};
 
-/// Most actions that are simulated: a tenth of a second or two.
-const MOST_ACTIONS: u64 = 1 << 20;
+/// Most actions of all candidates. Few of these are simulated where memory is short: it takes some tenths
+/// of a second at most.
+const MOST_ACTIONS: u64 = 1 << 22;
 
 /// The least of each device; `None` where there is too much to try it all.
 pub(super) fn search(profile: &Profile, request: &ValidatedRequest) -> Option<Vec<Least>> {
     let space = Space::new(profile, request, Goal::Share);
-    let schedules = frugal_schedules(request);
+    let schedules = schedules(request);
     let actions = schedules.iter().map(|(_, chunks)| actions(&space, *chunks));
     if actions.fold(0, u64::saturating_add) > MOST_ACTIONS {
         return None;
@@ -124,15 +125,26 @@ impl Exhaustive<'_> {
         }
     }
 
-    /// Whether no two devices are over budget by their layers alone.
+    /// Whether a candidate may need less of a device than all so far, by what its layers take all the time:
+    /// no two devices are over budget by that alone.
     fn can_help(&self, candidate: &Candidate, order: &[usize], owners: &[usize]) -> bool {
         let mut needs = vec![0_u128; order.len()];
         for ((first, end), rank) in candidate.layers(self.space.layer_count()).zip(owners) {
             let before = &self.bytes[order[*rank]];
             needs[*rank] += before[end] - before[first];
         }
-        let over = |(need, device): &(&u128, &usize)| **need > self.space.budget(**device).into();
-        needs.iter().zip(order).filter(over).count() < 2
+        let is_over = |rank: usize| needs[rank] > self.space.budget(order[rank]).into();
+        let is_less = |rank: usize| {
+            let device = candidate.ranks[rank];
+            let least = self.least.iter().find(|least| least.device == device);
+            least.is_none_or(|least| needs[rank] < least.need_bytes.into())
+        };
+        let mut over = (0..order.len()).filter(|rank| is_over(*rank));
+        match (over.next(), over.next()) {
+            (None, _) => (0..order.len()).any(is_less),
+            (Some(rank), None) => is_less(rank),
+            (Some(_), Some(_)) => false,
+        }
     }
 
     /// Tries all choices of recompute.

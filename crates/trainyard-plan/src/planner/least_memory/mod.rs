@@ -13,12 +13,12 @@ mod shares;
 
 use super::beam_search::beam_search;
 use super::candidate::{Candidate, CandidateSchedule};
+use super::candidates::chunks_to_try;
 use super::evaluate::Evaluator;
 use super::goal::Goal;
 use super::in_flight::InFlight;
 use super::local_search::{Moves, local_search};
 use super::memo::Memo;
-use super::rounds::budget;
 use super::score::Score;
 use super::shortened::{FEWER, is_shortened};
 use super::space::Space;
@@ -29,8 +29,11 @@ use crate::{DeviceProfile, Profile, ScheduleKind, ScheduleRequest};
 /// Buffers a stage that are set aside, one try each: only the simulator knows how many wait.
 const BUFFERS: [u64; 2] = [0, 2];
 
-/// Part of a search's budget for each device: 1/`PART`. Refining takes most of it.
-const PART: u64 = 8;
+/// Candidates of a group that are refined, for all devices together: for each of eight the best alone.
+const REFINED: usize = 12;
+
+/// Actions that may be simulated to refine a candidate: a hundredth of a second.
+const REFINING: u64 = 100_000;
 
 /// The least memory of a device, and the candidate that needs it.
 #[derive(Clone, Debug)]
@@ -69,16 +72,37 @@ pub(super) fn fits_for_certain(profile: &Profile, request: &ValidatedRequest) ->
     Some(least.iter().any(|least| least.missing_bytes(profile) == 0))
 }
 
-/// The schedules that hold least, with their stages a rank.
-fn frugal_schedules(request: &ValidatedRequest) -> Vec<(&'static dyn ScheduleKind, usize)> {
-    if request.schedule == ScheduleRequest::Search {
-        let round = (1..=4).map(|chunks| (&OneByOne::Round as &'static dyn ScheduleKind, chunks));
-        return round.chain([(&OneByOne::V as _, 2)]).collect();
-    }
-    let of_kind = |kind: &'static dyn ScheduleKind| {
-        super::candidates::chunks_to_try(kind).map(move |chunks| (kind, chunks))
+/// A kind of schedule and its stages a rank.
+type SizedKind = (&'static dyn ScheduleKind, usize);
+
+/// All schedules that may be used.
+fn schedules(request: &ValidatedRequest) -> Vec<SizedKind> {
+    let of_kind = |kind| chunks_to_try(kind).map(move |chunks| (kind, chunks));
+    request.kinds().into_iter().flat_map(of_kind).chain(one_by_one(request)).collect()
+}
+
+/// The schedules that hold least, but for rare cases.
+fn frugal_schedules(request: &ValidatedRequest) -> Vec<SizedKind> {
+    let one_by_one = one_by_one(request);
+    if one_by_one.is_empty() { schedules(request) } else { one_by_one }
+}
+
+/// One micro-batch after the other, in every placement; none where a schedule is asked for by name.
+fn one_by_one(request: &ValidatedRequest) -> Vec<SizedKind> {
+    const WHOLE: [&dyn ScheduleKind; 2] =
+        [&OneByOne { v: false, split: false }, &OneByOne { v: true, split: false }];
+    const SPLIT: [&dyn ScheduleKind; 2] =
+        [&OneByOne { v: false, split: true }, &OneByOne { v: true, split: true }];
+    let pairs = match (request.schedule == ScheduleRequest::Search, request.split_backward) {
+        (false, _) => &[][..],
+        (true, false) => &[WHOLE],
+        (true, true) => &[WHOLE, SPLIT],
     };
-    request.kinds().into_iter().flat_map(of_kind).collect()
+    let sized = |[round, v]: &[&'static dyn ScheduleKind; 2]| {
+        let (round, v) = (*round, *v);
+        (1..=4).map(move |chunks| (round, chunks)).chain([(v, 2)])
+    };
+    pairs.iter().flat_map(sized).collect()
 }
 
 /// The best of a few candidates for each device, each with single changes that make it need less.
@@ -89,15 +113,24 @@ fn refined(profile: &Profile, request: &ValidatedRequest) -> Vec<Least> {
     }
     let (one_stage, several): (Vec<_>, Vec<_>) =
         frugal_schedules(request).into_iter().partition(|(_, chunks)| *chunks == 1);
-    let one_stage = match one_stage.first() {
-        Some((kind, _)) => one_stage_starts(&mut space, &CandidateSchedule::Named(*kind, 1)),
-        None => Vec::new(),
-    };
+    // What stages need is the same under each of them, but for what only the simulator knows.
+    let schedules: Vec<CandidateSchedule> =
+        one_stage.into_iter().map(|(kind, _)| CandidateSchedule::Named(kind, 1)).collect();
+    let first = schedules.first();
+    let one_stage = first.map(|schedule| one_stage_starts(&mut space, schedule));
+    let one_stage = one_stage.unwrap_or_default();
     let mut least = Vec::new();
     for device in 0..space.device_count() {
         space.goal = Goal::Need(device);
         let one_stage = one_stage.iter().filter(|(of, _)| *of == device);
-        let one_stage: Vec<Candidate> = one_stage.map(|(_, start)| start.clone()).collect();
+        let under = |(_, start): &(usize, Candidate)| {
+            let under = |schedule: &CandidateSchedule| Candidate {
+                schedule: schedule.clone(),
+                ..start.clone()
+            };
+            schedules.iter().map(under).collect::<Vec<_>>()
+        };
+        let one_stage: Vec<Candidate> = one_stage.flat_map(under).collect();
         let several = several.iter().map(|(kind, chunks)| (*kind, *chunks));
         let several =
             several.flat_map(|(kind, chunks)| shares::starts(&space, device, kind, chunks));
@@ -125,7 +158,7 @@ fn one_stage_starts(space: &mut Space, schedule: &CandidateSchedule) -> Vec<(usi
     starts
 }
 
-/// The best for a device of what the best of each group of starts leads to.
+/// The best for a device of what the best of each group of starts lead to.
 fn least_of(
     profile: &Profile,
     request: &ValidatedRequest,
@@ -137,22 +170,21 @@ fn least_of(
     let mut evaluator = Evaluator::new(profile, request, &mut memo, 0);
     evaluator.free = Some(index);
     let mut best: Option<(Candidate, Score)> = None;
-    for starts in groups {
-        let mut start: Option<(Candidate, Score)> = None;
-        for candidate in starts {
-            let is_allowed = evaluator.keeps_locks(&candidate);
-            let Some(score) = evaluator.evaluate(&candidate).ok().filter(|_| is_allowed) else {
-                continue;
-            };
-            if start.as_ref().is_none_or(|(_, best)| score.beats(best)) {
-                start = Some((candidate, score));
-            }
+    for group in groups {
+        let mut starts: Vec<(Candidate, Score)> = Vec::new();
+        for start in group {
+            let is_allowed = evaluator.keeps_locks(&start);
+            let score = evaluator.evaluate(&start).ok().filter(|_| is_allowed);
+            starts.extend(score.map(|score| (start, score)));
         }
-        let Some(start) = start else { continue };
-        evaluator.budget = budget(space.device_count()) / PART;
-        let found = local_search(&mut evaluator, space, start, Moves::Near, 0);
-        if best.as_ref().is_none_or(|(_, best)| found.1.beats(best)) {
-            best = Some(found);
+        starts.sort_by(|a, b| a.1.compare(&b.1));
+        starts.truncate((REFINED / space.device_count()).max(1));
+        for start in starts {
+            evaluator.budget = REFINING;
+            let found = local_search(&mut evaluator, space, start, Moves::Near, 0);
+            if best.as_ref().is_none_or(|(_, best)| found.1.beats(best)) {
+                best = Some(found);
+            }
         }
     }
     let (candidate, score) = best?;
