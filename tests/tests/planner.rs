@@ -7,8 +7,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use trainyard_tests::{
-    assert_says, losses, read, root, run_fails, run_ok, set, temp_dir, train, trainyard, write,
-    write_run_file,
+    NO_LOCK, assert_says, losses, read, root, run_fails, run_ok, set, temp_dir, train,
+    train_command, trainyard, write, write_run_file,
 };
 
 fn example() -> PathBuf {
@@ -76,6 +76,7 @@ fn wishes_are_kept() {
     for (wish, words) in [
         (["--lock", "block3=nobody"], ["nobody", "dgpu"]),
         (["--lock", "nothing=igpu"], ["nothing", "embed"]),
+        (["--lock", "0-99=igpu"], ["0-99", "embed"]),
         (["--exclude", "nobody"], ["nobody", "dgpu"]),
         (["--micro-batches", "none"], ["none", "auto"]),
     ] {
@@ -209,6 +210,58 @@ fn costs_of_a_busy_machine_are_measured_anew_on_a_quieter_one() {
     // And the new one is kept.
     change_kept_profile(&cache, |kept| kept["noise"] = Value::Null);
     assert_eq!(time(&measure().0), time(&anew));
+}
+
+#[test]
+fn a_training_takes_wishes_and_a_schedule_of_ones_own() {
+    let dir = temp_dir();
+    let file = write_run_file(dir.path());
+    let expected = losses(&train(&file, "plain", &[]));
+    // Two stages on the left device and one on the right, with cells of several actions.
+    let csv = dir.path().join("mine.csv");
+    write(
+        &csv,
+        "step;0;1;2\nRank 0;0F0;0F1;(2F0;2B0)OVERLAP_F_B;(2F1;2B1)OVERLAP_F_B;0B0;0B1;0F2;0F3;2F2;\
+         2B2;2F3;2B3;0B2;0B3;0UNSHARD\nRank 1;1F0;1F1;1B0;1B1;1F2;1F3;1B2;1B3\n",
+    );
+    let run = dir.path().join("mine");
+    let mut command = train_command(&file, &run);
+    set(command.arg("--schedule").arg(&csv), &[NO_LOCK]);
+    let said = said_by(&mut command);
+    assert_says(&said, &["note: ", "2 cells (the first in line 2, cell 4", "UNSHARD", "mine: "]);
+    assert_eq!(losses(&run), expected);
+    assert!(read(&run.join("plan.json")).contains("\"name\": \"mine\""));
+    // It goes on without the file.
+    std::fs::remove_file(&csv).unwrap_or_else(|error| panic!("{error}"));
+    run_ok(set(trainyard().arg("resume").arg(&run), &["train.steps=5"]));
+
+    let run = dir.path().join("alone");
+    let mut command = train_command(&file, &run);
+    set(command.args(["--exclude", "right", "--lock", "0-2=left"]), &[NO_LOCK]);
+    assert_says(&said_by(&mut command), &["left idle: right"]);
+    assert_eq!(losses(&run), expected);
+    for (wish, words) in [
+        (["--lock", "nothing=left"], ["--lock is 'nothing'", "embed"]),
+        (["--exclude", "nobody"], ["--exclude is 'nobody'", "left, right"]),
+    ] {
+        let mut command = train_command(&file, &dir.path().join("refused"));
+        assert_says(&run_fails(command.args(wish), 2), &words);
+    }
+    let run = train(&file, "split", &["pipeline.split=[1, 3]"]);
+    assert_eq!(losses(&run), expected);
+    let split = parsed(&read(&run.join("plan.json")));
+    assert_eq!(split["stages"][1]["layers"], json!([1, 4]), "{split}");
+    let mut command = train_command(&file, &dir.path().join("refused"));
+    let stderr = run_fails(set(&mut command, &["pipeline.split=[1, 2]"]), 2);
+    assert_says(&stderr, &["pipeline.split", "add up to 4", "these add up to 3"]);
+}
+
+/// What a command that succeeds says on stderr.
+fn said_by(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{error}"));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
 }
 
 #[test]

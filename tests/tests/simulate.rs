@@ -164,7 +164,7 @@ fn wrong_files_are_refused_with_line_and_field() {
     let schedule = dir.path().join("odd.csv");
     for (text, words) in [
         ("0F0,0X0\n", &["odd.csv", "line 1", "0X0"][..]),
-        ("0F0,0B0\n1B0,1F0\n", &["odd.csv", "1B0"]),
+        ("0F0,0B0\n1B0,1F0\n", &["odd.csv", "1B0", "line 2, cell 1 (counted from 1)", "rank 1:"]),
         ("", &["odd.csv"]),
     ] {
         write(&schedule, text);

@@ -192,6 +192,8 @@ fn sets_go_over_the_file() {
         "device.0.adapter=1",
         "data.text=my input.txt",
         "pipeline.lock=embed=left",
+        "pipeline.split=[6, 4]",
+        "pipeline.exclude=right",
         "train.clip=0",
     ];
     let config = read_with(&text, &sets).unwrap();
@@ -199,6 +201,7 @@ fn sets_go_over_the_file() {
     assert_eq!(config.train.schedule, LearningRateSchedule::Constant);
     assert_eq!(config.model.options["layers"].as_integer(), Some(3));
     assert_eq!(config.pipeline.lock, ["embed=left"]);
+    assert_eq!((config.pipeline.split.as_slice(), config.pipeline.exclude.len()), (&[6, 4][..], 1));
     assert_eq!(config.devices[1].memory, Some(ByteSize(64 << 20)));
     assert_eq!(config.devices[0].adapter, "1");
     let named = TextKeys::from_table(&config.data.options).unwrap().text;

@@ -15,7 +15,7 @@ pub enum PlanError {
         text: String,
     },
     /// A CSV file that is not a schedule.
-    #[error("line {line}, cell {cell}: {reason}")]
+    #[error("line {line}, cell {cell} (counted from 1): {reason}\n{grid}")]
     BadCsv {
         /// The line, from 1.
         line: usize,
@@ -23,6 +23,8 @@ pub enum PlanError {
         cell: usize,
         /// The fault.
         reason: String,
+        /// The rows around the place, as text.
+        grid: String,
     },
     /// A schedule name that is not in the registry.
     #[error("there is no schedule '{name}'; known schedules: {known}")]
@@ -33,11 +35,14 @@ pub enum PlanError {
         known: String,
     },
     /// A schedule that cannot run, or does not do the whole step.
-    #[error("rank {rank}, position {position}: {action}: {reason}\n{grid}")]
+    #[error(
+        "row {} (rank {rank}), action {} (counted from 1): {action}: {reason}\n{grid}",
+        .rank.saturating_add(1), .position.saturating_add(1)
+    )]
     BadSchedule {
-        /// Where.
+        /// The rank, from 0.
         rank: usize,
-        /// Index in the rank's list.
+        /// Index in the rank's list, from 0.
         position: usize,
         /// The action there (or the one that is missing).
         action: String,

@@ -25,6 +25,7 @@ pub mod journal;
 mod json;
 mod json_walk;
 mod json_words;
+mod layer_selection;
 pub mod memory;
 mod model;
 pub mod noise;
@@ -50,7 +51,9 @@ pub use model::{BatchTensor, LayerProfile, ModelProfile, TensorProfile, Tensors}
 pub use noise::Noise;
 pub use plan::{Plan, Predicted, PredictedDevice, Recompute, Stage};
 pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile};
-pub use schedule::{Chunks, Schedule, ScheduleKind, ScheduleRequest};
+pub use schedule::{
+    Chunks, CsvRemark, CsvSchedule, Place, Schedule, ScheduleKind, ScheduleRequest,
+};
 pub use trace::{
     Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome, foreign, text,
 };

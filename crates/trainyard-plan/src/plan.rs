@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::idle::IdleTime;
 use crate::json::{self, sum_of_micros};
-use crate::{Action, ActionKind, MemoryUse, PlanError, Schedule};
+use crate::{MemoryUse, PlanError, Schedule};
 
 /// Says that a plan is not run as its schedule's author meant it.
 pub(crate) const MERGED_NOTE: &str = "the schedule splits the backward into I and W; the engine runs both at once, as a full B where I \
@@ -124,9 +124,15 @@ impl Plan {
     /// Replaces split backwards by the whole backward where the first half stands, as the engine runs
     /// them, and adds a note that says so.
     pub fn merge_backward(&mut self) {
-        let halves = |action: &Action| action.kind == ActionKind::WeightGrad;
-        if self.schedule.ranks.iter().flatten().any(halves) {
+        if self.schedule.splits_backward() {
+            self.note_merged(&self.schedule.clone());
             self.schedule = self.schedule.merged();
+        }
+    }
+
+    /// Adds a note where the plan runs the split backwards of a schedule as whole ones.
+    pub(crate) fn note_merged(&mut self, schedule: &Schedule) {
+        if schedule.splits_backward() {
             self.notes.push(MERGED_NOTE.to_owned());
         }
     }

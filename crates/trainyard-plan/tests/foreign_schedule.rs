@@ -176,7 +176,7 @@ fn what_is_not_sound_is_refused() {
     assert!(refused(&HOLDS_MORE).contains("but in_flight says 9"));
     assert!(refused(&HOLDS_NONE).contains("but in_flight says 0"));
     assert!(refused(&ELSEWHERE).contains("on other ranks than its placement says"));
-    assert!(refused(&INCOMPLETE).contains("position"));
+    assert!(refused(&INCOMPLETE).contains("counted from 1"));
     // Larger ones are validated as they are built.
     let chunks = Schedule::of_kind(&INCOMPLETE, 2, 1, 2);
     assert!(matches!(chunks, Err(PlanError::BadSchedule { .. })));

@@ -174,7 +174,7 @@ fn what_kernels_keep_counts_once_a_device() {
     let mut profile = profile(1 << 20, 1 << 20);
     // Two stages of one rank, on one device.
     let stages = vec![stage("x", (0, 1)), stage("y", (1, 2)), stage("x", (2, 3))];
-    let schedule = Schedule::from_csv("", "0F0,2F0,2B0,0B0\n1F0,1B0,,\n").unwrap();
+    let schedule = Schedule::from_csv("", "0F0,2F0,2B0,0B0\n1F0,1B0,,\n").unwrap().schedule;
     let plan = Plan::new("tiny", stages, schedule, 1);
     let without = needs(&profile, &plan).unwrap();
     profile.devices[0].overhead_bytes = 5000;

@@ -28,17 +28,22 @@ fn every_fault_is_named() {
         (&["0F0 0B0 0W0"], 1, 1, "0W0: a micro-batch has either"),
         (&["0B0 0F0"], 1, 1, "0B0: it comes before its forward"),
         (&["0F0 0W0 0I0"], 1, 1, "0W0: it comes before its I"),
-        (&["0F0 0I0 0I0 0W0"], 1, 1, "position 2: 0I0: it is there twice"),
-        (&["0F0 0I0 0W0 0W0"], 1, 1, "position 3: 0W0: it is there twice"),
+        (&["0F0 0I0 0I0 0W0"], 1, 1, "action 3 (counted from 1): 0I0: it is there twice"),
+        (&["0F0 0I0 0W0 0W0"], 1, 1, "action 4 (counted from 1): 0W0: it is there twice"),
         (&["0F0 0B0 0I0"], 1, 1, "0I0: a micro-batch has either"),
         (&["0I0 0F0 0W0"], 1, 1, "0I0: it comes before its forward"),
         (&["0F0 0RECV_F0 0B0"], 1, 1, "0RECV_F0: there is no other rank"),
         (&["0F0 0I0"], 1, 1, "0W0: it is missing"),
         (&["0F0 0B0"], 1, 2, "0F1: it is missing"),
-        (&["1F0 1B0", "0F0 0B0"], 2, 3, "rank 1, position 2: 0F1: it is missing"),
+        (
+            &["1F0 1B0", "0F0 0B0"],
+            2,
+            3,
+            "row 2 (rank 1), action 3 (counted from 1): 0F1: it is missing",
+        ),
         (&["0F0 0B0 0OPT0"], 1, 1, "the optimizer is implied"),
         (&["0F0 0B0", "0F1 0B1"], 1, 2, "0F1: the stage is on rank 0"),
-        (&["0F0 0B0", ""], 1, 1, "rank 1, position 0: nothing"),
+        (&["0F0 0B0", ""], 1, 1, "row 2 (rank 1), action 1 (counted from 1): nothing"),
         (&["1F0 0F0 1B0 0B0"], 2, 1, "comes later on this very rank"),
         (&["0F0 1F0 1B0 0B0 2F0"], 2, 1, "2F0: stages run from 0 to 1"),
     ];
@@ -53,7 +58,7 @@ fn every_fault_is_named() {
 #[test]
 fn a_deadlock_is_shown_where_it_is() {
     let text = reason(&["0F0 0B0 0F1 0B1", "1F0 1F1 1B0 1B1"], 2, 2);
-    let expected = "rank 0, position 1: 0B0: deadlock: it waits for 1B0, which is on rank 1, which is stuck at 1F1
+    let expected = "row 1 (rank 0), action 2 (counted from 1): 0B0: deadlock: it waits for 1B0, which is on rank 1, which is stuck at 1F1
 > rank 0:  0F0 >0B0  0F1  0B1
   rank 1:  1F0  1F1  1B0  1B1";
     assert_eq!(text, expected);
@@ -112,7 +117,10 @@ fn transfers_are_all_there_or_implied() {
 #[test]
 fn transfers_keep_their_order() {
     let text = reason(&["0F0 0F1 0B0 0B1", "1F1 1B1 1F0 1B0"], 2, 2);
-    assert!(text.contains("rank 0, position 2: 0B0: deadlock: it waits for 1B0"), "{text}");
+    assert!(
+        text.contains("row 1 (rank 0), action 3 (counted from 1): 0B0: deadlock: it waits for 1B0"),
+        "{text}"
+    );
     let text = reason(&["1F1 1B1 1F0 1B0", "0F0 0F1 0B0 0B1"], 2, 2);
     assert!(text.contains("1F1: deadlock: transfers arrive in the order in which"), "{text}");
     assert!(text.contains("rank 1 sends micro-batch 0 of stage 0 first"), "{text}");
@@ -131,8 +139,8 @@ fn a_tensor_that_goes_past_a_stage_keeps_its_order_too() {
     validate_links(&schedule, 3, 2, &chain).unwrap();
     let past = [chain[0], chain[1], link(0, 2, false)];
     let text = validate_links(&schedule, 3, 2, &past).unwrap_err().to_string();
-    let expected = "rank 0, position 2: 2F1: deadlock: transfers arrive in the order in which they \
-                    were sent, and rank 1 sends micro-batch 0 of stage 0 first";
+    let expected = "row 1 (rank 0), action 3 (counted from 1): 2F1: deadlock: transfers arrive in the \
+                    order in which they were sent, and rank 1 sends micro-batch 0 of stage 0 first";
     assert!(text.starts_with(expected), "{text}");
     // With the transfers written out, what stage 2 takes of stage 0 is received with its F.
     let text = validate_links(&schedule.with_transfers(), 3, 2, &past).unwrap_err().to_string();

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use trainyard_config::read_file;
 use trainyard_data::line_ends;
-use trainyard_plan::{FileKind, Plan, PlanError, Profile};
+use trainyard_plan::{FileKind, Plan, PlanError, Profile, Schedule};
 
 use crate::cache::Cache;
-use crate::cli::Force;
+use crate::cli::{Force, say};
 use crate::error::RunError;
 use crate::run_dir::write_through;
 
@@ -60,6 +60,23 @@ pub(crate) fn unusable(path: &Path, text: &str, wanted: &str, error: PlanError) 
         Some(reason) => RunError::BadFile { path, reason },
         None => RunError::PlanFile { path, error },
     }
+}
+
+/// Reads a schedule from a CSV file and checks that it can run. What was left out of it, or is run in
+/// another way than it says, is said as notes.
+///
+/// # Errors
+/// As [`read_text`], and whatever is wrong in it, with its line and cell.
+pub(crate) fn read_schedule(path: &Path) -> Result<Schedule, RunError> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let text = read_text(path)?;
+    let of_file = |error| unusable(path, &text, "a schedule", error);
+    let read = Schedule::from_csv(&name, &text).map_err(of_file)?;
+    read.check().map_err(of_file)?;
+    for remark in &read.remarks {
+        say(format_args!("note: {}: {remark}", path.display()));
+    }
+    Ok(read.schedule)
 }
 
 /// Writes a file that a person asked for by name. What this program wrote may be replaced; what a

@@ -8,11 +8,11 @@ use trainyard_engine::{Options, Pipeline};
 use trainyard_models::{Job, Recipe};
 use trainyard_plan::memory::DeviceNeed;
 use trainyard_plan::planner::{self, PlanRequest, Planned};
-use trainyard_plan::{ModelProfile, Plan, PlanError, Profile, simulate};
+use trainyard_plan::{ModelProfile, Plan, PlanError, Profile, Schedule, simulate};
 
 use crate::config::{RecomputeChoice, RunConfig};
 use crate::error::RunError;
-use crate::files::read_plan;
+use crate::files::{read_plan, read_schedule};
 pub use devices::{SetupDevice, default_devices};
 use profile::DerivedProfile;
 pub use training_setup::TrainingSetup;
@@ -41,6 +41,8 @@ impl TrainingSetup {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Self, RunError> {
         let mut setup = Self::without_profile(run_file, recipes, None)?;
+        let file = setup.config.pipeline.schedule_file.as_deref();
+        setup.own_schedule = file.map(read_schedule).transpose()?;
         let derived = setup.derive(progress).map_err(|error| setup.located(error))?;
         let DerivedProfile { model, on_cpu } = derived;
         (setup.profile, setup.on_cpu) = (model, on_cpu);
@@ -123,15 +125,22 @@ impl TrainingSetup {
     /// What the run file asks of the planner.
     ///
     /// # Errors
-    /// [`RunError::BadValue`] for a lock of a layer or device that does not exist.
+    /// [`RunError::BadValue`] for layers or devices that do not exist, a split that does not add up,
+    /// and another number of micro-batches than a schedule of one's own has.
     pub fn plan_request<'a>(&'a self, costs: &'a Profile) -> Result<PlanRequest<'a>, RunError> {
-        let locks = &self.config.pipeline.lock;
-        let lock = |lock: &String| {
-            references::lock(costs, "pipeline.lock", lock).map_err(|error| self.located(error))
-        };
+        let pipeline = &self.config.pipeline;
+        let locks =
+            pipeline.lock.iter().map(|lock| references::locks(costs, "pipeline.lock", lock));
+        let locks = locks.collect::<Result<Vec<_>, _>>().map_err(|error| self.located(error))?;
+        let device = |id: &String| references::device_index(costs, "pipeline.exclude", id);
+        let excluded = pipeline.exclude.iter().map(device).collect::<Result<_, _>>();
+        self.check_own_schedule()?;
         Ok(PlanRequest {
-            locks: locks.iter().map(lock).collect::<Result<_, _>>()?,
-            schedule: self.config.pipeline.schedule.parse()?,
+            locks: locks.concat(),
+            excluded: excluded.map_err(|error| self.located(error))?,
+            split: self.split(costs)?,
+            own_schedule: self.own_schedule.as_ref(),
+            schedule: pipeline.schedule.parse()?,
             recompute: match self.config.pipeline.recompute {
                 RecomputeChoice::Auto => planner::RecomputeChoice::Auto,
                 RecomputeChoice::None => planner::RecomputeChoice::None,
@@ -141,6 +150,40 @@ impl TrainingSetup {
             split_backward: false,
             ..PlanRequest::new(costs)
         })
+    }
+
+    /// The layers of each stage that the run file gives, if it does.
+    fn split(&self, costs: &Profile) -> Result<Option<Vec<usize>>, RunError> {
+        let split: Vec<usize> =
+            self.config.pipeline.split.iter().map(|layers| *layers as usize).collect();
+        let (sum, layers) = (split.iter().sum::<usize>(), costs.model.layers.len());
+        if !split.is_empty() && sum != layers {
+            return Err(self.located(RunError::BadValue {
+                key: "pipeline.split".to_owned(),
+                value: format!("{split:?}"),
+                must: format!(
+                    "numbers that add up to {layers}, the layers of the model; these add up to {sum}"
+                ),
+            }));
+        }
+        Ok((!split.is_empty()).then_some(split))
+    }
+
+    /// Whether the run has as many micro-batches as its schedule, if that is one of its own.
+    fn check_own_schedule(&self) -> Result<(), RunError> {
+        let own = self.own_schedule.as_ref().map(Schedule::micro_batches);
+        let (Some(own), Some(path)) = (own, &self.config.pipeline.schedule_file) else {
+            return Ok(());
+        };
+        let count = self.config.train.micro_batches;
+        if own == count {
+            return Ok(());
+        }
+        Err(self.located(RunError::BadValue {
+            key: "train.micro_batches".to_owned(),
+            value: count.to_string(),
+            must: format!("{own}, as {} says", path.display()),
+        }))
     }
 
     /// Opens the devices that a plan uses and puts the model on them.

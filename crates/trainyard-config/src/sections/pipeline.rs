@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use trainyard_plan::Schedule;
 
+use crate::error::{BadKey, must};
+
 crate::choices! {
     /// Whether stages keep their activations or compute them again.
     pub enum RecomputeChoice {
@@ -18,16 +20,37 @@ crate::choices! {
 
 crate::keys! {
     /// How the model is cut and in what order it runs.
-    pub struct PipelineSection in "pipeline" {
+    pub struct PipelineSection in "pipeline", check = check_pipeline {
         /// The pipeline schedule; with auto the planner picks.
         schedule: String = "auto".into(), one_of(schedules);
         /// Keep activations for the backward, or compute them again.
         recompute: RecomputeChoice = RecomputeChoice::Auto;
-        /// Layers that must lie on a device, each as LAYER=DEVICE; a layer by name or number.
+        /// A schedule of your own, a CSV file as PyTorch's pipelining writes it, instead of
+        /// `schedule`.
+        schedule_file: Option<PathBuf>;
+        /// Layers that must lie on a device, each as LAYERS=DEVICE; layers by name, number, range
+        /// such as 0-5, pattern such as block*, or several of these with commas.
         lock: Vec<String>;
+        /// Devices that are left out.
+        exclude: Vec<String>;
+        /// Layers of each stage, in the order of the pipeline, on the devices in the order of the run
+        /// file; 0 leaves a device idle. Without it the planner splits.
+        split: Vec<u32>;
         /// A plan made before; without one the planner makes it.
         plan: Option<PathBuf>;
     }
+}
+
+fn check_pipeline(pipeline: &PipelineSection) -> Result<(), BadKey> {
+    let PipelineSection { schedule, schedule_file, plan, split, .. } = pipeline;
+    let both = "left out where pipeline.plan is given: the plan says it";
+    let file = schedule_file.as_ref().map(|file| format!("'{}'", file.display()));
+    let file = file.unwrap_or_default();
+    must(plan.is_none() || schedule_file.is_none(), "schedule_file", &file, both)?;
+    let numbers = format!("{split:?}");
+    must(plan.is_none() || split.is_empty(), "split", &numbers, both)?;
+    let words = "left out where pipeline.schedule is given: only one of them can be run";
+    must(schedule == "auto" || schedule_file.is_none(), "schedule_file", &file, words)
 }
 
 /// What `schedule` can be: every registered one, or the planner's choice.

@@ -26,7 +26,8 @@ fn typos_are_named_with_the_nearest_key() {
         "unknown key 'recompute' in [train] (/yard/run.toml:4:1); it belongs in [pipeline]"
     );
     assert!(
-        message("[pipeline]\nzzzzzz = 1").ends_with("there are: schedule, recompute, lock, plan")
+        message("[pipeline]\nzzzzzz = 1")
+            .ends_with("there are: schedule, recompute, schedule_file, lock, exclude, split, plan")
     );
     assert!(
         message("[[device]]\nid=\"a\"\n[[device]]\nadaptor = \"cpu\"")
@@ -34,6 +35,19 @@ fn typos_are_named_with_the_nearest_key() {
     );
     let top = read("batch = 3\n[model]\nkind = \"mlp\"").unwrap_err().to_string();
     assert_eq!(top, "unknown key 'batch' (/yard/run.toml:1:1); it belongs in [train]");
+}
+
+#[test]
+fn what_two_keys_would_say_is_refused() {
+    let given = |text: &str| message(&format!("[pipeline]\n{text}"));
+    let said = given("plan = \"p.json\"\nsplit = [6, 4]");
+    assert!(said.contains(":5:9: pipeline.split is [6, 4], but must be left out"), "{said}");
+    let said = given("plan = \"p.json\"\nschedule_file = \"s.csv\"");
+    assert!(said.contains("pipeline.schedule_file is") && said.contains("the plan says it"));
+    let said = given("schedule = \"1f1b\"\nschedule_file = \"s.csv\"");
+    assert!(said.contains("left out where pipeline.schedule is given"), "{said}");
+    let said = given("split = [6, -4]");
+    assert!(said.contains("pipeline.split is a list, but must be a list of whole"), "{said}");
 }
 
 #[test]

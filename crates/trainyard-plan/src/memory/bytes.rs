@@ -3,8 +3,22 @@
 /// A size to three digits in binary units: `12 B`, `340 MiB`, `1.50 GiB`.
 #[must_use]
 pub fn human_bytes(bytes: u64) -> String {
+    let (value, decimals, unit) = in_unit(bytes);
+    format!("{value:.decimals$} {unit}")
+}
+
+/// The same, rounded up: who types it asks for no less.
+#[must_use]
+pub(crate) fn human_bytes_at_least(bytes: u64) -> String {
+    let (value, decimals, unit) = in_unit(bytes);
+    let scale = 10_f64.powi(i32::try_from(decimals).unwrap_or(0));
+    format!("{:.decimals$} {unit}", (value * scale).ceil() / scale)
+}
+
+/// A size in the unit that suits it, with the decimals that make it three digits.
+fn in_unit(bytes: u64) -> (f64, usize, &'static str) {
     if bytes < 1 << 10 {
-        return format!("{bytes} B");
+        return (bytes as f64, 0, "B");
     }
     let mut value = bytes as f64 / 1024.0;
     let mut units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"].into_iter();
@@ -20,5 +34,5 @@ pub fn human_bytes(bytes: u64) -> String {
         v if v < 99.95 => 1,
         _ => 0,
     };
-    format!("{value:.decimals$} {unit}")
+    (value, decimals, unit)
 }

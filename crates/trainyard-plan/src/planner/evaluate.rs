@@ -23,6 +23,8 @@ pub(super) struct Evaluator<'e> {
     /// Actions that may still be simulated. What the memo knows counts as if it were simulated, so
     /// that a search finds the same whatever went before it.
     pub(super) budget: u64,
+    /// Index of a device that counts as having no memory, and only after what the others lack.
+    pub(super) free: Option<usize>,
     memo: &'e mut Memo,
 }
 
@@ -33,7 +35,7 @@ impl<'e> Evaluator<'e> {
         memo: &'e mut Memo,
         budget: u64,
     ) -> Self {
-        Self { profile, request, budget, memo }
+        Self { profile, request, budget, free: None, memo }
     }
 
     /// The schedule of a candidate, and the rank of each stage.
@@ -93,8 +95,12 @@ impl<'e> Evaluator<'e> {
         self.budget = self.budget.saturating_sub(actions as u64);
         let simulated = score(&costs, &schedule, self.profile.micro_batches)?;
         let budgets = || costs.ranks.iter().map(|rank| rank.budget_bytes);
+        let free = self.free.and_then(|free| candidate.ranks.iter().position(|d| *d == free));
         let over = |(peak, budget): (&u64, u64)| peak.saturating_sub(budget) as f64;
-        let excesses: Vec<f64> = simulated.peak_bytes.iter().zip(budgets()).map(over).collect();
+        let mut excesses: Vec<f64> = simulated.peak_bytes.iter().zip(budgets()).map(over).collect();
+        if let Some((rank, excess)) = free.and_then(|rank| Some((rank, excesses.get_mut(rank)?))) {
+            *excess = simulated.peak_bytes.get(rank).map_or(0.0, |peak| *peak as f64);
+        }
         let over = excesses.iter().enumerate().filter(|(_, excess)| **excess > 0.0);
         let value = match self.request.objective {
             Objective::Time => simulated.step_us,
@@ -105,7 +111,10 @@ impl<'e> Evaluator<'e> {
             Objective::Latency => latency_us(&costs),
         };
         let score = Score {
-            excess: excesses.iter().sum(),
+            excess: match free {
+                None => excesses.iter().sum(),
+                Some(free) => Score::with_free(&excesses, free),
+            },
             value,
             step_us: simulated.step_us,
             over: over.map(|(rank, _)| 1 << rank).sum(),

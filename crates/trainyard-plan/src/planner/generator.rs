@@ -26,6 +26,8 @@ pub enum Generator {
     SmallestShareOneHeld,
     /// The partition that takes least memory, where nothing fits.
     MinMemory,
+    /// The candidates that need least of one device's memory, where nothing fits.
+    LeastMemory,
     /// A search with each schedule of several stages a rank alone, where memory is tight.
     MultiStageAlone,
     /// Restarts with each schedule alone.
@@ -54,6 +56,7 @@ impl Generator {
         Self::SmallestShareAllHeld,
         Self::SmallestShareOneHeld,
         Self::MinMemory,
+        Self::LeastMemory,
         Self::MultiStageAlone,
         Self::OneSchedule,
         Self::OneRecompute,

@@ -1,11 +1,13 @@
 //! The error where nothing fits: how much the nearest plan lacks, and the least change that helps.
 //!
-//! A change is named only after planning with it and simulating the plan.
+//! A change is named only after planning with it and simulating the plan, or, for memory, where planning
+//! ends with the very candidate that was simulated ([`least_memory`](super::least_memory)).
 
-use super::beam_search::beam_search;
+use super::candidate::Candidate;
 use super::candidates::min_memory;
 use super::evaluate::Evaluator;
 use super::goal::Goal;
+use super::least_memory::fits_for_certain;
 use super::memo::Memo;
 use super::pool::Pool;
 use super::ranked_plan::RankedPlan;
@@ -14,7 +16,7 @@ use super::restarts::search_once;
 use super::rounds::budget;
 use super::space::Space;
 use super::validated::{ValidatedRequest, no_plan_keeps_locks};
-use crate::memory::{DeviceNeed, human_bytes};
+use crate::memory::{DeviceNeed, human_bytes, human_bytes_at_least};
 use crate::schedule::registered;
 use crate::{DeviceProfile, PlanError, Profile, ScheduleRequest};
 
@@ -24,8 +26,6 @@ const MOST: usize = 3;
 const NEAREST: usize = 24;
 /// Layers × devices up to which a whole search is quick enough for every change that is tried.
 const QUICK: usize = 200;
-/// A number of bytes is found to one part in this many: people round it up anyway.
-const PRECISION: u64 = 128;
 
 /// The error for a request of which nothing in `pool` fits.
 pub(super) fn error(
@@ -34,19 +34,14 @@ pub(super) fn error(
     profile: &Profile,
     pool: Pool,
 ) -> PlanError {
-    let Some((nearest, _)) = pool.entries.first() else {
+    let least = pool.least.first().map(|least| &least.candidate);
+    let Some(nearest) = least.or(pool.entries.first().map(|(candidate, _)| candidate)) else {
         return pool.refusal.unwrap_or_else(|| no_plan_keeps_locks(profile, asked));
     };
-    let mut memo = Memo::default();
-    let mut evaluator = Evaluator::new(profile, asked, &mut memo, 0);
-    let devices = match RankedPlan::of(&mut evaluator, nearest) {
-        Ok(plan) => plan.simulation.devices,
+    let devices = match needs(profile, asked, nearest) {
+        Ok(devices) => devices,
         Err(error) => return error,
     };
-    let need = |device: &crate::simulate::SimulatedDevice| {
-        DeviceNeed::new(&device.id, device.budget_bytes, device.peak_bytes)
-    };
-    let devices = devices.iter().map(need).collect();
     let mut remedies = free_remedies(request, asked, profile);
     if remedies.len() < MOST {
         remedies.extend(devices_put_back(asked, profile));
@@ -55,7 +50,7 @@ pub(super) fn error(
         remedies.extend(without_locks(asked, profile));
     }
     if remedies.len() < MOST {
-        remedies.extend(more_memory(asked, profile));
+        remedies.extend(more_memory(profile, &pool));
     }
     if remedies.len() < MOST {
         remedies.extend(fewer_rows(asked, profile));
@@ -63,6 +58,54 @@ pub(super) fn error(
     remedies.truncate(MOST);
     let hint = if remedies.is_empty() { shortfall(asked, profile) } else { remedies.join("; or ") };
     PlanError::DoesNotFit { devices, hint }
+}
+
+/// The error for a request with a split or a schedule of its own of which nothing in `pool` fits.
+pub(super) fn error_by_hand(
+    request: &PlanRequest,
+    asked: &ValidatedRequest,
+    profile: &Profile,
+    pool: Pool,
+) -> PlanError {
+    let Some((nearest, _)) = pool.entries.first() else {
+        return pool.refusal.unwrap_or_else(|| no_plan_keeps_locks(profile, asked));
+    };
+    let devices = match needs(profile, asked, nearest) {
+        Ok(devices) => devices,
+        Err(error) => return error,
+    };
+    let mut remedies = Vec::new();
+    if request.split.is_some() {
+        let without = PlanRequest { split: None, profile, ..request.clone() };
+        if super::plan(&without).is_ok() {
+            remedies.push("without a split by hand it would fit".to_owned());
+        }
+    }
+    let mut short = devices.iter().filter(|device| device.deficit_bytes() > 0);
+    if let (Some(device), None) = (short.next(), short.next()) {
+        remedies.push(with_more(device.deficit_bytes(), &device.device));
+    }
+    let hint = if remedies.is_empty() { shortfall(asked, profile) } else { remedies.join("; or ") };
+    PlanError::DoesNotFit { devices, hint }
+}
+
+/// What each device of a candidate needs.
+fn needs(
+    profile: &Profile,
+    asked: &ValidatedRequest,
+    candidate: &Candidate,
+) -> Result<Vec<DeviceNeed>, PlanError> {
+    let mut memo = Memo::default();
+    let mut evaluator = Evaluator::new(profile, asked, &mut memo, 0);
+    let devices = RankedPlan::of(&mut evaluator, candidate)?.simulation.devices;
+    let need = |device: &crate::simulate::SimulatedDevice| {
+        DeviceNeed::new(&device.id, device.budget_bytes, device.peak_bytes)
+    };
+    Ok(devices.iter().map(need).collect())
+}
+
+fn with_more(bytes: u64, id: &str) -> String {
+    format!("with {} ({bytes} bytes) more, '{id}' would make it fit", human_bytes_at_least(bytes))
 }
 
 /// Changes that leave the work of a step as it is.
@@ -120,63 +163,9 @@ fn without_locks(asked: &ValidatedRequest, profile: &Profile) -> Option<String> 
 }
 
 /// The device that needs the fewest bytes more, and their number.
-fn more_memory(asked: &ValidatedRequest, profile: &Profile) -> Option<String> {
-    let usable = (0..profile.devices.len()).filter(|device| !asked.excluded.contains(device));
-    let mut at_least: Vec<(u64, usize)> = usable
-        .filter_map(|device| Some((missing_at_least(asked, profile, device)?, device)))
-        .collect();
-    at_least.sort_unstable();
-    let mut best: Option<(u64, usize)> = None;
-    for (least, device) in at_least {
-        if best.is_some_and(|(bytes, _)| bytes <= least) {
-            break;
-        }
-        let found = enough(asked, profile, device, least);
-        let found = found.filter(|bytes| best.is_none_or(|(best, _)| *bytes < best));
-        best = found.map(|bytes| (bytes, device)).or(best);
-    }
-    let (mut bytes, device) = best?;
-    let mut short = 0;
-    while bytes - short > bytes / PRECISION + 1 {
-        let middle = short + (bytes - short) / 2;
-        if fits(&with_more(profile, device, middle), asked) {
-            bytes = middle;
-        } else {
-            short = middle;
-        }
-    }
-    let id = &profile.devices[device].id;
-    Some(format!("with {} ({bytes} bytes) more, '{id}' would make it fit", human_bytes(bytes)))
-}
-
-/// Bytes that a device lacks by what a search counts: a lower bound of what it does lack.
-fn missing_at_least(asked: &ValidatedRequest, profile: &Profile, device: usize) -> Option<u64> {
-    let mut space = Space::new(profile, asked, Goal::Time(0.0));
-    space.goal = Goal::Need(space.number(device)?);
-    let need = beam_search(&space)?.cost as u64;
-    let DeviceProfile { overhead_bytes, .. } = profile.devices[device];
-    let need = need.saturating_add(overhead_bytes);
-    Some(need.saturating_sub(profile.devices[device].budget_bytes()).max(1))
-}
-
-/// Bytes, at least `least`, with which something fits.
-fn enough(asked: &ValidatedRequest, profile: &Profile, device: usize, least: u64) -> Option<u64> {
-    let mut bytes = least;
-    // The search counts all but buffers, which never need this much.
-    let most = profile.devices[device].budget_bytes().saturating_add(least).saturating_mul(4);
-    while !fits(&with_more(profile, device, bytes), asked) {
-        bytes = bytes.checked_add(bytes / 2 + 1).filter(|bytes| *bytes < most)?;
-    }
-    Some(bytes)
-}
-
-fn with_more(profile: &Profile, device: usize, bytes: u64) -> Profile {
-    let mut changed = profile.clone();
-    if let Some(device) = changed.devices.get_mut(device) {
-        let budget = device.budget_bytes().saturating_add(bytes);
-        device.memory_bytes = budget.saturating_add(device.reserve_bytes);
-    }
-    changed
+fn more_memory(profile: &Profile, pool: &Pool) -> Option<String> {
+    let least = pool.least.first()?;
+    Some(with_more(least.missing_bytes(profile), &profile.devices[least.device].id))
 }
 
 /// Fewer micro-batches of the same size.
@@ -222,9 +211,11 @@ fn shortfall(asked: &ValidatedRequest, profile: &Profile) -> String {
 }
 
 /// Whether something fits: planned again and simulated, without a search over all candidates where that
-/// takes long. What fits here is found by planning, too: a search that finds nothing ends with
-/// [`min_memory`] as well.
+/// takes long. What fits here is found by planning, too.
 fn fits(profile: &Profile, request: &ValidatedRequest) -> bool {
+    if let Some(fits) = fits_for_certain(profile, request) {
+        return fits;
+    }
     let devices = profile.devices.len();
     let mut memo = Memo::default();
     let mut evaluator = Evaluator::new(profile, request, &mut memo, budget(devices) / 2);

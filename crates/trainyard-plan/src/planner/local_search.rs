@@ -16,6 +16,8 @@ const STEPS: [isize; 6] = [1, -1, 2, -2, 4, -4];
 /// The changes that a search tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moves {
+    /// Whether stages recompute: the cuts are given.
+    Recompute,
     /// Those that most often help.
     Near,
     /// Another device for a rank and two cuts at once as well: many, and worth it for the best only.
@@ -73,10 +75,13 @@ fn moves(
 ) -> Vec<Move> {
     let (stages, ranks) = (candidate.firsts.len(), candidate.ranks.len());
     let cut = |stage| STEPS.map(|by| Move::Cut(stage, by));
-    let mut moves: Vec<Move> = (1..stages).flat_map(cut).collect();
-    if request.recompute.modes().len() > 1 {
-        moves.extend((0..stages).map(Move::Recompute));
+    let recompute = (0..stages).filter(|_| request.recompute.modes().len() > 1);
+    let recompute = recompute.map(Move::Recompute);
+    if allowed == Moves::Recompute {
+        return recompute.collect();
     }
+    let mut moves: Vec<Move> = (1..stages).flat_map(cut).collect();
+    moves.extend(recompute);
     if ranks == stages {
         moves.extend((1..ranks).map(|rank| Move::Swap(rank - 1, rank)));
         moves.extend((2..ranks).map(|rank| Move::Swap(rank - 2, rank)));

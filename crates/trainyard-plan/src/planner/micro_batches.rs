@@ -43,6 +43,14 @@ pub(super) fn profiles(
     }
 }
 
+/// The profile with the smallest micro-batches there are: they need least memory.
+///
+/// # Errors
+/// As [`profiles`].
+pub(super) fn smallest(profile: &Profile) -> Result<Profile, PlanError> {
+    profile.with_micro_batches(profile.micro_batch_choices().last().copied().unwrap_or(1))
+}
+
 fn best_counts(
     profile: &Profile,
     choices: &[usize],
@@ -73,8 +81,7 @@ fn best_counts(
     }
     if found.is_empty() {
         // Shortages are reported for the smallest micro-batches.
-        let most = choices.last().copied().unwrap_or(1);
-        return Ok(vec![profile.with_micro_batches(most)?]);
+        return Ok(vec![smallest(profile)?]);
     }
     Ok(found.into_iter().map(|(_, profile)| profile).collect())
 }

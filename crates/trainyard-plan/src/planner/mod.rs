@@ -19,7 +19,10 @@
 //! restrictions: one schedule, recompute everywhere or nowhere, a device idle. At last the best of all
 //! searches get a local search with more kinds of changes, and schedules of their own (`finish`). A step
 //! of more than 2¹⁷ devices × micro-batches is searched with fewer micro-batches, and its best candidates
-//! are simulated with all (`shortened`). Where nothing fits in the end, `infeasible` says what would help.
+//! are simulated with all (`shortened`). Where a search finds nothing that fits, `least_memory` finds how
+//! little of each device's memory would do; if that is there, it is a plan, and else `infeasible` says what
+//! would help. Fitting is monotone in each budget so. Plans with a split or schedule that is given are made in
+//! `by_hand`.
 //!
 //! The result is what the simulator says. No plan is returned that exceeds a budget there. Beyond the
 //! closed form, planning is a heuristic; `benches/planner_quality` compares its plans for 1,000 random
@@ -65,6 +68,7 @@
 
 mod beam_search;
 mod bounds;
+mod by_hand;
 mod candidate;
 mod candidates;
 mod closed_form_optimum;
@@ -80,6 +84,7 @@ mod goal;
 mod grid;
 mod in_flight;
 mod infeasible;
+mod least_memory;
 mod local_search;
 mod memo;
 mod micro_batches;
@@ -150,6 +155,9 @@ use validated::ValidatedRequest;
 /// [`PlanError::DoesNotFit`] with what would help when no plan fits.
 pub fn plan(request: &PlanRequest) -> Result<Planned, PlanError> {
     let validated = validated::check(request)?;
+    if validated.by_hand {
+        return by_hand::plan(request, validated);
+    }
     let profiles = micro_batches::profiles(request.profile, request.micro_batches, &validated)?;
     let mut best: Option<(Profile, Pool)> = None;
     for profile in profiles {
@@ -162,6 +170,12 @@ pub fn plan(request: &PlanRequest) -> Result<Planned, PlanError> {
         if is_better {
             best = Some((profile, pool));
         }
+    }
+    let fits = |best: &Option<(Profile, Pool)>| best.as_ref().is_some_and(|(_, p)| p.fits());
+    if request.micro_batches == MicroBatches::Auto && !fits(&best) {
+        let profile = micro_batches::smallest(request.profile)?;
+        let pool = search_with_restarts(&profile, &validated);
+        best = Some((profile, pool));
     }
     match best {
         Some((profile, pool)) if pool.fits() => rank(profile, validated, pool),

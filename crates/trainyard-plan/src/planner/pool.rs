@@ -1,6 +1,7 @@
 //! The candidates that a search has evaluated.
 
 use super::candidate::Candidate;
+use super::least_memory::Least;
 use super::score::Score;
 use crate::PlanError;
 
@@ -14,6 +15,9 @@ pub(super) struct Pool {
     pub(super) entries: Vec<(Candidate, Score)>,
     /// Whether the partitions came from a search that left nothing out.
     pub(super) exact: bool,
+    /// Where a search found nothing that fits: the least memory of each device with which something
+    /// does, the one that lacks least first.
+    pub(super) least: Vec<Least>,
     /// The first error of a candidate, for when there is no other.
     pub(super) refusal: Option<PlanError>,
 }

@@ -51,6 +51,8 @@ fn notes(
             }
         }
         CandidateSchedule::Named(..) => {}
+        // A schedule of one's own was not made for the plan.
+        CandidateSchedule::Searched(own) if own.name != Schedule::SEARCHED => {}
         CandidateSchedule::Searched(_) => {
             let costs = evaluator.costs(candidate)?;
             let micro_batches = evaluator.profile.micro_batches;

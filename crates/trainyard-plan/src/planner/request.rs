@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::generator::Generator;
-use crate::{Profile, Recompute, ScheduleRequest};
+use crate::{Profile, Recompute, Schedule, ScheduleRequest};
 
 /// The quantity that a plan makes small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +74,11 @@ pub struct PlanRequest<'a> {
     pub locks: Vec<(usize, usize)>,
     /// Devices that must stay idle, by index.
     pub excluded: Vec<usize>,
+    /// Layers of each stage, in the order of the pipeline, on the devices that may be used in their
+    /// order; 0 leaves a device idle.
+    pub split: Option<Vec<usize>>,
+    /// A schedule to run as it is, in place of those of a kind.
+    pub own_schedule: Option<&'a Schedule>,
     /// Plans to return, at least 1.
     pub top: usize,
     /// Generators to leave out, to measure what they are worth.
@@ -93,6 +98,8 @@ impl<'a> PlanRequest<'a> {
             objective: Objective::Time,
             locks: Vec::new(),
             excluded: Vec::new(),
+            split: None,
+            own_schedule: None,
             top: 1,
             without: Vec::new(),
         }

@@ -29,7 +29,22 @@ pub(super) struct Score {
     pub(super) stages: usize,
 }
 
+/// What a byte that the others lack counts, in bytes of the free device: more than it can need.
+const OTHERS_FIRST: f64 = (1_u64 << 60) as f64;
+
 impl Score {
+    /// The excess where one rank counts only after what the others lack.
+    pub(super) fn with_free(excesses: &[f64], free: usize) -> f64 {
+        let others = excesses.iter().enumerate().filter(|(rank, _)| *rank != free);
+        let others: f64 = others.map(|(_, excess)| excess).sum();
+        others * OTHERS_FIRST + excesses.get(free).copied().unwrap_or(0.0)
+    }
+
+    /// Bytes that the free rank needs; `None` where the others lack some.
+    pub(super) fn need_bytes(&self) -> Option<u64> {
+        (self.excess < OTHERS_FIRST).then_some(self.excess as u64)
+    }
+
     pub(super) fn fits(&self) -> bool {
         self.excess <= 0.0
     }

@@ -13,7 +13,7 @@ const MANY_FORWARDS: usize = 1 << 17;
 
 /// Micro-batches of the shortened step: a pipeline is filled after twice as many as there are stages,
 /// at most 32, and then goes on as it did.
-const FEWER: usize = 1 << 10;
+pub(super) const FEWER: usize = 1 << 10;
 
 /// Best candidates of the shortened step that are simulated with all micro-batches: until this many
 /// fit, and no more than `MOST_TRIED`.
@@ -34,7 +34,7 @@ pub(super) fn search_at_any_size(
     let fewer = Profile { micro_batches: FEWER, ..profile.clone() };
     let found = search(&fewer, request, &mut Memo::default(), part);
     let mut evaluator = Evaluator::new(profile, request, memo, u64::MAX);
-    let mut pool = Pool { entries: Vec::new(), exact: false, refusal: found.refusal };
+    let mut pool = Pool { refusal: found.refusal, ..Pool::default() };
     let best = found.entries.into_iter().filter(|(candidate, _)| !candidate.is_searched());
     for (candidate, _) in best.take(MOST_TRIED) {
         let fitting = pool.entries.iter().filter(|(_, score)| score.fits()).count();

@@ -20,6 +20,8 @@ pub(super) struct ValidatedRequest {
     pub(super) objective: Objective,
     pub(super) locks: Vec<(usize, usize)>,
     pub(super) excluded: Vec<usize>,
+    /// Whether split or schedule are given: a search would leave them.
+    pub(super) by_hand: bool,
     pub(super) top: usize,
     pub(super) without: Vec<Generator>,
 }
@@ -31,7 +33,7 @@ impl ValidatedRequest {
     }
 
     /// Kinds of schedules that may be used.
-    fn kinds(&self) -> Vec<&'static dyn ScheduleKind> {
+    pub(super) fn kinds(&self) -> Vec<&'static dyn ScheduleKind> {
         match self.schedule {
             ScheduleRequest::Search => registered(),
             ScheduleRequest::Named(kind) => vec![kind],
@@ -113,6 +115,7 @@ pub(super) fn check(request: &PlanRequest) -> Result<ValidatedRequest, PlanError
         objective: request.objective,
         locks: locks.clone(),
         excluded: excluded.clone(),
+        by_hand: request.split.is_some() || request.own_schedule.is_some(),
         top: request.top,
         without: request.without.clone(),
     })

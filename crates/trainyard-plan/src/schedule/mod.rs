@@ -8,6 +8,7 @@ mod csv;
 mod gpipe;
 mod interleaved;
 mod kind;
+mod one_by_one;
 mod one_f_one_b;
 mod registry;
 mod request;
@@ -16,7 +17,9 @@ mod transform;
 mod zb_h;
 mod zb_v;
 
+pub use csv::{CsvRemark, CsvSchedule, Place};
 pub use kind::{Chunks, ScheduleKind};
+pub(crate) use one_by_one::OneByOne;
 pub(crate) use registry::registered;
 pub use request::ScheduleRequest;
 pub use table::Schedule;

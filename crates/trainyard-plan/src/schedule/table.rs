@@ -30,6 +30,13 @@ impl Schedule {
         self.ranks.iter().flatten().map(|action| action.stage.saturating_add(1)).max().unwrap_or(0)
     }
 
+    /// Number of micro-batches: one more than the highest that appears.
+    #[must_use]
+    pub fn micro_batches(&self) -> usize {
+        let counts = self.ranks.iter().flatten().map(|action| action.micro_batch.saturating_add(1));
+        counts.max().unwrap_or(0)
+    }
+
     /// The rank of every stage: the first with an action of it. Ends before the first stage without
     /// actions; a sound schedule has none such.
     #[must_use]

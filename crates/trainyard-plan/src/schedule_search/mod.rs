@@ -85,9 +85,13 @@ pub fn search(
         evaluator.evaluate(&order::of_schedule(&schedule));
     }
     let best_named = best_named(costs, micro_batches, options.split_backward)?;
-    // If a named one fits, so does this.
+    // If a named one fits, so does one of these.
     let one_by_one = order::one_by_one(costs, micro_batches);
-    if !evaluator.evaluate(&one_by_one) && best_named.is_none() {
+    let mut fits = evaluator.evaluate(&one_by_one) || best_named.is_some();
+    if !fits && options.split_backward {
+        fits = evaluator.evaluate(&order::split(&one_by_one));
+    }
+    if !fits {
         return Ok(None);
     }
     rule_search::search_rules(&mut evaluator);

@@ -86,7 +86,8 @@ pub(super) fn split(order: &Order) -> Order {
     order.iter().map(|row| row.iter().flat_map(halves).collect()).collect()
 }
 
-/// One micro-batch after the other. No order holds less, so where this does not fit, none does.
+/// One micro-batch after the other. Hardly any order with whole backwards holds less, nor any with split
+/// ones than the same [split](self::split).
 pub(super) fn one_by_one(costs: &PipelineCosts, micro_batches: usize) -> Order {
     let mut order = vec![Vec::new(); costs.ranks.len()];
     for _ in 0..micro_batches {

@@ -7,7 +7,8 @@ mod cells;
 mod dry_run;
 mod grid;
 
-use crate::{PlanError, Schedule};
+use crate::{Action, PlanError, Schedule};
+pub(crate) use grid::grid;
 
 /// A pair of stages between which tensors go: at most one message a micro-batch and direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,11 +114,13 @@ pub(crate) fn bad(
     action: &impl ToString,
     reason: &str,
 ) -> PlanError {
+    let label = |rank: usize| format!("rank {rank}");
+    let text = |rank: usize, at: usize| schedule.ranks.get(rank)?.get(at).map(Action::to_string);
     PlanError::BadSchedule {
         rank,
         position,
         action: action.to_string(),
         reason: reason.to_owned(),
-        grid: grid::grid(schedule, rank, position),
+        grid: grid(schedule.ranks.len(), &label, &text, rank, position),
     }
 }

@@ -16,6 +16,7 @@ pub mod simulate;
 mod table;
 pub mod trace;
 pub mod train;
+mod wishes;
 
 use std::process::ExitCode;
 

@@ -14,11 +14,11 @@ use trainyard_plan::{Plan, Profile};
 
 use super::run_command::RunCommand;
 use super::table::{Align, table, time};
+use super::wishes::{Wishes, with_own_schedule};
 use crate::app::App;
 use crate::cli::{Force, Sets};
 use crate::error::RunError;
 use crate::files::{read_profile, write_asked};
-use crate::setup::references;
 
 /// Find which layers go where, and say what that takes
 #[derive(Debug, Args)]
@@ -32,7 +32,9 @@ pub struct PlanCommand {
     #[arg(long, value_name = "PROFILE.json", conflicts_with_all = ["file", "sets"])]
     profile: Option<PathBuf>,
     #[command(flatten)]
-    references: Wishes,
+    wishes: Wishes,
+    #[command(flatten)]
+    kind: Kind,
     /// Print the plan as JSON; with --top, a list of plans
     #[arg(long)]
     json: bool,
@@ -46,12 +48,9 @@ pub struct PlanCommand {
     force: Force,
 }
 
-/// What a plan shall be like.
+/// What a plan shall be like, beside what a training takes as well.
 #[derive(Debug, Args)]
-struct Wishes {
-    /// A schedule, or auto for the best of all
-    #[arg(long, value_name = "NAME|auto")]
-    schedule: Option<String>,
+struct Kind {
     /// Micro-batches a step: a number, or auto for the best
     #[arg(long, value_name = "M|auto")]
     micro_batches: Option<Count>,
@@ -64,12 +63,6 @@ struct Wishes {
     /// Show so many plans
     #[arg(long, value_name = "K", default_value_t = 1)]
     top: usize,
-    /// Keep a layer (its name or number) on a device
-    #[arg(long, value_name = "LAYER=DEVICE")]
-    lock: Vec<String>,
-    /// Leave a device out
-    #[arg(long, value_name = "DEVICE")]
-    exclude: Vec<String>,
     /// Leave out schedules that split the backward, which the engine runs as a whole
     #[arg(long)]
     whole_backward: bool,
@@ -128,14 +121,20 @@ impl RunCommand for PlanCommand {
             (Some(path), _) => {
                 let profile = read_profile(path)?;
                 self.save(&profile)?;
-                let request = PlanRequest::new(&profile);
-                (planner::plan(&self.references.put_on(request, &profile)?)?, profile.noise)
+                let own = self.wishes.own_schedule()?;
+                let request = self.wishes.put_on(PlanRequest::new(&profile), &profile)?;
+                let request = self.kind.put_on(request, own.is_some())?;
+                (planner::plan(&with_own_schedule(request, own.as_ref()))?, profile.noise)
             }
             (None, Some(file)) => {
-                let setup = app.load_file(file, &self.sets)?;
+                let (mut config, document) = app.config(file, &self.sets)?;
+                self.wishes.put_into(&mut config)?;
+                let has_own = config.pipeline.schedule_file.is_some();
+                let setup = app.setup((config, document))?;
                 let costs = setup.costs()?;
                 self.save(&costs)?;
-                let request = self.references.put_on(setup.plan_request(&costs)?, &costs)?;
+                self.wishes.check(&costs)?;
+                let request = self.kind.put_on(setup.plan_request(&costs)?, has_own)?;
                 (planner::plan(&request)?, costs.noise)
             }
             (None, None) => return Err(RunError::config("name a run file, or a profile")),
@@ -146,7 +145,7 @@ impl RunCommand for PlanCommand {
         let out = &mut std::io::stdout();
         let closed = |e| RunError::io("write to", "the terminal")(e);
         // Shown first: whoever cannot write here can still see it.
-        if self.json && self.references.top > 1 {
+        if self.json && self.kind.top > 1 {
             let plans: Vec<&Plan> = planned.candidates.iter().map(|c| &c.plan).collect();
             writeln!(out, "{}", json(&Best { format: "trainyard-plans", version: 1, plans })?)
                 .map_err(closed)?;
@@ -179,14 +178,19 @@ fn json(value: &impl Serialize) -> Result<String, RunError> {
     serde_json::to_string_pretty(value).map_err(|error| RunError::config(error.to_string()))
 }
 
-impl Wishes {
+impl Kind {
+    /// `has_own`: the request has a schedule of its own.
     fn put_on<'a>(
-        &'a self,
+        &self,
         mut request: PlanRequest<'a>,
-        profile: &Profile,
+        has_own: bool,
     ) -> Result<PlanRequest<'a>, RunError> {
-        if let Some(schedule) = &self.schedule {
-            request.schedule = schedule.parse()?;
+        if has_own && self.micro_batches.is_some() {
+            return Err(RunError::BadValue {
+                key: "--micro-batches".to_owned(),
+                value: "given".to_owned(),
+                must: "left out: the schedule's file says how many there are".to_owned(),
+            });
         }
         match self.micro_batches {
             None => {}
@@ -206,12 +210,6 @@ impl Wishes {
         };
         request.top = self.top.max(1);
         request.split_backward &= !self.whole_backward;
-        for lock in &self.lock {
-            request.locks.push(references::lock(profile, "--lock", lock)?);
-        }
-        for id in &self.exclude {
-            request.excluded.push(references::device_index(profile, "--exclude", id)?);
-        }
         Ok(request)
     }
 }

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::run_command::RunCommand;
 use super::train::{GoOn, Start, run};
+use super::wishes::Wishes;
 use crate::app::App;
 use crate::cli::{Output, Sets};
 use crate::error::RunError;
@@ -42,6 +43,7 @@ impl RunCommand for Resume {
         if config.pipeline.plan == Some(was) {
             config.pipeline.plan = Some(config.run.dir.join("plan.json"));
         }
-        run(app, (config, document), Start::GoOn(&self.go_on), Output::detect(self.json))
+        let (start, output) = (Start::GoOn(&self.go_on), Output::detect(self.json));
+        run(app, (config, document), &Wishes::default(), start, output)
     }
 }

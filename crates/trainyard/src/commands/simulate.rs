@@ -9,16 +9,15 @@ use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::schedule_search::{self, SearchOptions};
 use trainyard_plan::simulate::{self, Simulation};
-use trainyard_plan::{
-    Plan, PlanError, Profile, Recompute, Schedule, ScheduleRequest, Stage, Trace, chrome, text,
-};
+use trainyard_plan::{Plan, PlanError, Profile, Recompute, Schedule, Stage, Trace, chrome, text};
 
 use super::run_command::RunCommand;
 use super::table::{Align, percent, table, time};
+use super::wishes::{is_file, is_name};
 use crate::app::App;
 use crate::cli::{Force, Output};
 use crate::error::RunError;
-use crate::files::{read_plan, read_profile, read_text, unusable, write_asked};
+use crate::files::{read_plan, read_profile, read_schedule, write_asked};
 
 /// Say what a step of a plan or schedule would take, without running it
 #[derive(Debug, Args)]
@@ -101,7 +100,8 @@ fn inputs(command: &SimulateCommand) -> Result<(Profile, Plan), RunError> {
                         .to_owned(),
                 });
             }
-            (plan.schedule, plan.micro_batches) = schedule_file(Path::new(name))?;
+            plan.schedule = read_schedule(Path::new(name))?;
+            plan.micro_batches = plan.schedule.micro_batches();
             let of_file = |error| RunError::PlanFile { path: name.into(), error };
             plan.check(profile.model.layers.len()).map_err(of_file)?;
         }
@@ -128,7 +128,8 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
                 must: format!("left out: {name} says how many there are"),
             });
         }
-        let (schedule, micro_batches) = schedule_file(path)?;
+        let schedule = read_schedule(path)?;
+        let micro_batches = schedule.micro_batches();
         let stages = even_stages(profile, &schedule.owners())?;
         let plan = Plan::new(&profile.model.name, stages, schedule, micro_batches);
         let of_file = |error| RunError::PlanFile { path: path.to_owned(), error };
@@ -158,27 +159,6 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
     let schedule = Schedule::with_chunks(name, devices, chunks, micro_batches)?;
     let stages = even_stages(profile, &owners)?;
     Ok(Plan::new(&profile.model.name, stages, schedule, micro_batches))
-}
-
-/// Whether a schedule is named by its file. A file that is called as a schedule is not meant.
-fn is_file(name: &str) -> bool {
-    let path = Path::new(name);
-    let is_csv = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
-    is_csv || !is_name(name) && path.exists()
-}
-
-fn is_name(schedule: &str) -> bool {
-    schedule.parse::<ScheduleRequest>().is_ok()
-}
-
-/// A schedule from a CSV file, and how many micro-batches it has.
-fn schedule_file(path: &Path) -> Result<(Schedule, usize), RunError> {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let text = read_text(path)?;
-    let schedule = Schedule::from_csv(&name, &text)
-        .map_err(|error| unusable(path, &text, "a schedule", error))?;
-    let last = schedule.ranks.iter().flatten().map(|action| action.micro_batch).max();
-    Ok((schedule, last.map_or(1, |last| last.saturating_add(1))))
 }
 
 fn even_stages(profile: &Profile, owners: &[usize]) -> Result<Vec<Stage>, PlanError> {

@@ -11,6 +11,7 @@ use trainyard_plan::{MemoryUse, Plan, Recompute, Stage, simulate};
 use super::going_on;
 use super::run_command::RunCommand;
 use super::table::time;
+use super::wishes::Wishes;
 use crate::app::App;
 use crate::cli::{Output, RunFile, Sets, program, say};
 use crate::config::RunConfig;
@@ -26,8 +27,10 @@ pub struct Train {
     #[command(flatten)]
     run: RunFile,
     /// Run this plan instead of making one
-    #[arg(long, value_name = "PLAN.json")]
+    #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["schedule", "lock", "exclude"])]
     plan: Option<PathBuf>,
+    #[command(flatten)]
+    wishes: Wishes,
     /// Go on where the run directory's newest checkpoint ends
     #[arg(long)]
     resume: bool,
@@ -49,8 +52,9 @@ impl RunCommand for Train {
             config.pipeline.plan =
                 Some(std::path::absolute(plan).map_err(RunError::io("find", plan))?);
         }
+        self.wishes.put_into(&mut config)?;
         let start = if self.resume { Start::GoOn(&self.go_on) } else { Start::Fresh };
-        run(app, (config, document), start, Output::detect(self.json))
+        run(app, (config, document), &self.wishes, start, Output::detect(self.json))
     }
 }
 
@@ -80,13 +84,14 @@ pub(super) enum Start<'a> {
     GoOn(&'a GoOn),
 }
 
-/// Trains what a config describes.
+/// Trains what a config describes. The wishes are part of it; they are checked under their own names.
 ///
 /// # Errors
 /// As [`train()`].
 pub(super) fn run(
     app: &App,
     mut run_file: (RunConfig, Document),
+    wishes: &Wishes,
     start: Start<'_>,
     output: Output,
 ) -> Result<ExitCode, RunError> {
@@ -119,6 +124,7 @@ pub(super) fn run(
     let setup = app.setup(run_file)?;
     // Before anything is written: a plan that does not fit leaves no directory behind.
     let costs = setup.costs()?;
+    wishes.check(&costs)?;
     let plan = setup.plan(&costs)?;
     let needs = setup.check_fit(&plan, &costs)?;
     let notes = may_not_fit(&needs, &simulate::most_held(&costs, &plan)?);
@@ -158,8 +164,13 @@ fn say_plan(setup: &TrainingSetup, plan: &Plan) {
         let source = if predicted.estimated { ", estimated" } else { "" };
         format!("; {} a step predicted{source}", time(predicted.step_us))
     });
+    let is_idle = |id: &&str| plan.stages.iter().all(|stage| stage.device != *id);
+    let ids = setup.devices.iter().map(|device| device.id.as_str());
+    let idle: Vec<&str> = ids.filter(is_idle).collect();
+    let idle =
+        if idle.is_empty() { String::new() } else { format!("; left idle: {}", idle.join(", ")) };
     let (schedule, stages) = (&plan.schedule.name, stages.join(" | "));
-    say(format_args!("{schedule}: {stages}{predicted}"));
+    say(format_args!("{schedule}: {stages}{predicted}{idle}"));
 }
 
 /// Devices that stay within their budgets only where times are as predicted.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use trainyard_config::Document;
 use trainyard_engine::{Device, GroupedOptimizer};
 use trainyard_models::{Job, Recipe, Request};
-use trainyard_plan::{LayerProfile, ModelProfile};
+use trainyard_plan::{LayerProfile, ModelProfile, Schedule};
 
 use super::devices::{SetupDevice, devices};
 use super::{optimizers, place};
@@ -26,6 +26,8 @@ pub struct TrainingSetup {
     pub(super) on_cpu: Option<ModelProfile>,
     /// The devices.
     pub devices: Vec<SetupDevice>,
+    /// The schedule of `pipeline.schedule_file`.
+    pub(super) own_schedule: Option<Schedule>,
 }
 
 impl TrainingSetup {
@@ -46,7 +48,8 @@ impl TrainingSetup {
         let job = recipe.load(&request).map_err(|error| located(error.into()))?;
         let devices = devices(&config).map_err(located)?;
         let profile = ModelProfile::default();
-        Ok(Self { config, document, job, profile, on_cpu: None, devices })
+        let (on_cpu, own_schedule) = (None, None);
+        Ok(Self { config, document, job, profile, on_cpu, devices, own_schedule })
     }
 
     /// An error with its place in the run file, where it has one.

@@ -10,7 +10,7 @@ use crate::run_dir::{RunDir, write_atomic};
 use crate::setup::TrainingSetup;
 
 /// The run file as resolved, the plan, and what is predicted of it. Together they are the run: a
-/// plan that came from elsewhere is from now on the one in the run directory.
+/// plan or a schedule that came from elsewhere is from now on the one in the run directory.
 pub(super) fn write_settings(
     setup: &TrainingSetup,
     plan: &Plan,
@@ -18,9 +18,11 @@ pub(super) fn write_settings(
     directory: &RunDir,
 ) -> Result<(), RunError> {
     let mut config = setup.config.clone();
-    if let Some(path) = &mut config.pipeline.plan {
-        *path = std::path::absolute(directory.plan())
-            .map_err(RunError::io("find", directory.plan()))?;
+    if config.pipeline.plan.is_some() || config.pipeline.schedule_file.is_some() {
+        let plan = std::path::absolute(directory.plan());
+        config.pipeline.plan = Some(plan.map_err(RunError::io("find", directory.plan()))?);
+        // The plan says both.
+        (config.pipeline.schedule_file, config.pipeline.split) = (None, Vec::new());
     }
     let text = serde_json::to_string_pretty(plan).map_err(|e| RunError::config(e.to_string()))?;
     write_atomic(&directory.plan(), text.as_bytes())?;

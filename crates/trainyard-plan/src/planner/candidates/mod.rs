@@ -11,6 +11,7 @@ use super::candidate::Candidate;
 use super::generator::Generator;
 pub(super) use context::Context;
 pub(super) use min_memory::min_memory;
+pub(super) use multi_stage::{chunks_to_try, cut_anew};
 pub(super) use schedules::searched;
 
 /// Generators of partitions, which are compared under the first schedule.

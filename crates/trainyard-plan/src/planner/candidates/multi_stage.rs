@@ -54,7 +54,10 @@ pub(super) fn of_orders(
     candidates
 }
 
-fn chunks_to_try(kind: &dyn ScheduleKind) -> std::ops::RangeInclusive<usize> {
+/// Numbers of stages a rank that are tried.
+pub(in crate::planner) fn chunks_to_try(
+    kind: &dyn ScheduleKind,
+) -> std::ops::RangeInclusive<usize> {
     match kind.chunks() {
         Chunks::Exactly(count) => count..=count,
         Chunks::Any { default } => default..=default + MORE_CHUNKS,
@@ -62,7 +65,7 @@ fn chunks_to_try(kind: &dyn ScheduleKind) -> std::ops::RangeInclusive<usize> {
 }
 
 /// A candidate with several stages a rank, cut so that the stages take about as long.
-fn cut_anew(
+pub(in crate::planner) fn cut_anew(
     evaluator: &mut Evaluator,
     space: &Space,
     ranks: &[usize],

@@ -9,7 +9,7 @@
 //! max over the k fastest devices of   m Σs ÷ ((m + k − 1) max s)
 //! ```
 //!
-//! which for equal devices is the p·m ÷ (m + p − 1) of the textbooks. Schedules that fill their
+//! with as many devices as there are layers at most, which for equal devices is the p·m ÷ (m + p − 1) of the textbooks. Schedules that fill their
 //! bubble can come closer to Σs ÷ max s.
 
 mod bottlenecks;
@@ -138,6 +138,8 @@ fn ideal_speed_ups(profile: &Profile, request: &ValidatedRequest) -> (f64, f64) 
     let fastest = speeds.first().copied().unwrap_or(1.0);
     let m = profile.micro_batches as f64;
     let (mut sum, mut best) = (0.0, 1.0);
+    // Each device needs a layer.
+    speeds.truncate(profile.model.layers.len());
     for (more, speed) in speeds.iter().enumerate() {
         sum += speed;
         best = f64::max(best, m * sum / ((m + more as f64) * fastest));
@@ -152,6 +154,10 @@ fn if_larger(profile: &Profile, request: &ValidatedRequest, step_us: f64) -> Vec
         let space = Space::new(profile, request, goal);
         beam_search(&space).map_or(f64::INFINITY, |best| best.cost)
     };
+    // A larger device would not change what is given by hand.
+    if request.by_hand {
+        return Vec::new();
+    }
     let now = closed_form(profile);
     let usable = (0..profile.devices.len()).filter(|device| !request.excluded.contains(device));
     let with_all = |device| (closed_form(&with_memory(profile, device, None)), device);
