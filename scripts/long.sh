@@ -20,6 +20,7 @@ parts=(
     "cross     Windows and macOS: all crates type-check"
     "soak      a training killed and resumed over and over ends as one that was not"
     "attacks   property tests with many more cases; fuzzing where a nightly toolchain is"
+    "reliability  kills, injected faults, flipped bits, a million steps, hostile inputs"
     "training  validation losses of the example settings, three seeds each"
     "speed     a gpt's step on one CPU device is as fast as with the program TRAINYARD_BASELINE"
     "benches   the engine's, the planner's, the predictions' and the studio's figures"
@@ -115,6 +116,11 @@ attacks() {
         missing "cargo +nightly fuzz is not there: no fuzzing" || return 1
     fi
     figure "$cases cases of each property, $count fuzz targets for $((seconds / 10)) s each"
+}
+
+reliability() {
+    LONG_SECONDS="$seconds" scripts/reliability.sh
+    figure "the table of RELIABILITY.md"
 }
 
 # The text of the README's figure, where TRAINYARD_TEXT names it; else the program's own.

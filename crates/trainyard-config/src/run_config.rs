@@ -20,6 +20,9 @@ use crate::sections::{
 /// The longest run file, bytes: a vocabulary of 65 536 characters and 10 000 devices take a tenth of it.
 const LONGEST: u64 = 8 << 20;
 
+/// The most devices of a run: links are measured and planned between each two.
+const MOST_DEVICES: usize = 256;
+
 /// `[model]` or `[optimizer]`: which one, and its own options.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KindSection {
@@ -184,7 +187,14 @@ fn optimizer_groups(document: &Document) -> Result<Vec<OptimizerGroup>, ConfigEr
 fn devices(document: &Document) -> Result<Vec<DeviceSection>, ConfigError> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut devices = Vec::new();
-    for section in SectionReader::open_list(document, &["device"], "device")? {
+    let sections = SectionReader::open_list(document, &["device"], "device")?;
+    if sections.len() > MOST_DEVICES {
+        return Err(ConfigError::unplaced(format!(
+            "there are {} [[device]] sections, but at most {MOST_DEVICES} devices can be planned for",
+            sections.len()
+        )));
+    }
+    for section in sections {
         let device = DeviceSection::read(&section)?;
         if let Some(first) = seen.insert(device.id.clone(), devices.len()) {
             let must = format!("a name of its own: [[device]] number {} has it already", first + 1);

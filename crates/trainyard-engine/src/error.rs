@@ -24,11 +24,13 @@ pub enum EngineError {
     },
     /// No adapter matches what a run file asks for.
     #[error(
-        "no adapter matches '{wanted}'; name one that this machine has, or its number: {available}"
+        "no adapter matches '{wanted}'{meant}; name one that this machine has, or its number: {available}"
     )]
     NoSuchAdapter {
         /// What was asked for.
         wanted: String,
+        /// What other tools mean by that, in words; empty for anything else.
+        meant: &'static str,
         /// What exists.
         available: String,
     },

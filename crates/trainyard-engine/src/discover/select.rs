@@ -29,13 +29,35 @@ pub fn select(devices: &[DeviceInfo], wanted: &str) -> Result<DeviceInfo, Engine
     let matches = matching(devices, &text);
     match matches.as_slice() {
         [one] => Ok(one.clone()),
-        [] => {
-            Err(EngineError::NoSuchAdapter { wanted: wanted.to_owned(), available: names(devices) })
-        }
+        [] => Err(EngineError::NoSuchAdapter {
+            wanted: wanted.to_owned(),
+            meant: meant_by_others(&text),
+            available: names(devices),
+        }),
         several => Err(EngineError::AmbiguousAdapter {
             wanted: wanted.to_owned(),
             matches: names(several),
         }),
+    }
+}
+
+/// What other tools mean by a lower-case name that they use.
+fn meant_by_others(text: &str) -> &'static str {
+    let name = text.split(':').next().unwrap_or_default().trim();
+    match name {
+        "cuda" | "nvidia" | "coda" => {
+            ": that is CUDA's name of an NVIDIA card, which is named here by its graphics API and its \
+             own name, such as vulkan:RTX"
+        }
+        "rocm" | "hip" | "xpu" => {
+            ": cards are named here by their graphics API and their own names, such as vulkan:Radeon"
+        }
+        "mps" => ": that is PyTorch's name of Apple's graphics, which are metal here",
+        "gpu" => ": that says neither which card nor by which graphics API",
+        "d3d12" | "directx" | "dx" => ": that is dx12 here",
+        "opengl" | "gles" => ": that is gl here",
+        "vulkan" | "metal" | "dx12" | "gl" => ": no card of this machine is reached that way",
+        _ => "",
     }
 }
 

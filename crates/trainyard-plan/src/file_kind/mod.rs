@@ -139,12 +139,12 @@ impl FileKind {
     pub fn instead_of(bytes: &[u8], wanted: &str) -> Option<String> {
         let kind = Self::of(bytes);
         match &kind {
+            _ if kind.name() == wanted => None,
             Self::Other(other) if !other.is_known => None,
             Self::Other(OtherFile { name, remedy, .. }) if !remedy.is_empty() => {
                 let remedy = remedy.trim_end_matches('.');
                 Some(format!("it is {name}, not {wanted}; {}", lower_first(remedy)))
             }
-            _ if kind.name() == wanted => None,
             _ => Some(format!("it is {}, not {wanted}", kind.name())),
         }
     }

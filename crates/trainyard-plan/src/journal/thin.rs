@@ -1,7 +1,7 @@
 //! Thinning: what stays of a closed part of a journal.
 //!
-//! - Every step stays, with its loss to the last digit and its other figures to six, as columns
-//!   ([`Steps`]).
+//! - Every step stays, with fifteen digits of its loss and six of its other figures, as columns
+//!   ([`Steps`]). So many are read as they were written, however often that is done.
 //! - Headers, states, validations, corrections, samples and checkpoints stay as they are.
 //! - Of each device's memory the fullest moment stays.
 //! - Actions go: the newest steps' are in the parts that are still whole.
@@ -113,20 +113,21 @@ impl Steps {
         }
         self.at_ns.push(at_ns - *end_ns);
         *end_ns = at_ns;
-        self.loss.push(loss);
-        self.learning_rate.push(six_digits(learning_rate));
-        self.grad_norm.push(six_digits(grad_norm));
+        self.loss.push(rounded(loss, 15));
+        self.learning_rate.push(rounded(learning_rate, 6));
+        self.grad_norm.push(rounded(grad_norm, 6));
         self.step_ns.push(step_ns);
-        self.tokens_per_s.push(six_digits(tokens_per_s));
+        self.tokens_per_s.push(rounded(tokens_per_s, 6));
         for (name, value) in metrics {
-            self.metrics.entry(name).or_default().push(six_digits(value));
+            self.metrics.entry(name).or_default().push(rounded(value, 6));
         }
         Ok(())
     }
 }
 
-fn six_digits(value: f64) -> f64 {
-    format!("{value:.5e}").parse().unwrap_or(value)
+/// A number with so many significant digits.
+fn rounded(value: f64, digits: usize) -> f64 {
+    format!("{value:.*e}", digits - 1).parse().unwrap_or(value)
 }
 
 /// Takes the records of closed parts, in order, and gives what stays of them.

@@ -184,7 +184,8 @@ fn step(number: u64) -> [Record; 4] {
     let figures = Record::Step {
         at_ns,
         step: number,
-        loss: 1.0 / number as f64,
+        // Fifteen digits, as many as stay.
+        loss: (1e14 / number as f64).round() / 1e14,
         learning_rate: 0.001,
         grad_norm: 2.5,
         step_ns: 900,
@@ -243,6 +244,49 @@ fn a_long_journal_is_closed_in_parts_and_loses_no_step() {
         .collect();
     assert_eq!(names.len(), 3, "thinned parts, one whole one, and the open one: {names:?}");
     assert_eq!(first_header(folder.path()).unwrap().map(Record::Header), Some(header()));
+}
+
+/// The journal of a week: as many steps as one a second or so, with the actions of two devices.
+#[test]
+#[ignore = "writes more than a gigabyte; scripts/long.sh reliability runs it"]
+fn a_million_steps_take_less_than_100_megabytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = JournalWriter::open(folder.path()).unwrap();
+    writer.write(&header()).unwrap();
+    for number in 1..=1_000_000 {
+        for record in step(number) {
+            let is_action = matches!(record, Record::Action(_));
+            let loss = Record::Step {
+                at_ns: number * 1_000_000_000,
+                step: number,
+                loss: 1.0 / (number as f64).sqrt(),
+                learning_rate: 1e-3 * (number as f64 / 1e6).cos(),
+                grad_norm: 1.0 / (number as f64).cbrt(),
+                step_ns: 987_654_321 + number % 1000,
+                tokens_per_s: 1234.5 + (number % 77) as f64,
+                metrics: [("accuracy".to_owned(), (number % 97) as f64 / 97.0)].into(),
+            };
+            let record = if matches!(record, Record::Step { .. }) { loss } else { record };
+            for _ in 0..if is_action { 12 } else { 1 } {
+                writer.write(&record).unwrap();
+            }
+        }
+        writer.flush().unwrap();
+        writer.close_long_part().unwrap();
+    }
+    writer.flush().unwrap();
+    let bytes: u64 =
+        fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().metadata().unwrap().len()).sum();
+    let mut steps = 0;
+    let count = |record| steps += u64::from(matches!(record, Record::Step { .. }));
+    read_journal(folder.path(), count).unwrap();
+    println!(
+        "1,000,000 steps: {} MB in {} files",
+        bytes / 1_000_000,
+        fs::read_dir(folder.path()).unwrap().count()
+    );
+    assert_eq!(steps, 1_000_000);
+    assert!(bytes <= 100_000_000, "{bytes}");
 }
 
 #[test]

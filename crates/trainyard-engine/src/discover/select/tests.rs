@@ -92,6 +92,20 @@ fn a_machine_without_devices_is_no_panic() {
     assert!(select(&[], "cpu").unwrap_err().to_string().contains("no devices"));
 }
 
+#[test]
+fn names_of_other_tools_are_answered_with_what_is_meant() {
+    for (wanted, meant) in [
+        ("cuda:0", "vulkan:RTX"),
+        ("CUDA", "graphics API"),
+        ("mps", "which are metal here"),
+        ("gpu", "neither which card"),
+        ("metal", "reached that way"),
+    ] {
+        let said = select(&machine(), wanted).unwrap_err().to_string();
+        assert!(said.contains(meant) && said.contains("or its number"), "{said}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_panics(wanted in "\\PC{0,40}") {

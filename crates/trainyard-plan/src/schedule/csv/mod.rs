@@ -26,6 +26,9 @@ use cell::Content;
 pub use remark::{CsvRemark, Place};
 use sheet::{Cell, Sheet};
 
+/// The most cells of a file: 64 ranks with 4096 micro-batches have fewer.
+const MOST_CELLS: usize = 1 << 20;
+
 /// A schedule that was read from CSV.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvSchedule {
@@ -63,6 +66,11 @@ impl Schedule {
     /// [`PlanError::BadCsv`] for the first cell that is not an action, a row without actions that
     /// is followed by one with, or no actions at all.
     pub fn from_csv(name: &str, text: &str) -> Result<CsvSchedule, PlanError> {
+        if text.bytes().filter(|byte| b",;\t\n".contains(byte)).count() > MOST_CELLS {
+            let reason = format!("it has more than {MOST_CELLS} cells");
+            let grid = String::new();
+            return Err(PlanError::BadCsv { line: 1, cell: 1, reason, grid });
+        }
         let sheet = Sheet::of(text);
         let mut reader = Reader::default();
         let mut without_actions = None;
