@@ -179,7 +179,7 @@ fn a_checkpoint_that_a_crash_left_half_replaced_is_put_right() {
     save(&mut pipeline, &place).unwrap();
     // Its successor had not come yet …
     fs::rename(&place, &older).unwrap();
-    assert_eq!(older_ones(folder.path()).unwrap(), [older.clone()]);
+    assert_eq!(older_ones(folder.path()).unwrap(), std::slice::from_ref(&older));
     recover(folder.path()).unwrap();
     assert_eq!(names(folder.path()), ["step-2"]);
     // … and had.

@@ -105,11 +105,13 @@ pub(crate) fn read_layer(
         let mut value = floats(view.data());
         if grows {
             let begun = layer.layer.weight_values().into_iter().nth(number);
-            let begun = begun.map(|begun| begun.try_into_vec_as::<f32>()).transpose();
+            let begun = begun.map(Tensor::try_into_vec_as::<f32>).transpose();
             let mut larger = begun.map_err(EngineError::driver)?.unwrap_or_default();
             put_into_corner(&value, view.shape(), &weight.shape, &mut larger);
             value = larger;
-            entries.iter_mut().for_each(|entry| grow_entry(entry, &kept));
+            for entry in &mut entries {
+                grow_entry(entry, &kept);
+            }
         }
         let state = State::from_entries(kept, entries)
             .map_err(|reason| bad(&path, format!("weight '{}': {reason}", weight.path)))?;

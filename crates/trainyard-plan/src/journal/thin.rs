@@ -77,7 +77,7 @@ impl Steps {
     }
 
     /// Adds a step, if it follows the last one; else gives it back.
-    fn add(&mut self, record: Record, end_ns: &mut u64) -> Result<(), Record> {
+    fn add(&mut self, record: Record, end_ns: &mut u64) -> Option<Record> {
         let Record::Step {
             at_ns,
             step,
@@ -89,14 +89,14 @@ impl Steps {
             metrics,
         } = record
         else {
-            return Err(record);
+            return Some(record);
         };
         let rows = self.at_ns.len();
         let is_first = rows == 0;
         let follows = step == self.first.saturating_add(rows as u64) && at_ns >= *end_ns;
         let same_names = metrics.keys().eq(self.metrics.keys());
         if !is_first && (!follows || rows >= MOST || !same_names) {
-            return Err(Record::Step {
+            return Some(Record::Step {
                 at_ns,
                 step,
                 loss,
@@ -121,7 +121,7 @@ impl Steps {
         for (name, value) in metrics {
             self.metrics.entry(name).or_default().push(rounded(value, 6));
         }
-        Ok(())
+        None
     }
 }
 
@@ -149,10 +149,10 @@ impl Thinned {
     pub fn push(&mut self, record: Record) {
         match record {
             Record::Step { .. } => {
-                if let Err(record) = self.steps.add(record, &mut self.end_ns) {
+                if let Some(record) = self.steps.add(record, &mut self.end_ns) {
                     self.end_steps();
                     // The first of a row of steps is always taken.
-                    let _taken = self.steps.add(record, &mut self.end_ns).is_ok();
+                    let _taken = self.steps.add(record, &mut self.end_ns).is_none();
                 }
             }
             Record::Action(_) | Record::Unknown => {}

@@ -35,14 +35,6 @@ impl Trace {
 }
 
 impl TraceBuilder {
-    /// Forgets the events and memory samples of the steps before one.
-    pub fn drop_before(&mut self, step: u64) {
-        self.trace.events.retain(|event| event.step >= step);
-        let start = self.trace.events.iter().map(|event| event.start_ns).min();
-        let start = start.unwrap_or(self.end_ns);
-        self.trace.memory.retain(|sample| sample.at_ns >= start);
-    }
-
     /// Takes the next record.
     pub fn push(&mut self, record: &Record) {
         match record {

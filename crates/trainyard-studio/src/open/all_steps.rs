@@ -32,7 +32,7 @@ pub fn all_steps(directory: &Path) -> Result<Opened, OpenError> {
                 stream.push(bytes, |record| trace.push(&record)).map_err(bad)?;
             }
             Ok(Piece::EndOfPart) => {
-                stream.end_of_file(|record| trace.push(&record)).map_err(bad)?
+                stream.end_of_file(|record| trace.push(&record)).map_err(bad)?;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(read(error)),

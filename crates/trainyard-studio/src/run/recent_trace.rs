@@ -16,7 +16,6 @@ pub(super) struct RecentTrace {
     builder: TraceBuilder,
     /// The first step whose events are still there; `None` before the first step.
     from: Option<u64>,
-    forgotten_steps: u64,
 }
 
 impl RecentTrace {
@@ -39,9 +38,9 @@ impl RecentTrace {
         self.builder.trace()
     }
 
-    /// How many steps were done whose events are no longer kept.
+    /// How many steps were done whose events are no longer kept. Steps made twice count once.
     pub(super) fn forgotten_steps(&self) -> u64 {
-        self.forgotten_steps
+        self.from.map_or(0, |from| from.saturating_sub(1))
     }
 
     /// The last step whose events are not there. Before the first step that is any.
@@ -67,7 +66,6 @@ impl RecentTrace {
             return;
         };
         let first = (step + 1).saturating_sub(keep).max(from);
-        self.forgotten_steps += first - from;
         self.from = Some(first);
         self.builder.forget_before(first);
         // One step alone may be too big.

@@ -98,6 +98,38 @@ fn a_journal_that_shrinks_is_read_again() {
 }
 
 #[test]
+fn a_journal_that_is_closed_in_parts_is_followed_and_read_as_one() {
+    let run = tempfile::tempdir().unwrap();
+    let path = |name: &str| run.path().join(name);
+    let lines = |steps: std::ops::RangeInclusive<u64>| steps.map(step_lines).collect::<String>();
+    let goes_on = |number: u64| {
+        let segment = format!("\"segment\":{number},\"devices\":");
+        HEADER.replacen("\"devices\":", &segment, 1)
+    };
+    write_run(run.path(), 5, "");
+    let (mut session, bell) = attach(run.path());
+    bell.read_all(&mut session);
+    assert_eq!(session.state().step(), 5);
+    // The last step of a part may come just before it is closed.
+    let mut journal = File::options().append(true).open(path("journal.jsonl")).unwrap();
+    write!(journal, "{}", lines(6..=6)).unwrap();
+    fs::rename(path("journal.jsonl"), path("journal-000001.jsonl")).unwrap();
+    fs::write(path("journal.jsonl"), format!("{}\n{}", goes_on(1), lines(7..=9))).unwrap();
+    bell.until(&mut session, "the next part", |session| session.state().step() == 9);
+    fs::rename(path("journal.jsonl"), path("journal-000002.jsonl")).unwrap();
+    fs::rename(path("journal-000001.jsonl"), path("journal-000001-000001.jsonl")).unwrap();
+    fs::write(path("journal.jsonl"), format!("{}\n{}", goes_on(2), lines(10..=12))).unwrap();
+    bell.until(&mut session, "the part after that", |session| session.state().step() == 12);
+    let points = |session: &Session| session.state().loss().points().len();
+    assert_eq!((points(&session), session.state().parts()), (12, 1));
+    assert!(session.remarks().is_empty(), "{:?}", session.remarks());
+    // Whoever comes later reads them all, too.
+    let (mut later, bell) = attach(run.path());
+    bell.until(&mut later, "all parts", |session| session.state().step() == 12);
+    assert_eq!((points(&later), later.state().parts()), (12, 1));
+}
+
+#[test]
 fn a_resumed_run_has_one_curve() {
     let run = tempfile::tempdir().unwrap();
     let again = HEADER.replace("\"first_step\":0", "\"first_step\":50");

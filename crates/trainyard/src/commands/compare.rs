@@ -119,7 +119,7 @@ impl Part {
                 self.measured.steps.push((step, step_ns as f64 / 1e3));
                 self.steps_kept += 1;
                 if self.steps_kept >= 2 * KEPT_STEPS {
-                    self.builder.drop_before(step.saturating_sub(KEPT_STEPS));
+                    self.builder.forget_before(step.saturating_sub(KEPT_STEPS));
                     self.steps_kept = KEPT_STEPS;
                 }
             }

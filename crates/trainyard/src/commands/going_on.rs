@@ -143,7 +143,7 @@ fn settings(resolved: &str) -> BTreeMap<String, String> {
     let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
     for line in resolved.lines() {
         if let Some(heading) = line.strip_prefix('[') {
-            section = heading.trim_matches(['[', ']']).to_owned();
+            heading.trim_matches(['[', ']']).clone_into(&mut section);
             if line.starts_with("[[") {
                 let number = numbers.entry(section.clone()).or_default();
                 section = format!("{section}.{number}");

@@ -296,7 +296,9 @@ fn a_part_that_a_crash_left_twice_is_read_once() {
     writer.write(&header()).unwrap();
     let mut kept = Vec::new();
     for number in 1..=60 {
-        step(number).iter().for_each(|record| writer.write(record).unwrap());
+        for record in step(number) {
+            writer.write(&record).unwrap();
+        }
         for entry in fs::read_dir(folder.path()).unwrap() {
             let entry = entry.unwrap().path();
             // What is about to be thinned and removed, as a crash would leave it.

@@ -207,7 +207,7 @@ impl RunDir {
                 continue;
             }
             let manifest = File::open(path.join(MANIFEST));
-            if manifest.as_ref().is_ok_and(|file| is_held(file)) {
+            if manifest.as_ref().is_ok_and(is_held) {
                 continue;
             }
             // Renamed first: half a checkpoint must never look like a whole one.

@@ -143,11 +143,13 @@ impl Training<'_> {
     /// Makes a run of its own of what there is, beside a run directory that is gone.
     fn rescue_elsewhere(&mut self, header: &Header) -> Result<RunDir, RunError> {
         let name = self.directory.path().file_name().unwrap_or_default().to_string_lossy();
-        let free = (1..)
-            .map(|number| format!("{name}-rescued-{number}"))
-            .map(|name| self.directory.path().with_file_name(name))
-            .find(|path| !path.exists());
-        let path = free.unwrap_or_else(|| self.directory.path().to_owned());
+        let beside =
+            |number: u32| self.directory.path().with_file_name(format!("{name}-rescued-{number}"));
+        let mut number = 1;
+        while beside(number).exists() {
+            number += 1;
+        }
+        let path = beside(number);
         let directory = RunDir::create(&path, true)?;
         directory.begin()?;
         write_settings(self.setup, self.plan, self.costs, &directory)?;

@@ -4,7 +4,7 @@
 const LONGEST_S: f64 = 180.0;
 /// A run has at least so many, unless saving takes too much of it.
 const PARTS: u64 = 10;
-/// Saving takes at most this share of the time (CheckFreq, FAST '21, bounds it by the same).
+/// Saving takes at most this share of the time (`CheckFreq`, FAST '21, bounds it by the same).
 const LARGEST_SHARE: f64 = 0.035;
 /// After a save that failed it is tried again after so many seconds.
 const TRY_AGAIN_S: f64 = 30.0;
