@@ -100,7 +100,7 @@ journal() {
 soak() {
     tests 'test(twenty_thousand_steps)'
     grep -q ' 1 passed' "$place/said"
-    figure "soak" "$(grep -ao 'after 2,000 steps.*' "$place/said" | head -n 1)"
+    figure "soak" "$(grep -ao 'after 20,000 steps.*' "$place/said" | head -n 1)"
 }
 
 inputs() {

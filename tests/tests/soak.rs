@@ -30,10 +30,14 @@ fn twenty_thousand_steps_leave_memory_threads_and_files_as_they_are() {
         running.wait_for(&run.join("journal.jsonl"), &format!("\"step\":{step},"));
         of_process(running.id())
     };
-    let (early, late) = (at(2000), at(22_000));
-    println!("after 2,000 steps {early:?}, after 22,000 {late:?} (KiB resident, threads, files)");
-    assert_eq!((early.1, early.2), (late.1, late.2), "threads and files");
-    assert!(late.0 < early.0 + early.0 / 20 + 1024, "{} KiB, then {} KiB", early.0, late.0);
+    // By then all that is done now and then has been done: parts of the journal closed and thinned.
+    let (early, late) = (at(20_000), at(40_000));
+    println!("after 20,000 steps {early:?}, after 40,000 {late:?} (KiB resident, threads, files)");
+    assert_eq!(early.1, late.1, "threads");
+    // A save may be under way.
+    assert!(late.2 <= early.2 + 4, "{} open files, then {}", early.2, late.2);
+    // The sawtooth of thinning alone has some.
+    assert!(late.0 < early.0 + 8192, "{} KiB, then {} KiB", early.0, late.0);
     running.signal("INT");
     assert_eq!(running.end(), Some(130));
 }

@@ -10,7 +10,7 @@ use crate::error::RunError;
 use crate::run_dir::write_atomic;
 
 /// Thinned parts are put together up to this size, bytes.
-const LARGEST_THINNED: u64 = 4 << 20;
+const LARGEST_THINNED: u64 = 1 << 20;
 
 /// Whether a directory holds a journal.
 pub(crate) fn is_there(directory: &Path) -> bool {
