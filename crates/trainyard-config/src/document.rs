@@ -192,13 +192,33 @@ impl Document {
         } else {
             name.clone()
         };
+        let shown = can_be_shown(text, start, end);
         ConfigError::from(Box::new(ConfigProblem {
-            message: message(&place),
-            source_code: Some(NamedSource::new(name, text.clone())),
-            span: Some((start..end).into()),
+            message: shortened(message(&place)),
+            source_code: shown.then(|| NamedSource::new(name, text.clone())),
+            span: shown.then(|| (start..end).into()),
             label: label.to_owned(),
         }))
     }
+}
+
+/// Whether a place with the lines around it is short enough to be printed.
+fn can_be_shown(text: &str, start: usize, end: usize) -> bool {
+    const LONGEST: usize = 4000;
+    let before: usize = text[..start].split_inclusive('\n').rev().take(2).map(str::len).sum();
+    let after: usize = text[end..].split_inclusive('\n').take(2).map(str::len).sum();
+    before + (end - start) + after <= LONGEST
+}
+
+/// A message with both its ends, where a value in it is very long.
+fn shortened(message: String) -> String {
+    const LONGEST: usize = 4000;
+    if message.len() <= LONGEST {
+        return message;
+    }
+    let start = message.floor_char_boundary(LONGEST / 2);
+    let end = message.ceil_char_boundary(message.len() - LONGEST / 2);
+    format!("{} … {}", &message[..start], &message[end..])
 }
 
 /// Notes the place of every key under a table of the file.
