@@ -28,7 +28,7 @@ acknowledged() {
     saved=$(cat "$1"/journal*.jsonl 2>/dev/null | grep -a '"type":"checkpoint"' | tail -n 1 | grep -ao '"step":[0-9]*' || true)
     printf '%s' "${saved#*:}"
 }
-# Fails unless a checkpoint after the step that was acknowledged last can be read.
+# Fails unless the checkpoint that the run would go on from can be read.
 readable() {
     local said
     said=$("$trainyard" evaluate "$1" --json 2>&1) || { printf 'unreadable: %s\n' "$said"; return 1; }
@@ -36,7 +36,7 @@ readable() {
 
 # kill -9 at random times, in steps, saves, renames and starts.
 kills() {
-    local count=0 unreadable=0 lost=0 before after run="$place/kills"
+    local count=0 read=0 unreadable=0 lost=0 before after run="$place/kills"
     while [ $count -lt "${KILLS:-1000}" ]; do
         if [ -e "$run/latest" ]; then
             "$trainyard" resume "$run" >/dev/null 2>&1 &
@@ -51,12 +51,15 @@ kills() {
         count=$((count + 1))
         before=$(acknowledged "$run")
         [ -n "$before" ] || continue
-        after=$(grep -o '[0-9]*$' "$run/latest" | sed 's/^0*//')
+        after=$(grep -o '[0-9]*$' "$run/latest" 2>/dev/null | sed 's/^0*//' || true)
         [ "${after:-0}" -ge "$before" ] || lost=$((lost + 1))
         # Reading takes as long as three kills.
-        [ $((count % 10)) -ne 0 ] || readable "$run" || unreadable=$((unreadable + 1))
+        if [ $((count % 10)) -eq 0 ]; then
+            read=$((read + 1))
+            readable "$run" || unreadable=$((unreadable + 1))
+        fi
     done
-    figure "kill -9" "$count kills: $lost acknowledged checkpoints lost, $unreadable unreadable"
+    figure "kill -9" "$count kills: $lost acknowledged checkpoints lost; of $read that were read, $unreadable unreadable"
     [ $((lost + unreadable)) -eq 0 ]
 }
 
@@ -65,13 +68,15 @@ faults() {
     command -v strace >/dev/null || { printf 'faults: skipped, no strace\n'; return 0; }
     local count=0 bad=0 call number said run
     "$trainyard" train assets/mlp.toml "${settings[@]}" --set train.steps=3 --set "run.dir=$place/whole" >/dev/null 2>&1
-    for call in write fsync fdatasync rename openat mkdir unlink; do
+    for call in write fsync fdatasync rename openat mkdir unlink unlinkat; do
         for number in $(seq 1 "${FAULTS:-40}"); do
             run="$place/fault"
             rm -rf "$run"
             cp -r "$place/whole" "$run"
-            strace -f -qq -o /dev/null -e "trace=$call" -e "inject=$call:error=ENOSPC:when=$number" \
+            strace -f -qq -o "$place/calls" -e "trace=$call" -e "inject=$call:error=ENOSPC:when=$number" \
                 "$trainyard" resume "$run" --set train.steps=5 >/dev/null 2>&1 || true
+            # Where there are fewer calls nothing was injected.
+            grep -q INJECTED "$place/calls" || break
             count=$((count + 1))
             said=$("$trainyard" evaluate "$run" --json 2>&1) || {
                 bad=$((bad + 1))

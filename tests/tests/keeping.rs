@@ -84,7 +84,7 @@ fn a_loss_that_is_not_a_number_leaves_the_weights_before_it() {
     let made = losses(&run).keys().last().copied().unwrap_or(0);
     assert!(made > 0, "it made no step: {stderr}");
     assert_eq!(read(&run.join("latest")), format!("checkpoints/step-{made:06}\n"));
-    assert_says(&stderr, &[&format!("resume {}", run.display())]);
+    assert_says(&stderr, &[&format!("resume {}", run.display()), "begin another run"]);
     // It goes on from there, to where it fails again.
     let again = run_fails(trainyard().arg("resume").arg(&run), 1);
     assert_says(&again, &[&format!("step {}: ", made + 1), "is not finite"]);
@@ -224,6 +224,69 @@ fn a_run_without_a_checkpoint_begins_anew_only_when_told() {
     assert_eq!(contents(&run), before);
     run_ok(set(trainyard().arg("resume").arg(&run).arg("--restart"), &["train.steps=3"]));
     assert_eq!(read(&run.join("latest")), "checkpoints/step-000003\n");
+    // What was saved since is of this run.
+    run_ok(trainyard().arg("evaluate").arg(&run));
+    run_ok(set(trainyard().arg("resume").arg(&run), &["train.steps=5"]));
+    assert_eq!(read(&run.join("latest")), "checkpoints/step-000005\n");
+}
+
+#[test]
+fn a_journal_that_is_lost_or_damaged_takes_no_weights_with_it() {
+    let place = Place::new();
+    let journal = |run: &Path| run.join("journal.jsonl");
+    for (name, damage) in [
+        ("gone", &(|run: &Path| std::fs::remove_file(journal(run))) as &dyn Fn(&Path) -> _),
+        ("empty", &|run| std::fs::write(journal(run), "")),
+        ("garbled", &|run| std::fs::write(journal(run), read(&journal(run)).replacen('{', "(", 1))),
+    ] {
+        let run = train(&place.file, name, &[]);
+        damage(&run).unwrap_or_else(|error| panic!("{error}"));
+        run_ok(trainyard().arg("generate").arg(&run).args(["--tokens", "3"]));
+        run_ok(set(trainyard().arg("resume").arg(&run), &["train.steps=6"]));
+        assert_eq!(losses(&run).keys().last(), Some(&6), "{name}");
+        run_ok(trainyard().arg("compare").arg(&run));
+    }
+}
+
+#[test]
+fn a_run_that_goes_back_keeps_to_its_new_way() {
+    let place = Place::new();
+    let run = train(
+        &place.file,
+        "run",
+        &["train.steps=8", "train.checkpoint_every=2", "train.keep_checkpoints=9"],
+    );
+    let mut back = trainyard();
+    back.arg("resume").arg(&run).args(["--checkpoint", "2"]);
+    let sets = ["train.steps=5", "train.keep_checkpoints=2", "train.learning_rate=0.01"];
+    let output = set(&mut back, &sets).output().unwrap_or_else(|error| panic!("{error}"));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert_says(&stderr, &["going on from checkpoints/step-000002", "after the steps 4, 6, 8"]);
+    // Two of the new way are kept; the old way's stay, and are not taken for newer ones.
+    assert_eq!(checkpoints(&run), ["step-000004", "step-000005", "step-000006", "step-000008"]);
+    std::fs::remove_file(run.join("latest")).unwrap_or_else(|error| panic!("{error}"));
+    let output = set(trainyard().arg("resume").arg(&run), &["train.steps=6"]).output();
+    let stderr = output.map(|it| String::from_utf8_lossy(&it.stderr).into_owned());
+    let stderr = stderr.unwrap_or_else(|error| panic!("{error}"));
+    assert_says(
+        &stderr,
+        &["taking checkpoints/step-000005", "going on from checkpoints/step-000005"],
+    );
+}
+
+#[test]
+fn a_plan_that_the_run_was_given_settles_what_it_settles_until_it_is_planned_anew() {
+    let place = Place::new();
+    let plan = place.path("plan.json");
+    run_ok(trainyard().arg("plan").arg(&place.file).arg("-o").arg(&plan));
+    let run = place.path("run");
+    run_ok(train_command(&place.file, &run).arg("--plan").arg(&plan));
+    let sets = ["train.steps=6", "pipeline.schedule=gpipe"];
+    let stderr = run_fails(set(trainyard().arg("resume").arg(&run), &sets), 2);
+    assert_says(&stderr, &["pipeline.schedule is now", "a plan of its own", "--replan"]);
+    run_ok(set(trainyard().arg("resume").arg(&run).arg("--replan"), &sets));
+    assert_says(&read(&run.join("plan.json")), &["gpipe"]);
 }
 
 #[test]
@@ -293,6 +356,11 @@ fn the_best_stay_and_no_gain_ends_it() {
         let mut command = trainyard();
         run_ok(command.arg("evaluate").arg(&run).args(["--json", "--checkpoint", choice]))
     };
+    let before = contents(&run);
+    let output = trainyard().arg("resume").arg(&run).output();
+    let stderr = output.map(|it| String::from_utf8_lossy(&it.stderr).into_owned());
+    assert_says(&stderr.unwrap_or_default(), &["was stopped early", "train.early_stop=0 goes on"]);
+    assert_eq!(contents(&run), before);
     assert_eq!(evaluate("best"), evaluate(&best.to_string()));
     assert_ne!(evaluate("best"), evaluate("latest"));
 }
@@ -316,6 +384,7 @@ fn a_disk_that_takes_no_more_does_not_end_a_training() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert_says(&stderr, &["the journal: cannot write", "The training goes on", "step 60/60"]);
     assert_says(&stderr, &["not all could be written"]);
+    assert!(!stderr.contains("everything is in"), "{stderr}");
 }
 
 #[test]

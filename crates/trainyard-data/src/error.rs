@@ -202,7 +202,7 @@ pub enum DataError {
     /// A checkpoint made with other data.
     #[error(
         "{name} is not the data this training started with, or its options differ (fingerprint \
-         {found}, expected {expected}); restore them, or start the training anew"
+         {found}, expected {expected}); restore them, or go on with them as they are by --other-data"
     )]
     OtherData {
         /// The data.

@@ -90,7 +90,7 @@ pub enum EngineError {
     },
     /// A loss or gradient that is not a number, before the weights were touched.
     #[error(
-        "step {step}: {what} is not finite; the first stage that has it is stage {stage} on device '{device}' (layers {layers}). The weights are as they were before the step. Try a smaller learning rate (train.learning_rate) or clip the gradients' norm lower (train.clip)"
+        "step {step}: {what} is not finite; the first stage that has it is stage {stage} on device '{device}' (layers {layers}). The weights are as they were before the step. Try a smaller learning rate (train.learning_rate), or limit the gradients' norm (train.clip)"
     )]
     NotFinite {
         /// Which step, from 1.

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -78,6 +78,16 @@ impl Output {
 /// (`trainyard train … 2>&1 | head`).
 pub(crate) fn say(text: impl Display) {
     let _heard = writeln!(std::io::stderr(), "{text}").is_ok();
+}
+
+/// A path as a person would type it into a shell.
+pub(crate) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:=@%,\\".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// The name of the program that runs, as a person would type it: `trainyard`, or that of a program

@@ -94,9 +94,10 @@ pub enum RunError {
     },
     /// A directory that holds another run already.
     #[error(
-        "{path} already holds a run ({found}); continue it with `{program} resume {path}`, or name \
+        "{path} already holds a run ({found}); continue it with `{program} resume {quoted}`, or name \
          another directory with `--set run.dir=...` (demo: `--directory`)",
         path = .path.display(),
+        quoted = crate::cli::quoted(.path),
         program = crate::cli::program()
     )]
     RunExists {
@@ -162,10 +163,7 @@ pub enum RunError {
         reason: String,
     },
     /// A run without the checkpoint that is needed.
-    #[error(
-        "{path} has {what}; train it on, or stop it with Ctrl-C, which saves one",
-        path = .path.display()
-    )]
+    #[error("{path} has {what}", path = .path.display())]
     NoCheckpoint {
         /// The run directory.
         path: PathBuf,
@@ -174,9 +172,10 @@ pub enum RunError {
     },
     /// A run that is to go on and has nothing to go on from.
     #[error(
-        "{path} has no checkpoint to go on from{}; begin it anew with `{} resume {path} --restart`",
+        "{path} has no checkpoint to go on from{}; begin it anew with `{} resume {} --restart`",
         lost(*.steps),
         crate::cli::program(),
+        crate::cli::quoted(.path),
         path = .path.display()
     )]
     NothingToResume {
@@ -214,6 +213,9 @@ pub enum RunError {
         /// What is free, bytes.
         free: u64,
     },
+    /// Somebody stopped it before anything was begun.
+    #[error("stopped before the first step; nothing was changed")]
+    Interrupted,
     /// An error that ended a training, and what was kept of it.
     #[error("{error}; {kept}")]
     Ended {
@@ -294,6 +296,7 @@ impl RunError {
                 | EngineError::Checkpoint { .. },
             ) => 2,
             Self::Ended { error, .. } => error.exit_code(),
+            Self::Interrupted => crate::interrupt::INTERRUPTED,
             Self::Engine(_)
             | Self::RunInUse { .. }
             | Self::RunMoved { .. }

@@ -3,8 +3,8 @@
 //! The first signal lets the step finish and saves; where nothing would be lost, it stops at once. The
 //! second always stops at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cli::say;
 use crate::error::RunError;
@@ -15,53 +15,71 @@ pub(crate) const INTERRUPTED: u8 = 130;
 /// Whether somebody has asked to stop.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupt {
-    asked: Arc<AtomicBool>,
-    /// Whether something would be lost if it stopped at once.
-    at_stake: Arc<AtomicBool>,
-    /// Asked, with nothing at stake.
+    state: Arc<Mutex<State>>,
+    /// Asked, with nothing at stake: for what takes long and looks at it by itself.
     stop_now: Arc<AtomicBool>,
 }
 
+#[derive(Debug, Default)]
+struct State {
+    asked: bool,
+    /// Whether something would be lost if it stopped at once.
+    at_stake: bool,
+}
+
+/// Who is told of signals: the training that runs now.
+static LISTENER: Mutex<Option<Interrupt>> = Mutex::new(None);
+
 impl Interrupt {
-    /// Listens for signals from now on.
+    /// Listens for signals from now on, in place of whoever did before.
     ///
     /// # Errors
     /// [`RunError`] if the system does not let it.
     pub(crate) fn listen() -> Result<Self, RunError> {
         let interrupt = Self::default();
-        let heard = interrupt.clone();
-        signals::listen(move || heard.hear())
+        let mut listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
+        if listener.replace(interrupt.clone()).is_none() {
+            signals::listen(|| {
+                let listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                if let Some(listener) = listener {
+                    listener.hear();
+                }
+            })
             .map_err(|error| RunError::config(format!("cannot listen for Ctrl-C: {error}")))?;
+        }
         Ok(interrupt)
     }
 
     /// One signal.
     fn hear(&self) {
-        if self.asked.swap(true, Ordering::SeqCst) {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.asked, true) {
             std::process::exit(i32::from(INTERRUPTED));
         }
-        if self.at_stake.load(Ordering::SeqCst) {
+        if state.at_stake {
             say("\nfinishing this step, then saving (Ctrl-C again stops at once)");
-        } else {
-            self.stop_now.store(true, Ordering::SeqCst);
         }
+        self.stop_now.store(!state.at_stake, Ordering::SeqCst);
     }
 
     pub(crate) fn asked(&self) -> bool {
-        self.asked.load(Ordering::SeqCst)
+        self.state().asked
     }
 
     /// Says whether something would be lost by stopping at once.
     pub(crate) fn set_at_stake(&self, at_stake: bool) {
-        self.at_stake.store(at_stake, Ordering::SeqCst);
-        if !at_stake && self.asked() {
-            self.stop_now.store(true, Ordering::SeqCst);
-        }
+        let mut state = self.state();
+        state.at_stake = at_stake;
+        self.stop_now.store(state.asked && !at_stake, Ordering::SeqCst);
     }
 
-    /// Set once it is to be stopped at once: for what takes long.
+    /// Set while it is to be stopped at once: for what takes long.
     pub(crate) fn stop_now(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.stop_now)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,10 +121,6 @@ mod signals {
 mod signals {
     /// Calls `hear` for each signal, on a thread of its own.
     pub(super) fn listen(hear: impl Fn() + Send + 'static) -> Result<(), ctrlc::Error> {
-        match ctrlc::set_handler(hear) {
-            // Somebody listens already: the same program runs two trainings one after the other.
-            Err(ctrlc::Error::MultipleHandlers) => Ok(()),
-            result => result,
-        }
+        ctrlc::set_handler(hear)
     }
 }

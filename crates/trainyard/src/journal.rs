@@ -10,7 +10,7 @@ mod read;
 mod tests;
 mod writer;
 
-pub use read::{first_header, read_journal};
+pub use read::{first_header, read_journal, read_what_is_sound};
 pub use writer::JournalWriter;
 
 pub(crate) use parts::is_there;

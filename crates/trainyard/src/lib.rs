@@ -24,6 +24,7 @@ mod sampler;
 pub mod setup;
 mod stop_text;
 pub mod train;
+mod validations;
 
 pub use app::App;
 pub use command_line::{main, main_with};

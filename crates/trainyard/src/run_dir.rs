@@ -11,6 +11,7 @@
 //! A file is written beside its place and then renamed, so a reader sees the old one or the new
 //! one. Names that end in `.tmp` are what a crash left of that, and go at the next start.
 
+use std::cell::Cell;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,9 @@ use trainyard_plan::journal::OPEN_SEGMENT;
 use crate::error::RunError;
 use crate::journal;
 use atomic::UNFINISHED;
+use atomic::check_replaceable;
 pub use atomic::{write_atomic, write_through};
+pub(crate) use checkpoints::run_id;
 use checkpoints::step_of;
 pub use checkpoints::{CheckpointChoice, Found};
 use lock::Lock;
@@ -46,6 +49,18 @@ pub struct RunDir {
     path: PathBuf,
     /// Of one that was opened for writing.
     lock: Option<Lock>,
+    /// Whether it was made for this, and holds nothing yet.
+    is_new: Cell<bool>,
+}
+
+impl Drop for RunDir {
+    fn drop(&mut self) {
+        if self.is_new.get() {
+            drop(self.lock.take());
+            // It stays if something is in it.
+            let _removed = fs::remove_dir(&self.path).is_ok();
+        }
+    }
 }
 
 impl RunDir {
@@ -56,6 +71,7 @@ impl RunDir {
     /// [`RunError::RunExists`], [`RunError::NotARun`], [`RunError::RunInUse`] if another training
     /// writes there, [`RunError::Io`].
     pub fn create(path: &Path, fresh: bool) -> Result<Self, RunError> {
+        let is_new = fresh && !path.exists();
         if fresh {
             fs::create_dir_all(path).map_err(RunError::io("make the run directory", path))?;
         } else {
@@ -66,7 +82,7 @@ impl RunDir {
         if fresh && let Some(found) = signs_of_a_run(path)? {
             return Err(RunError::RunExists { path: path.to_owned(), found });
         }
-        Ok(Self { path: path.to_owned(), lock: Some(lock) })
+        Ok(Self { path: path.to_owned(), lock: Some(lock), is_new: is_new.into() })
     }
 
     /// From here on the directory changes: makes what is missing, and ends what a crash interrupted.
@@ -74,9 +90,11 @@ impl RunDir {
     /// # Errors
     /// [`RunError::Io`].
     pub fn begin(&self) -> Result<(), RunError> {
+        self.check_own_files()?;
         if let Some(lock) = &self.lock {
             lock.sign()?;
         }
+        self.is_new.set(false);
         let checkpoints = self.checkpoints_dir();
         fs::create_dir_all(&checkpoints)
             .map_err(RunError::io("make the directory", &checkpoints))?;
@@ -84,6 +102,12 @@ impl RunDir {
         remove_unfinished(&checkpoints)?;
         checkpoint::recover(&checkpoints)?;
         Ok(())
+    }
+
+    /// Refuses a directory in which something else lies where one of its files is to be.
+    fn check_own_files(&self) -> Result<(), RunError> {
+        let own = [RUN_FILE, PLAN, PROFILE, PREDICTED_TRACE, TRACE, LATEST];
+        own.iter().try_for_each(|name| check_replaceable(&self.path.join(name)))
     }
 
     /// Refuses to go on where this is no longer the directory that was opened for writing.
@@ -118,7 +142,7 @@ impl RunDir {
     /// [`RunError::NotARun`] if it lacks a run file or a journal.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         require_run(path)?;
-        Ok(Self { path: path.to_owned(), lock: None })
+        Ok(Self { path: path.to_owned(), lock: None, is_new: false.into() })
     }
 
     /// The directory itself.
@@ -190,21 +214,25 @@ fn signs_of_a_run(path: &Path) -> Result<Option<String>, RunError> {
     Ok(found.map(|path| path.display().to_string()))
 }
 
+/// A run has a run file, and a journal or checkpoints: one whose journal was lost can still be used.
 fn require_run(path: &Path) -> Result<(), RunError> {
-    let is_there = |name: &&str| match *name {
-        JOURNAL => journal::is_there(path),
-        name => path.join(name).is_file(),
+    let missing = if !path.join(RUN_FILE).is_file() {
+        RUN_FILE
+    } else if journal::is_there(path) || path.join(LATEST).is_file() {
+        return Ok(());
+    } else {
+        JOURNAL
     };
-    match [RUN_FILE, JOURNAL].into_iter().find(|name| !is_there(name)) {
-        None => Ok(()),
-        Some(missing) => Err(RunError::NotARun { path: path.into(), missing: missing.into() }),
-    }
+    Err(RunError::NotARun { path: path.into(), missing: missing.into() })
 }
 
 /// Removes what a crash left half-written.
 fn remove_unfinished(directory: &Path) -> Result<(), RunError> {
     for path in entries(directory)? {
-        if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(UNFINISHED)) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // As the program names them: a person may have files of the sort.
+        let is_ours = name.starts_with('.') || name.starts_with("step-");
+        if is_ours && name.ends_with(UNFINISHED) {
             let is_dir = fs::symlink_metadata(&path).is_ok_and(|about| about.is_dir());
             let remove = if is_dir { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             remove.map_err(RunError::io("remove the leftover", &path))?;

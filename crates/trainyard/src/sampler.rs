@@ -39,6 +39,11 @@ impl Sampler {
             // The last position's row says what comes next.
             let row =
                 &logits[logits.len() / window.len().max(1) * (window.len().saturating_sub(1))..];
+            if !row.iter().any(|logit| logit.is_finite()) {
+                let words = "the model gives no numbers: its weights are past use; --checkpoint takes \
+                             earlier ones";
+                return Err(RunError::config(words));
+            }
             let token = self.choose(row);
             if each(token)?.is_break() {
                 break;

@@ -10,7 +10,7 @@ mod training;
 mod troubles;
 mod validation;
 
-use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,16 +19,16 @@ use trainyard_engine::EngineError;
 use trainyard_plan::journal::{Header, Record, State};
 use trainyard_plan::{MemoryUse, Plan, Profile, Trace, simulate};
 
-use crate::cli::{Output, program, say};
+use crate::cli::{Output, program, quoted};
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::journal::JournalWriter;
 use crate::learning_rate::learning_rate;
 use crate::progress::Progress;
 use crate::room::check_room;
-use crate::run_dir::{Found, RunDir};
+use crate::run_dir::{Found, RunDir, run_id};
 use crate::setup::TrainingSetup;
-use checkpoint::run_id;
+use crate::validations::Validations;
 pub use checkpoint::{CheckpointState, read_state};
 use checkpoint_pace::CheckpointPace;
 use correction::Correction;
@@ -66,6 +66,20 @@ pub struct GoingOn {
     pub grown: bool,
 }
 
+/// How a run is gone on with, as a person would type it.
+pub(crate) fn go_on_with(directory: &Path, saved_step: Option<u64>) -> String {
+    let again = if saved_step.is_some() { "" } else { " --restart" };
+    format!("go on with: {} resume {}{again}", program(), quoted(directory))
+}
+
+/// A training that somebody stopped before it had begun.
+fn interrupted(error: RunError) -> RunError {
+    match error {
+        RunError::Engine(EngineError::Cancelled) => RunError::Interrupted,
+        error => error,
+    }
+}
+
 /// Where a training ends.
 enum End {
     Finished,
@@ -83,15 +97,16 @@ pub fn train(
     setup: &TrainingSetup,
     (plan, costs): (&Plan, &Profile),
     directory: &RunDir,
-    from: Option<&GoingOn>,
+    from: Option<GoingOn>,
     output: Output,
 ) -> Result<Outcome, RunError> {
-    let interrupt = Interrupt::listen()?;
     let started = Instant::now();
-    let first_step = from.map_or(0, |from| from.checkpoint.step);
+    let first_step = from.as_ref().map_or(0, |from| from.checkpoint.step);
     let most_held = simulate::most_held(costs, plan)?;
     let header = header(setup, plan, first_step)?;
     let mut pipeline = setup.start(plan, costs)?;
+    // Up to here a signal ends the program, as nothing has been begun.
+    let interrupt = Interrupt::listen()?;
     pipeline.cancel_with(interrupt.stop_now());
     let checkpoint_bytes = setup.checkpoint_bytes();
     let train = &setup.config.train;
@@ -115,31 +130,32 @@ pub fn train(
         cursor: setup.first_cursor(),
         batches: Prefetch::new(Arc::clone(setup.data()?))?,
         validation_loss: None,
-        validated: BTreeMap::new(),
+        first_step,
+        validations: Validations::default(),
         predicted_bytes: most_held.iter().map(MemoryUse::total).collect(),
-        run_id: run_id(&header),
-        saved_step: from.map(|from| from.checkpoint.step),
+        run_id: directory.run_id()?.unwrap_or_else(|| run_id(&header)),
+        saved_step: from.as_ref().map(|from| from.checkpoint.step),
         pace: CheckpointPace::new(train.checkpoint_every, steps, first_step, checkpoint_bytes),
         correction: predicted.map(|it| Correction::of(it.step_us, costs.noise)),
         interrupt,
         troubles: Troubles::default(),
     };
     if let Some(from) = from {
-        training.load(from)?;
-        training.validated = directory.validations()?;
-        training.validated.retain(|step, _| *step <= first_step);
-        training.run_id = directory.run_id()?.unwrap_or(training.run_id);
+        training.load(&from).map_err(interrupted)?;
+        training.validations = directory.validations()?;
+        training.validations.forget_after(first_step);
     }
     check_room(directory.path(), checkpoint_bytes, train.keep_checkpoints)?;
     directory.begin()?;
-    write_settings(setup, plan, costs, directory)?;
     training.journal = Some(JournalWriter::open(directory.path())?);
+    write_settings(setup, plan, costs, directory)?;
+    if training.saved_step.is_some() {
+        // From here on it is the newest, also where there are later ones of before.
+        directory.set_latest(first_step)?;
+    }
     training.begin(&header, output);
     let result = match training.run() {
-        Err(RunError::Engine(EngineError::Cancelled)) => {
-            training.write_trace();
-            Ok(End::Stopped)
-        }
+        Err(RunError::Engine(EngineError::Cancelled)) => Ok(End::Stopped),
         result => result,
     };
     let outcome = match result {
@@ -178,7 +194,7 @@ impl Training<'_> {
                 return Ok(End::Stopped);
             }
             if train.validate_every > 0 && step.is_multiple_of(train.validate_every) && !last {
-                if !self.validate(last, &self.interrupt.clone())? {
+                if !self.validate(false)? {
                     self.save()?;
                     return Ok(End::Stopped);
                 }
@@ -192,8 +208,7 @@ impl Training<'_> {
             }
         }
         self.save()?;
-        let is_validated = self.validated.contains_key(&self.step);
-        if !is_validated && !self.validate(true, &self.interrupt.clone())? {
+        if !self.validations.has(self.step) && !self.validate(true)? {
             return Ok(End::Stopped);
         }
         self.prune();
@@ -217,20 +232,13 @@ impl Training<'_> {
 
     /// Says how it ended.
     fn end(&mut self, end: End) -> Outcome {
+        self.troubles.end();
         self.write_trace();
         let unsaved = (self.saved_step != Some(self.step) && self.step > 0).then(|| {
-            let newest = self.saved_step.map_or_else(
-                || "there is no checkpoint".to_owned(),
-                |step| format!("the newest checkpoint is that after step {step}"),
-            );
-            format!("the weights after step {} are not saved: {newest}", self.step)
+            format!("the weights after step {} are not saved: {}", self.step, self.newest())
         });
         let (state, message) = match &end {
-            End::Stopped => {
-                let path = self.directory.path().display();
-                let again = if self.saved_step.is_some() { "" } else { " --restart" };
-                (State::Stopped, format!("go on with: {} resume {path}{again}", program()))
-            }
+            End::Stopped => (State::Stopped, go_on_with(self.directory.path(), self.saved_step)),
             End::Early(reason) => (State::Finished, reason.clone()),
             End::Finished => (State::Finished, String::new()),
         };
@@ -239,11 +247,9 @@ impl Training<'_> {
             Some(unsaved) => self.say(State::Failed, unsaved),
         }
         let lost = self.journal.as_ref().map_or(0, JournalWriter::lost);
-        if lost > 0 {
-            say(format_args!("{lost} records of the journal are lost"));
-        }
-        let trouble = self.troubles.at_end();
-        let trouble = [trouble, unsaved].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let lost = (lost > 0).then(|| format!("{lost} records of the journal are lost"));
+        let trouble = [self.troubles.at_end(), lost, unsaved];
+        let trouble = trouble.into_iter().flatten().collect::<Vec<_>>().join("; ");
         Outcome {
             finished: !matches!(end, End::Stopped),
             reason: match end {

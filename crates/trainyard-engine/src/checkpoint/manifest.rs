@@ -47,7 +47,7 @@ pub struct LayerRecord {
     pub blake3: String,
 }
 
-const MANIFEST: &str = "manifest.json";
+pub(super) const MANIFEST: &str = "manifest.json";
 /// Hash of `manifest.json`, as `b3sum` writes and checks it.
 const MANIFEST_HASH: &str = "manifest.blake3";
 

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use crate::EngineError;
 
 pub(crate) use layer_file::{read_layer, save_layer};
+use manifest::MANIFEST;
 pub use manifest::{LayerRecord, Manifest, SaveAs, check_whole, read_manifest};
 
 fn bad(path: &Path, reason: impl Into<String>) -> EngineError {
@@ -81,6 +82,10 @@ pub(crate) fn finish(
     let older = beside(folder, OLDER);
     let replaces = folder.exists();
     if replaces {
+        // Who reads it holds it by its manifest.
+        if let Ok(manifest) = fs::File::open(folder.join(MANIFEST)) {
+            let _unlocked_where_there_are_no_locks = manifest.lock().is_ok();
+        }
         if older.exists() {
             fs::remove_dir_all(&older).map_err(|e| EngineError::io(&older, e))?;
         }

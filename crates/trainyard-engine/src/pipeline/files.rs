@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Pipeline;
+use super::worker_pool::Health;
 use crate::EngineError;
 use crate::checkpoint::{self, LayerRecord, Manifest, SaveAs};
 use crate::worker::{Command, Files, Reply};
@@ -19,6 +20,11 @@ impl Pipeline {
     /// [`EngineError::Io`] when the disk does not take it, [`EngineError::NotFiniteWeights`] when there
     /// is nothing sound to save; training may go on.
     pub fn save(&mut self, folder: &Path, about: SaveAs) -> Result<(), EngineError> {
+        if self.workers.health == Health::FailedWithWeights {
+            // Of those that finished their part of the step, too: buffers are of the step before.
+            self.workers.ask_all(|| Command::Discard)?;
+            self.workers.collect()?;
+        }
         let unfinished = checkpoint::begin(folder)?;
         let saved = self.save_into(&unfinished).and_then(|layers| {
             let names = (self.plan.model.as_str(), self.options.optimizer.optimizer.name());

@@ -13,8 +13,11 @@ use crate::EngineError;
 use crate::wiring::Name;
 use crate::worker::{Command, Reply, Report};
 
-/// How long the others may take to notice that one worker has failed, and to end.
+/// How long the workers of a pipeline that has failed may take to end.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long the others may take to notice that one worker has failed: as long as an action does. What
+/// they hold can be saved only if they all have.
+const NOTICE: Duration = Duration::from_mins(1);
 
 /// How often the pipeline looks, while it waits, for what no report tells.
 const LOOK: Duration = Duration::from_millis(200);
@@ -66,7 +69,9 @@ impl WorkerPool {
             let command = command();
             let can = match self.health {
                 Health::Sound | Health::Changing => true,
-                Health::FailedWithWeights => matches!(command, Command::Save { .. }),
+                Health::FailedWithWeights => {
+                    matches!(command, Command::Discard | Command::Save { .. })
+                }
                 Health::Failed | Health::Cancelled => false,
             };
             if !can {
@@ -121,9 +126,9 @@ impl WorkerPool {
         for _ in 0..self.ranks.len() {
             let report = match &trouble {
                 None => self.next_report(),
-                Some((_, since)) => match self.reports.recv_deadline(*since + GRACE) {
-                    Ok(report) => Ok(report),
-                    Err(_) => break,
+                Some((_, since)) => match self.report_until(*since + NOTICE) {
+                    Some(report) => report,
+                    None => break,
                 },
             };
             answers += usize::from(report.is_ok());
@@ -170,11 +175,34 @@ impl WorkerPool {
         refusal.map_or(Ok(granted), Err)
     }
 
+    /// A report that comes before a deadline, unless nobody is left to send one.
+    fn report_until(&self, deadline: Instant) -> Option<Result<Report, EngineError>> {
+        loop {
+            if self.is_cancelled() {
+                return Some(Err(EngineError::Cancelled));
+            }
+            match self.reports.recv_timeout(LOOK) {
+                Ok(report) => return Some(Ok(report)),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {
+                    let all_ended = self.ranks.iter().all(|rank| rank.thread.is_finished());
+                    if all_ended && self.reports.is_empty() || Instant::now() >= deadline {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::SeqCst))
+    }
+
     /// Waits for a report, and notices when a worker thread has ended without one, or nobody wants the
     /// answer any more.
     fn next_report(&self) -> Result<Report, EngineError> {
         loop {
-            if self.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::SeqCst)) {
+            if self.is_cancelled() {
                 return Err(EngineError::Cancelled);
             }
             match self.reports.recv_timeout(LOOK) {

@@ -27,6 +27,11 @@ impl Stage {
         self.buffers_before = self.buffers();
     }
 
+    /// The step is done: what was before it is not wanted any more.
+    pub(crate) fn end_step(&mut self) {
+        self.buffers_before = Vec::new();
+    }
+
     /// Forgets everything of an unfinished step.
     pub(crate) fn discard(&mut self) -> Result<(), EngineError> {
         self.saved.clear();

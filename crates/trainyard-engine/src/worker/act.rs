@@ -256,6 +256,7 @@ impl Worker {
         self.current = Some(action);
         for stage in &mut self.stages {
             stage.update(&self.context.optimizer, &update)?;
+            stage.end_step();
         }
         self.context.ties.share_weights(&mut self.stages, self.context.device.burn())?;
         self.finish(action, begun)?;

@@ -208,14 +208,11 @@ impl Worker {
         })
     }
 
-    /// After a failure that left the weights alone: forgets what was begun, and answers
-    /// [`Command::Save`] and nothing else.
+    /// After a failure that left the weights alone: answers [`Command::Discard`] and
+    /// [`Command::Save`], and nothing else.
     fn save_what_is_left(&mut self, commands: &Receiver<Command>, reports: &Sender<Report>) {
-        if catch_panic(|| self.stages.iter_mut().try_for_each(Stage::discard)).is_err() {
-            return;
-        }
         for command in commands {
-            let Command::Save { .. } = command else { return };
+            let (Command::Discard | Command::Save { .. }) = command else { return };
             let reply = catch_panic(|| self.handle(command));
             if reports.send((self.context.rank, reply)).is_err() {
                 return;

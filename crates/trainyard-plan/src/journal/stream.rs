@@ -43,7 +43,9 @@ impl Stream {
     pub fn end_of_file(&mut self, mut found: impl FnMut(Record)) -> Result<(), PlanError> {
         let line = std::mem::take(&mut self.started);
         let is_whole = !std::mem::take(&mut self.too_long) && parse(&line)?.is_ok();
-        if is_whole { self.line(&line, &mut found) } else { Ok(()) }
+        let ended = if is_whole { self.line(&line, &mut found) } else { Ok(()) };
+        self.lines = 0;
+        ended
     }
 
     /// Whether a header has come.
@@ -127,6 +129,11 @@ impl Stream {
             if goes_on {
                 return Ok(());
             }
+        }
+        if self.started_unix_ms.is_none() && self.unreadable.lines > 0 {
+            // The header was one of those, it seems.
+            self.leave_out("it comes before any header");
+            return Ok(());
         }
         if self.started_unix_ms.is_none() {
             let reason = "a record comes before any header".to_owned();

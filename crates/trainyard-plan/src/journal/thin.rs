@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Header, Record, null_is_nan, nulls_are_nan_lists};
 
-/// The most steps of one record.
+/// The most steps of one record, and the most figures: its line is read in one piece.
 const MOST: usize = 1000;
+const MOST_FIGURES: usize = 16_000;
 
 /// Steps that follow each other, as columns: a row a step, the first of number `first`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -95,7 +96,8 @@ impl Steps {
         let is_first = rows == 0;
         let follows = step == self.first.saturating_add(rows as u64) && at_ns >= *end_ns;
         let same_names = metrics.keys().eq(self.metrics.keys());
-        if !is_first && (!follows || rows >= MOST || !same_names) {
+        let is_full = rows >= MOST || rows * (6 + metrics.len()) >= MOST_FIGURES;
+        if !is_first && (!follows || is_full || !same_names) {
             return Some(Record::Step {
                 at_ns,
                 step,

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::Metadata;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -16,7 +15,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use trainyard_plan::journal::{Record, State, Stream, Unreadable};
 
 use super::files::{JOURNAL, RunFiles, Writer, checkpoints_in};
-use super::journal_files::{JournalFiles, Piece};
+use super::journal_files::{JournalFiles, Piece, has_journal};
 use super::state::RunState;
 use super::wake::Wake;
 
@@ -195,8 +194,10 @@ impl Reader {
     /// many there are.
     fn look(&mut self, piece: &mut [u8]) -> (Vec<Record>, usize, u64) {
         let none = |length| (Vec::new(), 0, length);
-        let about = match std::fs::metadata(&self.path) {
-            Ok(about) => about,
+        let open_bytes = match std::fs::metadata(&self.path) {
+            Ok(about) => about.len(),
+            // Between two parts there is none.
+            Err(error) if error.kind() == ErrorKind::NotFound && has_journal(&self.directory) => 0,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 if self.source != Source::Awaited {
                     self.source = Source::Gone;
@@ -205,21 +206,21 @@ impl Reader {
             }
             Err(error) => return self.refuse(&error),
         };
-        if let Err(error) = self.open(&about) {
+        if let Err(error) = self.open(open_bytes) {
             return self.refuse(&error);
         }
         // What was refused stays refused until another file is there.
         if matches!(self.source, Source::Refused(_)) {
-            return none(about.len());
+            return none(open_bytes);
         }
         self.source = Source::Open;
-        let Some(files) = &mut self.files else { return none(about.len()) };
+        let Some(files) = &mut self.files else { return none(open_bytes) };
         let read = match files.read(piece) {
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::Interrupted => Piece::Bytes(0),
             Err(error) => return self.refuse(&error),
         };
-        let file_bytes = files.all_bytes(about.len());
+        let file_bytes = files.all_bytes(open_bytes);
         self.read_bytes = files.read_bytes();
         let mut records = Vec::new();
         let (catching_up, files_changed) = (&mut self.catching_up, &mut self.files_changed);
@@ -251,18 +252,18 @@ impl Reader {
     }
 
     /// Opens the journal if it is not open, or is no longer the one that is open.
-    fn open(&mut self, about: &Metadata) -> io::Result<()> {
+    fn open(&mut self, open_bytes: u64) -> io::Result<()> {
         let restart = match &mut self.files {
             None if self.read_bytes > 0 => {
                 Some("the journal could not be read for a while; it is read again".to_owned())
             }
-            Some(files) if files.is_replaced_by(about)? => (!files.go_on()?).then(|| {
+            Some(files) if files.is_replaced()? => (!files.go_on()?).then(|| {
                 "the journal was replaced by another; it is read from its start".to_owned()
             }),
-            Some(files) if about.len() < files.open_bytes() => Some(format!(
-                "the journal was shortened from {} to {} bytes; it is read again from its start",
+            Some(files) if open_bytes > 0 && open_bytes < files.open_bytes() => Some(format!(
+                "the journal was shortened from {} to {open_bytes} bytes; it is read again from its \
+                 start",
                 files.open_bytes(),
-                about.len()
             )),
             None | Some(_) => None,
         };

@@ -1,10 +1,11 @@
 //! The files of a run's journal, one after the other, while the last grows and is closed.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use same_file::Handle;
 use trainyard_plan::journal::{OPEN_SEGMENT, Segment};
 
 /// How often it is looked again where a training closes a part meanwhile.
@@ -84,10 +85,16 @@ impl JournalFiles {
     ///
     /// # Errors
     /// What the system says.
-    pub(crate) fn is_replaced_by(&self, about: &Metadata) -> io::Result<bool> {
+    pub(crate) fn is_replaced(&self) -> io::Result<bool> {
+        let there = match Handle::from_path(self.directory.join(OPEN_SEGMENT)) {
+            Ok(there) => there,
+            // It is closed, and the next is not there yet.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
         match &self.open {
             None => Ok(true),
-            Some(open) => Ok(!is_same(&open.metadata()?, about)),
+            Some(open) => Ok(Handle::from_file(open.try_clone()?)? != there),
         }
     }
 
@@ -101,7 +108,8 @@ impl JournalFiles {
         let number = self.number;
         let later: Vec<Segment> =
             Segment::to_read(there.clone()).into_iter().filter(|it| it.last > number).collect();
-        let was_closed = next_number(&there) > number;
+        // Where none was open, the one that has come is the next.
+        let was_closed = next_number(&there) > number || self.open.is_none();
         if !was_closed || later.iter().any(|segment| segment.first <= number) {
             return Ok(false);
         }
@@ -115,7 +123,8 @@ impl JournalFiles {
         }
         self.open = File::open(self.directory.join(OPEN_SEGMENT)).ok();
         (self.number, self.open_bytes) = (next_number(&there), 0);
-        Ok(true)
+        // Another may have been closed meanwhile.
+        Ok(segments(&self.directory)? == there)
     }
 
     /// Reads on.
@@ -170,17 +179,4 @@ fn segments(directory: &Path) -> io::Result<Vec<Segment>> {
 
 fn next_number(there: &[Segment]) -> u64 {
     there.iter().map(|segment| segment.last).max().unwrap_or(0) + 1
-}
-
-/// Whether two descriptions are of one file.
-#[cfg(unix)]
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
-}
-
-/// Whether two descriptions are of one file, as far as the standard library can tell.
-#[cfg(not(unix))]
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
-    one.created().ok() == other.created().ok()
 }

@@ -58,6 +58,9 @@ impl RunCommand for EvaluateCommand {
                 None => None,
             };
             app.replace_data(&mut run_file, &path, trained)?;
+        } else if let Some((directory, found)) = &from {
+            let state = read_state(directory, found)?;
+            app.keep_meanings(&mut run_file, &state.vocabulary, &state.classes)?;
         }
         let setup = app.setup(run_file)?;
         let costs = setup.costs()?;
@@ -83,6 +86,11 @@ impl RunCommand for EvaluateCommand {
         };
         let evaluated = evaluate(&setup, &mut pipeline, None, go_on)?.unwrap_or_default();
         bar.finish_and_clear();
+        if !evaluated.loss.is_finite() {
+            say(
+                "note: the loss is not a number: these weights are past use; --checkpoint takes earlier ones",
+            );
+        }
         let unit = setup.data()?.info().unit.name();
         print(&evaluated, unit, self.json).map_err(RunError::io("write to", "the terminal"))?;
         Ok(ExitCode::SUCCESS)

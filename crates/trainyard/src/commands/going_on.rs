@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::cli::{Sets, say};
 use crate::config::RunConfig;
 use crate::error::RunError;
-use crate::journal::read_journal;
+use crate::journal::read_what_is_sound;
 use crate::run_dir::{CheckpointChoice, Found, RunDir};
 use crate::train::{GoingOn, read_state};
 
@@ -72,11 +72,12 @@ pub(super) fn with_data(
 /// Whether a run has made all its steps already, which is then said.
 ///
 /// # Errors
-/// [`RunError::BadValue`] where it has made more than it is to have; as [`read_journal`].
+/// [`RunError::BadValue`] where it has made more than it is to have; as [`read_what_is_sound`].
 pub(super) fn nothing_to_do(
     directory: &RunDir,
     found: &Found,
     config: &RunConfig,
+    unchanged: bool,
 ) -> Result<bool, RunError> {
     let (wanted, made) = (config.train.steps, found.step);
     if made > wanted {
@@ -88,20 +89,26 @@ pub(super) fn nothing_to_do(
             ),
         });
     }
-    let is_done = made == wanted && steps_made(directory)?.1 == Some(made);
-    if is_done {
-        let path = directory.path().display();
+    let is_finished = steps_made(directory)?.1 == Some(made);
+    let path = directory.path().display();
+    if is_finished && made == wanted {
         say(format_args!(
             "{path} has made all its {made} steps, and stays as it is; --set train.steps=... gives it more"
         ));
+    } else if is_finished && unchanged && config.train.early_stop > 0 {
+        say(format_args!(
+            "{path} was stopped early after step {made}, and stays as it is; --set train.early_stop=0 goes on"
+        ));
+    } else {
+        return Ok(false);
     }
-    Ok(is_done)
+    Ok(true)
 }
 
 /// The most steps that a journal has, and the step after which the run was finished, if it was.
 fn steps_made(directory: &RunDir) -> Result<(u64, Option<u64>), RunError> {
     let (mut made, mut finished) = (0, None);
-    read_journal(directory.path(), |record| match record {
+    read_what_is_sound(directory.path(), |record| match record {
         Record::Step { step, .. } => made = made.max(step),
         Record::State { state, step, .. } => {
             finished = (state == State::Finished).then_some(step).or(finished);
@@ -111,12 +118,45 @@ fn steps_made(directory: &RunDir) -> Result<(u64, Option<u64>), RunError> {
     Ok((made, finished))
 }
 
-/// Says which settings are others than before, a line each.
+/// Which settings are others than before, in words, a line each.
 ///
 /// # Errors
 /// As [`RunConfig::to_toml`].
-pub(super) fn say_changes(before: &RunConfig, now: &RunConfig) -> Result<(), RunError> {
-    changes(&before.to_toml()?, &now.to_toml()?).iter().for_each(say);
+pub(super) fn changes_of(before: &RunConfig, now: &RunConfig) -> Result<Vec<String>, RunError> {
+    Ok(changes(&before.to_toml()?, &now.to_toml()?))
+}
+
+/// Refuses changes of what a run's own plan has settled.
+///
+/// # Errors
+/// [`RunError::Mismatch`].
+pub(super) fn check_plan_is_free(config: &RunConfig, changes: &[String]) -> Result<(), RunError> {
+    let has_plan = config.pipeline.plan.is_some();
+    match changes.iter().find(|change| has_plan && change.starts_with("pipeline.")) {
+        None => Ok(()),
+        Some(change) => Err(RunError::Mismatch {
+            what: format!("{change}, and the run has a plan of its own, which settles that"),
+            remedy: "say --replan to plan anew",
+        }),
+    }
+}
+
+/// Says from where it goes on, and which later checkpoints of the same run are given up by that.
+///
+/// # Errors
+/// As [`RunDir::checkpoints`].
+pub(super) fn say_start(directory: &RunDir, found: &Found) -> Result<(), RunError> {
+    let later = directory.checkpoints()?.into_iter().map(|(step, _)| step);
+    let later: Vec<String> =
+        later.filter(|step| *step > found.step).map(|step| step.to_string()).collect();
+    say(format_args!("going on from {}", RunDir::checkpoint_name(found.step)));
+    if !later.is_empty() {
+        say(format_args!(
+            "note: the checkpoints after the steps {} are replaced when these steps are made anew; copy \
+             the run directory to keep them",
+            later.join(", ")
+        ));
+    }
     Ok(())
 }
 

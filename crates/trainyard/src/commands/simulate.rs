@@ -229,11 +229,12 @@ fn print(
     for link in &simulation.links {
         writeln!(
             out,
-            "link {} → {}: {} in {} transfers, busy {}",
+            "link {} → {}: {} in {} transfer{}, busy {}",
             link.from,
             link.to,
             human_bytes(link.bytes),
             link.transfers,
+            if link.transfers == 1 { "" } else { "s" },
             share(link.busy_us)
         )?;
     }

@@ -19,7 +19,7 @@ use crate::error::RunError;
 use crate::interrupt::INTERRUPTED;
 use crate::run_dir::{CheckpointChoice, RunDir};
 use crate::setup::TrainingSetup;
-use crate::train::{Outcome, train};
+use crate::train::{Outcome, go_on_with, train};
 
 /// Train what a run file describes
 #[derive(Debug, Args)]
@@ -53,7 +53,8 @@ impl RunCommand for Train {
                 Some(std::path::absolute(plan).map_err(RunError::io("find", plan))?);
         }
         self.wishes.put_into(&mut config)?;
-        let start = if self.resume { Start::GoOn(&self.go_on) } else { Start::Fresh };
+        let go_on = self.resume || self.go_on.restart;
+        let start = if go_on { Start::GoOn(&self.go_on) } else { Start::Fresh };
         run(app, (config, document), &self.wishes, start, Output::detect(self.json))
     }
 }
@@ -70,6 +71,9 @@ pub struct GoOn {
     /// Go on with data whose content has changed since; they begin anew
     #[arg(long)]
     pub(super) other_data: bool,
+    /// Plan anew instead of running the plan or schedule that the run was given
+    #[arg(long)]
+    pub(super) replan: bool,
     /// Give the model a token for each character of another text that it does not know
     #[arg(long)]
     pub(super) grow_vocabulary: bool,
@@ -109,11 +113,17 @@ pub(super) fn run(
         _ => None,
     };
     if let (Some(directory), Some(found)) = (&there, &found) {
-        if going_on::nothing_to_do(directory, found, &run_file.0)? {
+        let before = app.config(&directory.run_file(), &Sets::default())?.0;
+        if let Start::GoOn(GoOn { replan: true, .. }) = start {
+            (run_file.0.pipeline.plan, run_file.0.pipeline.schedule_file) = (None, None);
+        }
+        let changes = going_on::changes_of(&before, &run_file.0)?;
+        if going_on::nothing_to_do(directory, found, &run_file.0, changes.is_empty())? {
             return Ok(ExitCode::SUCCESS);
         }
-        let before = app.config(&directory.run_file(), &Sets::default())?.0;
-        going_on::say_changes(&before, &run_file.0)?;
+        going_on::check_plan_is_free(&run_file.0, &changes)?;
+        changes.iter().for_each(say);
+        going_on::say_start(directory, found)?;
     }
     let from = match (start, &there, found) {
         (Start::GoOn(go_on), Some(directory), Some(found)) => {
@@ -140,13 +150,13 @@ pub(super) fn run(
         }
         notes.iter().for_each(say);
     }
-    let outcome = train(&setup, (&plan, &costs), &directory, from.as_ref(), output)?;
-    if output != Output::Json {
-        print_outcome(&outcome, &directory);
-    }
+    let outcome = train(&setup, (&plan, &costs), &directory, from, output)?;
     if let Some(trouble) = &outcome.trouble {
         say(format_args!("not all could be written: {trouble}"));
         return Ok(ExitCode::FAILURE);
+    }
+    if output != Output::Json {
+        print_outcome(&outcome, &directory);
     }
     Ok(if outcome.finished { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
 }
@@ -189,12 +199,8 @@ fn may_not_fit(needs: &[DeviceNeed], most_held: &[MemoryUse]) -> Vec<String> {
 fn print_outcome(outcome: &Outcome, directory: &RunDir) {
     let path = directory.path().display();
     if !outcome.finished {
-        let again = if outcome.saved_step.is_some() { "" } else { " --restart" };
-        say(format_args!(
-            "stopped after step {}; go on with: {} resume {path}{again}",
-            outcome.step,
-            program()
-        ));
+        let go_on = go_on_with(directory.path(), outcome.saved_step);
+        say(format_args!("stopped after step {}; {go_on}", outcome.step));
         return;
     }
     if let Some(reason) = &outcome.reason {

@@ -11,11 +11,12 @@ use crate::error::RunError;
 
 /// How often it is looked again where a training closes a part meanwhile.
 const TRIES: usize = 20;
-/// Far more than a header has, and little where the file is something else.
-const LONGEST_HEADER: u64 = 1 << 20;
+/// Where a header is looked for, bytes: far more than one has, and little where the file is something else.
+const NEAR: u64 = 4 << 20;
 
 /// Reads the whole journal of a run directory and hands out its records, those of thinned parts too.
-/// Torn lines, blank lines and records of a newer program are left out.
+/// Torn lines, blank lines and records of a newer program are left out. A journal that is not there has no
+/// records.
 ///
 /// # Errors
 /// [`RunError::Io`] if it cannot be read, [`RunError::Journal`] with the line if it is not a
@@ -34,31 +35,53 @@ pub fn read_journal(directory: &Path, mut found: impl FnMut(Record)) -> Result<(
     Ok(())
 }
 
-/// The first header of a run's journal; `None` if there is none yet.
+/// The same for what is good to know and not needed: of a damaged journal, what can be read.
+///
+/// # Errors
+/// [`RunError::Io`] if it cannot be read.
+pub fn read_what_is_sound(directory: &Path, found: impl FnMut(Record)) -> Result<(), RunError> {
+    match read_journal(directory, found) {
+        Err(RunError::Journal { .. }) => Ok(()),
+        result => result,
+    }
+}
+
+/// The first header of a run's journal that can be read; `None` if there is none yet.
 ///
 /// # Errors
 /// As [`read_journal`].
 pub fn first_header(directory: &Path) -> Result<Option<Header>, RunError> {
-    let Some((path, file)) = open_parts(directory)?.into_iter().next() else { return Ok(None) };
-    header_of(&file, &path)
+    for (path, file) in open_parts(directory)? {
+        if let Some(header) = header_of(&file, &path)? {
+            return Ok(Some(header));
+        }
+    }
+    Ok(None)
 }
 
-/// The header that a file begins with, if it does.
+/// The first header of a file, of those near its beginning.
 ///
 /// # Errors
 /// [`RunError::Io`]; [`RunError::Journal`] for a version that this program does not know.
 pub(super) fn header_of(file: &File, path: &Path) -> Result<Option<Header>, RunError> {
-    let mut first = Vec::new();
-    let mut start = BufReader::new(file.take(LONGEST_HEADER));
-    start.read_until(b'\n', &mut first).map_err(RunError::io("read the journal", path))?;
-    match read_line(String::from_utf8_lossy(&first).trim_end()) {
-        Ok(Some(Record::Header(header))) => Ok(Some(header)),
-        Ok(_) => Ok(None),
-        Err(error) => {
-            let reason = error.to_string();
-            Err(RunError::Journal { path: path.to_owned(), line: 1, reason })
+    let mut start = BufReader::new(file.take(NEAR));
+    let mut bytes = Vec::new();
+    for line in 1.. {
+        bytes.clear();
+        let length = start.read_until(b'\n', &mut bytes);
+        if length.map_err(RunError::io("read the journal", path))? == 0 {
+            break;
+        }
+        match read_line(String::from_utf8_lossy(&bytes).trim_end()) {
+            Ok(Some(Record::Header(header))) => return Ok(Some(header)),
+            Ok(_) => {}
+            Err(error) => {
+                let reason = error.to_string();
+                return Err(RunError::Journal { path: path.to_owned(), line, reason });
+            }
         }
     }
+    Ok(None)
 }
 
 /// All parts in order, open at once: whatever a training closes and thins meanwhile, each record is
@@ -83,7 +106,6 @@ fn open_all(
     closed: Vec<Segment>,
 ) -> Result<Vec<(PathBuf, File)>, (PathBuf, std::io::Error)> {
     let mut parts = Vec::with_capacity(closed.len() + 1);
-    let has_closed = !closed.is_empty();
     for segment in closed {
         let path = directory.join(segment.name());
         let file = File::open(&path).map_err(|error| (path.clone(), error))?;
@@ -92,8 +114,8 @@ fn open_all(
     let path = directory.join(OPEN_SEGMENT);
     match File::open(&path) {
         Ok(file) => parts.push((path, file)),
-        // It has just been closed, and the next is not there yet.
-        Err(error) if error.kind() == ErrorKind::NotFound && has_closed => {}
+        // It has just been closed, and the next is not there yet; or it was lost.
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err((path, error)),
     }
     Ok(parts)

@@ -136,6 +136,8 @@ fn other_files_and_versions_are_refused_with_the_line() {
 #[test]
 fn errors_name_the_file() {
     let (folder, path) = journal();
+    assert!(records(&path).unwrap().is_empty(), "none is no error");
+    fs::create_dir(&path).unwrap();
     let error = records(&path).unwrap_err().to_string();
     assert!(error.contains("journal.jsonl"), "{error}");
     let error = JournalWriter::open(&folder.path().join("none")).unwrap_err().to_string();

@@ -32,6 +32,8 @@ pub struct JournalWriter {
     /// The header of this part of the run.
     header: Option<Header>,
     longest_part: u64,
+    /// Number of the part that was closed while the next could not be opened yet.
+    closed: Option<u64>,
     lost: u64,
 }
 
@@ -56,7 +58,8 @@ impl JournalWriter {
         let torn = ends_in_a_line(&mut file, length).map_err(failed())?;
         let lines = if torn { vec![b'\n'] } else { Vec::new() };
         let (directory, header) = (directory.to_owned(), None);
-        Ok(Self { directory, path, file, lines, length, header, longest_part, lost: 0 })
+        let (closed, lost) = (None, 0);
+        Ok(Self { directory, path, file, lines, length, header, longest_part, closed, lost })
     }
 
     /// Adds a record. It reaches the file with the next flush, or when enough has come together.
@@ -110,23 +113,43 @@ impl JournalWriter {
     /// # Errors
     /// [`RunError::Io`] naming the file.
     pub fn sync(&mut self) -> Result<(), RunError> {
+        if self.closed.is_none() && !self.path.exists() {
+            self.begin_anew()?;
+        }
         self.flush()?;
         self.file.sync_data().map_err(RunError::io("write the journal", &self.path))
+    }
+
+    /// Makes the file again, which somebody has removed, with what a reader needs to begin with.
+    fn begin_anew(&mut self) -> Result<(), RunError> {
+        let open = File::options().read(true).append(true).create(true).open(&self.path);
+        self.file = open.map_err(RunError::io("open the journal", &self.path))?;
+        self.length = 0;
+        let waiting = std::mem::take(&mut self.lines);
+        if let Some(header) = self.header.clone() {
+            self.write(&Record::Header(header))?;
+        }
+        self.lines.extend(waiting);
+        Ok(())
     }
 
     /// Closes the part that is written, if it has grown long, begins another, and thins those that were
     /// closed before. To be called where a step has ended.
     ///
     /// # Errors
-    /// [`RunError::Io`]; the journal is whole, and goes on in the part that is there.
+    /// [`RunError::Io`]; the journal is whole, and goes on in the part that is open.
     pub fn close_long_part(&mut self) -> Result<(), RunError> {
         let Some(header) = self.header.clone().filter(|_| self.length > self.longest_part) else {
             return Ok(());
         };
         self.sync()?;
-        let segment = close(&self.directory)?;
+        let segment = match self.closed {
+            Some(segment) => segment,
+            None => *self.closed.insert(close(&self.directory)?),
+        };
         let open = File::options().read(true).append(true).create(true).open(&self.path);
         self.file = open.map_err(RunError::io("open the journal", &self.path))?;
+        self.closed = None;
         self.length = 0;
         let goes_on = Header { segment, ..header.clone() };
         let written = self.write(&Record::Header(goes_on)).and_then(|()| self.flush());

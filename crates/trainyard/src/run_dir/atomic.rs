@@ -17,11 +17,19 @@ pub(super) const UNFINISHED: &str = ".tmp";
 /// [`RunError::Io`], [`RunError::NotAFile`] where something else lies there: a link, a device. What lies
 /// there is then as it was.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    let there = fs::symlink_metadata(path).map(|about| about.file_type());
-    let what = match there {
+    check_replaceable(path)?;
+    replace(path, path, bytes)
+}
+
+/// Refuses a place where something else lies than a file of this program.
+///
+/// # Errors
+/// [`RunError::NotAFile`].
+pub(super) fn check_replaceable(path: &Path) -> Result<(), RunError> {
+    let what = match fs::symlink_metadata(path).map(|about| about.file_type()) {
         Ok(kind) if kind.is_symlink() => "a symbolic link",
         Ok(kind) if !kind.is_file() && !kind.is_dir() => "not a file",
-        _ => return replace(path, path, bytes),
+        _ => return Ok(()),
     };
     Err(RunError::NotAFile { path: path.to_owned(), what })
 }

@@ -1,6 +1,6 @@
 //! The checkpoints of a run: which there are, which one is meant, and which may go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -8,17 +8,20 @@ use std::str::FromStr;
 
 use trainyard_engine::EngineError;
 use trainyard_engine::checkpoint::{self, Manifest};
-use trainyard_plan::journal::Record;
+use trainyard_plan::journal::{Header, Record};
 
 use super::atomic::UNFINISHED;
 use super::{LATEST, RunDir, entries, write_atomic};
 use crate::error::RunError;
-use crate::journal::{first_header, read_journal};
+use crate::journal::{self, first_header, read_what_is_sound};
+use crate::validations::Validations;
 
 const CHECKPOINTS: &str = "checkpoints";
 const STEP: &str = "step-";
 /// How often a reader looks again where a training removes what it was about to read.
 const TRIES: usize = 20;
+/// And where there is nothing, or not what there should be.
+const FEW_TRIES: usize = 3;
 
 /// Which checkpoint of a run is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,9 +128,13 @@ impl RunDir {
     pub fn find(&self, choice: CheckpointChoice) -> Result<Found, RunError> {
         let mut tries = 0;
         loop {
-            let (step, path, note) = self.named(choice)?;
-            let hold = hold(&path);
             tries += 1;
+            let (step, path, note) = match self.named(choice) {
+                // A training beside may have saved and removed between two looks.
+                Err(_) | Ok((_, _, Some(_))) if tries < FEW_TRIES => continue,
+                named => named?,
+            };
+            let hold = hold(&path);
             // Removed between the look and the lock: the next look finds what is there now.
             if path.is_dir() || tries == TRIES {
                 let hold = hold.map_err(RunError::io("open", &path));
@@ -137,7 +144,12 @@ impl RunDir {
     }
 
     fn named(&self, choice: CheckpointChoice) -> Result<(u64, PathBuf, Option<String>), RunError> {
-        let all = self.checkpoints()?;
+        let mut all = self.checkpoints()?;
+        if !matches!(choice, CheckpointChoice::Step(_)) {
+            // Later ones are of before the run went back to an earlier one.
+            let newest = self.newest_saved()?;
+            all.retain(|(step, _)| newest.is_none_or(|newest| *step <= newest));
+        }
         let steps = || match all.iter().map(|(step, _)| step.to_string()).collect::<Vec<_>>() {
             steps if steps.is_empty() => "it has none".to_owned(),
             steps => format!("it has those after the steps {}", steps.join(", ")),
@@ -153,7 +165,7 @@ impl RunDir {
                 of_step(step).ok_or_else(|| none(what()))
             }
             CheckpointChoice::Best => {
-                let validated = self.validations()?;
+                let validated = self.validations()?.comparable();
                 let kept = all.iter().filter_map(|(step, _)| Some((*step, *validated.get(step)?)));
                 let best = kept.min_by(|(_, one), (_, other)| one.total_cmp(other));
                 let what = || format!("no checkpoint that was validated; {}", steps());
@@ -167,7 +179,9 @@ impl RunDir {
                     Err(error) => return Err(error),
                 };
                 let Some((step, path)) = newest_whole(&all) else {
-                    return Err(problem.unwrap_or_else(|| none("no checkpoint yet".to_owned())));
+                    let words = "no checkpoint yet; a training saves one now and then, and where it is \
+                                 stopped with Ctrl-C";
+                    return Err(problem.unwrap_or_else(|| none(words.to_owned())));
                 };
                 let name = Self::checkpoint_name(step);
                 let why = problem.map_or_else(
@@ -179,18 +193,28 @@ impl RunDir {
         }
     }
 
-    /// The loss of each validation by its step, as the journal has it.
+    /// The validations, as the journal has them.
     ///
     /// # Errors
-    /// As [`read_journal`].
-    pub fn validations(&self) -> Result<BTreeMap<u64, f64>, RunError> {
-        let mut validations = BTreeMap::new();
-        read_journal(self.path(), |record| {
-            if let Record::Validation { step, loss, .. } = record {
-                validations.insert(step, loss);
+    /// As [`read_what_is_sound`].
+    pub fn validations(&self) -> Result<Validations, RunError> {
+        let mut validations = Validations::default();
+        read_what_is_sound(self.path(), |record| validations.push(&record))?;
+        Ok(validations)
+    }
+
+    /// The step of the checkpoint that was saved last, as `latest` or else the journal has it.
+    fn newest_saved(&self) -> Result<Option<u64>, RunError> {
+        if let Ok(Some((step, _))) = self.latest() {
+            return Ok(Some(step));
+        }
+        let mut newest = None;
+        read_what_is_sound(self.path(), |record| {
+            if let Record::Checkpoint { step, .. } = record {
+                newest = Some(step);
             }
         })?;
-        Ok(validations)
+        Ok(newest)
     }
 
     /// Removes the oldest checkpoints until `keep` are left. The one that `latest` names stays, and
@@ -200,14 +224,16 @@ impl RunDir {
     /// [`RunError::BadLatest`], before anything is removed; [`RunError::Io`].
     pub fn prune_checkpoints(&self, keep: usize, also: &BTreeSet<u64>) -> Result<(), RunError> {
         let latest = self.latest()?.map(|(step, _)| step);
-        let all = self.checkpoints()?;
+        let mut all = self.checkpoints()?;
+        // Later ones are of before the run went back: they are not of those that are kept, and stay.
+        all.retain(|(step, _)| latest.is_none_or(|latest| *step <= latest));
         let excess = all.len().saturating_sub(keep.max(1));
         for (step, path) in all.iter().take(excess) {
             if Some(*step) == latest || also.contains(step) {
                 continue;
             }
-            let manifest = File::open(path.join(MANIFEST));
-            if manifest.as_ref().is_ok_and(is_held) {
+            // Closed at once: Windows renames no folder with an open file.
+            if File::open(path.join(MANIFEST)).is_ok_and(|manifest| is_held(&manifest)) {
                 continue;
             }
             // Renamed first: half a checkpoint must never look like a whole one.
@@ -229,10 +255,11 @@ impl RunDir {
         let manifest = self.explain(*step, checkpoint::read_manifest(path))?;
         let reason = if manifest.step != *step {
             format!("its name says step {step}, its manifest step {}", manifest.step)
-        } else if manifest.run.is_some() && manifest.run != self.run_id()? {
-            "it is of another run".to_owned()
         } else {
-            return Ok(manifest);
+            match (&manifest.run, self.run_id()?) {
+                (Some(run), Some(own)) if *run != own => "it is of another run".to_owned(),
+                _ => return Ok(manifest),
+            }
         };
         let reason = format!("{reason}: it was copied here");
         self.explain(*step, Err(EngineError::Checkpoint { path: path.clone(), reason }))
@@ -241,10 +268,12 @@ impl RunDir {
     /// What tells this run's checkpoints from those of others: when it was started first.
     ///
     /// # Errors
-    /// As [`read_journal`].
+    /// As [`read_what_is_sound`].
     pub fn run_id(&self) -> Result<Option<String>, RunError> {
-        let header = first_header(self.path())?;
-        Ok(header.map(|header| format!("{}-{}", header.model, header.started_unix_ms)))
+        if !journal::is_there(self.path()) {
+            return Ok(None);
+        }
+        Ok(first_header(self.path())?.as_ref().map(run_id))
     }
 
     /// Adds the way out to an error about the checkpoint of a step.
@@ -290,6 +319,11 @@ impl RunDir {
         let older = older.into_iter().find(|older| older.with_extension("") == path);
         older.map(|older| (step, older)).ok_or_else(|| bad("does not exist"))
     }
+}
+
+/// What tells a run's checkpoints from those of others, by the first header of its journal.
+pub(crate) fn run_id(header: &Header) -> String {
+    format!("{}-{}", header.model, header.started_unix_ms)
 }
 
 const MANIFEST: &str = "manifest.json";

@@ -28,6 +28,16 @@ impl Lock {
     /// # Errors
     /// [`RunError::RunInUse`], [`RunError::Io`].
     pub(super) fn take(folder: &Path) -> Result<Self, RunError> {
+        loop {
+            let lock = Self::try_take(folder)?;
+            // Whoever had it before may have removed it just then.
+            if lock.is_still_there() {
+                return Ok(lock);
+            }
+        }
+    }
+
+    fn try_take(folder: &Path) -> Result<Self, RunError> {
         let path = folder.join(LOCK);
         let is_new = !path.exists();
         let mut options = File::options();
@@ -83,8 +93,6 @@ impl Drop for Lock {
             let _erased = self.write("").is_ok();
         } else if self.is_new && self.is_still_there() {
             let _removed = fs::remove_file(&self.path).is_ok();
-            // The directory goes too where nothing else is in it: it was made for this.
-            let _empty = self.path.parent().is_some_and(|folder| fs::remove_dir(folder).is_ok());
         }
     }
 }

@@ -148,15 +148,16 @@ fn old_checkpoints_go_and_the_latest_stays() {
     let run = run_with(&place, &[1, 2, 3, 4, 1_000_000]);
     fs::write(place.path.join("checkpoints/notes"), "").unwrap();
     fs::create_dir(place.path.join("checkpoints/step-mine")).unwrap();
-    run.set_latest(2).unwrap();
+    // A later one is of before the run went back.
+    run.set_latest(4).unwrap();
     run.prune_checkpoints(9, &BTreeSet::new()).unwrap();
     assert_eq!(steps(&run).len(), 5);
-    run.prune_checkpoints(2, &BTreeSet::from([3])).unwrap();
-    assert_eq!(steps(&run), [2, 3, 4, 1_000_000]);
+    run.prune_checkpoints(2, &BTreeSet::from([1])).unwrap();
+    assert_eq!(steps(&run), [1, 3, 4, 1_000_000]);
     run.prune_checkpoints(2, &BTreeSet::new()).unwrap();
-    assert_eq!(steps(&run), [2, 4, 1_000_000]);
+    assert_eq!(steps(&run), [3, 4, 1_000_000]);
     run.prune_checkpoints(0, &BTreeSet::new()).unwrap();
-    assert_eq!(steps(&run), [2, 1_000_000]);
+    assert_eq!(steps(&run), [4, 1_000_000]);
     assert!(place.path.join("checkpoints/notes").exists());
     assert!(place.path.join("checkpoints/step-mine").exists());
 }

@@ -45,8 +45,10 @@ pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> 
     }
     let cpus = chosen.iter().filter(|hardware| hardware.api == Api::Cpu).count().max(1);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let memories: Vec<String> = chosen.iter().map(memory_of).collect();
     let device = |(section, hardware): (DeviceSection, DeviceInfo)| {
-        let sharing = if hardware.api == Api::Cpu { cpus as u64 } else { 1 };
+        let memory = memory_of(&hardware);
+        let sharing = memories.iter().filter(|other| **other == memory).count() as u64;
         SetupDevice {
             id: section.id,
             budget_bytes: section

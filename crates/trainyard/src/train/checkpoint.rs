@@ -8,13 +8,13 @@ use trainyard_engine::EngineError;
 use trainyard_engine::checkpoint::{Manifest, SaveAs};
 use trainyard_plan::journal::{Header, Record};
 
-use super::GoingOn;
 use super::settings::write_settings;
 use super::training::Training;
+use super::{GoingOn, go_on_with};
 use crate::cli::say;
 use crate::error::RunError;
 use crate::journal::JournalWriter;
-use crate::run_dir::{Found, RunDir};
+use crate::run_dir::{Found, RunDir, run_id};
 
 /// What a checkpoint says beside the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,23 +102,18 @@ impl Training<'_> {
         {
             return error;
         }
-        let resume = |directory: &Path| {
-            let path = directory.display();
-            format!("go on with: {} resume {path}", crate::cli::program())
-        };
-        if matches!(error, RunError::RunMoved { .. }) {
+        let step = self.step;
+        if self.directory.check_still_there().is_err() {
             let kept = match self.rescue_elsewhere(header) {
                 Ok(directory) => format!(
-                    "the weights after step {} are saved in {}; {}",
-                    self.step,
+                    "the weights after step {step} are saved in {}; {}",
                     directory.path().display(),
-                    resume(directory.path())
+                    go_on_with(directory.path(), Some(step))
                 ),
                 Err(other) => format!("the weights could not be saved elsewhere either: {other}"),
             };
             return error.with_what_was_kept(kept);
         }
-        let step = self.step;
         let saved = self.save().and_then(|()| match self.troubles.at_end() {
             Some(trouble) if self.saved_step != Some(step) => Err(RunError::config(trouble)),
             _ => Ok(()),
@@ -127,17 +122,44 @@ impl Training<'_> {
             Ok(()) => format!(
                 "the weights after step {step} are saved in {}; {}",
                 RunDir::checkpoint_name(step),
-                resume(self.directory.path())
+                go_on_with(self.directory.path(), Some(step))
             ),
             Err(other) => {
-                let newest = self.saved_step.map_or_else(
-                    || "there is no checkpoint".to_owned(),
-                    |step| format!("the newest checkpoint is that after step {step}"),
-                );
+                let newest = self.newest();
                 format!("the weights after step {step} could not be saved ({other}); {newest}")
             }
         };
+        let kept = match &error {
+            RunError::Engine(EngineError::NotFinite { .. }) => {
+                kept + " with another learning rate or clip. " + &self.way_back()
+            }
+            _ => kept,
+        };
         error.with_what_was_kept(kept)
+    }
+
+    /// The newest checkpoint, in words.
+    pub(super) fn newest(&self) -> String {
+        self.saved_step.map_or_else(
+            || "there is no checkpoint".to_owned(),
+            |step| format!("the newest checkpoint is that after step {step}"),
+        )
+    }
+
+    /// What to do where the newest weights are past use, though all their numbers are finite.
+    fn way_back(&self) -> String {
+        let older = self.directory.checkpoints().unwrap_or_default();
+        let older = older.iter().rev().map(|(step, _)| *step).find(|step| *step < self.step);
+        match older {
+            Some(older) => format!(
+                "If it fails again at once, these weights are past use: --checkpoint {older} goes back"
+            ),
+            None => {
+                "If it fails again at once, these weights are past use: begin another run with a \
+                     smaller learning rate"
+                    .to_owned()
+            }
+        }
     }
 
     /// Makes a run of its own of what there is, beside a run directory that is gone.
@@ -160,11 +182,6 @@ impl Training<'_> {
         say(format_args!("saved into {}", directory.path().display()));
         Ok(directory)
     }
-}
-
-/// What tells a run's checkpoints from those of others, by the first header of its journal.
-pub(super) fn run_id(header: &Header) -> String {
-    format!("{}-{}", header.model, header.started_unix_ms)
 }
 
 /// What a checkpoint of a run says beside the weights.

@@ -1,6 +1,5 @@
 //! What a training has in its hands, and how it tells what happens.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use trainyard_data::{Cursor, Prefetch};
@@ -16,6 +15,7 @@ use crate::journal::JournalWriter;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, write_atomic};
 use crate::setup::TrainingSetup;
+use crate::validations::Validations;
 
 /// A training between its steps.
 pub(super) struct Training<'a> {
@@ -36,8 +36,9 @@ pub(super) struct Training<'a> {
     pub(super) cursor: Cursor,
     pub(super) batches: Prefetch,
     pub(super) validation_loss: Option<f64>,
-    /// The loss of each validation by its step.
-    pub(super) validated: BTreeMap<u64, f64>,
+    /// The step from which this training goes on.
+    pub(super) first_step: u64,
+    pub(super) validations: Validations,
     /// By rank: the most it may hold, as predicted.
     pub(super) predicted_bytes: Vec<u64>,
     /// What tells this run's checkpoints from those of others.
@@ -90,9 +91,8 @@ impl Training<'_> {
 
     /// Begins another part of the journal where this one has grown long.
     pub(super) fn close_long_part(&mut self) {
-        if let Some(Err(error)) = self.journal.as_mut().map(JournalWriter::close_long_part) {
-            self.troubles.note(JOURNAL, Err(error));
-        }
+        let closed = self.journal.as_mut().map_or(Ok(()), JournalWriter::close_long_part);
+        self.troubles.note("closing a part of the journal", closed);
     }
 
     /// The trace of the last steps, beside the journal.

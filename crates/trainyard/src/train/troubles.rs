@@ -7,7 +7,10 @@ use crate::error::RunError;
 
 /// What could not be written, as it stands.
 #[derive(Debug, Default)]
-pub(super) struct Troubles(BTreeMap<&'static str, Trouble>);
+pub(super) struct Troubles {
+    by_what: BTreeMap<&'static str, Trouble>,
+    has_ended: bool,
+}
 
 #[derive(Debug)]
 struct Trouble {
@@ -18,7 +21,7 @@ struct Trouble {
 impl Troubles {
     /// Takes the outcome of a write. What fails is said the first time, and so is that it works again.
     pub(super) fn note(&mut self, what: &'static str, outcome: Result<(), RunError>) -> bool {
-        match (outcome, self.0.get_mut(what)) {
+        match (outcome, self.by_what.get_mut(what)) {
             (Ok(()), Some(trouble)) if !trouble.is_over => {
                 trouble.is_over = true;
                 say(format_args!("{what}: it works again"));
@@ -28,16 +31,23 @@ impl Troubles {
             (Err(_), Some(Trouble { is_over: false, .. })) => false,
             (Err(error), _) => {
                 let error = error.to_string();
-                say(format_args!("{what}: {error}. The training goes on, and tries again"));
-                self.0.insert(what, Trouble { error, is_over: false });
+                let then =
+                    if self.has_ended { "" } else { ". The training goes on, and tries again" };
+                say(format_args!("{what}: {error}{then}"));
+                self.by_what.insert(what, Trouble { error, is_over: false });
                 false
             }
         }
     }
 
+    /// Says that nothing is tried again.
+    pub(super) fn end(&mut self) {
+        self.has_ended = true;
+    }
+
     /// What is still not written, in words; `None` if all is.
     pub(super) fn at_end(&self) -> Option<String> {
-        let open = self.0.iter().filter(|(_, trouble)| !trouble.is_over);
+        let open = self.by_what.iter().filter(|(_, trouble)| !trouble.is_over);
         let words: Vec<String> =
             open.map(|(what, trouble)| format!("{what}: {}", trouble.error)).collect();
         (!words.is_empty()).then(|| words.join("; "))

@@ -1,6 +1,6 @@
 //! Validations: how much they look at, and what follows from their losses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use trainyard_config::TrainSection;
 use trainyard_plan::journal::Record;
@@ -8,7 +8,6 @@ use trainyard_plan::journal::Record;
 use super::training::Training;
 use crate::error::RunError;
 use crate::evaluate::{Evaluated, evaluate};
-use crate::interrupt::Interrupt;
 
 /// A validation looks at one batch for so many that were trained on: a forward alone takes a third of
 /// a step, so that is less than a tenth of the time.
@@ -17,7 +16,8 @@ const TRAINED_BATCHES: u64 = 4;
 impl Training<'_> {
     /// Validates the present weights, and lets a language model write. False where it was
     /// interrupted.
-    pub(super) fn validate(&mut self, last: bool, interrupt: &Interrupt) -> Result<bool, RunError> {
+    pub(super) fn validate(&mut self, last: bool) -> Result<bool, RunError> {
+        let interrupt = &self.interrupt.clone();
         let limit = limit(&self.setup.config.train, last);
         let progress = &self.progress;
         let go_on = &mut |done: u64, of: u64| {
@@ -29,7 +29,7 @@ impl Training<'_> {
             return Ok(false);
         };
         self.validation_loss = Some(loss);
-        self.validated.insert(self.step, loss);
+        self.validations.insert(self.step, loss, items);
         self.tell(&Record::Validation {
             at_ns: self.now(),
             step: self.step,
@@ -44,32 +44,27 @@ impl Training<'_> {
 
     /// Whether the present weights are among the best that are to be kept.
     pub(super) fn is_among_best(&self) -> bool {
-        best(&self.validated, self.setup.config.train.keep_best).contains(&self.step)
+        self.best_steps().contains(&self.step)
     }
 
     /// Steps whose checkpoints stay because they were validated best.
     pub(super) fn best_steps(&self) -> BTreeSet<u64> {
-        best(&self.validated, self.setup.config.train.keep_best)
+        self.validations.best(self.setup.config.train.keep_best)
     }
 
     /// Why to stop before the end, if the validations say so.
     pub(super) fn reason_to_stop(&self) -> Option<String> {
         let patience = self.setup.config.train.early_stop;
-        let (step, loss) = self.validated.iter().min_by(|(_, a), (_, b)| a.total_cmp(b))?;
-        let since = self.validated.range(step + 1..).count();
+        let losses = self.validations.comparable();
+        let (step, loss) = losses.iter().min_by(|(_, a), (_, b)| a.total_cmp(b))?;
+        // Whoever goes on with a run that was stopped wants to see more of it.
+        let since = losses.range(self.first_step.max(*step) + 1..).count();
         (patience > 0 && since >= patience).then(|| {
             format!(
                 "stopped early: no gain in {since} validations; the best was {loss:.4} after step {step}"
             )
         })
     }
-}
-
-/// The steps with the lowest losses, at most `keep`.
-fn best(validated: &BTreeMap<u64, f64>, keep: usize) -> BTreeSet<u64> {
-    let mut all: Vec<(u64, f64)> = validated.iter().map(|(step, loss)| (*step, *loss)).collect();
-    all.sort_by(|(_, one), (_, other)| one.total_cmp(other));
-    all.into_iter().take(keep).map(|(step, _)| step).collect()
 }
 
 /// The most batches that a validation looks at; `None` for all. It follows from the run file alone, so
@@ -114,12 +109,5 @@ mod tests {
         assert_eq!(of(5000, 250, 20, Some(true)), (Some(20), None));
         assert_eq!(of(2, 1, 20, None), (Some(1), Some(1)));
         assert_eq!(of(5000, 10, 0, None), (None, None));
-    }
-
-    #[test]
-    fn the_best_are_those_of_the_lowest_losses() {
-        let validated = BTreeMap::from([(10, 3.0), (20, 1.0), (30, 2.0), (40, f64::NAN)]);
-        assert_eq!(best(&validated, 2), BTreeSet::from([20, 30]));
-        assert_eq!(best(&validated, 0), BTreeSet::new());
     }
 }

@@ -31,11 +31,15 @@ pub(super) fn bottlenecks(
         if stage.recompute == Recompute::Full && costs.forward_us > 0.0 {
             let again = percent(costs.forward_us / time.max(f64::MIN_POSITIVE));
             let (first, end) = stage.layers;
-            found.push(format!(
-                "layers {first} to {} on {} run forward twice to save memory, {again} of their time",
-                end - 1,
-                stage.device
-            ));
+            let (device, last) = (&stage.device, end.saturating_sub(1));
+            found.push(if first == last {
+                format!("layer {first} on {device} runs forward twice to save memory, {again} of its time")
+            } else {
+                format!(
+                    "layers {first} to {last} on {device} run forward twice to save memory, {again} of \
+                     their time"
+                )
+            });
         }
     }
     found
