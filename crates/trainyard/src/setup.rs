@@ -166,6 +166,21 @@ impl TrainingSetup {
                 ),
             }));
         }
+        let excluded = &self.config.pipeline.exclude;
+        let names = self.devices.iter().map(|device| &device.id);
+        let given = names.zip(&split).find(|(id, layers)| **layers > 0 && excluded.contains(id));
+        if split.len() == self.devices.len()
+            && let Some((id, layers)) = given
+        {
+            return Err(self.located(RunError::BadValue {
+                key: "pipeline.split".to_owned(),
+                value: format!("{split:?}"),
+                must: format!(
+                    "0 for '{id}', which is excluded; it gives it {layers} of the layers (a number a device, \
+                     in the order of the run file)"
+                ),
+            }));
+        }
         Ok((!split.is_empty()).then_some(split))
     }
 

@@ -113,7 +113,9 @@ mod tests {
         };
         let mut validations = Validations::default();
         let records = [header(0), validation(2, 3.0), validation(4, 1.0), header(2)];
-        records.iter().for_each(|record| validations.push(record));
+        for record in &records {
+            validations.push(record);
+        }
         assert_eq!(validations.best(1), BTreeSet::from([4]), "it has made nothing yet");
         validations.push(&validation(3, 2.0));
         assert_eq!(validations.comparable(), BTreeMap::from([(2, 3.0), (3, 2.0)]));

@@ -1,5 +1,6 @@
 //! What a language model begins with: a prompt in the form of its text, as tokens.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use trainyard_config::DataSection;
@@ -31,6 +32,24 @@ pub fn prompt_from_file(path: &Path, data: &DataSection) -> Result<String, DataE
     let ends = ["\r\n", "\n", "\r"].into_iter().find(|end| prompt.ends_with(end));
     prompt.truncate(prompt.len() - ends.map_or(0, str::len));
     Ok(prompt)
+}
+
+/// A text whose letters and line ends are those that a model knows, where only their form is another: a
+/// letter with its accent in one character or two, a line end of one character or two.
+#[must_use]
+pub fn in_known_letters(text: &str, vocabulary: &[String]) -> String {
+    let known: BTreeSet<&str> = vocabulary.iter().map(String::as_str).collect();
+    let is_known =
+        |text: &String| text.chars().all(|c| known.contains(c.encode_utf8(&mut [0; 4]) as &str));
+    let forms = [
+        text.to_owned(),
+        text.replace("\r\n", "\n"),
+        text.nfc().collect(),
+        text.nfd().collect(),
+        text.replace("\r\n", "\n").nfc().collect(),
+        text.replace("\r\n", "\n").nfd().collect(),
+    ];
+    forms.into_iter().find(is_known).unwrap_or_else(|| text.to_owned())
 }
 
 fn form_of(data: &DataSection) -> Result<TextForm, DataError> {

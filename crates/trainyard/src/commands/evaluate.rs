@@ -75,6 +75,8 @@ impl RunCommand for EvaluateCommand {
             directory.manifest(found)?;
             directory.explain(found.step, pipeline.load(&found.path))?;
         }
+        // A training beside may remove it from here on.
+        drop(from);
         let bar = match Output::detect(self.json) {
             Output::Terminal => ProgressBar::new(0),
             _ => ProgressBar::hidden(),

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use trainyard_data::{DataError, first_token, prompt_from_file, prompt_in_form};
+use trainyard_data::{DataError, first_token, in_known_letters, prompt_from_file, prompt_in_form};
 
 use super::run_command::RunCommand;
 use crate::app::App;
@@ -88,6 +88,8 @@ impl RunCommand for Generate {
         let plan = if as_trained { read_plan(&directory.plan())? } else { setup.plan(&costs)? };
         let mut pipeline = setup.start(&plan, &costs)?;
         directory.explain(found.step, pipeline.load(&found.path))?;
+        // A training beside may remove it from here on.
+        drop(found);
         let context = setup.job.context.unwrap_or(1);
         let writer = Sampler { context, temperature, random: ChaCha8Rng::seed_from_u64(self.seed) };
         let out = &mut std::io::stdout();
@@ -111,14 +113,15 @@ impl RunCommand for Generate {
 impl Generate {
     /// The prompt in the form of the text that was trained on; the model's own beginning without one.
     fn begin(&self, state: &CheckpointState, data: &DataSection) -> Result<String, DataError> {
-        match (&self.prompt, &self.prompt_file) {
-            (Some(prompt), _) => prompt_in_form(prompt, data),
-            (None, Some(path)) => prompt_from_file(path, data),
+        let prompt = match (&self.prompt, &self.prompt_file) {
+            (Some(prompt), _) => prompt_in_form(prompt, data)?,
+            (None, Some(path)) => prompt_from_file(path, data)?,
             (None, None) => {
                 let first = state.vocabulary.get(first_token(&state.vocabulary));
-                Ok(first.cloned().unwrap_or_default())
+                return Ok(first.cloned().unwrap_or_default());
             }
-        }
+        };
+        Ok(in_known_letters(&prompt, &state.vocabulary))
     }
 
     /// The texts to stop at, in the same form; one that the model cannot write is refused.
@@ -131,7 +134,7 @@ impl Generate {
                     must: "a text".to_owned(),
                 });
             }
-            let stop = prompt_in_form(stop, data)?;
+            let stop = in_known_letters(&prompt_in_form(stop, data)?, &state.vocabulary);
             encode(state, &stop)?;
             Ok(stop)
         };

@@ -141,23 +141,23 @@ pub(super) fn check_plan_is_free(config: &RunConfig, changes: &[String]) -> Resu
     }
 }
 
-/// Says from where it goes on, and which later checkpoints of the same run are given up by that.
+/// From where it goes on, in words, and which later checkpoints of the same run are given up by that.
 ///
 /// # Errors
 /// As [`RunDir::checkpoints`].
-pub(super) fn say_start(directory: &RunDir, found: &Found) -> Result<(), RunError> {
+pub(super) fn start(directory: &RunDir, found: &Found) -> Result<Vec<String>, RunError> {
+    let mut words = vec![format!("going on from {}", RunDir::checkpoint_name(found.step))];
     let later = directory.checkpoints()?.into_iter().map(|(step, _)| step);
     let later: Vec<String> =
         later.filter(|step| *step > found.step).map(|step| step.to_string()).collect();
-    say(format_args!("going on from {}", RunDir::checkpoint_name(found.step)));
     if !later.is_empty() {
-        say(format_args!(
+        words.push(format!(
             "note: the checkpoints after the steps {} are replaced when these steps are made anew; copy \
              the run directory to keep them",
             later.join(", ")
         ));
     }
-    Ok(())
+    Ok(words)
 }
 
 /// Keys that say where the run lies, and not what it does.
@@ -177,23 +177,44 @@ fn changes(before: &str, now: &str) -> Vec<String> {
     keys.filter_map(change).collect()
 }
 
-/// The settings of a resolved run file by their dotted keys; those that follow from others too.
+/// The settings of a resolved run file by their dotted keys; those that follow from others too, which
+/// stand there as comments.
 fn settings(resolved: &str) -> BTreeMap<String, String> {
-    let (mut settings, mut section) = (BTreeMap::new(), String::new());
-    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+    let mut settings = BTreeMap::new();
+    flatten(&mut settings, "", &toml::Value::Table(resolved.parse().unwrap_or_default()));
+    let mut section = "";
     for line in resolved.lines() {
         if let Some(heading) = line.strip_prefix('[') {
-            heading.trim_matches(['[', ']']).clone_into(&mut section);
-            if line.starts_with("[[") {
-                let number = numbers.entry(section.clone()).or_default();
-                section = format!("{section}.{number}");
-                *number += 1;
-            }
-        } else if let Some((key, value)) = line.trim_start_matches("# ").split_once(" = ") {
+            section = heading.trim_matches(['[', ']']);
+        } else if let Some((key, value)) =
+            line.strip_prefix("# ").and_then(|line| line.split_once(" = "))
+        {
             settings.insert(format!("{section}.{key}"), value.to_owned());
         }
     }
     settings
+}
+
+/// Every value under a dotted key. Devices are told apart by their ids.
+fn flatten(settings: &mut BTreeMap<String, String>, key: &str, value: &toml::Value) {
+    let under = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
+    match value {
+        toml::Value::Table(table) => {
+            table.iter().for_each(|(name, value)| flatten(settings, &under(name), value));
+        }
+        toml::Value::Array(entries) if entries.iter().all(toml::Value::is_table) => {
+            for (number, entry) in entries.iter().enumerate() {
+                let id = entry.get("id").and_then(toml::Value::as_str);
+                flatten(settings, &under(id.unwrap_or(&number.to_string())), entry);
+            }
+        }
+        toml::Value::String(text) => {
+            settings.insert(key.to_owned(), format!("{text:?}"));
+        }
+        other => {
+            settings.insert(key.to_owned(), other.to_string());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -211,7 +232,7 @@ mod tests {
             [
                 "train.decay_steps is now 40, from steps, it was 20, from steps",
                 "train.steps is now 40, it was 20",
-                "device.1.id is now \"y\", it was not given",
+                "device.y.id is now \"y\", it was not given",
             ]
         );
         assert!(changes(now, now).is_empty());

@@ -34,6 +34,15 @@ impl RunCommand for Resume {
     /// # Errors
     /// As a training; when the directory holds no run.
     fn run(&self, app: &App) -> Result<ExitCode, RunError> {
+        if let Some(set) = self.sets.sets.iter().find(|set| set.trim_start().starts_with("run.dir"))
+        {
+            return Err(RunError::BadValue {
+                key: "--set".to_owned(),
+                value: format!("'{set}'"),
+                must: "left out: a run goes on where it is; copy its directory to go on elsewhere"
+                    .to_owned(),
+            });
+        }
         let directory = RunDir::open(&self.directory)?;
         let (mut config, document) = app.config(&directory.run_file(), &self.sets)?;
         // The directory may have been moved since, and its plan with it.

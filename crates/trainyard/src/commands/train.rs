@@ -60,6 +60,7 @@ impl RunCommand for Train {
 }
 
 /// How a run is gone on with.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag by itself")]
 #[derive(Clone, Copy, Debug, Args)]
 pub struct GoOn {
     /// The checkpoint to go on from
@@ -112,6 +113,7 @@ pub(super) fn run(
         (Start::GoOn(go_on), Some(directory)) => going_on::checkpoint(directory, go_on)?,
         _ => None,
     };
+    let mut notes = Vec::new();
     if let (Some(directory), Some(found)) = (&there, &found) {
         let before = app.config(&directory.run_file(), &Sets::default())?.0;
         if let Start::GoOn(GoOn { replan: true, .. }) = start {
@@ -122,8 +124,8 @@ pub(super) fn run(
             return Ok(ExitCode::SUCCESS);
         }
         going_on::check_plan_is_free(&run_file.0, &changes)?;
-        changes.iter().for_each(say);
-        going_on::say_start(directory, found)?;
+        notes = changes;
+        notes.extend(going_on::start(directory, found)?);
     }
     let from = match (start, &there, found) {
         (Start::GoOn(go_on), Some(directory), Some(found)) => {
@@ -137,18 +139,20 @@ pub(super) fn run(
     wishes.check(&costs)?;
     let plan = setup.plan(&costs)?;
     let needs = setup.check_fit(&plan, &costs)?;
-    let notes = may_not_fit(&needs, &simulate::most_held(&costs, &plan)?);
+    let may_not_fit = may_not_fit(&needs, &simulate::most_held(&costs, &plan)?);
     let directory = match there {
         Some(directory) => directory,
         None => RunDir::create(&path, true)?,
     };
+    // Once it is known that all goes together.
+    notes.iter().for_each(say);
     if output != Output::Json {
         say_plan(&setup, &plan);
         if let Some(noise) = &costs.noise {
             let again = format!("{} measure measures anew where it is quieter", program());
             say(format_args!("when the costs were measured, {noise}; {again}"));
         }
-        notes.iter().for_each(say);
+        may_not_fit.iter().for_each(say);
     }
     let outcome = train(&setup, (&plan, &costs), &directory, from, output)?;
     if let Some(trouble) = &outcome.trouble {

@@ -253,13 +253,14 @@ impl RunDir {
     pub fn manifest(&self, found: &Found) -> Result<Manifest, RunError> {
         let Found { step, path, .. } = found;
         let manifest = self.explain(*step, checkpoint::read_manifest(path))?;
+        let own = self.run_id()?;
+        let is_others = manifest.run.iter().zip(&own).any(|(run, own)| run != own);
         let reason = if manifest.step != *step {
             format!("its name says step {step}, its manifest step {}", manifest.step)
+        } else if is_others {
+            "it is of another run".to_owned()
         } else {
-            match (&manifest.run, self.run_id()?) {
-                (Some(run), Some(own)) if *run != own => "it is of another run".to_owned(),
-                _ => return Ok(manifest),
-            }
+            return Ok(manifest);
         };
         let reason = format!("{reason}: it was copied here");
         self.explain(*step, Err(EngineError::Checkpoint { path: path.clone(), reason }))

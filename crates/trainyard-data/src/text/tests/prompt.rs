@@ -1,6 +1,8 @@
 //! Prompts: in the form of the text, and unknown characters with what may be meant.
 
-use super::super::prompt::{encode, first_token, prompt_from_file, prompt_in_form};
+use super::super::prompt::{
+    encode, first_token, in_known_letters, prompt_from_file, prompt_in_form,
+};
 use super::*;
 use crate::kind::section;
 
@@ -8,6 +10,20 @@ use crate::kind::section;
 fn refused(known: &str, prompt: &str) -> String {
     let token = |character: char| known.chars().position(|it| it == character);
     encode(prompt, "the text it was trained on", token).unwrap_err().to_string()
+}
+
+#[test]
+fn letters_are_taken_in_the_form_that_is_known() {
+    let vocabulary = |known: &str| known.chars().map(String::from).collect::<Vec<_>>();
+    for (known, prompt, taken) in [
+        ("e\u{301}", "é", "e\u{301}"),
+        ("é", "e\u{301}", "é"),
+        ("ab\n", "a\r\nb", "a\nb"),
+        ("ab\r\n", "a\r\nb", "a\r\nb"),
+        ("ab", "é", "é"),
+    ] {
+        assert_eq!(in_known_letters(prompt, &vocabulary(known)), taken, "{known:?} {prompt:?}");
+    }
 }
 
 #[test]
