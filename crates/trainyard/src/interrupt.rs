@@ -27,8 +27,10 @@ struct State {
     at_stake: bool,
 }
 
-/// Who is told of signals: the training that runs now.
+/// Who is told of signals: the training that runs now. Without one they end the program.
 static LISTENER: Mutex<Option<Interrupt>> = Mutex::new(None);
+/// Whether signals come here.
+static IS_LISTENING: AtomicBool = AtomicBool::new(false);
 
 impl Interrupt {
     /// Listens for signals from now on, in place of whoever did before.
@@ -37,24 +39,27 @@ impl Interrupt {
     /// [`RunError`] if the system does not let it.
     pub(crate) fn listen() -> Result<Self, RunError> {
         let interrupt = Self::default();
-        let mut listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
-        if listener.replace(interrupt.clone()).is_none() {
+        *listener() = Some(interrupt.clone());
+        if !IS_LISTENING.swap(true, Ordering::SeqCst) {
             signals::listen(|| {
-                let listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                if let Some(listener) = listener {
-                    listener.hear();
-                }
+                let listener = listener().clone();
+                listener.map_or_else(stop, |listener| listener.hear());
             })
             .map_err(|error| RunError::config(format!("cannot listen for Ctrl-C: {error}")))?;
         }
         Ok(interrupt)
     }
 
+    /// Leaves signals to end the program from now on.
+    pub(crate) fn listen_no_more() {
+        *listener() = None;
+    }
+
     /// One signal.
     fn hear(&self) {
         let mut state = self.state();
         if std::mem::replace(&mut state.asked, true) {
-            std::process::exit(i32::from(INTERRUPTED));
+            stop();
         }
         if state.at_stake {
             say("\nfinishing this step, then saving (Ctrl-C again stops at once)");
@@ -81,6 +86,14 @@ impl Interrupt {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn listener() -> MutexGuard<'static, Option<Interrupt>> {
+    LISTENER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn stop() {
+    std::process::exit(i32::from(INTERRUPTED));
 }
 
 #[cfg(unix)]

@@ -167,6 +167,7 @@ pub fn train(
         }
     };
     training.progress.finish();
+    Interrupt::listen_no_more();
     outcome
 }
 
