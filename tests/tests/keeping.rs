@@ -411,8 +411,9 @@ fn a_run_directory_that_is_renamed_keeps_its_weights() {
 #[test]
 fn generate_reads_whole_checkpoints_beside_a_training_that_removes_them() {
     let place = Place::new();
-    let (running, run) =
+    let (mut running, run) =
         place.started(&[ENDLESS, "train.checkpoint_every=1", "train.keep_checkpoints=1"]);
+    running.wait_for(&run.join("journal.jsonl"), r#""type":"checkpoint""#);
     for _ in 0..5 {
         run_ok(trainyard().arg("generate").arg(&run).args(["--tokens", "2"]));
     }

@@ -61,8 +61,14 @@ pub(super) fn with_data(
     let state = read_state(directory, &checkpoint)?;
     let mut grown = false;
     if is_other || go_on.other_data {
-        app.keep_meanings(run_file, &state.vocabulary, &state.classes)?;
-        if go_on.grow_vocabulary {
+        let known = state.vocabulary.concat();
+        let given = run_file.0.data.options.get("vocabulary").and_then(toml::Value::as_str);
+        let longer = given.filter(|given| given.len() > known.len() && given.starts_with(&known));
+        let longer = longer.map(|given| given.chars().map(String::from).collect::<Vec<_>>());
+        grown = longer.is_some();
+        let vocabulary = longer.as_ref().unwrap_or(&state.vocabulary);
+        app.keep_meanings(run_file, vocabulary, &state.classes)?;
+        if go_on.grow_vocabulary && !grown {
             grown = app.grow_vocabulary(run_file, &state.vocabulary)?;
         }
     }
