@@ -59,7 +59,7 @@ crate::keys! {
         /// Tokens that a language model writes after each validation; 0 for none.
         sample_tokens: usize = 100;
         /// Steps between checkpoints; 0 for one at the end and on Ctrl-C alone. Where it is not given
-        /// they come by themselves: every three minutes and every tenth of the run, or more rarely
+        /// they come by themselves: soon, then every three minutes and every tenth of the run, or more rarely
         /// where saving would take more than 3.5 % of the time.
         checkpoint_every: Option<u64>;
         /// How many checkpoints stay on disk, the newest.

@@ -1,7 +1,10 @@
 //! When the next checkpoint is due.
 
-/// Seconds between checkpoints that come by themselves, at most.
+/// Seconds between checkpoints that come by themselves, at most …
 const LONGEST_S: f64 = 180.0;
+/// … and before the first. In between, the time since the last is no longer than all before it: a run
+/// that has just begun is not lost either.
+const FIRST_S: f64 = 3.0;
 /// A run has at least so many, unless saving takes too much of it.
 const PARTS: u64 = 10;
 /// Saving takes at most this share of the time (`CheckFreq`, FAST '21, bounds it by the same).
@@ -44,7 +47,7 @@ impl CheckpointPace {
             return every > 0 && step.is_multiple_of(every);
         }
         let since_s = now_s - self.saved_s;
-        let is_time = since_s >= LONGEST_S;
+        let is_time = since_s >= self.saved_s.clamp(FIRST_S, LONGEST_S);
         let is_part = step.saturating_sub(self.saved_step) >= (self.steps / PARTS).max(1);
         (is_time || is_part) && since_s >= self.cost_s * (1.0 - LARGEST_SHARE) / LARGEST_SHARE
     }
@@ -84,9 +87,9 @@ mod tests {
 
     #[test]
     fn a_run_has_ten_parts_and_minutes_are_all_that_can_be_lost() {
-        assert_eq!(run(None, 100, 1.0, 0.1).0, [10, 20, 30, 40, 50, 60, 70, 80, 90]);
-        let (saved, _) = run(None, 100_000, 1.0, 1.0);
-        assert_eq!(saved[..3], [180, 360, 540]);
+        assert_eq!(run(None, 100, 1.0, 0.1).0, [3, 7, 15, 25, 35, 45, 55, 65, 75, 85, 95]);
+        let (saved, _) = run(None, 100_000, 1.0, 0.1);
+        assert_eq!(saved[..8], [3, 7, 15, 31, 63, 127, 255, 435]);
         assert!(run(None, 20, 0.01, 0.1).0.is_empty(), "it is over before one would pay");
     }
 
