@@ -111,6 +111,28 @@ pub fn write_run_file(dir: &Path) -> PathBuf {
     path
 }
 
+/// A directory of a test's own with the run file of [`write_run_file`].
+pub struct Place {
+    dir: TempDir,
+    /// The run file.
+    pub file: PathBuf,
+}
+
+impl Place {
+    /// Makes it.
+    #[expect(clippy::new_without_default, reason = "it makes files")]
+    pub fn new() -> Self {
+        let dir = temp_dir();
+        let file = write_run_file(dir.path());
+        Self { dir, file }
+    }
+
+    /// A path in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
 const RUN_FILE: &str = r#"
 [model]
 kind = "gpt"

@@ -7,44 +7,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
 use trainyard_tests::running::Running;
 use trainyard_tests::{
-    assert_says, journal_of, losses, read, run_fails, run_ok, set, temp_dir, train, train_command,
-    trainyard, write, write_run_file,
+    Place, assert_says, journal_of, losses, read, run_fails, run_ok, set, train, train_command,
+    trainyard, write,
 };
 
 /// More steps than anybody waits for.
 const ENDLESS: &str = "train.steps=1000000";
 
-struct Place {
-    dir: TempDir,
-    file: PathBuf,
-}
-
-impl Place {
-    fn new() -> Self {
-        let dir = temp_dir();
-        let file = write_run_file(dir.path());
-        Self { dir, file }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// Starts a training and waits for its first step.
-    fn started(&self, sets: &[&str]) -> (Running, PathBuf) {
-        let (run, messages) = (self.path("run"), self.path("messages"));
-        let mut running =
-            Running::start(set(&mut train_command(&self.file, &run), sets), &messages);
-        running.wait_for(&run.join("journal.jsonl"), r#""type":"step","#);
-        (running, run)
-    }
-
-    fn messages(&self) -> String {
-        read(&self.path("messages"))
-    }
+/// Starts a training and waits for its first step.
+fn started(place: &Place, sets: &[&str]) -> (Running, PathBuf) {
+    let (run, messages) = (place.path("run"), place.path("messages"));
+    let mut running = Running::start(set(&mut train_command(&place.file, &run), sets), &messages);
+    running.wait_for(&run.join("journal.jsonl"), r#""type":"step","#);
+    (running, run)
 }
 
 fn checkpoints(run: &Path) -> Vec<String> {
@@ -94,7 +71,7 @@ fn a_loss_that_is_not_a_number_leaves_the_weights_before_it() {
 #[test]
 fn checkpoints_come_by_themselves_and_a_kill_loses_only_what_came_after() {
     let place = Place::new();
-    let (mut running, run) = place.started(&["train.steps=30000", "train.decay_steps=400"]);
+    let (mut running, run) = started(&place, &["train.steps=30000", "train.decay_steps=400"]);
     running.wait_for(&run.join("journal.jsonl"), r#""path":"checkpoints/step-"#);
     running.signal("KILL");
     assert_eq!(running.end(), None);
@@ -109,7 +86,7 @@ fn checkpoints_come_by_themselves_and_a_kill_loses_only_what_came_after() {
 #[test]
 fn a_terminal_that_closes_is_like_ctrl_c_unless_it_is_ignored() {
     let place = Place::new();
-    let (running, run) = place.started(&[ENDLESS]);
+    let (running, run) = started(&place, &[ENDLESS]);
     running.signal("HUP");
     assert_eq!(running.end(), Some(130));
     assert!(run.join("latest").is_file());
@@ -143,7 +120,7 @@ fn the_last_checkpoint_comes_before_the_last_validation_which_a_signal_ends() {
     let place = Place::new();
     with_a_long_text(&place);
     let sets = ["train.validate_whole_at_end=true", "train.validate_every=0"];
-    let (mut running, run) = place.started(&sets);
+    let (mut running, run) = started(&place, &sets);
     running.wait_for(&run.join("journal.jsonl"), r#""path":"checkpoints/step-000004""#);
     let asked = Instant::now();
     running.signal("TERM");
@@ -215,7 +192,7 @@ fn what_is_refused_or_has_nothing_to_do_leaves_a_run_as_it_is() {
 #[test]
 fn a_run_without_a_checkpoint_begins_anew_only_when_told() {
     let place = Place::new();
-    let (running, run) = place.started(&[ENDLESS, "train.checkpoint_every=0"]);
+    let (running, run) = started(&place, &[ENDLESS, "train.checkpoint_every=0"]);
     running.signal("KILL");
     assert_eq!(running.end(), None);
     let before = contents(&run);
@@ -390,14 +367,14 @@ fn a_disk_that_takes_no_more_does_not_end_a_training() {
 #[test]
 fn a_run_directory_that_is_renamed_keeps_its_weights() {
     let place = Place::new();
-    let (mut running, run) = place.started(&[ENDLESS, "train.checkpoint_every=0"]);
+    let (mut running, run) = started(&place, &[ENDLESS, "train.checkpoint_every=0"]);
     let away = place.path("away");
     std::fs::rename(&run, &away).unwrap_or_else(|error| panic!("{error}"));
     running.wait_for(&away.join("journal.jsonl"), r#""step":20,"#);
     running.signal("INT");
     assert_eq!(running.end(), Some(1));
     let rescued = place.path("run-rescued-1");
-    let said = place.messages();
+    let said = read(&place.path("messages"));
     assert_says(
         &said,
         &["is not the run directory any more", &format!("resume {}", rescued.display())],
@@ -412,7 +389,7 @@ fn a_run_directory_that_is_renamed_keeps_its_weights() {
 fn generate_reads_whole_checkpoints_beside_a_training_that_removes_them() {
     let place = Place::new();
     let (mut running, run) =
-        place.started(&[ENDLESS, "train.checkpoint_every=1", "train.keep_checkpoints=1"]);
+        started(&place, &[ENDLESS, "train.checkpoint_every=1", "train.keep_checkpoints=1"]);
     running.wait_for(&run.join("journal.jsonl"), r#""type":"checkpoint""#);
     for _ in 0..5 {
         run_ok(trainyard().arg("generate").arg(&run).args(["--tokens", "2"]));

@@ -5,32 +5,14 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tempfile::TempDir;
 use trainyard_tests::{
-    assert_says, copy_dir, read, run_fails, run_ok, set, temp_dir, train, train_command, trainyard,
-    write, write_run_file,
+    Place, assert_says, copy_dir, read, run_fails, run_ok, set, train, train_command, trainyard,
+    write,
 };
 
-struct Place {
-    dir: TempDir,
-    file: PathBuf,
-}
-
-impl Place {
-    fn new() -> Self {
-        let dir = temp_dir();
-        let file = write_run_file(dir.path());
-        Self { dir, file }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// A finished run with checkpoints after the steps 2 and 4.
-    fn run(&self, name: &str) -> PathBuf {
-        train(&self.file, name, &["train.checkpoint_every=2"])
-    }
+/// A finished run with checkpoints after the steps 2 and 4.
+fn finished(place: &Place, name: &str) -> PathBuf {
+    train(&place.file, name, &["train.checkpoint_every=2"])
 }
 
 fn resume(run: &Path, arguments: &[&str], sets: &[&str]) -> Command {
@@ -72,7 +54,7 @@ fn a_run_that_is_there_is_continued_or_left_alone() {
 #[test]
 fn a_run_without_checkpoint_is_begun_anew_as_told() {
     let place = Place::new();
-    let run = place.run("run");
+    let run = finished(&place, "run");
     for gone in ["checkpoints", "latest"] {
         let path = run.join(gone);
         let removed = if path.is_dir() {
@@ -90,7 +72,7 @@ fn a_run_without_checkpoint_is_begun_anew_as_told() {
 #[test]
 fn a_damaged_checkpoint_names_the_one_to_take() {
     let place = Place::new();
-    let run = place.run("run");
+    let run = finished(&place, "run");
     write(&run.join("checkpoints/step-000004/manifest.json"), "{}");
     let stderr = run_fails(&mut resume(&run, &[], &["train.steps=6"]), 2);
     let step = between(&stderr, "say --checkpoint ", "\n");
@@ -101,7 +83,7 @@ fn a_damaged_checkpoint_names_the_one_to_take() {
 #[test]
 fn what_a_run_has_done_is_gone_beyond_as_told() {
     let place = Place::new();
-    let run = place.run("run");
+    let run = finished(&place, "run");
     let output = resume(&run, &[], &[]).output().unwrap_or_else(|error| panic!("{error}"));
     assert_says(&String::from_utf8_lossy(&output.stderr), &["--set train.steps=... gives it more"]);
     run_ok(&mut resume(&run, &[], &["train.steps=6"]));
@@ -113,7 +95,7 @@ fn what_a_run_has_done_is_gone_beyond_as_told() {
 #[test]
 fn other_data_are_gone_on_with_as_told() {
     let place = Place::new();
-    let run = place.run("run");
+    let run = finished(&place, "run");
     let text = read(&place.path("input.txt"));
     write(&place.path("input.txt"), text.clone() + "the train leaves\n");
     let stderr = run_fails(&mut resume(&run, &[], &["train.steps=6"]), 2);
@@ -130,7 +112,7 @@ fn other_data_are_gone_on_with_as_told() {
     letters.sort_unstable();
     letters.dedup();
     let known: String = letters.into_iter().collect();
-    let by_hand = place.run("by-hand");
+    let by_hand = finished(&place, "by-hand");
     let vocabulary = format!("data.vocabulary={:?}", known + "ä");
     run_ok(&mut resume(&by_hand, &[], &["train.steps=8", &data, &vocabulary]));
     run_ok(trainyard().arg("generate").arg(&run).args(["--prompt", "ä", "--tokens", "3"]));
@@ -212,7 +194,7 @@ fn budgets_and_batches_are_mended_as_told() {
 #[test]
 fn a_trace_is_asked_for_as_told() {
     let place = Place::new();
-    let run = place.run("run");
+    let run = finished(&place, "run");
     let trace = |arguments: &[&str]| {
         let mut command = trainyard();
         command.arg("trace").arg(&run).arg("-o").arg(place.path("trace.json")).args(arguments);

@@ -58,6 +58,12 @@ impl Segment {
         (segment.name() == name && segment.first <= segment.last).then_some(segment)
     }
 
+    /// The number of the part that is open, beside those that are closed.
+    #[must_use]
+    pub fn next_number(closed: &[Self]) -> u64 {
+        closed.iter().map(|segment| segment.last).max().unwrap_or(0) + 1
+    }
+
     /// The segments to be read, in order, of all there are: those that others cover are left out.
     #[must_use]
     pub fn to_read(mut all: Vec<Self>) -> Vec<Self> {

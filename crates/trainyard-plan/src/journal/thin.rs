@@ -77,8 +77,8 @@ impl Steps {
         }
     }
 
-    /// Adds a step, if it follows the last one; else gives it back.
-    fn add(&mut self, record: Record, end_ns: &mut u64) -> Option<Record> {
+    /// Adds a step; false where it does not follow the last one, or the columns are full.
+    fn add(&mut self, record: &Record, end_ns: &mut u64) -> bool {
         let Record::Step {
             at_ns,
             step,
@@ -90,40 +90,31 @@ impl Steps {
             metrics,
         } = record
         else {
-            return Some(record);
+            return false;
         };
         let rows = self.at_ns.len();
         let is_first = rows == 0;
-        let follows = step == self.first.saturating_add(rows as u64) && at_ns >= *end_ns;
+        let follows = *step == self.first.saturating_add(rows as u64) && *at_ns >= *end_ns;
         let same_names = metrics.keys().eq(self.metrics.keys());
         let is_full = rows >= MOST || rows * (6 + metrics.len()) >= MOST_FIGURES;
         if !is_first && (!follows || is_full || !same_names) {
-            return Some(Record::Step {
-                at_ns,
-                step,
-                loss,
-                learning_rate,
-                grad_norm,
-                step_ns,
-                tokens_per_s,
-                metrics,
-            });
+            return false;
         }
         if is_first {
-            self.first = step;
+            self.first = *step;
             *end_ns = 0;
         }
         self.at_ns.push(at_ns - *end_ns);
-        *end_ns = at_ns;
-        self.loss.push(rounded(loss, 15));
-        self.learning_rate.push(rounded(learning_rate, 6));
-        self.grad_norm.push(rounded(grad_norm, 6));
-        self.step_ns.push(step_ns);
-        self.tokens_per_s.push(rounded(tokens_per_s, 6));
+        *end_ns = *at_ns;
+        self.loss.push(rounded(*loss, 15));
+        self.learning_rate.push(rounded(*learning_rate, 6));
+        self.grad_norm.push(rounded(*grad_norm, 6));
+        self.step_ns.push(*step_ns);
+        self.tokens_per_s.push(rounded(*tokens_per_s, 6));
         for (name, value) in metrics {
-            self.metrics.entry(name).or_default().push(rounded(value, 6));
+            self.metrics.entry(name.clone()).or_default().push(rounded(*value, 6));
         }
-        None
+        true
     }
 }
 
@@ -151,10 +142,10 @@ impl Thinned {
     pub fn push(&mut self, record: Record) {
         match record {
             Record::Step { .. } => {
-                if let Some(record) = self.steps.add(record, &mut self.end_ns) {
+                if !self.steps.add(&record, &mut self.end_ns) {
                     self.end_steps();
                     // The first of a row of steps is always taken.
-                    let _taken = self.steps.add(record, &mut self.end_ns).is_none();
+                    self.steps.add(&record, &mut self.end_ns);
                 }
             }
             Record::Action(_) | Record::Unknown => {}

@@ -59,7 +59,7 @@ impl JournalFiles {
             directory: directory.to_owned(),
             closed: VecDeque::new(),
             open: None,
-            number: next_number(there),
+            number: Segment::next_number(there),
             read_bytes: 0,
             open_bytes: 0,
             closed_bytes: 0,
@@ -109,7 +109,7 @@ impl JournalFiles {
         let later: Vec<Segment> =
             Segment::to_read(there.clone()).into_iter().filter(|it| it.last > number).collect();
         // Where none was open, the one that has come is the next.
-        let was_closed = next_number(&there) > number || self.open.is_none();
+        let was_closed = Segment::next_number(&there) > number || self.open.is_none();
         if !was_closed || later.iter().any(|segment| segment.first <= number) {
             return Ok(false);
         }
@@ -122,7 +122,7 @@ impl JournalFiles {
             self.add_closed(segment)?;
         }
         self.open = File::open(self.directory.join(OPEN_SEGMENT)).ok();
-        (self.number, self.open_bytes) = (next_number(&there), 0);
+        (self.number, self.open_bytes) = (Segment::next_number(&there), 0);
         // Another may have been closed meanwhile.
         Ok(segments(&self.directory)? == there)
     }
@@ -175,8 +175,4 @@ fn segments(directory: &Path) -> io::Result<Vec<Segment>> {
         found.extend(entry?.file_name().to_str().and_then(Segment::of_name));
     }
     Ok(found)
-}
-
-fn next_number(there: &[Segment]) -> u64 {
-    there.iter().map(|segment| segment.last).max().unwrap_or(0) + 1
 }

@@ -72,7 +72,6 @@ impl RunCommand for EvaluateCommand {
         };
         let mut pipeline = setup.start(&plan, &costs)?;
         if let Some((directory, found)) = &from {
-            directory.manifest(found)?;
             directory.explain(found.step, pipeline.load(&found.path))?;
         }
         // A training beside may remove it from here on.

@@ -15,12 +15,46 @@ use crate::journal::read_what_is_sound;
 use crate::run_dir::{CheckpointChoice, Found, RunDir};
 use crate::train::{GoingOn, read_state};
 
+/// What was settled before a run goes on.
+#[derive(Default)]
+pub(super) struct Settled {
+    /// From what; none where the run begins anew.
+    pub(super) from: Option<GoingOn>,
+    /// What is to be said once it is known that the training can begin.
+    pub(super) notes: Vec<String>,
+}
+
+/// Settles how a run goes on; `None` where there is nothing to do, which is then said.
+///
+/// # Errors
+/// Whatever forbids to go on.
+pub(super) fn settle(
+    app: &App,
+    directory: &RunDir,
+    go_on: &GoOn,
+    run_file: &mut (RunConfig, Document),
+) -> Result<Option<Settled>, RunError> {
+    let Some(found) = checkpoint(directory, go_on)? else { return Ok(Some(Settled::default())) };
+    let before = app.config(&directory.run_file(), &Sets::default())?.0;
+    if go_on.replan {
+        (run_file.0.pipeline.plan, run_file.0.pipeline.schedule_file) = (None, None);
+    }
+    let mut notes = changes(&before.to_toml()?, &run_file.0.to_toml()?);
+    if nothing_to_do(directory, &found, &run_file.0, notes.is_empty())? {
+        return Ok(None);
+    }
+    check_plan_is_free(&run_file.0, &notes)?;
+    notes.extend(start(directory, &found)?);
+    let from = Some(with_data(app, directory, found, go_on, &before, run_file)?);
+    Ok(Some(Settled { from, notes }))
+}
+
 /// The checkpoint to go on from; `None` where the run begins anew.
 ///
 /// # Errors
 /// [`RunError::NothingToResume`], [`RunError::Mismatch`] where a run with checkpoints is to begin anew;
 /// as [`RunDir::find`].
-pub(super) fn checkpoint(
+fn checkpoint(
     directory: &RunDir,
     &GoOn { checkpoint, restart, .. }: &GoOn,
 ) -> Result<Option<Found>, RunError> {
@@ -49,14 +83,14 @@ pub(super) fn checkpoint(
 ///
 /// # Errors
 /// As [`read_state`]; whatever is wrong with the data.
-pub(super) fn with_data(
+fn with_data(
     app: &App,
     directory: &RunDir,
     checkpoint: Found,
     go_on: &GoOn,
+    before: &RunConfig,
     run_file: &mut (RunConfig, Document),
 ) -> Result<GoingOn, RunError> {
-    let before = app.config(&directory.run_file(), &Sets::default())?.0;
     let is_other = before.data != run_file.0.data;
     let state = read_state(directory, &checkpoint)?;
     let mut grown = false;
@@ -79,7 +113,7 @@ pub(super) fn with_data(
 ///
 /// # Errors
 /// [`RunError::BadValue`] where it has made more than it is to have; as [`read_what_is_sound`].
-pub(super) fn nothing_to_do(
+fn nothing_to_do(
     directory: &RunDir,
     found: &Found,
     config: &RunConfig,
@@ -124,19 +158,11 @@ fn steps_made(directory: &RunDir) -> Result<(u64, Option<u64>), RunError> {
     Ok((made, finished))
 }
 
-/// Which settings are others than before, in words, a line each.
-///
-/// # Errors
-/// As [`RunConfig::to_toml`].
-pub(super) fn changes_of(before: &RunConfig, now: &RunConfig) -> Result<Vec<String>, RunError> {
-    Ok(changes(&before.to_toml()?, &now.to_toml()?))
-}
-
 /// Refuses changes of what a run's own plan has settled.
 ///
 /// # Errors
 /// [`RunError::Mismatch`].
-pub(super) fn check_plan_is_free(config: &RunConfig, changes: &[String]) -> Result<(), RunError> {
+fn check_plan_is_free(config: &RunConfig, changes: &[String]) -> Result<(), RunError> {
     let has_plan = config.pipeline.plan.is_some();
     match changes.iter().find(|change| has_plan && change.starts_with("pipeline.")) {
         None => Ok(()),
@@ -151,7 +177,7 @@ pub(super) fn check_plan_is_free(config: &RunConfig, changes: &[String]) -> Resu
 ///
 /// # Errors
 /// As [`RunDir::checkpoints`].
-pub(super) fn start(directory: &RunDir, found: &Found) -> Result<Vec<String>, RunError> {
+fn start(directory: &RunDir, found: &Found) -> Result<Vec<String>, RunError> {
     let mut words = vec![format!("going on from {}", RunDir::checkpoint_name(found.step))];
     let later = directory.checkpoints()?.into_iter().map(|(step, _)| step);
     let later: Vec<String> =

@@ -8,12 +8,12 @@ use trainyard_config::Document;
 use trainyard_plan::memory::{DeviceNeed, human_bytes};
 use trainyard_plan::{MemoryUse, Plan, Recompute, Stage, simulate};
 
-use super::going_on;
+use super::going_on::{self, Settled};
 use super::run_command::RunCommand;
 use super::table::time;
 use super::wishes::Wishes;
 use crate::app::App;
-use crate::cli::{Output, RunFile, Sets, program, say};
+use crate::cli::{Output, RunFile, program, say};
 use crate::config::RunConfig;
 use crate::error::RunError;
 use crate::interrupt::INTERRUPTED;
@@ -101,37 +101,19 @@ pub(super) fn run(
     output: Output,
 ) -> Result<ExitCode, RunError> {
     let path = run_file.0.run.dir.clone();
-    let there = match start {
+    let (there, Settled { from, notes }) = match start {
         Start::Fresh => {
             RunDir::check_free(&path)?;
-            None
+            (None, Settled::default())
         }
-        // Locked from here on, and not written to before it is known that the training can begin.
-        Start::GoOn(_) => Some(RunDir::create(&path, false)?),
-    };
-    let found = match (start, &there) {
-        (Start::GoOn(go_on), Some(directory)) => going_on::checkpoint(directory, go_on)?,
-        _ => None,
-    };
-    let mut notes = Vec::new();
-    if let (Some(directory), Some(found)) = (&there, &found) {
-        let before = app.config(&directory.run_file(), &Sets::default())?.0;
-        if let Start::GoOn(GoOn { replan: true, .. }) = start {
-            (run_file.0.pipeline.plan, run_file.0.pipeline.schedule_file) = (None, None);
+        Start::GoOn(go_on) => {
+            // Locked from here on, and not written to before it is known that the training can begin.
+            let directory = RunDir::create(&path, false)?;
+            match going_on::settle(app, &directory, go_on, &mut run_file)? {
+                Some(settled) => (Some(directory), settled),
+                None => return Ok(ExitCode::SUCCESS),
+            }
         }
-        let changes = going_on::changes_of(&before, &run_file.0)?;
-        if going_on::nothing_to_do(directory, found, &run_file.0, changes.is_empty())? {
-            return Ok(ExitCode::SUCCESS);
-        }
-        going_on::check_plan_is_free(&run_file.0, &changes)?;
-        notes = changes;
-        notes.extend(going_on::start(directory, found)?);
-    }
-    let from = match (start, &there, found) {
-        (Start::GoOn(go_on), Some(directory), Some(found)) => {
-            Some(going_on::with_data(app, directory, found, go_on, &mut run_file)?)
-        }
-        _ => None,
     };
     let setup = app.setup(run_file)?;
     // Before anything is written: a plan that does not fit leaves no directory behind.

@@ -31,15 +31,10 @@ pub(super) fn segments(directory: &Path) -> Result<Vec<Segment>, RunError> {
 
 /// Closes the open part under the next number, which it gives.
 pub(super) fn close(directory: &Path) -> Result<u64, RunError> {
-    let number = next_number(&segments(directory)?);
+    let number = Segment::next_number(&segments(directory)?);
     let (open, closed) = (directory.join(OPEN_SEGMENT), Segment::whole(number).name());
     fs::rename(&open, directory.join(closed)).map_err(RunError::io("rename", open))?;
     Ok(number)
-}
-
-/// The number of the part that is open.
-pub(super) fn next_number(closed: &[Segment]) -> u64 {
-    closed.iter().map(|segment| segment.last).max().unwrap_or(0) + 1
 }
 
 /// Thins all closed parts but the newest, and removes what a crash left of that.
@@ -114,7 +109,7 @@ pub(super) fn push_file(
 }
 
 /// An error of the reader of lines, with the file.
-pub(super) fn of_plan(path: &Path, error: trainyard_plan::PlanError) -> RunError {
+fn of_plan(path: &Path, error: trainyard_plan::PlanError) -> RunError {
     let (line, reason) = match error {
         trainyard_plan::PlanError::NotAJournal { line, reason } => (line, reason),
         other => (1, other.to_string()),

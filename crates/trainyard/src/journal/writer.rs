@@ -139,9 +139,11 @@ impl JournalWriter {
     /// # Errors
     /// [`RunError::Io`]; the journal is whole, and goes on in the part that is open.
     pub fn close_long_part(&mut self) -> Result<(), RunError> {
-        let Some(header) = self.header.clone().filter(|_| self.length > self.longest_part) else {
+        // Asked after every step.
+        if self.length <= self.longest_part {
             return Ok(());
-        };
+        }
+        let Some(header) = self.header.clone() else { return Ok(()) };
         self.sync()?;
         let segment = match self.closed {
             Some(segment) => segment,

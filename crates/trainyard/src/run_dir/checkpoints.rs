@@ -20,8 +20,6 @@ const CHECKPOINTS: &str = "checkpoints";
 const STEP: &str = "step-";
 /// How often a reader looks again where a training removes what it was about to read.
 const TRIES: usize = 20;
-/// And where there is nothing, or not what there should be.
-const FEW_TRIES: usize = 3;
 
 /// Which checkpoint of a run is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -130,8 +128,14 @@ impl RunDir {
         loop {
             tries += 1;
             let (step, path, note) = match self.named(choice) {
-                // A training beside may have saved and removed between two looks.
-                Err(_) | Ok((_, _, Some(_))) if tries < FEW_TRIES => continue,
+                // A training beside saved and removed between two looks: now there is a newest one.
+                Err(_) | Ok((_, _, Some(_)))
+                    if choice == CheckpointChoice::Latest
+                        && tries < TRIES
+                        && matches!(self.latest(), Ok(Some(_))) =>
+                {
+                    continue;
+                }
                 named => named?,
             };
             let hold = hold(&path);

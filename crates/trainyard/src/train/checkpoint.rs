@@ -40,11 +40,10 @@ impl Training<'_> {
         }
         self.directory.check_still_there()?;
         let began_s = self.seconds();
-        let saved = match self.save_into(self.directory, &self.run_id.clone()) {
-            Err(error @ RunError::Io { .. }) => Err(error),
-            Err(error) => return Err(error),
-            Ok(()) => Ok(()),
-        };
+        let saved = self.save_into(self.directory, &self.run_id.clone());
+        if !matches!(saved, Ok(()) | Err(RunError::Io { .. })) {
+            return saved;
+        }
         if !self.troubles.note("a checkpoint", saved) {
             self.pace.failed(self.seconds());
             return Ok(());
