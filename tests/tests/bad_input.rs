@@ -285,14 +285,13 @@ fn an_adapter_that_could_be_several() {
 fn directories_that_are_no_runs() {
     let (dir, file) = working();
     for command in ["resume", "generate", "trace"] {
-        for (path, missing) in [
-            (dir.path(), "run directory"),
-            (&file, "run.toml"),
-            (Path::new("/nowhere"), "/nowhere"),
-        ] {
+        for (path, missing) in [(dir.path(), "run directory"), (Path::new("/nowhere"), "/nowhere")]
+        {
             let stderr = run_fails(trainyard().arg(command).arg(path), 2);
             assert_says(&stderr, &["is not a run directory", missing, "trainyard train"]);
         }
+        let stderr = run_fails(trainyard().arg(command).arg(&file), 2);
+        assert_says(&stderr, &["run.toml: it is a run file, not a run directory", "train it"]);
     }
     // A file lies where the directory should be.
     let stderr = run_fails(&mut train_command(&file, &file), 2);

@@ -42,6 +42,34 @@ fn other_texts_have_the_tokens_that_were_trained() {
 }
 
 #[test]
+fn a_model_is_used_where_there_is_no_room_to_train_it() {
+    let dir = temp_dir();
+    let file = write_run_file(dir.path());
+    let run = train(&file, "run", &["model.width=128", "train.batch=32"]);
+    let plan = trainyard_tests::read(&run.join("plan.json"));
+    let plan: Value = serde_json::from_str(&plan).expect("JSON");
+    let needs = |device: &Value| {
+        let peak = device["peak_bytes"].as_object().expect("categories");
+        peak.values().filter_map(Value::as_u64).sum::<u64>()
+    };
+    let all = plan["predicted"]["devices"].as_array().expect("devices");
+    let trained = all.iter().map(needs).max().expect("a need");
+    // The plan of the training, with half of what it takes to train.
+    let smaller = trainyard_tests::read(&run.join("run.toml"));
+    let budget = |line: &str| {
+        let is_budget = line.starts_with("memory = ");
+        if is_budget { format!("memory = {}", trained / 2) } else { line.to_owned() }
+    };
+    let smaller = smaller.lines().map(budget).collect::<Vec<_>>().join("\n");
+    write(&run.join("run.toml"), &smaller);
+    run_ok(trainyard().arg("generate").arg(&run).args(["--tokens", "3"]));
+    run_ok(trainyard().arg("evaluate").arg(&run));
+    let mut resume = trainyard();
+    resume.arg("resume").arg(&run).args(["--set", "train.steps=40"]);
+    assert_says(&run_fails(&mut resume, 3), &["does not fit"]);
+}
+
+#[test]
 fn other_tables_have_the_classes_that_were_trained() {
     let dir = temp_dir();
     let table = |name: &str, classes: &[&str], only: Option<usize>| {

@@ -54,11 +54,11 @@ fn generate_says_what_it_cannot_do() {
     fails(&[&path, "--temperature", "-1"], &["--temperature is -1", "0 or more"]);
     fails(&[&path, "--temperature", "nan"], &["--temperature is NaN"]);
     fails(&[&path, "--tokens", "-1"], &["-1"]);
-    fails(&[&path, "--set", "model.width=64"], &["[17, 32]", "[17, 64]", "change it back"]);
+    fails(&[&path, "--set", "model.width=64"], &["[17, 32]", "[17, 64]", "change [model] back"]);
     let nowhere = dir.path().join("nowhere").display().to_string();
     fails(&[&nowhere], &["nowhere is not a run directory", "run.toml"]);
     fails(&[&dir.path().display().to_string()], &["is not a run directory"]);
-    fails(&[&file.display().to_string()], &["run.toml is not a run directory"]);
+    fails(&[&file.display().to_string()], &["run.toml: it is a run file, not a run directory"]);
     for gone in ["latest", "checkpoints/step-000004/manifest.json"] {
         std::fs::remove_file(run.join(gone)).unwrap_or_else(|error| panic!("{error}"));
     }

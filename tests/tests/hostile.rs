@@ -45,7 +45,7 @@ fn pipes_and_devices_are_no_inputs() {
         refused(&["train", text(&file), "--schedule", input], words);
         refused(&["simulate", "--profile", input, "--schedule", "1f1b"], words);
         for command in ["compare", "trace", "generate", "resume"] {
-            refused(&[command, input], &["is not a run directory"]);
+            refused(&[command, input], &["not a run directory"]);
         }
     }
 }

@@ -112,6 +112,10 @@ fn prompts_come_from_files_and_writing_stops_at_a_text() {
     let path = prompt.display().to_string();
     let whole = generate(&run, &["--prompt", "the train", "--tokens", "60"]);
     assert_eq!(whole, generate(&run, &["--prompt-file", &path, "--tokens", "60"]));
+    let mut piped = trainyard();
+    piped.arg("generate").arg(&run).args(["--prompt-file", "-", "--tokens", "60"]);
+    piped.stdin(std::fs::File::open(&prompt).unwrap_or_else(|error| panic!("{error}")));
+    assert_eq!(whole, run_ok(&mut piped));
     // Several tokens that it does write, such as the three after the first twenty.
     let stop: String = whole.chars().skip(29).take(3).collect();
     let stopped = generate(&run, &["--prompt", "the train", "--tokens", "60", "--stop", &stop]);

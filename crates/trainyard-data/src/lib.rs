@@ -108,6 +108,6 @@ pub use table::{TableOptions, TableSource, TableTask};
 pub use tensors::{TensorsOptions, TensorsSource};
 pub use text::{
     BUILTIN_TEXTS, CharText, TextOptions, TextSource, UnknownCharacter, builtin_names,
-    builtin_text, encode, first_token, grown_vocabulary, in_known_letters, prompt_from_file,
-    prompt_in_form, yard_text,
+    builtin_text, encode, first_token, grown_vocabulary, in_known_letters, prompt_from,
+    prompt_from_file, prompt_in_form, yard_text,
 };

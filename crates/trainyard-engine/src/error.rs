@@ -118,12 +118,14 @@ pub enum EngineError {
     /// [`Pipeline::cancel_with`](crate::Pipeline::cancel_with).
     #[error("cancelled")]
     Cancelled,
-    /// A checkpoint that cannot be used.
+    /// A checkpoint that cannot be used. The way out depends on which others there are.
     #[error("checkpoint {path}: {reason}", path = .path.display())]
     Checkpoint {
         /// The file or folder.
         path: PathBuf,
-        /// What is wrong, and the way out.
+        /// The kind of fault.
+        fault: CheckpointFault,
+        /// What is wrong.
         reason: String,
     },
     /// Reading or writing failed.
@@ -179,6 +181,24 @@ pub enum EngineError {
     /// The worker at the other end has stopped; its own error says why.
     #[error("the stage at the other end of a link has stopped")]
     NeighbourStopped,
+}
+
+/// Why a checkpoint cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckpointFault {
+    /// It is not as it was written, or holds what is past use.
+    Damaged,
+    /// It is of another model, or of one with other options.
+    OtherModel,
+    /// It holds the state of another optimizer.
+    OtherOptimizer {
+        /// That optimizer's name.
+        saved: String,
+    },
+    /// What the optimizer keeps of a weight is another now, with other groups, say.
+    OtherState,
+    /// Another version of the program wrote it.
+    OtherVersion,
 }
 
 impl EngineError {

@@ -37,7 +37,7 @@ mod worker;
 
 pub use derive::{DeriveSettings, derive_profile};
 pub use device::{Device, Part};
-pub use error::EngineError;
+pub use error::{CheckpointFault, EngineError};
 pub use fault::silence_worker_panics;
 pub use host_room::check_host_room;
 pub use kernels::{portable_kernels, with_portable_kernels};

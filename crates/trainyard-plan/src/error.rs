@@ -67,6 +67,12 @@ pub enum PlanError {
         /// The mismatch.
         reason: String,
     },
+    /// Wishes that no plan can fulfil.
+    #[error("no plan does all that is asked for: {reason}")]
+    NoSuchPlan {
+        /// What cannot be, and the way out.
+        reason: String,
+    },
     /// A file that cannot be read, or a value in it that makes no sense.
     #[error("{}", describe_bad_file(.format, *.line, .field, .reason))]
     BadFile {

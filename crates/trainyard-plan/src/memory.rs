@@ -36,8 +36,7 @@ use std::ops::Add;
 
 use serde::{Deserialize, Serialize};
 
-pub use bytes::human_bytes;
-pub(crate) use bytes::human_bytes_at_least;
+pub use bytes::{human_bytes, human_bytes_at_least, human_bytes_at_most};
 pub use footprint::Footprint;
 pub use ledger::Ledger;
 pub use parse_bytes::{SIZE_UNITS, exact_bytes, parse_bytes};

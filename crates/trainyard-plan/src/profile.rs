@@ -4,6 +4,7 @@
 //! one micro-batch. A profile is all that the planner and the simulator know.
 
 mod check;
+mod inference;
 mod optimizer_time;
 
 use serde::{Deserialize, Serialize};

@@ -77,7 +77,7 @@ fn what_does_not_add_up_is_refused_in_words() {
     }
     let locked = PlanRequest { locks: vec![(0, 1)], ..split(&two, "1f1b", &[6, 4]) };
     let said = refused(&locked);
-    assert!(said.contains("locks"), "{said}");
+    assert!(said.contains("the lock of 'layer0' on 'd1'"), "{said}");
     plan(&PlanRequest { locks: vec![(0, 0), (6, 1)], ..locked }).unwrap();
 }
 

@@ -54,6 +54,27 @@ fn an_object_a_list_and_a_list_without_its_end_are_read_alike() {
 }
 
 #[test]
+fn a_span_may_say_itself_which_flow_it_is_in() {
+    let span = |tid: u32, ts: u32, more: &str| {
+        format!(
+            r#"{{"ph": "X", "name": "s", "pid": 1, "tid": {tid}, "ts": {ts}, "dur": 5, {more}}}"#
+        )
+    };
+    let list = [
+        span(1, 0, r#""bind_id": "0x5", "flow_out": true"#),
+        span(2, 10, r#""bind_id": "0x5", "flow_in": true, "flow_out": true"#),
+        span(3, 20, r#""bind_id": "0x5", "flow_in": true"#),
+        span(3, 30, r#""bind_id": "0x6", "flow_in": true"#),
+        span(3, 40, r#""bind_id": "0x5""#),
+    ];
+    let foreign = foreign(&format!("[{}]", list.join(",")));
+    let started = |span: u32| foreign.spans[span as usize].start_ns / 1000;
+    let flows: Vec<_> =
+        foreign.flows.iter().map(|(from, to)| (started(*from), started(*to))).collect();
+    assert_eq!(flows, [(0, 10), (10, 20)]);
+}
+
+#[test]
 fn what_pytorch_writes_is_read() {
     // Thread ids as texts, times since 1970, GPU work on streams, flows, and names that come last.
     let now = 1_900_000_000_000_000_u64;

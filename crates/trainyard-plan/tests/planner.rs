@@ -423,7 +423,7 @@ proptest! {
             ..PlanRequest::new(&profile)
         };
         match check(&request) {
-            Ok(_) | Err(PlanError::BadPlan { .. }) => {}
+            Ok(_) | Err(PlanError::NoSuchPlan { .. }) => {}
             Err(PlanError::DoesNotFit { hint, .. }) => prop_assert!(!hint.is_empty()),
             Err(other) => prop_assert!(false, "{}", other),
         }

@@ -186,8 +186,8 @@ pub enum RunError {
     },
     /// A run directory that was removed, renamed or taken over while it was written to.
     #[error(
-        "{path} is not the run directory any more that this training writes to: it was removed, \
-         renamed, or its .lock was",
+        "{path} is not the run directory any more that this training writes to: it was \
+         removed or renamed, or the file .lock in it was",
         path = .path.display()
     )]
     RunMoved {

@@ -12,11 +12,12 @@
 //! one. Names that end in `.tmp` are what a crash left of that, and go at the next start.
 
 use std::cell::Cell;
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use trainyard_engine::checkpoint;
+use trainyard_plan::FileKind;
 use trainyard_plan::journal::OPEN_SEGMENT;
 
 use crate::error::RunError;
@@ -24,13 +25,14 @@ use crate::journal;
 use atomic::UNFINISHED;
 use atomic::check_replaceable;
 pub use atomic::{write_atomic, write_through};
-pub(crate) use checkpoints::run_id;
 use checkpoints::step_of;
-pub use checkpoints::{CheckpointChoice, Found};
+pub(crate) use find::run_id;
+pub use find::{CheckpointChoice, Found};
 use lock::Lock;
 
 mod atomic;
 mod checkpoints;
+mod find;
 mod lock;
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,9 @@ const TRACE: &str = "trace.json";
 const PREDICTED_TRACE: &str = "predicted-trace.json";
 const PROFILE: &str = "profile.json";
 const LATEST: &str = "latest";
+
+/// So much of a file shows what it is.
+const FILE_KIND_BYTES: u64 = 64 << 10;
 
 /// A run's directory. One opened for writing is locked until it is dropped.
 #[derive(Debug)]
@@ -216,6 +221,9 @@ fn signs_of_a_run(path: &Path) -> Result<Option<String>, RunError> {
 
 /// A run has a run file, and a journal or checkpoints: one whose journal was lost can still be used.
 fn require_run(path: &Path) -> Result<(), RunError> {
+    if path.is_file() {
+        return Err(a_file_instead(path));
+    }
     let missing = if !path.join(RUN_FILE).is_file() {
         RUN_FILE
     } else if journal::is_there(path) || path.join(LATEST).is_file() {
@@ -224,6 +232,25 @@ fn require_run(path: &Path) -> Result<(), RunError> {
         JOURNAL
     };
     Err(RunError::NotARun { path: path.into(), missing: missing.into() })
+}
+
+/// A file where a run directory is wanted, named for what it is.
+fn a_file_instead(path: &Path) -> RunError {
+    let beginning = File::open(path).and_then(|file| {
+        let mut bytes = Vec::new();
+        file.take(FILE_KIND_BYTES).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let kind = beginning.map(|bytes| FileKind::of(&bytes));
+    let remedy = match &kind {
+        Ok(FileKind::RunFile) => "train it, which makes a run directory, and name that",
+        Ok(FileKind::Journal | FileKind::Plan | FileKind::Profile | FileKind::Trace) => {
+            "name the directory that it lies in, if `trainyard train` made that"
+        }
+        _ => "name a directory that `trainyard train` made",
+    };
+    let name = kind.as_ref().map_or("a file", FileKind::name);
+    let reason = format!("it is {name}, not a run directory; {remedy}");
+    RunError::BadFile { path: path.to_owned(), reason }
 }
 
 /// Removes what a crash left half-written.

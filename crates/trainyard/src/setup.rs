@@ -119,7 +119,7 @@ impl TrainingSetup {
     /// # Errors
     /// [`PlanError::DoesNotFit`] when the devices are too small; as [`Self::plan_request`].
     pub fn planned(&self, costs: &Profile) -> Result<Planned, RunError> {
-        Ok(planner::plan(&self.plan_request(costs)?)?)
+        planner::plan(&self.plan_request(costs)?).map_err(|error| self.located(error.into()))
     }
 
     /// What the run file asks of the planner.
@@ -232,6 +232,14 @@ impl TrainingSetup {
             // Somebody's file names devices or layers that are not there.
             (Err(error @ PlanError::BadPlan { .. }), Some(path)) => {
                 Err(RunError::PlanFile { path: path.clone(), error })
+            }
+            (Err(PlanError::DoesNotFit { devices, .. }), Some(path)) => {
+                let hint = format!(
+                    "the plan is that of {}: without pipeline.plan, or with --replan where a run goes on, \
+                     the planner looks for one that fits",
+                    path.display()
+                );
+                Err(PlanError::DoesNotFit { devices, hint }.into())
             }
             (Err(error), _) => Err(error.into()),
         }

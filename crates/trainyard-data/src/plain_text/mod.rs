@@ -159,16 +159,20 @@ pub(crate) fn each_text(
     Ok((!cut.is_empty()).then_some(BadByte { offset, line: lines + 1 }))
 }
 
+/// The longest prompt that is read, bytes.
+pub(crate) const LARGEST_PROMPT: u64 = 16 << 20;
+/// What is said of a longer one.
+pub(crate) const TOO_LONG: &str =
+    "it is larger than 16 MiB, too much for a prompt; give the end of it";
+
 /// The whole text of a small file, such as a prompt, in a form.
 ///
 /// # Errors
 /// As [`PlainText::open`]; [`DataError::BadFile`] for a file of more than 16 MiB.
 pub(crate) fn read_small(path: &Path, form: TextForm) -> Result<String, DataError> {
-    const LARGEST: u64 = 16 << 20;
     let about = std::fs::metadata(path).map_err(DataError::io("read", path))?;
-    if about.is_file() && about.len() > LARGEST {
-        let reason = "it is larger than 16 MiB, too much for a prompt; give the end of it";
-        return Err(DataError::bad_file(path, reason));
+    if about.is_file() && about.len() > LARGEST_PROMPT {
+        return Err(DataError::bad_file(path, TOO_LONG));
     }
     let mut text = String::new();
     let add = |piece: &str| text.push_str(piece);

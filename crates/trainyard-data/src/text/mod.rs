@@ -29,7 +29,9 @@ use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
 pub use builtin::{BUILTIN_TEXTS, builtin_names, builtin_text, yard_text};
 pub use char_text::CharText;
 pub use options::TextOptions;
-pub use prompt::{encode, first_token, in_known_letters, prompt_from_file, prompt_in_form};
+pub use prompt::{
+    encode, first_token, in_known_letters, prompt_from, prompt_from_file, prompt_in_form,
+};
 pub use vocabulary::UnknownCharacter;
 
 /// The line of the registry.

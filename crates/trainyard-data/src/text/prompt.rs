@@ -1,6 +1,7 @@
 //! What a language model begins with: a prompt in the form of its text, as tokens.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::Path;
 
 use trainyard_config::DataSection;
@@ -8,7 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::error::DataError;
 use crate::kind;
-use crate::plain_text::{TextForm, in_form, read_small};
+use crate::plain_text::{LARGEST_PROMPT, TOO_LONG, TextForm, in_form, read_small};
 use crate::text::{SOURCE, TextOptions};
 
 /// Unknown characters that are named.
@@ -28,10 +29,33 @@ pub fn prompt_in_form(prompt: &str, data: &DataSection) -> Result<String, DataEr
 /// # Errors
 /// [`DataError::Io`]; [`DataError::NotUtf8`] and [`DataError::BadFile`] for what is no text.
 pub fn prompt_from_file(path: &Path, data: &DataSection) -> Result<String, DataError> {
-    let mut prompt = read_small(path, form_of(data)?)?;
-    let ends = ["\r\n", "\n", "\r"].into_iter().find(|end| prompt.ends_with(end));
-    prompt.truncate(prompt.len() - ends.map_or(0, str::len));
-    Ok(prompt)
+    Ok(without_line_end(read_small(path, form_of(data)?)?))
+}
+
+/// The same as it comes in, such as over standard input: UTF-8 text of at most 16 MiB.
+///
+/// # Errors
+/// [`DataError::Io`]; [`DataError::BadFile`] for what is longer or no such text.
+pub fn prompt_from(input: impl Read, data: &DataSection) -> Result<String, DataError> {
+    let name = Path::new("standard input");
+    let mut bytes = Vec::new();
+    let read = input.take(LARGEST_PROMPT + 1).read_to_end(&mut bytes);
+    if read.map_err(DataError::io("read", name))? as u64 > LARGEST_PROMPT {
+        return Err(DataError::bad_file(name, TOO_LONG));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| {
+        DataError::bad_file(
+            name,
+            "it is not UTF-8 text; convert it, for example with iconv -t UTF-8",
+        )
+    })?;
+    Ok(without_line_end(in_form(&text, form_of(data)?)))
+}
+
+fn without_line_end(mut text: String) -> String {
+    let ends = ["\r\n", "\n", "\r"].into_iter().find(|end| text.ends_with(end));
+    text.truncate(text.len() - ends.map_or(0, str::len));
+    text
 }
 
 /// A text whose letters and line ends are those that a model knows, where only their form is another: a

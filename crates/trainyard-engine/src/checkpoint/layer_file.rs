@@ -6,10 +6,10 @@ use burn::tensor::{Device as BurnDevice, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::grow::{fits, put_into_corner};
-use super::{LayerRecord, bad, write_synced};
+use super::{LayerRecord, Loading, bad, damaged, of_other_model, write_synced};
 use crate::optimizer::{GroupedOptimizer, State, StateEntry, StateSpec};
 use crate::stage::StageLayer;
-use crate::{Device, EngineError};
+use crate::{CheckpointFault, Device, EngineError};
 
 /// Writes one layer's file.
 pub(crate) fn save_layer(folder: &Path, layer: &StageLayer) -> Result<LayerRecord, EngineError> {
@@ -54,51 +54,54 @@ pub(crate) struct LayerFile(Vec<HeldWeight>);
 
 struct HeldWeight {
     value: Vec<f32>,
-    /// On the host; None in a checkpoint of a model that has not been updated yet, and for weights
-    /// that follow others.
+    /// On the host; None in a checkpoint of a model that has not been updated yet, for weights that
+    /// follow others, and where weights alone are loaded.
     state: Option<State>,
 }
 
 /// Reads one layer's file and checks that it is whole, of this layer, and has the state that the
-/// optimizer keeps of each weight. With `grow` the layer's weights may be larger: what is new in them
-/// stays as the layer has it.
+/// optimizer keeps of each weight, where that is wanted. What is new in a larger weight stays as the
+/// layer has it.
 pub(crate) fn read_layer(
     folder: &Path,
     records: &[LayerRecord],
     layer: &StageLayer,
     optimizer: &GroupedOptimizer,
-    grow: bool,
+    loading: Loading,
 ) -> Result<LayerFile, EngineError> {
     let record = records
         .iter()
         .find(|record| record.index == layer.index)
-        .ok_or_else(|| bad(folder, format!("it has no layer '{}'", layer.name)))?;
+        .ok_or_else(|| of_other_model(folder, format!("it has no layer '{}'", layer.name)))?;
     let (path, bytes) = record.read(folder)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| bad(&path, error.to_string()))?;
+    let file =
+        SafeTensors::deserialize(&bytes).map_err(|error| damaged(&path, error.to_string()))?;
     let numbers = file.tensors().into_iter().filter(|(_, view)| view.dtype() == Dtype::F32);
     if let Some(tensor) = numbers.into_iter().find_map(|(tensor, view)| {
         let finite = floats(view.data()).into_iter().all(f32::is_finite);
         (!finite).then_some(tensor)
     }) {
-        let reason =
-            format!("'{tensor}' is not finite: the model is lost; use an older checkpoint");
-        return Err(bad(&path, reason));
+        return Err(damaged(&path, format!("'{tensor}' is not finite: the model is lost")));
     }
     let held = layer.weights.iter().enumerate().map(|(number, trained)| {
         let weight = &trained.spec;
         let view = file
             .tensor(&format!("weight/{}", weight.path))
-            .map_err(|_| bad(&path, format!("it has no weight '{}'", weight.path)))?;
-        let grows = grow && view.shape() != weight.shape && fits(view.shape(), &weight.shape);
+            .map_err(|_| of_other_model(&path, format!("it has no weight '{}'", weight.path)))?;
+        let grows = loading == Loading::IntoLarger
+            && view.shape() != weight.shape && fits(view.shape(), &weight.shape);
         if view.dtype() != Dtype::F32 || (view.shape() != weight.shape && !grows) {
             let (dtype, shape) = (view.dtype(), view.shape());
-            return Err(bad(
+            return Err(of_other_model(
                 &path,
                 format!(
                     "weight '{}' is {dtype:?} {shape:?}, this model has F32 {:?}: it is of another model",
                     weight.path, weight.shape
                 ),
             ));
+        }
+        if loading == Loading::Weights {
+            return Ok(HeldWeight { value: floats(view.data()), state: None });
         }
         let kept = optimizer.state(&layer.name, weight);
         let mut entries = state_of(&file, &weight.path);
@@ -114,7 +117,10 @@ pub(crate) fn read_layer(
             }
         }
         let state = State::from_entries(kept, entries)
-            .map_err(|reason| bad(&path, format!("weight '{}': {reason}", weight.path)))?;
+            .map_err(|reason| {
+            let reason = format!("weight '{}': {reason}", weight.path);
+            bad(&path, CheckpointFault::OtherState, reason)
+        })?;
         Ok(HeldWeight { value, state })
     });
     held.collect::<Result<_, _>>().map(LayerFile)

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{bad, write_synced};
-use crate::EngineError;
-use crate::optimizer::check_same_optimizer;
+use super::{bad, damaged, of_other_model, write_synced};
+use crate::{CheckpointFault, EngineError};
 
 /// What a checkpoint holds: `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,17 +80,23 @@ impl Manifest {
 
     /// Checks that the checkpoint holds the state of an optimizer.
     pub(crate) fn check_optimizer(&self, folder: &Path, name: &str) -> Result<(), EngineError> {
-        check_same_optimizer(&self.optimizer, name).map_err(|reason| bad(folder, reason))
+        if self.optimizer == name {
+            return Ok(());
+        }
+        let saved = self.optimizer.clone();
+        let reason =
+            format!("it holds the state of the optimizer '{saved}', this run trains with '{name}'");
+        Err(bad(folder, CheckpointFault::OtherOptimizer { saved }, reason))
     }
 
     /// Checks that the checkpoint holds exactly these layers, in this order.
     pub(crate) fn check_layers(&self, folder: &Path, names: &[String]) -> Result<(), EngineError> {
         let held: Vec<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
         if held != names {
-            return Err(bad(
+            return Err(of_other_model(
                 folder,
                 format!(
-                    "it is of another model: it holds {} layers ({}), this model has {} ({}). Use the run file it was made with",
+                    "it is of another model: it holds {} layers ({}), this model has {} ({})",
                     held.len(),
                     brief(&held),
                     names.len(),
@@ -105,9 +110,9 @@ impl Manifest {
                 let (name, index) = (&layer.name, layer.index);
                 let reason = format!(
                     "layer '{name}' stands at place {place} and says that it is number {index}: the \
-                     manifest was changed; use an older checkpoint"
+                     manifest was changed"
                 );
-                Err(bad(folder, reason))
+                Err(damaged(folder, reason))
             }
         }
     }
@@ -124,23 +129,20 @@ impl LayerRecord {
         // A name, not a path: a manifest must not make us read elsewhere.
         let path = folder.join(Path::new(&self.file).file_name().unwrap_or_default());
         let found = fs::metadata(&path).map(|about| if about.is_file() { about.len() } else { 0 });
-        let unreadable =
-            |error| bad(&path, format!("it cannot be read ({error}); use an older checkpoint"));
-        let damaged = |found: u64| {
+        let unreadable = |error| damaged(&path, format!("it cannot be read ({error})"));
+        let other = |found: u64| {
             let expected = self.bytes;
-            let reason = format!(
-                "it is damaged or cut short ({found} bytes, {expected} expected); use an older checkpoint"
-            );
-            bad(&path, reason)
+            let reason = format!("it is damaged or cut short ({found} bytes, {expected} expected)");
+            damaged(&path, reason)
         };
         // Before it is read: what lies there may be endless.
         let found = found.map_err(unreadable)?;
         if found != self.bytes {
-            return Err(damaged(found));
+            return Err(other(found));
         }
         let bytes = fs::read(&path).map_err(unreadable)?;
         if blake3::hash(&bytes).to_hex().as_str() != self.blake3 {
-            return Err(damaged(bytes.len() as u64));
+            return Err(other(bytes.len() as u64));
         }
         Ok((path, bytes))
     }
@@ -174,12 +176,10 @@ fn hash_line(text: &[u8]) -> String {
 pub fn read_manifest(folder: &Path) -> Result<Manifest, EngineError> {
     let path = folder.join(MANIFEST);
     let not_whole = |name: &str, error: &std::io::Error| {
-        bad(folder, format!("it is not a whole checkpoint: cannot read {name} ({error})"))
+        damaged(folder, format!("it is not a whole checkpoint: cannot read {name} ({error})"))
     };
     let text = read_small(&path).map_err(|error| not_whole(MANIFEST, &error))?;
-    let damaged =
-        |why: String| bad(&path, format!("it is damaged: {why}; use an older checkpoint"));
-    let changed = || damaged(format!("it is not as {MANIFEST_HASH} says"));
+    let changed = || damaged(&path, format!("it is damaged: it is not as {MANIFEST_HASH} says"));
     match read_small(&folder.join(MANIFEST_HASH)) {
         Ok(hash) if hash != hash_line(&text).as_bytes() => return Err(changed()),
         Ok(_) => {}
@@ -192,13 +192,14 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, EngineError> {
         }
         Err(error) => return Err(not_whole(MANIFEST_HASH, &error)),
     }
-    let manifest: Manifest =
-        serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+    let manifest: Manifest = serde_json::from_slice(&text)
+        .map_err(|error| damaged(&path, format!("it is damaged: {error}")))?;
     let known = (1..=Manifest::VERSION).contains(&manifest.version);
     if manifest.format != Manifest::FORMAT || !known {
         let found = format!("{} version {}", manifest.format, manifest.version);
         let expected = format!("{} up to version {}", Manifest::FORMAT, Manifest::VERSION);
-        return Err(bad(&path, format!("it is {found}; this program reads {expected}")));
+        let reason = format!("it is {found}; this program reads {expected}");
+        return Err(bad(&path, CheckpointFault::OtherVersion, reason));
     }
     Ok(manifest)
 }

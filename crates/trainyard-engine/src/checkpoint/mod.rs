@@ -13,14 +13,33 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::EngineError;
+use crate::{CheckpointFault, EngineError};
 
 pub(crate) use layer_file::{read_layer, save_layer};
 use manifest::MANIFEST;
 pub use manifest::{LayerRecord, Manifest, SaveAs, check_whole, read_manifest};
 
-fn bad(path: &Path, reason: impl Into<String>) -> EngineError {
-    EngineError::Checkpoint { path: path.to_owned(), reason: reason.into() }
+/// How a checkpoint is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loading {
+    /// Weights and optimizer state.
+    Whole,
+    /// The same, into a model whose tensors may be larger.
+    IntoLarger,
+    /// Weights and buffers alone, whatever the optimizer.
+    Weights,
+}
+
+fn damaged(path: &Path, reason: impl Into<String>) -> EngineError {
+    bad(path, CheckpointFault::Damaged, reason)
+}
+
+fn of_other_model(path: &Path, reason: impl Into<String>) -> EngineError {
+    bad(path, CheckpointFault::OtherModel, reason)
+}
+
+fn bad(path: &Path, fault: CheckpointFault, reason: impl Into<String>) -> EngineError {
+    EngineError::Checkpoint { path: path.to_owned(), fault, reason: reason.into() }
 }
 
 /// End of the name of a checkpoint that is just being replaced by one of the same step.

@@ -38,7 +38,7 @@ pub use groups::{OptimizerGroup, OptimizerGroups};
 pub use learning_rate::{LearningRate, LearningRateSchedule};
 pub use lion::Lion;
 pub use muon::Muon;
-pub use registry::{OPTIMIZERS, OptimizerKind, check_same_optimizer, optimizer_kind};
+pub use registry::{OPTIMIZERS, OptimizerKind, optimizer_kind};
 pub use sgd::Sgd;
 pub use spec::{WeightRole, WeightSpec};
 pub use state::{State, StateEntry, StateSpec};

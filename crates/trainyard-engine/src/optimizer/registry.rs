@@ -47,16 +47,3 @@ pub const OPTIMIZERS: &[OptimizerKind] = &[
 pub fn optimizer_kind(name: &str) -> Option<&'static OptimizerKind> {
     OPTIMIZERS.iter().find(|kind| kind.name == name)
 }
-
-/// Whether a run may go on from a checkpoint that `saved` has made with its `current` optimizer.
-///
-/// # Errors
-/// In words, where it is another.
-pub fn check_same_optimizer(saved: &str, current: &str) -> Result<(), String> {
-    if saved == current {
-        return Ok(());
-    }
-    Err(format!(
-        "it holds the state of the optimizer '{saved}', this run trains with '{current}'. Set [optimizer] kind = \"{saved}\", or start a new run"
-    ))
-}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Pipeline;
 use super::worker_pool::Health;
 use crate::EngineError;
-use crate::checkpoint::{self, LayerRecord, Manifest, SaveAs};
+use crate::checkpoint::{self, LayerRecord, Loading, Manifest, SaveAs};
 use crate::worker::{Command, Files, Reply};
 
 impl Pipeline {
@@ -55,10 +55,18 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`EngineError::Checkpoint`] when it is not whole or belongs to another model or optimizer; the
-    /// pipeline
-    /// is as it was.
+    /// pipeline is as it was.
     pub fn load(&mut self, folder: &Path) -> Result<Manifest, EngineError> {
-        self.load_files(folder, false)
+        self.load_files(folder, Loading::Whole)
+    }
+
+    /// Reads weights and buffers alone, to use the model and not to train it: no memory is taken for
+    /// optimizer state, and it does not matter which optimizer it is of.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_weights(&mut self, folder: &Path) -> Result<Manifest, EngineError> {
+        self.load_files(folder, Loading::Weights)
     }
 
     /// The same for a model that has grown since: one with more tokens, say. A tensor that is larger than
@@ -68,15 +76,17 @@ impl Pipeline {
     /// # Errors
     /// As [`Self::load`].
     pub fn load_into_larger(&mut self, folder: &Path) -> Result<Manifest, EngineError> {
-        self.load_files(folder, true)
+        self.load_files(folder, Loading::IntoLarger)
     }
 
-    fn load_files(&mut self, folder: &Path, grow: bool) -> Result<Manifest, EngineError> {
+    fn load_files(&mut self, folder: &Path, loading: Loading) -> Result<Manifest, EngineError> {
         let manifest = checkpoint::read_manifest(folder)?;
         manifest.check_layers(folder, &self.layer_names)?;
-        manifest.check_optimizer(folder, self.options.optimizer.optimizer.name())?;
+        if loading != Loading::Weights {
+            manifest.check_optimizer(folder, self.options.optimizer.optimizer.name())?;
+        }
         let records = Arc::new(manifest.layers.clone());
-        let files = Files { folder: folder.into(), records, grow };
+        let files = Files { folder: folder.into(), records, loading };
         self.workers.ask_all(|| Command::CheckFiles(files.clone()))?;
         self.workers.collect_unless_refused()?;
         self.workers.ask_all(|| Command::Load(files.clone()))?;

@@ -49,11 +49,14 @@ impl Stage {
             }
         };
         let root = match loss {
-            Some(loss) => Some(loss.mul_scalar(loss_weight)),
+            Some(loss) => {
+                let weight = Tensor::<1>::full([1], loss_weight, &self.device);
+                loss.put(weight.into())?;
+                Some(loss.number)
+            }
+            // Without weights and without an input of numbers there is nothing to go back through.
             None => seeded(roots, output_gradients)?,
         };
-        // Without weights and without an input of numbers there is nothing to go back through.
-        let root = root.filter(Tensor::is_tracked);
         let mut gradients = root.map(|root| root.backward());
         // The stage before waits for one gradient for each floating-point tensor it sent.
         let mut input_gradients = Tensors::new();

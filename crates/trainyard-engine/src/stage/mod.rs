@@ -36,8 +36,8 @@ struct Graph {
     inputs: Tensors,
     /// By output that has a gradient; none on the last stage, which goes back from the loss alone.
     roots: Vec<(Name, Root)>,
-    /// On the last stage, where there are targets.
-    loss: Option<Tensor<1>>,
+    /// On the last stage, where there are targets and something to train.
+    loss: Option<Root>,
 }
 
 /// What a stage's forward gives, without graph.
@@ -262,7 +262,8 @@ impl Stage {
         };
         let roots = of_others.into_iter().filter_map(|output| root(output).transpose());
         let roots = roots.collect::<Result<_, _>>()?;
-        let graph = Graph { inputs, roots, loss: loss.as_ref().map(|loss| loss.loss.clone()) };
+        let of_loss = loss.as_ref().map(|loss| Root::of(loss.loss.clone().into())).transpose()?;
+        let graph = Graph { inputs, roots, loss: of_loss.flatten() };
         Ok((graph, outputs.map(Value::detach), loss))
     }
 

@@ -14,7 +14,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender};
 use trainyard_plan::{Action, MemorySample, Plan, TraceEvent};
 
-use crate::checkpoint::{LayerRecord, read_layer, save_layer};
+use crate::checkpoint::{LayerRecord, Loading, read_layer, save_layer};
 use crate::fault::catch_panic;
 use crate::link::{Inlet, Outlet, elapsed_ns};
 use crate::objective::Loss;
@@ -62,8 +62,7 @@ impl Command {
 pub(crate) struct Files {
     pub(crate) folder: Arc<Path>,
     pub(crate) records: Arc<Vec<LayerRecord>>,
-    /// Whether the model's tensors may be larger than those in it.
-    pub(crate) grow: bool,
+    pub(crate) loading: Loading,
 }
 
 /// What a worker answers.
@@ -267,18 +266,18 @@ impl Worker {
                 let saved: Result<_, _> = layers.map(|layer| save_layer(&folder, layer)).collect();
                 or_refuse(saved.map(Reply::Saved))
             }
-            Command::CheckFiles(Files { folder, records, grow }) => {
+            Command::CheckFiles(Files { folder, records, loading }) => {
                 let mut layers = self.stages.iter().flat_map(|stage| &stage.layers);
                 let optimizer = &self.context.optimizer;
                 let checked = layers.try_for_each(|layer| {
-                    read_layer(&folder, &records, layer, optimizer, grow).map(drop)
+                    read_layer(&folder, &records, layer, optimizer, loading).map(drop)
                 });
                 or_refuse(checked.map(|()| Reply::Done))
             }
-            Command::Load(Files { folder, records, grow }) => {
+            Command::Load(Files { folder, records, loading }) => {
                 for layer in self.stages.iter_mut().flat_map(|stage| &mut stage.layers) {
                     let optimizer = &self.context.optimizer;
-                    let file = read_layer(&folder, &records, layer, optimizer, grow)?;
+                    let file = read_layer(&folder, &records, layer, optimizer, loading)?;
                     file.put(layer, &self.context.device)?;
                 }
                 self.context.ties.share_weights(&mut self.stages, self.context.device.burn())?;

@@ -9,10 +9,20 @@ pub fn human_bytes(bytes: u64) -> String {
 
 /// The same, rounded up: who types it asks for no less.
 #[must_use]
-pub(crate) fn human_bytes_at_least(bytes: u64) -> String {
+pub fn human_bytes_at_least(bytes: u64) -> String {
+    rounded(bytes, f64::ceil)
+}
+
+/// The same, rounded down: who types it asks for no more.
+#[must_use]
+pub fn human_bytes_at_most(bytes: u64) -> String {
+    rounded(bytes, f64::floor)
+}
+
+fn rounded(bytes: u64, round: fn(f64) -> f64) -> String {
     let (value, decimals, unit) = in_unit(bytes);
     let scale = 10_f64.powi(i32::try_from(decimals).unwrap_or(0));
-    format!("{:.decimals$} {unit}", (value * scale).ceil() / scale)
+    format!("{:.decimals$} {unit}", round(value * scale) / scale)
 }
 
 /// A size in the unit that suits it, with the decimals that make it three digits.

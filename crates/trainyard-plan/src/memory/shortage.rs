@@ -1,6 +1,6 @@
 //! The message for a plan that does not fit: the numbers, with the remedy below.
 
-use super::{DeviceNeed, human_bytes};
+use super::{DeviceNeed, human_bytes, human_bytes_at_least};
 
 /// The text of [`crate::PlanError::DoesNotFit`]: a row a device, then the hint.
 #[must_use]
@@ -9,7 +9,7 @@ pub fn describe_shortage(devices: &[DeviceNeed], hint: &str) -> String {
     let row = |need: &DeviceNeed| {
         let short_by = match need.deficit_bytes() {
             0 => "fits".to_owned(),
-            deficit => human_bytes(deficit),
+            deficit => human_bytes_at_least(deficit),
         };
         let id = need.device.clone();
         [id, human_bytes(need.needed_bytes), human_bytes(need.budget_bytes), short_by]

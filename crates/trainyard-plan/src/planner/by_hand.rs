@@ -27,7 +27,7 @@ const MOST_ORDERS: usize = 24;
 /// Plans for a request with a split or a schedule of its own.
 ///
 /// # Errors
-/// As [`super::plan`]; [`PlanError::BadPlan`] for a split that does not add up.
+/// As [`super::plan`]; [`PlanError::NoSuchPlan`] for a split that does not add up.
 pub(super) fn plan(
     request: &PlanRequest,
     validated: ValidatedRequest,
@@ -96,7 +96,7 @@ fn search(
     }
     pool.sort();
     if pool.entries.is_empty() {
-        return Err(bad("the locks and what is given by hand cannot both be kept".to_owned()));
+        return Err(bad(broken_lock(profile, validated)));
     }
     if request.own_schedule.is_none() {
         let entries = pool.entries.clone();
@@ -159,6 +159,19 @@ fn of_split(
         })
     });
     Ok(candidates.collect())
+}
+
+/// Where no start keeps the locks.
+fn broken_lock(profile: &Profile, request: &ValidatedRequest) -> String {
+    let lock = request.locks.first().map(|(layer, device)| {
+        let (layers, devices) = (&profile.model.layers, &profile.devices);
+        let what = if request.locks.len() == 1 { "" } else { ", and the other locks" };
+        format!("the lock of '{}' on '{}'{what}", layers[*layer].name, devices[*device].id)
+    });
+    format!(
+        "{} cannot be kept with the split or schedule that is given; drop the one or the other",
+        lock.unwrap_or_else(|| "what is locked".to_owned())
+    )
 }
 
 fn check_sum(space: &Space, split: &[usize]) -> Result<(), PlanError> {
@@ -300,5 +313,5 @@ fn orders(devices: usize, ranks: usize) -> Vec<Vec<usize>> {
 }
 
 fn bad(reason: String) -> PlanError {
-    PlanError::BadPlan { reason }
+    PlanError::NoSuchPlan { reason }
 }

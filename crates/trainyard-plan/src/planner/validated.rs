@@ -217,5 +217,5 @@ fn number(what: &str, value: &str, must: &str) -> PlanError {
 }
 
 fn bad(reason: String) -> PlanError {
-    PlanError::BadPlan { reason }
+    PlanError::NoSuchPlan { reason }
 }

@@ -2,7 +2,7 @@
 
 use super::simulation::SimulatedDevice;
 use super::step::simulate;
-use crate::memory::{DeviceNeed, human_bytes};
+use crate::memory::{DeviceNeed, human_bytes_at_least};
 use crate::{ActionKind, Plan, PlanError, Profile, Recompute, Schedule, Stage};
 
 /// The need of each rank's device at its fullest moment, in rank order.
@@ -54,7 +54,7 @@ fn hint(profile: &Profile, plan: &Plan, short: &[DeviceNeed]) -> String {
     format!(
         "'{}' is short by {}: give it more memory or fewer layers, or add a device",
         worst.device,
-        human_bytes(worst.deficit_bytes())
+        human_bytes_at_least(worst.deficit_bytes())
     )
 }
 

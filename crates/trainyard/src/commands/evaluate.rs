@@ -63,7 +63,7 @@ impl RunCommand for EvaluateCommand {
             app.keep_meanings(&mut run_file, &state.vocabulary, &state.classes)?;
         }
         let setup = app.setup(run_file)?;
-        let costs = setup.costs()?;
+        let costs = setup.costs()?.for_inference();
         let planned =
             directory.as_ref().filter(|dir| self.sets.sets.is_empty() && dir.plan().is_file());
         let plan = match planned {
@@ -72,7 +72,7 @@ impl RunCommand for EvaluateCommand {
         };
         let mut pipeline = setup.start(&plan, &costs)?;
         if let Some((directory, found)) = &from {
-            directory.explain(found.step, pipeline.load(&found.path))?;
+            directory.explain(found.step, pipeline.load_weights(&found.path))?;
         }
         // A training beside may remove it from here on.
         drop(from);

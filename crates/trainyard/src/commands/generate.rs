@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use clap::Args;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use trainyard_data::{DataError, first_token, in_known_letters, prompt_from_file, prompt_in_form};
+use trainyard_data::{
+    DataError, first_token, in_known_letters, prompt_from, prompt_from_file, prompt_in_form,
+};
 
 use super::run_command::RunCommand;
 use crate::app::App;
@@ -30,7 +32,7 @@ pub struct Generate {
     /// What the text starts with; a line end, or what else the model knows, where it is not given
     #[arg(long, conflicts_with = "prompt_file")]
     prompt: Option<String>,
-    /// A file with what the text starts with, without its last line end
+    /// A file with what the text starts with, without its last line end; - for standard input
     #[arg(long, value_name = "FILE")]
     prompt_file: Option<PathBuf>,
     /// Stop before this text would be written; may be given several times
@@ -84,10 +86,10 @@ impl RunCommand for Generate {
         let mut stop = StopText::new(self.stops(&state, &run_file.0.data)?);
         let setup = app.setup_for_inference(run_file, &directory, vocabulary.len())?;
         let as_trained = self.sets.sets.is_empty() && directory.plan().is_file();
-        let costs = setup.costs()?;
+        let costs = setup.costs()?.for_inference();
         let plan = if as_trained { read_plan(&directory.plan())? } else { setup.plan(&costs)? };
         let mut pipeline = setup.start(&plan, &costs)?;
-        directory.explain(found.step, pipeline.load(&found.path))?;
+        directory.explain(found.step, pipeline.load_weights(&found.path))?;
         // A training beside may remove it from here on.
         drop(found);
         let context = setup.job.context.unwrap_or(1);
@@ -115,6 +117,9 @@ impl Generate {
     fn begin(&self, state: &CheckpointState, data: &DataSection) -> Result<String, DataError> {
         let prompt = match (&self.prompt, &self.prompt_file) {
             (Some(prompt), _) => prompt_in_form(prompt, data)?,
+            (None, Some(path)) if path.as_os_str() == "-" => {
+                prompt_from(std::io::stdin().lock(), data)?
+            }
             (None, Some(path)) => prompt_from_file(path, data)?,
             (None, None) => {
                 let first = state.vocabulary.get(first_token(&state.vocabulary));

@@ -135,7 +135,9 @@ impl RunCommand for PlanCommand {
                 self.save(&costs)?;
                 self.wishes.check(&costs)?;
                 let request = self.kind.put_on(setup.plan_request(&costs)?, has_own)?;
-                (planner::plan(&request)?, costs.noise)
+                let planned =
+                    planner::plan(&request).map_err(|error| setup.located(error.into()))?;
+                (planned, costs.noise)
             }
             (None, None) => return Err(RunError::config("name a run file, or a profile")),
         };

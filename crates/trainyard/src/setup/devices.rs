@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use trainyard_engine::discover::{self, ListOptions, select};
-use trainyard_plan::memory::{exact_bytes, human_bytes};
+use trainyard_plan::memory::{exact_bytes, human_bytes, human_bytes_at_most};
 use trainyard_plan::{Api, DeviceInfo, DeviceKind, DeviceProfile, MemorySource};
 
 use crate::cli::say;
@@ -95,7 +95,7 @@ fn check_together(devices: &[SetupDevice]) -> Result<(), RunError> {
                 value,
                 must: format!(
                     "together at most {}, all that {name} has; --overcommit allows more",
-                    human_bytes(total)
+                    human_bytes_at_most(total)
                 ),
             });
         }
@@ -122,7 +122,7 @@ fn check_budget(section: &DeviceSection, hardware: &DeviceInfo) -> Result<(), Ru
         (Some(budget), Some(total)) if budget > total => Err(RunError::BadValue {
             key: format!("device.{}.memory", section.id),
             value: exact_bytes(budget),
-            must: format!("at most {}, all that {} has", human_bytes(total), hardware.name),
+            must: format!("at most {}, all that {} has", human_bytes_at_most(total), hardware.name),
         }),
         _ => Ok(()),
     }

@@ -4,6 +4,7 @@ use toml::Value;
 use trainyard_config::Document;
 use trainyard_data::DataError;
 use trainyard_engine::EngineError;
+use trainyard_plan::PlanError;
 
 use crate::config::{DataSection, RunConfig};
 use crate::error::RunError;
@@ -21,11 +22,28 @@ pub(super) fn located(error: RunError, config: &RunConfig, document: &Document) 
             let device = config.devices.iter().find(|device| device.adapter == *wanted);
             device.map(|device| format!("device.{}.adapter", device.id))
         }
+        RunError::Plan(PlanError::NoSuchPlan { .. }) => Some(asked_of_plan(config).to_owned()),
         _ => None,
     };
     match key {
         Some(key) => error.at(document, &key),
         None => error,
+    }
+}
+
+/// The key that asks most of a plan.
+fn asked_of_plan(config: &RunConfig) -> &'static str {
+    let pipeline = &config.pipeline;
+    if !pipeline.split.is_empty() {
+        "pipeline.split"
+    } else if !pipeline.lock.is_empty() {
+        "pipeline.lock"
+    } else if !pipeline.exclude.is_empty() {
+        "pipeline.exclude"
+    } else if pipeline.schedule_file.is_some() {
+        "pipeline.schedule_file"
+    } else {
+        "pipeline.schedule"
     }
 }
 

@@ -53,7 +53,7 @@ impl TrainingSetup {
     }
 
     /// An error with its place in the run file, where it has one.
-    pub(super) fn located(&self, error: RunError) -> RunError {
+    pub(crate) fn located(&self, error: RunError) -> RunError {
         place::located(error, &self.config, &self.document)
     }
 

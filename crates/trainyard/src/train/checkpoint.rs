@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use trainyard_data::{DataError, DataState};
-use trainyard_engine::EngineError;
 use trainyard_engine::checkpoint::{Manifest, SaveAs};
+use trainyard_engine::{CheckpointFault, EngineError};
 use trainyard_plan::journal::{Header, Record};
 
 use super::settings::write_settings;
@@ -196,6 +196,7 @@ pub fn read_state(directory: &RunDir, found: &Found) -> Result<CheckpointState, 
 fn state_of(manifest: Manifest, path: &Path) -> Result<CheckpointState, EngineError> {
     serde_json::from_value(manifest.state).map_err(|error| EngineError::Checkpoint {
         path: path.to_owned(),
+        fault: CheckpointFault::OtherVersion,
         reason: format!("its manifest does not say what it was trained on: {error}"),
     })
 }

@@ -17,6 +17,10 @@ pub(super) struct Event<'a> {
     pub(super) args: &'a str,
     /// Which span an end of a flow belongs to.
     pub(super) bp: &'a str,
+    /// The flow that a span takes part in, where it says so itself.
+    pub(super) bind_id: &'a str,
+    pub(super) flow_in: bool,
+    pub(super) flow_out: bool,
 }
 
 impl<'a> Event<'a> {
@@ -41,6 +45,9 @@ impl<'a> Event<'a> {
                 "id" | "id2" => event.id = value,
                 "args" => event.args = value,
                 "bp" => event.bp = unquoted(value),
+                "bind_id" => event.bind_id = unquoted(value),
+                "flow_in" => event.flow_in = value == "true",
+                "flow_out" => event.flow_out = value == "true",
                 _ => {}
             }
         }

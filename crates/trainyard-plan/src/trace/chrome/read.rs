@@ -129,6 +129,7 @@ impl<'a> Reading<'a> {
         if self.ours.take(event) {
             return self.clock.see(ns);
         }
+        self.flow_of_span(ns, event);
         match event.ph {
             // What has a duration is whole, also where its sort is not said.
             "X" => self.span(at, ns, event),
@@ -140,9 +141,9 @@ impl<'a> Reading<'a> {
                 self.marks.push((at, *event));
             }
             "i" | "I" | "R" | "n" | "T" | "p" => self.instant(at, event),
-            "s" => self.flow(ns, event, Part::Start),
-            "t" => self.flow(ns, event, Part::Step),
-            "f" => self.flow(ns, event, Part::End),
+            "s" => self.flow(ns, event, (event.cat, event.id), Part::Start),
+            "t" => self.flow(ns, event, (event.cat, event.id), Part::Step),
+            "f" => self.flow(ns, event, (event.cat, event.id), Part::End),
             "C" => self.count(ns, event),
             _ => self.unread(event),
         }
@@ -222,9 +223,24 @@ impl<'a> Reading<'a> {
         self.others.bound(bound);
     }
 
-    fn flow(&mut self, ns: i64, event: &Event<'a>, part: Part) {
+    /// The flow that a span says itself it takes part in.
+    fn flow_of_span(&mut self, ns: i64, event: &Event<'a>) {
+        let part = match (event.flow_in, event.flow_out) {
+            _ if event.bind_id.is_empty() => return,
+            (false, false) => return,
+            (false, true) => Part::Start,
+            (true, true) => Part::Step,
+            (true, false) => Part::End,
+        };
+        // The end of a span that began with "B" says nothing new, and lies elsewhere.
+        if matches!(event.ph, "X" | "B") {
+            self.flow(ns, &Event { bp: "e", ..*event }, ("bind_id", event.bind_id), part);
+        }
+    }
+
+    fn flow(&mut self, ns: i64, event: &Event<'a>, flow: (&'a str, &'a str), part: Part) {
         let point = FlowPoint {
-            flow: (event.cat, event.id),
+            flow,
             part,
             thread: self.thread(event, false),
             at_ns: 0,
