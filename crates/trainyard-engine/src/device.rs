@@ -7,6 +7,7 @@ use cpu_time::ThreadTime;
 use trainyard_plan::{Api, DeviceInfo, MemoryUse};
 
 use crate::compute_thread::ComputeThread;
+use crate::gpu::{Clock, Gpu};
 use crate::memory::MemoryCounter;
 use crate::{EngineError, open};
 
@@ -46,6 +47,7 @@ pub struct Device {
     counter: MemoryCounter,
     throttle: f64,
     opened: BurnDevice,
+    gpu: Option<Gpu>,
 }
 
 impl Device {
@@ -62,12 +64,14 @@ impl Device {
         capacity_bytes: u64,
         threads: usize,
     ) -> Result<Self, EngineError> {
+        let (opened, gpu) = open::open_with_gpu(hardware)?;
         Ok(Self {
             id: id.into(),
             capacity_bytes,
             parts: Vec::new(),
             threads: threads.max(1),
-            opened: open::open(hardware)?,
+            opened,
+            gpu,
             hardware: hardware.clone(),
             counter: MemoryCounter::open(),
             throttle: 1.0,
@@ -118,6 +122,22 @@ impl Device {
         &self.opened
     }
 
+    /// Wgpu's side of it, where it has one.
+    pub(crate) fn gpu(&self) -> Option<&Gpu> {
+        self.gpu.as_ref()
+    }
+
+    /// Its own clock, where it tells its times and need not be waited for to be slowed down.
+    ///
+    /// # Errors
+    /// [`EngineError::Driver`] where it should tell them and does not.
+    pub(crate) fn clock(&self, origin: Instant) -> Result<Option<Clock>, EngineError> {
+        match &self.gpu {
+            Some(gpu) if self.throttle <= 1.0 => Clock::open(gpu, &self.opened, origin),
+            _ => Ok(None),
+        }
+    }
+
     /// The count of what it holds, where it is a CPU device.
     pub(crate) fn counter(&self) -> MemoryCounter {
         self.counter
@@ -141,6 +161,11 @@ impl Device {
         self.wait()?;
         self.slow_down(begun);
         Ok(())
+    }
+
+    /// Lets the device begin with all that it was asked for.
+    pub(crate) fn flush(&self) -> Result<(), EngineError> {
+        if self.is_cpu() { Ok(()) } else { self.opened.flush().map_err(EngineError::driver) }
     }
 
     /// Waits until everything that was asked of the device is done; on a CPU device it is.

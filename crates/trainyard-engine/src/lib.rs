@@ -15,6 +15,7 @@ pub mod discover;
 mod error;
 mod fault;
 mod generator;
+mod gpu;
 mod host_room;
 mod kernels;
 mod layer;

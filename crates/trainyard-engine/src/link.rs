@@ -1,8 +1,9 @@
 //! Links: how activations and gradients get from one stage's device to the next.
 //!
 //! Between two CPU devices the sender copies a tensor into the receiver's memory, where it waits. From
-//! any other device it goes through the host: a link thread waits for the device and
-//! reads, so that the sender's next action does not wait. The receiver uploads on its own thread,
+//! any other device it goes through the host: the sender asks for a copy right behind what computed the
+//! tensor, and a link thread waits until the device has come there, and no longer; so neither the
+//! sender nor the receiver waits for what the sender does next. The receiver uploads on its own thread,
 //! because a device's memory pools belong to the thread that uses them.
 //!
 //! Between two stages of one device nothing moves: the tensor waits in the link until the other
@@ -15,10 +16,12 @@ use std::time::Instant;
 use burn::tensor::Device as BurnDevice;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use trainyard_plan::Action;
+use wgpu::SubmissionIndex;
 
 use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
+use crate::gpu::Gpu;
 use crate::memory::MemoryCounter;
-use crate::tensor::copied_data;
+use crate::tensor::{HostRead, copied_data};
 use crate::{EngineError, HostTensors, Tensors};
 
 /// Tensors on their way.
@@ -60,7 +63,7 @@ enum Route {
     /// From a CPU device to another kind: its tensors are host memory already.
     FromHost(Sender<Message>),
     /// A link thread reads the device.
-    Read { to_thread: Sender<Parcel>, source: BurnDevice },
+    Read { to_thread: Sender<Parcel>, gpu: Gpu },
 }
 
 /// What a link thread is to read, and for whom.
@@ -68,7 +71,10 @@ struct Parcel {
     step: u64,
     action: Action,
     start_ns: u64,
-    tensors: Tensors,
+    bytes: u64,
+    reads: Vec<(Arc<str>, HostRead)>,
+    /// Where the copies are done.
+    point: SubmissionIndex,
 }
 
 /// The receiving end of a link.
@@ -104,12 +110,16 @@ pub(crate) fn link(
         (false, _) => {
             let (to_thread, inbox) = bounded(capacity);
             let device = ends.source.id().to_owned();
+            let gpu = ends.source.gpu().cloned().ok_or_else(|| {
+                EngineError::internal(format!("no link can read from '{device}'"))
+            })?;
+            let of_thread = gpu.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("{WORKER_THREAD_PREFIX}link-{name}"))
-                .spawn(move || read_and_forward(&inbox, &sender, &device, origin))
+                .spawn(move || read_and_forward(&inbox, &sender, (&device, &of_thread), origin))
                 .map_err(EngineError::driver)?;
             threads.push(thread);
-            Route::Read { to_thread, source: ends.source.burn().clone() }
+            Route::Read { to_thread, gpu }
         }
     };
     let (device, to_cpu) = (ends.target.burn().clone(), ends.target.is_cpu());
@@ -119,12 +129,15 @@ pub(crate) fn link(
 fn read_and_forward(
     inbox: &Receiver<Parcel>,
     onward: &Sender<Message>,
-    device: &str,
+    (device, gpu): (&str, &Gpu),
     origin: Instant,
 ) {
-    for Parcel { step, action, start_ns, tensors } in inbox {
-        let bytes = tensors.bytes();
-        let payload = match catch_panic(|| read(tensors)) {
+    for Parcel { step, action, start_ns, bytes, reads, point } in inbox {
+        let read = || {
+            gpu.wait(point)?;
+            reads.into_iter().map(|(name, read)| Ok((name, read.finish()?))).collect()
+        };
+        let payload = match catch_panic(read) {
             Ok(data) => Payload::Host(data),
             // Named here: the receiver, who reports it, is another device.
             Err(error) => Payload::Failed(EngineError::Worker {
@@ -140,16 +153,6 @@ fn read_and_forward(
             return;
         }
     }
-}
-
-/// Brings tensors to the host. Burn only promises to: it waits for the device and copies
-/// on the first access, which must not be the receiver's.
-fn read(tensors: Tensors) -> Result<HostTensors, EngineError> {
-    let data = tensors.into_data()?;
-    for (_, tensor) in &data {
-        std::hint::black_box(tensor.as_bytes());
-    }
-    Ok(data)
 }
 
 impl Outlet {
@@ -173,12 +176,13 @@ impl Outlet {
                 (sender, Payload::There(counter.during(|| tensors.copied())?))
             }
             Route::FromHost(sender) => (sender, Payload::Host(tensors.into_data()?)),
-            Route::Read { to_thread, source } => {
-                // Burn collects work and submits it in batches; the reader would wait for ever.
-                source.flush().map_err(EngineError::driver)?;
-                return to_thread
-                    .send(Parcel { step, action, start_ns, tensors })
-                    .map_err(|_| EngineError::NeighbourStopped);
+            Route::Read { to_thread, gpu } => {
+                let reads: Vec<_> = tensors
+                    .into_iter()
+                    .map(|(name, value)| (name, HostRead::begin(value)))
+                    .collect();
+                let parcel = Parcel { step, action, start_ns, bytes, reads, point: gpu.point() };
+                return to_thread.send(parcel).map_err(|_| EngineError::NeighbourStopped);
             }
         };
         let sent = Transfer { start_ns, end_ns: elapsed_ns(self.origin), bytes };

@@ -24,6 +24,23 @@ pub struct Loss {
     pub metrics: Vec<(&'static str, Tensor<1>)>,
 }
 
+impl Loss {
+    /// The loss and the metrics, as they are to be read.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = Tensor<1>> + '_ {
+        let metrics = self.metrics.iter().map(|(_, value)| value.clone());
+        std::iter::once(self.loss.clone()).chain(metrics)
+    }
+
+    /// The same with what was read, in that order.
+    pub(crate) fn values(&self, numbers: &mut impl Iterator<Item = f32>) -> LossValues {
+        let mut next = || numbers.next().map_or(f64::NAN, f64::from);
+        (next(), self.metrics.iter().map(|(name, _)| (*name, next())).collect())
+    }
+}
+
+/// Loss and metrics of one micro-batch, read.
+pub(crate) type LossValues = (f64, Vec<(&'static str, f64)>);
+
 /// Loss and metrics of a micro-batch.
 ///
 /// A batch's loss is the mean of its micro-batches', each weighted by what it counts, so it is that

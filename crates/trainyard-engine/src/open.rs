@@ -12,6 +12,7 @@ use crate::EngineError;
 use crate::discover::adapters::{self, FoundAdapter};
 use crate::discover::select::split_ordinal;
 use crate::discover::{caught, dedup};
+use crate::gpu::{self, Gpu};
 
 /// The CPU, through Burn's `flex` backend. It computes on the calling thread, so every thread that
 /// uses one is a device of its own.
@@ -27,7 +28,12 @@ pub fn open_cpu() -> Device {
 /// [`EngineError::CannotOpen`] if the adapter is gone, its driver refuses, or this build cannot
 /// use it.
 pub fn open(info: &DeviceInfo) -> Result<Device, EngineError> {
-    let Some(backend) = adapters::backend(info.api) else { return Ok(open_cpu()) };
+    open_with_gpu(info).map(|(device, _)| device)
+}
+
+/// The same with wgpu's side of it, where it has one.
+pub(crate) fn open_with_gpu(info: &DeviceInfo) -> Result<(Device, Option<Gpu>), EngineError> {
+    let Some(backend) = adapters::backend(info.api) else { return Ok((open_cpu(), None)) };
     caught(|| {
         let _loader = adapters::loader();
         let (instance, adapters) = adapters::instance(backend);
@@ -44,7 +50,7 @@ pub fn open(info: &DeviceInfo) -> Result<Device, EngineError> {
                 if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
             )
         })?;
-        register(instance, adapter, info.kind)
+        register(instance, adapter, info.kind).map(|(device, gpu)| (device, Some(gpu)))
     })
     .map_err(|reason| EngineError::CannotOpen { device: info.adapter.clone(), reason })
 }
@@ -58,7 +64,7 @@ pub(crate) fn open_position(api: Api, position: usize) -> Result<Device, String>
         return Err(format!("{} has no adapter {position} any more", api.text()));
     };
     let kind = adapters::describe(&adapter, api, position).info.kind;
-    register(instance, adapter, kind)
+    register(instance, adapter, kind).map(|(device, _)| device)
 }
 
 /// Which of the adapters that are there now is the one that was listed.
@@ -93,7 +99,7 @@ fn register(
     instance: wgpu::Instance,
     adapter: wgpu::Adapter,
     kind: DeviceKind,
-) -> Result<Device, String> {
+) -> Result<(Device, Gpu), String> {
     let backend = adapter.get_info().backend;
     let native = cfg!(feature = "native-shaders");
     if native && kind == DeviceKind::Software && backend == wgpu::Backend::Vulkan {
@@ -105,10 +111,13 @@ fn register(
     }
     let (device, queue) =
         request(&adapter).map_err(|error| format!("its driver refuses: {error}"))?;
-    Device::wgpu_options()
+    gpu::read_when_asked();
+    let gpu = Gpu::new(device.clone(), queue.clone());
+    let opened = Device::wgpu_options()
         .setup(WgpuSetup { instance, adapter, device, queue, backend })
         .init()
-        .map_err(|error| format!("Burn refuses it: {error}"))
+        .map_err(|error| format!("Burn refuses it: {error}"))?;
+    Ok((opened, gpu))
 }
 
 /// Requests a logical device the way Burn itself does: Burn reads what it may use from the

@@ -189,6 +189,10 @@ pub struct HeaderDevice {
     pub name: String,
     /// Budget, bytes.
     pub budget_bytes: u64,
+    /// By how much its times may be wrong beside the others', ns, where it tells them by its own clock;
+    /// absent where the host takes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_error_ns: Option<u64>,
 }
 
 /// The state of a run.

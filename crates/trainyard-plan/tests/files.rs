@@ -58,7 +58,12 @@ fn header() -> Header {
         parameters: 7,
         segment: 0,
         unit: "tokens".into(),
-        devices: vec![HeaderDevice { id: "a".into(), name: "A \"card\"".into(), budget_bytes: 5 }],
+        devices: vec![HeaderDevice {
+            id: "a".into(),
+            name: "A \"card\"".into(),
+            budget_bytes: 5,
+            clock_error_ns: Some(2500),
+        }],
     }
 }
 

@@ -197,8 +197,12 @@ fn threads_without_names_are_known_by_their_numbers() {
 #[test]
 fn a_journal_becomes_a_trace() {
     let header = |started_unix_ms, first_step, ids: &[&str]| {
-        let device =
-            |id: &&str| HeaderDevice { id: (*id).into(), name: String::new(), budget_bytes: 1 };
+        let device = |id: &&str| HeaderDevice {
+            id: (*id).into(),
+            name: String::new(),
+            budget_bytes: 1,
+            clock_error_ns: None,
+        };
         Record::Header(Header {
             format: Header::FORMAT.into(),
             version: Header::VERSION,

@@ -103,8 +103,14 @@ pub fn train(
     let started = Instant::now();
     let first_step = from.as_ref().map_or(0, |from| from.checkpoint.step);
     let most_held = simulate::most_held(costs, plan)?;
-    let header = header(setup, plan, first_step)?;
+    let mut header = header(setup, plan, first_step)?;
     let mut pipeline = setup.start(plan, costs)?;
+    for (device, error_ns) in header.devices.iter_mut().zip(pipeline.clock_errors_ns()) {
+        device.clock_error_ns = *error_ns;
+    }
+    if !setup.config.run.trace {
+        pipeline.trace(false)?;
+    }
     // Up to here a signal ends the program, as nothing has been begun.
     let interrupt = Interrupt::listen()?;
     pipeline.cancel_with(interrupt.stop_now());
@@ -234,6 +240,7 @@ impl Training<'_> {
     /// Says how it ended.
     fn end(&mut self, end: End) -> Outcome {
         self.troubles.end();
+        self.note_the_end();
         self.write_trace();
         let unsaved = (self.saved_step != Some(self.step) && self.step > 0).then(|| {
             format!("the weights after step {} are not saved: {}", self.step, self.newest())

@@ -13,5 +13,8 @@ crate::keys! {
         /// Whether budgets of devices that share a memory may together be more than it has; also
         /// `--overcommit`.
         overcommit: bool = false;
+        /// Whether the journal keeps what each device did and held, and when; without it there is no
+        /// timeline, and nothing to compare stage by stage.
+        trace: bool = true;
     }
 }

@@ -16,11 +16,11 @@ use trainyard_plan::memory::DeviceNeed;
 use trainyard_plan::{MemorySample, Plan, PlanError, Profile, TraceEvent};
 
 use crate::fault::WORKER_THREAD_PREFIX;
+use crate::objective::LossValues;
 use crate::optimizer::{GroupedOptimizer, Update};
 use crate::tie::tie_ends;
 use crate::wiring::{Name, StageWiring, Wiring};
-use crate::worker::LossValues;
-use crate::worker::{Command, Reply, WorkerContext, work};
+use crate::worker::{Command, Recorded, Reply, WorkerContext, work};
 use crate::{Device, EngineError, HostTensors, Metrics, MicroBatch, Model, Objective};
 
 use allocation::{allocate, check_actions, check_ids};
@@ -40,10 +40,10 @@ pub struct Options {
     pub rows: usize,
 }
 
-/// What was measured during one step.
+/// What was measured during one step, and at the end of the one before.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
-    /// Every action with its time, in ns since [`Pipeline::origin`].
+    /// Every action with its step and time, in ns since [`Pipeline::origin`].
     pub events: Vec<TraceEvent>,
     /// Memory of the devices between actions.
     pub memory: Vec<MemorySample>,
@@ -132,6 +132,7 @@ pub struct Pipeline {
     workers: WorkerPool,
     options: Options,
     needs: Vec<DeviceNeed>,
+    clock_errors_ns: Vec<Option<u64>>,
     origin: Instant,
 }
 
@@ -200,12 +201,26 @@ impl Pipeline {
         }
         // From here the workers alone hold it, so that it closes when they have all ended.
         drop(report);
-        workers.collect()?;
+        let clock_errors_ns = workers.collect()?.into_iter().map(|reply| match reply {
+            Reply::Built { clock_error_ns } => clock_error_ns,
+            _ => None,
+        });
+        let clock_errors_ns = clock_errors_ns.collect();
         if !wiring.ties.is_empty() {
             workers.ask_all(|| Command::ShareWeights)?;
             workers.collect()?;
         }
-        Ok(Self { plan, objective, layer_names, takes, workers, options, needs, origin })
+        Ok(Self {
+            plan,
+            objective,
+            layer_names,
+            takes,
+            workers,
+            options,
+            needs,
+            clock_errors_ns,
+            origin,
+        })
     }
 
     /// The plan that runs.
@@ -216,6 +231,12 @@ impl Pipeline {
     /// What each device was estimated to need, in rank order.
     pub fn needs(&self) -> &[DeviceNeed] {
         &self.needs
+    }
+
+    /// By how much the times of each device may be wrong beside the others', ns, in rank order: of a
+    /// device that tells its times by its own clock. None where the host takes them.
+    pub fn clock_errors_ns(&self) -> &[Option<u64>] {
+        &self.clock_errors_ns
     }
 
     /// The zero of all times in [`Measured`].
@@ -275,15 +296,39 @@ impl Pipeline {
         };
         let update = Update { step, learning_rate, gradient_scale };
         self.workers.ask_all(|| Command::Apply(update))?;
+        let measured = self.collect_measured()?;
+        Ok(StepResult { loss, metrics, gradient_norm, measured })
+    }
+
+    /// What the devices have told since the last step: a device that is not waited for tells the end of
+    /// a step with the next one.
+    ///
+    /// # Errors
+    /// When a device fails; that ends the pipeline.
+    pub fn settle(&mut self) -> Result<Measured, EngineError> {
+        self.workers.ask_all(|| Command::Settle)?;
+        self.collect_measured()
+    }
+
+    /// Whether steps are to say what was done when, and what was held: they do from the start.
+    ///
+    /// # Errors
+    /// When a device fails; that ends the pipeline.
+    pub fn trace(&mut self, is_on: bool) -> Result<(), EngineError> {
+        self.workers.ask_all(|| Command::Trace(is_on))?;
+        self.workers.collect().map(drop)
+    }
+
+    fn collect_measured(&mut self) -> Result<Measured, EngineError> {
         let mut measured = Measured::default();
         for reply in self.workers.collect()? {
-            if let Reply::Applied { events, memory, usage } = reply {
+            if let Reply::Applied(Recorded { events, memory, usage }) = reply {
                 measured.events.extend(events);
                 measured.memory.extend(memory);
                 measured.usage.push(usage);
             }
         }
-        Ok(StepResult { loss, metrics, gradient_norm, measured })
+        Ok(measured)
     }
 
     /// Mean loss and metrics over micro-batches, weighted by what each counts, without training.

@@ -7,6 +7,27 @@ use super::layer::{StageLayer, WeightState};
 use crate::EngineError;
 use crate::optimizer::{Gradient, GroupEntry, GroupedOptimizer, Update};
 
+/// Squared norms of gradients by layer and weight, 0 for weights that follow others.
+pub(crate) struct Norms {
+    pub(crate) of_layers: Vec<(usize, Vec<f64>)>,
+    /// Those that the device has not told yet, `[1]` each, with their places.
+    unread: Vec<(usize, usize, Tensor<1>)>,
+}
+
+impl Norms {
+    /// What is still to be read.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = Tensor<1>> + '_ {
+        self.unread.iter().map(|(_, _, sum)| sum.clone())
+    }
+
+    /// Puts in what was read, in the order of [`Self::unread`].
+    pub(crate) fn put(&mut self, values: &mut impl Iterator<Item = f32>) {
+        for ((position, number, _), value) in self.unread.drain(..).zip(values) {
+            self.of_layers[position].1[number] = f64::from(value);
+        }
+    }
+}
+
 impl Stage {
     /// Adds a micro-batch's gradients to the sums.
     pub(crate) fn accumulate(&mut self, mut gradients: Gradients) {
@@ -21,17 +42,12 @@ impl Stage {
         }
     }
 
-    /// Ends the accumulation: the squared norm of every weight's gradient, by layer and weight, 0
-    /// for weights that follow others.
+    /// Ends the accumulation: the squared norm of every weight's gradient.
     ///
     /// On a CPU device the sum is taken in f64 over host values in their order, so that it does
-    /// not depend on the partition.
-    pub(crate) fn squared_norms(
-        &mut self,
-        on_host: bool,
-    ) -> Result<Vec<(usize, Vec<f64>)>, EngineError> {
-        let mut norms: Vec<(usize, Vec<f64>)> = Vec::with_capacity(self.layers.len());
-        let mut pending: Vec<(usize, usize, Tensor<1>)> = Vec::new();
+    /// not depend on the partition. On others it is still to be read.
+    pub(crate) fn squared_norms(&mut self, on_host: bool) -> Result<Norms, EngineError> {
+        let mut norms = Norms { of_layers: Vec::with_capacity(self.layers.len()), unread: vec![] };
         for (position, layer) in self.layers.iter_mut().enumerate() {
             let mut of_layer = vec![0.0; layer.weights.len()];
             for (number, weight) in layer.weights.iter_mut().enumerate() {
@@ -47,20 +63,11 @@ impl Stage {
                     of_layer[number] = squared_norm(values);
                     weight.gradient = Some(Gradient::Host(data));
                 } else {
-                    pending.push((position, number, (sum.clone() * sum.clone()).sum()));
+                    norms.unread.push((position, number, (sum.clone() * sum.clone()).sum()));
                     weight.gradient = Some(Gradient::Device(sum));
                 }
             }
-            norms.push((layer.index, of_layer));
-        }
-        if !pending.is_empty() {
-            // One read for all of them: every read waits for the device.
-            let sums = pending.iter().map(|(_, _, sum)| sum.clone()).collect();
-            let values =
-                Tensor::cat(sums, 0).try_into_vec_as::<f32>().map_err(EngineError::driver)?;
-            for ((position, number, _), value) in pending.iter().zip(values) {
-                norms[*position].1[*number] = f64::from(value);
-            }
+            norms.of_layers.push((layer.index, of_layer));
         }
         Ok(norms)
     }

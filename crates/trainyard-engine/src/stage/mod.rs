@@ -18,6 +18,7 @@ use crate::wiring::{Name, StageWiring, Wiring};
 use crate::{
     EngineError, ErasedLayer, ForwardContext, Model, Objective, Tensors, Value, WeightSpec,
 };
+pub(crate) use gradients::Norms;
 pub(crate) use layer::{StageLayer, WeightState};
 
 /// What one micro-batch leaves behind between its forward and its backward.

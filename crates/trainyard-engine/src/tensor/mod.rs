@@ -1,6 +1,7 @@
 //! Tensors by name: what layers take and give.
 
 mod copy;
+mod host_read;
 mod root;
 mod value;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 pub(crate) use copy::copied_data;
+pub(crate) use host_read::HostRead;
 pub(crate) use root::Root;
 pub use value::Value;
 

@@ -3,14 +3,30 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use trainyard_plan::{Action, ActionKind, Lane, MemorySample, TraceEvent};
+use burn::tensor::Tensor;
+use trainyard_plan::{Action, ActionKind, Lane};
 
-use super::evaluate::read_loss;
+use super::timeline::Moment;
 use super::{Reply, Worker};
 use crate::device::Begun;
 use crate::link::{Transfer, elapsed_ns, ns_between};
+use crate::objective::Loss;
 use crate::optimizer::Update;
+use crate::stage::Norms;
 use crate::{EngineError, ForwardContext, MicroBatch, Tensors};
+
+/// When a compute action began, and the mark of that in the device's queue.
+struct Started {
+    begun: Begun,
+    mark: Option<Moment>,
+}
+
+impl Started {
+    fn moment(&self, worker: &Worker) -> Moment {
+        let at = || Moment::At(ns_between(worker.context.origin, self.begun.at));
+        self.mark.unwrap_or_else(at)
+    }
+}
 
 impl Worker {
     /// Does the schedule's actions. `shares` is by micro-batch its weight in the batch's loss.
@@ -21,8 +37,7 @@ impl Worker {
         shares: &[f64],
     ) -> Result<Reply, EngineError> {
         self.step = step;
-        self.events.clear();
-        self.memory.clear();
+        self.timeline.begin_step();
         self.losses = (0..micro_batches.len()).map(|_| None).collect();
         for stage in &mut self.stages {
             stage.begin_step();
@@ -34,18 +49,53 @@ impl Worker {
         }
         self.context.ties.exchange_gradients(&mut self.stages, self.context.device.burn())?;
         let on_host = self.context.device.is_cpu();
-        let begun = self.context.device.begin();
-        let mut norms = Vec::new();
-        for stage in &mut self.stages {
-            norms.extend(stage.squared_norms(on_host)?);
-        }
-        self.context.device.slow_down(begun);
+        let started = self.start()?;
+        let norms = self.stages.iter_mut().map(|stage| stage.squared_norms(on_host));
+        let norms = norms.collect::<Result<Vec<_>, _>>()?;
+        self.context.device.slow_down(started.begun);
         // The optimizer step begins here: it goes on when everybody's norm is there.
-        let start_ns = ns_between(self.context.origin, begun.at);
-        let taken = Transfer { start_ns, end_ns: self.now(), bytes: 0 };
-        self.record(Lane::Compute, self.optimizer_action(), None, taken);
-        let losses = self.losses.drain(..).flatten().map(read_loss).collect::<Result<_, _>>()?;
+        let end = self.moment()?;
+        self.timeline.computed(self.step, self.optimizer_action(), started.moment(self), end);
+        self.read_record(norms)
+    }
+
+    /// All that the host has to know of a step before the update: losses, metrics and norms, in one
+    /// read, with the times of what was done until now.
+    fn read_record(&mut self, mut norms: Vec<Norms>) -> Result<Reply, EngineError> {
+        let losses: Vec<Loss> = self.losses.drain(..).flatten().collect();
+        let of_losses = losses.iter().flat_map(Loss::numbers);
+        let record: Vec<Tensor<1>> =
+            of_losses.chain(norms.iter().flat_map(Norms::unread)).collect();
+        let reading = self.timeline.begin_read();
+        // On a CPU device every number is there, and a copy of all is more than each alone.
+        let record: Vec<f32> = if self.context.device.is_cpu() {
+            let read = |number: Tensor<1>| number.try_into_scalar::<f32>();
+            record.into_iter().map(read).collect::<Result<_, _>>().map_err(EngineError::driver)?
+        } else if record.is_empty() {
+            self.context.device.wait()?;
+            Vec::new()
+        } else {
+            Tensor::cat(record, 0).try_into_vec_as::<f32>().map_err(EngineError::driver)?
+        };
+        self.timeline.finish_read(reading.as_ref())?;
+        let values = &mut record.into_iter();
+        let losses = losses.iter().map(|loss| loss.values(values)).collect();
+        for norms in &mut norms {
+            norms.put(values);
+        }
+        let norms = norms.into_iter().flat_map(|norms| norms.of_layers).collect();
         Ok(Reply::Gradients { losses, norms })
+    }
+
+    /// A compute action begins.
+    fn start(&mut self) -> Result<Started, EngineError> {
+        let mark = self.timeline.mark()?;
+        Ok(Started { begun: self.context.device.begin(), mark })
+    }
+
+    /// This moment of the device.
+    fn moment(&mut self) -> Result<Moment, EngineError> {
+        Ok(self.timeline.mark()?.unwrap_or_else(|| self.timeline.now()))
     }
 
     fn act(
@@ -61,11 +111,11 @@ impl Worker {
             ActionKind::Forward => {
                 let input = self.input_of(position, action, micro_batches)?;
                 let targets = self.targets_of(position, micro_batches, micro_batch)?;
-                let begun = self.context.device.begin();
+                let started = self.start()?;
                 let stage = &mut self.stages[position];
                 let objective = &*self.context.objective;
                 let result = stage.forward(objective, micro_batch, input, targets, &context)?;
-                self.finish(action, begun)?;
+                self.finish(action, &started)?;
                 if let Some(loss) = result.loss {
                     self.losses[micro_batch] = Some(loss);
                 }
@@ -76,11 +126,11 @@ impl Worker {
             ActionKind::Backward | ActionKind::InputGrad => {
                 let gradients = self.output_gradients(position, action)?;
                 let weight = shares.get(micro_batch).copied().unwrap_or(0.0);
-                let mut begun = self.context.device.begin();
+                let mut started = self.start()?;
                 let stage = &mut self.stages[position];
                 let (objective, device) = (&*self.context.objective, &self.context.device);
-                let (mut full, origin) = (None, self.context.origin);
-                let recomputed = || full = Some((elapsed_ns(origin), device.usage_when_asked()));
+                let (mut full, timeline) = (None, &mut self.timeline);
+                let recomputed = || full = Some((timeline.now(), device.usage_when_asked()));
                 let result = stage.backward(
                     objective,
                     micro_batch,
@@ -96,23 +146,23 @@ impl Worker {
                     let sending = Instant::now();
                     self.send_back(position, action, input_gradients.take())?;
                     // The link's time, not the action's.
-                    begun.at += sending.elapsed();
+                    started.begun.at += sending.elapsed();
                 }
                 // The fullest moments: all that was recomputed is there, or all fresh gradients.
-                let fresh = (self.now(), self.context.device.usage_when_asked());
-                for (at_ns, held) in full.into_iter().chain([fresh]) {
-                    self.note_memory(at_ns, held);
+                let fresh = (self.timeline.now(), self.context.device.usage_when_asked());
+                for (moment, held) in full.into_iter().chain([fresh]) {
+                    // Where times are marked, these lie within the action.
+                    self.timeline.held(started.mark.unwrap_or(moment), held);
                 }
                 if let Some(gradients) = result.gradients {
                     self.stages[position].accumulate(gradients);
                 }
-                self.finish(action, begun)?;
+                self.finish(action, &started)?;
                 self.send_back(position, action, input_gradients)
             }
             ActionKind::WeightGrad => {
-                let now = self.now();
-                let done = Transfer { start_ns: now, end_ns: now, bytes: 0 };
-                self.record(Lane::Compute, action, None, done);
+                let now = self.moment()?;
+                self.timeline.computed(self.step, action, now, now);
                 Ok(())
             }
             other => Err(EngineError::internal(format!(
@@ -197,61 +247,31 @@ impl Worker {
             // What lay here until it was asked for was not on its way, and waiting for what had not
             // been sent is no transfer.
             let start_ns = sent.start_ns.max(asked_ns);
-            let moved = Transfer { start_ns, end_ns: self.now(), bytes: sent.bytes };
-            self.record(Lane::TransferIn, action, Some(from), moved);
+            let end_ns = elapsed_ns(self.context.origin);
+            let moved = Transfer { start_ns, end_ns, bytes: sent.bytes };
+            self.timeline.moved(self.step, (Lane::TransferIn, action, from), moved);
         }
     }
 
-    /// Ends a compute action.
-    fn finish(&mut self, action: Action, begun: Begun) -> Result<(), EngineError> {
-        self.context.device.complete(begun)?;
-        let start_ns = ns_between(self.context.origin, begun.at);
-        let done = Transfer { start_ns, end_ns: self.now(), bytes: 0 };
-        self.record(Lane::Compute, action, None, done);
-        self.sample_memory();
+    /// Ends a compute action: the device is told to begin with it, and not waited for, unless its times
+    /// are known no other way.
+    fn finish(&mut self, action: Action, started: &Started) -> Result<(), EngineError> {
+        let device = &self.context.device;
+        if device.throttle() > 1.0 || self.timeline.needs_waiting() {
+            device.complete(started.begun)?;
+        } else {
+            device.flush()?;
+        }
+        let end = self.moment()?;
+        self.timeline.computed(self.step, action, started.moment(self), end);
+        if self.timeline.is_on() {
+            self.timeline.held(end, self.context.device.usage());
+        }
         Ok(())
     }
 
-    /// `peer` is the stage at the other end of a transfer.
-    pub(super) fn record(
-        &mut self,
-        lane: Lane,
-        action: Action,
-        peer: Option<usize>,
-        took: Transfer,
-    ) {
-        let Transfer { start_ns, end_ns, bytes } = took;
-        let device = self.context.rank;
-        self.events.push(TraceEvent {
-            step: self.step,
-            device,
-            lane,
-            action,
-            start_ns,
-            end_ns,
-            bytes,
-            peer,
-        });
-    }
-
-    /// Asks the device what it holds. To be called when a GPU has nothing left to do, or it waits.
-    fn sample_memory(&mut self) {
-        let held = self.context.device.usage();
-        self.note_memory(self.now(), held);
-    }
-
-    /// Keeps what a device said that it holds, and the most so far.
-    fn note_memory(&mut self, at_ns: u64, usage: Option<(u64, u64)>) {
-        let Some((in_use_bytes, peak)) = usage else { return };
-        let peak_so_far = self.usage.map_or(0, |(_, peak)| peak);
-        self.usage = Some((in_use_bytes, peak.max(peak_so_far)));
-        let device = self.context.rank;
-        let sample = MemorySample { at_ns, device, in_use_bytes, by_category: None };
-        self.memory.push(sample);
-    }
-
     pub(super) fn apply(&mut self, update: Update) -> Result<Reply, EngineError> {
-        let begun = self.context.device.begin();
+        let started = self.start()?;
         let action = self.optimizer_action();
         self.current = Some(action);
         for stage in &mut self.stages {
@@ -259,12 +279,8 @@ impl Worker {
             stage.end_step();
         }
         self.context.ties.share_weights(&mut self.stages, self.context.device.burn())?;
-        self.finish(action, begun)?;
-        Ok(Reply::Applied {
-            events: std::mem::take(&mut self.events),
-            memory: std::mem::take(&mut self.memory),
-            usage: self.usage,
-        })
+        self.finish(action, &started)?;
+        Ok(Reply::Applied(self.timeline.take()))
     }
 
     /// The optimizer step as an action of the rank's first stage.

@@ -1,10 +1,10 @@
 //! Forwards without training: evaluation, generation, and looking for what is not a number.
 
-use burn::tensor::TensorData;
+use burn::tensor::{Tensor, TensorData};
 use trainyard_plan::{Action, ActionKind};
 
-use super::{LossValues, Reply, Worker};
-use crate::objective::Loss;
+use super::{Reply, Worker};
+use crate::objective::{Loss, LossValues};
 use crate::stage::Stage;
 use crate::{EngineError, ForwardContext, HostTensors, MicroBatch, Tensors, Value};
 
@@ -48,13 +48,25 @@ impl Worker {
         mut micro_batches: Vec<MicroBatch>,
         mut run: impl FnMut(&Stage, usize, Tensors) -> Result<Tensors, EngineError>,
     ) -> Result<Vec<LossValues>, EngineError> {
+        let was_on = self.timeline.is_on();
+        self.timeline.turn(false);
+        let losses = self.all_forwards(&mut micro_batches, &mut run);
+        self.timeline.turn(was_on);
+        losses?.iter().map(read_loss).collect()
+    }
+
+    fn all_forwards(
+        &mut self,
+        micro_batches: &mut [MicroBatch],
+        run: &mut impl FnMut(&Stage, usize, Tensors) -> Result<Tensors, EngineError>,
+    ) -> Result<Vec<Loss>, EngineError> {
         let mut losses = Vec::new();
         for micro_batch in 0..micro_batches.len() {
             for position in 0..self.stages.len() {
                 let action = Action::forward(self.stages[position].index, micro_batch);
                 self.current = Some(action);
-                let input = self.input_of(position, action, &mut micro_batches)?;
-                let targets = self.targets_of(position, &mut micro_batches, micro_batch)?;
+                let input = self.input_of(position, action, micro_batches)?;
+                let targets = self.targets_of(position, micro_batches, micro_batch)?;
                 let outputs = run(&self.stages[position], micro_batch, input)?;
                 match targets {
                     Some(targets) => losses.push(self.context.objective.loss(outputs, targets)?),
@@ -62,14 +74,15 @@ impl Worker {
                 }
             }
         }
-        self.events.clear();
-        losses.into_iter().map(read_loss).collect()
+        Ok(losses)
     }
 
     pub(super) fn output(&mut self, inputs: HostTensors) -> Result<Reply, EngineError> {
         let context = ForwardContext::default();
         let mut micro_batches = [MicroBatch { tensors: inputs, rows: 1 }];
         let mut reply = Reply::Done;
+        let was_on = self.timeline.is_on();
+        self.timeline.turn(false);
         for position in 0..self.stages.len() {
             let action = Action::forward(self.stages[position].index, 0);
             self.current = Some(action);
@@ -82,18 +95,15 @@ impl Worker {
                 self.send_outputs(position, Action { kind, ..action }, &outputs)?;
             }
         }
-        self.events.clear();
+        self.timeline.turn(was_on);
         Ok(reply)
     }
 }
 
-pub(super) fn read_loss(loss: Loss) -> Result<LossValues, EngineError> {
-    let Loss { loss, metrics } = loss;
-    let read = |tensor: burn::tensor::Tensor<1>| {
-        tensor.try_into_scalar::<f32>().map(f64::from).map_err(EngineError::driver)
-    };
-    let metrics = metrics.into_iter().map(|(name, value)| Ok((name, read(value)?)));
-    Ok((read(loss)?, metrics.collect::<Result<_, EngineError>>()?))
+fn read_loss(loss: &Loss) -> Result<LossValues, EngineError> {
+    let read = |number: Tensor<1>| number.try_into_scalar::<f32>().map_err(EngineError::driver);
+    let numbers = loss.numbers().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(loss.values(&mut numbers.into_iter()))
 }
 
 fn are_finite(tensors: Tensors) -> Result<bool, EngineError> {

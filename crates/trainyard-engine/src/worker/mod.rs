@@ -6,6 +6,7 @@
 mod act;
 mod evaluate;
 mod send;
+mod timeline;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,13 +17,14 @@ use trainyard_plan::{Action, MemorySample, Plan, TraceEvent};
 
 use crate::checkpoint::{LayerRecord, Loading, read_layer, save_layer};
 use crate::fault::catch_panic;
-use crate::link::{Inlet, Outlet, elapsed_ns};
-use crate::objective::Loss;
+use crate::link::{Inlet, Outlet};
+use crate::objective::{Loss, LossValues};
 use crate::optimizer::{GroupedOptimizer, Update};
 use crate::stage::{Stage, StagePlace};
 use crate::tie::TieEnds;
 use crate::wiring::{Name, StageWiring, Wiring};
 use crate::{Device, EngineError, HostTensors, MicroBatch, Model, Objective};
+use timeline::Timeline;
 
 /// What the pipeline asks of a worker.
 pub(crate) enum Command {
@@ -30,6 +32,10 @@ pub(crate) enum Command {
     Step { step: u64, micro_batches: Vec<MicroBatch>, shares: Arc<[f64]> },
     /// Update the weights; answer [`Reply::Applied`].
     Apply(Update),
+    /// Give what of the last step has been told since; answer [`Reply::Applied`].
+    Settle,
+    /// Keep, or do not keep, what is done when; answer [`Reply::Done`].
+    Trace(bool),
     /// Forget the step's gradients and what it did to buffers; answer [`Reply::Done`].
     Discard,
     /// Give weights that follow others their values; answer [`Reply::Done`].
@@ -67,6 +73,11 @@ pub(crate) struct Files {
 
 /// What a worker answers.
 pub(crate) enum Reply {
+    /// The first, when the weights are made. By how much the times of a device's own clock may be wrong,
+    /// where it has one.
+    Built {
+        clock_error_ns: Option<u64>,
+    },
     Done,
     /// Refused; the worker's state is unchanged.
     Refused(EngineError),
@@ -75,11 +86,7 @@ pub(crate) enum Reply {
         losses: Vec<LossValues>,
         norms: Vec<(usize, Vec<f64>)>,
     },
-    Applied {
-        events: Vec<TraceEvent>,
-        memory: Vec<MemorySample>,
-        usage: Option<(u64, u64)>,
-    },
+    Applied(Recorded),
     /// Losses of the micro-batches (last rank).
     Evaluated(Vec<LossValues>),
     /// The rank's stages with an output that is not finite.
@@ -88,8 +95,14 @@ pub(crate) enum Reply {
     Saved(Vec<LayerRecord>),
 }
 
-/// Loss and metrics of one micro-batch.
-pub(crate) type LossValues = (f64, Vec<(&'static str, f64)>);
+/// What a rank did and held, as far as the times are known.
+#[derive(Default)]
+pub(crate) struct Recorded {
+    pub(crate) events: Vec<TraceEvent>,
+    pub(crate) memory: Vec<MemorySample>,
+    /// Bytes in use at the last look, and the most so far.
+    pub(crate) usage: Option<(u64, u64)>,
+}
 
 /// A worker's answer, or the error that ended it.
 pub(crate) type Report = (usize, Result<Reply, EngineError>);
@@ -128,10 +141,7 @@ struct Worker {
     step: u64,
     /// The action in hand, for the error message.
     current: Option<Action>,
-    events: Vec<TraceEvent>,
-    memory: Vec<MemorySample>,
-    /// Bytes in use at the last look, and the most so far.
-    usage: Option<(u64, u64)>,
+    timeline: Timeline,
     losses: Vec<Option<Loss>>,
 }
 
@@ -144,7 +154,8 @@ pub(crate) fn work(context: WorkerContext, commands: &Receiver<Command>, reports
             Ok(worker) => worker,
             Err(error) => return drop(reports.send((rank, Err(error)))),
         };
-        if reports.send((rank, Ok(Reply::Done))).is_err() {
+        let built = Reply::Built { clock_error_ns: worker.timeline.clock_error_ns() };
+        if reports.send((rank, Ok(built))).is_err() {
             return;
         }
         for command in commands {
@@ -195,16 +206,9 @@ impl Worker {
                 reason: error.to_string(),
             })?);
         }
-        Ok(Self {
-            context,
-            stages,
-            step: 0,
-            current: None,
-            events: Vec::new(),
-            memory: Vec::new(),
-            usage: None,
-            losses: Vec::new(),
-        })
+        let clock = context.device.clock(context.origin)?;
+        let timeline = Timeline::new(context.rank, context.origin, clock);
+        Ok(Self { context, stages, step: 0, current: None, timeline, losses: Vec::new() })
     }
 
     /// After a failure that left the weights alone: answers [`Command::Discard`] and
@@ -248,6 +252,15 @@ impl Worker {
                 self.run_step(step, micro_batches, &shares)
             }
             Command::Apply(update) => self.apply(update),
+            Command::Settle => {
+                let reading = self.timeline.begin_read();
+                self.timeline.finish_read(reading.as_ref())?;
+                Ok(Reply::Applied(self.timeline.take()))
+            }
+            Command::Trace(is_on) => {
+                self.timeline.turn(is_on);
+                Ok(Reply::Done)
+            }
             Command::Discard => {
                 self.stages.iter_mut().try_for_each(Stage::discard)?;
                 Ok(Reply::Done)
@@ -284,10 +297,6 @@ impl Worker {
                 Ok(Reply::Done)
             }
         }
-    }
-
-    fn now(&self) -> u64 {
-        elapsed_ns(self.context.origin)
     }
 }
 

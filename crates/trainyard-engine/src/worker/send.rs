@@ -19,7 +19,7 @@ impl Worker {
         let send = Action { kind: ActionKind::SendForward, ..action };
         let outlets = &self.context.links[position].outputs;
         let sent = self.send_to_all(outlets, send, outputs, |name| name)?;
-        self.record_sent(send, sent);
+        self.note_sent(send, sent);
         Ok(())
     }
 
@@ -35,7 +35,7 @@ impl Worker {
         let send = Action { kind: ActionKind::SendBackward, ..action };
         let outlets = &self.context.links[position].input_gradients;
         let sent = self.send_to_all(outlets, send, &gradients, without_number)?;
-        self.record_sent(send, sent);
+        self.note_sent(send, sent);
         Ok(())
     }
 
@@ -63,9 +63,9 @@ impl Worker {
         Ok(transfers)
     }
 
-    fn record_sent(&mut self, send: Action, transfers: Vec<(usize, Transfer)>) {
+    fn note_sent(&mut self, send: Action, transfers: Vec<(usize, Transfer)>) {
         for (to, sent) in transfers {
-            self.record(Lane::TransferOut, send, Some(to), sent);
+            self.timeline.moved(self.step, (Lane::TransferOut, send, to), sent);
         }
     }
 }

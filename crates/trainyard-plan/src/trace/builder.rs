@@ -95,7 +95,7 @@ impl TraceBuilder {
             known.unwrap_or_else(|| {
                 devices.push(TraceDevice {
                     id: device.id.clone(),
-                    name: device.name.clone(),
+                    name: name_with_clock(device),
                     budget_bytes: device.budget_bytes,
                 });
                 devices.len() - 1
@@ -106,5 +106,13 @@ impl TraceBuilder {
 
     fn at(&self, ns: u64) -> u64 {
         ns.saturating_add(self.offset_ns)
+    }
+}
+
+/// The device's name, and whose times those of it are, where they are not the host's.
+fn name_with_clock(device: &HeaderDevice) -> String {
+    match device.clock_error_ns {
+        Some(ns) => format!("{}, by its own clock ±{} µs", device.name, ns.div_ceil(1000)),
+        None => device.name.clone(),
     }
 }

@@ -87,7 +87,8 @@ impl TrainingSetup {
             let result = pipeline.step(step, self.config.train.learning_rate, data)?;
             if step > WARM_UP {
                 measured.steps.push((step, start.elapsed().as_nanos() as f64 / 1e3));
-                measured.trace.events.extend(result.measured.events);
+                let events = result.measured.events;
+                measured.trace.events.extend(events.into_iter().filter(|it| it.step > WARM_UP));
             }
             if controlled.elapsed() > CONTROL_EVERY {
                 control_us.extend(control_times(threads, CONTROL[1])?);
@@ -98,6 +99,7 @@ impl TrainingSetup {
                 break;
             }
         }
+        measured.trace.events.extend(pipeline.settle()?.events);
         let noise = profile.noise.unwrap_or(Noise::NONE).then(Noise::of(&control_us));
         if !noise.is_busy() {
             return Ok(calibrate(profile, plan, &measured)?);

@@ -50,6 +50,7 @@ pub(super) fn header(
             id: device.id.clone(),
             name: device.hardware.name.clone(),
             budget_bytes: device.budget_bytes,
+            clock_error_ns: None,
         })
     };
     Ok(Header {

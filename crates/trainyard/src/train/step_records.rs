@@ -18,18 +18,8 @@ impl Training<'_> {
         learning_rate: f64,
         step_ns: u64,
     ) -> Result<(), RunError> {
-        let StepResult { loss, metrics, gradient_norm: grad_norm, mut measured } = result;
-        for event in &mut measured.events {
-            event.start_ns += self.pipeline_offset_ns;
-            event.end_ns += self.pipeline_offset_ns;
-            self.write(&Record::Action(event.clone()));
-        }
-        for sample in &mut measured.memory {
-            sample.at_ns += self.pipeline_offset_ns;
-        }
-        for device in 0..measured.usage.len() {
-            self.note_memory(device, &measured);
-        }
+        let StepResult { loss, metrics, gradient_norm: grad_norm, measured } = result;
+        let mut measured = self.note_measured(measured);
         let items_per_row = self.setup.data()?.info().items_per_row;
         let tokens = self.setup.config.train.batch as u64 * items_per_row;
         self.tell(&Record::Step {
@@ -56,6 +46,32 @@ impl Training<'_> {
         self.trace.memory.append(&mut measured.memory);
         self.close_long_part();
         Ok(())
+    }
+
+    /// What a device that is not waited for tells of the last step when nothing comes after it.
+    pub(super) fn note_the_end(&mut self) {
+        // A pipeline that was given up has nothing to tell any more.
+        if let Ok(measured) = self.pipeline.settle() {
+            let mut measured = self.note_measured(measured);
+            self.trace.events.append(&mut measured.events);
+            self.trace.memory.append(&mut measured.memory);
+        }
+    }
+
+    /// What was done and held when, into the journal, on the journal's clock.
+    fn note_measured(&mut self, mut measured: Measured) -> Measured {
+        for event in &mut measured.events {
+            event.start_ns += self.pipeline_offset_ns;
+            event.end_ns += self.pipeline_offset_ns;
+            self.write(&Record::Action(event.clone()));
+        }
+        for sample in &mut measured.memory {
+            sample.at_ns += self.pipeline_offset_ns;
+        }
+        for device in 0..measured.usage.len() {
+            self.note_memory(device, &measured);
+        }
+        measured
     }
 
     /// Every sample of a device into the journal, the fullest one before the person's eyes.

@@ -76,21 +76,36 @@ pub(super) fn micro_batches() -> Vec<MicroBatch> {
     (0..MICRO_BATCHES).map(micro_batch).collect()
 }
 
-/// The same model and step as anybody would write them with Burn alone.
+/// All of them as one.
+pub(super) fn whole_batch() -> MicroBatch {
+    let parts = micro_batches();
+    let joined = |name: &str| {
+        let of_part = |part: &MicroBatch| {
+            let data = part.tensors.iter().find(|(known, _)| &**known == name);
+            data.and_then(|(_, data)| data.try_to_vec::<f32>().ok()).unwrap_or_default()
+        };
+        let values: Vec<f32> = parts.iter().flat_map(of_part).collect();
+        TensorData::new(values, [ROWS * MICRO_BATCHES, WIDTH])
+    };
+    MicroBatch::new(ROWS * MICRO_BATCHES).with("x", joined("x")).with("targets", joined("targets"))
+}
+
+/// The same model and step as anybody would write them with Burn alone, on one device; or on several,
+/// with a `to_device` between them.
 pub(super) struct PlainLoop {
     blocks: Vec<Block>,
     optimizer: ModuleOptimizer,
-    device: Device,
+    devices: Vec<Device>,
 }
 
 impl PlainLoop {
-    pub(super) fn new() -> Self {
-        let device = Device::flex().autodiff();
+    pub(super) fn new(devices: &[Device]) -> Self {
         let clipping = Some(GradientClippingConfig::Norm(1.0));
+        let place = |block: usize| devices[block * devices.len() / BLOCKS].clone().autodiff();
         Self {
-            blocks: (0..BLOCKS).map(|_| Block::new(&device)).collect(),
+            blocks: (0..BLOCKS).map(|block| Block::new(&place(block))).collect(),
             optimizer: AdamWConfig::new().with_grad_clipping(clipping).init(),
-            device,
+            devices: (0..BLOCKS).map(|block| place(block).without_autodiff()).collect(),
         }
     }
 
@@ -102,12 +117,16 @@ impl PlainLoop {
         for MicroBatch { tensors, .. } in micro_batches {
             let mut tensors = tensors.into_iter().map(|(_, data)| data);
             let (Some(input), Some(target)) = (tensors.next(), tensors.next()) else { continue };
-            let plain = self.device.clone().without_autodiff();
-            let mut x = Tensor::<2>::from_data(input, &plain);
-            for block in &self.blocks {
+            let mut at = &self.devices[0];
+            let mut x = Tensor::<2>::from_data(input, at);
+            for (block, device) in self.blocks.iter().zip(&self.devices) {
+                if device != at {
+                    x = x.to_device(device);
+                    at = device;
+                }
                 x = block.run(x);
             }
-            let loss = squared_error(x, Tensor::from_data(target, &plain)).mul_scalar(share);
+            let loss = squared_error(x, Tensor::from_data(target, at)).mul_scalar(share);
             loss_sum += loss
                 .clone()
                 .try_into_scalar::<f32>()

@@ -3,6 +3,7 @@
 mod blocks;
 mod noise;
 mod pipeline;
+mod pipeline_figures;
 mod planner;
 
 use std::process::ExitCode;

@@ -1,158 +1,245 @@
-//! `trainyard bench pipeline`: the engine against a plain Burn loop, and two devices against one.
+//! `trainyard bench pipeline`: the engine against a plain Burn loop, against what a tutorial says, and
+//! several devices against one.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use serde::Serialize;
+use trainyard_engine::discover::{self, ListOptions, select};
 use trainyard_engine::{
-    AdamW, DeriveSettings, Device, EngineError, GroupedOptimizer, MeanSquaredError, Options,
-    Pipeline, derive_profile, discover,
+    AdamW, DeriveSettings, Device, EngineError, GroupedOptimizer, MeanSquaredError, Measured,
+    Options, Pipeline, derive_profile,
 };
 use trainyard_plan::compare::median;
-use trainyard_plan::{Plan, Profile, Recompute, Schedule, Stage};
+use trainyard_plan::simulate::simulate;
+use trainyard_plan::{
+    ActionKind, DeviceInfo, Lane, ModelProfile, Plan, Profile, Recompute, Schedule, Stage,
+};
 
-use super::blocks::{BLOCKS, Blocks, MICRO_BATCHES, PlainLoop, ROWS, micro_batches};
+use super::blocks::{BLOCKS, Blocks, MICRO_BATCHES, PlainLoop, ROWS, micro_batches, whole_batch};
+use super::pipeline_figures::{Figures, closed_form, print};
 use crate::error::RunError;
 
 /// `trainyard bench pipeline`
 #[derive(Debug, Args)]
 pub(super) struct PipelineBench {
+    /// The devices that the pipeline runs on, by adapter, in the order of its ranks; the first is the one
+    /// that they are measured against
+    #[arg(long, value_name = "ADAPTER,…", value_delimiter = ',', default_value = "cpu,cpu")]
+    devices: Vec<String>,
+    /// The schedule
+    #[arg(long, value_name = "NAME", default_value = "1f1b")]
+    schedule: String,
     /// Print JSON for machines
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Rounds; in each, every contender takes a few steps, and ratios are taken within the round
     #[arg(long, default_value_t = 9)]
-    rounds: usize,
-}
-
-/// What was measured, medians over the rounds.
-#[derive(Debug, Serialize)]
-struct Figures {
-    format: &'static str,
-    version: u64,
-    plain_burn_ms: f64,
-    one_device_ms: f64,
-    two_devices_ms: f64,
-    /// One stage on one device ÷ plain Burn loop; the goal is at most 1.03.
-    overhead: f64,
-    /// One device ÷ two devices.
-    speed_up: f64,
-    /// p·m ÷ (m + p − 1).
-    bound: f64,
-    /// Speed-up ÷ bound; the goal is at least 0.9.
-    share_of_bound: f64,
+    pub(super) rounds: usize,
 }
 
 /// Steps a contender takes in one round.
 const STEPS: usize = 3;
 
+/// What is measured, in turn.
+struct Contenders {
+    pool: rayon::ThreadPool,
+    plain: PlainLoop,
+    naive: PlainLoop,
+    one: Stepper,
+    untraced: Stepper,
+    all: Stepper,
+    /// A whole model on each device, all at the same time.
+    side_by_side: Vec<Stepper>,
+}
+
+/// A pipeline and how many steps it has made.
+struct Stepper {
+    pipeline: Pipeline,
+    steps: u64,
+    measured: Measured,
+}
+
+/// Times of one round, ms a step.
+#[derive(Clone, Copy)]
+struct Round {
+    plain: f64,
+    naive: f64,
+    one: f64,
+    untraced: f64,
+    all: f64,
+    side_by_side: f64,
+}
+
 /// Measures and prints.
 ///
 /// # Errors
-/// When a device fails.
+/// When there is no such device, the schedule does not suit, or a device fails.
 pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
-    let mut one = pipeline(1)?;
-    let mut two = pipeline(2)?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(1)
-        .build()
-        .map_err(|error| EngineError::Driver { message: error.to_string() })?;
-    let mut plain = pool.install(PlainLoop::new);
-    let (mut times, mut overheads, mut speed_ups) = ([vec![], vec![], vec![]], vec![], vec![]);
-    // The first round warms up: caches, pools, moments.
-    for round in 0..=bench.rounds.max(1) {
-        let plain_ms = median_ms(|_| pool.install(|| plain.step(micro_batches())).map(drop))?;
-        let step = round * STEPS;
-        let one_ms =
-            median_ms(|i| one.step((step + i + 1) as u64, 1e-3, micro_batches()).map(drop))?;
-        let two_ms =
-            median_ms(|i| two.step((step + i + 1) as u64, 1e-3, micro_batches()).map(drop))?;
-        if round > 0 {
-            for (times, ms) in times.iter_mut().zip([plain_ms, one_ms, two_ms]) {
-                times.push(ms);
-            }
-            overheads.push(one_ms / plain_ms);
-            speed_ups.push(one_ms / two_ms);
-        }
-    }
-    let [plain_burn_ms, one_device_ms, two_devices_ms] = times.map(median);
-    let (ranks, count) = (2.0, MICRO_BATCHES as f64);
-    let bound = ranks * count / (count + ranks - 1.0);
-    let speed_up = median(speed_ups);
-    let result = Figures {
-        format: "trainyard-bench-pipeline",
-        version: 1,
-        plain_burn_ms,
-        one_device_ms,
-        two_devices_ms,
-        overhead: median(overheads),
-        speed_up,
-        bound,
-        share_of_bound: speed_up / bound,
+    let hardware = hardware(&bench.devices)?;
+    let ranks = hardware.len();
+    let schedule = Schedule::named(&bench.schedule, ranks, MICRO_BATCHES)?;
+    let alone = || Schedule::named("1f1b", 1, MICRO_BATCHES);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let pool = pool.map_err(|error| EngineError::Driver { message: error.to_string() })?;
+    let opened = open(&hardware)?.iter().map(|it| it.burn().clone()).collect::<Vec<_>>();
+    let mut untraced = Stepper::new(&hardware[..1], alone()?)?;
+    untraced.pipeline.trace(false)?;
+    let mut contenders = Contenders {
+        plain: pool.install(|| PlainLoop::new(&opened[..1])),
+        naive: pool.install(|| PlainLoop::new(&opened)),
+        pool,
+        one: Stepper::new(&hardware[..1], alone()?)?,
+        untraced,
+        all: Stepper::new(&hardware, schedule.clone())?,
+        side_by_side: hardware
+            .iter()
+            .map(|hardware| Stepper::new(std::slice::from_ref(hardware), alone()?))
+            .collect::<Result<_, _>>()?,
     };
-    print(&result, bench).map_err(RunError::io("write to", "the terminal"))
+    // The first round warms up: caches, pools, moments.
+    contenders.round()?;
+    contenders.one.measured = Measured::default();
+    let rounds = (0..bench.rounds.max(1)).map(|_| contenders.round());
+    let rounds = rounds.collect::<Result<Vec<_>, _>>()?;
+    let of = |part: fn(&Round) -> f64| median(rounds.iter().map(part).collect());
+    let one = &mut contenders.one;
+    one.measured.events.extend(one.pipeline.settle()?.events);
+    let bound = bound(&schedule, &one.measured);
+    let figures = Figures {
+        format: "trainyard-bench-pipeline",
+        version: 2,
+        devices: hardware.iter().map(|hardware| hardware.adapter.clone()).collect(),
+        schedule: bench.schedule.clone(),
+        plain_burn_ms: of(|round| round.plain),
+        one_device_ms: of(|round| round.one),
+        all_devices_ms: of(|round| round.all),
+        naive_ms: of(|round| round.naive),
+        rows_per_s: (MICRO_BATCHES * ROWS) as f64 * 1e3 / of(|round| round.all),
+        overhead: of(|round| round.one / round.plain),
+        tracing: of(|round| round.one / round.untraced),
+        speed_up: of(|round| round.one / round.all),
+        over_naive: of(|round| round.naive / round.all),
+        interference: of(|round| round.one / round.side_by_side),
+        bound: bound.unwrap_or_else(|| closed_form(ranks, MICRO_BATCHES)),
+        closed_form: closed_form(ranks, MICRO_BATCHES),
+    };
+    print(&figures, bench).map_err(RunError::io("write to", "the terminal"))
 }
 
-fn print(result: &Figures, bench: &PipelineBench) -> std::io::Result<()> {
-    let out = &mut std::io::stdout();
-    if bench.json {
-        serde_json::to_writer_pretty(&mut *out, result)?;
-        return writeln!(out);
+impl Contenders {
+    fn round(&mut self) -> Result<Round, RunError> {
+        let Self { pool, plain, naive, one, untraced, all, side_by_side } = self;
+        let plain = median_ms(|| pool.install(|| plain.step(micro_batches())).map(drop))?;
+        let one = median_ms(|| one.step())?;
+        let untraced = median_ms(|| untraced.step())?;
+        let all = median_ms(|| all.step())?;
+        let naive = median_ms(|| pool.install(|| naive.step(vec![whole_batch()])).map(drop))?;
+        let times = std::thread::scope(|scope| {
+            let runs = side_by_side
+                .iter_mut()
+                .map(|stepper| scope.spawn(|| median_ms(|| stepper.step())))
+                .collect::<Vec<_>>();
+            let failed =
+                |_| RunError::Engine(EngineError::Driver { message: "it panicked".into() });
+            runs.into_iter().map(|run| run.join().map_err(failed)?).collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(Round { plain, naive, one, untraced, all, side_by_side: times[0] })
     }
-    writeln!(
-        out,
-        "{BLOCKS} residual blocks 256→1024→256, {MICRO_BATCHES} micro-batches of {ROWS} rows, CPU \
-         devices of one thread;\nmedians of {} rounds, ratios within a round\n\n\
-         plain Burn loop            {:8.1} ms a step\n\
-         one stage on one device    {:8.1} ms   {:+.1} % (goal: at most +3 %)\n\
-         two stages on two devices  {:8.1} ms   {:.2}× one device; the bound p·m/(m+p−1) is {:.2}×, \
-         reached {:.0} % of it (goal: 90 %)",
-        bench.rounds.max(1),
-        result.plain_burn_ms,
-        result.one_device_ms,
-        100.0 * (result.overhead - 1.0),
-        result.two_devices_ms,
-        result.speed_up,
-        result.bound,
-        100.0 * result.share_of_bound,
-    )
 }
 
-fn pipeline(ranks: usize) -> Result<Pipeline, RunError> {
-    let ids: Vec<String> = (0..ranks).map(|rank| format!("cpu{rank}")).collect();
-    let share = BLOCKS / ranks;
-    let stages = ids.iter().enumerate().map(|(rank, id)| Stage {
-        device: id.clone(),
-        layers: (rank * share, (rank + 1) * share),
+impl Stepper {
+    fn new(hardware: &[DeviceInfo], schedule: Schedule) -> Result<Self, RunError> {
+        let devices = open(hardware)?;
+        let owners = schedule.owners();
+        let stages = owners.iter().enumerate().map(|(stage, rank)| Stage {
+            device: devices[*rank].id().to_owned(),
+            layers: (stage * BLOCKS / owners.len(), (stage + 1) * BLOCKS / owners.len()),
+            recompute: Recompute::None,
+        });
+        let plan = Plan::new("blocks", stages.collect(), schedule, MICRO_BATCHES);
+        let optimizer = GroupedOptimizer::from(AdamW::default());
+        let sample = micro_batches().swap_remove(0);
+        let settings = DeriveSettings { seed: 1, optimizer: &optimizer, portable: false };
+        let model = derive_profile(&Blocks, &MeanSquaredError, &sample, &settings, &|_, _| {})?;
+        let offers = devices.iter().map(|device| (device.id(), device.capacity_bytes()));
+        let profile = Profile::of_budgets(model, offers, MICRO_BATCHES);
+        let options = Options { seed: 1, optimizer, clip: Some(1.0), rows: ROWS };
+        let (model, objective) = (Arc::new(Blocks), Arc::new(MeanSquaredError));
+        let pipeline = Pipeline::distribute(model, objective, &profile, &plan, devices, options)?;
+        Ok(Self { pipeline, steps: 0, measured: Measured::default() })
+    }
+
+    fn step(&mut self) -> Result<(), EngineError> {
+        self.steps += 1;
+        let result = self.pipeline.step(self.steps, 1e-3, micro_batches())?;
+        self.measured.events.extend(result.measured.events);
+        Ok(())
+    }
+}
+
+fn hardware(adapters: &[String]) -> Result<Vec<DeviceInfo>, RunError> {
+    let only_cpu = adapters.iter().all(|adapter| adapter.eq_ignore_ascii_case("cpu"));
+    let machine =
+        if only_cpu { vec![discover::cpu()] } else { discover::list(&ListOptions::default()) };
+    let chosen = adapters.iter().map(|adapter| Ok(select(&machine, adapter)?));
+    let chosen = chosen.collect::<Result<Vec<_>, RunError>>()?;
+    if chosen.is_empty() || chosen.len() > BLOCKS {
+        return Err(RunError::BadValue {
+            key: "--devices".to_owned(),
+            value: format!("{} adapters", chosen.len()),
+            must: format!("1 to {BLOCKS}, a block for each at least"),
+        });
+    }
+    Ok(chosen)
+}
+
+fn open(hardware: &[DeviceInfo]) -> Result<Vec<Device>, EngineError> {
+    let named = hardware.iter().enumerate();
+    named.map(|(rank, it)| Device::open(format!("device{rank}"), it, 4 << 30, 1)).collect()
+}
+
+/// How many times as fast as one device all of them could be under a schedule: as simulated, from the
+/// times that one device took for a block's forward and backward, with links that take no time.
+fn bound(schedule: &Schedule, one: &Measured) -> Option<f64> {
+    let time = |is_part: fn(ActionKind) -> bool| {
+        let of_part = one.events.iter().filter(|event| event.lane == Lane::Compute);
+        let times = of_part.filter(|event| is_part(event.action.kind));
+        let times: Vec<f64> = times.map(|event| event.duration_ns() as f64 / 1e3).collect();
+        (!times.is_empty()).then(|| median(times) / BLOCKS as f64)
+    };
+    let forward = time(|kind| kind == ActionKind::Forward)?;
+    let backward = time(|kind| matches!(kind, ActionKind::Backward | ActionKind::InputGrad))?;
+    let ranks = schedule.ranks.len();
+    let ids: Vec<String> = (0..ranks).map(|rank| rank.to_string()).collect();
+    let layers = (0..BLOCKS).map(|index| trainyard_plan::LayerProfile {
+        name: index.to_string(),
+        ..trainyard_plan::LayerProfile::default()
+    });
+    let model = ModelProfile { layers: layers.collect(), ..ModelProfile::default() };
+    let offers = ids.iter().map(|id| (id.as_str(), 1));
+    let mut profile = Profile::of_budgets(model, offers, MICRO_BATCHES);
+    for device in &mut profile.devices {
+        device.forward_us = vec![forward; BLOCKS];
+        device.input_grad_us = vec![backward / 2.0; BLOCKS];
+        device.weight_grad_us = vec![backward / 2.0; BLOCKS];
+    }
+    let owners = schedule.owners();
+    let stages = owners.iter().enumerate().map(|(stage, rank)| Stage {
+        device: ids[*rank].clone(),
+        layers: (stage * BLOCKS / owners.len(), (stage + 1) * BLOCKS / owners.len()),
         recompute: Recompute::None,
     });
-    let plan = Plan::new(
-        "blocks",
-        stages.collect(),
-        Schedule::named("1f1b", ranks, MICRO_BATCHES)?,
-        MICRO_BATCHES,
-    );
-    let cpu = discover::cpu();
-    let devices = ids.iter().map(|id| Device::open(id, &cpu, 4 << 30, 1));
-    let devices = devices.collect::<Result<Vec<_>, _>>()?;
-    let optimizer = GroupedOptimizer::from(AdamW::default());
-    let sample = micro_batches().swap_remove(0);
-    let settings = DeriveSettings { seed: 1, optimizer: &optimizer, portable: false };
-    let model = derive_profile(&Blocks, &MeanSquaredError, &sample, &settings, &|_, _| {})?;
-    let offers = devices.iter().map(|device| (device.id(), device.capacity_bytes()));
-    let profile = Profile::of_budgets(model, offers, MICRO_BATCHES);
-    let options = Options { seed: 1, optimizer, clip: Some(1.0), rows: ROWS };
-    let (model, objective) = (Arc::new(Blocks), Arc::new(MeanSquaredError));
-    Ok(Pipeline::distribute(model, objective, &profile, &plan, devices, options)?)
+    let plan = Plan::new("", stages.collect(), schedule.clone(), MICRO_BATCHES);
+    let step_us = simulate(&profile, &plan).ok()?.step_us;
+    Some((MICRO_BATCHES * BLOCKS) as f64 * (forward + backward) / step_us)
 }
 
-fn median_ms(mut step: impl FnMut(usize) -> Result<(), EngineError>) -> Result<f64, RunError> {
+fn median_ms(mut step: impl FnMut() -> Result<(), EngineError>) -> Result<f64, RunError> {
     let mut times = Vec::with_capacity(STEPS);
-    for index in 0..STEPS {
+    for _ in 0..STEPS {
         let start = Instant::now();
-        step(index)?;
+        step()?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     Ok(median(times))

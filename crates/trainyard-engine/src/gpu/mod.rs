@@ -1,0 +1,46 @@
+//! What the engine does with a wgpu device beside Burn: it reads the device's clock, and waits for one
+//! submission.
+
+mod clock;
+
+use std::sync::OnceLock;
+
+use wgpu::{Device, PollType, Queue, SubmissionIndex};
+
+use crate::EngineError;
+
+pub(crate) use clock::{Clock, Reading};
+
+/// A wgpu device and its queue, which Burn has too.
+#[derive(Clone, Debug)]
+pub(crate) struct Gpu {
+    device: Device,
+    queue: Queue,
+}
+
+impl Gpu {
+    pub(crate) fn new(device: Device, queue: Queue) -> Self {
+        Self { device, queue }
+    }
+
+    /// A point in the queue, behind all that was submitted so far.
+    pub(crate) fn point(&self) -> SubmissionIndex {
+        self.queue.submit([])
+    }
+
+    /// Waits until the queue has come to a point, and no longer.
+    ///
+    /// # Errors
+    /// [`EngineError::Driver`] for a device that is lost.
+    pub(crate) fn wait(&self, point: SubmissionIndex) -> Result<(), EngineError> {
+        let wait = PollType::Wait { submission_index: Some(point), timeout: None };
+        self.device.poll(wait).map(drop).map_err(EngineError::driver)
+    }
+}
+
+/// Lets Burn begin to read a tensor when it is asked to, and not when the values are first looked at:
+/// what is asked of the device meanwhile would come before.
+pub(crate) fn read_when_asked() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| burn_std::set_runtime_kind(burn_std::RuntimeKind::Async));
+}
