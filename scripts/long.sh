@@ -48,14 +48,17 @@ cross() {
     printf '#!/bin/sh\nfor file; do case "$file" in *.a | *.lib) : >"$file" ;; esac; done\n' >"$stubs/ar"
     chmod +x "$stubs/cc" "$stubs/ar"
     for target in x86_64-pc-windows-msvc aarch64-apple-darwin; do
-        if ! timeout 300 rustup target add "$target"; then
-            missing "no library for $target to be had" || return 1
-            continue
+        local check=(cargo check --no-default-features --workspace --target "$target") code=0
+        if ! timeout 120 rustup target add "$target"; then
+            check=(scripts/rustc-web.sh "${check[@]}" -Z build-std=std,panic_unwind)
         fi
         env "CC_${target//-/_}=$stubs/cc" "CXX_${target//-/_}=$stubs/cc" "AR_${target//-/_}=$stubs/ar" \
-            RANLIB="$stubs/ar" SDKROOT="$stubs" \
-            cargo check --no-default-features --workspace --target "$target"
-        checked+=("$target")
+            RANLIB="$stubs/ar" SDKROOT="$stubs" "${check[@]}" || code=$?
+        case $code in
+            0) checked+=("$target") ;;
+            69) missing "no library for $target to be had" || return 1 ;;
+            *) return "$code" ;;
+        esac
     done
     rm -rf "$stubs"
     figure "${#checked[@]} of 2 targets type-check: ${checked[*]:-}"

@@ -24,43 +24,16 @@ if [ "$way" != debian ] && command -v rustup >/dev/null && timeout 120 rustup ta
 fi
 
 # Debian's compiler with the sources of its library, which is built along (-Z build-std).
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/trainyard/rustc-web"
-depends_on() {
-    apt-cache depends "$1" 2>/dev/null | sed -n "s/.*Depends: \\($2[0-9.]*\\)\$/\\1/p" | head -n 1
-}
-packages() {
-    local library llvm
-    library=$(depends_on libstd-rust-web-dev libstd-rust-web-)
-    llvm=$(depends_on "$library" libllvm)
-    [ -n "$library" ] && [ -n "$llvm" ] || return 1
-    echo rustc-web rust-web-src libstd-rust-web-dev "$library" "$llvm"
-}
-unpack() {
-    local names folder
-    command -v apt-get >/dev/null || return 1
-    names=$(packages) || { timeout 300 apt-get update >&2 && names=$(packages); } || return 1
-    rm -rf "$cache"
-    mkdir -p "$cache/packages"
-    # shellcheck disable=SC2086  # several names
-    (cd "$cache/packages" && timeout 900 apt-get download $names >&2) || return 1
-    for package in "$cache"/packages/*.deb; do
-        dpkg-deb --extract "$package" "$cache" || return 1
-    done
-    rm -rf "$cache/packages"
-    folder=$(find "$cache/usr/src" -maxdepth 1 -name 'rustc-*' | head -n 1)
-    mkdir -p "$cache/usr/lib/rustlib/src"
-    ln -sfn "$folder" "$cache/usr/lib/rustlib/src/rust"
-    touch "$cache/complete"
-}
-if [ "$way" != rustup ] && { [ -f "$cache/complete" ] || unpack; }; then
-    library=$(find "$cache/usr/lib" -name 'librustc_driver-*.so' -printf '%h\n' | head -n 1)
+if [ "$way" != rustup ]; then
     linker=$(find "$(rustc --print sysroot)" -name rust-lld | head -n 1)
-    # Not with the artifacts of the usual compiler.
-    CARGO_TARGET_DIR="$cache/target" RUSTC="$cache/usr/bin/rustc" RUSTC_BOOTSTRAP=1 \
-        LD_LIBRARY_PATH="$library:$(dirname "$library")" \
-        CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$linker" \
-        cargo build --package trainyard-plan --target "$target" -Z build-std=std,panic_abort
-    done_with "Debian's compiler"
+    code=0
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$linker" scripts/rustc-web.sh \
+        cargo build --package trainyard-plan --target "$target" -Z build-std=std,panic_abort || code=$?
+    case $code in
+        0) done_with "Debian's compiler" ;;
+        69) ;;
+        *) exit "$code" ;;
+    esac
 fi
 
 echo "wasm.sh: no library for $target to be had here; not built for wasm" >&2
