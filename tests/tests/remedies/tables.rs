@@ -96,8 +96,11 @@ fn a_key_of_a_table_is_set_as_told() {
     let run = place.path("run");
     let mut train = train_command(&file, &run);
     run_ok(train.args(["--set", two, "--set", &format!("model.outputs={outputs}")]));
-    let stderr = refused(&file, &["model.inputs=1", "data.target=z", "data.features=[\"x\"]"]);
+    let numbers = ["data.target=z", "data.task=numbers", "data.features=[\"x\"]"];
+    let stderr = refused(&file, &numbers);
     assert_says(&stderr, &["numbers to be learned"]);
+    let outputs = format!("model.outputs={}", between(&stderr, "must be ", ","));
+    run_ok(&mut plan(&file, &[&numbers[..], &[outputs.as_str()]].concat()));
 }
 
 #[test]
