@@ -88,7 +88,7 @@ fn settings_that_make_no_sense() {
         ("device.left.memory=lots", &["\"lots\"", "a size such as \"6 GiB\"", "KiB, MiB, GiB"]),
         ("device.left.memory=64", &["device.left.memory is 64", "\"64 MiB\" or \"64 GiB\""]),
         ("device.left.memory=-1", &["device.left.memory is -1", "a size such as"]),
-        ("device.left.memory=0", &["device.left.memory is 0", "at least 1"]),
+        ("device.left.memory=0", &["device.left.memory is 0", "above 0"]),
         ("device.left.memory=9000 TiB", &["device.left.memory", "9000 TiB", "at most", "all that"]),
         ("device.left.threads=0", &["device.left.threads is 0", "from 1 to 1024"]),
         ("device.left.speed=0", &["device.left.speed is 0", "above 0"]),

@@ -65,7 +65,7 @@ pub(crate) fn choose(
         return Err(section.refuse(crate::BadKey {
             key: "kind".to_owned(),
             value: "empty".to_owned(),
-            must: format!("the name of a {}{}", of.noun, example(&groups)),
+            must: format!("the name of {} {}{}", article(of.noun), of.noun, example(&groups)),
         }));
     }
     let by_key = given_names(section, &groups)?;
@@ -126,6 +126,10 @@ fn given_builtin(
             must: format!("one of {}{}", list(known()), did_you_mean(&name, known())),
         })),
     }
+}
+
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 fn example(groups: &[&KeyGroup]) -> String {

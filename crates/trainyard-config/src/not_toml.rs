@@ -27,8 +27,8 @@ const ESCAPE: &str = "in double quotes a backslash begins an escape such as \\n;
 
 /// Beginnings of the parser's messages, and what they mean.
 const WORDS: &[(&str, &str)] = &[
-    ("duplicate key", "this name is there already; keep one of the two"),
-    ("cannot extend value", "this name is there already; keep one of the two"),
+    ("duplicate key", TWICE),
+    ("cannot extend value", TWICE),
     ("unclosed table", "the heading of a section ends in ']', as in [train]"),
     ("unclosed array table", "the heading of such a section ends in ']]', as in [[device]]"),
     ("unclosed array", "the list has no end; close it with ']'"),
@@ -45,24 +45,31 @@ const WORDS: &[(&str, &str)] = &[
     ("extra assignment", "what stands in braces has commas between"),
     ("missing assignment", "inside of braces write NAME = VALUE, with commas between"),
     ("extra comma", "a comma is too much"),
-    ("missing comma", "a comma is missing"),
+    ("missing comma", "a comma is missing, or the bracket that closes the list or the braces"),
     (
         "unexpected key or value",
-        "the value has ended before this; write one NAME = VALUE a line, a decimal point as '.', and \
-         a text that has quotes in it in the other kind of quotes",
+        "the value has ended before this; write one NAME = VALUE a line, a decimal point as '.', a \
+         comment after '#', and a text that has quotes in it in the other kind of quotes",
     ),
     ("carriage return", "a line ends in CR alone; let lines end in LF or CRLF"),
     ("invalid type: integer", TOO_LARGE),
     ("integer number overflowed", TOO_LARGE),
     ("unexpected leading zero", "a number does not begin with 0"),
     ("redundant", "this is no number"),
-    ("invalid", "this is no number and no date; a text stands in quotes"),
+    (
+        "invalid",
+        "this is no number and no date; a number has digits on both sides of a '.' and after an 'e', \
+         and a text stands in quotes",
+    ),
     ("`_` may only go", "'_' may stand only between the digits of a number"),
     ("radix must be", "such a number begins with 0x, 0o or 0b in small letters"),
     ("integers with a radix", "a number in this form has no sign"),
     ("cannot recurse", "brackets lie too deep in one another"),
     ("recursion limit", "brackets lie too deep in one another"),
 ];
+
+const TWICE: &str = "this name is there already; keep one of the two (where a section may be there \
+                     several times, each has double brackets: [[device]])";
 
 const QUOTES: &str = "the quotes are not closed, or there is a control character between them; a \
                       text begins and ends with the same quote, on one line";

@@ -94,10 +94,13 @@ impl Document {
                       list, such as --set 'optimizer.group=[{pattern = \"embed/*\"}]'"
                     .to_owned())
             }
-            None => Err(format!(
-                "there is no [[optimizer.group]] '{number}'; say its position, 0 to {}",
-                count - 1
-            )),
+            None => {
+                let which = match count {
+                    1 => "the only one is 0".to_owned(),
+                    _ => format!("say its position, 0 to {}", count - 1),
+                };
+                Err(format!("there is no [[optimizer.group]] '{number}'; {which}"))
+            }
         }
     }
 

@@ -109,8 +109,8 @@ pub enum DataError {
     /// A text too short for the context length.
     #[error(
         "{name} has {characters} characters, {part_characters} of them for {part}, but a context \
-         of {context} needs at least {needed}: use a longer text, a smaller context, or another \
-         validation_fraction"
+         of {context} needs at least {needed}: use a longer text{}",
+        other_ways(*.fraction)
     )]
     TextTooShort {
         /// The file, or the name of the built-in text.
@@ -125,6 +125,8 @@ pub enum DataError {
         context: usize,
         /// The fewest characters that part may have.
         needed: u64,
+        /// Share of the validation part.
+        fraction: f64,
     },
     /// A window that reaches past the end of the text.
     #[error("{name} has {characters} characters; there are none at {start}..{end}")]
@@ -304,6 +306,12 @@ fn first_of(unknown: &[UnknownCharacter]) -> String {
     let others = unknown.len().saturating_sub(NAMED);
     let others = if others > 0 { format!(" and {others} others") } else { String::new() };
     named.join(", ") + &others
+}
+
+/// What may be changed instead of a text that is too short. One that a model is evaluated with is all
+/// validation, and the context is then the model's.
+fn other_ways(fraction: f64) -> &'static str {
+    if fraction < 1.0 { ", a smaller context, or another validation_fraction" } else { "" }
 }
 
 /// The remedy for the input and output errors that have one.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use trainyard_config::{KeyGroup, keys};
+use trainyard_config::{ConfigError, KeyGroup, keys, must};
+use trainyard_data::DataInfo;
 use trainyard_engine::{
     CrossEntropy, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, MeanSquaredError,
     Model, Objective, Tensors, erase, no_such_layer,
@@ -47,12 +48,36 @@ impl Recipe for MlpRecipe {
         let mut objective: Arc<dyn Objective> = Arc::new(MeanSquaredError);
         if let Some(data) = &data {
             needs("mlp", "rows of numbers", "features", data.info())?;
+            check_sizes(&options, data.info())?;
             if !data.info().classes.is_empty() {
                 objective = Arc::new(CrossEntropy::default());
             }
         }
         Ok(Job { model: Arc::new(Mlp::new(options)), objective, data, context: None })
     }
+}
+
+/// Refuses sizes that rows of the data do not have.
+fn check_sizes(options: &MlpOptions, info: &DataInfo) -> Result<(), ConfigError> {
+    let numbers = |name: &str| {
+        let tensor = info.tensors.iter().find(|tensor| tensor.name == name)?;
+        if let [numbers] = tensor.row_shape[..] { Some(numbers) } else { None }
+    };
+    let MlpOptions { inputs, outputs, .. } = *options;
+    let row = numbers("features").unwrap_or(inputs);
+    let words = format!("{row}, as many as a row of the data has numbers to learn from");
+    let fits = must(inputs == row, "inputs", &inputs, words);
+    fits.map_err(|bad| bad.in_section("model"))?;
+    let classes = info.classes.len();
+    let fits = if classes > 0 {
+        let words = format!("at least {classes}, as many as the data have classes");
+        must(outputs >= classes, "outputs", &outputs, words)
+    } else {
+        let row = numbers("targets").unwrap_or(outputs);
+        let words = format!("{row}, as many as a row of the data has numbers to be learned");
+        must(outputs == row, "outputs", &outputs, words)
+    };
+    fits.map_err(|bad| bad.in_section("model"))
 }
 
 /// A multi-layer perceptron as an ordered list of linear layers: `linear0`, `linear1`, ….

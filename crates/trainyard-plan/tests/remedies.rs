@@ -126,7 +126,10 @@ fn a_step_of_fewer_rows_may_fit() {
     let request = PlanRequest { schedule: "gpipe".parse().unwrap(), ..PlanRequest::new(&short) };
     let said = hint(&request);
     assert!(said.starts_with("schedule = \"1f1b\" would fit; or "), "{said}");
-    assert!(said.ends_with("micro_batches = 3, a step of fewer rows, would fit"), "{said}");
+    assert!(
+        said.ends_with("micro_batches = 3, with a batch of 3/8 of the rows, would fit"),
+        "{said}"
+    );
     let with = |count| PlanRequest { micro_batches: MicroBatches::Count(count), ..request.clone() };
     assert!(plan(&with(3)).is_ok());
     assert!(plan(&with(4)).is_err());

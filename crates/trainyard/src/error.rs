@@ -138,9 +138,10 @@ pub enum RunError {
     },
     /// A directory another training writes to right now.
     #[error(
-        "another training ({holder}) is writing to {path}; wait for it, stop it, or name another \
-         directory with `--set run.dir=...`",
-        path = .path.display()
+        "another training ({holder}) is writing to {path}; wait for it, stop it, or begin a run in \
+         another directory: `{program} train ... --set run.dir=...`",
+        path = .path.display(),
+        program = crate::cli::program()
     )]
     RunInUse {
         /// The directory.
@@ -196,8 +197,8 @@ pub enum RunError {
     },
     /// A disk that has no room for a checkpoint.
     #[error(
-        "{path} has {} free, and a checkpoint of {} needs {}; free some space, or name a run directory \
-         on another disk with `--set run.dir=...`",
+        "{path} has {} free, and a checkpoint of {} needs {}; free some space, or take another disk: a \
+         new run's directory is named with `--set run.dir=...`, that of one that goes on is copied",
         human_bytes(*.free),
         human_bytes(*.checkpoint),
         human_bytes(*.needed),

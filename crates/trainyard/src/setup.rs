@@ -181,6 +181,14 @@ impl TrainingSetup {
                 ),
             }));
         }
+        // To the planner a device that is left out has no place, not even for a 0.
+        let split: Vec<usize> = if split.len() == self.devices.len() {
+            let with_device = self.devices.iter().zip(split);
+            let kept = with_device.filter(|(device, _)| !excluded.contains(&device.id));
+            kept.map(|(_, layers)| layers).collect()
+        } else {
+            split
+        };
         Ok((!split.is_empty()).then_some(split))
     }
 

@@ -15,7 +15,7 @@ crate::keys! {
         adapter: String = "cpu".into(),
             must("an adapter that `trainyard devices` prints, or \"cpu\"", |it| !it.trim().is_empty());
         /// Memory budget; what the device reports where it is not given.
-        memory: Option<ByteSize>, in 1..;
+        memory: Option<ByteSize>, must("a size above 0, such as \"6 GiB\"", |bytes| *bytes > 0);
         /// What of the budget a plan must leave free; nothing where it is not given.
         reserve: Option<ByteSize>;
         /// Threads of a CPU device; an equal share of the cores where it is not given.

@@ -50,7 +50,8 @@ pub(super) fn list(folder: &Path, given: &[String]) -> Result<Listed, DataError>
         } else {
             class_number(given, &name, &path)?
         };
-        for file in expand(&[path], EXTENSIONS, "PNG or JPEG images")? {
+        let found = expand(&[path], EXTENSIONS, "PNG or JPEG images").map_err(of_class)?;
+        for file in found {
             let about = fs::metadata(&file).map_err(DataError::io("read", &file))?;
             let within = file.strip_prefix(folder).unwrap_or(&file);
             for part in within {
@@ -62,6 +63,17 @@ pub(super) fn list(folder: &Path, given: &[String]) -> Result<Listed, DataError>
         }
     }
     Ok(Listed { classes, files, fingerprint: hash.finalize().to_hex().to_string() })
+}
+
+/// The way out where a class folder has no images: it cannot be another folder.
+fn of_class(error: DataError) -> DataError {
+    match error {
+        DataError::NoFiles { pattern, wanted, .. } => {
+            let remedy = "put the images of the class into it, or take the folder away".to_owned();
+            DataError::NoFiles { pattern, wanted, remedy }
+        }
+        other => other,
+    }
 }
 
 /// The number of a class folder among the given classes.

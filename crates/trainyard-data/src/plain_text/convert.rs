@@ -110,10 +110,12 @@ impl Former {
     }
 
     fn unix(&mut self, text: &str) -> String {
-        let text = if self.after_cr { text.strip_prefix('\n').unwrap_or(text) } else { text };
+        let after_cr = self.after_cr;
+        // By the piece as it came: one that is the LF alone ends it, too.
         if !text.is_empty() {
             self.after_cr = text.ends_with('\r');
         }
+        let text = if after_cr { text.strip_prefix('\n').unwrap_or(text) } else { text };
         text.replace("\r\n", "\n").replace('\r', "\n")
     }
 }

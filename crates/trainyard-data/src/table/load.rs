@@ -149,6 +149,16 @@ fn place_of(name: &str, file: &TableFile) -> Result<usize, DataError> {
     file.columns.iter().position(|column| column == name).ok_or_else(|| DataError::NoColumn {
         file: file.path.clone(),
         column: name.to_owned(),
-        known: file.columns.join(", "),
+        known: file.columns.join(", ") + unlike_delimiter(&file.columns),
     })
+}
+
+/// The way out where all columns are one: what is between the cells is another character.
+fn unlike_delimiter(columns: &[String]) -> &'static str {
+    match columns {
+        [only] if only.contains([';', ',', '\t', '|']) => {
+            "; set data.delimiter to what stands between the columns"
+        }
+        _ => "",
+    }
 }

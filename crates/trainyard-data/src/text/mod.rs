@@ -109,6 +109,7 @@ impl TextSource {
                     part_characters,
                     context,
                     needed,
+                    fraction: validation_fraction,
                 });
             }
         }

@@ -183,7 +183,10 @@ fn fewer_rows(asked: &ValidatedRequest, profile: &Profile) -> Option<String> {
         let middle = fitting + (short - fitting) / 2;
         if helps(middle) { fitting = middle } else { short = middle }
     }
-    Some(format!("micro_batches = {fitting}, a step of fewer rows, would fit"))
+    let now = profile.micro_batches;
+    Some(format!(
+        "micro_batches = {fitting}, with a batch of {fitting}/{now} of the rows, would fit"
+    ))
 }
 
 /// The hint where no single change helps.

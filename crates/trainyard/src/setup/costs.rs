@@ -101,6 +101,18 @@ impl TrainingSetup {
     /// The profile with the run file's budgets and number of micro-batches.
     pub(super) fn with_budgets(&self, mut profile: Profile) -> Profile {
         profile.micro_batches = self.config.train.micro_batches;
+        // What was kept has the ids of the run file that it was measured for.
+        let renamed = |id: &String| {
+            let index = profile.devices.iter().position(|device| device.id == *id);
+            let device = index.and_then(|index| self.devices.get(index));
+            device.map_or_else(|| id.clone(), |device| device.id.clone())
+        };
+        let links = profile.links.iter().map(|link| LinkProfile {
+            from: renamed(&link.from),
+            to: renamed(&link.to),
+            ..link.clone()
+        });
+        profile.links = links.collect();
         for (of_profile, device) in profile.devices.iter_mut().zip(&self.devices) {
             of_profile.id.clone_from(&device.id);
             of_profile.memory_bytes = device.budget_bytes;
