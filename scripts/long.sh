@@ -45,7 +45,7 @@ cross() {
     local stubs checked=() target
     stubs=$(folder)
     printf '#!/bin/sh\nwhile [ $# -gt 0 ]; do [ "$1" = -o ] && : >"$2"; shift; done\n' >"$stubs/cc"
-    printf '#!/bin/sh\nfor file; do case "$file" in *.a | *.lib) : >"$file" ;; esac; done\n' >"$stubs/ar"
+    printf '#!/bin/sh\nfor file; do case "$file" in *.a | *.lib) : >"${file#-out:}" ;; esac; done\n' >"$stubs/ar"
     chmod +x "$stubs/cc" "$stubs/ar"
     for target in x86_64-pc-windows-msvc aarch64-apple-darwin; do
         local check=(cargo check --no-default-features --workspace --target "$target") code=0

@@ -36,7 +36,7 @@ fn settings_that_make_no_sense() {
         ("train.stpes=3", &["unknown key 'stpes' in [train]", "did you mean 'steps'?"]),
         ("trian.steps=3", &["unknown section 'trian'", "did you mean [train]?"]),
         ("model.widht=3", &["unknown key 'widht' in [model]", "did you mean 'width'?"]),
-        ("model.zzz=3", &["'zzz' in [model]", "a gpt takes: layers, heads, width"]),
+        ("model.zzz=3", &["'zzz' in [model]", "'gpt' takes: layers, heads, width"]),
         ("device.left.memroy=3", &["'memroy' in [[device]]", "did you mean 'memory'?"]),
         ("device.left.more.memory=3", &["'more' in [[device]]", "id, adapter, memory"]),
         ("train.steps.x=3", &["train.steps"]),
@@ -199,7 +199,11 @@ fn what_a_recipe_refuses_has_its_place_in_the_run_file() {
         (table("table = \"t.csv\""), "5:1: data.target is missing", &["column to be learned"]),
         (table("table = \"t.csv\"\ntarget = \"z\""), "7:10: ", &["has no column 'z'"]),
         (table("table = \"t.csv\"\ntarget = \"y\""), "6:9: ", &["line 3, column 'x'"]),
-        (mlp.clone(), "5:1: a mlp learns from rows", &["input.txt gives tokens, targets"]),
+        (
+            mlp.clone(),
+            "5:1: the model 'mlp' learns from rows",
+            &["input.txt gives tokens, targets"],
+        ),
         (good.replace("context = 16", "context = 4000"), "9:1: ", &["context of 4000 needs"]),
         (
             good.replacen("adapter = \"cpu\"", "adapter = \"nowhere\"", 1),

@@ -183,7 +183,7 @@ fn a_plan_that_cannot_be_used_is_refused_by_name() {
         ("[1, 2]".to_owned(), "trainyard-plan, line 1"),
         (changed(&|plan| plan["version"] = json!(9)), "version 9; this program reads version 1"),
         (changed(&|plan| plan["format"] = json!("recipe")), "\"recipe\""),
-        (changed(&|plan| plan["model"] = json!("mlp")), "made for a mlp"),
+        (changed(&|plan| plan["model"] = json!("mlp")), "made for the model 'mlp'"),
         (
             changed(&|plan| plan["stages"][1]["layers"] = json!([cut, 9])),
             "9 layers, the model has 4",

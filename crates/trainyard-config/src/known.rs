@@ -131,7 +131,7 @@ impl Known {
             KINDS.iter().find(|of| of.section == section.name).map_or(&[][..], |it| it.common);
         let keys = list(section.keys.iter().copied().filter(|key| !common.contains(key)));
         match section.kind {
-            Some(kind) => format!("a {kind} takes: {keys}"),
+            Some(kind) => format!("'{kind}' takes: {keys}"),
             None => format!("there are: {}", list(section.keys.iter().copied())),
         }
     }

@@ -28,7 +28,7 @@ pub enum RecipeError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// The data are not what the model learns from.
-    #[error("a {model} learns from {needed}; [data] {source_name} gives {given}")]
+    #[error("the model '{model}' learns from {needed}; [data] {source_name} gives {given}")]
     WrongData {
         /// The recipe's name.
         model: &'static str,

@@ -99,7 +99,8 @@ impl TrainingSetup {
         plan.check(self.profile.layers.len()).map_err(unusable)?;
         if plan.model != self.profile.name {
             let (made_for, model) = (&plan.model, &self.profile.name);
-            let reason = format!("it was made for a {made_for}, this run trains a {model}");
+            let reason =
+                format!("it was made for the model '{made_for}', this run trains '{model}'");
             return Err(unusable(PlanError::BadPlan { reason }));
         }
         if plan.micro_batches != self.config.train.micro_batches {

@@ -152,7 +152,7 @@ fn a_name_that_was_meant_is_taken() {
     run_ok(&mut plan(&place.file, &[&format!("{section}.steps=3")]));
     // One that is like no other.
     let stderr = refused(&place.file, &["model.zzz=3"]);
-    let key = between(&stderr, "a gpt takes: ", ",");
+    let key = between(&stderr, "'gpt' takes: ", ",");
     run_ok(&mut plan(&place.file, &[&format!("model.{key}=3")]));
 }
 

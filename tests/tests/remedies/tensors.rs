@@ -82,7 +82,7 @@ fn idx(kind: u8, sizes: &[u8], value: u8, bytes: usize) -> Vec<u8> {
 }
 
 /// The model learns from rows of numbers and not from images: so far a file that is sound gets.
-const SOUND: &str = "a mlp learns from rows of numbers";
+const SOUND: &str = "the model 'mlp' learns from rows of numbers";
 
 #[test]
 fn idx_files_are_mended_as_told() {

@@ -22,7 +22,7 @@ fn the_options_of_a_kind_are_read_with_places() {
         ("widht = 3", "unknown key 'widht' in [model] (/yard/run.toml:3:1); did you mean 'width'?"),
         (
             "zzz = 3",
-            "unknown key 'zzz' in [model] (/yard/run.toml:3:1); a gpt takes: layers, heads",
+            "unknown key 'zzz' in [model] (/yard/run.toml:3:1); 'gpt' takes: layers, heads",
         ),
         ("steps = 3", "unknown key 'steps' in [model] (/yard/run.toml:3:1); it belongs in [train]"),
         ("width = \"wide\"", ":3:9: model.width is the text \"wide\", but must be a whole number"),
@@ -135,7 +135,7 @@ fn another_optimizer_takes_its_own_keys() {
     let error = message("[optimizer]\nkind = \"sgd\"\n[train]\nbeta1 = 0.5\n");
     assert!(error.starts_with("unknown key 'beta1' in [train] (/yard/run.toml:6:1); "), "{error}");
     let error = message("[optimizer]\nkind = \"sgd\"\nbeta1 = 0.5\n");
-    assert!(error.ends_with("a sgd takes: momentum, weight_decay"), "{error}");
+    assert!(error.ends_with("'sgd' takes: momentum, weight_decay"), "{error}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use burn::tensor::TensorData;
+use burn::tensor::{Tensor, TensorData};
 use trainyard_plan::{Action, LinkCost, noise};
 
 use super::fit;
@@ -43,6 +43,18 @@ pub fn links(devices: &[Device]) -> Result<Vec<(String, String, LinkCost)>, Engi
 /// # Errors
 /// [`EngineError::Measure`] when a device fails.
 pub fn link(from: &Device, to: &Device) -> Result<LinkCost, EngineError> {
+    let times = link_times(from, to, &SIZES)?;
+    let points: Vec<(f64, f64)> =
+        SIZES.iter().zip(times).map(|(&bytes, us)| (bytes as f64, us)).collect();
+    let (latency_us, bytes_per_us) = fit::line(&points);
+    Ok(LinkCost { latency_us, bytes_per_us })
+}
+
+/// The time of a transfer of each of some sizes in bytes, µs, as [`link`] takes them.
+///
+/// # Errors
+/// As [`link`].
+pub fn link_times(from: &Device, to: &Device, sizes: &[usize]) -> Result<Vec<f64>, EngineError> {
     let with_location = |device: &Device, error: EngineError| EngineError::Measure {
         device: device.id().to_owned(),
         what: format!("the link from '{}' to '{}'", from.id(), to.id()),
@@ -58,7 +70,7 @@ pub fn link(from: &Device, to: &Device) -> Result<LinkCost, EngineError> {
         let thread =
             |name| std::thread::Builder::new().name(format!("{WORKER_THREAD_PREFIX}{name}"));
         let receiver = thread("receives").spawn_scoped(scope, move || {
-            let receive = || receive_all(to, &mut inlet, origin, &arrived);
+            let receive = || receive_all(to, sizes, &mut inlet, origin, &arrived);
             let received = to.compute_thread().run("receives", || catch_panic(receive));
             // Whoever sends must not wait for one that has stopped.
             drop(inlet);
@@ -68,7 +80,7 @@ pub fn link(from: &Device, to: &Device) -> Result<LinkCost, EngineError> {
         let sender = thread("sends").spawn_scoped(scope, move || {
             let sent = from
                 .compute_thread()
-                .run("sends", || catch_panic(|| send_all(from, &outlet, &arrivals)));
+                .run("sends", || catch_panic(|| send_all(from, sizes, &outlet, &arrivals)));
             drop(outlet);
             sent.and_then(|sent| sent)
         });
@@ -85,10 +97,40 @@ pub fn link(from: &Device, to: &Device) -> Result<LinkCost, EngineError> {
     for thread in link_threads {
         let _panicked = thread.join().is_err();
     }
-    let points: Vec<(f64, f64)> =
-        SIZES.iter().zip(times?).map(|(&bytes, us)| (bytes as f64, us)).collect();
-    let (latency_us, bytes_per_us) = fit::line(&points);
-    Ok(LinkCost { latency_us, bytes_per_us })
+    times
+}
+
+/// The time that Burn's own `to_device` takes for the same, µs, called from one thread.
+///
+/// # Errors
+/// [`EngineError::Driver`] when a device fails.
+pub fn to_device_times(
+    from: &Device,
+    to: &Device,
+    sizes: &[usize],
+) -> Result<Vec<f64>, EngineError> {
+    let time = |bytes: &usize| {
+        let elements = bytes / 4;
+        let data = TensorData::new(vec![1.0_f32; elements], [elements]);
+        let tensor = Tensor::<1>::from_data(data, from.burn());
+        from.wait()?;
+        let mut times = Vec::with_capacity(ROUNDS);
+        for round in 0..ROUNDS {
+            std::thread::sleep(PAUSE);
+            let started = Instant::now();
+            let there = tensor.clone().to_device(to.burn());
+            to.wait()?;
+            if round >= WARM_UP {
+                times.push(started.elapsed().as_nanos() as f64 / 1e3);
+            }
+            drop(there);
+        }
+        Ok(noise::quantile(&times, LOWER_QUARTILE))
+    };
+    let run = || catch_panic(|| sizes.iter().map(time).collect());
+    let times =
+        std::thread::scope(|scope| scope.spawn(|| from.compute_thread().run("moves", run)).join());
+    times.unwrap_or_else(|_| Err(EngineError::driver("its thread panicked")))?
 }
 
 fn joined<T>(
@@ -99,10 +141,11 @@ fn joined<T>(
 
 fn send_all(
     device: &Device,
+    sizes: &[usize],
     outlet: &Outlet,
     arrivals: &mpsc::Receiver<()>,
 ) -> Result<(), EngineError> {
-    for bytes in SIZES {
+    for bytes in sizes {
         let elements = bytes / 4;
         let data = TensorData::new(vec![1.0_f32; elements], [elements]);
         // Kept here as a stage keeps its output: a link may not take the memory over.
@@ -121,12 +164,13 @@ fn send_all(
 /// The lower quartile of the times of every size, in µs.
 fn receive_all(
     device: &Device,
+    sizes: &[usize],
     inlet: &mut Inlet,
     origin: Instant,
     arrived: &mpsc::Sender<()>,
 ) -> Result<Vec<f64>, EngineError> {
-    let mut times_of_sizes = Vec::with_capacity(SIZES.len());
-    for _ in SIZES {
+    let mut times_of_sizes = Vec::with_capacity(sizes.len());
+    for _ in sizes {
         let mut times = Vec::with_capacity(ROUNDS);
         for round in 0..ROUNDS {
             let (tensor, sent) = inlet.receive(round)?;

@@ -19,5 +19,5 @@ pub use control::control_times;
 pub use costs::{DeviceCosts, LayerCost, MeasureSettings};
 pub(crate) use layers::SampleFlow;
 pub use layers::layers;
-pub use links::{link, links};
+pub use links::{link, link_times, links, to_device_times};
 pub use speed::{copy_rate, relative_speed};

@@ -4,6 +4,7 @@ mod allocation;
 mod diagnose;
 mod files;
 mod links;
+mod measured;
 mod worker_pool;
 
 use std::collections::BTreeSet;
@@ -13,18 +14,19 @@ use std::time::Instant;
 
 use crossbeam_channel::bounded;
 use trainyard_plan::memory::DeviceNeed;
-use trainyard_plan::{MemorySample, Plan, PlanError, Profile, TraceEvent};
+use trainyard_plan::{Plan, PlanError, Profile};
 
 use crate::fault::WORKER_THREAD_PREFIX;
 use crate::objective::LossValues;
 use crate::optimizer::{GroupedOptimizer, Update};
 use crate::tie::tie_ends;
 use crate::wiring::{Name, StageWiring, Wiring};
-use crate::worker::{Command, Recorded, Reply, WorkerContext, work};
+use crate::worker::{Command, Reply, WorkerContext, work};
 use crate::{Device, EngineError, HostTensors, Metrics, MicroBatch, Model, Objective};
 
 use allocation::{allocate, check_actions, check_ids};
 use links::Links;
+pub use measured::{Evaluation, Measured, StepResult};
 use worker_pool::{Rank, WorkerPool};
 
 /// How a pipeline trains.
@@ -38,41 +40,6 @@ pub struct Options {
     pub clip: Option<f64>,
     /// Rows of one micro-batch, for which the profile holds.
     pub rows: usize,
-}
-
-/// What was measured during one step, and at the end of the one before.
-#[derive(Clone, Debug, Default)]
-pub struct Measured {
-    /// Every action with its step and time, in ns since [`Pipeline::origin`].
-    pub events: Vec<TraceEvent>,
-    /// Memory of the devices between actions.
-    pub memory: Vec<MemorySample>,
-    /// For each rank, bytes in use and the most so far; None where nobody measures.
-    pub usage: Vec<Option<(u64, u64)>>,
-}
-
-/// The outcome of one step.
-#[derive(Clone, Debug)]
-pub struct StepResult {
-    /// Mean loss over the batch.
-    pub loss: f64,
-    /// The objective's metrics over the batch.
-    pub metrics: Metrics,
-    /// Global gradient norm before clipping.
-    pub gradient_norm: f64,
-    /// Times and memory.
-    pub measured: Measured,
-}
-
-/// Loss and metrics over data that was not trained on.
-#[derive(Clone, Debug, Default)]
-pub struct Evaluation {
-    /// Mean loss.
-    pub loss: f64,
-    /// Mean of each metric, without what [`Objective::summarize`] adds.
-    pub metrics: Metrics,
-    /// Over how much: [`Objective::count`] of all micro-batches.
-    pub count: f64,
 }
 
 /// A model spread over devices, with a worker thread for each.
@@ -298,37 +265,6 @@ impl Pipeline {
         self.workers.ask_all(|| Command::Apply(update))?;
         let measured = self.collect_measured()?;
         Ok(StepResult { loss, metrics, gradient_norm, measured })
-    }
-
-    /// What the devices have told since the last step: a device that is not waited for tells the end of
-    /// a step with the next one.
-    ///
-    /// # Errors
-    /// When a device fails; that ends the pipeline.
-    pub fn settle(&mut self) -> Result<Measured, EngineError> {
-        self.workers.ask_all(|| Command::Settle)?;
-        self.collect_measured()
-    }
-
-    /// Whether steps are to say what was done when, and what was held: they do from the start.
-    ///
-    /// # Errors
-    /// When a device fails; that ends the pipeline.
-    pub fn trace(&mut self, is_on: bool) -> Result<(), EngineError> {
-        self.workers.ask_all(|| Command::Trace(is_on))?;
-        self.workers.collect().map(drop)
-    }
-
-    fn collect_measured(&mut self) -> Result<Measured, EngineError> {
-        let mut measured = Measured::default();
-        for reply in self.workers.collect()? {
-            if let Reply::Applied(Recorded { events, memory, usage }) = reply {
-                measured.events.extend(events);
-                measured.memory.extend(memory);
-                measured.usage.push(usage);
-            }
-        }
-        Ok(measured)
     }
 
     /// Mean loss and metrics over micro-batches, weighted by what each counts, without training.

@@ -22,7 +22,9 @@ pub(super) fn located(error: RunError, config: &RunConfig, document: &Document) 
             let device = config.devices.iter().find(|device| device.adapter == *wanted);
             device.map(|device| format!("device.{}.adapter", device.id))
         }
-        RunError::Plan(PlanError::NoSuchPlan { .. }) => Some(asked_of_plan(config).to_owned()),
+        RunError::Plan(PlanError::NoSuchPlan { reason }) => {
+            Some(asked_of_plan(config, reason).to_owned())
+        }
         _ => None,
     };
     match key {
@@ -31,10 +33,12 @@ pub(super) fn located(error: RunError, config: &RunConfig, document: &Document) 
     }
 }
 
-/// The key that asks most of a plan.
-fn asked_of_plan(config: &RunConfig) -> &'static str {
+/// The key that asks most of a plan, of those that a reason is about.
+fn asked_of_plan(config: &RunConfig, reason: &str) -> &'static str {
     let pipeline = &config.pipeline;
-    if !pipeline.split.is_empty() {
+    if pipeline.schedule_file.is_some() && reason.starts_with("the schedule") {
+        "pipeline.schedule_file"
+    } else if !pipeline.split.is_empty() {
         "pipeline.split"
     } else if !pipeline.lock.is_empty() {
         "pipeline.lock"

@@ -1,6 +1,7 @@
 //! `trainyard bench`: measures this machine, in ratios within one run.
 
 mod blocks;
+mod links;
 mod noise;
 mod pipeline;
 mod pipeline_figures;
@@ -25,6 +26,8 @@ pub struct Bench {
 enum What {
     /// What the engine costs beside a plain Burn loop, and what a second device brings
     Pipeline(pipeline::PipelineBench),
+    /// What it takes to move a tensor between devices, beside Burn's own way and a copy of memory
+    Links(links::LinksBench),
     /// What the planner's split brings beside an even one and one by memory, predicted and measured
     Planner(planner::PlannerBench),
     /// Whether predictions hold on a busy machine: measured, planned and trained beside busy threads
@@ -39,6 +42,7 @@ impl RunCommand for Bench {
     fn run(&self, app: &App) -> Result<ExitCode, RunError> {
         match &self.what {
             What::Pipeline(bench) => pipeline::run(bench).map(|()| ExitCode::SUCCESS),
+            What::Links(bench) => links::run(bench).map(|()| ExitCode::SUCCESS),
             What::Planner(bench) => planner::run(bench, app).map(|()| ExitCode::SUCCESS),
             What::Noise(bench) => noise::run(bench, app),
         }

@@ -178,7 +178,7 @@ impl Stepper {
     }
 }
 
-fn hardware(adapters: &[String]) -> Result<Vec<DeviceInfo>, RunError> {
+pub(super) fn hardware(adapters: &[String]) -> Result<Vec<DeviceInfo>, RunError> {
     let only_cpu = adapters.iter().all(|adapter| adapter.eq_ignore_ascii_case("cpu"));
     let machine =
         if only_cpu { vec![discover::cpu()] } else { discover::list(&ListOptions::default()) };
@@ -194,7 +194,7 @@ fn hardware(adapters: &[String]) -> Result<Vec<DeviceInfo>, RunError> {
     Ok(chosen)
 }
 
-fn open(hardware: &[DeviceInfo]) -> Result<Vec<Device>, EngineError> {
+pub(super) fn open(hardware: &[DeviceInfo]) -> Result<Vec<Device>, EngineError> {
     let named = hardware.iter().enumerate();
     named.map(|(rank, it)| Device::open(format!("device{rank}"), it, 4 << 30, 1)).collect()
 }

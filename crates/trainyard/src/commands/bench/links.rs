@@ -1,0 +1,138 @@
+//! `trainyard bench links`: what it takes to move a tensor between devices.
+
+use std::hint::black_box;
+use std::io::Write;
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+use trainyard_engine::measure::{link_times, to_device_times};
+use trainyard_engine::{Device, EngineError};
+use trainyard_plan::compare::median;
+use trainyard_plan::memory::human_bytes;
+
+use super::pipeline::{hardware, open};
+use crate::commands::table::{Align, table, time};
+use crate::error::RunError;
+
+/// `trainyard bench links`
+#[derive(Debug, Args)]
+pub(super) struct LinksBench {
+    /// The devices, by adapter; every ordered pair is measured
+    #[arg(long, value_name = "ADAPTER,…", value_delimiter = ',', default_value = "cpu,cpu")]
+    devices: Vec<String>,
+    /// Print JSON for machines
+    #[arg(long)]
+    json: bool,
+}
+
+/// Sizes of the transfers: 4 KiB to 256 MiB.
+const SIZES: [usize; 9] =
+    [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20];
+
+/// What was measured.
+#[derive(Serialize)]
+struct Figures {
+    format: &'static str,
+    version: u64,
+    /// What one thread copies within the host's memory, bytes a second.
+    memory_copy_bytes_per_s: f64,
+    links: Vec<Link>,
+}
+
+/// One direction of one pair.
+#[derive(Serialize)]
+struct Link {
+    from: String,
+    to: String,
+    transfers: Vec<Transfer>,
+}
+
+/// A transfer of one size.
+#[derive(Serialize)]
+struct Transfer {
+    bytes: usize,
+    /// Through the link that pipelines use.
+    link_us: f64,
+    /// Burn's own `to_device`.
+    to_device_us: f64,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// When there is no such device, or one fails.
+pub(super) fn run(bench: &LinksBench) -> Result<(), RunError> {
+    let hardware = hardware(&bench.devices)?;
+    let devices = open(&hardware)?;
+    let mut links = Vec::new();
+    for (at, (from, of_from)) in devices.iter().zip(&hardware).enumerate() {
+        for (other, (to, of_to)) in devices.iter().zip(&hardware).enumerate() {
+            if at != other {
+                let largest = of_from.max_buffer_bytes.min(of_to.max_buffer_bytes);
+                let name = |at: usize, adapter: &str| format!("{adapter} ({at})");
+                links.push(Link {
+                    from: name(at, &of_from.adapter),
+                    to: name(other, &of_to.adapter),
+                    transfers: transfers(from, to, largest)?,
+                });
+            }
+        }
+    }
+    let figures = Figures {
+        format: "trainyard-bench-links",
+        version: 1,
+        memory_copy_bytes_per_s: memory_copy(),
+        links,
+    };
+    print(&figures, bench.json).map_err(RunError::io("write to", "the terminal"))
+}
+
+/// Bytes a second that one thread copies, where both places are in memory and not in a cache.
+fn memory_copy() -> f64 {
+    const BYTES: usize = 64 << 20;
+    let from = vec![1_u8; BYTES];
+    let mut to = from.clone();
+    let times = (0..9).map(|_| {
+        let started = Instant::now();
+        to.copy_from_slice(black_box(&from));
+        black_box(&mut to);
+        started.elapsed().as_secs_f64()
+    });
+    BYTES as f64 / median(times.collect())
+}
+
+fn transfers(from: &Device, to: &Device, largest: u64) -> Result<Vec<Transfer>, EngineError> {
+    let sizes: Vec<usize> = SIZES.into_iter().filter(|size| *size as u64 <= largest).collect();
+    let link = link_times(from, to, &sizes)?;
+    let burn = to_device_times(from, to, &sizes)?;
+    let transfer = |((bytes, link_us), to_device_us)| Transfer { bytes, link_us, to_device_us };
+    Ok(sizes.into_iter().zip(link).zip(burn).map(transfer).collect())
+}
+
+fn print(figures: &Figures, json: bool) -> std::io::Result<()> {
+    let out = &mut std::io::stdout();
+    if json {
+        serde_json::to_writer_pretty(&mut *out, figures)?;
+        return writeln!(out);
+    }
+    let copy = figures.memory_copy_bytes_per_s;
+    writeln!(out, "one thread copies {}/s within the host's memory", human_bytes(copy as u64))?;
+    for Link { from, to, transfers } in &figures.links {
+        writeln!(out, "\n{from} → {to}")?;
+        let mut rows =
+            vec![["size", "link", "rate", "to_device", "link is"].map(str::to_owned).to_vec()];
+        for Transfer { bytes, link_us, to_device_us } in transfers {
+            let rate = *bytes as f64 / link_us * 1e6;
+            rows.push(vec![
+                human_bytes(*bytes as u64),
+                time(*link_us),
+                format!("{}/s, {:.0} % of a copy", human_bytes(rate as u64), 100.0 * rate / copy),
+                time(*to_device_us),
+                format!("{:.2}× as fast", to_device_us / link_us),
+            ]);
+        }
+        table(out, &rows, &[Align::Right; 5])?;
+    }
+    Ok(())
+}
