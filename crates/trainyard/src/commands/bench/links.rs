@@ -54,8 +54,8 @@ struct Transfer {
     bytes: usize,
     /// Through the link that pipelines use.
     link_us: f64,
-    /// Burn's own `to_device`.
-    to_device_us: f64,
+    /// Burn's own `to_device`; none between CPU devices, where it moves nothing.
+    to_device_us: Option<f64>,
 }
 
 /// Measures and prints.
@@ -105,7 +105,11 @@ fn memory_copy() -> f64 {
 fn transfers(from: &Device, to: &Device, largest: u64) -> Result<Vec<Transfer>, EngineError> {
     let sizes: Vec<usize> = SIZES.into_iter().filter(|size| *size as u64 <= largest).collect();
     let link = link_times(from, to, &sizes)?;
-    let burn = to_device_times(from, to, &sizes)?;
+    let burn = if from.is_cpu() && to.is_cpu() {
+        vec![None; sizes.len()]
+    } else {
+        to_device_times(from, to, &sizes)?.into_iter().map(Some).collect()
+    };
     let transfer = |((bytes, link_us), to_device_us)| Transfer { bytes, link_us, to_device_us };
     Ok(sizes.into_iter().zip(link).zip(burn).map(transfer).collect())
 }
@@ -128,8 +132,8 @@ fn print(figures: &Figures, json: bool) -> std::io::Result<()> {
                 human_bytes(*bytes as u64),
                 time(*link_us),
                 format!("{}/s, {:.0} % of a copy", human_bytes(rate as u64), 100.0 * rate / copy),
-                time(*to_device_us),
-                format!("{:.2}× as fast", to_device_us / link_us),
+                to_device_us.map_or_else(|| "moves nothing".to_owned(), time),
+                to_device_us.map_or_else(String::new, |us| format!("{:.2}× as fast", us / link_us)),
             ]);
         }
         table(out, &rows, &[Align::Right; 5])?;
