@@ -63,18 +63,17 @@ enum Route {
     /// From a CPU device to another kind: its tensors are host memory already.
     FromHost(Sender<Message>),
     /// A link thread reads the device.
-    Read { to_thread: Sender<Parcel>, gpu: Gpu },
+    Read { to_thread: Sender<Parcel>, source: BurnDevice, gpu: Gpu },
 }
 
 /// What a link thread is to read, and for whom.
 struct Parcel {
     step: u64,
     action: Action,
-    start_ns: u64,
     bytes: u64,
     reads: Vec<(Arc<str>, HostRead)>,
-    /// Where the copies are done.
-    point: SubmissionIndex,
+    /// Where the tensors are computed, and where the copies are done.
+    points: [SubmissionIndex; 2],
 }
 
 /// The receiving end of a link.
@@ -119,7 +118,7 @@ pub(crate) fn link(
                 .spawn(move || read_and_forward(&inbox, &sender, (&device, &of_thread), origin))
                 .map_err(EngineError::driver)?;
             threads.push(thread);
-            Route::Read { to_thread, gpu }
+            Route::Read { to_thread, source: ends.source.burn().clone(), gpu }
         }
     };
     let (device, to_cpu) = (ends.target.burn().clone(), ends.target.is_cpu());
@@ -132,9 +131,13 @@ fn read_and_forward(
     (device, gpu): (&str, &Gpu),
     origin: Instant,
 ) {
-    for Parcel { step, action, start_ns, bytes, reads, point } in inbox {
+    for Parcel { step, action, bytes, reads, points: [computed, copied] } in inbox {
+        // The transfer begins when there is something to move.
+        let ready = gpu.wait(computed);
+        let start_ns = elapsed_ns(origin);
         let read = || {
-            gpu.wait(point)?;
+            ready?;
+            gpu.wait(copied)?;
             reads.into_iter().map(|(name, read)| Ok((name, read.finish()?))).collect()
         };
         let payload = match catch_panic(read) {
@@ -176,12 +179,15 @@ impl Outlet {
                 (sender, Payload::There(counter.during(|| tensors.copied())?))
             }
             Route::FromHost(sender) => (sender, Payload::Host(tensors.into_data()?)),
-            Route::Read { to_thread, gpu } => {
+            Route::Read { to_thread, source, gpu } => {
+                source.flush().map_err(EngineError::driver)?;
+                let computed = gpu.point();
                 let reads: Vec<_> = tensors
                     .into_iter()
                     .map(|(name, value)| (name, HostRead::begin(value)))
                     .collect();
-                let parcel = Parcel { step, action, start_ns, bytes, reads, point: gpu.point() };
+                let points = [computed, gpu.point()];
+                let parcel = Parcel { step, action, bytes, reads, points };
                 return to_thread.send(parcel).map_err(|_| EngineError::NeighbourStopped);
             }
         };
