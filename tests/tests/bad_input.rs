@@ -419,6 +419,22 @@ mod full_disk {
     }
 
     #[test]
+    fn a_small_disk_takes_fewer_checkpoints_as_told() {
+        let (dir, file) = working();
+        // Room for three checkpoints of some 320 KiB; three that are kept need a fourth meanwhile.
+        let Some(disk) = Disk::mount(dir.path().join("disk"), 1200, "") else { return };
+        let said = |name: &str, sets: &[&str]| {
+            let mut command = train_command(&file, &disk.0.join(name));
+            let output = set(&mut command, sets).output().unwrap_or_else(|error| panic!("{error}"));
+            fs::remove_dir_all(disk.0.join(name)).unwrap_or_else(|error| panic!("{error}"));
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        };
+        let note = "a smaller train.keep_checkpoints needs less";
+        assert_says(&said("three", &[]), &[note]);
+        assert!(!said("one", &["train.keep_checkpoints=1"]).contains(note));
+    }
+
+    #[test]
     fn a_disk_that_is_full_from_the_start_leaves_no_dead_end() {
         let (dir, file) = working();
         let Some(disk) = Disk::mount(dir.path().join("disk"), 8, "") else { return };

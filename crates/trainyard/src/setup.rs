@@ -93,6 +93,15 @@ impl TrainingSetup {
         Ok(best.ok_or_else(|| RunError::config("the planner found no plan"))?.plan)
     }
 
+    /// The plan that a model was trained with, to use it, or another where that one does not fit.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub fn plan_to_use(&self, trained: Option<Plan>, costs: &Profile) -> Result<Plan, RunError> {
+        let fits = trained.filter(|plan| simulate::check_memory(costs, plan).is_ok());
+        fits.map_or_else(|| self.plan(costs), Ok)
+    }
+
     fn plan_of_file(&self, path: &Path, costs: &Profile) -> Result<Plan, RunError> {
         let unusable = |error| RunError::PlanFile { path: path.to_owned(), error };
         let mut plan = read_plan(path)?;

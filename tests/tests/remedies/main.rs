@@ -17,6 +17,7 @@ mod tables;
 mod tensors;
 mod texts;
 mod toml_text;
+mod using;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

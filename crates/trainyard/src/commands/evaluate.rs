@@ -66,10 +66,8 @@ impl RunCommand for EvaluateCommand {
         let costs = setup.costs()?.for_inference();
         let planned =
             directory.as_ref().filter(|dir| self.sets.sets.is_empty() && dir.plan().is_file());
-        let plan = match planned {
-            Some(directory) => read_plan(&directory.plan())?,
-            None => setup.plan(&costs)?,
-        };
+        let plan = planned.map(|directory| read_plan(&directory.plan())).transpose()?;
+        let plan = setup.plan_to_use(plan, &costs)?;
         let mut pipeline = setup.start(&plan, &costs)?;
         if let Some((directory, found)) = &from {
             directory.explain(found.step, pipeline.load_weights(&found.path))?;

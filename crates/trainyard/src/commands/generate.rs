@@ -87,7 +87,8 @@ impl RunCommand for Generate {
         let setup = app.setup_for_inference(run_file, &directory, vocabulary.len())?;
         let as_trained = self.sets.sets.is_empty() && directory.plan().is_file();
         let costs = setup.costs()?.for_inference();
-        let plan = if as_trained { read_plan(&directory.plan())? } else { setup.plan(&costs)? };
+        let plan = as_trained.then(|| read_plan(&directory.plan())).transpose()?;
+        let plan = setup.plan_to_use(plan, &costs)?;
         let mut pipeline = setup.start(&plan, &costs)?;
         directory.explain(found.step, pipeline.load_weights(&found.path))?;
         // A training beside may remove it from here on.
