@@ -13,6 +13,7 @@ use trainyard_plan::{ModelProfile, Plan, PlanError, Profile, Schedule, simulate}
 use crate::config::{RecomputeChoice, RunConfig};
 use crate::error::RunError;
 use crate::files::{read_plan, read_schedule};
+pub(crate) use devices::machine_for;
 pub use devices::{SetupDevice, default_devices};
 use profile::DerivedProfile;
 pub use training_setup::TrainingSetup;

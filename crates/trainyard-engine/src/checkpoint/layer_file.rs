@@ -89,13 +89,15 @@ pub(crate) fn read_layer(
             .tensor(&format!("weight/{}", weight.path))
             .map_err(|_| of_other_model(&path, format!("it has no weight '{}'", weight.path)))?;
         let grows = loading == Loading::IntoLarger
-            && view.shape() != weight.shape && fits(view.shape(), &weight.shape);
+            && view.shape() != weight.shape
+            && fits(view.shape(), &weight.shape);
         if view.dtype() != Dtype::F32 || (view.shape() != weight.shape && !grows) {
             let (dtype, shape) = (view.dtype(), view.shape());
             return Err(of_other_model(
                 &path,
                 format!(
-                    "weight '{}' is {dtype:?} {shape:?}, this model has F32 {:?}: it is of another model",
+                    "weight '{}' is {dtype:?} {shape:?}, this model has F32 {:?}: it is of another \
+                     model",
                     weight.path, weight.shape
                 ),
             ));
@@ -116,8 +118,7 @@ pub(crate) fn read_layer(
                 grow_entry(entry, &kept);
             }
         }
-        let state = State::from_entries(kept, entries)
-            .map_err(|reason| {
+        let state = State::from_entries(kept, entries).map_err(|reason| {
             let reason = format!("weight '{}': {reason}", weight.path);
             bad(&path, CheckpointFault::OtherState, reason)
         })?;

@@ -4,6 +4,7 @@ use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
 use burn::backend::{Dispatch, DispatchTensor, TensorMetadata};
 use burn::tensor::{Bool, DType, Device, Gradients, Int, Shape, Tensor, TensorData};
 
+use super::HostRead;
 use crate::EngineError;
 
 /// A tensor of any rank: floating-point, integer or boolean.
@@ -98,12 +99,7 @@ impl Value {
     /// # Errors
     /// What the driver said, as [`EngineError::Driver`].
     pub fn into_data(self) -> Result<TensorData, EngineError> {
-        match self {
-            Self::Float(tensor) => erased(tensor).try_into_data(),
-            Self::Int(tensor) => Tensor::<1, Int>::from_dispatch(tensor).try_into_data(),
-            Self::Bool(tensor) => Tensor::<1, Bool>::from_dispatch(tensor).try_into_data(),
-        }
-        .map_err(EngineError::driver)
+        HostRead::begin(self).finish()
     }
 
     /// Its dimensions.

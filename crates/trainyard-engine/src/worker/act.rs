@@ -259,10 +259,14 @@ impl Worker {
         let device = &self.context.device;
         if device.throttle() > 1.0 || self.timeline.needs_waiting() {
             device.complete(started.begun)?;
-        } else {
-            device.flush()?;
         }
-        let end = self.moment()?;
+        // To mark is to flush.
+        let end = if let Some(mark) = self.timeline.mark()? {
+            mark
+        } else {
+            self.context.device.flush()?;
+            self.timeline.now()
+        };
         self.timeline.computed(self.step, action, started.moment(self), end);
         if self.timeline.is_on() {
             self.timeline.held(end, self.context.device.usage());

@@ -30,14 +30,19 @@ pub struct SetupDevice {
     pub throttle: f64,
 }
 
+/// The devices to choose adapters from. Drivers are not woken for those who do not use them.
+pub(crate) fn machine_for<'a>(mut adapters: impl Iterator<Item = &'a str>) -> Vec<DeviceInfo> {
+    if adapters.all(|adapter| adapter.eq_ignore_ascii_case("cpu")) {
+        return vec![discover::cpu()];
+    }
+    discover::list(&ListOptions::default())
+}
+
 /// The devices of the run file; without any, what the machine has.
 pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> {
     let sections =
         if config.devices.is_empty() { default_devices() } else { config.devices.clone() };
-    let only_cpu = sections.iter().all(|section| section.adapter.eq_ignore_ascii_case("cpu"));
-    // Drivers are not woken for a run that does not use them.
-    let machine =
-        if only_cpu { vec![discover::cpu()] } else { discover::list(&ListOptions::default()) };
+    let machine = machine_for(sections.iter().map(|section| section.adapter.as_str()));
     let chosen = sections.iter().map(|section| select(&machine, &section.adapter));
     let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
     for (section, hardware) in sections.iter().zip(&chosen) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use trainyard_engine::discover::{self, ListOptions, select};
+use trainyard_engine::discover::select;
 use trainyard_engine::{
     AdamW, DeriveSettings, Device, EngineError, GroupedOptimizer, MeanSquaredError, Measured,
     Options, Pipeline, derive_profile,
@@ -13,12 +13,14 @@ use trainyard_engine::{
 use trainyard_plan::compare::median;
 use trainyard_plan::simulate::simulate;
 use trainyard_plan::{
-    ActionKind, DeviceInfo, Lane, ModelProfile, Plan, Profile, Recompute, Schedule, Stage,
+    ActionKind, DeviceInfo, Lane, LayerProfile, ModelProfile, Plan, Profile, Recompute, Schedule,
+    Stage,
 };
 
 use super::blocks::{BLOCKS, Blocks, MICRO_BATCHES, PlainLoop, ROWS, micro_batches, whole_batch};
 use super::pipeline_figures::{Figures, closed_form, print};
 use crate::error::RunError;
+use crate::setup::machine_for;
 
 /// `trainyard bench pipeline`
 #[derive(Debug, Args)]
@@ -151,13 +153,7 @@ impl Contenders {
 impl Stepper {
     fn new(hardware: &[DeviceInfo], schedule: Schedule) -> Result<Self, RunError> {
         let devices = open(hardware)?;
-        let owners = schedule.owners();
-        let stages = owners.iter().enumerate().map(|(stage, rank)| Stage {
-            device: devices[*rank].id().to_owned(),
-            layers: (stage * BLOCKS / owners.len(), (stage + 1) * BLOCKS / owners.len()),
-            recompute: Recompute::None,
-        });
-        let plan = Plan::new("blocks", stages.collect(), schedule, MICRO_BATCHES);
+        let plan = plan(schedule, |rank| devices[rank].id().to_owned());
         let optimizer = GroupedOptimizer::from(AdamW::default());
         let sample = micro_batches().swap_remove(0);
         let settings = DeriveSettings { seed: 1, optimizer: &optimizer, portable: false };
@@ -179,9 +175,7 @@ impl Stepper {
 }
 
 pub(super) fn hardware(adapters: &[String]) -> Result<Vec<DeviceInfo>, RunError> {
-    let only_cpu = adapters.iter().all(|adapter| adapter.eq_ignore_ascii_case("cpu"));
-    let machine =
-        if only_cpu { vec![discover::cpu()] } else { discover::list(&ListOptions::default()) };
+    let machine = machine_for(adapters.iter().map(String::as_str));
     let chosen = adapters.iter().map(|adapter| Ok(select(&machine, adapter)?));
     let chosen = chosen.collect::<Result<Vec<_>, RunError>>()?;
     if chosen.is_empty() || chosen.len() > BLOCKS {
@@ -199,6 +193,17 @@ pub(super) fn open(hardware: &[DeviceInfo]) -> Result<Vec<Device>, EngineError> 
     named.map(|(rank, it)| Device::open(format!("device{rank}"), it, 4 << 30, 1)).collect()
 }
 
+/// Equal shares of the blocks for the schedule's stages, on the device of each stage's rank.
+fn plan(schedule: Schedule, device_of: impl Fn(usize) -> String) -> Plan {
+    let owners = schedule.owners();
+    let stages = owners.iter().enumerate().map(|(stage, rank)| Stage {
+        device: device_of(*rank),
+        layers: (stage * BLOCKS / owners.len(), (stage + 1) * BLOCKS / owners.len()),
+        recompute: Recompute::None,
+    });
+    Plan::new("blocks", stages.collect(), schedule, MICRO_BATCHES)
+}
+
 /// How many times as fast as one device all of them could be under a schedule: as simulated, from the
 /// times that one device took for a block's forward and backward, with links that take no time.
 fn bound(schedule: &Schedule, one: &Measured) -> Option<f64> {
@@ -212,10 +217,8 @@ fn bound(schedule: &Schedule, one: &Measured) -> Option<f64> {
     let backward = time(|kind| matches!(kind, ActionKind::Backward | ActionKind::InputGrad))?;
     let ranks = schedule.ranks.len();
     let ids: Vec<String> = (0..ranks).map(|rank| rank.to_string()).collect();
-    let layers = (0..BLOCKS).map(|index| trainyard_plan::LayerProfile {
-        name: index.to_string(),
-        ..trainyard_plan::LayerProfile::default()
-    });
+    let layers = (0..BLOCKS)
+        .map(|index| LayerProfile { name: index.to_string(), ..LayerProfile::default() });
     let model = ModelProfile { layers: layers.collect(), ..ModelProfile::default() };
     let offers = ids.iter().map(|id| (id.as_str(), 1));
     let mut profile = Profile::of_budgets(model, offers, MICRO_BATCHES);
@@ -224,13 +227,7 @@ fn bound(schedule: &Schedule, one: &Measured) -> Option<f64> {
         device.input_grad_us = vec![backward / 2.0; BLOCKS];
         device.weight_grad_us = vec![backward / 2.0; BLOCKS];
     }
-    let owners = schedule.owners();
-    let stages = owners.iter().enumerate().map(|(stage, rank)| Stage {
-        device: ids[*rank].clone(),
-        layers: (stage * BLOCKS / owners.len(), (stage + 1) * BLOCKS / owners.len()),
-        recompute: Recompute::None,
-    });
-    let plan = Plan::new("", stages.collect(), schedule.clone(), MICRO_BATCHES);
+    let plan = plan(schedule.clone(), |rank| ids[rank].clone());
     let step_us = simulate(&profile, &plan).ok()?.step_us;
     Some((MICRO_BATCHES * BLOCKS) as f64 * (forward + backward) / step_us)
 }
