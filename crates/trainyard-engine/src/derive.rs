@@ -84,7 +84,7 @@ pub fn derive_profile(
         name: model.name().to_owned(),
         // Layer by layer below.
         optimizer_bytes_per_param_byte: 0,
-        // Burn's autodiff gives a backward's gradients all at once.
+        // Layer by layer, too.
         fresh_bytes_per_param_byte: 1,
         layers,
     })
@@ -270,6 +270,9 @@ impl Derive<'_> {
             saved_bytes: found.bytes.saved.unwrap_or(SAVED_TENSORS * largest),
             output_saved_bytes: found.bytes.output_saved.unwrap_or(0),
             input_saved_bytes: found.bytes.input_saved.unwrap_or(0),
+            weight_saved_bytes: if found.bytes.splits { found.bytes.weight_saved } else { Some(0) },
+            split_workspace_bytes: found.bytes.split_workspace,
+            fresh_bytes: Some(found.bytes.fresh),
             workspace_bytes: found.bytes.workspace.unwrap_or(WORKSPACE_TENSORS * largest),
             forward_flops: found.flops,
             tied_to,

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
+use burn::backend::autodiff::NodeId;
 use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
 
-use crate::weight::{Extractor, GradientTaker, Inserter, Reader, list};
+use crate::weight::{Extractor, GradientTaker, Inserter, NodeLister, Reader, list};
 use crate::{EngineError, Tensors, WeightRole, WeightSpec};
 
 /// What a forward is told beside its input.
@@ -79,6 +80,10 @@ pub trait AnyLayer: Send {
     /// Takes the weights' gradients out of a backward's result, flat, in the order of
     /// [`Self::weights`]; None where a weight took no part.
     fn take_gradients(&self, gradients: &mut Gradients) -> Vec<Option<Tensor<1>>>;
+
+    /// The weights' nodes in a graph, in the order of [`Self::weights`]; None where a weight has no
+    /// gradient. A new value is a new node.
+    fn weight_nodes(&self) -> Vec<Option<NodeId>>;
 
     /// Takes the weights for which `wanted` is true out, flat and without graph. The layer cannot
     /// run until [`Self::put_weights`] has put them back.
@@ -164,6 +169,14 @@ impl<M: Module + 'static> AnyLayer for Typed<M> {
             module.visit(&mut taker);
         }
         taker.taken
+    }
+
+    fn weight_nodes(&self) -> Vec<Option<NodeId>> {
+        let mut lister = NodeLister::default();
+        if let Some(module) = &self.module {
+            module.visit(&mut lister);
+        }
+        lister.nodes
     }
 
     fn take_weights(&mut self, wanted: &[bool]) -> Vec<Option<Tensor<1>>> {

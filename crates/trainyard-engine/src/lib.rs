@@ -33,6 +33,7 @@ mod stage;
 mod tensor;
 mod tie;
 mod weight;
+mod weight_half;
 mod wiring;
 mod worker;
 
@@ -51,3 +52,4 @@ pub use optimizer::{AdamW, GroupedOptimizer, Optimizer, WeightRole, WeightSpec};
 pub use pipeline::{Evaluation, Measured, Options, Pipeline, StepResult};
 pub use tensor::{GiveTensors, HostTensors, TakeTensors, Tensors, Value};
 pub use weight::weight;
+pub use weight_half::{WeightHalf, compute_or_keep};

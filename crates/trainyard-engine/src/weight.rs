@@ -1,5 +1,7 @@
 //! Weights of a layer whose type is not known: what they are, and reading and writing them.
 
+use burn::backend::autodiff::NodeId;
+use burn::backend::{Autodiff, Flex, Wgpu};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
@@ -94,6 +96,27 @@ impl ModuleVisitor for GradientTaker<'_> {
             if value.is_require_grad() { value.grad_remove(self.gradients) } else { None };
         self.taken.push(gradient.map(flat));
     }
+}
+
+/// Lists the weights' nodes in a graph; None for one without a gradient.
+#[derive(Default)]
+pub(crate) struct NodeLister {
+    pub(crate) nodes: Vec<Option<NodeId>>,
+}
+
+impl ModuleVisitor for NodeLister {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        self.nodes.push(if value.is_require_grad() { node(&value) } else { None });
+    }
+}
+
+/// A tensor's node, on one of the engine's backends.
+fn node<const D: usize>(tensor: &Tensor<D>) -> Option<NodeId> {
+    let on_cpu = tensor.clone().try_into_primitive::<Autodiff<Flex>>().map(|it| it.id());
+    let node =
+        on_cpu.or_else(|_| tensor.clone().try_into_primitive::<Autodiff<Wgpu>>().map(|it| it.id()));
+    node.ok()
 }
 
 /// Takes chosen weights out, flat and without graph, and leaves an empty tensor in their places, so

@@ -80,7 +80,9 @@ fn check_times(layers: &[LayerCost]) {
         assert!(cost.forward_us > 0.0, "{number}: {cost:?}");
         assert!(cost.input_grad_us + cost.weight_grad_us > 0.0, "{number}: {cost:?}");
         assert!(cost.optimizer_us > cost.norm_us, "{number}: {cost:?}");
-        assert_eq!(cost.input_grad_us > 0.0, number > 0, "{number}: {cost:?}");
+        // These layers are made of operations of Burn alone, which give all gradients at once.
+        assert!(cost.input_grad_us > 0.0, "{number}: {cost:?}");
+        assert!(cost.weight_grad_us <= 0.0, "{number}: {cost:?}");
     }
 }
 

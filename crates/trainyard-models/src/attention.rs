@@ -7,37 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use trainyard_engine::{EngineError, ForwardContext, mix, weight};
 
 use crate::fused;
+use crate::nn::Linear;
 use crate::weight_init::WeightInit;
-
-/// `y = x · W (+ b)`, on the last dimension.
-#[derive(Module, Debug)]
-pub(crate) struct Linear {
-    /// `[inputs, outputs]`
-    pub(crate) weight: Param<Tensor<2>>,
-    /// `[outputs]`
-    pub(crate) bias: Option<Param<Tensor<1>>>,
-}
-
-impl Linear {
-    pub(crate) fn new(
-        [inputs, outputs]: [usize; 2],
-        bias: bool,
-        deviation: f32,
-        initial: &mut WeightInit,
-        device: &Device,
-    ) -> Result<Self, EngineError> {
-        let shape = [inputs, outputs];
-        Ok(Self {
-            weight: weight(initial.normal(shape, deviation)?, shape, device),
-            bias: bias.then(|| weight(vec![0.0; outputs], [outputs], device)),
-        })
-    }
-
-    /// `[…, inputs]` to `[…, outputs]`
-    pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        fused::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
-    }
-}
 
 /// Layer normalization (Ba et al., arXiv 1607.06450) over the last dimension.
 #[derive(Module, Debug)]
@@ -82,8 +53,8 @@ impl CausalAttention {
         device: &Device,
     ) -> Result<Self, EngineError> {
         Ok(Self {
-            project_in: Linear::new([width, 3 * width], bias, deviation, initial, device)?,
-            project_out: Linear::new([width, width], bias, deviation_out, initial, device)?,
+            project_in: initial.linear([width, 3 * width], bias, deviation, device)?,
+            project_out: initial.linear([width, width], bias, deviation_out, device)?,
             heads,
             dropout,
         })

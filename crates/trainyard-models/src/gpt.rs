@@ -11,8 +11,9 @@ use trainyard_engine::{
     erase, no_such_layer, weight,
 };
 
-use crate::attention::{CausalAttention, LayerNorm, Linear, drop_out};
+use crate::attention::{CausalAttention, LayerNorm, drop_out};
 use crate::fused::{self, gelu};
+use crate::nn::{self, Linear};
 use crate::recipe::{Job, Recipe, RecipeError, Request, needs};
 use crate::weight_init::WeightInit;
 
@@ -175,7 +176,7 @@ impl Layer for Embed {
     ) -> Result<Tensors, EngineError> {
         let tokens: Tensor<2, Int> = input.take("tokens")?;
         let [_, length] = tokens.dims();
-        let embedded = burn::tensor::module::embedding(self.tokens.val(), tokens);
+        let embedded = nn::embedding(self.tokens.val(), tokens);
         let positions = self.positions.val().narrow(0, 0, length).unsqueeze();
         let x = drop_out(embedded + positions, self.dropout, context, 0);
         Ok(Tensors::new().with("x", x))
@@ -210,8 +211,8 @@ impl Block {
                 width, heads, bias, dropout, deviations, initial, device,
             )?,
             perceptron_norm: LayerNorm::new(width, bias, device),
-            widen: Linear::new([width, 4 * width], bias, deviation, initial, device)?,
-            narrow: Linear::new([4 * width, width], bias, deviation_out, initial, device)?,
+            widen: initial.linear([width, 4 * width], bias, deviation, device)?,
+            narrow: initial.linear([4 * width, width], bias, deviation_out, device)?,
             dropout,
             index,
         })
@@ -248,7 +249,7 @@ impl Layer for Head {
     fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
         let x: Tensor<3> = input.take("x")?;
         let x = self.norm.forward(x);
-        let logits = fused::linear(x, self.weight.val().transpose(), None);
+        let logits = nn::linear_turned(x, self.weight.val());
         Ok(Tensors::new().with("logits", logits))
     }
 }

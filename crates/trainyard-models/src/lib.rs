@@ -9,9 +9,12 @@ mod fused;
 pub mod gpt;
 mod micro_batch;
 pub mod mlp;
+pub mod nn;
 mod recipe;
+mod recorded;
 pub mod registry;
 mod weight_init;
+mod weighted;
 
 pub use fused::cross_entropy;
 pub use gpt::{Gpt, GptOptions};

@@ -12,7 +12,7 @@ use trainyard_engine::{
     Model, Objective, Tensors, erase, no_such_layer,
 };
 
-use crate::attention::Linear;
+use crate::nn::Linear;
 use crate::recipe::{Job, Recipe, RecipeError, Request, needs};
 use crate::weight_init::WeightInit;
 
@@ -127,7 +127,7 @@ impl Model for Mlp {
         let deviation = (2.0 / shape[0] as f32).sqrt();
         let initial = &mut WeightInit::new(seed, layer);
         Ok(erase(LinearLayer {
-            linear: Linear::new(shape, true, deviation, initial, device)?,
+            linear: initial.linear(shape, true, deviation, device)?,
             relu: layer + 1 < self.options.layers,
         }))
     }

@@ -3,9 +3,12 @@
 
 use std::f64::consts::TAU;
 
+use burn::tensor::Device;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use trainyard_engine::{EngineError, check_host_room, mix};
+use trainyard_engine::{EngineError, check_host_room, mix, weight};
+
+use crate::nn::Linear;
 
 /// The source of one layer's initial weights.
 pub(crate) struct WeightInit {
@@ -17,6 +20,24 @@ pub(crate) struct WeightInit {
 impl WeightInit {
     pub(crate) fn new(seed: u64, layer: usize) -> Self {
         Self { random: ChaCha8Rng::seed_from_u64(mix(&[seed, layer as u64])), bytes: 0 }
+    }
+
+    /// A linear layer of normal weights, and of a bias of zeros.
+    ///
+    /// # Errors
+    /// As [`Self::normal`].
+    pub(crate) fn linear(
+        &mut self,
+        shape: [usize; 2],
+        bias: bool,
+        deviation: f32,
+        device: &Device,
+    ) -> Result<Linear, EngineError> {
+        let [_, outputs] = shape;
+        Ok(Linear {
+            weight: weight(self.normal(shape, deviation)?, shape, device),
+            bias: bias.then(|| weight(vec![0.0; outputs], [outputs], device)),
+        })
     }
 
     /// Normal numbers around zero for a matrix of that shape (Box and Muller 1958).

@@ -5,15 +5,15 @@
 //! - **weights** = the sum of its layers' trained weights (`param_bytes`), frozen weights
 //!   (`frozen_bytes`) and buffers (`buffer_bytes`);
 //! - **gradients** = the trained weights again, the sums over the micro-batches so far. Where a
-//!   backward makes its gradients beside the sums, those of a step's first micro-batch become the
-//!   sums, which are not there before;
+//!   backward makes its gradients beside the sums (`fresh_bytes`), those of a step's first
+//!   micro-batch become the sums, which are not there before;
 //! - **optimizer** = the layers' `optimizer_bytes`, or `optimizer_bytes_per_param_byte` × the
 //!   `param_bytes` of layers that are not tied followers;
 //! - **activations** = the `saved_bytes` of every micro-batch between its forward and the end of
 //!   its backward. Under recompute: all of the stage's inputs instead, and one micro-batch's
 //!   `saved_bytes` while its backward runs, without the first layer's input (`input_saved_bytes`). A
 //!   stage's last layer may need its own output too (`output_saved_bytes`). Where the backward is split,
-//!   what the weight gradient needs (`weight_saved_bytes`) stays from the end of I to the end of W. While
+//!   what the weight gradient needs (`weight_saved_bytes`) comes with I and stays to the end of W. While
 //!   an action runs, its workspace comes on top: see [`StageMemory::footprint`]. So does what the device's kernels keep
 //!   for themselves (`overhead_bytes`), where that was measured;
 //! - **buffers** = one message for each send that has not arrived, at the sender (between CPU devices
@@ -41,7 +41,7 @@ pub use footprint::Footprint;
 pub use ledger::Ledger;
 pub use parse_bytes::{SIZE_UNITS, exact_bytes, parse_bytes};
 pub use shortage::describe_shortage;
-pub use stage::StageMemory;
+pub use stage::{BackwardKind, StageMemory};
 
 /// Memory by category, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,7 +19,8 @@ pub struct ModelProfile {
     /// not say their [`optimizer_bytes`](LayerProfile::optimizer_bytes).
     pub optimizer_bytes_per_param_byte: u64,
     /// Gradients of the micro-batch whose backward runs, per byte of trained weights, where they
-    /// stand beside the sums until the backward ends; 0 for an engine that adds in place.
+    /// stand beside the sums until the backward ends, for layers that do not say their
+    /// [`fresh_bytes`](LayerProfile::fresh_bytes); 0 for an engine that adds in place.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub fresh_bytes_per_param_byte: u64,
     /// The layers in order.
@@ -54,10 +55,20 @@ pub struct LayerProfile {
     pub output_bytes: u64,
     /// Kept from forward to backward, for one micro-batch, beside the output.
     pub saved_bytes: u64,
-    /// The part of `saved_bytes` that the weight gradient still needs once the input gradient is
-    /// done; all of it where not reported.
+    /// Kept from the end of a split backward's first half to that of its second, for one micro-batch:
+    /// what the gradients of weights are computed from. 0 for a layer that cannot split its backward;
+    /// as much as `saved_bytes` where not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_saved_bytes: Option<u64>,
+    /// Peak temporary bytes of the halves of a split backward: in the first beyond `workspace_bytes`, in
+    /// the second beyond what is kept for it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub split_workspace_bytes: u64,
+    /// Gradients of one micro-batch's weights that stand beside the sums until the backward ends, in
+    /// bytes; of the others each is added as soon as it is computed. Where absent, it follows from
+    /// [`fresh_bytes_per_param_byte`](ModelProfile::fresh_bytes_per_param_byte).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh_bytes: Option<u64>,
     /// The part of the output that the layer's own backward needs too, for one micro-batch, in
     /// bytes. Beside it, `saved_bytes` leave the output to the layers that take it; so it counts
     /// where these are in another stage.
@@ -133,6 +144,13 @@ impl ModelProfile {
             let own = if layer.tied_to.is_some() { 0 } else { layer.param_bytes };
             self.optimizer_bytes_per_param_byte.saturating_mul(own)
         })
+    }
+
+    /// Gradients of a layer's weights that stand beside the sums until a backward ends, in bytes.
+    #[must_use]
+    pub fn fresh_bytes(&self, layer: &LayerProfile) -> u64 {
+        let of_model = self.fresh_bytes_per_param_byte.saturating_mul(layer.param_bytes);
+        layer.fresh_bytes.unwrap_or(of_model)
     }
 
     /// Layer by layer, `workspace_bytes` with room for sums of gradients that are made anew while

@@ -6,10 +6,6 @@ use crate::idle::IdleTime;
 use crate::json::{self, sum_of_micros};
 use crate::{MemoryUse, PlanError, Schedule};
 
-/// Says that a plan is not run as its schedule's author meant it.
-pub(crate) const MERGED_NOTE: &str = "the schedule splits the backward into I and W; the engine runs both at once, as a full B where I \
-     stands, and so does this plan";
-
 /// A stage keeps its activations, or computes them again in the backward.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -118,22 +114,6 @@ impl Plan {
             micro_batches,
             notes: Vec::new(),
             predicted: None,
-        }
-    }
-
-    /// Replaces split backwards by the whole backward where the first half stands, as the engine runs
-    /// them, and adds a note that says so.
-    pub fn merge_backward(&mut self) {
-        if self.schedule.splits_backward() {
-            self.note_merged(&self.schedule.clone());
-            self.schedule = self.schedule.merged();
-        }
-    }
-
-    /// Adds a note where the plan runs the split backwards of a schedule as whole ones.
-    pub(crate) fn note_merged(&mut self, schedule: &Schedule) {
-        if schedule.splits_backward() {
-            self.notes.push(MERGED_NOTE.to_owned());
         }
     }
 

@@ -4,7 +4,9 @@
 
 use proptest::prelude::*;
 use trainyard_plan::costs::PipelineCosts;
-use trainyard_plan::memory::{DeviceNeed, StageMemory, exact_bytes, human_bytes, parse_bytes};
+use trainyard_plan::memory::{
+    BackwardKind, DeviceNeed, StageMemory, exact_bytes, human_bytes, parse_bytes,
+};
 use trainyard_plan::simulate::{check_memory, needs};
 use trainyard_plan::{
     DeviceProfile, LayerProfile, MemoryUse, ModelProfile, Plan, PlanError, Profile, Recompute,
@@ -66,7 +68,7 @@ fn a_stage_by_hand() {
     );
     // At the head, 500 of work beside all that is kept; at b, 300 beside half of it.
     assert_eq!(memory.forward_workspace(Recompute::None), 500);
-    assert_eq!(memory.backward_workspace(Recompute::None), 500);
+    assert_eq!(memory.backward_workspace(Recompute::None, BackwardKind::default()), 500);
     assert_eq!(
         memory.peak(Recompute::None, 4, 8),
         MemoryUse { activations: 4 * 600 + 500, ..fixed }
@@ -85,11 +87,11 @@ fn what_a_device_measured_replaces_what_the_model_says() {
     assert_eq!(StageMemory::of(&profile, 0, 0..3).saved, 900);
     let memory = StageMemory::of(&profile, 1, 0..3);
     assert_eq!((memory.saved, memory.weight_saved), (7, 7));
-    assert_eq!(memory.backward_workspace(Recompute::None), 0);
+    assert_eq!(memory.backward_workspace(Recompute::None, BackwardKind::default()), 0);
     profile.model.layers[2].weight_saved_bytes = Some(3);
     profile.model.layers[1].weight_saved_bytes = Some(300);
-    // No more than is saved can be left of it.
-    assert_eq!(StageMemory::of(&profile, 1, 0..3).weight_saved, 1 + 2 + 3);
+    // It has the gradients of outputs too, and so can be more than what was saved.
+    assert_eq!(StageMemory::of(&profile, 1, 0..3).weight_saved, 1 + 300 + 3);
 }
 
 #[test]
@@ -117,8 +119,28 @@ fn fresh_gradients_grow_as_activations_go() {
     let memory = StageMemory::of(&profile, 0, 0..3);
     // Backward at the head: 900 kept, 1000 fresh, 500 of work = 2400; at b: 600, 1600, 300 = 2500;
     // at a: 300, 2600, 500 = 3400, which is 2500 more than was kept.
-    assert_eq!(memory.backward_workspace(Recompute::None), 2500);
-    assert_eq!(memory.backward_workspace(Recompute::Full), 2500 + 900);
+    assert_eq!(memory.backward_workspace(Recompute::None, BackwardKind::default()), 2500);
+    assert_eq!(memory.backward_workspace(Recompute::Full, BackwardKind::default()), 2500 + 900);
+}
+
+#[test]
+fn gradients_that_are_added_as_they_come_stand_beside_no_sums() {
+    let mut profile = profile(0, 0);
+    profile.model.fresh_bytes_per_param_byte = 1;
+    for layer in &mut profile.model.layers[1..] {
+        layer.fresh_bytes = Some(0);
+        layer.weight_saved_bytes = Some(50);
+    }
+    let memory = StageMemory::of(&profile, 0, 0..3);
+    let workspace =
+        |first, split| memory.backward_workspace(Recompute::None, BackwardKind { first, split });
+    // Head: 900 kept and 500 of work; a: 300, its own 1000 fresh, 500 of work.
+    assert_eq!(workspace(false, false), 300 + 1000 + 500 - 900);
+    // The first micro-batch's gradients become the sums, which are not there before.
+    assert_eq!((workspace(true, false), memory.sums_to_come()), (2500, 2600));
+    // The first half keeps what the second needs: 50 of each layer after a.
+    assert_eq!(workspace(false, true), 300 + 1000 + (50 + 50) + 500 - 900);
+    assert_eq!(memory.weight_saved, 300 + 50 + 50);
 }
 
 #[test]
@@ -152,7 +174,7 @@ fn a_stage_keeps_the_output_that_its_last_layer_needs() {
     // 600 kept and 300 of work at b, in which its output is; 1000 at the head.
     assert_eq!(memory.forward_workspace(Recompute::None), 300 - 20);
     // And the output's gradient, while the forward runs again.
-    assert_eq!(memory.backward_workspace(Recompute::Full), 900 + 20);
+    assert_eq!(memory.backward_workspace(Recompute::Full, BackwardKind::default()), 900 + 20);
 }
 
 #[test]

@@ -134,13 +134,36 @@ fn every_schedule_can_be_asked_for() {
             };
             let plans = check(&request).unwrap();
             let splits = matches!(schedule, "zb-h1" | "zb-h2" | "zb-v");
-            let says = if split_backward { "--whole-backward" } else { "runs them whole" };
-            let said = plans[0].notes.iter().any(|note| note.contains(says));
-            assert!(said == splits || schedule == "auto", "{schedule}: {:?}", plans[0].notes);
+            let said = plans[0].notes.iter().any(|note| note.contains("runs them whole"));
+            let says = splits && !split_backward;
+            assert!(said == says || schedule == "auto", "{schedule}: {:?}", plans[0].notes);
+            assert!(
+                plans[0].schedule.splits_backward() == (splits && split_backward)
+                    || schedule == "auto"
+            );
         }
     }
     let unknown = "zigzag".parse::<ScheduleRequest>();
     assert!(matches!(unknown, Err(PlanError::UnknownSchedule { .. })));
+}
+
+#[test]
+fn a_plan_says_which_stages_cannot_split_their_backward() {
+    let mut profile = profile(4, &[(1.0, ROOMY), (1.0, ROOMY)], 4);
+    let mut said = |cannot: &[usize]| {
+        for (index, layer) in profile.model.layers.iter_mut().enumerate() {
+            layer.weight_saved_bytes = Some(if cannot.contains(&index) { 0 } else { 8 });
+        }
+        let request =
+            PlanRequest { schedule: "zb-h1".parse().unwrap(), ..PlanRequest::new(&profile) };
+        let plan = check(&request).unwrap().remove(0);
+        plan.notes.into_iter().find(|note| note.contains("cannot") || note.contains("no stage"))
+    };
+    assert_eq!(said(&[]), None);
+    // One layer that splits is enough for its stage.
+    assert_eq!(said(&[0, 2]), None);
+    assert!(said(&[2, 3]).unwrap().contains("stage 1 cannot"));
+    assert!(said(&[0, 1, 2, 3]).unwrap().contains("no stage can"));
 }
 
 #[test]

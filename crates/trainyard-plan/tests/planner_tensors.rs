@@ -8,7 +8,7 @@ mod even;
 mod numbers;
 
 use numbers::Numbers;
-use trainyard_plan::memory::StageMemory;
+use trainyard_plan::memory::{BackwardKind, StageMemory};
 use trainyard_plan::planner::{PlanRequest, plan};
 use trainyard_plan::simulate::{check_memory, simulate};
 use trainyard_plan::{
@@ -132,5 +132,9 @@ fn weights_of_every_role_by_hand() {
     for layer in &mut profile.model.layers {
         layer.saved_bytes = 0;
     }
-    assert_eq!(StageMemory::of(&profile, 0, 0..2).backward_workspace(Recompute::None), 200);
+    assert_eq!(
+        StageMemory::of(&profile, 0, 0..2)
+            .backward_workspace(Recompute::None, BackwardKind::default()),
+        200
+    );
 }

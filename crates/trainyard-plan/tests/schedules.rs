@@ -9,7 +9,7 @@ mod common;
 use ActionKind::{Backward, InputGrad, WeightGrad};
 use common::{Cost, Times, cost, named_with_chunks, peak};
 use trainyard_plan::validate::validate;
-use trainyard_plan::{Action, ActionKind, Plan, PlanError, Recompute, Schedule, Stage};
+use trainyard_plan::{Action, ActionKind, PlanError, Schedule};
 
 const UNIT: Times = Times::new(1, 1, 1);
 
@@ -210,34 +210,6 @@ fn a_schedule_reads_as_in_the_paper() {
         "1F0 2F0 1F1 2F1 2I0 2W0 1F2 1I0 1W0 2F2 2I1 2W1 1I1 2I2 1I2 1W1 2W2 1W2"
     );
     assert_eq!(row("interleaved", 1), "1F0 1F1 1F2 3F0 3B0 3F1 3B1 3F2 3B2 1B0 1B1 1B2");
-}
-
-#[test]
-fn a_plan_with_whole_backwards_says_so() {
-    let stage = |(index, device): (usize, &&str)| Stage {
-        device: (*device).into(),
-        layers: (index, index + 1),
-        recompute: Recompute::None,
-    };
-    let plan = |name| {
-        let stages = ["x", "y"].iter().enumerate().map(stage).collect();
-        let plan = Plan::new("tiny", stages, Schedule::named(name, 2, 3).unwrap(), 3);
-        Plan { notes: vec!["by hand".into()], ..plan }
-    };
-    let mut split = plan("zb-h1");
-    split.merge_backward();
-    let row: Vec<_> = split.schedule.ranks[1].iter().map(Action::to_string).collect();
-    assert_eq!(row.join(" "), "1F0 1B0 1F1 1B1 1F2 1B2");
-    assert_eq!((split.notes.len(), split.notes[0].as_str()), (2, "by hand"));
-    assert!(split.notes[1].contains("splits the backward into I and W"), "{}", split.notes[1]);
-    split.check(2).unwrap();
-    // Once is enough, and whole backwards need no word.
-    let once = split.clone();
-    split.merge_backward();
-    assert_eq!(split, once);
-    let mut whole = plan("1f1b");
-    whole.merge_backward();
-    assert_eq!(whole, plan("1f1b"));
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub use app::App;
 pub use command_line::{main, main_with};
 pub use error::RunError;
 pub use trainyard_config::keys;
-pub use trainyard_models::{OwnRecipe, Recipe};
+pub use trainyard_models::{OwnRecipe, Recipe, nn};
 pub use {trainyard_data as data, trainyard_engine as engine, trainyard_plan as plan};
 
 /// What a program with a model of its own needs.

@@ -121,7 +121,6 @@ impl TrainingSetup {
             }));
         }
         plan.schedule = plan.schedule.compute_only();
-        plan.merge_backward();
         plan.predicted(costs).map_err(unusable)
     }
 
@@ -157,8 +156,6 @@ impl TrainingSetup {
                 RecomputeChoice::None => planner::RecomputeChoice::None,
                 RecomputeChoice::Full => planner::RecomputeChoice::Full,
             },
-            // The engine runs both halves at once.
-            split_backward: false,
             ..PlanRequest::new(costs)
         })
     }

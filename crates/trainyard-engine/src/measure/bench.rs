@@ -69,8 +69,7 @@ impl<'a> Bench<'a> {
         };
         let backward_us = typical_of(|round| round.backward);
         let bytes = self.runner.bytes()?;
-        let fastest = least(rounds.iter().map(|round| round.backward));
-        let input_grad_us = backward_us * self.input_grad_share(go_on, fastest)?;
+        let input_grad_us = backward_us * self.input_grad_share(go_on, bytes.splits)?;
         let forwards: Vec<Timing> = rounds.iter().flat_map(|round| round.forward).collect();
         let cost = LayerCost {
             forward_us: typical(&forwards, disturbed),
@@ -81,6 +80,7 @@ impl<'a> Bench<'a> {
             saved_bytes: bytes.saved,
             output_saved_bytes: bytes.output_saved,
             input_saved_bytes: bytes.input_saved,
+            weight_saved_bytes: bytes.weight_saved,
             workspace_bytes: bytes.workspace,
         };
         Ok((cost, outputs))
@@ -183,28 +183,39 @@ impl<'a> Bench<'a> {
         Ok(self.timing(begun))
     }
 
-    /// The share of a backward that gives the inputs' gradients: what it takes with frozen weights.
-    /// The two are timed one after the other, so the fastest of each are compared: other work on
-    /// the machine lengthens the rest, and not by the same.
+    /// The share of a backward that gives the inputs' gradients. Its halves are timed one after the
+    /// other, and the fastest of each compared: other work on the machine lengthens the rest, and not by
+    /// the same.
     fn input_grad_share(
-        mut self,
+        &mut self,
         go_on: &dyn Fn() -> Result<(), EngineError>,
-        fastest_backward_us: f64,
+        splits: bool,
     ) -> Result<f64, EngineError> {
-        if self.runner.stage().wiring.inputs.is_empty() {
-            return Ok(0.0);
-        }
-        if self.runner.trained_bytes() == 0 {
+        if !splits {
             return Ok(1.0);
         }
-        self.runner.freeze();
-        let run = |bench: &mut Self| {
-            bench.forward()?;
-            bench.backward()
-        };
-        self.warm_up(go_on, |bench| Ok(run(bench)?.undisturbed_us()))?;
-        let backwards = self.samples(go_on, run, Timing::undisturbed_us)?;
-        Ok((least(backwards) / fastest_backward_us).clamp(0.0, 1.0))
+        let us = |halves: &[Timing; 2]| halves.iter().map(Timing::undisturbed_us).sum();
+        self.warm_up(go_on, |bench| Ok(us(&bench.halves()?)))?;
+        let halves = self.samples(go_on, Self::halves, us)?;
+        let fastest = |half: usize| least(halves.iter().map(|halves| halves[half]));
+        let (input, weights) = (fastest(0), fastest(1));
+        Ok((input / (input + weights)).clamp(0.0, 1.0))
+    }
+
+    /// A forward, and the two halves of its backward.
+    fn halves(&mut self) -> Result<[Timing; 2], EngineError> {
+        self.forward()?;
+        self.pressure.pass();
+        let gradients = self.runner.upload_gradients()?;
+        let begun = self.device.begin();
+        self.runner.run_input_backward(gradients)?;
+        self.device.complete(begun)?;
+        let input = self.timing(begun);
+        self.pressure.pass();
+        let begun = self.device.begin();
+        self.runner.run_weight_backward()?;
+        self.device.complete(begun)?;
+        Ok([input, self.timing(begun)])
     }
 
     /// How long an action took that has just ended.

@@ -37,11 +37,11 @@ impl Default for MeasureSettings {
 pub struct LayerCost {
     /// A forward, in µs. The last layer's includes the loss.
     pub forward_us: f64,
-    /// The part of a backward that gives the input's gradient, in µs; 0 for the first layer,
-    /// whose input is data.
+    /// The part of a backward that gives the input's gradient, and those of weights that cannot wait,
+    /// in µs.
     pub input_grad_us: f64,
-    /// The rest of the backward, with adding the weights' gradients up, in µs. The whole backward
-    /// is the sum of the two.
+    /// The rest of the backward, in µs: the gradients of weights that can wait, added up; 0 for a layer
+    /// that cannot split its backward. The whole backward is the sum of the two.
     pub weight_grad_us: f64,
     /// Taking the gradient's norm and updating the weights, once a step, in µs.
     pub optimizer_us: f64,
@@ -57,6 +57,9 @@ pub struct LayerCost {
     pub output_saved_bytes: Option<u64>,
     /// The part of `saved_bytes` that is the input. None where the device does not say.
     pub input_saved_bytes: Option<u64>,
+    /// What a split backward keeps until the gradients of weights are computed; 0 for a layer that
+    /// cannot split it. None where the device does not say.
+    pub weight_saved_bytes: Option<u64>,
     /// The most held for a moment during the layer's forward or backward, beside weights, sums of
     /// gradients, optimizer state, `saved_bytes` and the layer's fresh gradients; the output and
     /// the gradients of output and input are among it. Of a forward, what exceeds the room that fresh

@@ -5,7 +5,7 @@ use trainyard_plan::Recompute;
 
 use crate::layer::mix;
 use crate::optimizer::{GroupedOptimizer, Update};
-use crate::stage::{ForwardResult, Stage, StagePlace};
+use crate::stage::{BackwardStart, ForwardResult, Stage, StagePlace};
 use crate::wiring::{StageWiring, Wiring};
 use crate::{
     Device, EngineError, ForwardContext, HostTensors, MicroBatch, Model, Objective, Tensors,
@@ -57,8 +57,28 @@ pub(crate) struct LayerBytes {
     pub(crate) output_saved: Option<u64>,
     /// The part of `saved` that is the input.
     pub(crate) input_saved: Option<u64>,
+    /// What a split backward keeps until the gradients of weights are computed.
+    pub(crate) weight_saved: Option<u64>,
+    /// Needed for a moment in the halves of a split backward: in the first beyond `workspace`.
+    pub(crate) split_workspace: u64,
+    /// Whether the gradient of any weight can wait.
+    pub(crate) splits: bool,
+    /// Gradients of weights that stand beside their sums until the backward ends.
+    pub(crate) fresh: u64,
     /// Needed for a moment, beside weights, sums of gradients, `saved` and fresh gradients.
     pub(crate) workspace: Option<u64>,
+}
+
+/// What the halves of a split backward hold, in bytes; nothing where it cannot be split.
+#[derive(Default)]
+struct Halves {
+    splits: bool,
+    /// Kept from the first to the second.
+    kept: u64,
+    /// The most in the first, beside what was there before the forward.
+    first: u64,
+    /// The most in the second, beside what was there before it.
+    second: u64,
 }
 
 impl<'a> LayerRunner<'a> {
@@ -142,17 +162,33 @@ impl<'a> LayerRunner<'a> {
         Ok(gradients)
     }
 
-    /// A backward from what [`Self::upload_gradients`] gave; adds the weights' gradients up.
-    pub(crate) fn run_backward(&mut self, gradients: Vec<Tensors>) -> Result<(), EngineError> {
-        let result =
-            self.stage.backward(self.objective, 0, gradients, 1.0, &self.context, || ())?;
-        if let Some(gradients) = result.gradients {
-            self.stage.accumulate(gradients);
-        }
-        Ok(())
+    /// A whole backward from what [`Self::upload_gradients`] gave.
+    ///
+    /// Gives the bytes of gradients that the sums were not made of at once.
+    pub(crate) fn run_backward(&mut self, gradients: Vec<Tensors>) -> Result<u64, EngineError> {
+        self.run(gradients, false)
     }
 
-    fn backward(&mut self) -> Result<(), EngineError> {
+    /// The half of a backward that gives the inputs' gradients.
+    pub(crate) fn run_input_backward(
+        &mut self,
+        gradients: Vec<Tensors>,
+    ) -> Result<(), EngineError> {
+        self.run(gradients, true).map(drop)
+    }
+
+    /// The other half.
+    pub(crate) fn run_weight_backward(&mut self) -> Result<(), EngineError> {
+        self.stage.weight_backward(0)
+    }
+
+    fn run(&mut self, output_gradients: Vec<Tensors>, split: bool) -> Result<u64, EngineError> {
+        let start = BackwardStart { micro_batch: 0, output_gradients, loss_weight: 1.0, split };
+        let result = self.stage.backward(self.objective, start, &self.context, || ())?;
+        Ok(result.gradients.map_or(0, |gradients| self.stage.accumulate(0, gradients)))
+    }
+
+    fn backward(&mut self) -> Result<u64, EngineError> {
         let gradients = self.upload_gradients()?;
         self.run_backward(gradients)
     }
@@ -169,19 +205,20 @@ impl<'a> LayerRunner<'a> {
         self.stage.update(optimizer, &update)
     }
 
-    /// From now on the weights want no gradient.
-    pub(crate) fn freeze(&mut self) {
-        self.stage = self.stage.without_weight_gradients();
-    }
-
     /// Bytes kept from forward to backward, and those needed for a moment.
     ///
     /// Outputs are later layers' inputs, and counted there where they are in one stage.
     pub(crate) fn bytes(&mut self) -> Result<LayerBytes, EngineError> {
         // The sums of a step that has begun are there before; they are not this micro-batch's.
         let input_saved = self.input_saved()?;
+        let halves = self.halves()?;
+        let splits = halves.splits;
+        self.forward()?;
+        let fresh = self.backward()?;
         let counter = self.device.counter();
-        let Some((before, _)) = self.device.usage() else { return Ok(LayerBytes::default()) };
+        let Some((before, _)) = self.device.usage() else {
+            return Ok(LayerBytes { splits, fresh, ..LayerBytes::default() });
+        };
         counter.restart_peak();
         let outputs = self.forward()?.outputs;
         let now = || self.device.usage().unwrap_or_default();
@@ -194,13 +231,19 @@ impl<'a> LayerRunner<'a> {
         let (_, in_backward) = self.device.usage().unwrap_or_default();
         // Fresh gradients, which count beside, are there in the backward alone; and it is in a
         // backward that a stage is at its fullest.
-        let beside = before + saved + self.trained_bytes();
+        let beside = before + saved + fresh;
         let workspace = in_forward.max(in_backward).saturating_sub(beside);
         let nodes = if self.device.is_cpu() { nodes_bytes(saved) } else { 0 };
         Ok(LayerBytes {
             saved: Some(saved + nodes),
             output_saved: Some(output_saved),
             input_saved: Some(input_saved),
+            weight_saved: Some(halves.kept),
+            split_workspace: halves
+                .second
+                .max(halves.first.saturating_sub(saved + fresh + workspace)),
+            splits,
+            fresh,
             workspace: self.device.is_cpu().then_some(workspace),
         })
     }
@@ -220,9 +263,28 @@ impl<'a> LayerRunner<'a> {
         Ok(bytes.saturating_sub(freed))
     }
 
-    /// Bytes of the weights with a gradient.
-    pub(crate) fn trained_bytes(&self) -> u64 {
-        self.weight_bytes(WeightRole::Trained)
+    /// Runs a forward and the two halves of its backward.
+    fn halves(&mut self) -> Result<Halves, EngineError> {
+        let in_use = |runner: &Self| runner.device.usage().unwrap_or_default();
+        let (before, _) = in_use(self);
+        drop(self.forward()?);
+        let gradients = self.upload_gradients()?;
+        self.device.counter().restart_peak();
+        self.run_input_backward(gradients)?;
+        let (with_kept, in_first) = in_use(self);
+        let splits = self.stage.keeps_for_weights(0);
+        self.device.counter().restart_peak();
+        self.run_weight_backward()?;
+        let (_, in_second) = in_use(self);
+        if !splits {
+            return Ok(Halves::default());
+        }
+        Ok(Halves {
+            splits,
+            kept: with_kept.saturating_sub(before),
+            first: in_first.saturating_sub(before),
+            second: in_second.saturating_sub(with_kept),
+        })
     }
 
     /// Bytes of the weights with a role.

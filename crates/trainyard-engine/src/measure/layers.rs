@@ -161,7 +161,7 @@ impl Survey<'_> {
         };
         let held = || device.usage().map_or(0, |(in_use, _)| in_use);
         let held_before = held();
-        let by_kind = self.round(device, control, &go_on, &|| {
+        let (by_kind, largest_output) = self.round(device, control, &go_on, &|| {
             let measured = self.measured.fetch_add(1, Ordering::Relaxed) + 1;
             (self.progress)(measured, self.of);
         })?;
@@ -181,20 +181,24 @@ impl Survey<'_> {
         }
         leave(device);
         let layers = self.kinds.of_layer.iter().map(|&kind| by_kind[kind]).collect();
-        let overhead_bytes =
-            if device.is_cpu() { left + GRAPH_BYTES } else { KERNEL_ARGUMENTS_BYTES };
+        // What goes to the host is copied on the device first.
+        let overhead_bytes = if device.is_cpu() {
+            left + GRAPH_BYTES
+        } else {
+            largest_output + KERNEL_ARGUMENTS_BYTES
+        };
         let (device, control_us) = (device.id().to_owned(), Vec::new());
         Ok(DeviceCosts { device, layers, overhead_bytes, control_us })
     }
 
-    /// Measures one layer of every kind.
+    /// Measures one layer of every kind. Gives the size of the largest output too, in bytes.
     fn round(
         &self,
         device: &Device,
         control: &mut Control,
         go_on: &dyn Fn() -> Result<(), EngineError>,
         done: &dyn Fn(),
-    ) -> Result<Vec<LayerCost>, EngineError> {
+    ) -> Result<(Vec<LayerCost>, u64), EngineError> {
         let mut costs: Vec<(LayerCost, HostTensors)> = Vec::new();
         let mut held = SampleFlow::new(self.sample);
         for (layer, &kind) in self.kinds.of_layer.iter().enumerate() {
@@ -227,7 +231,11 @@ impl Survey<'_> {
             }
             held.put(spec, &costs[kind].1);
         }
-        Ok(costs.into_iter().map(|(cost, _)| cost).collect())
+        let bytes = |outputs: &HostTensors| {
+            outputs.iter().map(|(_, data)| data.as_bytes().len() as u64).sum::<u64>()
+        };
+        let largest = costs.iter().map(|(_, outputs)| bytes(outputs)).max().unwrap_or(0);
+        Ok((costs.into_iter().map(|(cost, _)| cost).collect(), largest))
     }
 }
 

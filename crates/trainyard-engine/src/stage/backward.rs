@@ -9,7 +9,19 @@ use crate::tensor::{Root, without_number};
 use crate::wiring::Name;
 use crate::{EngineError, ForwardContext, Objective, Tensors, Value};
 
-/// What a backward gives: the gradients for the stages that inputs came from, and the weights'.
+/// What a backward starts from.
+pub(crate) struct BackwardStart {
+    pub(crate) micro_batch: usize,
+    /// From the stages that took this one's outputs, in their order.
+    pub(crate) output_gradients: Vec<Tensors>,
+    /// The micro-batch's share of the batch: on the last stage, which starts from the loss.
+    pub(crate) loss_weight: f64,
+    /// Leaves the gradients of weights that can wait to [`Stage::weight_backward`].
+    pub(crate) split: bool,
+}
+
+/// What a backward gives: the gradients for the stages that inputs came from, and those of weights
+/// that are not in the sums yet and do not wait.
 pub(crate) struct BackwardResult {
     /// By the name of the input.
     pub(crate) input_gradients: Tensors,
@@ -18,20 +30,16 @@ pub(crate) struct BackwardResult {
 }
 
 impl Stage {
-    /// Runs the backward of one micro-batch.
-    ///
-    /// `output_gradients` come from the stages that took this one's outputs, in their order; the
-    /// last stage starts from the loss, weighted by `loss_weight` (the micro-batch's share of the
-    /// batch). Under recompute `recomputed` is called when the forward has run again.
+    /// Runs the backward of one micro-batch. Under recompute `recomputed` is called when the forward
+    /// has run again.
     pub(crate) fn backward(
         &mut self,
         objective: &dyn Objective,
-        micro_batch: usize,
-        output_gradients: Vec<Tensors>,
-        loss_weight: f64,
+        start: BackwardStart,
         context: &ForwardContext,
         recomputed: impl FnOnce(),
     ) -> Result<BackwardResult, EngineError> {
+        let BackwardStart { micro_batch, output_gradients, loss_weight, split } = start;
         let saved = self.saved.get_mut(micro_batch).and_then(Option::take).ok_or_else(|| {
             EngineError::internal(format!(
                 "micro-batch {micro_batch} has no forward to go back through"
@@ -57,7 +65,7 @@ impl Stage {
             // Without weights and without an input of numbers there is nothing to go back through.
             None => seeded(roots, output_gradients)?,
         };
-        let mut gradients = root.map(|root| root.backward());
+        let mut gradients = root.map(|root| self.collect(micro_batch, split, &root));
         // The stage before waits for one gradient for each floating-point tensor it sent.
         let mut input_gradients = Tensors::new();
         for (name, value) in inputs {

@@ -35,6 +35,7 @@ impl Stage {
     /// Forgets everything of an unfinished step.
     pub(crate) fn discard(&mut self) -> Result<(), EngineError> {
         self.saved.clear();
+        self.kept.clear();
         for weight in self.layers.iter_mut().flat_map(|layer| &mut layer.weights) {
             weight.sum = None;
             weight.gradient = None;

@@ -1,6 +1,6 @@
-//! A stage's gradients: summed over micro-batches, measured, used for the update.
+//! A stage's gradients, summed over the micro-batches: measured, and used for the update.
 
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::Tensor;
 
 use super::Stage;
 use super::layer::{StageLayer, WeightState};
@@ -29,19 +29,6 @@ impl Norms {
 }
 
 impl Stage {
-    /// Adds a micro-batch's gradients to the sums.
-    pub(crate) fn accumulate(&mut self, mut gradients: Gradients) {
-        for layer in &mut self.layers {
-            let fresh = layer.layer.take_gradients(&mut gradients);
-            for (weight, gradient) in layer.weights.iter_mut().zip(fresh) {
-                weight.sum = match (weight.sum.take(), gradient) {
-                    (Some(sum), Some(gradient)) => Some(sum + gradient),
-                    (sum, gradient) => sum.or(gradient),
-                };
-            }
-        }
-    }
-
     /// Ends the accumulation: the squared norm of every weight's gradient.
     ///
     /// On a CPU device the sum is taken in f64 over host values in their order, so that it does

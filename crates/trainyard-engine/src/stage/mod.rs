@@ -4,6 +4,7 @@ mod backward;
 mod buffers;
 mod gradients;
 mod layer;
+mod weight_gradients;
 
 use std::sync::Arc;
 
@@ -18,8 +19,10 @@ use crate::wiring::{Name, StageWiring, Wiring};
 use crate::{
     EngineError, ErasedLayer, ForwardContext, Model, Objective, Tensors, Value, WeightSpec,
 };
+pub(crate) use backward::BackwardStart;
 pub(crate) use gradients::Norms;
 pub(crate) use layer::{StageLayer, WeightState};
+use weight_gradients::KeptForWeights;
 
 /// What one micro-batch leaves behind between its forward and its backward.
 #[expect(clippy::large_enum_variant, reason = "one a micro-batch in flight, and of one sort each")]
@@ -57,6 +60,8 @@ pub(crate) struct Stage {
     recompute: Recompute,
     device: BurnDevice,
     saved: Vec<Option<SavedForBackward>>,
+    /// By micro-batch, what a split backward has left for `W`.
+    kept: Vec<Option<KeptForWeights>>,
     /// Buffers as they were before the step, layer by layer.
     buffers_before: Vec<Vec<Option<Tensor<1>>>>,
 }
@@ -115,6 +120,7 @@ impl Stage {
             recompute,
             device: device.clone(),
             saved: Vec::new(),
+            kept: Vec::new(),
             buffers_before: Vec::new(),
         })
     }
@@ -286,30 +292,6 @@ impl Stage {
     fn separate_input(&self, tensors: &mut Tensors, name: &Name, at: usize) -> Option<Value> {
         let is_separate = self.wiring.separate.contains(name);
         is_separate.then(|| tensors.take(&numbered(name, at)).ok()).flatten()
-    }
-
-    /// The same layers with weights that want no gradient, so that a backward is no more than what
-    /// the stage before waits for.
-    pub(crate) fn without_weight_gradients(&self) -> Self {
-        let untracked = |layer: &StageLayer| StageLayer {
-            index: layer.index,
-            name: layer.name.clone(),
-            takes: layer.takes.clone(),
-            gives: layer.gives.clone(),
-            layer: layer.layer.untracked(),
-            draws: layer.draws,
-            weights: Vec::new(),
-        };
-        Self {
-            index: self.index,
-            layers: self.layers.iter().map(untracked).collect(),
-            wiring: self.wiring.clone(),
-            is_last: self.is_last,
-            recompute: self.recompute,
-            device: self.device.clone(),
-            saved: Vec::new(),
-            buffers_before: Vec::new(),
-        }
     }
 
     /// The layer of this stage with an index in the model.

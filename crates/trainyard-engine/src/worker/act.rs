@@ -12,7 +12,7 @@ use crate::device::Begun;
 use crate::link::{Transfer, elapsed_ns, ns_between};
 use crate::objective::Loss;
 use crate::optimizer::Update;
-use crate::stage::Norms;
+use crate::stage::{BackwardStart, Norms};
 use crate::{EngineError, ForwardContext, MicroBatch, Tensors};
 
 /// When a compute action began, and the mark of that in the device's queue.
@@ -121,24 +121,19 @@ impl Worker {
                 }
                 self.send_outputs(position, action, &result.outputs)
             }
-            // Burn's autodiff gives both halves of a backward at once, and so a split one is done
-            // as a whole where its first half stands.
             ActionKind::Backward | ActionKind::InputGrad => {
-                let gradients = self.output_gradients(position, action)?;
-                let weight = shares.get(micro_batch).copied().unwrap_or(0.0);
+                let start = BackwardStart {
+                    micro_batch,
+                    output_gradients: self.output_gradients(position, action)?,
+                    loss_weight: shares.get(micro_batch).copied().unwrap_or(0.0),
+                    split: action.kind == ActionKind::InputGrad,
+                };
                 let mut started = self.start()?;
                 let stage = &mut self.stages[position];
                 let (objective, device) = (&*self.context.objective, &self.context.device);
                 let (mut full, timeline) = (None, &mut self.timeline);
                 let recomputed = || full = Some((timeline.now(), device.usage_when_asked()));
-                let result = stage.backward(
-                    objective,
-                    micro_batch,
-                    gradients,
-                    weight,
-                    &context,
-                    recomputed,
-                )?;
+                let result = stage.backward(objective, start, &context, recomputed)?;
                 // The stages before wait for this; the sums can come after. A device that was
                 // slowed down is not ready before it has slept.
                 let mut input_gradients = Some(result.input_gradients);
@@ -155,15 +150,15 @@ impl Worker {
                     self.timeline.held(started.mark.unwrap_or(moment), held);
                 }
                 if let Some(gradients) = result.gradients {
-                    self.stages[position].accumulate(gradients);
+                    self.stages[position].accumulate(micro_batch, gradients);
                 }
                 self.finish(action, &started)?;
                 self.send_back(position, action, input_gradients)
             }
             ActionKind::WeightGrad => {
-                let now = self.moment()?;
-                self.timeline.computed(self.step, action, now, now);
-                Ok(())
+                let started = self.start()?;
+                self.stages[position].weight_backward(micro_batch)?;
+                self.finish(action, &started)
             }
             other => Err(EngineError::internal(format!(
                 "the engine runs F, B, I and W; it cannot run {} as an action of its own",

@@ -14,11 +14,11 @@ use rayon::prelude::*;
 
 use super::simd::{exp, largest, sum};
 use super::tile::{Product, Strided, TALL, band};
-use super::{Fused, Input, apply, shape, tensor, values};
+use super::{Fused, apply, input, shape, tensor, values};
 
 /// From `[batch, context, 3·width]` to `[batch, context, width]`; None off the CPU.
 pub(crate) fn causal_attention(projected: &Tensor<3>, heads: usize) -> Option<Tensor<3>> {
-    apply(CausalAttention { heads }, [Input::of(projected)])
+    apply(CausalAttention { heads }, [input(projected)])
 }
 
 #[derive(Clone, Debug)]

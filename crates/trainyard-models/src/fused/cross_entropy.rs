@@ -10,7 +10,7 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::simd::{exp, largest, sum};
-use super::{Fused, Input, apply, shape, tensor, values};
+use super::{Fused, apply, input, shape, tensor, values};
 
 /// Rows that one task computes.
 const ROWS: usize = 64;
@@ -18,9 +18,8 @@ const ROWS: usize = 64;
 /// `mean(−log softmax(logits)[target])` for logits `[rows, classes]` and targets `[rows]`.
 pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     let classes = logits.dims()[1];
-    let fused = host_targets(&targets, classes).and_then(|targets| {
-        apply(CrossEntropy { targets: Arc::new(targets) }, [Input::of(&logits)])
-    });
+    let fused = host_targets(&targets, classes)
+        .and_then(|targets| apply(CrossEntropy { targets: Arc::new(targets) }, [input(&logits)]));
     fused.unwrap_or_else(|| {
         let chosen = targets.unsqueeze_dim(1);
         log_softmax(logits, 1).gather(1, chosen).mean().neg()

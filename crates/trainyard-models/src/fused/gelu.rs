@@ -7,14 +7,14 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::simd::exp;
-use super::{Fused, Input, apply, shape, tensor, values};
+use super::{Fused, apply, input, shape, tensor, values};
 
 /// Elements that one task computes.
 const CHUNK: usize = 16_384;
 
 /// `x·Φ(x)`, element by element.
 pub(crate) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    apply(Gelu, [Input::of(&x)]).unwrap_or_else(|| burn::tensor::activation::gelu(x))
+    apply(Gelu, [input(&x)]).unwrap_or_else(|| burn::tensor::activation::gelu(x))
 }
 
 #[derive(Clone, Debug)]

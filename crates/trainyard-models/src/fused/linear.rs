@@ -1,105 +1,111 @@
-//! A linear layer, `x·W (+ b)` on the last dimension.
+//! A linear layer, `x·W (+ b)` on the last dimension, for CPU devices.
 
+use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
-use burn::tensor::Tensor;
 
-use super::product::{Matrix, product};
-use super::{Fused, Input, apply, shape, tensor, values};
+use super::product::{Matrix, add_product, product};
+use super::{shape, tensor, values};
+use crate::weighted::{Weighted, added};
 
-/// `[…, inputs]` to `[…, outputs]`, with a weight `[inputs, outputs]`.
-pub(crate) fn linear<const D: usize>(
-    x: Tensor<D>,
-    weight: Tensor<2>,
-    bias: Option<Tensor<1>>,
-) -> Tensor<D> {
-    let fused = match &bias {
-        None => apply(Linear, [Input::of(&x), Input::of(&weight)]),
-        Some(bias) => apply(Linear, [Input::of(&x), Input::of(&weight), Input::of(bias)]),
-    };
-    fused.unwrap_or_else(|| burn::tensor::module::linear(x, weight, bias))
+/// `[…, inputs]` to `[…, outputs]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Linear {
+    /// The weight is `[outputs, inputs]` rather than `[inputs, outputs]`.
+    pub(crate) turned: bool,
 }
 
-#[derive(Clone, Debug)]
-struct Linear;
+impl Linear {
+    /// The weight as `[inputs, outputs]`.
+    fn matrix(self, weight: &FlexTensor) -> Matrix<'_> {
+        let matrix = Matrix::new(values(weight), last(weight));
+        if self.turned { matrix.turned() } else { matrix }
+    }
+}
 
-/// Input and weight.
-type Saved = (FlexTensor, FlexTensor);
+/// The size of the last dimension.
+fn last(tensor: &FlexTensor) -> usize {
+    tensor.layout().shape().to_vec().last().copied().unwrap_or(1)
+}
 
-fn run(x: FlexTensor, weight: FlexTensor, bias: Option<&FlexTensor>) -> (FlexTensor, Saved) {
-    let [inputs, outputs] = sizes(&weight);
-    let left = Matrix::new(values(&x), inputs);
-    let mut output = product(left, Matrix::new(values(&weight), outputs));
-    if let Some(bias) = bias.map(values) {
-        for row in output.chunks_exact_mut(outputs) {
-            for (output, bias) in row.iter_mut().zip(bias) {
-                *output += bias;
+/// A shape with another last dimension.
+fn with_last(mut shape: Vec<usize>, size: usize) -> Vec<usize> {
+    if let Some(last) = shape.last_mut() {
+        *last = size;
+    }
+    shape
+}
+
+impl Weighted<Flex> for Linear {
+    fn forward(
+        &self,
+        x: &FlexTensor,
+        weight: &FlexTensor,
+        bias: Option<&FlexTensor>,
+    ) -> FlexTensor {
+        let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
+        let weight = self.matrix(&weight);
+        let outputs = weight.columns();
+        let mut output = product(Matrix::new(values(&x), last(&x)), weight);
+        if let Some(bias) = bias.map(FlexTensor::to_contiguous) {
+            for row in output.chunks_exact_mut(outputs.max(1)) {
+                for (output, bias) in row.iter_mut().zip(values(&bias)) {
+                    *output += bias;
+                }
             }
         }
+        tensor(output, with_last(shape(&x), outputs))
     }
-    let mut of_output = shape(&x);
-    if let Some(last) = of_output.last_mut() {
-        *last = outputs;
-    }
-    (tensor(output, of_output), (x, weight))
-}
 
-/// `∂x = ∂·Wᵀ`, `∂W = xᵀ·∂` and, summed over the rows in their order, `∂b = Σ ∂`.
-fn reverse((x, weight): &Saved, gradient: &FlexTensor, wanted: [bool; 3]) -> [FlexTensor; 3] {
-    let [inputs, outputs] = sizes(weight);
-    let rows = Matrix::new(values(gradient), outputs);
-    let nothing = || tensor(Vec::new(), [0]);
-    let of_x = if wanted[0] {
-        let weight = Matrix::new(values(weight), outputs).turned();
-        tensor(product(rows, weight), shape(x))
-    } else {
-        nothing()
-    };
-    let of_weight = if wanted[1] {
-        let x = Matrix::new(values(x), inputs).turned();
-        tensor(product(x, rows), [inputs, outputs])
-    } else {
-        nothing()
-    };
-    let of_bias = if wanted[2] {
+    /// `∂x = ∂·Wᵀ`
+    fn input_gradient(
+        &self,
+        x: &FlexTensor,
+        weight: &FlexTensor,
+        gradient: &FlexTensor,
+    ) -> FlexTensor {
+        let (weight, gradient) = (weight.to_contiguous(), gradient.to_contiguous());
+        let rows = Matrix::new(values(&gradient), last(&gradient));
+        tensor(product(rows, self.matrix(&weight).turned()), shape(x))
+    }
+
+    /// `∂W = xᵀ·∂`
+    fn weight_gradient(
+        &self,
+        x: FlexTensor,
+        _weight: FlexTensor,
+        gradient: FlexTensor,
+        sum: Option<FlexTensor>,
+    ) -> FlexTensor {
+        let (x, gradient) = (x.to_contiguous(), gradient.to_contiguous());
+        let x = Matrix::new(values(&x), last(&x));
+        let rows = Matrix::new(values(&gradient), last(&gradient));
+        let (left, right) = if self.turned { (rows.turned(), x) } else { (x.turned(), rows) };
+        let elements = left.rows() * right.columns();
+        match sum {
+            Some(mut sum) if sum.is_contiguous() && sum.storage::<f32>().len() == elements => {
+                add_product(left, right, sum.storage_mut());
+                sum
+            }
+            sum => added::<Flex>(tensor(product(left, right), [elements]), sum),
+        }
+    }
+
+    /// `∂b = Σ ∂`, over the rows in their order.
+    fn bias_gradient(
+        &self,
+        _x: FlexTensor,
+        bias: FlexTensor,
+        gradient: FlexTensor,
+        sum: Option<FlexTensor>,
+    ) -> FlexTensor {
+        let gradient = gradient.to_contiguous();
+        let outputs = last(&bias);
         let mut sums = vec![0.0; outputs];
-        for row in values(gradient).chunks_exact(outputs) {
+        for row in values(&gradient).chunks_exact(outputs.max(1)) {
             for (sum, value) in sums.iter_mut().zip(row) {
                 *sum += value;
             }
         }
-        tensor(sums, [outputs])
-    } else {
-        nothing()
-    };
-    [of_x, of_weight, of_bias]
-}
-
-fn sizes(weight: &FlexTensor) -> [usize; 2] {
-    let shape = weight.layout().shape();
-    [shape[0], shape[1]]
-}
-
-impl Fused<2> for Linear {
-    type Saved = Saved;
-
-    fn forward(&self, [x, weight]: [FlexTensor; 2]) -> (FlexTensor, Saved) {
-        run(x, weight, None)
-    }
-
-    fn backward(&self, saved: Saved, gradient: FlexTensor, wanted: [bool; 2]) -> [FlexTensor; 2] {
-        let [x, weight, _] = reverse(&saved, &gradient, [wanted[0], wanted[1], false]);
-        [x, weight]
-    }
-}
-
-impl Fused<3> for Linear {
-    type Saved = Saved;
-
-    fn forward(&self, [x, weight, bias]: [FlexTensor; 3]) -> (FlexTensor, Saved) {
-        run(x, weight, Some(&bias))
-    }
-
-    fn backward(&self, saved: Saved, gradient: FlexTensor, wanted: [bool; 3]) -> [FlexTensor; 3] {
-        reverse(&saved, &gradient, wanted)
+        added::<Flex>(tensor(sums, [outputs]), sum)
     }
 }

@@ -33,7 +33,7 @@ mod tests;
 pub(crate) use attention::causal_attention;
 pub use cross_entropy::cross_entropy;
 pub(crate) use gelu::gelu;
-pub(crate) use linear::linear;
+pub(crate) use linear::Linear;
 pub(crate) use norm::layer_norm;
 
 use std::fmt::Debug;
@@ -43,9 +43,10 @@ use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
-use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{DType, Tensor, TensorData};
+
+use crate::recorded::Input;
 
 /// A function of `N` tensors with a hand-written backward.
 pub(crate) trait Fused<const N: usize>: Clone + Debug + Send + 'static {
@@ -65,26 +66,9 @@ pub(crate) trait Fused<const N: usize>: Clone + Debug + Send + 'static {
     ) -> [FlexTensor; N];
 }
 
-/// A CPU tensor in a graph.
-type Recorded = FloatTensor<Autodiff<Flex>>;
-
-/// A tensor on a CPU device, with or without a graph.
-pub(crate) enum Input {
-    Tracked(Recorded),
-    Plain(FlexTensor),
-}
-
-impl Input {
-    /// None when the tensor lives elsewhere or does not hold `f32`.
-    pub(crate) fn of<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
-        if tensor.dtype() != DType::F32 {
-            return None;
-        }
-        match tensor.clone().try_into_primitive::<Autodiff<Flex>>() {
-            Ok(tracked) => Some(Self::Tracked(tracked)),
-            Err(_) => tensor.clone().try_into_primitive::<Flex>().ok().map(Self::Plain),
-        }
-    }
+/// A tensor for a fused operation; None when it lives elsewhere or does not hold `f32`.
+fn input<const D: usize>(tensor: &Tensor<D>) -> Option<Input<Flex>> {
+    (tensor.dtype() == DType::F32).then(|| Input::of(tensor)).flatten()
 }
 
 /// Runs a fused operation, recorded in the graph when one of its inputs is.
@@ -92,35 +76,21 @@ impl Input {
 /// None when an input is not a CPU tensor; the caller then composes Burn operations.
 pub(crate) fn apply<F: Fused<N>, const N: usize, const D: usize>(
     operation: F,
-    inputs: [Option<Input>; N],
+    inputs: [Option<Input<Flex>>; N],
 ) -> Option<Tensor<D>> {
     if trainyard_engine::portable_kernels() {
         return None;
     }
-    let inputs: Vec<Input> = inputs.into_iter().collect::<Option<_>>()?;
-    let tracked = inputs.iter().any(|input| matches!(input, Input::Tracked(_)));
-    let mut guards = Vec::with_capacity(N);
-    let mut values = Vec::with_capacity(N);
-    for input in inputs {
-        let value = match input {
-            Input::Plain(value) if !tracked => value,
-            Input::Plain(value) => {
-                let (value, guard) = Recorded::new(value).into_parts();
-                guards.push(guard);
-                value
-            }
-            Input::Tracked(value) => {
-                let (value, guard) = value.into_parts();
-                guards.push(guard);
-                value
-            }
-        };
-        values.push(value.to_contiguous());
+    let inputs: Vec<Input<Flex>> = inputs.into_iter().collect::<Option<_>>()?;
+    if !inputs.iter().any(Input::is_tracked) {
+        let values: Vec<_> =
+            inputs.into_iter().map(|input| input.into_values().to_contiguous()).collect();
+        let output = operation.forward(values.try_into().ok()?).0;
+        return Some(Tensor::from_primitive::<Flex>(output));
     }
+    let (values, guards): (Vec<_>, Vec<_>) = inputs.into_iter().map(Input::into_parts).unzip();
+    let values: Vec<_> = values.iter().map(FlexTensor::to_contiguous).collect();
     let values = values.try_into().ok()?;
-    if !tracked {
-        return Some(Tensor::from_primitive::<Flex>(operation.forward(values).0));
-    }
     let guards = guards.try_into().ok()?;
     let (output, saved) = operation.forward(values);
     let step = Step(operation).prepare::<NoCheckpointing>(guards).compute_bound().stateful();

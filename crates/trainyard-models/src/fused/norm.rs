@@ -8,7 +8,7 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::simd::sum;
-use super::{Fused, Input, apply, shape, tensor, values};
+use super::{Fused, apply, input, shape, tensor, values};
 
 /// Rows that one task computes; the weights' gradients are summed task by task, in order.
 const ROWS: usize = 64;
@@ -22,8 +22,8 @@ pub(crate) fn layer_norm<const D: usize>(
 ) -> Tensor<D> {
     let norm = LayerNorm { epsilon: epsilon as f32 };
     let fused = match &bias {
-        None => apply(norm, [Input::of(&x), Input::of(&gain)]),
-        Some(bias) => apply(norm, [Input::of(&x), Input::of(&gain), Input::of(bias)]),
+        None => apply(norm, [input(&x), input(&gain)]),
+        Some(bias) => apply(norm, [input(&x), input(&gain), input(bias)]),
     };
     fused.unwrap_or_else(|| burn::tensor::module::layer_norm(x, gain, bias, epsilon))
 }

@@ -25,6 +25,14 @@ impl<'a> Matrix<'a> {
         Self { rows: self.columns, columns: self.rows, turned: !self.turned, ..self }
     }
 
+    pub(super) fn rows(self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn columns(self) -> usize {
+        self.columns
+    }
+
     /// Distances between rows and between columns.
     fn strides(self) -> (isize, isize) {
         if self.turned { (1, self.rows.cast_signed()) } else { (self.columns.cast_signed(), 1) }
@@ -35,11 +43,24 @@ impl<'a> Matrix<'a> {
 const PARALLEL_FROM: usize = 192 * 192 * 192;
 
 /// `left · right`, row by row.
-#[expect(unsafe_code, reason = "gemm takes pointers and strides")]
 pub(super) fn product(left: Matrix<'_>, right: Matrix<'_>) -> Vec<f32> {
+    let mut output = vec![0.0_f32; left.rows * right.columns];
+    run(left, right, &mut output, false);
+    output
+}
+
+/// Adds `left · right`, row by row, to `sum`; a sum of another size stays as it is.
+pub(super) fn add_product(left: Matrix<'_>, right: Matrix<'_>, sum: &mut [f32]) {
+    run(left, right, sum, true);
+}
+
+#[expect(unsafe_code, reason = "gemm takes pointers and strides")]
+fn run(left: Matrix<'_>, right: Matrix<'_>, output: &mut [f32], add: bool) {
     debug_assert_eq!(left.columns, right.rows, "the matrices do not fit each other");
     let (rows, steps, columns) = (left.rows, left.columns.min(right.rows), right.columns);
-    let mut output = vec![0.0_f32; rows * columns];
+    if output.len() != rows * columns {
+        return;
+    }
     let parallelism = if rows * columns * steps >= PARALLEL_FROM {
         Parallelism::Rayon(0)
     } else {
@@ -57,14 +78,14 @@ pub(super) fn product(left: Matrix<'_>, right: Matrix<'_>) -> Vec<f32> {
             output.as_mut_ptr(),
             1,
             columns.cast_signed(),
-            false,
+            add,
             left.values.as_ptr(),
             left_column,
             left_row,
             right.values.as_ptr(),
             right_column,
             right_row,
-            0.0,
+            if add { 1.0 } else { 0.0 },
             1.0,
             false,
             false,
@@ -72,5 +93,4 @@ pub(super) fn product(left: Matrix<'_>, right: Matrix<'_>) -> Vec<f32> {
             parallelism,
         );
     }
-    output
 }

@@ -1,5 +1,6 @@
 //! Every fused operation against the composition of Burn operations it stands for.
 
+use burn::module::Param;
 use burn::tensor::activation::{gelu, log_softmax, softmax};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
@@ -110,42 +111,6 @@ fn layer_norm_is_burns_layer_norm() {
     }
 }
 
-#[test]
-fn linear_is_burns_linear() {
-    for (shape, outputs, biased) in [
-        ([1, 1, 1], 1, false),
-        ([2, 3, 5], 7, true),
-        ([3, 43, 37], 65, false),
-        ([2, 64, 128], 130, true),
-    ] {
-        let (x, weight) = (leaf(shape, 1), leaf([shape[2], outputs], 2));
-        let bias = biased.then(|| leaf([outputs], 3));
-        let of_weight = |g: &mut burn::tensor::Gradients| read(weight.grad_remove(g).unwrap());
-        let of_bias = |g: &mut burn::tensor::Gradients| {
-            bias.as_ref().map(|bias| read(bias.grad_remove(g).unwrap())).unwrap_or_default()
-        };
-        let weights = |x: &Tensor<3>| {
-            if x.device().is_autodiff() {
-                (weight.clone(), bias.clone())
-            } else {
-                (weight.clone().inner(), bias.clone().map(Tensor::inner))
-            }
-        };
-        check(
-            &x,
-            &[&of_weight, &of_bias],
-            |x| {
-                let (weight, bias) = weights(&x);
-                super::linear(x, weight, bias)
-            },
-            |x| {
-                let (weight, bias) = weights(&x);
-                burn::tensor::module::linear(x, weight, bias)
-            },
-        );
-    }
-}
-
 fn composed_attention(projected: &Tensor<3>, heads: usize) -> Tensor<3> {
     let [batch, context, width] = projected.dims();
     let (width, device) = (width / 3, Device::flex());
@@ -219,6 +184,10 @@ fn causal_attentions_gradient_is_the_slope() {
     }
 }
 
+fn linear(x: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
+    crate::nn::Linear { weight: Param::from_tensor(weight), bias: None }.forward(x)
+}
+
 #[test]
 fn more_threads_give_the_same_bits() {
     let run = |threads: usize| {
@@ -226,8 +195,8 @@ fn more_threads_give_the_same_bits() {
         pool.install(|| {
             let (x, gain) = (leaf([8, 50, 96], 1), leaf([96], 2));
             let y = super::layer_norm(x.clone(), gain.clone(), None, 1e-5);
-            let y = super::linear(y, leaf([96, 768], 3), None);
-            let y = super::linear(y, leaf([768, 96], 4), None);
+            let y = linear(y, leaf([96, 768], 3));
+            let y = linear(y, leaf([768, 96], 4));
             let y = super::gelu(super::causal_attention(&y, 4).unwrap());
             let mut gradients = y.sum().backward();
             (

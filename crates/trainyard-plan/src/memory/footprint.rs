@@ -1,6 +1,6 @@
 //! The memory that an action adds and frees.
 
-use super::StageMemory;
+use super::{BackwardKind, StageMemory};
 use crate::{ActionKind, Recompute};
 
 /// Memory that an action of a stage adds and frees, for one micro-batch, in bytes, without transfer
@@ -38,8 +38,10 @@ impl StageMemory {
     /// - B and I free them; I leaves what the weight gradient needs, until W ends;
     /// - W frees that;
     /// - transfers and the optimizer step add nothing here.
+    ///
+    /// `first` says whether the sums of gradients are not there yet.
     #[must_use]
-    pub fn footprint(&self, kind: ActionKind, recompute: Recompute) -> Footprint {
+    pub fn footprint(&self, kind: ActionKind, recompute: Recompute, first: bool) -> Footprint {
         let none = Footprint::default();
         match kind {
             ActionKind::Forward => {
@@ -47,11 +49,14 @@ impl StageMemory {
                 Footprint { kept: self.kept(recompute), workspace, ..none }
             }
             ActionKind::Backward | ActionKind::InputGrad => {
-                let left = if kind == ActionKind::InputGrad { self.weight_saved } else { 0 };
-                let workspace = self.backward_workspace(recompute);
+                let split = kind == ActionKind::InputGrad;
+                let left = if split { self.weight_saved } else { 0 };
+                let workspace = self.backward_workspace(recompute, BackwardKind { first, split });
                 Footprint { workspace, freed: self.kept(recompute), left, ..none }
             }
-            ActionKind::WeightGrad => Footprint { freed: self.weight_saved, ..none },
+            ActionKind::WeightGrad => {
+                Footprint { workspace: self.split_workspace, freed: self.weight_saved, ..none }
+            }
             _ => none,
         }
     }

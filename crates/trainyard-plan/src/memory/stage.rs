@@ -17,7 +17,7 @@ pub struct StageMemory {
     pub output_saved: u64,
     /// The part of `saved` that is its first layer's input.
     input_saved: u64,
-    /// The part of `saved` that a weight gradient needs after its input gradient.
+    /// Kept between the halves of a split backward.
     pub weight_saved: u64,
     /// All that comes in from elsewhere for one micro-batch: from other stages, over however many
     /// routes, and from the batch.
@@ -30,16 +30,51 @@ pub struct StageMemory {
     layers: usize,
     /// The largest `workspace_bytes` of a layer.
     workspace: u64,
-    /// The `workspace_bytes` of its last layer, of which the gradient of the output is a part; 0 for
-    /// the model's last, whose output has none.
-    last_workspace: u64,
+    /// The largest `split_workspace_bytes` of a layer.
+    pub(super) split_workspace: u64,
+    /// Whether a gradient of its output comes back: to all but the model's last.
+    has_output_gradient: bool,
     /// At the fullest moment of a forward: what is kept so far and the workspace of the layer in
     /// hand.
     forward_peak: u64,
     /// At the fullest moment of a backward: see [`Self::backward_workspace`].
-    backward_peak: u64,
-    /// The gradients of one micro-batch, beside their sums.
+    backward_peak: BackwardPeaks,
+    /// The gradients of one micro-batch that stand beside their sums.
     fresh: u64,
+    /// Those of a step's first micro-batch, of which the sums are made.
+    first_fresh: u64,
+}
+
+/// What a stage holds at the fullest moment of a backward, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct BackwardPeaks {
+    whole: u64,
+    /// A whole one, the first of a step.
+    first: u64,
+    /// The first half of a split one, which keeps what the second needs.
+    split: u64,
+    /// That, the first of a step.
+    first_split: u64,
+}
+
+/// Which backward of a stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BackwardKind {
+    /// The first of a step, of whose gradients the sums are made.
+    pub first: bool,
+    /// Its first half alone.
+    pub split: bool,
+}
+
+impl BackwardPeaks {
+    fn of(&self, kind: BackwardKind) -> u64 {
+        match (kind.first, kind.split) {
+            (false, false) => self.whole,
+            (true, false) => self.first,
+            (false, true) => self.split,
+            (true, true) => self.first_split,
+        }
+    }
 }
 
 impl StageMemory {
@@ -77,8 +112,7 @@ impl StageMemory {
         let workspace = profile.workspace_bytes(device, index);
         if self.layers == 0 {
             self.output_saved = layer.output_saved_bytes;
-            let has_gradient = index + 1 < profile.model.layers.len();
-            self.last_workspace = if has_gradient { workspace } else { 0 };
+            self.has_output_gradient = index + 1 < profile.model.layers.len();
         }
         self.layers += 1;
         let change = tensors.put_in_front(&profile.model, index, index + self.layers);
@@ -92,16 +126,27 @@ impl StageMemory {
         let state = profile.model.optimizer_bytes(layer);
         self.fixed.optimizer = add(self.fixed.optimizer, state);
         let saved = profile.saved_bytes(device, index);
-        let fresh = profile.model.fresh_bytes_per_param_byte.saturating_mul(params);
+        let fresh = profile.model.fresh_bytes(layer);
+        let first_fresh = if layer.fresh_bytes.is_some() { params.max(fresh) } else { fresh };
         self.saved = add(self.saved, saved);
         self.input_saved = layer.input_saved_bytes.min(saved);
-        let for_weights = layer.weight_saved_bytes.unwrap_or(saved).min(saved);
-        self.weight_saved = add(self.weight_saved, for_weights);
+        let kept_after = self.weight_saved;
+        self.weight_saved = add(self.weight_saved, layer.weight_saved_bytes.unwrap_or(saved));
         self.fresh = add(self.fresh, fresh);
+        self.first_fresh = add(self.first_fresh, first_fresh);
         self.workspace = self.workspace.max(workspace);
         self.forward_peak = add(self.forward_peak.max(workspace), saved);
-        self.backward_peak =
-            add(self.backward_peak, saved).max(add(add(saved, self.fresh), workspace));
+        let (fresh, first) = (self.fresh, self.first_fresh);
+        let kept = add(kept_after, layer.split_workspace_bytes);
+        self.split_workspace = self.split_workspace.max(layer.split_workspace_bytes);
+        let peak = |so_far, beside| add(so_far, saved).max(add(add(saved, beside), workspace));
+        let so_far = self.backward_peak;
+        self.backward_peak = BackwardPeaks {
+            whole: peak(so_far.whole, fresh),
+            first: peak(so_far.first, first),
+            split: peak(so_far.split, add(fresh, kept)),
+            first_split: peak(so_far.first_split, add(first, kept)),
+        };
     }
 
     /// Peak temporary bytes of a forward beyond what it keeps.
@@ -116,18 +161,20 @@ impl StageMemory {
     /// Peak temporary bytes of a backward beyond what its forward kept. It goes from the last layer
     /// to the first: at layer j there is what the layers up to j have kept, the fresh gradients of
     /// the layers from j on, and j's workspace. The fullest such moment counts; without fresh
-    /// gradients and workspace that is its start, and nothing comes on top. Under recompute, what
+    /// gradients and workspace that is its start, and nothing comes on top. In the first half of a
+    /// split backward what the second needs of the layers after j is there too. Under recompute, what
     /// the forward that runs again keeps comes on top, but for the input, which is there; and while
-    /// it runs, the output's gradient lies there already, which counts where workspace does.
+    /// it runs, the output's gradient lies there already.
     #[must_use]
-    pub fn backward_workspace(&self, recompute: Recompute) -> u64 {
+    pub fn backward_workspace(&self, recompute: Recompute, kind: BackwardKind) -> u64 {
         let kept = self.kept(Recompute::None);
+        let peak = self.backward_peak.of(kind);
         match recompute {
-            Recompute::None => self.backward_peak.saturating_sub(kept),
+            Recompute::None => peak.saturating_sub(kept),
             Recompute::Full => {
-                let gradient = self.output.min(self.last_workspace);
+                let gradient = if self.has_output_gradient { self.output } else { 0 };
                 let again = self.forward_peak.saturating_add(gradient);
-                self.backward_peak.max(kept).max(again).saturating_sub(self.input_saved)
+                peak.max(kept).max(again).saturating_sub(self.input_saved)
             }
         }
     }
@@ -146,23 +193,25 @@ impl StageMemory {
     /// gradients of the first micro-batch become the sums.
     #[must_use]
     pub fn sums_to_come(&self) -> u64 {
-        self.fresh.min(self.fixed.gradients)
+        self.first_fresh.min(self.fixed.gradients)
     }
 
     /// The need with `in_flight` of `micro_batches` micro-batches in flight and whole backwards, without
     /// buffers: what the simulator finds for a stage alone on its device, whatever the times are.
     #[must_use]
     pub fn peak(&self, recompute: Recompute, in_flight: usize, micro_batches: usize) -> MemoryUse {
-        let workspace = self.backward_workspace(recompute).max(self.forward_workspace(recompute));
-        let with = |held: usize, missing: u64| {
+        let with = |held: usize, missing: u64, first: bool| {
+            let kind = BackwardKind { first, split: false };
+            let workspace = self.backward_workspace(recompute, kind);
+            let workspace = workspace.max(self.forward_workspace(recompute));
             let kept = self.kept(recompute).saturating_mul(held as u64);
             let working = if held == 0 { 0 } else { workspace };
             let gradients = self.fixed.gradients - missing;
             MemoryUse { activations: kept.saturating_add(working), gradients, ..self.fixed }
         };
         // Once the sums are there, one micro-batch is done.
-        let later = with(in_flight.min(micro_batches.saturating_sub(1)), 0);
-        let first = with(in_flight, self.sums_to_come());
+        let later = with(in_flight.min(micro_batches.saturating_sub(1)), 0, false);
+        let first = with(in_flight, self.sums_to_come(), true);
         if first.total() > later.total() { first } else { later }
     }
 }

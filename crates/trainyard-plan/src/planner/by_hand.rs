@@ -61,7 +61,9 @@ pub(super) fn plan(
     let mut planned = rank(profile, validated, pool)?;
     if let Some(schedule) = request.own_schedule.filter(|_| !request.split_backward) {
         for candidate in &mut planned.candidates {
-            candidate.plan.note_merged(schedule);
+            if schedule.splits_backward() {
+                candidate.plan.notes.push(whole_backward_note(&schedule.name));
+            }
         }
     }
     Ok(planned)
@@ -109,6 +111,14 @@ fn search(
         pool.sort();
     }
     Ok(pool)
+}
+
+/// Says that a plan runs the split backwards of a schedule whole.
+pub(super) fn whole_backward_note(schedule: &str) -> String {
+    format!(
+        "{schedule} splits backwards into I and W; this plan runs them whole, which leaves more of the \
+         bubble"
+    )
 }
 
 /// The schedule as it is planned with.

@@ -1,5 +1,6 @@
 //! A plan that fits, with its full simulation.
 
+use super::by_hand::whole_backward_note;
 use super::candidate::{Candidate, CandidateSchedule};
 use super::evaluate::Evaluator;
 use super::memo::SizedSchedule;
@@ -43,11 +44,7 @@ fn notes(
         CandidateSchedule::Named(kind, chunks) if !split_backward => {
             let as_built = Schedule::of_kind(*kind, candidate.ranks.len(), *chunks, 1)?;
             if as_built.splits_backward() {
-                notes.push(format!(
-                    "{} splits backwards into I and W; this plan runs them whole, which leaves more \
-                     of the bubble",
-                    kind.name()
-                ));
+                notes.push(whole_backward_note(kind.name()));
             }
         }
         CandidateSchedule::Named(..) => {}
@@ -62,11 +59,29 @@ fn notes(
         }
     }
     if schedule.splits_backward() {
-        notes.push(
-            "the schedule splits backwards into I and W; `trainyard train` runs them whole, and \
-             --whole-backward plans for that"
-                .to_owned(),
-        );
+        notes.extend(which_stages_split(evaluator, candidate)?);
     }
     Ok(notes)
+}
+
+/// Says which stages run a split backward whole: those whose layers all keep the gradients of their
+/// weights in the first half.
+fn which_stages_split(
+    evaluator: &mut Evaluator,
+    candidate: &Candidate,
+) -> Result<Option<String>, PlanError> {
+    let costs = evaluator.costs(candidate)?;
+    let whole: Vec<String> = (0..costs.stages.len())
+        .filter(|stage| costs.stages[*stage].memory.weight_saved == 0)
+        .map(|stage| stage.to_string())
+        .collect();
+    let which = match whole.len() {
+        0 => return Ok(None),
+        count if count == costs.stages.len() => "no stage can".to_owned(),
+        1 => format!("stage {} cannot", whole[0]),
+        _ => format!("stages {} cannot", whole.join(", ")),
+    };
+    Ok(Some(format!(
+        "the schedule splits backwards into I and W; {which}: the layers there need the whole backward in I"
+    )))
 }

@@ -165,8 +165,7 @@ impl<'a> Space<'a> {
         let memory =
             StageMemory::with_tensors(self.profile, &self.tensors, device, layer..layer + 1);
         // Of a single micro-batch, activations may go before the sums of gradients come.
-        let together =
-            self.profile.micro_batches > 1 || self.profile.model.fresh_bytes_per_param_byte == 0;
+        let together = self.profile.micro_batches > 1 || memory.sums_to_come() == 0;
         let saved = if together { memory.saved } else { 0 };
         memory.fixed.total().saturating_add(saved)
     }

@@ -182,7 +182,8 @@ impl<'a> Run<'a> {
         let state = &mut self.out.ranks[rank];
         state.busy_us += duration;
         state.last = Some(node);
-        state.ledger.begin(&stage.footprint(action.kind));
+        let first = self.sums_to_come[action.stage] > 0;
+        state.ledger.begin(&stage.footprint(action.kind, first));
     }
 
     /// Starts an action or optimizer step and accounts for the wait before it.
@@ -255,7 +256,8 @@ impl<'a> Run<'a> {
         }
         let stage = &self.costs.stages[action.stage];
         let ledger = &mut self.out.ranks[rank].ledger;
-        ledger.end(&stage.footprint(action.kind));
+        let first = self.sums_to_come[action.stage] > 0;
+        ledger.end(&stage.footprint(action.kind, first));
         if matches!(action.kind, ActionKind::Backward | ActionKind::InputGrad) {
             ledger.add_gradients(std::mem::take(&mut self.sums_to_come[action.stage]));
         }

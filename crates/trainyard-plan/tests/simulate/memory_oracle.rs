@@ -109,22 +109,28 @@ fn held(profile: &Profile, plan: &Plan, step: &Step, rank: usize) -> Vec<Held> {
         let same = |a: trainyard_plan::Action| a.stage == stage && a.micro_batch == micro_batch;
         of_rank().find(|w| same(w.action) && kinds.contains(&w.action.kind)).unwrap().end
     };
+    let mut gone_back = vec![false; plan.stages.len()];
     for work in of_rank() {
         let (stage, micro_batch) = (work.action.stage, work.action.micro_batch);
         let stage_of_plan = &plan.stages[stage];
         let need = Need::of(profile, stage_of_plan);
+        let mut backward = |split| {
+            let first = !std::mem::replace(&mut gone_back[stage], true);
+            need.backward_workspace[usize::from(first)][usize::from(split)]
+        };
         match work.action.kind {
             ActionKind::Forward => {
                 let backward = [ActionKind::Backward, ActionKind::InputGrad];
                 keep(work.start, end_of(stage, micro_batch, &backward), need.kept);
                 keep(work.start, work.end, need.forward_workspace);
             }
-            ActionKind::Backward => keep(work.start, work.end, need.backward_workspace),
+            ActionKind::Backward => keep(work.start, work.end, backward(false)),
             ActionKind::InputGrad => {
-                keep(work.start, work.end, need.backward_workspace);
+                keep(work.start, work.end, backward(true));
                 let end = end_of(stage, micro_batch, &[ActionKind::WeightGrad]);
                 keep(work.end, end, need.weight_saved);
             }
+            ActionKind::WeightGrad => keep(work.start, work.end, need.split_workspace),
             _ => {}
         }
     }
@@ -158,7 +164,11 @@ fn held(profile: &Profile, plan: &Plan, step: &Step, rank: usize) -> Vec<Held> {
             let layers = &model.layers[stage.layers.0..stage.layers.1];
             let sums: u64 = layers.iter().map(|layer| layer.param_bytes).sum();
             // Made from the first micro-batch's gradients where there are any beside the sums.
-            let later = sums * model.fresh_bytes_per_param_byte.min(1);
+            let made = |layer: &LayerProfile| match layer.fresh_bytes {
+                Some(_) => layer.param_bytes,
+                None => layer.param_bytes * model.fresh_bytes_per_param_byte.min(1),
+            };
+            let later: u64 = layers.iter().map(made).sum();
             let end = f64::INFINITY;
             held.push(Held { start: first_end, end, gradients: later, ..Held::default() });
             held.push(Held { start: 0.0, end, gradients: sums - later, ..Held::default() });
@@ -172,7 +182,9 @@ struct Need {
     kept: u64,
     weight_saved: u64,
     forward_workspace: u64,
-    backward_workspace: u64,
+    /// By whether it is the first, and by whether it is split.
+    backward_workspace: [[u64; 2]; 2],
+    split_workspace: u64,
 }
 
 impl Need {
@@ -185,38 +197,58 @@ impl Need {
             |index: usize| measured.as_ref().map_or(layer(index).saved_bytes, |all| all[index]);
         let all: u64 = layers.iter().map(|index| saved(*index)).sum();
         let up_to = |j: usize| layers[..=j].iter().map(|index| saved(*index)).sum::<u64>();
-        let fresh = |j: usize| {
-            let params = layers[j..].iter().map(|index| layer(*index).param_bytes).sum::<u64>();
-            params * profile.model.fresh_bytes_per_param_byte
+        let kept_for_weights =
+            |index: &usize| layer(*index).weight_saved_bytes.unwrap_or(saved(*index));
+        // What there is of the layers from j on beside what the forward has kept.
+        let beside = |j: usize, first: bool, split: bool| {
+            let of_layer = |index: &usize| {
+                let kept = if *index == layers[j] {
+                    layer(*index).split_workspace_bytes
+                } else {
+                    kept_for_weights(index)
+                };
+                let LayerProfile { param_bytes, fresh_bytes, .. } = *layer(*index);
+                let fresh = match (fresh_bytes, first) {
+                    (Some(_), true) => param_bytes,
+                    (Some(fresh), false) => fresh,
+                    (None, _) => param_bytes * profile.model.fresh_bytes_per_param_byte,
+                };
+                fresh + if split { kept } else { 0 }
+            };
+            layers[j..].iter().map(of_layer).sum::<u64>()
         };
         let work = |j: usize| layer(layers[j]).workspace_bytes;
         let most = |at: &dyn Fn(usize) -> u64| (0..layers.len()).map(at).max().unwrap();
         let kept = all + layers.last().map_or(0, |last| layer(*last).output_saved_bytes);
         let forward = most(&|j| up_to(j) + work(j));
-        let backward = most(&|j| up_to(j) + fresh(j) + work(j));
-        let for_weights = |index: &usize| {
-            layer(*index).weight_saved_bytes.map_or(saved(*index), |bytes| bytes.min(saved(*index)))
-        };
-        let weight_saved = layers.iter().map(for_weights).sum();
+        let backward = [false, true].map(|first| {
+            [false, true].map(|split| most(&|j| up_to(j) + beside(j, first, split) + work(j)))
+        });
+        let weight_saved = layers.iter().map(kept_for_weights).sum();
+        let split_workspace = most(&|j| layer(layers[j]).split_workspace_bytes);
         let input_saved = layer(layers[0]).input_saved_bytes.min(saved(layers[0]));
-        // While the forward runs again, as far as there is room for it in the last layer's backward.
+        // While the forward runs again.
         let output_gradient = if stage.layers.1 == profile.model.layers.len() {
             0
         } else {
-            output(&profile.model.layers, stage.layers).min(work(layers.len() - 1))
+            output(&profile.model.layers, stage.layers)
         };
         match stage.recompute {
             Recompute::None => Self {
                 kept,
                 weight_saved,
                 forward_workspace: forward.saturating_sub(kept),
-                backward_workspace: backward.saturating_sub(kept),
+                backward_workspace: backward.map(|of| of.map(|peak| peak.saturating_sub(kept))),
+                split_workspace,
             },
             Recompute::Full => Self {
                 kept: input(&profile.model.layers, stage.layers),
                 weight_saved,
                 forward_workspace: most(&work),
-                backward_workspace: backward.max(kept).max(forward + output_gradient) - input_saved,
+                backward_workspace: backward.map(|of| {
+                    of.map(|peak| peak.max(kept).max(forward + output_gradient) - input_saved)
+                }),
+                split_workspace,
             },
         }
     }

@@ -103,9 +103,11 @@ fn name_tensors(dice: &mut Dice, layers: &mut [LayerProfile]) {
 }
 
 fn layer(dice: &mut Dice, index: usize) -> LayerProfile {
+    let param_bytes = dice.bytes();
     LayerProfile {
         name: format!("layer{index}"),
-        param_bytes: dice.bytes(),
+        param_bytes,
+        fresh_bytes: dice.one_in(2).then(|| dice.bytes().min(param_bytes)),
         frozen_bytes: if dice.one_in(4) { dice.bytes() } else { 0 },
         buffer_bytes: if dice.one_in(4) { dice.bytes() } else { 0 },
         optimizer_bytes: dice.one_in(4).then(|| dice.bytes()),
@@ -116,6 +118,7 @@ fn layer(dice: &mut Dice, index: usize) -> LayerProfile {
         input_saved_bytes: if dice.one_in(3) { dice.bytes() } else { 0 },
         weight_saved_bytes: dice.one_in(2).then(|| dice.bytes()),
         workspace_bytes: if dice.one_in(2) { dice.bytes() } else { 0 },
+        split_workspace_bytes: if dice.one_in(2) { dice.bytes() } else { 0 },
         ..LayerProfile::default()
     }
 }

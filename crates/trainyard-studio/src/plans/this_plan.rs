@@ -57,8 +57,8 @@ pub(super) fn this_plan_ui(
     });
     let now = document.arrangement().split_backward;
     let mut split = now;
-    let hint = "the input gradient and the weight gradient run apart; the engine does not do it yet, \
-                so a plan with it is for looking at";
+    let hint = "the gradient of a stage's input goes back first, those of its weights are computed \
+                while the devices would wait";
     if ui.checkbox(&mut split, "split backwards").on_hover_text(hint).changed() {
         edit = Some(Edit::SplitBackward(split));
     }

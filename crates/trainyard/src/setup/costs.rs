@@ -183,6 +183,9 @@ fn measured_model(model: &ModelProfile, costs: &[DeviceCosts]) -> ModelProfile {
         if let Some(saved) = most(|cost| cost.output_saved_bytes) {
             layer.output_saved_bytes = saved;
         }
+        if let Some(saved) = most(|cost| cost.weight_saved_bytes) {
+            layer.weight_saved_bytes = Some(saved);
+        }
         // Predicted once where it counts twice: so the least is on the safe side.
         if let Some(saved) = measured(|cost| cost.input_saved_bytes).min() {
             layer.input_saved_bytes = saved;

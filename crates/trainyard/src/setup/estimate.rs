@@ -42,15 +42,19 @@ impl TrainingSetup {
             let times = |time: &dyn Fn(usize) -> f64| (0..layers.len()).map(time).collect();
             let is_cpu = device.hardware.api == Api::Cpu;
             let of_cpu = self.on_cpu.as_ref().filter(|_| is_cpu);
-            let has_weights = |layer: usize| layers[layer].param_bytes > 0;
+            // Data has no gradient, and a product's two gradients are products of its size.
+            let input_us = |layer: usize| if layer == 0 { 0.0 } else { flops_us(&layers[layer]) };
+            let weights_us = |layer: usize| {
+                if layers[layer].param_bytes > 0 { flops_us(&layers[layer]) } else { 0.0 }
+            };
+            let splits = |layer: usize| layers[layer].weight_saved_bytes != Some(0);
             DeviceProfile {
                 forward_us: times(&|layer| flops_us(&layers[layer])),
-                // Data has no gradient, and a product's two gradients are products of its size.
                 input_grad_us: times(&|layer| {
-                    if layer == 0 { 0.0 } else { flops_us(&layers[layer]) }
+                    input_us(layer) + if splits(layer) { 0.0 } else { weights_us(layer) }
                 }),
                 weight_grad_us: times(&|layer| {
-                    if has_weights(layer) { flops_us(&layers[layer]) } else { 0.0 }
+                    if splits(layer) { weights_us(layer) } else { 0.0 }
                 }),
                 optimizer_us: OptimizerTime::Layers(times(&|layer| {
                     OPTIMIZER_TRAFFIC * layers[layer].param_bytes as f64 * device.throttle

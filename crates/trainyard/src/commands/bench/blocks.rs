@@ -3,13 +3,13 @@
 
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor, TensorData};
 use trainyard_engine::{
     EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, MicroBatch, Model, Tensors, erase,
 };
+use trainyard_models::nn::{Linear, LinearConfig};
 
 pub(super) const BLOCKS: usize = 8;
 pub(super) const MICRO_BATCHES: usize = 8;

@@ -50,6 +50,8 @@ struct Contenders {
     naive: PlainLoop,
     one: Stepper,
     untraced: Stepper,
+    /// One device whose backwards are split, with nothing between the halves.
+    split: Stepper,
     all: Stepper,
     /// A whole model on each device, all at the same time.
     side_by_side: Vec<Stepper>,
@@ -69,6 +71,7 @@ struct Round {
     naive: f64,
     one: f64,
     untraced: f64,
+    split: f64,
     all: f64,
     side_by_side: f64,
 }
@@ -93,6 +96,7 @@ pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
         pool,
         one: Stepper::new(&hardware[..1], alone()?)?,
         untraced,
+        split: Stepper::new(&hardware[..1], Schedule::named("zb-h1", 1, MICRO_BATCHES)?)?,
         all: Stepper::new(&hardware, schedule.clone())?,
         side_by_side: hardware
             .iter()
@@ -102,15 +106,15 @@ pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
     // The first round warms up: caches, pools, moments.
     contenders.round()?;
     contenders.one.measured = Measured::default();
+    contenders.split.measured = Measured::default();
     let rounds = (0..bench.rounds.max(1)).map(|_| contenders.round());
     let rounds = rounds.collect::<Result<Vec<_>, _>>()?;
     let of = |part: fn(&Round) -> f64| median(rounds.iter().map(part).collect());
-    let one = &mut contenders.one;
-    one.measured.events.extend(one.pipeline.settle()?.events);
-    let bound = bound(&schedule, &one.measured);
+    let [one, split] = [&mut contenders.one, &mut contenders.split].map(Stepper::settled);
+    let bound = bound(&schedule, &one?, &split?);
     let figures = Figures {
         format: "trainyard-bench-pipeline",
-        version: 2,
+        version: 3,
         devices: hardware.iter().map(|hardware| hardware.adapter.clone()).collect(),
         schedule: bench.schedule.clone(),
         plain_burn_ms: of(|round| round.plain),
@@ -120,6 +124,7 @@ pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
         rows_per_s: (MICRO_BATCHES * ROWS) as f64 * 1e3 / of(|round| round.all),
         overhead: of(|round| round.one / round.plain),
         tracing: of(|round| round.one / round.untraced),
+        splitting: of(|round| round.split / round.one),
         speed_up: of(|round| round.one / round.all),
         over_naive: of(|round| round.naive / round.all),
         interference: of(|round| round.one / round.side_by_side),
@@ -131,10 +136,11 @@ pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
 
 impl Contenders {
     fn round(&mut self) -> Result<Round, RunError> {
-        let Self { pool, plain, naive, one, untraced, all, side_by_side } = self;
+        let Self { pool, plain, naive, one, untraced, split, all, side_by_side } = self;
         let plain = median_ms(|| pool.install(|| plain.step(micro_batches())).map(drop))?;
         let one = median_ms(|| one.step())?;
         let untraced = median_ms(|| untraced.step())?;
+        let split = median_ms(|| split.step())?;
         let all = median_ms(|| all.step())?;
         let naive = median_ms(|| pool.install(|| naive.step(vec![whole_batch()])).map(drop))?;
         let times = std::thread::scope(|scope| {
@@ -146,7 +152,7 @@ impl Contenders {
                 |_| RunError::Engine(EngineError::Driver { message: "it panicked".into() });
             runs.into_iter().map(|run| run.join().map_err(failed)?).collect::<Result<Vec<_>, _>>()
         })?;
-        Ok(Round { plain, naive, one, untraced, all, side_by_side: times[0] })
+        Ok(Round { plain, naive, one, untraced, split, all, side_by_side: times[0] })
     }
 }
 
@@ -171,6 +177,13 @@ impl Stepper {
         let result = self.pipeline.step(self.steps, 1e-3, micro_batches())?;
         self.measured.events.extend(result.measured.events);
         Ok(())
+    }
+
+    /// All that was measured, with what the device tells after its last step.
+    fn settled(&mut self) -> Result<Measured, EngineError> {
+        let last = self.pipeline.settle()?.events;
+        self.measured.events.extend(last);
+        Ok(std::mem::take(&mut self.measured))
     }
 }
 
@@ -205,16 +218,20 @@ fn plan(schedule: Schedule, device_of: impl Fn(usize) -> String) -> Plan {
 }
 
 /// How many times as fast as one device all of them could be under a schedule: as simulated, from the
-/// times that one device took for a block's forward and backward, with links that take no time.
-fn bound(schedule: &Schedule, one: &Measured) -> Option<f64> {
-    let time = |is_part: fn(ActionKind) -> bool| {
-        let of_part = one.events.iter().filter(|event| event.lane == Lane::Compute);
-        let times = of_part.filter(|event| is_part(event.action.kind));
+/// times that one device took for a block's forward and backward, and for the halves of a split one,
+/// with links that take no time.
+fn bound(schedule: &Schedule, one: &Measured, split: &Measured) -> Option<f64> {
+    let time = |measured: &Measured, kind: ActionKind| {
+        let of_part = measured.events.iter().filter(|event| event.lane == Lane::Compute);
+        let times = of_part.filter(|event| event.action.kind == kind);
         let times: Vec<f64> = times.map(|event| event.duration_ns() as f64 / 1e3).collect();
         (!times.is_empty()).then(|| median(times) / BLOCKS as f64)
     };
-    let forward = time(|kind| kind == ActionKind::Forward)?;
-    let backward = time(|kind| matches!(kind, ActionKind::Backward | ActionKind::InputGrad))?;
+    let forward = time(one, ActionKind::Forward)?;
+    let backward = time(one, ActionKind::Backward)?;
+    let [input, weights] =
+        [time(split, ActionKind::InputGrad)?, time(split, ActionKind::WeightGrad)?];
+    let input_share = input / (input + weights);
     let ranks = schedule.ranks.len();
     let ids: Vec<String> = (0..ranks).map(|rank| rank.to_string()).collect();
     let layers = (0..BLOCKS)
@@ -224,8 +241,8 @@ fn bound(schedule: &Schedule, one: &Measured) -> Option<f64> {
     let mut profile = Profile::of_budgets(model, offers, MICRO_BATCHES);
     for device in &mut profile.devices {
         device.forward_us = vec![forward; BLOCKS];
-        device.input_grad_us = vec![backward / 2.0; BLOCKS];
-        device.weight_grad_us = vec![backward / 2.0; BLOCKS];
+        device.input_grad_us = vec![backward * input_share; BLOCKS];
+        device.weight_grad_us = vec![backward * (1.0 - input_share); BLOCKS];
     }
     let plan = plan(schedule.clone(), |rank| ids[rank].clone());
     let step_us = simulate(&profile, &plan).ok()?.step_us;

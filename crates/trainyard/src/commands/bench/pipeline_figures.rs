@@ -24,6 +24,8 @@ pub(super) struct Figures {
     pub(super) overhead: f64,
     /// One stage on one device ÷ the same without a trace.
     pub(super) tracing: f64,
+    /// One stage with split backwards ÷ with whole ones.
+    pub(super) splitting: f64,
     /// One device ÷ all devices.
     pub(super) speed_up: f64,
     /// `to_device` in one graph ÷ all devices.
@@ -54,7 +56,8 @@ pub(super) fn print(figures: &Figures, bench: &PipelineBench) -> std::io::Result
         "{BLOCKS} residual blocks 256→1024→256, {MICRO_BATCHES} micro-batches of {ROWS} rows, on \
          {};\nmedians of {} rounds, ratios within a round\n\n\
          plain Burn loop             {:8.1} ms a step\n\
-         one stage on one device     {:8.1} ms   {:+.1} % beside that; tracing costs {:+.1} %\n\
+         one stage on one device     {:8.1} ms   {:+.1} % beside that; tracing costs {:+.1} %, \
+         splitting the backward {:+.1} %\n\
          to_device in one graph      {:8.1} ms\n\
          {:<27} {:8.1} ms   {speed_up:.2}× one device, {:.2}× to_device in one graph; {:.0} rows/s\n\n\
          the bound of {} is {bound:.2}× (p·m/(m+p−1) is {:.2}×): {:.0} % of it are reached\n\
@@ -65,6 +68,7 @@ pub(super) fn print(figures: &Figures, bench: &PipelineBench) -> std::io::Result
         figures.one_device_ms,
         100.0 * (figures.overhead - 1.0),
         100.0 * (figures.tracing - 1.0),
+        100.0 * (figures.splitting - 1.0),
         figures.naive_ms,
         format!("{} on {} devices", figures.schedule, figures.devices.len()),
         figures.all_devices_ms,

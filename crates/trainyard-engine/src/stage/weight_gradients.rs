@@ -1,0 +1,125 @@
+//! The half of a stage's backward that gives the gradients of weights.
+
+use burn::backend::autodiff::NodeId;
+use burn::tensor::{Gradients, Tensor};
+
+use super::Stage;
+use crate::EngineError;
+use crate::weight_half::{Sums, WeightHalf, collect};
+
+/// What the backward of one micro-batch has left for later.
+#[derive(Default)]
+pub(super) struct KeptForWeights {
+    /// In the order of the backward.
+    halves: Vec<(NodeId, WeightHalf)>,
+    /// Gradients that other operations gave of the same weights. They are added after the halves, as in
+    /// a whole backward.
+    others: Vec<(NodeId, Tensor<1>)>,
+}
+
+impl Stage {
+    /// Goes back through the graph of a micro-batch. What is kept of it waits for
+    /// [`Self::weight_backward`].
+    pub(super) fn collect(
+        &mut self,
+        micro_batch: usize,
+        split: bool,
+        root: &Tensor<1>,
+    ) -> Gradients {
+        let sums = self.take_sums();
+        let collected = collect(sums, split, || root.backward());
+        self.put_sums(collected.sums);
+        if split {
+            if self.kept.len() <= micro_batch {
+                self.kept.resize_with(micro_batch + 1, || None);
+            }
+            let halves = collected.kept;
+            self.kept[micro_batch] = Some(KeptForWeights { halves, others: Vec::new() });
+        }
+        collected.result
+    }
+
+    /// Adds the gradients that a micro-batch's backward gave to the sums. Those of weights of which a
+    /// part is still to come wait for that.
+    ///
+    /// Gives how many bytes of gradients there were.
+    pub(crate) fn accumulate(&mut self, micro_batch: usize, mut gradients: Gradients) -> u64 {
+        let mut kept = self.kept.get_mut(micro_batch).and_then(Option::as_mut);
+        let mut bytes = 0;
+        for layer in &mut self.layers {
+            let fresh = layer.layer.take_gradients(&mut gradients);
+            let nodes = layer.layer.weight_nodes();
+            for ((weight, gradient), node) in layer.weights.iter_mut().zip(fresh).zip(nodes) {
+                let Some(gradient) = gradient else { continue };
+                bytes += weight.spec.bytes();
+                if let (Some(kept), Some(node)) = (&mut kept, node)
+                    && kept.halves.iter().any(|(waiting, _)| *waiting == node)
+                {
+                    kept.others.push((node, gradient));
+                    continue;
+                }
+                weight.sum = Some(added(weight.sum.take(), gradient));
+            }
+        }
+        bytes
+    }
+
+    /// Whether the split backward of a micro-batch has left anything.
+    pub(crate) fn keeps_for_weights(&self, micro_batch: usize) -> bool {
+        let kept = self.kept.get(micro_batch).and_then(Option::as_ref);
+        kept.is_some_and(|kept| !kept.halves.is_empty())
+    }
+
+    /// Computes what the split backward of a micro-batch has left, and adds it to the sums.
+    pub(crate) fn weight_backward(&mut self, micro_batch: usize) -> Result<(), EngineError> {
+        let kept = self.kept.get_mut(micro_batch).and_then(Option::take).ok_or_else(|| {
+            EngineError::internal(format!("micro-batch {micro_batch} has no backward before its W"))
+        })?;
+        let mut sums = self.take_sums();
+        for (node, half) in kept.halves {
+            if let Some(sum) = sums.get_mut(&node) {
+                *sum = Some(Box::new(half(sum.take().map(|sum| *sum))));
+            }
+        }
+        for (node, gradient) in kept.others {
+            if let Some(sum) = sums.get_mut(&node) {
+                *sum = Some(Box::new(added(sum.take().map(|sum| *sum), gradient)));
+            }
+        }
+        self.put_sums(sums);
+        Ok(())
+    }
+
+    /// Takes the sums of all weights with a gradient.
+    fn take_sums(&mut self) -> Sums {
+        let mut sums = Sums::new();
+        for layer in &mut self.layers {
+            let nodes = layer.layer.weight_nodes();
+            for (weight, node) in layer.weights.iter_mut().zip(nodes) {
+                if let Some(node) = node {
+                    sums.insert(node, weight.sum.take().map(Box::new));
+                }
+            }
+        }
+        sums
+    }
+
+    /// Puts back what [`Self::take_sums`] took, or what became of it.
+    fn put_sums(&mut self, mut sums: Sums) {
+        for layer in &mut self.layers {
+            let nodes = layer.layer.weight_nodes();
+            for (weight, node) in layer.weights.iter_mut().zip(nodes) {
+                if let Some(node) = node {
+                    weight.sum = sums.remove(&node).flatten().map(|sum| *sum);
+                }
+            }
+        }
+    }
+}
+
+fn added(sum: Option<Tensor<1>>, gradient: Tensor<1>) -> Tensor<1> {
+    match sum {
+        Some(sum) => sum + gradient,
+        None => gradient,
+    }
+}

@@ -1,0 +1,85 @@
+//! Convolutions and their gradients, by Burn's own kernels.
+
+use burn::backend::Backend;
+use burn::backend::tensor::FloatTensor;
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
+
+use crate::weighted::{Weighted, added};
+
+#[derive(Clone, Debug)]
+pub(super) struct Convolution1(pub(super) ConvOptions<1>);
+
+#[derive(Clone, Debug)]
+pub(super) struct Convolution2(pub(super) ConvOptions<2>);
+
+#[derive(Clone, Debug)]
+pub(super) struct Transposed2(pub(super) ConvTransposeOptions<2>);
+
+macro_rules! convolution {
+    (
+        $operation:ident, $forward:ident, $of_weight:ident, $of_bias:ident,
+        |$x:pat, $weight:ident, $gradient:ident| $of_x:ident($($given:ident),*)
+    ) => {
+        impl<B: Backend> Weighted<B> for $operation {
+            fn forward(
+                &self,
+                x: &FloatTensor<B>,
+                weight: &FloatTensor<B>,
+                bias: Option<&FloatTensor<B>>,
+            ) -> FloatTensor<B> {
+                B::$forward(x.clone(), weight.clone(), bias.cloned(), self.0.clone())
+            }
+
+            fn input_gradient(
+                &self,
+                $x: &FloatTensor<B>,
+                $weight: &FloatTensor<B>,
+                $gradient: &FloatTensor<B>,
+            ) -> FloatTensor<B> {
+                B::$of_x($($given.clone(),)* self.0.clone())
+            }
+
+            fn weight_gradient(
+                &self,
+                x: FloatTensor<B>,
+                weight: FloatTensor<B>,
+                gradient: FloatTensor<B>,
+                sum: Option<FloatTensor<B>>,
+            ) -> FloatTensor<B> {
+                added::<B>(B::$of_weight(x, weight, gradient, self.0.clone()), sum)
+            }
+
+            fn bias_gradient(
+                &self,
+                x: FloatTensor<B>,
+                bias: FloatTensor<B>,
+                gradient: FloatTensor<B>,
+                sum: Option<FloatTensor<B>>,
+            ) -> FloatTensor<B> {
+                added::<B>(B::$of_bias(x, bias, gradient), sum)
+            }
+        }
+    };
+}
+
+convolution!(
+    Convolution1,
+    conv1d,
+    conv1d_weight_backward,
+    conv1d_bias_backward,
+    |x, weight, gradient| conv1d_x_backward(x, weight, gradient)
+);
+convolution!(
+    Convolution2,
+    conv2d,
+    conv2d_weight_backward,
+    conv2d_bias_backward,
+    |x, weight, gradient| conv2d_x_backward(x, weight, gradient)
+);
+convolution!(
+    Transposed2,
+    conv_transpose2d,
+    conv_transpose2d_weight_backward,
+    conv_transpose2d_bias_backward,
+    |_, weight, gradient| conv_transpose2d_x_backward(weight, gradient)
+);

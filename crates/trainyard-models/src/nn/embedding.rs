@@ -1,0 +1,109 @@
+//! A table of vectors.
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{
+    Autodiff, Backend, DispatchKindConversion, DispatchTensor, Flex, TensorMetadata, Wgpu,
+};
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::nn::Initializer;
+use burn::tensor::{Device, Int, Tensor};
+use trainyard_engine::compute_or_keep;
+
+use crate::weighted::{added, half, register};
+
+/// [`burn::nn::EmbeddingConfig`].
+#[derive(Config, Debug)]
+pub struct EmbeddingConfig {
+    /// Vectors.
+    pub n_embedding: usize,
+    /// Numbers of a vector.
+    pub d_model: usize,
+    /// How the weights begin.
+    #[config(default = "Initializer::Normal { mean: 0.0, std: 1.0 }")]
+    pub initializer: Initializer,
+}
+
+impl EmbeddingConfig {
+    /// Makes the layer.
+    pub fn init(&self, device: &Device) -> Embedding {
+        let burns = burn::nn::EmbeddingConfig::new(self.n_embedding, self.d_model)
+            .with_initializer(self.initializer.clone())
+            .init(device);
+        Embedding { weight: burns.weight }
+    }
+}
+
+/// [`burn::nn::Embedding`], with a weight gradient that can wait.
+#[derive(Module, Debug)]
+pub struct Embedding {
+    /// `[n_embedding, d_model]`
+    pub weight: Param<Tensor<2>>,
+}
+
+impl Embedding {
+    /// `[batch, length]` to `[batch, length, d_model]`
+    pub fn forward(&self, input: Tensor<2, Int>) -> Tensor<3> {
+        embedding(self.weight.val(), input)
+    }
+}
+
+/// Looks up rows of `weight`: `[batch, length]` to `[batch, length, width]`.
+pub(crate) fn embedding(weight: Tensor<2>, rows: Tensor<2, Int>) -> Tensor<3> {
+    run::<Flex>(&weight, &rows)
+        .or_else(|| run::<Wgpu>(&weight, &rows))
+        .unwrap_or_else(|| burn::tensor::module::embedding(weight, rows))
+}
+
+/// None where the weight is not in a graph of this backend.
+fn run<B: Backend>(weight: &Tensor<2>, rows: &Tensor<2, Int>) -> Option<Tensor<3>>
+where
+    DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B>>,
+{
+    let weight = weight.clone().try_into_primitive::<Autodiff<B>>().ok()?;
+    let rows = match rows.clone().try_into_primitive::<Autodiff<B>>() {
+        Ok(rows) => rows,
+        Err(_) => rows.clone().try_into_primitive::<B>().ok()?,
+    };
+    let (weight, parent) = weight.into_parts();
+    let output = B::embedding(weight.clone(), rows.clone());
+    let saved = Saved::<B> { weight, rows };
+    let output = match Lookup.prepare::<NoCheckpointing>([parent]).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish(saved, output),
+        OpsKind::UnTracked(step) => step.finish(output),
+    };
+    Some(Tensor::from_primitive::<Autodiff<B>>(output))
+}
+
+#[derive(Debug)]
+struct Lookup;
+
+#[derive(Clone, Debug)]
+struct Saved<B: Backend> {
+    weight: FloatTensor<B>,
+    rows: IntTensor<B>,
+}
+
+impl<B: Backend> Backward<B, 1> for Lookup
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    type State = Saved<B>;
+
+    fn backward(self, ops: Ops<Saved<B>, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = grads.consume::<B>(&ops.node);
+        let Saved { weight, rows } = ops.state;
+        let [parent] = ops.parents;
+        let Some(parent) = parent else { return };
+        let shape = weight.shape();
+        let half =
+            half::<B>(move |sum| added::<B>(B::embedding_backward(weight, gradient, rows), sum));
+        if let Err(half) = compute_or_keep(parent.id, half) {
+            register::<B>(grads, parent.id, half, shape);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Layers of Burn whose backward can be split: the same names, constructors, weights and results.
+//!
+//! Written in a model in place of [`burn::nn`]'s, they let the stages of a pipeline compute the gradients
+//! of their weights later, in `W`, when a device would wait otherwise. An embedding's whole backward can
+//! wait. The gains and biases of norms are computed at once, since what they cost is nothing beside the
+//! rest, and so the norms here are Burn's own; they do not keep a stage from splitting. Every other
+//! module of Burn works beside these, with its whole backward in `I`.
+
+mod convolution;
+mod convolution_gradients;
+mod embedding;
+mod linear;
+
+pub use burn::nn::{LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
+pub use convolution::{
+    Conv1d, Conv1dConfig, Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig,
+};
+pub(crate) use embedding::embedding;
+pub use embedding::{Embedding, EmbeddingConfig};
+pub(crate) use linear::linear_turned;
+pub use linear::{Linear, LinearConfig};
+
+#[cfg(test)]
+mod tests;

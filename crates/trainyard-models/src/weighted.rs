@@ -1,0 +1,211 @@
+//! Operations with weights whose gradients can wait.
+//!
+//! Burn's own linear layer and convolutions compute the gradients of input and weights in one step of
+//! the graph. These compute that of the input alone, and leave those of the weights to
+//! [`compute_or_keep`].
+
+use std::fmt::Debug;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    Autodiff, Backend, DispatchKindConversion, DispatchTensor, Flex, TensorMetadata, Wgpu,
+};
+use burn::tensor::{Shape, Tensor};
+use trainyard_engine::{WeightHalf, compute_or_keep};
+
+use crate::recorded::Input;
+
+/// A function of an input, a weight and maybe a bias. Gradients of weights are flat, `[elements]`, and
+/// added to a sum where there is one.
+pub(crate) trait Weighted<B: Backend>: Clone + Debug + Send + 'static {
+    /// Computes the function.
+    fn forward(
+        &self,
+        x: &FloatTensor<B>,
+        weight: &FloatTensor<B>,
+        bias: Option<&FloatTensor<B>>,
+    ) -> FloatTensor<B>;
+
+    /// The gradient of the input.
+    fn input_gradient(
+        &self,
+        x: &FloatTensor<B>,
+        weight: &FloatTensor<B>,
+        gradient: &FloatTensor<B>,
+    ) -> FloatTensor<B>;
+
+    /// That of the weight, whose shape `weight` says.
+    fn weight_gradient(
+        &self,
+        x: FloatTensor<B>,
+        weight: FloatTensor<B>,
+        gradient: FloatTensor<B>,
+        sum: Option<FloatTensor<B>>,
+    ) -> FloatTensor<B>;
+
+    /// That of the bias.
+    fn bias_gradient(
+        &self,
+        x: FloatTensor<B>,
+        bias: FloatTensor<B>,
+        gradient: FloatTensor<B>,
+        sum: Option<FloatTensor<B>>,
+    ) -> FloatTensor<B>;
+}
+
+/// Runs an operation on whichever of the engine's backends the tensors are on, recorded in the graph
+/// where one of them is; None where they are elsewhere.
+pub(crate) fn apply<O, const D: usize, const W: usize>(
+    operation: &O,
+    x: &Tensor<D>,
+    weight: &Tensor<W>,
+    bias: Option<&Tensor<1>>,
+) -> Option<Tensor<D>>
+where
+    O: Weighted<Flex> + Weighted<Wgpu>,
+{
+    apply_on::<Flex, O, D, W>(operation, x, weight, bias)
+        .or_else(|| apply_on::<Wgpu, O, D, W>(operation, x, weight, bias))
+}
+
+/// The same on one backend.
+pub(crate) fn apply_on<B: Backend, O: Weighted<B>, const D: usize, const W: usize>(
+    operation: &O,
+    x: &Tensor<D>,
+    weight: &Tensor<W>,
+    bias: Option<&Tensor<1>>,
+) -> Option<Tensor<D>>
+where
+    DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B>>,
+{
+    let (x, weight) = (Input::<B>::of(x)?, Input::<B>::of(weight)?);
+    let bias = match bias {
+        Some(bias) => Some(Input::<B>::of(bias)?),
+        None => None,
+    };
+    if !(x.is_tracked() || weight.is_tracked() || bias.as_ref().is_some_and(Input::is_tracked)) {
+        let (x, weight) = (x.into_values(), weight.into_values());
+        let bias = bias.map(Input::into_values);
+        let output = operation.forward(&x, &weight, bias.as_ref());
+        return Some(Tensor::from_primitive::<B>(output));
+    }
+    let ((x, of_x), (weight, of_weight)) = (x.into_parts(), weight.into_parts());
+    let (bias, of_bias) = bias.map(Input::into_parts).unzip();
+    let output = operation.forward(&x, &weight, bias.as_ref());
+    let saved = Saved::<B> { x, weight, bias };
+    let step = Step(operation.clone());
+    let output = match of_bias {
+        Some(of_bias) => record::<B, O, 3>(step, [of_x, of_weight, of_bias], saved, output),
+        None => record::<B, O, 2>(step, [of_x, of_weight], saved, output),
+    };
+    Some(Tensor::from_primitive::<Autodiff<B>>(output))
+}
+
+fn record<B: Backend, O: Weighted<B>, const N: usize>(
+    step: Step<O>,
+    parents: [burn::backend::autodiff::ops::NodeGuard; N],
+    saved: Saved<B>,
+    output: FloatTensor<B>,
+) -> FloatTensor<Autodiff<B>>
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    match step.prepare::<NoCheckpointing>(parents).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish(saved, output),
+        OpsKind::UnTracked(step) => step.finish(output),
+    }
+}
+
+/// The step of the graph: its parents are the input, the weight and, of three, the bias.
+#[derive(Clone, Debug)]
+struct Step<O>(O);
+
+#[derive(Clone, Debug)]
+struct Saved<B: Backend> {
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: Option<FloatTensor<B>>,
+}
+
+impl<B: Backend, O: Weighted<B>, const N: usize> Backward<B, N> for Step<O>
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    type State = Saved<B>;
+
+    fn backward(self, ops: Ops<Saved<B>, N>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = grads.consume::<B>(&ops.node);
+        let Saved { x, weight, bias } = ops.state;
+        let operation = self.0;
+        let mut parents = ops.parents.into_iter();
+        if let Some(parent) = parents.next().flatten() {
+            grads.register::<B>(parent.id, operation.input_gradient(&x, &weight, &gradient));
+        }
+        if let Some(parent) = parents.next().flatten() {
+            let (operation, shape) = (operation.clone(), weight.shape());
+            let (x, gradient) = (x.clone(), gradient.clone());
+            let half = half::<B>(move |sum| operation.weight_gradient(x, weight, gradient, sum));
+            if let Err(half) = compute_or_keep(parent.id, half) {
+                register::<B>(grads, parent.id, half, shape);
+            }
+        }
+        if let (Some(parent), Some(bias)) = (parents.next().flatten(), bias) {
+            let shape = bias.shape();
+            let half = half::<B>(move |sum| operation.bias_gradient(x, bias, gradient, sum));
+            if let Err(half) = compute_or_keep(parent.id, half) {
+                register::<B>(grads, parent.id, half, shape);
+            }
+        }
+    }
+}
+
+/// A weight half of one backend as the engine holds it.
+pub(crate) fn half<B: Backend>(
+    compute: impl FnOnce(Option<FloatTensor<B>>) -> FloatTensor<B> + Send + 'static,
+) -> WeightHalf
+where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    Box::new(move |sum| {
+        let Some(sum) = sum else { return Tensor::from_primitive::<B>(compute(None)) };
+        match sum.clone().try_into_primitive::<B>() {
+            Ok(values) => {
+                // Whoever has it alone can change it in place.
+                drop(sum);
+                Tensor::from_primitive::<B>(compute(Some(values)))
+            }
+            Err(_) => sum + Tensor::from_primitive::<B>(compute(None)),
+        }
+    })
+}
+
+/// Registers the gradient of a weight that nobody collects.
+pub(crate) fn register<B: Backend>(
+    grads: &mut Gradients,
+    weight: burn::backend::autodiff::NodeId,
+    half: WeightHalf,
+    shape: Shape,
+) where
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    if let Ok(gradient) = half(None).try_into_primitive::<B>() {
+        grads.register::<B>(weight, B::float_reshape(gradient, shape));
+    }
+}
+
+/// A gradient, flat, added to a sum where there is one.
+pub(crate) fn added<B: Backend>(
+    gradient: FloatTensor<B>,
+    sum: Option<FloatTensor<B>>,
+) -> FloatTensor<B> {
+    let elements = gradient.shape().num_elements();
+    let gradient = B::float_reshape(gradient, Shape::from([elements]));
+    match sum {
+        Some(sum) => B::float_add(sum, gradient),
+        None => gradient,
+    }
+}
