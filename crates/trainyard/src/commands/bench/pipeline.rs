@@ -53,6 +53,8 @@ struct Contenders {
     /// One device whose backwards are split, with nothing between the halves.
     split: Stepper,
     all: Stepper,
+    /// The same devices under 1F1B.
+    plain_schedule: Stepper,
     /// A whole model on each device, all at the same time.
     side_by_side: Vec<Stepper>,
 }
@@ -73,6 +75,7 @@ struct Round {
     untraced: f64,
     split: f64,
     all: f64,
+    plain_schedule: f64,
     side_by_side: f64,
 }
 
@@ -98,6 +101,7 @@ pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
         untraced,
         split: Stepper::new(&hardware[..1], Schedule::named("zb-h1", 1, MICRO_BATCHES)?)?,
         all: Stepper::new(&hardware, schedule.clone())?,
+        plain_schedule: Stepper::new(&hardware, Schedule::named("1f1b", ranks, MICRO_BATCHES)?)?,
         side_by_side: hardware
             .iter()
             .map(|hardware| Stepper::new(std::slice::from_ref(hardware), alone()?))
@@ -126,6 +130,7 @@ pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
         tracing: of(|round| round.one / round.untraced),
         splitting: of(|round| round.split / round.one),
         speed_up: of(|round| round.one / round.all),
+        over_1f1b: of(|round| round.plain_schedule / round.all),
         over_naive: of(|round| round.naive / round.all),
         interference: of(|round| round.one / round.side_by_side),
         bound: bound.unwrap_or_else(|| closed_form(ranks, MICRO_BATCHES)),
@@ -136,12 +141,14 @@ pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
 
 impl Contenders {
     fn round(&mut self) -> Result<Round, RunError> {
-        let Self { pool, plain, naive, one, untraced, split, all, side_by_side } = self;
+        let Self { pool, plain, naive, one, untraced, split, all, plain_schedule, side_by_side } =
+            self;
         let plain = median_ms(|| pool.install(|| plain.step(micro_batches())).map(drop))?;
         let one = median_ms(|| one.step())?;
         let untraced = median_ms(|| untraced.step())?;
         let split = median_ms(|| split.step())?;
         let all = median_ms(|| all.step())?;
+        let plain_schedule = median_ms(|| plain_schedule.step())?;
         let naive = median_ms(|| pool.install(|| naive.step(vec![whole_batch()])).map(drop))?;
         let times = std::thread::scope(|scope| {
             let runs = side_by_side
@@ -152,7 +159,8 @@ impl Contenders {
                 |_| RunError::Engine(EngineError::Driver { message: "it panicked".into() });
             runs.into_iter().map(|run| run.join().map_err(failed)?).collect::<Result<Vec<_>, _>>()
         })?;
-        Ok(Round { plain, naive, one, untraced, split, all, side_by_side: times[0] })
+        let side_by_side = times[0];
+        Ok(Round { plain, naive, one, untraced, split, all, plain_schedule, side_by_side })
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Figures {
     pub(super) splitting: f64,
     /// One device ÷ all devices.
     pub(super) speed_up: f64,
+    /// All devices under 1F1B ÷ under the schedule.
+    pub(super) over_1f1b: f64,
     /// `to_device` in one graph ÷ all devices.
     pub(super) over_naive: f64,
     /// Speed of a device beside the others, each with a model of its own, ÷ alone.
@@ -59,7 +61,8 @@ pub(super) fn print(figures: &Figures, bench: &PipelineBench) -> std::io::Result
          one stage on one device     {:8.1} ms   {:+.1} % beside that; tracing costs {:+.1} %, \
          splitting the backward {:+.1} %\n\
          to_device in one graph      {:8.1} ms\n\
-         {:<27} {:8.1} ms   {speed_up:.2}× one device, {:.2}× to_device in one graph; {:.0} rows/s\n\n\
+         {:<27} {:8.1} ms   {speed_up:.2}× one device, {:.2}× to_device in one graph, \
+         {:.2}× 1f1b; {:.0} rows/s\n\n\
          the bound of {} is {bound:.2}× (p·m/(m+p−1) is {:.2}×): {:.0} % of it are reached\n\
          side by side, a device has {:.0} % of its speed alone: {:.0} % of the bound with that",
         figures.devices.join(", "),
@@ -73,6 +76,7 @@ pub(super) fn print(figures: &Figures, bench: &PipelineBench) -> std::io::Result
         format!("{} on {} devices", figures.schedule, figures.devices.len()),
         figures.all_devices_ms,
         figures.over_naive,
+        figures.over_1f1b,
         figures.rows_per_s,
         figures.schedule,
         figures.closed_form,
