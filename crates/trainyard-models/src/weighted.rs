@@ -6,10 +6,11 @@
 
 use std::fmt::Debug;
 
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     Autodiff, Backend, DispatchKindConversion, DispatchTensor, Flex, TensorMetadata, Wgpu,
@@ -107,7 +108,7 @@ where
 
 fn record<B: Backend, O: Weighted<B>, const N: usize>(
     step: Step<O>,
-    parents: [burn::backend::autodiff::ops::NodeGuard; N],
+    parents: [NodeGuard; N],
     saved: Saved<B>,
     output: FloatTensor<B>,
 ) -> FloatTensor<Autodiff<B>>
@@ -186,7 +187,7 @@ where
 /// Registers the gradient of a weight that nobody collects.
 pub(crate) fn register<B: Backend>(
     grads: &mut Gradients,
-    weight: burn::backend::autodiff::NodeId,
+    weight: NodeId,
     half: WeightHalf,
     shape: Shape,
 ) where
