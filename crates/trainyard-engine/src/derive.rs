@@ -272,6 +272,7 @@ impl Derive<'_> {
             input_saved_bytes: found.bytes.input_saved.unwrap_or(0),
             weight_saved_bytes: if found.bytes.splits { found.bytes.weight_saved } else { Some(0) },
             split_workspace_bytes: found.bytes.split_workspace,
+            weight_workspace_bytes: found.bytes.weight_workspace,
             fresh_bytes: Some(found.bytes.fresh),
             workspace_bytes: found.bytes.workspace.unwrap_or(WORKSPACE_TENSORS * largest),
             forward_flops: found.flops,

@@ -133,7 +133,7 @@ impl Case {
         hardware: &DeviceInfo,
         ranks: usize,
         micro_batches: usize,
-        recompute: Recompute,
+        (schedule, recompute): (&str, Recompute),
     ) -> Vec<Peak> {
         let rows = self.micro_batch.rows;
         let layers = self.model.layers().len();
@@ -145,7 +145,7 @@ impl Case {
         let plan = Plan::new(
             "test",
             (0..ranks).map(stage).collect(),
-            Schedule::named("1f1b", ranks, micro_batches).unwrap(),
+            Schedule::named(schedule, ranks, micro_batches).unwrap(),
             micro_batches,
         );
         let profile = self.measured(hardware, ranks, micro_batches);
@@ -170,7 +170,9 @@ impl Case {
             assert!(now <= measured, "{}: {now} of {measured}", self.name);
             let peak = Peak { predicted: most.total(), measured };
             let (name, device) = (&self.name, &need.device);
-            eprintln!("{name:<28} {ranks} × {micro_batches} {recompute:?} {device}: {peak:?}");
+            eprintln!(
+                "{name:<28} {ranks} × {micro_batches} {schedule} {recompute:?} {device}: {peak:?}"
+            );
             peaks.push(peak);
         }
         peaks
@@ -193,6 +195,16 @@ impl Peak {
 
 /// Every prediction lies within the bounds, but for blocks that are too small to be counted.
 fn predictions_hold(cases: &[Case], hardware: &DeviceInfo, splits: &[(usize, usize)], bound: f64) {
+    predictions_hold_under("1f1b", cases, hardware, splits, bound);
+}
+
+fn predictions_hold_under(
+    schedule: &str,
+    cases: &[Case],
+    hardware: &DeviceInfo,
+    splits: &[(usize, usize)],
+    bound: f64,
+) {
     let mut outside = Vec::new();
     for case in cases {
         for &(ranks, micro_batches) in splits {
@@ -200,7 +212,7 @@ fn predictions_hold(cases: &[Case], hardware: &DeviceInfo, splits: &[(usize, usi
                 continue;
             }
             for recompute in [Recompute::None, Recompute::Full] {
-                let peaks = case.peaks(hardware, ranks, micro_batches, recompute);
+                let peaks = case.peaks(hardware, ranks, micro_batches, (schedule, recompute));
                 for peak in peaks.iter().filter(|peak| !peak.is_within(bound)) {
                     let ratio = peak.predicted as f64 / peak.measured as f64;
                     let run = format!("{ranks} × {micro_batches} {recompute:?}");
@@ -226,6 +238,19 @@ fn the_predicted_peak_is_near_what_is_counted() {
         mlp_case(128, 4, 512),
     ];
     predictions_hold(&cases, &discover::cpu(), SPLITS, BOUND);
+}
+
+#[test]
+fn the_predicted_peak_of_split_backwards_is_near_what_is_counted() {
+    let cases = [
+        gpt_case(128, 64, 4, 65, 12),
+        gpt_case(384, 32, 3, 65, 2),
+        gpt_case(64, 64, 2, 5_000, 2),
+        mlp_case(128, 4, 512),
+    ];
+    for schedule in ["zb-h1", "zb-h2"] {
+        predictions_hold_under(schedule, &cases, &discover::cpu(), &[(2, 4), (3, 6)], BOUND);
+    }
 }
 
 #[test]

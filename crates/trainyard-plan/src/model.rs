@@ -60,10 +60,12 @@ pub struct LayerProfile {
     /// as much as `saved_bytes` where not reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_saved_bytes: Option<u64>,
-    /// Peak temporary bytes of the halves of a split backward: in the first beyond `workspace_bytes`, in
-    /// the second beyond what is kept for it.
+    /// Peak temporary bytes of a split backward's first half beyond `workspace_bytes`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub split_workspace_bytes: u64,
+    /// Peak temporary bytes of a split backward's second half beyond what is kept for it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub weight_workspace_bytes: u64,
     /// Gradients of one micro-batch's weights that stand beside the sums until the backward ends, in
     /// bytes; of the others each is added as soon as it is computed. Where absent, it follows from
     /// [`fresh_bytes_per_param_byte`](ModelProfile::fresh_bytes_per_param_byte).

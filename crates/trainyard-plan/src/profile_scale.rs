@@ -125,6 +125,7 @@ fn scale_layer(layer: &mut LayerProfile, ratio: Ratio) {
         &mut layer.input_saved_bytes,
         &mut layer.workspace_bytes,
         &mut layer.split_workspace_bytes,
+        &mut layer.weight_workspace_bytes,
         &mut layer.forward_flops,
     ];
     let given = layer.gives.iter_mut().flat_map(|t| [&mut t.bytes, &mut t.gradient_bytes]);

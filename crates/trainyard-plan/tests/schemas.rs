@@ -39,7 +39,7 @@ fn full_profile() -> Value {
         let mut layer = json!({
             "name": name, "kind": "block", "param_bytes": 8, "frozen_bytes": 3, "buffer_bytes": 1,
             "optimizer_bytes": 4, "input_bytes": 4, "output_bytes": 4,
-            "saved_bytes": 16, "weight_saved_bytes": 8, "fresh_bytes": 5, "split_workspace_bytes": 7, "output_saved_bytes": 2, "input_saved_bytes": 3, "workspace_bytes": 2,
+            "saved_bytes": 16, "weight_saved_bytes": 8, "fresh_bytes": 5, "split_workspace_bytes": 7, "weight_workspace_bytes": 6, "output_saved_bytes": 2, "input_saved_bytes": 3, "workspace_bytes": 2,
             "forward_flops": 100,
         });
         layer.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

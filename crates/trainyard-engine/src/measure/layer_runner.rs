@@ -59,8 +59,10 @@ pub(crate) struct LayerBytes {
     pub(crate) input_saved: Option<u64>,
     /// What a split backward keeps until the gradients of weights are computed.
     pub(crate) weight_saved: Option<u64>,
-    /// Needed for a moment in the halves of a split backward: in the first beyond `workspace`.
+    /// Needed for a moment in the first half of a split backward beyond `workspace`.
     pub(crate) split_workspace: u64,
+    /// Needed for a moment in the second beside what is kept for it.
+    pub(crate) weight_workspace: u64,
     /// Whether the gradient of any weight can wait.
     pub(crate) splits: bool,
     /// Gradients of weights that stand beside their sums until the backward ends.
@@ -239,9 +241,8 @@ impl<'a> LayerRunner<'a> {
             output_saved: Some(output_saved),
             input_saved: Some(input_saved),
             weight_saved: Some(halves.kept),
-            split_workspace: halves
-                .second
-                .max(halves.first.saturating_sub(saved + fresh + workspace)),
+            split_workspace: halves.first.saturating_sub(saved + fresh + workspace),
+            weight_workspace: halves.second,
             splits,
             fresh,
             workspace: self.device.is_cpu().then_some(workspace),

@@ -55,7 +55,7 @@ impl StageMemory {
                 Footprint { workspace, freed: self.kept(recompute), left, ..none }
             }
             ActionKind::WeightGrad => {
-                Footprint { workspace: self.split_workspace, freed: self.weight_saved, ..none }
+                Footprint { workspace: self.weight_workspace, freed: self.weight_saved, ..none }
             }
             _ => none,
         }

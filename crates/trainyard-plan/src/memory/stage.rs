@@ -30,8 +30,8 @@ pub struct StageMemory {
     layers: usize,
     /// The largest `workspace_bytes` of a layer.
     workspace: u64,
-    /// The largest `split_workspace_bytes` of a layer.
-    pub(super) split_workspace: u64,
+    /// The largest `weight_workspace_bytes` of a layer.
+    pub(super) weight_workspace: u64,
     /// Whether a gradient of its output comes back: to all but the model's last.
     has_output_gradient: bool,
     /// At the fullest moment of a forward: what is kept so far and the workspace of the layer in
@@ -138,7 +138,7 @@ impl StageMemory {
         self.forward_peak = add(self.forward_peak.max(workspace), saved);
         let (fresh, first) = (self.fresh, self.first_fresh);
         let kept = add(kept_after, layer.split_workspace_bytes);
-        self.split_workspace = self.split_workspace.max(layer.split_workspace_bytes);
+        self.weight_workspace = self.weight_workspace.max(layer.weight_workspace_bytes);
         let peak = |so_far, beside| add(so_far, saved).max(add(add(saved, beside), workspace));
         let so_far = self.backward_peak;
         self.backward_peak = BackwardPeaks {

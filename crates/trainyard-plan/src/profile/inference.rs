@@ -35,6 +35,7 @@ fn freeze(layer: &mut LayerProfile) {
     layer.weight_saved_bytes = None;
     layer.fresh_bytes = None;
     layer.split_workspace_bytes = 0;
+    layer.weight_workspace_bytes = 0;
     layer.output_saved_bytes = 0;
     layer.input_saved_bytes = 0;
     layer.gives.iter_mut().for_each(|tensor| tensor.gradient_bytes = 0);

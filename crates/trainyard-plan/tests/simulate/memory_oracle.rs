@@ -130,7 +130,7 @@ fn held(profile: &Profile, plan: &Plan, step: &Step, rank: usize) -> Vec<Held> {
                 let end = end_of(stage, micro_batch, &[ActionKind::WeightGrad]);
                 keep(work.end, end, need.weight_saved);
             }
-            ActionKind::WeightGrad => keep(work.start, work.end, need.split_workspace),
+            ActionKind::WeightGrad => keep(work.start, work.end, need.weight_workspace),
             _ => {}
         }
     }
@@ -184,7 +184,7 @@ struct Need {
     forward_workspace: u64,
     /// By whether it is the first, and by whether it is split.
     backward_workspace: [[u64; 2]; 2],
-    split_workspace: u64,
+    weight_workspace: u64,
 }
 
 impl Need {
@@ -225,7 +225,7 @@ impl Need {
             [false, true].map(|split| most(&|j| up_to(j) + beside(j, first, split) + work(j)))
         });
         let weight_saved = layers.iter().map(kept_for_weights).sum();
-        let split_workspace = most(&|j| layer(layers[j]).split_workspace_bytes);
+        let weight_workspace = most(&|j| layer(layers[j]).weight_workspace_bytes);
         let input_saved = layer(layers[0]).input_saved_bytes.min(saved(layers[0]));
         // While the forward runs again.
         let output_gradient = if stage.layers.1 == profile.model.layers.len() {
@@ -239,7 +239,7 @@ impl Need {
                 weight_saved,
                 forward_workspace: forward.saturating_sub(kept),
                 backward_workspace: backward.map(|of| of.map(|peak| peak.saturating_sub(kept))),
-                split_workspace,
+                weight_workspace,
             },
             Recompute::Full => Self {
                 kept: input(&profile.model.layers, stage.layers),
@@ -248,7 +248,7 @@ impl Need {
                 backward_workspace: backward.map(|of| {
                     of.map(|peak| peak.max(kept).max(forward + output_gradient) - input_saved)
                 }),
-                split_workspace,
+                weight_workspace,
             },
         }
     }

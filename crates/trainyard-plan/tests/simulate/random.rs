@@ -119,6 +119,7 @@ fn layer(dice: &mut Dice, index: usize) -> LayerProfile {
         weight_saved_bytes: dice.one_in(2).then(|| dice.bytes()),
         workspace_bytes: if dice.one_in(2) { dice.bytes() } else { 0 },
         split_workspace_bytes: if dice.one_in(2) { dice.bytes() } else { 0 },
+        weight_workspace_bytes: if dice.one_in(2) { dice.bytes() } else { 0 },
         ..LayerProfile::default()
     }
 }
