@@ -95,7 +95,13 @@ fn a_graphics_device_is_named_as_told() {
     }
     let place = Place::new();
     let wrong = ["device.left.adapter=gl", "device.left.threads=2"];
-    mended(&place.file, &wrong, "left out: only CPU devices have threads", &wrong[..1]);
+    let words = "left out: only CPU devices have threads";
+    mended(&place.file, &wrong, words, &wrong[..1]);
+    // By a number or a name that does not say it is one.
+    for adapter in ["#0", "0", "swiftshader"] {
+        let wrong = [&*format!("device.left.adapter={adapter}"), "device.left.threads=2"];
+        mended(&place.file, &wrong, words, &wrong[..1]);
+    }
     let stderr = refused(&place.file, &["device.left.adapter=llvmpipe"]);
     let names = between(&stderr, "matches several adapters: ", "; say which").to_owned();
     for name in names.split(", ").filter(|name| name.contains("gl:")) {

@@ -30,6 +30,13 @@ const CELLS: &[(&str, &str, &str)] = &[
         "stuck at 1RECV_F0",
         "0F0,0SEND_F0,0RECV_B0,0B0\n1RECV_F0,1F0,1B0,1SEND_B0\n",
     ),
+    ("1F0,0F0,1B0,0B0\n", "on this very rank: move it before this", "0F0,1F0,1B0,0B0\n"),
+    // What is sent, is received in the same order.
+    (
+        "0F0,0F1,0B0,0B1\n1F0,1F1,1B1,1B0\n",
+        "keep to one order",
+        "0F0,0F1,0B1,0B0\n1F0,1F1,1B1,1B0\n",
+    ),
     ("0F0,0B0\n1F0,1B0\n2F0,2B0\n", "give one of as many ranks", "0F0,0B0\n1F0,1B0\n"),
 ];
 
