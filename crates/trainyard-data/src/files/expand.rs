@@ -1,11 +1,13 @@
 //! From paths, folders and patterns to a list of files.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use walkdir::WalkDir;
+use glob::{MatchOptions, Pattern};
+use walkdir::{DirEntry, WalkDir};
 
 use crate::error::DataError;
 use crate::files::names::extension;
@@ -27,7 +29,7 @@ pub(crate) fn expand(
     wanted: &str,
 ) -> Result<Vec<PathBuf>, DataError> {
     let mut files: Vec<PathBuf> = Vec::new();
-    let mut known = std::collections::HashSet::new();
+    let mut known = HashSet::new();
     for pattern in patterns {
         for file in expand_one(pattern, extensions, wanted)? {
             if known.insert(file.clone()) {
@@ -81,16 +83,12 @@ fn expand_one(path: &Path, extensions: &[&str], wanted: &str) -> Result<Vec<Path
     Ok(found)
 }
 
-/// Files of a folder and the folders in it, links followed, sorted.
+/// Files of a folder and the folders in it, sorted.
 fn below(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, DataError> {
-    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
-    let seen = walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()));
+    let is_seen = |entry: &DirEntry| entry.depth() == 0 || !is_hidden(entry.file_name());
     let mut files = Vec::new();
-    for entry in seen {
-        let entry = entry.map_err(|error| {
-            let path = error.path().unwrap_or(folder).to_owned();
-            DataError::io("list", &path)(error.into())
-        })?;
+    for entry in walk(folder, is_seen) {
+        let entry = entry.map_err(|error| cannot_list(error, folder))?;
         let fits = || extensions.is_empty() || extensions.contains(&&*extension(entry.path()));
         if entry.file_type().is_file() && fits() {
             files.push(entry.into_path());
@@ -99,12 +97,38 @@ fn below(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, DataError> 
     Ok(files)
 }
 
+/// What lies in a folder and the folders in it, sorted. Links are followed, and each folder is entered
+/// once, however many of them lead to it: they may form circles.
+fn walk(
+    folder: &Path,
+    is_seen: impl Fn(&DirEntry) -> bool,
+) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
+    let mut entered = HashSet::new();
+    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+    let walk = walk.filter_entry(move |entry| {
+        let mut is_new =
+            || fs::canonicalize(entry.path()).map_or(true, |path| entered.insert(path));
+        is_seen(entry) && (!entry.file_type().is_dir() || is_new())
+    });
+    walk.filter(|entry| {
+        entry.as_ref().map_or_else(|error| error.loop_ancestor().is_none(), |_| true)
+    })
+}
+
+fn cannot_list(error: walkdir::Error, folder: &Path) -> DataError {
+    let path = error.path().unwrap_or(folder).to_owned();
+    DataError::io("list", &path)(error.into())
+}
+
 /// Files that match a pattern, sorted; folders are left out.
 fn matching(pattern: &str) -> Result<Vec<PathBuf>, DataError> {
     let bad = |error: glob::PatternError| {
         let must = format!("a pattern that can be read ({})", error.msg);
         DataError::bad_value("the pattern", pattern, must)
     };
+    if pattern.contains("**") {
+        return matching_at_any_depth(&Pattern::new(pattern).map_err(bad)?);
+    }
     let mut files = Vec::new();
     for path in glob::glob(pattern).map_err(bad)? {
         let path = path.map_err(|error| {
@@ -115,6 +139,37 @@ fn matching(pattern: &str) -> Result<Vec<PathBuf>, DataError> {
             files.push(path);
         }
     }
+    files.sort();
+    Ok(files)
+}
+
+/// The same for a pattern with `**`, with which `glob` goes round in circles of links.
+fn matching_at_any_depth(pattern: &Pattern) -> Result<Vec<PathBuf>, DataError> {
+    let is_plain = |part: &Component<'_>| {
+        !part.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte))
+    };
+    let start: PathBuf = Path::new(pattern.as_str()).components().take_while(is_plain).collect();
+    let here = start.as_os_str().is_empty();
+    let folder = if here { Path::new(".") } else { &*start };
+    let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+    let named =
+        |path: &Path| if here { path.strip_prefix(".").unwrap_or(path) } else { path }.to_owned();
+    let matches = |path: &Path| pattern.matches_path_with(path, options);
+    let mut files = Vec::new();
+    for entry in walk(folder, |_| true) {
+        match entry {
+            Ok(entry) if !entry.file_type().is_dir() => files.push(named(entry.path())),
+            Ok(_) => {}
+            // A link that leads nowhere may be none of those that are wanted.
+            Err(error)
+                if error.io_error().is_some_and(|it| it.kind() == io::ErrorKind::NotFound) =>
+            {
+                files.extend(error.path().map(named));
+            }
+            Err(error) => return Err(cannot_list(error, folder)),
+        }
+    }
+    files.retain(|path| matches(path));
     files.sort();
     Ok(files)
 }

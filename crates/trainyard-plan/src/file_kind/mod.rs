@@ -13,6 +13,8 @@ mod binary;
 mod json;
 mod text;
 
+use std::io::{self, Read};
+
 use crate::journal::Header;
 use crate::json_walk::{Walk, unquoted};
 use crate::{Plan, Profile};
@@ -58,7 +60,20 @@ impl OtherFile {
     }
 }
 
+/// So much of a file shows what it is.
+const BEGINNING: u64 = 64 << 10;
+
 impl FileKind {
+    /// What a file is, of which no more than the beginning is read.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub fn read(file: impl Read) -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        file.take(BEGINNING).read_to_end(&mut bytes)?;
+        Ok(Self::of(&bytes))
+    }
+
     /// What a file is that holds these bytes, or begins with them.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
