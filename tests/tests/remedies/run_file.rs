@@ -48,6 +48,13 @@ fn a_file_of_another_kind_is_replaced_as_told() {
     let written = place.path("written.toml");
     write(&written, read(&place.file));
     run_ok(&mut plan(&written, &[]));
+    // Packed, as it may have come.
+    let packed = place.path("packed.toml.gz");
+    let line = format!("gzip -c '{}' > '{}'", place.file.display(), packed.display());
+    run_ok(Command::new("sh").args(["-c", &line]));
+    assert_says(&refused(&packed, &[]), &["unpack it first"]);
+    run_ok(Command::new("gzip").arg("-d").arg(&packed));
+    run_ok(&mut plan(&place.path("packed.toml"), &[]));
     // A TOML file without a model.
     let odd = place.path("odd.toml");
     write(&odd, "[data]\ntext = \"input.txt\"\n");
