@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use trainyard_tests::{
-    Place, assert_says, read, run_fails, run_ok, train, train_command, trainyard, write,
+    NO_LOCK, Place, assert_says, read, run_fails, run_ok, train, train_command, trainyard, write,
 };
 
 use crate::{Sets, between, plan};
@@ -133,6 +133,19 @@ fn what_simulate_is_given_goes_together_as_told() {
     let stderr = run_fails(plan(csv.as_ref(), &[]).arg("--top=1"), 2);
     let line = between(&stderr, "hand it to ", "\n").replace("PROFILE.json", &profile);
     crate::paste(&line.replace("FILE.csv", &csv));
+}
+
+#[test]
+fn where_equal_shares_do_not_fit_others_are_found_as_told() {
+    let place = Place::new();
+    let profile = place.path("profile.json");
+    let small = [NO_LOCK, "device.right.memory=2000 KiB"];
+    run_ok(plan(&place.file, &small).arg("--save-profile").arg(&profile));
+    let mut simulate = trainyard();
+    simulate.arg("simulate").arg("--profile").arg(&profile).args(["--schedule", "auto"]);
+    let stderr = run_fails(&mut simulate, 2);
+    let line = between(&stderr, "let `", "`");
+    crate::paste(&format!("{line} --profile '{}'", profile.display()));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 use walkdir::{DirEntry, WalkDir};
@@ -122,55 +122,78 @@ fn cannot_list(error: walkdir::Error, folder: &Path) -> DataError {
 
 /// Files that match a pattern, sorted; folders are left out.
 fn matching(pattern: &str) -> Result<Vec<PathBuf>, DataError> {
-    let bad = |error: glob::PatternError| {
-        let must = format!("a pattern that can be read ({})", error.msg);
-        DataError::bad_value("the pattern", pattern, must)
-    };
-    if pattern.contains("**") {
-        return matching_at_any_depth(&Pattern::new(pattern).map_err(bad)?);
-    }
     let mut files = Vec::new();
-    for path in glob::glob(pattern).map_err(bad)? {
-        let path = path.map_err(|error| {
-            let path = error.path().to_owned();
-            DataError::io("list", &path)(error.into())
-        })?;
-        if !path.is_dir() {
-            files.push(path);
+    let mut start = PathBuf::new();
+    let is_deep = Path::new(pattern).components().any(|part| {
+        start.push(part);
+        part.as_os_str() == "**"
+    });
+    if is_deep {
+        start.pop();
+        let whole = Pattern::new(pattern).map_err(|error| bad_pattern(pattern, &error))?;
+        let starts = if start.as_os_str().is_empty() {
+            vec![PathBuf::new()]
+        } else {
+            listed(&start.to_string_lossy())?
+        };
+        for start in starts.iter().filter(|start| start.as_os_str().is_empty() || start.is_dir()) {
+            files.extend(matching_below(start, &whole)?);
         }
+    } else {
+        files = listed(pattern)?;
+        files.retain(|path| !path.is_dir());
     }
     files.sort();
+    files.dedup();
     Ok(files)
 }
 
-/// The same for a pattern with `**`, with which `glob` goes round in circles of links.
-fn matching_at_any_depth(pattern: &Pattern) -> Result<Vec<PathBuf>, DataError> {
-    let is_plain = |part: &Component<'_>| {
-        !part.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte))
+/// Whatever matches a pattern without `**`, with which `glob` goes round in circles of links.
+fn listed(pattern: &str) -> Result<Vec<PathBuf>, DataError> {
+    let paths = glob::glob(pattern).map_err(|error| bad_pattern(pattern, &error))?;
+    let listed = paths.map(|path| {
+        path.map_err(|error| {
+            let path = error.path().to_owned();
+            DataError::io("list", &path)(error.into())
+        })
+    });
+    listed.collect()
+}
+
+fn bad_pattern(pattern: &str, error: &glob::PatternError) -> DataError {
+    let must = format!("a pattern that can be read ({})", error.msg);
+    DataError::bad_value("the pattern", pattern, must)
+}
+
+/// Files in a folder, at any depth, that match a pattern. What lies in the folder goes by its own name
+/// there: of links to folders those that lead out of it are followed.
+fn matching_below(start: &Path, pattern: &Pattern) -> Result<Vec<PathBuf>, DataError> {
+    let is_here = start.as_os_str().is_empty();
+    let folder = if is_here { Path::new(".") } else { start };
+    let root = fs::canonicalize(folder).ok();
+    let leads_inside = |link: &Path| {
+        fs::canonicalize(link)
+            .is_ok_and(|to| root.as_ref().is_some_and(|root| to.starts_with(root)))
     };
-    let start: PathBuf = Path::new(pattern.as_str()).components().take_while(is_plain).collect();
-    let here = start.as_os_str().is_empty();
-    let folder = if here { Path::new(".") } else { &*start };
+    let is_seen = |entry: &DirEntry| {
+        let is_link = entry.depth() > 0 && entry.path_is_symlink() && entry.file_type().is_dir();
+        !is_link || !leads_inside(entry.path())
+    };
     let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
-    let named =
-        |path: &Path| if here { path.strip_prefix(".").unwrap_or(path) } else { path }.to_owned();
-    let matches = |path: &Path| pattern.matches_path_with(path, options);
     let mut files = Vec::new();
-    for entry in walk(folder, |_| true) {
-        match entry {
-            Ok(entry) if !entry.file_type().is_dir() => files.push(named(entry.path())),
-            Ok(_) => {}
+    for entry in walk(folder, is_seen) {
+        let path = match entry {
+            Ok(entry) if entry.file_type().is_dir() => continue,
+            Ok(entry) => entry.into_path(),
             // A link that leads nowhere may be none of those that are wanted.
-            Err(error)
-                if error.io_error().is_some_and(|it| it.kind() == io::ErrorKind::NotFound) =>
-            {
-                files.extend(error.path().map(named));
-            }
-            Err(error) => return Err(cannot_list(error, folder)),
-        }
+            Err(error) => match (error.path(), error.io_error().map(io::Error::kind)) {
+                (Some(path), Some(io::ErrorKind::NotFound)) => path.to_owned(),
+                _ => return Err(cannot_list(error, folder)),
+            },
+        };
+        let path = if is_here { path.strip_prefix(".").map(Path::to_owned) } else { Ok(path) };
+        files.extend(path.ok().filter(|path| pattern.matches_path_with(path, options)));
     }
-    files.retain(|path| matches(path));
-    files.sort();
     Ok(files)
 }
 

@@ -73,6 +73,17 @@ fn pipes_and_circles_of_links_do_not_hang() {
         assert_eq!(found(folder.path(), &[pattern], &["csv"]).unwrap(), ["a/1.csv"], "{pattern}");
     }
     assert_eq!(found(folder.path(), &["b/*.csv"], &["csv"]).unwrap(), ["b/1.csv"]);
+    // Below `**` files go by their own names, also where a link comes first.
+    assert_eq!(found(folder.path(), &["b/**/*.csv"], &["csv"]).unwrap(), ["b/1.csv"]);
+    std::fs::create_dir_all(folder.path().join("c/two")).unwrap();
+    fs::write(folder.path().join("c/two/2.csv"), "2").unwrap();
+    link(&folder.path().join("c/two"), "c/one");
+    for pattern in ["c/t*/**/*.csv", "**/two/*.csv"] {
+        let found = found(folder.path(), &[pattern], &["csv"]).unwrap();
+        assert_eq!(found, ["c/two/2.csv"], "{pattern}");
+    }
+    assert_eq!(found(folder.path(), &["c/o*/**/*.csv"], &["csv"]).unwrap(), ["c/one/2.csv"]);
+    std::fs::remove_dir_all(folder.path().join("c")).unwrap();
     link(Path::new("nowhere"), "a/nowhere.md");
     assert_eq!(found(folder.path(), &["**/*.csv"], &["csv"]).unwrap(), ["a/1.csv"]);
     let error = found(folder.path(), &["**/*.md"], &["csv"]).unwrap_err().to_string();

@@ -87,6 +87,10 @@ impl FileKind {
                 let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
                 std::str::from_utf8(valid).unwrap_or_default()
             }
+            // Of a journal the later lines may be damaged.
+            Err(_) if first_line(bytes).map(Self::of_text) == Some(Self::Journal) => {
+                return Self::Journal;
+            }
             Err(_) if bytes.contains(&0) => {
                 return Self::Other(OtherFile::new("a binary file of an unknown kind", ""));
             }
@@ -165,6 +169,11 @@ impl FileKind {
     }
 }
 
+/// The first line, where it is text.
+fn first_line(bytes: &[u8]) -> Option<&str> {
+    bytes.split(|byte| *byte == b'\n').next().and_then(|line| std::str::from_utf8(line).ok())
+}
+
 /// A sentence as a part of one.
 fn lower_first(sentence: &str) -> String {
     let mut letters = sentence.chars();
@@ -209,6 +218,13 @@ mod tests {
         ] {
             assert_eq!(FileKind::of(text.as_bytes()), kind, "{text}");
         }
+    }
+
+    #[test]
+    fn a_damaged_journal_is_one_still() {
+        let bytes = b"{\"type\":\"header\",\"format\":\"trainyard-journal\"}\n\xff\0\n";
+        assert_eq!(FileKind::of(bytes), FileKind::Journal);
+        assert_eq!(FileKind::read(&bytes[..]).unwrap(), FileKind::Journal);
     }
 
     #[test]

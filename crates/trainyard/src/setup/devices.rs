@@ -134,7 +134,7 @@ fn check_budget(section: &DeviceSection, hardware: &DeviceInfo) -> Result<(), Ru
     }
 }
 
-/// A graphics adapter may be named by a number or a word that says nothing of what it is.
+/// Which adapter is a CPU is known once it is found: its name in a run file may be a number.
 fn check_threads(section: &DeviceSection, hardware: &DeviceInfo) -> Result<(), RunError> {
     match section.threads {
         Some(threads) if hardware.api != Api::Cpu => Err(RunError::BadValue {
