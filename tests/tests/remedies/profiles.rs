@@ -64,6 +64,7 @@ fn a_profile_is_mended_as_told() {
     run_ok(&mut simulate);
 }
 
+/// With a cache of its own: what is measured is not for other tests.
 #[test]
 fn costs_that_say_nothing_of_rows_are_measured_as_told() {
     let place = Place::new();
@@ -73,7 +74,9 @@ fn costs_that_say_nothing_of_rows_are_measured_as_told() {
     auto.arg("plan").arg("--profile").arg(&file).args(["--micro-batches", "auto"]);
     let stderr = run_fails(&mut auto, 2);
     let command = between(&stderr, "measure with two sizes (`", "`").replace("trainyard ", "");
-    run_ok(trainyard().arg(command).arg(&place.file).arg("--force").arg("-o").arg(&file));
+    let mut measure = trainyard();
+    measure.arg(command).arg(&place.file).arg("--force").arg("-o").arg(&file);
+    run_ok(measure.env("TRAINYARD_CACHE", place.path("cache")));
     run_ok(&mut auto);
 }
 
