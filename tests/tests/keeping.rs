@@ -381,6 +381,9 @@ fn a_run_directory_that_is_renamed_keeps_its_weights() {
         &["is not the run directory any more", &format!("resume {}", rescued.display())],
     );
     assert!(!run.exists(), "it was made anew");
+    // One error and no other; the old journal says it too.
+    assert!(!said.contains("the journal: "), "{said}");
+    assert!(read(&away.join("journal.jsonl")).contains(r#""state":"failed""#), "{said}");
     let saved = read(&rescued.join("latest")).trim().replace("checkpoints/step-", "");
     let until = format!("train.steps={}", saved.parse::<u64>().unwrap_or(0) + 2);
     run_ok(set(trainyard().arg("resume").arg(&rescued), &[&until]));
