@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs software graphics adapters, so that a machine without a GPU can run every test:
-# llvmpipe over Vulkan and over OpenGL (Mesa), SwiftShader (comes with Debian's chromium), and a
-# virtual display for the one test that opens a real window. Does nothing where all is there
-# already, and nothing on systems without apt: tests that need a missing adapter skip and say so.
+# Installs what tests need: software graphics adapters, so that a machine without a GPU can run them
+# all (llvmpipe over Vulkan and over OpenGL from Mesa, SwiftShader from Debian's chromium), a virtual
+# display for the one test that opens a real window, and the tools that messages name. Does nothing
+# where all is there already, and nothing on systems without apt: tests that miss something skip and
+# say so.
 set -euo pipefail
 
 say() { printf 'install-test-adapters: %s\n' "$*"; }
@@ -19,6 +20,8 @@ packages=(
     libgl1-mesa-dri libegl1
     # A display without a screen, and what a window loads at run time.
     xvfb xauth libx11-6 libx11-xcb1 libxcursor1 libxi6 libxrandr2 libxkbcommon-x11-0
+    # What messages name to unpack and to convert files with.
+    bzip2 xz-utils zstd unzip p7zip-full poppler-utils
 )
 # SwiftShader's driver lies inside Debian's chromium. Ubuntu's package of that name is a snap.
 if [ "$(. /etc/os-release && echo "${ID:-}")" = debian ]; then

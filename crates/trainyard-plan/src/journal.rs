@@ -145,6 +145,9 @@ pub enum Record {
     },
     /// Steps of a part that was thinned. Readers get each as a [`Record::Step`].
     Steps(Steps),
+    /// The line of a record of a newer program, as it stands; only from a [`Stream`] that keeps them.
+    #[serde(skip)]
+    Newer(String),
     /// A record of a newer program.
     #[serde(other)]
     Unknown,

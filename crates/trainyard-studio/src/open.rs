@@ -34,8 +34,6 @@ pub(crate) const RUN_FILE: &str = "run.toml";
 
 /// The largest file that is read into memory, in bytes.
 const LARGEST: u64 = 2 << 30;
-/// As much of a larger file says what it is, in bytes.
-const BEGINNING: u64 = 64 << 10;
 
 /// Opens a file or directory.
 ///
@@ -52,7 +50,8 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
         let file = OtherFile::new("a device, a pipe or the like", "Only files are opened.");
         return Err(OpenError::Other { path, file });
     }
-    if is_journal(&path).map_err(read)? {
+    // It may be too large to be read as a whole.
+    if kind_of(&path).map_err(read)? == FileKind::Journal {
         return Ok(run(path.parent().unwrap_or(&path)));
     }
     let bytes = read_bytes(&path)?;
@@ -205,7 +204,7 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, OpenError> {
     let read = |error| OpenError::Read { path: path.to_owned(), error };
     let bytes = fs::metadata(path).map_err(read)?.len();
     if bytes > LARGEST {
-        return Err(match FileKind::of(&beginning(path).map_err(read)?) {
+        return Err(match kind_of(path).map_err(read)? {
             FileKind::Other(file) => OpenError::Other { path: path.to_owned(), file },
             _ => OpenError::TooLarge { path: path.to_owned(), bytes },
         });
@@ -219,17 +218,9 @@ fn text_of(bytes: Vec<u8>) -> String {
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// Whether the file's first line is a journal's. A journal can be too large to be read as a whole.
-fn is_journal(path: &Path) -> io::Result<bool> {
-    let start = beginning(path)?;
-    let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok(FileKind::of(line) == FileKind::Journal)
-}
-
-fn beginning(path: &Path) -> io::Result<Vec<u8>> {
-    let mut start = Vec::new();
-    File::open(path)?.take(BEGINNING).read_to_end(&mut start)?;
-    Ok(start)
+/// What a file is, from its beginning.
+fn kind_of(path: &Path) -> io::Result<FileKind> {
+    FileKind::read(File::open(path)?)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@
 
 use std::cell::Cell;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use trainyard_engine::checkpoint;
@@ -44,9 +44,6 @@ const TRACE: &str = "trace.json";
 const PREDICTED_TRACE: &str = "predicted-trace.json";
 const PROFILE: &str = "profile.json";
 const LATEST: &str = "latest";
-
-/// So much of a file shows what it is.
-const FILE_KIND_BYTES: u64 = 64 << 10;
 
 /// A run's directory. One opened for writing is locked until it is dropped.
 #[derive(Debug)]
@@ -236,11 +233,7 @@ fn require_run(path: &Path) -> Result<(), RunError> {
 
 /// A file where a run directory is wanted, named for what it is.
 fn a_file_instead(path: &Path) -> RunError {
-    let beginning = File::open(path).and_then(|file| {
-        let mut bytes = Vec::new();
-        file.take(FILE_KIND_BYTES).read_to_end(&mut bytes).map(|_| bytes)
-    });
-    let kind = beginning.map(|bytes| FileKind::of(&bytes));
+    let kind = File::open(path).and_then(FileKind::read);
     let remedy = match &kind {
         Ok(FileKind::RunFile) => "train it, which makes a run directory, and name that",
         Ok(FileKind::Journal | FileKind::Plan | FileKind::Profile | FileKind::Trace) => {

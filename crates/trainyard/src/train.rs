@@ -145,6 +145,7 @@ pub fn train(
         correction: predicted.map(|it| Correction::of(it.step_us, costs.noise)),
         interrupt,
         troubles: Troubles::default(),
+        looked_s: 0.0,
     };
     if let Some(from) = from {
         training.load(&from).map_err(interrupted)?;
@@ -191,6 +192,7 @@ impl Training<'_> {
         let train = &self.setup.config.train;
         while self.step < train.steps {
             self.make_step()?;
+            self.look_after_the_directory()?;
             let step = self.step;
             let last = step == train.steps;
             let asked = self.interrupt.asked();

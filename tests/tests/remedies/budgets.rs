@@ -41,6 +41,15 @@ fn budgets_and_batches_are_mended_as_told() {
     run_ok(&mut plan(&[&memory, other], &[]));
 }
 
+#[test]
+fn a_layer_that_fits_nowhere_is_made_smaller_as_told() {
+    let place = Place::new();
+    let wide = "model.width=1000000";
+    let stderr = run_fails(&mut plan(&place.file, &[wide]), 3);
+    assert_says(&stderr, &["alone has weights of that size: make it smaller"]);
+    run_ok(&mut plan(&place.file, &["model.width=16"]));
+}
+
 /// Each change that is said to fit does.
 #[test]
 fn what_would_fit_fits() {

@@ -1,9 +1,12 @@
 //! What commands say of directories, files and one another.
 
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use trainyard_tests::running::Running;
 use trainyard_tests::{
-    Place, assert_says, copy_dir, journal_of, run_fails, run_ok, set, train, train_command,
-    trainyard, write,
+    Place, assert_says, copy_dir, journal_of, require, run_fails, run_ok, set, train,
+    train_command, trainyard, write,
 };
 
 use crate::{between, finished, paste, plan, resume, said};
@@ -29,6 +32,19 @@ fn a_run_that_is_written_to_is_waited_for_or_left_alone() {
     assert_eq!(running.end(), Some(130));
     let made = journal_of(&run, "step").len();
     run_ok(&mut resume(&run, &[], &[&format!("train.steps={}", made + 2)]));
+}
+
+#[test]
+fn a_demo_gets_another_directory_as_told() {
+    let place = Place::new();
+    let run = finished(&place, "run");
+    let demo = |directory: &Path| {
+        let mut command = trainyard();
+        command.args(["demo", "--steps", "1", "--directory"]).arg(directory);
+        command
+    };
+    assert_says(&run_fails(&mut demo(&run), 2), &["name another directory", "demo: `--directory`"]);
+    run_ok(&mut demo(&place.path("other")));
 }
 
 #[test]
@@ -101,9 +117,20 @@ fn a_run_directory_is_named_as_told() {
 fn a_trace_has_a_file_and_a_run_steps_as_told() {
     let place = Place::new();
     let run = finished(&place, "run");
-    // A terminal is no place for a trace; here that is none, so only the file is tried.
-    let flag = place.path("trace.json");
-    run_ok(trainyard().arg("trace").arg(&run).arg("-o").arg(&flag));
+    // A terminal is no place for a trace.
+    let program = trainyard().get_program().display().to_string();
+    let line = format!("{program} trace {}", run.display());
+    let mut terminal = Command::new("script");
+    terminal.args(["-qec", &line, "/dev/null"]).env("NO_COLOR", "1").stdin(Stdio::null());
+    match terminal.output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            let flag = between(&said, "name its file with ", "trace.json");
+            paste(&format!("{line} {flag} {}", place.path("trace.json").display()));
+        }
+        Err(_) => require::skip("there is no script, which makes a terminal"),
+    }
     // A run without a step has nothing to show.
     let journal = run.join("journal.jsonl");
     let text = trainyard_tests::read(&journal);

@@ -6,8 +6,10 @@
 mod budgets;
 mod checkpoints;
 mod commands;
+mod drivers;
 mod keys;
 mod locks;
+mod permissions;
 mod plans;
 mod profiles;
 mod run_file;

@@ -64,6 +64,22 @@ fn a_profile_is_mended_as_told() {
     run_ok(&mut simulate);
 }
 
+/// With a cache of its own: what is measured is not for other tests.
+#[test]
+fn costs_that_say_nothing_of_rows_are_measured_as_told() {
+    let place = Place::new();
+    let file = place.path("profile.json");
+    run_ok(plan(&place.file, &[]).arg("--save-profile").arg(&file));
+    let mut auto = trainyard();
+    auto.arg("plan").arg("--profile").arg(&file).args(["--micro-batches", "auto"]);
+    let stderr = run_fails(&mut auto, 2);
+    let command = between(&stderr, "measure with two sizes (`", "`").replace("trainyard ", "");
+    let mut measure = trainyard();
+    measure.arg(command).arg(&place.file).arg("--force").arg("-o").arg(&file);
+    run_ok(measure.env("TRAINYARD_CACHE", place.path("cache")));
+    run_ok(&mut auto);
+}
+
 #[test]
 fn a_plan_is_mended_as_told() {
     let place = Place::new();
@@ -109,6 +125,16 @@ fn a_plan_that_does_not_fit_is_given_up_as_told() {
     train.args(["--set", "device.right.memory=2200 KiB", "--set", "pipeline.lock=[]"]);
     let stderr = run_fails(train.arg("--plan").arg(&file), 3);
     assert_says(&stderr, &["without pipeline.plan", "looks for one that fits"]);
+    // With the memory that it lacks, it is run.
+    let lacks = between(&stderr, "│   right", "\n").rsplit_once("  ").unwrap_or_default().1;
+    let kib: f64 = lacks.strip_suffix(" KiB").and_then(|it| it.parse().ok()).unwrap_or(f64::NAN);
+    let more = format!("device.right.memory={} KiB", 2200.0 + kib.ceil());
+    run_ok(train_command(&place.file, &place.path("larger")).arg("--plan").arg(&file).args([
+        "--set",
+        &more,
+        "--set",
+        "pipeline.lock=[]",
+    ]));
     let mut without = train_command(&place.file, &run);
     without.args(["--set", "device.right.memory=2200 KiB", "--set", "pipeline.lock=[]"]);
     run_ok(&mut without);

@@ -48,6 +48,13 @@ fn a_file_of_another_kind_is_replaced_as_told() {
     let written = place.path("written.toml");
     write(&written, read(&place.file));
     run_ok(&mut plan(&written, &[]));
+    // Packed, as it may have come.
+    let packed = place.path("packed.toml.gz");
+    let line = format!("gzip -c '{}' > '{}'", place.file.display(), packed.display());
+    run_ok(Command::new("sh").args(["-c", &line]));
+    assert_says(&refused(&packed, &[]), &["unpack it first"]);
+    run_ok(Command::new("gzip").arg("-d").arg(&packed));
+    run_ok(&mut plan(&place.path("packed.toml"), &[]));
     // A TOML file without a model.
     let odd = place.path("odd.toml");
     write(&odd, "[data]\ntext = \"input.txt\"\n");
@@ -95,7 +102,13 @@ fn a_graphics_device_is_named_as_told() {
     }
     let place = Place::new();
     let wrong = ["device.left.adapter=gl", "device.left.threads=2"];
-    mended(&place.file, &wrong, "left out: only CPU devices have threads", &wrong[..1]);
+    let words = "left out: only CPU devices have threads";
+    mended(&place.file, &wrong, words, &wrong[..1]);
+    // By a number or a name that does not say it is one.
+    for adapter in ["#0", "0", "swiftshader"] {
+        let wrong = [&*format!("device.left.adapter={adapter}"), "device.left.threads=2"];
+        mended(&place.file, &wrong, words, &wrong[..1]);
+    }
     let stderr = refused(&place.file, &["device.left.adapter=llvmpipe"]);
     let names = between(&stderr, "matches several adapters: ", "; say which").to_owned();
     for name in names.split(", ").filter(|name| name.contains("gl:")) {

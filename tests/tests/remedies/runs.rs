@@ -1,7 +1,9 @@
 //! A run that goes on, or does not as it is.
 
+use trainyard_tests::running::Running;
 use trainyard_tests::{
-    Place, assert_says, copy_dir, read, run_fails, run_ok, train, train_command, trainyard, write,
+    Place, assert_says, copy_dir, read, run_fails, run_ok, set, train, train_command, trainyard,
+    write,
 };
 
 use crate::{between, finished, paste, resume};
@@ -120,4 +122,24 @@ fn a_trace_is_asked_for_as_told() {
     let copy = place.path("copy");
     copy_dir(&run, &copy);
     run_ok(&mut resume(&copy, &[], &["train.steps=6"]));
+}
+
+#[test]
+fn data_that_change_meanwhile_are_restored_as_told() {
+    let place = Place::new();
+    let (run, messages, text) =
+        (place.path("run"), place.path("messages"), place.path("input.txt"));
+    let whole = read(&text);
+    let mut command = train_command(&place.file, &run);
+    let mut running = Running::start(set(&mut command, &["train.steps=1000000"]), &messages);
+    running.wait_for(&run.join("journal.jsonl"), r#""type":"step","#);
+    write(&text, &whole[..100]);
+    assert_eq!(running.end(), Some(1));
+    let said = read(&messages);
+    assert_says(&said, &["changed while it was in use; restore it, or start the training anew"]);
+    write(&text, &whole);
+    let saved = read(&run.join("latest")).trim().replace("checkpoints/step-", "");
+    let steps = saved.parse::<u64>().unwrap_or(0) + 1;
+    paste(&format!("{} --set train.steps={steps}", between(&said, "go on with: ", "\n")));
+    run_ok(&mut train_command(&place.file, &place.path("anew")));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use trainyard_tests::{
-    Place, assert_says, read, run_fails, run_ok, train, train_command, trainyard, write,
+    NO_LOCK, Place, assert_says, read, run_fails, run_ok, train, train_command, trainyard, write,
 };
 
 use crate::{Sets, between, plan};
@@ -29,6 +29,13 @@ const CELLS: &[(&str, &str, &str)] = &[
         "0F0,0RECV_B0,0B0,0SEND_F0\n1RECV_F0,1F0,1B0,1SEND_B0\n",
         "stuck at 1RECV_F0",
         "0F0,0SEND_F0,0RECV_B0,0B0\n1RECV_F0,1F0,1B0,1SEND_B0\n",
+    ),
+    ("1F0,0F0,1B0,0B0\n", "on this very rank: move it before this", "0F0,1F0,1B0,0B0\n"),
+    // What is sent, is received in the same order.
+    (
+        "0F0,0F1,0B0,0B1\n1F0,1F1,1B1,1B0\n",
+        "keep to one order",
+        "0F0,0F1,0B1,0B0\n1F0,1F1,1B1,1B0\n",
     ),
     ("0F0,0B0\n1F0,1B0\n2F0,2B0\n", "give one of as many ranks", "0F0,0B0\n1F0,1B0\n"),
 ];
@@ -126,6 +133,19 @@ fn what_simulate_is_given_goes_together_as_told() {
     let stderr = run_fails(plan(csv.as_ref(), &[]).arg("--top=1"), 2);
     let line = between(&stderr, "hand it to ", "\n").replace("PROFILE.json", &profile);
     crate::paste(&line.replace("FILE.csv", &csv));
+}
+
+#[test]
+fn where_equal_shares_do_not_fit_others_are_found_as_told() {
+    let place = Place::new();
+    let profile = place.path("profile.json");
+    let small = [NO_LOCK, "device.right.memory=2000 KiB"];
+    run_ok(plan(&place.file, &small).arg("--save-profile").arg(&profile));
+    let mut simulate = trainyard();
+    simulate.arg("simulate").arg("--profile").arg(&profile).args(["--schedule", "auto"]);
+    let stderr = run_fails(&mut simulate, 2);
+    let line = between(&stderr, "let `", "`");
+    crate::paste(&format!("{line} --profile '{}'", profile.display()));
 }
 
 #[test]

@@ -104,6 +104,105 @@ fn an_archive_is_unpacked_as_told() {
     }
 }
 
+/// What is no archive of one file, and what is packed twice, becomes a text in the same way.
+#[test]
+fn a_file_of_another_kind_is_made_a_text_as_told() {
+    let place = Place::new();
+    write(&place.path("plain.txt"), after(b""));
+    let lines = LINES.trim_end();
+    let page = format!("BT /F 9 Tf 12 TL 9 900 Td {} ET", format!("({lines}) Tj T* ").repeat(50));
+    // Readers find its parts without the table that a whole one ends with.
+    let pdf = format!(
+        "%PDF-1.4\n%\u{e9}\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Type/Pages/Kids[3 0 \
+         R]/Count 1>>endobj 3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 999 999]/Contents 4 0 \
+         R/Resources<</Font<</F 5 0 R>>>>>>endobj 4 0 obj<</Length {}>>stream\n{page}\nendstream \
+         endobj 5 0 obj<</Type/Font/Subtype/Type1/BaseFont/Courier/Encoding/WinAnsiEncoding>>endobj\n\
+         trailer<</Root 1 0 R>>\n",
+        page.len()
+    );
+    write(&place.path("packed.pdf"), encoded_as_latin_1(&pdf));
+    let folder = place.path("").display().to_string();
+    // What packs it, the tool that the message names, and the words around its command line.
+    for (pack, tool, name) in [
+        ("gzip < plain.txt | gzip > packed.gz", "gzip", "packed.gz"),
+        ("7z a -bso0 packed.7z plain.txt", "7z", "packed.7z"),
+        ("7z a -bso0 -tzip packed.zip plain.txt", "unzip", "packed.zip"),
+        ("true", "pdftotext", "packed.pdf"),
+    ] {
+        let has = |tool: &str| {
+            Command::new("sh").args(["-c", &format!("command -v {tool} >/dev/null")]).status()
+        };
+        let needed = [tool, pack.split(' ').next().unwrap_or_default()];
+        if let Some(tool) = needed.into_iter().find(|it| !has(it).is_ok_and(|it| it.success())) {
+            require::skip(format!("there is no {tool}; scripts/test.sh installs it"));
+            continue;
+        }
+        run_ok(Command::new("sh").args(["-c", pack]).current_dir(&folder));
+        let stderr = refused(&place.file, &[&text(&place.path(name))]);
+        let line = format!("{tool} {}", between(&stderr, &format!("`{tool} "), "`"));
+        paste(&line);
+        let to = Path::new(line.rsplit_once(" '").unwrap_or_default().1.trim_end_matches('\''));
+        run_ok(&mut plan(&place.file, &[&text(to)]));
+        let made = std::fs::read(to).unwrap_or_default();
+        if tool != "gzip" {
+            assert!(String::from_utf8_lossy(&made).contains(lines), "{tool}");
+        }
+    }
+}
+
+/// Each character as one byte.
+fn encoded_as_latin_1(text: &str) -> Vec<u8> {
+    text.chars().filter_map(|character| u8::try_from(u32::from(character)).ok()).collect()
+}
+
+/// What no tool makes a text of is left out, or named where it belongs.
+#[test]
+fn what_is_no_text_is_left_out_as_told() {
+    let place = Place::new();
+    let (plain, odd) = (place.path("plain.txt"), place.path("odd.bin"));
+    write(&plain, after(b""));
+    let both = format!("data.text=[\"{}\",\"{}\"]", plain.display(), odd.display());
+    for begin in [&b"\x89PNG\r\n\x1a\n"[..], b"GIF89a\0\0", b"\x7fELF\x02", b"OggS\0"] {
+        write(&odd, [begin, &[0, 0xff, 1, 0]].concat());
+        mended(&place.file, &[&both], "leave it out", &[&text(&plain)]);
+    }
+}
+
+#[test]
+fn of_a_prompt_that_is_too_long_the_end_is_given_as_told() {
+    let place = Place::new();
+    let (run, prompt) = (finished(&place, "run"), place.path("prompt.txt"));
+    let long = LINES.repeat((16 << 20) / LINES.len() + 1);
+    write(&prompt, &long);
+    let mut generate = trainyard();
+    generate.arg("generate").arg(&run).args(["--tokens", "2", "--prompt-file"]).arg(&prompt);
+    assert_says(&run_fails(&mut generate, 2), &["give the end of it"]);
+    write(&prompt, &long[long.len() - 100..]);
+    run_ok(&mut generate);
+}
+
+/// A folder that leads to itself is read once.
+#[test]
+fn a_folder_with_a_circle_of_links_is_read_once() {
+    let place = Place::new();
+    let folder = place.path("folder");
+    std::fs::create_dir(&folder).unwrap_or_else(|error| panic!("{error}"));
+    write(&folder.join("a.txt"), after(b""));
+    let sizes = |data: &str| {
+        let output = run_ok(plan(&place.file, &[data]).arg("--json"));
+        assert!(!output.is_empty());
+        said(&mut plan(&place.file, &[data]))
+    };
+    let alone = sizes(&text(&folder));
+    for name in ["one", "two"] {
+        let linked = std::os::unix::fs::symlink(&folder, folder.join(name));
+        linked.unwrap_or_else(|error| panic!("{error}"));
+    }
+    for pattern in ["", "/**/*.txt"] {
+        assert_eq!(sizes(&format!("data.text={}{pattern}", folder.display())), alone);
+    }
+}
+
 #[test]
 fn a_text_that_is_too_short_is_trained_on_as_told() {
     let place = Place::new();

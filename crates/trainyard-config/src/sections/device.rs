@@ -37,14 +37,5 @@ fn check_device(device: &DeviceSection) -> Result<(), BadKey> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let fine = id.len() <= LONGEST_ID && id.chars().all(plain);
     let words = format!("at most {LONGEST_ID} letters, digits, '-' and '_'");
-    must(fine, "id", &format!("{id:?}"), words)?;
-    let threads = device.threads.unwrap_or(0);
-    let words = "left out: only CPU devices have threads";
-    must(threads == 0 || !is_graphics(&device.adapter), "threads", &threads, words)
-}
-
-/// Whether an adapter names a graphics API outright.
-fn is_graphics(adapter: &str) -> bool {
-    let api = adapter.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
-    ["vulkan", "metal", "dx12", "gl"].contains(&api.as_str())
+    must(fine, "id", &format!("{id:?}"), words)
 }

@@ -135,10 +135,6 @@ fn absurd_numbers_are_refused() {
         ("[[device]]\nid = \"a\"\nadapter = \" \"", "device.a.adapter is empty"),
         ("[[device]]\nid = \"a\"\nmemory = 0", "device.a.memory is 0"),
         ("[[device]]\nid = \"a\"\nthreads = 0", "device.a.threads is 0"),
-        (
-            "[[device]]\nid = \"a\"\nadapter = \"Vulkan:0\"\nthreads = 2",
-            "only CPU devices have threads",
-        ),
         ("[[device]]\nid = \"a\"\nspeed = 0.0", "device.a.speed is 0"),
         ("[[device]]\nid = \"a\"\nthrottle = 0.5", "device.a.throttle is 0.5"),
         ("[[device]]\nid = \"a\"\nthrottle = nan", "device.a.throttle is NaN"),

@@ -1,11 +1,13 @@
 //! From paths, folders and patterns to a list of files.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use glob::{MatchOptions, Pattern};
+use walkdir::{DirEntry, WalkDir};
 
 use crate::error::DataError;
 use crate::files::names::extension;
@@ -27,7 +29,7 @@ pub(crate) fn expand(
     wanted: &str,
 ) -> Result<Vec<PathBuf>, DataError> {
     let mut files: Vec<PathBuf> = Vec::new();
-    let mut known = std::collections::HashSet::new();
+    let mut known = HashSet::new();
     for pattern in patterns {
         for file in expand_one(pattern, extensions, wanted)? {
             if known.insert(file.clone()) {
@@ -81,16 +83,12 @@ fn expand_one(path: &Path, extensions: &[&str], wanted: &str) -> Result<Vec<Path
     Ok(found)
 }
 
-/// Files of a folder and the folders in it, links followed, sorted.
+/// Files of a folder and the folders in it, sorted.
 fn below(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, DataError> {
-    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
-    let seen = walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()));
+    let is_seen = |entry: &DirEntry| entry.depth() == 0 || !is_hidden(entry.file_name());
     let mut files = Vec::new();
-    for entry in seen {
-        let entry = entry.map_err(|error| {
-            let path = error.path().unwrap_or(folder).to_owned();
-            DataError::io("list", &path)(error.into())
-        })?;
+    for entry in walk(folder, is_seen) {
+        let entry = entry.map_err(|error| cannot_list(error, folder))?;
         let fits = || extensions.is_empty() || extensions.contains(&&*extension(entry.path()));
         if entry.file_type().is_file() && fits() {
             files.push(entry.into_path());
@@ -99,23 +97,103 @@ fn below(folder: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>, DataError> 
     Ok(files)
 }
 
+/// What lies in a folder and the folders in it, sorted. Links are followed, and each folder is entered
+/// once, however many of them lead to it: they may form circles.
+fn walk(
+    folder: &Path,
+    is_seen: impl Fn(&DirEntry) -> bool,
+) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
+    let mut entered = HashSet::new();
+    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+    let walk = walk.filter_entry(move |entry| {
+        let mut is_new =
+            || fs::canonicalize(entry.path()).map_or(true, |path| entered.insert(path));
+        is_seen(entry) && (!entry.file_type().is_dir() || is_new())
+    });
+    walk.filter(|entry| {
+        entry.as_ref().map_or_else(|error| error.loop_ancestor().is_none(), |_| true)
+    })
+}
+
+fn cannot_list(error: walkdir::Error, folder: &Path) -> DataError {
+    let path = error.path().unwrap_or(folder).to_owned();
+    DataError::io("list", &path)(error.into())
+}
+
 /// Files that match a pattern, sorted; folders are left out.
 fn matching(pattern: &str) -> Result<Vec<PathBuf>, DataError> {
-    let bad = |error: glob::PatternError| {
-        let must = format!("a pattern that can be read ({})", error.msg);
-        DataError::bad_value("the pattern", pattern, must)
-    };
     let mut files = Vec::new();
-    for path in glob::glob(pattern).map_err(bad)? {
-        let path = path.map_err(|error| {
-            let path = error.path().to_owned();
-            DataError::io("list", &path)(error.into())
-        })?;
-        if !path.is_dir() {
-            files.push(path);
+    let mut start = PathBuf::new();
+    let is_deep = Path::new(pattern).components().any(|part| {
+        start.push(part);
+        part.as_os_str() == "**"
+    });
+    if is_deep {
+        start.pop();
+        let whole = Pattern::new(pattern).map_err(|error| bad_pattern(pattern, &error))?;
+        let starts = if start.as_os_str().is_empty() {
+            vec![PathBuf::new()]
+        } else {
+            listed(&start.to_string_lossy())?
+        };
+        for start in starts.iter().filter(|start| start.as_os_str().is_empty() || start.is_dir()) {
+            files.extend(matching_below(start, &whole)?);
         }
+    } else {
+        files = listed(pattern)?;
+        files.retain(|path| !path.is_dir());
     }
     files.sort();
+    files.dedup();
+    Ok(files)
+}
+
+/// Whatever matches a pattern without `**`, with which `glob` goes round in circles of links.
+fn listed(pattern: &str) -> Result<Vec<PathBuf>, DataError> {
+    let paths = glob::glob(pattern).map_err(|error| bad_pattern(pattern, &error))?;
+    let listed = paths.map(|path| {
+        path.map_err(|error| {
+            let path = error.path().to_owned();
+            DataError::io("list", &path)(error.into())
+        })
+    });
+    listed.collect()
+}
+
+fn bad_pattern(pattern: &str, error: &glob::PatternError) -> DataError {
+    let must = format!("a pattern that can be read ({})", error.msg);
+    DataError::bad_value("the pattern", pattern, must)
+}
+
+/// Files in a folder, at any depth, that match a pattern. What lies in the folder goes by its own name
+/// there: of links to folders those that lead out of it are followed.
+fn matching_below(start: &Path, pattern: &Pattern) -> Result<Vec<PathBuf>, DataError> {
+    let is_here = start.as_os_str().is_empty();
+    let folder = if is_here { Path::new(".") } else { start };
+    let root = fs::canonicalize(folder).ok();
+    let leads_inside = |link: &Path| {
+        fs::canonicalize(link)
+            .is_ok_and(|to| root.as_ref().is_some_and(|root| to.starts_with(root)))
+    };
+    let is_seen = |entry: &DirEntry| {
+        let is_link = entry.depth() > 0 && entry.path_is_symlink() && entry.file_type().is_dir();
+        !is_link || !leads_inside(entry.path())
+    };
+    let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+    let mut files = Vec::new();
+    for entry in walk(folder, is_seen) {
+        let path = match entry {
+            Ok(entry) if entry.file_type().is_dir() => continue,
+            Ok(entry) => entry.into_path(),
+            // A link that leads nowhere may be none of those that are wanted.
+            Err(error) => match (error.path(), error.io_error().map(io::Error::kind)) {
+                (Some(path), Some(io::ErrorKind::NotFound)) => path.to_owned(),
+                _ => return Err(cannot_list(error, folder)),
+            },
+        };
+        let path = if is_here { path.strip_prefix(".").map(Path::to_owned) } else { Ok(path) };
+        files.extend(path.ok().filter(|path| pattern.matches_path_with(path, options)));
+    }
     Ok(files)
 }
 

@@ -61,8 +61,33 @@ fn what_names_no_file_is_refused() {
 fn pipes_and_circles_of_links_do_not_hang() {
     let folder = folder_with(&["a/1.csv"]);
     std::os::unix::fs::symlink(folder.path(), folder.path().join("a/back")).unwrap();
-    let error = found(folder.path(), &[""], &["csv"]).unwrap_err().to_string();
-    assert!(error.contains("cannot list"), "{error}");
+    let link = |to: &Path, name: &str| {
+        std::os::unix::fs::symlink(to, folder.path().join(name)).unwrap();
+    };
+    for number in 0..20 {
+        link(folder.path(), &format!("a/{number}"));
+    }
+    // Each folder is entered once, by whatever name.
+    link(&folder.path().join("a"), "b");
+    for pattern in ["", "**/*.csv", "a/**/*.csv"] {
+        assert_eq!(found(folder.path(), &[pattern], &["csv"]).unwrap(), ["a/1.csv"], "{pattern}");
+    }
+    assert_eq!(found(folder.path(), &["b/*.csv"], &["csv"]).unwrap(), ["b/1.csv"]);
+    // Below `**` files go by their own names, also where a link comes first.
+    assert_eq!(found(folder.path(), &["b/**/*.csv"], &["csv"]).unwrap(), ["b/1.csv"]);
+    std::fs::create_dir_all(folder.path().join("c/two")).unwrap();
+    fs::write(folder.path().join("c/two/2.csv"), "2").unwrap();
+    link(&folder.path().join("c/two"), "c/one");
+    for pattern in ["c/t*/**/*.csv", "**/two/*.csv"] {
+        let found = found(folder.path(), &[pattern], &["csv"]).unwrap();
+        assert_eq!(found, ["c/two/2.csv"], "{pattern}");
+    }
+    assert_eq!(found(folder.path(), &["c/o*/**/*.csv"], &["csv"]).unwrap(), ["c/one/2.csv"]);
+    std::fs::remove_dir_all(folder.path().join("c")).unwrap();
+    link(Path::new("nowhere"), "a/nowhere.md");
+    assert_eq!(found(folder.path(), &["**/*.csv"], &["csv"]).unwrap(), ["a/1.csv"]);
+    let error = found(folder.path(), &["**/*.md"], &["csv"]).unwrap_err().to_string();
+    assert!(error.contains("cannot read") && error.contains("nowhere.md"), "{error}");
     let error = expand(&["/dev/null".into()], &[], "table").unwrap_err().to_string();
     assert_eq!(error, "/dev/null: it is not a regular file; name a file or a folder");
 }

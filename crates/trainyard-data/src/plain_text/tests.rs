@@ -195,7 +195,7 @@ fn binary_files_are_refused_as_what_they_are() {
     let command = r"`xz -dc < 'in put'\''s.txt' > 'in put'\''s.unpacked.txt'`";
     assert!(error.contains("it is an xz archive") && error.contains(command), "{error}");
     let error = open(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n").unwrap_err();
-    assert!(error.contains(r"`pdftotext 'in put'\''s.txt'`"), "{error}");
+    assert!(error.contains(r"`pdftotext 'in put'\''s.txt' 'in put'\''s.unpacked.txt'`"), "{error}");
     let noise: Vec<u8> =
         (0..5000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let without_nul: Vec<u8> = noise.iter().copied().filter(|byte| *byte != 0).collect();

@@ -13,7 +13,7 @@ use crate::EngineError;
 /// | `vulkan`, `metal`, `dx12`, `gl` | the device of that API |
 /// | `discrete`, `integrated`, `virtual`, `software`, `other` | the device of that kind |
 /// | `gl:llvmpipe`, `discrete:RTX` | the device of that API or kind with that in its name |
-/// | `vulkan:#1`, `vulkan:RTX 3060 #1` | the second of those |
+/// | `vulkan:1`, `vulkan:#1`, `vulkan:RTX 3060 #1` | the second of those |
 /// | `RTX 3060` | the device with that in its name; the whole name wins over a part |
 ///
 /// An API also names a card that is listed under another one but can be reached through it
@@ -56,6 +56,9 @@ fn meant_by_others(text: &str) -> &'static str {
         "gpu" => ": that says neither which card nor by which graphics API",
         "d3d12" | "directx" | "dx" => ": that is dx12 here",
         "opengl" | "gles" => ": that is gl here",
+        "vulkan" | "metal" | "dx12" | "gl" if text.contains(':') => {
+            ": of the cards that are reached that way none has that name or number"
+        }
         "vulkan" | "metal" | "dx12" | "gl" => ": no card of this machine is reached that way",
         _ => "",
     }
@@ -66,9 +69,8 @@ fn matching(devices: &[DeviceInfo], text: &str) -> Vec<DeviceInfo> {
     if text.is_empty() {
         return Vec::new();
     }
-    let position = text.strip_prefix('#').unwrap_or(text).parse::<usize>().ok();
-    if let Some(device) = position.and_then(|it| devices.iter().find(|device| device.index == it)) {
-        return vec![device.clone()];
+    if let Some(position) = position(text) {
+        return devices.iter().filter(|device| device.index == position).cloned().collect();
     }
     if let Some(group) = group(devices, text) {
         return group;
@@ -76,9 +78,20 @@ fn matching(devices: &[DeviceInfo], text: &str) -> Vec<DeviceInfo> {
     if let Some((prefix, rest)) = text.split_once(':')
         && let Some(group) = group(devices, prefix.trim_end())
     {
-        return named(&group, rest.trim());
+        let rest = rest.trim();
+        return match position(rest) {
+            Some(position) => group.into_iter().nth(position).into_iter().collect(),
+            None => named(&group, rest),
+        };
     }
     named(devices, text)
+}
+
+/// The position that a text gives. A longer number without a mark is a part of a name, such as 3060; a
+/// shorter one would be found in many names that are not meant.
+fn position(text: &str) -> Option<usize> {
+    let digits = text.strip_prefix('#').or_else(|| (text.len() <= 2).then_some(text))?;
+    digits.parse().ok()
 }
 
 /// The devices of an API or a kind; nothing if the text is neither.

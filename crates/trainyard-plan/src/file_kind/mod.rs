@@ -13,6 +13,8 @@ mod binary;
 mod json;
 mod text;
 
+use std::io::{self, Read};
+
 use crate::journal::Header;
 use crate::json_walk::{Walk, unquoted};
 use crate::{Plan, Profile};
@@ -58,7 +60,20 @@ impl OtherFile {
     }
 }
 
+/// So much of a file shows what it is.
+const BEGINNING: u64 = 64 << 10;
+
 impl FileKind {
+    /// What a file is, of which no more than the beginning is read.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub fn read(file: impl Read) -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        file.take(BEGINNING).read_to_end(&mut bytes)?;
+        Ok(Self::of(&bytes))
+    }
+
     /// What a file is that holds these bytes, or begins with them.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
@@ -71,6 +86,10 @@ impl FileKind {
             Err(error) if error.error_len().is_none() => {
                 let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
                 std::str::from_utf8(valid).unwrap_or_default()
+            }
+            // Of a journal the later lines may be damaged.
+            Err(_) if first_line(bytes).map(Self::of_text) == Some(Self::Journal) => {
+                return Self::Journal;
             }
             Err(_) if bytes.contains(&0) => {
                 return Self::Other(OtherFile::new("a binary file of an unknown kind", ""));
@@ -150,6 +169,11 @@ impl FileKind {
     }
 }
 
+/// The first line, where it is text.
+fn first_line(bytes: &[u8]) -> Option<&str> {
+    bytes.split(|byte| *byte == b'\n').next().and_then(|line| std::str::from_utf8(line).ok())
+}
+
 /// A sentence as a part of one.
 fn lower_first(sentence: &str) -> String {
     let mut letters = sentence.chars();
@@ -194,6 +218,13 @@ mod tests {
         ] {
             assert_eq!(FileKind::of(text.as_bytes()), kind, "{text}");
         }
+    }
+
+    #[test]
+    fn a_damaged_journal_is_one_still() {
+        let bytes = b"{\"type\":\"header\",\"format\":\"trainyard-journal\"}\n\xff\0\n";
+        assert_eq!(FileKind::of(bytes), FileKind::Journal);
+        assert_eq!(FileKind::read(&bytes[..]).unwrap(), FileKind::Journal);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub struct Stream {
     /// Start of the part of the run that the records are of, ms since 1970; `None` before any header.
     started_unix_ms: Option<u64>,
     unreadable: Unreadable,
+    keeps_newer: bool,
 }
 
 /// The lines that could not be read and were left out.
@@ -35,6 +36,12 @@ pub struct Unreadable {
 }
 
 impl Stream {
+    /// A stream that hands out records of newer programs too, as [`Record::Newer`].
+    #[must_use]
+    pub fn keeping_newer() -> Self {
+        Self { keeps_newer: true, ..Self::default() }
+    }
+
     /// Says that a file has ended, and the next bytes are of another: a last line without its end is
     /// taken if it is whole, and is nothing where it was being written.
     ///
@@ -112,7 +119,8 @@ impl Stream {
             return Ok(());
         }
         let record = match parse(line)? {
-            Ok(Record::Unknown) => return Ok(()),
+            Ok(Record::Unknown) if !self.keeps_newer => return Ok(()),
+            Ok(Record::Unknown) => Record::Newer(String::from_utf8_lossy(line).into_owned()),
             Ok(record) => record,
             Err(error) => {
                 self.leave_out(&in_words(&error));

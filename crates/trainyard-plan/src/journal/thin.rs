@@ -3,6 +3,7 @@
 //! - Every step stays, with fifteen digits of its loss and six of its other figures, as columns
 //!   ([`Steps`]). So many are read as they were written, however often that is done.
 //! - Headers, states, validations, corrections, samples and checkpoints stay as they are.
+//! - Records of newer programs stay as they are, before the steps that they came between.
 //! - Of each device's memory the fullest moment stays.
 //! - Actions go: the newest steps' are in the parts that are still whole.
 
@@ -149,6 +150,8 @@ impl Thinned {
                 }
             }
             Record::Action(_) | Record::Unknown => {}
+            // It does not end a row of steps: a newer program may write one with every step.
+            Record::Newer(_) => self.kept.push(record),
             Record::Memory { device, in_use_bytes, .. } => {
                 let fuller = match self.fullest.get(&device) {
                     Some(Record::Memory { in_use_bytes: most, .. }) => in_use_bytes > *most,

@@ -165,7 +165,9 @@ fn without_locks(asked: &ValidatedRequest, profile: &Profile) -> Option<String> 
 /// The device that needs the fewest bytes more, and their number.
 fn more_memory(profile: &Profile, pool: &Pool) -> Option<String> {
     let least = pool.least.first()?;
-    Some(with_more(least.missing_bytes(profile), &profile.devices[least.device].id))
+    let said = with_more(least.missing_bytes(profile), &profile.devices[least.device].id);
+    let found = if least.is_proven { "" } else { " (the least that was found, not all there is)" };
+    Some(said + found)
 }
 
 /// Fewer micro-batches of the same size.

@@ -204,7 +204,9 @@ impl Run<'_> {
                 let wanted = if self.explicit { wanted } else { whole(wanted) };
                 let maker = self.owners[wanted.stage];
                 let place = match self.next(maker) {
-                    Some(_) if maker == rank => "comes later on this very rank".to_owned(),
+                    Some(_) if maker == rank => {
+                        "comes later on this very rank: move it before this".to_owned()
+                    }
                     Some(stuck) => format!("is on rank {maker}, which is stuck at {stuck}"),
                     None => format!("is on rank {maker}"),
                 };

@@ -70,7 +70,7 @@ pub(super) fn thin_older(directory: &Path) -> Result<(), RunError> {
 
 /// What stays of some parts, as lines.
 fn thin(directory: &Path, parts: &[Segment]) -> Result<Vec<u8>, RunError> {
-    let (mut stream, mut thinned) = (Stream::default(), Thinned::default());
+    let (mut stream, mut thinned) = (Stream::keeping_newer(), Thinned::default());
     for part in parts {
         let path = directory.join(part.name());
         let file = File::open(&path).map_err(RunError::io("read the journal", &path))?;
@@ -79,8 +79,11 @@ fn thin(directory: &Path, parts: &[Segment]) -> Result<Vec<u8>, RunError> {
     }
     let mut text = Vec::new();
     for record in thinned.into_records() {
-        serde_json::to_writer(&mut text, &record)
-            .map_err(|error| RunError::io("write the journal", directory)(error.into()))?;
+        match record {
+            Record::Newer(line) => text.extend(line.trim_end().bytes()),
+            record => serde_json::to_writer(&mut text, &record)
+                .map_err(|error| RunError::io("write the journal", directory)(error.into()))?,
+        }
         text.push(b'\n');
     }
     Ok(text)

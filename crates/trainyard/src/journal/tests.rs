@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use trainyard_plan::journal::{Header, Record, State};
+use trainyard_plan::journal::{Header, Record, Segment, State};
 use trainyard_plan::{Action, Lane, TraceEvent};
 
 use super::*;
@@ -246,6 +246,33 @@ fn a_long_journal_is_closed_in_parts_and_loses_no_step() {
         .collect();
     assert_eq!(names.len(), 3, "thinned parts, one whole one, and the open one: {names:?}");
     assert_eq!(first_header(folder.path()).unwrap().map(Record::Header), Some(header()));
+}
+
+#[test]
+fn thinning_keeps_records_of_newer_programs_as_they_are() {
+    let (folder, path) = journal();
+    let mut writer = JournalWriter::with_parts_of(folder.path(), 2000).unwrap();
+    writer.write(&header()).unwrap();
+    let newer = |number: u64| format!(r#"{{"type":"power", "watts":[{number}.50, null]}}"#);
+    for number in 1..=100 {
+        for record in step(number) {
+            writer.write(&record).unwrap();
+        }
+        writer.flush().unwrap();
+        append(&path, format!("{}\n", newer(number)).as_bytes());
+        writer.close_long_part().unwrap();
+    }
+    drop(writer);
+    let mut lines = Vec::new();
+    for segment in Segment::to_read(parts::segments(folder.path()).unwrap()) {
+        let text = fs::read_to_string(folder.path().join(segment.name())).unwrap();
+        lines.extend(text.lines().map(str::to_owned));
+    }
+    lines.extend(fs::read_to_string(&path).unwrap().lines().map(str::to_owned));
+    let kept: Vec<_> = lines.iter().filter(|line| line.contains("power")).collect();
+    assert_eq!(kept, (1..=100).map(newer).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+    assert!(lines.iter().any(|line| line.contains(r#""type":"steps""#)), "nothing was thinned");
+    assert_eq!(only_steps(&records(&path).unwrap()).len(), 100);
 }
 
 /// The journal of a week: as many steps as one a second or so, with the actions of two devices.

@@ -81,7 +81,7 @@ impl RunDir {
             let hold = hold(&path);
             // Removed between the look and the lock: the next look finds what is there now.
             if path.is_dir() || tries == TRIES {
-                let hold = hold.map_err(RunError::io("open", &path));
+                let hold = hold.map_err(RunError::io("open", path.join(MANIFEST)));
                 return hold.map(|hold| Found { step, path, note, _hold: hold });
             }
         }

@@ -73,9 +73,13 @@ impl Lock {
             .map_err(RunError::io("write", &self.path))
     }
 
-    /// Whether the directory is still where it was locked.
+    /// Whether the directory is still where it was locked. A disk that does not say, such as one over
+    /// a network, is asked again later.
     pub(super) fn is_still_there(&self) -> bool {
-        Handle::from_path(&self.path).is_ok_and(|there| there == self.file)
+        match Handle::from_path(&self.path) {
+            Ok(there) => there == self.file,
+            Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+        }
     }
 
     fn write(&self, text: &str) -> std::io::Result<()> {

@@ -47,6 +47,7 @@ pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> 
     let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
     for (section, hardware) in sections.iter().zip(&chosen) {
         check_budget(section, hardware)?;
+        check_threads(section, hardware)?;
     }
     let cpus = chosen.iter().filter(|hardware| hardware.api == Api::Cpu).count().max(1);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -128,6 +129,18 @@ fn check_budget(section: &DeviceSection, hardware: &DeviceInfo) -> Result<(), Ru
             key: format!("device.{}.memory", section.id),
             value: exact_bytes(budget),
             must: format!("at most {}, all that {} has", human_bytes_at_most(total), hardware.name),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Which adapter is a CPU is known once it is found: its name in a run file may be a number.
+fn check_threads(section: &DeviceSection, hardware: &DeviceInfo) -> Result<(), RunError> {
+    match section.threads {
+        Some(threads) if hardware.api != Api::Cpu => Err(RunError::BadValue {
+            key: format!("device.{}.threads", section.id),
+            value: threads.to_string(),
+            must: "left out: only CPU devices have threads".to_owned(),
         }),
         _ => Ok(()),
     }

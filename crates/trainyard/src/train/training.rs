@@ -10,6 +10,7 @@ use trainyard_plan::{Plan, Profile, Trace, chrome};
 use super::checkpoint_pace::CheckpointPace;
 use super::correction::Correction;
 use super::troubles::Troubles;
+use crate::error::RunError;
 use crate::interrupt::Interrupt;
 use crate::journal::JournalWriter;
 use crate::progress::Progress;
@@ -50,7 +51,12 @@ pub(super) struct Training<'a> {
     pub(super) correction: Option<Correction>,
     pub(super) interrupt: Interrupt,
     pub(super) troubles: Troubles,
+    /// When the run directory was last looked after, s.
+    pub(super) looked_s: f64,
 }
+
+/// How often it is looked whether the run directory is still there, s.
+const GLANCE_S: f64 = 1.0;
 
 /// How `troubles` name the journal.
 const JOURNAL: &str = "the journal";
@@ -65,7 +71,10 @@ impl Training<'_> {
             message: message.to_owned(),
         };
         self.tell(&record);
-        self.sync();
+        // Of a directory that is gone the journal went with it, and has the record there.
+        if self.directory.check_still_there().is_ok() {
+            self.sync();
+        }
     }
 
     /// Puts a record into the journal and before the person's eyes.
@@ -81,6 +90,19 @@ impl Training<'_> {
         if let Some(Err(error)) = self.journal.as_mut().map(|journal| journal.write(record)) {
             self.troubles.note(JOURNAL, Err(error));
         }
+    }
+
+    /// Refuses to go on in a run directory that is not there any more.
+    ///
+    /// # Errors
+    /// [`RunError::RunMoved`].
+    pub(super) fn look_after_the_directory(&mut self) -> Result<(), RunError> {
+        let now = self.seconds();
+        if now - self.looked_s < GLANCE_S {
+            return Ok(());
+        }
+        self.looked_s = now;
+        self.directory.check_still_there()
     }
 
     /// Waits until the disk has all of the journal.

@@ -43,6 +43,9 @@ fn every_form_finds_its_device() {
         ("vulkan:llvm", 3),
         ("discrete:Ti", 1),
         ("vulkan:#1", 1),
+        ("vulkan:1", 1),
+        ("software:1", 4),
+        ("vulkan:620", 2),
         ("software:#1", 4),
         ("llvmpipe #1", 4),
         ("NVIDIA GeForce RTX 3060", 0),
@@ -60,6 +63,9 @@ fn every_form_finds_its_device() {
 fn what_is_not_there_is_answered_with_what_is() {
     for wanted in
         ["", "  ", "metal", "virtual", "radeon", "gl:nvidia", "vulkan:#9", "#99", "x:y", ":"]
+            .into_iter()
+            // Numbers that occur in names.
+            .chain(["6", "60", "vulkan:6", "gl:1", "discrete:30"])
     {
         let error = position(wanted).unwrap_err();
         assert!(error.starts_with(&format!("no adapter matches '{wanted}'")), "{error}");

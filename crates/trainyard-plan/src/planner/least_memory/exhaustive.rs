@@ -176,7 +176,7 @@ impl Exhaustive<'_> {
                 continue;
             }
             let device = candidate.ranks[rank];
-            let found = Least { device, need_bytes, candidate: candidate.clone() };
+            let found = Least { device, need_bytes, candidate: candidate.clone(), is_proven: true };
             match self.least.iter_mut().find(|least| least.device == device) {
                 None => self.least.push(found),
                 Some(least) if need_bytes < least.need_bytes => *least = found,

@@ -43,6 +43,8 @@ pub(super) struct Least {
     /// Peak on the device.
     pub(super) need_bytes: u64,
     pub(super) candidate: Candidate,
+    /// Whether all there is was tried; otherwise it is the least that was found.
+    pub(super) is_proven: bool,
 }
 
 impl Least {
@@ -188,5 +190,5 @@ fn least_of(
         }
     }
     let (candidate, score) = best?;
-    Some(Least { device: index, need_bytes: score.need_bytes()?, candidate })
+    Some(Least { device: index, need_bytes: score.need_bytes()?, candidate, is_proven: false })
 }
