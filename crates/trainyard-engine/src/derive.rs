@@ -84,7 +84,7 @@ pub fn derive_profile(
         name: model.name().to_owned(),
         // Layer by layer below.
         optimizer_bytes_per_param_byte: 0,
-        // Layer by layer, too.
+        // The layers say themselves what stands beside their sums.
         fresh_bytes_per_param_byte: 1,
         layers,
     })

@@ -124,6 +124,28 @@ fn what_cannot_wait_is_what_other_operations_give() {
     assert_eq!(gpt, [(true, context * width), block, block, (true, width)]);
 }
 
+/// Nothing to go back through: numbers that no weight has made.
+#[test]
+fn a_first_layer_without_weights_has_nothing_to_wait_for() {
+    let model = Layers::new("scaled", "features")
+        .layer(
+            "scale",
+            |_| burn::nn::Relu::new(),
+            |relu: &burn::nn::Relu, x: Tensor<2>| relu.forward(x).mul_scalar(0.5),
+        )
+        .layer(
+            "linear",
+            |device| LinearConfig::new(5, 5).init(device),
+            |l: &Linear, x: Tensor<2>| l.forward(x),
+        );
+    let subject = Subject::new(model, MeanSquaredError, |step| {
+        let [features, targets] = [0, 1].map(|kind| random([ROWS, 5], &[step, kind]));
+        MicroBatch::new(ROWS).with("features", features).with("targets", targets)
+    });
+    assert_eq!(facts(&subject.costs(ROWS)), [(false, 0), (true, 0)]);
+    subject.equals_one_device(2);
+}
+
 #[test]
 fn layers_of_burn_alone_do_not_split() {
     let model = Layers::new("burns", "features").repeat("linear", 2, |layers, name, _| {

@@ -168,6 +168,23 @@ fn what_is_no_text_is_left_out_as_told() {
     }
 }
 
+/// What only another program opens is a text once that has saved it as one.
+#[test]
+fn what_another_program_saves_as_text_is_one() {
+    let place = Place::new();
+    let odd = place.path("odd.bin");
+    for (begin, remedy) in [
+        (&b"Rar!\x1a\x07\x01\0"[..], "unpack it"),
+        (b"PAR1\0\xff", "save it as CSV or JSON lines"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as plain text"),
+    ] {
+        write(&odd, [begin, &[0, 0xff, 1, 0]].concat());
+        assert_says(&refused(&place.file, &[&text(&odd)]), &[remedy]);
+        write(&odd, after(b"\"line\",1\n{\"text\": \"a line\"}\n"));
+        run_ok(&mut plan(&place.file, &[&text(&odd)]));
+    }
+}
+
 #[test]
 fn of_a_prompt_that_is_too_long_the_end_is_given_as_told() {
     let place = Place::new();

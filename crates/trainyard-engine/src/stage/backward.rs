@@ -65,7 +65,7 @@ impl Stage {
             // Without weights and without an input of numbers there is nothing to go back through.
             None => seeded(roots, output_gradients)?,
         };
-        let mut gradients = root.map(|root| self.collect(micro_batch, split, &root));
+        let mut gradients = self.collect(micro_batch, split, root);
         // The stage before waits for one gradient for each floating-point tensor it sent.
         let mut input_gradients = Tensors::new();
         for (name, value) in inputs {

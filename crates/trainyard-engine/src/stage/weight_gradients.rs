@@ -18,16 +18,16 @@ pub(super) struct KeptForWeights {
 }
 
 impl Stage {
-    /// Goes back through the graph of a micro-batch. What is kept of it waits for
+    /// Goes back through the graph of a micro-batch, if there is one. What is kept of it waits for
     /// [`Self::weight_backward`].
     pub(super) fn collect(
         &mut self,
         micro_batch: usize,
         split: bool,
-        root: &Tensor<1>,
-    ) -> Gradients {
+        root: Option<Tensor<1>>,
+    ) -> Option<Gradients> {
         let sums = self.take_sums();
-        let collected = collect(sums, split, || root.backward());
+        let collected = collect(sums, split, || root.map(|root| root.backward()));
         self.put_sums(collected.sums);
         if split {
             if self.kept.len() <= micro_batch {
@@ -97,7 +97,10 @@ impl Stage {
             let nodes = layer.layer.weight_nodes();
             for (weight, node) in layer.weights.iter_mut().zip(nodes) {
                 if let Some(node) = node {
-                    sums.insert(node, weight.sum.take().map(Box::new));
+                    // Of two weights that are one, the first has the sum.
+                    let sum = weight.sum.take().map(Box::new);
+                    let known = sums.entry(node).or_default();
+                    *known = known.take().or(sum);
                 }
             }
         }

@@ -49,8 +49,9 @@ pub(super) fn product(left: Matrix<'_>, right: Matrix<'_>) -> Vec<f32> {
     output
 }
 
-/// Adds `left · right`, row by row, to `sum`; a sum of another size stays as it is.
+/// Adds `left · right`, row by row, to `sum`, which has its size.
 pub(super) fn add_product(left: Matrix<'_>, right: Matrix<'_>, sum: &mut [f32]) {
+    debug_assert_eq!(sum.len(), left.rows * right.columns, "the sum has another size");
     run(left, right, sum, true);
 }
 

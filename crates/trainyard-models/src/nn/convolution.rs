@@ -102,8 +102,10 @@ impl Conv1d {
         let options =
             ConvOptions::new_with_padding([self.stride], [padding], [self.dilation], self.groups);
         let (weight, bias) = (self.weight.val(), self.bias.as_ref().map(Param::val));
-        apply(&Convolution1(options.clone()), &input, &weight, bias.as_ref())
-            .unwrap_or_else(|| module::conv1d(input, weight, bias, options))
+        // Burn says what is wrong with other channels.
+        let fits = input.dims()[1] == weight.dims()[1] * self.groups;
+        let split = || apply(&Convolution1(options.clone()), &input, &weight, bias.as_ref());
+        fits.then(split).flatten().unwrap_or_else(|| module::conv1d(input, weight, bias, options))
     }
 }
 
@@ -198,8 +200,9 @@ impl Conv2d {
         let options =
             ConvOptions::new_with_padding(self.stride, [rows, columns], self.dilation, self.groups);
         let (weight, bias) = (self.weight.val(), self.bias.as_ref().map(Param::val));
-        apply(&Convolution2(options.clone()), &input, &weight, bias.as_ref())
-            .unwrap_or_else(|| module::conv2d(input, weight, bias, options))
+        let fits = input.dims()[1] == weight.dims()[1] * self.groups;
+        let split = || apply(&Convolution2(options.clone()), &input, &weight, bias.as_ref());
+        fits.then(split).flatten().unwrap_or_else(|| module::conv2d(input, weight, bias, options))
     }
 }
 
@@ -298,7 +301,10 @@ impl ConvTranspose2d {
             self.groups,
         );
         let (weight, bias) = (self.weight.val(), self.bias.as_ref().map(Param::val));
-        apply(&Transposed2(options.clone()), &input, &weight, bias.as_ref())
+        let fits = input.dims()[1] == weight.dims()[0];
+        let split = || apply(&Transposed2(options.clone()), &input, &weight, bias.as_ref());
+        fits.then(split)
+            .flatten()
             .unwrap_or_else(|| module::conv_transpose2d(input, weight, bias, options))
     }
 }

@@ -76,14 +76,23 @@ pub(crate) fn linear_turned<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> 
         .unwrap_or_else(|| burn::tensor::module::linear(x, weight.transpose(), None))
 }
 
-/// None on a backend that is not one of the engine's.
+/// None on a backend that is not one of the engine's, and for shapes that Burn's own function brings
+/// into order or refuses.
 fn run<const D: usize>(
     turned: bool,
     x: &Tensor<D>,
     weight: &Tensor<2>,
     bias: Option<&Tensor<1>>,
 ) -> Option<Tensor<D>> {
-    let fused = !portable_kernels() && x.dtype() == DType::F32 && weight.dtype() == DType::F32;
+    let inputs = weight.dims()[usize::from(turned)];
+    if D == 1 || x.dims().last() != Some(&inputs) {
+        return None;
+    }
+    let is_f32 = |dtype| dtype == DType::F32;
+    let fused = !portable_kernels()
+        && is_f32(x.dtype())
+        && is_f32(weight.dtype())
+        && bias.is_none_or(|bias| is_f32(bias.dtype()));
     let on_cpu = || apply_on::<Flex, _, D, 2>(&fused::Linear { turned }, x, weight, bias);
     let fused = fused.then(on_cpu).flatten();
     fused.or_else(|| apply(&Portable { turned }, x, weight, bias))

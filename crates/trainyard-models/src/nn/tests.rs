@@ -168,3 +168,27 @@ fn weights_have_burns_names_and_begin_alike() {
     assert_eq!(ours_weight, read(burns.weight.val()));
     assert!(names(&format!("{ours:?}")).starts_with(&names(&format!("{burns:?}"))[..1]));
 }
+
+#[test]
+fn other_shapes_are_what_burn_makes_of_them() {
+    let device = device();
+    let ours = LinearConfig::new(5, 3).init(&device);
+    let mut burns = burn::nn::LinearConfig::new(5, 3).init(&device);
+    (burns.weight, burns.bias) = (ours.weight.clone(), ours.bias.clone());
+    // A row alone.
+    let row = some([5], 1);
+    let expected = read(burns.forward(row.clone()));
+    assert_eq!(read(ours.forward(row.clone())), expected);
+    trainyard_engine::with_portable_kernels(|| assert_eq!(read(ours.forward(row)), expected));
+    // Rows and channels that do not fit are refused.
+    let refused = |run: &dyn Fn()| {
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
+    };
+    for width in [4, 8] {
+        refused(&|| drop(ours.forward(some([2, width], 1))));
+    }
+    let conv = Conv2dConfig::new([4, 6], [1, 1]).with_groups(2).init(&device);
+    refused(&|| drop(conv.forward(some([1, 2, 3, 3], 1))));
+    let conv = ConvTranspose2dConfig::new([4, 6], [1, 1]).init(&device);
+    refused(&|| drop(conv.forward(some([1, 3, 3, 3], 1))));
+}

@@ -17,7 +17,7 @@ pub struct Arrangement {
     pub made: Option<Arc<Schedule>>,
     /// Micro-batches a step.
     pub micro_batches: usize,
-    /// Whether backwards may be split into I and W, which the engine does not do yet.
+    /// Whether backwards may be split into I and W.
     pub split_backward: bool,
     /// The memory of every device, bytes.
     pub memory_bytes: Vec<u64>,

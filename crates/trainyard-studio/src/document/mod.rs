@@ -89,7 +89,8 @@ impl Document {
     /// # Errors
     /// As [`Document::new`].
     pub fn planned(profile: &Profile) -> Result<Self, PlanError> {
-        let planned = match planner::plan(&PlanRequest::new(profile)) {
+        let request = PlanRequest { split_backward: false, ..PlanRequest::new(profile) };
+        let planned = match planner::plan(&request) {
             Ok(planned) => Some(planned),
             Err(PlanError::DoesNotFit { .. }) => None,
             Err(error) => return Err(error),

@@ -63,7 +63,7 @@ struct Kind {
     /// Show so many plans
     #[arg(long, value_name = "K", default_value_t = 1)]
     top: usize,
-    /// Leave out schedules that split the backward, which the engine runs as a whole
+    /// Run every backward whole, also under schedules that split it
     #[arg(long)]
     whole_backward: bool,
 }
