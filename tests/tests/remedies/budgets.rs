@@ -72,9 +72,10 @@ fn what_would_fit_fits() {
         run_ok(&mut plan(file, right));
     }
     // Fewer micro-batches of the same rows: the batch is smaller by as much.
-    let both = ["device.left.memory=2500 KiB", "device.right.memory=2500 KiB"];
+    let both = ["device.left.memory=2550 KiB", "device.right.memory=2550 KiB"];
     let gpipe = ["pipeline.recompute=none", "pipeline.schedule=gpipe"];
-    let wrong = [both, gpipe].concat();
+    let many = ["train.batch=64", "train.micro_batches=32"];
+    let wrong = [both, gpipe, many].concat();
     let stderr = run_fails(&mut plan(file, &wrong), 3);
     let count = between(&stderr, "micro_batches = ", ",");
     let rows = 2 * count.parse::<usize>().unwrap_or_default();
