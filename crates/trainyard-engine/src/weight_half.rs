@@ -15,9 +15,16 @@ use burn::tensor::Tensor;
 /// flat, `[elements]`, and without graph.
 pub type WeightHalf = Box<dyn FnOnce(Option<Tensor<1>>) -> Tensor<1> + Send>;
 
-/// The sums over a step's micro-batches so far, by the node of the weight. A tensor's handle is large,
-/// and so the table has it in a box.
-pub(crate) type Sums = HashMap<NodeId, Option<Box<Tensor<1>>>>;
+/// The sum over a step's micro-batches so far. A tensor's handle is large, and so tables have it in a box.
+pub(crate) type Sum = Option<Box<Tensor<1>>>;
+
+/// The sums by the node of the weight.
+pub(crate) type Sums = HashMap<NodeId, Sum>;
+
+/// Puts the new sum in place of the one so far.
+pub(crate) fn renew(sum: &mut Sum, new: impl FnOnce(Option<Tensor<1>>) -> Tensor<1>) {
+    *sum = Some(Box::new(new(sum.take().map(|sum| *sum))));
+}
 
 thread_local! {
     static COLLECTING: RefCell<Option<Collecting>> = const { RefCell::new(None) };
@@ -73,10 +80,10 @@ pub fn compute_or_keep(weight: NodeId, half: WeightHalf) -> Result<(), WeightHal
             None => Ok(Some((sum.take(), half))),
         }
     })?;
-    if let Some((sum, half)) = now {
-        let sum = Box::new(half(sum.map(|sum| *sum)));
+    if let Some((mut sum, half)) = now {
+        renew(&mut sum, half);
         COLLECTING.with_borrow_mut(|collecting| {
-            collecting.as_mut().map(|all| all.sums.insert(weight, Some(sum)))
+            collecting.as_mut().map(|all| all.sums.insert(weight, sum))
         });
     }
     Ok(())

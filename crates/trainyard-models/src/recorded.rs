@@ -1,6 +1,8 @@
-//! Tensors as operations of our own take them: with their place in a graph, or plain.
+//! Tensors as operations of our own take them, with their place in a graph or plain, and how these are
+//! recorded there.
 
-use burn::backend::autodiff::ops::NodeGuard;
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::ops::{Backward, NodeGuard, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, DispatchKindConversion, DispatchTensor};
 use burn::tensor::Tensor;
@@ -47,5 +49,19 @@ impl<B: Backend> Input<B> {
             Self::Tracked(tracked) => tracked.into_primitive(),
             Self::Plain(plain) => plain,
         }
+    }
+}
+
+/// The output of an operation as a part of the graph: `step` is its backward, and `saved` what that
+/// needs.
+pub(crate) fn record<B: Backend, S: Backward<B, N>, const N: usize>(
+    step: S,
+    parents: [NodeGuard; N],
+    saved: S::State,
+    output: FloatTensor<B>,
+) -> Recorded<B> {
+    match step.prepare::<NoCheckpointing>(parents).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish(saved, output),
+        OpsKind::UnTracked(step) => step.finish(output),
     }
 }

@@ -8,9 +8,8 @@ use std::fmt::Debug;
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     Autodiff, Backend, DispatchKindConversion, DispatchTensor, Flex, TensorMetadata, Wgpu,
@@ -18,10 +17,9 @@ use burn::backend::{
 use burn::tensor::{Shape, Tensor};
 use trainyard_engine::{WeightHalf, compute_or_keep};
 
-use crate::recorded::Input;
+use crate::recorded::{Input, record};
 
-/// A function of an input, a weight and maybe a bias. Gradients of weights are flat, `[elements]`, and
-/// added to a sum where there is one.
+/// A function of an input, a weight and maybe a bias.
 pub(crate) trait Weighted<B: Backend>: Clone + Debug + Send + 'static {
     /// Computes the function.
     fn forward(
@@ -45,8 +43,18 @@ pub(crate) trait Weighted<B: Backend>: Clone + Debug + Send + 'static {
         x: FloatTensor<B>,
         weight: FloatTensor<B>,
         gradient: FloatTensor<B>,
-        sum: Option<FloatTensor<B>>,
     ) -> FloatTensor<B>;
+
+    /// That of the weight, added to a sum where there is one; both are flat, `[elements]`.
+    fn add_weight_gradient(
+        &self,
+        x: FloatTensor<B>,
+        weight: FloatTensor<B>,
+        gradient: FloatTensor<B>,
+        sum: Option<FloatTensor<B>>,
+    ) -> FloatTensor<B> {
+        added::<B>(self.weight_gradient(x, weight, gradient), sum)
+    }
 
     /// That of the bias.
     fn bias_gradient(
@@ -54,7 +62,6 @@ pub(crate) trait Weighted<B: Backend>: Clone + Debug + Send + 'static {
         x: FloatTensor<B>,
         bias: FloatTensor<B>,
         gradient: FloatTensor<B>,
-        sum: Option<FloatTensor<B>>,
     ) -> FloatTensor<B>;
 }
 
@@ -100,25 +107,10 @@ where
     let saved = Saved::<B> { x, weight, bias };
     let step = Step(operation.clone());
     let output = match of_bias {
-        Some(of_bias) => record::<B, O, 3>(step, [of_x, of_weight, of_bias], saved, output),
-        None => record::<B, O, 2>(step, [of_x, of_weight], saved, output),
+        Some(of_bias) => record(step, [of_x, of_weight, of_bias], saved, output),
+        None => record(step, [of_x, of_weight], saved, output),
     };
     Some(Tensor::from_primitive::<Autodiff<B>>(output))
-}
-
-fn record<B: Backend, O: Weighted<B>, const N: usize>(
-    step: Step<O>,
-    parents: [NodeGuard; N],
-    saved: Saved<B>,
-    output: FloatTensor<B>,
-) -> FloatTensor<Autodiff<B>>
-where
-    DispatchTensor: DispatchKindConversion<B>,
-{
-    match step.prepare::<NoCheckpointing>(parents).compute_bound().stateful() {
-        OpsKind::Tracked(step) => step.finish(saved, output),
-        OpsKind::UnTracked(step) => step.finish(output),
-    }
 }
 
 /// The step of the graph: its parents are the input, the weight and, of three, the bias.
@@ -149,29 +141,30 @@ where
         if let Some(parent) = parents.next().flatten() {
             let (operation, shape) = (operation.clone(), weight.shape());
             let (x, gradient) = (x.clone(), gradient.clone());
-            let half = half::<B>(move |sum| operation.weight_gradient(x, weight, gradient, sum));
-            if let Err(half) = compute_or_keep(parent.id, half) {
-                register::<B>(grads, parent.id, half, shape);
-            }
+            give_weight_gradient::<B>(grads, parent.id, shape, move |sum| {
+                operation.add_weight_gradient(x, weight, gradient, sum)
+            });
         }
         if let (Some(parent), Some(bias)) = (parents.next().flatten(), bias) {
             let shape = bias.shape();
-            let half = half::<B>(move |sum| operation.bias_gradient(x, bias, gradient, sum));
-            if let Err(half) = compute_or_keep(parent.id, half) {
-                register::<B>(grads, parent.id, half, shape);
-            }
+            give_weight_gradient::<B>(grads, parent.id, shape, move |sum| {
+                added::<B>(operation.bias_gradient(x, bias, gradient), sum)
+            });
         }
     }
 }
 
-/// A weight half of one backend as the engine holds it.
-pub(crate) fn half<B: Backend>(
+/// Gives the gradient of a weight of some shape: computed at once, kept for later, or where nobody
+/// collects it registered in the graph. `compute` adds it to a sum where there is one; both are flat.
+pub(crate) fn give_weight_gradient<B: Backend>(
+    grads: &mut Gradients,
+    weight: NodeId,
+    shape: Shape,
     compute: impl FnOnce(Option<FloatTensor<B>>) -> FloatTensor<B> + Send + 'static,
-) -> WeightHalf
-where
+) where
     DispatchTensor: DispatchKindConversion<B>,
 {
-    Box::new(move |sum| {
+    let half: WeightHalf = Box::new(move |sum| {
         let Some(sum) = sum else { return Tensor::from_primitive::<B>(compute(None)) };
         match sum.clone().try_into_primitive::<B>() {
             Ok(values) => {
@@ -181,19 +174,10 @@ where
             }
             Err(_) => sum + Tensor::from_primitive::<B>(compute(None)),
         }
-    })
-}
-
-/// Registers the gradient of a weight that nobody collects.
-pub(crate) fn register<B: Backend>(
-    grads: &mut Gradients,
-    weight: NodeId,
-    half: WeightHalf,
-    shape: Shape,
-) where
-    DispatchTensor: DispatchKindConversion<B>,
-{
-    if let Ok(gradient) = half(None).try_into_primitive::<B>() {
+    });
+    if let Err(half) = compute_or_keep(weight, half)
+        && let Ok(gradient) = half(None).try_into_primitive::<B>()
+    {
         grads.register::<B>(weight, B::float_reshape(gradient, shape));
     }
 }

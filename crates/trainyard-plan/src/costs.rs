@@ -114,10 +114,10 @@ impl StageCosts {
     }
 
     /// Memory that an action of this stage adds and frees, for one micro-batch: see
-    /// [`StageMemory::footprint`]. `first` says whether the sums of gradients are not there yet.
+    /// [`StageMemory::footprint`]. The sums of gradients are there.
     #[must_use]
-    pub fn footprint(&self, kind: ActionKind, first: bool) -> Footprint {
-        self.memory.footprint(kind, self.recompute, first)
+    pub fn footprint(&self, kind: ActionKind) -> Footprint {
+        self.memory.footprint(kind, self.recompute, false)
     }
 }
 

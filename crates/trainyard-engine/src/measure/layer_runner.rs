@@ -71,10 +71,12 @@ pub(crate) struct LayerBytes {
     pub(crate) workspace: Option<u64>,
 }
 
-/// What the halves of a split backward hold, in bytes; nothing where it cannot be split.
+/// What a split backward and its halves hold, in bytes; of the halves nothing where it cannot be split.
 #[derive(Default)]
 struct Halves {
     splits: bool,
+    /// Gradients that stand beside their sums until a backward ends.
+    fresh: u64,
     /// Kept from the first to the second.
     kept: u64,
     /// The most in the first, beside what was there before the forward.
@@ -172,11 +174,13 @@ impl<'a> LayerRunner<'a> {
     }
 
     /// The half of a backward that gives the inputs' gradients.
+    ///
+    /// Gives what [`Self::run_backward`] gives.
     pub(crate) fn run_input_backward(
         &mut self,
         gradients: Vec<Tensors>,
-    ) -> Result<(), EngineError> {
-        self.run(gradients, true).map(drop)
+    ) -> Result<u64, EngineError> {
+        self.run(gradients, true)
     }
 
     /// The other half.
@@ -214,9 +218,7 @@ impl<'a> LayerRunner<'a> {
         // The sums of a step that has begun are there before; they are not this micro-batch's.
         let input_saved = self.input_saved()?;
         let halves = self.halves()?;
-        let splits = halves.splits;
-        self.forward()?;
-        let fresh = self.backward()?;
+        let Halves { splits, fresh, .. } = halves;
         let counter = self.device.counter();
         let Some((before, _)) = self.device.usage() else {
             return Ok(LayerBytes { splits, fresh, ..LayerBytes::default() });
@@ -271,17 +273,18 @@ impl<'a> LayerRunner<'a> {
         drop(self.forward()?);
         let gradients = self.upload_gradients()?;
         self.device.counter().restart_peak();
-        self.run_input_backward(gradients)?;
+        let fresh = self.run_input_backward(gradients)?;
         let (with_kept, in_first) = in_use(self);
         let splits = self.stage.keeps_for_weights(0);
         self.device.counter().restart_peak();
         self.run_weight_backward()?;
         let (_, in_second) = in_use(self);
         if !splits {
-            return Ok(Halves::default());
+            return Ok(Halves { fresh, ..Halves::default() });
         }
         Ok(Halves {
             splits,
+            fresh,
             kept: with_kept.saturating_sub(before),
             first: in_first.saturating_sub(before),
             second: in_second.saturating_sub(with_kept),

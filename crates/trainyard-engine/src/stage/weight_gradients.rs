@@ -4,8 +4,9 @@ use burn::backend::autodiff::NodeId;
 use burn::tensor::{Gradients, Tensor};
 
 use super::Stage;
+use super::layer::WeightState;
 use crate::EngineError;
-use crate::weight_half::{Sums, WeightHalf, collect};
+use crate::weight_half::{Sums, WeightHalf, collect, renew};
 
 /// What the backward of one micro-batch has left for later.
 #[derive(Default)]
@@ -78,12 +79,12 @@ impl Stage {
         let mut sums = self.take_sums();
         for (node, half) in kept.halves {
             if let Some(sum) = sums.get_mut(&node) {
-                *sum = Some(Box::new(half(sum.take().map(|sum| *sum))));
+                renew(sum, half);
             }
         }
         for (node, gradient) in kept.others {
             if let Some(sum) = sums.get_mut(&node) {
-                *sum = Some(Box::new(added(sum.take().map(|sum| *sum), gradient)));
+                renew(sum, |sum| added(sum, gradient));
             }
         }
         self.put_sums(sums);
@@ -93,30 +94,31 @@ impl Stage {
     /// Takes the sums of all weights with a gradient.
     fn take_sums(&mut self) -> Sums {
         let mut sums = Sums::new();
-        for layer in &mut self.layers {
-            let nodes = layer.layer.weight_nodes();
-            for (weight, node) in layer.weights.iter_mut().zip(nodes) {
-                if let Some(node) = node {
-                    // Of two weights that are one, the first has the sum.
-                    let sum = weight.sum.take().map(Box::new);
-                    let known = sums.entry(node).or_default();
-                    *known = known.take().or(sum);
-                }
-            }
+        for (node, weight) in self.weights_with_nodes() {
+            // Of two weights that are one, the first has the sum.
+            let sum = weight.sum.take().map(Box::new);
+            let known = sums.entry(node).or_default();
+            *known = known.take().or(sum);
         }
         sums
     }
 
     /// Puts back what [`Self::take_sums`] took, or what became of it.
     fn put_sums(&mut self, mut sums: Sums) {
-        for layer in &mut self.layers {
-            let nodes = layer.layer.weight_nodes();
-            for (weight, node) in layer.weights.iter_mut().zip(nodes) {
-                if let Some(node) = node {
-                    weight.sum = sums.remove(&node).flatten().map(|sum| *sum);
-                }
-            }
+        for (node, weight) in self.weights_with_nodes() {
+            weight.sum = sums.remove(&node).flatten().map(|sum| *sum);
         }
+    }
+
+    /// The weights with a gradient, by their nodes in the graph.
+    fn weights_with_nodes(&mut self) -> impl Iterator<Item = (NodeId, &mut WeightState)> {
+        self.layers.iter_mut().flat_map(|layer| {
+            let nodes = layer.layer.weight_nodes();
+            nodes
+                .into_iter()
+                .zip(&mut layer.weights)
+                .filter_map(|(node, weight)| Some((node?, weight)))
+        })
     }
 }
 

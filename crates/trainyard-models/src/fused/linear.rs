@@ -24,15 +24,7 @@ impl Linear {
 
 /// The size of the last dimension.
 fn last(tensor: &FlexTensor) -> usize {
-    tensor.layout().shape().to_vec().last().copied().unwrap_or(1)
-}
-
-/// A shape with another last dimension.
-fn with_last(mut shape: Vec<usize>, size: usize) -> Vec<usize> {
-    if let Some(last) = shape.last_mut() {
-        *last = size;
-    }
-    shape
+    tensor.layout().shape().as_slice().last().copied().unwrap_or(1)
 }
 
 impl Weighted<Flex> for Linear {
@@ -53,7 +45,11 @@ impl Weighted<Flex> for Linear {
                 }
             }
         }
-        tensor(output, with_last(shape(&x), outputs))
+        let mut shape = shape(&x);
+        if let Some(last) = shape.last_mut() {
+            *last = outputs;
+        }
+        tensor(output, shape)
     }
 
     /// `∂x = ∂·Wᵀ`
@@ -68,8 +64,17 @@ impl Weighted<Flex> for Linear {
         tensor(product(rows, self.matrix(&weight).turned()), shape(x))
     }
 
-    /// `∂W = xᵀ·∂`
     fn weight_gradient(
+        &self,
+        x: FlexTensor,
+        weight: FlexTensor,
+        gradient: FlexTensor,
+    ) -> FlexTensor {
+        self.add_weight_gradient(x, weight, gradient, None)
+    }
+
+    /// `∂W = xᵀ·∂`, in the sum itself.
+    fn add_weight_gradient(
         &self,
         x: FlexTensor,
         _weight: FlexTensor,
@@ -91,13 +96,7 @@ impl Weighted<Flex> for Linear {
     }
 
     /// `∂b = Σ ∂`, over the rows in their order.
-    fn bias_gradient(
-        &self,
-        _x: FlexTensor,
-        bias: FlexTensor,
-        gradient: FlexTensor,
-        sum: Option<FlexTensor>,
-    ) -> FlexTensor {
+    fn bias_gradient(&self, _x: FlexTensor, bias: FlexTensor, gradient: FlexTensor) -> FlexTensor {
         let gradient = gradient.to_contiguous();
         let outputs = last(&bias);
         let mut sums = vec![0.0; outputs];
@@ -106,6 +105,6 @@ impl Weighted<Flex> for Linear {
                 *sum += value;
             }
         }
-        added::<Flex>(tensor(sums, [outputs]), sum)
+        tensor(sums, [outputs])
     }
 }

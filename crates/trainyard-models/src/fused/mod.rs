@@ -39,14 +39,13 @@ pub(crate) use norm::layer_norm;
 use std::fmt::Debug;
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{DType, Tensor, TensorData};
 
-use crate::recorded::Input;
+use crate::recorded::{Input, record};
 
 /// A function of `N` tensors with a hand-written backward.
 pub(crate) trait Fused<const N: usize>: Clone + Debug + Send + 'static {
@@ -93,11 +92,7 @@ pub(crate) fn apply<F: Fused<N>, const N: usize, const D: usize>(
     let values = values.try_into().ok()?;
     let guards = guards.try_into().ok()?;
     let (output, saved) = operation.forward(values);
-    let step = Step(operation).prepare::<NoCheckpointing>(guards).compute_bound().stateful();
-    let output = match step {
-        OpsKind::Tracked(step) => step.finish(saved, output),
-        OpsKind::UnTracked(step) => step.finish(output),
-    };
+    let output = record(Step(operation), guards, saved, output);
     Some(Tensor::from_primitive::<Autodiff<Flex>>(output))
 }
 

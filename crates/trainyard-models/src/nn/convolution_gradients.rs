@@ -4,7 +4,7 @@ use burn::backend::Backend;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
-use crate::weighted::{Weighted, added};
+use crate::weighted::Weighted;
 
 #[derive(Clone, Debug)]
 pub(super) struct Convolution1(pub(super) ConvOptions<1>);
@@ -44,9 +44,8 @@ macro_rules! convolution {
                 x: FloatTensor<B>,
                 weight: FloatTensor<B>,
                 gradient: FloatTensor<B>,
-                sum: Option<FloatTensor<B>>,
             ) -> FloatTensor<B> {
-                added::<B>(B::$of_weight(x, weight, gradient, self.0.clone()), sum)
+                B::$of_weight(x, weight, gradient, self.0.clone())
             }
 
             fn bias_gradient(
@@ -54,9 +53,8 @@ macro_rules! convolution {
                 x: FloatTensor<B>,
                 bias: FloatTensor<B>,
                 gradient: FloatTensor<B>,
-                sum: Option<FloatTensor<B>>,
             ) -> FloatTensor<B> {
-                added::<B>(B::$of_bias(x, bias, gradient), sum)
+                B::$of_bias(x, bias, gradient)
             }
         }
     };

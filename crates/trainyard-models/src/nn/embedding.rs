@@ -1,9 +1,8 @@
 //! A table of vectors.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{
     Autodiff, Backend, DispatchKindConversion, DispatchTensor, Flex, TensorMetadata, Wgpu,
@@ -12,9 +11,9 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Int, Tensor};
-use trainyard_engine::compute_or_keep;
 
-use crate::weighted::{added, half, register};
+use crate::recorded::record;
+use crate::weighted::{added, give_weight_gradient};
 
 /// [`burn::nn::EmbeddingConfig`].
 #[derive(Config, Debug)]
@@ -72,10 +71,7 @@ where
     let (weight, parent) = weight.into_parts();
     let output = B::embedding(weight.clone(), rows.clone());
     let saved = Saved::<B> { weight, rows };
-    let output = match Lookup.prepare::<NoCheckpointing>([parent]).compute_bound().stateful() {
-        OpsKind::Tracked(step) => step.finish(saved, output),
-        OpsKind::UnTracked(step) => step.finish(output),
-    };
+    let output = record(Lookup, [parent], saved, output);
     Some(Tensor::from_primitive::<Autodiff<B>>(output))
 }
 
@@ -100,10 +96,8 @@ where
         let [parent] = ops.parents;
         let Some(parent) = parent else { return };
         let shape = weight.shape();
-        let half =
-            half::<B>(move |sum| added::<B>(B::embedding_backward(weight, gradient, rows), sum));
-        if let Err(half) = compute_or_keep(parent.id, half) {
-            register::<B>(grads, parent.id, half, shape);
-        }
+        give_weight_gradient::<B>(grads, parent.id, shape, move |sum| {
+            added::<B>(B::embedding_backward(weight, gradient, rows), sum)
+        });
     }
 }

@@ -9,7 +9,7 @@ use burn::tensor::{DType, Device, Tensor};
 use trainyard_engine::portable_kernels;
 
 use crate::fused;
-use crate::weighted::{Weighted, added, apply, apply_on};
+use crate::weighted::{Weighted, apply, apply_on};
 
 /// [`burn::nn::LinearConfig`].
 #[derive(Config, Debug)]
@@ -136,11 +136,10 @@ impl<B: Backend> Weighted<B> for Portable {
         x: FloatTensor<B>,
         _weight: FloatTensor<B>,
         gradient: FloatTensor<B>,
-        sum: Option<FloatTensor<B>>,
     ) -> FloatTensor<B> {
         // `xᵀ·∂`, or its transpose.
         let (left, right) = if self.turned { (gradient, x) } else { (x, gradient) };
-        added::<B>(B::linear_weight_backward(left, right), sum)
+        B::linear_weight_backward(left, right)
     }
 
     fn bias_gradient(
@@ -148,8 +147,7 @@ impl<B: Backend> Weighted<B> for Portable {
         _x: FloatTensor<B>,
         _bias: FloatTensor<B>,
         gradient: FloatTensor<B>,
-        sum: Option<FloatTensor<B>>,
     ) -> FloatTensor<B> {
-        added::<B>(B::linear_bias_backward(gradient), sum)
+        B::linear_bias_backward(gradient)
     }
 }

@@ -59,11 +59,10 @@ pub(super) fn plan(
         return Err(infeasible::error_by_hand(request, &validated, &profile, pool));
     }
     let mut planned = rank(profile, validated, pool)?;
-    if let Some(schedule) = request.own_schedule.filter(|_| !request.split_backward) {
+    let merged = |schedule: &&Schedule| !request.split_backward && schedule.splits_backward();
+    if let Some(schedule) = request.own_schedule.filter(merged) {
         for candidate in &mut planned.candidates {
-            if schedule.splits_backward() {
-                candidate.plan.notes.push(whole_backward_note(&schedule.name));
-            }
+            candidate.plan.notes.push(whole_backward_note(&schedule.name));
         }
     }
     Ok(planned)

@@ -64,7 +64,7 @@ fn notes(
     Ok(notes)
 }
 
-/// Says which stages run a split backward whole: those whose layers all keep the gradients of their
+/// Says which stages run a split backward whole: those whose layers all compute the gradients of their
 /// weights in the first half.
 fn which_stages_split(
     evaluator: &mut Evaluator,

@@ -214,7 +214,7 @@ impl<'a> ListSchedule<'a> {
         for &other in &self.stages_of[rank] {
             let to_come = self.stages[other].forwards <= oldest.unwrap_or(0);
             if other > stage && to_come {
-                let footprint = self.costs.stages[other].footprint(ActionKind::Forward, false);
+                let footprint = self.costs.stages[other].footprint(ActionKind::Forward);
                 reserved = reserved.saturating_add(footprint.kept);
             }
         }

@@ -45,7 +45,7 @@ impl<'a> MemoryTracker<'a> {
                 let over_links = routes.iter().filter(|route| route.link.is_some());
                 over_links.map(|route| route.bytes).fold(0, u64::saturating_add)
             };
-            let workspace = stage.footprint(ActionKind::Backward, false).workspace;
+            let workspace = stage.footprint(ActionKind::Backward).workspace;
             let memory = &mut ranks[stage.rank];
             let need = workspace.saturating_add(sent(&stage.outputs));
             memory.for_backward = memory.for_backward.max(need).max(sent(&stage.input_grads));
@@ -65,7 +65,7 @@ impl<'a> MemoryTracker<'a> {
     ) -> bool {
         let costs = &self.costs.stages[stage];
         let memory = &self.ranks[rank];
-        let footprint = costs.footprint(ActionKind::Forward, false);
+        let footprint = costs.footprint(ActionKind::Forward);
         let held = footprint.after(memory.total().saturating_sub(input));
         let after = if must { 0 } else { memory.for_backward };
         let most = held.saturating_add(footprint.workspace.max(reserved.saturating_add(after)));
@@ -83,7 +83,7 @@ impl<'a> MemoryTracker<'a> {
 
     /// An operation starts and uses `input` bytes of what has arrived.
     pub(super) fn start(&mut self, rank: usize, op: Op, input: u64) {
-        let footprint = self.costs.stages[op.stage].footprint(op.kind, false);
+        let footprint = self.costs.stages[op.stage].footprint(op.kind);
         let memory = &mut self.ranks[rank];
         memory.held = memory.held.saturating_sub(input).saturating_add(footprint.kept);
         memory.workspace = footprint.workspace;
@@ -91,7 +91,7 @@ impl<'a> MemoryTracker<'a> {
 
     /// An operation has ended.
     pub(super) fn end(&mut self, rank: usize, op: Op) {
-        let footprint = self.costs.stages[op.stage].footprint(op.kind, false);
+        let footprint = self.costs.stages[op.stage].footprint(op.kind);
         let memory = &mut self.ranks[rank];
         memory.workspace = 0;
         memory.held = memory.held.saturating_sub(footprint.freed).saturating_add(footprint.left);

@@ -66,7 +66,7 @@ pub(super) fn make_room(costs: &PipelineCosts, row: &mut [Op], rank: usize, buff
     let mut pending = vec![0_usize; costs.stages.len()];
     let mut at = 0;
     while let Some(&Op { stage, kind }) = row.get(at) {
-        let footprint = costs.stages[stage].footprint(kind, false);
+        let footprint = costs.stages[stage].footprint(kind);
         let after = footprint.after(held);
         if footprint.during(held).max(after) > budget {
             let could_come = |op: &Op| op.kind == ActionKind::WeightGrad && pending[op.stage] > 0;

@@ -6,6 +6,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use super::simulation::nanoseconds;
 use super::state::{Cargo, Event, Node, Outcome, RankState, Ready, Waiting};
 use crate::costs::PipelineCosts;
+use crate::memory::Footprint;
 use crate::{
     Action, ActionKind, MemorySample, MemoryUse, Plan, PlanError, Profile, Schedule, validate,
 };
@@ -182,8 +183,15 @@ impl<'a> Run<'a> {
         let state = &mut self.out.ranks[rank];
         state.busy_us += duration;
         state.last = Some(node);
+        let footprint = self.footprint(action);
+        self.out.ranks[rank].ledger.begin(&footprint);
+    }
+
+    /// What an action adds and frees now.
+    fn footprint(&self, action: Action) -> Footprint {
+        let stage = &self.costs.stages[action.stage];
         let first = self.sums_to_come[action.stage] > 0;
-        state.ledger.begin(&stage.footprint(action.kind, first));
+        stage.memory.footprint(action.kind, stage.recompute, first)
     }
 
     /// Starts an action or optimizer step and accounts for the wait before it.
@@ -255,9 +263,9 @@ impl<'a> Run<'a> {
             return self.send_ties(rank, Cargo::TiedWeights, Some(node), now);
         }
         let stage = &self.costs.stages[action.stage];
+        let footprint = self.footprint(action);
         let ledger = &mut self.out.ranks[rank].ledger;
-        let first = self.sums_to_come[action.stage] > 0;
-        ledger.end(&stage.footprint(action.kind, first));
+        ledger.end(&footprint);
         if matches!(action.kind, ActionKind::Backward | ActionKind::InputGrad) {
             ledger.add_gradients(std::mem::take(&mut self.sums_to_come[action.stage]));
         }

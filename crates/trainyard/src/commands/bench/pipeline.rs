@@ -53,8 +53,8 @@ struct Contenders {
     /// One device whose backwards are split, with nothing between the halves.
     split: Stepper,
     all: Stepper,
-    /// The same devices under 1F1B.
-    plain_schedule: Stepper,
+    /// The same devices under 1F1B, where the schedule is another.
+    one_f_one_b: Option<Stepper>,
     /// A whole model on each device, all at the same time.
     side_by_side: Vec<Stepper>,
 }
@@ -75,7 +75,7 @@ struct Round {
     untraced: f64,
     split: f64,
     all: f64,
-    plain_schedule: f64,
+    one_f_one_b: f64,
     side_by_side: f64,
 }
 
@@ -101,7 +101,9 @@ pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
         untraced,
         split: Stepper::new(&hardware[..1], Schedule::named("zb-h1", 1, MICRO_BATCHES)?)?,
         all: Stepper::new(&hardware, schedule.clone())?,
-        plain_schedule: Stepper::new(&hardware, Schedule::named("1f1b", ranks, MICRO_BATCHES)?)?,
+        one_f_one_b: (bench.schedule != "1f1b")
+            .then(|| Stepper::new(&hardware, Schedule::named("1f1b", ranks, MICRO_BATCHES)?))
+            .transpose()?,
         side_by_side: hardware
             .iter()
             .map(|hardware| Stepper::new(std::slice::from_ref(hardware), alone()?))
@@ -130,7 +132,7 @@ pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
         tracing: of(|round| round.one / round.untraced),
         splitting: of(|round| round.split / round.one),
         speed_up: of(|round| round.one / round.all),
-        over_1f1b: of(|round| round.plain_schedule / round.all),
+        over_1f1b: of(|round| round.one_f_one_b / round.all),
         over_naive: of(|round| round.naive / round.all),
         interference: of(|round| round.one / round.side_by_side),
         bound: bound.unwrap_or_else(|| closed_form(ranks, MICRO_BATCHES)),
@@ -141,14 +143,17 @@ pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
 
 impl Contenders {
     fn round(&mut self) -> Result<Round, RunError> {
-        let Self { pool, plain, naive, one, untraced, split, all, plain_schedule, side_by_side } =
+        let Self { pool, plain, naive, one, untraced, split, all, one_f_one_b, side_by_side } =
             self;
         let plain = median_ms(|| pool.install(|| plain.step(micro_batches())).map(drop))?;
         let one = median_ms(|| one.step())?;
         let untraced = median_ms(|| untraced.step())?;
         let split = median_ms(|| split.step())?;
         let all = median_ms(|| all.step())?;
-        let plain_schedule = median_ms(|| plain_schedule.step())?;
+        let one_f_one_b = match one_f_one_b {
+            Some(stepper) => median_ms(|| stepper.step())?,
+            None => all,
+        };
         let naive = median_ms(|| pool.install(|| naive.step(vec![whole_batch()])).map(drop))?;
         let times = std::thread::scope(|scope| {
             let runs = side_by_side
@@ -160,7 +165,7 @@ impl Contenders {
             runs.into_iter().map(|run| run.join().map_err(failed)?).collect::<Result<Vec<_>, _>>()
         })?;
         let side_by_side = times[0];
-        Ok(Round { plain, naive, one, untraced, split, all, plain_schedule, side_by_side })
+        Ok(Round { plain, naive, one, untraced, split, all, one_f_one_b, side_by_side })
     }
 }
 
