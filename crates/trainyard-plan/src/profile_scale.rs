@@ -1,7 +1,8 @@
 //! The same batch cut into another number of micro-batches.
 //!
 //! A layer's time is taken as `fixed + rows × rate`, and its activations as proportional to the
-//! rows; `rows` and every device's `fixed_us` say so. A profile without them cannot tell, and then
+//! rows; `rows` and every device's `fixed_us` say so. Temporary tensors may be as large as the layer's
+//! weights whatever the rows are, so of fewer rows that much of them stays. A profile without them cannot tell, and then
 //! only the number of micro-batches changes: each costs what it did, and the step trains more or
 //! fewer rows.
 
@@ -22,6 +23,12 @@ impl Ratio {
     fn bytes(self, bytes: u64) -> u64 {
         let scaled = (u128::from(bytes) * self.to as u128).div_ceil(self.from as u128);
         u64::try_from(scaled).unwrap_or(u64::MAX)
+    }
+
+    /// Temporary bytes, of which up to `weights` may be there for any rows: never too few.
+    fn workspace(self, bytes: u64, weights: u64) -> u64 {
+        let stays = if self.to < self.from { bytes.min(weights) } else { 0 };
+        self.bytes(bytes - stays).saturating_add(stays)
     }
 
     fn times(self, times: &[f64], fixed: &[f64]) -> Vec<f64> {
@@ -93,7 +100,9 @@ impl Profile {
         let ratio = Ratio { from, to: total / count };
         let mut scaled = Self { rows: Some(ratio.to), ..scaled };
         scale_layers(&mut scaled.model, ratio);
-        scaled.devices.iter_mut().for_each(|device| scale_device(device, ratio));
+        for device in &mut scaled.devices {
+            scale_device(device, &scaled.model.layers, ratio);
+        }
         Ok(scaled)
     }
 }
@@ -123,9 +132,6 @@ fn scale_layer(layer: &mut LayerProfile, ratio: Ratio) {
         &mut layer.saved_bytes,
         &mut layer.output_saved_bytes,
         &mut layer.input_saved_bytes,
-        &mut layer.workspace_bytes,
-        &mut layer.split_workspace_bytes,
-        &mut layer.weight_workspace_bytes,
         &mut layer.forward_flops,
     ];
     let given = layer.gives.iter_mut().flat_map(|t| [&mut t.bytes, &mut t.gradient_bytes]);
@@ -134,12 +140,22 @@ fn scale_layer(layer: &mut LayerProfile, ratio: Ratio) {
     for size in sizes.chain(of_batch) {
         *size = ratio.bytes(*size);
     }
+    let weights = layer.weight_bytes();
+    for size in [
+        &mut layer.workspace_bytes,
+        &mut layer.split_workspace_bytes,
+        &mut layer.weight_workspace_bytes,
+    ] {
+        *size = ratio.workspace(*size, weights);
+    }
 }
 
-fn scale_device(device: &mut DeviceProfile, ratio: Ratio) {
-    let measured = [&mut device.saved_bytes, &mut device.workspace_bytes];
-    for size in measured.into_iter().flatten().flatten() {
+fn scale_device(device: &mut DeviceProfile, layers: &[LayerProfile], ratio: Ratio) {
+    for size in device.saved_bytes.iter_mut().flatten() {
         *size = ratio.bytes(*size);
+    }
+    for (size, layer) in device.workspace_bytes.iter_mut().flatten().zip(layers) {
+        *size = ratio.workspace(*size, layer.weight_bytes());
     }
     if let Some(FixedTimes { forward, input_grad, weight_grad }) = &device.fixed_us {
         device.forward_us = ratio.times(&device.forward_us, forward);

@@ -208,9 +208,10 @@ fn the_schedule_is_chosen_and_its_effect_is_said() {
     window.state_mut().send(DocumentMessage::Undo.into());
     window.run();
     assert!(window.query_by_label("schedule gpipe:").is_none());
+    assert!(window.state().document().arrangement().split_backward);
     window.get_by_label("split backwards").click();
     window.run();
-    assert!(window.state().document().arrangement().split_backward);
+    assert!(!window.state().document().arrangement().split_backward);
 }
 
 #[test]

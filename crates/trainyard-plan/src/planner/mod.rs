@@ -180,7 +180,7 @@ pub fn plan(request: &PlanRequest) -> Result<Planned, PlanError> {
     match best {
         Some((profile, pool)) if pool.fits() => rank(profile, validated, pool),
         Some((profile, pool)) => Err(infeasible::error(request, &validated, &profile, pool)),
-        None => Err(PlanError::BadPlan { reason: "there is no number of micro-batches".into() }),
+        None => Err(PlanError::NoSuchPlan { reason: "there is no number of micro-batches".into() }),
     }
 }
 

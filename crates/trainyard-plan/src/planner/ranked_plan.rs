@@ -64,20 +64,19 @@ fn notes(
     Ok(notes)
 }
 
-/// Says which stages run a split backward whole: those whose layers all compute the gradients of their
-/// weights in the first half.
+/// Says which stages run a split backward whole: those with trained weights whose layers all compute
+/// the gradients in the first half.
 fn which_stages_split(
     evaluator: &mut Evaluator,
     candidate: &Candidate,
 ) -> Result<Option<String>, PlanError> {
     let costs = evaluator.costs(candidate)?;
-    let whole: Vec<String> = (0..costs.stages.len())
-        .filter(|stage| costs.stages[*stage].memory.weight_saved == 0)
-        .map(|stage| stage.to_string())
-        .collect();
+    let trained = costs.stages.iter().enumerate().filter(|(_, s)| s.memory.fixed.gradients > 0);
+    let of_whole = trained.clone().filter(|(_, stage)| stage.memory.weight_saved == 0);
+    let whole: Vec<String> = of_whole.map(|(index, _)| index.to_string()).collect();
     let which = match whole.len() {
         0 => return Ok(None),
-        count if count == costs.stages.len() => "no stage can".to_owned(),
+        count if count == trained.count() => "no stage can".to_owned(),
         1 => format!("stage {} cannot", whole[0]),
         _ => format!("stages {} cannot", whole.join(", ")),
     };

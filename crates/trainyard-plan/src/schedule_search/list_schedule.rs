@@ -100,7 +100,7 @@ impl<'a> ListSchedule<'a> {
             forwards: inputs(|stage| stage.inputs),
             backwards: inputs(|stage| stage.output_grads),
             link_free_us: vec![0.0; costs.links.len()],
-            memory: MemoryTracker::new(costs, rules.careful),
+            memory: MemoryTracker::new(costs, rules),
             wakes: (0..costs.ranks.len()).map(|rank| Reverse((0, rank))).collect(),
             order: vec![Vec::new(); costs.ranks.len()],
         }

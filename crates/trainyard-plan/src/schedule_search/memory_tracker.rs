@@ -3,9 +3,10 @@
 
 use std::collections::VecDeque;
 
+use super::list_rules::Rules;
 use super::order::Op;
 use crate::ActionKind;
-use crate::costs::{PipelineCosts, Route};
+use crate::costs::{PipelineCosts, Route, StageCosts};
 
 /// The memory of every rank.
 pub(super) struct MemoryTracker<'a> {
@@ -23,7 +24,7 @@ struct RankMemory {
     sends: VecDeque<(f64, u64)>,
     /// Sum of their bytes.
     sending: u64,
-    /// Bytes to leave free for a backward: its workspace and its buffers; 0 for careless rules.
+    /// Bytes to leave free for a backward and its buffers; 0 for careless rules.
     for_backward: u64,
 }
 
@@ -34,20 +35,19 @@ impl RankMemory {
 }
 
 impl<'a> MemoryTracker<'a> {
-    /// `careful`: leave room for a backward and its buffers.
-    pub(super) fn new(costs: &'a PipelineCosts, careful: bool) -> Self {
+    /// Careful rules leave room for a backward and its buffers.
+    pub(super) fn new(costs: &'a PipelineCosts, rules: &Rules) -> Self {
         let mut ranks = vec![RankMemory::default(); costs.ranks.len()];
         for (memory, rank) in ranks.iter_mut().zip(&costs.ranks) {
             memory.held = rank.fixed.total();
         }
-        for stage in costs.stages.iter().filter(|_| careful) {
+        for stage in costs.stages.iter().filter(|_| rules.careful) {
             let sent = |routes: &[Route]| {
                 let over_links = routes.iter().filter(|route| route.link.is_some());
                 over_links.map(|route| route.bytes).fold(0, u64::saturating_add)
             };
-            let workspace = stage.footprint(ActionKind::Backward).workspace;
             let memory = &mut ranks[stage.rank];
-            let need = workspace.saturating_add(sent(&stage.outputs));
+            let need = backward_room(stage, rules).saturating_add(sent(&stage.outputs));
             memory.for_backward = memory.for_backward.max(need).max(sent(&stage.input_grads));
         }
         Self { costs, ranks }
@@ -121,4 +121,16 @@ impl<'a> MemoryTracker<'a> {
             memory.sending = memory.sending.saturating_sub(bytes);
         }
     }
+}
+
+/// Bytes that a stage's backward takes beside what its forward kept: while it runs or, of a split one,
+/// in either half.
+fn backward_room(stage: &StageCosts, rules: &Rules) -> u64 {
+    if !rules.split_backward {
+        return stage.footprint(ActionKind::Backward).workspace;
+    }
+    let first = stage.footprint(ActionKind::InputGrad);
+    let second = stage.footprint(ActionKind::WeightGrad);
+    let more_kept = first.left.saturating_sub(first.freed);
+    first.workspace.max(more_kept.saturating_add(second.workspace))
 }

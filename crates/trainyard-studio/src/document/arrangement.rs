@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use trainyard_plan::{ActionKind, Plan, PlanError, Profile, Recompute, Schedule, Stage};
+use trainyard_plan::{Plan, PlanError, Profile, Recompute, Schedule, Stage};
 
 /// What a person arranges: layers on devices, and everything else that a plan follows from.
 /// Devices and layers are named by their index in the profile.
@@ -93,15 +93,12 @@ impl Arrangement {
             Ok(Placed { device, first, end, recompute: stage.recompute })
         };
         let stages = plan.stages.iter().map(place).collect::<Result<Vec<_>, PlanError>>()?;
-        let weights = |row: &Vec<trainyard_plan::Action>| {
-            row.iter().any(|action| action.kind == ActionKind::WeightGrad)
-        };
         Ok(Self {
             stages,
             schedule: ScheduleChoice::of_name(&plan.schedule.name),
             made: Some(Arc::new(plan.schedule.clone())),
             micro_batches: plan.micro_batches,
-            split_backward: plan.schedule.ranks.iter().any(weights),
+            split_backward: plan.schedule.splits_backward() || !splits_by_kind(&plan.schedule),
             ..Self::nothing(profile)
         })
     }
@@ -134,7 +131,7 @@ impl Arrangement {
             schedule: ScheduleChoice::Auto,
             made: None,
             micro_batches: profile.micro_batches,
-            split_backward: false,
+            split_backward: true,
             memory_bytes: profile.devices.iter().map(|device| device.memory_bytes).collect(),
             locks: BTreeMap::new(),
             excluded: BTreeSet::new(),
@@ -187,4 +184,11 @@ impl Arrangement {
         };
         self.stages.iter().map(stage).collect()
     }
+}
+
+/// Whether schedules of that name split backwards.
+fn splits_by_kind(schedule: &Schedule) -> bool {
+    let (name, ranks) = (&schedule.name, schedule.ranks.len());
+    let of_name = |chunks| Schedule::with_chunks(name, ranks, chunks, 1);
+    Schedule::default_chunks(name).and_then(of_name).is_ok_and(|made| made.splits_backward())
 }

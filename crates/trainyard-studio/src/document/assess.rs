@@ -97,7 +97,9 @@ fn schedule(
         rank.budget_bytes = u64::MAX;
     }
     let made = schedule_search::search(&roomy, micro_batches, &options)?;
-    let made = made.ok_or_else(|| PlanError::BadPlan { reason: "no schedule goes".into() })?;
+    let made = made.ok_or_else(|| PlanError::NoSuchPlan {
+        reason: "no schedule goes with these stages".into(),
+    })?;
     Ok((made.schedule, note))
 }
 

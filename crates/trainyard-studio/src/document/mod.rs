@@ -89,8 +89,7 @@ impl Document {
     /// # Errors
     /// As [`Document::new`].
     pub fn planned(profile: &Profile) -> Result<Self, PlanError> {
-        let request = PlanRequest { split_backward: false, ..PlanRequest::new(profile) };
-        let planned = match planner::plan(&request) {
+        let planned = match planner::plan(&PlanRequest::new(profile)) {
             Ok(planned) => Some(planned),
             Err(PlanError::DoesNotFit { .. }) => None,
             Err(error) => return Err(error),

@@ -50,7 +50,7 @@ impl Arrangement {
             let request = PlanRequest { schedule, top: 1, ..self.request(&budgeted) };
             let planned = planner::plan(&request)?;
             let first = planned.candidates.first();
-            let nothing = || PlanError::BadPlan { reason: "the planner found nothing".into() };
+            let nothing = || PlanError::NoSuchPlan { reason: "the planner found none".into() };
             self.taking(profile, &first.ok_or_else(nothing)?.plan)
         };
         let auto = ScheduleChoice::Auto;

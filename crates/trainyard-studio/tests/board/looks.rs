@@ -3,10 +3,21 @@
 use eframe::egui::{Event, Key, Modifiers, PointerButton, Theme as Mode, vec2};
 use egui_kittest::SnapshotResults;
 use egui_kittest::kittest::Queryable as _;
+use trainyard_plan::planner::{self, PlanRequest};
 use trainyard_studio::document::{Document, Edit};
 
 use crate::common::profile;
 use crate::support::{carry, column, drag_layer, layer, middle, open, open_sized, release};
+
+/// The example where no other schedule makes room for one more layer on the card.
+fn with_whole_backwards() -> Document {
+    let profile = Document::example().unwrap().profile().as_ref().clone();
+    let request = PlanRequest { split_backward: false, ..PlanRequest::new(&profile) };
+    let best = planner::plan(&request).unwrap().candidates.remove(0).plan;
+    let mut document = Document::new(profile, Some(&best)).unwrap();
+    document.edit(&Edit::SplitBackward(false)).unwrap();
+    document
+}
 
 #[test]
 fn four_hundred_layers_are_folded_and_unfold() {
@@ -58,7 +69,7 @@ fn pictures() {
     window.get_by_label("split into a further stage").hover();
     window.run();
     results.add(window.try_snapshot("board_drop"));
-    let mut window = open_sized(Document::example().unwrap(), (1024.0, 400.0), Mode::Dark);
+    let mut window = open_sized(with_whole_backwards(), (1024.0, 400.0), Mode::Dark);
     drag_layer(&mut window, "block9", "dgpu");
     assert!(window.state().refused.is_some());
     results.add(window.try_snapshot("board_refused"));

@@ -142,7 +142,7 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
         let stages = even_stages(profile, &owners)?;
         let costs = PipelineCosts::of(profile, &stages, &owners)?;
         let made = schedule_search::search(&costs, micro_batches, &SearchOptions::default())?;
-        let made = made.ok_or_else(|| PlanError::BadPlan {
+        let made = made.ok_or_else(|| PlanError::NoSuchPlan {
             reason: "no schedule keeps equal shares of the layers within the devices' memory; let \
                      `trainyard plan` find the shares"
                 .into(),
@@ -168,7 +168,7 @@ fn even_stages(profile: &Profile, owners: &[usize]) -> Result<Vec<Stage>, PlanEr
             "the model has {layers} layers, too few for {stages} stages; let `trainyard plan` \
              choose the devices, or give fewer --chunks"
         );
-        return Err(PlanError::BadPlan { reason });
+        return Err(PlanError::NoSuchPlan { reason });
     }
     let share = |(stage, rank): (usize, &usize)| {
         let device = profile.devices.get(*rank).ok_or_else(|| PlanError::BadPlan {
