@@ -1,5 +1,6 @@
 //! A device: an id, a memory capacity, and what has been put on it.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device as BurnDevice;
@@ -7,7 +8,8 @@ use cpu_time::ThreadTime;
 use trainyard_plan::{Api, DeviceInfo, MemoryUse};
 
 use crate::compute_thread::ComputeThread;
-use crate::gpu::{Clock, Gpu};
+use crate::fault::catch_panic;
+use crate::gpu::{Clock, Gpu, is_faithful};
 use crate::memory::MemoryCounter;
 use crate::{EngineError, open};
 
@@ -48,6 +50,8 @@ pub struct Device {
     throttle: f64,
     opened: BurnDevice,
     gpu: Option<Gpu>,
+    /// Whether links may copy through memory that they keep; found out when the first asks.
+    can_stage: OnceLock<bool>,
 }
 
 impl Device {
@@ -75,6 +79,7 @@ impl Device {
             hardware: hardware.clone(),
             counter: MemoryCounter::open(),
             throttle: 1.0,
+            can_stage: OnceLock::new(),
         })
     }
 
@@ -125,6 +130,19 @@ impl Device {
     /// Wgpu's side of it, where it has one.
     pub(crate) fn gpu(&self) -> Option<&Gpu> {
         self.gpu.as_ref()
+    }
+
+    /// Wgpu's side of a device whose links may copy through memory that they keep: one where a pattern
+    /// came through unchanged. Others go Burn's own way.
+    pub(crate) fn staging_gpu(&self) -> Option<&Gpu> {
+        let gpu = self.gpu()?;
+        let is_faithful = || {
+            let tried = catch_panic(|| is_faithful(gpu, &self.opened));
+            let id = &self.id;
+            tracing::debug!("'{id}': a pattern through memory that links keep: {tried:?}");
+            tried.unwrap_or(false)
+        };
+        self.can_stage.get_or_init(is_faithful).then_some(gpu)
     }
 
     /// Its own clock, where it tells its times and need not be waited for to be slowed down.

@@ -45,6 +45,7 @@ pub use host_room::check_host_room;
 pub use kernels::{portable_kernels, with_portable_kernels};
 pub use layer::{AnyLayer, ErasedLayer, ForwardContext, Layer, erase, mix};
 pub use layers::Layers;
+pub use link::LinkWay;
 pub use micro_batch::MicroBatch;
 pub use model::{LayerSpec, Model, SharedWeight, no_such_layer};
 pub use objective::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, Metrics, Objective};

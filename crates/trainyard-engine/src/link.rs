@@ -3,11 +3,15 @@
 //! Between two CPU devices the sender copies a tensor into the receiver's memory, where it waits. From
 //! any other device it goes through the host: the sender asks for a copy right behind what computed the
 //! tensor, and a link thread waits until the device has come there, and no longer; so neither the
-//! sender nor the receiver waits for what the sender does next. The receiver uploads on its own thread,
-//! because a device's memory pools belong to the thread that uses them.
+//! sender nor the receiver waits for what the sender does next. The link thread puts it where the
+//! receiver's device can copy it from, which the receiver asks for on its own thread, because a device's
+//! memory pools belong to the thread that uses them.
 //!
 //! Between two stages of one device nothing moves: the tensor waits in the link until the other
 //! stage's turn.
+
+mod forward;
+mod parcel;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -16,13 +20,14 @@ use std::time::Instant;
 use burn::tensor::Device as BurnDevice;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use trainyard_plan::Action;
-use wgpu::SubmissionIndex;
 
-use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
-use crate::gpu::Gpu;
+use crate::fault::WORKER_THREAD_PREFIX;
+use crate::gpu::{Gpu, Staging, Upload};
 use crate::memory::MemoryCounter;
-use crate::tensor::{HostRead, copied_data};
-use crate::{EngineError, HostTensors, Tensors};
+use crate::tensor::copied_data;
+use crate::{EngineError, HostTensors, Tensors, Value};
+use forward::{Target, forward_all};
+use parcel::{Described, Parcel};
 
 /// Tensors on their way.
 enum Payload {
@@ -30,6 +35,8 @@ enum Payload {
     There(Tensors),
     /// On the host.
     Host(HostTensors),
+    /// Where the receiver's device can copy them from.
+    Staged(Vec<Described>, Upload),
     /// The device that should have computed them failed.
     Failed(EngineError),
 }
@@ -62,18 +69,15 @@ enum Route {
     Copy { sender: Sender<Message>, counter: MemoryCounter },
     /// From a CPU device to another kind: its tensors are host memory already.
     FromHost(Sender<Message>),
-    /// A link thread reads the device.
-    Read { to_thread: Sender<Parcel>, source: BurnDevice, gpu: Gpu },
+    /// A link thread waits for the device's copies.
+    Read { to_thread: Sender<Parcel>, reader: Reader },
 }
 
-/// What a link thread is to read, and for whom.
-struct Parcel {
-    step: u64,
-    action: Action,
-    bytes: u64,
-    reads: Vec<(Arc<str>, HostRead)>,
-    /// Where the tensors are computed, and where the copies are done.
-    points: [SubmissionIndex; 2],
+/// The end of a link at a wgpu device that sends.
+struct Reader {
+    burn: BurnDevice,
+    gpu: Gpu,
+    staging: Option<Arc<Staging>>,
 }
 
 /// The receiving end of a link.
@@ -83,12 +87,47 @@ pub(crate) struct Inlet {
     early: Vec<Message>,
     device: BurnDevice,
     to_cpu: bool,
+    /// Of a wgpu device.
+    staging: Option<Arc<Staging>>,
 }
 
 /// The devices at the ends of a link.
 pub(crate) struct Ends<'a> {
     pub(crate) source: &'a crate::Device,
     pub(crate) target: &'a crate::Device,
+}
+
+/// How a link moves tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkWay {
+    /// The sender copies them into the receiver's memory.
+    Memory,
+    /// Over host memory that the link keeps, mapped once, at each wgpu device.
+    Staged,
+    /// Over host memory that Burn asks for anew each time, at one wgpu device or both: a pattern did not
+    /// come back right over memory that is kept.
+    Burn,
+}
+
+impl LinkWay {
+    /// The way from a device to another.
+    pub fn between(source: &crate::Device, target: &crate::Device) -> Self {
+        let mut gpus = [source, target].into_iter().filter(|device| !device.is_cpu());
+        match (source.is_cpu(), target.is_cpu()) {
+            (true, true) => Self::Memory,
+            _ if gpus.all(|device| device.staging_gpu().is_some()) => Self::Staged,
+            _ => Self::Burn,
+        }
+    }
+
+    /// In words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Memory => "copied into the receiver's memory",
+            Self::Staged => "over host memory that is kept",
+            Self::Burn => "Burn's own way over the host",
+        }
+    }
 }
 
 /// Makes a link that holds at most `capacity` transfers; a link thread, if it needs one, is added
@@ -101,61 +140,37 @@ pub(crate) fn link(
     threads: &mut Vec<JoinHandle<()>>,
 ) -> Result<(Outlet, Inlet), EngineError> {
     let (sender, from) = bounded(capacity);
-    let stays = ends.source.id() == ends.target.id();
-    let route = match (ends.source.is_cpu(), ends.target.is_cpu()) {
+    let (source, target) = (ends.source, ends.target);
+    let stays = source.id() == target.id();
+    let (device, to_cpu) = (target.burn().clone(), target.is_cpu());
+    let staging = if stays { None } else { target.staging_gpu() };
+    let staging = staging.map(|gpu| Staging::to_device(gpu, &device));
+    let route = match (source.is_cpu(), to_cpu) {
         (_, _) if stays => Route::Stay(sender),
-        (true, true) => Route::Copy { sender, counter: ends.target.counter() },
+        (true, true) => Route::Copy { sender, counter: target.counter() },
         (true, false) => Route::FromHost(sender),
         (false, _) => {
             let (to_thread, inbox) = bounded(capacity);
-            let device = ends.source.id().to_owned();
-            let gpu = ends.source.gpu().cloned().ok_or_else(|| {
-                EngineError::internal(format!("no link can read from '{device}'"))
-            })?;
-            let of_thread = gpu.clone();
+            let (id, burn) = (source.id().to_owned(), source.burn().clone());
+            let gpu = source
+                .gpu()
+                .cloned()
+                .ok_or_else(|| EngineError::internal(format!("no link can read from '{id}'")))?;
+            let target = match &staging {
+                Some(staging) => Target::Gpu(Arc::clone(staging)),
+                None if to_cpu => Target::Cpu(device.clone(), target.counter()),
+                None => Target::Host,
+            };
             let thread = std::thread::Builder::new()
                 .name(format!("{WORKER_THREAD_PREFIX}link-{name}"))
-                .spawn(move || read_and_forward(&inbox, &sender, (&device, &of_thread), origin))
+                .spawn(move || forward_all(&inbox, &sender, (&id, &target), origin))
                 .map_err(EngineError::driver)?;
             threads.push(thread);
-            Route::Read { to_thread, source: ends.source.burn().clone(), gpu }
+            let staging = source.staging_gpu().map(|gpu| Staging::to_host(gpu, &burn));
+            Route::Read { to_thread, reader: Reader { burn, gpu, staging } }
         }
     };
-    let (device, to_cpu) = (ends.target.burn().clone(), ends.target.is_cpu());
-    Ok((Outlet { route, origin }, Inlet { from, early: Vec::new(), device, to_cpu }))
-}
-
-fn read_and_forward(
-    inbox: &Receiver<Parcel>,
-    onward: &Sender<Message>,
-    (device, gpu): (&str, &Gpu),
-    origin: Instant,
-) {
-    for Parcel { step, action, bytes, reads, points: [computed, copied] } in inbox {
-        // The transfer begins when there is something to move.
-        let ready = gpu.wait(computed);
-        let start_ns = elapsed_ns(origin);
-        let read = || {
-            ready?;
-            gpu.wait(copied)?;
-            reads.into_iter().map(|(name, read)| Ok((name, read.finish()?))).collect()
-        };
-        let payload = match catch_panic(read) {
-            Ok(data) => Payload::Host(data),
-            // Named here: the receiver, who reports it, is another device.
-            Err(error) => Payload::Failed(EngineError::Worker {
-                device: device.to_owned(),
-                stage: action.stage,
-                action: action.to_string(),
-                step,
-                reason: error.to_string(),
-            }),
-        };
-        let sent = Some(Transfer { start_ns, end_ns: elapsed_ns(origin), bytes });
-        if onward.send(Message { micro_batch: action.micro_batch, payload, sent }).is_err() {
-            return;
-        }
-    }
+    Ok((Outlet { route, origin }, Inlet { from, early: Vec::new(), device, to_cpu, staging }))
 }
 
 impl Outlet {
@@ -179,15 +194,9 @@ impl Outlet {
                 (sender, Payload::There(counter.during(|| tensors.copied())?))
             }
             Route::FromHost(sender) => (sender, Payload::Host(tensors.into_data()?)),
-            Route::Read { to_thread, source, gpu } => {
-                source.flush().map_err(EngineError::driver)?;
-                let computed = gpu.point();
-                let reads: Vec<_> = tensors
-                    .into_iter()
-                    .map(|(name, value)| (name, HostRead::begin(value)))
-                    .collect();
-                let points = [computed, gpu.point()];
-                let parcel = Parcel { step, action, bytes, reads, points };
+            Route::Read { to_thread, reader } => {
+                let content = reader.begin(tensors)?;
+                let parcel = Parcel { step, action, bytes, content };
                 return to_thread.send(parcel).map_err(|_| EngineError::NeighbourStopped);
             }
         };
@@ -217,10 +226,27 @@ impl Inlet {
                 let own = data.iter().map(|(name, tensor)| (Arc::clone(name), copied_data(tensor)));
                 Tensors::from_data(own.collect(), &self.device)?
             }
-            Payload::Host(data) => Tensors::from_data(data, &self.device)?,
+            Payload::Host(data) => match &self.staging {
+                Some(staging) => {
+                    let bytes: Vec<&[u8]> = data.iter().map(|(_, data)| data.as_bytes()).collect();
+                    let upload = staging.fill(&bytes)?;
+                    self.uploaded(data.iter().map(Described::of_data).collect(), upload)?
+                }
+                None => Tensors::from_data(data, &self.device)?,
+            },
+            Payload::Staged(described, upload) => self.uploaded(described, upload)?,
             Payload::Failed(error) => return Err(error),
         };
         Ok((tensors, message.sent))
+    }
+
+    /// New tensors with what was staged for them.
+    fn uploaded(&self, described: Vec<Described>, upload: Upload) -> Result<Tensors, EngineError> {
+        let room =
+            |Described { name, shape, dtype }| Ok((name, Value::room(shape, dtype, &self.device)?));
+        let tensors = described.into_iter().map(room).collect::<Result<Tensors, EngineError>>()?;
+        upload.finish(tensors.iter().map(|(_, value)| value.tensor().clone()).collect())?;
+        Ok(tensors)
     }
 
     fn next_of(&mut self, micro_batch: usize) -> Result<Message, EngineError> {

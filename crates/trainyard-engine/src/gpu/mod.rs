@@ -1,7 +1,9 @@
-//! What the engine does with a wgpu device beside Burn: it reads the device's clock, and waits for one
-//! submission.
+//! What the engine does with a wgpu device beside Burn: it reads the device's clock, waits for one
+//! submission, and copies tensors to and from memory that both it and the host can reach.
 
+mod buffer;
 mod clock;
+mod staging;
 
 use std::sync::OnceLock;
 
@@ -9,7 +11,9 @@ use wgpu::{Device, PollType, Queue, SubmissionIndex};
 
 use crate::EngineError;
 
+use buffer::TensorBuffer;
 pub(crate) use clock::{Clock, Reading};
+pub(crate) use staging::{Download, Staging, Upload, is_faithful};
 
 /// A wgpu device and its queue, which Burn has too.
 #[derive(Clone, Debug)]

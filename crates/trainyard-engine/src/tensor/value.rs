@@ -81,14 +81,33 @@ impl Value {
             let tensor = Tensor::<1, Bool>::from_data(data, device).into_dispatch();
             Self::Bool(Dispatch::bool_reshape(tensor, shape))
         } else {
-            return Err(EngineError::WrongTensor {
-                expected: "floating-point, integer or boolean numbers".to_owned(),
-                found: format!("{dtype:?} {shape:?}"),
-            });
+            return Err(no_number(dtype, &shape));
         })
     }
 
-    fn tensor(&self) -> &DispatchTensor {
+    /// Room for a tensor on a device, `[…]` of a shape with one dimension or more. Its elements are
+    /// whatever lay there.
+    ///
+    /// # Errors
+    /// [`EngineError::WrongTensor`] for a number type that is neither floating-point, integer nor boolean.
+    pub(crate) fn room(shape: Shape, dtype: DType, device: &Device) -> Result<Self, EngineError> {
+        let flat = [shape.num_elements()];
+        let like = (device, dtype);
+        Ok(if dtype.is_float() {
+            let tensor = Tensor::<1>::empty(flat, like).into_dispatch();
+            Self::Float(Dispatch::float_reshape(tensor, shape))
+        } else if dtype.is_int() || dtype.is_uint() {
+            let tensor = Tensor::<1, Int>::empty(flat, like).into_dispatch();
+            Self::Int(Dispatch::int_reshape(tensor, shape))
+        } else if dtype.is_bool() {
+            let tensor = Tensor::<1, Bool>::empty(flat, like).into_dispatch();
+            Self::Bool(Dispatch::bool_reshape(tensor, shape))
+        } else {
+            return Err(no_number(dtype, &shape));
+        })
+    }
+
+    pub(crate) fn tensor(&self) -> &DispatchTensor {
         match self {
             Self::Float(tensor) | Self::Int(tensor) | Self::Bool(tensor) => tensor,
         }
@@ -262,6 +281,13 @@ impl Value {
                 found: other.describe(),
             }),
         }
+    }
+}
+
+fn no_number(dtype: DType, shape: &Shape) -> EngineError {
+    EngineError::WrongTensor {
+        expected: "floating-point, integer or boolean numbers".to_owned(),
+        found: format!("{dtype:?} {shape:?}"),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 use trainyard_engine::measure::{link_times, to_device_times};
-use trainyard_engine::{Device, EngineError};
+use trainyard_engine::{Device, EngineError, LinkWay};
 use trainyard_plan::compare::median;
 use trainyard_plan::memory::human_bytes;
 
@@ -45,6 +45,8 @@ struct Figures {
 struct Link {
     from: String,
     to: String,
+    /// How the link moves tensors.
+    way: &'static str,
     transfers: Vec<Transfer>,
 }
 
@@ -74,6 +76,7 @@ pub(super) fn run(bench: &LinksBench) -> Result<(), RunError> {
                 links.push(Link {
                     from: name(at, &of_from.adapter),
                     to: name(other, &of_to.adapter),
+                    way: LinkWay::between(from, to).text(),
                     transfers: transfers(from, to, largest)?,
                 });
             }
@@ -122,8 +125,8 @@ fn print(figures: &Figures, json: bool) -> std::io::Result<()> {
     }
     let copy = figures.memory_copy_bytes_per_s;
     writeln!(out, "one thread copies {}/s within the host's memory", human_bytes(copy as u64))?;
-    for Link { from, to, transfers } in &figures.links {
-        writeln!(out, "\n{from} → {to}")?;
+    for Link { from, to, way, transfers } in &figures.links {
+        writeln!(out, "\n{from} → {to}: {way}")?;
         let mut rows =
             vec![["size", "link", "rate", "to_device", "link is"].map(str::to_owned).to_vec()];
         for Transfer { bytes, link_us, to_device_us } in transfers {

@@ -1,0 +1,281 @@
+//! Host memory that a wgpu device copies tensors to and from.
+//!
+//! Burn asks the driver for such memory anew for every tensor, which the system then has to find, clear
+//! and map: on a device that shares the host's memory that takes longer than the copy. Here a slot is
+//! made once, stays mapped as far as the driver lets it, and is used again. A link needs as many as it
+//! has transfers on their way.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::backend::DispatchTensor;
+use burn::tensor::{DType, Device as BurnDevice};
+use wgpu::{
+    Buffer, BufferAsyncError, BufferDescriptor, BufferUsages, BufferView, CommandEncoder,
+    CommandEncoderDescriptor, MapMode, SubmissionIndex,
+};
+
+use super::{Gpu, TensorBuffer};
+use crate::{EngineError, Value};
+
+/// Tensors begin at multiples of this in a slot, bytes: what mapping and the widest element ask for.
+const ALIGNMENT: usize = 16;
+/// With so many slots that the device still reads, one is waited for instead of making another.
+const READ_AHEAD: usize = 3;
+
+/// The slots at one end of a link.
+#[derive(Debug)]
+pub(crate) struct Staging {
+    gpu: Gpu,
+    burn: BurnDevice,
+    direction: Direction,
+    /// Those that hold nothing; the device may still be reading the last of them.
+    free: Mutex<VecDeque<Slot>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    ToHost,
+    ToDevice,
+}
+
+/// A piece of host memory that the device can copy to or from.
+#[derive(Debug)]
+struct Slot {
+    buffer: Buffer,
+    /// Where it is being mapped: the point in the queue before which it cannot be, and the answer.
+    mapping: Option<(SubmissionIndex, Receiver<Result<(), BufferAsyncError>>)>,
+}
+
+/// Where some tensors lie in a slot.
+pub(crate) struct Layout {
+    /// Offset and length of each, bytes.
+    pieces: Vec<(usize, usize)>,
+    bytes: usize,
+}
+
+/// Tensors on their way to the host.
+pub(crate) struct Download {
+    staging: Arc<Staging>,
+    slot: Slot,
+    layout: Layout,
+    /// Where the tensors are computed.
+    computed: SubmissionIndex,
+}
+
+/// Host data on their way to the device.
+pub(crate) struct Upload {
+    staging: Arc<Staging>,
+    slot: Slot,
+    layout: Layout,
+}
+
+impl Staging {
+    /// For copies from the device.
+    pub(crate) fn to_host(gpu: &Gpu, burn: &BurnDevice) -> Arc<Self> {
+        Self::new(gpu, burn, Direction::ToHost)
+    }
+
+    /// For copies to the device.
+    pub(crate) fn to_device(gpu: &Gpu, burn: &BurnDevice) -> Arc<Self> {
+        Self::new(gpu, burn, Direction::ToDevice)
+    }
+
+    fn new(gpu: &Gpu, burn: &BurnDevice, direction: Direction) -> Arc<Self> {
+        let free = Mutex::default();
+        Arc::new(Self { gpu: gpu.clone(), burn: burn.clone(), direction, free })
+    }
+
+    /// Asks the device to copy tensors to the host, right behind what computes them.
+    ///
+    /// # Errors
+    /// [`EngineError::Driver`].
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        tensors: Vec<(DispatchTensor, u64)>,
+    ) -> Result<Download, EngineError> {
+        let layout = Layout::of(tensors.iter().map(|(_, bytes)| *bytes));
+        let buffers = tensors.into_iter().map(|(tensor, _)| TensorBuffer::of(tensor));
+        let buffers = buffers.collect::<Result<Vec<_>, _>>()?;
+        let mut slot = self.slot(layout.bytes)?;
+        self.burn.flush().map_err(EngineError::driver)?;
+        let computed = self.gpu.point();
+        let mut encoder = self.encoder();
+        for (from, (offset, bytes)) in buffers.iter().zip(&layout.pieces) {
+            let (offset, bytes) = (*offset as u64, copied(*bytes));
+            encoder.copy_buffer_to_buffer(
+                from.buffer(),
+                from.offset(),
+                &slot.buffer,
+                offset,
+                bytes,
+            );
+        }
+        let point = self.gpu.queue.submit([encoder.finish()]);
+        slot.map(MapMode::Read, point);
+        Ok(Download { staging: Arc::clone(self), slot, layout, computed })
+    }
+
+    /// Puts host data where the device can copy them from.
+    ///
+    /// # Errors
+    /// [`EngineError::Driver`].
+    pub(crate) fn fill(self: &Arc<Self>, data: &[&[u8]]) -> Result<Upload, EngineError> {
+        let layout = Layout::of(data.iter().map(|data| data.len() as u64));
+        let slot = self.slot(layout.bytes)?;
+        let whole = slot.buffer.slice(..layout.bytes as u64);
+        let mut view = whole.get_mapped_range_mut().map_err(EngineError::driver)?;
+        for (data, (offset, bytes)) in data.iter().zip(&layout.pieces) {
+            view.slice(*offset..offset + bytes).copy_from_slice(data);
+        }
+        drop(view);
+        Ok(Upload { staging: Arc::clone(self), slot, layout })
+    }
+
+    /// A slot of at least some bytes: mapped, where it is for copies to the device.
+    fn slot(&self, bytes: usize) -> Result<Slot, EngineError> {
+        let mut slot = self.free_slot();
+        if let Some(slot) = &mut slot {
+            slot.wait(&self.gpu)?;
+        }
+        let fits = slot.filter(|slot| slot.buffer.size() >= bytes as u64);
+        Ok(fits.unwrap_or_else(|| Slot::new(&self.gpu, self.direction, bytes)))
+    }
+
+    /// The one that was used longest ago, unless the device may still be reading it.
+    fn free_slot(&self) -> Option<Slot> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_mapped = free.front().is_some_and(|slot| slot.mapping.is_none());
+        if is_mapped || free.len() >= READ_AHEAD { free.pop_front() } else { None }
+    }
+
+    fn give_back(&self, slot: Slot) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push_back(slot);
+    }
+
+    fn encoder(&self) -> CommandEncoder {
+        self.gpu.device.create_command_encoder(&CommandEncoderDescriptor::default())
+    }
+}
+
+/// Whether a pattern comes through such memory unchanged: to the device and back, and as Burn reads it.
+///
+/// # Errors
+/// What the driver said, as [`EngineError::Driver`].
+pub(crate) fn is_faithful(gpu: &Gpu, burn: &BurnDevice) -> Result<bool, EngineError> {
+    // No two words and no two bytes beside each other are the same, and the end is not aligned.
+    let words = (0..4099_u32).map(|word| word.wrapping_mul(0x9E37_79B9));
+    let pattern: Vec<u8> = words.flat_map(u32::to_ne_bytes).collect();
+    let upload = Staging::to_device(gpu, burn).fill(&[&pattern])?;
+    let there = Value::room([pattern.len() / 4].into(), DType::I32, burn)?;
+    upload.finish(vec![there.tensor().clone()])?;
+    let sent_back = vec![(there.tensor().clone(), pattern.len() as u64)];
+    let download = Staging::to_host(gpu, burn).begin(sent_back)?;
+    let is_same = download.finish(|pieces| Ok(pieces == [&pattern[..]]))?;
+    Ok(is_same && there.into_data()?.as_bytes() == pattern)
+}
+
+impl Download {
+    /// Waits until the tensors are computed, and no longer.
+    ///
+    /// # Errors
+    /// [`EngineError::Driver`].
+    pub(crate) fn wait_until_computed(&self) -> Result<(), EngineError> {
+        self.staging.gpu.wait(self.computed.clone())
+    }
+
+    /// Waits for the copies and gives their bytes to `use_them`.
+    ///
+    /// # Errors
+    /// [`EngineError::Driver`]; those of `use_them`.
+    pub(crate) fn finish<T>(
+        self,
+        use_them: impl FnOnce(&[&[u8]]) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let Self { staging, mut slot, layout, .. } = self;
+        slot.wait(&staging.gpu)?;
+        let view = slot.mapped(layout.bytes)?;
+        let pieces = layout.pieces.iter().map(|(offset, bytes)| &view[*offset..offset + bytes]);
+        let used = use_them(&pieces.collect::<Vec<_>>());
+        drop(view);
+        slot.buffer.unmap();
+        staging.give_back(slot);
+        used
+    }
+}
+
+impl Upload {
+    /// Asks the device to copy the data into tensors of the same sizes, before whatever it is asked for
+    /// next.
+    ///
+    /// # Errors
+    /// [`EngineError::Driver`].
+    pub(crate) fn finish(self, tensors: Vec<DispatchTensor>) -> Result<(), EngineError> {
+        let Self { staging, mut slot, layout } = self;
+        let buffers = tensors.into_iter().map(TensorBuffer::of).collect::<Result<Vec<_>, _>>()?;
+        // The places may have been other tensors', which the device still has to be asked to use.
+        staging.burn.flush().map_err(EngineError::driver)?;
+        slot.buffer.unmap();
+        let mut encoder = staging.encoder();
+        for (to, (offset, bytes)) in buffers.iter().zip(&layout.pieces) {
+            let (offset, bytes) = (*offset as u64, copied(*bytes));
+            encoder.copy_buffer_to_buffer(&slot.buffer, offset, to.buffer(), to.offset(), bytes);
+        }
+        let point = staging.gpu.queue.submit([encoder.finish()]);
+        slot.map(MapMode::Write, point);
+        staging.give_back(slot);
+        Ok(())
+    }
+}
+
+impl Slot {
+    fn new(gpu: &Gpu, direction: Direction, bytes: usize) -> Self {
+        let (usage, mapped_at_creation) = match direction {
+            Direction::ToHost => (BufferUsages::COPY_DST | BufferUsages::MAP_READ, false),
+            Direction::ToDevice => (BufferUsages::COPY_SRC | BufferUsages::MAP_WRITE, true),
+        };
+        let size = bytes as u64;
+        let about = BufferDescriptor { label: None, size, usage, mapped_at_creation };
+        Self { buffer: gpu.device.create_buffer(&about), mapping: None }
+    }
+
+    /// Has it mapped once the device has come to a point of its queue.
+    fn map(&mut self, mode: MapMode, point: SubmissionIndex) {
+        let (sender, mapped) = channel();
+        // Nobody is left to be told where the receiver is gone.
+        self.buffer.slice(..).map_async(mode, move |result| drop(sender.send(result)));
+        self.mapping = Some((point, mapped));
+    }
+
+    /// Waits until it is mapped.
+    fn wait(&mut self, gpu: &Gpu) -> Result<(), EngineError> {
+        let Some((point, mapped)) = self.mapping.take() else { return Ok(()) };
+        gpu.wait(point)?;
+        mapped.recv().map_err(EngineError::driver)?.map_err(EngineError::driver)
+    }
+
+    fn mapped(&self, bytes: usize) -> Result<BufferView, EngineError> {
+        self.buffer.slice(..bytes as u64).get_mapped_range().map_err(EngineError::driver)
+    }
+}
+
+impl Layout {
+    fn of(sizes: impl Iterator<Item = u64>) -> Self {
+        let mut end = 0;
+        let pieces = sizes
+            .map(|size| {
+                let piece = (end, size as usize);
+                end += piece.1.next_multiple_of(ALIGNMENT);
+                piece
+            })
+            .collect();
+        // Nothing cannot be mapped.
+        Self { pieces, bytes: end.max(ALIGNMENT) }
+    }
+}
+
+/// What is copied for some bytes: wgpu copies whole words, and Burn leaves room for them.
+fn copied(bytes: usize) -> u64 {
+    (bytes as u64).next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT)
+}
