@@ -1,6 +1,7 @@
 //! A device: an id, a memory capacity, and what has been put on it.
 
 use std::sync::OnceLock;
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device as BurnDevice;
@@ -8,9 +9,9 @@ use cpu_time::ThreadTime;
 use trainyard_plan::{Api, DeviceInfo, MemoryUse};
 
 use crate::compute_thread::ComputeThread;
-use crate::fault::catch_panic;
+use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
 use crate::gpu::{Clock, Gpu, is_faithful};
-use crate::memory::MemoryCounter;
+use crate::memory::{MemoryCounter, Usage};
 use crate::{EngineError, open};
 
 /// A part of a model, as far as memory is concerned.
@@ -136,13 +137,17 @@ impl Device {
     /// came through unchanged. Others go Burn's own way.
     pub(crate) fn staging_gpu(&self) -> Option<&Gpu> {
         let gpu = self.gpu()?;
-        let is_faithful = || {
-            let tried = catch_panic(|| is_faithful(gpu, &self.opened));
-            let id = &self.id;
-            tracing::debug!("'{id}': a pattern through memory that links keep: {tried:?}");
+        let try_it = || {
+            let thread = Builder::new().name(format!("{WORKER_THREAD_PREFIX}staging"));
+            let tried = std::thread::scope(|scope| {
+                let work = || catch_panic(|| is_faithful(gpu, &self.opened));
+                let thread = thread.spawn_scoped(scope, work).map_err(EngineError::driver)?;
+                thread.join().unwrap_or_else(|_| Err(EngineError::driver("its thread panicked")))
+            });
+            tracing::debug!("'{}': patterns through memory that links keep: {tried:?}", self.id);
             tried.unwrap_or(false)
         };
-        self.can_stage.get_or_init(is_faithful).then_some(gpu)
+        self.can_stage.get_or_init(try_it).then_some(gpu)
     }
 
     /// Its own clock, where it tells its times and need not be waited for to be slowed down.
@@ -241,17 +246,23 @@ impl Device {
     ///
     /// Call it on the thread that computes: a GPU's pools are kept for each thread. It waits for
     /// the device's queue.
-    pub(crate) fn usage(&self) -> Option<(u64, u64)> {
+    pub(crate) fn usage(&self) -> Option<Usage> {
         if self.is_cpu() {
-            return self.counter.usage();
+            let (in_use, peak) = self.counter.usage()?;
+            return Some(Usage { in_use, peak, padding: None, reserved: None });
         }
-        let in_use = self.opened.memory_pool_usage()?.bytes_in_use;
-        Some((in_use, in_use))
+        let pools = self.opened.memory_pool_usage()?;
+        Some(Usage {
+            in_use: pools.bytes_in_use,
+            peak: pools.bytes_in_use,
+            padding: Some(pools.bytes_padding),
+            reserved: Some(pools.bytes_reserved),
+        })
     }
 
     /// [`Self::usage`] of a device that tells what it holds only when it is asked; None for one that
     /// counts by itself.
-    pub(crate) fn usage_when_asked(&self) -> Option<(u64, u64)> {
+    pub(crate) fn usage_when_asked(&self) -> Option<Usage> {
         if self.is_cpu() { None } else { self.usage() }
     }
 }

@@ -22,12 +22,12 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use trainyard_plan::Action;
 
 use crate::fault::WORKER_THREAD_PREFIX;
-use crate::gpu::{Gpu, Staging, Upload};
+use crate::gpu::{Staging, Upload};
 use crate::memory::MemoryCounter;
 use crate::tensor::copied_data;
 use crate::{EngineError, HostTensors, Tensors, Value};
 use forward::{Target, forward_all};
-use parcel::{Described, Parcel};
+use parcel::{Described, Parcel, Reader, may_stage};
 
 /// Tensors on their way.
 enum Payload {
@@ -71,13 +71,6 @@ enum Route {
     FromHost(Sender<Message>),
     /// A link thread waits for the device's copies.
     Read { to_thread: Sender<Parcel>, reader: Reader },
-}
-
-/// The end of a link at a wgpu device that sends.
-struct Reader {
-    burn: BurnDevice,
-    gpu: Gpu,
-    staging: Option<Arc<Staging>>,
 }
 
 /// The receiving end of a link.
@@ -144,7 +137,7 @@ pub(crate) fn link(
     let stays = source.id() == target.id();
     let (device, to_cpu) = (target.burn().clone(), target.is_cpu());
     let staging = if stays { None } else { target.staging_gpu() };
-    let staging = staging.map(|gpu| Staging::to_device(gpu, &device));
+    let staging = staging.map(Staging::to_device);
     let route = match (source.is_cpu(), to_cpu) {
         (_, _) if stays => Route::Stay(sender),
         (true, true) => Route::Copy { sender, counter: target.counter() },
@@ -166,7 +159,7 @@ pub(crate) fn link(
                 .spawn(move || forward_all(&inbox, &sender, (&id, &target), origin))
                 .map_err(EngineError::driver)?;
             threads.push(thread);
-            let staging = source.staging_gpu().map(|gpu| Staging::to_host(gpu, &burn));
+            let staging = source.staging_gpu().map(Staging::to_host);
             Route::Read { to_thread, reader: Reader { burn, gpu, staging } }
         }
     };
@@ -226,14 +219,18 @@ impl Inlet {
                 let own = data.iter().map(|(name, tensor)| (Arc::clone(name), copied_data(tensor)));
                 Tensors::from_data(own.collect(), &self.device)?
             }
-            Payload::Host(data) => match &self.staging {
-                Some(staging) => {
-                    let bytes: Vec<&[u8]> = data.iter().map(|(_, data)| data.as_bytes()).collect();
-                    let upload = staging.fill(&bytes)?;
-                    self.uploaded(data.iter().map(Described::of_data).collect(), upload)?
+            Payload::Host(data) => {
+                let described: Vec<_> = data.iter().map(Described::of_data).collect();
+                let staging = self.staging.as_ref();
+                match staging.filter(|staging| may_stage(staging, &described)) {
+                    Some(staging) => {
+                        let bytes: Vec<_> = data.iter().map(|(_, data)| data.as_bytes()).collect();
+                        let upload = staging.fill(&bytes)?;
+                        self.uploaded(described, upload)?
+                    }
+                    None => Tensors::from_data(data, &self.device)?,
                 }
-                None => Tensors::from_data(data, &self.device)?,
-            },
+            }
             Payload::Staged(described, upload) => self.uploaded(described, upload)?,
             Payload::Failed(error) => return Err(error),
         };
@@ -245,7 +242,7 @@ impl Inlet {
         let room =
             |Described { name, shape, dtype }| Ok((name, Value::room(shape, dtype, &self.device)?));
         let tensors = described.into_iter().map(room).collect::<Result<Tensors, EngineError>>()?;
-        upload.finish(tensors.iter().map(|(_, value)| value.tensor().clone()).collect())?;
+        upload.finish(tensors.iter().map(|(_, value)| value.tensor().clone()))?;
         Ok(tensors)
     }
 

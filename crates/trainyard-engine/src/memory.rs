@@ -28,6 +28,18 @@ thread_local! {
     static CURRENT: Cell<usize> = const { Cell::new(NOBODY) };
 }
 
+/// What a device holds, bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) in_use: u64,
+    /// The most so far; of a device that knows no moment but this, what it holds now.
+    pub(crate) peak: u64,
+    /// Left empty between tensors by their alignment, where an allocator tells.
+    pub(crate) padding: Option<u64>,
+    /// Held by an allocator, in use or not, where it tells.
+    pub(crate) reserved: Option<u64>,
+}
+
 /// The account of one CPU device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryCounter(usize);

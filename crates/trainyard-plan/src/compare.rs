@@ -57,6 +57,10 @@ pub struct ComparedDevice {
     /// activations, for a counter does not tell them from buffers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured_by_category: Option<MemoryUse>,
+    /// The most that alignment left empty between tensors, bytes, where the device's allocator tells. No
+    /// part of the peak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub padding_bytes: Option<u64>,
 }
 
 /// One sort of action on one device, predicted and measured.
@@ -183,6 +187,10 @@ pub fn compare(prediction: &Prediction, measured: &Measured) -> Comparison {
             },
             predicted_by_category: predicted,
             measured_by_category,
+            padding_bytes: index.and_then(|index| {
+                let of_device = measured.trace.memory.iter().filter(|it| it.device == index);
+                of_device.filter_map(|sample| sample.padding_bytes).max()
+            }),
         });
     }
     let ranks = devices.len() as f64;

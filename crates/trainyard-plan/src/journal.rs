@@ -120,6 +120,9 @@ pub enum Record {
         /// Bytes the allocator holds, in use or not, where it reports them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reserved_bytes: Option<u64>,
+        /// Bytes between the tensors in use that their alignment leaves empty, where it reports them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        padding_bytes: Option<u64>,
         /// Most bytes in use so far, as measured.
         peak_bytes: u64,
         /// The most that the plan may take, as predicted.

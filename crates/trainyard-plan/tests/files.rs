@@ -166,6 +166,7 @@ fn every_record_reads_back() {
             device: 0,
             in_use_bytes: 2,
             reserved_bytes: Some(3),
+            padding_bytes: Some(1),
             peak_bytes: 4,
             predicted_bytes: 5,
         },

@@ -213,8 +213,12 @@ fn ours() -> Trace {
         bytes: if lane == Lane::Compute { 0 } else { 64 },
         peer,
     };
-    let sample =
-        |at_ns, device| MemorySample { at_ns, device, in_use_bytes: 500, by_category: None };
+    let sample = |at_ns, device| MemorySample {
+        at_ns,
+        device,
+        in_use_bytes: 500,
+        ..MemorySample::default()
+    };
     Trace {
         devices: vec![device("dgpu", "Arc (TM) A770"), device("cpu", "")],
         events: vec![

@@ -24,6 +24,15 @@ fn check(name: &str, ranks: usize, chunks: usize, micro_batches: usize, times: &
     assert!(ascending(&schedule, stages), "{context}");
     for (rank, row) in schedule.ranks.iter().enumerate() {
         let until_gone = peak(row, &[Backward, WeightGrad]);
+        if let Some(most) = most_held(name, ranks) {
+            assert!(until_gone <= most.min(2 * micro_batches), "{context}: {until_gone}");
+            // V-Half fills all ranks alike, V-Min one of three at least.
+            let is_full = |row: &Vec<Action>| peak(row, &[Backward, WeightGrad]) == most;
+            let mut rows = schedule.ranks.iter();
+            let are_full = if name == "v-half" { rows.all(is_full) } else { rows.any(is_full) };
+            assert!(are_full || micro_batches < ranks + 2, "{context}");
+            continue;
+        }
         let (expected, expected_until_input_grad) =
             expected_peaks(name, ranks, chunks, micro_batches, rank);
         assert_eq!(until_gone, expected, "{context}, rank {rank}");
@@ -85,6 +94,15 @@ fn ascending(schedule: &Schedule, stages: usize) -> bool {
     })
 }
 
+/// The most that a rank holds between F and W, for schedules that have no formula by rank.
+fn most_held(name: &str, ranks: usize) -> Option<usize> {
+    match name {
+        "v-half" => Some(ranks + if ranks % 2 == 1 { 1 } else { 2 }),
+        "v-min" => Some(2 * ((ranks - 1).div_ceil(3) + 1)),
+        _ => None,
+    }
+}
+
 /// The peak between F and the end of the backward, over all stages of the rank; and where it is
 /// another, the one between F and I.
 fn expected_peaks(name: &str, p: usize, v: usize, m: usize, rank: usize) -> (usize, Option<usize>) {
@@ -133,7 +151,19 @@ fn expected_cost(
         "zb-v" if weight_grad <= forward && forward <= input_grad && m >= 2 * ranks - 1 => {
             (None, Some(2 * others * (input_grad - weight_grad)))
         }
-        "zb-h1" | "zb-h2" | "zb-v" => (None, None),
+        "v-half" if times == Times::new(forward, forward, forward) && m >= ranks => {
+            let units = match ranks {
+                2 => 3,
+                odd if odd % 2 == 1 => (7 * odd - 9) / 2,
+                even => (7 * even - 8) / 2,
+            };
+            (None, Some(units.max(0) * forward))
+        }
+        "v-min" if times == Times::new(forward, forward, forward) => {
+            let units = if ranks % 3 == 0 { 4 * ranks - 4 } else { 4 * ranks - 5 };
+            (None, Some(units.max(0) * forward))
+        }
+        "zb-h1" | "zb-h2" | "zb-v" | "v-half" | "v-min" => (None, None),
         other => panic!("no formula for {other}: add one"),
     }
 }
@@ -190,6 +220,35 @@ fn a_zero_bubble_is_zero() {
 }
 
 #[test]
+fn a_v_of_less_memory_holds_its_share_of_what_1f1b_holds() {
+    let held = |name: &str, ranks: usize| {
+        let schedule = Schedule::named(name, ranks, 4 * ranks).unwrap();
+        schedule.ranks.iter().map(|row| peak(row, &[Backward, WeightGrad])).max().unwrap()
+    };
+    for ranks in [8, 16, 32, 64] {
+        // Two stages of a V are one of 1F1B.
+        let all = (2 * held("1f1b", ranks)) as f64;
+        assert!(held("v-half", ranks) as f64 / all < 0.5 + 2.0 / ranks as f64);
+        assert!((held("v-min", ranks) as f64) / all < 1.0 / 3.0 + 2.0 / ranks as f64);
+        let bubble = |name: &str, chunks: usize| {
+            let schedule = Schedule::named(name, ranks, 4 * ranks).unwrap();
+            cost(&schedule, ranks * chunks, 4 * ranks, UNIT).bubble * (3 - chunks as i64)
+        };
+        assert!(bubble("v-half", 2) < bubble("v-min", 2));
+        assert!(bubble("v-min", 2) < bubble("1f1b", 1));
+    }
+}
+
+#[test]
+fn a_v_of_half_the_memory_keeps_its_bubble_where_times_differ() {
+    let bubble = |micro_batches| {
+        let schedule = Schedule::named("v-half", 4, micro_batches).unwrap();
+        cost(&schedule, 8, micro_batches, Times::new(2, 2, 1)).bubble
+    };
+    assert_eq!(bubble(8), bubble(32));
+}
+
+#[test]
 fn a_schedule_reads_as_in_the_paper() {
     let row = |name, rank: usize| {
         let schedule = Schedule::named(name, 2, 3).unwrap();
@@ -230,7 +289,8 @@ fn stages_lie_where_their_schedule_puts_them() {
 #[test]
 fn bad_requests_are_errors() {
     let known =
-        "gpipe, 1f1b, interleaved, zb-h1, zb-h2, zb-v, auto (did you mean '1f1b'?)".to_owned();
+        "gpipe, 1f1b, interleaved, zb-h1, zb-h2, zb-v, v-half, v-min, auto (did you mean '1f1b'?)"
+            .to_owned();
     assert_eq!(
         Schedule::named("1F1", 2, 2),
         Err(PlanError::UnknownSchedule { name: "1F1".into(), known })

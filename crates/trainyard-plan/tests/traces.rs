@@ -45,7 +45,13 @@ fn sample() -> Trace {
             event(0, Compute, "0OPT0", 12500, 13000),
             event(1, Compute, "1OPT0", 12500, 13000),
         ],
-        memory: vec![MemorySample { at_ns: 2500, device: 1, in_use_bytes: 42, by_category: None }],
+        memory: vec![MemorySample {
+            at_ns: 2500,
+            device: 1,
+            in_use_bytes: 42,
+            padding_bytes: Some(6),
+            ..MemorySample::default()
+        }],
     }
 }
 
@@ -143,7 +149,7 @@ fn chrome_has_names_slices_counters_steps_and_arrows() {
     assert!(
         names.contains(&"dgpu (\"big\" card)".into()) && names.contains(&"transfers in".into())
     );
-    assert_eq!(of("C")[0]["args"], serde_json::json!({"in_use": 42, "budget": 100}));
+    assert_eq!(of("C")[0]["args"], serde_json::json!({"in_use": 42, "padding": 6, "budget": 100}));
     assert_eq!((of("i").len(), &of("i")[0]["name"]), (1, &"step 1".into()));
     // The two overlapping sends of device 0 lie on two threads.
     let sends = of("X").into_iter().filter(|e| e["name"].as_str().unwrap().starts_with("0SEND"));
@@ -228,6 +234,7 @@ fn a_journal_becomes_a_trace() {
         device: 0,
         in_use_bytes: 7,
         reserved_bytes: None,
+        padding_bytes: None,
         peak_bytes: 7,
         predicted_bytes: 8,
     };
@@ -251,7 +258,7 @@ fn a_journal_becomes_a_trace() {
     assert_eq!(events, [(1, 0, 100, 10), (2, 1, 1_000_050, 10), (2, 2, 1_000_060, 10)]);
     assert_eq!(
         trace.memory,
-        [MemorySample { at_ns: 1_000_005, device: 1, in_use_bytes: 7, by_category: None }]
+        [MemorySample { at_ns: 1_000_005, device: 1, in_use_bytes: 7, ..MemorySample::default() }]
     );
 
     // Samples go with the steps they were taken in.
@@ -261,6 +268,7 @@ fn a_journal_becomes_a_trace() {
         device: 0,
         in_use_bytes: 7,
         reserved_bytes: None,
+        padding_bytes: None,
         peak_bytes: 7,
         predicted_bytes: 8,
     };

@@ -58,7 +58,7 @@ fn steps(numbers: std::ops::Range<u64>, trace: &mut Trace) {
                     at_ns: end_ns,
                     device,
                     in_use_bytes: (1 << 30) + (end_ns % 977) * (1 << 20),
-                    by_category: None,
+                    ..MemorySample::default()
                 });
             };
             for micro_batch in 0..MICRO_BATCHES {

@@ -17,13 +17,21 @@ pub(crate) struct TensorBuffer {
 }
 
 impl TensorBuffer {
-    /// Burn has been asked for everything that the tensor follows from; what it has not handed to the
-    /// device yet, it hands over when it is flushed.
+    /// Those of some tensors. All that Burn was asked for on this thread is then in the device's queue
+    /// (`get_resource` submits it), so that what is submitted next comes behind.
     ///
     /// # Errors
-    /// [`EngineError::Driver`] for a tensor that is not on a wgpu device, or could not be computed.
-    pub(crate) fn of(tensor: DispatchTensor) -> Result<Self, EngineError> {
-        let tensor = into_contiguous(cube_tensor(tensor)?);
+    /// [`EngineError::Driver`] for tensors that are not on a wgpu device, or could not be computed.
+    pub(crate) fn of_all(
+        tensors: impl IntoIterator<Item = DispatchTensor>,
+    ) -> Result<Vec<Self>, EngineError> {
+        let contiguous = |tensor| cube_tensor(tensor).map(into_contiguous);
+        // Before the first submission: each brings its own.
+        let tensors = tensors.into_iter().map(contiguous).collect::<Result<Vec<_>, _>>()?;
+        tensors.iter().map(Self::of).collect()
+    }
+
+    fn of(tensor: &CubeTensor) -> Result<Self, EngineError> {
         let held = tensor
             .client
             .get_resource::<WgpuServer<AutoCompiler>>(tensor.handle.clone())
@@ -39,6 +47,11 @@ impl TensorBuffer {
     /// Where in the buffer the tensor begins.
     pub(crate) fn offset(&self) -> BufferAddress {
         self.resource.offset
+    }
+
+    /// Bytes it has there, at least.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.resource.size
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod buffer;
 mod clock;
+mod faithful;
 mod staging;
 
 use std::sync::OnceLock;
@@ -11,9 +12,9 @@ use wgpu::{Device, PollType, Queue, SubmissionIndex};
 
 use crate::EngineError;
 
-use buffer::TensorBuffer;
 pub(crate) use clock::{Clock, Reading};
-pub(crate) use staging::{Download, Staging, Upload, is_faithful};
+pub(crate) use faithful::is_faithful;
+pub(crate) use staging::{Download, Staging, Upload};
 
 /// A wgpu device and its queue, which Burn has too.
 #[derive(Clone, Debug)]
@@ -30,6 +31,14 @@ impl Gpu {
     /// A point in the queue, behind all that was submitted so far.
     pub(crate) fn point(&self) -> SubmissionIndex {
         self.queue.submit([])
+    }
+
+    /// Has wgpu tell what it was asked to tell of work that is done.
+    ///
+    /// # Errors
+    /// [`EngineError::Driver`] for a device that is lost.
+    fn poll(&self) -> Result<(), EngineError> {
+        self.device.poll(PollType::Poll).map(drop).map_err(EngineError::driver)
     }
 
     /// Waits until the queue has come to a point, and no longer.

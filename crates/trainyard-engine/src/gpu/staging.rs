@@ -10,27 +10,28 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::DispatchTensor;
-use burn::tensor::{DType, Device as BurnDevice};
 use wgpu::{
-    Buffer, BufferAsyncError, BufferDescriptor, BufferUsages, BufferView, CommandEncoder,
+    Buffer, BufferAsyncError, BufferDescriptor, BufferUsages, CommandEncoder,
     CommandEncoderDescriptor, MapMode, SubmissionIndex,
 };
 
-use super::{Gpu, TensorBuffer};
-use crate::{EngineError, Value};
+use super::Gpu;
+use super::buffer::TensorBuffer;
+use crate::EngineError;
 
 /// Tensors begin at multiples of this in a slot, bytes: what mapping and the widest element ask for.
 const ALIGNMENT: usize = 16;
-/// With so many slots that the device still reads, one is waited for instead of making another.
-const READ_AHEAD: usize = 3;
+/// With so many slots that the device has not read yet, one is waited for instead of making another.
+const MOST_UNREAD: usize = 3;
+/// A slot so many times as large as what goes into it is given up.
+const MOST_ROOM: u64 = 4;
 
 /// The slots at one end of a link.
 #[derive(Debug)]
 pub(crate) struct Staging {
     gpu: Gpu,
-    burn: BurnDevice,
     direction: Direction,
-    /// Those that hold nothing; the device may still be reading the last of them.
+    /// Those that hold nothing, the last used at the end; the device may still be reading them.
     free: Mutex<VecDeque<Slot>>,
 }
 
@@ -49,7 +50,7 @@ struct Slot {
 }
 
 /// Where some tensors lie in a slot.
-pub(crate) struct Layout {
+struct Layout {
     /// Offset and length of each, bytes.
     pieces: Vec<(usize, usize)>,
     bytes: usize,
@@ -73,21 +74,22 @@ pub(crate) struct Upload {
 
 impl Staging {
     /// For copies from the device.
-    pub(crate) fn to_host(gpu: &Gpu, burn: &BurnDevice) -> Arc<Self> {
-        Self::new(gpu, burn, Direction::ToHost)
+    pub(crate) fn to_host(gpu: &Gpu) -> Arc<Self> {
+        Arc::new(Self { gpu: gpu.clone(), direction: Direction::ToHost, free: Mutex::default() })
     }
 
     /// For copies to the device.
-    pub(crate) fn to_device(gpu: &Gpu, burn: &BurnDevice) -> Arc<Self> {
-        Self::new(gpu, burn, Direction::ToDevice)
+    pub(crate) fn to_device(gpu: &Gpu) -> Arc<Self> {
+        Arc::new(Self { gpu: gpu.clone(), direction: Direction::ToDevice, free: Mutex::default() })
     }
 
-    fn new(gpu: &Gpu, burn: &BurnDevice, direction: Direction) -> Arc<Self> {
-        let free = Mutex::default();
-        Arc::new(Self { gpu: gpu.clone(), burn: burn.clone(), direction, free })
+    /// Whether the device has buffers large enough for tensors of these sizes together.
+    pub(crate) fn holds(&self, sizes: impl Iterator<Item = u64>) -> bool {
+        Layout::of(sizes).bytes as u64 <= self.gpu.device.limits().max_buffer_size
     }
 
-    /// Asks the device to copy tensors to the host, right behind what computes them.
+    /// Asks the device to copy tensors, given with their sizes, to the host, right behind what computes
+    /// them.
     ///
     /// # Errors
     /// [`EngineError::Driver`].
@@ -96,14 +98,12 @@ impl Staging {
         tensors: Vec<(DispatchTensor, u64)>,
     ) -> Result<Download, EngineError> {
         let layout = Layout::of(tensors.iter().map(|(_, bytes)| *bytes));
-        let buffers = tensors.into_iter().map(|(tensor, _)| TensorBuffer::of(tensor));
-        let buffers = buffers.collect::<Result<Vec<_>, _>>()?;
+        let buffers = TensorBuffer::of_all(tensors.into_iter().map(|(tensor, _)| tensor))?;
         let mut slot = self.slot(layout.bytes)?;
-        self.burn.flush().map_err(EngineError::driver)?;
         let computed = self.gpu.point();
         let mut encoder = self.encoder();
         for (from, (offset, bytes)) in buffers.iter().zip(&layout.pieces) {
-            let (offset, bytes) = (*offset as u64, copied(*bytes));
+            let (offset, bytes) = (*offset as u64, whole_words(*bytes));
             encoder.copy_buffer_to_buffer(
                 from.buffer(),
                 from.offset(),
@@ -124,8 +124,8 @@ impl Staging {
     pub(crate) fn fill(self: &Arc<Self>, data: &[&[u8]]) -> Result<Upload, EngineError> {
         let layout = Layout::of(data.iter().map(|data| data.len() as u64));
         let slot = self.slot(layout.bytes)?;
-        let whole = slot.buffer.slice(..layout.bytes as u64);
-        let mut view = whole.get_mapped_range_mut().map_err(EngineError::driver)?;
+        let used = slot.buffer.slice(..layout.bytes as u64);
+        let mut view = used.get_mapped_range_mut().map_err(EngineError::driver)?;
         for (data, (offset, bytes)) in data.iter().zip(&layout.pieces) {
             view.slice(*offset..offset + bytes).copy_from_slice(data);
         }
@@ -135,19 +135,21 @@ impl Staging {
 
     /// A slot of at least some bytes: mapped, where it is for copies to the device.
     fn slot(&self, bytes: usize) -> Result<Slot, EngineError> {
-        let mut slot = self.free_slot();
+        let mut slot = self.free_slot()?;
         if let Some(slot) = &mut slot {
             slot.wait(&self.gpu)?;
         }
-        let fits = slot.filter(|slot| slot.buffer.size() >= bytes as u64);
+        let sizes = bytes as u64..=(bytes as u64).saturating_mul(MOST_ROOM);
+        let fits = slot.filter(|slot| sizes.contains(&slot.buffer.size()));
         Ok(fits.unwrap_or_else(|| Slot::new(&self.gpu, self.direction, bytes)))
     }
 
     /// The one that was used longest ago, unless the device may still be reading it.
-    fn free_slot(&self) -> Option<Slot> {
+    fn free_slot(&self) -> Result<Option<Slot>, EngineError> {
+        self.gpu.poll()?;
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_mapped = free.front().is_some_and(|slot| slot.mapping.is_none());
-        if is_mapped || free.len() >= READ_AHEAD { free.pop_front() } else { None }
+        let is_idle = free.front_mut().is_some_and(Slot::is_idle);
+        Ok(if is_idle || free.len() >= MOST_UNREAD { free.pop_front() } else { None })
     }
 
     fn give_back(&self, slot: Slot) {
@@ -157,23 +159,6 @@ impl Staging {
     fn encoder(&self) -> CommandEncoder {
         self.gpu.device.create_command_encoder(&CommandEncoderDescriptor::default())
     }
-}
-
-/// Whether a pattern comes through such memory unchanged: to the device and back, and as Burn reads it.
-///
-/// # Errors
-/// What the driver said, as [`EngineError::Driver`].
-pub(crate) fn is_faithful(gpu: &Gpu, burn: &BurnDevice) -> Result<bool, EngineError> {
-    // No two words and no two bytes beside each other are the same, and the end is not aligned.
-    let words = (0..4099_u32).map(|word| word.wrapping_mul(0x9E37_79B9));
-    let pattern: Vec<u8> = words.flat_map(u32::to_ne_bytes).collect();
-    let upload = Staging::to_device(gpu, burn).fill(&[&pattern])?;
-    let there = Value::room([pattern.len() / 4].into(), DType::I32, burn)?;
-    upload.finish(vec![there.tensor().clone()])?;
-    let sent_back = vec![(there.tensor().clone(), pattern.len() as u64)];
-    let download = Staging::to_host(gpu, burn).begin(sent_back)?;
-    let is_same = download.finish(|pieces| Ok(pieces == [&pattern[..]]))?;
-    Ok(is_same && there.into_data()?.as_bytes() == pattern)
 }
 
 impl Download {
@@ -195,7 +180,8 @@ impl Download {
     ) -> Result<T, EngineError> {
         let Self { staging, mut slot, layout, .. } = self;
         slot.wait(&staging.gpu)?;
-        let view = slot.mapped(layout.bytes)?;
+        let used = slot.buffer.slice(..layout.bytes as u64);
+        let view = used.get_mapped_range().map_err(EngineError::driver)?;
         let pieces = layout.pieces.iter().map(|(offset, bytes)| &view[*offset..offset + bytes]);
         let used = use_them(&pieces.collect::<Vec<_>>());
         drop(view);
@@ -211,16 +197,22 @@ impl Upload {
     ///
     /// # Errors
     /// [`EngineError::Driver`].
-    pub(crate) fn finish(self, tensors: Vec<DispatchTensor>) -> Result<(), EngineError> {
+    pub(crate) fn finish(
+        self,
+        tensors: impl IntoIterator<Item = DispatchTensor>,
+    ) -> Result<(), EngineError> {
         let Self { staging, mut slot, layout } = self;
-        let buffers = tensors.into_iter().map(TensorBuffer::of).collect::<Result<Vec<_>, _>>()?;
-        // The places may have been other tensors', which the device still has to be asked to use.
-        staging.burn.flush().map_err(EngineError::driver)?;
+        let buffers = TensorBuffer::of_all(tensors)?;
         slot.buffer.unmap();
         let mut encoder = staging.encoder();
         for (to, (offset, bytes)) in buffers.iter().zip(&layout.pieces) {
-            let (offset, bytes) = (*offset as u64, copied(*bytes));
-            encoder.copy_buffer_to_buffer(&slot.buffer, offset, to.buffer(), to.offset(), bytes);
+            let (offset, size) = (*offset as u64, whole_words(*bytes));
+            if (*bytes as u64) > to.bytes() {
+                let there = to.bytes();
+                let found = format!("a tensor of {there} bytes for {bytes} that came");
+                return Err(EngineError::internal(found));
+            }
+            encoder.copy_buffer_to_buffer(&slot.buffer, offset, to.buffer(), to.offset(), size);
         }
         let point = staging.gpu.queue.submit([encoder.finish()]);
         slot.map(MapMode::Write, point);
@@ -248,15 +240,21 @@ impl Slot {
         self.mapping = Some((point, mapped));
     }
 
+    /// Whether it is known that the device has done with it.
+    fn is_idle(&mut self) -> bool {
+        let Some((_, mapped)) = &self.mapping else { return true };
+        let is_mapped = matches!(mapped.try_recv(), Ok(Ok(())));
+        if is_mapped {
+            self.mapping = None;
+        }
+        is_mapped
+    }
+
     /// Waits until it is mapped.
     fn wait(&mut self, gpu: &Gpu) -> Result<(), EngineError> {
         let Some((point, mapped)) = self.mapping.take() else { return Ok(()) };
         gpu.wait(point)?;
         mapped.recv().map_err(EngineError::driver)?.map_err(EngineError::driver)
-    }
-
-    fn mapped(&self, bytes: usize) -> Result<BufferView, EngineError> {
-        self.buffer.slice(..bytes as u64).get_mapped_range().map_err(EngineError::driver)
     }
 }
 
@@ -270,12 +268,12 @@ impl Layout {
                 piece
             })
             .collect();
-        // Nothing cannot be mapped.
+        // Zero bytes cannot be mapped.
         Self { pieces, bytes: end.max(ALIGNMENT) }
     }
 }
 
 /// What is copied for some bytes: wgpu copies whole words, and Burn leaves room for them.
-fn copied(bytes: usize) -> u64 {
+fn whole_words(bytes: usize) -> u64 {
     (bytes as u64).next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT)
 }

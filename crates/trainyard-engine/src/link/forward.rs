@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::tensor::{DType, Device as BurnDevice, TensorData};
+use burn::tensor::{Device as BurnDevice, TensorData};
 use crossbeam_channel::{Receiver, Sender};
 
-use super::parcel::{Content, Described, Parcel, read_all};
+use super::parcel::{Content, Described, Parcel, may_stage, read_all};
 use super::{Message, Payload, Transfer, elapsed_ns};
 use crate::fault::catch_panic;
 use crate::gpu::Staging;
 use crate::memory::MemoryCounter;
+use crate::tensor::data_of;
+use crate::wiring::Name;
 use crate::{EngineError, Tensors};
 
 /// Where a link ends.
@@ -58,30 +60,25 @@ impl Target {
             Content::Staged(described, download) => (described, download),
             Content::Read(reads, points) => return Ok(Payload::Host(read_all(reads, points)?)),
         };
-        download.finish(|pieces| match self {
-            Self::Gpu(staging) => Ok(Payload::Staged(described, staging.fill(pieces)?)),
-            Self::Cpu(device, counter) => counter.during(|| {
-                let data = described.into_iter().zip(pieces).map(host_tensor).collect();
-                Tensors::from_data(data, device).map(Payload::There)
-            }),
-            Self::Host => {
-                let data = described.into_iter().zip(pieces).map(host_tensor).collect();
-                Ok(Payload::Host(data))
+        download.finish(|pieces| {
+            if let Self::Gpu(staging) = self
+                && may_stage(staging, &described)
+            {
+                return Ok(Payload::Staged(described, staging.fill(pieces)?));
+            }
+            let copies = || described.into_iter().zip(pieces).map(host_tensor).collect();
+            match self {
+                Self::Cpu(device, counter) => {
+                    counter.during(|| Tensors::from_data(copies(), device)).map(Payload::There)
+                }
+                Self::Gpu(_) | Self::Host => Ok(Payload::Host(copies())),
             }
         })
     }
 }
 
 /// A copy of its own.
-fn host_tensor((described, bytes): (Described, &&[u8])) -> (Arc<str>, TensorData) {
+fn host_tensor((described, bytes): (Described, &&[u8])) -> (Name, TensorData) {
     let Described { name, shape, dtype } = described;
-    let data = if dtype == DType::F32 {
-        // Numbers that lie where numbers may lie: Burn would copy others once more.
-        let (words, _) = bytes.as_chunks::<4>();
-        let numbers: Vec<f32> = words.iter().map(|word| f32::from_ne_bytes(*word)).collect();
-        TensorData::new(numbers, shape)
-    } else {
-        TensorData::from_bytes_vec(bytes.to_vec(), shape, dtype)
-    };
-    (name, data)
+    (name, data_of(bytes, shape, dtype))
 }

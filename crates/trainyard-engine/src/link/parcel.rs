@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{DType, Shape, TensorData};
+use burn::tensor::{DType, Device as BurnDevice, Shape, TensorData};
 use trainyard_plan::Action;
 use wgpu::SubmissionIndex;
 
-use super::Reader;
-use crate::gpu::{Download, Gpu};
-use crate::tensor::HostRead;
+use crate::gpu::{Download, Gpu, Staging};
+use crate::tensor::{HostRead, goes_as_it_is};
 use crate::wiring::Name;
-use crate::{EngineError, HostTensors, Tensors};
+use crate::{EngineError, HostTensors, Tensors, Value};
 
 /// What is to be waited for, and for whom.
 pub(super) struct Parcel {
@@ -42,7 +41,29 @@ pub(super) struct Described {
     pub(super) dtype: DType,
 }
 
+/// The end of a link at a wgpu device that sends.
+pub(super) struct Reader {
+    pub(super) burn: BurnDevice,
+    pub(super) gpu: Gpu,
+    /// Memory that the link keeps, where the device may use it.
+    pub(super) staging: Option<Arc<Staging>>,
+}
+
+/// Whether a device can have tensors from memory that a link keeps.
+pub(super) fn may_stage(staging: &Staging, tensors: &[Described]) -> bool {
+    tensors.iter().all(|tensor| goes_as_it_is(tensor.dtype))
+        && staging.holds(tensors.iter().map(Described::bytes))
+}
+
 impl Described {
+    fn bytes(&self) -> u64 {
+        self.shape.num_elements() as u64 * self.dtype.size() as u64
+    }
+
+    fn of_value((name, value): (&Name, &Value)) -> Self {
+        Self { name: Arc::clone(name), shape: value.shape(), dtype: value.dtype() }
+    }
+
     pub(super) fn of_data((name, data): &(Name, TensorData)) -> Self {
         Self { name: Arc::clone(name), shape: data.shape().clone(), dtype: data.dtype() }
     }
@@ -54,13 +75,9 @@ impl Reader {
     /// # Errors
     /// [`EngineError::Driver`].
     pub(super) fn begin(&self, tensors: Tensors) -> Result<Content, EngineError> {
-        if let Some(staging) = &self.staging {
-            let describe = |(name, value): (&Name, &crate::Value)| Described {
-                name: Arc::clone(name),
-                shape: value.shape(),
-                dtype: value.dtype(),
-            };
-            let described = tensors.iter().map(describe).collect();
+        let sizes = || tensors.iter().map(|(_, value)| value.bytes());
+        if let Some(staging) = self.staging.as_ref().filter(|staging| staging.holds(sizes())) {
+            let described = tensors.iter().map(Described::of_value).collect();
             let sized = tensors.iter().map(|(_, value)| (value.tensor().clone(), value.bytes()));
             return Ok(Content::Staged(described, staging.begin(sized.collect())?));
         }

@@ -4,6 +4,7 @@ use burn::tensor::TensorData;
 use trainyard_plan::Recompute;
 
 use crate::layer::mix;
+use crate::memory::Usage;
 use crate::optimizer::{GroupedOptimizer, Update};
 use crate::stage::{BackwardStart, ForwardResult, Stage, StagePlace};
 use crate::wiring::{StageWiring, Wiring};
@@ -220,19 +221,20 @@ impl<'a> LayerRunner<'a> {
         let halves = self.halves()?;
         let Halves { splits, fresh, .. } = halves;
         let counter = self.device.counter();
-        let Some((before, _)) = self.device.usage() else {
+        let Some(Usage { in_use: before, .. }) = self.device.usage() else {
             return Ok(LayerBytes { splits, fresh, ..LayerBytes::default() });
         };
         counter.restart_peak();
         let outputs = self.forward()?.outputs;
         let now = || self.device.usage().unwrap_or_default();
-        let ((with_outputs, in_forward), output_bytes) = (now(), outputs.bytes());
+        let Usage { in_use: with_outputs, peak: in_forward, .. } = now();
+        let output_bytes = outputs.bytes();
         drop(outputs);
         let saved = with_outputs.saturating_sub(before).saturating_sub(output_bytes);
-        let output_saved = now().0.saturating_sub(before + saved);
+        let output_saved = now().in_use.saturating_sub(before + saved);
         counter.restart_peak();
         self.backward()?;
-        let (_, in_backward) = self.device.usage().unwrap_or_default();
+        let in_backward = now().peak;
         // Fresh gradients, which count beside, are there in the backward alone; and it is in a
         // backward that a stage is at its fullest.
         let beside = before + saved + fresh;
@@ -254,7 +256,7 @@ impl<'a> LayerRunner<'a> {
     /// Bytes of the input that stay when whoever gave it lets it go. Runs forward and backward: the
     /// handle that is held meanwhile keeps kernels from writing over the input.
     fn input_saved(&mut self) -> Result<u64, EngineError> {
-        let in_use = |runner: &Self| runner.device.usage().map_or(0, |(now, _)| now);
+        let in_use = |runner: &Self| runner.device.usage().unwrap_or_default().in_use;
         let uploaded = self.upload()?;
         let held = uploaded.0.clone();
         let bytes = held.bytes();
@@ -268,17 +270,17 @@ impl<'a> LayerRunner<'a> {
 
     /// Runs a forward and the two halves of its backward.
     fn halves(&mut self) -> Result<Halves, EngineError> {
-        let in_use = |runner: &Self| runner.device.usage().unwrap_or_default();
-        let (before, _) = in_use(self);
+        let usage = |runner: &Self| runner.device.usage().unwrap_or_default();
+        let before = usage(self).in_use;
         drop(self.forward()?);
         let gradients = self.upload_gradients()?;
         self.device.counter().restart_peak();
         let fresh = self.run_input_backward(gradients)?;
-        let (with_kept, in_first) = in_use(self);
+        let Usage { in_use: with_kept, peak: in_first, .. } = usage(self);
         let splits = self.stage.keeps_for_weights(0);
         self.device.counter().restart_peak();
         self.run_weight_backward()?;
-        let (_, in_second) = in_use(self);
+        let in_second = usage(self).peak;
         if !splits {
             return Ok(Halves { fresh, ..Halves::default() });
         }

@@ -159,7 +159,7 @@ impl Survey<'_> {
             let failed = self.failed.load(Ordering::Relaxed);
             if failed { Err(EngineError::NeighbourStopped) } else { Ok(()) }
         };
-        let held = || device.usage().map_or(0, |(in_use, _)| in_use);
+        let held = || device.usage().unwrap_or_default().in_use;
         let held_before = held();
         let (by_kind, largest_output) = self.round(device, control, &go_on, &|| {
             let measured = self.measured.fetch_add(1, Ordering::Relaxed) + 1;

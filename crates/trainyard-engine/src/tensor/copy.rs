@@ -5,7 +5,7 @@
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::{BackendTensor, DispatchKindConversion, DispatchTensor, Flex};
-use burn::tensor::{DType, TensorData};
+use burn::tensor::{DType, Shape, TensorData};
 
 use super::Value;
 use crate::EngineError;
@@ -58,9 +58,15 @@ fn copy_of(tensor: &FlexTensor) -> FlexTensor {
 
 /// A copy of host data.
 pub(crate) fn copied_data(data: &TensorData) -> TensorData {
-    let shape = data.shape().clone();
-    match data.as_slice::<f32>() {
-        Ok(elements) => TensorData::new(elements.to_vec(), shape),
-        Err(_) => TensorData::from_bytes_vec(data.as_bytes().to_vec(), shape, data.dtype()),
+    data_of(data.as_bytes(), data.shape().clone(), data.dtype())
+}
+
+/// A copy of the bytes of a tensor.
+pub(crate) fn data_of(bytes: &[u8], shape: Shape, dtype: DType) -> TensorData {
+    if dtype == DType::F32 {
+        let (words, _) = bytes.as_chunks::<4>();
+        let numbers: Vec<f32> = words.iter().map(|word| f32::from_ne_bytes(*word)).collect();
+        return TensorData::new(numbers, shape);
     }
+    TensorData::from_bytes_vec(bytes.to_vec(), shape, dtype)
 }

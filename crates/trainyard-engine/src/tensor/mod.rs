@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-pub(crate) use copy::copied_data;
+pub(crate) use copy::{copied_data, data_of};
 pub(crate) use host_read::HostRead;
 pub(crate) use root::Root;
 pub use value::Value;
+pub(crate) use value::goes_as_it_is;
 
 use crate::EngineError;
 

@@ -81,30 +81,34 @@ impl Value {
             let tensor = Tensor::<1, Bool>::from_data(data, device).into_dispatch();
             Self::Bool(Dispatch::bool_reshape(tensor, shape))
         } else {
-            return Err(no_number(dtype, &shape));
+            return Err(EngineError::WrongTensor {
+                expected: "floating-point, integer or boolean numbers".to_owned(),
+                found: format!("{dtype:?} {shape:?}"),
+            });
         })
     }
 
-    /// Room for a tensor on a device, `[…]` of a shape with one dimension or more. Its elements are
-    /// whatever lay there.
+    /// Room on a device for a tensor that [goes as it is](goes_as_it_is), of a shape with one dimension or
+    /// more. Its elements are whatever lay there.
     ///
     /// # Errors
-    /// [`EngineError::WrongTensor`] for a number type that is neither floating-point, integer nor boolean.
+    /// [`EngineError::WrongTensor`] for another number type.
     pub(crate) fn room(shape: Shape, dtype: DType, device: &Device) -> Result<Self, EngineError> {
         let flat = [shape.num_elements()];
-        let like = (device, dtype);
-        Ok(if dtype.is_float() {
-            let tensor = Tensor::<1>::empty(flat, like).into_dispatch();
-            Self::Float(Dispatch::float_reshape(tensor, shape))
-        } else if dtype.is_int() || dtype.is_uint() {
-            let tensor = Tensor::<1, Int>::empty(flat, like).into_dispatch();
-            Self::Int(Dispatch::int_reshape(tensor, shape))
-        } else if dtype.is_bool() {
-            let tensor = Tensor::<1, Bool>::empty(flat, like).into_dispatch();
-            Self::Bool(Dispatch::bool_reshape(tensor, shape))
-        } else {
-            return Err(no_number(dtype, &shape));
-        })
+        match dtype {
+            DType::F32 => {
+                let tensor = Tensor::<1>::empty(flat, (device, dtype)).into_dispatch();
+                Ok(Self::Float(Dispatch::float_reshape(tensor, shape)))
+            }
+            DType::I32 => {
+                let tensor = Tensor::<1, Int>::empty(flat, (device, dtype)).into_dispatch();
+                Ok(Self::Int(Dispatch::int_reshape(tensor, shape)))
+            }
+            _ => Err(EngineError::WrongTensor {
+                expected: "32-bit numbers".to_owned(),
+                found: format!("{dtype:?} {shape:?}"),
+            }),
+        }
     }
 
     pub(crate) fn tensor(&self) -> &DispatchTensor {
@@ -146,10 +150,18 @@ impl Value {
         matches!(self, Self::Float(_))
     }
 
-    /// Without its graph.
+    /// Without its graph, and without autodiff, which what is computed from floats has too.
     #[must_use]
     pub fn detach(self) -> Self {
-        self.map_float(Tensor::inner)
+        match self {
+            Self::Float(tensor) => Self::Float(erased(tensor).inner().into_dispatch()),
+            Self::Int(tensor) => {
+                Self::Int(Tensor::<1, Int>::from_dispatch(tensor).inner().into_dispatch())
+            }
+            Self::Bool(tensor) => {
+                Self::Bool(Tensor::<1, Bool>::from_dispatch(tensor).inner().into_dispatch())
+            }
+        }
     }
 
     /// As the start of a new graph, whose gradient the backward leaves for [`Self::gradient`].
@@ -284,11 +296,10 @@ impl Value {
     }
 }
 
-fn no_number(dtype: DType, shape: &Shape) -> EngineError {
-    EngineError::WrongTensor {
-        expected: "floating-point, integer or boolean numbers".to_owned(),
-        found: format!("{dtype:?} {shape:?}"),
-    }
+/// Whether a number's bytes mean the same on every device. Others are what a device makes of them, as
+/// booleans are, or what it cannot compute with.
+pub(crate) fn goes_as_it_is(dtype: DType) -> bool {
+    matches!(dtype, DType::F32 | DType::I32)
 }
 
 fn wrong_kind(expected: &str, found: &Value) -> EngineError {

@@ -12,6 +12,7 @@ use super::Recorded;
 use crate::EngineError;
 use crate::gpu::{Clock, Reading};
 use crate::link::{Transfer, elapsed_ns};
+use crate::memory::Usage;
 
 /// A moment of a device.
 #[derive(Clone, Copy, Debug)]
@@ -108,12 +109,18 @@ impl Timeline {
     }
 
     /// What the device said that it holds, and the most so far.
-    pub(super) fn held(&mut self, moment: Moment, usage: Option<(u64, u64)>) {
-        let Some((in_use_bytes, peak)) = usage else { return };
+    pub(super) fn held(&mut self, moment: Moment, usage: Option<Usage>) {
+        let Some(Usage { in_use, peak, padding, reserved }) = usage else { return };
         let peak_so_far = self.usage.map_or(0, |(_, peak)| peak);
-        self.usage = Some((in_use_bytes, peak.max(peak_so_far)));
-        let device = self.rank;
-        let sample = MemorySample { at_ns: 0, device, in_use_bytes, by_category: None };
+        self.usage = Some((in_use, peak.max(peak_so_far)));
+        let sample = MemorySample {
+            at_ns: 0,
+            device: self.rank,
+            in_use_bytes: in_use,
+            by_category: None,
+            padding_bytes: padding,
+            reserved_bytes: reserved,
+        };
         self.memory.push((sample, moment));
     }
 

@@ -3,9 +3,11 @@
 
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
-use trainyard_engine::{CrossEntropy, Layers, MeanSquaredError, MicroBatch};
+use trainyard_engine::{CrossEntropy, Device, Layers, MeanSquaredError, MicroBatch, discover};
+use trainyard_plan::Recompute;
 
-use crate::partitions::{ROWS, Subject, random, random_ints};
+use crate::adapter;
+use crate::partitions::{ROWS, Subject, options, plan, random, random_ints, whole};
 
 const WIDTH: usize = 6;
 const POSITIONS: usize = 5;
@@ -88,6 +90,72 @@ pub(crate) fn made_subject() -> Subject {
             [0, 1].map(|kind| random_ints([ROWS, POSITIONS], TOKENS, &[step, kind]));
         MicroBatch::new(ROWS).with("tokens", tokens).with("targets", targets)
     })
+}
+
+/// Every layer takes what an early one makes of its own floats: a mask, and numbers.
+fn of_floats() -> Layers {
+    let layers = Layers::new("of-floats", "features")
+        .layer(
+            "mark",
+            |device| LinearConfig::new(WIDTH, WIDTH).init(device),
+            |linear: &Linear, x: Tensor<2>| {
+                let y = linear.forward(x).tanh();
+                let (is_high, sign) = (y.clone().greater_elem(0.2), y.clone().sign().int());
+                (y, is_high, sign)
+            },
+        )
+        .gives(&["x", "is_high", "sign"]);
+    layers.repeat("linear", 3, |layers, name, _| {
+        layers
+            .layer(
+                name,
+                |device| LinearConfig::new(WIDTH, WIDTH).init(device),
+                |linear: &Linear,
+                 (x, is_high, sign): (Tensor<2>, Tensor<2, Bool>, Tensor<2, Int>)| {
+                    let y = linear.forward(x).tanh().mask_fill(is_high, 0.25);
+                    y + sign.float().mul_scalar(0.1)
+                },
+            )
+            .takes(&["x", "is_high", "sign"])
+    })
+}
+
+pub(crate) fn of_floats_subject() -> Subject {
+    Subject::new(of_floats(), MeanSquaredError, |step| {
+        let [features, targets] = [0, 1].map(|kind| random([ROWS, WIDTH], &[step, kind]));
+        MicroBatch::new(ROWS).with("features", features).with("targets", targets)
+    })
+}
+
+#[test]
+fn a_mask_and_numbers_that_follow_from_floats_on_every_partition_equal_one_device() {
+    of_floats_subject().equals_one_device(2);
+}
+
+#[test]
+fn masks_and_numbers_go_to_every_adapter_and_back() {
+    let adapters = adapter::known();
+    let names = ["mask of the batch", "mask of tokens", "mask of floats"];
+    for (name, subject) in
+        names.into_iter().zip([masked_subject(), made_subject(), of_floats_subject()])
+    {
+        let layers = subject.layers();
+        let expected = subject.train(&mut subject.on_cpus(&whole(layers, 2)), 1..=2);
+        let cpu = discover::cpu();
+        let beside_cpus = adapters.iter().map(|(words, info)| (*words, [&cpu, info, &cpu]));
+        let pairs = adapters.windows(2).map(|pair| (pair[1].0, [&pair[0].1, &pair[1].1, &cpu]));
+        for (words, hardware) in beside_cpus.chain(pairs) {
+            let open = |(at, info)| Device::open(format!("d{at}"), info, 1 << 30, 1).unwrap();
+            let devices = hardware.into_iter().enumerate().map(open).collect();
+            let plan = plan(&[1, layers - 1, layers], "1f1b", 2, Recompute::None);
+            let mut pipeline = subject.distribute(&plan, devices, options());
+            let found = subject.train(&mut pipeline, 1..=2);
+            for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+                let apart = (found - expected).abs();
+                assert!(apart <= 1e-3 * expected, "{name}, {words}: {found}, CPU: {expected}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -60,6 +60,21 @@ impl Candidate {
         (&self.ranks, &self.firsts) == (&other.ranks, &other.firsts)
     }
 
+    /// Whether it is one of the same sort to a search that starts from it: the same order of devices under
+    /// the same kind of schedule, or under one for several stages a rank that lie alike.
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        let lie_alike = || match (&self.schedule, &other.schedule) {
+            (CandidateSchedule::Named(one, chunks), CandidateSchedule::Named(other, others)) => {
+                let ranks = self.ranks.len();
+                *chunks > 1
+                    && chunks == others
+                    && one.placement(ranks, *chunks) == other.placement(ranks, *chunks)
+            }
+            _ => false,
+        };
+        self.ranks == other.ranks && (self.schedule.name() == other.schedule.name() || lie_alike())
+    }
+
     /// Whether its schedule was searched for it.
     pub(super) fn is_searched(&self) -> bool {
         matches!(self.schedule, CandidateSchedule::Searched(_))

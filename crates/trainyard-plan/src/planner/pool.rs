@@ -27,14 +27,13 @@ impl Pool {
         self.entries.sort_by(|a, b| a.1.compare(&b.1));
     }
 
-    /// The best of each order of devices and schedule, for a local search to start from: `most` at most.
+    /// The best of each order of devices and sort of schedule, for a local search to start from: `most` at
+    /// most.
     pub(super) fn starts(&self, most: usize) -> Vec<(Candidate, Score)> {
         let mut starts: Vec<(Candidate, Score)> = Vec::new();
         for (candidate, score) in &self.entries {
-            let same = |(other, _): &(Candidate, Score)| {
-                other.ranks == candidate.ranks && other.schedule.name() == candidate.schedule.name()
-            };
-            if starts.len() < most && !candidate.is_searched() && !starts.iter().any(same) {
+            let is_alike = |(other, _): &(Candidate, Score)| other.is_alike(candidate);
+            if starts.len() < most && !candidate.is_searched() && !starts.iter().any(is_alike) {
                 starts.push((candidate.clone(), *score));
             }
         }

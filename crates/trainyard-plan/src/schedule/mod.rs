@@ -14,6 +14,7 @@ mod registry;
 mod request;
 mod table;
 mod transform;
+mod v_block;
 mod zb_h;
 mod zb_v;
 

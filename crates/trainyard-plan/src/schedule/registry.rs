@@ -5,7 +5,7 @@ use std::sync::{PoisonError, RwLock};
 
 use super::kind::{Chunks, ScheduleKind};
 use super::table::Schedule;
-use super::{gpipe, interleaved, one_f_one_b, zb_h, zb_v};
+use super::{gpipe, interleaved, one_f_one_b, v_block, zb_h, zb_v};
 use crate::{PlanError, validate};
 
 /// The kinds of this crate.
@@ -16,6 +16,8 @@ const BUILT_IN: &[&dyn ScheduleKind] = &[
     &zb_h::ZbH1,
     &zb_h::ZbH2,
     &zb_v::ZbV,
+    &v_block::VHalf,
+    &v_block::VMin,
 ];
 
 /// The kinds of other crates, in the order of their registration.

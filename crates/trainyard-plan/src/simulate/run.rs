@@ -302,6 +302,7 @@ impl<'a> Run<'a> {
                     device,
                     in_use_bytes: state.ledger.now.total(),
                     by_category: Some(state.ledger.now),
+                    ..MemorySample::default()
                 });
             }
         }

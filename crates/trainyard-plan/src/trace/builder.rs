@@ -51,12 +51,20 @@ impl TraceBuilder {
                     });
                 }
             }
-            Record::Memory { at_ns, device, in_use_bytes, .. } => {
-                if let Some(&device) = self.devices.get(*device) {
-                    let (at_ns, in_use_bytes) = (self.at(*at_ns), *in_use_bytes);
+            &Record::Memory {
+                at_ns, device, in_use_bytes, padding_bytes, reserved_bytes, ..
+            } => {
+                if let Some(&device) = self.devices.get(device) {
+                    let at_ns = self.at(at_ns);
                     self.end_ns = self.end_ns.max(at_ns);
-                    let sample = MemorySample { at_ns, device, in_use_bytes, by_category: None };
-                    self.trace.memory.push(sample);
+                    self.trace.memory.push(MemorySample {
+                        at_ns,
+                        device,
+                        in_use_bytes,
+                        by_category: None,
+                        padding_bytes,
+                        reserved_bytes,
+                    });
                 }
             }
             _ => {}

@@ -179,8 +179,10 @@ fn write_memory<W: Write>(trace: &Trace, items: &mut Items<'_, W>) -> fmt::Resul
         let Some(device) = trace.devices.get(sample.device) else { continue };
         let (pid, ts) = (sample.device + 1, Micros(sample.at_ns));
         let (in_use, budget) = (sample.in_use_bytes, device.budget_bytes);
+        let padding =
+            sample.padding_bytes.map_or_else(String::new, |bytes| format!(r#","padding":{bytes}"#));
         items.push(format_args!(
-            r#"{{"ph":"C","pid":{pid},"ts":{ts},"name":"memory","args":{{"in_use":{in_use},"budget":{budget}}}}}"#
+            r#"{{"ph":"C","pid":{pid},"ts":{ts},"name":"memory","args":{{"in_use":{in_use}{padding},"budget":{budget}}}}}"#
         ))?;
     }
     Ok(())

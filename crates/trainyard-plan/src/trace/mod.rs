@@ -73,7 +73,7 @@ impl TraceEvent {
 }
 
 /// Memory of one device at one time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemorySample {
     /// Time, ns.
     pub at_ns: u64,
@@ -84,6 +84,13 @@ pub struct MemorySample {
     /// The same by category, where known: a simulator knows, a device's counter does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_category: Option<MemoryUse>,
+    /// Bytes between the tensors in use that their alignment leaves empty, where the device's
+    /// allocator tells; not part of `in_use_bytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub padding_bytes: Option<u64>,
+    /// Bytes the allocator holds, in use or not, where it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved_bytes: Option<u64>,
 }
 
 /// A device of a trace.

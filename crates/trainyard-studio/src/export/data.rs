@@ -33,15 +33,15 @@ pub fn events_csv(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a trace's memory samples in the order of time: `at_us,device,in_use_bytes` and the five
-/// categories, which are empty where they are unknown.
+/// Writes a trace's memory samples in the order of time: `at_us,device,in_use_bytes`, the five
+/// categories and the padding of the device's pools, which are empty where they are unknown.
 ///
 /// # Errors
 /// Whatever `out` fails with.
 pub fn memory_csv(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(
         b"at_us,device,in_use_bytes,weights_bytes,gradients_bytes,optimizer_bytes,\
-          activations_bytes,buffers_bytes\n",
+          activations_bytes,buffers_bytes,padding_bytes\n",
     )?;
     let ids = device_fields(trace);
     let mut samples: Vec<_> = trace.memory.iter().collect();
@@ -50,13 +50,15 @@ pub fn memory_csv(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
         let Some(device) = ids.get(sample.device) else { continue };
         write!(out, "{},{device},{}", Micros(sample.at_ns), sample.in_use_bytes)?;
         match sample.by_category {
-            Some(part) => writeln!(
+            Some(part) => write!(
                 out,
                 ",{},{},{},{},{}",
                 part.weights, part.gradients, part.optimizer, part.activations, part.buffers
             )?,
-            None => out.write_all(b",,,,,\n")?,
+            None => out.write_all(b",,,,,")?,
         }
+        let padding = sample.padding_bytes.map_or_else(String::new, |bytes| bytes.to_string());
+        writeln!(out, ",{padding}")?;
     }
     Ok(())
 }
@@ -110,8 +112,13 @@ mod tests {
             bytes: 0,
             peer: None,
         };
-        let sample =
-            |by_category| MemorySample { at_ns: 5, device: 0, in_use_bytes: 7, by_category };
+        let sample = |by_category| MemorySample {
+            at_ns: 5,
+            device: 0,
+            in_use_bytes: 7,
+            by_category,
+            ..MemorySample::default()
+        };
         Trace {
             devices: vec![device("a, \"big\"\ncard"), device("層")],
             events: vec![
@@ -120,7 +127,7 @@ mod tests {
                 event(7, 0, Action::forward(0, 0)),
             ],
             memory: vec![
-                sample(None),
+                MemorySample { padding_bytes: Some(2), ..sample(None) },
                 sample(Some(MemoryUse { weights: 4, buffers: 3, ..MemoryUse::default() })),
                 MemorySample { device: 9, ..sample(None) },
             ],
@@ -146,8 +153,8 @@ mod tests {
     fn memory_has_its_categories_where_they_are_known() {
         let rows = table(|out| memory_csv(&trace(), out));
         assert_eq!(rows.len(), 3);
-        assert!(rows.iter().all(|row| row.len() == 8));
-        assert_eq!(rows[1][2..], ["7", "", "", "", "", ""]);
-        assert_eq!(rows[2][2..], ["7", "4", "0", "0", "0", "3"]);
+        assert!(rows.iter().all(|row| row.len() == 9));
+        assert_eq!(rows[1][2..], ["7", "", "", "", "", "", "2"]);
+        assert_eq!(rows[2][2..], ["7", "4", "0", "0", "0", "3", ""]);
     }
 }

@@ -20,6 +20,8 @@ pub struct MeasuredMemory {
     pub in_use_bytes: u64,
     /// Held by the allocator, in use or not, where it says.
     pub reserved_bytes: Option<u64>,
+    /// Left empty between tensors by their alignment, where the allocator says.
+    pub padding_bytes: Option<u64>,
     /// The most in use so far.
     pub peak_bytes: u64,
     /// What the plan predicts as the most.

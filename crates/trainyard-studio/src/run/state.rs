@@ -72,6 +72,7 @@ impl RunState {
                 device,
                 in_use_bytes,
                 reserved_bytes,
+                padding_bytes,
                 peak_bytes,
                 predicted_bytes,
                 ..
@@ -80,6 +81,7 @@ impl RunState {
                     device.measured = Some(MeasuredMemory {
                         in_use_bytes: *in_use_bytes,
                         reserved_bytes: *reserved_bytes,
+                        padding_bytes: *padding_bytes,
                         peak_bytes: *peak_bytes,
                         predicted_bytes: *predicted_bytes,
                     });

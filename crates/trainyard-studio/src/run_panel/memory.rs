@@ -63,9 +63,10 @@ fn show_device(ui: &mut Ui, theme: &Theme, device: &DeviceMemory) {
         Some(measured) => {
             paint(&painter, theme, bar, device.budget_bytes, &measured);
             format!(
-                "peak {} (line), predicted {} (notch)",
+                "peak {} (line), predicted {} (notch){}",
                 labels::bytes(measured.peak_bytes as f64),
-                labels::bytes(measured.predicted_bytes as f64)
+                labels::bytes(measured.predicted_bytes as f64),
+                pools(&measured)
             )
         }
         None => String::new(),
@@ -75,6 +76,15 @@ fn show_device(ui: &mut Ui, theme: &Theme, device: &DeviceMemory) {
     if !details.is_empty() {
         ui.label(RichText::new(details).size(size::SMALL).weak());
     }
+}
+
+/// What the device's allocator holds beside what is in use, where it tells.
+fn pools(measured: &MeasuredMemory) -> String {
+    let told = [(measured.reserved_bytes, "pools"), (measured.padding_bytes, "padding")];
+    let words = told.into_iter().filter_map(|(bytes, what)| {
+        bytes.map(|bytes| format!(", {what} {}", labels::bytes(bytes as f64)))
+    });
+    words.collect()
 }
 
 /// What is in use, a line at the peak, a notch at what was predicted. Whatever is largest fits in.

@@ -45,7 +45,7 @@ impl CounterCurve {
             at_ns,
             device: 0,
             in_use_bytes: height(number),
-            by_category: None,
+            ..MemorySample::default()
         };
         let samples: Vec<MemorySample> = counter.samples.iter().map(sample).collect();
         let mut curve = Curve::default();

@@ -81,7 +81,7 @@ proptest! {
             at_ns: index as u64 * 10,
             device: 0,
             in_use_bytes: *bytes,
-            by_category: None,
+            ..MemorySample::default()
         };
         let samples: Vec<_> = values.iter().enumerate().map(sample).collect();
         let cut = cut.min(samples.len());

@@ -184,6 +184,10 @@ pub(super) fn print(out: &mut impl Write, comparison: &Comparison) -> std::io::R
             let pair = Pair { predicted: predicted as f64, measured: measured as f64 };
             row(&device.id, what, pair, &bytes);
         }
+        if let Some(padding) = device.padding_bytes {
+            let pair = Pair { predicted: 0.0, measured: padding as f64 };
+            row(&device.id, "pool padding", pair, &bytes);
+        }
     }
     table(out, &rows, &[Align::Left, Align::Left])?;
     writeln!(out, "\nlargest deviations, per step")?;

@@ -180,6 +180,7 @@ fn step(number: u64) -> [Record; 4] {
         device: 0,
         in_use_bytes,
         reserved_bytes: None,
+        padding_bytes: None,
         peak_bytes: 900,
         predicted_bytes: 1000,
     };

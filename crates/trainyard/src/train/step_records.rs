@@ -84,7 +84,8 @@ impl Training<'_> {
                 at_ns: sample.at_ns,
                 device,
                 in_use_bytes: sample.in_use_bytes,
-                reserved_bytes: None,
+                reserved_bytes: sample.reserved_bytes,
+                padding_bytes: sample.padding_bytes,
                 peak_bytes,
                 predicted_bytes,
             };

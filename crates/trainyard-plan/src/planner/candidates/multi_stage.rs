@@ -1,6 +1,8 @@
 //! Several stages a rank, which the exact search does not know: the devices are taken in an order that
 //! was good with one stage each, and cut anew.
 
+use std::collections::BTreeSet;
+
 use super::super::candidate::{Candidate, CandidateSchedule};
 use super::super::evaluate::Evaluator;
 use super::super::fixed_order_dp::{best_cuts, starts_near};
@@ -10,6 +12,7 @@ use super::super::in_flight::InFlight;
 use super::super::memo::SizedSchedule;
 use super::super::partition::{Partition, PlacedStage};
 use super::super::refine_cuts::refine_cuts;
+use super::super::request::Objective;
 use super::super::space::Space;
 use super::context::Context;
 use crate::{Chunks, Recompute, ScheduleKind, ScheduleRequest};
@@ -42,12 +45,21 @@ pub(super) fn of_orders(
     space: &Space,
     orders: &[Vec<usize>],
 ) -> Vec<Candidate> {
+    let request = evaluator.request;
+    // Kinds for stages that lie alike hold less, and take longer, one after the other. The later ones are
+    // for those who ask for them, and for where memory is tight, where each has a search of its own.
+    let first_alone =
+        request.schedule == ScheduleRequest::Search && request.objective == Objective::Time;
     let mut candidates = Vec::new();
-    for kind in evaluator.request.multi_stage_kinds() {
+    let mut placements = BTreeSet::new();
+    for kind in request.multi_stage_kinds() {
         for chunks in chunks_to_try(kind) {
             for ranks in orders {
-                let schedule = CandidateSchedule::Named(kind, chunks);
-                candidates.extend(cut_anew(evaluator, space, ranks, schedule));
+                let is_first = placements.insert((ranks, kind.placement(ranks.len(), chunks)));
+                if is_first || !first_alone {
+                    let schedule = CandidateSchedule::Named(kind, chunks);
+                    candidates.extend(cut_anew(evaluator, space, ranks, schedule));
+                }
             }
         }
     }

@@ -64,7 +64,8 @@ impl<'a> Ours<'a> {
     fn take_memory(&mut self, event: &Event<'a>) -> Option<()> {
         let (in_use_bytes, at, pid) = (event.whole("in_use")?, event.at()?, pid_of(event));
         self.budgets.extend(event.whole("budget").map(|budget| (pid, budget)));
-        let sample = MemorySample { at_ns: 0, device: 0, in_use_bytes, by_category: None };
+        let padding_bytes = event.whole("padding");
+        let sample = MemorySample { in_use_bytes, padding_bytes, ..MemorySample::default() };
         self.memory.push((pid, at, sample));
         Some(())
     }
