@@ -19,7 +19,7 @@ use burn::tensor::{Device as BurnDevice, Tensor};
 use trainyard_engine::measure::{self, DeviceCosts, LayerCost, MeasureSettings};
 use trainyard_engine::memory::CountingAllocator;
 use trainyard_engine::{
-    Device, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, MeanSquaredError,
+    Device, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, LinkWay, MeanSquaredError,
     MicroBatch, Model, Objective, Options, Pipeline, Tensors, discover, erase, weight,
 };
 use trainyard_plan::{LinkCost, ModelProfile, Profile, Recompute};
@@ -313,6 +313,12 @@ fn layers_and_links_of_an_adapter_beside_the_cpu_are_measured() {
     for (from, to, link) in measure::links(&devices).unwrap() {
         check_link(link);
         eprintln!("{from} → {to}: {link:?}");
+    }
+    let ways = [(&devices[0], &devices[1]), (&devices[1], &devices[0])];
+    for (from, to) in ways {
+        assert_eq!(LinkWay::between(from, to), LinkWay::Staged);
+        let hidden = measure::hidden_share(from, to, 1 << 20).unwrap();
+        assert!((0.0..=1.0).contains(&hidden), "{hidden}");
     }
     let rate = measure::copy_rate(devices[1].hardware(), 1).unwrap();
     assert!(rate.is_finite() && rate > 0.0, "{rate}");

@@ -179,6 +179,9 @@ fn a_schedule_with_transfers_of_its_own_is_refused_before_it_runs() {
     plan.schedule.name = "explicit".to_owned();
     let message = bad_plan(distribute(&plan, cpus(2, 1 << 20), 2));
     assert!(message.contains("explicit") && message.contains("0SEND_F0"), "{message}");
+    assert!(message.ends_with("leave only F, B, I and W in it"), "{message}");
+    plan.schedule = plan.schedule.compute_only();
+    losses(&mut distribute(&plan, cpus(2, 1 << 20), 2).unwrap(), 1..=1);
 }
 
 #[test]

@@ -133,7 +133,7 @@ pub fn to_device_times(
     times.unwrap_or_else(|_| Err(EngineError::driver("its thread panicked")))?
 }
 
-fn joined<T>(
+pub(super) fn joined<T>(
     thread: std::thread::ScopedJoinHandle<'_, Result<T, EngineError>>,
 ) -> Result<T, EngineError> {
     thread.join().unwrap_or_else(|_| Err(EngineError::driver("its thread panicked")))

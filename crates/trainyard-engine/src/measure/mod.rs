@@ -9,6 +9,7 @@ mod cache_pressure;
 mod control;
 mod costs;
 mod fit;
+mod hiding;
 pub(crate) mod layer_runner;
 mod layers;
 mod links;
@@ -17,6 +18,7 @@ mod unique_layers;
 
 pub use control::control_times;
 pub use costs::{DeviceCosts, LayerCost, MeasureSettings};
+pub use hiding::hidden_share;
 pub(crate) use layers::SampleFlow;
 pub use layers::layers;
 pub use links::{link, link_times, links, to_device_times};

@@ -113,6 +113,16 @@ pub fn gain(step_us: f64, best_named: Option<&(String, Score)>) -> String {
     }
 }
 
+/// How far a found schedule is from the [lower bound](lower_bound_us) of its stages, in words.
+#[must_use]
+pub fn distance(step_us: f64, bound_us: f64) -> String {
+    let above = 100.0 * (step_us / bound_us.max(f64::MIN_POSITIVE) - 1.0);
+    if above < 0.05 {
+        return "auto: no schedule of these stages is faster".to_owned();
+    }
+    format!("auto: {above:.1} % above what no schedule of these stages can beat")
+}
+
 fn check(costs: &PipelineCosts, micro_batches: usize) -> Result<(), PlanError> {
     let bad = |what: &str, value: String, must: String| {
         Err(PlanError::BadNumber { what: what.to_owned(), value, must })

@@ -131,6 +131,10 @@ fn the_best_named_schedule_is_the_fastest_that_fits() {
         assert!(said.contains(&format!("10.0 % faster than {expected}")), "{said}");
     }
     assert!(schedule_search::gain(1.0, None).contains("no named schedule fits"));
+    let far = schedule_search::distance(110.0, 100.0);
+    assert_eq!(far, "auto: 10.0 % above what no schedule of these stages can beat");
+    let at_it = schedule_search::distance(100.0, 100.0);
+    assert_eq!(at_it, "auto: no schedule of these stages is faster");
     assert_eq!(schedule_search::best_named(&PipelineCosts::default(), 1, true), Ok(None));
 }
 

@@ -149,6 +149,8 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
         })?;
         let mut plan = Plan::new(&profile.model.name, stages, made.schedule, micro_batches);
         plan.notes.push(schedule_search::gain(made.score.step_us, made.best_named.as_ref()));
+        let bound_us = schedule_search::lower_bound_us(&costs, micro_batches, true);
+        plan.notes.push(schedule_search::distance(made.score.step_us, bound_us));
         return Ok(plan);
     }
     let chunks = match command.chunks {

@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
-use trainyard_engine::measure::{link_times, to_device_times};
+use trainyard_engine::measure::{hidden_share, link_times, to_device_times};
 use trainyard_engine::{Device, EngineError, LinkWay};
 use trainyard_plan::compare::median;
 use trainyard_plan::memory::human_bytes;
 
 use super::pipeline::{hardware, open};
+use super::progress;
 use crate::commands::table::{Align, table, time};
 use crate::error::RunError;
 
@@ -30,6 +31,9 @@ pub(super) struct LinksBench {
 const SIZES: [usize; 9] =
     [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20];
 
+/// Size of the transfer beside which the receiver computes.
+const HIDDEN_BYTES: usize = 4 << 20;
+
 /// What was measured.
 #[derive(Serialize)]
 struct Figures {
@@ -47,6 +51,8 @@ struct Link {
     to: String,
     /// How the link moves tensors.
     way: &'static str,
+    /// Of a transfer of [`HIDDEN_BYTES`], the share that the receiver does not notice while it computes.
+    hidden_share: f64,
     transfers: Vec<Transfer>,
 }
 
@@ -68,20 +74,26 @@ pub(super) fn run(bench: &LinksBench) -> Result<(), RunError> {
     let hardware = hardware(&bench.devices)?;
     let devices = open(&hardware)?;
     let mut links = Vec::new();
+    let progress = progress(devices.len() * devices.len().saturating_sub(1));
     for (at, (from, of_from)) in devices.iter().zip(&hardware).enumerate() {
         for (other, (to, of_to)) in devices.iter().zip(&hardware).enumerate() {
             if at != other {
                 let largest = of_from.max_buffer_bytes.min(of_to.max_buffer_bytes);
                 let name = |at: usize, adapter: &str| format!("{adapter} ({at})");
+                let (of_from, of_to) = (name(at, &of_from.adapter), name(other, &of_to.adapter));
+                progress.set_message(format!("{of_from} → {of_to}"));
                 links.push(Link {
-                    from: name(at, &of_from.adapter),
-                    to: name(other, &of_to.adapter),
+                    from: of_from,
+                    to: of_to,
                     way: LinkWay::between(from, to).text(),
+                    hidden_share: hidden_share(from, to, HIDDEN_BYTES)?,
                     transfers: transfers(from, to, largest)?,
                 });
+                progress.inc(1);
             }
         }
     }
+    progress.finish_and_clear();
     let figures = Figures {
         format: "trainyard-bench-links",
         version: 1,
@@ -125,7 +137,7 @@ fn print(figures: &Figures, json: bool) -> std::io::Result<()> {
     }
     let copy = figures.memory_copy_bytes_per_s;
     writeln!(out, "one thread copies {}/s within the host's memory", human_bytes(copy as u64))?;
-    for Link { from, to, way, transfers } in &figures.links {
+    for Link { from, to, way, hidden_share, transfers } in &figures.links {
         writeln!(out, "\n{from} → {to}: {way}")?;
         let mut rows =
             vec![["size", "link", "rate", "to_device", "link is"].map(str::to_owned).to_vec()];
@@ -140,6 +152,11 @@ fn print(figures: &Figures, json: bool) -> std::io::Result<()> {
             ]);
         }
         table(out, &rows, &[Align::Right; 5])?;
+        let (size, share) = (human_bytes(HIDDEN_BYTES as u64), 100.0 * hidden_share);
+        writeln!(
+            out,
+            "{share:.0} % of a transfer of {size} hides behind what the receiver computes"
+        )?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod planner;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::run_command::RunCommand;
 use crate::app::App;
@@ -32,6 +33,13 @@ enum What {
     Planner(planner::PlannerBench),
     /// Whether predictions hold on a busy machine: measured, planned and trained beside busy threads
     Noise(noise::NoiseBench),
+}
+
+/// A bar on the terminal's error output, where that is one, for so many parts.
+fn progress(parts: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:24.cyan/dim} {pos}/{len}  {msg}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─");
+    ProgressBar::new(parts as u64).with_style(style)
 }
 
 impl RunCommand for Bench {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
+use indicatif::ProgressBar;
 use trainyard_engine::discover::select;
 use trainyard_engine::{
     AdamW, DeriveSettings, Device, EngineError, GroupedOptimizer, MeanSquaredError, Measured,
@@ -19,6 +20,7 @@ use trainyard_plan::{
 
 use super::blocks::{BLOCKS, Blocks, MICRO_BATCHES, PlainLoop, ROWS, micro_batches, whole_batch};
 use super::pipeline_figures::{Figures, closed_form, print};
+use super::progress;
 use crate::error::RunError;
 use crate::setup::machine_for;
 
@@ -43,8 +45,12 @@ pub(super) struct PipelineBench {
 /// Steps a contender takes in one round.
 const STEPS: usize = 3;
 
+/// Parts of a round, timed one after the other.
+const PARTS: usize = 8;
+
 /// What is measured, in turn.
 struct Contenders {
+    progress: ProgressBar,
     pool: rayon::ThreadPool,
     plain: PlainLoop,
     naive: PlainLoop,
@@ -93,7 +99,10 @@ pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
     let opened = open(&hardware)?.iter().map(|it| it.burn().clone()).collect::<Vec<_>>();
     let mut untraced = Stepper::new(&hardware[..1], alone()?)?;
     untraced.pipeline.trace(false)?;
+    // The first round warms up: caches, pools, moments.
+    let rounds = bench.rounds.max(1) + 1;
     let mut contenders = Contenders {
+        progress: progress(rounds * PARTS),
         plain: pool.install(|| PlainLoop::new(&opened[..1])),
         naive: pool.install(|| PlainLoop::new(&opened)),
         pool,
@@ -109,12 +118,12 @@ pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
             .map(|hardware| Stepper::new(std::slice::from_ref(hardware), alone()?))
             .collect::<Result<_, _>>()?,
     };
-    // The first round warms up: caches, pools, moments.
     contenders.round()?;
     contenders.one.measured = Measured::default();
     contenders.split.measured = Measured::default();
-    let rounds = (0..bench.rounds.max(1)).map(|_| contenders.round());
+    let rounds = (1..rounds).map(|_| contenders.round());
     let rounds = rounds.collect::<Result<Vec<_>, _>>()?;
+    contenders.progress.finish_and_clear();
     let of = |part: fn(&Round) -> f64| median(rounds.iter().map(part).collect());
     let [one, split] = [&mut contenders.one, &mut contenders.split].map(Stepper::settled);
     let bound = bound(&schedule, &one?, &split?);
@@ -143,18 +152,41 @@ pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
 
 impl Contenders {
     fn round(&mut self) -> Result<Round, RunError> {
-        let Self { pool, plain, naive, one, untraced, split, all, one_f_one_b, side_by_side } =
-            self;
-        let plain = median_ms(|| pool.install(|| plain.step(micro_batches())).map(drop))?;
-        let one = median_ms(|| one.step())?;
-        let untraced = median_ms(|| untraced.step())?;
-        let split = median_ms(|| split.step())?;
-        let all = median_ms(|| all.step())?;
-        let one_f_one_b = match one_f_one_b {
-            Some(stepper) => median_ms(|| stepper.step())?,
-            None => all,
+        let Self {
+            progress,
+            pool,
+            plain,
+            naive,
+            one,
+            untraced,
+            split,
+            all,
+            one_f_one_b,
+            side_by_side,
+        } = self;
+        let part = |what: &'static str, step: &mut dyn FnMut() -> Result<(), EngineError>| {
+            progress.set_message(what);
+            let time = median_ms(step);
+            progress.inc(1);
+            time
         };
-        let naive = median_ms(|| pool.install(|| naive.step(vec![whole_batch()])).map(drop))?;
+        let plain = part("a plain Burn loop", &mut || {
+            pool.install(|| plain.step(micro_batches())).map(drop)
+        })?;
+        let one = part("one device", &mut || one.step())?;
+        let untraced = part("one device without a trace", &mut || untraced.step())?;
+        let split = part("one device with split backwards", &mut || split.step())?;
+        let all = part("all devices", &mut || all.step())?;
+        let one_f_one_b = if let Some(stepper) = one_f_one_b {
+            part("all devices under 1f1b", &mut || stepper.step())?
+        } else {
+            progress.inc(1);
+            all
+        };
+        let naive = part("one graph with a to_device in it", &mut || {
+            pool.install(|| naive.step(vec![whole_batch()])).map(drop)
+        })?;
+        progress.set_message("one-device pipelines side by side");
         let times = std::thread::scope(|scope| {
             let runs = side_by_side
                 .iter_mut()
@@ -165,6 +197,7 @@ impl Contenders {
             runs.into_iter().map(|run| run.join().map_err(failed)?).collect::<Result<Vec<_>, _>>()
         })?;
         let side_by_side = times[0];
+        progress.inc(1);
         Ok(Round { plain, naive, one, untraced, split, all, one_f_one_b, side_by_side })
     }
 }

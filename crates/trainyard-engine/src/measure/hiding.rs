@@ -1,0 +1,131 @@
+//! How much of a transfer hides behind what the receiver computes meanwhile.
+
+use std::sync::mpsc;
+use std::time::Instant;
+
+use burn::tensor::{Tensor, TensorData};
+use trainyard_plan::Action;
+use trainyard_plan::compare::median;
+
+use super::links::{joined, leave};
+use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
+use crate::link::{Ends, Inlet, Outlet, link};
+use crate::{Device, EngineError, Tensors, Value};
+
+/// Side of the square matrices that the receiver multiplies.
+const SIDE: usize = 256;
+/// Times that each is measured; the first does not count.
+const ROUNDS: usize = 8;
+
+/// The share of a transfer of some bytes that the receiver does not notice while it computes for about
+/// as long: 1 where both together take as long as computing alone, 0 where they take as long as one
+/// after the other.
+///
+/// # Errors
+/// [`EngineError::Driver`] when a device fails.
+pub fn hidden_share(from: &Device, to: &Device, bytes: usize) -> Result<f64, EngineError> {
+    let origin = Instant::now();
+    let mut link_threads = Vec::new();
+    let ends = Ends { source: from, target: to };
+    let (outlet, mut inlet) = link("hidden", &ends, 1, origin, &mut link_threads)?;
+    let (ask, asked) = mpsc::channel();
+    let share = std::thread::scope(|scope| {
+        let thread =
+            |name| std::thread::Builder::new().name(format!("{WORKER_THREAD_PREFIX}{name}"));
+        let receiver = thread("receives").spawn_scoped(scope, move || {
+            let receive = || receive_all(to, &mut inlet, &ask);
+            let share = to.compute_thread().run("receives", || catch_panic(receive));
+            // Whoever sends must not wait for one that has stopped.
+            drop((inlet, ask));
+            share.and_then(|share| share)
+        });
+        let sender = thread("sends").spawn_scoped(scope, move || {
+            let send = || send_all(from, bytes, &outlet, &asked);
+            let sent = from.compute_thread().run("sends", || catch_panic(send));
+            drop(outlet);
+            sent.and_then(|sent| sent)
+        });
+        let sent = sender.map_err(EngineError::driver).and_then(joined);
+        let share = receiver.map_err(EngineError::driver).and_then(joined);
+        sent.and(share)
+    });
+    for thread in link_threads {
+        let _panicked = thread.join().is_err();
+    }
+    share
+}
+
+/// Sends whenever it is asked to.
+fn send_all(
+    device: &Device,
+    bytes: usize,
+    outlet: &Outlet,
+    asked: &mpsc::Receiver<usize>,
+) -> Result<(), EngineError> {
+    let elements = bytes / 4;
+    let data = TensorData::new(vec![1.0_f32; elements], [elements]);
+    let tensor = Tensors::new().with("x", Value::from_data(data, device.burn())?);
+    device.wait()?;
+    for round in asked {
+        outlet.send(0, Action::forward(0, round), tensor.clone())?;
+    }
+    leave(device);
+    Ok(())
+}
+
+fn receive_all(
+    device: &Device,
+    inlet: &mut Inlet,
+    ask: &mpsc::Sender<usize>,
+) -> Result<f64, EngineError> {
+    let values = TensorData::new(vec![0.5_f32 / SIDE as f32; SIDE * SIDE], [SIDE, SIDE]);
+    let matrix = Tensor::<2>::from_data(values, device.burn());
+    let mut next = 0..;
+    let mut begin = || {
+        let round = next.next().unwrap_or_default();
+        ask.send(round).map(|()| round).map_err(|_| EngineError::NeighbourStopped)
+    };
+    let compute = |products: usize| {
+        let product = (0..products).fold(matrix.clone(), |x, _| x.matmul(matrix.clone()));
+        device.flush().map(|()| product)
+    };
+    let transfer_us = median_us(|| {
+        let round = begin()?;
+        let arrived = inlet.receive(round)?;
+        device.wait()?;
+        drop(arrived);
+        Ok(())
+    })?;
+    let products_us = |products| {
+        median_us(|| {
+            let product = compute(products)?;
+            device.wait()?;
+            drop(product);
+            Ok(())
+        })
+    };
+    let products = (transfer_us / products_us(1)?.max(1.0)).ceil().clamp(1.0, 1e4) as usize;
+    let computing_us = products_us(products)?;
+    let both_us = median_us(|| {
+        let round = begin()?;
+        let product = compute(products)?;
+        let arrived = inlet.receive(round)?;
+        device.wait()?;
+        drop((product, arrived));
+        Ok(())
+    })?;
+    leave(device);
+    Ok(((computing_us + transfer_us - both_us) / transfer_us.max(1.0)).clamp(0.0, 1.0))
+}
+
+fn median_us(mut once: impl FnMut() -> Result<(), EngineError>) -> Result<f64, EngineError> {
+    let mut times = Vec::with_capacity(ROUNDS);
+    for round in 0..ROUNDS {
+        let started = Instant::now();
+        once()?;
+        if round > 0 {
+            times.push(started.elapsed().as_nanos() as f64 / 1e3);
+        }
+    }
+    Ok(median(times))
+}
