@@ -32,7 +32,7 @@ impl ComputeThread {
                 .thread_name(move |i| format!("{WORKER_THREAD_PREFIX}{name}-{i}"))
                 .build()
         });
-        let _pool = pool.transpose().map_err(EngineError::driver)?;
+        let _pool = pool.transpose().map_err(EngineError::no_thread)?;
         counter.enter();
         Ok(work())
     }

@@ -76,7 +76,7 @@ pub fn derive_profile(
         let thread = std::thread::Builder::new()
             .name(format!("{}derives", crate::fault::WORKER_THREAD_PREFIX))
             .spawn_scoped(scope, || device.compute_thread().run("derives", run))
-            .map_err(EngineError::driver)?;
+            .map_err(EngineError::no_thread)?;
         let panicked = |_| Err(EngineError::driver("the thread that runs the layers panicked"));
         thread.join().unwrap_or_else(panicked)
     })??;

@@ -141,7 +141,7 @@ impl Device {
             let thread = Builder::new().name(format!("{WORKER_THREAD_PREFIX}staging"));
             let tried = std::thread::scope(|scope| {
                 let work = || catch_panic(|| is_faithful(gpu, &self.opened));
-                let thread = thread.spawn_scoped(scope, work).map_err(EngineError::driver)?;
+                let thread = thread.spawn_scoped(scope, work).map_err(EngineError::no_thread)?;
                 thread.join().unwrap_or_else(|_| Err(EngineError::driver("its thread panicked")))
             });
             tracing::debug!("'{}': patterns through memory that links keep: {tried:?}", self.id);

@@ -172,6 +172,14 @@ pub enum EngineError {
         /// What it said.
         message: String,
     },
+    /// The system gives no thread.
+    #[error(
+        "no thread is to be had ({reason}): end other programs, or raise the limits of threads and memory (`ulimit -a`), and start again"
+    )]
+    NoThread {
+        /// What the system said.
+        reason: String,
+    },
     /// Something that the engine itself promises does not hold.
     #[error("internal error: {message}; please report it")]
     Internal {
@@ -205,6 +213,11 @@ impl EngineError {
     /// An error of the compute library, by what it says.
     pub(crate) fn driver(error: impl std::fmt::Display) -> Self {
         Self::Driver { message: error.to_string() }
+    }
+
+    /// An error of the system's, asked for a thread.
+    pub(crate) fn no_thread(error: impl std::fmt::Display) -> Self {
+        Self::NoThread { reason: error.to_string() }
     }
 
     /// Names the layer in an error of a layer that cannot know its name.

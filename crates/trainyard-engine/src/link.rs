@@ -157,7 +157,7 @@ pub(crate) fn link(
             let thread = std::thread::Builder::new()
                 .name(format!("{WORKER_THREAD_PREFIX}link-{name}"))
                 .spawn(move || forward_all(&inbox, &sender, (&id, &target), origin))
-                .map_err(EngineError::driver)?;
+                .map_err(EngineError::no_thread)?;
             threads.push(thread);
             let staging = source.staging_gpu().map(Staging::to_host);
             Route::Read { to_thread, reader: Reader { burn, gpu, staging } }

@@ -101,14 +101,7 @@ fn register(
     kind: DeviceKind,
 ) -> Result<(Device, Gpu), String> {
     let backend = adapter.get_info().backend;
-    let native = cfg!(feature = "native-shaders");
-    if native && kind == DeviceKind::Software && backend == wgpu::Backend::Vulkan {
-        return Err(
-            "this program was built with native-shaders, which crashes llvmpipe's compiler: build \
-             it without --features native-shaders, or choose another device"
-                .to_owned(),
-        );
-    }
+    check_shaders(cfg!(feature = "native-shaders"), kind, backend)?;
     let (device, queue) =
         request(&adapter).map_err(|error| format!("its driver refuses: {error}"))?;
     gpu::read_when_asked();
@@ -118,6 +111,18 @@ fn register(
         .init()
         .map_err(|error| format!("Burn refuses it: {error}"))?;
     Ok((opened, gpu))
+}
+
+/// Refuses a device whose driver crashes with native shaders.
+fn check_shaders(are_native: bool, kind: DeviceKind, api: wgpu::Backend) -> Result<(), String> {
+    if are_native && kind == DeviceKind::Software && api == wgpu::Backend::Vulkan {
+        return Err(
+            "this program was built with native-shaders, which crashes llvmpipe's compiler: build \
+                    it without --features native-shaders, or choose another device"
+                .to_owned(),
+        );
+    }
+    Ok(())
 }
 
 /// Requests a logical device the way Burn itself does: Burn reads what it may use from the

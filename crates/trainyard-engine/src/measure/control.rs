@@ -122,7 +122,7 @@ pub fn control_times(threads: usize, undisturbed: Duration) -> Result<Vec<f64>, 
     std::thread::scope(|scope| {
         let thread = |index| {
             let builder = std::thread::Builder::new().name(format!("control-{index}"));
-            builder.spawn_scoped(scope, run).map_err(EngineError::driver)
+            builder.spawn_scoped(scope, run).map_err(EngineError::no_thread)
         };
         let threads: Vec<_> = (0..threads.max(1)).map(thread).collect();
         let mut times_us = Vec::new();

@@ -45,8 +45,8 @@ pub fn hidden_share(from: &Device, to: &Device, bytes: usize) -> Result<f64, Eng
             drop(outlet);
             sent.and_then(|sent| sent)
         });
-        let sent = sender.map_err(EngineError::driver).and_then(joined);
-        let share = receiver.map_err(EngineError::driver).and_then(joined);
+        let sent = sender.map_err(EngineError::no_thread).and_then(joined);
+        let share = receiver.map_err(EngineError::no_thread).and_then(joined);
         sent.and(share)
     });
     for thread in link_threads {

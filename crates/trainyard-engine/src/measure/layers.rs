@@ -73,7 +73,7 @@ pub fn layers(
                     .spawn_scoped(scope, || survey.device(device));
                 thread.map_err(|error| {
                     survey.failed.store(true, Ordering::Relaxed);
-                    EngineError::driver(error)
+                    EngineError::no_thread(error)
                 })
             })
             .collect();

@@ -84,8 +84,8 @@ pub fn link_times(from: &Device, to: &Device, sizes: &[usize]) -> Result<Vec<f64
             drop(outlet);
             sent.and_then(|sent| sent)
         });
-        let sent = sender.map_err(EngineError::driver).and_then(joined);
-        let received = receiver.map_err(EngineError::driver).and_then(joined);
+        let sent = sender.map_err(EngineError::no_thread).and_then(joined);
+        let received = receiver.map_err(EngineError::no_thread).and_then(joined);
         match (sent, received) {
             (Ok(()), Ok(times)) => Ok(times),
             (Err(error), Ok(_) | Err(EngineError::NeighbourStopped)) => {

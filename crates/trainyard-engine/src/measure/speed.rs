@@ -41,7 +41,7 @@ fn measured(
     let device = open::open(hardware)?;
     let measured = if hardware.api == Api::Cpu {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
-        pool.map_err(EngineError::driver)?.install(|| catch_panic(|| measure(&device)))
+        pool.map_err(EngineError::no_thread)?.install(|| catch_panic(|| measure(&device)))
     } else {
         catch_panic(|| measure(&device))
     };

@@ -54,3 +54,14 @@ fn the_cpu_opens() {
     info.api = Api::Cpu;
     assert!(open(&info).is_ok());
 }
+
+#[test]
+fn native_shaders_are_for_other_builds_or_devices_as_told() {
+    use wgpu::Backend::{Gl, Vulkan};
+    let refused = check_shaders(true, DeviceKind::Software, Vulkan).unwrap_err();
+    let remedy = "build it without --features native-shaders, or choose another device";
+    assert!(refused.ends_with(remedy), "{refused}");
+    assert!(check_shaders(false, DeviceKind::Software, Vulkan).is_ok());
+    assert!(check_shaders(true, DeviceKind::Discrete, Vulkan).is_ok());
+    assert!(check_shaders(true, DeviceKind::Software, Gl).is_ok());
+}

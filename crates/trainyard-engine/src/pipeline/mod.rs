@@ -163,7 +163,7 @@ impl Pipeline {
             let thread = std::thread::Builder::new()
                 .name(format!("{WORKER_THREAD_PREFIX}rank{rank}"))
                 .spawn(move || work(context, &inbox, &report))
-                .map_err(EngineError::driver)?;
+                .map_err(EngineError::no_thread)?;
             workers.ranks.push(Rank { device: id, commands, thread });
         }
         // From here the workers alone hold it, so that it closes when they have all ended.
