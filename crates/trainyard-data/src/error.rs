@@ -231,9 +231,7 @@ pub enum DataError {
         message: String,
     },
     /// A thread that cannot be started or has ended.
-    #[error(
-        "the thread that prepares batches of {name} {reason}: end other programs, or raise the limits of threads and memory (`ulimit -a`), and start again"
-    )]
+    #[error("the thread that prepares batches of {name} {reason}; start the training again")]
     NoThread {
         /// The data.
         name: String,

@@ -143,3 +143,16 @@ fn data_that_change_meanwhile_are_restored_as_told() {
     paste(&format!("{} --set train.steps={steps}", between(&said, "go on with: ", "\n")));
     run_ok(&mut train_command(&place.file, &place.path("anew")));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_training_that_gets_no_thread_is_started_again_as_told() {
+    let place = Place::new();
+    let run = place.path("run");
+    let mut starved = train_command(&place.file, &run);
+    // No thread has a stack that large.
+    starved.env("RUST_MIN_STACK", (1_u64 << 46).to_string());
+    let stderr = run_fails(&mut starved, 1);
+    assert_says(&stderr, &["no thread is to be had", "ulimit -a", "start again"]);
+    run_ok(&mut train_command(&place.file, &run));
+}

@@ -58,54 +58,29 @@ impl TensorBuffer {
 fn cube_tensor(tensor: DispatchTensor) -> Result<CubeTensor, EngineError> {
     let tensor = <DispatchTensor as DispatchKindConversion<Cube>>::try_into_backend(tensor)
         .map_err(EngineError::driver)?;
-    match tensor {
-        BackendTensor::Float(tensor) => Ok(resolved::float(tensor)),
-        BackendTensor::Int(tensor) => Ok(resolved::int(tensor)),
-        BackendTensor::Bool(tensor) => Ok(resolved::bool(tensor)),
-        other => Err(EngineError::driver(format!("a tensor of kind {}", other.name()))),
-    }
+    let kind = tensor.name();
+    computed(tensor).ok_or_else(|| EngineError::driver(format!("a tensor of kind {kind}")))
 }
 
+/// Without fusion Burn computes a tensor when it is asked to.
 #[cfg(not(feature = "fusion"))]
-mod resolved {
-    //! Without fusion Burn computes a tensor when it is asked to.
-
-    use burn_cubecl::tensor::CubeTensor;
-
-    pub(super) fn float(tensor: CubeTensor) -> CubeTensor {
-        tensor
-    }
-
-    pub(super) fn int(tensor: CubeTensor) -> CubeTensor {
-        tensor
-    }
-
-    pub(super) fn bool(tensor: CubeTensor) -> CubeTensor {
-        tensor
+fn computed(tensor: BackendTensor<Cube>) -> Option<CubeTensor> {
+    match tensor {
+        BackendTensor::Float(tensor) | BackendTensor::Int(tensor) | BackendTensor::Bool(tensor) => {
+            Some(tensor)
+        }
+        _ => None,
     }
 }
 
+/// With fusion Burn collects operations until a tensor is needed.
 #[cfg(feature = "fusion")]
-mod resolved {
-    //! With fusion Burn collects operations until a tensor is needed.
-
-    use burn::backend::BackendTypes;
-    use burn_cubecl::tensor::CubeTensor;
-    use burn_cubecl::{Cube, CubeBackend};
-
-    type Float = <Cube as BackendTypes>::FloatTensorPrimitive;
-    type Int = <Cube as BackendTypes>::IntTensorPrimitive;
-    type Bool = <Cube as BackendTypes>::BoolTensorPrimitive;
-
-    pub(super) fn float(tensor: Float) -> CubeTensor {
-        tensor.client.clone().resolve_tensor_float::<CubeBackend>(tensor)
-    }
-
-    pub(super) fn int(tensor: Int) -> CubeTensor {
-        tensor.client.clone().resolve_tensor_int::<CubeBackend>(tensor)
-    }
-
-    pub(super) fn bool(tensor: Bool) -> CubeTensor {
-        tensor.client.clone().resolve_tensor_bool::<CubeBackend>(tensor)
+fn computed(tensor: BackendTensor<Cube>) -> Option<CubeTensor> {
+    use burn_cubecl::CubeBackend;
+    match tensor {
+        BackendTensor::Float(it) => Some(it.client.clone().resolve_tensor_float::<CubeBackend>(it)),
+        BackendTensor::Int(it) => Some(it.client.clone().resolve_tensor_int::<CubeBackend>(it)),
+        BackendTensor::Bool(it) => Some(it.client.clone().resolve_tensor_bool::<CubeBackend>(it)),
+        _ => None,
     }
 }

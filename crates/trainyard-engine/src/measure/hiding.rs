@@ -7,9 +7,9 @@ use burn::tensor::{Tensor, TensorData};
 use trainyard_plan::Action;
 use trainyard_plan::compare::median;
 
-use super::links::{joined, leave};
-use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
-use crate::link::{Ends, Inlet, Outlet, link};
+use super::links::leave;
+use super::over_link::over_link;
+use crate::link::{Inlet, Outlet};
 use crate::{Device, EngineError, Tensors, Value};
 
 /// Side of the square matrices that the receiver multiplies.
@@ -22,37 +22,15 @@ const ROUNDS: usize = 8;
 /// after the other.
 ///
 /// # Errors
-/// [`EngineError::Driver`] when a device fails.
+/// [`EngineError::Measure`] when a device fails.
 pub fn hidden_share(from: &Device, to: &Device, bytes: usize) -> Result<f64, EngineError> {
-    let origin = Instant::now();
-    let mut link_threads = Vec::new();
-    let ends = Ends { source: from, target: to };
-    let (outlet, mut inlet) = link("hidden", &ends, 1, origin, &mut link_threads)?;
     let (ask, asked) = mpsc::channel();
-    let share = std::thread::scope(|scope| {
-        let thread =
-            |name| std::thread::Builder::new().name(format!("{WORKER_THREAD_PREFIX}{name}"));
-        let receiver = thread("receives").spawn_scoped(scope, move || {
-            let receive = || receive_all(to, &mut inlet, &ask);
-            let share = to.compute_thread().run("receives", || catch_panic(receive));
-            // Whoever sends must not wait for one that has stopped.
-            drop((inlet, ask));
-            share.and_then(|share| share)
-        });
-        let sender = thread("sends").spawn_scoped(scope, move || {
-            let send = || send_all(from, bytes, &outlet, &asked);
-            let sent = from.compute_thread().run("sends", || catch_panic(send));
-            drop(outlet);
-            sent.and_then(|sent| sent)
-        });
-        let sent = sender.map_err(EngineError::no_thread).and_then(joined);
-        let share = receiver.map_err(EngineError::no_thread).and_then(joined);
-        sent.and(share)
-    });
-    for thread in link_threads {
-        let _panicked = thread.join().is_err();
-    }
-    share
+    over_link(
+        (from, to),
+        Instant::now(),
+        move |outlet| send_all(from, bytes, &outlet, &asked),
+        move |mut inlet| receive_all(to, &mut inlet, &ask),
+    )
 }
 
 /// Sends whenever it is asked to.

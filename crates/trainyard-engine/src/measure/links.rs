@@ -7,8 +7,9 @@ use burn::tensor::{Tensor, TensorData};
 use trainyard_plan::{Action, LinkCost, noise};
 
 use super::fit;
-use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
-use crate::link::{Ends, Inlet, Outlet, elapsed_ns, link as make_link};
+use super::over_link::over_link;
+use crate::fault::catch_panic;
+use crate::link::{Inlet, Outlet, elapsed_ns};
 use crate::{Device, EngineError, Tensors, Value};
 
 /// Sizes of the transfers that are timed: 4 KiB to 16 MiB.
@@ -55,49 +56,14 @@ pub fn link(from: &Device, to: &Device) -> Result<LinkCost, EngineError> {
 /// # Errors
 /// As [`link`].
 pub fn link_times(from: &Device, to: &Device, sizes: &[usize]) -> Result<Vec<f64>, EngineError> {
-    let with_location = |device: &Device, error: EngineError| EngineError::Measure {
-        device: device.id().to_owned(),
-        what: format!("the link from '{}' to '{}'", from.id(), to.id()),
-        reason: error.to_string(),
-    };
     let origin = Instant::now();
-    let mut link_threads = Vec::new();
-    let ends = Ends { source: from, target: to };
-    let (outlet, mut inlet) = make_link("measured", &ends, 1, origin, &mut link_threads)
-        .map_err(|error| with_location(from, error))?;
     let (arrived, arrivals) = mpsc::channel();
-    let times = std::thread::scope(|scope| {
-        let thread =
-            |name| std::thread::Builder::new().name(format!("{WORKER_THREAD_PREFIX}{name}"));
-        let receiver = thread("receives").spawn_scoped(scope, move || {
-            let receive = || receive_all(to, sizes, &mut inlet, origin, &arrived);
-            let received = to.compute_thread().run("receives", || catch_panic(receive));
-            // Whoever sends must not wait for one that has stopped.
-            drop(inlet);
-            drop(arrived);
-            received.and_then(|received| received)
-        });
-        let sender = thread("sends").spawn_scoped(scope, move || {
-            let sent = from
-                .compute_thread()
-                .run("sends", || catch_panic(|| send_all(from, sizes, &outlet, &arrivals)));
-            drop(outlet);
-            sent.and_then(|sent| sent)
-        });
-        let sent = sender.map_err(EngineError::no_thread).and_then(joined);
-        let received = receiver.map_err(EngineError::no_thread).and_then(joined);
-        match (sent, received) {
-            (Ok(()), Ok(times)) => Ok(times),
-            (Err(error), Ok(_) | Err(EngineError::NeighbourStopped)) => {
-                Err(with_location(from, error))
-            }
-            (_, Err(error)) => Err(with_location(to, error)),
-        }
-    });
-    for thread in link_threads {
-        let _panicked = thread.join().is_err();
-    }
-    times
+    over_link(
+        (from, to),
+        origin,
+        move |outlet| send_all(from, sizes, &outlet, &arrivals),
+        move |mut inlet| receive_all(to, sizes, &mut inlet, origin, &arrived),
+    )
 }
 
 /// The time that Burn's own `to_device` takes for the same, µs, called from one thread.
@@ -131,12 +97,6 @@ pub fn to_device_times(
     let times =
         std::thread::scope(|scope| scope.spawn(|| from.compute_thread().run("moves", run)).join());
     times.unwrap_or_else(|_| Err(EngineError::driver("its thread panicked")))?
-}
-
-pub(super) fn joined<T>(
-    thread: std::thread::ScopedJoinHandle<'_, Result<T, EngineError>>,
-) -> Result<T, EngineError> {
-    thread.join().unwrap_or_else(|_| Err(EngineError::driver("its thread panicked")))
 }
 
 fn send_all(

@@ -13,6 +13,7 @@ mod hiding;
 pub(crate) mod layer_runner;
 mod layers;
 mod links;
+mod over_link;
 mod speed;
 mod unique_layers;
 

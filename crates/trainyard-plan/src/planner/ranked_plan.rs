@@ -55,9 +55,13 @@ fn notes(
             let micro_batches = evaluator.profile.micro_batches;
             let found = score(&costs, schedule, micro_batches)?;
             let named = schedule_search::best_named(&costs, micro_batches, split_backward)?;
-            notes.push(schedule_search::gain(found.step_us, named.as_ref()));
-            let bound_us = schedule_search::lower_bound_us(&costs, micro_batches, split_backward);
-            notes.push(schedule_search::distance(found.step_us, bound_us));
+            notes.extend(schedule_search::notes(
+                &costs,
+                micro_batches,
+                split_backward,
+                found.step_us,
+                named.as_ref(),
+            ));
         }
     }
     if schedule.splits_backward() {

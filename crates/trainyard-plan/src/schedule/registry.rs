@@ -16,8 +16,8 @@ const BUILT_IN: &[&dyn ScheduleKind] = &[
     &zb_h::ZbH1,
     &zb_h::ZbH2,
     &zb_v::ZbV,
-    &v_block::VHalf,
-    &v_block::VMin,
+    &v_block::V_HALF,
+    &v_block::V_MIN,
 ];
 
 /// The kinds of other crates, in the order of their registration.

@@ -38,46 +38,42 @@ use crate::{Action, ActionKind};
 /// Steps between one micro-batch and the next: a rank's actions for one.
 const PERIOD: usize = 6;
 
+/// About half of 1F1B's memory.
+pub(super) const V_HALF: VBlock = VBlock {
+    name: "v-half",
+    doc: "split backwards on a V: about half of 1f1b's memory and less of a bubble",
+    block: |ranks| Block {
+        legs: [1, 2, 1, 2],
+        turns: if ranks % 2 == 1 { [2, 1, 1] } else { [5, 1, 4] },
+    },
+};
+
+/// About a third.
+pub(super) const V_MIN: VBlock = VBlock {
+    name: "v-min",
+    doc: "split backwards on a V: about a third of 1f1b's memory",
+    block: |ranks| Block {
+        legs: [1, 1, 1, 1],
+        turns: if ranks.is_multiple_of(3) { [3, 1, 3] } else { [1, 1, 1] },
+    },
+};
+
+/// A V on which every micro-batch goes the same way.
 #[derive(Debug)]
-pub(super) struct VHalf;
-
-impl ScheduleKind for VHalf {
-    fn name(&self) -> &'static str {
-        "v-half"
-    }
-
-    fn doc(&self) -> &'static str {
-        "split backwards on a V: about half of 1f1b's memory and less of a bubble"
-    }
-
-    fn chunks(&self) -> Chunks {
-        ZbV.chunks()
-    }
-
-    fn placement(&self, ranks: usize, chunks: usize) -> Vec<usize> {
-        ZbV.placement(ranks, chunks)
-    }
-
-    fn in_flight(&self, _stages_after: usize, _micro_batches: usize) -> usize {
-        1
-    }
-
-    fn build(&self, ranks: usize, _chunks: usize, micro_batches: usize) -> Vec<Vec<Action>> {
-        let turns = if ranks % 2 == 1 { [2, 1, 1] } else { [5, 1, 4] };
-        Block { legs: [1, 2, 1, 2], turns }.repeated(ranks, micro_batches)
-    }
+pub(super) struct VBlock {
+    name: &'static str,
+    doc: &'static str,
+    /// By the number of ranks.
+    block: fn(usize) -> Block,
 }
 
-#[derive(Debug)]
-pub(super) struct VMin;
-
-impl ScheduleKind for VMin {
+impl ScheduleKind for VBlock {
     fn name(&self) -> &'static str {
-        "v-min"
+        self.name
     }
 
     fn doc(&self) -> &'static str {
-        "split backwards on a V: about a third of 1f1b's memory"
+        self.doc
     }
 
     fn chunks(&self) -> Chunks {
@@ -93,8 +89,7 @@ impl ScheduleKind for VMin {
     }
 
     fn build(&self, ranks: usize, _chunks: usize, micro_batches: usize) -> Vec<Vec<Action>> {
-        let turns = if ranks.is_multiple_of(3) { [3, 1, 3] } else { [1, 1, 1] };
-        Block { legs: [1, 1, 1, 1], turns }.repeated(ranks, micro_batches)
+        (self.block)(ranks).repeated(ranks, micro_batches)
     }
 }
 

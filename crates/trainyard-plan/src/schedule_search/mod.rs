@@ -101,6 +101,19 @@ pub fn search(
     Ok(evaluator.best().map(found))
 }
 
+/// What is worth saying of a schedule that was found for these stages: its [gain] and its [distance].
+#[must_use]
+pub fn notes(
+    costs: &PipelineCosts,
+    micro_batches: usize,
+    split_backward: bool,
+    step_us: f64,
+    best_named: Option<&(String, Score)>,
+) -> [String; 2] {
+    let bound_us = lower_bound_us(costs, micro_batches, split_backward);
+    [gain(step_us, best_named), distance(step_us, bound_us)]
+}
+
 /// The gain of a found schedule over the best named one, in words.
 #[must_use]
 pub fn gain(step_us: f64, best_named: Option<&(String, Score)>) -> String {

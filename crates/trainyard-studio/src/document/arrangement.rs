@@ -98,7 +98,10 @@ impl Arrangement {
             schedule: ScheduleChoice::of_name(&plan.schedule.name),
             made: Some(Arc::new(plan.schedule.clone())),
             micro_batches: plan.micro_batches,
-            split_backward: plan.schedule.splits_backward() || !splits_by_kind(&plan.schedule),
+            // A kind that splits them does so unless that was not wished.
+            split_backward: plan.schedule.splits_backward()
+                || !Schedule::named(&plan.schedule.name, plan.schedule.ranks.len(), 1)
+                    .is_ok_and(|of_kind| of_kind.splits_backward()),
             ..Self::nothing(profile)
         })
     }
@@ -184,11 +187,4 @@ impl Arrangement {
         };
         self.stages.iter().map(stage).collect()
     }
-}
-
-/// Whether schedules of that name split backwards.
-fn splits_by_kind(schedule: &Schedule) -> bool {
-    let (name, ranks) = (&schedule.name, schedule.ranks.len());
-    let of_name = |chunks| Schedule::with_chunks(name, ranks, chunks, 1);
-    Schedule::default_chunks(name).and_then(of_name).is_ok_and(|made| made.splits_backward())
 }

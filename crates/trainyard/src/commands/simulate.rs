@@ -141,16 +141,21 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
             (0..devices * command.chunks.unwrap_or(1)).map(|stage| stage % devices).collect();
         let stages = even_stages(profile, &owners)?;
         let costs = PipelineCosts::of(profile, &stages, &owners)?;
-        let made = schedule_search::search(&costs, micro_batches, &SearchOptions::default())?;
+        let options = SearchOptions::default();
+        let made = schedule_search::search(&costs, micro_batches, &options)?;
         let made = made.ok_or_else(|| PlanError::NoSuchPlan {
             reason: "no schedule keeps equal shares of the layers within the devices' memory; let \
                      `trainyard plan` find the shares"
                 .into(),
         })?;
         let mut plan = Plan::new(&profile.model.name, stages, made.schedule, micro_batches);
-        plan.notes.push(schedule_search::gain(made.score.step_us, made.best_named.as_ref()));
-        let bound_us = schedule_search::lower_bound_us(&costs, micro_batches, true);
-        plan.notes.push(schedule_search::distance(made.score.step_us, bound_us));
+        plan.notes.extend(schedule_search::notes(
+            &costs,
+            micro_batches,
+            options.split_backward,
+            made.score.step_us,
+            made.best_named.as_ref(),
+        ));
         return Ok(plan);
     }
     let chunks = match command.chunks {

@@ -95,7 +95,7 @@ pub(super) fn run(bench: &PipelineBench) -> Result<(), RunError> {
     let schedule = Schedule::named(&bench.schedule, ranks, MICRO_BATCHES)?;
     let alone = || Schedule::named("1f1b", 1, MICRO_BATCHES);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
-    let pool = pool.map_err(|error| EngineError::Driver { message: error.to_string() })?;
+    let pool = pool.map_err(|error| EngineError::NoThread { reason: error.to_string() })?;
     let opened = open(&hardware)?.iter().map(|it| it.burn().clone()).collect::<Vec<_>>();
     let mut untraced = Stepper::new(&hardware[..1], alone()?)?;
     untraced.pipeline.trace(false)?;

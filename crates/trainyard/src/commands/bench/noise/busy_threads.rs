@@ -33,7 +33,7 @@ impl BusyThreads {
                 }
             });
             let no_thread =
-                |error: std::io::Error| EngineError::Driver { message: error.to_string() };
+                |error: std::io::Error| EngineError::NoThread { reason: error.to_string() };
             busy.threads.push(thread.map_err(no_thread)?);
         }
         Ok(busy)
