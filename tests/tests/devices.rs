@@ -32,3 +32,24 @@ fn the_list_for_people_names_what_a_run_file_needs() {
     assert!(!text.contains('\u{1b}'), "{text:?}");
     assert_says(&text, &["cpu", "adapter", "GiB"]);
 }
+
+#[test]
+fn the_ways_between_all_adapters_are_measured() {
+    let text = run_ok(trainyard().args(["devices", "--json", "--links"]));
+    let list: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let devices = list["devices"].as_array().cloned().unwrap_or_default();
+    let working = devices.iter().filter(|it| it["compute"]["result"] == "works").count();
+    let links = list["links"].as_array().cloned().unwrap_or_default();
+    assert_eq!(links.len(), working * (working - 1), "{text}");
+    for link in &links {
+        let is_above_0 = |key: &str| link[key].as_u64() > Some(0);
+        assert!(is_above_0("latency_ns") && is_above_0("bytes_per_s"), "{link}");
+        let ends = [&link["from"], &link["to"]].map(Value::to_string);
+        // Both software adapters over Vulkan can have the host's memory.
+        let are_vulkan = ends.iter().all(|end| end.contains("vulkan:"));
+        let way = link["way"].as_str().unwrap_or_default();
+        assert_eq!(way.contains("both devices"), are_vulkan, "{link}");
+    }
+    let text = run_ok(trainyard().args(["devices", "--links"]));
+    assert!(text.contains("latency"), "{text}");
+}

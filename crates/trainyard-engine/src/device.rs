@@ -1,16 +1,15 @@
 //! A device: an id, a memory capacity, and what has been put on it.
 
 use std::sync::OnceLock;
-use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device as BurnDevice;
 use cpu_time::ThreadTime;
-use trainyard_plan::{Api, DeviceInfo, MemoryUse};
+use trainyard_plan::{Api, DeviceInfo, DeviceKind, MemoryUse};
 
 use crate::compute_thread::ComputeThread;
-use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
 use crate::gpu::{Clock, Gpu, is_faithful};
+use crate::link::on_a_thread_of_its_own;
 use crate::memory::{MemoryCounter, Usage};
 use crate::{EngineError, open};
 
@@ -51,6 +50,7 @@ pub struct Device {
     throttle: f64,
     opened: BurnDevice,
     gpu: Option<Gpu>,
+    imports_memory: bool,
     /// Whether links may copy through memory that they keep; found out when the first asks.
     can_stage: OnceLock<bool>,
 }
@@ -80,6 +80,7 @@ impl Device {
             hardware: hardware.clone(),
             counter: MemoryCounter::open(),
             throttle: 1.0,
+            imports_memory: hardware.kind == DeviceKind::Software,
             can_stage: OnceLock::new(),
         })
     }
@@ -91,6 +92,20 @@ impl Device {
     pub fn with_throttle(self, factor: f64) -> Self {
         let throttle = if factor.is_nan() { 1.0 } else { factor.clamp(1.0, 1000.0) };
         Self { throttle, ..self }
+    }
+
+    /// Lets its links to another such device go over host memory that both have as their own
+    /// (`VK_EXT_external_memory_host`), or forbids it. Not asked, only software adapters do so: on other
+    /// hardware it was never tried.
+    #[must_use]
+    pub fn with_imported_memory(self, imports_memory: Option<bool>) -> Self {
+        let imports_memory = imports_memory.unwrap_or(self.imports_memory);
+        Self { imports_memory, ..self }
+    }
+
+    /// Whether [`Self::with_imported_memory`] holds.
+    pub(crate) fn imports_memory(&self) -> bool {
+        self.imports_memory
     }
 
     /// How many times slower than itself the device was told to be; 1 is its own speed.
@@ -138,12 +153,7 @@ impl Device {
     pub(crate) fn staging_gpu(&self) -> Option<&Gpu> {
         let gpu = self.gpu()?;
         let try_it = || {
-            let thread = Builder::new().name(format!("{WORKER_THREAD_PREFIX}staging"));
-            let tried = std::thread::scope(|scope| {
-                let work = || catch_panic(|| is_faithful(gpu, &self.opened));
-                let thread = thread.spawn_scoped(scope, work).map_err(EngineError::no_thread)?;
-                thread.join().unwrap_or_else(|_| Err(EngineError::driver("its thread panicked")))
-            });
+            let tried = on_a_thread_of_its_own("staging", || is_faithful(gpu, &self.opened));
             tracing::debug!("'{}': patterns through memory that links keep: {tried:?}", self.id);
             tried.unwrap_or(false)
         };

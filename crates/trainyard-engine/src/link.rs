@@ -12,6 +12,7 @@
 
 mod forward;
 mod parcel;
+mod way;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -22,12 +23,14 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use trainyard_plan::Action;
 
 use crate::fault::WORKER_THREAD_PREFIX;
-use crate::gpu::{Staging, Upload};
+use crate::gpu::{SharedMemory, SharedTransfer, Staging, Upload};
 use crate::memory::MemoryCounter;
 use crate::tensor::copied_data;
 use crate::{EngineError, HostTensors, Tensors, Value};
 use forward::{Target, forward_all};
 use parcel::{Described, Parcel, Reader, may_stage};
+pub use way::LinkWay;
+pub(crate) use way::on_a_thread_of_its_own;
 
 /// Tensors on their way.
 enum Payload {
@@ -37,6 +40,8 @@ enum Payload {
     Host(HostTensors),
     /// Where the receiver's device can copy them from.
     Staged(Vec<Described>, Upload),
+    /// In memory that both devices have.
+    Shared(Vec<Described>, SharedTransfer),
     /// The device that should have computed them failed.
     Failed(EngineError),
 }
@@ -84,43 +89,11 @@ pub(crate) struct Inlet {
     staging: Option<Arc<Staging>>,
 }
 
-/// The devices at the ends of a link.
+/// The devices at the ends of a link, and the way between them.
 pub(crate) struct Ends<'a> {
     pub(crate) source: &'a crate::Device,
     pub(crate) target: &'a crate::Device,
-}
-
-/// How a link moves tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkWay {
-    /// The sender copies them into the receiver's memory.
-    Memory,
-    /// Over host memory that the link keeps, mapped once, at each wgpu device.
-    Staged,
-    /// Over host memory that Burn asks for anew each time, at one wgpu device or both: a pattern did not
-    /// come back right over memory that is kept.
-    Burn,
-}
-
-impl LinkWay {
-    /// The way from a device to another.
-    pub fn between(source: &crate::Device, target: &crate::Device) -> Self {
-        let mut gpus = [source, target].into_iter().filter(|device| !device.is_cpu());
-        match (source.is_cpu(), target.is_cpu()) {
-            (true, true) => Self::Memory,
-            _ if gpus.all(|device| device.staging_gpu().is_some()) => Self::Staged,
-            _ => Self::Burn,
-        }
-    }
-
-    /// In words.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Memory => "copied into the receiver's memory",
-            Self::Staged => "over host memory that is kept",
-            Self::Burn => "Burn's own way over the host",
-        }
-    }
+    pub(crate) way: LinkWay,
 }
 
 /// Makes a link that holds at most `capacity` transfers; a link thread, if it needs one, is added
@@ -159,8 +132,10 @@ pub(crate) fn link(
                 .spawn(move || forward_all(&inbox, &sender, (&id, &target), origin))
                 .map_err(EngineError::no_thread)?;
             threads.push(thread);
+            let other = ends.target.gpu().filter(|_| ends.way == LinkWay::Shared);
+            let shared = other.and_then(|other| SharedMemory::between(&gpu, other));
             let staging = source.staging_gpu().map(Staging::to_host);
-            Route::Read { to_thread, reader: Reader { burn, gpu, staging } }
+            Route::Read { to_thread, reader: Reader { burn, gpu, shared, staging } }
         }
     };
     Ok((Outlet { route, origin }, Inlet { from, early: Vec::new(), device, to_cpu, staging }))
@@ -232,6 +207,11 @@ impl Inlet {
                 }
             }
             Payload::Staged(described, upload) => self.uploaded(described, upload)?,
+            Payload::Shared(described, transfer) => {
+                let tensors = self.rooms(described)?;
+                transfer.finish(tensors.iter().map(|(_, value)| value.tensor().clone()))?;
+                tensors
+            }
             Payload::Failed(error) => return Err(error),
         };
         Ok((tensors, message.sent))
@@ -239,11 +219,16 @@ impl Inlet {
 
     /// New tensors with what was staged for them.
     fn uploaded(&self, described: Vec<Described>, upload: Upload) -> Result<Tensors, EngineError> {
-        let room =
-            |Described { name, shape, dtype }| Ok((name, Value::room(shape, dtype, &self.device)?));
-        let tensors = described.into_iter().map(room).collect::<Result<Tensors, EngineError>>()?;
+        let tensors = self.rooms(described)?;
         upload.finish(tensors.iter().map(|(_, value)| value.tensor().clone()))?;
         Ok(tensors)
+    }
+
+    /// New tensors, with anything in them.
+    fn rooms(&self, described: Vec<Described>) -> Result<Tensors, EngineError> {
+        let room =
+            |Described { name, shape, dtype }| Ok((name, Value::room(shape, dtype, &self.device)?));
+        described.into_iter().map(room).collect()
     }
 
     fn next_of(&mut self, micro_batch: usize) -> Result<Message, EngineError> {

@@ -135,7 +135,7 @@ fn request(adapter: &wgpu::Adapter) -> Result<(wgpu::Device, wgpu::Queue), Strin
     #[expect(unsafe_code, reason = "Burn's kernels are experimental pass-through shaders to wgpu")]
     // SAFETY: enables features that may be incomplete in wgpu; only Burn's own kernels use them.
     let experimental_features = unsafe { wgpu::ExperimentalFeatures::enabled() };
-    pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+    let descriptor = wgpu::DeviceDescriptor {
         label: Some("trainyard"),
         required_features: adapter.features().difference(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS),
         required_limits: adapter.limits(),
@@ -143,8 +143,11 @@ fn request(adapter: &wgpu::Adapter) -> Result<(wgpu::Device, wgpu::Queue), Strin
         memory_hints: wgpu::MemoryHints::MemoryUsage,
         trace: wgpu::Trace::Off,
         experimental_features,
-    }))
-    .map_err(|error| error.to_string())
+    };
+    if let Some(opened) = gpu::open_with_imports(adapter, &descriptor) {
+        return Ok(opened);
+    }
+    pollster::block_on(adapter.request_device(&descriptor)).map_err(|error| error.to_string())
 }
 
 /// Requests a device with what SPIR-V (Vulkan) or MSL (Metal) kernels need beyond wgpu's features;

@@ -22,7 +22,7 @@ use trainyard_engine::{
     Device, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, LinkWay, MeanSquaredError,
     MicroBatch, Model, Objective, Options, Pipeline, Tensors, discover, erase, weight,
 };
-use trainyard_plan::{LinkCost, ModelProfile, Profile, Recompute};
+use trainyard_plan::{Api, LinkCost, ModelProfile, Profile, Recompute};
 
 use toy::{Toy, in_time, options, plan, values};
 
@@ -322,4 +322,23 @@ fn layers_and_links_of_an_adapter_beside_the_cpu_are_measured() {
     }
     let rate = measure::copy_rate(devices[1].hardware(), 1).unwrap();
     assert!(rate.is_finite() && rate > 0.0, "{rate}");
+}
+
+#[test]
+fn adapters_of_one_driver_and_of_two_have_memory_in_common() {
+    let vulkan: Vec<_> =
+        adapter::known().into_iter().filter(|(_, info)| info.api == Api::Vulkan).collect();
+    let Some((_, first)) = vulkan.first() else { return };
+    let open = |id: &str, info| Device::open(id, info, 64 << 20, 1).unwrap();
+    let first = open("first", first);
+    for (words, info) in &vulkan {
+        let second = open("second", info);
+        for (from, to) in [(&first, &second), (&second, &first)] {
+            assert_eq!(LinkWay::between(from, to), LinkWay::Shared, "{words}");
+            check_link(measure::link(from, to).unwrap());
+        }
+        let second = second.with_imported_memory(Some(false));
+        assert_eq!(LinkWay::between(&first, &second), LinkWay::Staged, "{words}");
+    }
+    assert_eq!(LinkWay::between(&first, &cpus(1)[0]), LinkWay::Staged);
 }

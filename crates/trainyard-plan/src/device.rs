@@ -145,6 +145,24 @@ pub struct DeviceList {
     pub version: u64,
     /// The devices, best first; the CPU is last.
     pub devices: Vec<DeviceInfo>,
+    /// The ways between them, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<DeviceLink>,
+}
+
+/// The way from a device to another, as `trainyard devices --links` finds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceLink {
+    /// The adapter that sends.
+    pub from: String,
+    /// The adapter that receives.
+    pub to: String,
+    /// How tensors get there, in words.
+    pub way: String,
+    /// What the smallest transfer takes, ns.
+    pub latency_ns: u64,
+    /// What a second moves of a large one, bytes.
+    pub bytes_per_s: u64,
 }
 
 impl DeviceList {
@@ -156,6 +174,7 @@ impl DeviceList {
     /// A list of this version.
     #[must_use]
     pub fn new(devices: Vec<DeviceInfo>) -> Self {
-        Self { format: Self::FORMAT.to_owned(), version: Self::VERSION, devices }
+        let format = Self::FORMAT.to_owned();
+        Self { format, version: Self::VERSION, devices, links: Vec::new() }
     }
 }

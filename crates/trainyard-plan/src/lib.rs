@@ -43,7 +43,9 @@ pub mod validate;
 
 pub use action::{Action, ActionKind};
 pub use calibrate::{calibrate, fit_step};
-pub use device::{Api, ComputeProbe, DeviceInfo, DeviceKind, DeviceList, MemoryInfo, MemorySource};
+pub use device::{
+    Api, ComputeProbe, DeviceInfo, DeviceKind, DeviceLink, DeviceList, MemoryInfo, MemorySource,
+};
 pub use error::PlanError;
 pub use file_kind::{FileKind, OtherFile};
 pub use memory::MemoryUse;

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use burn::tensor::Device as BurnDevice;
 use wgpu::{
-    Buffer, BufferDescriptor, BufferUsages, CommandEncoder, CommandEncoderDescriptor, Features,
-    MapMode, QuerySet, QuerySetDescriptor, QueryType, SubmissionIndex,
+    Buffer, BufferDescriptor, BufferUsages, Features, MapMode, QuerySet, QuerySetDescriptor,
+    QueryType, SubmissionIndex,
 };
 
 use super::Gpu;
@@ -116,20 +116,16 @@ impl Clock {
             self.sets.push(Marks::new(&self.gpu));
         }
         self.asked_ns.push(elapsed_ns(self.origin));
-        let mut encoder = self.encoder();
+        let mut encoder = self.gpu.encoder();
         encoder.write_timestamp(&self.sets[set].queries, index as u32);
         self.gpu.queue.submit([encoder.finish()]);
         Ok(mark)
     }
 
-    fn encoder(&self) -> CommandEncoder {
-        self.gpu.device.create_command_encoder(&CommandEncoderDescriptor::default())
-    }
-
     /// Asks for all marks so far, which are then forgotten.
     pub(crate) fn begin_read(&mut self) -> Reading {
         let asked_ns = std::mem::take(&mut self.asked_ns);
-        let mut encoder = self.encoder();
+        let mut encoder = self.gpu.encoder();
         for (set, marks) in self.sets.iter().zip(asked_ns.chunks(MARKS)) {
             encoder.resolve_query_set(&set.queries, 0..marks.len() as u32, &set.resolved, 0);
             encoder.copy_buffer_to_buffer(&set.resolved, 0, &set.read, 0, bytes(marks));

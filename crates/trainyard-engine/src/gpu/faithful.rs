@@ -2,7 +2,8 @@
 
 use burn::tensor::{DType, Device as BurnDevice};
 
-use super::{Gpu, Staging};
+use super::{Gpu, SharedMemory, Staging};
+use crate::tensor::data_of;
 use crate::{EngineError, Value};
 
 /// Enough that slots are used again.
@@ -21,21 +22,74 @@ pub(crate) fn is_faithful(gpu: &Gpu, burn: &BurnDevice) -> Result<bool, EngineEr
         let patterns = SIZES.map(|numbers| pattern(round, numbers));
         let bytes = patterns.each_ref().map(Vec::as_slice);
         let upload = to_device.fill(&bytes)?;
-        let room = |numbers| Value::room([numbers as usize].into(), DType::I32, burn);
-        let there = SIZES.map(room).into_iter().collect::<Result<Vec<_>, _>>()?;
+        let there = rooms(burn)?;
         upload.finish(there.iter().map(|value| value.tensor().clone()))?;
         let sized = there.iter().map(|value| (value.tensor().clone(), value.bytes()));
         let download = to_host.begin(sized.collect())?;
         if !download.finish(|pieces| Ok(pieces == bytes))? {
             return Ok(false);
         }
-        for (value, pattern) in there.into_iter().zip(&patterns) {
-            if value.into_data()?.as_bytes() != pattern {
-                return Ok(false);
-            }
+        if !are(there, &patterns)? {
+            return Ok(false);
         }
     }
     burn.memory_cleanup();
+    Ok(true)
+}
+
+/// Sends patterns between two devices, both ways, through memory that they have in common. Call it on such
+/// a thread, too.
+///
+/// # Errors
+/// What a driver said, as [`EngineError::Driver`].
+pub(crate) fn are_faithful_together(
+    first: (&Gpu, &BurnDevice),
+    second: (&Gpu, &BurnDevice),
+) -> Result<bool, EngineError> {
+    let arrive = arrive(first, second)? && arrive(second, first)?;
+    first.1.memory_cleanup();
+    second.1.memory_cleanup();
+    Ok(arrive)
+}
+
+/// Whether patterns come from the one device to the other as they were.
+fn arrive(
+    (source, from): (&Gpu, &BurnDevice),
+    (target, to): (&Gpu, &BurnDevice),
+) -> Result<bool, EngineError> {
+    let Some(memory) = SharedMemory::between(source, target) else { return Ok(false) };
+    for round in 0..ROUNDS {
+        let patterns = SIZES.map(|numbers| pattern(round, numbers));
+        let mut sent = Vec::new();
+        for (pattern, numbers) in patterns.iter().zip(SIZES) {
+            let data = data_of(pattern, [numbers as usize].into(), DType::I32);
+            sent.push(Value::from_data(data, from)?);
+        }
+        let sized = sent.iter().map(|value| (value.tensor().clone(), value.bytes()));
+        let transfer = memory.begin(sized.collect())?;
+        transfer.wait_until_copied()?;
+        let there = rooms(to)?;
+        transfer.finish(there.iter().map(|value| value.tensor().clone()))?;
+        if !are(there, &patterns)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Tensors for patterns.
+fn rooms(burn: &BurnDevice) -> Result<Vec<Value>, EngineError> {
+    let room = |numbers| Value::room([numbers as usize].into(), DType::I32, burn);
+    SIZES.map(room).into_iter().collect()
+}
+
+/// Whether tensors are, as Burn reads them, some patterns.
+fn are(tensors: Vec<Value>, patterns: &[Vec<u8>]) -> Result<bool, EngineError> {
+    for (value, pattern) in tensors.into_iter().zip(patterns) {
+        if value.into_data()?.as_bytes() != pattern {
+            return Ok(false);
+        }
+    }
     Ok(true)
 }
 

@@ -10,21 +10,17 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::DispatchTensor;
-use wgpu::{
-    Buffer, BufferAsyncError, BufferDescriptor, BufferUsages, CommandEncoder,
-    CommandEncoderDescriptor, MapMode, SubmissionIndex,
-};
+use wgpu::{Buffer, BufferAsyncError, BufferDescriptor, BufferUsages, MapMode, SubmissionIndex};
 
 use super::Gpu;
 use super::buffer::TensorBuffer;
+use super::layout::Layout;
 use crate::EngineError;
 
-/// Tensors begin at multiples of this in a slot, bytes: what mapping and the widest element ask for.
-const ALIGNMENT: usize = 16;
 /// With so many slots that the device has not read yet, one is waited for instead of making another.
-const MOST_UNREAD: usize = 3;
+pub(super) const MOST_UNREAD: usize = 3;
 /// A slot so many times as large as what goes into it is given up.
-const MOST_ROOM: u64 = 4;
+pub(super) const MOST_ROOM: u64 = 4;
 
 /// The slots at one end of a link.
 #[derive(Debug)]
@@ -47,13 +43,6 @@ struct Slot {
     buffer: Buffer,
     /// Where it is being mapped: the point in the queue before which it cannot be, and the answer.
     mapping: Option<(SubmissionIndex, Receiver<Result<(), BufferAsyncError>>)>,
-}
-
-/// Where some tensors lie in a slot.
-struct Layout {
-    /// Offset and length of each, bytes.
-    pieces: Vec<(usize, usize)>,
-    bytes: usize,
 }
 
 /// Tensors on their way to the host.
@@ -101,17 +90,8 @@ impl Staging {
         let buffers = TensorBuffer::of_all(tensors.into_iter().map(|(tensor, _)| tensor))?;
         let mut slot = self.slot(layout.bytes)?;
         let computed = self.gpu.point();
-        let mut encoder = self.encoder();
-        for (from, (offset, bytes)) in buffers.iter().zip(&layout.pieces) {
-            let (offset, bytes) = (*offset as u64, whole_words(*bytes));
-            encoder.copy_buffer_to_buffer(
-                from.buffer(),
-                from.offset(),
-                &slot.buffer,
-                offset,
-                bytes,
-            );
-        }
+        let mut encoder = self.gpu.encoder();
+        layout.copy_in(&mut encoder, &buffers, &slot.buffer);
         let point = self.gpu.queue.submit([encoder.finish()]);
         slot.map(MapMode::Read, point);
         Ok(Download { staging: Arc::clone(self), slot, layout, computed })
@@ -154,10 +134,6 @@ impl Staging {
 
     fn give_back(&self, slot: Slot) {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push_back(slot);
-    }
-
-    fn encoder(&self) -> CommandEncoder {
-        self.gpu.device.create_command_encoder(&CommandEncoderDescriptor::default())
     }
 }
 
@@ -204,16 +180,8 @@ impl Upload {
         let Self { staging, mut slot, layout } = self;
         let buffers = TensorBuffer::of_all(tensors)?;
         slot.buffer.unmap();
-        let mut encoder = staging.encoder();
-        for (to, (offset, bytes)) in buffers.iter().zip(&layout.pieces) {
-            let (offset, size) = (*offset as u64, whole_words(*bytes));
-            if (*bytes as u64) > to.bytes() {
-                let there = to.bytes();
-                let found = format!("a tensor of {there} bytes for {bytes} that came");
-                return Err(EngineError::internal(found));
-            }
-            encoder.copy_buffer_to_buffer(&slot.buffer, offset, to.buffer(), to.offset(), size);
-        }
+        let mut encoder = staging.gpu.encoder();
+        layout.copy_out(&mut encoder, &slot.buffer, &buffers)?;
         let point = staging.gpu.queue.submit([encoder.finish()]);
         slot.map(MapMode::Write, point);
         staging.give_back(slot);
@@ -256,24 +224,4 @@ impl Slot {
         gpu.wait(point)?;
         mapped.recv().map_err(EngineError::driver)?.map_err(EngineError::driver)
     }
-}
-
-impl Layout {
-    fn of(sizes: impl Iterator<Item = u64>) -> Self {
-        let mut end = 0;
-        let pieces = sizes
-            .map(|size| {
-                let piece = (end, size as usize);
-                end += piece.1.next_multiple_of(ALIGNMENT);
-                piece
-            })
-            .collect();
-        // Zero bytes cannot be mapped.
-        Self { pieces, bytes: end.max(ALIGNMENT) }
-    }
-}
-
-/// What is copied for some bytes: wgpu copies whole words, and Burn leaves room for them.
-fn whole_words(bytes: usize) -> u64 {
-    (bytes as u64).next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT)
 }

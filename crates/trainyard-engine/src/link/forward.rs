@@ -58,6 +58,10 @@ impl Target {
     fn take(&self, content: Content) -> Result<Payload, EngineError> {
         let (described, download) = match content {
             Content::Staged(described, download) => (described, download),
+            Content::Shared(described, transfer) => {
+                transfer.wait_until_copied()?;
+                return Ok(Payload::Shared(described, transfer));
+            }
             Content::Read(reads, points) => return Ok(Payload::Host(read_all(reads, points)?)),
         };
         download.finish(|pieces| {

@@ -6,7 +6,7 @@ use burn::tensor::{DType, Device as BurnDevice, Shape, TensorData};
 use trainyard_plan::Action;
 use wgpu::SubmissionIndex;
 
-use crate::gpu::{Download, Gpu, Staging};
+use crate::gpu::{Download, Gpu, SharedMemory, SharedTransfer, Staging};
 use crate::tensor::{HostRead, goes_as_it_is};
 use crate::wiring::Name;
 use crate::{EngineError, HostTensors, Tensors, Value};
@@ -23,6 +23,8 @@ pub(super) struct Parcel {
 pub(super) enum Content {
     /// Into memory that the link keeps for it.
     Staged(Vec<Described>, Download),
+    /// Into memory that the receiver's device has too.
+    Shared(Vec<Described>, SharedTransfer),
     /// By Burn's own way.
     Read(Vec<(Name, HostRead)>, Points),
 }
@@ -45,6 +47,8 @@ pub(super) struct Described {
 pub(super) struct Reader {
     pub(super) burn: BurnDevice,
     pub(super) gpu: Gpu,
+    /// Memory that the other device has too, where both may use it.
+    pub(super) shared: Option<Arc<SharedMemory>>,
     /// Memory that the link keeps, where the device may use it.
     pub(super) staging: Option<Arc<Staging>>,
 }
@@ -76,10 +80,15 @@ impl Reader {
     /// [`EngineError::Driver`].
     pub(super) fn begin(&self, tensors: Tensors) -> Result<Content, EngineError> {
         let sizes = || tensors.iter().map(|(_, value)| value.bytes());
+        let described = || tensors.iter().map(Described::of_value).collect();
+        let sized = || tensors.iter().map(|(_, value)| (value.tensor().clone(), value.bytes()));
+        let as_they_are = tensors.iter().all(|(_, value)| goes_as_it_is(value.dtype()));
+        let shared = self.shared.as_ref().filter(|shared| as_they_are && shared.holds(sizes()));
+        if let Some(shared) = shared {
+            return Ok(Content::Shared(described(), shared.begin(sized().collect())?));
+        }
         if let Some(staging) = self.staging.as_ref().filter(|staging| staging.holds(sizes())) {
-            let described = tensors.iter().map(Described::of_value).collect();
-            let sized = tensors.iter().map(|(_, value)| (value.tensor().clone(), value.bytes()));
-            return Ok(Content::Staged(described, staging.begin(sized.collect())?));
+            return Ok(Content::Staged(described(), staging.begin(sized().collect())?));
         }
         self.burn.flush().map_err(EngineError::driver)?;
         let computed = self.gpu.point();
@@ -98,6 +107,7 @@ impl Content {
     pub(super) fn wait_until_computed(&self) -> Result<(), EngineError> {
         match self {
             Self::Staged(_, download) => download.wait_until_computed(),
+            Self::Shared(_, transfer) => transfer.wait_until_computed(),
             Self::Read(_, points) => points.gpu.wait(points.computed.clone()),
         }
     }

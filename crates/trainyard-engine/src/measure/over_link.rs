@@ -4,7 +4,7 @@ use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::Instant;
 
 use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
-use crate::link::{Ends, Inlet, Outlet, link};
+use crate::link::{Ends, Inlet, LinkWay, Outlet, link};
 use crate::{Device, EngineError};
 
 /// Runs `send` and `receive` at the two ends of a new link, each on a thread of its device. With what
@@ -24,7 +24,7 @@ pub(super) fn over_link<T: Send>(
         reason: error.to_string(),
     };
     let mut link_threads = Vec::new();
-    let ends = Ends { source: from, target: to };
+    let ends = Ends { source: from, target: to, way: LinkWay::between(from, to) };
     let (outlet, inlet) = link("measured", &ends, 1, origin, &mut link_threads)
         .map_err(|error| with_location(from, error))?;
     let (sent, received) = std::thread::scope(|scope| {

@@ -1,11 +1,12 @@
 //! Who talks to whom: the links between stages.
 
+use std::collections::BTreeMap;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use trainyard_plan::Plan;
 
-use crate::link::{Ends, link};
+use crate::link::{Ends, LinkWay, link};
 use crate::wiring::StageWiring;
 use crate::worker::StageLinks;
 use crate::{Device, EngineError};
@@ -30,6 +31,8 @@ impl Links {
         let mut of_stage: Vec<StageLinks> =
             (0..stages).map(|stage| StageLinks { stage, ..StageLinks::default() }).collect();
         let mut threads = Vec::new();
+        // The way back is the same.
+        let mut ways = BTreeMap::new();
         // A stage has at most all micro-batches on their way: with that much room no send of a
         // step ever waits.
         let capacity = plan.micro_batches;
@@ -37,12 +40,14 @@ impl Links {
             for (to, names) in &wiring.outputs {
                 let (to, names) = (*to, names.clone());
                 let (source, target) = (&devices[ranks[from]], &devices[ranks[to]]);
-                let there = Ends { source, target };
+                let pair = (source.id().min(target.id()), source.id().max(target.id()));
+                let way = *ways.entry(pair).or_insert_with(|| LinkWay::between(source, target));
+                let there = Ends { source, target, way };
                 let (outlet, inlet) =
                     link(&format!("F{from}-{to}"), &there, capacity, origin, &mut threads)?;
                 of_stage[from].outputs.push((to, names.clone(), outlet));
                 of_stage[to].inputs.push((from, inlet));
-                let back = Ends { source: target, target: source };
+                let back = Ends { source: target, target: source, way };
                 let (outlet, inlet) =
                     link(&format!("B{to}-{from}"), &back, capacity, origin, &mut threads)?;
                 of_stage[to].input_gradients.push((from, names, outlet));

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 use trainyard_engine::discover::{self, ListOptions, Survey};
 use trainyard_plan::memory::human_bytes;
-use trainyard_plan::{ComputeProbe, DeviceInfo, DeviceList, MemoryInfo, MemorySource};
+use trainyard_plan::{ComputeProbe, DeviceInfo, DeviceLink, DeviceList, MemoryInfo, MemorySource};
 
+use super::device_links::{links, print_links};
 use super::run_command::RunCommand;
 use crate::app::App;
 use crate::error::RunError;
@@ -21,35 +22,44 @@ pub struct Devices {
     /// Do not try whether compute works
     #[arg(long)]
     no_probe: bool,
+    /// Open them all, and measure the ways between them
+    #[arg(long, conflicts_with = "no_probe")]
+    links: bool,
 }
 
 impl RunCommand for Devices {
     /// Lists the devices.
     ///
     /// # Errors
-    /// If the terminal cannot be written to.
+    /// If the terminal cannot be written to, or a device whose links are asked for fails.
     fn run(&self, _: &App) -> Result<ExitCode, RunError> {
-        list(&mut std::io::stdout(), self.json, !self.no_probe)?;
+        let probe = !self.no_probe;
+        let survey = discover::survey(&ListOptions { probe, ..ListOptions::default() });
+        let links = if self.links { links(&survey.devices)? } else { Vec::new() };
+        list(&mut std::io::stdout(), self.json, survey, links)?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Lists the devices on `out`: as JSON ([`DeviceList`]) for machines, as a few lines each for
-/// people. With `probe`, each adapter first has to do a small computation, in a child process.
+/// Lists the devices on `out`: as JSON ([`DeviceList`]) for machines, as a few lines each for people.
 ///
 /// # Errors
 ///
 /// If `out` cannot be written to.
-fn list(out: &mut impl Write, json: bool, probe: bool) -> Result<(), RunError> {
-    let survey = discover::survey(&ListOptions { probe, ..ListOptions::default() });
+fn list(
+    out: &mut impl Write,
+    json: bool,
+    survey: Survey,
+    links: Vec<DeviceLink>,
+) -> Result<(), RunError> {
     let written = if json {
         // The warnings of a failing driver are in the log.
-        let list = DeviceList::new(survey.devices);
+        let list = DeviceList { links, ..DeviceList::new(survey.devices) };
         serde_json::to_writer_pretty(&mut *out, &list)
             .map_err(std::io::Error::from)
             .and_then(|()| writeln!(out))
     } else {
-        print(out, &survey)
+        print(out, &survey).and_then(|()| print_links(out, &links))
     };
     written.map_err(RunError::io("write to", "the terminal"))
 }
@@ -200,7 +210,8 @@ mod tests {
     #[test]
     fn json_is_a_device_list() {
         let mut out = Vec::new();
-        list(&mut out, true, false).unwrap();
+        let survey = discover::survey(&ListOptions { probe: false, ..ListOptions::default() });
+        list(&mut out, true, survey, Vec::new()).unwrap();
         let list: DeviceList = serde_json::from_slice(&out).unwrap();
         assert_eq!((list.format.as_str(), list.version), (DeviceList::FORMAT, DeviceList::VERSION));
         assert_eq!(list.devices.last().unwrap().kind, DeviceKind::Cpu);

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod compare;
 pub mod demo;
+mod device_links;
 pub mod devices;
 pub mod evaluate;
 pub mod generate;

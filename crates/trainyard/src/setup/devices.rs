@@ -28,6 +28,9 @@ pub struct SetupDevice {
     pub speed: Option<f64>,
     /// How many times slower than it is the device shall be.
     pub throttle: f64,
+    /// Whether its links may use host memory that another device has too; the device decides where it is
+    /// not given.
+    pub import_memory: Option<bool>,
 }
 
 /// The devices to choose adapters from. Drivers are not woken for those who do not use them.
@@ -64,6 +67,7 @@ pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> 
             reserve_bytes: section.reserve.map_or(0, |reserve| reserve.0),
             speed: section.speed,
             throttle: section.throttle.unwrap_or(1.0),
+            import_memory: section.import_memory,
             hardware,
         }
     };
@@ -188,5 +192,5 @@ pub(super) fn described(device: &SetupDevice) -> DeviceProfile {
 pub(super) fn device_key(device: &SetupDevice) -> impl Serialize + use<> {
     let hardware = &device.hardware;
     let who = [&hardware.adapter, &hardware.name, &hardware.driver].map(Clone::clone);
-    (who, device.threads, device.throttle.to_bits())
+    (who, device.threads, device.throttle.to_bits(), device.import_memory)
 }

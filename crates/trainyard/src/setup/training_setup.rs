@@ -69,7 +69,8 @@ impl TrainingSetup {
     ) -> Result<Vec<Device>, RunError> {
         let opened = self.devices.iter().filter(|device| used(device)).map(|device| {
             let SetupDevice { id, hardware, budget_bytes, threads, throttle, .. } = device;
-            Ok(Device::open(id, hardware, *budget_bytes, *threads)?.with_throttle(*throttle))
+            let opened = Device::open(id, hardware, *budget_bytes, *threads)?;
+            Ok(opened.with_throttle(*throttle).with_imported_memory(device.import_memory))
         });
         opened.collect()
     }

@@ -22,6 +22,9 @@ pub(super) struct LinksBench {
     /// The devices, by adapter; every ordered pair is measured
     #[arg(long, value_name = "ADAPTER,…", value_delimiter = ',', default_value = "cpu,cpu")]
     devices: Vec<String>,
+    /// Lets Vulkan devices copy over host memory that both have as their own, or forbids it
+    #[arg(long, value_name = "true|false")]
+    import_memory: Option<bool>,
     /// Print JSON for machines
     #[arg(long)]
     json: bool,
@@ -72,7 +75,8 @@ struct Transfer {
 /// When there is no such device, or one fails.
 pub(super) fn run(bench: &LinksBench) -> Result<(), RunError> {
     let hardware = hardware(&bench.devices)?;
-    let devices = open(&hardware)?;
+    let importing = |device: Device| device.with_imported_memory(bench.import_memory);
+    let devices: Vec<Device> = open(&hardware)?.into_iter().map(importing).collect();
     let mut links = Vec::new();
     let progress = progress(devices.len() * devices.len().saturating_sub(1));
     for (at, (from, of_from)) in devices.iter().zip(&hardware).enumerate() {

@@ -36,7 +36,7 @@ enum What {
 }
 
 /// A bar on the terminal's error output, where that is one, for so many parts.
-fn progress(parts: usize) -> ProgressBar {
+pub(super) fn progress(parts: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:24.cyan/dim} {pos}/{len}  {msg}");
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─");
     ProgressBar::new(parts as u64).with_style(style)
