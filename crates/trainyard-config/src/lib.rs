@@ -73,7 +73,7 @@ pub use run_config::{DataSection, KindSection, RunConfig};
 pub use section::SectionReader;
 pub use sections::{
     DeviceSection, LearningRateSchedule, OptimizerGroup, PipelineSection, RecomputeChoice,
-    RunSection, TrainSection,
+    RunSection, TrainSection, WireFormat,
 };
 pub use value::{ByteSize, Choice, KeyType, Show, ValueContext};
 

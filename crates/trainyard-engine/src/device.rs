@@ -1,10 +1,12 @@
 //! A device: an id, a memory capacity, and what has been put on it.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device as BurnDevice;
 use cpu_time::ThreadTime;
+use trainyard_config::WireFormat;
 use trainyard_plan::{Api, DeviceInfo, DeviceKind, MemoryUse};
 
 use crate::compute_thread::ComputeThread;
@@ -51,6 +53,9 @@ pub struct Device {
     opened: BurnDevice,
     gpu: Option<Gpu>,
     imports_memory: bool,
+    wire: WireFormat,
+    /// Other formats, by the id of the device that receives.
+    wires: BTreeMap<String, WireFormat>,
     /// Whether links may copy through memory that they keep; found out when the first asks.
     can_stage: OnceLock<bool>,
 }
@@ -81,6 +86,8 @@ impl Device {
             counter: MemoryCounter::open(),
             throttle: 1.0,
             imports_memory: hardware.kind == DeviceKind::Software,
+            wire: WireFormat::F32,
+            wires: BTreeMap::new(),
             can_stage: OnceLock::new(),
         })
     }
@@ -106,6 +113,17 @@ impl Device {
     /// Whether [`Self::with_imported_memory`] holds.
     pub(crate) fn imports_memory(&self) -> bool {
         self.imports_memory
+    }
+
+    /// Lets the floats that it sends travel in a format, to some devices, by id, in others.
+    #[must_use]
+    pub fn with_wires(self, wire: WireFormat, wires: BTreeMap<String, WireFormat>) -> Self {
+        Self { wire, wires, ..self }
+    }
+
+    /// The format in which floats travel to another device.
+    pub(crate) fn wire_to(&self, other: &Self) -> WireFormat {
+        self.wires.get(&other.id).copied().unwrap_or(self.wire)
     }
 
     /// How many times slower than itself the device was told to be; 1 is its own speed.

@@ -34,6 +34,7 @@ mod tensor;
 mod tie;
 mod weight;
 mod weight_half;
+mod wire;
 mod wiring;
 mod worker;
 

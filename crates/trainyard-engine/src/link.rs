@@ -20,12 +20,14 @@ use std::time::Instant;
 
 use burn::tensor::Device as BurnDevice;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use trainyard_config::WireFormat;
 use trainyard_plan::Action;
 
 use crate::fault::WORKER_THREAD_PREFIX;
 use crate::gpu::{SharedMemory, SharedTransfer, Staging, Upload};
 use crate::memory::MemoryCounter;
 use crate::tensor::copied_data;
+use crate::wire::{self, Packed};
 use crate::{EngineError, HostTensors, Tensors, Value};
 use forward::{Target, forward_all};
 use parcel::{Described, Parcel, Reader, may_stage};
@@ -49,6 +51,8 @@ enum Payload {
 struct Message {
     micro_batch: usize,
     payload: Payload,
+    /// How floats in it are packed.
+    packed: Option<Packed>,
     /// None when it never leaves the device.
     sent: Option<Transfer>,
 }
@@ -64,6 +68,9 @@ pub(crate) struct Transfer {
 /// The sending end of a link.
 pub(crate) struct Outlet {
     route: Route,
+    /// The sender's.
+    device: BurnDevice,
+    wire: WireFormat,
     origin: Instant,
 }
 
@@ -138,7 +145,9 @@ pub(crate) fn link(
             Route::Read { to_thread, reader: Reader { burn, gpu, shared, staging } }
         }
     };
-    Ok((Outlet { route, origin }, Inlet { from, early: Vec::new(), device, to_cpu, staging }))
+    let outlet =
+        Outlet { route, device: source.burn().clone(), wire: source.wire_to(target), origin };
+    Ok((outlet, Inlet { from, early: Vec::new(), device, to_cpu, staging }))
 }
 
 impl Outlet {
@@ -156,6 +165,8 @@ impl Outlet {
     ) -> Result<(), EngineError> {
         let start_ns = elapsed_ns(self.origin);
         let bytes = tensors.bytes();
+        let wire = if self.crosses() { self.wire } else { WireFormat::F32 };
+        let (tensors, packed) = wire::pack(wire, action, tensors, &self.device)?;
         let (sender, payload) = match &self.route {
             Route::Stay(sender) => (sender, Payload::There(tensors)),
             Route::Copy { sender, counter } => {
@@ -164,14 +175,14 @@ impl Outlet {
             Route::FromHost(sender) => (sender, Payload::Host(tensors.into_data()?)),
             Route::Read { to_thread, reader } => {
                 let content = reader.begin(tensors)?;
-                let parcel = Parcel { step, action, bytes, content };
+                let parcel = Parcel { step, action, bytes, packed, content };
                 return to_thread.send(parcel).map_err(|_| EngineError::NeighbourStopped);
             }
         };
         let sent = Transfer { start_ns, end_ns: elapsed_ns(self.origin), bytes };
         let sent = self.crosses().then_some(sent);
         sender
-            .send(Message { micro_batch: action.micro_batch, payload, sent })
+            .send(Message { micro_batch: action.micro_batch, payload, packed, sent })
             .map_err(|_| EngineError::NeighbourStopped)
     }
 }
@@ -214,7 +225,7 @@ impl Inlet {
             }
             Payload::Failed(error) => return Err(error),
         };
-        Ok((tensors, message.sent))
+        Ok((wire::unpack(tensors, message.packed, &self.device)?, message.sent))
     }
 
     /// New tensors with what was staged for them.

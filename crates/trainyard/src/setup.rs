@@ -29,6 +29,7 @@ mod place;
 mod profile;
 pub(crate) mod references;
 mod training_setup;
+mod wires;
 
 impl TrainingSetup {
     /// Opens the data, makes the model, finds the devices, and finds out what the layers cost.

@@ -8,7 +8,7 @@ mod train;
 
 pub use device::DeviceSection;
 pub use optimizer_group::OptimizerGroup;
-pub use pipeline::{PipelineSection, RecomputeChoice};
+pub use pipeline::{PipelineSection, RecomputeChoice, WireFormat};
 pub use run::RunSection;
 pub use train::{LearningRateSchedule, TrainSection};
 

@@ -18,6 +18,36 @@ crate::choices! {
     }
 }
 
+crate::choices! {
+    /// The numbers in which tensors travel from a device to another.
+    pub enum WireFormat {
+        /// As they are computed with: exact.
+        F32 = "f32",
+        /// Half the bytes: 11 significant bits, sizes from 6e-8 (gradients: 1e-11) to 65504 (16).
+        F16 = "f16",
+        /// Half the bytes: 8 significant bits, all sizes.
+        Bf16 = "bf16",
+        /// Three tenths of the bytes: blocks of 32 numbers, each a multiple of 1/127 of the largest.
+        Q8 = "q8",
+    }
+}
+
+impl WireFormat {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::F32, Self::F16, Self::Bf16, Self::Q8];
+
+    /// What it takes of the bytes that [`Self::F32`] takes.
+    #[must_use]
+    pub fn share(self) -> f64 {
+        match self {
+            Self::F32 => 1.0,
+            Self::F16 | Self::Bf16 => 0.5,
+            // A scale of 4 bytes and 32 of one.
+            Self::Q8 => 36.0 / 128.0,
+        }
+    }
+}
+
 crate::keys! {
     /// How the model is cut and in what order it runs.
     pub struct PipelineSection in "pipeline", check = check_pipeline {
@@ -36,6 +66,11 @@ crate::keys! {
         /// Layers of each stage, in the order of the pipeline, on the devices in the order of the run
         /// file; 0 leaves a device idle. Without it the planner splits.
         split: Vec<u32>;
+        /// The numbers in which tensors travel from a device to another.
+        wire: WireFormat = WireFormat::F32;
+        /// Links on which they travel in others, each as FROM>TO=FORMAT, by the ids of devices, such as
+        /// left>right=q8. Gradients go the other way.
+        wires: Vec<String>;
         /// A plan made before; without one the planner makes it.
         plan: Option<PathBuf>;
     }

@@ -32,7 +32,7 @@ pub(super) fn forward_all(
     (device, target): (&str, &Target),
     origin: Instant,
 ) {
-    for Parcel { step, action, bytes, content } in inbox {
+    for Parcel { step, action, bytes, packed, content } in inbox {
         // The transfer begins when there is something to move.
         let ready = content.wait_until_computed();
         let start_ns = elapsed_ns(origin);
@@ -48,7 +48,8 @@ pub(super) fn forward_all(
             }),
         };
         let sent = Some(Transfer { start_ns, end_ns: elapsed_ns(origin), bytes });
-        if onward.send(Message { micro_batch: action.micro_batch, payload, sent }).is_err() {
+        if onward.send(Message { micro_batch: action.micro_batch, payload, packed, sent }).is_err()
+        {
             return;
         }
     }

@@ -8,6 +8,7 @@ use wgpu::SubmissionIndex;
 
 use crate::gpu::{Download, Gpu, SharedMemory, SharedTransfer, Staging};
 use crate::tensor::{HostRead, goes_as_it_is};
+use crate::wire::Packed;
 use crate::wiring::Name;
 use crate::{EngineError, HostTensors, Tensors, Value};
 
@@ -16,6 +17,7 @@ pub(super) struct Parcel {
     pub(super) step: u64,
     pub(super) action: Action,
     pub(super) bytes: u64,
+    pub(super) packed: Option<Packed>,
     pub(super) content: Content,
 }
 

@@ -7,8 +7,9 @@ use trainyard_engine::discover::{self, ListOptions, select};
 use trainyard_plan::memory::{exact_bytes, human_bytes, human_bytes_at_most};
 use trainyard_plan::{Api, DeviceInfo, DeviceKind, DeviceProfile, MemorySource};
 
+use super::wires::Wires;
 use crate::cli::say;
-use crate::config::{DeviceSection, RunConfig};
+use crate::config::{DeviceSection, RunConfig, WireFormat};
 use crate::error::RunError;
 
 /// A device of the run, not yet opened.
@@ -31,6 +32,8 @@ pub struct SetupDevice {
     /// Whether its links may use host memory that another device has too; the device decides where it is
     /// not given.
     pub import_memory: Option<bool>,
+    /// The format in which what it sends travels, and those to some devices, by id.
+    pub wires: (WireFormat, BTreeMap<String, WireFormat>),
 }
 
 /// The devices to choose adapters from. Drivers are not woken for those who do not use them.
@@ -45,6 +48,7 @@ pub(crate) fn machine_for<'a>(mut adapters: impl Iterator<Item = &'a str>) -> Ve
 pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> {
     let sections =
         if config.devices.is_empty() { default_devices() } else { config.devices.clone() };
+    let wires = Wires::of(&config.pipeline, &sections)?;
     let machine = machine_for(sections.iter().map(|section| section.adapter.as_str()));
     let chosen = sections.iter().map(|section| select(&machine, &section.adapter));
     let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
@@ -59,6 +63,7 @@ pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> 
         let memory = memory_of(&hardware);
         let sharing = memories.iter().filter(|other| **other == memory).count() as u64;
         SetupDevice {
+            wires: wires.of_sender(&section.id),
             id: section.id,
             budget_bytes: section
                 .memory
@@ -192,5 +197,7 @@ pub(super) fn described(device: &SetupDevice) -> DeviceProfile {
 pub(super) fn device_key(device: &SetupDevice) -> impl Serialize + use<> {
     let hardware = &device.hardware;
     let who = [&hardware.adapter, &hardware.name, &hardware.driver].map(Clone::clone);
-    (who, device.threads, device.throttle.to_bits(), device.import_memory)
+    let (wire, wires) = &device.wires;
+    let wires: Vec<_> = wires.iter().map(|(to, format)| (to.clone(), format.text())).collect();
+    (who, device.threads, device.throttle.to_bits(), device.import_memory, wire.text(), wires)
 }

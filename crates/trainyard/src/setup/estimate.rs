@@ -72,12 +72,17 @@ impl TrainingSetup {
         let devices = self.devices.iter().zip(&rates).map(device).collect();
         let pairs = self.devices.iter().zip(&rates).flat_map(|from| {
             let others = self.devices.iter().zip(&rates).filter(move |to| to.0.id != from.0.id);
-            others.map(move |to| LinkProfile {
-                from: from.0.id.clone(),
-                to: to.0.id.clone(),
-                latency_us: ESTIMATED_LATENCY_US,
+            others.map(move |to| {
+                let (wire, wires) = &from.0.wires;
+                let wire = wires.get(&to.0.id).unwrap_or(wire);
                 // Half of a round trip on each side.
-                bytes_per_us: 2.0 / (1.0 / from.1.copy + 1.0 / to.1.copy),
+                let rate = 2.0 / (1.0 / from.1.copy + 1.0 / to.1.copy);
+                LinkProfile {
+                    from: from.0.id.clone(),
+                    to: to.0.id.clone(),
+                    latency_us: ESTIMATED_LATENCY_US,
+                    bytes_per_us: rate / wire.share(),
+                }
             })
         });
         let links = pairs.collect();

@@ -70,7 +70,9 @@ impl TrainingSetup {
         let opened = self.devices.iter().filter(|device| used(device)).map(|device| {
             let SetupDevice { id, hardware, budget_bytes, threads, throttle, .. } = device;
             let opened = Device::open(id, hardware, *budget_bytes, *threads)?;
-            Ok(opened.with_throttle(*throttle).with_imported_memory(device.import_memory))
+            let (wire, wires) = device.wires.clone();
+            let opened = opened.with_throttle(*throttle).with_wires(wire, wires);
+            Ok(opened.with_imported_memory(device.import_memory))
         });
         opened.collect()
     }

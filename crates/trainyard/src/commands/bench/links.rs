@@ -1,5 +1,6 @@
 //! `trainyard bench links`: what it takes to move a tensor between devices.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::Write;
 use std::time::Instant;
@@ -14,6 +15,7 @@ use trainyard_plan::memory::human_bytes;
 use super::pipeline::{hardware, open};
 use super::progress;
 use crate::commands::table::{Align, table, time};
+use crate::config::WireFormat;
 use crate::error::RunError;
 
 /// `trainyard bench links`
@@ -25,9 +27,18 @@ pub(super) struct LinksBench {
     /// Lets Vulkan devices copy over host memory that both have as their own, or forbids it
     #[arg(long, value_name = "true|false")]
     import_memory: Option<bool>,
+    /// The numbers in which tensors travel: f32, f16, bf16 or q8
+    #[arg(long, value_name = "FORMAT", default_value = "f32", value_parser = wire)]
+    wire: WireFormat,
     /// Print JSON for machines
     #[arg(long)]
     json: bool,
+}
+
+fn wire(text: &str) -> Result<WireFormat, String> {
+    let formats = WireFormat::ALL.map(WireFormat::text).join(", ");
+    let known = WireFormat::ALL.into_iter().find(|known| known.text() == text);
+    known.ok_or_else(|| format!("there are {formats}"))
 }
 
 /// Sizes of the transfers: 4 KiB to 256 MiB.
@@ -75,8 +86,11 @@ struct Transfer {
 /// When there is no such device, or one fails.
 pub(super) fn run(bench: &LinksBench) -> Result<(), RunError> {
     let hardware = hardware(&bench.devices)?;
-    let importing = |device: Device| device.with_imported_memory(bench.import_memory);
-    let devices: Vec<Device> = open(&hardware)?.into_iter().map(importing).collect();
+    let as_asked = |device: Device| {
+        let device = device.with_imported_memory(bench.import_memory);
+        device.with_wires(bench.wire, BTreeMap::new())
+    };
+    let devices: Vec<Device> = open(&hardware)?.into_iter().map(as_asked).collect();
     let mut links = Vec::new();
     let progress = progress(devices.len() * devices.len().saturating_sub(1));
     for (at, (from, of_from)) in devices.iter().zip(&hardware).enumerate() {
