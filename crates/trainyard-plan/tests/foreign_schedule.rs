@@ -69,7 +69,10 @@ fn its_name_is_known_everywhere() {
     else {
         unreachable!("another error")
     };
-    assert!(known.contains("zb-v, v-half, v-min, pairs, auto (did you mean 'pairs'?)"), "{known}");
+    assert!(
+        known.contains("zb-v, v-half, v-min, dualpipe-v, pairs, auto (did you mean 'pairs'?)"),
+        "{known}"
+    );
 }
 
 #[test]

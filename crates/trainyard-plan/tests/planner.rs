@@ -133,7 +133,8 @@ fn every_schedule_can_be_asked_for() {
                 ..PlanRequest::new(&profile)
             };
             let plans = check(&request).unwrap();
-            let splits = matches!(schedule, "zb-h1" | "zb-h2" | "zb-v" | "v-half" | "v-min");
+            let splits =
+                matches!(schedule, "zb-h1" | "zb-h2" | "zb-v" | "v-half" | "v-min" | "dualpipe-v");
             let said = plans[0].notes.iter().any(|note| note.contains("runs them whole"));
             let says = splits && !split_backward;
             assert!(said == says || schedule == "auto", "{schedule}: {:?}", plans[0].notes);

@@ -84,13 +84,18 @@ fn kinds_say_what_their_stages_hold() {
     }
 }
 
-/// Whether in each stage the micro-batches of each kind come in order: gradients are added up so.
+/// Whether in each stage forwards, gradients of inputs and gradients of weights come in the order of the
+/// micro-batches: gradients are added up so.
 fn ascending(schedule: &Schedule, stages: usize) -> bool {
-    let mut next = vec![[0; 4]; stages];
+    let sorts: [&[ActionKind]; 3] =
+        [&[ActionKind::Forward], &[Backward, InputGrad], &[Backward, WeightGrad]];
+    let mut next = vec![[0; 3]; stages];
     schedule.ranks.iter().flatten().all(|action| {
-        let next = &mut next[action.stage][action.kind as usize];
-        *next += 1;
-        action.micro_batch == *next - 1
+        let of_stage = next[action.stage].iter_mut().zip(sorts);
+        of_stage.filter(|(_, sort)| sort.contains(&action.kind)).all(|(next, _)| {
+            *next += 1;
+            action.micro_batch == *next - 1
+        })
     })
 }
 
@@ -115,6 +120,7 @@ fn expected_peaks(name: &str, p: usize, v: usize, m: usize, rank: usize) -> (usi
         }
         ("zb-h1", _) => (m.min(p), Some(m.min(p - rank))),
         ("zb-h2", _) => (m.min(2 * p - 1), Some(m.min(2 * (p - rank) - 1))),
+        ("dualpipe-v", _) => ((2 * m).min(m + rank + 1).min(2 * p + 1), None),
         ("zb-v", _) => ((2 * m).min(m + rank + 1).min(2 * p), None),
         (other, _) => panic!("no formula for {other}: add one"),
     }
@@ -151,6 +157,13 @@ fn expected_cost(
         "zb-v" if weight_grad <= forward && forward <= input_grad && m >= 2 * ranks - 1 => {
             (None, Some(2 * others * (input_grad - weight_grad)))
         }
+        "dualpipe-v"
+            if weight_grad <= input_grad
+                && (input_grad..=input_grad + weight_grad).contains(&forward)
+                && m >= 2 * ranks =>
+        {
+            (None, Some(others * (forward + input_grad - weight_grad)))
+        }
         "v-half" if times == Times::new(forward, forward, forward) && m >= ranks => {
             let units = match ranks {
                 2 => 3,
@@ -163,7 +176,7 @@ fn expected_cost(
             let units = if ranks % 3 == 0 { 4 * ranks - 4 } else { 4 * ranks - 5 };
             (None, Some(units.max(0) * forward))
         }
-        "zb-h1" | "zb-h2" | "zb-v" | "v-half" | "v-min" => (None, None),
+        "zb-h1" | "zb-h2" | "zb-v" | "v-half" | "v-min" | "dualpipe-v" => (None, None),
         other => panic!("no formula for {other}: add one"),
     }
 }
@@ -269,6 +282,15 @@ fn a_schedule_reads_as_in_the_paper() {
         "1F0 2F0 1F1 2F1 2I0 2W0 1F2 1I0 1W0 2F2 2I1 2W1 1I1 2I2 1I2 1W1 2W2 1W2"
     );
     assert_eq!(row("interleaved", 1), "1F0 1F1 1F2 3F0 3B0 3F1 3B1 3F2 3B2 1B0 1B1 1B2");
+    let schedule = Schedule::named("dualpipe-v", 2, 4).unwrap();
+    let row = |rank: usize| {
+        schedule.ranks[rank].iter().map(Action::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        row(0),
+        "0F0 0F1 0F2 3F0 3I0 3W0 3F1 0F3 3B1 3F2 0B0 3B2 3F3 0B1 3B3 0I2 0W2 0I3 0W3"
+    );
+    assert_eq!(row(1), "1F0 2F0 1F1 2F1 1F2 2B0 2F2 1B0 1F3 2B1 2F3 1B1 2B2 1B2 2I3 1I3 2W3 1W3");
 }
 
 #[test]
@@ -289,7 +311,7 @@ fn stages_lie_where_their_schedule_puts_them() {
 #[test]
 fn bad_requests_are_errors() {
     let known =
-        "gpipe, 1f1b, interleaved, zb-h1, zb-h2, zb-v, v-half, v-min, auto (did you mean '1f1b'?)"
+        "gpipe, 1f1b, interleaved, zb-h1, zb-h2, zb-v, v-half, v-min, dualpipe-v, auto (did you mean '1f1b'?)"
             .to_owned();
     assert_eq!(
         Schedule::named("1F1", 2, 2),

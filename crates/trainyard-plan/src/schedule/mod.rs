@@ -5,6 +5,7 @@
 //! the property tests then find it by its name.
 
 mod csv;
+mod dual_pipe_v;
 mod gpipe;
 mod interleaved;
 mod kind;

@@ -5,7 +5,7 @@ use std::sync::{PoisonError, RwLock};
 
 use super::kind::{Chunks, ScheduleKind};
 use super::table::Schedule;
-use super::{gpipe, interleaved, one_f_one_b, v_block, zb_h, zb_v};
+use super::{dual_pipe_v, gpipe, interleaved, one_f_one_b, v_block, zb_h, zb_v};
 use crate::{PlanError, validate};
 
 /// The kinds of this crate.
@@ -18,6 +18,7 @@ const BUILT_IN: &[&dyn ScheduleKind] = &[
     &zb_v::ZbV,
     &v_block::V_HALF,
     &v_block::V_MIN,
+    &dual_pipe_v::DualPipeV,
 ];
 
 /// The kinds of other crates, in the order of their registration.

@@ -51,9 +51,9 @@ impl ScheduleKind for ZbV {
 }
 
 /// The half of the V a stage is on.
-type Chunk = usize;
-const DOWN: Chunk = 0;
-const UP: Chunk = 1;
+pub(super) type Chunk = usize;
+pub(super) const DOWN: Chunk = 0;
+pub(super) const UP: Chunk = 1;
 
 /// One rank's actions, and how many of each kind it has for each of its two stages.
 struct Row {
