@@ -127,6 +127,7 @@ struct Found {
     trained_bytes: u64,
     frozen_bytes: u64,
     buffer_bytes: u64,
+    largest_weight_bytes: u64,
     input_bytes: u64,
     flops: u64,
     outputs: HostTensors,
@@ -217,6 +218,7 @@ impl Derive<'_> {
             trained_bytes,
             frozen_bytes: runner.weight_bytes(WeightRole::Frozen),
             buffer_bytes: runner.weight_bytes(WeightRole::Buffer),
+            largest_weight_bytes: runner.largest_weight_bytes(),
             input_bytes: runner.input_bytes(),
             flops: (fastest_ns * self.gflops) as u64,
             outputs,
@@ -258,6 +260,9 @@ impl Derive<'_> {
         let all_outputs: u64 =
             found.outputs.iter().map(|(_, data)| data.as_bytes().len() as u64).sum();
         let largest = found.input_bytes.max(all_outputs);
+        let tensors = input.iter().chain(&found.outputs);
+        let tensors = tensors.map(|(_, data)| data.as_bytes().len() as u64);
+        let largest_tensor_bytes = tensors.chain(found.bytes.largest).max().unwrap_or(0);
         let tied_to = spec.shares.first().map(|shared| shared.owner.clone());
         LayerProfile {
             name: spec.name.clone(),
@@ -275,6 +280,8 @@ impl Derive<'_> {
             weight_workspace_bytes: found.bytes.weight_workspace,
             fresh_bytes: Some(found.bytes.fresh),
             workspace_bytes: found.bytes.workspace.unwrap_or(WORKSPACE_TENSORS * largest),
+            largest_weight_bytes: found.largest_weight_bytes,
+            largest_tensor_bytes,
             forward_flops: found.flops,
             tied_to,
             gives,

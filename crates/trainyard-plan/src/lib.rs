@@ -38,6 +38,7 @@ mod quantile;
 mod schedule;
 pub mod schedule_search;
 pub mod simulate;
+mod tensor_limits;
 mod trace;
 pub mod validate;
 
@@ -54,6 +55,7 @@ pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTim
 pub use schedule::{
     Chunks, CsvRemark, CsvSchedule, Place, Schedule, ScheduleKind, ScheduleRequest,
 };
+pub use tensor_limits::TensorLimits;
 pub use trace::{
     Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome, foreign, text,
 };
