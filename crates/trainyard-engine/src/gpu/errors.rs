@@ -5,7 +5,7 @@
 //! and whoever works with the device asks for it when an action is done: a look at one flag.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wgpu::{DeviceLostReason, Error};
 
@@ -30,22 +30,21 @@ impl DriverErrors {
     pub(super) fn watch(device: &wgpu::Device) -> Self {
         let errors = Self::default();
         let (of_calls, of_device) = (errors.clone(), errors.clone());
-        device.on_uncaptured_error(Arc::new(move |error| of_calls.note(|| in_words(&error))));
+        device.on_uncaptured_error(Arc::new(move |error| of_calls.note(in_words(&error))));
         device.set_device_lost_callback(move |reason, message| {
-            of_device.note(|| lost(reason, &message));
             of_device.0.is_lost.store(true, Ordering::Release);
+            of_device.note(lost(reason, &message));
         });
         errors
     }
 
-    fn note(&self, words: impl FnOnce() -> String) {
-        let words = words();
+    fn note(&self, words: String) {
         tracing::debug!("a driver reports: {words}");
         self.first().get_or_insert(words);
         self.0.is_there.store(true, Ordering::Release);
     }
 
-    fn first(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+    fn first(&self) -> MutexGuard<'_, Option<String>> {
         self.0.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -102,4 +101,43 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let all = std::iter::successors(Some(error), |error| error.source());
     let all: Vec<String> = all.map(ToString::to_string).collect();
     in_one_line(&all.join(": "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_say_what_helps() {
+        let no_memory = Error::OutOfMemory { source: "In create_buffer".into() };
+        assert_eq!(
+            in_words(&no_memory),
+            "its driver has no memory left (In create_buffer); give it a smaller budget \
+             (device.….memory), so that less is planned for it, or end other programs that use it"
+        );
+        let description = "Validation Error\n\nCaused by:\n  In copy\n    too long\n".to_owned();
+        let refused = Error::Validation { source: "".into(), description };
+        let words = "its driver refuses a call: Validation Error  Caused by: In copy too long";
+        assert_eq!(in_words(&refused), words);
+        assert_eq!(
+            lost(DeviceLostReason::Unknown, "Parent device is lost"),
+            "the device is lost (Parent device is lost): its driver was reset or gave up, or it was \
+             taken away"
+        );
+    }
+
+    #[test]
+    fn the_first_report_is_kept_until_it_is_forgotten() {
+        let errors = DriverErrors::default();
+        assert!(errors.check().is_ok());
+        errors.note("one".to_owned());
+        errors.note("two".to_owned());
+        assert_eq!(errors.check().unwrap_err().to_string(), "one");
+        errors.forget();
+        assert!(errors.check().is_ok());
+        errors.0.is_lost.store(true, Ordering::Release);
+        errors.note("lost".to_owned());
+        errors.forget();
+        assert_eq!(errors.check().unwrap_err().to_string(), "lost");
+    }
 }

@@ -87,3 +87,6 @@ pub(crate) fn alignment(limits: &Limits) -> u64 {
         .max(limits.min_storage_buffer_offset_alignment)
         .into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,6 +62,24 @@ fn weights_have_the_bytes_that_the_built_layers_have() {
 }
 
 #[test]
+fn the_largest_tensors_are_known() {
+    for subject in subjects() {
+        let profile = subject.costs(ROWS);
+        for (index, layer) in profile.layers.iter().enumerate() {
+            let built = subject.model.build(index, SEED, &Device::flex()).unwrap();
+            let largest = built.weights().iter().map(WeightSpec::bytes).max().unwrap_or(0);
+            let place = format!("{}, {}", profile.name, layer.name);
+            assert_eq!(layer.largest_weight_bytes, largest, "{place}");
+            // All that it computes is no smaller than what it gives, and one by one no larger than all.
+            let given = layer.gives.iter().map(|tensor| tensor.bytes).max().unwrap_or(0);
+            assert!(layer.largest_tensor_bytes >= given.max(1), "{place}");
+            let all = layer.input_bytes + layer.output_bytes + layer.saved_bytes;
+            assert!(layer.largest_tensor_bytes <= all + layer.workspace_bytes, "{place}");
+        }
+    }
+}
+
+#[test]
 fn what_goes_from_layer_to_layer_has_its_bytes_and_its_takers() {
     const C: usize = CHANNELS;
     let layers = unet::subject().costs(ROWS).layers;
