@@ -4,8 +4,9 @@
 //! layers that are alike are run once. Sizes of weights and tensors are exact. What is kept for the
 //! backward and needed for a moment is what the CPU device counted, and the floating-point
 //! operations are those that the CPU would have done in a matrix product in the time of the
-//! forward. Where the program does not count its memory ([`crate::memory`]), both sizes are
-//! estimated from the shapes.
+//! forward. A layer's largest tensor is the largest block that its forward asked for. Where the
+//! program does not count its memory ([`crate::memory`]), what is kept and needed is estimated from
+//! the shapes, and the largest tensor is the largest that the layer takes or gives.
 
 use std::sync::Arc;
 

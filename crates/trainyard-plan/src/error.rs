@@ -105,27 +105,9 @@ pub enum PlanError {
         /// The fault.
         reason: String,
     },
-    /// A tensor that is larger than any its device can have, whatever memory is free.
-    #[error(
-        "layer '{layer}' does not fit on '{device}': {tensor} takes {} ({needed_bytes} bytes), and no \
-         tensor there can be larger than {}; {hint}",
-        crate::memory::human_bytes_at_least(*.needed_bytes),
-        crate::memory::human_bytes_at_most(*.limit_bytes)
-    )]
-    TensorTooLarge {
-        /// The layer.
-        layer: String,
-        /// The id of the device.
-        device: String,
-        /// Which tensor, in words.
-        tensor: &'static str,
-        /// Its size, in bytes.
-        needed_bytes: u64,
-        /// The largest that the device can have, in bytes.
-        limit_bytes: u64,
-        /// A remedy, in words.
-        hint: String,
-    },
+    /// A layer with a tensor that is larger than any its device can have, whatever memory is free.
+    #[error("{0}")]
+    TensorTooLarge(Box<crate::TensorTooLarge>),
     /// Devices whose memory is too small for what they are given.
     #[error("{}", crate::memory::describe_shortage(.devices, .hint))]
     DoesNotFit {

@@ -55,7 +55,7 @@ pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTim
 pub use schedule::{
     Chunks, CsvRemark, CsvSchedule, Place, Schedule, ScheduleKind, ScheduleRequest,
 };
-pub use tensor_limits::TensorLimits;
+pub use tensor_limits::{TensorLimits, TensorTooLarge};
 pub use trace::{
     Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome, foreign, text,
 };

@@ -5,8 +5,34 @@
 
 use std::ops::Range;
 
+use thiserror::Error;
+
+use crate::memory::{human_bytes_at_least, human_bytes_at_most};
 use crate::model::LargestTensor;
 use crate::{DeviceProfile, Plan, PlanError, Profile};
+
+/// A layer that a device cannot have.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "layer '{layer}' does not fit on '{device}': {tensor} takes {} ({needed_bytes} bytes), and no tensor \
+     there can be larger than {}; {hint}",
+    human_bytes_at_least(*.needed_bytes),
+    human_bytes_at_most(*.limit_bytes)
+)]
+pub struct TensorTooLarge {
+    /// The layer's name.
+    pub layer: String,
+    /// The id of the device.
+    pub device: String,
+    /// Which tensor, in words.
+    pub tensor: &'static str,
+    /// Its size, in bytes.
+    pub needed_bytes: u64,
+    /// The largest that the device can have, in bytes.
+    pub limit_bytes: u64,
+    /// A remedy, in words.
+    pub hint: String,
+}
 
 /// The layers of a profile that its devices cannot have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,14 +113,14 @@ impl TensorLimits {
         let name = profile.model.layers.get(layer).map(|layer| layer.name.clone());
         let id = profile.devices.get(device).map(|device| device.id.clone());
         let hint = hint.unwrap_or_else(|| self.hint(profile, layer, largest, limit_bytes));
-        PlanError::TensorTooLarge {
+        PlanError::TensorTooLarge(Box::new(TensorTooLarge {
             layer: name.unwrap_or_default(),
             device: id.unwrap_or_default(),
             tensor: largest.text(),
             needed_bytes: largest.bytes,
             limit_bytes,
             hint,
-        }
+        }))
     }
 
     /// What helps: fewer rows, or a device that can have the layer.

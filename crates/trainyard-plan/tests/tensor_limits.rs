@@ -207,7 +207,7 @@ fn what_is_said_to_help_helps() {
     let mut profile = two();
     profile.devices[1].max_tensor_bytes = Some(300);
     let hint_of = |request: &PlanRequest| match plan(request) {
-        Err(PlanError::TensorTooLarge { layer, hint, .. }) if layer == "layer1" => hint,
+        Err(PlanError::TensorTooLarge(refused)) if refused.layer == "layer1" => refused.hint,
         other => panic!("{other:?}"),
     };
     let request = PlanRequest::new(&profile);
