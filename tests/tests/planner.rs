@@ -75,7 +75,7 @@ fn no_device_is_given_a_layer_with_a_tensor_that_it_cannot_have() {
     let planned = parsed(&run_ok(plan(&path).arg("--json")));
     assert!(!devices_of(&planned).contains(&"dgpu"), "{planned}");
     let too_large = [
-        "layer 'embed' does not fit on 'dgpu': its largest tensor for a micro-batch takes 4.00 MiB",
+        "does not fit on 'dgpu': its largest tensor for a micro-batch takes 4.00 MiB",
         "no tensor there can be larger than 3.81 MiB; take smaller micro-batches, or put it on ",
         "'igpu' or 'cpu', which can have it",
     ];

@@ -70,11 +70,13 @@ fn the_largest_tensors_are_known() {
             let largest = built.weights().iter().map(WeightSpec::bytes).max().unwrap_or(0);
             let place = format!("{}, {}", profile.name, layer.name);
             assert_eq!(layer.largest_weight_bytes, largest, "{place}");
-            // All that it computes is no smaller than what it gives, and one by one no larger than all.
+            // No smaller than what it gives, and no larger than all together, of which small blocks are not
+            // counted.
             let given = layer.gives.iter().map(|tensor| tensor.bytes).max().unwrap_or(0);
             assert!(layer.largest_tensor_bytes >= given.max(1), "{place}");
             let all = layer.input_bytes + layer.output_bytes + layer.saved_bytes;
-            assert!(layer.largest_tensor_bytes <= all + layer.workspace_bytes, "{place}");
+            let most = all + layer.workspace_bytes + 4096;
+            assert!(layer.largest_tensor_bytes <= most, "{place}");
         }
     }
 }
