@@ -56,6 +56,40 @@ fn a_profile_is_planned_and_the_plan_simulates_as_predicted() {
 }
 
 #[test]
+fn no_device_is_given_a_layer_with_a_tensor_that_it_cannot_have() {
+    let dir = temp_dir();
+    let path = dir.path().join("profile.json");
+    // What goes from block to block is 4 MiB.
+    let limited = |ids: &[&str]| {
+        let mut profile = parsed(&read(&example()));
+        for device in profile["devices"].as_array_mut().into_iter().flatten() {
+            if device["id"].as_str().is_some_and(|id| ids.contains(&id)) {
+                device["max_tensor_bytes"] = json!(4_000_000);
+            }
+        }
+        write(&path, profile.to_string());
+    };
+    let free = run_ok(plan(&example()).arg("--json").arg("-o").arg(dir.path().join("free.json")));
+    assert!(devices_of(&parsed(&free)).contains(&"dgpu"));
+    limited(&["dgpu"]);
+    let planned = parsed(&run_ok(plan(&path).arg("--json")));
+    assert!(!devices_of(&planned).contains(&"dgpu"), "{planned}");
+    let too_large = [
+        "does not fit on 'dgpu': its largest tensor for a micro-batch takes 4.00 MiB",
+        "no tensor there can be larger than 3.81 MiB; take smaller micro-batches, or put it on ",
+        "'igpu' or 'cpu', which can have it",
+    ];
+    let mut simulate = trainyard();
+    simulate.arg("simulate").arg("--profile").arg(&path);
+    let simulated = run_ok(simulate.arg("--plan").arg(dir.path().join("free.json")));
+    assert_says(&simulated, &["it does not fit: "]);
+    assert_says(&simulated, &too_large);
+    limited(&["dgpu", "igpu", "cpu"]);
+    let refused = run_fails(&mut plan(&path), 3);
+    assert_says(&refused, &["layer 'embed' does not fit on 'dgpu'", "such as the CPU"]);
+}
+
+#[test]
 fn wishes_are_kept() {
     let locked = parsed(&run_ok(plan(&example()).args(["--json", "--lock", "block3=igpu"])));
     let holds = |stage: &Value| {

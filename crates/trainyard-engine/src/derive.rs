@@ -4,8 +4,9 @@
 //! layers that are alike are run once. Sizes of weights and tensors are exact. What is kept for the
 //! backward and needed for a moment is what the CPU device counted, and the floating-point
 //! operations are those that the CPU would have done in a matrix product in the time of the
-//! forward. Where the program does not count its memory ([`crate::memory`]), both sizes are
-//! estimated from the shapes.
+//! forward. A layer's largest tensor is the largest block that its forward asked for. Where the
+//! program does not count its memory ([`crate::memory`]), what is kept and needed is estimated from
+//! the shapes, and the largest tensor is the largest that the layer takes or gives.
 
 use std::sync::Arc;
 
@@ -127,6 +128,7 @@ struct Found {
     trained_bytes: u64,
     frozen_bytes: u64,
     buffer_bytes: u64,
+    largest_weight_bytes: u64,
     input_bytes: u64,
     flops: u64,
     outputs: HostTensors,
@@ -217,6 +219,7 @@ impl Derive<'_> {
             trained_bytes,
             frozen_bytes: runner.weight_bytes(WeightRole::Frozen),
             buffer_bytes: runner.weight_bytes(WeightRole::Buffer),
+            largest_weight_bytes: runner.largest_weight_bytes(),
             input_bytes: runner.input_bytes(),
             flops: (fastest_ns * self.gflops) as u64,
             outputs,
@@ -258,6 +261,9 @@ impl Derive<'_> {
         let all_outputs: u64 =
             found.outputs.iter().map(|(_, data)| data.as_bytes().len() as u64).sum();
         let largest = found.input_bytes.max(all_outputs);
+        let tensors = input.iter().chain(&found.outputs);
+        let tensors = tensors.map(|(_, data)| data.as_bytes().len() as u64);
+        let largest_tensor_bytes = tensors.chain(found.bytes.largest).max().unwrap_or(0);
         let tied_to = spec.shares.first().map(|shared| shared.owner.clone());
         LayerProfile {
             name: spec.name.clone(),
@@ -275,6 +281,8 @@ impl Derive<'_> {
             weight_workspace_bytes: found.bytes.weight_workspace,
             fresh_bytes: Some(found.bytes.fresh),
             workspace_bytes: found.bytes.workspace.unwrap_or(WORKSPACE_TENSORS * largest),
+            largest_weight_bytes: found.largest_weight_bytes,
+            largest_tensor_bytes,
             forward_flops: found.flops,
             tied_to,
             gives,

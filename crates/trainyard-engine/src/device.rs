@@ -173,7 +173,12 @@ impl Device {
         let try_it = || {
             let tried = on_a_thread_of_its_own("staging", || is_faithful(gpu, &self.opened));
             tracing::debug!("'{}': patterns through memory that links keep: {tried:?}", self.id);
-            tried.unwrap_or(false)
+            let is_faithful = tried.unwrap_or(false);
+            if !is_faithful {
+                // What failed there is not used.
+                gpu.forget_errors();
+            }
+            is_faithful
         };
         self.can_stage.get_or_init(try_it).then_some(gpu)
     }
@@ -221,7 +226,26 @@ impl Device {
 
     /// Waits until everything that was asked of the device is done; on a CPU device it is.
     pub(crate) fn wait(&self) -> Result<(), EngineError> {
-        if self.is_cpu() { Ok(()) } else { self.opened.sync().map_err(EngineError::driver) }
+        if self.is_cpu() {
+            return Ok(());
+        }
+        self.opened.sync().map_err(EngineError::driver)?;
+        self.check_driver()
+    }
+
+    /// Whether the driver has reported nothing: no call that it refused, no lack of memory, no loss.
+    ///
+    /// # Errors
+    /// [`EngineError::Driver`] with the first report.
+    pub(crate) fn check_driver(&self) -> Result<(), EngineError> {
+        self.gpu.as_ref().map_or(Ok(()), Gpu::check)
+    }
+
+    /// Forgets what the driver has reported, unless the device is lost.
+    pub(crate) fn forget_driver_errors(&self) {
+        if let Some(gpu) = &self.gpu {
+            gpu.forget_errors();
+        }
     }
 
     /// Sleeps for as long as a device slowed down by [`Self::with_throttle`] would still have

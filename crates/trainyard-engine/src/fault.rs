@@ -25,8 +25,13 @@ fn message(panic: &(dyn Any + Send)) -> String {
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("a library panicked without a message");
-    // Messages of Burn carry whole backtraces; the first lines say what happened.
-    text.lines().take(6).collect::<Vec<_>>().join(" ").chars().take(800).collect()
+    in_one_line(text)
+}
+
+/// The beginning of a message, which may carry a whole backtrace: the first lines say what happened.
+pub(crate) fn in_one_line(text: &str) -> String {
+    let lines = text.lines().take(6).map(str::trim);
+    lines.collect::<Vec<_>>().join(" ").trim().chars().take(800).collect()
 }
 
 /// Keeps panics of worker threads off the terminal: they come back as errors, which say more.

@@ -23,6 +23,7 @@ static INSTALLED: AtomicBool = AtomicBool::new(false);
 static NEXT_ACCOUNT: AtomicUsize = AtomicUsize::new(NOBODY + 1);
 static IN_USE: [AtomicI64; ACCOUNTS] = [const { AtomicI64::new(0) }; ACCOUNTS];
 static PEAK: [AtomicI64; ACCOUNTS] = [const { AtomicI64::new(0) }; ACCOUNTS];
+static LARGEST: [AtomicI64; ACCOUNTS] = [const { AtomicI64::new(0) }; ACCOUNTS];
 
 thread_local! {
     static CURRENT: Cell<usize> = const { Cell::new(NOBODY) };
@@ -76,8 +77,16 @@ impl MemoryCounter {
         INSTALLED.load(Ordering::Relaxed).then(|| (read(&IN_USE[self.0]), read(&PEAK[self.0])))
     }
 
-    /// Forgets the most so far: from now on it is the most since this call.
+    /// The largest block since [`Self::restart_peak`]; None when the program has not installed the
+    /// allocator.
+    pub fn largest(self) -> Option<u64> {
+        let largest = LARGEST[self.0].load(Ordering::Relaxed);
+        INSTALLED.load(Ordering::Relaxed).then(|| u64::try_from(largest).unwrap_or(0))
+    }
+
+    /// Forgets the most so far, and the largest block: from now on they are those since this call.
     pub fn restart_peak(self) {
+        LARGEST[self.0].store(0, Ordering::Relaxed);
         PEAK[self.0].store(IN_USE[self.0].load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }
@@ -108,6 +117,9 @@ fn count(account: usize, bytes: i64) {
     let now = IN_USE[account].fetch_add(bytes, Ordering::Relaxed) + bytes;
     if bytes > 0 {
         PEAK[account].fetch_max(now, Ordering::Relaxed);
+        if bytes > LARGEST[account].load(Ordering::Relaxed) {
+            LARGEST[account].fetch_max(bytes, Ordering::Relaxed);
+        }
     }
 }
 
@@ -192,7 +204,8 @@ mod tests {
             });
         }
         assert_eq!(account.usage(), Some((0, 1 << 20)));
+        assert_eq!(account.largest(), Some(1 << 20));
         account.restart_peak();
-        assert_eq!(account.usage(), Some((0, 0)));
+        assert_eq!((account.usage(), account.largest()), (Some((0, 0)), Some(0)));
     }
 }

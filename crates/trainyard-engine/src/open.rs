@@ -28,11 +28,16 @@ pub fn open_cpu() -> Device {
 /// [`EngineError::CannotOpen`] if the adapter is gone, its driver refuses, or this build cannot
 /// use it.
 pub fn open(info: &DeviceInfo) -> Result<Device, EngineError> {
-    open_with_gpu(info).map(|(device, _)| device)
+    open_both(info).map(|(device, _)| device)
 }
 
-/// The same with wgpu's side of it, where it has one.
+/// The same with wgpu's side of it, where it has one, which is told from now on what the driver reports.
 pub(crate) fn open_with_gpu(info: &DeviceInfo) -> Result<(Device, Option<Gpu>), EngineError> {
+    let (device, raw) = open_both(info)?;
+    Ok((device, raw.map(|(device, queue)| Gpu::new(device, queue))))
+}
+
+fn open_both(info: &DeviceInfo) -> Result<(Device, Option<Raw>), EngineError> {
     let Some(backend) = adapters::backend(info.api) else { return Ok((open_cpu(), None)) };
     caught(|| {
         let _loader = adapters::loader();
@@ -50,7 +55,7 @@ pub(crate) fn open_with_gpu(info: &DeviceInfo) -> Result<(Device, Option<Gpu>), 
                 if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
             )
         })?;
-        register(instance, adapter, info.kind).map(|(device, gpu)| (device, Some(gpu)))
+        register(instance, adapter, info.kind).map(|(device, raw)| (device, Some(raw)))
     })
     .map_err(|reason| EngineError::CannotOpen { device: info.adapter.clone(), reason })
 }
@@ -94,23 +99,26 @@ fn find(info: &DeviceInfo, there: &[FoundAdapter]) -> Option<usize> {
     Some(if ordinal == 0 { first } else { same.nth(ordinal - 1).unwrap_or(first) }.position)
 }
 
+/// A logical device of wgpu's with its queue.
+type Raw = (wgpu::Device, wgpu::Queue);
+
 /// Requests a logical device and makes a Burn device of it.
 fn register(
     instance: wgpu::Instance,
     adapter: wgpu::Adapter,
     kind: DeviceKind,
-) -> Result<(Device, Gpu), String> {
+) -> Result<(Device, Raw), String> {
     let backend = adapter.get_info().backend;
     check_shaders(cfg!(feature = "native-shaders"), kind, backend)?;
     let (device, queue) =
         request(&adapter).map_err(|error| format!("its driver refuses: {error}"))?;
     gpu::read_when_asked();
-    let gpu = Gpu::new(device.clone(), queue.clone());
+    let raw = (device.clone(), queue.clone());
     let opened = Device::wgpu_options()
         .setup(WgpuSetup { instance, adapter, device, queue, backend })
         .init()
         .map_err(|error| format!("Burn refuses it: {error}"))?;
-    Ok((opened, gpu))
+    Ok((opened, raw))
 }
 
 /// Refuses a device whose driver crashes with native shaders.

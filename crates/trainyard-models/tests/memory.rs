@@ -14,7 +14,8 @@ use std::time::Duration;
 use trainyard_engine::measure::{self, LayerCost, MeasureSettings};
 use trainyard_engine::memory::CountingAllocator;
 use trainyard_engine::{
-    Device, MeanSquaredError, MicroBatch, Model, Objective, Options, Pipeline, discover,
+    DeriveSettings, Device, MeanSquaredError, MicroBatch, Model, Objective, Options, Pipeline,
+    derive_profile, discover,
 };
 use trainyard_models::{Gpt, GptOptions, Mlp, MlpOptions, gpt};
 use trainyard_plan::{
@@ -242,6 +243,34 @@ fn the_predicted_peak_is_near_what_is_counted() {
         mlp_case(128, 4, 512),
     ];
     predictions_hold(&cases, &discover::cpu(), SPLITS, BOUND);
+}
+
+#[test]
+fn the_largest_tensor_of_a_layer_is_what_its_forward_asks_for_at_once() {
+    const WIDTH: usize = 64;
+    const CONTEXT: usize = 32;
+    const VOCABULARY: usize = 97;
+    const ROWS: usize = 4;
+    let case = gpt_case(WIDTH, CONTEXT, 2, VOCABULARY, ROWS);
+    let optimizer = options().optimizer;
+    let settings = DeriveSettings { seed: 1, optimizer: &optimizer, portable: true };
+    let (model, objective) = (&*case.model, &*case.objective);
+    let profile = derive_profile(model, objective, &case.micro_batch, &settings, &|_, _| {});
+    let layers = profile.unwrap().layers;
+    let of_rows = |numbers: usize| (4 * ROWS * CONTEXT * numbers) as u64;
+    for layer in &layers {
+        let expected = match layer.kind.as_str() {
+            "embed" => of_rows(WIDTH),
+            // Between the two linear layers it is four times as wide.
+            "block" => of_rows(4 * WIDTH),
+            _ => of_rows(VOCABULARY),
+        };
+        let found = layer.largest_tensor_bytes;
+        // An allocation may be rounded up.
+        assert!((expected..expected + 4096).contains(&found), "{}: {found}", layer.name);
+    }
+    let blocks: Vec<u64> = layers.iter().map(|layer| layer.largest_weight_bytes).collect();
+    assert_eq!(blocks[1], (4 * WIDTH * 4 * WIDTH) as u64);
 }
 
 #[test]

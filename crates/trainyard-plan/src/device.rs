@@ -128,12 +128,32 @@ pub struct DeviceInfo {
     pub memory: MemoryInfo,
     /// The largest single buffer, in bytes.
     pub max_buffer_bytes: u64,
+    /// The most of a buffer that a kernel can be given at once, in bytes, where that is limited too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_binding_bytes: Option<u64>,
+    /// What a tensor's place in a buffer is a multiple of, in bytes, where there is such a rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buffer_alignment_bytes: Option<u64>,
     /// Set where shaders may use 16-bit floats.
     pub f16: bool,
     /// Set where it can time its own work.
     pub timestamps: bool,
     /// The result of the compute probe.
     pub compute: ComputeProbe,
+}
+
+impl DeviceInfo {
+    /// The largest tensor that it can have, in bytes: one that fits into a buffer with what aligns it, and
+    /// that a kernel can be given whole. None where there is no limit but memory, as for the CPU.
+    #[must_use]
+    pub fn max_tensor_bytes(&self) -> Option<u64> {
+        if self.api == Api::Cpu {
+            return None;
+        }
+        let binding = self.max_binding_bytes.unwrap_or(u64::MAX);
+        let alignment = self.buffer_alignment_bytes.unwrap_or(1).max(1);
+        Some(self.max_buffer_bytes.min(binding) / alignment * alignment)
+    }
 }
 
 /// The list that `trainyard devices --json` prints.

@@ -105,6 +105,9 @@ pub enum PlanError {
         /// The fault.
         reason: String,
     },
+    /// A layer with a tensor that is larger than any its device can have, whatever memory is free.
+    #[error("{0}")]
+    TensorTooLarge(Box<crate::TensorTooLarge>),
     /// Devices whose memory is too small for what they are given.
     #[error("{}", crate::memory::describe_shortage(.devices, .hint))]
     DoesNotFit {

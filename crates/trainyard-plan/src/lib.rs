@@ -38,6 +38,7 @@ mod quantile;
 mod schedule;
 pub mod schedule_search;
 pub mod simulate;
+mod tensor_limits;
 mod trace;
 pub mod validate;
 
@@ -56,6 +57,7 @@ pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTim
 pub use schedule::{
     Chunks, CsvRemark, CsvSchedule, Place, Schedule, ScheduleKind, ScheduleRequest,
 };
+pub use tensor_limits::{TensorLimits, TensorTooLarge};
 pub use trace::{
     Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome, foreign, text,
 };

@@ -1,5 +1,6 @@
 //! Costs of a model, layer by layer: the part of a profile that does not depend on the device.
 
+mod largest;
 mod tensors;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{is_zero, one_or_many};
+pub(crate) use largest::LargestTensor;
 pub(crate) use tensors::Crossing;
 pub use tensors::Tensors;
 
@@ -84,6 +86,14 @@ pub struct LayerProfile {
     /// versions call it `work_bytes`.
     #[serde(default, alias = "work_bytes", skip_serializing_if = "is_zero")]
     pub workspace_bytes: u64,
+    /// The largest of its weights and buffers, in bytes; its gradient and each part of its optimizer state
+    /// are as large. 0 where not reported.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub largest_weight_bytes: u64,
+    /// The largest tensor of a forward, for one micro-batch, in bytes; gradients are as large. 0 where not
+    /// reported: then it is the largest of those that it takes and gives.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub largest_tensor_bytes: u64,
     /// Floating-point operations of one forward, for one micro-batch; 0 where not reported.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub forward_flops: u64,

@@ -65,6 +65,10 @@ pub struct DeviceProfile {
     /// The part of it that must stay free, in bytes.
     #[serde(default)]
     pub reserve_bytes: u64,
+    /// The largest tensor that it can have, in bytes, where something other than its memory limits that:
+    /// [`DeviceInfo::max_tensor_bytes`](crate::DeviceInfo::max_tensor_bytes).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tensor_bytes: Option<u64>,
     /// Forward of each layer, one micro-batch, µs.
     #[serde(deserialize_with = "many_micros")]
     pub forward_us: Vec<f64>,

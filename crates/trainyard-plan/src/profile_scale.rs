@@ -132,6 +132,7 @@ fn scale_layer(layer: &mut LayerProfile, ratio: Ratio) {
         &mut layer.saved_bytes,
         &mut layer.output_saved_bytes,
         &mut layer.input_saved_bytes,
+        &mut layer.largest_tensor_bytes,
         &mut layer.forward_flops,
     ];
     let given = layer.gives.iter_mut().flat_map(|t| [&mut t.bytes, &mut t.gradient_bytes]);

@@ -284,9 +284,9 @@ impl RunError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Plan(PlanError::DoesNotFit { .. })
+            Self::Plan(PlanError::DoesNotFit { .. } | PlanError::TensorTooLarge { .. })
             | Self::Engine(
-                EngineError::Plan(PlanError::DoesNotFit { .. })
+                EngineError::Plan(PlanError::DoesNotFit { .. } | PlanError::TensorTooLarge { .. })
                 | EngineError::OverBudget { .. }
                 | EngineError::LayerTooLarge { .. },
             ) => 3,

@@ -3,6 +3,7 @@
  * DRIVER_FAULT
  *   crashes   at once, where adapters are listed
  *   vanishes  it is listed, and not there when it is opened
+ *   full      memory is given out until it is 256 MiB
  *   FILE      the device is lost as soon as this file is there
  */
 #define _GNU_SOURCE
@@ -15,11 +16,15 @@
 typedef void (*function)(void);
 typedef function (*lookup)(void *, const char *);
 typedef int32_t (*submit)(void *, uint32_t, const void *, void *);
+/* The beginning of VkMemoryAllocateInfo. */
+struct request { uint32_t kind; const void *next; uint64_t bytes; };
+typedef int32_t (*allocate)(void *, const struct request *, const void *, void *);
 
-enum { DEVICE_LOST = -4, INCOMPATIBLE_DRIVER = -9 };
+enum { OUT_OF_DEVICE_MEMORY = -2, DEVICE_LOST = -4, INCOMPATIBLE_DRIVER = -9 };
 
 static lookup real_lookup, real_device_lookup;
 static submit real_submit;
+static allocate real_allocate;
 
 static void *real(const char *name) {
     static void *library;
@@ -45,8 +50,19 @@ static int32_t queue_submit(void *queue, uint32_t count, const void *submits, vo
     return real_submit(queue, count, submits, fence);
 }
 
+static int32_t allocate_memory(void *device, const struct request *request, const void *by, void *memory) {
+    static uint64_t given;
+    if (!strcmp(fault(), "full") && given + request->bytes > 256 << 20) return OUT_OF_DEVICE_MEMORY;
+    given += request->bytes;
+    return real_allocate(device, request, by, memory);
+}
+
 static function device_lookup(void *device, const char *name) {
     function found = real_device_lookup(device, name);
+    if (!strcmp(name, "vkAllocateMemory")) {
+        real_allocate = (allocate)found;
+        return (function)allocate_memory;
+    }
     if (strcmp(name, "vkQueueSubmit")) return found;
     real_submit = (submit)found;
     return (function)queue_submit;

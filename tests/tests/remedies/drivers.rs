@@ -1,4 +1,4 @@
-//! Drivers that crash, vanish or lose their device: what the messages say is done.
+//! Drivers that crash, vanish, lose their device or have no memory left: what the messages say is done.
 //!
 //! The driver is made for it (`driver.c`), and hands all else to llvmpipe's.
 
@@ -7,7 +7,8 @@ use std::process::Command;
 
 use trainyard_tests::running::Running;
 use trainyard_tests::{
-    Place, assert_says, read, require, run_fails, run_ok, set, train_command, trainyard, write,
+    NO_LOCK, Place, assert_says, read, require, run_fails, run_ok, set, train_command, trainyard,
+    write,
 };
 
 use crate::{between, paste, plan};
@@ -115,4 +116,25 @@ fn a_run_whose_adapter_is_lost_goes_on_as_told() {
     let step: u64 = newest.trim().rsplit('-').next().and_then(|it| it.parse().ok()).unwrap_or(0);
     assert!(step >= 2, "{said}");
     paste(&format!("{line} --set train.steps={} --set device.left.adapter=cpu", step + 1));
+}
+
+#[test]
+fn a_run_whose_adapter_has_no_memory_left_does_with_less_as_told() {
+    let place = Place::new();
+    let Some(faulty) = Faulty::new(&place) else { return none() };
+    // A model whose weights alone take more than the driver gives.
+    let large = [ON_IT[0], "device.left.memory=\"4 GiB\"", "pipeline.exclude=[\"right\"]", NO_LOCK];
+    let size = ["model.width=1024", "model.layers=3", "train.steps=1", "train.batch=2"];
+    let mut command = train_command(&place.file, &place.path("run"));
+    set(set(&mut command, &large), &size);
+    faulty.before(&mut command, "full");
+    let stderr = run_fails(&mut command, 1);
+    assert_says(&stderr, &["device 'left' failed at ", "its driver has no memory left"]);
+    assert_says(&stderr, &["give it a smaller budget (device.….memory)"]);
+    // With a smaller one the plan needs less, or is refused.
+    let smaller = [large[0], "device.left.memory=\"200 MiB\"", large[2], large[3]];
+    let mut command = train_command(&place.file, &place.path("smaller"));
+    set(set(&mut command, &smaller), &size);
+    faulty.before(&mut command, "full");
+    assert_says(&run_fails(&mut command, 3), &["it does not fit in the devices' memory"]);
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use trainyard_plan::{Api, ComputeProbe, DeviceInfo, DeviceKind};
 
 use super::{caught, memory};
+use crate::gpu;
 
 /// An adapter as its API lists it, before entries of one card are folded together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +97,9 @@ pub(crate) fn describe(adapter: &wgpu::Adapter, api: Api, position: usize) -> Fo
             vendor: vendor(raw.vendor),
             pci_bus_id: raw.device_pci_bus_id,
             memory: memory::of(adapter, api, kind, raw.vendor),
-            max_buffer_bytes: limits.max_buffer_size.min(limits.max_storage_buffer_binding_size),
+            max_buffer_bytes: limits.max_buffer_size,
+            max_binding_bytes: Some(limits.max_storage_buffer_binding_size),
+            buffer_alignment_bytes: Some(gpu::alignment(&limits)),
             f16: features.contains(wgpu::Features::SHADER_F16),
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
             compute: ComputeProbe::NotProbed,

@@ -25,6 +25,8 @@ pub(super) fn describe() -> DeviceInfo {
         pci_bus_id: String::new(),
         // No limit of its own: a buffer may be as large as the memory.
         max_buffer_bytes: memory.total_bytes.unwrap_or(0),
+        max_binding_bytes: None,
+        buffer_alignment_bytes: None,
         memory,
         f16: false,
         timestamps: false,

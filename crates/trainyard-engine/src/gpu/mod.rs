@@ -1,8 +1,10 @@
 //! What the engine does with a wgpu device beside Burn: it reads the device's clock, waits for one
-//! submission, and copies tensors to and from memory that it shares with the host or another device.
+//! submission, copies tensors to and from memory that it shares with the host or another device, and keeps
+//! what its driver reports.
 
 mod buffer;
 mod clock;
+mod errors;
 mod faithful;
 mod host_memory;
 #[cfg_attr(target_vendor = "apple", path = "imported/nowhere.rs")]
@@ -15,12 +17,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use wgpu::{
-    CommandEncoder, CommandEncoderDescriptor, Device, PollError, PollType, Queue, SubmissionIndex,
+    CommandEncoder, CommandEncoderDescriptor, Device, Limits, PollError, PollType, Queue,
+    SubmissionIndex,
 };
 
 use crate::EngineError;
 
 pub(crate) use clock::{Clock, Reading};
+use errors::DriverErrors;
 pub(crate) use faithful::{are_faithful_together, is_faithful};
 pub(crate) use imported::open_with_imports;
 pub(crate) use shared::{SharedMemory, SharedTransfer};
@@ -31,11 +35,28 @@ pub(crate) use staging::{Download, Staging, Upload};
 pub(crate) struct Gpu {
     device: Device,
     queue: Queue,
+    errors: DriverErrors,
 }
 
 impl Gpu {
+    /// Of a device that Burn has already. From now on, what its driver reports comes out of
+    /// [`Self::check`], and Burn is not told that it is lost.
     pub(crate) fn new(device: Device, queue: Queue) -> Self {
-        Self { device, queue }
+        let errors = DriverErrors::watch(&device);
+        Self { device, queue, errors }
+    }
+
+    /// Whether the driver has reported nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::Driver`] with the first report.
+    pub(crate) fn check(&self) -> Result<(), EngineError> {
+        self.errors.check()
+    }
+
+    /// Forgets what the driver has reported of a device that goes on to work.
+    pub(crate) fn forget_errors(&self) {
+        self.errors.forget();
     }
 
     /// A point in the queue, behind all that was submitted so far.
@@ -50,28 +71,30 @@ impl Gpu {
     /// Has wgpu tell what it was asked to tell of work that is done.
     ///
     /// # Errors
-    /// [`EngineError::Driver`] for a device that is lost.
+    /// [`EngineError::Driver`] with what the driver has reported.
     fn poll(&self) -> Result<(), EngineError> {
-        self.device.poll(PollType::Poll).map(drop).map_err(EngineError::driver)
+        self.device.poll(PollType::Poll).map_err(EngineError::driver)?;
+        self.check()
     }
 
     /// Waits until the queue has come to a point, and no longer.
     ///
     /// # Errors
-    /// [`EngineError::Driver`] for a device that is lost.
+    /// [`EngineError::Driver`] with what the driver has reported.
     pub(crate) fn wait(&self, point: SubmissionIndex) -> Result<(), EngineError> {
         let wait = PollType::Wait { submission_index: Some(point), timeout: None };
-        self.device.poll(wait).map(drop).map_err(EngineError::driver)
+        self.device.poll(wait).map_err(EngineError::driver)?;
+        self.check()
     }
 
     /// Whether the queue has come to a point.
     ///
     /// # Errors
-    /// [`EngineError::Driver`] for a device that is lost.
+    /// [`EngineError::Driver`] with what the driver has reported.
     fn has_come_to(&self, point: SubmissionIndex) -> Result<bool, EngineError> {
         let now = PollType::Wait { submission_index: Some(point), timeout: Some(Duration::ZERO) };
         match self.device.poll(now) {
-            Ok(_) => Ok(true),
+            Ok(_) => self.check().map(|()| true),
             Err(PollError::Timeout) => Ok(false),
             Err(error) => Err(EngineError::driver(error)),
         }
@@ -84,3 +107,14 @@ pub(crate) fn read_when_asked() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| burn_std::set_runtime_kind(burn_std::RuntimeKind::Async));
 }
+
+/// What Burn aligns tensors by within a buffer, bytes.
+pub(crate) fn alignment(limits: &Limits) -> u64 {
+    limits
+        .min_uniform_buffer_offset_alignment
+        .max(limits.min_storage_buffer_offset_alignment)
+        .into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -54,6 +54,8 @@ fn nodes_bytes(saved: u64) -> u64 {
 pub(crate) struct LayerBytes {
     /// Kept from forward to backward, beside the outputs.
     pub(crate) saved: Option<u64>,
+    /// The largest tensor of the forward.
+    pub(crate) largest: Option<u64>,
     /// The part of the outputs that is kept too.
     pub(crate) output_saved: Option<u64>,
     /// The part of `saved` that is the input.
@@ -228,6 +230,7 @@ impl<'a> LayerRunner<'a> {
         let outputs = self.forward()?.outputs;
         let now = || self.device.usage().unwrap_or_default();
         let Usage { in_use: with_outputs, peak: in_forward, .. } = now();
+        let largest = counter.largest().filter(|_| self.device.is_cpu());
         let output_bytes = outputs.bytes();
         drop(outputs);
         let saved = with_outputs.saturating_sub(before).saturating_sub(output_bytes);
@@ -242,6 +245,7 @@ impl<'a> LayerRunner<'a> {
         let nodes = if self.device.is_cpu() { nodes_bytes(saved) } else { 0 };
         Ok(LayerBytes {
             saved: Some(saved + nodes),
+            largest,
             output_saved: Some(output_saved),
             input_saved: Some(input_saved),
             weight_saved: Some(halves.kept),
@@ -297,6 +301,12 @@ impl<'a> LayerRunner<'a> {
     pub(crate) fn weight_bytes(&self, role: WeightRole) -> u64 {
         let weights = self.stage.layers.iter().flat_map(|layer| &layer.weights);
         weights.filter(|weight| weight.spec.role == role).map(|weight| weight.spec.bytes()).sum()
+    }
+
+    /// Bytes of the largest of the layer's weights and buffers.
+    pub(crate) fn largest_weight_bytes(&self) -> u64 {
+        let weights = self.stage.layers.iter().flat_map(|layer| &layer.weights);
+        weights.map(|weight| weight.spec.bytes()).max().unwrap_or(0)
     }
 
     /// Bytes of everything that goes in.

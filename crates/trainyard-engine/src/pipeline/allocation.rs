@@ -35,6 +35,8 @@ pub(super) fn allocate(
         if let Some(index) = profile.device_index(device.id()) {
             let offer = &mut profile.devices[index];
             offer.memory_bytes = offer.memory_bytes.min(device.available_bytes());
+            let limits = [offer.max_tensor_bytes, device.hardware().max_tensor_bytes()];
+            offer.max_tensor_bytes = limits.into_iter().flatten().min();
         }
     }
     let mut needs = simulate::check_memory(&profile, plan)?;

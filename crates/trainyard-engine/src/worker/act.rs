@@ -262,6 +262,8 @@ impl Worker {
             self.context.device.flush()?;
             self.timeline.now()
         };
+        // What is computed from what failed is not sent on.
+        self.context.device.check_driver()?;
         self.timeline.computed(self.step, action, started.moment(self), end);
         if self.timeline.is_on() {
             self.timeline.held(end, self.context.device.usage());

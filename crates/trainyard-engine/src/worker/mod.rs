@@ -160,8 +160,7 @@ pub(crate) fn work(context: WorkerContext, commands: &Receiver<Command>, reports
         }
         for command in commands {
             let keeps_weights = command.keeps_weights();
-            let reply =
-                catch_panic(|| worker.handle(command)).map_err(|error| worker.with_location(error));
+            let reply = worker.checked(command).map_err(|error| worker.with_location(error));
             let failed = reply.is_err();
             if failed {
                 // Whoever waits for this rank's messages learns it from the ends of its links.
@@ -197,7 +196,12 @@ impl Worker {
                 seed: context.seed,
                 device: context.device.burn(),
             };
-            let build = || Stage::build(&*context.model, &context.wiring, place);
+            let build = || {
+                let stage = Stage::build(&*context.model, &context.wiring, place)?;
+                context.device.flush()?;
+                context.device.check_driver()?;
+                Ok(stage)
+            };
             stages.push(catch_panic(build).map_err(|error| EngineError::Worker {
                 device: context.device.id().to_owned(),
                 stage,
@@ -216,10 +220,21 @@ impl Worker {
     fn save_what_is_left(&mut self, commands: &Receiver<Command>, reports: &Sender<Report>) {
         for command in commands {
             let (Command::Discard | Command::Save { .. }) = command else { return };
-            let reply = catch_panic(|| self.handle(command));
+            self.context.device.forget_driver_errors();
+            let reply = self.checked(command);
             if reports.send((self.context.rank, reply)).is_err() {
                 return;
             }
+        }
+    }
+
+    /// What a command leads to. What the driver has reported goes before: no reply is made of what its
+    /// device did not compute, and what fails afterwards fails because of it.
+    fn checked(&mut self, command: Command) -> Result<Reply, EngineError> {
+        let reply = catch_panic(|| self.handle(command));
+        match self.context.device.check_driver() {
+            Err(first) if !matches!(reply, Err(EngineError::Worker { .. })) => Err(first),
+            _ => reply,
         }
     }
 

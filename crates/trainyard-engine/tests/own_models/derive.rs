@@ -62,6 +62,26 @@ fn weights_have_the_bytes_that_the_built_layers_have() {
 }
 
 #[test]
+fn the_largest_tensors_are_known() {
+    for subject in subjects() {
+        let profile = subject.costs(ROWS);
+        for (index, layer) in profile.layers.iter().enumerate() {
+            let built = subject.model.build(index, SEED, &Device::flex()).unwrap();
+            let largest = built.weights().iter().map(WeightSpec::bytes).max().unwrap_or(0);
+            let place = format!("{}, {}", profile.name, layer.name);
+            assert_eq!(layer.largest_weight_bytes, largest, "{place}");
+            // No smaller than what it gives, and no larger than all together, of which small blocks are not
+            // counted.
+            let given = layer.gives.iter().map(|tensor| tensor.bytes).max().unwrap_or(0);
+            assert!(layer.largest_tensor_bytes >= given.max(1), "{place}");
+            let all = layer.input_bytes + layer.output_bytes + layer.saved_bytes;
+            let most = all + layer.workspace_bytes + 4096;
+            assert!(layer.largest_tensor_bytes <= most, "{place}");
+        }
+    }
+}
+
+#[test]
 fn what_goes_from_layer_to_layer_has_its_bytes_and_its_takers() {
     const C: usize = CHANNELS;
     let layers = unet::subject().costs(ROWS).layers;

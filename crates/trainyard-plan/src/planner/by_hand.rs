@@ -88,7 +88,7 @@ fn search(
     let mut pool = Pool { exact: true, ..Pool::default() };
     let share = budget(space.device_count()) / starts.len().max(1) as u64;
     for start in starts {
-        if !evaluator.keeps_locks(&start) {
+        if !evaluator.is_allowed(&start) {
             continue;
         }
         let score = evaluator.evaluate(&start)?;
@@ -97,7 +97,8 @@ fn search(
     }
     pool.sort();
     if pool.entries.is_empty() {
-        return Err(bad(broken_lock(profile, validated)));
+        let too_large = infeasible::too_large(profile, validated, Vec::new);
+        return Err(too_large.unwrap_or_else(|| bad(broken_lock(profile, validated))));
     }
     if request.own_schedule.is_none() {
         let entries = pool.entries.clone();

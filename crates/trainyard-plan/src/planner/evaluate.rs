@@ -11,7 +11,7 @@ use super::validated::ValidatedRequest;
 use crate::costs::PipelineCosts;
 use crate::schedule_search::{self, SearchOptions};
 use crate::simulate::score;
-use crate::{PlanError, Profile, Recompute, Schedule, Stage};
+use crate::{PlanError, Profile, Recompute, Schedule, Stage, TensorLimits};
 
 /// Candidates that are evaluated without budget where none fits: enough to know the nearest one.
 const MOST_WITHOUT_BUDGET: usize = 40;
@@ -25,6 +25,7 @@ pub(super) struct Evaluator<'e> {
     pub(super) budget: u64,
     /// Index of a device that counts as having no memory, and only after what the others lack.
     pub(super) free: Option<usize>,
+    limits: TensorLimits,
     memo: &'e mut Memo,
 }
 
@@ -35,7 +36,8 @@ impl<'e> Evaluator<'e> {
         memo: &'e mut Memo,
         budget: u64,
     ) -> Self {
-        Self { profile, request, budget, free: None, memo }
+        let limits = TensorLimits::of(profile);
+        Self { profile, request, budget, free: None, limits, memo }
     }
 
     /// The schedule of a candidate, and the rank of each stage.
@@ -137,7 +139,7 @@ impl<'e> Evaluator<'e> {
             return None;
         }
         let score = match self.schedule(&candidate) {
-            Ok(_) if !self.keeps_locks(&candidate) => return None,
+            Ok(_) if !self.is_allowed(&candidate) => return None,
             Ok(_) => self.evaluate(&candidate),
             Err(error) => Err(error),
         };
@@ -196,16 +198,21 @@ impl<'e> Evaluator<'e> {
         (changed.recompute != candidate.recompute).then_some(changed)
     }
 
-    /// Whether every locked layer is on its device.
-    pub(super) fn keeps_locks(&mut self, candidate: &Candidate) -> bool {
-        if self.request.locks.is_empty() {
+    /// Whether every locked layer is on its device, and every layer on one that can have its tensors.
+    pub(super) fn is_allowed(&mut self, candidate: &Candidate) -> bool {
+        if self.request.locks.is_empty() && self.limits.allow_all() {
             return true;
         }
         let Ok(SizedSchedule { owners, .. }) = self.schedule(candidate) else { return false };
-        self.request.locks.iter().all(|(layer, device)| {
+        let keeps_locks = self.request.locks.iter().all(|(layer, device)| {
             let stage = candidate.firsts.partition_point(|first| first <= layer) - 1;
             owners.get(stage).is_some_and(|rank| candidate.ranks[*rank] == *device)
-        })
+        });
+        let mut stages = candidate.layers(self.profile.model.layers.len()).zip(owners.iter());
+        let can_have = |((first, end), rank): ((usize, usize), &usize)| {
+            self.limits.allow(candidate.ranks[*rank], first..end)
+        };
+        keeps_locks && stages.all(can_have)
     }
 }
 

@@ -18,7 +18,7 @@ use super::space::Space;
 use super::validated::{ValidatedRequest, no_plan_keeps_locks};
 use crate::memory::{DeviceNeed, human_bytes, human_bytes_at_least};
 use crate::schedule::registered;
-use crate::{DeviceProfile, PlanError, Profile, ScheduleRequest};
+use crate::{DeviceProfile, PlanError, Profile, ScheduleRequest, TensorLimits};
 
 /// Most remedies that are named: a line of text.
 const MOST: usize = 3;
@@ -36,19 +36,14 @@ pub(super) fn error(
 ) -> PlanError {
     let least = pool.least.first().map(|least| &least.candidate);
     let Some(nearest) = least.or(pool.entries.first().map(|(candidate, _)| candidate)) else {
-        return pool.refusal.unwrap_or_else(|| no_plan_keeps_locks(profile, asked));
+        let too_large = too_large(profile, asked, || changes_that_fit(request, asked, profile));
+        return too_large.or(pool.refusal).unwrap_or_else(|| no_plan_keeps_locks(profile, asked));
     };
     let devices = match needs(profile, asked, nearest) {
         Ok(devices) => devices,
         Err(error) => return error,
     };
-    let mut remedies = free_remedies(request, asked, profile);
-    if remedies.len() < MOST {
-        remedies.extend(devices_put_back(asked, profile));
-    }
-    if remedies.len() < MOST {
-        remedies.extend(without_locks(asked, profile));
-    }
+    let mut remedies = changes_that_fit(request, asked, profile);
     if remedies.len() < MOST {
         remedies.extend(more_memory(profile, &pool));
     }
@@ -68,7 +63,9 @@ pub(super) fn error_by_hand(
     pool: Pool,
 ) -> PlanError {
     let Some((nearest, _)) = pool.entries.first() else {
-        return pool.refusal.unwrap_or_else(|| no_plan_keeps_locks(profile, asked));
+        return too_large(profile, asked, Vec::new)
+            .or(pool.refusal)
+            .unwrap_or_else(|| no_plan_keeps_locks(profile, asked));
     };
     let devices = match needs(profile, asked, nearest) {
         Ok(devices) => devices,
@@ -87,6 +84,47 @@ pub(super) fn error_by_hand(
     }
     let hint = if remedies.is_empty() { shortfall(asked, profile) } else { remedies.join("; or ") };
     PlanError::DoesNotFit { devices, hint }
+}
+
+/// The error where no plan is allowed as a device cannot have one of a layer's tensors. Of several layers
+/// one that no device can have that may is named, if there is one. `remedies` are what was tried and fits.
+pub(super) fn too_large(
+    profile: &Profile,
+    asked: &ValidatedRequest,
+    remedies: impl FnOnce() -> Vec<String>,
+) -> Option<PlanError> {
+    let limits = TensorLimits::of(profile);
+    let usable = (0..profile.devices.len()).filter(|device| !asked.excluded.contains(device));
+    let layers = 0..profile.model.layers.len();
+    let refused = layers.filter_map(|layer| {
+        let locked = asked.locks.iter().find(|(other, _)| *other == layer).map(|(_, to)| *to);
+        let may = usable.clone().filter(move |device| locked.is_none_or(|to| to == *device));
+        let refused = may.clone().filter(|device| !limits.allow(*device, layer..layer + 1));
+        let refused: Vec<usize> = refused.collect();
+        let nowhere = refused.len() == may.count();
+        refused.first().map(|device| (!nowhere, layer, *device))
+    });
+    let (_, layer, device) = refused.min()?;
+    let remedies = remedies();
+    let hint = (!remedies.is_empty()).then(|| remedies.join("; or "));
+    Some(limits.error(profile, device, layer, hint))
+}
+
+/// Changes of the request with which something fits.
+fn changes_that_fit(
+    request: &PlanRequest,
+    asked: &ValidatedRequest,
+    profile: &Profile,
+) -> Vec<String> {
+    let mut remedies = free_remedies(request, asked, profile);
+    if remedies.len() < MOST {
+        remedies.extend(devices_put_back(asked, profile));
+    }
+    if remedies.len() < MOST {
+        remedies.extend(without_locks(asked, profile));
+    }
+    remedies.truncate(MOST);
+    remedies
 }
 
 /// What each device of a candidate needs.
@@ -209,10 +247,24 @@ fn shortfall(asked: &ValidatedRequest, profile: &Profile) -> String {
     format!(
         "no single change helps: the layers need {} at least, with one micro-batch in flight, and \
          the devices have {} together; add a device, give several more memory, or train a smaller \
-         model",
+         model{}",
         human_bytes(needed),
-        human_bytes(budget)
+        human_bytes(budget),
+        limited(profile, &space)
     )
+}
+
+/// Which devices cannot have all layers, however much memory they have.
+fn limited(profile: &Profile, space: &Space) -> String {
+    let layers = 0..space.layer_count();
+    let devices = (0..space.device_count()).map(|device| space.index(device));
+    let limited = devices.filter(|device| !space.limits.allow(*device, layers.clone()));
+    let limited: Vec<String> =
+        limited.map(|device| format!("'{}'", profile.devices[device].id)).collect();
+    if limited.is_empty() {
+        return String::new();
+    }
+    format!(" (some layers have tensors that are too large for {})", limited.join(" and "))
 }
 
 /// Whether something fits: planned again and simulated, without a search over all candidates where that

@@ -95,7 +95,7 @@ fn moves(
     moves
 }
 
-/// The changed candidate; `None` where the change is not possible or breaks a lock.
+/// The changed candidate; `None` where the change is not possible or not allowed.
 fn apply(
     evaluator: &mut Evaluator,
     space: &Space,
@@ -146,5 +146,5 @@ fn apply(
             changed.firsts[stage] = changed.firsts[stage].checked_add_signed(by)?;
         }
     }
-    evaluator.keeps_locks(&changed).then_some(changed)
+    evaluator.is_allowed(&changed).then_some(changed)
 }

@@ -24,7 +24,8 @@
 //! would help. Fitting is monotone in each budget so. Plans with a split or schedule that is given are made in
 //! `by_hand`.
 //!
-//! The result is what the simulator says. No plan is returned that exceeds a budget there. Beyond the
+//! The result is what the simulator says. No plan is returned that exceeds a budget there, or gives a
+//! device a layer with a tensor larger than any that it can have ([`TensorLimits`](crate::TensorLimits)). Beyond the
 //! closed form, planning is a heuristic; `benches/planner_quality` compares its plans for 1,000 random
 //! profiles with those of an earlier planner, and its `planner_quality.md` has the table, with what each
 //! generator is worth.
@@ -152,7 +153,8 @@ use validated::ValidatedRequest;
 /// # Errors
 /// [`PlanError::BadFile`] for a profile that is not sound; [`PlanError::BadNumber`] for times, counts
 /// or rates that make no sense; [`PlanError::BadPlan`] for locks that cannot be kept;
-/// [`PlanError::DoesNotFit`] with what would help when no plan fits.
+/// [`PlanError::DoesNotFit`] with what would help when no plan fits; [`PlanError::TensorTooLarge`] where a
+/// layer has a tensor that no device can have which may.
 pub fn plan(request: &PlanRequest) -> Result<Planned, PlanError> {
     let validated = validated::check(request)?;
     if validated.by_hand {

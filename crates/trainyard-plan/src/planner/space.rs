@@ -4,7 +4,7 @@ use super::goal::Goal;
 use super::in_flight::InFlight;
 use super::validated::ValidatedRequest;
 use crate::memory::StageMemory;
-use crate::{LinkCost, Profile, Recompute, Tensors};
+use crate::{LinkCost, Profile, Recompute, TensorLimits, Tensors};
 
 /// A device that may be used.
 pub(super) struct UsableDevice {
@@ -42,6 +42,7 @@ pub(super) struct Space<'a> {
     links: Vec<LinkCost>,
     pub(super) locked_to: Vec<Option<usize>>,
     pub(super) tensors: Tensors,
+    pub(super) limits: TensorLimits,
     /// By boundary between layers: bytes there and back.
     cuts: Vec<(u64, u64)>,
 }
@@ -97,6 +98,7 @@ impl<'a> Space<'a> {
             locked_to,
             cuts: tensors.cuts(&profile.model),
             tensors,
+            limits: TensorLimits::of(profile),
         };
         space.find_interchangeable();
         space
@@ -118,6 +120,7 @@ impl<'a> Space<'a> {
         let mut others = (0..self.devices.len()).filter(|other| *other != a && *other != b);
         x.budget_bytes() == y.budget_bytes()
             && x.overhead_bytes == y.overhead_bytes
+            && x.max_tensor_bytes == y.max_tensor_bytes
             && (&x.forward_us, &x.input_grad_us, &x.weight_grad_us, &x.optimizer_us)
                 == (&y.forward_us, &y.input_grad_us, &y.weight_grad_us, &y.optimizer_us)
             && (&x.saved_bytes, &x.workspace_bytes) == (&y.saved_bytes, &y.workspace_bytes)

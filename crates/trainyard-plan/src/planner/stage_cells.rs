@@ -37,7 +37,8 @@ impl Space<'_> {
         for &start in starts {
             while layer > start {
                 layer -= 1;
-                if self.locked_to[layer].is_some_and(|to| to != device) {
+                let is_elsewhere = self.locked_to[layer].is_some_and(|to| to != device);
+                if is_elsewhere || !self.limits.allow(index, layer..layer + 1) {
                     return cells;
                 }
                 memory.push_front(self.profile, &self.tensors, index, layer);

@@ -4,16 +4,18 @@ use super::run::run;
 use super::simulation::nanoseconds;
 use super::state::Node;
 use crate::memory::human_bytes;
-use crate::{ActionKind, Plan, PlanError, Profile, validate};
+use crate::{ActionKind, Plan, PlanError, Profile, TensorLimits, validate};
 
 /// Checks that memory stays within the caps at every moment of a step.
 ///
 /// # Errors
-/// As [`super::simulate`]; [`PlanError::BadSchedule`] with rank, position and action at which a
+/// As [`super::simulate`]; [`PlanError::TensorTooLarge`] for a layer with a tensor that its device cannot
+/// have; [`PlanError::BadSchedule`] with rank, position and action at which a
 /// budget is first exceeded, and the schedule around it. What a device holds before it does
 /// anything, or an input that arrives while it waits, is put to the action that comes next.
 pub fn validate_memory(profile: &Profile, plan: &Plan) -> Result<(), PlanError> {
     let (costs, outcome) = run(profile, plan, true)?;
+    TensorLimits::check(profile, plan)?;
     let mut samples: Vec<_> = outcome.memory.iter().collect();
     // Stable, so that what happens at one instant stays in its order.
     samples.sort_by_key(|sample| sample.at_ns);

@@ -3,7 +3,7 @@
 use super::simulation::SimulatedDevice;
 use super::step::simulate;
 use crate::memory::{DeviceNeed, human_bytes_at_least};
-use crate::{ActionKind, Plan, PlanError, Profile, Recompute, Schedule, Stage};
+use crate::{ActionKind, Plan, PlanError, Profile, Recompute, Schedule, Stage, TensorLimits};
 
 /// The need of each rank's device at its fullest moment, in rank order.
 ///
@@ -16,12 +16,14 @@ pub fn needs(profile: &Profile, plan: &Plan) -> Result<Vec<DeviceNeed>, PlanErro
     Ok(simulate(profile, plan)?.devices.into_iter().map(need).collect())
 }
 
-/// Checks that every device of a plan stays within its budget.
+/// Checks that every device of a plan stays within its budget, and can have each tensor of its layers.
 ///
 /// # Errors
-/// As [`simulate`], and [`PlanError::DoesNotFit`] with every device's need if any is short.
+/// As [`simulate`], [`PlanError::DoesNotFit`] with every device's need if any is short, and
+/// [`PlanError::TensorTooLarge`] for a layer with a tensor that its device cannot have.
 pub fn check_memory(profile: &Profile, plan: &Plan) -> Result<Vec<DeviceNeed>, PlanError> {
     let needs = needs(profile, plan)?;
+    TensorLimits::check(profile, plan)?;
     if needs.iter().all(|need| need.deficit_bytes() == 0) {
         return Ok(needs);
     }

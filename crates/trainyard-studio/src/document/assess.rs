@@ -6,7 +6,7 @@ use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::schedule_search::{self, SearchOptions};
 use trainyard_plan::simulate::{Simulation, simulate_traced};
-use trainyard_plan::{Plan, PlanError, Predicted, Profile, Schedule, Trace};
+use trainyard_plan::{Plan, PlanError, Predicted, Profile, Schedule, TensorLimits, Trace};
 
 use super::refusal::Refusal;
 use super::{Arrangement, ScheduleChoice};
@@ -28,6 +28,8 @@ pub struct Assessment {
     pub trace: Arc<Trace>,
     /// The costs of every stage.
     pub costs: PipelineCosts,
+    /// A layer with a tensor that its device cannot have, in words.
+    pub too_large: Option<String>,
 }
 
 /// How one assessment differs from another.
@@ -65,7 +67,9 @@ pub fn assess(profile: &Profile, arrangement: &Arrangement) -> Result<Assessment
     plan.notes.extend(note);
     let (simulation, trace) = simulate_traced(&profile, &plan)?;
     plan.predicted = Some(Predicted::of(&simulation, profile.estimated));
-    Ok(Assessment { profile: Arc::new(profile), plan, simulation, trace: Arc::new(trace), costs })
+    let too_large = TensorLimits::check(&profile, &plan).err().map(|error| error.to_string());
+    let (profile, trace) = (Arc::new(profile), Arc::new(trace));
+    Ok(Assessment { profile, plan, simulation, trace, costs, too_large })
 }
 
 /// The schedule that is wished, or one that is made where the stages do not lie as it wants them.
@@ -130,28 +134,32 @@ impl Assessment {
         self.simulation.devices.iter().enumerate().filter_map(over)
     }
 
-    /// Whether every device stays within its budget.
+    /// Whether every device stays within its budget and can have its layers.
     #[must_use]
     pub fn fits(&self) -> bool {
-        self.over().next().is_none()
+        self.over().next().is_none() && self.too_large.is_none()
     }
 
     /// What does not fit, in words; `None` where all does.
     #[must_use]
     pub fn shortage(&self) -> Option<String> {
-        shortage(self.over().filter_map(|(index, bytes)| {
+        let short = shortage(self.over().filter_map(|(index, bytes)| {
             Some((self.simulation.devices.get(index)?.id.as_str(), bytes))
-        }))
+        }));
+        short.or_else(|| self.too_large.clone())
     }
 
-    /// Refuses what goes further over a budget than what there is now: from there a person must be
-    /// able to come back step by step.
+    /// Refuses what goes further over a budget than what there is now, or gives a device a layer that it
+    /// cannot have where there is none now: from there a person must be able to come back step by step.
     pub(super) fn refuse_if_fuller(&self, now: &Self) -> Result<(), Refusal> {
+        if let (Some(words), None) = (&self.too_large, &now.too_large) {
+            return Err(Refusal(words.clone()));
+        }
         let excess = |assessment: &Self| {
             assessment.over().fold(0u64, |sum, (_, bytes)| sum.saturating_add(bytes))
         };
         match self.shortage() {
-            Some(words) if excess(self) >= excess(now) => Err(Refusal(words)),
+            Some(words) if excess(self) > 0 && excess(self) >= excess(now) => Err(Refusal(words)),
             _ => Ok(()),
         }
     }

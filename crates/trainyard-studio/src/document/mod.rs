@@ -91,7 +91,7 @@ impl Document {
     pub fn planned(profile: &Profile) -> Result<Self, PlanError> {
         let planned = match planner::plan(&PlanRequest::new(profile)) {
             Ok(planned) => Some(planned),
-            Err(PlanError::DoesNotFit { .. }) => None,
+            Err(PlanError::DoesNotFit { .. } | PlanError::TensorTooLarge { .. }) => None,
             Err(error) => return Err(error),
         };
         let best = planned.as_ref().and_then(|planned| planned.candidates.first());

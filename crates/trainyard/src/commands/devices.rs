@@ -110,9 +110,10 @@ fn print_device(out: &mut impl Write, device: &DeviceInfo) -> std::io::Result<()
 
     writeln!(
         out,
-        "    memory {}; largest buffer {}; f16 {}; timestamps {}",
+        "    memory {}; largest buffer {}{}; f16 {}; timestamps {}",
         memory(&device.memory),
         human_bytes(device.max_buffer_bytes),
+        tensor_limit(device),
         yes(device.f16),
         yes(device.timestamps),
     )?;
@@ -121,6 +122,12 @@ fn print_device(out: &mut impl Write, device: &DeviceInfo) -> std::io::Result<()
         ComputeProbe::Fails { reason } => writeln!(out, "    compute fails: {reason}"),
         ComputeProbe::NotProbed => writeln!(out, "    compute not tried"),
     }
+}
+
+/// The largest tensor, where it is less than the largest buffer.
+fn tensor_limit(device: &DeviceInfo) -> String {
+    let less = device.max_tensor_bytes().filter(|bytes| *bytes < device.max_buffer_bytes);
+    less.map_or_else(String::new, |bytes| format!(", tensor {}", human_bytes(bytes)))
 }
 
 /// A device's memory and who says so.
@@ -169,6 +176,8 @@ mod tests {
                 source: MemorySource::Reported,
             },
             max_buffer_bytes: 2 << 30,
+            max_binding_bytes: Some((1 << 30) + 100),
+            buffer_alignment_bytes: Some(256),
             f16: true,
             timestamps: true,
             compute: ComputeProbe::Fails { reason: "its driver crashed (signal 11)".into() },
@@ -188,7 +197,7 @@ mod tests {
         for part in [
             " 0  NVIDIA GeForce RTX 3060\n",
             "discrete, vulkan (also gl), NVIDIA, driver NVIDIA 550.54, PCI 0000:01:00.0\n",
-            "(reported); largest buffer ",
+            "(reported); largest buffer 2.00 GiB, tensor 1.00 GiB",
             "; f16 yes; timestamps yes\n",
             "compute fails: its driver crashed (signal 11)\n",
             "gl: its driver crashed\n",

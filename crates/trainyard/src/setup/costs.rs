@@ -117,6 +117,7 @@ impl TrainingSetup {
             of_profile.id.clone_from(&device.id);
             of_profile.memory_bytes = device.budget_bytes;
             of_profile.reserve_bytes = device.reserve_bytes;
+            of_profile.max_tensor_bytes = device.hardware.max_tensor_bytes();
         }
         profile
     }

@@ -190,6 +190,7 @@ pub(super) fn described(device: &SetupDevice) -> DeviceProfile {
         api: Some(device.hardware.api),
         memory_bytes: device.budget_bytes,
         reserve_bytes: device.reserve_bytes,
+        max_tensor_bytes: device.hardware.max_tensor_bytes(),
         ..DeviceProfile::default()
     }
 }

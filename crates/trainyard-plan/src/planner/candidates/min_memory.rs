@@ -25,7 +25,7 @@ pub(in crate::planner) fn min_memory(evaluator: &mut Evaluator) -> Option<(Candi
         let partition = beam_search(&space)?;
         let schedule = CandidateSchedule::Named(kind, 1);
         let candidate = Candidate::of(&space, &partition, schedule);
-        if !evaluator.keeps_locks(&candidate) {
+        if !evaluator.is_allowed(&candidate) {
             return None;
         }
         let score = evaluator.evaluate(&candidate).ok()?;

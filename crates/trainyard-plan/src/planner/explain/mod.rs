@@ -28,7 +28,7 @@ use super::restarts::search_with_restarts;
 use super::space::Space;
 use super::validated::{ValidatedRequest, frugal_kind};
 use crate::costs::PipelineCosts;
-use crate::{DeviceProfile, Profile};
+use crate::{DeviceProfile, Profile, TensorLimits};
 
 pub use explanation::{ExplainedDevice, ExplainedStage, Explanation, IfLarger, SingleDevice};
 pub use text::text;
@@ -104,8 +104,11 @@ fn singles(profile: &Profile, request: &ValidatedRequest) -> Vec<SingleDevice> {
     let Some(kind) = frugal_kind() else { return singles };
     let mut memo = Memo::default();
     let mut evaluator = Evaluator::new(profile, request, &mut memo, 0);
+    let (limits, layers) = (TensorLimits::of(profile), profile.model.layers.len());
+    let usable =
+        |index: &usize| !request.excluded.contains(index) && limits.allow(*index, 0..layers);
     let devices = profile.devices.iter().enumerate();
-    for (index, device) in devices.filter(|(index, _)| !request.excluded.contains(index)) {
+    for (index, device) in devices.filter(|(index, _)| usable(index)) {
         for recompute in request.recompute.modes() {
             let candidate = Candidate {
                 ranks: vec![index],

@@ -111,7 +111,7 @@ impl Exhaustive<'_> {
     /// Tries all cuts after those of a candidate.
     fn cuts(&mut self, candidate: Candidate, order: &[usize], owners: &[usize]) {
         if candidate.firsts.len() == owners.len() {
-            if self.can_help(&candidate, order, owners) && self.evaluator.keeps_locks(&candidate) {
+            if self.can_help(&candidate, order, owners) && self.evaluator.is_allowed(&candidate) {
                 self.modes(candidate, owners.len());
             }
             return;

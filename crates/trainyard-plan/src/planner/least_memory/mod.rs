@@ -175,7 +175,7 @@ fn least_of(
     for group in groups {
         let mut starts: Vec<(Candidate, Score)> = Vec::new();
         for start in group {
-            let is_allowed = evaluator.keeps_locks(&start);
+            let is_allowed = evaluator.is_allowed(&start);
             let score = evaluator.evaluate(&start).ok().filter(|_| is_allowed);
             starts.extend(score.map(|score| (start, score)));
         }

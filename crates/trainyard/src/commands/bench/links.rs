@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use trainyard_engine::measure::{hidden_share, link_times, to_device_times};
 use trainyard_engine::{Device, EngineError, LinkWay};
+use trainyard_plan::DeviceInfo;
 use trainyard_plan::compare::median;
 use trainyard_plan::memory::human_bytes;
 
@@ -96,7 +97,7 @@ pub(super) fn run(bench: &LinksBench) -> Result<(), RunError> {
     for (at, (from, of_from)) in devices.iter().zip(&hardware).enumerate() {
         for (other, (to, of_to)) in devices.iter().zip(&hardware).enumerate() {
             if at != other {
-                let largest = of_from.max_buffer_bytes.min(of_to.max_buffer_bytes);
+                let largest = largest(of_from).min(largest(of_to));
                 let name = |at: usize, adapter: &str| format!("{adapter} ({at})");
                 let (of_from, of_to) = (name(at, &of_from.adapter), name(other, &of_to.adapter));
                 progress.set_message(format!("{of_from} → {of_to}"));
@@ -133,6 +134,11 @@ fn memory_copy() -> f64 {
         started.elapsed().as_secs_f64()
     });
     BYTES as f64 / median(times.collect())
+}
+
+/// The largest tensor that a device can have, bytes.
+fn largest(device: &DeviceInfo) -> u64 {
+    device.max_tensor_bytes().unwrap_or(device.max_buffer_bytes)
 }
 
 fn transfers(from: &Device, to: &Device, largest: u64) -> Result<Vec<Transfer>, EngineError> {
