@@ -1,6 +1,6 @@
 //! A device: an id, a memory capacity, and what has been put on it.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use crate::compute_thread::ComputeThread;
 use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
 use crate::gpu::{Clock, Gpu, is_faithful};
 use crate::memory::{MemoryCounter, Usage};
+use crate::queue::{Queue, WgpuQueue};
 use crate::{EngineError, open};
 
 /// A part of a model, as far as memory is concerned.
@@ -45,12 +46,15 @@ pub struct Device {
     id: String,
     capacity_bytes: u64,
     parts: Vec<Part>,
+    /// 0 on a device of a test, whose threads have no pools.
     threads: usize,
     hardware: DeviceInfo,
     counter: MemoryCounter,
     throttle: f64,
     opened: BurnDevice,
     gpu: Option<Gpu>,
+    /// Of a device that computes beside the host.
+    queue: Option<Arc<dyn Queue>>,
     /// Whether links may copy through memory that they keep; found out when the first asks.
     can_stage: OnceLock<bool>,
 }
@@ -70,6 +74,7 @@ impl Device {
         threads: usize,
     ) -> Result<Self, EngineError> {
         let (opened, gpu) = open::open_with_gpu(hardware)?;
+        let queue = gpu.clone().map(|gpu| WgpuQueue { gpu, burn: opened.clone() });
         Ok(Self {
             id: id.into(),
             capacity_bytes,
@@ -77,6 +82,7 @@ impl Device {
             threads: threads.max(1),
             opened,
             gpu,
+            queue: queue.map(|queue| Arc::new(queue) as _),
             hardware: hardware.clone(),
             counter: MemoryCounter::open(),
             throttle: 1.0,
@@ -128,15 +134,15 @@ impl Device {
         &self.opened
     }
 
-    /// Wgpu's side of it, where it has one.
-    pub(crate) fn gpu(&self) -> Option<&Gpu> {
-        self.gpu.as_ref()
+    /// Its queue, where it computes beside the host.
+    pub(crate) fn queue(&self) -> Option<Arc<dyn Queue>> {
+        self.queue.clone()
     }
 
     /// Wgpu's side of a device whose links may copy through memory that they keep: one where a pattern
     /// came through unchanged. Others go Burn's own way.
     pub(crate) fn staging_gpu(&self) -> Option<&Gpu> {
-        let gpu = self.gpu()?;
+        let gpu = self.gpu.as_ref()?;
         let try_it = || {
             let thread = Builder::new().name(format!("{WORKER_THREAD_PREFIX}staging"));
             let tried = std::thread::scope(|scope| {
@@ -168,7 +174,8 @@ impl Device {
 
     /// What makes a thread the one that computes for this device.
     pub(crate) fn compute_thread(&self) -> ComputeThread {
-        ComputeThread::new(self.is_cpu().then_some(self.threads), self.counter)
+        let has_own = self.is_cpu() && self.threads > 0;
+        ComputeThread::new(has_own.then_some(self.threads), self.counter)
     }
 
     /// A compute action begins.
@@ -188,12 +195,12 @@ impl Device {
 
     /// Lets the device begin with all that it was asked for.
     pub(crate) fn flush(&self) -> Result<(), EngineError> {
-        if self.is_cpu() { Ok(()) } else { self.opened.flush().map_err(EngineError::driver) }
+        self.queue.as_ref().map_or(Ok(()), |queue| queue.flush())
     }
 
     /// Waits until everything that was asked of the device is done; on a CPU device it is.
     pub(crate) fn wait(&self) -> Result<(), EngineError> {
-        if self.is_cpu() { Ok(()) } else { self.opened.sync().map_err(EngineError::driver) }
+        self.queue.as_ref().map_or(Ok(()), |queue| queue.drain())
     }
 
     /// Sleeps for as long as a device slowed down by [`Self::with_throttle`] would still have
@@ -264,5 +271,31 @@ impl Device {
     /// counts by itself.
     pub(crate) fn usage_when_asked(&self) -> Option<Usage> {
         if self.is_cpu() { None } else { self.usage() }
+    }
+}
+
+#[cfg(test)]
+impl Device {
+    /// A device that computes as the CPU does and answers as `queue` does: a CPU device, or one beside the
+    /// host.
+    pub(crate) fn fake(
+        id: impl Into<String>,
+        hardware: DeviceInfo,
+        capacity_bytes: u64,
+        queue: Arc<dyn Queue>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            capacity_bytes,
+            parts: Vec::new(),
+            threads: 0,
+            opened: open::open_cpu(),
+            gpu: None,
+            queue: Some(queue),
+            hardware,
+            counter: MemoryCounter::open(),
+            throttle: 1.0,
+            can_stage: OnceLock::new(),
+        }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{DType, Device as BurnDevice, Shape, TensorData};
+use burn::tensor::{DType, Shape, TensorData};
 use trainyard_plan::Action;
-use wgpu::SubmissionIndex;
 
-use crate::gpu::{Download, Gpu, Staging};
+use crate::gpu::{Download, Staging};
+use crate::queue::{Point, Queue};
 use crate::tensor::{HostRead, goes_as_it_is};
 use crate::wiring::Name;
 use crate::{EngineError, HostTensors, Tensors, Value};
@@ -29,9 +29,8 @@ pub(super) enum Content {
 
 /// Points in a device's queue: where tensors are computed, and where their copies are done.
 pub(super) struct Points {
-    gpu: Gpu,
-    computed: SubmissionIndex,
-    copied: SubmissionIndex,
+    computed: Box<dyn Point>,
+    copied: Box<dyn Point>,
 }
 
 /// A tensor without its elements.
@@ -41,10 +40,9 @@ pub(super) struct Described {
     pub(super) dtype: DType,
 }
 
-/// The end of a link at a wgpu device that sends.
+/// The end of a link at a device that sends and computes beside the host.
 pub(super) struct Reader {
-    pub(super) burn: BurnDevice,
-    pub(super) gpu: Gpu,
+    pub(super) queue: Arc<dyn Queue>,
     /// Memory that the link keeps, where the device may use it.
     pub(super) staging: Option<Arc<Staging>>,
 }
@@ -81,12 +79,12 @@ impl Reader {
             let sized = tensors.iter().map(|(_, value)| (value.tensor().clone(), value.bytes()));
             return Ok(Content::Staged(described, staging.begin(sized.collect())?));
         }
-        self.burn.flush().map_err(EngineError::driver)?;
-        let computed = self.gpu.point();
+        self.queue.flush()?;
+        let computed = self.queue.point();
         let reads = tensors.into_iter().map(|(name, value)| (name, HostRead::begin(value)));
         let reads = reads.collect();
-        let (gpu, copied) = (self.gpu.clone(), self.gpu.point());
-        Ok(Content::Read(reads, Points { gpu, computed, copied }))
+        let copied = self.queue.point();
+        Ok(Content::Read(reads, Points { computed, copied }))
     }
 }
 
@@ -98,7 +96,7 @@ impl Content {
     pub(super) fn wait_until_computed(&self) -> Result<(), EngineError> {
         match self {
             Self::Staged(_, download) => download.wait_until_computed(),
-            Self::Read(_, points) => points.gpu.wait(points.computed.clone()),
+            Self::Read(_, points) => points.computed.wait(),
         }
     }
 }
@@ -109,8 +107,8 @@ impl Content {
 /// [`EngineError::Driver`].
 pub(super) fn read_all(
     reads: Vec<(Name, HostRead)>,
-    points: Points,
+    points: &Points,
 ) -> Result<HostTensors, EngineError> {
-    points.gpu.wait(points.copied)?;
+    points.copied.wait()?;
     reads.into_iter().map(|(name, read)| Ok((name, read.finish()?))).collect()
 }

@@ -1,11 +1,10 @@
 //! Who talks to whom: the links between stages.
 
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use trainyard_plan::Plan;
 
-use crate::link::{Ends, link};
+use crate::link::{Ends, LinkThread, link};
 use crate::wiring::StageWiring;
 use crate::worker::StageLinks;
 use crate::{Device, EngineError};
@@ -13,7 +12,7 @@ use crate::{Device, EngineError};
 /// The links of every rank's stages, and the threads that serve them.
 pub(super) struct Links {
     pub(super) of_rank: Vec<Vec<StageLinks>>,
-    pub(super) threads: Vec<JoinHandle<()>>,
+    pub(super) threads: Vec<LinkThread>,
 }
 
 impl Links {
