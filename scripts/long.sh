@@ -21,7 +21,7 @@ parts=(
     "soak      a training killed and resumed over and over ends as one that was not"
     "attacks   property tests with many more cases; fuzzing where a nightly toolchain is"
     "reliability  kills, injected faults, flipped bits, a million steps, hostile inputs"
-    "executor  every order of the executor's threads; steps with devices that fail, hang and get lost"
+    "executor  random orders of the executor's threads; steps with devices that fail, hang and get lost"
     "training  validation losses of the example settings, three seeds each"
     "speed     a gpt's step on one CPU device is as fast as with the program TRAINYARD_BASELINE"
     "benches   the engine's, the planner's, the predictions' and the studio's figures"

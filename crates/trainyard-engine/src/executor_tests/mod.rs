@@ -1,12 +1,14 @@
-//! The executor (pipeline, workers, links and ties) under every order of its threads, with devices that
+//! The executor (pipeline, workers, links and ties) in random orders of its threads, with devices that
 //! take their time, fail, get lost, hang and refuse memory.
 //!
 //! [`shuttle`] runs all threads of a case on one, in an order that follows from a seed, as everything else
 //! of the case does. Each step must give what a formula gives, which it does only if every message came
-//! exactly once, or end in an error that names device, stage and action; and no thread may be left over.
+//! exactly once, or end in an error that names device, stage and action. No thread may be left over: shuttle
+//! waits for all of them.
 //!
 //! `scripts/long.sh executor` runs them for long: `EXECUTOR_SCHEDULES` orders without faults,
-//! `EXECUTOR_STEPS` steps with faults. A failure says its seed, and `SHUTTLE_RANDOM_SEED` runs it again.
+//! `EXECUTOR_STEPS` steps with faults. A failure says its seed, with which `SHUTTLE_RANDOM_SEED` runs it again, or
+//! its schedule, for `shuttle::replay`.
 
 mod case;
 mod channel;
@@ -65,7 +67,7 @@ fn in_parts(total: u64, part: impl Fn(u64, u64) + Sync) {
 }
 
 #[test]
-fn every_order_of_the_threads_gives_the_right_steps() {
+fn any_order_of_the_threads_gives_the_right_steps() {
     let schedules = number("EXECUTOR_SCHEDULES", 1500);
     let steps = Arc::new(Mutex::new(Vec::new()));
     in_parts(schedules, |seed, share| {
