@@ -21,6 +21,7 @@ parts=(
     "soak      a training killed and resumed over and over ends as one that was not"
     "attacks   property tests with many more cases; fuzzing where a nightly toolchain is"
     "reliability  kills, injected faults, flipped bits, a million steps, hostile inputs"
+    "executor  random orders of the executor's threads; steps with devices that fail, hang and get lost"
     "training  validation losses of the example settings, three seeds each"
     "speed     a gpt's step on one CPU device is as fast as with the program TRAINYARD_BASELINE"
     "benches   the engine's, the planner's, the predictions' and the studio's figures"
@@ -124,6 +125,18 @@ attacks() {
 reliability() {
     LONG_SECONDS="$seconds" scripts/reliability.sh
     figure "the table of RELIABILITY.md"
+}
+
+# EXECUTOR_SCHEDULES (100000) and EXECUTOR_STEPS (1000000) say how many.
+executor() {
+    local place
+    place=$(folder)
+    EXECUTOR_SCHEDULES="${EXECUTOR_SCHEDULES:-100000}" EXECUTOR_STEPS="${EXECUTOR_STEPS:-1000000}" \
+        EXECUTOR_THREADS="$(nproc)" cargo nextest run "${flags[@]}" --no-capture \
+        -E 'package(trainyard-engine) & test(/^executor_tests::/)' 2>&1 | tee "$place/said"
+    grep -ao 'executor: .*' "$place/said" | sort -u | while read -r line; do figure "${line#executor: }"; done
+    grep -q 'steps with faults, each right' "$place/said"
+    rm -rf "$place"
 }
 
 # The text of the README's figure, where TRAINYARD_TEXT names it; else the program's own.

@@ -79,6 +79,14 @@ const IMPURE_MODULES: [&str; 6] = ["env", "fs", "net", "os", "process", "thread"
 /// Clocks, which `trainyard-plan` must not read.
 const CLOCKS: [&str; 2] = ["Instant", "SystemTime"];
 
+/// The executor, below the engine's `src`: it has threads and channels from `concurrency` alone, so that
+/// its tests can run it under every order of its threads.
+const EXECUTOR: [&str; 6] =
+    ["compute_thread.rs", "link", "link.rs", "pipeline", "tie.rs", "worker"];
+
+/// Other ways to channels and to what threads wait for.
+const WAITING: [&str; 5] = ["crossbeam_channel", "mpsc", "shuttle", "Condvar", "Barrier"];
+
 #[test]
 fn the_table_names_every_crate_and_every_crate_exists() {
     let named: BTreeSet<String> = RULES.iter().map(|rule| rule.name.to_owned()).collect();
@@ -126,6 +134,33 @@ fn plan_is_pure() {
         }
     }
     expect_none(&wrong);
+}
+
+#[test]
+fn the_executor_has_its_threads_from_one_module() {
+    let src = crate_dir("trainyard-engine").join("src");
+    let files: Vec<PathBuf> = EXECUTOR
+        .iter()
+        .map(|name| src.join(name))
+        .flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] })
+        .collect();
+    let mut wrong = Vec::new();
+    for file in &files {
+        for word in words_of_threads(&code_of(&read(file))) {
+            wrong.push(format!("{} mentions {word}: take it from concurrency", file.display()));
+        }
+    }
+    expect_none(&wrong);
+    let uses = |file: &&PathBuf| code_of(&read(file)).contains("use crate::concurrency");
+    assert!(files.iter().filter(uses).count() >= 5, "the executor's files are others now");
+}
+
+#[test]
+fn the_check_of_threads_sees_every_spelling() {
+    let code =
+        "use std::{fmt, thread};\nuse std::sync::{Arc, mpsc};\nuse crossbeam_channel::bounded;";
+    assert_eq!(words_of_threads(code), ["std::thread", "mpsc", "crossbeam_channel"]);
+    assert!(words_of_threads("use crate::concurrency::Sender; let thread = 1;").is_empty());
 }
 
 #[test]
@@ -277,8 +312,18 @@ fn code_of(text: &str) -> String {
     code.collect::<Vec<_>>().join("\n")
 }
 
-/// What a code mentions that a pure crate must not: `std::fs`, also out of `std::{fmt, fs}`.
+/// What a code mentions that a pure crate must not.
 fn impure_words(code: &str) -> Vec<String> {
+    mentioned(code, &IMPURE_MODULES, &CLOCKS)
+}
+
+/// What a code mentions of std's threads and of channels.
+fn words_of_threads(code: &str) -> Vec<String> {
+    mentioned(code, &["thread"], &WAITING)
+}
+
+/// What a code mentions of some modules of std, `std::fs` also out of `std::{fmt, fs}`, and of some words.
+fn mentioned(code: &str, modules: &[&str], words: &[&str]) -> Vec<String> {
     let is_part_of_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut found = Vec::new();
     for rest in code.split("std::").skip(1) {
@@ -287,13 +332,13 @@ fn impure_words(code: &str) -> Vec<String> {
             group.unwrap_or(rest).split(',').take(if group.is_some() { usize::MAX } else { 1 })
         {
             let module = item.trim().split(|c| !is_part_of_word(c)).next().unwrap_or_default();
-            if IMPURE_MODULES.contains(&module) {
+            if modules.contains(&module) {
                 found.push(format!("std::{module}"));
             }
         }
     }
-    let words = code.split(|c| !is_part_of_word(c));
-    found.extend(words.filter(|word| CLOCKS.contains(word)).map(str::to_owned));
+    let all = code.split(|c| !is_part_of_word(c));
+    found.extend(all.filter(|word| words.contains(word)).map(str::to_owned));
     found
 }
 

@@ -1,7 +1,7 @@
 //! A device: an id, a memory capacity, and what has been put on it.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device as BurnDevice;
@@ -13,6 +13,7 @@ use crate::compute_thread::ComputeThread;
 use crate::gpu::{Clock, Gpu, is_faithful};
 use crate::link::on_a_thread_of_its_own;
 use crate::memory::{MemoryCounter, Usage};
+use crate::queue::{Queue, WgpuQueue};
 use crate::{EngineError, open};
 
 /// A part of a model, as far as memory is concerned.
@@ -46,6 +47,7 @@ pub struct Device {
     id: String,
     capacity_bytes: u64,
     parts: Vec<Part>,
+    /// 0 on a device of a test, whose threads have no pools.
     threads: usize,
     hardware: DeviceInfo,
     counter: MemoryCounter,
@@ -56,6 +58,8 @@ pub struct Device {
     wire: WireFormat,
     /// Other formats, by the id of the device that receives.
     wires: BTreeMap<String, WireFormat>,
+    /// Of a device that computes beside the host.
+    queue: Option<Arc<dyn Queue>>,
     /// Whether links may copy through memory that they keep; found out when the first asks.
     can_stage: OnceLock<bool>,
 }
@@ -75,6 +79,7 @@ impl Device {
         threads: usize,
     ) -> Result<Self, EngineError> {
         let (opened, gpu) = open::open_with_gpu(hardware)?;
+        let queue = gpu.clone().map(|gpu| WgpuQueue { gpu, burn: opened.clone() });
         Ok(Self {
             id: id.into(),
             capacity_bytes,
@@ -82,6 +87,7 @@ impl Device {
             threads: threads.max(1),
             opened,
             gpu,
+            queue: queue.map(|queue| Arc::new(queue) as _),
             hardware: hardware.clone(),
             counter: MemoryCounter::open(),
             throttle: 1.0,
@@ -166,6 +172,11 @@ impl Device {
         self.gpu.as_ref()
     }
 
+    /// Its queue, where it computes beside the host.
+    pub(crate) fn queue(&self) -> Option<Arc<dyn Queue>> {
+        self.queue.clone()
+    }
+
     /// Wgpu's side of a device whose links may copy through memory that they keep: one where a pattern
     /// came through unchanged. Others go Burn's own way.
     pub(crate) fn staging_gpu(&self) -> Option<&Gpu> {
@@ -201,7 +212,8 @@ impl Device {
 
     /// What makes a thread the one that computes for this device.
     pub(crate) fn compute_thread(&self) -> ComputeThread {
-        ComputeThread::new(self.is_cpu().then_some(self.threads), self.counter)
+        let has_own = self.is_cpu() && self.threads > 0;
+        ComputeThread::new(has_own.then_some(self.threads), self.counter)
     }
 
     /// A compute action begins.
@@ -221,15 +233,12 @@ impl Device {
 
     /// Lets the device begin with all that it was asked for.
     pub(crate) fn flush(&self) -> Result<(), EngineError> {
-        if self.is_cpu() { Ok(()) } else { self.opened.flush().map_err(EngineError::driver) }
+        self.queue.as_ref().map_or(Ok(()), |queue| queue.flush())
     }
 
     /// Waits until everything that was asked of the device is done; on a CPU device it is.
     pub(crate) fn wait(&self) -> Result<(), EngineError> {
-        if self.is_cpu() {
-            return Ok(());
-        }
-        self.opened.sync().map_err(EngineError::driver)?;
+        self.queue.as_ref().map_or(Ok(()), |queue| queue.drain())?;
         self.check_driver()
     }
 
@@ -316,5 +325,34 @@ impl Device {
     /// counts by itself.
     pub(crate) fn usage_when_asked(&self) -> Option<Usage> {
         if self.is_cpu() { None } else { self.usage() }
+    }
+}
+
+#[cfg(test)]
+impl Device {
+    /// A device that computes as the CPU does and answers as `queue` does: a CPU device, or one beside the
+    /// host.
+    pub(crate) fn fake(
+        id: impl Into<String>,
+        hardware: DeviceInfo,
+        capacity_bytes: u64,
+        queue: Arc<dyn Queue>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            capacity_bytes,
+            parts: Vec::new(),
+            threads: 0,
+            opened: open::open_cpu(),
+            gpu: None,
+            queue: Some(queue),
+            hardware,
+            counter: MemoryCounter::open(),
+            throttle: 1.0,
+            imports_memory: false,
+            wire: WireFormat::F32,
+            wires: BTreeMap::new(),
+            can_stage: OnceLock::new(),
+        }
     }
 }

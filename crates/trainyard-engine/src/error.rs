@@ -186,6 +186,29 @@ pub enum EngineError {
         /// What does not hold.
         message: String,
     },
+    /// No device has come further for too long; see [`Pipeline::stall_after`](crate::Pipeline::stall_after).
+    #[error(
+        "device '{device}' (rank {rank}) {} {action} (stage {stage}) of step {step}, and nothing has happened for {} s: {}. Start again, from the last checkpoint where there is one",
+        if *.waits { "waits for the input of" } else { "is at" },
+        .waited.as_secs(),
+        if *.waits { "a message is missing" } else { "its driver hangs, or the action takes longer than it may" }
+    )]
+    Stalled {
+        /// The device that stands still: one that waits for no other, if there is one.
+        device: String,
+        /// Its rank.
+        rank: usize,
+        /// Which stage it is at.
+        stage: usize,
+        /// The action, as in the trace.
+        action: String,
+        /// Which step, from 1.
+        step: u64,
+        /// Whether it waits for what another device sends, as then all do.
+        waits: bool,
+        /// For how long nothing has happened.
+        waited: std::time::Duration,
+    },
     /// The worker at the other end has stopped; its own error says why.
     #[error("the stage at the other end of a link has stopped")]
     NeighbourStopped,

@@ -7,12 +7,16 @@
 //!
 //! `examples/two_parts.rs` is the smallest complete use.
 
+mod activity;
 pub mod checkpoint;
 mod compute_thread;
+mod concurrency;
 mod derive;
 mod device;
 pub mod discover;
 mod error;
+#[cfg(test)]
+mod executor_tests;
 mod fault;
 mod generator;
 mod gpu;
@@ -29,6 +33,7 @@ mod objective;
 pub mod open;
 pub mod optimizer;
 mod pipeline;
+mod queue;
 mod stage;
 mod tensor;
 mod tie;

@@ -15,14 +15,14 @@ mod parcel;
 mod way;
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use burn::tensor::Device as BurnDevice;
-use crossbeam_channel::{Receiver, Sender, bounded};
 use trainyard_config::WireFormat;
 use trainyard_plan::Action;
 
+use crate::activity::Activity;
+use crate::concurrency::{Builder, JoinHandle, Receiver, Sender, bounded};
 use crate::fault::WORKER_THREAD_PREFIX;
 use crate::gpu::{SharedMemory, SharedTransfer, Staging, Upload};
 use crate::memory::MemoryCounter;
@@ -96,6 +96,13 @@ pub(crate) struct Inlet {
     staging: Option<Arc<Staging>>,
 }
 
+/// A thread that serves a link, for the device that sends.
+pub(crate) struct LinkThread {
+    pub(crate) device: String,
+    pub(crate) thread: JoinHandle<()>,
+    pub(crate) activity: Activity,
+}
+
 /// The devices at the ends of a link, and the way between them.
 pub(crate) struct Ends<'a> {
     pub(crate) source: &'a crate::Device,
@@ -110,7 +117,7 @@ pub(crate) fn link(
     ends: &Ends<'_>,
     capacity: usize,
     origin: Instant,
-    threads: &mut Vec<JoinHandle<()>>,
+    threads: &mut Vec<LinkThread>,
 ) -> Result<(Outlet, Inlet), EngineError> {
     let (sender, from) = bounded(capacity);
     let (source, target) = (ends.source, ends.target);
@@ -124,25 +131,27 @@ pub(crate) fn link(
         (true, false) => Route::FromHost(sender),
         (false, _) => {
             let (to_thread, inbox) = bounded(capacity);
-            let (id, burn) = (source.id().to_owned(), source.burn().clone());
-            let gpu = source
-                .gpu()
-                .cloned()
+            let id = source.id().to_owned();
+            let queue = source
+                .queue()
                 .ok_or_else(|| EngineError::internal(format!("no link can read from '{id}'")))?;
             let target = match &staging {
                 Some(staging) => Target::Gpu(Arc::clone(staging)),
                 None if to_cpu => Target::Cpu(device.clone(), target.counter()),
                 None => Target::Host,
             };
-            let thread = std::thread::Builder::new()
+            let activity = Activity::default();
+            let (of_thread, of_device) = (activity.clone(), id.clone());
+            let thread = Builder::new()
                 .name(format!("{WORKER_THREAD_PREFIX}link-{name}"))
-                .spawn(move || forward_all(&inbox, &sender, (&id, &target), origin))
+                .spawn(move || forward_all(&inbox, &sender, (&id, &target), origin, &of_thread))
                 .map_err(EngineError::no_thread)?;
-            threads.push(thread);
-            let other = ends.target.gpu().filter(|_| ends.way == LinkWay::Shared);
-            let shared = other.and_then(|other| SharedMemory::between(&gpu, other));
+            threads.push(LinkThread { device: of_device, thread, activity });
+            let shares = ends.way == LinkWay::Shared;
+            let gpus = source.gpu().zip(ends.target.gpu()).filter(|_| shares);
+            let shared = gpus.and_then(|(source, target)| SharedMemory::between(source, target));
             let staging = source.staging_gpu().map(Staging::to_host);
-            Route::Read { to_thread, reader: Reader { burn, gpu, shared, staging } }
+            Route::Read { to_thread, reader: Reader { queue, shared, staging } }
         }
     };
     let outlet =
@@ -197,8 +206,9 @@ impl Inlet {
     pub(crate) fn receive(
         &mut self,
         micro_batch: usize,
+        activity: &Activity,
     ) -> Result<(Tensors, Option<Transfer>), EngineError> {
-        let message = self.next_of(micro_batch)?;
+        let message = activity.waiting(|| self.next_of(micro_batch))?;
         let tensors = match message.payload {
             Payload::There(tensors) => tensors,
             Payload::Host(data) if self.to_cpu => {

@@ -4,9 +4,10 @@
 //! has the same order on every partition.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::EngineError;
+use crate::activity::Activity;
+use crate::concurrency::{Receiver, Sender, bounded};
 use crate::stage::{Stage, StageLayer};
 use crate::tensor::copied_data;
 use crate::wiring::Tie;
@@ -61,6 +62,7 @@ impl TieEnds {
         &self,
         stages: &mut [Stage],
         device: &Device,
+        activity: &Activity,
     ) -> Result<(), EngineError> {
         for end in &self.followers {
             let layer = find(stages, end.tie.follower_layer)?;
@@ -74,7 +76,8 @@ impl TieEnds {
             end.gradient.send(data).map_err(|_| EngineError::NeighbourStopped)?;
         }
         for end in &self.owners {
-            let data = end.gradient.recv().map_err(|_| EngineError::NeighbourStopped)?;
+            let data = activity.waiting(|| end.gradient.recv());
+            let data = data.map_err(|_| EngineError::NeighbourStopped)?;
             let layer = find(stages, end.tie.owner_layer)?;
             let weight = layer.weight(&end.tie.owner_weight)?;
             let theirs = Tensor::<1>::from_data(own(data, end.crosses), device);
@@ -92,6 +95,7 @@ impl TieEnds {
         &self,
         stages: &mut [Stage],
         device: &Device,
+        activity: &Activity,
     ) -> Result<(), EngineError> {
         for end in &self.owners {
             let layer = find(stages, end.tie.owner_layer)?;
@@ -104,7 +108,8 @@ impl TieEnds {
             end.weight.send(data).map_err(|_| EngineError::NeighbourStopped)?;
         }
         for end in &self.followers {
-            let data = end.weight.recv().map_err(|_| EngineError::NeighbourStopped)?;
+            let data = activity.waiting(|| end.weight.recv());
+            let data = data.map_err(|_| EngineError::NeighbourStopped)?;
             let layer = find(stages, end.tie.follower_layer)?;
             let weight = layer.weight(&end.tie.follower_weight)?;
             let spec = &layer.weights[weight].spec;

@@ -10,6 +10,7 @@ mod toy;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use trainyard_engine::{EngineError, ErasedLayer, LayerSpec, Model, Pipeline};
 use trainyard_plan::Recompute;
@@ -97,6 +98,26 @@ fn a_pipeline_that_is_cancelled_answers_at_once_and_is_over() {
         let error = pipeline.step(3, 0.01, micro_batches(3, MICRO_BATCHES)).unwrap_err();
         assert!(matches!(error, EngineError::Cancelled), "{error}");
         assert!(pipeline.step(3, 0.01, micro_batches(3, MICRO_BATCHES)).is_err());
+    });
+}
+
+#[test]
+fn a_device_that_hangs_is_named() {
+    in_time(|| {
+        let plan = plan(3, 3, "1f1b", MICRO_BATCHES, Recompute::None);
+        let mut pipeline = pipeline(Toy::with(3, Fault::Hangs, (1, 3, 1)), &plan);
+        losses(&mut pipeline, 1..=2);
+        pipeline.stall_after(Some(Duration::from_secs(5)));
+        let error = pipeline.step(3, 0.01, micro_batches(3, MICRO_BATCHES)).unwrap_err();
+        match &error {
+            EngineError::Stalled { device, rank: 1, stage: 1, action, step: 3, waits, .. } => {
+                assert_eq!((device.as_str(), action.as_str(), *waits), ("d1", "1F1", false));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(pipeline.step(3, 0.01, micro_batches(3, MICRO_BATCHES)).is_err());
+        // It does not wait for the thread that hangs.
+        drop(pipeline);
     });
 }
 

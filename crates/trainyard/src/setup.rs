@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use trainyard_config::Document;
 use trainyard_engine::{Options, Pipeline};
@@ -235,7 +236,10 @@ impl TrainingSetup {
         };
         let Job { model, objective, .. } = &self.job;
         let (model, objective) = (Arc::clone(model), Arc::clone(objective));
-        Ok(Pipeline::distribute(model, objective, costs, plan, opened, options)?)
+        let mut pipeline = Pipeline::distribute(model, objective, costs, plan, opened, options)?;
+        let minutes = self.config.run.stall_minutes;
+        pipeline.stall_after((minutes > 0).then(|| Duration::from_mins(minutes)));
+        Ok(pipeline)
     }
 
     /// What each device of a plan needs, if all stay within their budgets; nothing is opened for the

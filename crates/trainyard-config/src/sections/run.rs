@@ -16,5 +16,8 @@ crate::keys! {
         /// Whether the journal keeps what each device did and held, and when; without it there is no
         /// timeline, and nothing to compare stage by stage.
         trace: bool = true;
+        /// Minutes after which a training ends in which no device comes further; 0 waits for ever. Where
+        /// devices have stood still before and gone on, ten times as long as that.
+        stall_minutes: u64 = 30, in 0..=1_000_000;
     }
 }

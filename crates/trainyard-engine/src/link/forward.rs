@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::{Device as BurnDevice, TensorData};
-use crossbeam_channel::{Receiver, Sender};
 
 use super::parcel::{Content, Described, Parcel, may_stage, read_all};
 use super::{Message, Payload, Transfer, elapsed_ns};
+use crate::activity::Activity;
+use crate::concurrency::{Receiver, Sender};
 use crate::fault::catch_panic;
 use crate::gpu::Staging;
 use crate::memory::MemoryCounter;
@@ -31,8 +32,10 @@ pub(super) fn forward_all(
     onward: &Sender<Message>,
     (device, target): (&str, &Target),
     origin: Instant,
+    activity: &Activity,
 ) {
     for Parcel { step, action, bytes, packed, content } in inbox {
+        activity.begin(step, action);
         // The transfer begins when there is something to move.
         let ready = content.wait_until_computed();
         let start_ns = elapsed_ns(origin);
@@ -47,6 +50,7 @@ pub(super) fn forward_all(
                 reason: error.to_string(),
             }),
         };
+        activity.end();
         let sent = Some(Transfer { start_ns, end_ns: elapsed_ns(origin), bytes });
         if onward.send(Message { micro_batch: action.micro_batch, payload, packed, sent }).is_err()
         {
@@ -63,7 +67,7 @@ impl Target {
                 transfer.wait_until_copied()?;
                 return Ok(Payload::Shared(described, transfer));
             }
-            Content::Read(reads, points) => return Ok(Payload::Host(read_all(reads, points)?)),
+            Content::Read(reads, points) => return Ok(Payload::Host(read_all(reads, &points)?)),
         };
         download.finish(|pieces| {
             if let Self::Gpu(staging) = self

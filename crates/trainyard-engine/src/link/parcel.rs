@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{DType, Device as BurnDevice, Shape, TensorData};
+use burn::tensor::{DType, Shape, TensorData};
 use trainyard_plan::Action;
-use wgpu::SubmissionIndex;
 
-use crate::gpu::{Download, Gpu, SharedMemory, SharedTransfer, Staging};
+use crate::gpu::{Download, SharedMemory, SharedTransfer, Staging};
+use crate::queue::{Point, Queue};
 use crate::tensor::{HostRead, goes_as_it_is};
 use crate::wire::Packed;
 use crate::wiring::Name;
@@ -33,9 +33,8 @@ pub(super) enum Content {
 
 /// Points in a device's queue: where tensors are computed, and where their copies are done.
 pub(super) struct Points {
-    gpu: Gpu,
-    computed: SubmissionIndex,
-    copied: SubmissionIndex,
+    computed: Box<dyn Point>,
+    copied: Box<dyn Point>,
 }
 
 /// A tensor without its elements.
@@ -45,10 +44,9 @@ pub(super) struct Described {
     pub(super) dtype: DType,
 }
 
-/// The end of a link at a wgpu device that sends.
+/// The end of a link at a device that sends and computes beside the host.
 pub(super) struct Reader {
-    pub(super) burn: BurnDevice,
-    pub(super) gpu: Gpu,
+    pub(super) queue: Arc<dyn Queue>,
     /// Memory that the other device has too, where both may use it.
     pub(super) shared: Option<Arc<SharedMemory>>,
     /// Memory that the link keeps, where the device may use it.
@@ -92,12 +90,12 @@ impl Reader {
         if let Some(staging) = self.staging.as_ref().filter(|staging| staging.holds(sizes())) {
             return Ok(Content::Staged(described(), staging.begin(sized().collect())?));
         }
-        self.burn.flush().map_err(EngineError::driver)?;
-        let computed = self.gpu.point();
+        self.queue.flush()?;
+        let computed = self.queue.point();
         let reads = tensors.into_iter().map(|(name, value)| (name, HostRead::begin(value)));
         let reads = reads.collect();
-        let (gpu, copied) = (self.gpu.clone(), self.gpu.point());
-        Ok(Content::Read(reads, Points { gpu, computed, copied }))
+        let copied = self.queue.point();
+        Ok(Content::Read(reads, Points { computed, copied }))
     }
 }
 
@@ -110,7 +108,7 @@ impl Content {
         match self {
             Self::Staged(_, download) => download.wait_until_computed(),
             Self::Shared(_, transfer) => transfer.wait_until_computed(),
-            Self::Read(_, points) => points.gpu.wait(points.computed.clone()),
+            Self::Read(_, points) => points.computed.wait(),
         }
     }
 }
@@ -121,8 +119,8 @@ impl Content {
 /// [`EngineError::Driver`].
 pub(super) fn read_all(
     reads: Vec<(Name, HostRead)>,
-    points: Points,
+    points: &Points,
 ) -> Result<HostTensors, EngineError> {
-    points.gpu.wait(points.copied)?;
+    points.copied.wait()?;
     reads.into_iter().map(|(name, read)| Ok((name, read.finish()?))).collect()
 }

@@ -54,7 +54,13 @@ fn can_share(source: &Device, target: &Device) -> bool {
     let tried = on_a_thread_of_its_own("sharing", work);
     let (source, target) = (source.id(), target.id());
     tracing::debug!("'{source}' and '{target}': patterns through memory of both: {tried:?}");
-    tried.unwrap_or(false)
+    let can_share = tried.unwrap_or(false);
+    if !can_share {
+        // What failed there is not used.
+        first.forget_errors();
+        second.forget_errors();
+    }
+    can_share
 }
 
 /// Does what leaves Burn's memory for the thread behind: it goes with the thread.

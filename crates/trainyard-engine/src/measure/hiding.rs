@@ -9,6 +9,7 @@ use trainyard_plan::compare::median;
 
 use super::links::leave;
 use super::over_link::over_link;
+use crate::activity::Activity;
 use crate::link::{Inlet, Outlet};
 use crate::{Device, EngineError, Tensors, Value};
 
@@ -58,7 +59,7 @@ fn receive_all(
 ) -> Result<f64, EngineError> {
     let values = TensorData::new(vec![0.5_f32 / SIDE as f32; SIDE * SIDE], [SIDE, SIDE]);
     let matrix = Tensor::<2>::from_data(values, device.burn());
-    let mut next = 0..;
+    let (mut next, activity) = (0.., Activity::default());
     let mut begin = || {
         let round = next.next().unwrap_or_default();
         ask.send(round).map(|()| round).map_err(|_| EngineError::NeighbourStopped)
@@ -69,7 +70,7 @@ fn receive_all(
     };
     let transfer_us = median_us(|| {
         let round = begin()?;
-        let arrived = inlet.receive(round)?;
+        let arrived = inlet.receive(round, &activity)?;
         device.wait()?;
         drop(arrived);
         Ok(())
@@ -87,7 +88,7 @@ fn receive_all(
     let both_us = median_us(|| {
         let round = begin()?;
         let product = compute(products)?;
-        let arrived = inlet.receive(round)?;
+        let arrived = inlet.receive(round, &activity)?;
         device.wait()?;
         drop((product, arrived));
         Ok(())

@@ -8,6 +8,7 @@ use trainyard_plan::{Action, LinkCost, noise};
 
 use super::fit;
 use super::over_link::over_link;
+use crate::activity::Activity;
 use crate::fault::catch_panic;
 use crate::link::{Inlet, Outlet, elapsed_ns};
 use crate::{Device, EngineError, Tensors, Value};
@@ -129,11 +130,12 @@ fn receive_all(
     origin: Instant,
     arrived: &mpsc::Sender<()>,
 ) -> Result<Vec<f64>, EngineError> {
+    let activity = Activity::default();
     let mut times_of_sizes = Vec::with_capacity(sizes.len());
     for _ in sizes {
         let mut times = Vec::with_capacity(ROUNDS);
         for round in 0..ROUNDS {
-            let (tensor, sent) = inlet.receive(round)?;
+            let (tensor, sent) = inlet.receive(round, &activity)?;
             device.wait()?;
             let end_ns = elapsed_ns(origin);
             if let (Some(sent), WARM_UP..) = (sent, round) {

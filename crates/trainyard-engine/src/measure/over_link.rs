@@ -32,8 +32,8 @@ pub(super) fn over_link<T: Send>(
         let sender = on_thread(scope, "sends", from, || send(outlet));
         (sender.and_then(joined), receiver.and_then(joined))
     });
-    for thread in link_threads {
-        let _panicked = thread.join().is_err();
+    for link in link_threads {
+        let _panicked = link.thread.join().is_err();
     }
     match (sent, received) {
         (Ok(()), Ok(measured)) => Ok(measured),

@@ -1,12 +1,11 @@
 //! Who talks to whom: the links between stages.
 
 use std::collections::BTreeMap;
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use trainyard_plan::Plan;
 
-use crate::link::{Ends, LinkWay, link};
+use crate::link::{Ends, LinkThread, LinkWay, link};
 use crate::wiring::StageWiring;
 use crate::worker::StageLinks;
 use crate::{Device, EngineError};
@@ -14,7 +13,7 @@ use crate::{Device, EngineError};
 /// The links of every rank's stages, and the threads that serve them.
 pub(super) struct Links {
     pub(super) of_rank: Vec<Vec<StageLinks>>,
-    pub(super) threads: Vec<JoinHandle<()>>,
+    pub(super) threads: Vec<LinkThread>,
 }
 
 impl Links {

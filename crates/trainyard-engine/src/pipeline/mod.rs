@@ -5,6 +5,7 @@ mod diagnose;
 mod files;
 mod links;
 mod measured;
+mod watch;
 mod worker_pool;
 
 use std::collections::BTreeSet;
@@ -12,10 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use crossbeam_channel::bounded;
 use trainyard_plan::memory::DeviceNeed;
 use trainyard_plan::{Plan, PlanError, Profile};
 
+use crate::activity::Activity;
+use crate::concurrency::{Builder, bounded};
 use crate::fault::WORKER_THREAD_PREFIX;
 use crate::objective::LossValues;
 use crate::optimizer::{GroupedOptimizer, Update};
@@ -144,7 +146,7 @@ impl Pipeline {
             devices.into_iter().zip(of_rank).zip(ties).enumerate()
         {
             let (commands, inbox) = bounded(2);
-            let id = device.id().to_owned();
+            let (id, activity) = (device.id().to_owned(), Activity::default());
             let context = WorkerContext {
                 rank,
                 device,
@@ -158,13 +160,14 @@ impl Pipeline {
                 links,
                 ties,
                 origin,
+                activity: activity.clone(),
             };
             let report = report.clone();
-            let thread = std::thread::Builder::new()
+            let thread = Builder::new()
                 .name(format!("{WORKER_THREAD_PREFIX}rank{rank}"))
                 .spawn(move || work(context, &inbox, &report))
                 .map_err(EngineError::no_thread)?;
-            workers.ranks.push(Rank { device: id, commands, thread });
+            workers.ranks.push(Rank { device: id, commands, thread, activity });
         }
         // From here the workers alone hold it, so that it closes when they have all ended.
         drop(report);

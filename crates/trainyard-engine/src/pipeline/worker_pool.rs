@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
 
 use super::MicroBatch;
+use super::watch::Watch;
 use crate::EngineError;
+use crate::activity::Activity;
+use crate::concurrency::{Instant, JoinHandle, Receiver, RecvTimeoutError, Sender, sleep};
+use crate::link::LinkThread;
 use crate::wiring::Name;
 use crate::worker::{Command, Reply, Report};
 
@@ -27,6 +28,7 @@ pub(super) struct Rank {
     pub(super) device: String,
     pub(super) commands: Sender<Command>,
     pub(super) thread: JoinHandle<()>,
+    pub(super) activity: Activity,
 }
 
 /// All workers, and the way their answers come back.
@@ -34,10 +36,11 @@ pub(super) struct WorkerPool {
     pub(super) ranks: Vec<Rank>,
     pub(super) reports: Receiver<Report>,
     /// Threads of the links; they end when the workers do.
-    pub(super) link_threads: Vec<JoinHandle<()>>,
+    pub(super) link_threads: Vec<LinkThread>,
     pub(super) health: Health,
     /// Set from outside when nobody wants the answer any more.
     pub(super) cancel: Option<Arc<AtomicBool>>,
+    pub(super) watch: Watch,
 }
 
 /// What the workers can still do.
@@ -55,8 +58,9 @@ pub(super) enum Health {
 
 impl WorkerPool {
     /// A pool without workers yet.
-    pub(super) fn new(reports: Receiver<Report>, link_threads: Vec<JoinHandle<()>>) -> Self {
-        Self { ranks: Vec::new(), reports, link_threads, health: Health::Sound, cancel: None }
+    pub(super) fn new(reports: Receiver<Report>, link_threads: Vec<LinkThread>) -> Self {
+        let (ranks, health, watch) = (Vec::new(), Health::Sound, Watch::new());
+        Self { ranks, reports, link_threads, health, cancel: None, watch }
     }
 
     /// Gives every rank a command.
@@ -138,6 +142,11 @@ impl WorkerPool {
                     self.health = Health::Cancelled;
                     return Err(EngineError::Cancelled);
                 }
+                // Nobody else will answer either.
+                Err(error @ EngineError::Stalled { .. }) => {
+                    self.health = Health::Failed;
+                    return Err(error);
+                }
                 Ok((_, Err(error))) | Err(error) => {
                     let (known, since) = match trouble.take() {
                         Some((known, since)) => (Some(known), since),
@@ -198,9 +207,10 @@ impl WorkerPool {
         self.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::SeqCst))
     }
 
-    /// Waits for a report, and notices when a worker thread has ended without one, or nobody wants the
-    /// answer any more.
-    fn next_report(&self) -> Result<Report, EngineError> {
+    /// Waits for a report, and notices when a worker thread has ended without one, nobody wants the
+    /// answer any more, or the threads come no further.
+    fn next_report(&mut self) -> Result<Report, EngineError> {
+        self.watch.begin();
         loop {
             if self.is_cancelled() {
                 return Err(EngineError::Cancelled);
@@ -219,6 +229,7 @@ impl WorkerPool {
                             rank.device
                         )));
                     }
+                    self.look()?;
                 }
             }
         }
@@ -246,7 +257,7 @@ impl Drop for WorkerPool {
             .drain(..)
             // Without its commands a worker ends, and without its workers a link.
             .map(|rank| rank.thread)
-            .chain(self.link_threads.drain(..))
+            .chain(self.link_threads.drain(..).map(|link| link.thread))
             .collect();
         if self.health == Health::Cancelled {
             // They end with what they are at.
@@ -257,7 +268,7 @@ impl Drop for WorkerPool {
         for thread in threads {
             // After a fault a worker may hang in its driver; it must not take the program with it.
             while failed && !thread.is_finished() && Instant::now() < deadline {
-                std::thread::sleep(Duration::from_millis(2));
+                sleep(Duration::from_millis(2));
             }
             if !failed || thread.is_finished() {
                 let _panicked = thread.join().is_err();

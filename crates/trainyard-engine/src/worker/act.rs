@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use trainyard_plan::{Action, ActionKind, Lane};
 
 use super::timeline::Moment;
-use super::{Reply, Worker};
+use super::{Reply, Worker, WorkerContext};
 use crate::device::Begun;
 use crate::link::{Transfer, elapsed_ns, ns_between};
 use crate::objective::Loss;
@@ -44,10 +44,11 @@ impl Worker {
         }
         let plan = Arc::clone(&self.context.plan);
         for &action in &plan.schedule.ranks[self.context.rank] {
-            self.current = Some(action);
+            self.begin(action);
             self.act(action, &mut micro_batches, shares)?;
         }
-        self.context.ties.exchange_gradients(&mut self.stages, self.context.device.burn())?;
+        let WorkerContext { ties, device, activity, .. } = &self.context;
+        ties.exchange_gradients(&mut self.stages, device.burn(), activity)?;
         let on_host = self.context.device.is_cpu();
         let started = self.start()?;
         let norms = self.stages.iter_mut().map(|stage| stage.squared_norms(on_host));
@@ -187,9 +188,10 @@ impl Worker {
         let receive = Action { kind: ActionKind::RecvForward, ..action };
         for at in 0..self.context.links[position].inputs.len() {
             let asked_ns = elapsed_ns(self.context.origin);
-            let (from, inlet) = &mut self.context.links[position].inputs[at];
+            let WorkerContext { links, activity, .. } = &mut self.context;
+            let (from, inlet) = &mut links[position].inputs[at];
             let from = *from;
-            let (tensors, sent) = inlet.receive(action.micro_batch)?;
+            let (tensors, sent) = inlet.receive(action.micro_batch, activity)?;
             self.record_arrival(receive, from, asked_ns, sent);
             for (name, value) in tensors {
                 input.insert(name, value);
@@ -222,9 +224,10 @@ impl Worker {
         let mut gradients = Vec::with_capacity(count);
         for at in 0..count {
             let asked_ns = elapsed_ns(self.context.origin);
-            let (from, inlet) = &mut self.context.links[position].output_gradients[at];
+            let WorkerContext { links, activity, .. } = &mut self.context;
+            let (from, inlet) = &mut links[position].output_gradients[at];
             let from = *from;
-            let (tensors, sent) = inlet.receive(action.micro_batch)?;
+            let (tensors, sent) = inlet.receive(action.micro_batch, activity)?;
             self.record_arrival(receive, from, asked_ns, sent);
             gradients.push(tensors);
         }
@@ -274,12 +277,12 @@ impl Worker {
     pub(super) fn apply(&mut self, update: Update) -> Result<Reply, EngineError> {
         let started = self.start()?;
         let action = self.optimizer_action();
-        self.current = Some(action);
+        self.begin(action);
         for stage in &mut self.stages {
             stage.update(&self.context.optimizer, &update)?;
             stage.end_step();
         }
-        self.context.ties.share_weights(&mut self.stages, self.context.device.burn())?;
+        self.share_weights()?;
         self.finish(action, &started)?;
         Ok(Reply::Applied(self.timeline.take()))
     }

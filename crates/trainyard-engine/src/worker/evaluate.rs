@@ -64,7 +64,7 @@ impl Worker {
         for micro_batch in 0..micro_batches.len() {
             for position in 0..self.stages.len() {
                 let action = Action::forward(self.stages[position].index, micro_batch);
-                self.current = Some(action);
+                self.begin(action);
                 let input = self.input_of(position, action, micro_batches)?;
                 let targets = self.targets_of(position, micro_batches, micro_batch)?;
                 let outputs = run(&self.stages[position], micro_batch, input)?;
@@ -85,7 +85,7 @@ impl Worker {
         self.timeline.turn(false);
         for position in 0..self.stages.len() {
             let action = Action::forward(self.stages[position].index, 0);
-            self.current = Some(action);
+            self.begin(action);
             let input = self.input_of(position, action, &mut micro_batches)?;
             let outputs = self.stages[position].run_without_graph(input, &context)?;
             if self.stages[position].is_last() {

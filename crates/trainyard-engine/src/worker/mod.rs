@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender};
 use trainyard_plan::{Action, MemorySample, Plan, TraceEvent};
 
+use crate::activity::Activity;
 use crate::checkpoint::{LayerRecord, Loading, read_layer, save_layer};
+use crate::concurrency::{Receiver, Sender};
 use crate::fault::catch_panic;
 use crate::link::{Inlet, Outlet};
 use crate::objective::{Loss, LossValues};
@@ -123,6 +124,7 @@ pub(crate) struct WorkerContext {
     pub(crate) links: Vec<StageLinks>,
     pub(crate) ties: TieEnds,
     pub(crate) origin: Instant,
+    pub(crate) activity: Activity,
 }
 
 /// The links of one stage, each with the stage at its other end.
@@ -162,6 +164,7 @@ pub(crate) fn work(context: WorkerContext, commands: &Receiver<Command>, reports
             let keeps_weights = command.keeps_weights();
             let reply = worker.checked(command).map_err(|error| worker.with_location(error));
             let failed = reply.is_err();
+            worker.context.activity.end();
             if failed {
                 // Whoever waits for this rank's messages learns it from the ends of its links.
                 worker.context.links.clear();
@@ -213,6 +216,18 @@ impl Worker {
         let clock = context.device.clock(context.origin)?;
         let timeline = Timeline::new(context.rank, context.origin, clock);
         Ok(Self { context, stages, step: 0, current: None, timeline, losses: Vec::new() })
+    }
+
+    /// Begins with an action.
+    fn begin(&mut self, action: Action) {
+        self.current = Some(action);
+        self.context.activity.begin(self.step, action);
+    }
+
+    /// Gives weights that follow others their values.
+    fn share_weights(&mut self) -> Result<(), EngineError> {
+        let WorkerContext { ties, device, activity, .. } = &self.context;
+        ties.share_weights(&mut self.stages, device.burn(), activity)
     }
 
     /// After a failure that left the weights alone: answers [`Command::Discard`] and
@@ -281,7 +296,7 @@ impl Worker {
                 Ok(Reply::Done)
             }
             Command::ShareWeights => {
-                self.context.ties.share_weights(&mut self.stages, self.context.device.burn())?;
+                self.share_weights()?;
                 Ok(Reply::Done)
             }
             Command::Evaluate { micro_batches } => self.evaluate(micro_batches),
@@ -308,7 +323,7 @@ impl Worker {
                     let file = read_layer(&folder, &records, layer, optimizer, loading)?;
                     file.put(layer, &self.context.device)?;
                 }
-                self.context.ties.share_weights(&mut self.stages, self.context.device.burn())?;
+                self.share_weights()?;
                 Ok(Reply::Done)
             }
         }

@@ -29,6 +29,7 @@ pub(crate) enum Fault {
     /// Panics when it comes by for the second time: under recompute, that is in the backward.
     PanicsAgain,
     Refuses,
+    Hangs,
     NanForward,
     /// The forward is finite, its gradient is not.
     NanGradient,
@@ -114,6 +115,9 @@ impl Layer for Linear {
         if is(Fault::Refuses) {
             let (expected, found) = ("a better toy".to_owned(), "this one".to_owned());
             return Err(EngineError::WrongTensor { expected, found });
+        }
+        while is(Fault::Hangs) {
+            std::thread::park();
         }
         let y = if is(Fault::NanForward) {
             y.mul_scalar(f32::NAN)
