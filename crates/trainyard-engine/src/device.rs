@@ -10,8 +10,8 @@ use trainyard_config::WireFormat;
 use trainyard_plan::{Api, DeviceInfo, DeviceKind, MemoryUse};
 
 use crate::compute_thread::ComputeThread;
+use crate::fault::on_a_thread_of_its_own;
 use crate::gpu::{Clock, Gpu, is_faithful};
-use crate::link::on_a_thread_of_its_own;
 use crate::memory::{MemoryCounter, Usage};
 use crate::queue::{Queue, WgpuQueue};
 use crate::{EngineError, open};

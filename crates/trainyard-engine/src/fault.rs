@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::Builder;
 
 use crate::EngineError;
 
@@ -17,6 +18,22 @@ pub(crate) fn catch_panic<T>(
 ) -> Result<T, EngineError> {
     catch_unwind(AssertUnwindSafe(function))
         .unwrap_or_else(|panic| Err(EngineError::driver(message(&*panic))))
+}
+
+/// Does what leaves Burn's memory for the thread behind: it goes with the thread.
+///
+/// # Errors
+/// Those of `work`; [`EngineError::NoThread`].
+pub(crate) fn on_a_thread_of_its_own<T: Send>(
+    name: &str,
+    work: impl FnOnce() -> Result<T, EngineError> + Send,
+) -> Result<T, EngineError> {
+    let thread = Builder::new().name(format!("{WORKER_THREAD_PREFIX}{name}"));
+    std::thread::scope(|scope| {
+        let thread =
+            thread.spawn_scoped(scope, || catch_panic(work)).map_err(EngineError::no_thread)?;
+        thread.join().unwrap_or_else(|_| Err(EngineError::driver("its thread panicked")))
+    })
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

@@ -32,7 +32,6 @@ use crate::{EngineError, HostTensors, Tensors, Value};
 use forward::{Target, forward_all};
 use parcel::{Described, Parcel, Reader, may_stage};
 pub use way::LinkWay;
-pub(crate) use way::on_a_thread_of_its_own;
 
 /// Tensors on their way.
 enum Payload {

@@ -1,10 +1,8 @@
 //! The ways from a device to another, and which one a link takes.
 
-use std::thread::Builder;
-
-use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
+use crate::fault::on_a_thread_of_its_own;
 use crate::gpu::are_faithful_together;
-use crate::{Device, EngineError};
+use crate::Device;
 
 /// How a link moves tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,20 +59,4 @@ fn can_share(source: &Device, target: &Device) -> bool {
         second.forget_errors();
     }
     can_share
-}
-
-/// Does what leaves Burn's memory for the thread behind: it goes with the thread.
-///
-/// # Errors
-/// Those of `work`; [`EngineError::NoThread`].
-pub(crate) fn on_a_thread_of_its_own<T: Send>(
-    name: &str,
-    work: impl FnOnce() -> Result<T, EngineError> + Send,
-) -> Result<T, EngineError> {
-    let thread = Builder::new().name(format!("{WORKER_THREAD_PREFIX}{name}"));
-    std::thread::scope(|scope| {
-        let thread =
-            thread.spawn_scoped(scope, || catch_panic(work)).map_err(EngineError::no_thread)?;
-        thread.join().unwrap_or_else(|_| Err(EngineError::driver("its thread panicked")))
-    })
 }
