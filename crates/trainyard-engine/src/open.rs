@@ -105,7 +105,7 @@ fn register(
     let (device, queue) =
         request(&adapter).map_err(|error| format!("its driver refuses: {error}"))?;
     gpu::read_when_asked();
-    let gpu = Gpu::new(device.clone(), queue.clone());
+    let gpu = Gpu::new(device.clone(), queue.clone(), backend);
     let opened = Device::wgpu_options()
         .setup(WgpuSetup { instance, adapter, device, queue, backend })
         .init()

@@ -1,4 +1,4 @@
-//! What the engine does with a wgpu device beside Burn: it reads the device's clock, waits for one
+//! What the engine does with a wgpu device beside Burn: it tells the device's times, waits for one
 //! submission, and copies tensors to and from memory that both it and the host can reach.
 
 mod buffer;
@@ -7,25 +7,32 @@ mod faithful;
 mod staging;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use wgpu::{Device, PollType, Queue, SubmissionIndex};
+use wgpu::{Backend, Device, PollError, PollType, Queue, SubmissionIndex};
 
 use crate::EngineError;
 
+pub use clock::DeviceClock;
 pub(crate) use clock::{Clock, Reading};
 pub(crate) use faithful::is_faithful;
 pub(crate) use staging::{Download, Staging, Upload};
+
+/// How often a device that must not be waited for is asked whether it is done.
+const LOOK: Duration = Duration::from_micros(100);
 
 /// A wgpu device and its queue, which Burn has too.
 #[derive(Clone, Debug)]
 pub(crate) struct Gpu {
     device: Device,
     queue: Queue,
+    /// Who waits for an OpenGL device holds its context, and nobody can ask it for anything meanwhile.
+    waits_alone: bool,
 }
 
 impl Gpu {
-    pub(crate) fn new(device: Device, queue: Queue) -> Self {
-        Self { device, queue }
+    pub(crate) fn new(device: Device, queue: Queue, api: Backend) -> Self {
+        Self { device, queue, waits_alone: api == Backend::Gl }
     }
 
     /// A point in the queue, behind all that was submitted so far.
@@ -41,13 +48,20 @@ impl Gpu {
         self.device.poll(PollType::Poll).map(drop).map_err(EngineError::driver)
     }
 
-    /// Waits until the queue has come to a point, and no longer.
+    /// Waits until the queue has come to a point, and no longer. Other threads can use the device
+    /// meanwhile.
     ///
     /// # Errors
     /// [`EngineError::Driver`] for a device that is lost.
     pub(crate) fn wait(&self, point: SubmissionIndex) -> Result<(), EngineError> {
-        let wait = PollType::Wait { submission_index: Some(point), timeout: None };
-        self.device.poll(wait).map(drop).map_err(EngineError::driver)
+        let timeout = self.waits_alone.then_some(Duration::ZERO);
+        loop {
+            let submission_index = Some(point.clone());
+            match self.device.poll(PollType::Wait { submission_index, timeout }) {
+                Err(PollError::Timeout) if self.waits_alone => std::thread::sleep(LOOK),
+                done => return done.map(drop).map_err(EngineError::driver),
+            }
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::optimizer::{GroupedOptimizer, Update};
 use crate::tie::tie_ends;
 use crate::wiring::{Name, StageWiring, Wiring};
 use crate::worker::{Command, Reply, WorkerContext, work};
-use crate::{Device, EngineError, HostTensors, Metrics, MicroBatch, Model, Objective};
+use crate::{Device, DeviceClock, EngineError, HostTensors, Metrics, MicroBatch, Model, Objective};
 
 use allocation::{allocate, check_actions, check_ids};
 use links::Links;
@@ -99,7 +99,7 @@ pub struct Pipeline {
     workers: WorkerPool,
     options: Options,
     needs: Vec<DeviceNeed>,
-    clock_errors_ns: Vec<Option<u64>>,
+    clocks: Vec<DeviceClock>,
     origin: Instant,
 }
 
@@ -168,26 +168,16 @@ impl Pipeline {
         }
         // From here the workers alone hold it, so that it closes when they have all ended.
         drop(report);
-        let clock_errors_ns = workers.collect()?.into_iter().map(|reply| match reply {
-            Reply::Built { clock_error_ns } => clock_error_ns,
-            _ => None,
+        let clocks = workers.collect()?.into_iter().map(|reply| match reply {
+            Reply::Built { clock } => clock,
+            _ => DeviceClock::Host,
         });
-        let clock_errors_ns = clock_errors_ns.collect();
+        let clocks = clocks.collect();
         if !wiring.ties.is_empty() {
             workers.ask_all(|| Command::ShareWeights)?;
             workers.collect()?;
         }
-        Ok(Self {
-            plan,
-            objective,
-            layer_names,
-            takes,
-            workers,
-            options,
-            needs,
-            clock_errors_ns,
-            origin,
-        })
+        Ok(Self { plan, objective, layer_names, takes, workers, options, needs, clocks, origin })
     }
 
     /// The plan that runs.
@@ -200,10 +190,9 @@ impl Pipeline {
         &self.needs
     }
 
-    /// By how much the times of each device may be wrong beside the others', ns, in rank order: of a
-    /// device that tells its times by its own clock. None where the host takes them.
-    pub fn clock_errors_ns(&self) -> &[Option<u64>] {
-        &self.clock_errors_ns
+    /// By which clock each device's times are, in rank order.
+    pub fn clocks(&self) -> &[DeviceClock] {
+        &self.clocks
     }
 
     /// The zero of all times in [`Measured`].
@@ -223,8 +212,9 @@ impl Pipeline {
     /// same micro-batches.
     ///
     /// # Errors
-    /// [`EngineError::NotFinite`] before the update when the loss or a gradient is not a number;
-    /// the pipeline stays usable. Any other error ends it.
+    /// [`EngineError::NotFinite`] before the update when the loss or a gradient is not a number,
+    /// [`EngineError::NotFiniteWeights`] when the update before this step has left one that is not; the
+    /// pipeline stays usable. Any other error ends it.
     pub fn step(
         &mut self,
         step: u64,
@@ -243,7 +233,7 @@ impl Pipeline {
         self.workers.hand_out(&self.takes, micro_batches, command)?;
         let mut losses = Vec::new();
         let mut norms = Vec::new();
-        for reply in self.workers.collect()? {
+        for reply in self.step_replies()? {
             if let Reply::Gradients { losses: of_rank, norms: of_layers } = reply {
                 losses.extend(of_rank);
                 norms.extend(of_layers);
@@ -255,6 +245,7 @@ impl Pipeline {
         norms.sort_by_key(|(layer, _)| *layer);
         let gradient_norm = norms.iter().flat_map(|(_, squares)| squares).sum::<f64>().sqrt();
         if !loss.is_finite() || !gradient_norm.is_finite() {
+            self.check_weights()?;
             return Err(self.diagnose(step, loss, &norms, for_diagnosis)?);
         }
         let gradient_scale = match self.options.clip {
@@ -265,6 +256,23 @@ impl Pipeline {
         self.workers.ask_all(|| Command::Apply(update))?;
         let measured = self.collect_measured()?;
         Ok(StepResult { loss, metrics, gradient_norm, measured })
+    }
+
+    /// What the workers say of a step. Where one refuses to go on with its weights, the step is
+    /// forgotten.
+    fn step_replies(&mut self) -> Result<Vec<Reply>, EngineError> {
+        let replies = self.workers.collect_unless_refused();
+        if matches!(replies, Err(EngineError::NotFiniteWeights { .. })) {
+            self.workers.ask_all(|| Command::Discard)?;
+            self.workers.collect()?;
+        }
+        replies
+    }
+
+    /// Refuses to go on from an update that has left numbers that are not finite.
+    fn check_weights(&mut self) -> Result<(), EngineError> {
+        self.workers.ask_all(|| Command::CheckFinite)?;
+        self.step_replies().map(drop)
     }
 
     /// Mean loss and metrics over micro-batches, weighted by what each counts, without training.

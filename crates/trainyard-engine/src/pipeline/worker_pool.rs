@@ -69,9 +69,7 @@ impl WorkerPool {
             let command = command();
             let can = match self.health {
                 Health::Sound | Health::Changing => true,
-                Health::FailedWithWeights => {
-                    matches!(command, Command::Discard | Command::Save { .. })
-                }
+                Health::FailedWithWeights => command.saves(),
                 Health::Failed | Health::Cancelled => false,
             };
             if !can {

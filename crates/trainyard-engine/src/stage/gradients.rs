@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::Stage;
+use super::finite::FiniteCheck;
 use super::layer::{StageLayer, WeightState};
 use crate::EngineError;
 use crate::optimizer::{Gradient, GroupEntry, GroupedOptimizer, Update};
@@ -59,7 +60,8 @@ impl Stage {
         Ok(norms)
     }
 
-    /// Updates every weight that has a gradient and follows none, all as one group.
+    /// Updates every weight that has a gradient and follows none, all as one group, and has what was
+    /// changed in the step checked.
     pub(crate) fn update(
         &mut self,
         optimizer: &GroupedOptimizer,
@@ -80,10 +82,18 @@ impl Stage {
             taken.push(wanted);
         }
         let mut new = optimizer.optimizer.update(group, update)?.into_iter();
+        let mut check = FiniteCheck::default();
         for (layer, taken) in self.layers.iter_mut().zip(taken) {
-            let values = taken.into_iter().map(|taken| if taken { new.next() } else { None });
+            let new = taken.into_iter().map(|taken| if taken { new.next() } else { None });
+            let values = new.map(|new| {
+                new.map(|new| {
+                    check.updated(&new);
+                    new.values
+                })
+            });
             layer.layer.put_weights(values.collect())?;
         }
+        self.note_check(check, update);
         Ok(())
     }
 }
