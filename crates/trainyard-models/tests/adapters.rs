@@ -191,6 +191,32 @@ fn an_adapter_that_is_slowed_down_is_waited_for_after_each_action() {
     assert_eq!(result.measured.host_waits, [2 * 4 + 2; 2], "{name}");
 }
 
+#[test]
+fn warming_up_an_adapter_changes_nothing_and_says_how_far_it_is() {
+    let adapters = adapters();
+    let Some((name, info)) = adapters.get(1) else { return };
+    let subject = gpt(true, true, 0.1);
+    let plan = plan(&[2, LAYERS], "1f1b", 2, Recompute::None);
+    let train = |warm_up: bool| {
+        let devices = open(&[&discover::cpu(), info]);
+        let mut pipeline = subject.distribute(&plan, devices, options());
+        let mut steps = Vec::new();
+        for step in 1..=3 {
+            if warm_up {
+                let progress = |device: &str, done: usize, of: usize| {
+                    assert!(device == "d1" && done <= of && of == 4, "{device}: {done} of {of}");
+                };
+                pipeline.warm_up(subject.micro_batches(50, 2), &progress).unwrap();
+            }
+            let result = pipeline.step(step, 0.01, subject.micro_batches(step, 2)).unwrap();
+            assert!(result.measured.events.iter().all(|event| event.step > 0), "{name}");
+            steps.push([result.loss, result.gradient_norm]);
+        }
+        (steps, tensors(&mut pipeline))
+    };
+    assert_eq!(train(true), train(false), "{name}");
+}
+
 /// The device finds it out before a save, where the next step's loss shows it, and behind every sixteenth
 /// update, which the next step's record tells.
 #[test]

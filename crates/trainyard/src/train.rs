@@ -9,6 +9,7 @@ mod step_records;
 mod training;
 mod troubles;
 mod validation;
+mod warm_up;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -157,6 +158,7 @@ pub fn train(
         training.validations.forget_after(first_step);
     }
     check_room(directory.path(), checkpoint_bytes, train.keep_checkpoints)?;
+    training.warm_up().map_err(interrupted)?;
     directory.begin()?;
     training.journal = Some(JournalWriter::open(directory.path())?);
     write_settings(setup, plan, costs, directory)?;

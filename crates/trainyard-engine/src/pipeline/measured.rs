@@ -59,6 +59,7 @@ impl Pipeline {
     /// # Errors
     /// When a device fails; that ends the pipeline.
     pub fn trace(&mut self, is_on: bool) -> Result<(), EngineError> {
+        self.traces = is_on;
         self.workers.ask_all(|| Command::Trace(is_on))?;
         self.workers.collect().map(drop)
     }

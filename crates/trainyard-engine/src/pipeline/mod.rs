@@ -5,11 +5,12 @@ mod diagnose;
 mod files;
 mod links;
 mod measured;
+mod warm_up;
 mod worker_pool;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Instant;
 
 use crossbeam_channel::bounded;
@@ -100,6 +101,8 @@ pub struct Pipeline {
     options: Options,
     needs: Vec<DeviceNeed>,
     clocks: Vec<DeviceClock>,
+    /// Whether steps say what was done when.
+    traces: bool,
     origin: Instant,
 }
 
@@ -144,7 +147,8 @@ impl Pipeline {
             devices.into_iter().zip(of_rank).zip(ties).enumerate()
         {
             let (commands, inbox) = bounded(2);
-            let id = device.id().to_owned();
+            let (id, compiles) = (device.id().to_owned(), !device.is_cpu());
+            let done = Arc::<AtomicUsize>::default();
             let context = WorkerContext {
                 rank,
                 device,
@@ -158,13 +162,14 @@ impl Pipeline {
                 links,
                 ties,
                 origin,
+                done: Arc::clone(&done),
             };
             let report = report.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("{WORKER_THREAD_PREFIX}rank{rank}"))
                 .spawn(move || work(context, &inbox, &report))
                 .map_err(EngineError::no_thread)?;
-            workers.ranks.push(Rank { device: id, commands, thread });
+            workers.ranks.push(Rank { device: id, compiles, done, commands, thread });
         }
         // From here the workers alone hold it, so that it closes when they have all ended.
         drop(report);
@@ -177,7 +182,18 @@ impl Pipeline {
             workers.ask_all(|| Command::ShareWeights)?;
             workers.collect()?;
         }
-        Ok(Self { plan, objective, layer_names, takes, workers, options, needs, clocks, origin })
+        Ok(Self {
+            plan,
+            objective,
+            layer_names,
+            takes,
+            workers,
+            options,
+            needs,
+            clocks,
+            traces: true,
+            origin,
+        })
     }
 
     /// The plan that runs.
@@ -223,14 +239,9 @@ impl Pipeline {
     ) -> Result<StepResult, EngineError> {
         self.check_micro_batches(&micro_batches)?;
         let counts = self.counts(&micro_batches);
-        let total: f64 = counts.iter().sum();
-        let shares: Arc<[f64]> =
-            counts.iter().map(|count| count / total.max(f64::MIN_POSITIVE)).collect();
         // A copy of host data, small beside what the step computes from it.
         let for_diagnosis = micro_batches.clone();
-        let command =
-            |micro_batches| Command::Step { step, micro_batches, shares: Arc::clone(&shares) };
-        self.workers.hand_out(&self.takes, micro_batches, command)?;
+        self.begin_step(step, &counts, micro_batches)?;
         let mut losses = Vec::new();
         let mut norms = Vec::new();
         for reply in self.step_replies()? {
@@ -258,21 +269,19 @@ impl Pipeline {
         Ok(StepResult { loss, metrics, gradient_norm, measured })
     }
 
-    /// What the workers say of a step. Where one refuses to go on with its weights, the step is
-    /// forgotten.
-    fn step_replies(&mut self) -> Result<Vec<Reply>, EngineError> {
-        let replies = self.workers.collect_unless_refused();
-        if matches!(replies, Err(EngineError::NotFiniteWeights { .. })) {
-            self.workers.ask_all(|| Command::Discard)?;
-            self.workers.collect()?;
-        }
-        replies
-    }
-
-    /// Refuses to go on from an update that has left numbers that are not finite.
-    fn check_weights(&mut self) -> Result<(), EngineError> {
-        self.workers.ask_all(|| Command::CheckFinite)?;
-        self.step_replies().map(drop)
+    /// Has the workers do a step's actions. `counts` is what each micro-batch counts.
+    fn begin_step(
+        &mut self,
+        step: u64,
+        counts: &[f64],
+        micro_batches: Vec<MicroBatch>,
+    ) -> Result<(), EngineError> {
+        let total: f64 = counts.iter().sum();
+        let share = |count: &f64| count / total.max(f64::MIN_POSITIVE);
+        let shares: Arc<[f64]> = counts.iter().map(share).collect();
+        let command =
+            |micro_batches| Command::Step { step, micro_batches, shares: Arc::clone(&shares) };
+        self.workers.hand_out(&self.takes, micro_batches, command)
     }
 
     /// Mean loss and metrics over micro-batches, weighted by what each counts, without training.

@@ -60,6 +60,31 @@ impl Stage {
         Ok(norms)
     }
 
+    /// Updates copies of the weights as the first step and a later one would, one after the other so that
+    /// there is room for them, and drops them.
+    pub(crate) fn try_update(&self, optimizer: &GroupedOptimizer) -> Result<(), EngineError> {
+        for StageLayer { name, layer, weights, .. } in &self.layers {
+            for (trained, values) in weights.iter().zip(layer.weight_values()) {
+                let Some(gradient) = &trained.gradient else { continue };
+                let factors = optimizer.factors(name, &trained.spec);
+                let mut state = None;
+                for step in 1..=2 {
+                    let entry = GroupEntry {
+                        weight: &trained.spec,
+                        // Its own, which may be changed in place as the weight may.
+                        values: values.clone().add_scalar(0.0),
+                        gradient: gradient.clone(),
+                        state: &mut state,
+                        factors,
+                    };
+                    let update = Update { step, learning_rate: 0.0, gradient_scale: 1.0 };
+                    optimizer.optimizer.update(vec![entry], &update)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Updates every weight that has a gradient and follows none, all as one group, and has what was
     /// changed in the step checked.
     pub(crate) fn update(

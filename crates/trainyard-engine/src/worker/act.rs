@@ -1,6 +1,7 @@
 //! One training step of one rank: its actions, the exchange of tied gradients, the update.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use trainyard_plan::{Action, ActionKind, Lane};
@@ -41,9 +42,11 @@ impl Worker {
             stage.begin_step();
         }
         let plan = Arc::clone(&self.context.plan);
+        self.context.done.store(0, Ordering::Relaxed);
         for &action in &plan.schedule.ranks[self.context.rank] {
             self.current = Some(action);
             self.act(action, &mut micro_batches, shares)?;
+            self.context.done.fetch_add(1, Ordering::Relaxed);
         }
         self.context.ties.exchange_gradients(&mut self.stages, self.context.device.burn())?;
         let on_host = self.context.device.is_cpu();
@@ -237,6 +240,16 @@ impl Worker {
             self.timeline.held(end, self.context.device.usage());
         }
         Ok(())
+    }
+
+    /// Has the kernels of an update compiled, and leaves the weights.
+    pub(super) fn try_update(&mut self) -> Result<Reply, EngineError> {
+        if !self.context.device.is_cpu() {
+            let optimizer = &self.context.optimizer;
+            self.stages.iter().try_for_each(|stage| stage.try_update(optimizer))?;
+            self.context.device.wait()?;
+        }
+        Ok(Reply::Done)
     }
 
     pub(super) fn apply(&mut self, update: Update) -> Result<Reply, EngineError> {

@@ -11,6 +11,7 @@ mod timeline;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     /// Do the schedule's actions for these micro-batches; answer [`Reply::Gradients`], or
     /// [`Reply::Refused`] where the last update has left numbers that are not finite.
     Step { step: u64, micro_batches: Vec<MicroBatch>, shares: Arc<[f64]> },
+    /// Update copies of the weights and drop them; answer [`Reply::Done`].
+    TryUpdate,
     /// Update the weights; answer [`Reply::Applied`].
     Apply(Update),
     /// Give what of the last step has been told since; answer [`Reply::Applied`].
@@ -134,6 +137,8 @@ pub(crate) struct WorkerContext {
     pub(crate) links: Vec<StageLinks>,
     pub(crate) ties: TieEnds,
     pub(crate) origin: Instant,
+    /// Actions done of the step under way.
+    pub(crate) done: Arc<AtomicUsize>,
 }
 
 /// The links of one stage, each with the stage at its other end.
@@ -266,6 +271,7 @@ impl Worker {
             Command::Step { step, micro_batches, shares } => {
                 or_refuse(self.run_step(step, micro_batches, &shares))
             }
+            Command::TryUpdate => self.try_update(),
             Command::Apply(update) => self.apply(update),
             Command::Settle => {
                 let reading = self.timeline.begin_read();
