@@ -1,10 +1,11 @@
 //! A device: an id, a memory capacity, and what has been put on it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device as BurnDevice;
+use burn::tensor::{Device as BurnDevice, Tensor};
 use cpu_time::ThreadTime;
 use trainyard_config::WireFormat;
 use trainyard_plan::{Api, DeviceInfo, DeviceKind, MemoryUse};
@@ -52,6 +53,8 @@ pub struct Device {
     hardware: DeviceInfo,
     counter: MemoryCounter,
     throttle: f64,
+    /// Whether its own clock, if it has one, is left alone.
+    notices: bool,
     opened: BurnDevice,
     gpu: Option<Gpu>,
     imports_memory: bool,
@@ -62,6 +65,8 @@ pub struct Device {
     queue: Option<Arc<dyn Queue>>,
     /// Whether links may copy through memory that they keep; found out when the first asks.
     can_stage: OnceLock<bool>,
+    /// How often the host has waited for it.
+    waits: AtomicU64,
 }
 
 impl Device {
@@ -94,7 +99,9 @@ impl Device {
             imports_memory: hardware.kind == DeviceKind::Software,
             wire: WireFormat::F32,
             wires: BTreeMap::new(),
+            notices: false,
             can_stage: OnceLock::new(),
+            waits: AtomicU64::new(0),
         })
     }
 
@@ -130,6 +137,13 @@ impl Device {
     /// The format in which floats travel to another device.
     pub(crate) fn wire_to(&self, other: &Self) -> WireFormat {
         self.wires.get(&other.id).copied().unwrap_or(self.wire)
+    }
+
+    /// Has the host notice the times of a wgpu device, as it does of one whose queue tells none
+    /// ([`DeviceClock::Noticed`](crate::DeviceClock)). For trying it on a machine that has no such device.
+    #[must_use]
+    pub fn with_noticed_times(self) -> Self {
+        Self { notices: true, ..self }
     }
 
     /// How many times slower than itself the device was told to be; 1 is its own speed.
@@ -194,14 +208,16 @@ impl Device {
         self.can_stage.get_or_init(try_it).then_some(gpu)
     }
 
-    /// Its own clock, where it tells its times and need not be waited for to be slowed down.
+    /// What tells the times of a device that computes beside the host, unless it is waited for to be
+    /// slowed down.
     ///
     /// # Errors
-    /// [`EngineError::Driver`] where it should tell them and does not.
+    /// [`EngineError::Driver`] where it should tell them and does not; [`EngineError::NoThread`].
     pub(crate) fn clock(&self, origin: Instant) -> Result<Option<Clock>, EngineError> {
         match &self.gpu {
-            Some(gpu) if self.throttle <= 1.0 => Clock::open(gpu, &self.opened, origin),
-            _ => Ok(None),
+            Some(_) if self.throttle > 1.0 => Ok(None),
+            Some(gpu) => Clock::open(gpu, &self.opened, origin, !self.notices).map(Some),
+            None => Ok(None),
         }
     }
 
@@ -238,7 +254,9 @@ impl Device {
 
     /// Waits until everything that was asked of the device is done; on a CPU device it is.
     pub(crate) fn wait(&self) -> Result<(), EngineError> {
-        self.queue.as_ref().map_or(Ok(()), |queue| queue.drain())?;
+        let Some(queue) = &self.queue else { return Ok(()) };
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        queue.drain()?;
         self.check_driver()
     }
 
@@ -255,6 +273,29 @@ impl Device {
         if let Some(gpu) = &self.gpu {
             gpu.forget_errors();
         }
+    }
+
+    /// Reads some numbers, `[1]` each, in one copy behind all that the device was asked for.
+    pub(crate) fn read(&self, numbers: Vec<Tensor<1>>) -> Result<Vec<f32>, EngineError> {
+        // On a CPU device every number is there, and a copy of all is more than each alone.
+        if self.is_cpu() {
+            let read = |number: Tensor<1>| number.try_into_scalar::<f32>();
+            return numbers
+                .into_iter()
+                .map(read)
+                .collect::<Result<_, _>>()
+                .map_err(EngineError::driver);
+        }
+        if numbers.is_empty() {
+            return self.wait().map(|()| Vec::new());
+        }
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        Tensor::cat(numbers, 0).try_into_vec_as::<f32>().map_err(EngineError::driver)
+    }
+
+    /// How often the host has waited for it since this was asked last.
+    pub(crate) fn take_waits(&self) -> u64 {
+        self.waits.swap(0, Ordering::Relaxed)
     }
 
     /// Sleeps for as long as a device slowed down by [`Self::with_throttle`] would still have

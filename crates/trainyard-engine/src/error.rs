@@ -106,9 +106,11 @@ pub enum EngineError {
     },
     /// A weight, buffer or optimizer state that is not a number, after an update.
     #[error(
-        "'{tensor}' of layer '{layer}' is not finite any more, so there is nothing sound to save. Go on from a checkpoint made before, with a smaller learning rate"
+        "after step {step} '{tensor}' of layer '{layer}' is not finite any more, so there is nothing sound to save. Go on from a checkpoint made before, with a smaller learning rate"
     )]
     NotFiniteWeights {
+        /// The step whose update was the last, from 1; 0 before the first.
+        step: u64,
         /// Which layer.
         layer: String,
         /// Which of its tensors, as checkpoints name it: `weight/…`, `second/…`.

@@ -18,8 +18,8 @@ pub(crate) fn with_generator<T>(device: &Device, seed: u64, draw: impl FnOnce() 
     draw()
 }
 
-/// [`with_generator`] for work that a device may put off: it is made to do it before another seeds
-/// the generator.
+/// [`with_generator`] for work that a device may put off: all of it is launched before another seeds
+/// the generator. Nobody waits until it is done.
 ///
 /// # Errors
 /// Those of `draw`, and [`EngineError::Driver`] when the device fails.
@@ -30,9 +30,10 @@ pub(crate) fn with_generator_to_the_end<T>(
 ) -> Result<T, EngineError> {
     with_generator(device, seed, || {
         let drawn = draw()?;
-        // Fused kernels draw when they are launched.
+        // Seeds are drawn on the host when a kernel is launched; with fusion Burn collects operations
+        // first, and a flush launches them.
         if cfg!(feature = "fusion") {
-            device.sync().map_err(EngineError::driver)?;
+            device.flush().map_err(EngineError::driver)?;
         }
         Ok(drawn)
     })

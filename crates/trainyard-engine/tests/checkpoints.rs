@@ -9,9 +9,16 @@ mod toy;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use trainyard_engine::checkpoint::{SaveAs, check_whole, older_ones, read_manifest, recover};
-use trainyard_engine::{EngineError, Pipeline};
+use trainyard_engine::optimizer::{
+    Adafactor, GroupEntry, GroupFactors, Sgd, StateSpec, Update, Updated,
+};
+use trainyard_engine::{
+    AdamW, EngineError, GroupedOptimizer, MeanSquaredError, Optimizer, Options, Pipeline,
+    WeightSpec,
+};
 use trainyard_plan::Recompute;
 
 use toy::{Toy, fingerprint, losses, pipeline, plan};
@@ -19,6 +26,15 @@ use toy::{Toy, fingerprint, losses, pipeline, plan};
 fn two_stages(model: Toy) -> Pipeline {
     let layers = model.names.len();
     pipeline(model, &plan(layers, 2, "1f1b", 2, Recompute::None))
+}
+
+fn two_stages_with(optimizer: GroupedOptimizer) -> Pipeline {
+    let (model, plan) = (Toy::sound(2), plan(2, 2, "1f1b", 2, Recompute::None));
+    let devices = toy::cpus(2, 1 << 20);
+    let profile = toy::profile(&model, &devices, plan.micro_batches);
+    let options = Options { optimizer, ..toy::options() };
+    let objective = Arc::new(MeanSquaredError);
+    Pipeline::distribute(Arc::new(model), objective, &profile, &plan, devices, options).unwrap()
 }
 
 fn save(pipeline: &mut Pipeline, folder: &Path) -> Result<(), EngineError> {
@@ -163,10 +179,77 @@ fn weights_that_are_not_finite_are_neither_saved_nor_loaded() {
     let mut pipeline = two_stages(Toy::sound(2));
     pipeline.step(1, f64::INFINITY, toy::micro_batches(1, 2)).unwrap();
     match save(&mut pipeline, &place) {
-        Err(EngineError::NotFiniteWeights { tensor, .. }) => assert!(tensor.starts_with("weight/")),
+        Err(EngineError::NotFiniteWeights { step: 1, tensor, .. }) => {
+            assert!(tensor.starts_with("weight/"));
+        }
         other => panic!("{other:?}"),
     }
     assert!(names(folder.path()).is_empty(), "something is left");
+}
+
+/// Whoever looks: `AdamW` in its own pass, the engine behind an optimizer that does not.
+#[test]
+fn weights_that_are_not_finite_are_noticed_by_the_next_step_which_changes_nothing() {
+    let optimizers: [GroupedOptimizer; 3] =
+        [AdamW::default().into(), Sgd::default().into(), Adafactor::default().into()];
+    for optimizer in optimizers {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("step-1");
+        let name = optimizer.optimizer.name();
+        let mut pipeline = two_stages_with(optimizer);
+        pipeline.step(1, 0.01, toy::micro_batches(1, 2)).unwrap();
+        save(&mut pipeline, &place).unwrap();
+        let expected = losses(&mut pipeline, 2..=3);
+        // An update that is past use; that of the step after it is not made any more.
+        pipeline.step(4, f64::INFINITY, toy::micro_batches(4, 2)).unwrap();
+        for _ in 0..2 {
+            match pipeline.step(5, 0.01, toy::micro_batches(5, 2)) {
+                Err(error @ EngineError::NotFiniteWeights { .. }) => {
+                    let text = error.to_string();
+                    assert!(text.starts_with("after step 4 'weight/"), "{name}: {text}");
+                    assert!(text.contains("of layer 'linear0'"), "{name}: {text}");
+                }
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        assert!(save(&mut pipeline, &folder.path().join("dead")).is_err(), "{name}");
+        assert_eq!(names(folder.path()), ["step-1"], "{name}");
+        // The pipeline is sound; its weights come back with a checkpoint.
+        pipeline.load(&place).unwrap();
+        assert_eq!(losses(&mut pipeline, 2..=3), expected, "{name}");
+    }
+}
+
+/// Makes all weights as large as numbers almost go.
+#[derive(Debug)]
+struct Huge;
+
+impl Optimizer for Huge {
+    fn name(&self) -> &'static str {
+        "huge"
+    }
+    fn check(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+    fn weight_decay(&self) -> f64 {
+        0.0
+    }
+    fn state(&self, _: &WeightSpec, _: &GroupFactors) -> Vec<StateSpec> {
+        Vec::new()
+    }
+    fn update_weight(&self, entry: GroupEntry<'_>, _: &Update) -> Result<Updated, EngineError> {
+        Ok(entry.values.zeros_like().add_scalar(1e38).into())
+    }
+}
+
+#[test]
+fn finite_weights_whose_sum_is_not_are_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("step-1");
+    let mut pipeline = two_stages_with(Huge.into());
+    pipeline.step(1, 0.01, toy::micro_batches(1, 2)).unwrap();
+    save(&mut pipeline, &place).unwrap();
+    check_whole(&place).unwrap();
 }
 
 #[test]

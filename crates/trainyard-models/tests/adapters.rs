@@ -14,8 +14,8 @@ mod common;
 use std::collections::BTreeMap;
 
 use trainyard_engine::checkpoint::SaveAs;
-use trainyard_engine::{Device, discover};
-use trainyard_plan::{DeviceInfo, Recompute};
+use trainyard_engine::{Device, DeviceClock, EngineError, discover};
+use trainyard_plan::{DeviceInfo, Lane, Recompute, TraceEvent};
 
 use common::partitions::{
     Held, Subject, assert_close, cpus, of_kind, options, plan, showing_gradients, tensors, whole,
@@ -124,6 +124,127 @@ fn a_checkpoint_of_the_cpu_goes_on_on_every_adapter_and_back() {
         for (found, expected) in found.iter().zip(&expected) {
             let apart = (found[0] - expected[0]).abs();
             assert!(apart <= 1e-3 * expected[0], "{name}: {found:?}, CPU: {expected:?}");
+        }
+    }
+}
+
+/// Steps on two logical devices. Each worker waits once a step, for the record that it reads before the
+/// update, and the times of what was done are told all the same. Gives the losses.
+fn waits_once_a_step(
+    name: &str,
+    devices: Vec<Device>,
+    is_expected: fn(&DeviceClock) -> bool,
+) -> Vec<f64> {
+    let subject = gpt(false, false, 0.1);
+    let plan = plan(&[2, LAYERS], "1f1b", 4, Recompute::None);
+    let mut pipeline = subject.distribute(&plan, devices, options());
+    assert!(pipeline.clocks().iter().all(is_expected), "{name}: {:?}", pipeline.clocks());
+    let (mut events, mut losses): (Vec<TraceEvent>, _) = (Vec::new(), Vec::new());
+    for step in 1..=3 {
+        let result = pipeline.step(step, 0.01, subject.micro_batches(step, 4)).unwrap();
+        assert_eq!(result.measured.host_waits, [1, 1], "{name}, step {step}");
+        events.extend(result.measured.events);
+        losses.push(result.loss);
+    }
+    events.extend(pipeline.settle().unwrap().events);
+    let now_ns = pipeline.origin().elapsed().as_nanos();
+    for rank in 0..2 {
+        let computed = |event: &&TraceEvent| event.device == rank && event.lane == Lane::Compute;
+        let computed: Vec<&TraceEvent> = events.iter().filter(computed).collect();
+        // A forward and a backward of each micro-batch, the norms and the update.
+        assert_eq!(computed.len(), 3 * (2 * 4 + 2), "{name}");
+        let mut before_ns = 0;
+        for event in computed {
+            let place = format!("{name}, rank {rank}: {event:?}");
+            assert!(before_ns <= event.start_ns && event.start_ns <= event.end_ns, "{place}");
+            assert!(u128::from(event.end_ns) <= now_ns, "{place}");
+            before_ns = event.end_ns;
+        }
+    }
+    losses
+}
+
+#[test]
+fn the_worker_of_an_adapter_waits_once_a_step() {
+    let own = |clock: &DeviceClock| matches!(clock, DeviceClock::Own { .. });
+    let noticed = |clock: &DeviceClock| *clock == DeviceClock::Noticed;
+    for (name, info) in &adapters()[1..] {
+        // All that are to be had here tell their times.
+        let by_own = waits_once_a_step(name, open(&[info, info]), own);
+        let devices = open(&[info, info]).into_iter().map(Device::with_noticed_times);
+        let by_host = waits_once_a_step(name, devices.collect(), noticed);
+        assert_eq!(by_own, by_host, "{name}");
+    }
+}
+
+#[test]
+fn an_adapter_that_is_slowed_down_is_waited_for_after_each_action() {
+    let adapters = adapters();
+    let Some((name, info)) = adapters.get(1) else { return };
+    let subject = gpt(false, false, 0.1);
+    let plan = plan(&[2, LAYERS], "1f1b", 4, Recompute::None);
+    let slow = open(&[info, info]).into_iter().map(|device| device.with_throttle(1.01));
+    let mut pipeline = subject.distribute(&plan, slow.collect(), options());
+    assert_eq!(pipeline.clocks(), [DeviceClock::Host; 2]);
+    let result = pipeline.step(1, 0.01, subject.micro_batches(1, 4)).unwrap();
+    // Forwards, backwards and the update; the record.
+    assert_eq!(result.measured.host_waits, [2 * 4 + 2; 2], "{name}");
+}
+
+#[test]
+fn warming_up_an_adapter_changes_nothing_and_says_how_far_it_is() {
+    let adapters = adapters();
+    let Some((name, info)) = adapters.get(1) else { return };
+    let subject = gpt(true, true, 0.1);
+    let plan = plan(&[2, LAYERS], "1f1b", 2, Recompute::None);
+    let train = |warm_up: bool| {
+        let devices = open(&[&discover::cpu(), info]);
+        let mut pipeline = subject.distribute(&plan, devices, options());
+        let mut steps = Vec::new();
+        for step in 1..=3 {
+            if warm_up {
+                let progress = |device: &str, done: usize, of: usize| {
+                    assert!(device == "d1" && done <= of && of == 4, "{device}: {done} of {of}");
+                };
+                pipeline.warm_up(subject.micro_batches(50, 2), &progress).unwrap();
+            }
+            let result = pipeline.step(step, 0.01, subject.micro_batches(step, 2)).unwrap();
+            assert!(result.measured.events.iter().all(|event| event.step > 0), "{name}");
+            steps.push([result.loss, result.gradient_norm]);
+        }
+        (steps, tensors(&mut pipeline))
+    };
+    assert_eq!(train(true), train(false), "{name}");
+}
+
+/// The device finds it out before a save, where the next step's loss shows it, and behind every sixteenth
+/// update, which the next step's record tells.
+#[test]
+fn an_update_of_an_adapter_that_is_not_finite_is_noticed() {
+    let subject = gpt(true, false, 0.0);
+    let folder = tempfile::tempdir().unwrap();
+    for (name, info) in &adapters()[1..] {
+        let plan = plan(&[2, LAYERS], "1f1b", 2, Recompute::None);
+        let mut pipeline = subject.distribute(&plan, open(&[&discover::cpu(), info]), options());
+        subject.train(&mut pipeline, 1..=2);
+        let place = folder.path().join("step-3");
+        pipeline.step(3, f64::INFINITY, subject.micro_batches(3, 2)).unwrap();
+        let dead = |result: Result<(), EngineError>| match result {
+            Err(EngineError::NotFiniteWeights { step: 3, .. }) => {}
+            other => panic!("{name}: {other:?}"),
+        };
+        dead(pipeline.save(&place, SaveAs { step: 3, ..SaveAs::default() }));
+        assert!(!place.exists(), "{name}");
+        dead(pipeline.step(4, 0.01, subject.micro_batches(4, 2)).map(drop));
+        // Of an adapter alone, where no save has asked before.
+        let plan = whole(LAYERS, 2);
+        for step in [3, 16] {
+            let mut pipeline = subject.distribute(&plan, open(&[info]), options());
+            pipeline.step(step, f64::INFINITY, subject.micro_batches(step, 2)).unwrap();
+            match pipeline.step(step + 1, 0.01, subject.micro_batches(4, 2)) {
+                Err(EngineError::NotFiniteWeights { step: of, .. }) => assert_eq!(of, step),
+                other => panic!("{name}: {other:?}"),
+            }
         }
     }
 }

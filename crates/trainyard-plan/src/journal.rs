@@ -199,6 +199,11 @@ pub struct HeaderDevice {
     /// absent where the host takes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_error_ns: Option<u64>,
+    /// Whether its times are those at which a thread of the host noticed that it was done, while it
+    /// went on: late by as long as the thread took to be woken. Not so where the host computes itself,
+    /// or waits.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub times_noticed: bool,
 }
 
 /// The state of a run.

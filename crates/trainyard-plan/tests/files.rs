@@ -63,6 +63,7 @@ fn header() -> Header {
             name: "A \"card\"".into(),
             budget_bytes: 5,
             clock_error_ns: Some(2500),
+            times_noticed: false,
         }],
     }
 }

@@ -208,6 +208,7 @@ fn a_journal_becomes_a_trace() {
             name: String::new(),
             budget_bytes: 1,
             clock_error_ns: None,
+            times_noticed: false,
         };
         Record::Header(Header {
             format: Header::FORMAT.into(),
@@ -301,4 +302,34 @@ proptest! {
         let bubble = trace.bubble_fraction(1).unwrap_or(0.0);
         prop_assert!((0.0..=1.0).contains(&bubble));
     }
+}
+
+#[test]
+fn a_trace_says_by_which_clock_the_times_of_a_device_are() {
+    let named = |clock_error_ns, times_noticed| {
+        let device = HeaderDevice {
+            id: "gpu".into(),
+            name: "some GPU".into(),
+            budget_bytes: 1,
+            clock_error_ns,
+            times_noticed,
+        };
+        let header = Header {
+            format: Header::FORMAT.into(),
+            version: Header::VERSION,
+            program: String::new(),
+            started_unix_ms: 0,
+            first_step: 0,
+            segment: 0,
+            steps: 1,
+            model: String::new(),
+            parameters: 0,
+            unit: "tokens".into(),
+            devices: vec![device],
+        };
+        Trace::from_journal([&Record::Header(header)]).devices[0].name.clone()
+    };
+    assert_eq!(named(None, false), "some GPU");
+    assert_eq!(named(Some(1500), false), "some GPU, by its own clock ±2 µs");
+    assert_eq!(named(None, true), "some GPU, as the host noticed");
 }

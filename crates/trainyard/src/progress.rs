@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use trainyard_plan::journal::{Header, Record};
@@ -12,6 +13,9 @@ use crate::cli::{Output, say};
 
 /// A correction of the predicted step by less is not told, percent.
 const WORTH_A_WORD_PERCENT: f64 = 5.0;
+
+/// How often a plain line says how far compiling is: not at all where it is soon done.
+const COMPILING_EVERY: Duration = Duration::from_secs(5);
 
 /// Shows the run's records in the way that fits.
 pub(crate) struct Progress {
@@ -25,6 +29,8 @@ pub(crate) struct Progress {
     validation: std::cell::Cell<Option<f64>>,
     /// What the journal's tokens are: tokens of a text, or rows.
     unit: String,
+    /// When a plain line last said how far compiling is.
+    said: std::cell::Cell<Instant>,
 }
 
 struct Bars {
@@ -48,6 +54,7 @@ impl Progress {
             device_names,
             validation: None.into(),
             unit: header.unit.clone(),
+            said: Instant::now().into(),
         }
     }
 
@@ -56,6 +63,17 @@ impl Progress {
             Output::Json => Self::print_json(record),
             Output::Plain => self.print_line(record),
             Output::Terminal => self.move_bars(record),
+        }
+    }
+
+    /// Shows how many of a device's actions have run once, and so have their kernels.
+    pub(crate) fn compiling(&self, device: &str, done: usize, of: usize) {
+        let message = format!("compiling kernels for {device}, {done} of {of}");
+        if let Some(bars) = &self.bars {
+            bars.steps.set_message(message);
+        } else if self.output == Output::Plain && self.said.get().elapsed() >= COMPILING_EVERY {
+            self.said.set(Instant::now());
+            say(message);
         }
     }
 

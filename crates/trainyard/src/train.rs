@@ -9,13 +9,14 @@ mod step_records;
 mod training;
 mod troubles;
 mod validation;
+mod warm_up;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use trainyard_data::Prefetch;
-use trainyard_engine::EngineError;
+use trainyard_engine::{DeviceClock, EngineError};
 use trainyard_plan::journal::{Header, Record, State};
 use trainyard_plan::{MemoryUse, Plan, Profile, Trace, simulate};
 
@@ -105,8 +106,12 @@ pub fn train(
     let most_held = simulate::most_held(costs, plan)?;
     let mut header = header(setup, plan, first_step)?;
     let mut pipeline = setup.start(plan, costs)?;
-    for (device, error_ns) in header.devices.iter_mut().zip(pipeline.clock_errors_ns()) {
-        device.clock_error_ns = *error_ns;
+    for (device, clock) in header.devices.iter_mut().zip(pipeline.clocks()) {
+        match clock {
+            DeviceClock::Host => {}
+            DeviceClock::Own { error_ns } => device.clock_error_ns = Some(*error_ns),
+            DeviceClock::Noticed => device.times_noticed = true,
+        }
     }
     if !setup.config.run.trace {
         pipeline.trace(false)?;
@@ -153,6 +158,7 @@ pub fn train(
         training.validations.forget_after(first_step);
     }
     check_room(directory.path(), checkpoint_bytes, train.keep_checkpoints)?;
+    training.warm_up().map_err(interrupted)?;
     directory.begin()?;
     training.journal = Some(JournalWriter::open(directory.path())?);
     write_settings(setup, plan, costs, directory)?;

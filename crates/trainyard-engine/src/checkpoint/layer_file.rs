@@ -11,26 +11,18 @@ use crate::optimizer::{GroupedOptimizer, State, StateEntry, StateSpec};
 use crate::stage::StageLayer;
 use crate::{CheckpointFault, Device, EngineError};
 
-/// Writes one layer's file.
-pub(crate) fn save_layer(folder: &Path, layer: &StageLayer) -> Result<LayerRecord, EngineError> {
+/// Writes one layer's file. What is to be written is looked at once more, whatever is known of it: it
+/// lies in memory, and hashing and writing it take longer.
+pub(crate) fn save_layer(
+    folder: &Path,
+    layer: &StageLayer,
+    step: u64,
+) -> Result<LayerRecord, EngineError> {
     let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-    for (trained, value) in layer.weights.iter().zip(layer.layer.weight_values()) {
-        let (path, shape) = (&trained.spec.path, &trained.spec.shape);
-        let mut put = |kind: &str, shape: &[usize], values: &[f32]| {
-            if !values.iter().all(|value| value.is_finite()) {
-                let (layer, tensor) = (layer.name.clone(), format!("{kind}/{path}"));
-                return Err(EngineError::NotFiniteWeights { layer, tensor });
-            }
-            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            tensors.push((format!("{kind}/{path}"), shape.to_owned(), bytes));
-            Ok(())
-        };
-        put("weight", shape, &value.try_into_vec_as::<f32>().map_err(EngineError::driver)?)?;
-        let state = trained.state.as_ref().map_or_else(|| Ok(Vec::new()), State::entries)?;
-        for entry in state {
-            put(&entry.name, &entry.shape, &entry.values)?;
-        }
-    }
+    layer.finite_tensors(step, |name, shape, values| {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        tensors.push((name, shape.to_owned(), bytes));
+    })?;
     let views = tensors.iter().map(|(name, shape, bytes)| {
         TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.as_str(), view))
     });

@@ -1,4 +1,4 @@
-//! What the engine does with a wgpu device beside Burn: it reads the device's clock, waits for one
+//! What the engine does with a wgpu device beside Burn: it tells the device's times, waits for one
 //! submission, copies tensors to and from memory that it shares with the host or another device, and keeps
 //! what its driver reports.
 
@@ -17,12 +17,13 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use wgpu::{
-    CommandEncoder, CommandEncoderDescriptor, Device, Limits, PollError, PollType, Queue,
+    Backend, CommandEncoder, CommandEncoderDescriptor, Device, Limits, PollError, PollType, Queue,
     SubmissionIndex,
 };
 
 use crate::EngineError;
 
+pub use clock::DeviceClock;
 pub(crate) use clock::{Clock, Reading};
 use errors::DriverErrors;
 pub(crate) use faithful::{are_faithful_together, is_faithful};
@@ -30,12 +31,17 @@ pub(crate) use imported::open_with_imports;
 pub(crate) use shared::{SharedMemory, SharedTransfer};
 pub(crate) use staging::{Download, Staging, Upload};
 
+/// How often a device that must not be waited for is asked whether it is done.
+const LOOK: Duration = Duration::from_micros(100);
+
 /// A wgpu device and its queue, which Burn has too.
 #[derive(Clone, Debug)]
 pub(crate) struct Gpu {
     device: Device,
     queue: Queue,
     errors: DriverErrors,
+    /// Who waits for an OpenGL device holds its context, and nobody can ask it for anything meanwhile.
+    waits_alone: bool,
 }
 
 impl Gpu {
@@ -43,7 +49,8 @@ impl Gpu {
     /// [`Self::check`], and Burn is not told that it is lost.
     pub(crate) fn new(device: Device, queue: Queue) -> Self {
         let errors = DriverErrors::watch(&device);
-        Self { device, queue, errors }
+        let waits_alone = device.adapter_info().backend == Backend::Gl;
+        Self { device, queue, errors, waits_alone }
     }
 
     /// Whether the driver has reported nothing.
@@ -77,14 +84,21 @@ impl Gpu {
         self.check()
     }
 
-    /// Waits until the queue has come to a point, and no longer.
+    /// Waits until the queue has come to a point, and no longer. Other threads can use the device
+    /// meanwhile.
     ///
     /// # Errors
     /// [`EngineError::Driver`] with what the driver has reported.
     pub(crate) fn wait(&self, point: SubmissionIndex) -> Result<(), EngineError> {
-        let wait = PollType::Wait { submission_index: Some(point), timeout: None };
-        self.device.poll(wait).map_err(EngineError::driver)?;
-        self.check()
+        if !self.waits_alone {
+            let wait = PollType::Wait { submission_index: Some(point), timeout: None };
+            self.device.poll(wait).map_err(EngineError::driver)?;
+            return self.check();
+        }
+        while !self.has_come_to(point.clone())? {
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
     }
 
     /// Whether the queue has come to a point.

@@ -4,7 +4,7 @@ use burn::optim::{AdafactorConfig, AdafactorState, Optimizer as _};
 use burn::tensor::Tensor;
 
 use super::check::{above_zero, not_negative, number};
-use super::{GroupEntry, GroupFactors, Optimizer, State, StateSpec, Update, WeightSpec};
+use super::{GroupEntry, GroupFactors, Optimizer, State, StateSpec, Update, Updated, WeightSpec};
 use trainyard_config::keys;
 
 use crate::EngineError;
@@ -63,7 +63,7 @@ impl Optimizer for Adafactor {
         &self,
         entry: GroupEntry<'_>,
         update: &Update,
-    ) -> Result<Tensor<1>, EngineError> {
+    ) -> Result<Updated, EngineError> {
         let GroupEntry { weight, values, gradient, state, factors } = entry;
         let device = values.device();
         let gradient = gradient.into_tensor(&device).mul_scalar(update.gradient_scale);
@@ -77,7 +77,7 @@ impl Optimizer for Adafactor {
             });
             let (values, held) = burn.step(rate, values, gradient, held);
             *state = held.and_then(|held| State::on_device(specs, [held.second_moment]));
-            return Ok(values);
+            return Ok(values.into());
         };
         let held =
             State::take(state, &device)?.map(|[row, column]: [Tensor<1>; 2]| AdafactorState {
@@ -92,7 +92,7 @@ impl Optimizer for Adafactor {
             let column = held.column_second_moment?.reshape([columns]);
             State::on_device(specs, [row, column])
         });
-        Ok(values.reshape([rows * columns]))
+        Ok(values.reshape([rows * columns]).into())
     }
 }
 

@@ -5,7 +5,9 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::check::{above_zero, below_one, not_negative};
 use super::entry::on_host;
-use super::{Gradient, GroupEntry, GroupFactors, Optimizer, State, StateSpec, Update, WeightSpec};
+use super::{
+    Gradient, GroupEntry, GroupFactors, Optimizer, State, StateSpec, Update, Updated, WeightSpec,
+};
 use trainyard_config::keys;
 
 use crate::EngineError;
@@ -76,7 +78,7 @@ impl Optimizer for AdamW {
         &self,
         entry: GroupEntry<'_>,
         update: &Update,
-    ) -> Result<Tensor<1>, EngineError> {
+    ) -> Result<Updated, EngineError> {
         let factors = self.factors(&entry.factors, update);
         let specs = || self.state(entry.weight, &entry.factors);
         match entry.gradient {
@@ -88,7 +90,7 @@ impl Optimizer for AdamW {
                 let moments = State::take(entry.state, &entry.values.device())?;
                 let (values, moments) = update_on_device(entry.values, gradient, moments, &factors);
                 *entry.state = State::on_device(specs(), moments);
-                Ok(values)
+                Ok(values.into())
             }
         }
     }
@@ -99,9 +101,9 @@ fn update_on_host(
     gradient: &TensorData,
     state: &mut State,
     factors: &Factors,
-) -> Result<Tensor<1>, EngineError> {
+) -> Result<Updated, EngineError> {
     let [first, second] = state.host_mut()?;
-    on_host(values, gradient, |weights, gradients| {
+    on_host(values, gradient, |weights, gradients, look| {
         let (keep1, keep2) = (factors.beta1, factors.beta2);
         for (((w, g), m), v) in weights.iter_mut().zip(gradients).zip(first).zip(second) {
             let g = g * factors.gradient_scale;
@@ -109,6 +111,7 @@ fn update_on_host(
             *v = keep2 * *v + (1.0 - keep2) * g * g;
             let denominator = (*v * factors.second_correction).sqrt() + factors.epsilon;
             *w = *w * factors.keep - factors.rate * *m / denominator;
+            look.at([*w, *m, *v]);
         }
     })
 }

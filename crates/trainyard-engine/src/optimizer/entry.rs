@@ -2,7 +2,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{State, WeightSpec};
+use super::updated::FiniteLook;
+use super::{State, Updated, WeightSpec};
 use crate::EngineError;
 
 /// What changes from step to step.
@@ -89,17 +90,20 @@ pub struct GroupEntry<'a> {
     pub factors: GroupFactors,
 }
 
-/// Changes a weight on the host by one pass over its values and its gradient.
+/// Changes a weight on the host by one pass over its values and its gradient, which looks at what it
+/// has changed.
 pub(super) fn on_host(
     values: Tensor<1>,
     gradient: &TensorData,
-    pass: impl FnOnce(&mut [f32], &[f32]),
-) -> Result<Tensor<1>, EngineError> {
+    pass: impl FnOnce(&mut [f32], &[f32], &mut FiniteLook),
+) -> Result<Updated, EngineError> {
     let device = values.device();
     let mut data = values.try_into_data().map_err(EngineError::driver)?;
     let weights = data.as_mut_slice::<f32>().map_err(|e| EngineError::driver(format!("{e:?}")))?;
     let gradients =
         gradient.as_slice::<f32>().map_err(|e| EngineError::driver(format!("{e:?}")))?;
-    pass(weights, gradients);
-    Ok(Tensor::from_data(data, &device))
+    let mut look = FiniteLook::default();
+    pass(weights, gradients, &mut look);
+    let finite = Some(look.all_finite());
+    Ok(Updated { values: Tensor::from_data(data, &device), finite })
 }

@@ -6,7 +6,9 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::check::{below_one, not_negative};
 use super::entry::on_host;
-use super::{Gradient, GroupEntry, GroupFactors, Optimizer, State, StateSpec, Update, WeightSpec};
+use super::{
+    Gradient, GroupEntry, GroupFactors, Optimizer, State, StateSpec, Update, Updated, WeightSpec,
+};
 use trainyard_config::keys;
 
 use crate::EngineError;
@@ -49,7 +51,7 @@ impl Optimizer for Lion {
         &self,
         entry: GroupEntry<'_>,
         update: &Update,
-    ) -> Result<Tensor<1>, EngineError> {
+    ) -> Result<Updated, EngineError> {
         let specs = self.state(entry.weight, &entry.factors);
         match entry.gradient {
             Gradient::Host(gradient) => {
@@ -68,7 +70,7 @@ impl Optimizer for Lion {
                 let rate = entry.factors.rate(update);
                 let (values, held) = lion.step(rate, entry.values, gradient, held);
                 *entry.state = held.and_then(|held| State::on_device(specs, [held.momentum]));
-                Ok(values)
+                Ok(values.into())
             }
         }
     }
@@ -82,16 +84,17 @@ impl Lion {
         state: &mut State,
         group: &GroupFactors,
         update: &Update,
-    ) -> Result<Tensor<1>, EngineError> {
+    ) -> Result<Updated, EngineError> {
         let (beta1, beta2) = (self.beta1 as f32, self.beta2 as f32);
         let (keep, rate) = (group.keep(update) as f32, group.rate(update) as f32);
         let gradient_scale = update.gradient_scale as f32;
         let [momentum] = state.host_mut()?;
-        on_host(values, gradient, |weights, gradients| {
+        on_host(values, gradient, |weights, gradients, look| {
             for ((w, g), m) in weights.iter_mut().zip(gradients).zip(momentum) {
                 let g = g * gradient_scale;
                 *w = *w * keep - rate * sign(beta1 * *m + (1.0 - beta1) * g);
                 *m = beta2 * *m + (1.0 - beta2) * g;
+                look.at([*w, *m]);
             }
         })
     }

@@ -22,10 +22,9 @@ mod registry;
 mod sgd;
 mod spec;
 mod state;
+mod updated;
 
 use std::fmt::Debug;
-
-use burn::tensor::Tensor;
 
 use crate::EngineError;
 
@@ -42,6 +41,7 @@ pub use registry::{OPTIMIZERS, OptimizerKind, optimizer_kind};
 pub use sgd::Sgd;
 pub use spec::{WeightRole, WeightSpec};
 pub use state::{State, StateEntry, StateSpec};
+pub use updated::Updated;
 
 /// Turns gradients into new weights.
 ///
@@ -63,16 +63,13 @@ pub trait Optimizer: Debug + Send + Sync {
     /// What is kept of a trained weight from its first update on, in a fixed order.
     fn state(&self, weight: &WeightSpec, factors: &GroupFactors) -> Vec<StateSpec>;
 
-    /// The new values of one weight, flat. Its state is updated too, and made at the first update.
+    /// The new values of one weight. Its state is updated too, and made at the first update.
     /// A learning rate of 0 leaves the weight as it is.
     ///
     /// # Errors
     /// [`EngineError::Driver`] when the device fails, or the state is another optimizer's.
-    fn update_weight(
-        &self,
-        entry: GroupEntry<'_>,
-        update: &Update,
-    ) -> Result<Tensor<1>, EngineError>;
+    fn update_weight(&self, entry: GroupEntry<'_>, update: &Update)
+    -> Result<Updated, EngineError>;
 
     /// The new values of a group of weights on one device, in the group's order: one weight after
     /// the other, unless an optimizer knows better.
@@ -83,7 +80,7 @@ pub trait Optimizer: Debug + Send + Sync {
         &self,
         group: Vec<GroupEntry<'_>>,
         update: &Update,
-    ) -> Result<Vec<Tensor<1>>, EngineError> {
+    ) -> Result<Vec<Updated>, EngineError> {
         group.into_iter().map(|entry| self.update_weight(entry, update)).collect()
     }
 

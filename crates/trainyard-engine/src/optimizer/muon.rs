@@ -8,7 +8,9 @@ use burn::tensor::Tensor;
 
 use super::check::{below_one, number};
 use super::momentum::direction;
-use super::{AdamW, GroupEntry, GroupFactors, Optimizer, State, StateSpec, Update, WeightSpec};
+use super::{
+    AdamW, GroupEntry, GroupFactors, Optimizer, State, StateSpec, Update, Updated, WeightSpec,
+};
 use trainyard_config::keys;
 
 use crate::EngineError;
@@ -66,7 +68,7 @@ impl Optimizer for Muon {
         &self,
         entry: GroupEntry<'_>,
         update: &Update,
-    ) -> Result<Tensor<1>, EngineError> {
+    ) -> Result<Updated, EngineError> {
         let Some([rows, columns]) = entry.factors.matrix(entry.weight) else {
             return self.adamw().update_weight(entry, update);
         };
@@ -85,7 +87,7 @@ impl Optimizer for Muon {
             .build();
         let [values, direction] = [values, direction].map(|tensor| tensor.reshape([rows, columns]));
         let (values, _) = muon.step::<2>(factors.rate(update), values, direction, None);
-        Ok(values.reshape([rows * columns]))
+        Ok(values.reshape([rows * columns]).into())
     }
 }
 

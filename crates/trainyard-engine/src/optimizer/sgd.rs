@@ -6,7 +6,9 @@ use burn::tensor::{Tensor, TensorData};
 use super::check::{below_one, not_negative};
 use super::entry::on_host;
 use super::momentum::direction;
-use super::{Gradient, GroupEntry, GroupFactors, Optimizer, State, StateSpec, Update, WeightSpec};
+use super::{
+    Gradient, GroupEntry, GroupFactors, Optimizer, State, StateSpec, Update, Updated, WeightSpec,
+};
 use trainyard_config::keys;
 
 use crate::EngineError;
@@ -57,7 +59,7 @@ impl Optimizer for Sgd {
         &self,
         entry: GroupEntry<'_>,
         update: &Update,
-    ) -> Result<Tensor<1>, EngineError> {
+    ) -> Result<Updated, EngineError> {
         let specs = self.state(entry.weight, &entry.factors);
         let factors = Factors {
             momentum: self.momentum as f32,
@@ -84,7 +86,7 @@ impl Optimizer for Sgd {
                 let (direction, momentum) =
                     direction(gradient, momentum, self.momentum, self.nesterov);
                 *entry.state = State::on_device(specs, [momentum]);
-                Ok(entry.values - direction.mul_scalar(factors.rate))
+                Ok((entry.values - direction.mul_scalar(factors.rate)).into())
             }
         }
     }
@@ -95,14 +97,15 @@ fn with_momentum(
     gradient: &TensorData,
     state: &mut State,
     factors: &Factors,
-) -> Result<Tensor<1>, EngineError> {
+) -> Result<Updated, EngineError> {
     let [momentum] = state.host_mut()?;
-    on_host(values, gradient, |weights, gradients| {
+    on_host(values, gradient, |weights, gradients, look| {
         for ((w, g), v) in weights.iter_mut().zip(gradients).zip(momentum) {
             let g = g * factors.gradient_scale + factors.decay * *w;
             *v = factors.momentum * *v + g;
             let direction = if factors.nesterov { factors.momentum * *v + g } else { *v };
             *w -= factors.rate * direction;
+            look.at([*w, *v]);
         }
     })
 }
@@ -111,10 +114,11 @@ fn without_momentum(
     values: Tensor<1>,
     gradient: &TensorData,
     factors: &Factors,
-) -> Result<Tensor<1>, EngineError> {
-    on_host(values, gradient, |weights, gradients| {
+) -> Result<Updated, EngineError> {
+    on_host(values, gradient, |weights, gradients, look| {
         for (w, g) in weights.iter_mut().zip(gradients) {
             *w -= factors.rate * (g * factors.gradient_scale + factors.decay * *w);
+            look.at([*w]);
         }
     })
 }

@@ -128,6 +128,20 @@ impl State {
         4 * self.tensors.iter().map(elements).sum::<usize>() as u64
     }
 
+    /// Gives every tensor to one of two, by where it lies.
+    pub(crate) fn visit(
+        &self,
+        mut on_host: impl FnMut(&[f32]),
+        mut on_device: impl FnMut(&Tensor<1>),
+    ) {
+        for StateTensor { values, .. } in &self.tensors {
+            match values {
+                StateValues::Host(values) => on_host(values),
+                StateValues::Device(tensor) => on_device(tensor),
+            }
+        }
+    }
+
     /// All of it on the host, for a checkpoint.
     ///
     /// # Errors

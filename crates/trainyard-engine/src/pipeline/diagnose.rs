@@ -1,10 +1,27 @@
-//! Which stage was the first with something that is not a number.
+//! What is done where something is not a number.
 
 use super::{MicroBatch, Pipeline};
 use crate::EngineError;
 use crate::worker::{Command, Reply};
 
 impl Pipeline {
+    /// What the workers say of a step. Where one refuses to go on with its weights, the step is
+    /// forgotten.
+    pub(super) fn step_replies(&mut self) -> Result<Vec<Reply>, EngineError> {
+        let replies = self.workers.collect_unless_refused();
+        if matches!(replies, Err(EngineError::NotFiniteWeights { .. })) {
+            self.workers.ask_all(|| Command::Discard)?;
+            self.workers.collect()?;
+        }
+        replies
+    }
+
+    /// Refuses to go on from an update that has left numbers that are not finite.
+    pub(super) fn check_weights(&mut self) -> Result<(), EngineError> {
+        self.workers.ask_all(|| Command::CheckFinite)?;
+        self.step_replies().map(drop)
+    }
+
     /// Forgets the step's gradients and does its forwards again, looking at every stage's output.
     ///
     /// Forwards depend on nothing but weights, buffers, inputs and seed, so they go wrong again where

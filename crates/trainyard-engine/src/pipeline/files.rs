@@ -25,6 +25,8 @@ impl Pipeline {
             self.workers.ask_all(|| Command::Discard)?;
             self.workers.collect()?;
         }
+        // Before anything is written.
+        self.check_weights()?;
         let unfinished = checkpoint::begin(folder)?;
         let saved = self.save_into(&unfinished).and_then(|layers| {
             let names = (self.plan.model.as_str(), self.options.optimizer.optimizer.name());

@@ -15,6 +15,8 @@ pub struct Measured {
     pub memory: Vec<MemorySample>,
     /// For each rank, bytes in use and the most so far; None where nobody measures.
     pub usage: Vec<Option<(u64, u64)>>,
+    /// For each rank, how often its worker waited for the device; a CPU device is never waited for.
+    pub host_waits: Vec<u64>,
 }
 
 /// The outcome of one step.
@@ -57,6 +59,7 @@ impl Pipeline {
     /// # Errors
     /// When a device fails; that ends the pipeline.
     pub fn trace(&mut self, is_on: bool) -> Result<(), EngineError> {
+        self.traces = is_on;
         self.workers.ask_all(|| Command::Trace(is_on))?;
         self.workers.collect().map(drop)
     }
@@ -64,10 +67,11 @@ impl Pipeline {
     pub(super) fn collect_measured(&mut self) -> Result<Measured, EngineError> {
         let mut measured = Measured::default();
         for reply in self.workers.collect()? {
-            if let Reply::Applied(Recorded { events, memory, usage }) = reply {
+            if let Reply::Applied(Recorded { events, memory, usage, host_waits }) = reply {
                 measured.events.extend(events);
                 measured.memory.extend(memory);
                 measured.usage.push(usage);
+                measured.host_waits.push(host_waits);
             }
         }
         Ok(measured)

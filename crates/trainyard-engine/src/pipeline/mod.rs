@@ -5,12 +5,13 @@ mod diagnose;
 mod files;
 mod links;
 mod measured;
+mod warm_up;
 mod watch;
 mod worker_pool;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Instant;
 
 use trainyard_plan::memory::DeviceNeed;
@@ -24,7 +25,7 @@ use crate::optimizer::{GroupedOptimizer, Update};
 use crate::tie::tie_ends;
 use crate::wiring::{Name, StageWiring, Wiring};
 use crate::worker::{Command, Reply, WorkerContext, work};
-use crate::{Device, EngineError, HostTensors, Metrics, MicroBatch, Model, Objective};
+use crate::{Device, DeviceClock, EngineError, HostTensors, Metrics, MicroBatch, Model, Objective};
 
 use allocation::{allocate, check_actions, check_ids};
 use links::Links;
@@ -101,7 +102,9 @@ pub struct Pipeline {
     workers: WorkerPool,
     options: Options,
     needs: Vec<DeviceNeed>,
-    clock_errors_ns: Vec<Option<u64>>,
+    clocks: Vec<DeviceClock>,
+    /// Whether steps say what was done when.
+    traces: bool,
     origin: Instant,
 }
 
@@ -146,7 +149,8 @@ impl Pipeline {
             devices.into_iter().zip(of_rank).zip(ties).enumerate()
         {
             let (commands, inbox) = bounded(2);
-            let (id, activity) = (device.id().to_owned(), Activity::default());
+            let (id, compiles) = (device.id().to_owned(), !device.is_cpu());
+            let (activity, done) = (Activity::default(), Arc::<AtomicUsize>::default());
             let context = WorkerContext {
                 rank,
                 device,
@@ -161,21 +165,22 @@ impl Pipeline {
                 ties,
                 origin,
                 activity: activity.clone(),
+                done: Arc::clone(&done),
             };
             let report = report.clone();
             let thread = Builder::new()
                 .name(format!("{WORKER_THREAD_PREFIX}rank{rank}"))
                 .spawn(move || work(context, &inbox, &report))
                 .map_err(EngineError::no_thread)?;
-            workers.ranks.push(Rank { device: id, commands, thread, activity });
+            workers.ranks.push(Rank { device: id, compiles, done, commands, thread, activity });
         }
         // From here the workers alone hold it, so that it closes when they have all ended.
         drop(report);
-        let clock_errors_ns = workers.collect()?.into_iter().map(|reply| match reply {
-            Reply::Built { clock_error_ns } => clock_error_ns,
-            _ => None,
+        let clocks = workers.collect()?.into_iter().map(|reply| match reply {
+            Reply::Built { clock } => clock,
+            _ => DeviceClock::Host,
         });
-        let clock_errors_ns = clock_errors_ns.collect();
+        let clocks = clocks.collect();
         if !wiring.ties.is_empty() {
             workers.ask_all(|| Command::ShareWeights)?;
             workers.collect()?;
@@ -188,7 +193,8 @@ impl Pipeline {
             workers,
             options,
             needs,
-            clock_errors_ns,
+            clocks,
+            traces: true,
             origin,
         })
     }
@@ -203,10 +209,9 @@ impl Pipeline {
         &self.needs
     }
 
-    /// By how much the times of each device may be wrong beside the others', ns, in rank order: of a
-    /// device that tells its times by its own clock. None where the host takes them.
-    pub fn clock_errors_ns(&self) -> &[Option<u64>] {
-        &self.clock_errors_ns
+    /// By which clock each device's times are, in rank order.
+    pub fn clocks(&self) -> &[DeviceClock] {
+        &self.clocks
     }
 
     /// The zero of all times in [`Measured`].
@@ -226,8 +231,9 @@ impl Pipeline {
     /// same micro-batches.
     ///
     /// # Errors
-    /// [`EngineError::NotFinite`] before the update when the loss or a gradient is not a number;
-    /// the pipeline stays usable. Any other error ends it.
+    /// [`EngineError::NotFinite`] before the update when the loss or a gradient is not a number,
+    /// [`EngineError::NotFiniteWeights`] when the update before this step has left one that is not; the
+    /// pipeline stays usable. Any other error ends it.
     pub fn step(
         &mut self,
         step: u64,
@@ -236,17 +242,12 @@ impl Pipeline {
     ) -> Result<StepResult, EngineError> {
         self.check_micro_batches(&micro_batches)?;
         let counts = self.counts(&micro_batches);
-        let total: f64 = counts.iter().sum();
-        let shares: Arc<[f64]> =
-            counts.iter().map(|count| count / total.max(f64::MIN_POSITIVE)).collect();
         // A copy of host data, small beside what the step computes from it.
         let for_diagnosis = micro_batches.clone();
-        let command =
-            |micro_batches| Command::Step { step, micro_batches, shares: Arc::clone(&shares) };
-        self.workers.hand_out(&self.takes, micro_batches, command)?;
+        self.begin_step(step, &counts, micro_batches)?;
         let mut losses = Vec::new();
         let mut norms = Vec::new();
-        for reply in self.workers.collect()? {
+        for reply in self.step_replies()? {
             if let Reply::Gradients { losses: of_rank, norms: of_layers } = reply {
                 losses.extend(of_rank);
                 norms.extend(of_layers);
@@ -258,6 +259,7 @@ impl Pipeline {
         norms.sort_by_key(|(layer, _)| *layer);
         let gradient_norm = norms.iter().flat_map(|(_, squares)| squares).sum::<f64>().sqrt();
         if !loss.is_finite() || !gradient_norm.is_finite() {
+            self.check_weights()?;
             return Err(self.diagnose(step, loss, &norms, for_diagnosis)?);
         }
         let gradient_scale = match self.options.clip {
@@ -268,6 +270,21 @@ impl Pipeline {
         self.workers.ask_all(|| Command::Apply(update))?;
         let measured = self.collect_measured()?;
         Ok(StepResult { loss, metrics, gradient_norm, measured })
+    }
+
+    /// Has the workers do a step's actions. `counts` is what each micro-batch counts.
+    fn begin_step(
+        &mut self,
+        step: u64,
+        counts: &[f64],
+        micro_batches: Vec<MicroBatch>,
+    ) -> Result<(), EngineError> {
+        let total: f64 = counts.iter().sum();
+        let share = |count: &f64| count / total.max(f64::MIN_POSITIVE);
+        let shares: Arc<[f64]> = counts.iter().map(share).collect();
+        let command =
+            |micro_batches| Command::Step { step, micro_batches, shares: Arc::clone(&shares) };
+        self.workers.hand_out(&self.takes, micro_batches, command)
     }
 
     /// Mean loss and metrics over micro-batches, weighted by what each counts, without training.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::MicroBatch;
@@ -26,6 +26,10 @@ const LOOK: Duration = Duration::from_millis(200);
 /// The worker of one rank, as the pipeline sees it.
 pub(super) struct Rank {
     pub(super) device: String,
+    /// Whether the device compiles the kernels that it runs.
+    pub(super) compiles: bool,
+    /// Actions done of the step under way.
+    pub(super) done: Arc<AtomicUsize>,
     pub(super) commands: Sender<Command>,
     pub(super) thread: JoinHandle<()>,
     pub(super) activity: Activity,
@@ -73,9 +77,7 @@ impl WorkerPool {
             let command = command();
             let can = match self.health {
                 Health::Sound | Health::Changing => true,
-                Health::FailedWithWeights => {
-                    matches!(command, Command::Discard | Command::Save { .. })
-                }
+                Health::FailedWithWeights => command.saves(),
                 Health::Failed | Health::Cancelled => false,
             };
             if !can {
@@ -124,12 +126,20 @@ impl WorkerPool {
     /// One reply from every rank, in rank order; or the error that started the trouble, which
     /// ends the pipeline.
     pub(super) fn collect(&mut self) -> Result<Vec<Reply>, EngineError> {
+        self.collect_watching(&|_| ())
+    }
+
+    /// The same, where `look` is called every so often while there is nothing to do but wait.
+    pub(super) fn collect_watching(
+        &mut self,
+        look: &dyn Fn(&[Rank]),
+    ) -> Result<Vec<Reply>, EngineError> {
         let mut replies: Vec<Option<Reply>> = self.ranks.iter().map(|_| None).collect();
         let mut trouble: Option<(EngineError, Instant)> = None;
         let mut answers = 0;
         for _ in 0..self.ranks.len() {
             let report = match &trouble {
-                None => self.next_report(),
+                None => self.next_report(look),
                 Some((_, since)) => match self.report_until(*since + NOTICE) {
                     Some(report) => report,
                     None => break,
@@ -209,7 +219,7 @@ impl WorkerPool {
 
     /// Waits for a report, and notices when a worker thread has ended without one, nobody wants the
     /// answer any more, or the threads come no further.
-    fn next_report(&mut self) -> Result<Report, EngineError> {
+    fn next_report(&mut self, look: &dyn Fn(&[Rank])) -> Result<Report, EngineError> {
         self.watch.begin();
         loop {
             if self.is_cancelled() {
@@ -221,6 +231,7 @@ impl WorkerPool {
                     return Err(EngineError::driver("all workers have ended"));
                 }
                 Err(RecvTimeoutError::Timeout) => {
+                    look(&self.ranks);
                     let ended = self.ranks.iter().find(|rank| rank.thread.is_finished());
                     // A worker reports before it ends, so an empty channel now is the whole truth.
                     if let (Some(rank), true) = (ended, self.reports.is_empty()) {

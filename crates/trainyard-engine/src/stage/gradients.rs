@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::Stage;
+use super::finite::FiniteCheck;
 use super::layer::{StageLayer, WeightState};
 use crate::EngineError;
 use crate::optimizer::{Gradient, GroupEntry, GroupedOptimizer, Update};
@@ -59,7 +60,33 @@ impl Stage {
         Ok(norms)
     }
 
-    /// Updates every weight that has a gradient and follows none, all as one group.
+    /// Updates copies of the weights as the first step and a later one would, one after the other so that
+    /// there is room for them, and drops them.
+    pub(crate) fn try_update(&self, optimizer: &GroupedOptimizer) -> Result<(), EngineError> {
+        for StageLayer { name, layer, weights, .. } in &self.layers {
+            for (trained, values) in weights.iter().zip(layer.weight_values()) {
+                let Some(gradient) = &trained.gradient else { continue };
+                let factors = optimizer.factors(name, &trained.spec);
+                let mut state = None;
+                for step in 1..=2 {
+                    let entry = GroupEntry {
+                        weight: &trained.spec,
+                        // Its own, which may be changed in place as the weight may.
+                        values: values.clone().add_scalar(0.0),
+                        gradient: gradient.clone(),
+                        state: &mut state,
+                        factors,
+                    };
+                    let update = Update { step, learning_rate: 0.0, gradient_scale: 1.0 };
+                    optimizer.optimizer.update(vec![entry], &update)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Updates every weight that has a gradient and follows none, all as one group, and has what was
+    /// changed in the step checked.
     pub(crate) fn update(
         &mut self,
         optimizer: &GroupedOptimizer,
@@ -80,10 +107,18 @@ impl Stage {
             taken.push(wanted);
         }
         let mut new = optimizer.optimizer.update(group, update)?.into_iter();
+        let mut check = FiniteCheck::default();
         for (layer, taken) in self.layers.iter_mut().zip(taken) {
-            let values = taken.into_iter().map(|taken| if taken { new.next() } else { None });
+            let new = taken.into_iter().map(|taken| if taken { new.next() } else { None });
+            let values = new.map(|new| {
+                new.map(|new| {
+                    check.updated(&new);
+                    new.values
+                })
+            });
             layer.layer.put_weights(values.collect())?;
         }
+        self.note_check(check, update);
         Ok(())
     }
 }

@@ -54,6 +54,36 @@ impl StageLayer {
         self.layer.put_weights(values)
     }
 
+    /// Reads weights, buffers and optimizer state, one tensor after the other, and gives each with its
+    /// name in checkpoints, its shape and its values, row by row.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFiniteWeights`], with the number of the last update, at the first tensor that
+    /// is not finite; what the driver said, as [`EngineError::Driver`].
+    pub(crate) fn finite_tensors(
+        &self,
+        step: u64,
+        mut take: impl FnMut(String, &[usize], &[f32]),
+    ) -> Result<(), EngineError> {
+        for (trained, value) in self.weights.iter().zip(self.layer.weight_values()) {
+            let (path, shape) = (&trained.spec.path, &trained.spec.shape);
+            let mut give = |kind: &str, shape: &[usize], values: &[f32]| {
+                let (layer, tensor) = (self.name.clone(), format!("{kind}/{path}"));
+                if !values.iter().all(|value| value.is_finite()) {
+                    return Err(EngineError::NotFiniteWeights { step, layer, tensor });
+                }
+                take(tensor, shape, values);
+                Ok(())
+            };
+            give("weight", shape, &value.try_into_vec_as::<f32>().map_err(EngineError::driver)?)?;
+            let state = trained.state.as_ref().map_or_else(|| Ok(Vec::new()), State::entries)?;
+            for entry in state {
+                give(&entry.name, &entry.shape, &entry.values)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the optimizer changes a weight.
     pub(crate) fn is_updated(weight: &WeightState) -> bool {
         weight.spec.role == WeightRole::Trained && !weight.follows

@@ -2,6 +2,7 @@
 
 mod backward;
 mod buffers;
+mod finite;
 mod gradients;
 mod layer;
 mod weight_gradients;
@@ -20,6 +21,7 @@ use crate::{
     EngineError, ErasedLayer, ForwardContext, Model, Objective, Tensors, Value, WeightSpec,
 };
 pub(crate) use backward::BackwardStart;
+use finite::FiniteCheck;
 pub(crate) use gradients::Norms;
 pub(crate) use layer::{StageLayer, WeightState};
 use weight_gradients::KeptForWeights;
@@ -64,6 +66,8 @@ pub(crate) struct Stage {
     kept: Vec<Option<KeptForWeights>>,
     /// Buffers as they were before the step, layer by layer.
     buffers_before: Vec<Vec<Option<Tensor<1>>>>,
+    /// What is known of the numbers that the last update left.
+    check: FiniteCheck,
 }
 
 /// Where and how a stage is made.
@@ -122,6 +126,7 @@ impl Stage {
             saved: Vec::new(),
             kept: Vec::new(),
             buffers_before: Vec::new(),
+            check: FiniteCheck::default(),
         })
     }
 

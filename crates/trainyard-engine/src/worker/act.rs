@@ -1,18 +1,17 @@
 //! One training step of one rank: its actions, the exchange of tied gradients, the update.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use burn::tensor::Tensor;
 use trainyard_plan::{Action, ActionKind, Lane};
 
 use super::timeline::Moment;
-use super::{Reply, Worker, WorkerContext};
+use super::{Recorded, Reply, Worker, WorkerContext};
 use crate::device::Begun;
 use crate::link::{Transfer, elapsed_ns, ns_between};
-use crate::objective::Loss;
 use crate::optimizer::Update;
-use crate::stage::{BackwardStart, Norms};
+use crate::stage::BackwardStart;
 use crate::{EngineError, ForwardContext, MicroBatch, Tensors};
 
 /// When a compute action began, and the mark of that in the device's queue.
@@ -43,9 +42,11 @@ impl Worker {
             stage.begin_step();
         }
         let plan = Arc::clone(&self.context.plan);
+        self.context.done.store(0, Ordering::Relaxed);
         for &action in &plan.schedule.ranks[self.context.rank] {
             self.begin(action);
             self.act(action, &mut micro_batches, shares)?;
+            self.context.done.fetch_add(1, Ordering::Relaxed);
         }
         let WorkerContext { ties, device, activity, .. } = &self.context;
         ties.exchange_gradients(&mut self.stages, device.burn(), activity)?;
@@ -58,34 +59,6 @@ impl Worker {
         let end = self.moment()?;
         self.timeline.computed(self.step, self.optimizer_action(), started.moment(self), end);
         self.read_record(norms)
-    }
-
-    /// All that the host has to know of a step before the update: losses, metrics and norms, in one
-    /// read, with the times of what was done until now.
-    fn read_record(&mut self, mut norms: Vec<Norms>) -> Result<Reply, EngineError> {
-        let losses: Vec<Loss> = self.losses.drain(..).flatten().collect();
-        let of_losses = losses.iter().flat_map(Loss::numbers);
-        let record: Vec<Tensor<1>> =
-            of_losses.chain(norms.iter().flat_map(Norms::unread)).collect();
-        let reading = self.timeline.begin_read();
-        // On a CPU device every number is there, and a copy of all is more than each alone.
-        let record: Vec<f32> = if self.context.device.is_cpu() {
-            let read = |number: Tensor<1>| number.try_into_scalar::<f32>();
-            record.into_iter().map(read).collect::<Result<_, _>>().map_err(EngineError::driver)?
-        } else if record.is_empty() {
-            self.context.device.wait()?;
-            Vec::new()
-        } else {
-            Tensor::cat(record, 0).try_into_vec_as::<f32>().map_err(EngineError::driver)?
-        };
-        self.timeline.finish_read(reading.as_ref())?;
-        let values = &mut record.into_iter();
-        let losses = losses.iter().map(|loss| loss.values(values)).collect();
-        for norms in &mut norms {
-            norms.put(values);
-        }
-        let norms = norms.into_iter().flat_map(|norms| norms.of_layers).collect();
-        Ok(Reply::Gradients { losses, norms })
     }
 
     /// A compute action begins.
@@ -251,11 +224,11 @@ impl Worker {
         }
     }
 
-    /// Ends a compute action: the device is told to begin with it, and not waited for, unless its times
-    /// are known no other way.
+    /// Ends a compute action: the device is told to begin with it, and not waited for, unless it is
+    /// slowed down.
     fn finish(&mut self, action: Action, started: &Started) -> Result<(), EngineError> {
         let device = &self.context.device;
-        if device.throttle() > 1.0 || self.timeline.needs_waiting() {
+        if device.throttle() > 1.0 {
             device.complete(started.begun)?;
         }
         // To mark is to flush.
@@ -274,6 +247,16 @@ impl Worker {
         Ok(())
     }
 
+    /// Has the kernels of an update compiled, and leaves the weights.
+    pub(super) fn try_update(&mut self) -> Result<Reply, EngineError> {
+        if !self.context.device.is_cpu() {
+            let optimizer = &self.context.optimizer;
+            self.stages.iter().try_for_each(|stage| stage.try_update(optimizer))?;
+            self.context.device.wait()?;
+        }
+        Ok(Reply::Done)
+    }
+
     pub(super) fn apply(&mut self, update: Update) -> Result<Reply, EngineError> {
         let started = self.start()?;
         let action = self.optimizer_action();
@@ -284,7 +267,14 @@ impl Worker {
         }
         self.share_weights()?;
         self.finish(action, &started)?;
-        Ok(Reply::Applied(self.timeline.take()))
+        self.updated = update.step;
+        Ok(self.applied())
+    }
+
+    /// What the timeline knows of what was done.
+    pub(super) fn applied(&mut self) -> Reply {
+        let host_waits = self.context.device.take_waits();
+        Reply::Applied(Recorded { host_waits, ..self.timeline.take() })
     }
 
     /// The optimizer step as an action of the rank's first stage.

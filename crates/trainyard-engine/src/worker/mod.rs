@@ -5,11 +5,13 @@
 
 mod act;
 mod evaluate;
+mod record;
 mod send;
 mod timeline;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use trainyard_plan::{Action, MemorySample, Plan, TraceEvent};
@@ -24,13 +26,16 @@ use crate::optimizer::{GroupedOptimizer, Update};
 use crate::stage::{Stage, StagePlace};
 use crate::tie::TieEnds;
 use crate::wiring::{Name, StageWiring, Wiring};
-use crate::{Device, EngineError, HostTensors, MicroBatch, Model, Objective};
+use crate::{Device, DeviceClock, EngineError, HostTensors, MicroBatch, Model, Objective};
 use timeline::Timeline;
 
 /// What the pipeline asks of a worker.
 pub(crate) enum Command {
-    /// Do the schedule's actions for these micro-batches; answer [`Reply::Gradients`].
+    /// Do the schedule's actions for these micro-batches; answer [`Reply::Gradients`], or
+    /// [`Reply::Refused`] where the last update has left numbers that are not finite.
     Step { step: u64, micro_batches: Vec<MicroBatch>, shares: Arc<[f64]> },
+    /// Update copies of the weights and drop them; answer [`Reply::Done`].
+    TryUpdate,
     /// Update the weights; answer [`Reply::Applied`].
     Apply(Update),
     /// Give what of the last step has been told since; answer [`Reply::Applied`].
@@ -48,6 +53,9 @@ pub(crate) enum Command {
     FindNotFinite { step: u64, micro_batches: Vec<MicroBatch> },
     /// Forward of one input; the last rank answers [`Reply::Output`], the others [`Reply::Done`].
     Output { inputs: HostTensors },
+    /// Look whether the last update has left finite numbers; answer [`Reply::Done`] or
+    /// [`Reply::Refused`].
+    CheckFinite,
     /// Write the rank's layers into a folder; answer [`Reply::Saved`] or [`Reply::Refused`].
     Save { folder: PathBuf },
     /// Read and check the rank's layers, and leave them; answer [`Reply::Done`] or
@@ -62,6 +70,11 @@ impl Command {
     pub(crate) fn keeps_weights(&self) -> bool {
         !matches!(self, Self::Apply(_) | Self::ShareWeights | Self::Load(_))
     }
+
+    /// Whether a save needs it, so that a worker whose step failed still does it.
+    pub(crate) fn saves(&self) -> bool {
+        matches!(self, Self::Discard | Self::CheckFinite | Self::Save { .. })
+    }
 }
 
 /// A checkpoint's folder and what is in it.
@@ -74,10 +87,9 @@ pub(crate) struct Files {
 
 /// What a worker answers.
 pub(crate) enum Reply {
-    /// The first, when the weights are made. By how much the times of a device's own clock may be wrong,
-    /// where it has one.
+    /// The first, when the weights are made.
     Built {
-        clock_error_ns: Option<u64>,
+        clock: DeviceClock,
     },
     Done,
     /// Refused; the worker's state is unchanged.
@@ -103,6 +115,8 @@ pub(crate) struct Recorded {
     pub(crate) memory: Vec<MemorySample>,
     /// Bytes in use at the last look, and the most so far.
     pub(crate) usage: Option<(u64, u64)>,
+    /// How often the host has waited for the device.
+    pub(crate) host_waits: u64,
 }
 
 /// A worker's answer, or the error that ended it.
@@ -125,6 +139,8 @@ pub(crate) struct WorkerContext {
     pub(crate) ties: TieEnds,
     pub(crate) origin: Instant,
     pub(crate) activity: Activity,
+    /// Actions done of the step under way.
+    pub(crate) done: Arc<AtomicUsize>,
 }
 
 /// The links of one stage, each with the stage at its other end.
@@ -145,6 +161,8 @@ struct Worker {
     current: Option<Action>,
     timeline: Timeline,
     losses: Vec<Option<Loss>>,
+    /// The number of the last update.
+    updated: u64,
 }
 
 /// The worker thread's whole life. Ends when the pipeline is dropped, or after an error.
@@ -156,7 +174,7 @@ pub(crate) fn work(context: WorkerContext, commands: &Receiver<Command>, reports
             Ok(worker) => worker,
             Err(error) => return drop(reports.send((rank, Err(error)))),
         };
-        let built = Reply::Built { clock_error_ns: worker.timeline.clock_error_ns() };
+        let built = Reply::Built { clock: worker.timeline.clock() };
         if reports.send((rank, Ok(built))).is_err() {
             return;
         }
@@ -215,7 +233,8 @@ impl Worker {
         }
         let clock = context.device.clock(context.origin)?;
         let timeline = Timeline::new(context.rank, context.origin, clock);
-        Ok(Self { context, stages, step: 0, current: None, timeline, losses: Vec::new() })
+        let (step, updated, current, losses) = (0, 0, None, Vec::new());
+        Ok(Self { context, stages, step, current, timeline, losses, updated })
     }
 
     /// Begins with an action.
@@ -230,11 +249,12 @@ impl Worker {
         ties.share_weights(&mut self.stages, device.burn(), activity)
     }
 
-    /// After a failure that left the weights alone: answers [`Command::Discard`] and
-    /// [`Command::Save`], and nothing else.
+    /// After a failure that left the weights alone: does what a save needs, and nothing else.
     fn save_what_is_left(&mut self, commands: &Receiver<Command>, reports: &Sender<Report>) {
         for command in commands {
-            let (Command::Discard | Command::Save { .. }) = command else { return };
+            if !command.saves() {
+                return;
+            }
             self.context.device.forget_driver_errors();
             let reply = self.checked(command);
             if reports.send((self.context.rank, reply)).is_err() {
@@ -279,13 +299,14 @@ impl Worker {
     fn handle(&mut self, command: Command) -> Result<Reply, EngineError> {
         match command {
             Command::Step { step, micro_batches, shares } => {
-                self.run_step(step, micro_batches, &shares)
+                or_refuse(self.run_step(step, micro_batches, &shares))
             }
+            Command::TryUpdate => self.try_update(),
             Command::Apply(update) => self.apply(update),
             Command::Settle => {
                 let reading = self.timeline.begin_read();
-                self.timeline.finish_read(reading.as_ref())?;
-                Ok(Reply::Applied(self.timeline.take()))
+                self.timeline.finish_read(reading)?;
+                Ok(self.applied())
             }
             Command::Trace(is_on) => {
                 self.timeline.turn(is_on);
@@ -304,9 +325,11 @@ impl Worker {
                 self.find_not_finite(step, micro_batches)
             }
             Command::Output { inputs } => self.output(inputs),
+            Command::CheckFinite => or_refuse(self.check_finite().map(|()| Reply::Done)),
             Command::Save { folder } => {
                 let layers = self.stages.iter().flat_map(|stage| &stage.layers);
-                let saved: Result<_, _> = layers.map(|layer| save_layer(&folder, layer)).collect();
+                let save = |layer| save_layer(&folder, layer, self.updated);
+                let saved: Result<_, _> = layers.map(save).collect();
                 or_refuse(saved.map(Reply::Saved))
             }
             Command::CheckFiles(Files { folder, records, loading }) => {
@@ -323,6 +346,7 @@ impl Worker {
                     let file = read_layer(&folder, &records, layer, optimizer, loading)?;
                     file.put(layer, &self.context.device)?;
                 }
+                self.stages.iter_mut().for_each(Stage::forget_check);
                 self.share_weights()?;
                 Ok(Reply::Done)
             }

@@ -1,18 +1,19 @@
 //! What a rank did and held in a step, and when.
 //!
 //! A CPU device has done an action when it is over. A wgpu device is asked to do it and goes on to the
-//! next: moments of it are marked in its queue, and their times are read once a step, when the device is
-//! waited for anyway. What was marked after that comes with the next step.
+//! next: moments of it are marked in its queue, and their times, by its own clock or as a thread of the
+//! host's noticed them, are read once a step, when the device is waited for anyway. What was marked after
+//! that comes with the next step.
 
 use std::time::Instant;
 
 use trainyard_plan::{Action, Lane, MemorySample, TraceEvent};
 
 use super::Recorded;
-use crate::EngineError;
 use crate::gpu::{Clock, Reading};
 use crate::link::{Transfer, elapsed_ns};
 use crate::memory::Usage;
+use crate::{DeviceClock, EngineError};
 
 /// A moment of a device.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +34,7 @@ struct Marked {
 pub(super) struct Timeline {
     rank: usize,
     origin: Instant,
-    /// Of a device that is not waited for.
+    /// Of a device that computes beside the host and is not waited for.
     clock: Option<Clock>,
     /// Whether anything is kept.
     is_on: bool,
@@ -57,18 +58,12 @@ impl Timeline {
         self.is_on = is_on;
     }
 
-    /// By how much the device's times may be wrong beside the host's, ns; nothing where the host took
-    /// them.
-    pub(super) fn clock_error_ns(&self) -> Option<u64> {
-        self.clock.as_ref().map(Clock::error_ns)
+    /// By which clock the device's times are.
+    pub(super) fn clock(&self) -> DeviceClock {
+        self.clock.as_ref().map_or(DeviceClock::Host, Clock::kind)
     }
 
-    /// Whether the device must have done an action before its end is known.
-    pub(super) fn needs_waiting(&self) -> bool {
-        self.is_on && self.clock.is_none()
-    }
-
-    /// Marks the moment in the device's queue, where the device tells its times itself.
+    /// Marks the moment in the device's queue, where it computes beside the host.
     pub(super) fn mark(&mut self) -> Result<Option<Moment>, EngineError> {
         let clock = self.clock.as_mut().filter(|_| self.is_on);
         clock.map(|clock| clock.mark().map(Moment::Marked)).transpose()
@@ -139,8 +134,8 @@ impl Timeline {
     ///
     /// # Errors
     /// [`EngineError::Driver`].
-    pub(super) fn finish_read(&mut self, reading: Option<&Reading>) -> Result<(), EngineError> {
-        let (Some(clock), Some(reading)) = (&mut self.clock, reading) else { return Ok(()) };
+    pub(super) fn finish_read(&mut self, reading: Option<Reading>) -> Result<(), EngineError> {
+        let (Some(clock), Some(reading)) = (&mut self.clock, &reading) else { return Ok(()) };
         let times = clock.finish_read(reading)?;
         let known = |moment: &mut Moment| {
             if let Moment::Marked(mark) = *moment {

@@ -32,7 +32,7 @@ fn steps(
         };
         let update = Update { step, learning_rate: 0.5, gradient_scale: 1.0 };
         let updated = optimizer.update_weight(entry, &update).unwrap();
-        values = updated.try_into_vec_as::<f32>().unwrap();
+        values = updated.values.try_into_vec_as::<f32>().unwrap();
     }
     values
 }

@@ -80,8 +80,9 @@ impl Trained {
     ) -> Self {
         for step in steps {
             let entry = self.entry(place, step);
-            let values = optimizer.update_weight(entry, &update(step)).unwrap();
-            self.values = values.try_into_vec_as::<f32>().unwrap();
+            let updated = optimizer.update_weight(entry, &update(step)).unwrap();
+            assert_ne!(updated.finite, Some(false), "{} of finite numbers", optimizer.name());
+            self.values = updated.values.try_into_vec_as::<f32>().unwrap();
         }
         self
     }

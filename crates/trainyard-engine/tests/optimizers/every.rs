@@ -2,10 +2,11 @@
 
 use std::env;
 
+use burn::tensor::TensorData;
 use trainyard_engine::optimizer::{AdamW, GroupedOptimizer, Muon, Sgd};
 use trainyard_engine::optimizer::{
-    GroupFactors, OPTIMIZERS, Optimizer, OptimizerGroup, OptimizerGroups, State, Update,
-    WeightRole, WeightSpec, optimizer_kind,
+    Gradient, GroupEntry, GroupFactors, OPTIMIZERS, Optimizer, OptimizerGroup, OptimizerGroups,
+    State, Update, WeightRole, WeightSpec, optimizer_kind,
 };
 use trainyard_engine::{Device, discover};
 use trainyard_plan::DeviceKind;
@@ -105,7 +106,12 @@ fn a_learning_rate_of_0_leaves_weights_as_they_are() {
             let before = run.values.clone();
             let update = Update { learning_rate: 0.0, ..update(1) };
             let after = optimizer.update_weight(run.entry(&place, 1), &update).unwrap();
-            assert_eq!(after.try_into_vec_as::<f32>().unwrap(), before, "{}", optimizer.name());
+            assert_eq!(
+                after.values.try_into_vec_as::<f32>().unwrap(),
+                before,
+                "{}",
+                optimizer.name()
+            );
         }
     });
 }
@@ -125,10 +131,29 @@ fn a_group_is_updated_as_its_weights_are_one_by_one() {
         let together = optimizer.update(group, &update(1)).unwrap();
         let together: Vec<_> = together
             .into_iter()
-            .map(|values| bits(&values.try_into_vec_as::<f32>().unwrap()))
+            .map(|updated| bits(&updated.values.try_into_vec_as::<f32>().unwrap()))
             .collect();
         assert_eq!(together, alone, "{}", optimizer.name());
     }
+}
+
+#[test]
+fn an_update_that_looks_sees_what_is_not_finite() {
+    let looked = |optimizer: &dyn Optimizer, bad: f32| {
+        let mut run = trained(&[5], DECAYING);
+        let gradient = TensorData::new(vec![0.5, bad, 0.5, -0.5, 0.5], [5]);
+        let entry = GroupEntry { gradient: Gradient::Host(gradient), ..run.entry(&Place::Host, 1) };
+        optimizer.update_weight(entry, &update(1)).unwrap().finite
+    };
+    for optimizer in optimizers() {
+        for bad in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+            assert_ne!(looked(&*optimizer, bad), Some(true), "{} {bad}", optimizer.name());
+        }
+    }
+    // The weight stays finite: only Adam's second moment does not.
+    assert_eq!(looked(&AdamW::default(), 1e30), Some(false));
+    assert_eq!(looked(&AdamW::default(), 1e3), Some(true));
+    assert_eq!(looked(&Sgd::default(), 1e30), Some(true));
 }
 
 #[test]

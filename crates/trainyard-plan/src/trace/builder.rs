@@ -117,10 +117,11 @@ impl TraceBuilder {
     }
 }
 
-/// The device's name, and whose times those of it are, where they are not the host's.
+/// The device's name, and whose times those of it are, where the host neither computes nor waits.
 fn name_with_clock(device: &HeaderDevice) -> String {
     match device.clock_error_ns {
         Some(ns) => format!("{}, by its own clock ±{} µs", device.name, ns.div_ceil(1000)),
+        None if device.times_noticed => format!("{}, as the host noticed", device.name),
         None => device.name.clone(),
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn header(
             name: device.hardware.name.clone(),
             budget_bytes: device.budget_bytes,
             clock_error_ns: None,
+            times_noticed: false,
         })
     };
     Ok(Header {

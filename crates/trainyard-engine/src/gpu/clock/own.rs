@@ -1,4 +1,4 @@
-//! A device's own clock: when it came to a point in its queue, without waiting for it there.
+//! A device's own clock, read at marks in its queue.
 
 use std::sync::mpsc::channel;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use wgpu::{
     QueryType, SubmissionIndex,
 };
 
-use super::Gpu;
+use super::super::Gpu;
 use crate::EngineError;
 use crate::link::elapsed_ns;
 
@@ -18,9 +18,9 @@ const MARKS: usize = wgpu::QUERY_SET_MAX_QUERIES as usize;
 /// How often the two clocks are looked at together before the first step.
 const LOOKS: usize = 8;
 
-/// The clock of one device. Times are ns since the pipeline's origin.
+/// The clock of one device.
 #[derive(Debug)]
-pub(crate) struct Clock {
+pub(crate) struct OwnClock {
     gpu: Gpu,
     burn: BurnDevice,
     origin: Instant,
@@ -49,12 +49,12 @@ pub(crate) struct Reading {
     asked_ns: Vec<u64>,
 }
 
-impl Clock {
+impl OwnClock {
     /// Nothing where the device tells no times within its queue.
     ///
     /// # Errors
     /// [`EngineError::Driver`] where it should and does not.
-    pub(crate) fn open(
+    pub(super) fn open(
         gpu: &Gpu,
         burn: &BurnDevice,
         origin: Instant,
@@ -78,7 +78,7 @@ impl Clock {
     }
 
     /// By how much a time may be wrong beside the host's clock, ns.
-    pub(crate) fn error_ns(&self) -> u64 {
+    pub(super) fn error_ns(&self) -> u64 {
         self.error_ns
     }
 
@@ -103,11 +103,7 @@ impl Clock {
         Ok(())
     }
 
-    /// Marks the point behind all that the device was asked for so far; gives the mark's number.
-    ///
-    /// # Errors
-    /// [`EngineError::Driver`].
-    pub(crate) fn mark(&mut self) -> Result<usize, EngineError> {
+    pub(super) fn mark(&mut self) -> Result<usize, EngineError> {
         // Burn collects work and submits it in batches.
         self.burn.flush().map_err(EngineError::driver)?;
         let mark = self.asked_ns.len();
@@ -122,8 +118,7 @@ impl Clock {
         Ok(mark)
     }
 
-    /// Asks for all marks so far, which are then forgotten.
-    pub(crate) fn begin_read(&mut self) -> Reading {
+    pub(super) fn begin_read(&mut self) -> Reading {
         let asked_ns = std::mem::take(&mut self.asked_ns);
         let mut encoder = self.gpu.encoder();
         for (set, marks) in self.sets.iter().zip(asked_ns.chunks(MARKS)) {
@@ -134,11 +129,7 @@ impl Clock {
         Reading { point, asked_ns }
     }
 
-    /// The times of the marks, in their order. Waits for no more than them.
-    ///
-    /// # Errors
-    /// [`EngineError::Driver`].
-    pub(crate) fn finish_read(&mut self, reading: &Reading) -> Result<Vec<u64>, EngineError> {
+    pub(super) fn finish_read(&mut self, reading: &Reading) -> Result<Vec<u64>, EngineError> {
         self.gpu.wait(reading.point.clone())?;
         let ticks = self.ticks(reading)?;
         let ns = |tick: u64| tick as f64 * self.period_ns;
