@@ -53,7 +53,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`EngineError::Driver`] for a device that is lost.
-    pub(crate) fn wait(&self, point: SubmissionIndex) -> Result<(), EngineError> {
+    pub(crate) fn wait(&self, point: &SubmissionIndex) -> Result<(), EngineError> {
         let timeout = self.waits_alone.then_some(Duration::ZERO);
         loop {
             let submission_index = Some(point.clone());

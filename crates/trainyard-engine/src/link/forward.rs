@@ -58,7 +58,7 @@ impl Target {
     fn take(&self, content: Content) -> Result<Payload, EngineError> {
         let (described, download) = match content {
             Content::Staged(described, download) => (described, download),
-            Content::Read(reads, points) => return Ok(Payload::Host(read_all(reads, points)?)),
+            Content::Read(reads, points) => return Ok(Payload::Host(read_all(reads, &points)?)),
         };
         download.finish(|pieces| {
             if let Self::Gpu(staging) = self

@@ -98,7 +98,7 @@ impl Content {
     pub(super) fn wait_until_computed(&self) -> Result<(), EngineError> {
         match self {
             Self::Staged(_, download) => download.wait_until_computed(),
-            Self::Read(_, points) => points.gpu.wait(points.computed.clone()),
+            Self::Read(_, points) => points.gpu.wait(&points.computed),
         }
     }
 }
@@ -109,8 +109,8 @@ impl Content {
 /// [`EngineError::Driver`].
 pub(super) fn read_all(
     reads: Vec<(Name, HostRead)>,
-    points: Points,
+    points: &Points,
 ) -> Result<HostTensors, EngineError> {
-    points.gpu.wait(points.copied)?;
+    points.gpu.wait(&points.copied)?;
     reads.into_iter().map(|(name, read)| Ok((name, read.finish()?))).collect()
 }
