@@ -17,6 +17,9 @@ use crate::memory::{MemoryCounter, Usage};
 use crate::queue::{Queue, WgpuQueue};
 use crate::{EngineError, open};
 
+#[cfg(test)]
+mod fake;
+
 /// A part of a model, as far as memory is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -366,34 +369,5 @@ impl Device {
     /// counts by itself.
     pub(crate) fn usage_when_asked(&self) -> Option<Usage> {
         if self.is_cpu() { None } else { self.usage() }
-    }
-}
-
-#[cfg(test)]
-impl Device {
-    /// A device that computes as the CPU does and answers as `queue` does: a CPU device, or one beside the
-    /// host.
-    pub(crate) fn fake(
-        id: impl Into<String>,
-        hardware: DeviceInfo,
-        capacity_bytes: u64,
-        queue: Arc<dyn Queue>,
-    ) -> Self {
-        Self {
-            id: id.into(),
-            capacity_bytes,
-            parts: Vec::new(),
-            threads: 0,
-            opened: open::open_cpu(),
-            gpu: None,
-            queue: Some(queue),
-            hardware,
-            counter: MemoryCounter::open(),
-            throttle: 1.0,
-            imports_memory: false,
-            wire: WireFormat::F32,
-            wires: BTreeMap::new(),
-            can_stage: OnceLock::new(),
-        }
     }
 }

@@ -59,5 +59,6 @@ pub use objective::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, Me
 pub use optimizer::{AdamW, GroupedOptimizer, Optimizer, WeightRole, WeightSpec};
 pub use pipeline::{Evaluation, Measured, Options, Pipeline, StepResult};
 pub use tensor::{GiveTensors, HostTensors, TakeTensors, Tensors, Value};
+pub use trainyard_config::WireFormat;
 pub use weight::weight;
 pub use weight_half::{WeightHalf, compute_or_keep};

@@ -58,6 +58,6 @@ impl Queue for WgpuQueue {
 
 impl Point for (Gpu, SubmissionIndex) {
     fn wait(&self) -> Result<(), EngineError> {
-        self.0.wait(self.1.clone())
+        self.0.wait(&self.1)
     }
 }

@@ -28,7 +28,7 @@ crate::keys! {
         /// machine that has only one.
         throttle: Option<f64>, in 1.0..=1000.0;
         /// Whether its links to other Vulkan devices go over host memory that both have as their own
-        /// (VK_EXT_external_memory_host), where patterns come through unchanged. Where it is not given,
+        /// (`VK_EXT_external_memory_host`), where patterns come through unchanged. Where it is not given,
         /// software adapters do: on graphics cards it was never tried.
         import_memory: Option<bool>;
     }

@@ -89,13 +89,13 @@ impl Gpu {
     ///
     /// # Errors
     /// [`EngineError::Driver`] with what the driver has reported.
-    pub(crate) fn wait(&self, point: SubmissionIndex) -> Result<(), EngineError> {
+    pub(crate) fn wait(&self, point: &SubmissionIndex) -> Result<(), EngineError> {
         if !self.waits_alone {
-            let wait = PollType::Wait { submission_index: Some(point), timeout: None };
+            let wait = PollType::Wait { submission_index: Some(point.clone()), timeout: None };
             self.device.poll(wait).map_err(EngineError::driver)?;
             return self.check();
         }
-        while !self.has_come_to(point.clone())? {
+        while !self.has_come_to(point)? {
             std::thread::sleep(LOOK);
         }
         Ok(())
@@ -105,8 +105,9 @@ impl Gpu {
     ///
     /// # Errors
     /// [`EngineError::Driver`] with what the driver has reported.
-    fn has_come_to(&self, point: SubmissionIndex) -> Result<bool, EngineError> {
-        let now = PollType::Wait { submission_index: Some(point), timeout: Some(Duration::ZERO) };
+    fn has_come_to(&self, point: &SubmissionIndex) -> Result<bool, EngineError> {
+        let submission_index = Some(point.clone());
+        let now = PollType::Wait { submission_index, timeout: Some(Duration::ZERO) };
         match self.device.poll(now) {
             Ok(_) => self.check().map(|()| true),
             Err(PollError::Timeout) => Ok(false),

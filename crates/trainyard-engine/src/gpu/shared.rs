@@ -95,8 +95,8 @@ impl SharedMemory {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(point) = free.front().and_then(|slot| slot.read.clone()) else { return Ok(None) };
         if free.len() >= MOST_UNREAD {
-            self.target.wait(point)?;
-        } else if !self.target.has_come_to(point)? {
+            self.target.wait(&point)?;
+        } else if !self.target.has_come_to(&point)? {
             return Ok(None);
         }
         Ok(free.pop_front())
@@ -109,7 +109,7 @@ impl SharedTransfer {
     /// # Errors
     /// [`EngineError::Driver`].
     pub(crate) fn wait_until_computed(&self) -> Result<(), EngineError> {
-        self.memory.source.wait(self.computed.clone())
+        self.memory.source.wait(&self.computed)
     }
 
     /// Waits until the target may copy them.
@@ -117,7 +117,7 @@ impl SharedTransfer {
     /// # Errors
     /// [`EngineError::Driver`].
     pub(crate) fn wait_until_copied(&self) -> Result<(), EngineError> {
-        self.memory.source.wait(self.copied.clone())
+        self.memory.source.wait(&self.copied)
     }
 
     /// Asks the target to copy what was copied into tensors of the same sizes, before whatever it is

@@ -143,7 +143,7 @@ impl Download {
     /// # Errors
     /// [`EngineError::Driver`].
     pub(crate) fn wait_until_computed(&self) -> Result<(), EngineError> {
-        self.staging.gpu.wait(self.computed.clone())
+        self.staging.gpu.wait(&self.computed)
     }
 
     /// Waits for the copies and gives their bytes to `use_them`.
@@ -221,7 +221,7 @@ impl Slot {
     /// Waits until it is mapped.
     fn wait(&mut self, gpu: &Gpu) -> Result<(), EngineError> {
         let Some((point, mapped)) = self.mapping.take() else { return Ok(()) };
-        gpu.wait(point)?;
+        gpu.wait(&point)?;
         mapped.recv().map_err(EngineError::driver)?.map_err(EngineError::driver)
     }
 }

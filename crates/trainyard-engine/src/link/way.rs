@@ -1,8 +1,8 @@
 //! The ways from a device to another, and which one a link takes.
 
+use crate::Device;
 use crate::fault::on_a_thread_of_its_own;
 use crate::gpu::are_faithful_together;
-use crate::Device;
 
 /// How a link moves tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -50,8 +50,8 @@ pub(super) fn unpack(format: WireFormat, words: &[u32], numbers: usize, scale: f
         WireFormat::F16 => halves(from_f16_bits),
         WireFormat::Bf16 => halves(|bits| f32::from_bits(bits << 16)),
         WireFormat::Q8 => {
-            let block = |words: &[u32]| unpack_block(words, back);
-            words.chunks(BLOCK_WORDS).flat_map(block).take(numbers).collect()
+            let blocks = words.chunks(BLOCK_WORDS);
+            blocks.flat_map(|words| unpack_block(words, back)).take(numbers).collect()
         }
     }
 }
@@ -117,18 +117,17 @@ fn pack_block(block: &[f32], scale: f32) -> [u32; BLOCK_WORDS] {
     if step > 0.0 {
         for (at, number) in block.iter().enumerate() {
             let multiple = (number * scale / step + 0.5).floor().clamp(-127.0, 127.0) as i32;
-            words[1 + at / 4] |= (multiple as u32 & 0xff) << (8 * (at % 4));
+            words[1 + at / 4] |= (multiple.cast_unsigned() & 0xff) << (8 * (at % 4));
         }
     }
     words
 }
 
-fn unpack_block(words: &[u32], back: f32) -> impl Iterator<Item = f32> {
-    let (step, rest) =
-        words.split_first().map_or((0.0, &[][..]), |(step, rest)| (f32::from_bits(*step), rest));
+fn unpack_block(words: &[u32], back: f32) -> Vec<f32> {
+    let Some((step, rest)) = words.split_first() else { return Vec::new() };
+    let step = f32::from_bits(*step);
     let multiples = rest.iter().flat_map(|word| word.to_le_bytes());
-    let number = move |multiple: u8| f32::from(multiple as i8) * step * back;
-    multiples.map(number).collect::<Vec<_>>().into_iter()
+    multiples.map(|multiple| f32::from(multiple.cast_signed()) * step * back).collect()
 }
 
 #[cfg(test)]
@@ -198,12 +197,12 @@ mod tests {
             let relative = |share: f32| move |number: f32, _: f32| number.abs() * share;
             let of = |format, most: &dyn Fn(f32, f32) -> f32| {
                 let out = through(format, &numbers, scale);
-                let blocks = numbers.chunks(BLOCK).zip(out.chunks(BLOCK));
-                blocks.map(|(block, out)| {
+                let mut blocks = numbers.chunks(BLOCK).zip(out.chunks(BLOCK));
+                blocks.all(|(block, out)| {
                     let largest = block.iter().fold(0.0, |most: f32, x| most.max(x.abs()));
                     let near = |(x, y): (&f32, &f32)| (x - y).abs() <= most(*x, largest) + 1e-7 / scale;
                     block.iter().zip(out).all(near)
-                }).all(|is_near| is_near)
+                })
             };
             prop_assert!(of(WireFormat::F32, &relative(0.0)));
             prop_assert!(of(WireFormat::F16, &relative(1.0 / 2048.0)));

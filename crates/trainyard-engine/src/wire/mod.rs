@@ -79,9 +79,9 @@ fn pack_value(
     let data = value.into_data()?;
     let numbers =
         data.as_slice::<f32>().map_err(|error| EngineError::driver(format!("{error:?}")))?;
+    let shape = [format::words(format, numbers.len())];
     let words = format::pack(format, numbers, scale);
     let words: Vec<i32> = words.into_iter().map(u32::cast_signed).collect();
-    let shape = [words.len()];
     Value::from_data(TensorData::new(words, shape), device)
 }
 

@@ -305,7 +305,7 @@ impl Worker {
             Command::Apply(update) => self.apply(update),
             Command::Settle => {
                 let reading = self.timeline.begin_read();
-                self.timeline.finish_read(reading)?;
+                self.timeline.finish_read(reading.as_ref())?;
                 Ok(self.applied())
             }
             Command::Trace(is_on) => {

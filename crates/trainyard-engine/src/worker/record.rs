@@ -18,11 +18,11 @@ impl Worker {
         let losses: Vec<Loss> = self.losses.drain(..).flatten().collect();
         let of_losses = losses.iter().flat_map(Loss::numbers);
         let of_norms = norms.iter().flat_map(Norms::unread);
-        let of_checks = self.stages.iter().filter_map(|stage| stage.unread_check());
+        let of_checks = self.stages.iter().filter_map(Stage::unread_check);
         let record: Vec<Tensor<1>> = of_losses.chain(of_norms).chain(of_checks).collect();
         let reading = self.timeline.begin_read();
         let record = self.context.device.read(record)?;
-        self.timeline.finish_read(reading)?;
+        self.timeline.finish_read(reading.as_ref())?;
         let values = &mut record.into_iter();
         let losses = losses.iter().map(|loss| loss.values(values)).collect();
         for norms in &mut norms {
@@ -41,8 +41,7 @@ impl Worker {
     /// As [`Self::read_record`].
     pub(super) fn check_finite(&mut self) -> Result<(), EngineError> {
         self.stages.iter_mut().for_each(Stage::look);
-        let unread: Vec<Tensor<1>> =
-            self.stages.iter().filter_map(|stage| stage.unread_check()).collect();
+        let unread: Vec<Tensor<1>> = self.stages.iter().filter_map(Stage::unread_check).collect();
         if !unread.is_empty() {
             let read = self.context.device.read(unread)?;
             self.put_checks(&mut read.into_iter());

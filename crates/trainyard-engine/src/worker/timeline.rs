@@ -134,8 +134,8 @@ impl Timeline {
     ///
     /// # Errors
     /// [`EngineError::Driver`].
-    pub(super) fn finish_read(&mut self, reading: Option<Reading>) -> Result<(), EngineError> {
-        let (Some(clock), Some(reading)) = (&mut self.clock, &reading) else { return Ok(()) };
+    pub(super) fn finish_read(&mut self, reading: Option<&Reading>) -> Result<(), EngineError> {
+        let (Some(clock), Some(reading)) = (&mut self.clock, reading) else { return Ok(()) };
         let times = clock.finish_read(reading)?;
         let known = |moment: &mut Moment| {
             if let Moment::Marked(mark) = *moment {

@@ -36,7 +36,7 @@ impl NoticedClock {
         let of_thread = gpu.clone();
         let notice = move || {
             for point in inbox {
-                let at_ns = catch_panic(|| of_thread.wait(point)).map(|()| elapsed_ns(origin));
+                let at_ns = catch_panic(|| of_thread.wait(&point)).map(|()| elapsed_ns(origin));
                 if told.send(at_ns).is_err() {
                     return;
                 }

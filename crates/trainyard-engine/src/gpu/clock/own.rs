@@ -89,7 +89,7 @@ impl OwnClock {
             let before = elapsed_ns(self.origin);
             let mark = self.mark()?;
             let reading = self.begin_read();
-            self.gpu.wait(reading.point.clone())?;
+            self.gpu.wait(&reading.point)?;
             let after = elapsed_ns(self.origin);
             let ticks = self.ticks(&reading)?;
             let error_ns = (after - before) / 2;
@@ -130,7 +130,7 @@ impl OwnClock {
     }
 
     pub(super) fn finish_read(&mut self, reading: &Reading) -> Result<Vec<u64>, EngineError> {
-        self.gpu.wait(reading.point.clone())?;
+        self.gpu.wait(&reading.point)?;
         let ticks = self.ticks(reading)?;
         let ns = |tick: u64| tick as f64 * self.period_ns;
         // The clocks may drift: no mark lies before it was asked for, and none after now.
@@ -151,7 +151,7 @@ impl OwnClock {
             // Nobody is left to be told where the receiver is gone.
             slice.map_async(MapMode::Read, move |result| drop(sender.send(result)));
             // The device has done it: this only calls back.
-            self.gpu.wait(reading.point.clone())?;
+            self.gpu.wait(&reading.point)?;
             let mapped = mapped.recv().map_err(EngineError::driver)?;
             mapped.map_err(EngineError::driver)?;
             let bytes = slice.get_mapped_range().map_err(EngineError::driver)?;
