@@ -37,6 +37,8 @@ enum Payload {
     Host(HostTensors),
     /// Where the receiver's device can copy them from.
     Staged(Vec<Described>, Upload),
+    /// What the receiver has kept; see [`Outlet::free_from`].
+    Kept,
     /// The device that should have computed them failed.
     Failed(EngineError),
 }
@@ -60,6 +62,8 @@ pub(crate) struct Transfer {
 pub(crate) struct Outlet {
     route: Route,
     origin: Instant,
+    /// From this step on nothing moves, and the receiver takes what it has kept of the step before.
+    free_from: Option<u64>,
 }
 
 enum Route {
@@ -78,6 +82,9 @@ pub(crate) struct Inlet {
     from: Receiver<Message>,
     /// What came before its turn: the two stages may take the micro-batches in different orders.
     early: Vec<Message>,
+    /// What came last, where it is to be kept.
+    kept: Option<Tensors>,
+    keeps: bool,
     device: BurnDevice,
     to_cpu: bool,
     /// Of a wgpu device.
@@ -163,13 +170,21 @@ pub(crate) fn link(
             Route::Read { to_thread, reader: Reader { burn, gpu, staging } }
         }
     };
-    Ok((Outlet { route, origin }, Inlet { from, early: Vec::new(), device, to_cpu, staging }))
+    let outlet = Outlet { route, origin, free_from: None };
+    let (early, kept, keeps) = (Vec::new(), None, false);
+    Ok((outlet, Inlet { from, early, kept, keeps, device, to_cpu, staging }))
 }
 
 impl Outlet {
     /// Whether what is sent goes to another device.
     pub(crate) fn crosses(&self) -> bool {
         !matches!(self.route, Route::Stay(_))
+    }
+
+    /// For benchmarks: from this step on only word is sent that the tensors are there, as soon as they
+    /// are computed. Between two stages of one device nothing moves anyway.
+    pub(crate) fn free_from(&mut self, step: u64) {
+        self.free_from = self.crosses().then_some(step);
     }
 
     /// Sends; does not wait for the device or for the receiver.
@@ -181,14 +196,18 @@ impl Outlet {
     ) -> Result<(), EngineError> {
         let start_ns = elapsed_ns(self.origin);
         let bytes = tensors.bytes();
+        let is_free = self.free_from.is_some_and(|from| step >= from);
         let (sender, payload) = match &self.route {
+            Route::Copy { sender, .. } | Route::FromHost(sender) if is_free => {
+                (sender, Payload::Kept)
+            }
             Route::Stay(sender) => (sender, Payload::There(tensors)),
             Route::Copy { sender, counter } => {
                 (sender, Payload::There(counter.during(|| tensors.copied())?))
             }
             Route::FromHost(sender) => (sender, Payload::Host(tensors.into_data()?)),
             Route::Read { to_thread, reader } => {
-                let content = reader.begin(tensors)?;
+                let content = if is_free { reader.computed()? } else { reader.begin(tensors)? };
                 let parcel = Parcel { step, action, bytes, content };
                 return to_thread.send(parcel).map_err(|_| EngineError::NeighbourStopped);
             }
@@ -202,6 +221,11 @@ impl Outlet {
 }
 
 impl Inlet {
+    /// For benchmarks: keeps what comes, for when nothing moves any more.
+    pub(crate) fn keep(&mut self) {
+        self.keeps = true;
+    }
+
     /// Waits for the transfer of a micro-batch and puts it on the receiver's device. Gives the
     /// sender's side of the transfer too, unless nothing had to move.
     ///
@@ -232,8 +256,15 @@ impl Inlet {
                 }
             }
             Payload::Staged(described, upload) => self.uploaded(described, upload)?,
+            Payload::Kept => {
+                let kept = self.kept.clone();
+                kept.ok_or_else(|| EngineError::internal("a free link needs a step before it"))?
+            }
             Payload::Failed(error) => return Err(error),
         };
+        if self.keeps {
+            self.kept = Some(tensors.clone());
+        }
         Ok((tensors, message.sent))
     }
 

@@ -59,6 +59,7 @@ impl Target {
         let (described, download) = match content {
             Content::Staged(described, download) => (described, download),
             Content::Read(reads, points) => return Ok(Payload::Host(read_all(reads, points)?)),
+            Content::Stay(..) => return Ok(Payload::Kept),
         };
         download.finish(|pieces| {
             if let Self::Gpu(staging) = self

@@ -25,6 +25,8 @@ pub(super) enum Content {
     Staged(Vec<Described>, Download),
     /// By Burn's own way.
     Read(Vec<(Name, HostRead)>, Points),
+    /// Nowhere: the receiver has what it takes, and waits for the word that these are computed.
+    Stay(Gpu, SubmissionIndex),
 }
 
 /// Points in a device's queue: where tensors are computed, and where their copies are done.
@@ -88,6 +90,15 @@ impl Reader {
         let (gpu, copied) = (self.gpu.clone(), self.gpu.point());
         Ok(Content::Read(reads, Points { gpu, computed, copied }))
     }
+
+    /// Lets the device compute what it was asked for, and copies nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::Driver`].
+    pub(super) fn computed(&self) -> Result<Content, EngineError> {
+        self.burn.flush().map_err(EngineError::driver)?;
+        Ok(Content::Stay(self.gpu.clone(), self.gpu.point()))
+    }
 }
 
 impl Content {
@@ -99,6 +110,7 @@ impl Content {
         match self {
             Self::Staged(_, download) => download.wait_until_computed(),
             Self::Read(_, points) => points.gpu.wait(points.computed.clone()),
+            Self::Stay(gpu, computed) => gpu.wait(computed.clone()),
         }
     }
 }

@@ -11,7 +11,7 @@ use trainyard_engine::{Device, EngineError, LinkWay};
 use trainyard_plan::compare::median;
 use trainyard_plan::memory::human_bytes;
 
-use super::pipeline::{hardware, open};
+use super::devices::{hardware, open};
 use super::progress;
 use crate::commands::table::{Align, table, time};
 use crate::error::RunError;
