@@ -5,8 +5,9 @@
 #     scripts/gpu-bench.sh --build DIR    builds both programs into DIR, and puts this script beside them
 #     DIR/gpu-bench.sh --bin DIR          runs them on the machine with the card
 #
-# The programs are trainyard-wgsl and trainyard-native (SPIR-V or Metal shaders), stripped, with autotune
-# and fusion, together at most 40 MiB; one that is missing is left out. With --bin:
+# The programs are trainyard-wgsl.xz and trainyard-native.xz (SPIR-V or Metal shaders), stripped, with
+# autotune and fusion, together at most 40 MiB; without .xz they are taken, too, and one that is missing is
+# left out. With --bin:
 #
 #     --adapter NAME    the card, as `trainyard devices` shows it; the best there is unless named
 #     --out FILE        where results go (gpu-bench.md); it is written anew, a section at a time
@@ -22,7 +23,7 @@ fail() { printf 'gpu-bench.sh: %s\n' "$*" >&2; exit 2; }
 while [ $# -gt 0 ]; do
     case "$1" in
         --quick) quick=1; shift; continue ;;
-        -h | --help) sed -n '2,16s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,17s/^# \{0,1\}//p' "$0"; exit 0 ;;
         --build | --bin | --adapter | --out | --seconds | --sections) [ $# -gt 1 ] || fail "$1 needs a value" ;;
         *) fail "there is no option $1; --help shows them" ;;
     esac
@@ -50,30 +51,34 @@ if [ -n "$build" ]; then
         cargo build --release -p trainyard --bin trainyard "${features[@]}"
         cp "${CARGO_TARGET_DIR:-target}/release/trainyard" "$build/trainyard-$shaders"
         strip "$build/trainyard-$shaders"
+        xz --force "$build/trainyard-$shaders"
     done
     cp scripts/gpu-bench.sh "$build/"
-    size=$(bytes_of "$build"/trainyard-wgsl "$build"/trainyard-native)
+    size=$(bytes_of "$build"/trainyard-{wgsl,native}.xz)
     printf 'gpu-bench.sh: both programs are %s MiB\n' $((size >> 20))
     [ "$size" -le "$most_bytes" ] || fail "they are larger than 40 MiB"
     exit 0
 fi
 [ -n "$bin" ] || fail "name the folder with the programs: --bin DIR"
 
-programs=()
-for shaders in wgsl native; do
-    [ -x "$bin/trainyard-$shaders" ] && programs+=("$shaders")
-done
-[ ${#programs[@]} -gt 0 ] || fail "$bin has neither trainyard-wgsl nor trainyard-native"
-# Native shaders crash software adapters.
-case "$adapter" in
-    *llvmpipe* | *SwiftShader* | software*)
-        [ "${programs[0]}" = wgsl ] || fail "native shaders do not run on $adapter"
-        programs=(wgsl)
-        ;;
-esac
-
 work=$(mktemp -d "${TMPDIR:-/tmp}/gpu-bench-XXXXXX")
 trap 'rm -rf "$work"' EXIT
+programs=()
+for shaders in wgsl native; do
+    # Native shaders crash software adapters.
+    case "$shaders $adapter" in native*llvmpipe* | native*SwiftShader* | native*software*) continue ;; esac
+    if [ -f "$bin/trainyard-$shaders.xz" ]; then
+        xz --decompress --stdout "$bin/trainyard-$shaders.xz" >"$work/trainyard-$shaders"
+        chmod +x "$work/trainyard-$shaders"
+    elif [ -x "$bin/trainyard-$shaders" ]; then
+        ln -s "$(cd "$bin" && pwd)/trainyard-$shaders" "$work/trainyard-$shaders"
+    else
+        continue
+    fi
+    programs+=("$shaders")
+done
+[ ${#programs[@]} -gt 0 ] || fail "$bin has no trainyard-wgsl or trainyard-native that runs on $adapter"
+
 # What is measured here is not to be found, or left, anywhere else.
 export TRAINYARD_CACHE="$work/cache" NO_COLOR=1
 end=$((SECONDS + seconds))
@@ -95,7 +100,7 @@ section() {
     fi
     [ "$limit" -le "$longest" ] || limit=$longest
     printf 'gpu-bench.sh: %s, %s …\n' "$heading" "$shaders" >&2
-    timeout -k 5 "$limit" "$bin/trainyard-$shaders" "$@" >"$work/stdout" 2>"$work/stderr" || code=$?
+    timeout -k 5 "$limit" "$work/trainyard-$shaders" "$@" >"$work/stdout" 2>"$work/stderr" || code=$?
     {
         printf '\n## %s, %s\n\n' "$heading" "$shaders"
         printf '`trainyard %s`: exit code %s after %s s\n\n```\n' "$*" "$code" $((SECONDS - began))
@@ -135,7 +140,7 @@ printf '# gpu-bench.sh on %s\n\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$out"
 say "$(uname -srm); $(grep -m 1 'model name' /proc/cpuinfo 2>/dev/null | sed 's/.*: //'), $(getconf _NPROCESSORS_ONLN) cores"
 say "$(nvidia-smi -L 2>/dev/null || true)"
 for shaders in "${programs[@]}"; do
-    say "trainyard-$shaders: $(bytes_of "$bin/trainyard-$shaders") bytes, $("$bin/trainyard-$shaders" --version)"
+    say "trainyard-$shaders: $(bytes_of "$work/trainyard-$shaders") bytes, $("$work/trainyard-$shaders" --version)"
 done
 section "the devices" "${programs[0]}" devices
 

@@ -215,7 +215,7 @@ fn the_bench_of_graphics_cards_says_how_it_is_used() {
     assert_says(&run_fails(gpu_bench().arg("--bin"), 2), &["--bin needs a value"]);
     let empty = temp_dir();
     let stderr = run_fails(gpu_bench().arg("--bin").arg(empty.path()), 2);
-    assert_says(&stderr, &["neither trainyard-wgsl nor trainyard-native"]);
+    assert_says(&stderr, &["no trainyard-wgsl or trainyard-native"]);
 }
 
 /// On CPU devices, which every machine has.
