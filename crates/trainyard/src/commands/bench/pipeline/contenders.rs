@@ -120,12 +120,12 @@ impl Contenders {
             progress.inc(1);
             time
         };
-        let of = |what: &'static str, stepper: &mut Option<Stepper>| match stepper {
-            Some(stepper) => part(what, &mut || stepper.step()).map(Some),
-            None => {
-                progress.inc(1);
-                Ok(None)
+        let of = |what: &'static str, stepper: &mut Option<Stepper>| {
+            if let Some(stepper) = stepper {
+                return part(what, &mut || stepper.step()).map(Some);
             }
+            progress.inc(1);
+            Ok(None)
         };
         let mut of_torch = |what: &'static str, contender| {
             progress.set_message(what);
