@@ -188,6 +188,7 @@ benches() {
     programs
     "$trainyard" bench pipeline
     "$trainyard" bench planner assets/mlp.toml
+    "$trainyard" bench predictions
     "$trainyard" bench noise
     cargo bench -p trainyard-plan
     cargo bench -p trainyard-studio --bench board --bench timeline

@@ -43,6 +43,8 @@ enum Payload {
     Staged(Vec<Described>, Upload),
     /// In memory that both devices have.
     Shared(Vec<Described>, SharedTransfer),
+    /// What the receiver has kept; see [`Outlet::free_from`].
+    Kept,
     /// The device that should have computed them failed.
     Failed(EngineError),
 }
@@ -71,6 +73,8 @@ pub(crate) struct Outlet {
     device: BurnDevice,
     wire: WireFormat,
     origin: Instant,
+    /// From this step on nothing moves, and the receiver takes what it has kept of the step before.
+    free_from: Option<u64>,
 }
 
 enum Route {
@@ -89,6 +93,9 @@ pub(crate) struct Inlet {
     from: Receiver<Message>,
     /// What came before its turn: the two stages may take the micro-batches in different orders.
     early: Vec<Message>,
+    /// What came last, where it is to be kept.
+    kept: Option<Tensors>,
+    keeps: bool,
     device: BurnDevice,
     to_cpu: bool,
     /// Of a wgpu device.
@@ -153,15 +160,22 @@ pub(crate) fn link(
             Route::Read { to_thread, reader: Reader { queue, shared, staging } }
         }
     };
-    let outlet =
-        Outlet { route, device: source.burn().clone(), wire: source.wire_to(target), origin };
-    Ok((outlet, Inlet { from, early: Vec::new(), device, to_cpu, staging }))
+    let (device_of_sender, wire) = (source.burn().clone(), source.wire_to(target));
+    let outlet = Outlet { route, device: device_of_sender, wire, origin, free_from: None };
+    let (early, kept, keeps) = (Vec::new(), None, false);
+    Ok((outlet, Inlet { from, early, kept, keeps, device, to_cpu, staging }))
 }
 
 impl Outlet {
     /// Whether what is sent goes to another device.
     pub(crate) fn crosses(&self) -> bool {
         !matches!(self.route, Route::Stay(_))
+    }
+
+    /// For benchmarks: from this step on only word is sent that the tensors are there, as soon as they
+    /// are computed. Between two stages of one device nothing moves anyway.
+    pub(crate) fn free_from(&mut self, step: u64) {
+        self.free_from = self.crosses().then_some(step);
     }
 
     /// Sends; does not wait for the device or for the receiver.
@@ -173,16 +187,20 @@ impl Outlet {
     ) -> Result<(), EngineError> {
         let start_ns = elapsed_ns(self.origin);
         let bytes = tensors.bytes();
-        let wire = if self.crosses() { self.wire } else { WireFormat::F32 };
+        let is_free = self.free_from.is_some_and(|from| step >= from);
+        let wire = if self.crosses() && !is_free { self.wire } else { WireFormat::F32 };
         let (tensors, packed) = wire::pack(wire, action, tensors, &self.device)?;
         let (sender, payload) = match &self.route {
+            Route::Copy { sender, .. } | Route::FromHost(sender) if is_free => {
+                (sender, Payload::Kept)
+            }
             Route::Stay(sender) => (sender, Payload::There(tensors)),
             Route::Copy { sender, counter } => {
                 (sender, Payload::There(counter.during(|| tensors.copied())?))
             }
             Route::FromHost(sender) => (sender, Payload::Host(tensors.into_data()?)),
             Route::Read { to_thread, reader } => {
-                let content = reader.begin(tensors)?;
+                let content = if is_free { reader.computed()? } else { reader.begin(tensors)? };
                 let parcel = Parcel { step, action, bytes, packed, content };
                 return to_thread.send(parcel).map_err(|_| EngineError::NeighbourStopped);
             }
@@ -196,6 +214,11 @@ impl Outlet {
 }
 
 impl Inlet {
+    /// For benchmarks: keeps what comes, for when nothing moves any more.
+    pub(crate) fn keep(&mut self) {
+        self.keeps = true;
+    }
+
     /// Waits for the transfer of a micro-batch and puts it on the receiver's device. Gives the
     /// sender's side of the transfer too, unless nothing had to move.
     ///
@@ -232,9 +255,17 @@ impl Inlet {
                 transfer.finish(tensors.iter().map(|(_, value)| value.tensor().clone()))?;
                 tensors
             }
+            Payload::Kept => {
+                let kept = self.kept.clone();
+                kept.ok_or_else(|| EngineError::internal("a free link needs a step before it"))?
+            }
             Payload::Failed(error) => return Err(error),
         };
-        Ok((wire::unpack(tensors, message.packed, &self.device)?, message.sent))
+        let tensors = wire::unpack(tensors, message.packed, &self.device)?;
+        if self.keeps {
+            self.kept = Some(tensors.clone());
+        }
+        Ok((tensors, message.sent))
     }
 
     /// New tensors with what was staged for them.

@@ -342,3 +342,55 @@ fn adapters_of_one_driver_and_of_two_have_memory_in_common() {
     }
     assert_eq!(LinkWay::between(&first, &cpus(1)[0]), LinkWay::Staged);
 }
+
+/// Steps with links that move nothing, on two devices `d0` and `d1`. What would have moved is what came
+/// last in the step before where all micro-batches are alike; others have no effect beyond the first
+/// device.
+fn free_links_hand_over_what_came_last(devices: Vec<Device>) {
+    const MICRO_BATCHES: usize = 4;
+    let of_step = |step| toy::micro_batches(step, 1).remove(0);
+    let batch = vec![of_step(1); MICRO_BATCHES];
+    let tensor = |step, name| of_step(step).tensor(name).unwrap().clone();
+    let other = MicroBatch::new(toy::ROWS).with("features", tensor(2, "features"));
+    let other = vec![other.with("targets", tensor(1, "targets")); MICRO_BATCHES];
+    let model = Toy::sound(4);
+    let plan = plan(4, 2, "1f1b", MICRO_BATCHES, Recompute::None);
+    let profile = toy::profile(&model, &devices, MICRO_BATCHES);
+    let pipeline = toy::try_distribute(Arc::new(model), &profile, &plan, devices);
+    in_time(move || {
+        let mut pipeline = pipeline.unwrap();
+        // A learning rate of 0 keeps the weights as they are.
+        let loss = |pipeline: &mut Pipeline, step, batch: &[MicroBatch]| {
+            pipeline.step(step, 0.0, batch.to_vec()).unwrap().loss
+        };
+        let of_other = loss(&mut pipeline, 1, &other);
+        pipeline.free_links(3).unwrap();
+        let moved = loss(&mut pipeline, 2, &batch);
+        assert!((of_other - moved).abs() > 1e-6, "{of_other} {moved}");
+        assert_eq!(loss(&mut pipeline, 3, &batch).to_bits(), moved.to_bits());
+        assert_eq!(loss(&mut pipeline, 4, &other).to_bits(), moved.to_bits());
+    });
+}
+
+#[test]
+fn free_links_hand_over_what_came_last_between_cpu_devices() {
+    free_links_hand_over_what_came_last(cpus(2));
+}
+
+#[test]
+fn free_links_hand_over_what_came_last_between_adapters() {
+    let Some(llvmpipe) = adapter::llvmpipe() else { return };
+    let of_adapter = |id: &str| Device::open(id, &llvmpipe, 64 << 20, 1).unwrap();
+    free_links_hand_over_what_came_last(vec![of_adapter("d0"), of_adapter("d1")]);
+    free_links_hand_over_what_came_last(vec![cpus(1).remove(0), of_adapter("d1")]);
+    free_links_hand_over_what_came_last(vec![of_adapter("d0"), cpus(2).remove(1)]);
+}
+
+#[test]
+fn free_links_need_a_step_before() {
+    let plan = plan(4, 2, "1f1b", 2, Recompute::None);
+    let mut pipeline = toy::pipeline(Toy::sound(4), &plan);
+    pipeline.free_links(1).unwrap();
+    let error = pipeline.step(1, 0.0, toy::micro_batches(1, 2)).unwrap_err().to_string();
+    assert!(error.contains("a step before"), "{error}");
+}

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::Record;
-pub use crate::quantile::median;
+pub use crate::quantile::{median, median_interval};
 use crate::{Lane, MemoryUse, Noise, Trace, TraceEvent};
 pub use measured::Measured;
 pub(crate) use measured::steps_of;

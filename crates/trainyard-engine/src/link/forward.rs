@@ -68,6 +68,7 @@ impl Target {
                 return Ok(Payload::Shared(described, transfer));
             }
             Content::Read(reads, points) => return Ok(Payload::Host(read_all(reads, &points)?)),
+            Content::Stay(_) => return Ok(Payload::Kept),
         };
         download.finish(|pieces| {
             if let Self::Gpu(staging) = self

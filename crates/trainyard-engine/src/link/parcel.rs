@@ -29,6 +29,8 @@ pub(super) enum Content {
     Shared(Vec<Described>, SharedTransfer),
     /// By Burn's own way.
     Read(Vec<(Name, HostRead)>, Points),
+    /// Nowhere: the receiver has what it takes, and waits for the word that these are computed.
+    Stay(Box<dyn Point>),
 }
 
 /// Points in a device's queue: where tensors are computed, and where their copies are done.
@@ -97,6 +99,15 @@ impl Reader {
         let copied = self.queue.point();
         Ok(Content::Read(reads, Points { computed, copied }))
     }
+
+    /// Lets the device compute what it was asked for, and copies nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::Driver`].
+    pub(super) fn computed(&self) -> Result<Content, EngineError> {
+        self.queue.flush()?;
+        Ok(Content::Stay(self.queue.point()))
+    }
 }
 
 impl Content {
@@ -109,6 +120,7 @@ impl Content {
             Self::Staged(_, download) => download.wait_until_computed(),
             Self::Shared(_, transfer) => transfer.wait_until_computed(),
             Self::Read(_, points) => points.computed.wait(),
+            Self::Stay(computed) => computed.wait(),
         }
     }
 }

@@ -64,6 +64,18 @@ impl Pipeline {
         self.workers.collect().map(drop)
     }
 
+    /// For benchmarks of links: from a step on nothing moves between devices. Word that a tensor is
+    /// computed still does, and the receiver then goes on with what came last in the step before, which
+    /// it has kept. So all takes as long as if moving took no time, and losses and weights mean nothing.
+    /// One step at least must be made between this and `from_step`.
+    ///
+    /// # Errors
+    /// When a device fails; that ends the pipeline.
+    pub fn free_links(&mut self, from_step: u64) -> Result<(), EngineError> {
+        self.workers.ask_all(|| Command::FreeLinks { from_step })?;
+        self.workers.collect().map(drop)
+    }
+
     pub(super) fn collect_measured(&mut self) -> Result<Measured, EngineError> {
         let mut measured = Measured::default();
         for reply in self.workers.collect()? {

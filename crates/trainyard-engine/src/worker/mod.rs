@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Settle,
     /// Keep, or do not keep, what is done when; answer [`Reply::Done`].
     Trace(bool),
+    /// Let links move nothing from this step on; answer [`Reply::Done`].
+    FreeLinks { from_step: u64 },
     /// Forget the step's gradients and what it did to buffers; answer [`Reply::Done`].
     Discard,
     /// Give weights that follow others their values; answer [`Reply::Done`].
@@ -151,6 +153,16 @@ pub(crate) struct StageLinks {
     pub(crate) outputs: Vec<(usize, Vec<Name>, Outlet)>,
     pub(crate) output_gradients: Vec<(usize, Inlet)>,
     pub(crate) input_gradients: Vec<(usize, Vec<Name>, Outlet)>,
+}
+
+impl StageLinks {
+    /// Lets them move nothing from a step on; what comes before it is kept.
+    fn free_from(&mut self, step: u64) {
+        let inlets = self.inputs.iter_mut().chain(&mut self.output_gradients);
+        inlets.for_each(|(_, inlet)| inlet.keep());
+        let outlets = self.outputs.iter_mut().chain(&mut self.input_gradients);
+        outlets.for_each(|(.., outlet)| outlet.free_from(step));
+    }
 }
 
 struct Worker {
@@ -310,6 +322,10 @@ impl Worker {
             }
             Command::Trace(is_on) => {
                 self.timeline.turn(is_on);
+                Ok(Reply::Done)
+            }
+            Command::FreeLinks { from_step } => {
+                self.context.links.iter_mut().for_each(|links| links.free_from(from_step));
                 Ok(Reply::Done)
             }
             Command::Discard => {

@@ -13,7 +13,7 @@ use trainyard_plan::DeviceInfo;
 use trainyard_plan::compare::median;
 use trainyard_plan::memory::human_bytes;
 
-use super::pipeline::{hardware, open};
+use super::devices::{hardware, open};
 use super::progress;
 use crate::commands::table::{Align, table, time};
 use crate::config::WireFormat;

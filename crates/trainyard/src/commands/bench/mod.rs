@@ -1,11 +1,13 @@
 //! `trainyard bench`: measures this machine, in ratios within one run.
 
-mod blocks;
+mod devices;
 mod links;
 mod noise;
 mod pipeline;
-mod pipeline_figures;
 mod planner;
+mod predictions;
+mod split;
+mod steps;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,8 @@ enum What {
     Links(links::LinksBench),
     /// What the planner's split brings beside an even one and one by memory, predicted and measured
     Planner(planner::PlannerBench),
+    /// Whether predictions hold, over a grid of plans none of which was run before it was predicted
+    Predictions(predictions::PredictionsBench),
     /// Whether predictions hold on a busy machine: measured, planned and trained beside busy threads
     Noise(noise::NoiseBench),
 }
@@ -52,6 +56,7 @@ impl RunCommand for Bench {
             What::Pipeline(bench) => pipeline::run(bench).map(|()| ExitCode::SUCCESS),
             What::Links(bench) => links::run(bench).map(|()| ExitCode::SUCCESS),
             What::Planner(bench) => planner::run(bench, app).map(|()| ExitCode::SUCCESS),
+            What::Predictions(bench) => predictions::run(bench, app).map(|()| ExitCode::SUCCESS),
             What::Noise(bench) => noise::run(bench, app),
         }
     }

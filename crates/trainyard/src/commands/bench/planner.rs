@@ -9,8 +9,9 @@ use serde::Serialize;
 use trainyard_engine::Pipeline;
 use trainyard_plan::compare::median;
 use trainyard_plan::memory::human_bytes;
-use trainyard_plan::{Plan, Profile, Recompute, Schedule, Stage};
+use trainyard_plan::{DeviceProfile, Plan, Profile, Recompute, Schedule, Stage};
 
+use super::split::split;
 use crate::app::App;
 use crate::cli::RunFile;
 use crate::commands::table::{Align, table, time};
@@ -137,23 +138,14 @@ impl Contender {
 /// A stage a device in the order of the run file, each with its share of the layers, under 1F1B;
 /// none if it does not fit.
 fn shares(costs: &Profile, weights: &[f64]) -> Result<Option<Plan>, RunError> {
-    let (layers, ranks) = (costs.model.layers.len(), weights.len());
-    if layers < ranks {
-        return Ok(None);
-    }
-    let all: f64 = weights.iter().sum();
-    let mut stages: Vec<Stage> = Vec::with_capacity(ranks);
-    let (mut first, mut sum) = (0, 0.0);
-    for (rank, (device, weight)) in costs.devices.iter().zip(weights).enumerate() {
-        sum += weight;
-        let end = (layers as f64 * sum / all).round() as usize;
-        // No stage is empty, and enough is left for those that follow.
-        let end = end.clamp(first + 1, layers - (ranks - 1 - rank));
-        let recompute = Recompute::None;
-        stages.push(Stage { device: device.id.clone(), layers: (first, end), recompute });
-        first = end;
-    }
-    let schedule = Schedule::named("1f1b", ranks, costs.micro_batches)?;
+    let Some(ranges) = split(costs.model.layers.len(), weights) else { return Ok(None) };
+    let stage = |(device, layers): (&DeviceProfile, (usize, usize))| Stage {
+        device: device.id.clone(),
+        layers,
+        recompute: Recompute::None,
+    };
+    let stages: Vec<Stage> = costs.devices.iter().zip(ranges).map(stage).collect();
+    let schedule = Schedule::named("1f1b", stages.len(), costs.micro_batches)?;
     let plan = Plan::new(&costs.model.name, stages, schedule, costs.micro_batches);
     let fits = trainyard_plan::simulate::check_memory(costs, &plan).is_ok();
     Ok(if fits { Some(plan.predicted(costs)?) } else { None })

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
-use trainyard_engine::Pipeline;
 use trainyard_plan::compare::{WARM_UP_STEPS, median};
 
+use super::steps::train_until;
 use crate::app::App;
 use crate::cli::say;
 use crate::commands::demo::RUN_FILE;
@@ -108,7 +108,9 @@ fn repeat(
     let costs = setup.measure_anew(&|_, _, _| {})?;
     let plan = setup.plan(&costs)?;
     let predicted_us = plan.predicted.as_ref().map_or(0.0, |predicted| predicted.step_us);
-    let steps = train(setup, setup.start(&plan, &costs)?, length)?;
+    let pipeline = setup.start(&plan, &costs)?;
+    let began = Instant::now();
+    let steps = train_until(setup, pipeline, |_| began.elapsed() >= length)?.times_us;
     let steps = &steps[WARM_UP_STEPS.min(steps.len() / 2)..];
     let measured_us = median(steps.to_vec());
     let error = predicted_us / measured_us - 1.0;
@@ -123,26 +125,6 @@ fn repeat(
         steps: steps.len(),
         passed: error.abs() <= case.limit,
     })
-}
-
-/// Trains for so long; the time of each step, µs.
-fn train(
-    setup: &TrainingSetup,
-    mut pipeline: Pipeline,
-    length: Duration,
-) -> Result<Vec<f64>, RunError> {
-    let mut times = Vec::new();
-    let began = Instant::now();
-    while began.elapsed() < length {
-        let step = times.len() as u64 + 1;
-        let rows = setup.config.train.batch;
-        let cursor = setup.first_cursor().advanced(rows * (step as usize - 1));
-        let data = setup.micro_batches(cursor)?;
-        let start = Instant::now();
-        pipeline.step(step, setup.config.train.learning_rate, data)?;
-        times.push(start.elapsed().as_nanos() as f64 / 1e3);
-    }
-    Ok(times)
 }
 
 fn print(figures: &[Figures], bench: &NoiseBench, length: Duration) -> std::io::Result<()> {
