@@ -93,7 +93,7 @@ impl Case {
 
     fn draw_fault(&mut self, draw: &mut Draw) -> Fault {
         let rank = draw.below(self.ranks as u64) as usize;
-        let actions = self.steps as usize * self.actions_of_step(&self.plan(), rank).len();
+        let actions = self.steps as usize * actions_of_step(&self.plan(), rank).len();
         let action = draw.below(actions as u64) as usize;
         let copies = 4 * self.steps as usize * self.micro_batches;
         let copy = draw.below(copies as u64) as usize;
@@ -133,13 +133,6 @@ impl Case {
         Plan::new("chain", stages, schedule, self.micro_batches)
     }
 
-    /// What a rank does in a step, one after the other.
-    pub(super) fn actions_of_step(&self, plan: &Plan, rank: usize) -> Vec<Action> {
-        let actions = &plan.schedule.ranks[rank];
-        let first = actions.iter().map(|action| action.stage).min().unwrap();
-        actions.iter().copied().chain([Action::new(first, ActionKind::Optimizer, 0)]).collect()
-    }
-
     pub(super) fn queue(&self, rank: usize) -> FakeQueue {
         let fault = match self.fault {
             Fault::Queue(faulty, fault) if faulty == rank => fault,
@@ -149,4 +142,11 @@ impl Case {
         let delay = *draw.of(&[0, 1, 5]);
         FakeQueue::new(fault, delay, draw.next())
     }
+}
+
+/// What a rank does in a step, one after the other.
+pub(super) fn actions_of_step(plan: &Plan, rank: usize) -> Vec<Action> {
+    let actions = &plan.schedule.ranks[rank];
+    let first = actions.iter().map(|action| action.stage).min().unwrap();
+    actions.iter().copied().chain([Action::new(first, ActionKind::Optimizer, 0)]).collect()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use shuttle::thread::yield_now;
 use trainyard_plan::{Api, DeviceInfo, ModelProfile, Profile};
 
-use super::case::{Case, Fault};
+use super::case::{Case, Fault, actions_of_step};
 use super::draw::Draw;
 use super::model::{Chain, Expected, LEARNING_RATE, Product, is, micro_batches, numbers};
 use super::queue::{FakeQueue, QueueFault};
@@ -148,7 +148,7 @@ impl Case {
         if let Fault::Queue(rank, QueueFault::RefusesAction(number)) = self.fault
             && number % 8 == 0
         {
-            let actions = self.actions_of_step(&self.plan(), rank);
+            let actions = actions_of_step(&self.plan(), rank);
             let folder = tempfile::tempdir().unwrap();
             let saved = pipeline.save(&folder.path().join("left"), SaveAs::default());
             let is_update = number % actions.len() + 1 == actions.len();
@@ -216,7 +216,7 @@ impl Case {
             _ => return false,
         };
         let is_there = *device == format!("d{rank}") && plan.rank_of_stage(*stage) == Some(rank);
-        let actions = self.actions_of_step(&plan, rank);
+        let actions = actions_of_step(&plan, rank);
         let is_it = match fault {
             QueueFault::RefusesAction(number) | QueueFault::HangsAt(number) => {
                 let named = actions[number % actions.len()];
