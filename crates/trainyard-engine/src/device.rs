@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device as BurnDevice;
 use cpu_time::ThreadTime;
-use trainyard_plan::{Api, DeviceInfo, MemoryUse};
+use trainyard_plan::{Api, DeviceInfo, DeviceKind, MemoryUse};
 
 use crate::compute_thread::ComputeThread;
 use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
 use crate::gpu::{Clock, Gpu, is_faithful};
+use crate::kernels::{DeviceKernels, Fit, KernelSet, SpeedUps, try_all, winners};
 use crate::memory::{MemoryCounter, Usage};
 use crate::{EngineError, open};
 
@@ -53,6 +54,8 @@ pub struct Device {
     gpu: Option<Gpu>,
     /// Whether links may copy through memory that they keep; found out when the first asks.
     can_stage: OnceLock<bool>,
+    /// The kernels of ours that it uses; found out when they are first asked for.
+    kernels: OnceLock<KernelSet>,
 }
 
 impl Device {
@@ -81,6 +84,7 @@ impl Device {
             counter: MemoryCounter::open(),
             throttle: 1.0,
             can_stage: OnceLock::new(),
+            kernels: OnceLock::new(),
         })
     }
 
@@ -138,16 +142,58 @@ impl Device {
     pub(crate) fn staging_gpu(&self) -> Option<&Gpu> {
         let gpu = self.gpu()?;
         let try_it = || {
-            let thread = Builder::new().name(format!("{WORKER_THREAD_PREFIX}staging"));
-            let tried = std::thread::scope(|scope| {
-                let work = || catch_panic(|| is_faithful(gpu, &self.opened));
-                let thread = thread.spawn_scoped(scope, work).map_err(EngineError::no_thread)?;
-                thread.join().unwrap_or_else(|_| Err(EngineError::driver("its thread panicked")))
-            });
+            let tried = self.on_thread_of_its_own("staging", || is_faithful(gpu, &self.opened));
             tracing::debug!("'{}': patterns through memory that links keep: {tried:?}", self.id);
             tried.unwrap_or(false)
         };
         self.can_stage.get_or_init(try_it).then_some(gpu)
+    }
+
+    /// Runs something on a thread that nobody needs afterwards: Burn keeps memory for every thread that
+    /// asks for some.
+    fn on_thread_of_its_own<T: Send>(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> Result<T, EngineError> + Send,
+    ) -> Result<T, EngineError> {
+        let thread = Builder::new().name(format!("{WORKER_THREAD_PREFIX}{name}"));
+        std::thread::scope(|scope| {
+            let thread = thread.spawn_scoped(scope, || catch_panic(work));
+            let thread = thread.map_err(EngineError::no_thread)?;
+            thread.join().unwrap_or_else(|_| Err(EngineError::driver("its thread panicked")))
+        })
+    }
+
+    /// The kernels of ours that it computes with: those that were given by [`Self::use_kernels`], else those
+    /// that a trial against Burn's found to be faster. CPU devices have none of these.
+    pub fn kernels(&self) -> KernelSet {
+        if self.is_cpu() {
+            return KernelSet::default();
+        }
+        let try_them = || self.kernel_speed_ups().map(winners).unwrap_or_default();
+        *self.kernels.get_or_init(try_them)
+    }
+
+    /// What a trial found of each kernel beside Burn's; it is made once for such a device in a process.
+    ///
+    /// # Errors
+    /// [`EngineError::NoThread`]; [`EngineError::Driver`] where its thread panicked.
+    pub fn kernel_speed_ups(&self) -> Result<SpeedUps, EngineError> {
+        let trial = || Ok(try_all(&self.hardware, &self.opened, self.fit()));
+        self.on_thread_of_its_own("kernels", trial)
+    }
+
+    /// Makes it compute with these kernels, such as those of an earlier run; without effect once it has
+    /// begun to compute.
+    pub fn use_kernels(&self, kernels: KernelSet) {
+        // Those that it has begun with stay.
+        let _ = self.kernels.set(kernels);
+    }
+
+    /// What kernels for it are fitted to.
+    pub(crate) fn fit(&self) -> Fit {
+        let is_software = self.hardware.kind == DeviceKind::Software;
+        Fit { is_software, subgroup: self.gpu().and_then(Gpu::subgroup) }
     }
 
     /// Its own clock, where it tells its times and need not be waited for to be slowed down.
@@ -168,7 +214,8 @@ impl Device {
 
     /// What makes a thread the one that computes for this device.
     pub(crate) fn compute_thread(&self) -> ComputeThread {
-        ComputeThread::new(self.is_cpu().then_some(self.threads), self.counter)
+        let kernels = DeviceKernels { used: self.kernels(), fit: self.fit() };
+        ComputeThread::new(self.is_cpu().then_some(self.threads), self.counter, kernels)
     }
 
     /// A compute action begins.

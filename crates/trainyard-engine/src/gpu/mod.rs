@@ -8,10 +8,11 @@ mod staging;
 
 use std::sync::OnceLock;
 
-use wgpu::{Device, PollType, Queue, SubmissionIndex};
+use wgpu::{Device, Features, PollType, Queue, SubmissionIndex};
 
 use crate::EngineError;
 
+pub(crate) use buffer::{floats, ints};
 pub(crate) use clock::{Clock, Reading};
 pub(crate) use faithful::is_faithful;
 pub(crate) use staging::{Download, Staging, Upload};
@@ -26,6 +27,14 @@ pub(crate) struct Gpu {
 impl Gpu {
     pub(crate) fn new(device: Device, queue: Queue) -> Self {
         Self { device, queue }
+    }
+
+    /// The lanes of a subgroup, where it has always so many and shaders may use it.
+    pub(crate) fn subgroup(&self) -> Option<u32> {
+        let about = self.device.adapter_info();
+        let lanes = about.subgroup_min_size;
+        let is_fixed = lanes > 0 && lanes == about.subgroup_max_size;
+        (is_fixed && self.device.features().contains(Features::SUBGROUP)).then_some(lanes)
     }
 
     /// A point in the queue, behind all that was submitted so far.

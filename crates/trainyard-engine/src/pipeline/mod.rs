@@ -17,6 +17,7 @@ use trainyard_plan::memory::DeviceNeed;
 use trainyard_plan::{Plan, PlanError, Profile};
 
 use crate::fault::WORKER_THREAD_PREFIX;
+use crate::kernels::KernelSet;
 use crate::objective::LossValues;
 use crate::optimizer::{GroupedOptimizer, Update};
 use crate::tie::tie_ends;
@@ -24,7 +25,7 @@ use crate::wiring::{Name, StageWiring, Wiring};
 use crate::worker::{Command, Reply, WorkerContext, work};
 use crate::{Device, EngineError, HostTensors, Metrics, MicroBatch, Model, Objective};
 
-use allocation::{allocate, check_actions, check_ids};
+use allocation::{allocate, check_actions, check_ids, choose_kernels};
 use links::Links;
 pub use measured::{Evaluation, Measured, StepResult};
 use worker_pool::{Rank, WorkerPool};
@@ -100,6 +101,7 @@ pub struct Pipeline {
     options: Options,
     needs: Vec<DeviceNeed>,
     clock_errors_ns: Vec<Option<u64>>,
+    kernels: Vec<(String, KernelSet)>,
     origin: Instant,
 }
 
@@ -128,6 +130,7 @@ impl Pipeline {
         check_actions(plan)?;
         check_ids(&devices)?;
         let (devices, needs) = allocate(profile.clone(), plan, devices)?;
+        let kernels = choose_kernels(profile, &devices);
 
         let origin = Instant::now();
         let plan = Arc::new(plan.clone());
@@ -186,6 +189,7 @@ impl Pipeline {
             options,
             needs,
             clock_errors_ns,
+            kernels,
             origin,
         })
     }
@@ -204,6 +208,12 @@ impl Pipeline {
     /// device that tells its times by its own clock. None where the host takes them.
     pub fn clock_errors_ns(&self) -> &[Option<u64>] {
         &self.clock_errors_ns
+    }
+
+    /// The kernels of ours that each wgpu device computes with, by its id: those of the profile, or else
+    /// those that it was found to be faster with.
+    pub fn kernels(&self) -> &[(String, KernelSet)] {
+        &self.kernels
     }
 
     /// The zero of all times in [`Measured`].

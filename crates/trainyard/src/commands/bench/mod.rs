@@ -1,6 +1,7 @@
 //! `trainyard bench`: measures this machine, in ratios within one run.
 
 mod blocks;
+mod kernels;
 mod links;
 mod noise;
 mod pipeline;
@@ -29,6 +30,8 @@ enum What {
     Pipeline(pipeline::PipelineBench),
     /// What it takes to move a tensor between devices, beside Burn's own way and a copy of memory
     Links(links::LinksBench),
+    /// What kernels of ours bring beside Burn's on wgpu devices
+    Kernels(kernels::KernelsBench),
     /// What the planner's split brings beside an even one and one by memory, predicted and measured
     Planner(planner::PlannerBench),
     /// Whether predictions hold on a busy machine: measured, planned and trained beside busy threads
@@ -51,6 +54,7 @@ impl RunCommand for Bench {
         match &self.what {
             What::Pipeline(bench) => pipeline::run(bench).map(|()| ExitCode::SUCCESS),
             What::Links(bench) => links::run(bench).map(|()| ExitCode::SUCCESS),
+            What::Kernels(bench) => kernels::run(bench).map(|()| ExitCode::SUCCESS),
             What::Planner(bench) => planner::run(bench, app).map(|()| ExitCode::SUCCESS),
             What::Noise(bench) => noise::run(bench, app),
         }
