@@ -142,26 +142,11 @@ impl Device {
     pub(crate) fn staging_gpu(&self) -> Option<&Gpu> {
         let gpu = self.gpu()?;
         let try_it = || {
-            let tried = self.on_thread_of_its_own("staging", || is_faithful(gpu, &self.opened));
+            let tried = on_thread_of_its_own("staging", || is_faithful(gpu, &self.opened));
             tracing::debug!("'{}': patterns through memory that links keep: {tried:?}", self.id);
             tried.unwrap_or(false)
         };
         self.can_stage.get_or_init(try_it).then_some(gpu)
-    }
-
-    /// Runs something on a thread that nobody needs afterwards: Burn keeps memory for every thread that
-    /// asks for some.
-    fn on_thread_of_its_own<T: Send>(
-        &self,
-        name: &str,
-        work: impl FnOnce() -> Result<T, EngineError> + Send,
-    ) -> Result<T, EngineError> {
-        let thread = Builder::new().name(format!("{WORKER_THREAD_PREFIX}{name}"));
-        std::thread::scope(|scope| {
-            let thread = thread.spawn_scoped(scope, || catch_panic(work));
-            let thread = thread.map_err(EngineError::no_thread)?;
-            thread.join().unwrap_or_else(|_| Err(EngineError::driver("its thread panicked")))
-        })
     }
 
     /// The kernels of ours that it computes with: those that were given by [`Self::use_kernels`], else those
@@ -180,7 +165,7 @@ impl Device {
     /// [`EngineError::NoThread`]; [`EngineError::Driver`] where its thread panicked.
     pub fn kernel_speed_ups(&self) -> Result<SpeedUps, EngineError> {
         let trial = || Ok(try_all(&self.hardware, &self.opened, self.fit()));
-        self.on_thread_of_its_own("kernels", trial)
+        on_thread_of_its_own("kernels", trial)
     }
 
     /// Makes it compute with these kernels, such as those of an earlier run; without effect once it has
@@ -312,4 +297,18 @@ impl Device {
     pub(crate) fn usage_when_asked(&self) -> Option<Usage> {
         if self.is_cpu() { None } else { self.usage() }
     }
+}
+
+/// Runs something on a thread that nobody needs afterwards: Burn keeps memory for every thread that
+/// asks for some.
+fn on_thread_of_its_own<T: Send>(
+    name: &str,
+    work: impl FnOnce() -> Result<T, EngineError> + Send,
+) -> Result<T, EngineError> {
+    let thread = Builder::new().name(format!("{WORKER_THREAD_PREFIX}{name}"));
+    std::thread::scope(|scope| {
+        let thread = thread.spawn_scoped(scope, || catch_panic(work));
+        let thread = thread.map_err(EngineError::no_thread)?;
+        thread.join().unwrap_or_else(|_| Err(EngineError::driver("its thread panicked")))
+    })
 }

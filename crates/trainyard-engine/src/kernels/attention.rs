@@ -30,7 +30,7 @@ pub fn attends([batch, context, width]: [usize; 3], heads: usize) -> bool {
     let head_width = width / 3 / heads.max(1);
     let fits = head_width.is_multiple_of(4) && (4..=WIDEST_HEAD).contains(&head_width);
     // Workgroups in one direction.
-    let are_few = batch * heads <= usize::from(u16::MAX);
+    let are_few = u16::try_from(batch * heads).is_ok();
     fits && are_few && batch * context > 0
 }
 

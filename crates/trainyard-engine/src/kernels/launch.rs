@@ -144,10 +144,12 @@ pub(super) fn groups(work: usize, of_group: u32) -> [u32; 3] {
 
 /// How many lanes share a row of a kernel that goes by rows, and how many rows a workgroup has.
 pub(super) fn lanes_and_rows(width: usize) -> (u32, u32) {
-    match fit().is_software {
-        true => (1, 8),
-        false if width <= 128 => (32, 2),
-        false => (LANES, 1),
+    if fit().is_software {
+        (1, 8)
+    } else if width <= 128 {
+        (32, 2)
+    } else {
+        (LANES, 1)
     }
 }
 

@@ -69,9 +69,10 @@ struct Sizes {
 
 impl Sizes {
     fn of(fit: Fit) -> Self {
-        match fit.is_software {
-            true => Self { batch: 2, context: 64, heads: 4, width: 128 },
-            false => Self { batch: 8, context: 256, heads: 8, width: 512 },
+        if fit.is_software {
+            Self { batch: 2, context: 64, heads: 4, width: 128 }
+        } else {
+            Self { batch: 8, context: 256, heads: 8, width: 512 }
         }
     }
 
@@ -177,7 +178,8 @@ impl Contest {
     fn cross_entropy(&self) -> [Run<'_>; 2] {
         let (rows, classes) = (self.sizes.rows(), self.sizes.width + 1);
         let logits = self.numbers([rows, classes], 1).mul_scalar(4.0);
-        let targets: Vec<i32> = (0..rows).map(|row| (row * 7 % classes) as i32).collect();
+        let target = |row| i32::try_from(row * 7 % classes).unwrap_or_default();
+        let targets: Vec<i32> = (0..rows).map(target).collect();
         let targets = TensorData::new(targets, [rows]);
         let targets = Tensor::<1, Int>::from_data(targets, &self.device);
         let ours = (logits.clone(), targets.clone());

@@ -176,7 +176,9 @@ impl Training {
 
 fn micro_batch(number: usize) -> MicroBatch {
     let tokens = |shift: usize| {
-        let token = |at: usize| ((number * 31 + at * 7 + shift) % VOCABULARY) as i32;
+        let token = |at: usize| {
+            i32::try_from((number * 31 + at * 7 + shift) % VOCABULARY).unwrap_or_default()
+        };
         TensorData::new((0..ROWS * CONTEXT).map(token).collect::<Vec<_>>(), [ROWS, CONTEXT])
     };
     MicroBatch::new(ROWS).with("tokens", tokens(0)).with("targets", tokens(7))
