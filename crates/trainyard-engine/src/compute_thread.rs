@@ -2,25 +2,31 @@
 
 use crate::EngineError;
 use crate::fault::WORKER_THREAD_PREFIX;
+use crate::kernels::DeviceKernels;
 use crate::memory::MemoryCounter;
 
-/// What makes a thread the one that computes for a device: the threads it may use, and the counter
-/// of its memory.
+/// What makes a thread the one that computes for a device: the threads it may use, the counter of its
+/// memory, and the kernels it is faster with.
 pub(crate) struct ComputeThread {
     /// None where the device computes beside the host.
     threads: Option<usize>,
     counter: MemoryCounter,
+    kernels: DeviceKernels,
 }
 
 impl ComputeThread {
-    pub(crate) fn new(threads: Option<usize>, counter: MemoryCounter) -> Self {
-        Self { threads, counter }
+    pub(crate) fn new(
+        threads: Option<usize>,
+        counter: MemoryCounter,
+        kernels: DeviceKernels,
+    ) -> Self {
+        Self { threads, counter, kernels }
     }
 
     /// Runs `work` on this thread as the device's. The thread must not be used for anything else
     /// before or after; `name` is for the threads that help it.
     pub(crate) fn run<T>(self, name: &str, work: impl FnOnce() -> T) -> Result<T, EngineError> {
-        let Self { threads, counter } = self;
+        let Self { threads, counter, kernels } = self;
         // Burn's CPU backend computes on the pool of the calling thread: one of its own keeps CPU
         // devices apart, each with the threads it was given.
         let pool = threads.map(|threads| {
@@ -34,6 +40,7 @@ impl ComputeThread {
         });
         let _pool = pool.transpose().map_err(EngineError::no_thread)?;
         counter.enter();
+        kernels.enter();
         Ok(work())
     }
 }

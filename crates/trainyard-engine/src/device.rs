@@ -13,12 +13,14 @@ use trainyard_plan::{Api, DeviceInfo, DeviceKind, MemoryUse};
 use crate::compute_thread::ComputeThread;
 use crate::fault::on_a_thread_of_its_own;
 use crate::gpu::{Clock, Gpu, is_faithful};
+use crate::kernels::{DeviceKernels, KernelSet};
 use crate::memory::{MemoryCounter, Usage};
 use crate::queue::{Queue, WgpuQueue};
 use crate::{EngineError, open};
 
 #[cfg(test)]
 mod fake;
+mod kernels;
 
 /// A part of a model, as far as memory is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +72,8 @@ pub struct Device {
     can_stage: OnceLock<bool>,
     /// How often the host has waited for it.
     waits: AtomicU64,
+    /// The kernels of ours that it uses; found out when they are first asked for.
+    kernels: OnceLock<KernelSet>,
 }
 
 impl Device {
@@ -105,6 +109,7 @@ impl Device {
             notices: false,
             can_stage: OnceLock::new(),
             waits: AtomicU64::new(0),
+            kernels: OnceLock::new(),
         })
     }
 
@@ -232,7 +237,8 @@ impl Device {
     /// What makes a thread the one that computes for this device.
     pub(crate) fn compute_thread(&self) -> ComputeThread {
         let has_own = self.is_cpu() && self.threads > 0;
-        ComputeThread::new(has_own.then_some(self.threads), self.counter)
+        let kernels = DeviceKernels { used: self.kernels(), fit: self.fit() };
+        ComputeThread::new(has_own.then_some(self.threads), self.counter, kernels)
     }
 
     /// A compute action begins.

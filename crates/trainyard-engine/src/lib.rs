@@ -21,7 +21,7 @@ mod fault;
 mod generator;
 mod gpu;
 mod host_room;
-mod kernels;
+pub mod kernels;
 mod layer;
 mod layers;
 mod link;

@@ -27,7 +27,7 @@ use crate::fault::WORKER_THREAD_PREFIX;
 use crate::gpu::{SharedMemory, SharedTransfer, Staging, Upload};
 use crate::memory::MemoryCounter;
 use crate::tensor::copied_data;
-use crate::wire::{self, Packed};
+use crate::wire::{Packed, Packer};
 use crate::{EngineError, HostTensors, Tensors, Value};
 use forward::{Target, forward_all};
 use parcel::{Described, Parcel, Reader, may_stage};
@@ -69,8 +69,7 @@ pub(crate) struct Transfer {
 /// The sending end of a link.
 pub(crate) struct Outlet {
     route: Route,
-    /// The sender's.
-    device: BurnDevice,
+    packer: Packer,
     wire: WireFormat,
     origin: Instant,
     /// From this step on nothing moves, and the receiver takes what it has kept of the step before.
@@ -96,6 +95,7 @@ pub(crate) struct Inlet {
     /// What came last, where it is to be kept.
     kept: Option<Tensors>,
     keeps: bool,
+    packer: Packer,
     device: BurnDevice,
     to_cpu: bool,
     /// Of a wgpu device.
@@ -160,10 +160,10 @@ pub(crate) fn link(
             Route::Read { to_thread, reader: Reader { queue, shared, staging } }
         }
     };
-    let (device_of_sender, wire) = (source.burn().clone(), source.wire_to(target));
-    let outlet = Outlet { route, device: device_of_sender, wire, origin, free_from: None };
-    let (early, kept, keeps) = (Vec::new(), None, false);
-    Ok((outlet, Inlet { from, early, kept, keeps, device, to_cpu, staging }))
+    let (packer, wire) = (Packer::new(source), source.wire_to(target));
+    let outlet = Outlet { route, packer, wire, origin, free_from: None };
+    let (early, packer, kept, keeps) = (Vec::new(), Packer::new(target), None, false);
+    Ok((outlet, Inlet { from, early, kept, keeps, packer, device, to_cpu, staging }))
 }
 
 impl Outlet {
@@ -189,7 +189,7 @@ impl Outlet {
         let bytes = tensors.bytes();
         let is_free = self.free_from.is_some_and(|from| step >= from);
         let wire = if self.crosses() && !is_free { self.wire } else { WireFormat::F32 };
-        let (tensors, packed) = wire::pack(wire, action, tensors, &self.device)?;
+        let (tensors, packed) = self.packer.pack(wire, action, tensors)?;
         let (sender, payload) = match &self.route {
             Route::Copy { sender, .. } | Route::FromHost(sender) if is_free => {
                 (sender, Payload::Kept)
@@ -261,7 +261,7 @@ impl Inlet {
             }
             Payload::Failed(error) => return Err(error),
         };
-        let tensors = wire::unpack(tensors, message.packed, &self.device)?;
+        let tensors = self.packer.unpack(tensors, message.packed)?;
         if self.keeps {
             self.kept = Some(tensors.clone());
         }

@@ -11,6 +11,7 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
+use trainyard_engine::kernels::KernelSet;
 use trainyard_engine::measure::{self, LayerCost, MeasureSettings};
 use trainyard_engine::memory::CountingAllocator;
 use trainyard_engine::{
@@ -93,9 +94,13 @@ fn registered(rows: usize) -> Vec<Case> {
     common::registered().into_iter().map(case).collect()
 }
 
-/// Devices `d0`, `d1`, … of the same hardware.
+/// Devices `d0`, `d1`, … of the same hardware; adapters compute with all kernels of ours.
 fn devices(hardware: &DeviceInfo, count: usize) -> Vec<Device> {
-    let open = |i: usize| Device::open(format!("d{i}"), hardware, 4 << 30, 1).unwrap();
+    let open = |i: usize| {
+        let device = Device::open(format!("d{i}"), hardware, 4 << 30, 1).unwrap();
+        device.use_kernels(KernelSet::all());
+        device
+    };
     (0..count).map(open).collect()
 }
 

@@ -95,6 +95,10 @@ pub struct DeviceProfile {
     /// The part of the times that does not depend on the size of a micro-batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixed_us: Option<FixedTimes>,
+    /// The engine's own kernels that the device computes with, by name. None lets the engine find out
+    /// which of them the device is faster with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernels: Option<Vec<String>>,
 }
 
 /// Layer by layer, the part of a time that a micro-batch of no rows would still take, µs. It is

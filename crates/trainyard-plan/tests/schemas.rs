@@ -59,6 +59,7 @@ fn full_profile() -> Value {
                 "forward": [0.5, 0.5, 0.5], "input_grad": [0.0, 0.0, 0.0],
                 "weight_grad": [0.0, 0.0, 0.0],
             },
+            "kernels": ["gelu"],
         })
     };
     json!({

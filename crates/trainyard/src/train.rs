@@ -105,7 +105,12 @@ pub fn train(
     let first_step = from.as_ref().map_or(0, |from| from.checkpoint.step);
     let most_held = simulate::most_held(costs, plan)?;
     let mut header = header(setup, plan, first_step)?;
-    let mut pipeline = setup.start(plan, costs)?;
+    let costs = match &from {
+        Some(_) => settings::with_kernels_before(costs, directory),
+        None => costs.clone(),
+    };
+    let mut pipeline = setup.start(plan, &costs)?;
+    let costs = &settings::with_kernels(costs, &pipeline);
     for (device, clock) in header.devices.iter_mut().zip(pipeline.clocks()) {
         match clock {
             DeviceClock::Host => {}

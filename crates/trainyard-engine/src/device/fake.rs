@@ -38,6 +38,7 @@ impl Device {
             wires: BTreeMap::new(),
             can_stage: OnceLock::new(),
             waits: AtomicU64::new(0),
+            kernels: OnceLock::new(),
         }
     }
 }

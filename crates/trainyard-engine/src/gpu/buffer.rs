@@ -8,6 +8,8 @@ use burn_cubecl::tensor::CubeTensor;
 use wgpu::{Buffer, BufferAddress};
 
 use crate::EngineError;
+use resolved::bools;
+pub(crate) use resolved::{floats, ints};
 
 /// The elements of a tensor, side by side in a buffer of its device.
 pub(crate) struct TensorBuffer {
@@ -62,25 +64,50 @@ fn cube_tensor(tensor: DispatchTensor) -> Result<CubeTensor, EngineError> {
     computed(tensor).ok_or_else(|| EngineError::driver(format!("a tensor of kind {kind}")))
 }
 
-/// Without fusion Burn computes a tensor when it is asked to.
-#[cfg(not(feature = "fusion"))]
 fn computed(tensor: BackendTensor<Cube>) -> Option<CubeTensor> {
     match tensor {
-        BackendTensor::Float(tensor) | BackendTensor::Int(tensor) | BackendTensor::Bool(tensor) => {
-            Some(tensor)
-        }
+        BackendTensor::Float(tensor) => Some(floats(tensor)),
+        BackendTensor::Int(tensor) => Some(ints(tensor)),
+        BackendTensor::Bool(tensor) => Some(bools(tensor)),
         _ => None,
+    }
+}
+
+/// Where tensors are, computed: without fusion Burn does so when it is asked to.
+#[cfg(not(feature = "fusion"))]
+mod resolved {
+    use super::{Cube, CubeTensor};
+    use burn::backend::tensor::{BoolTensor, FloatTensor, IntTensor};
+
+    pub(crate) fn floats(tensor: FloatTensor<Cube>) -> CubeTensor {
+        tensor
+    }
+
+    pub(crate) fn ints(tensor: IntTensor<Cube>) -> CubeTensor {
+        tensor
+    }
+
+    pub(super) fn bools(tensor: BoolTensor<Cube>) -> CubeTensor {
+        tensor
     }
 }
 
 /// With fusion Burn collects operations until a tensor is needed.
 #[cfg(feature = "fusion")]
-fn computed(tensor: BackendTensor<Cube>) -> Option<CubeTensor> {
+mod resolved {
+    use super::{Cube, CubeTensor};
+    use burn::backend::tensor::{BoolTensor, FloatTensor, IntTensor};
     use burn_cubecl::CubeBackend;
-    match tensor {
-        BackendTensor::Float(it) => Some(it.client.clone().resolve_tensor_float::<CubeBackend>(it)),
-        BackendTensor::Int(it) => Some(it.client.clone().resolve_tensor_int::<CubeBackend>(it)),
-        BackendTensor::Bool(it) => Some(it.client.clone().resolve_tensor_bool::<CubeBackend>(it)),
-        _ => None,
+
+    pub(crate) fn floats(tensor: FloatTensor<Cube>) -> CubeTensor {
+        tensor.client.clone().resolve_tensor_float::<CubeBackend>(tensor)
+    }
+
+    pub(crate) fn ints(tensor: IntTensor<Cube>) -> CubeTensor {
+        tensor.client.clone().resolve_tensor_int::<CubeBackend>(tensor)
+    }
+
+    pub(super) fn bools(tensor: BoolTensor<Cube>) -> CubeTensor {
+        tensor.client.clone().resolve_tensor_bool::<CubeBackend>(tensor)
     }
 }

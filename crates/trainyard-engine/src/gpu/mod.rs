@@ -17,12 +17,13 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use wgpu::{
-    Backend, CommandEncoder, CommandEncoderDescriptor, Device, Limits, PollError, PollType, Queue,
-    SubmissionIndex,
+    Backend, CommandEncoder, CommandEncoderDescriptor, Device, Features, Limits, PollError,
+    PollType, Queue, SubmissionIndex,
 };
 
 use crate::EngineError;
 
+pub(crate) use buffer::{floats, ints};
 pub use clock::DeviceClock;
 pub(crate) use clock::{Clock, Reading};
 use errors::DriverErrors;
@@ -64,6 +65,14 @@ impl Gpu {
     /// Forgets what the driver has reported of a device that goes on to work.
     pub(crate) fn forget_errors(&self) {
         self.errors.forget();
+    }
+
+    /// The lanes of a subgroup, where it has always so many and shaders may use it.
+    pub(crate) fn subgroup(&self) -> Option<u32> {
+        let about = self.device.adapter_info();
+        let lanes = about.subgroup_min_size;
+        let is_fixed = lanes > 0 && lanes == about.subgroup_max_size;
+        (is_fixed && self.device.features().contains(Features::SUBGROUP)).then_some(lanes)
     }
 
     /// A point in the queue, behind all that was submitted so far.

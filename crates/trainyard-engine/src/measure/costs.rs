@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::kernels::KernelSet;
 use crate::{AdamW, GroupedOptimizer};
 
 /// How layers are measured.
@@ -80,4 +81,6 @@ pub struct DeviceCosts {
     /// The times of the control kernel, µs, which ran on the device's thread between the layers'
     /// runs: what [`trainyard_plan::Noise::of`] takes.
     pub control_us: Vec<f64>,
+    /// The kernels of ours that the device computed with.
+    pub kernels: KernelSet,
 }

@@ -47,6 +47,10 @@ pub fn layers(
     for device in devices {
         check_room(device, profile)?;
     }
+    // Tried while no other device computes.
+    for device in devices {
+        device.kernels();
+    }
     let kinds = UniqueLayers::of(profile);
     let wiring = Wiring::of(model)?;
     let survey = Survey {
@@ -187,8 +191,13 @@ impl Survey<'_> {
         } else {
             largest_output + KERNEL_ARGUMENTS_BYTES
         };
-        let (device, control_us) = (device.id().to_owned(), Vec::new());
-        Ok(DeviceCosts { device, layers, overhead_bytes, control_us })
+        Ok(DeviceCosts {
+            device: device.id().to_owned(),
+            layers,
+            overhead_bytes,
+            control_us: Vec::new(),
+            kernels: device.kernels(),
+        })
     }
 
     /// Measures one layer of every kind. Gives the size of the largest output too, in bytes.

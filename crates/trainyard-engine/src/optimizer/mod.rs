@@ -30,6 +30,7 @@ use crate::EngineError;
 
 pub use adafactor::Adafactor;
 pub use adamw::AdamW;
+pub(crate) use adamw::adamw_by_operations;
 pub use entry::{Gradient, GroupEntry, GroupFactors, Update};
 pub use grouped::GroupedOptimizer;
 pub(crate) use groups::weight_name;

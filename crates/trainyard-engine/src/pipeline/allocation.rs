@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use trainyard_plan::memory::DeviceNeed;
 use trainyard_plan::{ActionKind, Plan, PlanError, Profile, simulate};
 
+use crate::kernels::KernelSet;
 use crate::{Device, EngineError, Part};
 
 /// Refuses schedules with actions that workers do by themselves.
@@ -46,6 +47,20 @@ pub(super) fn allocate(
         need.budget_bytes = device.capacity_bytes();
     }
     Ok((devices, needs))
+}
+
+/// The kernels of ours that each wgpu device is to compute with: those of the profile, or else those that
+/// the device finds out to be faster with, one device after the other.
+pub(super) fn choose_kernels(profile: &Profile, devices: &[Device]) -> Vec<(String, KernelSet)> {
+    let on_gpus = devices.iter().filter(|device| !device.is_cpu());
+    let chosen = |device: &Device| {
+        let of_profile = profile.device_index(device.id()).map(|at| &profile.devices[at]);
+        if let Some(names) = of_profile.and_then(|device| device.kernels.as_ref()) {
+            device.use_kernels(KernelSet::named(names));
+        }
+        (device.id().to_owned(), device.kernels())
+    };
+    on_gpus.map(chosen).collect()
 }
 
 /// Refuses devices that share an id: a plan could not tell them apart.

@@ -20,6 +20,7 @@ use trainyard_plan::{Plan, PlanError, Profile};
 use crate::activity::Activity;
 use crate::concurrency::{Builder, bounded};
 use crate::fault::WORKER_THREAD_PREFIX;
+use crate::kernels::KernelSet;
 use crate::objective::LossValues;
 use crate::optimizer::{GroupedOptimizer, Update};
 use crate::tie::tie_ends;
@@ -27,7 +28,7 @@ use crate::wiring::{Name, StageWiring, Wiring};
 use crate::worker::{Command, Reply, WorkerContext, work};
 use crate::{Device, DeviceClock, EngineError, HostTensors, Metrics, MicroBatch, Model, Objective};
 
-use allocation::{allocate, check_actions, check_ids};
+use allocation::{allocate, check_actions, check_ids, choose_kernels};
 use links::Links;
 pub use measured::{Evaluation, Measured, StepResult};
 use worker_pool::{Rank, WorkerPool};
@@ -105,6 +106,7 @@ pub struct Pipeline {
     clocks: Vec<DeviceClock>,
     /// Whether steps say what was done when.
     traces: bool,
+    kernels: Vec<(String, KernelSet)>,
     origin: Instant,
 }
 
@@ -133,6 +135,7 @@ impl Pipeline {
         check_actions(plan)?;
         check_ids(&devices)?;
         let (devices, needs) = allocate(profile.clone(), plan, devices)?;
+        let kernels = choose_kernels(profile, &devices);
 
         let origin = Instant::now();
         let plan = Arc::new(plan.clone());
@@ -195,6 +198,7 @@ impl Pipeline {
             needs,
             clocks,
             traces: true,
+            kernels,
             origin,
         })
     }
@@ -212,6 +216,12 @@ impl Pipeline {
     /// By which clock each device's times are, in rank order.
     pub fn clocks(&self) -> &[DeviceClock] {
         &self.clocks
+    }
+
+    /// The kernels of ours that each wgpu device computes with, by its id: those of the profile, or else
+    /// those that it was found to be faster with.
+    pub fn kernels(&self) -> &[(String, KernelSet)] {
+        &self.kernels
     }
 
     /// The zero of all times in [`Measured`].

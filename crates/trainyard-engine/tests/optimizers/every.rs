@@ -3,14 +3,15 @@
 use std::env;
 
 use burn::tensor::TensorData;
+use trainyard_engine::Device;
+use trainyard_engine::kernels::{KernelSet, with_kernels};
 use trainyard_engine::optimizer::{AdamW, GroupedOptimizer, Muon, Sgd};
 use trainyard_engine::optimizer::{
     Gradient, GroupEntry, GroupFactors, OPTIMIZERS, Optimizer, OptimizerGroup, OptimizerGroups,
     State, Update, WeightRole, WeightSpec, optimizer_kind,
 };
-use trainyard_engine::{Device, discover};
-use trainyard_plan::DeviceKind;
 
+use crate::adapter;
 use crate::common::{
     DECAYING, Place, SHAPES, assert_near, bits, on_device, optimizers, trained, update,
 };
@@ -192,19 +193,23 @@ fn options_without_sense_are_refused() {
 }
 
 #[test]
-fn an_adapter_takes_the_hosts_steps() {
-    let listed = discover::list(&discover::ListOptions::default());
-    let Some(info) = listed.iter().find(|info| info.kind != DeviceKind::Cpu) else {
-        assert!(env::var_os("TRAINYARD_REQUIRE_ALL").is_none(), "this machine has no adapter");
-        eprintln!("SKIPPED: this machine has no adapter; scripts/test.sh installs one");
-        return;
-    };
-    let device = Device::open("adapter", info, 1 << 28, 1).unwrap();
+fn every_adapter_takes_the_hosts_steps() {
+    for (name, info) in adapter::known() {
+        let device = Device::open("adapter", &info, 1 << 28, 1).unwrap();
+        for kernels in [KernelSet::default(), KernelSet::all()] {
+            with_kernels(&device, kernels, || {
+                takes_the_hosts_steps(&format!("{name}, {kernels:?}"), &device);
+            });
+        }
+    }
+}
+
+fn takes_the_hosts_steps(name: &str, device: &Device) {
     let place = Place::Device(device.burn().clone());
     for optimizer in optimizers() {
-        for shape in [&[5][..], &[6, 4], &[3, 2, 2, 2]] {
+        for shape in [&[5][..], &[6, 4], &[3, 2, 2, 2], &[257]] {
             let run = |place: &Place| trained(shape, DECAYING).train(&*optimizer, place, 1..=3);
-            let what = format!("{} {shape:?} on {}", optimizer.name(), info.adapter);
+            let what = format!("{} {shape:?} on {name}", optimizer.name());
             let (found, expected) = (run(&place), run(&Place::Host));
             assert_near(&what, &found.values, &expected.values, 1e-4);
             let entries = |run: &crate::common::Trained| {

@@ -6,6 +6,8 @@
     reason = "a test that cannot go on fails at once and says why"
 )]
 
+#[path = "../adapter/mod.rs"]
+mod adapter;
 mod common;
 
 mod against_burn;

@@ -8,20 +8,27 @@
 use std::sync::Arc;
 
 use burn::backend::flex::FlexTensor;
+use burn::backend::{Flex, Wgpu};
 use burn::tensor::Tensor;
 use multiversion::multiversion;
 use rayon::prelude::*;
+use trainyard_engine::kernels::{self, Attended, GpuTensor, Kernel};
 
 use super::simd::{exp, largest, sum};
 use super::tile::{Product, Strided, TALL, band};
-use super::{Fused, apply, input, shape, tensor, values};
+use super::{Fused, apply, apply_on_gpu, input, shape, tensor, values};
 
-/// From `[batch, context, 3·width]` to `[batch, context, width]`; None off the CPU.
+/// From `[batch, context, 3·width]` to `[batch, context, width]`; None where there is no kernel for it.
 pub(crate) fn causal_attention(projected: &Tensor<3>, heads: usize) -> Option<Tensor<3>> {
-    apply(CausalAttention { heads }, [input(projected)])
+    let attention = CausalAttention { heads };
+    let on_gpu = || {
+        let fits = kernels::attends(projected.dims(), heads);
+        fits.then(|| apply_on_gpu(Kernel::Attention, attention, [input(projected)])).flatten()
+    };
+    apply(attention, [input(projected)]).or_else(on_gpu)
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct CausalAttention {
     heads: usize,
 }
@@ -51,7 +58,7 @@ impl CausalAttention {
     }
 }
 
-impl Fused<1> for CausalAttention {
+impl Fused<Flex, 1> for CausalAttention {
     /// The projection, and the attention matrices `[batch, heads, context, context]`.
     type Saved = (FlexTensor, Arc<Vec<f32>>);
 
@@ -90,6 +97,25 @@ impl Fused<1> for CausalAttention {
             backward(sizes, projected, weights, gradient, &mut turned, &mut of_scores, output);
         });
         [tensor(output, shape(&projected))]
+    }
+}
+
+impl Fused<Wgpu, 1> for CausalAttention {
+    /// The projection, and what the kernel gave: the attention matrices are not kept.
+    type Saved = (GpuTensor, Attended);
+
+    fn forward(&self, [projected]: [GpuTensor; 1]) -> (GpuTensor, Self::Saved) {
+        let attended = kernels::causal_attention(&projected, self.heads);
+        (attended.mixed.clone(), (projected, attended))
+    }
+
+    fn backward(
+        &self,
+        (projected, attended): Self::Saved,
+        gradient: GpuTensor,
+        _: [bool; 1],
+    ) -> [GpuTensor; 1] {
+        [kernels::causal_attention_backward(&projected, &attended, &gradient, self.heads)]
     }
 }
 

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use burn::backend::flex::FlexTensor;
-use burn::backend::{Autodiff, Flex};
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::{Autodiff, Flex, Wgpu};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Int, Tensor};
 use multiversion::multiversion;
 use rayon::prelude::*;
+use trainyard_engine::kernels::{self, GpuIntTensor, GpuTensor, Kernel};
 
 use super::simd::{exp, largest, sum};
-use super::{Fused, apply, input, shape, tensor, values};
+use super::{Fused, apply, apply_on_gpu, input, shape, tensor, values};
 
 /// Rows that one task computes.
 const ROWS: usize = 64;
@@ -20,6 +22,12 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     let classes = logits.dims()[1];
     let fused = host_targets(&targets, classes)
         .and_then(|targets| apply(CrossEntropy { targets: Arc::new(targets) }, [input(&logits)]));
+    let on_gpu = || {
+        let has_elements = !logits.dims().contains(&0);
+        let targets = has_elements.then(|| gpu_targets(&targets)).flatten()?;
+        apply_on_gpu(Kernel::CrossEntropy, CrossEntropyOnGpu { targets }, [input(&logits)])
+    };
+    let fused = fused.or_else(on_gpu);
     fused.unwrap_or_else(|| {
         let chosen = targets.unsqueeze_dim(1);
         log_softmax(logits, 1).gather(1, chosen).mean().neg()
@@ -43,12 +51,43 @@ fn host_targets(targets: &Tensor<1, Int>, classes: usize) -> Option<Vec<usize>> 
     }
 }
 
+/// The targets of a wgpu device's tensor.
+fn gpu_targets(targets: &Tensor<1, Int>) -> Option<GpuIntTensor> {
+    if targets.dtype() != DType::I32 {
+        return None;
+    }
+    match targets.clone().try_into_primitive::<Autodiff<Wgpu>>() {
+        Ok(targets) => Some(targets),
+        Err(_) => targets.clone().try_into_primitive::<Wgpu>().ok(),
+    }
+}
+
+#[derive(Clone, Debug)]
+struct CrossEntropyOnGpu {
+    targets: GpuIntTensor,
+}
+
+impl Fused<Wgpu, 1> for CrossEntropyOnGpu {
+    /// The gradient of the logits, which the forward gives for free.
+    type Saved = GpuTensor;
+
+    fn forward(&self, [logits]: [GpuTensor; 1]) -> (GpuTensor, GpuTensor) {
+        let (losses, gradient) = kernels::cross_entropy(&logits, &self.targets);
+        (Wgpu::float_mean(losses), gradient)
+    }
+
+    fn backward(&self, saved: GpuTensor, gradient: GpuTensor, _: [bool; 1]) -> [GpuTensor; 1] {
+        let gradient = Wgpu::float_reshape(gradient, [1, 1].into());
+        [Wgpu::float_mul(saved, gradient)]
+    }
+}
+
 #[derive(Clone, Debug)]
 struct CrossEntropy {
     targets: Arc<Vec<usize>>,
 }
 
-impl Fused<1> for CrossEntropy {
+impl Fused<Flex, 1> for CrossEntropy {
     /// The gradient of the logits, which the forward gives for free.
     type Saved = FlexTensor;
 

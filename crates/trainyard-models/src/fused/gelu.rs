@@ -2,25 +2,32 @@
 //! 1606.08415).
 
 use burn::backend::flex::FlexTensor;
+use burn::backend::{Flex, Wgpu};
 use burn::tensor::Tensor;
 use multiversion::multiversion;
 use rayon::prelude::*;
+use trainyard_engine::kernels::{self, GpuTensor, Kernel};
 
 use super::simd::exp;
-use super::{Fused, apply, input, shape, tensor, values};
+use super::{Fused, apply, apply_on_gpu, input, shape, tensor, values};
 
 /// Elements that one task computes.
 const CHUNK: usize = 16_384;
 
 /// `x·Φ(x)`, element by element.
 pub(crate) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    apply(Gelu, [input(&x)]).unwrap_or_else(|| burn::tensor::activation::gelu(x))
+    let on_gpu = || {
+        let has_elements = !x.dims().contains(&0);
+        has_elements.then(|| apply_on_gpu(Kernel::Gelu, Gelu, [input(&x)])).flatten()
+    };
+    let fused = apply(Gelu, [input(&x)]).or_else(on_gpu);
+    fused.unwrap_or_else(|| burn::tensor::activation::gelu(x))
 }
 
 #[derive(Clone, Debug)]
 struct Gelu;
 
-impl Fused<1> for Gelu {
+impl Fused<Flex, 1> for Gelu {
     type Saved = FlexTensor;
 
     fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, FlexTensor) {
@@ -37,6 +44,18 @@ impl Fused<1> for Gelu {
         let chunks = output.par_chunks_mut(CHUNK).zip(inputs);
         chunks.for_each(|(output, (x, gradient))| backward(x, gradient, output));
         [tensor(output, shape)]
+    }
+}
+
+impl Fused<Wgpu, 1> for Gelu {
+    type Saved = GpuTensor;
+
+    fn forward(&self, [x]: [GpuTensor; 1]) -> (GpuTensor, GpuTensor) {
+        (kernels::gelu(&x), x)
+    }
+
+    fn backward(&self, x: GpuTensor, gradient: GpuTensor, _: [bool; 1]) -> [GpuTensor; 1] {
+        [kernels::gelu_backward(&x, &gradient)]
     }
 }
 

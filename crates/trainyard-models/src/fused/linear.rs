@@ -1,7 +1,10 @@
-//! A linear layer, `x·W (+ b)` on the last dimension, for CPU devices.
+//! A linear layer, `x·W (+ b)` on the last dimension.
 
-use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::{Flex, TensorMetadata, Wgpu};
+use burn::tensor::Shape;
+use trainyard_engine::kernels::{Addend, GpuTensor, Side, matmul, own, room};
 
 use super::product::{Matrix, add_product, product};
 use super::{shape, tensor, values};
@@ -70,7 +73,7 @@ impl Weighted<Flex> for Linear {
         weight: FlexTensor,
         gradient: FlexTensor,
     ) -> FlexTensor {
-        self.add_weight_gradient(x, weight, gradient, None)
+        Weighted::<Flex>::add_weight_gradient(self, x, weight, gradient, None)
     }
 
     /// `∂W = xᵀ·∂`, in the sum itself.
@@ -106,5 +109,61 @@ impl Weighted<Flex> for Linear {
             }
         }
         tensor(sums, [outputs])
+    }
+}
+
+impl Linear {
+    /// The weight as `[inputs, outputs]`.
+    fn side(self, weight: &GpuTensor) -> Side<'_> {
+        let side = Side::new(weight);
+        if self.turned { side.turned() } else { side }
+    }
+}
+
+impl Weighted<Wgpu> for Linear {
+    fn forward(&self, x: &GpuTensor, weight: &GpuTensor, bias: Option<&GpuTensor>) -> GpuTensor {
+        let mut shape = x.shape();
+        let last = shape.num_dims() - 1;
+        shape[last] = self.side(weight).columns();
+        let output = room(x, shape);
+        let addend = bias.map_or(Addend::Nothing, Addend::Bias);
+        matmul(Side::new(x), self.side(weight), addend, &output);
+        output
+    }
+
+    /// `∂x = ∂·Wᵀ`
+    fn input_gradient(&self, x: &GpuTensor, weight: &GpuTensor, gradient: &GpuTensor) -> GpuTensor {
+        let output = room(x, x.shape());
+        matmul(Side::new(gradient), self.side(weight).turned(), Addend::Nothing, &output);
+        output
+    }
+
+    fn weight_gradient(&self, x: GpuTensor, weight: GpuTensor, gradient: GpuTensor) -> GpuTensor {
+        Weighted::<Wgpu>::add_weight_gradient(self, x, weight, gradient, None)
+    }
+
+    /// `∂W = xᵀ·∂`, in the sum itself.
+    fn add_weight_gradient(
+        &self,
+        x: GpuTensor,
+        weight: GpuTensor,
+        gradient: GpuTensor,
+        sum: Option<GpuTensor>,
+    ) -> GpuTensor {
+        let (left, right) = if self.turned { (&gradient, &x) } else { (&x, &gradient) };
+        let (output, addend) = match sum {
+            Some(sum) => (own(sum), Addend::Output),
+            None => (room(&x, [weight.shape().num_elements()]), Addend::Nothing),
+        };
+        matmul(Side::new(left).turned(), Side::new(right), addend, &output);
+        output
+    }
+
+    /// `∂b = Σ ∂`
+    fn bias_gradient(&self, _x: GpuTensor, bias: GpuTensor, gradient: GpuTensor) -> GpuTensor {
+        let outputs = bias.shape().num_elements();
+        let rows = gradient.shape().num_elements() / outputs.max(1);
+        let gradient = Wgpu::float_reshape(gradient, Shape::from([rows, outputs]));
+        Wgpu::float_reshape(Wgpu::float_sum_dim(gradient, 0), Shape::from([outputs]))
     }
 }

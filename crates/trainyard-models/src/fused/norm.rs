@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use burn::backend::flex::FlexTensor;
+use burn::backend::{Flex, Wgpu};
 use burn::tensor::Tensor;
 use multiversion::multiversion;
 use rayon::prelude::*;
+use trainyard_engine::kernels::{self, GpuTensor, Kernel};
 
 use super::simd::sum;
-use super::{Fused, apply, input, shape, tensor, values};
+use super::{Fused, apply, apply_on_gpu, input, shape, tensor, values};
 
 /// Rows that one task computes; the weights' gradients are summed task by task, in order.
 const ROWS: usize = 64;
@@ -25,10 +27,16 @@ pub(crate) fn layer_norm<const D: usize>(
         None => apply(norm, [input(&x), input(&gain)]),
         Some(bias) => apply(norm, [input(&x), input(&gain), input(bias)]),
     };
+    let on_gpu = || match &bias {
+        _ if x.dims().contains(&0) => None,
+        None => apply_on_gpu(Kernel::LayerNorm, norm, [input(&x), input(&gain)]),
+        Some(bias) => apply_on_gpu(Kernel::LayerNorm, norm, [input(&x), input(&gain), input(bias)]),
+    };
+    let fused = fused.or_else(on_gpu);
     fused.unwrap_or_else(|| burn::tensor::module::layer_norm(x, gain, bias, epsilon))
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct LayerNorm {
     epsilon: f32,
 }
@@ -81,7 +89,7 @@ impl LayerNorm {
     }
 }
 
-impl Fused<2> for LayerNorm {
+impl Fused<Flex, 2> for LayerNorm {
     type Saved = Saved;
 
     fn forward(&self, [x, gain]: [FlexTensor; 2]) -> (FlexTensor, Saved) {
@@ -94,7 +102,7 @@ impl Fused<2> for LayerNorm {
     }
 }
 
-impl Fused<3> for LayerNorm {
+impl Fused<Flex, 3> for LayerNorm {
     type Saved = Saved;
 
     fn forward(&self, [x, gain, bias]: [FlexTensor; 3]) -> (FlexTensor, Saved) {
@@ -103,6 +111,47 @@ impl Fused<3> for LayerNorm {
 
     fn backward(&self, saved: Saved, gradient: FlexTensor, _: [bool; 3]) -> [FlexTensor; 3] {
         Self::reverse(saved, &gradient)
+    }
+}
+
+/// Input, gain, and what the kernel keeps of every row.
+type SavedOnGpu = (GpuTensor, GpuTensor, GpuTensor);
+
+impl Fused<Wgpu, 2> for LayerNorm {
+    type Saved = SavedOnGpu;
+
+    fn forward(&self, [x, gain]: [GpuTensor; 2]) -> (GpuTensor, SavedOnGpu) {
+        let (output, statistics) = kernels::layer_norm(&x, &gain, None, self.epsilon);
+        (output, (x, gain, statistics))
+    }
+
+    fn backward(
+        &self,
+        (x, gain, statistics): SavedOnGpu,
+        gradient: GpuTensor,
+        _: [bool; 2],
+    ) -> [GpuTensor; 2] {
+        let [of_gain, _] = kernels::layer_norm_weights(&x, &statistics, &gradient);
+        [kernels::layer_norm_backward(&x, &gain, &statistics, &gradient), of_gain]
+    }
+}
+
+impl Fused<Wgpu, 3> for LayerNorm {
+    type Saved = SavedOnGpu;
+
+    fn forward(&self, [x, gain, bias]: [GpuTensor; 3]) -> (GpuTensor, SavedOnGpu) {
+        let (output, statistics) = kernels::layer_norm(&x, &gain, Some(&bias), self.epsilon);
+        (output, (x, gain, statistics))
+    }
+
+    fn backward(
+        &self,
+        (x, gain, statistics): SavedOnGpu,
+        gradient: GpuTensor,
+        _: [bool; 3],
+    ) -> [GpuTensor; 3] {
+        let [of_gain, of_bias] = kernels::layer_norm_weights(&x, &statistics, &gradient);
+        [kernels::layer_norm_backward(&x, &gain, &statistics, &gradient), of_gain, of_bias]
     }
 }
 

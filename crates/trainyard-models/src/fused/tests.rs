@@ -8,7 +8,7 @@ use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 type TakeGradient<'a> = dyn Fn(&mut burn::tensor::Gradients) -> Vec<f32> + 'a;
 
 /// Values in about −2 … 2 that repeat nowhere soon.
-fn some(count: usize, seed: u64) -> Vec<f32> {
+pub(super) fn some(count: usize, seed: u64) -> Vec<f32> {
     (0..count as u64)
         .map(|i| {
             let bits = trainyard_engine::mix(&[seed, i]) >> 40;

@@ -1,12 +1,12 @@
 //! A linear layer.
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Flex};
+use burn::backend::{Backend, Flex, Wgpu};
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, LinearLayout};
 use burn::tensor::{DType, Device, Tensor};
-use trainyard_engine::portable_kernels;
+use trainyard_engine::kernels::{Kernel, portable_kernels, uses};
 
 use crate::fused;
 use crate::weighted::{Weighted, apply, apply_on};
@@ -89,12 +89,17 @@ fn run<const D: usize>(
         return None;
     }
     let is_f32 = |dtype| dtype == DType::F32;
-    let fused = !portable_kernels()
-        && is_f32(x.dtype())
-        && is_f32(weight.dtype())
-        && bias.is_none_or(|bias| is_f32(bias.dtype()));
-    let on_cpu = || apply_on::<Flex, _, D, 2>(&fused::Linear { turned }, x, weight, bias);
-    let fused = fused.then(on_cpu).flatten();
+    let are_f32 =
+        is_f32(x.dtype()) && is_f32(weight.dtype()) && bias.is_none_or(|bias| is_f32(bias.dtype()));
+    let linear = fused::Linear { turned };
+    let on_cpu = || apply_on::<Flex, _, D, 2>(&linear, x, weight, bias);
+    let fused = (are_f32 && !portable_kernels()).then(on_cpu).flatten();
+    let has_elements = !x.dims().contains(&0) && !weight.dims().contains(&0);
+    let on_gpu = || {
+        let wanted = are_f32 && has_elements && uses(Kernel::Linear);
+        wanted.then(|| apply_on::<Wgpu, _, D, 2>(&linear, x, weight, bias)).flatten()
+    };
+    let fused = fused.or_else(on_gpu);
     fused.or_else(|| apply(&Portable { turned }, x, weight, bias))
 }
 

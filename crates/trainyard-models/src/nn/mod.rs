@@ -17,6 +17,8 @@ pub use convolution::{
 };
 pub(crate) use embedding::embedding;
 pub use embedding::{Embedding, EmbeddingConfig};
+#[cfg(test)]
+pub(crate) use linear::linear;
 pub(crate) use linear::linear_turned;
 pub use linear::{Linear, LinearConfig};
 

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use trainyard_engine::measure::{self, DeviceCosts, LayerCost, MeasureSettings};
 use trainyard_plan::{
-    DeviceProfile, FixedTimes, LinkCost, LinkProfile, ModelProfile, Noise, OptimizerTime, Profile,
+    Api, DeviceProfile, FixedTimes, LinkCost, LinkProfile, ModelProfile, Noise, OptimizerTime,
+    Profile,
 };
 
 use super::devices::{SetupDevice, described, device_key};
@@ -148,7 +149,9 @@ impl TrainingSetup {
         let sizes = (rows as f64, other as f64);
         let device = |(device, (costs, at_other)): (&SetupDevice, (&DeviceCosts, &DeviceCosts))| {
             let measured = measured_device(device, &costs.layers, &at_other.layers, sizes);
-            DeviceProfile { overhead_bytes: costs.overhead_bytes, ..measured }
+            let is_cpu = device.hardware.api == Api::Cpu;
+            let kernels = (!is_cpu).then(|| costs.kernels.names());
+            DeviceProfile { overhead_bytes: costs.overhead_bytes, kernels, ..measured }
         };
         let measured = self.devices.iter().zip(costs.iter().zip(&at_other)).map(device).collect();
         let link = |(from, to, cost): (String, String, LinkCost)| LinkProfile {

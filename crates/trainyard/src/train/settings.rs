@@ -2,10 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use trainyard_engine::Pipeline;
 use trainyard_plan::journal::{Header, HeaderDevice};
 use trainyard_plan::{Plan, Profile, chrome, simulate};
 
 use crate::error::RunError;
+use crate::files::read_profile;
 use crate::run_dir::{RunDir, write_atomic};
 use crate::setup::TrainingSetup;
 
@@ -31,6 +33,32 @@ pub(super) fn write_settings(
     let (_, trace) = simulate::simulate_traced(costs, plan)?;
     write_atomic(&directory.predicted_trace(), chrome::to_string(&trace).as_bytes())?;
     write_atomic(&directory.run_file(), config.to_toml()?.as_bytes())
+}
+
+/// The costs with the kernels that the run has computed with so far: a run that goes on adds in the same
+/// order as before.
+pub(super) fn with_kernels_before(costs: &Profile, directory: &RunDir) -> Profile {
+    let mut costs = costs.clone();
+    // A run directory of before has none, or another number of devices by now.
+    if let Ok(before) = read_profile(&directory.profile()) {
+        for device in &mut costs.devices {
+            let same = before.devices.iter().find(|same| same.id == device.id);
+            if let Some(kernels) = same.and_then(|same| same.kernels.clone()) {
+                device.kernels = Some(kernels);
+            }
+        }
+    }
+    costs
+}
+
+/// The costs with the kernels that a pipeline computes with.
+pub(super) fn with_kernels(mut costs: Profile, pipeline: &Pipeline) -> Profile {
+    for (id, kernels) in pipeline.kernels() {
+        if let Some(device) = costs.devices.iter_mut().find(|device| device.id == *id) {
+            device.kernels = Some(kernels.names());
+        }
+    }
+    costs
 }
 
 /// The first record of a part of the journal.

@@ -1,6 +1,7 @@
 //! `trainyard bench`: measures this machine, in ratios within one run.
 
 mod devices;
+mod kernels;
 mod links;
 mod noise;
 mod pipeline;
@@ -31,6 +32,8 @@ enum What {
     Pipeline(pipeline::PipelineBench),
     /// What it takes to move a tensor between devices, beside Burn's own way and a copy of memory
     Links(links::LinksBench),
+    /// What kernels of ours bring beside Burn's on wgpu devices
+    Kernels(kernels::KernelsBench),
     /// What the planner's split brings beside an even one and one by memory, predicted and measured
     Planner(planner::PlannerBench),
     /// Whether predictions hold, over a grid of plans none of which was run before it was predicted
@@ -55,6 +58,7 @@ impl RunCommand for Bench {
         match &self.what {
             What::Pipeline(bench) => pipeline::run(bench).map(|()| ExitCode::SUCCESS),
             What::Links(bench) => links::run(bench).map(|()| ExitCode::SUCCESS),
+            What::Kernels(bench) => kernels::run(bench).map(|()| ExitCode::SUCCESS),
             What::Planner(bench) => planner::run(bench, app).map(|()| ExitCode::SUCCESS),
             What::Predictions(bench) => predictions::run(bench, app).map(|()| ExitCode::SUCCESS),
             What::Noise(bench) => noise::run(bench, app),

@@ -1,0 +1,90 @@
+// Layer normalization (Ba et al., arXiv 1607.06450) of every row: (x − mean)/√(variance + ε)·gain (+ bias).
+//
+// Bindings: x, gain, (bias,) output, for every row its mean and the inverse of its deviation, and sizes: the
+// number of rows, of elements (or of fours of them, where ELEMENT is one) of a row, and ε as bits of f32.
+// {{LANES}} lanes share a row; a workgroup has {{ROWS}} of them.
+alias Element = {{ELEMENT}};
+@group(0) @binding(0) var<storage, read_write> x: array<Element>;
+@group(0) @binding(1) var<storage, read_write> gain: array<Element>;
+#if BIAS
+@group(0) @binding(2) var<storage, read_write> bias: array<Element>;
+@group(0) @binding(3) var<storage, read_write> output: array<Element>;
+@group(0) @binding(4) var<storage, read_write> statistics: array<vec2<f32>>;
+@group(0) @binding(5) var<storage, read> sizes: array<u32>;
+#else
+@group(0) @binding(2) var<storage, read_write> output: array<Element>;
+@group(0) @binding(3) var<storage, read_write> statistics: array<vec2<f32>>;
+@group(0) @binding(4) var<storage, read> sizes: array<u32>;
+#end
+
+// The sum of an element's numbers.
+fn inner(element: Element) -> f32 {
+#if WIDE
+    return dot(element, Element(1.0));
+#else
+    return element;
+#end
+}
+
+#if SHARED
+var<workgroup> parts: array<f32, {{LANES * ROWS}}>;
+#end
+
+// The sum over the lanes of a row.
+fn total(value: f32, place: u32, lane: u32) -> f32 {
+#if SHARED
+    workgroupBarrier();
+    parts[place] = value;
+    for (var half = {{LANES / 2}}u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lane < half {
+            parts[place] += parts[place + half];
+        }
+    }
+    workgroupBarrier();
+    return parts[place - lane];
+#else
+    return value;
+#end
+}
+
+@compute @workgroup_size({{LANES * ROWS}})
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+) {
+    let lane = local.x % {{LANES}}u;
+    let row = (group.y * groups.x + group.x) * {{ROWS}}u + local.x / {{LANES}}u;
+    let rows = sizes[0];
+    let width = sizes[1];
+    let elements = f32(width * {{ELEMENTS}}u);
+    // Lanes beyond the end take part in the sums of the last row.
+    let start = min(row, rows - 1u) * width;
+    var sum = Element();
+    for (var i = lane; i < width; i += {{LANES}}u) {
+        sum += x[start + i];
+    }
+    let mean = total(inner(sum), local.x, lane) / elements;
+    var squares = Element();
+    for (var i = lane; i < width; i += {{LANES}}u) {
+        let centred = x[start + i] - mean;
+        squares += centred * centred;
+    }
+    let variance = total(inner(squares), local.x, lane) / elements;
+    if row >= rows {
+        return;
+    }
+    let inverse = 1.0 / sqrt(variance + bitcast<f32>(sizes[2]));
+    for (var i = lane; i < width; i += {{LANES}}u) {
+        let normalized = (x[start + i] - mean) * inverse;
+#if BIAS
+        output[start + i] = normalized * gain[i] + bias[i];
+#else
+        output[start + i] = normalized * gain[i];
+#end
+    }
+    if lane == 0u {
+        statistics[row] = vec2(mean, inverse);
+    }
+}

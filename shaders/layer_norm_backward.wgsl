@@ -1,0 +1,76 @@
+// The gradient of a layer normalization's input: with x̂ the normalized row and g = gradient·gain,
+// (g − mean(g) − x̂·mean(g·x̂))/deviation.
+//
+// Bindings: x, gain, the rows' means and inverse deviations, the gradient of the output, that of x, and sizes:
+// the number of rows, and of elements (or of fours of them, where ELEMENT is one) of a row.
+// {{LANES}} lanes share a row; a workgroup has {{ROWS}} of them.
+alias Element = {{ELEMENT}};
+@group(0) @binding(0) var<storage, read_write> x: array<Element>;
+@group(0) @binding(1) var<storage, read_write> gain: array<Element>;
+@group(0) @binding(2) var<storage, read_write> statistics: array<vec2<f32>>;
+@group(0) @binding(3) var<storage, read_write> gradient: array<Element>;
+@group(0) @binding(4) var<storage, read_write> output: array<Element>;
+@group(0) @binding(5) var<storage, read> sizes: array<u32>;
+
+// The sum of an element's numbers.
+fn inner(element: Element) -> f32 {
+#if WIDE
+    return dot(element, Element(1.0));
+#else
+    return element;
+#end
+}
+
+#if SHARED
+var<workgroup> parts: array<vec2<f32>, {{LANES * ROWS}}>;
+#end
+
+// The sums over the lanes of a row.
+fn total(value: vec2<f32>, place: u32, lane: u32) -> vec2<f32> {
+#if SHARED
+    parts[place] = value;
+    for (var half = {{LANES / 2}}u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lane < half {
+            parts[place] += parts[place + half];
+        }
+    }
+    workgroupBarrier();
+    return parts[place - lane];
+#else
+    return value;
+#end
+}
+
+@compute @workgroup_size({{LANES * ROWS}})
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+) {
+    let lane = local.x % {{LANES}}u;
+    let row = (group.y * groups.x + group.x) * {{ROWS}}u + local.x / {{LANES}}u;
+    let rows = sizes[0];
+    let width = sizes[1];
+    // Lanes beyond the end take part in the sums of the last row.
+    let there = min(row, rows - 1u);
+    let start = there * width;
+    let mean = statistics[there].x;
+    let inverse = statistics[there].y;
+    var of_gradient = Element();
+    var of_product = Element();
+    for (var i = lane; i < width; i += {{LANES}}u) {
+        let scaled = gradient[start + i] * gain[i];
+        of_gradient += scaled;
+        of_product += scaled * ((x[start + i] - mean) * inverse);
+    }
+    let sums = vec2(inner(of_gradient), inner(of_product));
+    let means = total(sums, local.x, lane) / f32(width * {{ELEMENTS}}u);
+    if row >= rows {
+        return;
+    }
+    for (var i = lane; i < width; i += {{LANES}}u) {
+        let normalized = (x[start + i] - mean) * inverse;
+        output[start + i] = inverse * (gradient[start + i] * gain[i] - means.x - normalized * means.y);
+    }
+}
