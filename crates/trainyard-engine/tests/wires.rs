@@ -1,5 +1,9 @@
 //! Links on which tensors travel in fewer bits: a training goes on nearly as over exact ones.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails at once and says why")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails at once and says why"
+)]
 
 mod adapter;
 mod toy;
@@ -25,7 +29,7 @@ fn trained(schedule: &str, devices: Vec<Device>, ready: impl Fn(Device) -> Devic
     let profile = profile(&model, &devices, plan.micro_batches);
     let devices = devices.into_iter().map(ready).collect();
     let mut pipeline = try_distribute(Arc::new(model), &profile, &plan, devices).unwrap();
-    losses(&mut pipeline, 1..=5).into_iter().map(f64::from).collect()
+    losses(&mut pipeline, 1..=5)
 }
 
 fn all(wire: WireFormat) -> impl Fn(Device) -> Device {

@@ -14,6 +14,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use trainyard_engine::checkpoint::SaveAs;
+use trainyard_engine::kernels::KernelSet;
 use trainyard_engine::{Device, DeviceClock, EngineError, discover};
 use trainyard_plan::{DeviceInfo, Lane, Recompute, TraceEvent};
 
@@ -29,9 +30,13 @@ fn adapters() -> Vec<(&'static str, DeviceInfo)> {
     found
 }
 
+/// Devices that compute with all kernels of ours, faster or not.
 fn open(infos: &[&DeviceInfo]) -> Vec<Device> {
-    let open =
-        |(i, info): (usize, &&DeviceInfo)| Device::open(format!("d{i}"), info, 1 << 30, 1).unwrap();
+    let open = |(i, info): (usize, &&DeviceInfo)| {
+        let device = Device::open(format!("d{i}"), info, 1 << 30, 1).unwrap();
+        device.use_kernels(KernelSet::all());
+        device
+    };
     infos.iter().enumerate().map(open).collect()
 }
 
@@ -246,6 +251,34 @@ fn an_update_of_an_adapter_that_is_not_finite_is_noticed() {
                 other => panic!("{name}: {other:?}"),
             }
         }
+    }
+}
+
+#[test]
+fn a_trial_finds_every_kernel_right_on_every_adapter() {
+    for (name, info) in &adapters()[1..] {
+        let device = Device::open("d", info, 1 << 30, 1).unwrap();
+        let speed_ups = device.kernel_speed_ups().unwrap();
+        let wrong: Vec<_> = speed_ups.iter().filter(|(_, times)| times.is_none()).collect();
+        assert!(wrong.is_empty(), "{name}: {wrong:?}");
+        // What is used is what is faster, and the same for a device that is opened once more.
+        let used = device.kernels();
+        assert!(speed_ups.iter().all(|(kernel, times)| !used.has(*kernel) || *times > Some(1.0)));
+        assert_eq!(Device::open("e", info, 1 << 30, 1).unwrap().kernels(), used);
+    }
+}
+
+#[test]
+fn an_adapter_computes_with_the_kernels_of_the_profile() {
+    let Some((_, info)) = adapters().into_iter().nth(1) else { return };
+    let subject = gpt(true, false, 0.0);
+    let set = KernelSet::named(&["gelu", "adamw", "of another version"]);
+    assert_eq!(set.names(), ["adamw", "gelu"]);
+    for kernels in [KernelSet::default(), set] {
+        let device = Device::open("d0", &info, 1 << 30, 1).unwrap();
+        device.use_kernels(kernels);
+        let pipeline = subject.distribute(&whole(LAYERS, 2), vec![device], options());
+        assert_eq!(pipeline.kernels(), [("d0".to_owned(), kernels)]);
     }
 }
 

@@ -1,7 +1,5 @@
 //! Rules that every registered optimizer keeps, on every shape of weight.
 
-use std::env;
-
 use burn::tensor::TensorData;
 use trainyard_engine::Device;
 use trainyard_engine::kernels::{KernelSet, with_kernels};

@@ -52,7 +52,7 @@ impl Sizes {
 }
 
 impl CausalAttention {
-    fn sizes(&self, projected: &FlexTensor) -> Sizes {
+    fn sizes(self, projected: &FlexTensor) -> Sizes {
         let shape = projected.layout().shape();
         Sizes { context: shape[1], heads: self.heads, head_width: shape[2] / 3 / self.heads }
     }

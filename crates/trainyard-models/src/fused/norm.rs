@@ -46,7 +46,7 @@ type Saved = (FlexTensor, FlexTensor, Arc<Vec<[f32; 2]>>);
 
 impl LayerNorm {
     fn run(
-        &self,
+        self,
         x: FlexTensor,
         gain: FlexTensor,
         bias: Option<&FlexTensor>,

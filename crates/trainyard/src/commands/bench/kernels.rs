@@ -16,7 +16,7 @@ use trainyard_models::{Gpt, GptOptions, gpt};
 use trainyard_plan::compare::median;
 use trainyard_plan::{DeviceInfo, Plan, Profile, Recompute, Schedule, Stage};
 
-use super::pipeline::{hardware, open};
+use super::devices::{hardware, open};
 use super::progress;
 use crate::commands::table::{Align, table};
 use crate::error::RunError;
