@@ -72,7 +72,8 @@ fn main(
         }
         return;
     }
-    let step = bitcast<f32>(largest) / 127.0;
+    // With a larger step, 127 steps would not be finite.
+    let step = min(bitcast<f32>(largest) / 127.0, 2.66e36);
     words[first] = bitcast<u32>(step);
     for (var word = 0u; word < 8u; word++) {
         var packed = 0u;

@@ -124,7 +124,13 @@ fn a_run_whose_adapter_has_no_memory_left_does_with_less_as_told() {
     let Some(faulty) = Faulty::new(&place) else { return none() };
     // A model whose weights alone take more than the driver gives.
     let large = [ON_IT[0], "device.left.memory=\"4 GiB\"", "pipeline.exclude=[\"right\"]", NO_LOCK];
-    let size = ["model.width=1024", "model.layers=3", "train.steps=1", "train.batch=2"];
+    let size = [
+        "model.width=1024",
+        "model.layers=3",
+        "train.steps=1",
+        "train.batch=2",
+        "train.micro_batches=1",
+    ];
     let mut command = train_command(&place.file, &place.path("run"));
     set(set(&mut command, &large), &size);
     faulty.before(&mut command, "full");

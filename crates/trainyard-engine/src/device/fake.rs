@@ -31,7 +31,8 @@ impl Device {
             queue: Some(queue),
             hardware,
             counter: MemoryCounter::open(),
-            throttle: 1.0,
+            // It is waited for after each action, as one is that is slowed down.
+            throttle: 1.0 + f64::EPSILON,
             notices: false,
             imports_memory: false,
             wire: WireFormat::F32,

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Tensor, TensorData};
+use shuttle::scheduler::RandomScheduler;
+use shuttle::{Config, Runner};
 use trainyard_plan::{Api, DeviceInfo, Plan, PlanError, Profile, Recompute, Schedule, Stage};
 use wgpu::{BufferDescriptor, BufferUsages};
 
@@ -16,6 +18,8 @@ use crate::{
 };
 
 const BUDGET: u64 = 1 << 26;
+/// Of one of shuttle's threads: kernels are compiled on it.
+const STACK_BYTES: usize = 16 << 20;
 
 /// llvmpipe over Vulkan, where this machine has it.
 fn adapter() -> Option<DeviceInfo> {
@@ -107,18 +111,23 @@ fn trained(info: &DeviceInfo, on_gpu: usize, fault: fn(&Gpu)) -> (EngineError, P
 /// The action that fails, by stage.
 const AT_ONCE: [[&str; 2]; 2] = [["0F1"; 2], ["1F1"; 2]];
 
-fn names_its_place(fault: fn(&Gpu), says: &str, actions: [[&str; 2]; 2]) {
+fn names_its_place(fault: fn(&Gpu), says: &'static str, actions: [[&'static str; 2]; 2]) {
     let Some(info) = adapter() else { return };
-    for on_gpu in [0, 1] {
-        let (error, mut pipeline) = trained(&info, on_gpu, fault);
-        let EngineError::Worker { device, stage, action, step, reason } = &error else {
-            panic!("{error:?}")
-        };
-        assert_eq!((device.as_str(), *stage, *step), ("gpu", on_gpu, 2), "{error}");
-        assert!(actions[on_gpu].contains(&action.as_str()), "{error}");
-        assert!(reason.contains(says), "{error}");
-        assert!(pipeline.step(3, 0.01, micro_batches()).is_err());
-    }
+    // In this crate's tests pipelines have shuttle's threads. One order of them will do.
+    let mut config = Config::new();
+    config.stack_size = STACK_BYTES;
+    Runner::new(RandomScheduler::new_from_seed(1, 1), config).run(move || {
+        for on_gpu in [0, 1] {
+            let (error, mut pipeline) = trained(&info, on_gpu, fault);
+            let EngineError::Worker { device, stage, action, step, reason } = &error else {
+                panic!("{error:?}")
+            };
+            assert_eq!((device.as_str(), *stage, *step), ("gpu", on_gpu, 2), "{error}");
+            assert!(actions[on_gpu].contains(&action.as_str()), "{error}");
+            assert!(reason.contains(says), "{error}");
+            assert!(pipeline.step(3, 0.01, micro_batches()).is_err());
+        }
+    });
 }
 
 #[test]

@@ -7,6 +7,8 @@ use trainyard_config::WireFormat;
 const BLOCK: usize = 32;
 /// Words of a block: a scale, and four numbers each.
 const BLOCK_WORDS: usize = 1 + BLOCK / 4;
+/// With a larger step, 127 steps would not be finite.
+const LARGEST_STEP: f32 = 2.66e36;
 /// The bits of an exponent that says "not finite".
 const NOT_FINITE: u32 = 0x7f80_0000;
 
@@ -112,7 +114,7 @@ fn pack_block(block: &[f32], scale: f32) -> [u32; BLOCK_WORDS] {
         words[0] = 0x7fc0_0000;
         return words;
     }
-    let step = f32::from_bits(largest) / 127.0;
+    let step = (f32::from_bits(largest) / 127.0).min(LARGEST_STEP);
     words[0] = step.to_bits();
     if step > 0.0 {
         for (at, number) in block.iter().enumerate() {
