@@ -84,13 +84,15 @@ impl Gpu {
         self.device.create_command_encoder(&CommandEncoderDescriptor::default())
     }
 
-    /// Has wgpu tell what it was asked to tell of work that is done.
+    /// Has wgpu tell what it was asked to tell of work that is done, and of the device.
     ///
     /// # Errors
     /// [`EngineError::Driver`] with what the driver has reported.
-    fn poll(&self) -> Result<(), EngineError> {
-        self.device.poll(PollType::Poll).map_err(EngineError::driver)?;
-        self.check()
+    pub(crate) fn poll(&self) -> Result<(), EngineError> {
+        let polled = self.device.poll(PollType::Poll);
+        // That a device is lost says more than what fails because of it.
+        self.check()?;
+        polled.map(drop).map_err(EngineError::driver)
     }
 
     /// Waits until the queue has come to a point, and no longer. Other threads can use the device

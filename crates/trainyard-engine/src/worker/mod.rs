@@ -279,7 +279,13 @@ impl Worker {
     /// device did not compute, and what fails afterwards fails because of it.
     fn checked(&mut self, command: Command) -> Result<Reply, EngineError> {
         let reply = catch_panic(|| self.handle(command));
-        match self.context.device.check_driver() {
+        let device = &self.context.device;
+        // Of a device that is lost wgpu tells when it is asked.
+        let reported = match device.gpu() {
+            Some(gpu) if reply.is_err() => gpu.poll(),
+            _ => device.check_driver(),
+        };
+        match reported {
             Err(first) if !matches!(reply, Err(EngineError::Worker { .. })) => Err(first),
             _ => reply,
         }
