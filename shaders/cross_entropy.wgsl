@@ -9,29 +9,6 @@
 @group(0) @binding(3) var<storage, read_write> gradient: array<f32>;
 @group(0) @binding(4) var<storage, read> sizes: array<u32>;
 
-#if SHARED
-var<workgroup> parts: array<f32, {{LANES * ROWS}}>;
-#end
-
-// The sum over the lanes of a row, or with `largest` the largest of theirs.
-fn over_lanes(value: f32, place: u32, lane: u32, largest: bool) -> f32 {
-#if SHARED
-    workgroupBarrier();
-    parts[place] = value;
-    for (var half = {{LANES / 2}}u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lane < half {
-            let other = parts[place + half];
-            parts[place] = select(parts[place] + other, max(parts[place], other), largest);
-        }
-    }
-    workgroupBarrier();
-    return parts[place - lane];
-#else
-    return value;
-#end
-}
-
 @compute @workgroup_size({{LANES * ROWS}})
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

@@ -26,28 +26,6 @@ fn inner(element: Element) -> f32 {
 #end
 }
 
-#if SHARED
-var<workgroup> parts: array<f32, {{LANES * ROWS}}>;
-#end
-
-// The sum over the lanes of a row.
-fn total(value: f32, place: u32, lane: u32) -> f32 {
-#if SHARED
-    workgroupBarrier();
-    parts[place] = value;
-    for (var half = {{LANES / 2}}u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lane < half {
-            parts[place] += parts[place + half];
-        }
-    }
-    workgroupBarrier();
-    return parts[place - lane];
-#else
-    return value;
-#end
-}
-
 @compute @workgroup_size({{LANES * ROWS}})
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -65,13 +43,13 @@ fn main(
     for (var i = lane; i < width; i += {{LANES}}u) {
         sum += x[start + i];
     }
-    let mean = total(inner(sum), local.x, lane) / elements;
+    let mean = over_lanes(inner(sum), local.x, lane, false) / elements;
     var squares = Element();
     for (var i = lane; i < width; i += {{LANES}}u) {
         let centred = x[start + i] - mean;
         squares += centred * centred;
     }
-    let variance = total(inner(squares), local.x, lane) / elements;
+    let variance = over_lanes(inner(squares), local.x, lane, false) / elements;
     if row >= rows {
         return;
     }

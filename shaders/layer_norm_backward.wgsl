@@ -21,27 +21,6 @@ fn inner(element: Element) -> f32 {
 #end
 }
 
-#if SHARED
-var<workgroup> parts: array<vec2<f32>, {{LANES * ROWS}}>;
-#end
-
-// The sums over the lanes of a row.
-fn total(value: vec2<f32>, place: u32, lane: u32) -> vec2<f32> {
-#if SHARED
-    parts[place] = value;
-    for (var half = {{LANES / 2}}u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if lane < half {
-            parts[place] += parts[place + half];
-        }
-    }
-    workgroupBarrier();
-    return parts[place - lane];
-#else
-    return value;
-#end
-}
-
 @compute @workgroup_size({{LANES * ROWS}})
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -65,7 +44,7 @@ fn main(
         of_product += scaled * ((x[start + i] - mean) * inverse);
     }
     let sums = vec2(inner(of_gradient), inner(of_product));
-    let means = total(sums, local.x, lane) / f32(width * {{ELEMENTS}}u);
+    let means = over_lanes(sums, local.x, lane, false) / f32(width * {{ELEMENTS}}u);
     if row >= rows {
         return;
     }

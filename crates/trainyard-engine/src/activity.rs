@@ -18,6 +18,8 @@ pub(crate) struct Doing {
 pub(crate) struct Seen {
     changes: u64,
     pub(crate) doing: Option<Doing>,
+    /// Actions done of the step under way, or of the last.
+    pub(crate) done: usize,
 }
 
 /// Where one thread notes what it is at. Its clones are one.
@@ -25,6 +27,16 @@ pub(crate) struct Seen {
 pub(crate) struct Activity(Arc<Mutex<Seen>>);
 
 impl Activity {
+    /// The thread begins with a step's actions.
+    pub(crate) fn begin_step(&self) {
+        self.lock().done = 0;
+    }
+
+    /// An action of the step is done.
+    pub(crate) fn did(&self) {
+        self.lock().done += 1;
+    }
+
     /// The thread begins with an action.
     pub(crate) fn begin(&self, step: u64, action: Action) {
         self.note(Some(Doing { step, action, waits: false }));
@@ -50,7 +62,8 @@ impl Activity {
 
     fn note(&self, doing: Option<Doing>) {
         let mut seen = self.lock();
-        *seen = Seen { changes: seen.changes + 1, doing };
+        seen.changes += 1;
+        seen.doing = doing;
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {

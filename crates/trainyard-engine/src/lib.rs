@@ -7,7 +7,14 @@
 //!
 //! `examples/two_parts.rs` is the smallest complete use.
 
+// The adapters of the tests in `tests/` are those of the tests inside, too.
+#[cfg(test)]
+extern crate self as trainyard_engine;
+
 mod activity;
+#[cfg(test)]
+#[path = "../tests/adapter/mod.rs"]
+mod adapter;
 pub mod checkpoint;
 mod compute_thread;
 mod concurrency;

@@ -17,6 +17,7 @@ mod way;
 use std::sync::Arc;
 use std::time::Instant;
 
+use burn::backend::DispatchTensor;
 use burn::tensor::Device as BurnDevice;
 use trainyard_config::WireFormat;
 use trainyard_plan::Action;
@@ -244,16 +245,16 @@ impl Inlet {
                     Some(staging) => {
                         let bytes: Vec<_> = data.iter().map(|(_, data)| data.as_bytes()).collect();
                         let upload = staging.fill(&bytes)?;
-                        self.uploaded(described, upload)?
+                        self.filled(described, |rooms| upload.finish(rooms))?
                     }
                     None => Tensors::from_data(data, &self.device)?,
                 }
             }
-            Payload::Staged(described, upload) => self.uploaded(described, upload)?,
+            Payload::Staged(described, upload) => {
+                self.filled(described, |rooms| upload.finish(rooms))?
+            }
             Payload::Shared(described, transfer) => {
-                let tensors = self.rooms(described)?;
-                transfer.finish(tensors.iter().map(|(_, value)| value.tensor().clone()))?;
-                tensors
+                self.filled(described, |rooms| transfer.finish(rooms))?
             }
             Payload::Kept => {
                 let kept = self.kept.clone();
@@ -268,18 +269,17 @@ impl Inlet {
         Ok((tensors, message.sent))
     }
 
-    /// New tensors with what was staged for them.
-    fn uploaded(&self, described: Vec<Described>, upload: Upload) -> Result<Tensors, EngineError> {
-        let tensors = self.rooms(described)?;
-        upload.finish(tensors.iter().map(|(_, value)| value.tensor().clone()))?;
-        Ok(tensors)
-    }
-
-    /// New tensors, with anything in them.
-    fn rooms(&self, described: Vec<Described>) -> Result<Tensors, EngineError> {
+    /// New tensors with what `fill` has the receiver's device copy into them.
+    fn filled(
+        &self,
+        described: Vec<Described>,
+        fill: impl FnOnce(Vec<DispatchTensor>) -> Result<(), EngineError>,
+    ) -> Result<Tensors, EngineError> {
         let room =
             |Described { name, shape, dtype }| Ok((name, Value::room(shape, dtype, &self.device)?));
-        described.into_iter().map(room).collect()
+        let tensors = described.into_iter().map(room).collect::<Result<Tensors, EngineError>>()?;
+        fill(tensors.iter().map(|(_, value)| value.tensor().clone()).collect())?;
+        Ok(tensors)
     }
 
     fn next_of(&mut self, micro_batch: usize) -> Result<Message, EngineError> {

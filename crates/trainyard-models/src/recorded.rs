@@ -4,7 +4,7 @@
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, DispatchKindConversion, DispatchTensor};
+use burn::backend::{Autodiff, Backend, DispatchKindConversion, DispatchTensor, TensorMetadata};
 use burn::tensor::Tensor;
 
 /// A tensor in a graph.
@@ -30,6 +30,14 @@ where
 }
 
 impl<B: Backend> Input<B> {
+    pub(crate) fn has_elements(&self) -> bool {
+        let shape = match self {
+            Self::Tracked(tracked) => tracked.shape(),
+            Self::Plain(plain) => plain.shape(),
+        };
+        shape.num_elements() > 0
+    }
+
     pub(crate) fn is_tracked(&self) -> bool {
         matches!(self, Self::Tracked(_))
     }

@@ -36,6 +36,15 @@ impl WireFormat {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::F32, Self::F16, Self::Bf16, Self::Q8];
 
+    /// The one of a name.
+    ///
+    /// # Errors
+    /// The names that there are, where it is none.
+    pub fn named(name: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|known| known.text() == name);
+        known.ok_or_else(|| Self::ALL.map(Self::text).join(", "))
+    }
+
     /// What it takes of the bytes that [`Self::F32`] takes.
     #[must_use]
     pub fn share(self) -> f64 {

@@ -7,11 +7,11 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Tensor, TensorData};
 use shuttle::scheduler::RandomScheduler;
 use shuttle::{Config, Runner};
-use trainyard_plan::{Api, DeviceInfo, Plan, PlanError, Profile, Recompute, Schedule, Stage};
+use trainyard_plan::{DeviceInfo, Plan, PlanError, Profile, Recompute, Schedule, Stage};
 use wgpu::{BufferDescriptor, BufferUsages};
 
 use super::{Gpu, Staging};
-use crate::discover::{self, ListOptions};
+use crate::adapter;
 use crate::{
     AdamW, DeriveSettings, Device, EngineError, Layers, MeanSquaredError, MicroBatch, Options,
     Pipeline, Value, derive_profile,
@@ -20,18 +20,6 @@ use crate::{
 const BUDGET: u64 = 1 << 26;
 /// Of one of shuttle's threads: kernels are compiled on it.
 const STACK_BYTES: usize = 16 << 20;
-
-/// llvmpipe over Vulkan, where this machine has it.
-fn adapter() -> Option<DeviceInfo> {
-    let listed = discover::list(&ListOptions::default());
-    let found = listed.into_iter().find(|it| it.api == Api::Vulkan && it.name.contains("llvmpipe"));
-    if found.is_none() {
-        let message = "this machine has no llvmpipe over Vulkan; scripts/test.sh installs it";
-        assert!(std::env::var_os("TRAINYARD_REQUIRE_ALL").is_none(), "{message}");
-        eprintln!("SKIPPED: {message}");
-    }
-    found
-}
 
 /// Asks for a buffer, and leaves it.
 fn buffer(gpu: &Gpu, size: u64) {
@@ -113,7 +101,7 @@ fn trained(info: &DeviceInfo, on_gpu: usize, fault: fn(&Gpu)) -> (EngineError, P
 const AT_ONCE: [&[&str]; 2] = [&["0F1"], &["1F1"]];
 
 fn names_its_place(fault: fn(&Gpu), says: &'static str, actions: [&'static [&'static str]; 2]) {
-    let Some(info) = adapter() else { return };
+    let Some(info) = adapter::llvmpipe() else { return };
     // In this crate's tests pipelines have shuttle's threads. One order of them will do.
     let mut config = Config::new();
     config.stack_size = STACK_BYTES;
@@ -151,7 +139,7 @@ fn an_adapter_that_is_lost_names_its_place() {
 
 #[test]
 fn copies_over_memory_that_a_link_keeps_fail_with_what_the_adapter_reports() {
-    let Some(info) = adapter() else { return };
+    let Some(info) = adapter::llvmpipe() else { return };
     let device = Device::open("gpu", &info, BUDGET, 1).unwrap();
     let gpu = device.gpu().unwrap();
     let (to_device, to_host) = (Staging::to_device(gpu), Staging::to_host(gpu));
@@ -181,7 +169,7 @@ fn copies_over_memory_that_a_link_keeps_fail_with_what_the_adapter_reports() {
 
 #[test]
 fn a_layer_with_a_tensor_that_an_adapter_cannot_have_is_refused_before_it_is_made() {
-    let Some(info) = adapter() else { return };
+    let Some(info) = adapter::llvmpipe() else { return };
     let (max_binding_bytes, buffer_alignment_bytes) = (Some(63), Some(16));
     let limited =
         DeviceInfo { max_buffer_bytes: 256, max_binding_bytes, buffer_alignment_bytes, ..info };

@@ -8,8 +8,14 @@ use super::GpuTensor;
 use super::launch::{LANES, Program, by_fours, groups, lanes_and_rows, place, room, u32_of, width};
 use super::template::Constant;
 
-const FORWARD: &str = include_str!("../../../../shaders/layer_norm.wgsl");
-const BACKWARD: &str = include_str!("../../../../shaders/layer_norm_backward.wgsl");
+const FORWARD: &str = concat!(
+    include_str!("../../../../shaders/over_lanes.wgsl"),
+    include_str!("../../../../shaders/layer_norm.wgsl")
+);
+const BACKWARD: &str = concat!(
+    include_str!("../../../../shaders/over_lanes.wgsl"),
+    include_str!("../../../../shaders/layer_norm_backward.wgsl")
+);
 const WEIGHTS: &str = include_str!("../../../../shaders/layer_norm_weights.wgsl");
 
 /// Rows whose part in the weights' gradients one lane adds up.
@@ -26,7 +32,7 @@ pub fn layer_norm(
     let rows = rows(x);
     let (output, statistics) = (room(x, x.shape()), room(x, [rows, 2]));
     let by_row = ByRow::new(x);
-    let program = by_row.program(FORWARD, bias.is_some());
+    let program = by_row.program(FORWARD, "f32", bias.is_some());
     let sizes = [u32_of(rows), by_row.count, epsilon.to_bits()];
     let (x, gain, to, kept) = (place(x), place(gain), place(&output), place(&statistics));
     match bias {
@@ -45,7 +51,7 @@ pub fn layer_norm_backward(
 ) -> GpuTensor {
     let output = room(x, x.shape());
     let by_row = ByRow::new(x);
-    let program = by_row.program(BACKWARD, false);
+    let program = by_row.program(BACKWARD, "vec2<f32>", false);
     let sizes = [u32_of(rows(x)), by_row.count];
     let tensors = [x, gain, statistics, gradient, &output].map(place);
     program.launch(by_row.groups, tensors.each_ref(), &sizes);
@@ -99,13 +105,15 @@ impl ByRow {
         Self { element, count: u32_of(count), lanes, rows: of_group, groups }
     }
 
-    fn program(&self, text: &'static str, has_bias: bool) -> Program {
+    /// `value` is the type of what is summed over the lanes of a row.
+    fn program(&self, text: &'static str, value: &'static str, has_bias: bool) -> Program {
         let is_wide = self.element != "f32";
         let elements: Constant = if is_wide { 4 } else { 1 }.into();
         let constants = [
             ("ELEMENT", self.element.into()),
             ("ELEMENTS", elements),
             ("WIDE", is_wide.into()),
+            ("VALUE", value.into()),
             ("BIAS", has_bias.into()),
             ("LANES", self.lanes.into()),
             ("ROWS", self.rows.into()),

@@ -17,6 +17,8 @@ mod layer_norm;
 mod matmul;
 mod portable;
 mod template;
+#[cfg(test)]
+mod tests;
 mod trial;
 pub(crate) mod wire;
 

@@ -11,7 +11,7 @@ mod worker_pool;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use trainyard_plan::memory::DeviceNeed;
@@ -153,7 +153,7 @@ impl Pipeline {
         {
             let (commands, inbox) = bounded(2);
             let (id, compiles) = (device.id().to_owned(), !device.is_cpu());
-            let (activity, done) = (Activity::default(), Arc::<AtomicUsize>::default());
+            let activity = Activity::default();
             let context = WorkerContext {
                 rank,
                 device,
@@ -168,14 +168,13 @@ impl Pipeline {
                 ties,
                 origin,
                 activity: activity.clone(),
-                done: Arc::clone(&done),
             };
             let report = report.clone();
             let thread = Builder::new()
                 .name(format!("{WORKER_THREAD_PREFIX}rank{rank}"))
                 .spawn(move || work(context, &inbox, &report))
                 .map_err(EngineError::no_thread)?;
-            workers.ranks.push(Rank { device: id, compiles, done, commands, thread, activity });
+            workers.ranks.push(Rank { device: id, compiles, commands, thread, activity });
         }
         // From here the workers alone hold it, so that it closes when they have all ended.
         drop(report);

@@ -1,7 +1,6 @@
 //! Having kernels compiled before the first step.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::worker_pool::Rank;
 use super::{MicroBatch, Pipeline};
@@ -33,9 +32,10 @@ impl Pipeline {
         self.begin_step(0, &counts, micro_batches)?;
         let plan = Arc::clone(&self.plan);
         let look = |ranks: &[Rank]| {
-            let far = ranks.iter().zip(&plan.schedule.ranks).filter(|(rank, _)| rank.compiles).map(
-                |(rank, actions)| (&rank.device, rank.done.load(Ordering::Relaxed), actions.len()),
-            );
+            let far =
+                ranks.iter().zip(&plan.schedule.ranks).filter(|(rank, _)| rank.compiles).map(
+                    |(rank, actions)| (&rank.device, rank.activity.seen().done, actions.len()),
+                );
             // The smallest share, done ÷ of, without dividing.
             let behind = far
                 .min_by(|(_, done, of), (_, other, of_other)| (done * of_other).cmp(&(other * of)));

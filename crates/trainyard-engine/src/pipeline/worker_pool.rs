@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::MicroBatch;
@@ -28,8 +28,6 @@ pub(super) struct Rank {
     pub(super) device: String,
     /// Whether the device compiles the kernels that it runs.
     pub(super) compiles: bool,
-    /// Actions done of the step under way.
-    pub(super) done: Arc<AtomicUsize>,
     pub(super) commands: Sender<Command>,
     pub(super) thread: JoinHandle<()>,
     pub(super) activity: Activity,

@@ -1,20 +1,13 @@
 //! Kernels that pack and unpack beside their twins on the host.
 
 use burn::tensor::Tensor;
-use trainyard_plan::{Api, DeviceKind};
 
 use super::*;
-use crate::discover::{ListOptions, list};
+use crate::adapter;
 
-/// The software adapters that tests have, of those that this machine has.
-fn adapters() -> Vec<Device> {
-    let known = list(&ListOptions::default()).into_iter();
-    let known = known.filter(|it| it.kind == DeviceKind::Software && it.api != Api::Cpu);
-    let devices: Vec<_> =
-        known.map(|info| Device::open(&info.adapter, &info, 64 << 20, 1).unwrap()).collect();
-    let needed = std::env::var_os("TRAINYARD_REQUIRE_ALL").map_or(0, |_| 3);
-    assert!(devices.len() >= needed, "this machine lacks adapters; scripts/test.sh installs them");
-    devices
+fn adapters() -> impl Iterator<Item = Device> {
+    let open = |(words, info): (&str, _)| Device::open(words, &info, 64 << 20, 1).unwrap();
+    adapter::known().into_iter().map(open)
 }
 
 /// Numbers of all sizes, and some at the edges.

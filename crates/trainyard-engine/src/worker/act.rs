@@ -1,7 +1,6 @@
 //! One training step of one rank: its actions, the exchange of tied gradients, the update.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use trainyard_plan::{Action, ActionKind, Lane};
@@ -42,11 +41,11 @@ impl Worker {
             stage.begin_step();
         }
         let plan = Arc::clone(&self.context.plan);
-        self.context.done.store(0, Ordering::Relaxed);
+        self.context.activity.begin_step();
         for &action in &plan.schedule.ranks[self.context.rank] {
             self.begin(action);
             self.act(action, &mut micro_batches, shares)?;
-            self.context.done.fetch_add(1, Ordering::Relaxed);
+            self.context.activity.did();
         }
         let WorkerContext { ties, device, activity, .. } = &self.context;
         ties.exchange_gradients(&mut self.stages, device.burn(), activity)?;

@@ -11,7 +11,6 @@ mod timeline;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use trainyard_plan::{Action, MemorySample, Plan, TraceEvent};
@@ -141,8 +140,6 @@ pub(crate) struct WorkerContext {
     pub(crate) ties: TieEnds,
     pub(crate) origin: Instant,
     pub(crate) activity: Activity,
-    /// Actions done of the step under way.
-    pub(crate) done: Arc<AtomicUsize>,
 }
 
 /// The links of one stage, each with the stage at its other end.

@@ -9,8 +9,8 @@ use crate::stage::{Norms, Stage};
 
 impl Worker {
     /// All that the host has to know of a step before the update: losses, metrics and norms, and whether
-    /// the update before has left finite numbers, as far as that was looked at, in one read, with the times of what was done until
-    /// now.
+    /// the update before has left finite numbers, as far as that was looked at, in one read, with the times
+    /// of what was done until now.
     ///
     /// # Errors
     /// [`EngineError::NotFiniteWeights`] of the update before; [`EngineError::Driver`].

@@ -23,8 +23,7 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     let fused = host_targets(&targets, classes)
         .and_then(|targets| apply(CrossEntropy { targets: Arc::new(targets) }, [input(&logits)]));
     let on_gpu = || {
-        let has_elements = !logits.dims().contains(&0);
-        let targets = has_elements.then(|| gpu_targets(&targets)).flatten()?;
+        let targets = gpu_targets(&targets)?;
         apply_on_gpu(Kernel::CrossEntropy, CrossEntropyOnGpu { targets }, [input(&logits)])
     };
     let fused = fused.or_else(on_gpu);

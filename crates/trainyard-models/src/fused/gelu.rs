@@ -16,10 +16,7 @@ const CHUNK: usize = 16_384;
 
 /// `x·Φ(x)`, element by element.
 pub(crate) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let on_gpu = || {
-        let has_elements = !x.dims().contains(&0);
-        has_elements.then(|| apply_on_gpu(Kernel::Gelu, Gelu, [input(&x)])).flatten()
-    };
+    let on_gpu = || apply_on_gpu(Kernel::Gelu, Gelu, [input(&x)]);
     let fused = apply(Gelu, [input(&x)]).or_else(on_gpu);
     fused.unwrap_or_else(|| burn::tensor::activation::gelu(x))
 }

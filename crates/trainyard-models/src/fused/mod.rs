@@ -109,13 +109,15 @@ pub(crate) fn apply<F: Fused<Flex, N>, const N: usize, const D: usize>(
     run(operation, inputs)
 }
 
-/// The same on a wgpu device; None also where it is not faster with our kernel.
+/// The same on a wgpu device; None also where it is not faster with our kernel, or there is nothing to
+/// compute: kernels are not launched for that.
 pub(crate) fn apply_on_gpu<F: Fused<Wgpu, N>, const N: usize, const D: usize>(
     kernel: Kernel,
     operation: F,
     inputs: [Option<Input<Wgpu>>; N],
 ) -> Option<Tensor<D>> {
-    if uses(kernel) { run(operation, inputs) } else { None }
+    let have_elements = inputs.iter().flatten().all(Input::has_elements);
+    if uses(kernel) && have_elements { run(operation, inputs) } else { None }
 }
 
 fn run<B: Contiguous, F: Fused<B, N>, const N: usize, const D: usize>(

@@ -28,7 +28,6 @@ pub(crate) fn layer_norm<const D: usize>(
         Some(bias) => apply(norm, [input(&x), input(&gain), input(bias)]),
     };
     let on_gpu = || match &bias {
-        _ if x.dims().contains(&0) => None,
         None => apply_on_gpu(Kernel::LayerNorm, norm, [input(&x), input(&gain)]),
         Some(bias) => apply_on_gpu(Kernel::LayerNorm, norm, [input(&x), input(&gain), input(bias)]),
     };

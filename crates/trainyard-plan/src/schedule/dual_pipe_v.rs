@@ -18,138 +18,69 @@
 
 use std::collections::VecDeque;
 
-use super::kind::{Chunks, ScheduleKind};
-use super::zb_v::{Chunk, DOWN, UP, ZbV};
-use crate::{Action, ActionKind};
+use super::v::{DOWN, Row, UP, V};
+use crate::Action;
 
-#[derive(Debug)]
-pub(super) struct DualPipeV;
+pub(super) const DUAL_PIPE_V: V = V {
+    name: "dualpipe-v",
+    doc: "forwards beside backwards on two stages a rank, laid out as a V: transfers hide best",
+    row,
+};
 
-impl ScheduleKind for DualPipeV {
-    fn name(&self) -> &'static str {
-        "dualpipe-v"
+/// Built for at least the `2p` micro-batches that fill the pipeline, without the actions of those there are
+/// not, as ZB-V is.
+fn row(ranks: usize, rank: usize, micro_batches: usize) -> Vec<Action> {
+    let mut row = Row::new(ranks, rank, micro_batches);
+    let (others, turn) = (ranks - rank - 1, rank + 1);
+    let all = micro_batches.max(2 * ranks);
+    // Until the first micro-batch comes back up the V,
+    for _ in 0..2 * others {
+        row.forward(DOWN);
     }
-
-    fn doc(&self) -> &'static str {
-        "forwards beside backwards on two stages a rank, laid out as a V: transfers hide best"
+    // until its gradient comes down again,
+    for _ in 0..turn {
+        row.forward(DOWN);
+        row.forward(UP);
     }
-
-    fn chunks(&self) -> Chunks {
-        ZbV.chunks()
+    // and until that has passed the other ranks.
+    for _ in 0..others {
+        row.split_backward(UP);
+        row.forward(UP);
     }
-
-    fn placement(&self, ranks: usize, chunks: usize) -> Vec<usize> {
-        ZbV.placement(ranks, chunks)
+    for _ in 0..all + turn - 2 * ranks {
+        row.forward(DOWN);
+        row.backward(UP);
+        row.forward(UP);
+        row.backward(DOWN);
     }
-
-    fn in_flight(&self, _stages_after: usize, _micro_batches: usize) -> usize {
-        1
+    for _ in 0..others {
+        row.backward(UP);
+        row.forward(UP);
+        row.backward(DOWN);
     }
-
-    /// Built for at least the `2p` micro-batches that fill the pipeline, without the actions of those
-    /// there are not, as ZB-V is.
-    fn build(&self, ranks: usize, _chunks: usize, micro_batches: usize) -> Vec<Vec<Action>> {
-        (0..ranks).map(|rank| Row::new(ranks, rank, micro_batches).fill(ranks, rank)).collect()
-    }
-}
-
-/// One rank's actions, and how far each of its two stages is.
-struct Row {
-    stages: [usize; 2],
-    micro_batches: usize,
-    forwards: [usize; 2],
-    backwards: [usize; 2],
-    /// Input gradients whose weight gradients have not come yet.
-    waiting: VecDeque<(Chunk, usize)>,
-    actions: Vec<Action>,
-}
-
-impl Row {
-    fn new(ranks: usize, rank: usize, micro_batches: usize) -> Self {
-        Self {
-            stages: [rank, 2 * ranks - 1 - rank],
-            micro_batches,
-            forwards: [0; 2],
-            backwards: [0; 2],
-            waiting: VecDeque::new(),
-            actions: Vec::with_capacity(6 * micro_batches),
-        }
-    }
-
-    fn fill(mut self, ranks: usize, rank: usize) -> Vec<Action> {
-        let (others, turn) = (ranks - rank - 1, rank + 1);
-        let all = self.micro_batches.max(2 * ranks);
-        // Until the first micro-batch comes back up the V,
-        for _ in 0..2 * others {
-            self.forward(DOWN);
-        }
-        // until its gradient comes down again,
-        for _ in 0..turn {
-            self.forward(DOWN);
-            self.forward(UP);
-        }
-        // and until that has passed the other ranks.
-        for _ in 0..others {
-            self.input_grad(UP);
-            self.weight_grad();
-            self.forward(UP);
-        }
-        for _ in 0..all + turn - 2 * ranks {
-            self.forward(DOWN);
-            self.backward(UP);
-            self.forward(UP);
-            self.backward(DOWN);
-        }
-        for _ in 0..others {
-            self.backward(UP);
-            self.forward(UP);
-            self.backward(DOWN);
-        }
-        // Nothing is left to run forward. In the second half of these the other ranks wait for the
-        // gradients of inputs.
-        for at in 0..turn {
-            let splits = |of_first: usize| 2 * at + of_first >= turn;
-            for (of_first, chunk) in [(0, UP), (1, DOWN)] {
-                if splits(of_first) { self.input_grad(chunk) } else { self.backward(chunk) }
+    // Nothing is left to run forward. In the second half of these the other ranks wait for the
+    // gradients of inputs.
+    let mut waiting = VecDeque::new();
+    for at in 0..turn {
+        let splits = |of_first: usize| 2 * at + of_first >= turn;
+        for (of_first, chunk) in [(0, UP), (1, DOWN)] {
+            if splits(of_first) {
+                row.input_grad(chunk);
+                waiting.push_back(chunk);
+            } else {
+                row.backward(chunk);
             }
         }
-        for _ in 0..others {
-            self.weight_grad();
-            self.input_grad(DOWN);
+    }
+    for _ in 0..others {
+        if let Some(chunk) = waiting.pop_front() {
+            row.weight_grad(chunk);
         }
-        while !self.waiting.is_empty() {
-            self.weight_grad();
-        }
-        self.actions
+        row.input_grad(DOWN);
+        waiting.push_back(DOWN);
     }
-
-    fn forward(&mut self, chunk: Chunk) {
-        self.push(chunk, ActionKind::Forward, self.forwards[chunk]);
-        self.forwards[chunk] += 1;
+    for chunk in waiting {
+        row.weight_grad(chunk);
     }
-
-    fn backward(&mut self, chunk: Chunk) {
-        self.push(chunk, ActionKind::Backward, self.backwards[chunk]);
-        self.backwards[chunk] += 1;
-    }
-
-    fn input_grad(&mut self, chunk: Chunk) {
-        let micro_batch = self.backwards[chunk];
-        self.push(chunk, ActionKind::InputGrad, micro_batch);
-        self.waiting.push_back((chunk, micro_batch));
-        self.backwards[chunk] += 1;
-    }
-
-    /// That of the input gradient that has waited longest.
-    fn weight_grad(&mut self) {
-        if let Some((chunk, micro_batch)) = self.waiting.pop_front() {
-            self.push(chunk, ActionKind::WeightGrad, micro_batch);
-        }
-    }
-
-    fn push(&mut self, chunk: Chunk, kind: ActionKind, micro_batch: usize) {
-        if micro_batch < self.micro_batches {
-            self.actions.push(Action::new(self.stages[chunk], kind, micro_batch));
-        }
-    }
+    row.actions
 }

@@ -15,6 +15,7 @@ mod registry;
 mod request;
 mod table;
 mod transform;
+mod v;
 mod v_block;
 mod zb_h;
 mod zb_v;

@@ -12,7 +12,7 @@
 //! backward, each `I` is followed by its `W`: neither needs what the other does at its fullest moment.
 
 use super::kind::{Chunks, ScheduleKind};
-use super::zb_v::ZbV;
+use super::zb_v::ZB_V;
 use crate::{Action, ActionKind};
 
 /// One micro-batch after the other.
@@ -39,12 +39,12 @@ impl ScheduleKind for OneByOne {
     }
 
     fn chunks(&self) -> Chunks {
-        if self.v { ZbV.chunks() } else { Chunks::Any { default: 1 } }
+        if self.v { ZB_V.chunks() } else { Chunks::Any { default: 1 } }
     }
 
     fn placement(&self, ranks: usize, chunks: usize) -> Vec<usize> {
         if self.v {
-            return ZbV.placement(ranks, chunks);
+            return ZB_V.placement(ranks, chunks);
         }
         (0..ranks * chunks).map(|stage| stage % ranks).collect()
     }

@@ -15,10 +15,10 @@ const BUILT_IN: &[&dyn ScheduleKind] = &[
     &interleaved::Interleaved,
     &zb_h::ZbH1,
     &zb_h::ZbH2,
-    &zb_v::ZbV,
+    &zb_v::ZB_V,
     &v_block::V_HALF,
     &v_block::V_MIN,
-    &dual_pipe_v::DualPipeV,
+    &dual_pipe_v::DUAL_PIPE_V,
 ];
 
 /// The kinds of other crates, in the order of their registration.

@@ -31,67 +31,31 @@
 //! micro-batches. Source: Qi et al., Pipeline Parallelism with Controllable Memory, arXiv 2405.15362, §3
 //! and Table 2; turns and formulas are derived and tested here.
 
-use super::kind::{Chunks, ScheduleKind};
-use super::zb_v::ZbV;
+use super::v::V;
 use crate::{Action, ActionKind};
 
 /// Steps between one micro-batch and the next: a rank's actions for one.
 const PERIOD: usize = 6;
 
 /// About half of 1F1B's memory.
-pub(super) const V_HALF: VBlock = VBlock {
+pub(super) const V_HALF: V = V {
     name: "v-half",
     doc: "split backwards on a V: about half of 1f1b's memory and less of a bubble",
-    block: |ranks| Block {
-        legs: [1, 2, 1, 2],
-        turns: if ranks % 2 == 1 { [2, 1, 1] } else { [5, 1, 4] },
+    row: |ranks, rank, micro_batches| {
+        let turns = if ranks % 2 == 1 { [2, 1, 1] } else { [5, 1, 4] };
+        Block { legs: [1, 2, 1, 2], turns }.repeated(ranks, rank, micro_batches)
     },
 };
 
 /// About a third.
-pub(super) const V_MIN: VBlock = VBlock {
+pub(super) const V_MIN: V = V {
     name: "v-min",
     doc: "split backwards on a V: about a third of 1f1b's memory",
-    block: |ranks| Block {
-        legs: [1, 1, 1, 1],
-        turns: if ranks.is_multiple_of(3) { [3, 1, 3] } else { [1, 1, 1] },
+    row: |ranks, rank, micro_batches| {
+        let turns = if ranks.is_multiple_of(3) { [3, 1, 3] } else { [1, 1, 1] };
+        Block { legs: [1, 1, 1, 1], turns }.repeated(ranks, rank, micro_batches)
     },
 };
-
-/// A V on which every micro-batch goes the same way.
-#[derive(Debug)]
-pub(super) struct VBlock {
-    name: &'static str,
-    doc: &'static str,
-    /// By the number of ranks.
-    block: fn(usize) -> Block,
-}
-
-impl ScheduleKind for VBlock {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn doc(&self) -> &'static str {
-        self.doc
-    }
-
-    fn chunks(&self) -> Chunks {
-        ZbV.chunks()
-    }
-
-    fn placement(&self, ranks: usize, chunks: usize) -> Vec<usize> {
-        ZbV.placement(ranks, chunks)
-    }
-
-    fn in_flight(&self, _stages_after: usize, _micro_batches: usize) -> usize {
-        1
-    }
-
-    fn build(&self, ranks: usize, _chunks: usize, micro_batches: usize) -> Vec<Vec<Action>> {
-        (self.block)(ranks).repeated(ranks, micro_batches)
-    }
-}
 
 /// When the stages of one micro-batch run.
 struct Block {
@@ -102,22 +66,18 @@ struct Block {
 }
 
 impl Block {
-    /// The block again and again, as each rank's actions in the order of their steps.
-    fn repeated(&self, ranks: usize, micro_batches: usize) -> Vec<Vec<Action>> {
-        let row = |rank| {
-            let of_one = self.of_rank(ranks, rank);
-            let all = (0..micro_batches).flat_map(|micro_batch| {
-                let start = PERIOD * micro_batch;
-                let at = move |(step, stage, kind)| {
-                    (start + step, Action::new(stage, kind, micro_batch))
-                };
-                of_one.into_iter().map(at)
-            });
-            let mut all: Vec<(usize, Action)> = all.collect();
-            all.sort_by_key(|(step, _)| *step);
-            all.into_iter().map(|(_, action)| action).collect()
-        };
-        (0..ranks).map(row).collect()
+    /// The block again and again: a rank's actions in the order of their steps.
+    fn repeated(&self, ranks: usize, rank: usize, micro_batches: usize) -> Vec<Action> {
+        let of_one = self.of_rank(ranks, rank);
+        let all = (0..micro_batches).flat_map(|micro_batch| {
+            let start = PERIOD * micro_batch;
+            let at =
+                move |(step, stage, kind)| (start + step, Action::new(stage, kind, micro_batch));
+            of_one.into_iter().map(at)
+        });
+        let mut all: Vec<(usize, Action)> = all.collect();
+        all.sort_by_key(|(step, _)| *step);
+        all.into_iter().map(|(_, action)| action).collect()
     }
 
     /// A rank's actions for the first micro-batch: step, stage and kind.

@@ -40,9 +40,8 @@ impl Wires {
                 let ids: Vec<_> = devices.iter().map(|device| device.id.as_str()).collect();
                 return Err(refuse(format!("between two of the devices {}", ids.join(", "))));
             }
-            let known = WireFormat::ALL.into_iter().find(|known| known.text() == format);
-            let formats = WireFormat::ALL.map(WireFormat::text).join(", ");
-            let format = known.ok_or_else(|| refuse(format!("of a format: {formats}")))?;
+            let format = WireFormat::named(format);
+            let format = format.map_err(|known| refuse(format!("of a format: {known}")))?;
             if links.insert((from, to), format).is_some() {
                 return Err(refuse("of a link that is named once".to_owned()));
             }

@@ -36,10 +36,8 @@ pub(super) struct LinksBench {
     json: bool,
 }
 
-fn wire(text: &str) -> Result<WireFormat, String> {
-    let formats = WireFormat::ALL.map(WireFormat::text).join(", ");
-    let known = WireFormat::ALL.into_iter().find(|known| known.text() == text);
-    known.ok_or_else(|| format!("there are {formats}"))
+fn wire(name: &str) -> Result<WireFormat, String> {
+    WireFormat::named(name).map_err(|known| format!("there are {known}"))
 }
 
 /// Sizes of the transfers: 4 KiB to 256 MiB.
