@@ -108,7 +108,7 @@ soak() {
     figure "soak" "$(grep -ao 'after 20,000 steps.*' "$place/said" | head -n 1)"
     tests 'test(ten_thousand_steps)'
     grep -q ' 1 passed' "$place/said"
-    figure "soak on adapters" "$(grep -ao 'after 2,000 steps.*' "$place/said" | head -n 1)"
+    figure "soak on adapters" "$(grep -ao 'after 4,000 steps.*' "$place/said" | head -n 1)"
 }
 
 inputs() {

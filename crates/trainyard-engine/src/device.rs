@@ -103,7 +103,7 @@ impl Device {
             hardware: hardware.clone(),
             counter: MemoryCounter::open(),
             throttle: 1.0,
-            imports_memory: hardware.kind == DeviceKind::Software,
+            imports_memory: hardware.kind == DeviceKind::Software && hardware.api == Api::Vulkan,
             wire: WireFormat::F32,
             wires: BTreeMap::new(),
             notices: false,
@@ -123,8 +123,8 @@ impl Device {
     }
 
     /// Lets its links to another such device go over host memory that both have as their own
-    /// (`VK_EXT_external_memory_host`), or forbids it. Not asked, only software adapters do so: on other
-    /// hardware it was never tried.
+    /// (`VK_EXT_external_memory_host` and its like), or forbids it. Not asked, only software adapters over
+    /// Vulkan do so: on other hardware it was never tried.
     #[must_use]
     pub fn with_imported_memory(self, imports_memory: Option<bool>) -> Self {
         let imports_memory = imports_memory.unwrap_or(self.imports_memory);

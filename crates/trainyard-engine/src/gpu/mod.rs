@@ -7,7 +7,6 @@ mod clock;
 mod errors;
 mod faithful;
 mod host_memory;
-#[cfg_attr(target_vendor = "apple", path = "imported/nowhere.rs")]
 mod imported;
 mod layout;
 mod shared;

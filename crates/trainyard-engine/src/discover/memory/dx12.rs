@@ -1,7 +1,6 @@
 //! Memory of a Direct3D 12 adapter: the budget Windows gives this process.
 //!
-//! Written against the sources of wgpu-hal 30 and windows 0.62; never compiled or run, for want of
-//! a Windows machine.
+//! Type-checked by `scripts/long.sh cross`; never run, for want of a Windows machine.
 
 use trainyard_plan::{MemoryInfo, MemorySource};
 use windows::Win32::Graphics::Dxgi::{

@@ -1,7 +1,6 @@
 //! Memory of a Metal adapter: the working set it recommends to stay under.
 //!
-//! Written against the sources of wgpu-hal 30 and objc2-metal 0.3; never compiled or run, for want
-//! of a Mac.
+//! Type-checked by `scripts/long.sh cross`; never run, for want of a Mac.
 
 use objc2_metal::MTLDevice;
 use trainyard_plan::{MemoryInfo, MemorySource};
