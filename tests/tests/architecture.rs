@@ -29,7 +29,7 @@ struct Rule {
 }
 
 /// The table of ARCHITECTURE.md.
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 8] = [
     Rule {
         name: "trainyard-plan",
         ours: &[],
@@ -43,6 +43,11 @@ const RULES: [Rule; 7] = [
     Rule {
         name: "trainyard-data",
         ours: &["trainyard-config"],
+        never: &["burn", "cubecl", "wgpu", "egui", "eframe", "clap"],
+    },
+    Rule {
+        name: "trainyard-pretrained",
+        ours: &[],
         never: &["burn", "cubecl", "wgpu", "egui", "eframe", "clap"],
     },
     Rule {
@@ -63,6 +68,7 @@ const RULES: [Rule; 7] = [
             "trainyard-data",
             "trainyard-engine",
             "trainyard-models",
+            "trainyard-pretrained",
         ],
         never: &["egui", "eframe"],
     },

@@ -13,6 +13,7 @@ use trainyard_engine::EngineError;
 use trainyard_models::RecipeError;
 use trainyard_plan::PlanError;
 use trainyard_plan::memory::human_bytes;
+use trainyard_pretrained::PretrainedError;
 
 /// Everything the library part of the program refuses or reports.
 ///
@@ -71,6 +72,9 @@ pub enum RunError {
     /// Data that cannot be read or used.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A pretrained model that cannot be read, or is not known.
+    #[error(transparent)]
+    Pretrained(#[from] PretrainedError),
     /// A checkpoint or a text that does not belong to the run.
     #[error("{what}; {remedy}")]
     Mismatch {

@@ -1,6 +1,6 @@
 //! Files that are known by their first bytes.
 
-use super::OtherFile;
+use super::{OtherFile, PRETRAINED};
 
 /// The first bytes of files, what they are, and what to do with them.
 const STARTS: [(&[u8], &str, &str); 34] = [
@@ -25,7 +25,7 @@ const STARTS: [(&[u8], &str, &str); 34] = [
     (b"\x80\x03", "a Python pickle", WEIGHTS),
     (b"\x80\x04", "a Python pickle", WEIGHTS),
     (b"\x80\x05", "a Python pickle", WEIGHTS),
-    (b"GGUF", "a GGUF model", WEIGHTS),
+    (b"GGUF", "a GGUF model", PRETRAINED),
     (b"PAR1", "a Parquet table", ""),
     (b"ARROW1", "an Arrow table", ""),
     (b"SQLite format 3\0", "an SQLite database", SQLITE),

@@ -1,14 +1,14 @@
 //! JSON of other programs, known by its keys.
 
-use super::OtherFile;
+use super::{OtherFile, PRETRAINED};
 use crate::json_walk::{Walk, plain_text};
 
 const MODEL: &str = "Trainyard trains models from run files, in TOML with a [model].";
 
 /// Keys of objects, what has all of them, and what to do with that.
 const KEYS: [(&[&str], &str, &str); 12] = [
-    (&["architectures"], "a Hugging Face model's config.json", MODEL),
-    (&["model_type"], "a Hugging Face model's config.json", MODEL),
+    (&["architectures"], "a Hugging Face model's config.json", PRETRAINED),
+    (&["model_type"], "a Hugging Face model's config.json", PRETRAINED),
     (&["added_tokens", "model"], "a Hugging Face tokenizer", MODEL),
     (&["tokenizer_class"], "a Hugging Face tokenizer's settings", MODEL),
     (&["bos_token_id", "transformers_version"], "Hugging Face settings for generating", MODEL),

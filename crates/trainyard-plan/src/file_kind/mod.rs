@@ -19,6 +19,9 @@ use crate::journal::Header;
 use crate::json_walk::{Walk, unquoted};
 use crate::{Plan, Profile};
 
+/// What to do with a model of others.
+const PRETRAINED: &str = "`trainyard inspect` shows what it is; what is trained says a run file.";
+
 /// What a file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileKind {

@@ -8,6 +8,7 @@ pub mod devices;
 pub mod evaluate;
 pub mod generate;
 mod going_on;
+pub mod inspect;
 pub mod keys;
 pub mod measure;
 pub mod plan;
@@ -47,6 +48,7 @@ macro_rules! commands {
 commands! {
     Demo(demo::Demo),
     Devices(devices::Devices),
+    Inspect(inspect::Inspect),
     Keys(keys::KeysCommand),
     Plan(plan::PlanCommand),
     Measure(measure::MeasureCommand),

@@ -19,7 +19,7 @@ use super::described;
 use crate::EngineError;
 
 /// Under which a buffer holds the heap that it lies in.
-const HEAP: GUID = GUID::from_u128(0x6d1f_52f0_35c1_4d0b_9a54_7f0c_2f5c_8e11);
+static HEAP: GUID = GUID::from_u128(0x6d1f_52f0_35c1_4d0b_9a54_7f0c_2f5c_8e11);
 
 /// Whether a device can have host memory as a buffer of its own.
 #[expect(unsafe_code, reason = "wgpu has no function for it, so the driver is asked directly")]

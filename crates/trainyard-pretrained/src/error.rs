@@ -1,0 +1,73 @@
+//! What can be wrong with the files of a pretrained model.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// A model that cannot be read, or that is not one of those that are known.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PretrainedError {
+    /// A file or folder that cannot be read.
+    #[error("{path} cannot be read: {error}", path = .path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A path that leads to no model.
+    #[error(
+        "{path} is no model: {reason}; name a folder with a config.json, as Hugging Face has them, or a \
+         .gguf file",
+        path = .path.display()
+    )]
+    NoModel {
+        /// The path.
+        path: PathBuf,
+        /// What is there.
+        reason: String,
+    },
+    /// A file that is damaged, or is not what its name says.
+    #[error("{path}: {reason}", path = .path.display())]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A model of a kind that is not known.
+    #[error("{path} is a '{name}' model, which is not known; known are {known}", path = .path.display())]
+    UnknownArchitecture {
+        /// The file that says so.
+        path: PathBuf,
+        /// How it calls the architecture.
+        name: String,
+        /// Those that are known.
+        known: String,
+    },
+    /// An option of a config that would change what the model computes.
+    #[error("{path} has {key} = {value}, which is not supported; {remedy}", path = .path.display())]
+    Unsupported {
+        /// The file that says so.
+        path: PathBuf,
+        /// The option.
+        key: String,
+        /// Its value, as text.
+        value: String,
+        /// The way out.
+        remedy: String,
+    },
+}
+
+impl PretrainedError {
+    /// A failed operation on a file or folder.
+    pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
+        |error| Self::Io { path: path.to_owned(), error }
+    }
+
+    pub(crate) fn bad_file(path: &Path, reason: impl Into<String>) -> Self {
+        Self::BadFile { path: path.to_owned(), reason: reason.into() }
+    }
+}

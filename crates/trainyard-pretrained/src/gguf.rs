@@ -1,0 +1,144 @@
+//! GGUF files (llama.cpp's `docs/gguf.md`, versions 2 and 3): metadata, and where each tensor lies.
+
+mod element;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use crate::error::PretrainedError;
+use crate::weight::{Element, Weight};
+use read::Reader;
+
+/// The first bytes of every such file.
+pub(crate) const MAGIC: [u8; 4] = *b"GGUF";
+
+/// What a GGUF file says before its numbers.
+#[derive(Debug)]
+pub(crate) struct Gguf {
+    metadata: BTreeMap<String, Value>,
+    /// In the file's order.
+    pub(crate) weights: Vec<Weight>,
+}
+
+/// A value of the metadata, as far as anybody asks for it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    Number(i128),
+    Float(f64),
+    Flag(bool),
+    Text(String),
+    /// How many there are.
+    List(u64),
+}
+
+impl Gguf {
+    /// Reads all but the numbers.
+    ///
+    /// # Errors
+    /// [`PretrainedError::Io`]; [`PretrainedError::BadFile`] for a file that is damaged or cut.
+    pub(crate) fn open(path: &Path) -> Result<Self, PretrainedError> {
+        let file = File::open(path).map_err(PretrainedError::io(path))?;
+        let bytes = file.metadata().map_err(PretrainedError::io(path))?.len();
+        let mut reader = Reader::new(BufReader::new(file), bytes);
+        let read =
+            Self::read(&mut reader).map_err(|reason| PretrainedError::bad_file(path, reason))?;
+        let file = path.file_name().map(Into::into);
+        let weights =
+            read.weights.into_iter().map(|weight| Weight { file: file.clone(), ..weight });
+        Ok(Self { weights: weights.collect(), ..read })
+    }
+
+    fn read(reader: &mut Reader<impl std::io::Read>) -> Result<Self, String> {
+        if reader.bytes::<4>()? != MAGIC {
+            return Err("it is no GGUF file: it does not begin with GGUF".to_owned());
+        }
+        let version = reader.u32()?;
+        if !(2..=3).contains(&version) {
+            return Err(format!("it is a GGUF file of version {version}; 2 and 3 can be read"));
+        }
+        let (tensors, pairs) = (reader.u64()?, reader.u64()?);
+        let mut metadata = BTreeMap::new();
+        for _ in 0..pairs {
+            let key = reader.text()?;
+            let value = reader.value().map_err(|reason| format!("{key}: {reason}"))?;
+            metadata.insert(key, value);
+        }
+        let mut weights = Vec::new();
+        for _ in 0..tensors {
+            let weight = reader.tensor()?;
+            weights.push(weight);
+        }
+        let alignment = match metadata.get("general.alignment") {
+            Some(Value::Number(alignment)) => u64::try_from(*alignment).unwrap_or(0),
+            _ => 32,
+        };
+        if !alignment.is_power_of_two() {
+            return Err(format!("general.alignment is {alignment}, but must be a power of two"));
+        }
+        let start = reader.position().next_multiple_of(alignment);
+        for weight in &mut weights {
+            weight.offset = weight.offset.saturating_add(start);
+            let end = weight.offset.saturating_add(weight.bytes);
+            if end > reader.size() {
+                let (name, has) = (&weight.name, reader.size());
+                return Err(format!(
+                    "it is cut off: {name} ends at byte {end}, and the file has {has}"
+                ));
+            }
+        }
+        Ok(Self { metadata, weights })
+    }
+
+    /// A text of the metadata.
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        match self.metadata.get(key) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A whole number of the metadata.
+    pub(crate) fn number(&self, key: &str) -> Option<u64> {
+        match self.metadata.get(key) {
+            Some(Value::Number(number)) => u64::try_from(*number).ok(),
+            _ => None,
+        }
+    }
+
+    /// A number of the metadata.
+    pub(crate) fn float(&self, key: &str) -> Option<f64> {
+        match self.metadata.get(key) {
+            Some(Value::Float(number)) => Some(*number),
+            Some(Value::Number(number)) => Some(*number as f64),
+            _ => None,
+        }
+    }
+
+    /// How many tokens its tokenizer has.
+    pub(crate) fn tokens(&self) -> Option<u64> {
+        match self.metadata.get("tokenizer.ggml.tokens") {
+            Some(Value::List(tokens)) => Some(*tokens),
+            _ => None,
+        }
+    }
+
+    /// Whether there is a tensor of a name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.weights.iter().any(|weight| weight.name == name)
+    }
+
+    /// How most of the numbers are stored.
+    pub(crate) fn most_common_element(&self) -> Option<Element> {
+        let mut numbers = BTreeMap::<Element, u64>::new();
+        for weight in &self.weights {
+            let of_element = numbers.entry(weight.element).or_default();
+            *of_element = of_element.saturating_add(weight.numbers());
+        }
+        numbers.into_iter().max_by_key(|(_, numbers)| *numbers).map(|(element, _)| element)
+    }
+}

@@ -1,0 +1,91 @@
+//! The weights that a model of an architecture has, by the names of Hugging Face layout.
+
+mod decoders;
+mod encoders;
+#[cfg(test)]
+mod tests;
+
+use crate::architecture::Architecture;
+use crate::config::ModelConfig;
+use crate::weight::Weight;
+
+/// Every weight of a model, in the order of its layers. A head that shares the embedding's is not among
+/// them.
+pub(crate) fn expected(config: &ModelConfig) -> Vec<Weight> {
+    let mut list = List { config, weights: Vec::new() };
+    match config.architecture {
+        Architecture::Llama
+        | Architecture::Mistral
+        | Architecture::Qwen2
+        | Architecture::Qwen3
+        | Architecture::Gemma2
+        | Architecture::Gemma3
+        | Architecture::Phi3 => decoders::llama_like(&mut list),
+        Architecture::Gpt2 => decoders::gpt2(&mut list),
+        Architecture::GptNeox => decoders::gpt_neox(&mut list),
+        Architecture::Bert | Architecture::Roberta => encoders::bert(&mut list),
+        Architecture::DistilBert => encoders::distilbert(&mut list),
+    }
+    list.weights
+}
+
+/// What a model's class puts before every name, which checkpoints of the bare model leave out.
+pub(crate) fn prefix(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::Gpt2 => "transformer.",
+        Architecture::Bert => "bert.",
+        Architecture::Roberta => "roberta.",
+        Architecture::DistilBert => "distilbert.",
+        Architecture::GptNeox => "gpt_neox.",
+        _ => "model.",
+    }
+}
+
+/// Whether a checkpoint may have a weight beside those that a model has: masks and tables that follow from
+/// the config, and heads for other tasks.
+pub(crate) fn may_have(config: &ModelConfig, name: &str) -> bool {
+    const DERIVED: [&str; 7] = [
+        "rotary_emb.inv_freq",
+        "attn.bias",
+        "attn.masked_bias",
+        "attention.bias",
+        "attention.masked_bias",
+        "embeddings.position_ids",
+        "embeddings.token_type_ids",
+    ];
+    const OTHER_HEADS: [&str; 7] =
+        ["cls.", "lm_head.", "pooler.", "classifier.", "vocab_", "qa_outputs.", "pre_classifier."];
+    let bare = name.strip_prefix(prefix(config.architecture)).unwrap_or(name);
+    DERIVED.iter().any(|end| name.ends_with(end))
+        || config.architecture.is_encoder() && OTHER_HEADS.iter().any(|it| bare.starts_with(it))
+        || config.tied && ["lm_head.weight", "embed_out.weight"].contains(&name)
+}
+
+/// Collects weights.
+struct List<'a> {
+    config: &'a ModelConfig,
+    weights: Vec<Weight>,
+}
+
+impl List<'_> {
+    fn add(&mut self, name: impl Into<String>, shape: &[u64]) {
+        let element = self.config.element;
+        self.weights.push(Weight::expected(name.into(), shape.to_vec(), element));
+    }
+
+    /// A product to `outputs` numbers from `inputs`, with a bias where there is one.
+    fn linear(&mut self, name: &str, outputs: u64, inputs: u64, has_bias: bool) {
+        self.add(format!("{name}.weight"), &[outputs, inputs]);
+        if has_bias {
+            self.add(format!("{name}.bias"), &[outputs]);
+        }
+    }
+
+    /// A norm over `width` numbers.
+    fn norm(&mut self, name: &str, width: u64, has_bias: bool) {
+        self.add(format!("{name}.weight"), &[width]);
+        if has_bias {
+            self.add(format!("{name}.bias"), &[width]);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Pretrained models as they lie in files: a folder in Hugging Face layout, its `config.json` alone, or a
+//! GGUF file.
+//!
+//! [`Pretrained::open`] reads what a model is without reading its weights: the architecture and its sizes
+//! ([`ModelConfig`]), every weight with shape, type and place in its file ([`Weight`]), the tokenizer, name
+//! and licence. The architecture follows from the config; one that is not known, and an option that would
+//! change what is computed, is refused by its name.
+//!
+//! ```no_run
+//! let model = trainyard_pretrained::Pretrained::open("SmolLM2-135M".as_ref())?;
+//! println!("{} weights in {} blocks", model.parameters(), model.config.blocks);
+//! # Ok::<(), trainyard_pretrained::PretrainedError>(())
+//! ```
+
+mod architecture;
+mod config;
+mod error;
+mod gguf;
+mod hub_cache;
+mod layout;
+mod model_card;
+mod open;
+mod place;
+mod problem;
+mod safetensors_files;
+mod tokenizer;
+mod weight;
+
+pub use architecture::Architecture;
+pub use config::{Biases, ModelConfig, Rope};
+pub use error::PretrainedError;
+pub use hub_cache::in_hub_cache;
+pub use open::Pretrained;
+pub use place::{Part, Role};
+pub use problem::Problem;
+pub use tokenizer::TokenizerInfo;
+pub use weight::{Element, Weight};

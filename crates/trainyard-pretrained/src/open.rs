@@ -1,0 +1,148 @@
+//! Opening a model by its path.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::config::{ModelConfig, from_gguf, from_json};
+use crate::error::PretrainedError;
+use crate::gguf::Gguf;
+use crate::layout::expected;
+use crate::model_card::licence;
+use crate::problem::{Problem, problems};
+use crate::safetensors_files;
+use crate::tokenizer::{self, TokenizerInfo};
+use crate::weight::Weight;
+
+/// No config is longer, bytes.
+const LONGEST_CONFIG: u64 = 16 << 20;
+
+/// A model, as its files describe it.
+#[derive(Debug)]
+pub struct Pretrained {
+    /// Its name: that which its files give it, or that of its folder or file.
+    pub name: String,
+    /// Architecture and sizes.
+    pub config: ModelConfig,
+    /// Every weight, in the order of its files; as the config tells, where there are no files of weights.
+    pub weights: Vec<Weight>,
+    /// Whether there are files of weights.
+    pub has_weights: bool,
+    /// Its tokenizer.
+    pub tokenizer: Option<TokenizerInfo>,
+    /// Its licence, where the files tell.
+    pub licence: Option<String>,
+    /// What the files of weights have otherwise than the config says.
+    pub problems: Vec<Problem>,
+}
+
+impl Pretrained {
+    /// Opens a folder in Hugging Face layout, a config.json or a GGUF file. Of weights only the heads of
+    /// files are read.
+    ///
+    /// # Errors
+    /// [`PretrainedError`].
+    pub fn open(path: &Path) -> Result<Self, PretrainedError> {
+        let about = std::fs::metadata(path).map_err(PretrainedError::io(path))?;
+        if about.is_dir() {
+            return Self::open_folder(path);
+        }
+        let nothing = |reason: &str| PretrainedError::NoModel {
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        };
+        if !about.is_file() {
+            return Err(nothing("it is neither a file nor a folder"));
+        }
+        let end = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
+        match end.to_ascii_lowercase().as_str() {
+            "gguf" => Self::open_gguf(path),
+            "json" => {
+                let folder = path.parent().unwrap_or(Path::new(""));
+                Self::of_config(path, folder, (Vec::new(), Vec::new()))
+            }
+            "safetensors" => Err(nothing("weights alone do not say what they are the weights of")),
+            _ => Err(nothing("it is a file of another kind")),
+        }
+    }
+
+    fn open_folder(folder: &Path) -> Result<Self, PretrainedError> {
+        let config = folder.join("config.json");
+        if !config.is_file() {
+            let reason = "the folder has no config.json".to_owned();
+            return Err(PretrainedError::NoModel { path: folder.to_owned(), reason });
+        }
+        Self::of_config(&config, folder, safetensors_files::weights(folder)?)
+    }
+
+    fn of_config(
+        path: &Path,
+        folder: &Path,
+        (weights, lost): (Vec<Weight>, Vec<String>),
+    ) -> Result<Self, PretrainedError> {
+        let map = read_config(path)?;
+        let config = from_json(path, &map)?;
+        let has_weights = !(weights.is_empty() && lost.is_empty());
+        let problems = if has_weights { problems(&config, &weights, &lost) } else { Vec::new() };
+        let said = map.get("_name_or_path").and_then(Value::as_str);
+        // A path of somebody's machine says nothing.
+        let said = said.filter(|name| !name.is_empty() && !name.starts_with(['/', '.']));
+        Ok(Self {
+            name: said.map_or_else(|| name_of(folder), str::to_owned),
+            weights: if has_weights { weights } else { expected(&config) },
+            has_weights,
+            tokenizer: tokenizer::of_folder(folder)?,
+            licence: licence(folder),
+            problems,
+            config,
+        })
+    }
+
+    fn open_gguf(path: &Path) -> Result<Self, PretrainedError> {
+        let file = Gguf::open(path)?;
+        let config = from_gguf(path, &file)?;
+        let kind = file.text("tokenizer.ggml.model");
+        let tokenizer = kind.map(|kind| TokenizerInfo {
+            file: name_of(path),
+            kind: kind.to_owned(),
+            tokens: file.tokens(),
+        });
+        Ok(Self {
+            name: file.text("general.name").map_or_else(|| name_of(path), str::to_owned),
+            licence: file.text("general.license").map(str::to_owned),
+            config,
+            weights: file.weights,
+            has_weights: true,
+            tokenizer,
+            problems: Vec::new(),
+        })
+    }
+
+    /// Numbers that can be trained, a shared one counted once.
+    pub fn parameters(&self) -> u64 {
+        self.weights.iter().fold(0, |all, weight| all.saturating_add(weight.numbers()))
+    }
+
+    /// What the weights take in their files, bytes.
+    pub fn bytes(&self) -> u64 {
+        self.weights.iter().fold(0, |all, weight| all.saturating_add(weight.bytes))
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    whole.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn read_config(path: &Path) -> Result<Map<String, Value>, PretrainedError> {
+    let bytes = std::fs::metadata(path).map_err(PretrainedError::io(path))?.len();
+    if bytes > LONGEST_CONFIG {
+        return Err(PretrainedError::bad_file(path, format!("{bytes} bytes are no config")));
+    }
+    let text = std::fs::read_to_string(path).map_err(PretrainedError::io(path))?;
+    match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(_) => Err(PretrainedError::bad_file(path, "it is no object of JSON")),
+        Err(error) => Err(PretrainedError::bad_file(path, format!("it is no JSON: {error}"))),
+    }
+}
