@@ -83,7 +83,7 @@ fn settings_that_make_no_sense() {
         ("data.validation_fraction=1", &["data.validation_fraction is 1", "at most 0.9"]),
         ("device.left.adapter=vulkan:Voodoo2", &["'vulkan:Voodoo2'", "this machine has", "cpu"]),
         ("device.left.adapter=", &["device.left.adapter is empty", "trainyard devices"]),
-        ("device.right.id=left", &["'left'", "a name of its own", "number 1 has it already"]),
+        ("device.right.id=left", &["'left'", "a name of its own", "device.0.id is the same"]),
         ("device.left.id=a b", &["\"a b\"", "letters, digits"]),
         ("device.left.memory=lots", &["\"lots\"", "a size such as \"6 GiB\"", "KiB, MiB, GiB"]),
         ("device.left.memory=64", &["device.left.memory is 64", "\"64 MiB\" or \"64 GiB\""]),
@@ -129,7 +129,7 @@ fn run_files_that_are_none() {
         (&good.replace("= 32", "= 31"), &["odd.toml:6:9", "model.width is 31", "a multiple of"]),
         (&good.replace("steps = 4", "steps = 0"), &["odd.toml:13:9", "train.steps is 0"]),
         (&good.replace("[[device]]", "[device]"), &["odd.toml:"]),
-        (&good.replace("\"right\"", "\"left\""), &["odd.toml:29:6", "number 1 has it already"]),
+        (&good.replace("\"right\"", "\"left\""), &["odd.toml:29:6", "device.0.id is the same"]),
         (&good.replace("\ntext = ", "\nbuiltin = \"yard\"\ntext = "), &["odd.toml", "not both"]),
         (&good.replace("text = \"input.txt\"", ""), &["[data]", "builtin = \"yard\""]),
         (

@@ -197,7 +197,7 @@ fn devices(document: &Document) -> Result<Vec<DeviceSection>, ConfigError> {
     for section in sections {
         let device = DeviceSection::read(&section)?;
         if let Some(first) = seen.insert(device.id.clone(), devices.len()) {
-            let must = format!("a name of its own: [[device]] number {} has it already", first + 1);
+            let must = format!("a name of its own: device.{first}.id is the same");
             let (key, value) = ("id".to_owned(), format!("'{}'", device.id));
             return Err(section.refuse(crate::BadKey { key, value, must }));
         }

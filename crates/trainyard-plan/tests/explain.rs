@@ -67,7 +67,7 @@ fn an_explanation_compares_and_names_limits() {
         "1.33 times",
         "what would help:",
         "d0 alone would take 216 µs, and is ",
-        "bound: 1.50 times as fast as the fastest device alone, without any bubble",
+        "bound: 1.50 times as fast as the fastest device alone if none ever waited",
         &helps,
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");

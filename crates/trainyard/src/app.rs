@@ -172,7 +172,8 @@ impl App {
         let grown = trainyard_data::grown_vocabulary(&run_file.0.data, known)?;
         let new = grown.get(known.len()..).unwrap_or_default();
         if !new.is_empty() {
-            say(format_args!("note: {} new tokens: {}", new.len(), new.join(" ")));
+            let tokens = if new.len() == 1 { "token" } else { "tokens" };
+            say(format_args!("note: {} new {tokens}: {}", new.len(), new.join(" ")));
         }
         self.keep_meanings(run_file, &grown, &[])?;
         Ok(!new.is_empty())

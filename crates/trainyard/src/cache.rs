@@ -28,19 +28,29 @@ impl Cache {
         Self { folder: folder.or_else(|| dirs::cache_dir().map(|dir| dir.join("trainyard"))) }
     }
 
+    /// Its folder, in words.
+    pub(crate) fn place(&self) -> String {
+        let folder = self.folder.as_ref();
+        folder.map_or_else(
+            || "a cache, as there is no home".to_owned(),
+            |it| it.display().to_string(),
+        )
+    }
+
     /// What was kept for a key.
     pub(crate) fn read<T: DeserializeOwned>(&self, kind: &str, key: &impl Serialize) -> Option<T> {
         let text = std::fs::read_to_string(self.path(kind, key)?).ok()?;
         serde_json::from_str(&text).ok()
     }
 
-    /// Keeps a value for a key. A cache that cannot be written only costs time later.
-    pub(crate) fn write(&self, kind: &str, key: &impl Serialize, value: &impl Serialize) {
-        let Some(path) = self.path(kind, key) else { return };
-        let Ok(text) = serde_json::to_string(value) else { return };
+    /// Keeps a value for a key; whether it could. A cache that cannot be written only costs time later.
+    pub(crate) fn write(&self, kind: &str, key: &impl Serialize, value: &impl Serialize) -> bool {
+        let Some(path) = self.path(kind, key) else { return false };
+        let Ok(text) = serde_json::to_string(value) else { return false };
         let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
         let kept = folder.is_ok() && write_atomic(&path, text.as_bytes()).is_ok();
         tracing::debug!(path = %path.display(), kept, "measurement");
+        kept
     }
 
     /// The program's version and features and [`MEASURING`] are part of every key: another program may

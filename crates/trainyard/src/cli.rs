@@ -3,8 +3,11 @@
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
+use indicatif::MultiProgress;
 
 /// The name of this program, unless it is another's library.
 pub(crate) const OWN_NAME: &str = "trainyard";
@@ -74,10 +77,40 @@ impl Output {
     }
 }
 
+/// The bars that are on the terminal.
+static BARS: Mutex<Option<MultiProgress>> = Mutex::new(None);
+
+/// Lets [`say`] write above some bars from now on; without any, wherever the terminal is.
+pub(crate) fn speak_above(bars: Option<&MultiProgress>) {
+    *BARS.lock().unwrap_or_else(PoisonError::into_inner) = bars.cloned();
+}
+
 /// Says something to a person. `eprintln!` would end a training because nobody listens any more
 /// (`trainyard train … 2>&1 | head`).
 pub(crate) fn say(text: impl Display) {
-    let _heard = writeln!(std::io::stderr(), "{text}").is_ok();
+    let write = || drop(writeln!(std::io::stderr(), "{text}"));
+    let bars = BARS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match bars {
+        Some(bars) => bars.suspend(write),
+        None => write(),
+    }
+}
+
+/// Reads an argument that is a number without a fraction.
+pub(crate) fn whole<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "must be a whole number, 0 or more".to_owned())
+}
+
+/// Reads an argument that is a number.
+pub(crate) fn number(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| "must be a number".to_owned())
+}
+
+/// Reads an argument that counts something.
+pub(crate) fn at_least_one<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| *number >= T::from(1));
+    number.ok_or_else(|| "must be a whole number of at least 1".to_owned())
 }
 
 /// A path as a person would type it into a shell.

@@ -22,7 +22,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 it does not fit, \
-                          130 stopped by Ctrl-C (and saved)";
+                          130 stopped by Ctrl-C (a training saves first)";
 
 /// Runs the command line with the recipes that come with Trainyard.
 pub fn main() -> ExitCode {

@@ -62,7 +62,7 @@ impl Interrupt {
             stop();
         }
         if state.at_stake {
-            say("\nfinishing this step, then saving (Ctrl-C again stops at once)");
+            say("finishing this step, then saving (Ctrl-C again stops at once)");
         }
         self.stop_now.store(!state.at_stake, Ordering::SeqCst);
     }

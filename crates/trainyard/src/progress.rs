@@ -5,17 +5,22 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use trainyard_plan::journal::{Header, Record};
 use trainyard_plan::memory::human_bytes;
 
-use crate::cli::{Output, say};
+use crate::cli::{Output, say, speak_above};
 
 /// A correction of the predicted step by less is not told, percent.
 const WORTH_A_WORD_PERCENT: f64 = 5.0;
 
 /// How often a plain line says how far compiling is: not at all where it is soon done.
 const COMPILING_EVERY: Duration = Duration::from_secs(5);
+
+/// A log has a step at least so often, while there are steps.
+const STEP_EVERY: Duration = Duration::from_mins(1);
 
 /// Shows the run's records in the way that fits.
 pub(crate) struct Progress {
@@ -29,7 +34,7 @@ pub(crate) struct Progress {
     validation: std::cell::Cell<Option<f64>>,
     /// What the journal's tokens are: tokens of a text, or rows.
     unit: String,
-    /// When a plain line last said how far compiling is.
+    /// When a plain line last said how far compiling is, or which step it is.
     said: std::cell::Cell<Instant>,
 }
 
@@ -37,7 +42,12 @@ struct Bars {
     all: MultiProgress,
     steps: ProgressBar,
     devices: Vec<ProgressBar>,
+    /// What the last step said.
+    newest: std::cell::RefCell<String>,
 }
+
+/// The line of steps, with what is left behind it or not.
+const STEPS: &str = "step {pos}/{len} {bar:24.cyan/dim} {msg}";
 
 impl Progress {
     pub(crate) fn start(output: Output, header: &Header) -> Self {
@@ -45,10 +55,12 @@ impl Progress {
             header.devices.iter().map(|device| device.id.chars().count()).max().unwrap_or(0);
         let device_names: Vec<_> =
             header.devices.iter().map(|device| format!("{:longest$}", device.id)).collect();
+        let bars = (output == Output::Terminal).then(|| Bars::new(header, &device_names));
+        speak_above(bars.as_ref().map(|bars| &bars.all));
         Self {
             output,
             steps: header.steps,
-            bars: (output == Output::Terminal).then(|| Bars::new(header, &device_names)),
+            bars,
             memory: vec![(0, 0); header.devices.len()].into(),
             budgets: header.devices.iter().map(|device| device.budget_bytes).collect(),
             device_names,
@@ -84,10 +96,12 @@ impl Progress {
         }
     }
 
-    /// Leaves the bars as they are and the terminal to others.
+    /// Leaves the bars as the last step left them, and the terminal to others.
     pub(crate) fn finish(&self) {
+        speak_above(None);
         if let Some(bars) = &self.bars {
-            bars.steps.abandon();
+            bars.steps.set_style(style(STEPS));
+            bars.steps.abandon_with_message(bars.newest.borrow().clone());
             bars.devices.iter().for_each(ProgressBar::abandon);
         }
     }
@@ -107,9 +121,11 @@ impl Progress {
                 }
             }
             Record::Step { step, loss, tokens_per_s, metrics, .. } => {
-                // Some twenty lines a run, and the first steps.
+                // Some twenty lines a run, and the first step; of a long run more.
                 let every = (self.steps / 20).max(1);
-                if *step == 1 || step.is_multiple_of(every) {
+                let is_due = self.said.get().elapsed() >= STEP_EVERY;
+                if *step == 1 || step.is_multiple_of(every) || is_due {
+                    self.said.set(Instant::now());
                     let (memory, metrics) = (self.memory_text(), metrics_text(metrics));
                     say(format_args!(
                         "step {step}/{}  loss {loss:.4}{metrics}  {tokens_per_s:.0} {}/s  {memory}",
@@ -170,9 +186,10 @@ impl Progress {
                     .get()
                     .map_or_else(String::new, |v| format!("  validation {v:.3}"));
                 let (metrics, unit) = (metrics_text(metrics), &self.unit);
-                bars.steps.set_message(format!(
-                    "loss {loss:.3}{validation}{metrics}  {tokens_per_s:.0} {unit}/s"
-                ));
+                let message =
+                    format!("loss {loss:.3}{validation}{metrics}  {tokens_per_s:.0} {unit}/s");
+                bars.newest.replace(message.clone());
+                bars.steps.set_message(message);
             }
             Record::Memory { device, in_use_bytes, peak_bytes, .. } => {
                 if let Some(bar) = bars.devices.get(*device) {
@@ -213,12 +230,15 @@ fn metrics_text(metrics: &BTreeMap<String, f64>) -> String {
 impl Bars {
     fn new(header: &Header, device_names: &[String]) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        let style = |template: &str| {
-            let style = ProgressStyle::with_template(template);
-            style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─")
-        };
         let steps = all.add(ProgressBar::new(header.steps));
-        steps.set_style(style("step {pos}/{len} {bar:24.cyan/dim} {msg}  {eta} left"));
+        let first = header.first_step;
+        let left = move |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+            // Before the first step nobody knows.
+            if state.pos() > first {
+                let _written = write!(text, "  {:#} left", HumanDuration(state.eta())).is_ok();
+            }
+        };
+        steps.set_style(style(&format!("{STEPS}{{left}}")).with_key("left", left));
         steps.set_position(header.first_step);
         steps.reset_eta();
         let of_device = |(device, name): (&trainyard_plan::journal::HeaderDevice, &String)| {
@@ -228,6 +248,11 @@ impl Bars {
             bar
         };
         let devices = header.devices.iter().zip(device_names).map(of_device).collect();
-        Self { all, steps, devices }
+        Self { all, steps, devices, newest: std::cell::RefCell::default() }
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─")
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 crate::keys! {
     /// Where the run leaves its files, and which program it is for.
     pub struct RunSection in "run" {
-        /// The run directory.
+        /// The run directory, relative to this file; where it is not given, in the folder that the program is
+        /// started in.
         dir: PathBuf, derived("the run file's name: runs/NAME", |_| PathBuf::new());
         /// The program that has the run's model, for Trainyard Studio, which asks before it starts
         /// it. trainyard itself never executes it.

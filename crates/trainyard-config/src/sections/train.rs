@@ -81,12 +81,8 @@ fn default_slices(batch: usize) -> usize {
 }
 
 fn check_train(train: &TrainSection) -> Result<(), BadKey> {
-    let TrainSection { batch, micro_batches, warmup, decay_steps, .. } = *train;
-    if !batch.is_multiple_of(micro_batches) {
-        let can = divisors_near(batch, micro_batches);
-        let words = format!(
-            "a divisor of the batch: batch = {batch} cannot be cut into {micro_batches} equal micro-batches; {can} can"
-        );
+    let TrainSection { micro_batches, warmup, decay_steps, .. } = *train;
+    if let Some(words) = train.cannot_be_cut(micro_batches) {
         return must(false, "micro_batches", &micro_batches, words);
     }
     let (rate, lowest) = (train.learning_rate, train.min_learning_rate);
@@ -95,6 +91,19 @@ fn check_train(train: &TrainSection) -> Result<(), BadKey> {
     let decays = train.schedule != LearningRateSchedule::Constant;
     let words = format!("more than train.warmup, which is {warmup}");
     must(!decays || decay_steps > warmup, "decay_steps", &decay_steps, words)
+}
+
+impl TrainSection {
+    /// What a number of micro-batches must be, where the batch cannot be cut into so many equal ones.
+    pub fn cannot_be_cut(&self, micro_batches: usize) -> Option<String> {
+        let batch = self.batch;
+        (micro_batches == 0 || !batch.is_multiple_of(micro_batches)).then(|| {
+            let can = divisors_near(batch, micro_batches);
+            format!(
+                "a divisor of the batch: batch = {batch} cannot be cut into {micro_batches} equal micro-batches; {can} can"
+            )
+        })
+    }
 }
 
 /// The numbers of micro-batches a batch can be cut into; the nearest to `wanted` if there are many.

@@ -142,7 +142,9 @@ pub(super) fn print(out: &mut impl Write, comparison: &Comparison) -> std::io::R
         ""
     };
     let steps = comparison.steps;
-    writeln!(out, "medians of {steps} steps; the error is the prediction's{source}\n")?;
+    let words =
+        if steps == 1 { "one step".to_owned() } else { format!("medians of {steps} steps") };
+    writeln!(out, "{words}; the error is the prediction's{source}\n")?;
     if let Some(noise) = &comparison.noise {
         writeln!(out, "when the costs were measured, {noise}\n")?;
     }

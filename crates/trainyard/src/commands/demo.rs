@@ -13,9 +13,10 @@ use trainyard_engine::discover::{self, ListOptions};
 use trainyard_plan::{ComputeProbe, Plan, Profile, Recompute, Schedule, Stage, simulate, text};
 
 use super::run_command::RunCommand;
+use super::train::print_outcome;
 use super::{compare, devices, measure, plan};
 use crate::app::App;
-use crate::cli::{Output, program};
+use crate::cli::{Output, at_least_one, program};
 use crate::config::DeviceSection;
 use crate::error::RunError;
 use crate::interrupt::INTERRUPTED;
@@ -28,7 +29,7 @@ use crate::train::train;
 #[derive(Debug, Args)]
 pub struct Demo {
     /// Steps to train
-    #[arg(long, default_value_t = 800)]
+    #[arg(long, default_value_t = 800, value_parser = at_least_one::<u64>)]
     steps: u64,
     /// Where to leave the run; the first free of runs/demo, runs/demo-2, … unless told otherwise
     #[arg(long, value_name = "DIR")]
@@ -47,7 +48,7 @@ impl RunCommand for Demo {
     fn run(&self, app: &App) -> Result<ExitCode, RunError> {
         let directory = self.directory.clone().unwrap_or_else(free_directory);
         let (mut config, document) = app.config_text(RUN_FILE, "demo.toml")?;
-        config.train.steps = self.steps.max(1);
+        config.train.steps = self.steps;
         config.train.decay_steps = config.train.steps;
         config.train.warmup = config.train.warmup.min(config.train.steps - 1);
         config.run.dir =
@@ -86,6 +87,7 @@ impl RunCommand for Demo {
         let run = RunDir::create(&setup.config.run.dir, true)?;
         let outcome = train(&setup, (&plan, &costs), &run, None, output)?;
         if !outcome.finished {
+            print_outcome(&outcome, &run);
             return Ok(ExitCode::from(INTERRUPTED));
         }
         heading(out, output, "One step, measured")?;

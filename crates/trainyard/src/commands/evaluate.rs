@@ -69,9 +69,13 @@ impl RunCommand for EvaluateCommand {
         let plan = planned.map(|directory| read_plan(&directory.plan())).transpose()?;
         let plan = setup.plan_to_use(plan, &costs)?;
         let mut pipeline = setup.start(&plan, &costs)?;
-        if let Some((directory, found)) = &from {
-            directory.explain(found.step, pipeline.load_weights(&found.path))?;
-        }
+        let weights = match &from {
+            Some((directory, found)) => {
+                directory.explain(found.step, pipeline.load_weights(&found.path))?;
+                format!("the weights after step {}", found.step)
+            }
+            None => "the weights that the model starts with".to_owned(),
+        };
         // A training beside may remove it from here on.
         drop(from);
         let bar = match Output::detect(self.json) {
@@ -91,6 +95,10 @@ impl RunCommand for EvaluateCommand {
             );
         }
         let unit = setup.data()?.info().unit.name();
+        if !self.json {
+            let part = if self.data.is_some() { "" } else { "the validation data of " };
+            say(format_args!("{weights}, over {part}{}", setup.data()?.info().name));
+        }
         print(&evaluated, unit, self.json).map_err(RunError::io("write to", "the terminal"))?;
         Ok(ExitCode::SUCCESS)
     }

@@ -14,7 +14,7 @@ use trainyard_data::{
 
 use super::run_command::RunCommand;
 use crate::app::App;
-use crate::cli::{Sets, say};
+use crate::cli::{Sets, number, say, whole};
 use crate::config::DataSection;
 use crate::error::RunError;
 use crate::files::read_plan;
@@ -39,13 +39,13 @@ pub struct Generate {
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
     /// How many tokens (here: characters) to add
-    #[arg(long, default_value_t = 300)]
+    #[arg(long, default_value_t = 300, value_parser = whole::<usize>)]
     tokens: usize,
     /// 0 always takes the likeliest token, 1 samples as the model says, more is wilder
-    #[arg(long, default_value_t = 0.8, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.8, allow_negative_numbers = true, value_parser = number)]
     temperature: f64,
     /// The same seed gives the same text
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = whole::<u64>)]
     seed: u64,
     /// Which checkpoint of the run
     #[arg(long, value_name = "latest|best|STEP", default_value = "latest")]

@@ -16,7 +16,8 @@ use super::run_command::RunCommand;
 use super::table::{Align, table, time};
 use super::wishes::{Wishes, with_own_schedule};
 use crate::app::App;
-use crate::cli::{Force, Sets};
+use crate::cli::{Force, Sets, at_least_one};
+use crate::config::TrainSection;
 use crate::error::RunError;
 use crate::files::{read_profile, write_asked};
 
@@ -61,7 +62,7 @@ struct Kind {
     #[arg(long, value_enum, default_value = "time")]
     objective: Goal,
     /// Show so many plans
-    #[arg(long, value_name = "K", default_value_t = 1)]
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = at_least_one::<usize>)]
     top: usize,
     /// Run every backward whole, also under schedules that split it
     #[arg(long)]
@@ -130,6 +131,7 @@ impl RunCommand for PlanCommand {
                 let (mut config, document) = app.config(file, &self.sets)?;
                 self.wishes.put_into(&mut config)?;
                 let has_own = config.pipeline.schedule_file.is_some();
+                self.kind.check_for(&config.train)?;
                 let setup = app.setup((config, document))?;
                 let costs = setup.costs()?;
                 self.save(&costs)?;
@@ -181,6 +183,15 @@ fn json(value: &impl Serialize) -> Result<String, RunError> {
 }
 
 impl Kind {
+    /// Refuses micro-batches that a run could not have.
+    fn check_for(&self, train: &TrainSection) -> Result<(), RunError> {
+        let Some(Count::Number(count)) = self.micro_batches else { return Ok(()) };
+        train.cannot_be_cut(count).map_or(Ok(()), |must| {
+            let (key, value) = ("--micro-batches".to_owned(), count.to_string());
+            Err(RunError::BadValue { key, value, must })
+        })
+    }
+
     /// `has_own`: the request has a schedule of its own.
     fn put_on<'a>(
         &self,
@@ -210,7 +221,7 @@ impl Kind {
             Goal::Memory => Objective::Memory,
             Goal::Latency => Objective::Latency,
         };
-        request.top = self.top.max(1);
+        request.top = self.top;
         request.split_backward &= !self.whole_backward;
         Ok(request)
     }
@@ -233,9 +244,11 @@ pub fn print(out: &mut impl Write, planned: &Planned) -> std::io::Result<()> {
         let stage = |stage: &trainyard_plan::Stage| {
             let recompute = match stage.recompute {
                 trainyard_plan::Recompute::None => "",
-                trainyard_plan::Recompute::Full => " again",
+                trainyard_plan::Recompute::Full => " recomputed",
             };
-            format!("{} [{}, {}){recompute}", stage.device, stage.layers.0, stage.layers.1)
+            let (first, last) = (stage.layers.0, stage.layers.1.saturating_sub(1));
+            let last = if last > first { format!("–{last}") } else { String::new() };
+            format!("{} {first}{last}{recompute}", stage.device)
         };
         let split: Vec<String> = plan.stages.iter().map(stage).collect();
         let share = simulation

@@ -15,7 +15,7 @@ use super::run_command::RunCommand;
 use super::table::{Align, percent, table, time};
 use super::wishes::{is_file, is_name};
 use crate::app::App;
-use crate::cli::{Force, Output};
+use crate::cli::{Force, Output, at_least_one};
 use crate::error::RunError;
 use crate::files::{read_plan, read_profile, read_schedule, write_asked};
 
@@ -33,10 +33,10 @@ pub struct SimulateCommand {
     #[arg(long, value_name = "NAME|FILE.csv")]
     schedule: Option<String>,
     /// Stages a rank, for schedules that take several
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<usize>)]
     chunks: Option<usize>,
     /// Micro-batches a step, instead of the profile's
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", value_parser = at_least_one::<usize>)]
     micro_batches: Option<usize>,
     /// Print the result as JSON
     #[arg(long, conflicts_with = "csv")]

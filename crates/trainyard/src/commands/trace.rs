@@ -9,7 +9,7 @@ use trainyard_plan::{TraceBuilder, chrome};
 
 use super::run_command::RunCommand;
 use crate::app::App;
-use crate::cli::Force;
+use crate::cli::{Force, whole};
 use crate::error::RunError;
 use crate::files::write_asked;
 use crate::journal::read_journal;
@@ -27,10 +27,10 @@ pub struct TraceCommand {
     #[command(flatten)]
     force: Force,
     /// The first step to show
-    #[arg(long, value_name = "STEP", default_value_t = 1)]
+    #[arg(long, value_name = "STEP", default_value_t = 1, value_parser = whole::<u64>)]
     from: u64,
     /// The last step to show
-    #[arg(long, value_name = "STEP", default_value_t = u64::MAX, hide_default_value = true)]
+    #[arg(long, value_name = "STEP", default_value_t = u64::MAX, hide_default_value = true, value_parser = whole::<u64>)]
     to: u64,
 }
 

@@ -54,6 +54,10 @@ impl RunCommand for Train {
         }
         self.wishes.put_into(&mut config)?;
         let go_on = self.resume || self.go_on.restart;
+        if let Some(flag) = self.go_on.given().filter(|_| !go_on) {
+            let words = format!("{flag} says how a run goes on: add --resume, or leave it out");
+            return Err(RunError::config(words));
+        }
         let start = if go_on { Start::GoOn(&self.go_on) } else { Start::Fresh };
         run(app, (config, document), &self.wishes, start, Output::detect(self.json))
     }
@@ -78,6 +82,19 @@ pub struct GoOn {
     /// Give the model a token for each character of another text that it does not know
     #[arg(long)]
     pub(super) grow_vocabulary: bool,
+}
+
+impl GoOn {
+    /// The first flag of these that is given and means nothing to a new run.
+    fn given(&self) -> Option<&'static str> {
+        let flags = [
+            ("--checkpoint", self.checkpoint != CheckpointChoice::default()),
+            ("--other-data", self.other_data),
+            ("--replan", self.replan),
+            ("--grow-vocabulary", self.grow_vocabulary),
+        ];
+        flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
 }
 
 /// How a training begins.
@@ -153,7 +170,9 @@ fn say_plan(setup: &TrainingSetup, plan: &Plan) {
     let stage = |stage: &Stage| {
         let (first, end) = stage.layers;
         let again = if stage.recompute == Recompute::Full { ", recomputed" } else { "" };
-        format!("{} {} … {}{again}", stage.device, name(first), name(end.saturating_sub(1)))
+        let last = end.saturating_sub(1);
+        let more = if last > first { format!(" … {}", name(last)) } else { String::new() };
+        format!("{} {}{more}{again}", stage.device, name(first))
     };
     let stages: Vec<String> = plan.stages.iter().map(stage).collect();
     let predicted = plan.predicted.as_ref().map_or_else(String::new, |predicted| {
@@ -182,7 +201,8 @@ fn may_not_fit(needs: &[DeviceNeed], most_held: &[MemoryUse]) -> Vec<String> {
     needs.iter().zip(most_held).filter_map(note).collect()
 }
 
-fn print_outcome(outcome: &Outcome, directory: &RunDir) {
+/// How a training ended, in a line.
+pub(super) fn print_outcome(outcome: &Outcome, directory: &RunDir) {
     let path = directory.path().display();
     if !outcome.finished {
         let go_on = go_on_with(directory.path(), outcome.saved_step);

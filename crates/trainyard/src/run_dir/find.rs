@@ -96,7 +96,11 @@ impl RunDir {
         }
         let steps = || match all.iter().map(|(step, _)| step.to_string()).collect::<Vec<_>>() {
             steps if steps.is_empty() => "it has none".to_owned(),
-            steps => format!("it has those after the steps {}", steps.join(", ")),
+            steps => {
+                let word =
+                    if steps.len() == 1 { "that after step" } else { "those after the steps" };
+                format!("it has {word} {}", steps.join(", "))
+            }
         };
         let none = |what: String| RunError::NoCheckpoint { path: self.path().to_owned(), what };
         let of_step = |wanted: u64| {

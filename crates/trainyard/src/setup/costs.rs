@@ -48,7 +48,7 @@ impl TrainingSetup {
         let known = if refresh { None } else { self.known(&cache) };
         let Some(known) = known else {
             let profile = self.measure_anew(progress)?;
-            cache.write("profile", &self.measured_key(), &profile);
+            self.keep(&cache, &profile);
             return Ok(profile);
         };
         if !self.is_quieter_than_when_measured(&known) {
@@ -63,8 +63,19 @@ impl TrainingSetup {
             say("the machine was no quieter while measuring: the costs stay as they were");
             return Ok(known);
         }
-        cache.write("profile", &self.measured_key(), &profile);
+        self.keep(&cache, &profile);
         Ok(profile)
+    }
+
+    /// Keeps what was measured for `plan` and `train`, and says where it cannot.
+    fn keep(&self, cache: &Cache, profile: &Profile) {
+        if !cache.write("profile", &self.measured_key(), profile) {
+            say(format_args!(
+                "what was measured could not be kept in {}: `plan` and `train` will estimate; set \
+                 TRAINYARD_CACHE to a folder that can be written to",
+                cache.place()
+            ));
+        }
     }
 
     /// Whether the machine is quieter than it was when a profile was measured. Times of a busy machine

@@ -46,8 +46,15 @@ pub(crate) fn machine_for<'a>(mut adapters: impl Iterator<Item = &'a str>) -> Ve
 
 /// The devices of the run file; without any, what the machine has.
 pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> {
-    let sections =
-        if config.devices.is_empty() { default_devices() } else { config.devices.clone() };
+    let sections = if config.devices.is_empty() {
+        let devices = default_devices();
+        let named = devices.iter().map(|device| format!("{} ({})", device.id, device.adapter));
+        let named = named.collect::<Vec<_>>().join(", ");
+        say(format_args!("note: the run file names no [[device]]; these are taken: {named}"));
+        devices
+    } else {
+        config.devices.clone()
+    };
     let wires = Wires::of(&config.pipeline, &sections)?;
     let machine = machine_for(sections.iter().map(|section| section.adapter.as_str()));
     let chosen = sections.iter().map(|section| select(&machine, &section.adapter));

@@ -64,17 +64,20 @@ fn key_of(error: &DataError, data: &DataSection) -> Option<String> {
         | DataError::NoColumn { column: value, .. }
         | DataError::UnknownBuiltin { name: value, .. }
         | DataError::EmptyText { name: value }
-        | DataError::NotUtf8 { name: value, .. } => value.clone(),
+        | DataError::NotUtf8 { name: value, .. } => Some(value.clone()),
         DataError::Io { path: file, .. }
         | DataError::BadFile { file, .. }
-        | DataError::Cell { file, .. } => file.display().to_string(),
-        _ => return Some("data".to_owned()),
+        | DataError::Cell { file, .. } => Some(file.display().to_string()),
+        _ => None,
     };
     let says = |option: &Value| match option {
-        Value::Array(entries) => entries.iter().any(|entry| entry.as_str() == Some(&value)),
-        option => option.as_str() == Some(&value),
+        Value::Array(entries) => {
+            value.is_some() && entries.iter().any(|entry| entry.as_str() == value.as_deref())
+        }
+        option => option.as_str().is_some_and(|text| Some(text) == value.as_deref()),
     };
-    let key = data.options.iter().find(|(_, option)| says(option)).map(|(key, _)| key.as_str());
+    let said = data.options.iter().find(|(_, option)| says(option));
+    let key = said.map(|(key, _)| key.as_str());
     // The name of a file in a folder stands nowhere: the key that names the data names the folder.
     let key = key.or_else(|| data.kind.as_deref().filter(|kind| data.options.contains_key(*kind)));
     Some(key.map_or_else(|| "data".to_owned(), |key| format!("data.{key}")))

@@ -117,23 +117,20 @@ impl Training<'_> {
             Some(trouble) if self.saved_step != Some(step) => Err(RunError::config(trouble)),
             _ => Ok(()),
         });
+        let is_past_numbers = matches!(error, RunError::Engine(EngineError::NotFinite { .. }));
         let kept = match saved {
-            Ok(()) => format!(
-                "the weights after step {step} are saved in {}; {}",
-                RunDir::checkpoint_name(step),
-                go_on_with(self.directory.path(), Some(step))
-            ),
+            Ok(()) => {
+                let (name, go_on) =
+                    (RunDir::checkpoint_name(step), go_on_with(self.directory.path(), Some(step)));
+                let more = if is_past_numbers { self.slower() } else { String::new() };
+                format!("the weights after step {step} are saved in {name}; {go_on}{more}")
+            }
             Err(other) => {
                 let newest = self.newest();
                 format!("the weights after step {step} could not be saved ({other}); {newest}")
             }
         };
-        let kept = match &error {
-            RunError::Engine(EngineError::NotFinite { .. }) => {
-                kept + " with another learning rate or clip. " + &self.way_back()
-            }
-            _ => kept,
-        };
+        let kept = if is_past_numbers { kept + "\n" + &self.way_back() } else { kept };
         error.with_what_was_kept(kept)
     }
 
@@ -145,16 +142,21 @@ impl Training<'_> {
         )
     }
 
+    /// The setting that learns more slowly, as a person would type it.
+    fn slower(&self) -> String {
+        format!(" --set train.learning_rate={:.1e}", self.setup.config.train.learning_rate / 10.0)
+    }
+
     /// What to do where the newest weights are past use, though all their numbers are finite.
     fn way_back(&self) -> String {
         let older = self.directory.checkpoints().unwrap_or_default();
         let older = older.iter().rev().map(|(step, _)| *step).find(|step| *step < self.step);
         match older {
             Some(older) => format!(
-                "If it fails again at once, these weights are past use: --checkpoint {older} goes back"
+                "if it fails again at once, these weights are past use: --checkpoint {older} goes back"
             ),
             None => {
-                "If it fails again at once, these weights are past use: begin another run with a \
+                "if it fails again at once, these weights are past use: begin another run with a \
                      smaller learning rate"
                     .to_owned()
             }

@@ -170,14 +170,17 @@ fn if_larger(profile: &Profile, request: &ValidatedRequest, step_us: f64) -> Vec
     let mut found = Vec::new();
     for (_, device) in gains.into_iter().take(LARGER) {
         let quarter = profile.devices[device].memory_bytes / 4;
+        // What fits into less fits into more, though a search may not find it there.
+        let mut least = f64::INFINITY;
         for more_bytes in [Some(quarter), None] {
             let pool = search_with_restarts(&with_memory(profile, device, more_bytes), request);
             let best = pool.entries.first().filter(|(_, score)| score.fits());
             let Some((_, score)) = best else { continue };
-            let change = score.step_us / step_us.max(f64::MIN_POSITIVE) - 1.0;
+            least = least.min(score.step_us);
+            let change = least / step_us.max(f64::MIN_POSITIVE) - 1.0;
             if change < -WORTH_TELLING {
                 let device = profile.devices[device].id.clone();
-                found.push(IfLarger { device, more_bytes, step_us: score.step_us, change });
+                found.push(IfLarger { device, more_bytes, step_us: least, change });
             }
         }
     }

@@ -43,8 +43,8 @@ pub fn text(explanation: &Explanation) -> String {
     if full > 1.0 {
         let _ = writeln!(
             text,
-            "bound: {full:.2} times as fast as the fastest device alone, without any bubble; with \
-             the bubble of 1F1B and a stage a device {bound:.2} times"
+            "bound: {full:.2} times as fast as the fastest device alone if none ever waited, {bound:.2} \
+             times with the waits that 1F1B cannot avoid (its bubble)"
         );
     }
     if !explanation.unused.is_empty() {

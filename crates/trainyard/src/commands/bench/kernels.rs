@@ -18,6 +18,7 @@ use trainyard_plan::{DeviceInfo, Plan, Profile, Recompute, Schedule, Stage};
 
 use super::devices::{hardware, open};
 use super::progress;
+use crate::cli::at_least_one;
 use crate::commands::table::{Align, table};
 use crate::error::RunError;
 
@@ -28,7 +29,7 @@ pub(super) struct KernelsBench {
     #[arg(long, value_name = "ADAPTER,…", value_delimiter = ',', required = true)]
     devices: Vec<String>,
     /// Rounds; in each, a step is made with Burn's kernels and one with ours
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 7, value_parser = at_least_one::<usize>)]
     rounds: usize,
     /// Print JSON for machines
     #[arg(long)]
@@ -79,7 +80,7 @@ struct KernelFigures {
 /// When there is no such device, or one fails.
 pub(super) fn run(bench: &KernelsBench) -> Result<(), RunError> {
     let hardware = hardware(&bench.devices)?;
-    let rounds = bench.rounds.max(1);
+    let rounds = bench.rounds;
     let progress = progress(hardware.len() * (rounds + 1));
     let mut devices = Vec::with_capacity(hardware.len());
     for info in &hardware {

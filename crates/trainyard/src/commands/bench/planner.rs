@@ -13,7 +13,7 @@ use trainyard_plan::{DeviceProfile, Plan, Profile, Recompute, Schedule, Stage};
 
 use super::split::split;
 use crate::app::App;
-use crate::cli::RunFile;
+use crate::cli::{RunFile, at_least_one};
 use crate::commands::table::{Align, table, time};
 use crate::error::RunError;
 use crate::setup::TrainingSetup;
@@ -24,7 +24,7 @@ pub(super) struct PlannerBench {
     #[command(flatten)]
     run: RunFile,
     /// Rounds; in each, every split takes a few steps, and ratios are taken within the round
-    #[arg(long, default_value_t = 9)]
+    #[arg(long, default_value_t = 9, value_parser = at_least_one::<usize>)]
     rounds: usize,
     /// Measure costs anew
     #[arg(long)]
@@ -83,7 +83,7 @@ pub(super) fn run(bench: &PlannerBench, app: &App) -> Result<(), RunError> {
     }
     let mut ratios = vec![Vec::new(); contenders.len()];
     // The first round warms up: caches, pools, moments.
-    for round in 0..=bench.rounds.max(1) {
+    for round in 0..=bench.rounds {
         let mut in_round = Vec::new();
         for contender in &mut contenders {
             in_round.push(contender.round(&setup, round > 0)?);
@@ -181,9 +181,5 @@ fn print(figures: &[Figures], bench: &PlannerBench) -> std::io::Result<()> {
         }
     }
     table(out, &rows, &[Align::Left, Align::Left, Align::Left])?;
-    writeln!(
-        out,
-        "\nmedians of {} rounds of {STEPS} steps, ratios within a round",
-        bench.rounds.max(1)
-    )
+    writeln!(out, "\nmedians of {} rounds of {STEPS} steps, ratios within a round", bench.rounds)
 }

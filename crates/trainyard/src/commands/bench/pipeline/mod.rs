@@ -16,6 +16,7 @@ use clap::Args;
 use trainyard_plan::{Api, Schedule};
 
 use super::devices::hardware;
+use crate::cli::at_least_one;
 use crate::error::RunError;
 use blocks::{MICRO_BATCHES, Shape};
 use bound::{bound, closed_form};
@@ -37,7 +38,7 @@ pub(super) struct PipelineBench {
     #[command(flatten)]
     shape: Shape,
     /// Rounds; in each, every contender takes a few steps, and ratios are taken within the round
-    #[arg(long, default_value_t = 9)]
+    #[arg(long, default_value_t = 9, value_parser = at_least_one::<usize>)]
     rounds: usize,
     /// Where all devices are CPUs: the Python whose PyTorch runs the same model beside, under 1F1B; it is
     /// left out where that has none
