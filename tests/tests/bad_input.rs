@@ -204,7 +204,7 @@ fn what_a_recipe_refuses_has_its_place_in_the_run_file() {
             "5:1: the model 'mlp' learns from rows",
             &["input.txt gives tokens, targets"],
         ),
-        (good.replace("context = 16", "context = 4000"), "9:1: ", &["context of 4000 needs"]),
+        (good.replace("context = 16", "context = 4000"), "10:8: ", &["context of 4000 needs"]),
         (
             good.replacen("adapter = \"cpu\"", "adapter = \"nowhere\"", 1),
             "25:11: no adapter matches 'nowhere'",

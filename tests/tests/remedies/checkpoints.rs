@@ -34,7 +34,7 @@ fn one_that_is_there_is_named_as_told() {
     remove(&other.join("checkpoints/step-000004"));
     let stderr =
         run_fails(trainyard().arg("evaluate").arg(&other).args(["--checkpoint", "best"]), 2);
-    let step = between(&stderr, "after the steps ", "\n").to_owned();
+    let step = between(&stderr, "that after step ", "\n").to_owned();
     run_ok(trainyard().arg("evaluate").arg(&other).args(["--checkpoint", &step]));
 }
 
@@ -101,7 +101,7 @@ fn weights_past_use_are_left_for_earlier_ones_as_told() {
     assert_says(&stderr, &["Try a smaller learning rate (train.learning_rate)", "(train.clip)"]);
     paste(&format!(
         "{} --checkpoint 2 --set train.learning_rate=0.001 --set train.steps=4",
-        between(&stderr, "go on with: ", " with another")
+        between(&stderr, "go on with: ", "\n")
     ));
     // The one that is named is whole.
     run_ok(trainyard().arg("evaluate").arg(&run).args(["--checkpoint", &step]));

@@ -97,7 +97,12 @@ fn what_simulate_is_given_goes_together_as_told() {
             "a divisor of the 2 × 4 rows",
             &["--micro-batches", "2"],
         ),
-        ("simulate", &["--micro-batches", "0"], "from 1 to", &["--micro-batches", "1"]),
+        (
+            "simulate",
+            &["--micro-batches", "0"],
+            "a whole number of at least 1",
+            &["--micro-batches", "1"],
+        ),
         ("simulate", &["--chunks", "2"], "must be 1 for the schedule 1f1b", &["--chunks", "1"]),
         (
             "simulate",

@@ -129,7 +129,7 @@ fn absurd_numbers_are_refused() {
         ),
         (
             "[[device]]\nid = \"a\"\n[[device]]\nid = \"a\"",
-            ":6:6: device.1.id is 'a', but must be a name of its own: [[device]] number 1 has it",
+            ":6:6: device.1.id is 'a', but must be a name of its own: device.0.id is the same",
         ),
         ("[[device]]\nid = \"a\"\nadapter = \" \"", "device.a.adapter is empty"),
         ("[[device]]\nid = \"a\"\nmemory = 0", "device.a.memory is 0"),

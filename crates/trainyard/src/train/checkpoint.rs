@@ -120,17 +120,22 @@ impl Training<'_> {
         let is_past_numbers = matches!(error, RunError::Engine(EngineError::NotFinite { .. }));
         let kept = match saved {
             Ok(()) => {
-                let (name, go_on) =
-                    (RunDir::checkpoint_name(step), go_on_with(self.directory.path(), Some(step)));
-                let more = if is_past_numbers { self.slower() } else { String::new() };
-                format!("the weights after step {step} are saved in {name}; {go_on}{more}")
+                let name = RunDir::checkpoint_name(step);
+                let go_on = go_on_with(self.directory.path(), Some(step));
+                let (way_back, slower) = if is_past_numbers {
+                    (self.way_back(), self.slower())
+                } else {
+                    (String::new(), String::new())
+                };
+                format!(
+                    "the weights after step {step} are saved in {name}{way_back}; {go_on}{slower}"
+                )
             }
             Err(other) => {
                 let newest = self.newest();
                 format!("the weights after step {step} could not be saved ({other}); {newest}")
             }
         };
-        let kept = if is_past_numbers { kept + "\n" + &self.way_back() } else { kept };
         error.with_what_was_kept(kept)
     }
 
@@ -153,11 +158,11 @@ impl Training<'_> {
         let older = older.iter().rev().map(|(step, _)| *step).find(|step| *step < self.step);
         match older {
             Some(older) => format!(
-                "if it fails again at once, these weights are past use: --checkpoint {older} goes back"
+                " (if they fail again at once they are past use: --checkpoint {older} goes back)"
             ),
             None => {
-                "if it fails again at once, these weights are past use: begin another run with a \
-                     smaller learning rate"
+                " (if they fail again at once they are past use: begin another run with a smaller \
+                 learning rate)"
                     .to_owned()
             }
         }
