@@ -38,7 +38,7 @@ pub use layer_norm::{layer_norm, layer_norm_backward, layer_norm_weights};
 pub use matmul::{Addend, Side, matmul};
 pub use portable::{portable_kernels, with_portable_kernels};
 pub use trial::SpeedUps;
-pub(crate) use trial::{try_all, winners};
+pub(crate) use trial::{try_kernels, winners};
 
 /// A tensor of 32-bit floats on a wgpu device.
 pub type GpuTensor = FloatTensor<Wgpu>;
@@ -85,14 +85,14 @@ impl Kernel {
         }
     }
 
-    fn bit(self) -> u8 {
+    fn bit(self) -> u16 {
         1 << self as u8
     }
 }
 
 /// Some kernels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KernelSet(u8);
+pub struct KernelSet(u16);
 
 impl KernelSet {
     /// Every kernel.
