@@ -1,13 +1,41 @@
-//! Burn's own random numbers, made to follow from a seed.
+//! Random numbers of a layer's forward, which follow from a seed.
 //!
-//! Each of Burn's backends draws from one generator for the whole process. Whoever wants its numbers
-//! to follow from a seed has to be alone with it, from seeding to the last draw.
+//! Layers may take seeds of their own ([`next_seed`]). Or they draw from Burn's generator: each of Burn's
+//! backends has one for the whole process, and whoever wants its numbers to follow from a seed has to be
+//! alone with it, from seeding to the last draw.
 
+use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
 
-use crate::EngineError;
+use crate::{EngineError, mix};
+
+thread_local! {
+    /// The seed of the forward that runs on this thread, and how many were taken from it.
+    static SEEDS: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
+}
+
+/// Runs a layer's forward, in which [`next_seed`] gives seeds that follow from this one.
+pub(crate) fn with_seeds<T>(seed: u64, forward: impl FnOnce() -> T) -> T {
+    struct Restore(Option<(u64, u64)>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            SEEDS.set(self.0);
+        }
+    }
+    let _restore = Restore(SEEDS.replace(Some((seed, 0))));
+    forward()
+}
+
+/// A seed for something random in a layer's forward: another at each call. It follows from the run's seed,
+/// the step, the micro-batch, the layer and the number of the call, so that it is the same on every partition
+/// and when a forward is computed again. None where no pipeline trains the layer.
+pub fn next_seed() -> Option<u64> {
+    let (seed, calls) = SEEDS.get()?;
+    SEEDS.set(Some((seed, calls + 1)));
+    Some(mix(&[seed, calls]))
+}
 
 static GENERATOR: Mutex<()> = Mutex::new(());
 

@@ -6,9 +6,13 @@ mod adamw;
 mod attention;
 mod contest;
 mod cross_entropy;
+mod dropout;
+mod embedding;
 mod gelu;
-mod layer_norm;
 mod linear;
+mod norm;
+mod squared_norms;
+mod swiglu;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -74,9 +78,14 @@ fn run(contest: &Contest, kernel: Kernel) -> Result<Option<f64>, EngineError> {
         Kernel::AdamW => contest.adamw(),
         Kernel::Attention => contest.attention(),
         Kernel::CrossEntropy => contest.cross_entropy(),
+        Kernel::Dropout => contest.dropout(),
+        Kernel::Embedding => contest.embedding(),
         Kernel::Gelu => contest.gelu(),
         Kernel::LayerNorm => contest.layer_norm(),
         Kernel::Linear => contest.linear(),
+        Kernel::RmsNorm => contest.rms_norm(),
+        Kernel::SquaredNorms => contest.squared_norms(),
+        Kernel::SwiGlu => contest.swiglu(),
     };
     // The first run of each compiles it.
     if !are_alike(ours()?, burns()?)? {
