@@ -85,6 +85,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn seeds_are_others_at_each_call_and_the_same_when_a_forward_runs_again() {
+        let forward = || [next_seed(), next_seed(), next_seed()];
+        assert_eq!(forward(), [None; 3]);
+        let first = with_seeds(7, forward);
+        assert!(first.iter().all(Option::is_some));
+        assert!(first[0] != first[1] && first[1] != first[2] && first[0] != first[2]);
+        assert_eq!(with_seeds(7, forward), first);
+        assert_ne!(with_seeds(8, forward), first);
+        // One inside another, and a panic, leave no trace.
+        let nested = with_seeds(7, || (next_seed(), with_seeds(8, next_seed), next_seed()));
+        assert_eq!((nested.0, nested.2), (first[0], first[1]));
+        assert!(std::panic::catch_unwind(|| with_seeds(7, || panic!("a layer"))).is_err());
+        assert_eq!(next_seed(), None);
+    }
+
+    #[test]
     fn modules_that_draw_are_known_by_their_text() {
         let device = Device::flex();
         assert!(draws(&format!("{:?}", DropoutConfig::new(0.05).init())));

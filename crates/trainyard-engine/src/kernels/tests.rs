@@ -116,3 +116,19 @@ fn squared_norms_on_an_adapter_are_the_sums_of_squares() {
         assert!(squared_norms(&[none]).is_none() && squared_norms(&[]).is_none());
     }
 }
+
+#[test]
+fn an_adapter_tries_what_it_is_asked_for_and_each_kernel_once() {
+    let Some((words, info)) = adapter::known().into_iter().next() else { return };
+    let device = Device::open(words, &info, 64 << 20, 1).unwrap();
+    let tried =
+        |names: &[&str]| try_kernels(&info, device.burn(), device.fit(), KernelSet::named(names));
+    let one = tried(&["dropout"]);
+    assert_eq!(one.iter().map(|(kernel, _)| *kernel).collect::<Vec<_>>(), [Kernel::Dropout]);
+    let two = tried(&["dropout", "swiglu"]);
+    assert_eq!((two.len(), two[0]), (2, one[0]), "measured once more");
+    // A model that asks for one, and a profile that does not say.
+    let model = ModelProfile { kernels: Some(vec!["gelu".into()]), ..ModelProfile::default() };
+    assert_eq!(KernelSet::wanted(&model).names(), ["gelu"]);
+    assert_eq!(KernelSet::wanted(&ModelProfile::default()), KernelSet::all());
+}
