@@ -48,6 +48,7 @@ fn profile(plan: &Plan, layers: usize) -> Profile {
         name: "fuzz".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers: (0..layers).map(layer).collect(),
     };
     Profile {

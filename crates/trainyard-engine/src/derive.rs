@@ -15,6 +15,7 @@ use trainyard_plan::{BatchTensor, LayerProfile, ModelProfile, TensorProfile};
 
 use crate::fault::catch_panic;
 use crate::host_room::check_host_room;
+use crate::kernels::{Kernel, KernelSet, asked_for};
 use crate::measure::SampleFlow;
 use crate::measure::layer_runner::{LayerBytes, LayerRunner, Subject};
 use crate::measure::relative_speed;
@@ -70,10 +71,16 @@ pub fn derive_profile(
     let run = || {
         let derive = Derive { model, objective, sample, settings, wiring: &wiring, gflops };
         let all = || catch_panic(|| derive.all(&device, progress));
-        if settings.portable { with_portable_kernels(all) } else { all() }
+        // Where the CPU's own fused kernels run, nobody asks for those of wgpu devices.
+        if settings.portable {
+            let (layers, kernels) = asked_for(|| with_portable_kernels(all));
+            layers.map(|layers| (layers, Some(kernels)))
+        } else {
+            all().map(|layers| (layers, None))
+        }
     };
     // A device computes on a thread of its own, with a pool and a count of its own.
-    let layers = std::thread::scope(|scope| {
+    let (layers, kernels) = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name(format!("{}derives", crate::fault::WORKER_THREAD_PREFIX))
             .spawn_scoped(scope, || device.compute_thread().run("derives", run))
@@ -81,12 +88,16 @@ pub fn derive_profile(
         let panicked = |_| Err(EngineError::driver("the thread that runs the layers panicked"));
         thread.join().unwrap_or_else(panicked)
     })??;
+    // Those of updates, too: an optimizer's has its name.
+    let of_updates = [Kernel::SquaredNorms.name(), settings.optimizer.optimizer.name()];
+    let kernels = kernels.map(|kernels| kernels.and(KernelSet::named(&of_updates)).names());
     Ok(ModelProfile {
         name: model.name().to_owned(),
         // Layer by layer below.
         optimizer_bytes_per_param_byte: 0,
         // The layers say themselves what stands beside their sums.
         fresh_bytes_per_param_byte: 1,
+        kernels,
         layers,
     })
 }

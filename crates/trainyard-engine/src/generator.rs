@@ -1,13 +1,41 @@
-//! Burn's own random numbers, made to follow from a seed.
+//! Random numbers of a layer's forward, which follow from a seed.
 //!
-//! Each of Burn's backends draws from one generator for the whole process. Whoever wants its numbers
-//! to follow from a seed has to be alone with it, from seeding to the last draw.
+//! Layers may take seeds of their own ([`next_seed`]). Or they draw from Burn's generator: each of Burn's
+//! backends has one for the whole process, and whoever wants its numbers to follow from a seed has to be
+//! alone with it, from seeding to the last draw.
 
+use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
 
-use crate::EngineError;
+use crate::{EngineError, mix};
+
+thread_local! {
+    /// The seed of the forward that runs on this thread, and how many were taken from it.
+    static SEEDS: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
+}
+
+/// Runs a layer's forward, in which [`next_seed`] gives seeds that follow from this one.
+pub(crate) fn with_seeds<T>(seed: u64, forward: impl FnOnce() -> T) -> T {
+    struct Restore(Option<(u64, u64)>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            SEEDS.set(self.0);
+        }
+    }
+    let _restore = Restore(SEEDS.replace(Some((seed, 0))));
+    forward()
+}
+
+/// A seed for something random in a layer's forward: another at each call. It follows from the run's seed,
+/// the step, the micro-batch, the layer and the number of the call, so that it is the same on every partition
+/// and when a forward is computed again. None where no pipeline trains the layer.
+pub fn next_seed() -> Option<u64> {
+    let (seed, calls) = SEEDS.get()?;
+    SEEDS.set(Some((seed, calls + 1)));
+    Some(mix(&[seed, calls]))
+}
 
 static GENERATOR: Mutex<()> = Mutex::new(());
 
@@ -55,6 +83,22 @@ mod tests {
     use burn::nn::{DropoutConfig, GaussianNoiseConfig, LinearConfig};
 
     use super::*;
+
+    #[test]
+    fn seeds_are_others_at_each_call_and_the_same_when_a_forward_runs_again() {
+        let forward = || [next_seed(), next_seed(), next_seed()];
+        assert_eq!(forward(), [None; 3]);
+        let first = with_seeds(7, forward);
+        assert!(first.iter().all(Option::is_some));
+        assert!(first[0] != first[1] && first[1] != first[2] && first[0] != first[2]);
+        assert_eq!(with_seeds(7, forward), first);
+        assert_ne!(with_seeds(8, forward), first);
+        // One inside another, and a panic, leave no trace.
+        let nested = with_seeds(7, || (next_seed(), with_seeds(8, next_seed), next_seed()));
+        assert_eq!((nested.0, nested.2), (first[0], first[1]));
+        assert!(std::panic::catch_unwind(|| with_seeds(7, || panic!("a layer"))).is_err());
+        assert_eq!(next_seed(), None);
+    }
 
     #[test]
     fn modules_that_draw_are_known_by_their_text() {

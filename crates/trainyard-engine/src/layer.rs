@@ -19,7 +19,8 @@ pub struct ForwardContext {
     /// Whether the layer trains (dropout on) or is evaluated (dropout off).
     pub training: bool,
     /// Differs for every run seed, step and micro-batch and is the same on every partition:
-    /// whatever is random in a layer is drawn from this and the layer's own number.
+    /// whatever is random in a layer is drawn from this and the layer's own number, or from
+    /// [`next_seed`](crate::next_seed), which follows from both.
     pub seed: u64,
 }
 

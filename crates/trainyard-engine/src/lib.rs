@@ -54,6 +54,7 @@ pub use derive::{DeriveSettings, derive_profile};
 pub use device::{Device, Part};
 pub use error::{CheckpointFault, EngineError};
 pub use fault::silence_worker_panics;
+pub use generator::next_seed;
 pub use gpu::DeviceClock;
 pub use host_room::check_host_room;
 pub use kernels::{portable_kernels, with_portable_kernels};

@@ -1,13 +1,11 @@
-//! Causal self-attention (Vaswani et al., arXiv 1706.03762, §3.2) and dropout, as used by `gpt`.
+//! Causal self-attention (Vaswani et al., arXiv 1706.03762, §3.2), as used by `gpt`.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Bool, Device, Tensor, TensorData, activation::softmax};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use trainyard_engine::{EngineError, ForwardContext, mix, weight};
+use trainyard_engine::{EngineError, weight};
 
 use crate::fused;
-use crate::nn::Linear;
+use crate::nn::{Dropout, DropoutConfig, Linear};
 use crate::weight_init::WeightInit;
 
 /// Layer normalization (Ba et al., arXiv 1607.06450) over the last dimension.
@@ -39,7 +37,8 @@ pub(crate) struct CausalAttention {
     project_in: Linear,
     project_out: Linear,
     heads: usize,
-    dropout: f64,
+    /// Of the weights by which values are mixed.
+    dropout: Dropout,
 }
 
 impl CausalAttention {
@@ -56,22 +55,22 @@ impl CausalAttention {
             project_in: initial.linear([width, 3 * width], bias, deviation, device)?,
             project_out: initial.linear([width, width], bias, deviation_out, device)?,
             heads,
-            dropout,
+            dropout: DropoutConfig::new(dropout).init(),
         })
     }
 
     /// `[batch, context, width]` to the same.
-    pub(crate) fn forward(&self, x: Tensor<3>, context: &ForwardContext, site: u64) -> Tensor<3> {
+    pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let projected = self.project_in.forward(x);
-        let dropping = context.training && self.dropout > 0.0;
-        let fused = (!dropping).then(|| fused::causal_attention(&projected, self.heads)).flatten();
-        let mixed = fused.unwrap_or_else(|| self.mix(&projected, context, site));
+        let drops = self.dropout.drops(&projected.device());
+        let fused = (!drops).then(|| fused::causal_attention(&projected, self.heads)).flatten();
+        let mixed = fused.unwrap_or_else(|| self.mix(&projected));
         self.project_out.forward(mixed)
     }
 
     /// The values each position sees, `[batch, context, width]`, from queries, keys and values
     /// side by side; on any device.
-    fn mix(&self, projected: &Tensor<3>, context: &ForwardContext, site: u64) -> Tensor<3> {
+    fn mix(&self, projected: &Tensor<3>) -> Tensor<3> {
         let [batch, length, width] = projected.dims();
         let width = width / 3;
         let head_width = width / self.heads;
@@ -87,7 +86,7 @@ impl CausalAttention {
         // [batch, heads, context, context]
         let scores = queries.mul_scalar(scale).matmul(keys.transpose());
         let scores = scores.mask_fill(future(length, &device), f32::NEG_INFINITY);
-        let weights = drop_out(softmax(scores, 3), self.dropout, context, site);
+        let weights = self.dropout.forward(softmax(scores, 3));
         weights.matmul(values).swap_dims(1, 2).reshape([batch, length, width])
     }
 }
@@ -97,27 +96,4 @@ fn future(context: usize, device: &Device) -> Tensor<4, Bool> {
     let mask: Vec<bool> = (0..context * context).map(|i| i % context > i / context).collect();
     let device = device.clone().without_autodiff();
     Tensor::from_data(TensorData::new(mask, [1, 1, context, context]), &device)
-}
-
-/// Zeroes a share of the elements and scales up the rest (Srivastava et al. 2014).
-///
-/// The mask is drawn on the host from the pass's seed and the place in the model, so that it is the
-/// same on every device and in a recomputed forward.
-pub(crate) fn drop_out<const D: usize>(
-    x: Tensor<D>,
-    share: f64,
-    context: &ForwardContext,
-    site: u64,
-) -> Tensor<D> {
-    if !context.training || share <= 0.0 {
-        return x;
-    }
-    let shape = x.dims();
-    let mut random = ChaCha8Rng::seed_from_u64(mix(&[context.seed, site]));
-    let kept = (1.0 / (1.0 - share)) as f32;
-    let mask: Vec<f32> = (0..shape.iter().product::<usize>())
-        .map(|_| if random.random::<f64>() < share { 0.0 } else { kept })
-        .collect();
-    let device = x.device().without_autodiff();
-    x * Tensor::from_data(TensorData::new(mask, shape), &device)
 }

@@ -11,9 +11,9 @@ use trainyard_engine::{
     erase, no_such_layer, weight,
 };
 
-use crate::attention::{CausalAttention, LayerNorm, drop_out};
+use crate::attention::{CausalAttention, LayerNorm};
 use crate::fused::{self, gelu};
-use crate::nn::{self, Linear};
+use crate::nn::{self, Dropout, DropoutConfig, Linear};
 use crate::recipe::{Job, Recipe, RecipeError, Request, needs};
 use crate::weight_init::WeightInit;
 
@@ -140,11 +140,11 @@ impl Model for Gpt {
                     [context, width],
                     device,
                 ),
-                dropout,
+                dropout: DropoutConfig::new(dropout).init(),
             }));
         }
         if layer <= layers {
-            let block = Block::new(&self.options, self.deviations(), layer, initial, device)?;
+            let block = Block::new(&self.options, self.deviations(), initial, device)?;
             return Ok(erase(block));
         }
         if layer == layers + 1 {
@@ -165,21 +165,16 @@ struct Embed {
     tokens: Param<Tensor<2>>,
     /// `[context, width]`
     positions: Param<Tensor<2>>,
-    dropout: f64,
+    dropout: Dropout,
 }
 
 impl Layer for Embed {
-    fn forward(
-        &self,
-        mut input: Tensors,
-        context: &ForwardContext,
-    ) -> Result<Tensors, EngineError> {
+    fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
         let tokens: Tensor<2, Int> = input.take("tokens")?;
         let [_, length] = tokens.dims();
         let embedded = nn::embedding(self.tokens.val(), tokens);
         let positions = self.positions.val().narrow(0, 0, length).unsqueeze();
-        let x = drop_out(embedded + positions, self.dropout, context, 0);
-        Ok(Tensors::new().with("x", x))
+        Ok(Tensors::new().with("x", self.dropout.forward(embedded + positions)))
     }
 }
 
@@ -191,15 +186,13 @@ struct Block {
     perceptron_norm: LayerNorm,
     widen: Linear,
     narrow: Linear,
-    dropout: f64,
-    index: usize,
+    dropout: Dropout,
 }
 
 impl Block {
     fn new(
         options: &GptOptions,
         deviations: [f32; 2],
-        index: usize,
         initial: &mut WeightInit,
         device: &Device,
     ) -> Result<Self, EngineError> {
@@ -213,26 +206,18 @@ impl Block {
             perceptron_norm: LayerNorm::new(width, bias, device),
             widen: initial.linear([width, 4 * width], bias, deviation, device)?,
             narrow: initial.linear([4 * width, width], bias, deviation_out, device)?,
-            dropout,
-            index,
+            dropout: DropoutConfig::new(dropout).init(),
         })
     }
 }
 
 impl Layer for Block {
-    fn forward(
-        &self,
-        mut input: Tensors,
-        context: &ForwardContext,
-    ) -> Result<Tensors, EngineError> {
+    fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
         let x: Tensor<3> = input.take("x")?;
-        // Three places of dropout a block, each with random numbers of its own.
-        let site = |place: u64| self.index as u64 * 8 + place;
-        let attended =
-            self.attention.forward(self.attention_norm.forward(x.clone()), context, site(0));
-        let x = x + drop_out(attended, self.dropout, context, site(1));
+        let attended = self.attention.forward(self.attention_norm.forward(x.clone()));
+        let x = x + self.dropout.forward(attended);
         let wide = gelu(self.widen.forward(self.perceptron_norm.forward(x.clone())));
-        let x = x + drop_out(self.narrow.forward(wide), self.dropout, context, site(2));
+        let x = x + self.dropout.forward(self.narrow.forward(wide));
         Ok(Tensors::new().with("x", x))
     }
 }

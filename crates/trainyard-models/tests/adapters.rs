@@ -21,7 +21,7 @@ use trainyard_plan::{DeviceInfo, Lane, Recompute, TraceEvent};
 use common::partitions::{
     Held, Subject, assert_close, cpus, of_kind, options, plan, showing_gradients, tensors, whole,
 };
-use common::{LAYERS, adapter, gpt, mlp};
+use common::{LAYERS, adapter, decoder, gpt, mlp};
 
 /// The devices of this machine that the tests know, the CPU first.
 fn adapters() -> Vec<(&'static str, DeviceInfo)> {
@@ -89,6 +89,14 @@ fn gpt_on_every_pair_of_adapters_equals_the_cpu() {
 #[test]
 fn mlp_on_every_pair_of_adapters_equals_the_cpu() {
     every_pair(&mlp());
+}
+
+#[test]
+fn a_decoder_on_the_cpu_and_every_adapter_equals_the_cpu() {
+    let (adapters, subject) = (adapters(), decoder());
+    for adapter in &adapters[1..] {
+        equals_the_cpu(&subject, [&adapters[0], adapter]);
+    }
 }
 
 #[test]

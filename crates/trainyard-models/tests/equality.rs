@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use trainyard_plan::{Recompute, Schedule};
 
 use common::partitions::{Subject, cut, plan, splits_for, whole};
-use common::{LAYERS, gpt, mlp, registered};
+use common::{LAYERS, decoder, gpt, mlp, registered};
 
 const STEPS: u64 = 3;
 
@@ -45,6 +45,11 @@ fn every_registered_model_equals_one_device() {
 #[test]
 fn mlp_equals_one_device() {
     equals_one_device(&mlp());
+}
+
+#[test]
+fn a_decoder_equals_one_device() {
+    equals_one_device(&decoder());
 }
 
 #[test]

@@ -20,7 +20,8 @@ use trainyard_engine::{
 };
 use trainyard_models::{Gpt, GptOptions, Mlp, MlpOptions, gpt};
 use trainyard_plan::{
-    Api, DeviceInfo, DeviceProfile, Plan, Profile, Recompute, Schedule, Stage, simulate,
+    Api, DeviceInfo, DeviceProfile, ModelProfile, Plan, Profile, Recompute, Schedule, Stage,
+    simulate,
 };
 
 use common::partitions::{derived, options, random, random_ints};
@@ -107,6 +108,14 @@ fn devices(hardware: &DeviceInfo, count: usize) -> Vec<Device> {
 }
 
 impl Case {
+    /// What the model costs on devices of any kind.
+    fn portable_profile(&self) -> ModelProfile {
+        let optimizer = options().optimizer;
+        let settings = DeriveSettings { seed: 1, optimizer: &optimizer, portable: true };
+        let (model, objective) = (&*self.model, &*self.objective);
+        derive_profile(model, objective, &self.micro_batch, &settings, &|_, _| {}).unwrap()
+    }
+
     /// The profile of devices `d0`, `d1`, … of one sort, with sizes as one of them measured them.
     fn measured(&self, hardware: &DeviceInfo, count: usize, micro_batches: usize) -> Profile {
         let (model, objective) = (&*self.model, &*self.objective);
@@ -247,6 +256,15 @@ fn predictions_hold_under(
 }
 
 #[test]
+fn a_profile_names_the_kernels_that_the_model_can_use() {
+    let kernels = |case: &Case| case.portable_profile().kernels.unwrap();
+    assert_eq!(kernels(&mlp_case(8, 2, 4)), ["adamw", "linear", "squared-norms"]);
+    let of_gpt = ["adamw", "attention", "cross-entropy", "embedding", "gelu", "layer-norm"];
+    let expected = [&of_gpt[..], &["linear", "squared-norms"]].concat();
+    assert_eq!(kernels(&gpt_case(16, 8, 1, 11, 2)), expected);
+}
+
+#[test]
 fn the_predicted_peak_is_near_what_is_counted() {
     let cases = [
         // nanoGPT's CPU setting, and its micro-batches.
@@ -269,11 +287,7 @@ fn the_largest_tensor_of_a_layer_is_what_its_forward_asks_for_at_once() {
     const VOCABULARY: usize = 97;
     const ROWS: usize = 4;
     let case = gpt_case(WIDTH, CONTEXT, 2, VOCABULARY, ROWS);
-    let optimizer = options().optimizer;
-    let settings = DeriveSettings { seed: 1, optimizer: &optimizer, portable: true };
-    let (model, objective) = (&*case.model, &*case.objective);
-    let profile = derive_profile(model, objective, &case.micro_batch, &settings, &|_, _| {});
-    let layers = profile.unwrap().layers;
+    let layers = case.portable_profile().layers;
     let of_rows = |numbers: usize| (4 * ROWS * CONTEXT * numbers) as u64;
     for layer in &layers {
         let expected = match layer.name.as_str() {

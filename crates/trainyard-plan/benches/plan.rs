@@ -46,6 +46,7 @@ fn profile(layers: usize, devices: usize, room: f64) -> Profile {
         name: "bench".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers,
     };
     let mut profile = Profile::new(model, 32);

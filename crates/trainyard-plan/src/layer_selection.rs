@@ -15,6 +15,7 @@ impl Profile {
     ///     name: "tiny".into(),
     ///     optimizer_bytes_per_param_byte: 2,
     ///     fresh_bytes_per_param_byte: 0,
+    ///     kernels: None,
     ///     layers: ["embed", "block0", "block1", "head"].map(layer).to_vec(),
     /// };
     /// let profile = Profile::new(model, 1);

@@ -25,6 +25,10 @@ pub struct ModelProfile {
     /// [`fresh_bytes`](LayerProfile::fresh_bytes); 0 for an engine that adds in place.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub fresh_bytes_per_param_byte: u64,
+    /// The engine's own kernels that the layers can use, by name; None where that is not known, and a device
+    /// tries all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernels: Option<Vec<String>>,
     /// The layers in order.
     pub layers: Vec<LayerProfile>,
 }

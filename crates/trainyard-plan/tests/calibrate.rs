@@ -24,6 +24,7 @@ fn profile(times: &[[f64; 4]]) -> Profile {
         name: "small".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers: (0..LAYERS).map(layer).collect(),
     };
     let device = |(index, [f, i, w, o]): (usize, &[f64; 4])| DeviceProfile {

@@ -291,6 +291,7 @@ fn a_simulation_does_not_deviate_from_itself() {
         name: "tiny".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers,
     };
     let device = |(id, us): (&str, f64)| DeviceProfile {

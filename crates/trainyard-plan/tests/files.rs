@@ -205,13 +205,14 @@ fn what_is_zero_is_left_out() {
         name: "gpt".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers: vec![LayerProfile { name: "x".into(), ..LayerProfile::default() }],
     };
     let profile = Profile { devices: vec![device], ..Profile::new(model, 1) };
     let written = [serde_json::to_value(&event).unwrap(), serde_json::to_value(&profile).unwrap()];
     for (value, keys) in [
         (&written[0], &["bytes"][..]),
-        (&written[1]["model"], &["fresh_bytes_per_param_byte"]),
+        (&written[1]["model"], &["fresh_bytes_per_param_byte", "kernels"]),
         (&written[1]["model"]["layers"][0], &["workspace_bytes", "forward_flops"]),
         (&written[1]["devices"][0], &["overhead_bytes"]),
     ] {

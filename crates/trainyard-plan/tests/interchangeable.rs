@@ -21,6 +21,7 @@ fn profile() -> Profile {
         name: "even".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers: (0..4).map(layer).collect(),
     };
     let device = |id: &str| DeviceProfile {

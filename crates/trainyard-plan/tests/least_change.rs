@@ -39,6 +39,7 @@ fn random(seed: u64, most_layers: u64, most_devices: u64) -> Profile {
         name: "random".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: numbers.below(2),
+        kernels: None,
         layers,
     };
     let mut profile = Profile::new(model, 1 + numbers.below(5) as usize);
@@ -269,6 +270,7 @@ fn what_is_told_falls_as_a_budget_rises() {
         name: "gpt".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 1,
+        kernels: None,
         layers: layers.chain([layer("head".into(), 33, 60)]).collect(),
     };
     for schedule in ["auto", "1f1b"] {

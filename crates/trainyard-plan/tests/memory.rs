@@ -29,6 +29,7 @@ fn profile(x_bytes: u64, y_bytes: u64) -> Profile {
         name: "tiny".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers: vec![layer("a", 1000, None), layer("b", 600, None), layer("head", 1000, Some("a"))],
     };
     let device = |id: &str, memory_bytes| DeviceProfile {

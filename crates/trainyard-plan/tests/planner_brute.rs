@@ -56,6 +56,7 @@ fn random(numbers: &mut Numbers, most_layers: u64, most_devices: u64) -> Profile
         name: "random".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: numbers.below(2),
+        kernels: None,
         layers,
     };
     let mut profile = Profile::new(model, 1 + numbers.below(6) as usize);

@@ -25,6 +25,7 @@ fn profile(devices: &[Vec<f64>], micro_batches: usize) -> Profile {
         name: "long".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers: (0..devices[0].len()).map(layer).collect(),
     };
     let device = |(index, times): (usize, &Vec<f64>)| DeviceProfile {

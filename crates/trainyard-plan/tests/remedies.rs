@@ -30,6 +30,7 @@ fn profile(
         name: "even".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers: (0..layers).map(layer).collect(),
     };
     let device = |(index, memory_bytes): (usize, &u64)| DeviceProfile {

@@ -67,7 +67,7 @@ fn full_profile() -> Value {
         "sizes_estimated": true,
         "model": {
             "name": "m", "optimizer_bytes_per_param_byte": 2, "fresh_bytes_per_param_byte": 1,
-            "layers": [
+            "kernels": ["gelu"], "layers": [
                 layer("x", json!({"skips_to": ["z"]})), layer("y", json!({"gives": [h], "batch": [mask]})),
                 layer("z", json!({"tied_to": "x"})),
             ],

@@ -28,6 +28,7 @@ fn profile(weights: u64, saved: u64, budgets: [u64; 2]) -> Profile {
         name: "even".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers: (0..LAYERS).map(layer).collect(),
     };
     let none = vec![0.0; LAYERS];

@@ -30,6 +30,7 @@ fn document() -> Document {
         name: "gpt".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers: (0..LAYERS).map(layer).collect(),
     };
     let device = |index: usize| {

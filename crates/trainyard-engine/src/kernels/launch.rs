@@ -42,22 +42,22 @@ impl Program {
     }
 
     /// Runs it on some tensors, which are its bindings in their order, and then its numbers.
-    pub(super) fn launch<const N: usize>(
+    pub(super) fn launch<'a>(
         self,
         groups: [u32; 3],
-        tensors: [&CubeTensor; N],
+        tensors: impl IntoIterator<Item = &'a CubeTensor>,
         numbers: &[u32],
     ) {
-        let Some(client) = tensors.first().map(|tensor| tensor.client.clone()) else { return };
+        let mut tensors = tensors.into_iter().peekable();
+        let Some(client) = tensors.peek().map(|tensor| tensor.client.clone()) else { return };
         let words = numbers.chunks(2);
         let words = words.map(|pair| pair.iter().rev().fold(0, |all, &n| all << 32 | u64::from(n)));
         let arguments = KernelArguments {
             info: MetadataBindingInfo::custom(words.collect()),
             ..KernelArguments::default()
         };
-        let arguments = tensors
-            .into_iter()
-            .fold(arguments, |all, tensor| all.with_buffer(tensor.handle.clone().binding()));
+        let arguments =
+            tensors.fold(arguments, |all, tensor| all.with_buffer(tensor.handle.clone().binding()));
         let [x, y, z] = groups;
         client.launch(Box::new(self), CubeCount::Static(x, y, z), arguments);
     }

@@ -11,11 +11,15 @@
 mod adamw;
 mod attention;
 mod cross_entropy;
+mod dropout;
+mod embedding;
 mod gelu;
 mod launch;
-mod layer_norm;
 mod matmul;
+mod norm;
 mod portable;
+mod squared_norms;
+mod swiglu;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -27,18 +31,24 @@ use std::cell::Cell;
 use burn::backend::Wgpu;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 
+use trainyard_plan::ModelProfile;
+
 use crate::Device;
 pub(crate) use adamw::{AdamWFactors, adamw};
 pub use attention::{Attended, attends, causal_attention, causal_attention_backward};
 pub use cross_entropy::cross_entropy;
+pub use dropout::DropoutMask;
+pub use embedding::embedding_backward;
 pub use gelu::{gelu, gelu_backward};
 pub(crate) use launch::{gpu_ints, gpu_tensor};
 pub use launch::{own, room};
-pub use layer_norm::{layer_norm, layer_norm_backward, layer_norm_weights};
 pub use matmul::{Addend, Side, matmul};
+pub use norm::{Norm, norm, norm_backward, norm_weights};
 pub use portable::{portable_kernels, with_portable_kernels};
+pub(crate) use squared_norms::squared_norms;
+pub use swiglu::{swiglu, swiglu_backward};
 pub use trial::SpeedUps;
-pub(crate) use trial::{try_all, winners};
+pub(crate) use trial::{try_kernels, winners};
 
 /// A tensor of 32-bit floats on a wgpu device.
 pub type GpuTensor = FloatTensor<Wgpu>;
@@ -54,23 +64,38 @@ pub enum Kernel {
     Attention,
     /// Cross-entropy of logits.
     CrossEntropy,
+    /// Dropout.
+    Dropout,
+    /// The gradient of an embedding's table.
+    Embedding,
     /// GELU.
     Gelu,
     /// Layer normalization.
     LayerNorm,
     /// Linear layers.
     Linear,
+    /// Normalization by the root mean square.
+    RmsNorm,
+    /// The squared norms of gradients.
+    SquaredNorms,
+    /// `SwiGLU`.
+    SwiGlu,
 }
 
 impl Kernel {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::AdamW,
         Self::Attention,
         Self::CrossEntropy,
+        Self::Dropout,
+        Self::Embedding,
         Self::Gelu,
         Self::LayerNorm,
         Self::Linear,
+        Self::RmsNorm,
+        Self::SquaredNorms,
+        Self::SwiGlu,
     ];
 
     /// Its name in profiles.
@@ -79,20 +104,25 @@ impl Kernel {
             Self::AdamW => "adamw",
             Self::Attention => "attention",
             Self::CrossEntropy => "cross-entropy",
+            Self::Dropout => "dropout",
+            Self::Embedding => "embedding",
             Self::Gelu => "gelu",
             Self::LayerNorm => "layer-norm",
             Self::Linear => "linear",
+            Self::RmsNorm => "rms-norm",
+            Self::SquaredNorms => "squared-norms",
+            Self::SwiGlu => "swiglu",
         }
     }
 
-    fn bit(self) -> u8 {
+    fn bit(self) -> u16 {
         1 << self as u8
     }
 }
 
 /// Some kernels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KernelSet(u8);
+pub struct KernelSet(u16);
 
 impl KernelSet {
     /// Every kernel.
@@ -106,10 +136,26 @@ impl KernelSet {
         Kernel::ALL.into_iter().filter(named).collect()
     }
 
+    /// Those that a model can use; all where it does not say.
+    pub(crate) fn wanted(model: &ModelProfile) -> Self {
+        model.kernels.as_ref().map_or_else(Self::all, |names| Self::named(names))
+    }
+
     /// Their names.
     pub fn names(self) -> Vec<String> {
         let held = Kernel::ALL.into_iter().filter(|&kernel| self.has(kernel));
         held.map(|kernel| kernel.name().to_owned()).collect()
+    }
+
+    /// These and others.
+    pub(crate) fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// These and one more.
+    #[must_use]
+    fn with(self, kernel: Kernel) -> Self {
+        Self(self.0 | kernel.bit())
     }
 
     /// Whether one is among them.
@@ -120,7 +166,7 @@ impl KernelSet {
 
 impl FromIterator<Kernel> for KernelSet {
     fn from_iter<I: IntoIterator<Item = Kernel>>(kernels: I) -> Self {
-        Self(kernels.into_iter().fold(0, |bits, kernel| bits | kernel.bit()))
+        kernels.into_iter().fold(Self::default(), Self::with)
     }
 }
 
@@ -146,6 +192,7 @@ thread_local! {
         let fit = Fit { is_software: false, subgroup: None };
         Cell::new(DeviceKernels { used: KernelSet(0), fit })
     };
+    static ASKED_FOR: Cell<KernelSet> = const { Cell::new(KernelSet(0)) };
 }
 
 impl DeviceKernels {
@@ -170,7 +217,15 @@ pub fn with_kernels<T>(device: &Device, used: KernelSet, work: impl FnOnce() -> 
 
 /// Whether a kernel is to be used by this thread's device.
 pub fn uses(kernel: Kernel) -> bool {
+    ASKED_FOR.set(ASKED_FOR.get().with(kernel));
     OF_THREAD.get().used.has(kernel)
+}
+
+/// Runs `work`, and says for which kernels it has asked [`uses`] on this thread.
+pub(crate) fn asked_for<T>(work: impl FnOnce() -> T) -> (T, KernelSet) {
+    ASKED_FOR.set(KernelSet::default());
+    let result = work();
+    (result, ASKED_FOR.get())
 }
 
 /// What kernels are fitted to on this thread.

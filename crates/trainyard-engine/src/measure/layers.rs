@@ -14,6 +14,7 @@ use super::layer_runner::Subject;
 use super::links::leave;
 use super::unique_layers::UniqueLayers;
 use crate::fault::{WORKER_THREAD_PREFIX, catch_panic};
+use crate::kernels::KernelSet;
 use crate::wiring::{Name, StageWiring, Wiring};
 use crate::{Device, EngineError, HostTensors, LayerSpec, MicroBatch, Model, Objective};
 
@@ -49,7 +50,7 @@ pub fn layers(
     }
     // Tried while no other device computes.
     for device in devices {
-        device.kernels();
+        device.try_kernels(KernelSet::wanted(profile));
     }
     let kinds = UniqueLayers::of(profile);
     let wiring = Wiring::of(model)?;

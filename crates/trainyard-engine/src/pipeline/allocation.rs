@@ -52,13 +52,14 @@ pub(super) fn allocate(
 /// The kernels of ours that each wgpu device is to compute with: those of the profile, or else those that
 /// the device finds out to be faster with, one device after the other.
 pub(super) fn choose_kernels(profile: &Profile, devices: &[Device]) -> Vec<(String, KernelSet)> {
+    let wanted = KernelSet::wanted(&profile.model);
     let on_gpus = devices.iter().filter(|device| !device.is_cpu());
     let chosen = |device: &Device| {
         let of_profile = profile.device_index(device.id()).map(|at| &profile.devices[at]);
         if let Some(names) = of_profile.and_then(|device| device.kernels.as_ref()) {
             device.use_kernels(KernelSet::named(names));
         }
-        (device.id().to_owned(), device.kernels())
+        (device.id().to_owned(), device.try_kernels(wanted))
     };
     on_gpus.map(chosen).collect()
 }

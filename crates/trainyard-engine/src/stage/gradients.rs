@@ -1,29 +1,34 @@
 //! A stage's gradients, summed over the micro-batches: measured, and used for the update.
 
+use burn::backend::Wgpu;
 use burn::tensor::Tensor;
 
 use super::Stage;
 use super::finite::FiniteCheck;
 use super::layer::{StageLayer, WeightState};
 use crate::EngineError;
+use crate::kernels::{Kernel, gpu_tensor, squared_norms, uses};
 use crate::optimizer::{Gradient, GroupEntry, GroupedOptimizer, Update};
 
 /// Squared norms of gradients by layer and weight, 0 for weights that follow others.
 pub(crate) struct Norms {
     pub(crate) of_layers: Vec<(usize, Vec<f64>)>,
-    /// Those that the device has not told yet, `[1]` each, with their places.
-    unread: Vec<(usize, usize, Tensor<1>)>,
+    /// Those that the device has not told yet, one behind the other.
+    unread: Vec<Tensor<1>>,
+    /// Where they belong: a layer's position and a weight's number each.
+    places: Vec<(usize, usize)>,
 }
 
 impl Norms {
     /// What is still to be read.
     pub(crate) fn unread(&self) -> impl Iterator<Item = Tensor<1>> + '_ {
-        self.unread.iter().map(|(_, _, sum)| sum.clone())
+        self.unread.iter().cloned()
     }
 
     /// Puts in what was read, in the order of [`Self::unread`].
     pub(crate) fn put(&mut self, values: &mut impl Iterator<Item = f32>) {
-        for ((position, number, _), value) in self.unread.drain(..).zip(values) {
+        self.unread.clear();
+        for ((position, number), value) in self.places.drain(..).zip(values) {
             self.of_layers[position].1[number] = f64::from(value);
         }
     }
@@ -35,7 +40,12 @@ impl Stage {
     /// On a CPU device the sum is taken in f64 over host values in their order, so that it does
     /// not depend on the partition. On others it is still to be read.
     pub(crate) fn squared_norms(&mut self, on_host: bool) -> Result<Norms, EngineError> {
-        let mut norms = Norms { of_layers: Vec::with_capacity(self.layers.len()), unread: vec![] };
+        let mut norms = Norms {
+            of_layers: Vec::with_capacity(self.layers.len()),
+            unread: Vec::new(),
+            places: Vec::new(),
+        };
+        let mut on_device = Vec::new();
         for (position, layer) in self.layers.iter_mut().enumerate() {
             let mut of_layer = vec![0.0; layer.weights.len()];
             for (number, weight) in layer.weights.iter_mut().enumerate() {
@@ -51,12 +61,14 @@ impl Stage {
                     of_layer[number] = squared_norm(values);
                     weight.gradient = Some(Gradient::Host(data));
                 } else {
-                    norms.unread.push((position, number, (sum.clone() * sum.clone()).sum()));
+                    norms.places.push((position, number));
+                    on_device.push(sum.clone());
                     weight.gradient = Some(Gradient::Device(sum));
                 }
             }
             norms.of_layers.push((layer.index, of_layer));
         }
+        norms.unread = squared_norms_on_device(on_device)?;
         Ok(norms)
     }
 
@@ -121,6 +133,17 @@ impl Stage {
         self.note_check(check, update);
         Ok(())
     }
+}
+
+/// The squared norms of gradients on a device, one behind the other.
+fn squared_norms_on_device(gradients: Vec<Tensor<1>>) -> Result<Vec<Tensor<1>>, EngineError> {
+    if uses(Kernel::SquaredNorms) {
+        let tensors = gradients.iter().cloned().map(gpu_tensor).collect::<Result<Vec<_>, _>>()?;
+        if let Some(norms) = squared_norms(&tensors) {
+            return Ok(vec![Tensor::from_primitive::<Wgpu>(norms)]);
+        }
+    }
+    Ok(gradients.into_iter().map(|sum| (sum.clone() * sum).sum()).collect())
 }
 
 /// The sum of squares, in eight partial sums: an order that depends on the length alone and leaves

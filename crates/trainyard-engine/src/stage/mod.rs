@@ -12,7 +12,7 @@ use std::sync::Arc;
 use burn::tensor::{Device as BurnDevice, Tensor};
 use trainyard_plan::Recompute;
 
-use crate::generator::{draws, with_generator_to_the_end};
+use crate::generator::{draws, with_generator_to_the_end, with_seeds};
 use crate::layer::mix;
 use crate::objective::Loss;
 use crate::tensor::{Root, numbered, without_number};
@@ -185,11 +185,13 @@ impl Stage {
                 input.insert(Arc::clone(name), value);
             }
             let run = || forward(&layer.layer, input);
-            let output = if layer.draws && context.training {
-                let seed = mix(&[context.seed, layer.index as u64]);
-                with_generator_to_the_end(&self.device, seed, run)
-            } else {
-                run()
+            let seed = mix(&[context.seed, layer.index as u64]);
+            let output = match (context.training, layer.draws) {
+                (false, _) => run(),
+                (true, false) => with_seeds(seed, run),
+                (true, true) => {
+                    with_generator_to_the_end(&self.device, seed, || with_seeds(seed, run))
+                }
             };
             let mut output = output.map_err(|error| layer.located(&error))?;
             for (name, needed) in layer.gives.iter().zip(&self.wiring.needed[at]) {

@@ -72,6 +72,7 @@ fn refusals(model: &Layers) -> Vec<String> {
         name: "three".to_owned(),
         optimizer_bytes_per_param_byte: 0,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers: ["first", "middle", "last"].map(layer).to_vec(),
     };
     let refused = |ends: &[usize]| {

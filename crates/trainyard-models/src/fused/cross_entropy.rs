@@ -9,7 +9,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Int, Tensor};
 use multiversion::multiversion;
 use rayon::prelude::*;
-use trainyard_engine::kernels::{self, GpuIntTensor, GpuTensor, Kernel};
+use trainyard_engine::kernels::{self, GpuIntTensor, GpuTensor, Kernel, uses};
 
 use super::simd::{exp, largest, sum};
 use super::{Fused, apply, apply_on_gpu, input, shape, tensor, values};
@@ -23,7 +23,7 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     let fused = host_targets(&targets, classes)
         .and_then(|targets| apply(CrossEntropy { targets: Arc::new(targets) }, [input(&logits)]));
     let on_gpu = || {
-        let targets = gpu_targets(&targets)?;
+        let targets = uses(Kernel::CrossEntropy).then(|| gpu_targets(&targets)).flatten()?;
         apply_on_gpu(Kernel::CrossEntropy, CrossEntropyOnGpu { targets }, [input(&logits)])
     };
     let fused = fused.or_else(on_gpu);

@@ -9,10 +9,7 @@ use rayon::prelude::*;
 use trainyard_engine::kernels::{self, GpuTensor, Kernel};
 
 use super::simd::exp;
-use super::{Fused, apply, apply_on_gpu, input, shape, tensor, values};
-
-/// Elements that one task computes.
-const CHUNK: usize = 16_384;
+use super::{CHUNK, Fused, apply, apply_on_gpu, input, shape, tensor, values};
 
 /// `x·Φ(x)`, element by element.
 pub(crate) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {

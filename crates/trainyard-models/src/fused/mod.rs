@@ -20,11 +20,14 @@
 
 mod attention;
 mod cross_entropy;
+mod dropout;
+mod embedding;
 mod gelu;
 mod linear;
 mod norm;
 mod product;
 mod simd;
+mod swiglu;
 mod tile;
 
 #[cfg(test)]
@@ -34,9 +37,12 @@ mod tests;
 
 pub(crate) use attention::causal_attention;
 pub use cross_entropy::cross_entropy;
+pub(crate) use dropout::dropout;
+pub(crate) use embedding::{AddRows, table_gradient};
 pub(crate) use gelu::gelu;
 pub(crate) use linear::Linear;
-pub(crate) use norm::layer_norm;
+pub(crate) use norm::{layer_norm, rms_norm};
+pub(crate) use swiglu::swiglu;
 
 use std::fmt::Debug;
 
@@ -50,6 +56,9 @@ use burn::tensor::{DType, Tensor, TensorData};
 use trainyard_engine::kernels::{Kernel, uses};
 
 use crate::recorded::{Input, record};
+
+/// Elements that one task of a function by elements computes.
+const CHUNK: usize = 16_384;
 
 /// A function of `N` tensors with a hand-written backward.
 pub(crate) trait Fused<B: Backend, const N: usize>: Clone + Debug + Send + 'static {

@@ -1,4 +1,5 @@
-//! Layer normalization (Ba et al., arXiv 1607.06450) over the last dimension.
+//! Layer normalization (Ba et al., arXiv 1607.06450) and normalization by the root mean square (Zhang and
+//! Sennrich, arXiv 1910.07467) over the last dimension.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use burn::backend::{Flex, Wgpu};
 use burn::tensor::Tensor;
 use multiversion::multiversion;
 use rayon::prelude::*;
-use trainyard_engine::kernels::{self, GpuTensor, Kernel};
+use trainyard_engine::kernels::{self, GpuTensor, Kernel, Norm};
 
 use super::simd::sum;
 use super::{Fused, apply, apply_on_gpu, input, shape, tensor, values};
@@ -22,8 +23,8 @@ pub(crate) fn layer_norm<const D: usize>(
     bias: Option<Tensor<1>>,
     epsilon: f64,
 ) -> Tensor<D> {
-    let norm = LayerNorm { epsilon: epsilon as f32 };
-    let fused = match &bias {
+    let norm = Normalize { kind: Norm::Layer, epsilon: epsilon as f32 };
+    let on_cpu = || match &bias {
         None => apply(norm, [input(&x), input(&gain)]),
         Some(bias) => apply(norm, [input(&x), input(&gain), input(bias)]),
     };
@@ -31,19 +32,39 @@ pub(crate) fn layer_norm<const D: usize>(
         None => apply_on_gpu(Kernel::LayerNorm, norm, [input(&x), input(&gain)]),
         Some(bias) => apply_on_gpu(Kernel::LayerNorm, norm, [input(&x), input(&gain), input(bias)]),
     };
-    let fused = fused.or_else(on_gpu);
+    let is_ours = fits(&x, &gain) && bias.as_ref().is_none_or(|bias| fits(&x, bias));
+    let fused = is_ours.then(|| on_cpu().or_else(on_gpu)).flatten();
     fused.unwrap_or_else(|| burn::tensor::module::layer_norm(x, gain, bias, epsilon))
 }
 
+/// `x/√(mean(x²) + epsilon) · gain` of every row; None where there is no kernel for it.
+pub(crate) fn rms_norm<const D: usize>(
+    x: &Tensor<D>,
+    gain: &Tensor<1>,
+    epsilon: f64,
+) -> Option<Tensor<D>> {
+    let norm = Normalize { kind: Norm::Rms, epsilon: epsilon as f32 };
+    let on_gpu = || apply_on_gpu(Kernel::RmsNorm, norm, [input(x), input(gain)]);
+    let run = || apply(norm, [input(x), input(gain)]).or_else(on_gpu);
+    fits(x, gain).then(run).flatten()
+}
+
+/// Whether a weight has a number for each of a row; other sizes Burn refuses.
+fn fits<const D: usize>(x: &Tensor<D>, weight: &Tensor<1>) -> bool {
+    let [width] = weight.dims();
+    width > 0 && x.dims().last() == Some(&width)
+}
+
 #[derive(Clone, Copy, Debug)]
-struct LayerNorm {
+struct Normalize {
+    kind: Norm,
     epsilon: f32,
 }
 
 /// Input, gain, and for every row its mean and the inverse of its deviation.
 type Saved = (FlexTensor, FlexTensor, Arc<Vec<[f32; 2]>>);
 
-impl LayerNorm {
+impl Normalize {
     fn run(
         self,
         x: FlexTensor,
@@ -57,13 +78,13 @@ impl LayerNorm {
         let chunks = outputs.zip(values(&x).par_chunks(ROWS * width));
         let bias = bias.map(values);
         chunks.for_each(|((output, statistics), x)| {
-            forward(x, values(&gain), bias, self.epsilon, output, statistics);
+            forward(self, x, values(&gain), bias, output, statistics);
         });
         (tensor(output, shape(&x)), (x, gain, Arc::new(statistics)))
     }
 
     /// Gradients of the input, the gain and the bias.
-    fn reverse((x, gain, statistics): Saved, gradient: &FlexTensor) -> [FlexTensor; 3] {
+    fn reverse(self, (x, gain, statistics): Saved, gradient: &FlexTensor) -> [FlexTensor; 3] {
         let width = values(&gain).len();
         let mut output = vec![0.0; values(&x).len()];
         let inputs = values(&x).par_chunks(ROWS * width).zip(statistics.par_chunks(ROWS));
@@ -73,7 +94,8 @@ impl LayerNorm {
             .map(|(output, ((x, statistics), gradient))| {
                 let mut part = vec![0.0; 2 * width];
                 let (of_gain, of_bias) = part.split_at_mut(width);
-                backward(x, values(&gain), statistics, gradient, output, of_gain, of_bias);
+                let weights = [of_gain, of_bias];
+                backward(self.kind, x, values(&gain), statistics, gradient, output, weights);
                 part
             })
             .collect();
@@ -88,7 +110,7 @@ impl LayerNorm {
     }
 }
 
-impl Fused<Flex, 2> for LayerNorm {
+impl Fused<Flex, 2> for Normalize {
     type Saved = Saved;
 
     fn forward(&self, [x, gain]: [FlexTensor; 2]) -> (FlexTensor, Saved) {
@@ -96,12 +118,12 @@ impl Fused<Flex, 2> for LayerNorm {
     }
 
     fn backward(&self, saved: Saved, gradient: FlexTensor, _: [bool; 2]) -> [FlexTensor; 2] {
-        let [x, gain, _] = Self::reverse(saved, &gradient);
+        let [x, gain, _] = self.reverse(saved, &gradient);
         [x, gain]
     }
 }
 
-impl Fused<Flex, 3> for LayerNorm {
+impl Fused<Flex, 3> for Normalize {
     type Saved = Saved;
 
     fn forward(&self, [x, gain, bias]: [FlexTensor; 3]) -> (FlexTensor, Saved) {
@@ -109,18 +131,18 @@ impl Fused<Flex, 3> for LayerNorm {
     }
 
     fn backward(&self, saved: Saved, gradient: FlexTensor, _: [bool; 3]) -> [FlexTensor; 3] {
-        Self::reverse(saved, &gradient)
+        self.reverse(saved, &gradient)
     }
 }
 
 /// Input, gain, and what the kernel keeps of every row.
 type SavedOnGpu = (GpuTensor, GpuTensor, GpuTensor);
 
-impl Fused<Wgpu, 2> for LayerNorm {
+impl Fused<Wgpu, 2> for Normalize {
     type Saved = SavedOnGpu;
 
     fn forward(&self, [x, gain]: [GpuTensor; 2]) -> (GpuTensor, SavedOnGpu) {
-        let (output, statistics) = kernels::layer_norm(&x, &gain, None, self.epsilon);
+        let (output, statistics) = kernels::norm(self.kind, &x, &gain, None, self.epsilon);
         (output, (x, gain, statistics))
     }
 
@@ -130,16 +152,16 @@ impl Fused<Wgpu, 2> for LayerNorm {
         gradient: GpuTensor,
         _: [bool; 2],
     ) -> [GpuTensor; 2] {
-        let [of_gain, _] = kernels::layer_norm_weights(&x, &statistics, &gradient);
-        [kernels::layer_norm_backward(&x, &gain, &statistics, &gradient), of_gain]
+        let [of_gain] = kernels::norm_weights(&x, &statistics, &gradient);
+        [kernels::norm_backward(self.kind, &x, &gain, &statistics, &gradient), of_gain]
     }
 }
 
-impl Fused<Wgpu, 3> for LayerNorm {
+impl Fused<Wgpu, 3> for Normalize {
     type Saved = SavedOnGpu;
 
     fn forward(&self, [x, gain, bias]: [GpuTensor; 3]) -> (GpuTensor, SavedOnGpu) {
-        let (output, statistics) = kernels::layer_norm(&x, &gain, Some(&bias), self.epsilon);
+        let (output, statistics) = kernels::norm(self.kind, &x, &gain, Some(&bias), self.epsilon);
         (output, (x, gain, statistics))
     }
 
@@ -149,26 +171,30 @@ impl Fused<Wgpu, 3> for LayerNorm {
         gradient: GpuTensor,
         _: [bool; 3],
     ) -> [GpuTensor; 3] {
-        let [of_gain, of_bias] = kernels::layer_norm_weights(&x, &statistics, &gradient);
-        [kernels::layer_norm_backward(&x, &gain, &statistics, &gradient), of_gain, of_bias]
+        let [of_gain, of_bias] = kernels::norm_weights(&x, &statistics, &gradient);
+        let of_x = kernels::norm_backward(self.kind, &x, &gain, &statistics, &gradient);
+        [of_x, of_gain, of_bias]
     }
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn forward(
+    norm: Normalize,
     x: &[f32],
     gain: &[f32],
     bias: Option<&[f32]>,
-    epsilon: f32,
     output: &mut [f32],
     statistics: &mut [[f32; 2]],
 ) {
     let width = gain.len();
     let rows = x.chunks_exact(width).zip(output.chunks_exact_mut(width)).zip(statistics);
     for ((x, output), statistics) in rows {
-        let mean = sum(width, |i| x[i]) / width as f32;
+        let mean = match norm.kind {
+            Norm::Layer => sum(width, |i| x[i]) / width as f32,
+            Norm::Rms => 0.0,
+        };
         let variance = sum(width, |i| (x[i] - mean) * (x[i] - mean)) / width as f32;
-        let inverse = 1.0 / (variance + epsilon).sqrt();
+        let inverse = 1.0 / (variance + norm.epsilon).sqrt();
         for ((output, &x), &gain) in output.iter_mut().zip(x).zip(gain) {
             *output = (x - mean) * inverse * gain;
         }
@@ -181,22 +207,26 @@ fn forward(
     }
 }
 
-/// With `x̂` the normalized row and `g = gradient·gain`: `(g − mean(g) − x̂·mean(g·x̂))/deviation`.
+/// With `x̂` the normalized row and `g = gradient·gain`: `(g − mean(g) − x̂·mean(g·x̂))/deviation`, without
+/// `mean(g)` where no mean was taken off.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn backward(
+    kind: Norm,
     x: &[f32],
     gain: &[f32],
     statistics: &[[f32; 2]],
     gradient: &[f32],
     output: &mut [f32],
-    of_gain: &mut [f32],
-    of_bias: &mut [f32],
+    [of_gain, of_bias]: [&mut [f32]; 2],
 ) {
     let width = gain.len();
     let rows = x.chunks_exact(width).zip(gradient.chunks_exact(width));
     let rows = rows.zip(output.chunks_exact_mut(width)).zip(statistics);
     for (((x, gradient), output), &[mean, inverse]) in rows {
-        let mean_g = sum(width, |i| gradient[i] * gain[i]) / width as f32;
+        let mean_g = match kind {
+            Norm::Layer => sum(width, |i| gradient[i] * gain[i]) / width as f32,
+            Norm::Rms => 0.0,
+        };
         let products = sum(width, |i| gradient[i] * gain[i] * ((x[i] - mean) * inverse));
         let mean_product = products / width as f32;
         for i in 0..width {

@@ -9,7 +9,7 @@ use trainyard_engine::Device;
 use trainyard_engine::kernels::{KernelSet, with_kernels};
 
 use super::tests::some;
-use crate::nn::{linear, linear_turned};
+use crate::nn::{embedding, linear, linear_turned};
 
 /// Numbers of rows: one, less and more than a workgroup has, and no multiple of it.
 const ROWS: [usize; 4] = [1, 3, 33, 257];
@@ -102,6 +102,52 @@ fn layer_norm_on_every_adapter_is_the_cpus() {
 }
 
 #[test]
+fn rms_norm_on_every_adapter_is_the_cpus() {
+    for (rows, width) in ROWS.into_iter().zip([4, 33, 260, 257]) {
+        equal_on_every_adapter(&format!("RMS norm {rows}×{width}"), &|device| {
+            let x = leaf([1, rows, width], 1, device);
+            let gain = leaf([width], 2, device);
+            let output = super::rms_norm(&x, &gain, 1e-5).unwrap();
+            let mut all = backward(&output, device);
+            vec![read(output.inner()), of(&x, &mut all), of(&gain, &mut all)]
+        });
+    }
+}
+
+/// To the bit.
+#[test]
+fn dropout_on_every_adapter_is_the_cpus() {
+    for shape in [[1, 1], [1, 3], [33, 1], [3, 257], [257, 64]] {
+        let run = |device: &BurnDevice| {
+            let x = leaf(shape, 1, device);
+            let output = super::dropout(x.clone(), 0.3, 0xF123_4567_89AB_CDEF);
+            let mut all = backward(&output, device);
+            [read(output.inner()), of(&x, &mut all)]
+        };
+        let expected = run(&BurnDevice::flex());
+        for device in adapters() {
+            for kernels in [KernelSet::all(), KernelSet::default()] {
+                let found = with_kernels(&device, kernels, || run(device.burn()));
+                assert_eq!(found, expected, "{shape:?} on {}, {:?}", device.id(), kernels.names());
+            }
+        }
+    }
+}
+
+#[test]
+fn swiglu_on_every_adapter_is_the_cpus() {
+    for shape in [[1, 1], [1, 3], [33, 1], [3, 257], [257, 64]] {
+        equal_on_every_adapter(&format!("SwiGLU {shape:?}"), &|device| {
+            let [gate, up] = [1, 2].map(|salt| leaf(shape, salt, device).mul_scalar(20.0));
+            let [gate, up] = [gate, up].map(|it| it.detach().require_grad());
+            let output = super::swiglu(gate.clone(), up.clone());
+            let mut all = backward(&output, device);
+            vec![read(output.inner()), of(&gate, &mut all), of(&up, &mut all)]
+        });
+    }
+}
+
+#[test]
 fn attention_on_every_adapter_is_the_cpus() {
     for (batch, context, heads, head_width) in
         [(1, 1, 1, 4), (2, 3, 2, 8), (1, 33, 3, 12), (2, 64, 2, 16), (1, 257, 1, 68)]
@@ -128,6 +174,25 @@ fn cross_entropy_on_every_adapter_is_the_cpus() {
             let loss = super::cross_entropy(logits.clone(), targets);
             let mut all = loss.clone().mul_scalar(3.0).backward();
             vec![read(loss.inner()), of(&logits, &mut all)]
+        });
+    }
+}
+
+/// More rows than are put in order together, most of them of one index.
+#[test]
+fn embeddings_on_every_adapter_are_the_cpus() {
+    for (rows, table_rows, width) in
+        [(1, 1, 1), (3, 2, 33), (33, 65, 64), (257, 1000, 12), (4200, 7, 5)]
+    {
+        equal_on_every_adapter(&format!("{rows} rows of {table_rows}×{width}"), &|device| {
+            let index = |at: usize| i32::try_from((at * at / 3) % table_rows).unwrap();
+            let indices: Vec<i32> = (0..rows).map(index).collect();
+            let indices = TensorData::new(indices, [1, rows]);
+            let indices = Tensor::<2, Int>::from_data(indices, device).autodiff();
+            let table = leaf([table_rows, width], 1, device);
+            let output = embedding(table.clone(), indices);
+            let mut all = backward(&output, device);
+            vec![read(output.inner()), of(&table, &mut all)]
         });
     }
 }

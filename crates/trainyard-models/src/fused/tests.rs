@@ -184,6 +184,26 @@ fn causal_attentions_gradient_is_the_slope() {
     }
 }
 
+#[test]
+fn dropout_has_a_mask_of_its_own_for_every_seed() {
+    let x = leaf([43, 501], 1);
+    let run = |seed: u64| {
+        let y = super::dropout(x.clone(), 0.25, seed);
+        let gradient = x.grad_remove(&mut y.clone().sum().backward()).unwrap();
+        (read(y.inner()), read(gradient))
+    };
+    let (values, mask) = run(5);
+    let kept = 1.0_f32 / 0.75;
+    for ((value, mask), x) in values.iter().zip(&mask).zip(read(x.clone().inner())) {
+        assert!((*mask - kept).abs() < 1e-6 || mask.abs() < 1e-6, "{mask}");
+        assert!((value - x * mask).abs() < 1e-6, "{x} times {mask} is not {value}");
+    }
+    assert_eq!(run(5).1, mask, "another mask at the second time");
+    assert_ne!(run(6).1, mask);
+    let composed = trainyard_engine::with_portable_kernels(|| run(5));
+    assert_eq!(composed, (values, mask));
+}
+
 fn linear(x: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
     crate::nn::Linear { weight: Param::from_tensor(weight), bias: None }.forward(x)
 }

@@ -12,8 +12,9 @@ use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Int, Tensor};
 
+use crate::fused::{AddRows, table_gradient};
 use crate::recorded::record;
-use crate::weighted::{added, give_weight_gradient};
+use crate::weighted::give_weight_gradient;
 
 /// [`burn::nn::EmbeddingConfig`].
 #[derive(Config, Debug)]
@@ -59,7 +60,7 @@ pub(crate) fn embedding(weight: Tensor<2>, rows: Tensor<2, Int>) -> Tensor<3> {
 }
 
 /// None where the weight is not in a graph of this backend.
-fn run<B: Backend>(weight: &Tensor<2>, rows: &Tensor<2, Int>) -> Option<Tensor<3>>
+fn run<B: AddRows>(weight: &Tensor<2>, rows: &Tensor<2, Int>) -> Option<Tensor<3>>
 where
     DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B>>,
 {
@@ -84,7 +85,7 @@ struct Saved<B: Backend> {
     rows: IntTensor<B>,
 }
 
-impl<B: Backend> Backward<B, 1> for Lookup
+impl<B: AddRows> Backward<B, 1> for Lookup
 where
     DispatchTensor: DispatchKindConversion<B>,
 {
@@ -97,7 +98,7 @@ where
         let Some(parent) = parent else { return };
         let shape = weight.shape();
         give_weight_gradient::<B>(grads, parent.id, shape, move |sum| {
-            added::<B>(B::embedding_backward(weight, gradient, rows), sum)
+            table_gradient::<B>(weight, gradient, rows, sum)
         });
     }
 }

@@ -142,6 +142,64 @@ fn convolutions_are_burns() {
 }
 
 #[test]
+fn norms_are_burns() {
+    let device = device();
+    for shape in [[1, 1, 1], [3, 43, 37], [2, 64, 128]] {
+        let x = some(shape, 1);
+        let ours = LayerNormConfig::new(shape[2]).with_epsilon(1e-3);
+        // Its epsilon is private.
+        let burns = burn::nn::LayerNormConfig::new(shape[2]).with_epsilon(1e-3);
+        check!(ours.init(&device), burns.init(&device), x.clone(), [gamma, beta]);
+        let (ours, burns) = (ours.with_bias(false), burns.with_bias(false));
+        check!(ours.init(&device), burns.init(&device), x.clone(), [gamma]);
+        let ours = RmsNormConfig::new(shape[2]).with_epsilon(1e-3);
+        let burns = burn::nn::RmsNormConfig::new(shape[2]).with_epsilon(1e-3);
+        let (ours, burns) = (ours.init(&device), burns.init(&device));
+        check!(ours.clone(), burns.clone(), x.clone(), [gamma]);
+        let x = x.require_grad();
+        let portable = trainyard_engine::with_portable_kernels(|| {
+            run(&ours, Some(&x), || ours.forward(x.clone()))
+        });
+        assert_alike(&portable, &run(&burns, Some(&x), || burns.forward(x.clone())));
+    }
+}
+
+#[test]
+fn a_gated_linear_unit_is_burns() {
+    let device = device();
+    for bias in [false, true] {
+        let ours = SwiGluConfig::new(37, 65).with_bias(bias).init(&device);
+        let mut burns = burn::nn::SwiGluConfig::new(37, 65).with_bias(bias).init(&device);
+        let sides = [
+            (&ours.linear_inner, &mut burns.linear_inner),
+            (&ours.linear_outer, &mut burns.linear_outer),
+        ];
+        for (ours, burns) in sides {
+            (burns.weight, burns.bias) = (ours.weight.clone(), ours.bias.clone());
+        }
+        let x = some([2, 43, 37], 1).require_grad();
+        let found = run(&ours, Some(&x), || ours.forward(x.clone()));
+        assert_alike(&found, &run(&burns, Some(&x), || burns.forward(x.clone())));
+        assert_eq!(read(ours.valid().forward(x.clone().inner())), found[0]);
+    }
+}
+
+#[test]
+fn dropout_outside_a_pipeline_is_burns() {
+    let (ours, x) = (DropoutConfig::new(0.5).init(), some([40, 50], 1));
+    let burns = burn::nn::DropoutConfig::new(0.5).init();
+    let seed = || Device::flex().seed(3);
+    let (found, expected) =
+        ((seed(), ours.forward(x.clone())).1, (seed(), burns.forward(x.clone())).1);
+    assert_eq!(read(found), read(expected));
+    // Neither without autodiff nor frozen.
+    assert_eq!(read(ours.forward(x.clone().inner())), read(x.clone()));
+    assert_eq!(read(ours.clone().freeze().forward(x.clone())), read(x));
+    let text = format!("{ours:?}");
+    assert_eq!(text, "Dropout(0.5, true)", "the engine takes modules by their text for Burn's");
+}
+
+#[test]
 fn an_embedding_is_burns() {
     let ours = EmbeddingConfig::new(6, 3).init(&device());
     let mut burns = burn::nn::EmbeddingConfig::new(6, 3).init(&device());
@@ -187,6 +245,10 @@ fn other_shapes_are_what_burn_makes_of_them() {
     for width in [4, 8] {
         refused(&|| drop(ours.forward(some([2, width], 1))));
     }
+    let norm = RmsNormConfig::new(4).init(&device);
+    refused(&|| drop(norm.forward(some([2, 8], 1))));
+    let norm = LayerNormConfig::new(4).init(&device);
+    refused(&|| drop(norm.forward(some([2, 8], 1))));
     let conv = Conv2dConfig::new([4, 6], [1, 1]).with_groups(2).init(&device);
     refused(&|| drop(conv.forward(some([1, 2, 3, 3], 1))));
     let conv = ConvTranspose2dConfig::new([4, 6], [1, 1]).init(&device);

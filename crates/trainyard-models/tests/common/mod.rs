@@ -3,6 +3,7 @@
 
 #[path = "../../../trainyard-engine/tests/adapter/mod.rs"]
 pub(crate) mod adapter;
+mod decoder;
 #[path = "../../../trainyard-engine/tests/partitions/mod.rs"]
 pub(crate) mod partitions;
 
@@ -36,7 +37,15 @@ pub(crate) fn gpt(tied: bool, bias: bool, dropout: f64) -> Subject {
         bias,
         tied,
     };
-    let model = Gpt::new(options, Some(VOCABULARY)).unwrap();
+    of_tokens(Gpt::new(options, Some(VOCABULARY)).unwrap())
+}
+
+/// Norms by the root mean square, gated linear units and dropout, put together of layers of `nn`.
+pub(crate) fn decoder() -> Subject {
+    of_tokens(decoder::decoder())
+}
+
+fn of_tokens(model: impl Model + 'static) -> Subject {
     // Something to learn: every token is followed by the same other token.
     Subject::new(model, gpt::objective(), |step| {
         let start = |row: usize| mix(&[step, row as u64]) as usize;

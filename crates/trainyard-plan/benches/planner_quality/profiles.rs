@@ -109,6 +109,7 @@ fn model(numbers: &mut Numbers, layers: usize) -> ModelProfile {
         name: "random".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: numbers.below(2),
+        kernels: None,
         layers,
     }
 }

@@ -137,6 +137,7 @@ use validated::ValidatedRequest;
 ///     name: "tiny".into(),
 ///     optimizer_bytes_per_param_byte: 2,
 ///     fresh_bytes_per_param_byte: 0,
+///     kernels: None,
 ///     layers: (0..4).map(layer).collect(),
 /// };
 /// // Weights, gradients and optimizer state take 16 MiB, more than either device has.

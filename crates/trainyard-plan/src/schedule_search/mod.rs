@@ -57,6 +57,7 @@ pub struct FoundSchedule {
 ///     name: "tiny".into(),
 ///     optimizer_bytes_per_param_byte: 2,
 ///     fresh_bytes_per_param_byte: 0,
+///     kernels: None,
 ///     layers: (0..4).map(layer).collect(),
 /// };
 /// let profile = Profile::of_budgets(model, [("gpu", 1 << 20), ("cpu", 1 << 20)], 4);

@@ -16,6 +16,7 @@ pub(crate) fn model(layers: usize) -> ModelProfile {
         name: "even".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers: (0..layers).map(layer).collect(),
     }
 }

@@ -40,6 +40,7 @@ pub(crate) fn profile(times: &[[f64; 3]], ranks: usize) -> Profile {
         name: "test".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers: (0..times.len()).map(layer).collect(),
     };
     let mut profile = Profile::new(model, 1);

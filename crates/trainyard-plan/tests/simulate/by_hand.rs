@@ -29,6 +29,7 @@ pub(crate) fn profile(layers: usize, devices: usize, m: usize) -> Profile {
         name: "hand".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers: (0..layers).map(layer).collect(),
     };
     Profile { devices: (0..devices).map(device).collect(), ..Profile::new(model, m) }

@@ -38,6 +38,7 @@ pub(crate) fn profile(dice: &mut Dice, layers: usize, devices: usize, m: usize) 
         name: "random".into(),
         optimizer_bytes_per_param_byte: dice.below(3) as u64,
         fresh_bytes_per_param_byte: dice.below(2) as u64,
+        kernels: None,
         layers: (0..layers).map(|index| layer(dice, index)).collect(),
     };
     for index in 1..layers {

@@ -75,6 +75,7 @@ mod tests {
             name: String::new(),
             optimizer_bytes_per_param_byte: 2,
             fresh_bytes_per_param_byte: 0,
+            kernels: None,
             layers: Vec::new(),
         };
         let mut arrangement = Arrangement::by_memory(&Profile::new(model, 1));

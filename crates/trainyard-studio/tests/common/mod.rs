@@ -15,6 +15,7 @@ pub(crate) fn profile(layers: usize, memory: &[u64]) -> Profile {
         name: "small".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers: (0..layers).map(layer).collect(),
     };
     let device = |(index, memory_bytes): (usize, &u64)| {

@@ -33,6 +33,7 @@ fn profile(seed: u64) -> Profile {
         name: "random".into(),
         optimizer_bytes_per_param_byte: 2,
         fresh_bytes_per_param_byte: 0,
+        kernels: None,
         layers: (0..20).map(layer).collect(),
     };
     let mut profile = Profile::new(model, 1 + below(12) as usize);

@@ -100,7 +100,7 @@ fn of_device(info: &DeviceInfo, rounds: usize, done: &dyn Fn()) -> Result<Device
         speed_up,
         used: used.has(kernel),
     };
-    let kernels = device.kernel_speed_ups()?.map(of_kernel).into();
+    let kernels = device.kernel_speed_ups()?.into_iter().map(of_kernel).collect();
     let mut burns = Training::new(info, KernelSet::default())?;
     let mut ours = Training::new(info, used)?;
     let mut times = Vec::with_capacity(rounds);

@@ -1,7 +1,7 @@
-// The gradients of a layer normalization's gain and bias, in parts: for every {{CHUNK}} rows Σ gradient·x̂ and
-// Σ gradient, column by column.
+// The gradients of a normalization's gain and with BIAS of its bias, in parts: for every {{CHUNK}} rows Σ gradient·x̂
+// and Σ gradient, column by column.
 //
-// Bindings: x, the rows' means and inverse deviations, the gradient of the output, output `[2, parts, columns]`,
+// Bindings: x, the rows' means and inverse deviations, the gradient of the output, output `[1 or 2, parts, columns]`,
 // and sizes: the number of rows, of columns (or of fours of them, where ELEMENT is one), and of parts.
 alias Element = {{ELEMENT}};
 @group(0) @binding(0) var<storage, read_write> x: array<Element>;
@@ -23,14 +23,20 @@ fn main(
         return;
     }
     var of_gain = Element();
+#if BIAS
     var of_bias = Element();
+#end
     let last = min((group.y + 1u) * {{CHUNK}}u, rows);
     for (var row = group.y * {{CHUNK}}u; row < last; row++) {
         let value = gradient[row * columns + column];
         let statistic = statistics[row];
         of_gain += value * ((x[row * columns + column] - statistic.x) * statistic.y);
+#if BIAS
         of_bias += value;
+#end
     }
     output[group.y * columns + column] = of_gain;
+#if BIAS
     output[(parts + group.y) * columns + column] = of_bias;
+#end
 }

@@ -1,4 +1,5 @@
-// Layer normalization (Ba et al., arXiv 1607.06450) of every row: (x − mean)/√(variance + ε)·gain (+ bias).
+// Normalization of every row. With CENTRED layer normalization (Ba et al., arXiv 1607.06450), (x − mean)/√(variance +
+// ε)·gain (+ bias); without it by the root mean square (Zhang and Sennrich, arXiv 1910.07467), where the mean counts as 0.
 //
 // Bindings: x, gain, (bias,) output, for every row its mean and the inverse of its deviation, and sizes: the
 // number of rows, of elements (or of fours of them, where ELEMENT is one) of a row, and ε as bits of f32.
@@ -39,11 +40,15 @@ fn main(
     let elements = f32(width * {{ELEMENTS}}u);
     // Lanes beyond the end take part in the sums of the last row.
     let start = min(row, rows - 1u) * width;
+#if CENTRED
     var sum = Element();
     for (var i = lane; i < width; i += {{LANES}}u) {
         sum += x[start + i];
     }
     let mean = over_lanes(inner(sum), local.x, lane, false) / elements;
+#else
+    let mean = 0.0;
+#end
     var squares = Element();
     for (var i = lane; i < width; i += {{LANES}}u) {
         let centred = x[start + i] - mean;

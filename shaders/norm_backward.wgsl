@@ -1,5 +1,5 @@
-// The gradient of a layer normalization's input: with x̂ the normalized row and g = gradient·gain,
-// (g − mean(g) − x̂·mean(g·x̂))/deviation.
+// The gradient of a normalization's input: with x̂ the normalized row and g = gradient·gain,
+// (g − mean(g) − x̂·mean(g·x̂))/deviation, where mean(g) counts with CENTRED alone.
 //
 // Bindings: x, gain, the rows' means and inverse deviations, the gradient of the output, that of x, and sizes:
 // the number of rows, and of elements (or of fours of them, where ELEMENT is one) of a row.
@@ -40,7 +40,9 @@ fn main(
     var of_product = Element();
     for (var i = lane; i < width; i += {{LANES}}u) {
         let scaled = gradient[start + i] * gain[i];
+#if CENTRED
         of_gradient += scaled;
+#end
         of_product += scaled * ((x[start + i] - mean) * inverse);
     }
     let sums = vec2(inner(of_gradient), inner(of_product));
