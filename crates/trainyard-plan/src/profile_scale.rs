@@ -1,12 +1,20 @@
-//! The same batch cut into another number of micro-batches.
+//! The same batch cut into another number of micro-batches, or its sequences into slices.
 //!
 //! A layer's time is taken as `fixed + rows × rate`, and its activations as proportional to the
 //! rows; `rows` and every device's `fixed_us` say so. Temporary tensors may be as large as the layer's
 //! weights whatever the rows are, so of fewer rows that much of them stays. A profile without them cannot tell, and then
 //! only the number of micro-batches changes: each costs what it did, and the step trains more or
 //! fewer rows.
+//!
+//! A slice of a context costs its share of all, as rows do, and what it has of the slices before comes on top
+//! (`carried_bytes`). Attention takes longer the more a slice looks back at: each slice counts as the mean of
+//! them all.
 
-use crate::{DeviceProfile, FixedTimes, LayerProfile, ModelProfile, PlanError, Profile, Tensors};
+use std::borrow::Cow;
+
+use crate::{
+    DeviceProfile, FixedTimes, LayerProfile, ModelProfile, Plan, PlanError, Profile, Tensors,
+};
 
 /// The most micro-batches a step may have.
 const MOST: usize = 1 << 20;
@@ -107,6 +115,63 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// The profile for the micro-batches of a plan, before their rows are cut into its slices.
+    ///
+    /// # Errors
+    /// As [`Self::with_micro_batches`].
+    pub fn with_rows_of(&self, plan: &Plan) -> Result<Self, PlanError> {
+        let slices = if self.slices == 1 { plan.schedule.slices.max(1) } else { 1 };
+        self.with_micro_batches(plan.micro_batches / slices)
+    }
+
+    /// The profile with the rows of its micro-batches cut along their context into `slices`, as equal as
+    /// possible: the largest counts. There are as many times the micro-batches.
+    ///
+    /// # Errors
+    /// [`PlanError::BadNumber`] for 0, more than there are positions, or another number than that of a
+    /// profile that is one of slices already; [`PlanError::BadPlan`] for a model with a layer that cannot be
+    /// cut so.
+    pub fn in_slices(&self, slices: usize) -> Result<Cow<'_, Self>, PlanError> {
+        if slices == self.slices {
+            return Ok(Cow::Borrowed(self));
+        }
+        let bad = |must: String| PlanError::BadNumber {
+            what: "slices".into(),
+            value: slices.to_string(),
+            must,
+        };
+        if self.slices != 1 {
+            return Err(bad(format!("{}, for which the profile is", self.slices)));
+        }
+        let context = self.model.context().map_err(|layer| PlanError::BadPlan {
+            reason: format!(
+                "its sequences cannot be cut into {slices} slices: the layer '{layer}' does not say that it \
+                 computes a slice from what it is given and what earlier slices hand on; leave slices at 1"
+            ),
+        })?;
+        if slices == 0 || slices > context {
+            return Err(bad(format!("from 1 to {context}, the positions of a sequence")));
+        }
+        let micro_batches = self.micro_batches.checked_mul(slices).filter(|count| *count <= MOST);
+        let micro_batches = micro_batches.ok_or_else(|| {
+            bad(format!("so few that there are at most {MOST} with those of all micro-batches"))
+        })?;
+        let ratio = Ratio { from: context, to: context.div_ceil(slices) };
+        let carried: Vec<u64> = self.model.layers.iter().map(|layer| layer.carried_bytes).collect();
+        let mut sliced = Self { slices, micro_batches, ..self.clone() };
+        scale_layers(&mut sliced.model, ratio);
+        for (layer, carried) in sliced.model.layers.iter_mut().zip(carried) {
+            layer.carried_bytes = carried;
+            layer.largest_tensor_bytes = layer.largest_tensor_bytes.max(carried);
+        }
+        for device in &mut sliced.devices {
+            scale_device(device, &sliced.model.layers, ratio);
+        }
+        Ok(Cow::Owned(sliced))
+    }
+}
+
 /// Scales the layers' sizes. What a layer takes and gives stays the sum of its named tensors and the
 /// rest, though each is rounded up.
 fn scale_layers(model: &mut ModelProfile, ratio: Ratio) {
@@ -134,6 +199,7 @@ fn scale_layer(layer: &mut LayerProfile, ratio: Ratio) {
         &mut layer.input_saved_bytes,
         &mut layer.largest_tensor_bytes,
         &mut layer.forward_flops,
+        &mut layer.carried_bytes,
     ];
     let given = layer.gives.iter_mut().flat_map(|t| [&mut t.bytes, &mut t.gradient_bytes]);
     let of_batch = layer.batch.iter_mut().map(|tensor| &mut tensor.bytes);
@@ -158,9 +224,14 @@ fn scale_device(device: &mut DeviceProfile, layers: &[LayerProfile], ratio: Rati
     for (size, layer) in device.workspace_bytes.iter_mut().flatten().zip(layers) {
         *size = ratio.workspace(*size, layer.weight_bytes());
     }
-    if let Some(FixedTimes { forward, input_grad, weight_grad }) = &device.fixed_us {
-        device.forward_us = ratio.times(&device.forward_us, forward);
-        device.input_grad_us = ratio.times(&device.input_grad_us, input_grad);
-        device.weight_grad_us = ratio.times(&device.weight_grad_us, weight_grad);
-    }
+    // Nothing of an estimate is fixed.
+    let none = || vec![0.0; layers.len()];
+    let fixed = device.fixed_us.clone().unwrap_or_else(|| FixedTimes {
+        forward: none(),
+        input_grad: none(),
+        weight_grad: none(),
+    });
+    device.forward_us = ratio.times(&device.forward_us, &fixed.forward);
+    device.input_grad_us = ratio.times(&device.input_grad_us, &fixed.input_grad);
+    device.weight_grad_us = ratio.times(&device.weight_grad_us, &fixed.weight_grad);
 }

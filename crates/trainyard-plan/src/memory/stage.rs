@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::MemoryUse;
-use crate::{Profile, Recompute, Tensors};
+use crate::{Profile, Recompute, Slice, Tensors};
 
 /// Memory of a stage on a device, in bytes. It grows by one layer in front at a time, so that a
 /// planner can try every stage without adding the same layers up again.
@@ -17,6 +17,8 @@ pub struct StageMemory {
     pub output_saved: u64,
     /// The part of `saved` that is its first layer's input.
     input_saved: u64,
+    /// What all slices of the same rows together hand on.
+    pub carried: u64,
     /// Kept between the halves of a split backward.
     pub weight_saved: u64,
     /// All that comes in from elsewhere for one micro-batch: from other stages, over however many
@@ -129,6 +131,7 @@ impl StageMemory {
         let fresh = profile.model.fresh_bytes(layer);
         let first_fresh = if layer.fresh_bytes.is_some() { params.max(fresh) } else { fresh };
         self.saved = add(self.saved, saved);
+        self.carried = add(self.carried, layer.carried_bytes);
         self.input_saved = layer.input_saved_bytes.min(saved);
         let kept_after = self.weight_saved;
         self.weight_saved = add(self.weight_saved, layer.weight_saved_bytes.unwrap_or(saved));
@@ -187,6 +190,24 @@ impl StageMemory {
             Recompute::None => self.saved.saturating_add(self.output_saved),
             Recompute::Full => self.input,
         }
+    }
+
+    /// [`Self::kept`] of one slice, with what it has of those before it. Under recompute it is counted with
+    /// what it hands on instead, which is there before the next takes it.
+    pub(super) fn kept_of(&self, recompute: Recompute, slice: Slice) -> u64 {
+        let carried = match recompute {
+            Recompute::None => slice.before(self.carried),
+            Recompute::Full if slice.is_last() => 0,
+            Recompute::Full => slice.after(self.carried),
+        };
+        self.kept(recompute).saturating_add(carried)
+    }
+
+    /// Gradients of what is handed on, in bytes: those that the backward of a slice gives to the slices
+    /// before, and those that it takes from the slice after.
+    pub(super) fn carried_gradients(&self, slice: Slice) -> (u64, u64) {
+        let taken = if slice.is_last() { 0 } else { slice.after(self.carried) };
+        (slice.before(self.carried), taken)
     }
 
     /// The part of `fixed` that is not there before a step's first backward has ended: the fresh
