@@ -9,6 +9,7 @@ use std::sync::Arc;
 use burn::backend::autodiff::NodeId;
 use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
+use trainyard_plan::Slice;
 
 use crate::weight::{Extractor, GradientTaker, Inserter, NodeLister, Reader, list};
 use crate::{EngineError, Tensors, WeightRole, WeightSpec};
@@ -21,6 +22,12 @@ pub struct ForwardContext {
     /// Differs for every run seed, step and micro-batch and is the same on every partition:
     /// whatever is random in a layer is drawn from this and the layer's own number.
     pub seed: u64,
+    /// The slice of the context that it is; the first of one where rows are whole. A layer that
+    /// [carries](crate::LayerSpec::carries) takes what it gave in the slice before, in all but the first, and
+    /// what it gives is used in all but the last.
+    pub slice: Slice,
+    /// Positions of the context before this slice; 0 where rows are whole.
+    pub offset: usize,
 }
 
 /// The smallest piece of a model that can be placed: a Burn module that takes tensors by name and

@@ -149,6 +149,11 @@ pub struct BatchTensor {
 }
 
 impl LayerProfile {
+    /// Length of the context along which its micro-batches may be cut, or else its name.
+    fn context(&self) -> Result<usize, &str> {
+        self.context.filter(|context| *context > 0).ok_or(self.name.as_str())
+    }
+
     /// Trained and frozen weights and buffers, in bytes.
     #[must_use]
     pub fn weight_bytes(&self) -> u64 {
@@ -162,7 +167,7 @@ impl ModelProfile {
     /// # Errors
     /// The name of the first layer that cannot be cut.
     pub fn context(&self) -> Result<usize, &str> {
-        let contexts = self.layers.iter().map(|layer| layer.context.ok_or(layer.name.as_str()));
+        let contexts = self.layers.iter().map(LayerProfile::context);
         contexts.reduce(|one, other| Ok(one?.min(other?))).unwrap_or(Ok(1))
     }
 

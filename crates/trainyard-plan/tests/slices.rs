@@ -156,7 +156,9 @@ fn replayed(row: &[Action], slices: usize, recompute: Recompute) -> u64 {
             };
             kept.insert(action.micro_batch, bytes);
         } else {
-            beside = slice * carried + if recompute == Recompute::Full { share } else { 0 };
+            // Gradients for the slices before, and of one layer those together with its own.
+            let of_carried = if slices > 1 { (2 * slice + 1) * carried } else { 0 };
+            beside = of_carried + if recompute == Recompute::Full { share } else { 0 };
         }
         most = most.max(kept.values().chain(gradients.values()).sum::<u64>() + beside);
         if action.kind != ActionKind::Forward {

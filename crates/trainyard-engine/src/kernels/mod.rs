@@ -29,7 +29,10 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 
 use crate::Device;
 pub(crate) use adamw::{AdamWFactors, adamw};
-pub use attention::{Attended, attends, causal_attention, causal_attention_backward};
+pub use attention::{
+    Attended, attends, causal_attention, causal_attention_backward, continued_attention,
+    continued_attention_backward,
+};
 pub use cross_entropy::cross_entropy;
 pub use gelu::{gelu, gelu_backward};
 pub(crate) use launch::{gpu_ints, gpu_tensor};

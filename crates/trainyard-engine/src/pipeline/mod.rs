@@ -338,7 +338,7 @@ impl Pipeline {
         micro_batches.iter().map(|micro_batch| self.objective.count(micro_batch)).collect()
     }
 
-    /// Refuses micro-batches that the plan was not made for.
+    /// Refuses micro-batches that the plan was not made for, and slices that are not in its order.
     fn check_micro_batches(&self, micro_batches: &[MicroBatch]) -> Result<(), PlanError> {
         let bad = |what: &str, value: usize, must: String| {
             Err(PlanError::BadNumber { what: what.into(), value: value.to_string(), must })
@@ -349,6 +349,16 @@ impl Pipeline {
             return bad("the number of micro-batches", given, must);
         }
         let planned = self.options.rows;
+        for (index, MicroBatch { slice, .. }) in micro_batches.iter().enumerate() {
+            let wanted = self.plan.schedule.slice_of(index);
+            if *slice != wanted {
+                return Err(PlanError::BadNumber {
+                    what: format!("the slice that micro-batch {index} is"),
+                    value: format!("{} of {}", slice.index, slice.of),
+                    must: format!("{} of {}, as the plan says", wanted.index, wanted.of),
+                });
+            }
+        }
         match micro_batches.iter().find(|micro_batch| !(1..=planned).contains(&micro_batch.rows)) {
             None => Ok(()),
             Some(micro_batch) => {

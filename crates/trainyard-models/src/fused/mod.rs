@@ -19,6 +19,7 @@
 )]
 
 mod attention;
+mod attention_kernels;
 mod cross_entropy;
 mod gelu;
 mod linear;
@@ -32,7 +33,7 @@ mod on_adapters;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use attention::causal_attention;
+pub(crate) use attention::{causal_attention, continued_attention};
 pub use cross_entropy::cross_entropy;
 pub(crate) use gelu::gelu;
 pub(crate) use linear::Linear;

@@ -62,8 +62,8 @@ impl StageMemory {
                 let workspace = self.backward_workspace(recompute, BackwardKind { first, split });
                 let (given, taken) = self.carried_gradients(slice);
                 let freed = self.kept_of(recompute, slice).saturating_add(taken);
-                let (workspace, left) =
-                    (workspace.saturating_add(given), left.saturating_add(given));
+                let workspace = workspace.saturating_add(self.carried_workspace(slice));
+                let left = left.saturating_add(given);
                 Footprint { workspace, freed, left, ..none }
             }
             ActionKind::WeightGrad => {

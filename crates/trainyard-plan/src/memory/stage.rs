@@ -19,6 +19,8 @@ pub struct StageMemory {
     input_saved: u64,
     /// What all slices of the same rows together hand on.
     pub carried: u64,
+    /// The most of that of one layer.
+    carried_of_layer: u64,
     /// Kept between the halves of a split backward.
     pub weight_saved: u64,
     /// All that comes in from elsewhere for one micro-batch: from other stages, over however many
@@ -132,6 +134,7 @@ impl StageMemory {
         let first_fresh = if layer.fresh_bytes.is_some() { params.max(fresh) } else { fresh };
         self.saved = add(self.saved, saved);
         self.carried = add(self.carried, layer.carried_bytes);
+        self.carried_of_layer = self.carried_of_layer.max(layer.carried_bytes);
         self.input_saved = layer.input_saved_bytes.min(saved);
         let kept_after = self.weight_saved;
         self.weight_saved = add(self.weight_saved, layer.weight_saved_bytes.unwrap_or(saved));
@@ -208,6 +211,15 @@ impl StageMemory {
     pub(super) fn carried_gradients(&self, slice: Slice) -> (u64, u64) {
         let taken = if slice.is_last() { 0 } else { slice.after(self.carried) };
         (slice.before(self.carried), taken)
+    }
+
+    /// Peak temporary bytes of a slice's backward for what it has of the slices before: the gradients that it
+    /// gives them, and one layer's together with its own. 0 where nothing is cut.
+    pub(super) fn carried_workspace(&self, slice: Slice) -> u64 {
+        if slice.of == 1 {
+            return 0;
+        }
+        slice.before(self.carried).saturating_add(slice.after(self.carried_of_layer))
     }
 
     /// The part of `fixed` that is not there before a step's first backward has ended: the fresh

@@ -100,12 +100,13 @@ fn inputs(command: &SimulateCommand) -> Result<(Profile, Plan), RunError> {
                         .to_owned(),
                 });
             }
-            plan.schedule = read_schedule(Path::new(name))?;
+            let slices = plan.schedule.slices;
+            plan.schedule = Schedule { slices, ..read_schedule(Path::new(name))? };
             plan.micro_batches = plan.schedule.micro_batches();
             let of_file = |error| RunError::PlanFile { path: name.into(), error };
             plan.check(profile.model.layers.len()).map_err(of_file)?;
         }
-        profile = profile.with_micro_batches(plan.micro_batches)?;
+        profile = profile.with_rows_of(&plan)?;
         return Ok((profile, plan));
     }
     if let Some(micro_batches) = command.micro_batches {
