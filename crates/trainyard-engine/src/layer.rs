@@ -34,7 +34,8 @@ pub struct ForwardContext {
 /// gives tensors by name.
 pub trait Layer: Module + 'static {
     /// Runs the layer on one micro-batch. `input` holds the tensors that the layer's
-    /// [`LayerSpec`](crate::LayerSpec) takes; those that it gives come out.
+    /// [`LayerSpec`](crate::LayerSpec) takes; those that it gives come out. Where the context is cut into
+    /// slices, what it [carries](crate::LayerSpec::carries) is among both.
     ///
     /// # Errors
     /// [`EngineError::WrongTensor`] when the input is not what this layer takes.

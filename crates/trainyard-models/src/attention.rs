@@ -80,7 +80,7 @@ impl CausalAttention {
             let fused = if dropping { None } else { fused() };
             let mixed = fused.unwrap_or_else(|| {
                 let queries = projected.clone().narrow(2, 0, width);
-                self.mix(queries, own(), context, site)
+                self.mix(queries, &own(), context, site)
             });
             return (self.project_out.forward(mixed), hands_on.then(own));
         };
@@ -89,8 +89,7 @@ impl CausalAttention {
         let keys_and_values = Tensor::cat(vec![seen, own()], 1);
         let fused = || fused::continued_attention(&queries, &keys_and_values, self.heads);
         let fused = if dropping { None } else { fused() };
-        let mixed =
-            fused.unwrap_or_else(|| self.mix(queries, keys_and_values.clone(), context, site));
+        let mixed = fused.unwrap_or_else(|| self.mix(queries, &keys_and_values, context, site));
         (self.project_out.forward(mixed), hands_on.then_some(keys_and_values))
     }
 
@@ -99,7 +98,7 @@ impl CausalAttention {
     fn mix(
         &self,
         queries: Tensor<3>,
-        keys_and_values: Tensor<3>,
+        keys_and_values: &Tensor<3>,
         context: &ForwardContext,
         site: u64,
     ) -> Tensor<3> {

@@ -157,12 +157,12 @@ impl Case {
             layers: (rank * layers / ranks, (rank + 1) * layers / ranks),
             recompute,
         };
-        let kind = Schedule::kinds().find(|kind| kind.name() == schedule).unwrap();
+        let count = micro_batches * slices;
         let plan = Plan::new(
             "test",
             (0..ranks).map(stage).collect(),
-            Schedule::of_kind_in_slices(kind, ranks, 1, micro_batches * slices, slices).unwrap(),
-            micro_batches * slices,
+            Schedule::in_slices(schedule, ranks, 1, count, slices).unwrap(),
+            count,
         );
         let profile = self.measured(hardware, ranks, micro_batches);
         let mut pipeline = Pipeline::distribute(

@@ -31,10 +31,9 @@ fn sliced(
     recompute: Recompute,
 ) -> Plan {
     let whole = plan(ends, name, micro_batches, recompute);
-    let kind = Schedule::kinds().find(|kind| kind.name() == name).unwrap();
     let (ranks, chunks) = (whole.schedule.ranks.len(), Schedule::default_chunks(name).unwrap());
     let count = micro_batches * slices;
-    let schedule = Schedule::of_kind_in_slices(kind, ranks, chunks, count, slices).unwrap();
+    let schedule = Schedule::in_slices(name, ranks, chunks, count, slices).unwrap();
     Plan::new("test", whole.stages, schedule, count)
 }
 

@@ -36,7 +36,7 @@ pub struct Profile {
     /// The link of any pair that is not listed; free where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_link: Option<LinkCost>,
-    /// Micro-batches a step.
+    /// Micro-batches a step; of rows that are cut into slices each slice counts as one.
     pub micro_batches: usize,
     /// Rows of one micro-batch, where the devices' `fixed_us` say how costs depend on them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 
 use crate::{
     DeviceProfile, FixedTimes, LayerProfile, ModelProfile, Plan, PlanError, Profile, Tensors,
+    validate,
 };
 
 /// The most micro-batches a step may have.
@@ -76,7 +77,9 @@ impl Profile {
     pub fn micro_batch_choices(&self) -> Vec<usize> {
         let Some(rows) = self.rows.filter(|_| self.can_rescale()) else { return Vec::new() };
         let Some(total) = rows.checked_mul(self.micro_batches) else { return Vec::new() };
-        (1..=total.min(MOST)).filter(|count| total % count == 0).collect()
+        let all = (1..=total.min(MOST)).filter(|count| total % count == 0);
+        // Of slices there are those of whole rows.
+        all.filter(|count| count % self.slices == 0).collect()
     }
 
     /// The profile of the same step in `count` micro-batches. Where it
@@ -85,7 +88,7 @@ impl Profile {
     ///
     /// # Errors
     /// [`PlanError::BadNumber`] for a count of 0, above 2²⁰, or by which the rows of the step
-    /// cannot be divided.
+    /// cannot be divided; for one that is not as many times the profile's slices.
     pub fn with_micro_batches(&self, count: usize) -> Result<Self, PlanError> {
         let bad = |must: String| PlanError::BadNumber {
             what: "micro_batches".into(),
@@ -95,6 +98,7 @@ impl Profile {
         if count == 0 || count > MOST {
             return Err(bad(format!("from 1 to {MOST}")));
         }
+        validate::whole_rows(count, self.slices)?;
         if count == self.micro_batches {
             return Ok(self.clone());
         }
@@ -159,7 +163,7 @@ impl Profile {
         })?;
         let ratio = Ratio { from: context, to: context.div_ceil(slices) };
         let carried: Vec<u64> = self.model.layers.iter().map(|layer| layer.carried_bytes).collect();
-        let mut sliced = Self { slices, micro_batches, ..self.clone() };
+        let mut sliced = Self { micro_batches, slices, ..self.clone() };
         scale_layers(&mut sliced.model, ratio);
         for (layer, carried) in sliced.model.layers.iter_mut().zip(carried) {
             layer.carried_bytes = carried;

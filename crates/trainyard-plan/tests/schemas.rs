@@ -92,8 +92,7 @@ fn full_plan() -> Value {
     let predicted =
         Predicted { step_us: 1.5, bubble_fraction: 0.5, estimated: true, devices: vec![device] };
     let stages = vec![stage("a", (0, 2)), stage("b", (2, 3))];
-    let kind = Schedule::kinds().find(|kind| kind.name() == "1f1b").unwrap();
-    let schedule = Schedule::of_kind_in_slices(kind, 2, 1, 3, 3).unwrap();
+    let schedule = Schedule::in_slices("1f1b", 2, 1, 3, 3).unwrap();
     let plan = Plan {
         notes: vec!["a note".into()],
         predicted: Some(predicted),

@@ -2,6 +2,7 @@
 //! and memory that its page says.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::float_cmp, reason = "times are whole µs, whose sums are exact")]
 
 mod common;
 #[path = "common/even.rs"]
@@ -16,8 +17,7 @@ use trainyard_plan::planner::{PlanRequest, RecomputeChoice, Slices, plan};
 use trainyard_plan::simulate::{most_held, simulate};
 use trainyard_plan::validate::validate;
 use trainyard_plan::{
-    Action, ActionKind, FixedTimes, Plan, PlanError, Profile, Recompute, Schedule, ScheduleKind,
-    Stage,
+    Action, ActionKind, FixedTimes, Plan, PlanError, Profile, Recompute, Schedule, Stage,
 };
 
 /// Positions of a context that can be cut into 2, 3, 4 and 5 equal slices.
@@ -26,10 +26,6 @@ const CONTEXT: usize = 60;
 const CARRIED: u64 = 120;
 /// Activations of a layer for the whole context, in bytes.
 const SAVED: u64 = 600;
-
-fn kind(name: &str) -> &'static dyn ScheduleKind {
-    Schedule::kinds().find(|kind| kind.name() == name).unwrap()
-}
 
 /// Equal causal layers, each of 60 µs forward, 60 + 60 back.
 fn causal(layers: usize, devices: usize, micro_batches: usize) -> Profile {
@@ -79,8 +75,8 @@ proptest! {
                 prop_assert!(schedule.max_in_flight(rank) <= bound, "{} rank {rank}", kind.name());
             }
         }
-        let uncut = Schedule::of_kind(kind("1f1b"), p, 1, n).unwrap();
-        prop_assert_eq!(Schedule::of_kind_in_slices(kind("1f1b"), p, 1, n, 1).unwrap(), uncut);
+        let uncut = Schedule::named("1f1b", p, n).unwrap();
+        prop_assert_eq!(Schedule::in_slices("1f1b", p, 1, n, 1).unwrap(), uncut);
     }
 
     /// With equal stages and free links a step takes (n + p − 1)(F + B) of a slice, and a rank holds
@@ -94,7 +90,7 @@ proptest! {
         let recompute = if recompute { Recompute::Full } else { Recompute::None };
         let of_whole = if recompute == Recompute::Full { 240.0 } else { 180.0 };
         for name in ["gpipe", "1f1b"] {
-            let schedule = Schedule::of_kind_in_slices(kind(name), p, 1, n, slices).unwrap();
+            let schedule = Schedule::in_slices(name, p, 1, n, slices).unwrap();
             for rank in 0..p {
                 let held = if name == "gpipe" { n } else { n.min(p - rank + slices - 1) };
                 prop_assert_eq!(schedule.max_in_flight(rank), held, "{} rank {}", name, rank);
@@ -198,7 +194,7 @@ fn numbers_that_make_no_sense_are_refused() {
     };
     assert!(refused(2).contains("a multiple of the 2 slices"), "{}", refused(2));
     assert!(refused(0).contains("at least 1"), "{}", refused(0));
-    assert!(Schedule::of_kind_in_slices(kind("1f1b"), 2, 1, 3, 2).is_err());
+    assert!(Schedule::in_slices("1f1b", 2, 1, 3, 2).is_err());
     let profile = causal(2, 2, 1);
     assert!(profile.in_slices(0).is_err() && profile.in_slices(CONTEXT).is_ok());
     let error = profile.in_slices(CONTEXT + 1).unwrap_err().to_string();
@@ -232,9 +228,21 @@ fn a_context_is_cut_as_equal_as_possible() {
     assert_eq!(sliced.model.layers[0].param_bytes, profile.model.layers[0].param_bytes);
 }
 
+/// A profile that knows how much of each time does not depend on the size of a micro-batch.
+fn with_fixed(mut profile: Profile, fixed_us: f64) -> Profile {
+    profile.rows = Some(1);
+    for device in &mut profile.devices {
+        let times = || vec![fixed_us; device.forward_us.len()];
+        let fixed = FixedTimes { forward: times(), input_grad: times(), weight_grad: times() };
+        device.fixed_us = Some(fixed);
+    }
+    profile
+}
+
 #[test]
 fn one_row_fills_a_pipeline_where_slices_are_chosen() {
-    let profile = causal(8, 4, 1);
+    let unknown = causal(8, 4, 1);
+    let profile = with_fixed(unknown.clone(), 0.0);
     let whole = plan(&PlanRequest::new(&profile)).unwrap();
     let request = PlanRequest {
         slices: Slices::Auto,
@@ -244,6 +252,10 @@ fn one_row_fills_a_pipeline_where_slices_are_chosen() {
     let planned = plan(&request).unwrap();
     let best = &planned.candidates[0];
     assert_eq!((best.plan.schedule.slices, best.plan.micro_batches), (16, 16));
+    let planned = plan(&PlanRequest { profile: &unknown, ..request.clone() }).unwrap();
+    let left = &planned.candidates[0].plan;
+    assert_eq!(left.schedule.slices, 1);
+    assert!(left.notes.iter().any(|note| note.contains("rows are left whole")), "{:?}", left.notes);
     let (sliced_us, whole_us) = (best.simulation.step_us, whole.candidates[0].simulation.step_us);
     assert!(sliced_us < 0.45 * whole_us, "{sliced_us} of {whole_us}");
     let note = best.plan.notes.iter().find(|note| note.contains("16 slices")).unwrap();
@@ -257,14 +269,7 @@ fn one_row_fills_a_pipeline_where_slices_are_chosen() {
 
 #[test]
 fn slices_that_cost_more_than_they_bring_are_not_chosen() {
-    let mut profile = causal(8, 4, 8);
-    profile.rows = Some(1);
-    for device in &mut profile.devices {
-        let most = vec![55.0; 8];
-        let fixed =
-            FixedTimes { forward: most.clone(), input_grad: most.clone(), weight_grad: most };
-        device.fixed_us = Some(fixed);
-    }
+    let profile = with_fixed(causal(8, 4, 8), 55.0);
     let request = PlanRequest { slices: Slices::Auto, ..PlanRequest::new(&profile) };
     assert_eq!(plan(&request).unwrap().candidates[0].plan.schedule.slices, 1);
 }
@@ -288,7 +293,7 @@ fn every_kind_can_be_planned_in_slices() {
 fn files_say_slices_only_where_there_are_any() {
     let whole = serde_json::to_string(&Schedule::named("1f1b", 2, 2).unwrap()).unwrap();
     assert!(!whole.contains("slices"), "{whole}");
-    let sliced = Schedule::of_kind_in_slices(kind("1f1b"), 2, 1, 2, 2).unwrap();
+    let sliced = Schedule::in_slices("1f1b", 2, 1, 2, 2).unwrap();
     let text = serde_json::to_string(&sliced).unwrap();
     assert_eq!(serde_json::from_str::<Schedule>(&text).unwrap(), sliced);
     assert_eq!(serde_json::from_str::<Schedule>(&whole).unwrap().slices, 1);

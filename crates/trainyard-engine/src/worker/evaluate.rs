@@ -70,15 +70,15 @@ impl Worker {
         // By stage of this rank.
         let mut carried = vec![Tensors::new(); self.stages.len()];
         for (micro_batch, context) in contexts.iter().enumerate() {
-            for position in 0..self.stages.len() {
+            for (position, carried) in carried.iter_mut().enumerate() {
                 let action = Action::forward(self.stages[position].index, micro_batch);
                 self.begin(action);
                 let mut input = self.input_of(position, action, micro_batches)?;
-                input.extend(std::mem::take(&mut carried[position]));
+                input.extend(std::mem::take(carried));
                 let targets = self.targets_of(position, micro_batches, micro_batch)?;
                 let outputs = run(&self.stages[position], context, input)?;
                 let (handed_on, outputs) = Stage::without_carried(outputs);
-                carried[position] = handed_on;
+                *carried = handed_on;
                 match targets {
                     Some(targets) => losses.push(self.context.objective.loss(outputs, targets)?),
                     None => self.send_outputs(position, action, &outputs)?,

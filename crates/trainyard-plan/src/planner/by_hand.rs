@@ -33,23 +33,18 @@ pub(super) fn plan(
     request: &PlanRequest,
     validated: ValidatedRequest,
 ) -> Result<Planned, PlanError> {
-    let profiles = match request.own_schedule {
-        Some(schedule) => {
-            let count = schedule.micro_batches();
-            // A profile that cannot be rescaled is for its own number.
-            let is_other = request.micro_batches != MicroBatches::AsProfiled;
-            let profile = request.profile;
-            let rows = count / schedule.slices.max(1);
-            let whole = if is_other { profile.with_micro_batches(rows)? } else { profile.clone() };
-            vec![whole.in_slices(schedule.slices)?.into_owned()]
-        }
-        None => {
-            let whole =
-                micro_batches::profiles(request.profile, request.micro_batches, &validated)?;
-            slices::profiles(whole, request.slices)?
-        }
+    let profiles = if let Some(schedule) = request.own_schedule {
+        let rows = schedule.micro_batches() / schedule.slices.max(1);
+        // A profile that cannot be rescaled is for its own number.
+        let is_other = request.micro_batches != MicroBatches::AsProfiled;
+        let profile = request.profile;
+        let whole = if is_other { profile.with_micro_batches(rows)? } else { profile.clone() };
+        vec![whole.in_slices(schedule.slices)?.into_owned()]
+    } else {
+        let whole = micro_batches::profiles(request.profile, request.micro_batches, &validated)?;
+        slices::profiles(&whole, request.slices)?
     };
-    let mut without = WithoutSlices::default();
+    let mut without = WithoutSlices::new(request.slices);
     let mut best: Option<(Profile, Pool)> = None;
     for profile in profiles {
         let pool = search(request, &validated, &profile)?;

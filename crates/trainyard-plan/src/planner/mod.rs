@@ -22,7 +22,8 @@
 //! are simulated with all (`shortened`). Where a search finds nothing that fits, `least_memory` finds how
 //! little of each device's memory would do; if that is there, it is a plan, and else `infeasible` says what
 //! would help. Fitting is monotone in each budget so. Plans with a split or schedule that is given are made in
-//! `by_hand`.
+//! `by_hand`. Numbers of slices that rows may be cut into (`slices`) are planned one after the other, as numbers of
+//! micro-batches are; of those above 1 only the named schedules are tried.
 //!
 //! The result is what the simulator says. No plan is returned that exceeds a budget there, or gives a
 //! device a layer with a tensor larger than any that it can have ([`TensorLimits`](crate::TensorLimits)). Beyond the
@@ -163,9 +164,9 @@ pub fn plan(request: &PlanRequest) -> Result<Planned, PlanError> {
         return by_hand::plan(request, validated);
     }
     let profiles = micro_batches::profiles(request.profile, request.micro_batches, &validated)?;
-    let mut without = WithoutSlices::default();
+    let mut without = WithoutSlices::new(request.slices);
     let mut best: Option<(Profile, Pool)> = None;
-    for profile in slices::profiles(profiles, request.slices)? {
+    for profile in slices::profiles(&profiles, request.slices)? {
         let pool = search_with_restarts(&profile, &validated);
         without.note(&profile, &pool);
         let score = |pool: &Pool| pool.entries.first().map(|(_, score)| *score);

@@ -35,7 +35,8 @@ pub enum MicroBatches {
 pub enum Slices {
     /// This number; 1 where they are not cut.
     Count(usize),
-    /// The best of 1 and small powers of two, where the model can be cut.
+    /// The best of 1 and small powers of two, where the model can be cut and the profile says how times
+    /// depend on the size of a micro-batch.
     Auto,
 }
 

@@ -11,14 +11,17 @@ const TRIED: [usize; 5] = [1, 2, 4, 8, 16];
 ///
 /// # Errors
 /// As [`Profile::in_slices`] for a number that is asked for.
-pub(super) fn profiles(whole: Vec<Profile>, slices: Slices) -> Result<Vec<Profile>, PlanError> {
+pub(super) fn profiles(whole: &[Profile], slices: Slices) -> Result<Vec<Profile>, PlanError> {
     match slices {
         Slices::Count(count) => {
             whole.iter().map(|profile| Ok(profile.in_slices(count)?.into_owned())).collect()
         }
         Slices::Auto => {
             let sliced = |profile: &Profile| {
-                let tried = TRIED.iter().filter_map(|count| profile.in_slices(*count).ok());
+                // Without knowing what of a time stays, the most slices would always be the best.
+                let most = if profile.can_rescale() { TRIED.len() } else { 1 };
+                let tried =
+                    TRIED.iter().take(most).filter_map(|count| profile.in_slices(*count).ok());
                 tried.map(std::borrow::Cow::into_owned).collect::<Vec<_>>()
             };
             Ok(whole.iter().flat_map(sliced).collect())
@@ -27,22 +30,39 @@ pub(super) fn profiles(whole: Vec<Profile>, slices: Slices) -> Result<Vec<Profil
 }
 
 /// Least time of a step that was found without slices, where that was tried too.
-#[derive(Default)]
-pub(super) struct WithoutSlices(Option<f64>);
+pub(super) struct WithoutSlices {
+    asked: Slices,
+    step_us: Option<f64>,
+}
 
 impl WithoutSlices {
+    /// Nothing is found yet.
+    pub(super) fn new(asked: Slices) -> Self {
+        Self { asked, step_us: None }
+    }
+
     /// Takes note of what a search with a profile has found.
     pub(super) fn note(&mut self, profile: &Profile, pool: &Pool) {
         let best = pool.entries.first().filter(|(_, score)| score.fits() && profile.slices == 1);
         if let Some((_, score)) = best {
-            self.0 = Some(self.0.map_or(score.step_us, |least| least.min(score.step_us)));
+            let least = self.step_us.map_or(score.step_us, |least| least.min(score.step_us));
+            self.step_us = Some(least);
         }
     }
 
-    /// What slices bring to a plan with a profile, in words; None where it has none.
+    /// What slices bring to a plan with a profile, in words, or why none were tried; None where there is
+    /// nothing to say.
     pub(super) fn remark(&self, profile: &Profile, step_us: f64) -> Option<String> {
         let slices = profile.slices;
-        let than = match self.0 {
+        let may = profile.model.context().is_ok_and(|context| context > 1);
+        if self.asked == Slices::Auto && may && !profile.can_rescale() {
+            return Some(
+                "rows are left whole: the profile does not say how times depend on the size of a micro-batch; \
+                 measure with two sizes (`trainyard measure` does)"
+                    .to_owned(),
+            );
+        }
+        let than = match self.step_us {
             Some(whole_us) => {
                 let share = 100.0 * (1.0 - step_us / whole_us.max(f64::MIN_POSITIVE));
                 format!(": {share:.1} % faster than the best plan without")

@@ -89,6 +89,21 @@ impl Schedule {
         Self::of_kind(find(name)?, ranks, chunks, micro_batches)
     }
 
+    /// The same for micro-batches whose rows are cut along their context into `slices`; each slice counts as
+    /// one of the `micro_batches`.
+    ///
+    /// # Errors
+    /// As [`Schedule::of_kind_in_slices`].
+    pub fn in_slices(
+        name: &str,
+        ranks: usize,
+        chunks: usize,
+        micro_batches: usize,
+        slices: usize,
+    ) -> Result<Self, PlanError> {
+        Self::of_kind_in_slices(find(name)?, ranks, chunks, micro_batches, slices)
+    }
+
     /// The schedule of a kind, registered or not.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! The rows of a micro-batch are cut along their context into `S` slices, each of which the schedule
 //! treats as a micro-batch of its own: number `n` is slice `n mod S` of the rows `⌊n / S⌋`. In a causal
 //! model a slice needs of those before it what attention looks back at, so a stage does forwards from the
-//! first slice to the last, and backwards from the last to the first. With 1F1B this is Seq1F1B (arXiv
+//! first slice to the last, and backwards from the last to the first. With 1F1B this is `Seq1F1B` (arXiv
 //! 2406.03488). Two ranks, two rows of two slices each (`B` one slot):
 //!
 //! ```text

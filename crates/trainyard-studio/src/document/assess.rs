@@ -99,10 +99,14 @@ fn schedule(
         let of_kind = |name| named(name, costs, micro_batches, slices);
         let all = Schedule::names().filter_map(of_kind);
         let all = all.map(|schedule| if whole { schedule.merged() } else { schedule });
-        let step_us = |schedule: &Schedule| {
-            score(costs, schedule, micro_batches).map_or(f64::INFINITY, |score| score.step_us)
+        let cost = |schedule: &Schedule| {
+            let score = score(costs, schedule, micro_batches);
+            score.map_or((true, f64::INFINITY), |score| (!score.fits, score.step_us))
         };
-        let fastest = all.min_by(|one, other| step_us(one).total_cmp(&step_us(other)));
+        let fastest = all.min_by(|one, other| {
+            let (one, other) = (cost(one), cost(other));
+            one.0.cmp(&other.0).then(one.1.total_cmp(&other.1))
+        });
         let none = || PlanError::NoSuchPlan {
             reason: "no named schedule goes with these stages, and none is made for slices".into(),
         };
@@ -135,8 +139,8 @@ fn named(
     let chunks = stages.checked_div(ranks)?;
     let placement = Schedule::placement(name, ranks, chunks).ok()?;
     let lies = placement.iter().eq(costs.stages.iter().map(|stage| &stage.rank));
-    let kind = Schedule::kinds().find(|kind| kind.name() == name).filter(|_| lies)?;
-    Schedule::of_kind_in_slices(kind, ranks, chunks, micro_batches, slices).ok()
+    let schedule = || Schedule::in_slices(name, ranks, chunks, micro_batches, slices).ok();
+    lies.then(schedule).flatten()
 }
 
 /// What devices are short of, bytes, in words; `None` where they are short of nothing.
