@@ -59,6 +59,12 @@ impl MicroBatch {
         }
     }
 
+    /// How much it counts beside others that are cut alike: its rows, where it is a slice times its positions.
+    pub fn weight(&self) -> f64 {
+        let positions = if self.slice.of > 1 { self.context().unwrap_or(1) } else { 1 };
+        self.rows as f64 * positions as f64
+    }
+
     /// Its rows cut along their context into slices, as equal as possible, the longer ones first.
     ///
     /// # Errors
@@ -146,6 +152,8 @@ mod tests {
         let expected = vec![6.0_f32, 7.0, 8.0, 9.0, 16.0, 17.0, 18.0, 19.0];
         assert_eq!(targets, &TensorData::new(expected, [2, 2, 2]));
         assert!(slices.iter().all(|cut| cut.rows == 2 && cut.slice.of == 2));
+        let weights: Vec<f64> = slices.iter().map(MicroBatch::weight).collect();
+        assert_eq!((batch().weight(), weights), (2.0, vec![6.0, 4.0]));
     }
 
     #[test]

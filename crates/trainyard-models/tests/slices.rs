@@ -10,12 +10,16 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::Tensor;
 use trainyard_engine::kernels::KernelSet;
-use trainyard_engine::{Device, EngineError, MicroBatch, Options, Pipeline};
+use trainyard_engine::{
+    Device, EngineError, Layers, MeanSquaredError, MicroBatch, Options, Pipeline,
+};
 use trainyard_plan::{DeviceInfo, Plan, PlanError, Recompute, Schedule};
 
 use common::partitions::{
-    Held, ROWS, Subject, assert_close, cpus, fingerprint, of_kind, options, plan,
+    Held, ROWS, Subject, assert_close, cpus, fingerprint, of_kind, options, plan, random,
     showing_gradients, splits_for, tensors, whole,
 };
 use common::{LAYERS, adapter, gpt, mlp};
@@ -112,6 +116,25 @@ fn slices_learn_what_whole_rows_learn() {
                 }
             }
         }
+    }
+}
+
+/// A model of one's own whose layers compute each position by itself, with an objective that counts no tokens.
+#[test]
+fn a_model_of_ones_own_can_be_cut_where_its_layers_say_so() {
+    let layers = Layers::new("own", "features").repeat("linear", LAYERS, |layers, name, _| {
+        let init = |device: &_| LinearConfig::new(4, 4).init(device);
+        layers.layer(name, init, |linear: &Linear, x: Tensor<3>| linear.forward(x)).in_slices()
+    });
+    let subject = Subject::new(layers, MeanSquaredError, |step| {
+        let [features, targets] = [0, 1].map(|kind| random([ROWS, 8, 4], &[step, kind]));
+        MicroBatch::new(ROWS).with("features", features).with("targets", targets)
+    });
+    let expected = observe(&subject, &whole(LAYERS, 2), cpus(1));
+    for slices in [2, 3] {
+        let plan = sliced(&[2, LAYERS], "zb-h1", 2, slices, Recompute::None);
+        let found = observe(&subject, &plan, cpus(2));
+        assert_alike(&format!("{slices} slices"), &found, &expected, 1e-6);
     }
 }
 
