@@ -75,7 +75,7 @@ pub use sections::{
     DeviceSection, LearningRateSchedule, OptimizerGroup, PipelineSection, RecomputeChoice,
     RunSection, TrainSection, WireFormat,
 };
-pub use value::{ByteSize, Choice, KeyType, Show, ValueContext};
+pub use value::{ByteSize, Choice, KeyType, Show, SliceCount, ValueContext};
 
 /// What the macros of this crate need where they are used.
 #[doc(hidden)]

@@ -2,6 +2,7 @@
 
 mod byte_size;
 mod plain;
+mod slice_count;
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use toml::Value;
 
 use crate::names::did_you_mean;
 pub use byte_size::ByteSize;
+pub use slice_count::SliceCount;
 
 /// Where a value comes from, as far as its reading depends on it.
 #[derive(Clone, Copy, Debug, Default)]

@@ -120,6 +120,7 @@ struct Signature {
     /// Names, shapes and number types of what it takes.
     takes: Vec<(Arc<str>, Vec<usize>, burn::tensor::DType)>,
     gives: Vec<Arc<str>>,
+    carries: Vec<Arc<str>>,
     /// Whether a gradient goes back, and whether the loss is computed after it.
     ends: (bool, bool),
     follows: Vec<String>,
@@ -141,6 +142,7 @@ struct Found {
     buffer_bytes: u64,
     largest_weight_bytes: u64,
     input_bytes: u64,
+    carried_bytes: u64,
     flops: u64,
     outputs: HostTensors,
 }
@@ -204,7 +206,7 @@ impl Derive<'_> {
         let at = if let Some(at) = alike {
             at
         } else {
-            known.found.push((signature, self.run(runner)?));
+            known.found.push((signature, self.run(spec, runner)?));
             known.found.len() - 1
         };
         let found = &known.found[at].1;
@@ -212,7 +214,7 @@ impl Derive<'_> {
         Ok(LayerProfile { optimizer_bytes, ..self.profile(layer, of_layer, &input, found) })
     }
 
-    fn run(&self, mut runner: LayerRunner<'_>) -> Result<Found, EngineError> {
+    fn run(&self, spec: &LayerSpec, mut runner: LayerRunner<'_>) -> Result<Found, EngineError> {
         let trained_bytes = runner.weight_bytes(WeightRole::Trained);
         let name = &runner.stage().layers[0].name;
         check_host_room(GRADIENTS.saturating_mul(trained_bytes))
@@ -232,9 +234,19 @@ impl Derive<'_> {
             buffer_bytes: runner.weight_bytes(WeightRole::Buffer),
             largest_weight_bytes: runner.largest_weight_bytes(),
             input_bytes: runner.input_bytes(),
+            carried_bytes: if self.context_of(spec).is_some() {
+                runner.carried_bytes()?
+            } else {
+                0
+            },
             flops: (fastest_ns * self.gflops) as u64,
             outputs,
         })
+    }
+
+    /// Length of the context along which a layer's micro-batches may be cut into slices.
+    fn context_of(&self, spec: &LayerSpec) -> Option<usize> {
+        self.sample.context().ok().filter(|_| spec.in_slices)
     }
 
     fn profile(
@@ -295,6 +307,8 @@ impl Derive<'_> {
             largest_weight_bytes: found.largest_weight_bytes,
             largest_tensor_bytes,
             forward_flops: found.flops,
+            context: self.context_of(spec),
+            carried_bytes: found.carried_bytes,
             tied_to,
             gives,
             batch: input.iter().filter_map(of_batch).collect(),
@@ -319,6 +333,7 @@ fn signature(
         weights: layer.layer.weights().to_vec(),
         takes: input.iter().map(taken).collect(),
         gives: spec.gives.clone(),
+        carries: spec.carries.clone(),
         ends: (of_layer.inputs.is_empty(), runner.stage().is_last()),
         follows: spec.shares.iter().map(|shared| shared.weight.clone()).collect(),
     }

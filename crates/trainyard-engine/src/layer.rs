@@ -9,6 +9,7 @@ use std::sync::Arc;
 use burn::backend::autodiff::NodeId;
 use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
+use trainyard_plan::Slice;
 
 use crate::weight::{Extractor, GradientTaker, Inserter, NodeLister, Reader, list};
 use crate::{EngineError, Tensors, WeightRole, WeightSpec};
@@ -22,13 +23,20 @@ pub struct ForwardContext {
     /// whatever is random in a layer is drawn from this and the layer's own number, or from
     /// [`next_seed`](crate::next_seed), which follows from both.
     pub seed: u64,
+    /// The slice of the context that it is; the first of one where rows are whole. A layer that
+    /// [carries](crate::LayerSpec::carries) takes what it gave in the slice before, in all but the first, and
+    /// what it gives is used in all but the last.
+    pub slice: Slice,
+    /// Positions of the context before this slice; 0 where rows are whole.
+    pub offset: usize,
 }
 
 /// The smallest piece of a model that can be placed: a Burn module that takes tensors by name and
 /// gives tensors by name.
 pub trait Layer: Module + 'static {
     /// Runs the layer on one micro-batch. `input` holds the tensors that the layer's
-    /// [`LayerSpec`](crate::LayerSpec) takes; those that it gives come out.
+    /// [`LayerSpec`](crate::LayerSpec) takes; those that it gives come out. Where the context is cut into
+    /// slices, what it [carries](crate::LayerSpec::carries) is among both.
     ///
     /// # Errors
     /// [`EngineError::WrongTensor`] when the input is not what this layer takes.

@@ -81,7 +81,7 @@ impl Layers {
         let before = self.specs.last().and_then(|spec| spec.gives.first());
         let tensor = before.unwrap_or(&self.input).clone();
         let (takes, gives) = (vec![tensor], vec!["x".into()]);
-        self.specs.push(LayerSpec { name, kind, takes, gives, shares: Vec::new() });
+        self.specs.push(LayerSpec { takes, gives, ..LayerSpec::new(name, kind) });
         let forward = Arc::new(forward);
         self.builders.push(Arc::new(move |spec: &LayerSpec, seed, device: &Device| {
             let (gives, forward) = (spec.gives.clone(), Arc::clone(&forward));
@@ -124,6 +124,16 @@ impl Layers {
     pub fn gives(mut self, names: &[&str]) -> Self {
         if let Some(spec) = self.specs.pop() {
             self.specs.push(spec.gives(names));
+        }
+        self
+    }
+
+    /// Says that the last layer computes each position of the context, the second dimension of what it takes,
+    /// by itself, so that it can run on a slice of it.
+    #[must_use]
+    pub fn in_slices(mut self) -> Self {
+        if let Some(spec) = self.specs.pop() {
+            self.specs.push(spec.in_slices());
         }
         self
     }

@@ -68,5 +68,6 @@ pub use optimizer::{AdamW, GroupedOptimizer, Optimizer, WeightRole, WeightSpec};
 pub use pipeline::{Evaluation, Measured, Options, Pipeline, StepResult};
 pub use tensor::{GiveTensors, HostTensors, TakeTensors, Tensors, Value};
 pub use trainyard_config::WireFormat;
+pub use trainyard_plan::Slice;
 pub use weight::weight;
 pub use weight_half::{WeightHalf, compute_or_keep};

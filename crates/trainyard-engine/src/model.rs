@@ -32,6 +32,12 @@ pub struct LayerSpec {
     pub gives: Vec<Arc<str>>,
     /// Weights that follow those of earlier layers.
     pub shares: Vec<SharedWeight>,
+    /// Whether it can run on a slice of the context, the second dimension of what it takes and gives: on
+    /// that and what it carries alone.
+    pub in_slices: bool,
+    /// Names of the tensors that it gives to itself in the next slice of the same rows, such as the keys and
+    /// values of all positions so far.
+    pub carries: Vec<Arc<str>>,
 }
 
 impl LayerSpec {
@@ -43,6 +49,8 @@ impl LayerSpec {
             takes: vec!["x".into()],
             gives: vec!["x".into()],
             shares: Vec::new(),
+            in_slices: false,
+            carries: Vec::new(),
         }
     }
 
@@ -58,6 +66,21 @@ impl LayerSpec {
     pub fn gives(mut self, names: &[&str]) -> Self {
         self.gives = names.iter().map(|&name| name.into()).collect();
         self
+    }
+
+    /// The same layer, which can run on a slice of the context: it computes each position by itself.
+    #[must_use]
+    pub fn in_slices(mut self) -> Self {
+        self.in_slices = true;
+        self
+    }
+
+    /// The same layer, which can run on a slice of the context with these tensors that it gave in the slice
+    /// before: a position depends on none after it. In the first slice it is not given them.
+    #[must_use]
+    pub fn carries(mut self, names: &[&str]) -> Self {
+        self.carries = names.iter().map(|&name| name.into()).collect();
+        self.in_slices()
     }
 
     /// The same layer with a weight that follows one of an earlier layer.

@@ -58,9 +58,10 @@ pub trait Objective: Send + Sync {
     /// [`EngineError::WrongTensor`] when either is not what this objective takes.
     fn loss(&self, outputs: Tensors, targets: Tensors) -> Result<Loss, EngineError>;
 
-    /// How much a micro-batch counts: its rows, or the tokens of it that have a target.
+    /// How much a micro-batch counts: its rows, of slices times their positions, or the tokens of it that
+    /// have a target.
     fn count(&self, micro_batch: &MicroBatch) -> f64 {
-        micro_batch.rows as f64
+        micro_batch.weight()
     }
 
     /// What [`Self::count`] counts, in the plural: `rows`, `tokens`.

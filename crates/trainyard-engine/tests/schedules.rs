@@ -20,7 +20,7 @@ fn by_hand(rows: &[&str], recomputed: &[usize]) -> Plan {
     let parse = |row: &&str| -> Vec<Action> {
         row.split_whitespace().map(|action| action.parse().unwrap()).collect()
     };
-    let schedule = Schedule { name: "by hand".to_owned(), ranks: rows.iter().map(parse).collect() };
+    let schedule = Schedule::new("by hand", rows.iter().map(parse).collect());
     let stage = |(stage, rank): (usize, usize)| Stage {
         device: format!("d{rank}"),
         layers: (stage, stage + 1),

@@ -76,6 +76,10 @@ pub fn objective() -> CrossEntropy {
     CrossEntropy { kernel: fused::cross_entropy, ..CrossEntropy::tokens() }
 }
 
+/// What a block hands to itself in the next slice of the context: keys and values of all positions so far,
+/// `[batch, positions, 2·width]`.
+const KEYS_AND_VALUES: &str = "keys and values";
+
 /// A GPT as an ordered list of layers: `embed`, `block0` …, `head`.
 #[derive(Clone, Debug)]
 pub struct Gpt {
@@ -119,10 +123,12 @@ impl Model for Gpt {
     }
 
     fn layers(&self) -> Vec<LayerSpec> {
-        let mut layers = vec![LayerSpec::new("embed", "embedding").takes(&["tokens"])];
-        let blocks = 0..self.options.layers;
-        layers.extend(blocks.map(|block| LayerSpec::new(format!("block{block}"), "block")));
-        let head = LayerSpec::new("head", "head").gives(&["logits"]);
+        let embed = LayerSpec::new("embed", "embedding").takes(&["tokens"]);
+        let mut layers = vec![embed.in_slices()];
+        let block =
+            |block| LayerSpec::new(format!("block{block}"), "block").carries(&[KEYS_AND_VALUES]);
+        layers.extend((0..self.options.layers).map(block));
+        let head = LayerSpec::new("head", "head").gives(&["logits"]).in_slices();
         let tied = self.options.tied;
         layers.push(if tied { head.shares("weight", "embed", "tokens") } else { head });
         layers
@@ -169,11 +175,15 @@ struct Embed {
 }
 
 impl Layer for Embed {
-    fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
+    fn forward(
+        &self,
+        mut input: Tensors,
+        context: &ForwardContext,
+    ) -> Result<Tensors, EngineError> {
         let tokens: Tensor<2, Int> = input.take("tokens")?;
         let [_, length] = tokens.dims();
         let embedded = nn::embedding(self.tokens.val(), tokens);
-        let positions = self.positions.val().narrow(0, 0, length).unsqueeze();
+        let positions = self.positions.val().narrow(0, context.offset, length).unsqueeze();
         Ok(Tensors::new().with("x", self.dropout.forward(embedded + positions)))
     }
 }
@@ -212,13 +222,23 @@ impl Block {
 }
 
 impl Layer for Block {
-    fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
+    fn forward(
+        &self,
+        mut input: Tensors,
+        context: &ForwardContext,
+    ) -> Result<Tensors, EngineError> {
         let x: Tensor<3> = input.take("x")?;
-        let attended = self.attention.forward(self.attention_norm.forward(x.clone()));
+        let seen = (!context.slice.is_first()).then(|| input.take(KEYS_AND_VALUES)).transpose()?;
+        let normed = self.attention_norm.forward(x.clone());
+        let (attended, seen) = self.attention.forward(normed, seen, context);
         let x = x + self.dropout.forward(attended);
         let wide = gelu(self.widen.forward(self.perceptron_norm.forward(x.clone())));
         let x = x + self.dropout.forward(self.narrow.forward(wide));
-        Ok(Tensors::new().with("x", x))
+        let output = Tensors::new().with("x", x);
+        Ok(match seen {
+            Some(seen) => output.with(KEYS_AND_VALUES, seen),
+            None => output,
+        })
     }
 }
 

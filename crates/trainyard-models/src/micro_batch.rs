@@ -9,7 +9,7 @@ use trainyard_engine::MicroBatch;
 pub fn micro_batch(batch: Batch) -> MicroBatch {
     let rows = batch.rows;
     let tensors = batch.tensors.into_iter().map(|(name, tensor)| (name.into(), data(tensor)));
-    MicroBatch { tensors: tensors.collect(), rows }
+    MicroBatch { tensors: tensors.collect(), rows, ..MicroBatch::default() }
 }
 
 fn data(tensor: HostTensor) -> TensorData {

@@ -70,7 +70,8 @@ pub struct Action {
     pub stage: usize,
     /// Its kind.
     pub kind: ActionKind,
-    /// Index of the micro-batch in the step.
+    /// Index of the micro-batch in the step. Of rows that are cut into slices each slice counts: number `n` of
+    /// `S` is slice `n mod S` of the rows `n / S`.
     pub micro_batch: usize,
 }
 

@@ -35,8 +35,9 @@ pub fn calibrate(
     measured: &Measured,
 ) -> Result<Profile, PlanError> {
     plan.check(profile.model.layers.len())?;
-    let profile = profile.with_micro_batches(plan.micro_batches)?;
-    let costs = PipelineCosts::of(&profile, &plan.stages, &plan.schedule.owners())?;
+    let profile = profile.with_rows_of(plan)?;
+    let sliced = profile.in_slices(plan.schedule.slices)?;
+    let costs = PipelineCosts::of(&sliced, &plan.stages, &plan.schedule.owners())?;
     let taken = taken(&measured.trace, &steps_of(measured));
     let mut calibrated = profile.clone();
     for (rank, of_rank) in costs.ranks.iter().enumerate() {
@@ -78,7 +79,7 @@ pub fn calibrate(
 /// # Errors
 /// As [`crate::simulate::simulate`].
 pub fn fit_step(profile: &Profile, plan: &Plan, step_us: f64) -> Result<Profile, PlanError> {
-    let mut fitted = profile.with_micro_batches(plan.micro_batches)?;
+    let mut fitted = profile.with_rows_of(plan)?;
     let simulated_us = simulate(&fitted, plan)?.step_us;
     if let Some(factor) = ratio(step_us, simulated_us) {
         fitted.devices.iter_mut().for_each(|device| device.scale_times(factor));

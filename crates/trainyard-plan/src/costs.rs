@@ -3,7 +3,7 @@
 mod routes;
 
 use crate::memory::{Footprint, MemoryUse, StageMemory};
-use crate::{ActionKind, OptimizerTime, PlanError, Profile, Recompute, Stage, Tensors};
+use crate::{ActionKind, OptimizerTime, PlanError, Profile, Recompute, Slice, Stage, Tensors};
 
 /// Costs of a partition on a profile's devices, whatever the schedule.
 #[derive(Clone, Debug, Default)]
@@ -114,10 +114,10 @@ impl StageCosts {
     }
 
     /// Memory that an action of this stage adds and frees, for one micro-batch: see
-    /// [`StageMemory::footprint`]. The sums of gradients are there.
+    /// [`StageMemory::footprint`]. The sums of gradients are there, and nothing is cut into slices.
     #[must_use]
     pub fn footprint(&self, kind: ActionKind) -> Footprint {
-        self.memory.footprint(kind, self.recompute, false)
+        self.memory.footprint(kind, self.recompute, false, Slice::default())
     }
 }
 

@@ -273,3 +273,14 @@ impl<'de> Visitor<'de> for OneNameOrMany {
 pub(crate) fn is_zero(bytes: &u64) -> bool {
     *bytes == 0
 }
+
+/// A count that files may leave out.
+pub(crate) fn one() -> usize {
+    1
+}
+
+/// Whether a count is left out of files.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+pub(crate) fn is_one(count: &usize) -> bool {
+    *count == 1
+}

@@ -55,7 +55,7 @@ pub use noise::Noise;
 pub use plan::{Plan, Predicted, PredictedDevice, Recompute, Stage};
 pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile};
 pub use schedule::{
-    Chunks, CsvRemark, CsvSchedule, Place, Schedule, ScheduleKind, ScheduleRequest,
+    Chunks, CsvRemark, CsvSchedule, Place, Schedule, ScheduleKind, ScheduleRequest, Slice,
 };
 pub use tensor_limits::{TensorLimits, TensorTooLarge};
 pub use trace::{

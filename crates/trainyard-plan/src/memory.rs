@@ -15,7 +15,9 @@
 //!   stage's last layer may need its own output too (`output_saved_bytes`). Where the backward is split,
 //!   what the weight gradient needs (`weight_saved_bytes`) comes with I and stays to the end of W. While
 //!   an action runs, its workspace comes on top: see [`StageMemory::footprint`]. So does what the device's kernels keep
-//!   for themselves (`overhead_bytes`), where that was measured;
+//!   for themselves (`overhead_bytes`), where that was measured. Where rows are cut into slices, one in
+//!   flight has what those before it hand on too (`carried_bytes`), and between the backwards of two slices
+//!   there are the gradients of that;
 //! - **buffers** = one message for each send that has not arrived, at the sender (between CPU devices
 //!   the engine has it in the receiver's memory from the start), and one for each that has arrived and
 //!   is not used yet; during the optimizer step, the largest gradient that came for a tied

@@ -101,6 +101,14 @@ pub struct LayerProfile {
     /// Floating-point operations of one forward, for one micro-batch; 0 where not reported.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub forward_flops: u64,
+    /// Length of the context along which its micro-batches may be cut into slices; absent where it cannot
+    /// compute a slice from that slice and what the earlier ones hand on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<usize>,
+    /// What all slices of a micro-batch together hand on to the next, such as the keys and values of all
+    /// positions, in bytes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub carried_bytes: u64,
     /// The layer whose weights this one shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tied_to: Option<String>,
@@ -145,6 +153,11 @@ pub struct BatchTensor {
 }
 
 impl LayerProfile {
+    /// Length of the context along which its micro-batches may be cut, or else its name.
+    fn context(&self) -> Result<usize, &str> {
+        self.context.filter(|context| *context > 0).ok_or(self.name.as_str())
+    }
+
     /// Trained and frozen weights and buffers, in bytes.
     #[must_use]
     pub fn weight_bytes(&self) -> u64 {
@@ -153,6 +166,15 @@ impl LayerProfile {
 }
 
 impl ModelProfile {
+    /// Length of the context along which micro-batches may be cut into slices.
+    ///
+    /// # Errors
+    /// The name of the first layer that cannot be cut.
+    pub fn context(&self) -> Result<usize, &str> {
+        let contexts = self.layers.iter().map(LayerProfile::context);
+        contexts.reduce(|one, other| Ok(one?.min(other?))).unwrap_or(Ok(1))
+    }
+
     /// Optimizer state of a layer, in bytes.
     #[must_use]
     pub fn optimizer_bytes(&self, layer: &LayerProfile) -> u64 {

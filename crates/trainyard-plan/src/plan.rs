@@ -42,7 +42,7 @@ pub struct Plan {
     pub stages: Vec<Stage>,
     /// The ordered actions of every rank.
     pub schedule: Schedule,
-    /// Micro-batches a step.
+    /// Micro-batches a step; of rows that are cut into slices each slice counts as one.
     pub micro_batches: usize,
     /// Notes for a person.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

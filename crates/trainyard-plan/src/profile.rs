@@ -9,7 +9,7 @@ mod optimizer_time;
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::{is_zero, many_micros, micros, rate};
+use crate::json::{is_one, is_zero, many_micros, micros, one, rate};
 use crate::{Api, DeviceKind, ModelProfile, Noise};
 pub use optimizer_time::OptimizerTime;
 
@@ -36,11 +36,15 @@ pub struct Profile {
     /// The link of any pair that is not listed; free where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_link: Option<LinkCost>,
-    /// Micro-batches a step.
+    /// Micro-batches a step; of rows that are cut into slices each slice counts as one.
     pub micro_batches: usize,
     /// Rows of one micro-batch, where the devices' `fixed_us` say how costs depend on them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<usize>,
+    /// Slices along the context into which the rows of micro-batches are cut; each counts as a micro-batch,
+    /// and costs are those of one. 1 where they are not cut.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub slices: usize,
     /// What other programs took from the measuring, where that was much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<Noise>,
@@ -193,6 +197,7 @@ impl Profile {
             default_link: None,
             micro_batches,
             rows: None,
+            slices: 1,
             noise: None,
         }
     }

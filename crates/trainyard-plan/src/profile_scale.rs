@@ -1,12 +1,21 @@
-//! The same batch cut into another number of micro-batches.
+//! The same batch cut into another number of micro-batches, or its sequences into slices.
 //!
 //! A layer's time is taken as `fixed + rows × rate`, and its activations as proportional to the
 //! rows; `rows` and every device's `fixed_us` say so. Temporary tensors may be as large as the layer's
 //! weights whatever the rows are, so of fewer rows that much of them stays. A profile without them cannot tell, and then
 //! only the number of micro-batches changes: each costs what it did, and the step trains more or
 //! fewer rows.
+//!
+//! A slice of a context costs its share of all, as rows do, and what it has of the slices before comes on top
+//! (`carried_bytes`). Attention takes longer the more a slice looks back at: each slice counts as the mean of
+//! them all.
 
-use crate::{DeviceProfile, FixedTimes, LayerProfile, ModelProfile, PlanError, Profile, Tensors};
+use std::borrow::Cow;
+
+use crate::{
+    DeviceProfile, FixedTimes, LayerProfile, ModelProfile, Plan, PlanError, Profile, Tensors,
+    validate,
+};
 
 /// The most micro-batches a step may have.
 const MOST: usize = 1 << 20;
@@ -68,7 +77,9 @@ impl Profile {
     pub fn micro_batch_choices(&self) -> Vec<usize> {
         let Some(rows) = self.rows.filter(|_| self.can_rescale()) else { return Vec::new() };
         let Some(total) = rows.checked_mul(self.micro_batches) else { return Vec::new() };
-        (1..=total.min(MOST)).filter(|count| total % count == 0).collect()
+        let all = (1..=total.min(MOST)).filter(|count| total % count == 0);
+        // Of slices there are those of whole rows.
+        all.filter(|count| count % self.slices == 0).collect()
     }
 
     /// The profile of the same step in `count` micro-batches. Where it
@@ -77,7 +88,7 @@ impl Profile {
     ///
     /// # Errors
     /// [`PlanError::BadNumber`] for a count of 0, above 2²⁰, or by which the rows of the step
-    /// cannot be divided.
+    /// cannot be divided; for one that is not as many times the profile's slices.
     pub fn with_micro_batches(&self, count: usize) -> Result<Self, PlanError> {
         let bad = |must: String| PlanError::BadNumber {
             what: "micro_batches".into(),
@@ -87,6 +98,7 @@ impl Profile {
         if count == 0 || count > MOST {
             return Err(bad(format!("from 1 to {MOST}")));
         }
+        validate::whole_rows(count, self.slices)?;
         if count == self.micro_batches {
             return Ok(self.clone());
         }
@@ -104,6 +116,63 @@ impl Profile {
             scale_device(device, &scaled.model.layers, ratio);
         }
         Ok(scaled)
+    }
+}
+
+impl Profile {
+    /// The profile for the micro-batches of a plan, before their rows are cut into its slices.
+    ///
+    /// # Errors
+    /// As [`Self::with_micro_batches`].
+    pub fn with_rows_of(&self, plan: &Plan) -> Result<Self, PlanError> {
+        let slices = if self.slices == 1 { plan.schedule.slices.max(1) } else { 1 };
+        self.with_micro_batches(plan.micro_batches / slices)
+    }
+
+    /// The profile with the rows of its micro-batches cut along their context into `slices`, as equal as
+    /// possible: the largest counts. There are as many times the micro-batches.
+    ///
+    /// # Errors
+    /// [`PlanError::BadNumber`] for 0, more than there are positions, or another number than that of a
+    /// profile that is one of slices already; [`PlanError::BadPlan`] for a model with a layer that cannot be
+    /// cut so.
+    pub fn in_slices(&self, slices: usize) -> Result<Cow<'_, Self>, PlanError> {
+        if slices == self.slices {
+            return Ok(Cow::Borrowed(self));
+        }
+        let bad = |must: String| PlanError::BadNumber {
+            what: "slices".into(),
+            value: slices.to_string(),
+            must,
+        };
+        if self.slices != 1 {
+            return Err(bad(format!("{}, for which the profile is", self.slices)));
+        }
+        let context = self.model.context().map_err(|layer| PlanError::BadPlan {
+            reason: format!(
+                "its sequences cannot be cut into {slices} slices: the layer '{layer}' does not say that it \
+                 computes a slice from what it is given and what earlier slices hand on; leave slices at 1"
+            ),
+        })?;
+        if slices == 0 || slices > context {
+            return Err(bad(format!("from 1 to {context}, the positions of a sequence")));
+        }
+        let micro_batches = self.micro_batches.checked_mul(slices).filter(|count| *count <= MOST);
+        let micro_batches = micro_batches.ok_or_else(|| {
+            bad(format!("so few that there are at most {MOST} with those of all micro-batches"))
+        })?;
+        let ratio = Ratio { from: context, to: context.div_ceil(slices) };
+        let carried: Vec<u64> = self.model.layers.iter().map(|layer| layer.carried_bytes).collect();
+        let mut sliced = Self { micro_batches, slices, ..self.clone() };
+        scale_layers(&mut sliced.model, ratio);
+        for (layer, carried) in sliced.model.layers.iter_mut().zip(carried) {
+            layer.carried_bytes = carried;
+            layer.largest_tensor_bytes = layer.largest_tensor_bytes.max(carried);
+        }
+        for device in &mut sliced.devices {
+            scale_device(device, &sliced.model.layers, ratio);
+        }
+        Ok(Cow::Owned(sliced))
     }
 }
 
@@ -134,6 +203,7 @@ fn scale_layer(layer: &mut LayerProfile, ratio: Ratio) {
         &mut layer.input_saved_bytes,
         &mut layer.largest_tensor_bytes,
         &mut layer.forward_flops,
+        &mut layer.carried_bytes,
     ];
     let given = layer.gives.iter_mut().flat_map(|t| [&mut t.bytes, &mut t.gradient_bytes]);
     let of_batch = layer.batch.iter_mut().map(|tensor| &mut tensor.bytes);
@@ -158,9 +228,14 @@ fn scale_device(device: &mut DeviceProfile, layers: &[LayerProfile], ratio: Rati
     for (size, layer) in device.workspace_bytes.iter_mut().flatten().zip(layers) {
         *size = ratio.workspace(*size, layer.weight_bytes());
     }
-    if let Some(FixedTimes { forward, input_grad, weight_grad }) = &device.fixed_us {
-        device.forward_us = ratio.times(&device.forward_us, forward);
-        device.input_grad_us = ratio.times(&device.input_grad_us, input_grad);
-        device.weight_grad_us = ratio.times(&device.weight_grad_us, weight_grad);
-    }
+    // Nothing of an estimate is fixed.
+    let none = || vec![0.0; layers.len()];
+    let fixed = device.fixed_us.clone().unwrap_or_else(|| FixedTimes {
+        forward: none(),
+        input_grad: none(),
+        weight_grad: none(),
+    });
+    device.forward_us = ratio.times(&device.forward_us, &fixed.forward);
+    device.input_grad_us = ratio.times(&device.input_grad_us, &fixed.input_grad);
+    device.weight_grad_us = ratio.times(&device.weight_grad_us, &fixed.weight_grad);
 }

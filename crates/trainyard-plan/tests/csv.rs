@@ -41,7 +41,7 @@ fn what_cannot_run_is_written_as_it_is() {
     assert_eq!(schedule(&["1F0 0F0", "2B7"]).to_csv(), "1F0,0F0\n2B7\n");
     assert_eq!(schedule(&[]).to_csv(), "");
     let far = Action::forward(usize::MAX, usize::MAX);
-    let far = Schedule { name: String::new(), ranks: vec![vec![far, far]] };
+    let far = Schedule::new("", vec![vec![far, far]]);
     assert_eq!(read(&far.to_csv()).schedule.ranks, far.ranks);
 }
 
@@ -185,7 +185,7 @@ fn errors_name_line_and_cell_and_text() {
 #[test]
 fn a_long_wait_is_not_a_large_file() {
     let row = |s: usize| vec![Action::forward(s, 0), Action::backward(s, 0)];
-    let schedule = Schedule { name: String::new(), ranks: (0..6000).map(row).collect() };
+    let schedule = Schedule::new("", (0..6000).map(row).collect());
     validate(&schedule, 6000, 1).unwrap();
     assert!(schedule.to_csv().len() < 200_000);
 }

@@ -78,7 +78,7 @@ fn one_by_one(owners: &[usize], ranks: usize, micro_batches: usize, split: bool)
             rows[*rank].extend(backward.iter().map(|kind| Action::new(stage, *kind, m)));
         }
     }
-    Schedule { name: "one by one".into(), ranks: rows }
+    Schedule::new("one by one", rows)
 }
 
 /// The schedules that a request may use, for so many ranks.

@@ -300,6 +300,7 @@ fn stages_lie_where_their_schedule_puts_them() {
     assert_eq!(Schedule::placement("zb-v", 3, 2), Ok(vec![0, 1, 2, 2, 1, 0]));
     let nonsense = Schedule {
         name: String::new(),
+        slices: 1,
         ranks: vec![
             vec![Action::forward(usize::MAX, 0), Action::forward(1, 0)],
             vec![Action::forward(0, 0), Action::forward(1, 0), Action::forward(3, 0)],

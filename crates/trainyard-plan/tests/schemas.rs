@@ -41,6 +41,7 @@ fn full_profile() -> Value {
             "optimizer_bytes": 4, "input_bytes": 4, "output_bytes": 4,
             "saved_bytes": 16, "weight_saved_bytes": 8, "fresh_bytes": 5, "split_workspace_bytes": 7, "weight_workspace_bytes": 6, "output_saved_bytes": 2, "input_saved_bytes": 3, "workspace_bytes": 2,
             "largest_weight_bytes": 6, "largest_tensor_bytes": 9, "forward_flops": 100,
+            "context": 8, "carried_bytes": 12,
         });
         layer.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         layer
@@ -73,7 +74,7 @@ fn full_profile() -> Value {
             ],
         },
         "devices": [device("a"), device("b")], "links": [link],
-        "default_link": {"latency_us": 1.0, "bytes_per_us": 4.0}, "micro_batches": 4, "rows": 2,
+        "default_link": {"latency_us": 1.0, "bytes_per_us": 4.0}, "micro_batches": 4, "rows": 2, "slices": 2,
         "noise": {"share": 0.6, "disturbed": 0.9, "uncertainty": 0.4},
     })
 }
@@ -91,10 +92,11 @@ fn full_plan() -> Value {
     let predicted =
         Predicted { step_us: 1.5, bubble_fraction: 0.5, estimated: true, devices: vec![device] };
     let stages = vec![stage("a", (0, 2)), stage("b", (2, 3))];
+    let schedule = Schedule::in_slices("1f1b", 2, 1, 3, 3).unwrap();
     let plan = Plan {
         notes: vec!["a note".into()],
         predicted: Some(predicted),
-        ..Plan::new("m", stages, Schedule::named("1f1b", 2, 3).unwrap(), 3)
+        ..Plan::new("m", stages, schedule, 3)
     };
     serde_json::to_value(plan).unwrap()
 }

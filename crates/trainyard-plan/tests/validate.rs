@@ -177,7 +177,7 @@ proptest! {
         let huge = |n: usize| if n == 3 { usize::MAX } else { n };
         let ranks = rows.into_iter().map(|row| row.into_iter()
             .map(|(s, k, m)| Action::new(huge(s), KINDS[k], m)).collect()).collect();
-        let schedule = Schedule { name: String::new(), ranks };
+        let schedule = Schedule::new("", ranks);
         let _ = validate(&schedule, stages, micro_batches).map_err(|e| e.to_string());
         let _ = schedule.max_in_flight(0);
         let _ = (schedule.stages(), schedule.owners(), schedule.merged(), schedule.with_transfers());

@@ -6,7 +6,7 @@ mod common;
 use std::time::Instant;
 
 use proptest::prelude::*;
-use trainyard_plan::Recompute;
+use trainyard_plan::{Profile, Recompute};
 use trainyard_studio::document::{Arrangement, Document, Edit, How, ScheduleChoice};
 
 use common::profile;
@@ -129,6 +129,36 @@ fn where_the_neighbours_are_too_small_the_planner_finds_room_or_it_is_said_that_
     assert!(!document.arrangement().excluded.contains(&0));
 }
 
+/// The same with layers that can be cut along a context of four positions.
+fn causal(mut profile: Profile) -> Profile {
+    for layer in &mut profile.model.layers {
+        (layer.context, layer.carried_bytes) = (Some(4), 8);
+    }
+    profile
+}
+
+#[test]
+fn rows_are_cut_into_slices_and_made_whole_again() {
+    let whole = profile(9, &[9000, 9000, 9000]);
+    let mut document = Document::new(whole.clone(), None).unwrap();
+    let refusal = document.edit(&Edit::Slices(2)).unwrap_err();
+    assert!(refusal.0.contains("cannot be cut into 2 slices"), "{refusal:?}");
+    let mut document = Document::new(causal(whole), None).unwrap();
+    let before = document.present().plan.micro_batches;
+    document.edit(&Edit::Slices(4)).unwrap();
+    let plan = document.present().plan.clone();
+    assert_eq!((plan.schedule.slices, plan.micro_batches), (4, 4 * before));
+    assert_eq!(document.arrangement().micro_batches, before);
+    document.edit(&Edit::MicroBatches(2)).unwrap();
+    assert_eq!(document.present().plan.micro_batches, 8);
+    assert!(document.edit(&Edit::Slices(5)).is_err(), "there are four positions");
+    document.edit(&Edit::Slices(1)).unwrap();
+    assert_eq!(document.present().plan.schedule.slices, 1);
+    // A plan that is opened has what it says.
+    let opened = Document::new(document.profile().as_ref().clone(), Some(&plan)).unwrap();
+    assert_eq!((opened.arrangement().slices, &opened.present().plan.schedule), (4, &plan.schedule));
+}
+
 #[test]
 fn a_schedule_that_does_not_go_with_the_stages_is_replaced_and_says_so() {
     let mut document = Document::new(profile(9, &[9000, 9000, 9000]), None).unwrap();
@@ -193,6 +223,7 @@ fn any_edit() -> impl Strategy<Value = Edit> {
             .prop_map(|(device, excluded)| Edit::Exclude { device, excluded }),
         1 => prop::sample::select(choices).prop_map(Edit::Schedule),
         1 => (0usize..6).prop_map(Edit::MicroBatches),
+        1 => (0usize..6).prop_map(Edit::Slices),
         1 => any::<bool>().prop_map(Edit::SplitBackward),
     ]
 }
@@ -204,7 +235,8 @@ proptest! {
     /// locks and switched-off devices are kept.
     #[test]
     fn any_edits_and_undos_give_the_start(edits in prop::collection::vec(any_edit(), 0..20)) {
-        let mut document = Document::new(profile(12, &[3000, 2000, 1500, 900]), None).unwrap();
+        let causal = causal(profile(12, &[3000, 2000, 1500, 900]));
+        let mut document = Document::new(causal, None).unwrap();
         let start: Arrangement = document.arrangement().clone();
         for edit in &edits {
             let before = document.arrangement().clone();

@@ -2,5 +2,5 @@
 
 pub use trainyard_config::{
     DataSection, DeviceSection, KeyGroup, KindSection, LearningRateSchedule, OptimizerGroup,
-    PipelineSection, RecomputeChoice, RunConfig, RunSection, TrainSection, WireFormat,
+    PipelineSection, RecomputeChoice, RunConfig, RunSection, SliceCount, TrainSection, WireFormat,
 };

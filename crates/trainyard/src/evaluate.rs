@@ -34,12 +34,15 @@ pub fn evaluate(
     let (mut all, mut weight) = (Evaluated::default(), 0.0);
     let there_are = setup.validation_batches()?;
     let wanted = limit.map_or(there_are, |limit| there_are.min(limit as u64));
-    for (done, micro_batches) in (0..).zip(setup.validation(limit)?) {
+    let slices = pipeline.plan().schedule.slices;
+    for (done, micro_batches) in (0..).zip(setup.validation(limit, slices)?) {
         if !go_on(done, wanted) {
             return Ok(None);
         }
         let micro_batches = micro_batches?;
-        all.rows += micro_batches.iter().map(|micro_batch| micro_batch.rows as u64).sum::<u64>();
+        // Slices are of the same rows.
+        let firsts = micro_batches.iter().filter(|micro_batch| micro_batch.slice.is_first());
+        all.rows += firsts.map(|micro_batch| micro_batch.rows as u64).sum::<u64>();
         let batch = pipeline.evaluate(micro_batches)?;
         all.loss += batch.loss * batch.count;
         for (name, value) in batch.metrics {

@@ -11,7 +11,7 @@ use trainyard_plan::memory::DeviceNeed;
 use trainyard_plan::planner::{self, PlanRequest, Planned};
 use trainyard_plan::{ModelProfile, Plan, PlanError, Profile, Schedule, simulate};
 
-use crate::config::{RecomputeChoice, RunConfig};
+use crate::config::{RecomputeChoice, RunConfig, SliceCount};
 use crate::error::RunError;
 use crate::files::{read_plan, read_schedule};
 pub(crate) use devices::machine_for;
@@ -45,7 +45,8 @@ impl TrainingSetup {
     ) -> Result<Self, RunError> {
         let mut setup = Self::without_profile(run_file, recipes, None)?;
         let file = setup.config.pipeline.schedule_file.as_deref();
-        setup.own_schedule = file.map(read_schedule).transpose()?;
+        let in_slices = |own: Schedule| setup.in_slices(own);
+        setup.own_schedule = file.map(read_schedule).transpose()?.map(in_slices).transpose()?;
         let derived = setup.derive(progress).map_err(|error| setup.located(error))?;
         let DerivedProfile { model, on_cpu } = derived;
         (setup.profile, setup.on_cpu) = (model, on_cpu);
@@ -115,11 +116,12 @@ impl TrainingSetup {
                 format!("it was made for the model '{made_for}', this run trains '{model}'");
             return Err(unusable(PlanError::BadPlan { reason }));
         }
-        if plan.micro_batches != self.config.train.micro_batches {
+        let planned = plan.micro_batches / plan.schedule.slices;
+        if planned != self.config.train.micro_batches {
             return Err(self.located(RunError::BadValue {
                 key: "train.micro_batches".to_owned(),
                 value: self.config.train.micro_batches.to_string(),
-                must: format!("{}, as {} says", plan.micro_batches, path.display()),
+                must: format!("{planned}, as {} says", path.display()),
             }));
         }
         plan.schedule = plan.schedule.compute_only();
@@ -153,6 +155,10 @@ impl TrainingSetup {
             split: self.split(costs)?,
             own_schedule: self.own_schedule.as_ref(),
             schedule: pipeline.schedule.parse()?,
+            slices: match pipeline.slices {
+                SliceCount::Auto => planner::Slices::Auto,
+                SliceCount::Number(count) => planner::Slices::Count(count),
+            },
             recompute: match self.config.pipeline.recompute {
                 RecomputeChoice::Auto => planner::RecomputeChoice::Auto,
                 RecomputeChoice::None => planner::RecomputeChoice::None,
@@ -202,9 +208,22 @@ impl TrainingSetup {
         Ok((!split.is_empty()).then_some(split))
     }
 
+    /// A schedule of one's own, whose file cannot say how many slices its micro-batches are of.
+    fn in_slices(&self, own: Schedule) -> Result<Schedule, RunError> {
+        let SliceCount::Number(slices) = self.config.pipeline.slices else {
+            return Err(self.located(RunError::BadValue {
+                key: "pipeline.slices".to_owned(),
+                value: "\"auto\"".to_owned(),
+                must: "a number beside pipeline.schedule_file, which cannot say it".to_owned(),
+            }));
+        };
+        Ok(Schedule { slices, ..own })
+    }
+
     /// Whether the run has as many micro-batches as its schedule, if that is one of its own.
     fn check_own_schedule(&self) -> Result<(), RunError> {
-        let own = self.own_schedule.as_ref().map(Schedule::micro_batches);
+        let rows = |own: &Schedule| own.micro_batches() / own.slices;
+        let own = self.own_schedule.as_ref().map(rows);
         let (Some(own), Some(path)) = (own, &self.config.pipeline.schedule_file) else {
             return Ok(());
         };

@@ -240,7 +240,7 @@ impl Training<'_> {
         let step = self.step + 1;
         let rate = learning_rate(train).at(step);
         let batch = self.batches.batch(self.cursor, train.batch)?;
-        let micro_batches = self.setup.cut(&batch);
+        let micro_batches = self.setup.cut(&batch, self.plan.schedule.slices)?;
         let before = Instant::now();
         let result = self.pipeline.step(step, rate, micro_batches)?;
         let took = nanoseconds(before.elapsed());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use trainyard_plan::Schedule;
 
 use crate::error::{BadKey, must};
+use crate::value::{Show, SliceCount};
 
 crate::choices! {
     /// Whether stages keep their activations or compute them again.
@@ -67,6 +68,10 @@ crate::keys! {
         /// A schedule of your own, a CSV file as PyTorch's pipelining writes it, instead of
         /// `schedule`.
         schedule_file: Option<PathBuf>;
+        /// Slices along the context into which every micro-batch's rows are cut, for causal models: a long
+        /// context then fills a pipeline that few rows do not; with auto the planner picks. A schedule of your
+        /// own counts each slice as a micro-batch.
+        slices: SliceCount = SliceCount::default();
         /// Layers that must lie on a device, each as LAYERS=DEVICE; layers by name, number, range
         /// such as 0-5, pattern such as block*, or several of these with commas.
         lock: Vec<String>;
@@ -91,6 +96,8 @@ fn check_pipeline(pipeline: &PipelineSection) -> Result<(), BadKey> {
     let file = schedule_file.as_ref().map(|file| format!("'{}'", file.display()));
     let file = file.unwrap_or_default();
     must(plan.is_none() || schedule_file.is_none(), "schedule_file", &file, both)?;
+    let is_whole = pipeline.slices == SliceCount::default();
+    must(plan.is_none() || is_whole, "slices", &pipeline.slices.show(), both)?;
     let numbers = format!("{split:?}");
     must(plan.is_none() || split.is_empty(), "split", &numbers, both)?;
     let words = "left out where pipeline.schedule is given: only one of them can be run";

@@ -26,7 +26,7 @@ fn typos_are_named_with_the_nearest_key() {
         "unknown key 'recompute' in [train] (/yard/run.toml:4:1); it belongs in [pipeline]"
     );
     assert!(message("[pipeline]\nzzzzzz = 1").ends_with(
-        "there are: schedule, recompute, schedule_file, lock, exclude, split, wire, wires, plan"
+        "there are: schedule, recompute, schedule_file, slices, lock, exclude, split, wire, wires, plan"
     ));
     assert!(
         message("[[device]]\nid=\"a\"\n[[device]]\nadaptor = \"cpu\"")

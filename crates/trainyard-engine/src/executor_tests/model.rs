@@ -109,7 +109,9 @@ pub(super) fn micro_batches(numbers: &[[f64; 2]]) -> Vec<MicroBatch> {
     let tensors = |[feature, factor]: &[f64; 2]| -> HostTensors {
         vec![("feature".into(), data(*feature)), ("targets".into(), data(*factor))]
     };
-    numbers.iter().map(|numbers| MicroBatch { tensors: tensors(numbers), rows: 1 }).collect()
+    let micro_batch =
+        |numbers| MicroBatch { tensors: tensors(numbers), rows: 1, ..MicroBatch::default() };
+    numbers.iter().map(micro_batch).collect()
 }
 
 /// The model's weights, as they should be.

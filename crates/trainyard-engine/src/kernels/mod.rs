@@ -35,7 +35,10 @@ use trainyard_plan::ModelProfile;
 
 use crate::Device;
 pub(crate) use adamw::{AdamWFactors, adamw};
-pub use attention::{Attended, attends, causal_attention, causal_attention_backward};
+pub use attention::{
+    Attended, attends, causal_attention, causal_attention_backward, continued_attention,
+    continued_attention_backward,
+};
 pub use cross_entropy::cross_entropy;
 pub use dropout::DropoutMask;
 pub use embedding::embedding_backward;

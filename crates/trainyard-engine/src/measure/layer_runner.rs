@@ -1,7 +1,7 @@
 //! One layer on one device, run as a worker runs it.
 
 use burn::tensor::TensorData;
-use trainyard_plan::Recompute;
+use trainyard_plan::{Recompute, Slice};
 
 use crate::layer::mix;
 use crate::memory::Usage;
@@ -109,7 +109,11 @@ impl<'a> LayerRunner<'a> {
             input,
             targets: targets.transpose()?,
             gradients: Vec::new(),
-            context: ForwardContext { training: true, seed: mix(&[seed, 1]) },
+            context: ForwardContext {
+                training: true,
+                seed: mix(&[seed, 1]),
+                ..ForwardContext::default()
+            },
             updates: 0,
         })
     }
@@ -135,6 +139,19 @@ impl<'a> LayerRunner<'a> {
         self.forward()?;
         self.backward()?;
         Ok(outputs)
+    }
+
+    /// Bytes that stay of what the layer would hand on to the next slice, for the whole context.
+    pub(crate) fn carried_bytes(&self) -> Result<u64, EngineError> {
+        let in_use = || self.device.usage().unwrap_or_default().in_use;
+        let slice = Slice { index: 0, of: 2 };
+        let context = ForwardContext { slice, ..self.context };
+        let before = in_use();
+        let (input, _) = self.upload()?;
+        let (carried, others) = Stage::without_carried(self.stage.run_untracked(input, &context)?);
+        drop(others);
+        let held = in_use().saturating_sub(before);
+        Ok(if carried.is_empty() { 0 } else { held.max(carried.bytes()) })
     }
 
     /// The inputs on the device, ready for a forward.

@@ -128,7 +128,7 @@ impl Objective for CrossEntropy {
         match targets {
             Some(targets) if self.is_plain() => targets.shape().num_elements() as f64,
             Some(targets) => targets.iter::<i64>().map(|target| self.weight_of(target)).sum(),
-            None => micro_batch.rows as f64,
+            None => micro_batch.weight(),
         }
     }
 

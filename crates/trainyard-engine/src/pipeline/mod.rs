@@ -5,6 +5,7 @@ mod diagnose;
 mod files;
 mod links;
 mod measured;
+mod micro_batches;
 mod warm_up;
 mod watch;
 mod worker_pool;
@@ -332,30 +333,6 @@ impl Pipeline {
             _ => None,
         });
         output.ok_or_else(|| EngineError::internal("no rank gave an output"))
-    }
-
-    fn counts(&self, micro_batches: &[MicroBatch]) -> Vec<f64> {
-        micro_batches.iter().map(|micro_batch| self.objective.count(micro_batch)).collect()
-    }
-
-    /// Refuses micro-batches that the plan was not made for.
-    fn check_micro_batches(&self, micro_batches: &[MicroBatch]) -> Result<(), PlanError> {
-        let bad = |what: &str, value: usize, must: String| {
-            Err(PlanError::BadNumber { what: what.into(), value: value.to_string(), must })
-        };
-        let (given, planned) = (micro_batches.len(), self.plan.micro_batches);
-        if given != planned {
-            let must = format!("{planned}, as the plan says");
-            return bad("the number of micro-batches", given, must);
-        }
-        let planned = self.options.rows;
-        match micro_batches.iter().find(|micro_batch| !(1..=planned).contains(&micro_batch.rows)) {
-            None => Ok(()),
-            Some(micro_batch) => {
-                let must = format!("from 1 to {planned}, for which memory was set aside");
-                bad("the number of rows of a micro-batch", micro_batch.rows, must)
-            }
-        }
     }
 }
 

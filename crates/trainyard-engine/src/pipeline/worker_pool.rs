@@ -99,7 +99,7 @@ impl WorkerPool {
         command: impl Fn(Vec<MicroBatch>) -> Command,
     ) -> Result<(), EngineError> {
         let mut shares: Vec<Vec<MicroBatch>> = vec![Vec::new(); self.ranks.len()];
-        for MicroBatch { tensors, rows } in micro_batches {
+        for MicroBatch { tensors, rows, slice, offset } in micro_batches {
             let mut left: Vec<usize> = Vec::with_capacity(tensors.len());
             for (name, _) in &tensors {
                 left.push(takes.iter().filter(|names| names.contains(name)).count());
@@ -114,7 +114,7 @@ impl WorkerPool {
                         of_rank.extend(if *left == 0 { slot.take() } else { slot.clone() });
                     }
                 }
-                share.push(MicroBatch { tensors: of_rank, rows });
+                share.push(MicroBatch { tensors: of_rank, rows, slice, offset });
             }
         }
         let mut shares = shares.into_iter();

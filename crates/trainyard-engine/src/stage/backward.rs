@@ -45,7 +45,7 @@ impl Stage {
                 "micro-batch {micro_batch} has no forward to go back through"
             ))
         })?;
-        let Graph { inputs, roots, loss } = match saved {
+        let Graph { inputs, roots, carried, loss } = match saved {
             SavedForBackward::Graph(graph) => graph,
             SavedForBackward::Input { input, targets } => {
                 let before = self.buffers();
@@ -65,6 +65,7 @@ impl Stage {
             // Without weights and without an input of numbers there is nothing to go back through.
             None => seeded(roots, output_gradients)?,
         };
+        let root = self.carry.seed(micro_batch, carried, root)?;
         let mut gradients = self.collect(micro_batch, split, root);
         // The stage before waits for one gradient for each floating-point tensor it sent.
         let mut input_gradients = Tensors::new();
@@ -73,6 +74,11 @@ impl Stage {
             if let Some(gradient) = gradient.or_else(|| value.zeros()) {
                 input_gradients.insert(name, gradient);
             }
+        }
+        if !context.slice.is_first() {
+            let (carried, others) = Self::without_carried(input_gradients);
+            self.carry.give_back(micro_batch, carried);
+            input_gradients = others;
         }
         Ok(BackwardResult { input_gradients, gradients })
     }

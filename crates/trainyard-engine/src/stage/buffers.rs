@@ -36,6 +36,7 @@ impl Stage {
     pub(crate) fn discard(&mut self) -> Result<(), EngineError> {
         self.saved.clear();
         self.kept.clear();
+        self.carry.clear();
         for weight in self.layers.iter_mut().flat_map(|layer| &mut layer.weights) {
             weight.sum = None;
             weight.gradient = None;

@@ -13,6 +13,8 @@ pub(crate) struct StageLayer {
     pub(crate) name: String,
     pub(super) takes: Vec<Name>,
     pub(super) gives: Vec<Name>,
+    /// What it gives to itself in the next slice.
+    pub(super) carries: Vec<Name>,
     pub(crate) layer: ErasedLayer,
     /// Draws numbers while it trains.
     pub(super) draws: bool,

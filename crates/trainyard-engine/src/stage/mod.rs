@@ -2,6 +2,7 @@
 
 mod backward;
 mod buffers;
+mod carry;
 mod finite;
 mod gradients;
 mod layer;
@@ -15,12 +16,13 @@ use trainyard_plan::Recompute;
 use crate::generator::{draws, with_generator_to_the_end, with_seeds};
 use crate::layer::mix;
 use crate::objective::Loss;
-use crate::tensor::{Root, numbered, without_number};
+use crate::tensor::{Root, carried, is_carried, numbered, without_number};
 use crate::wiring::{Name, StageWiring, Wiring};
 use crate::{
     EngineError, ErasedLayer, ForwardContext, Model, Objective, Tensors, Value, WeightSpec,
 };
 pub(crate) use backward::BackwardStart;
+use carry::Carry;
 use finite::FiniteCheck;
 pub(crate) use gradients::Norms;
 pub(crate) use layer::{StageLayer, WeightState};
@@ -42,6 +44,8 @@ struct Graph {
     inputs: Tensors,
     /// By output that has a gradient; none on the last stage, which goes back from the loss alone.
     roots: Vec<(Name, Root)>,
+    /// By tensor that is handed to the next slice.
+    carried: Vec<(Name, Root)>,
     /// On the last stage, where there are targets and something to train.
     loss: Option<Root>,
 }
@@ -64,6 +68,7 @@ pub(crate) struct Stage {
     saved: Vec<Option<SavedForBackward>>,
     /// By micro-batch, what a split backward has left for `W`.
     kept: Vec<Option<KeptForWeights>>,
+    carry: Carry,
     /// Buffers as they were before the step, layer by layer.
     buffers_before: Vec<Vec<Option<Tensor<1>>>>,
     /// What is known of the numbers that the last update left.
@@ -111,6 +116,7 @@ impl Stage {
                 name: spec.name.clone(),
                 takes: spec.takes.clone(),
                 gives: spec.gives.clone(),
+                carries: spec.carries.clone(),
                 weights: weights.collect(),
                 draws: draws(&layer.describe()),
                 layer,
@@ -125,6 +131,7 @@ impl Stage {
             device: device.clone(),
             saved: Vec::new(),
             kept: Vec::new(),
+            carry: Carry::default(),
             buffers_before: Vec::new(),
             check: FiniteCheck::default(),
         })
@@ -184,6 +191,12 @@ impl Stage {
                 }
                 input.insert(Arc::clone(name), value);
             }
+            if !context.slice.is_first() {
+                for name in &layer.carries {
+                    let before: Value = tensors.take(&carried(name, at))?;
+                    input.insert(Arc::clone(name), before);
+                }
+            }
             let run = || forward(&layer.layer, input);
             let seed = mix(&[context.seed, layer.index as u64]);
             let output = match (context.training, layer.draws) {
@@ -200,6 +213,12 @@ impl Stage {
                     tensors.insert(Arc::clone(name), value.node());
                 }
             }
+            if !context.slice.is_last() {
+                for name in &layer.carries {
+                    let value: Value = output.take(name).map_err(|error| layer.located(&error))?;
+                    tensors.insert(carried(name, at), value.node());
+                }
+            }
         }
         let leaves = |name: &str| {
             let outputs = &self.wiring.outputs;
@@ -209,7 +228,7 @@ impl Stage {
             let last = self.layers.last().filter(|_| self.is_last);
             last.is_some_and(|layer| layer.gives.iter().any(|given| &**given == name))
         };
-        tensors.retain(|name| leaves(name) || of_last(name));
+        tensors.retain(|name| leaves(name) || of_last(name) || is_carried(name));
         Ok(tensors)
     }
 
@@ -218,10 +237,13 @@ impl Stage {
         &mut self,
         objective: &dyn Objective,
         micro_batch: usize,
-        input: Tensors,
+        mut input: Tensors,
         targets: Option<Tensors>,
         context: &ForwardContext,
     ) -> Result<ForwardResult, EngineError> {
+        if !context.slice.is_first() {
+            input.extend(self.carry.take(micro_batch)?);
+        }
         let (saved, outputs, loss) = match self.recompute {
             Recompute::None => {
                 let (graph, outputs, loss) = self.graph(objective, input, targets, context)?;
@@ -229,21 +251,27 @@ impl Stage {
             }
             Recompute::Full => {
                 let outputs = self.run_untracked(input.clone(), context)?;
+                let (mut all, outputs) = Self::without_carried(outputs);
                 let loss =
                     targets.clone().map(|t| objective.loss(outputs.clone(), t)).transpose()?;
-                (SavedForBackward::Input { input, targets }, outputs.map(Value::detach), loss)
+                all.extend(outputs);
+                (SavedForBackward::Input { input, targets }, all.map(Value::detach), loss)
             }
         };
         if self.saved.len() <= micro_batch {
             self.saved.resize_with(micro_batch + 1, || None);
         }
         self.saved[micro_batch] = Some(saved);
+        let (carried, outputs) = Self::without_carried(outputs);
+        if !context.slice.is_last() {
+            self.carry.give(micro_batch, carried);
+        }
         let loss = loss.map(|loss| Loss { loss: loss.loss.inner(), ..loss });
         let outputs = if loss.is_some() { Tensors::new() } else { outputs };
         Ok(ForwardResult { outputs, loss })
     }
 
-    /// Runs the layers as a graph. Gives what they give without it, and the loss.
+    /// Runs the layers as a graph. Gives what they give without it, to the next slice too, and the loss.
     fn graph(
         &self,
         objective: &dyn Objective,
@@ -255,7 +283,8 @@ impl Stage {
         let comes = |name: &str| {
             let inputs = &self.wiring.inputs;
             let name = without_number(name);
-            inputs.iter().any(|(_, names)| names.iter().any(|coming| &**coming == name))
+            let of_others = |names: &[Name]| names.iter().any(|coming| &**coming == name);
+            inputs.iter().any(|(_, names)| of_others(names)) || is_carried(name)
         };
         let start = |(name, value): (Name, Value)| {
             if self.wiring.separate.contains(&name) && value.is_float() {
@@ -268,17 +297,21 @@ impl Stage {
         let input: Tensors = input.into_iter().flat_map(start).collect();
         let mut inputs = input.clone();
         inputs.retain(comes);
-        let outputs = self.run(input, context)?;
+        let (mut all, outputs) = Self::without_carried(self.run(input, context)?);
         let loss = targets.map(|targets| objective.loss(outputs.clone(), targets)).transpose()?;
         let of_others = if self.is_last { Tensors::new() } else { outputs.clone() };
         let root = |(name, value): (Name, Value)| {
             Ok::<_, EngineError>(Root::of(value)?.map(|root| (name, root)))
         };
-        let roots = of_others.into_iter().filter_map(|output| root(output).transpose());
-        let roots = roots.collect::<Result<_, _>>()?;
+        let roots_of = |tensors: Tensors| {
+            let roots = tensors.into_iter().filter_map(|output| root(output).transpose());
+            roots.collect::<Result<Vec<_>, _>>()
+        };
+        let (roots, carried) = (roots_of(of_others)?, roots_of(all.clone())?);
         let of_loss = loss.as_ref().map(|loss| Root::of(loss.loss.clone().into())).transpose()?;
-        let graph = Graph { inputs, roots, loss: of_loss.flatten() };
-        Ok((graph, outputs.map(Value::detach), loss))
+        let graph = Graph { inputs, roots, carried, loss: of_loss.flatten() };
+        all.extend(outputs);
+        Ok((graph, all.map(Value::detach), loss))
     }
 
     /// A start of the graph for each layer that takes a tensor of another stage.

@@ -37,6 +37,19 @@ pub(crate) fn without_number(name: &str) -> &str {
     name.split_once(OF_LAYER).map_or(name, |(name, _)| name)
 }
 
+/// What begins the name of a tensor that a layer hands to itself in the next slice.
+const CARRIED: char = '\r';
+
+/// The name of a tensor that a layer of a stage, counted from the first, hands to itself in the next slice.
+pub(crate) fn carried(name: &str, layer: usize) -> Arc<str> {
+    format!("{CARRIED}{name}{OF_LAYER}{layer}").into()
+}
+
+/// Whether it is the name of such a tensor.
+pub(crate) fn is_carried(name: &str) -> bool {
+    name.starts_with(CARRIED)
+}
+
 /// Tensors of the host by name.
 pub type HostTensors = Vec<(Arc<str>, TensorData)>;
 
@@ -119,6 +132,13 @@ impl Tensors {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// All of these in addition, in place of others of their names.
+    pub(crate) fn extend(&mut self, others: Self) {
+        for (name, value) in others {
+            self.insert(name, value);
+        }
     }
 
     /// Keeps the tensors for which `keep` is true.

@@ -79,7 +79,7 @@ impl Worker {
     ) -> Result<(), EngineError> {
         let position = self.position(action.stage)?;
         let micro_batch = action.micro_batch;
-        let context = self.training_context(self.step, micro_batch);
+        let context = self.training_context(self.step, micro_batch, &micro_batches[micro_batch]);
         match action.kind {
             ActionKind::Forward => {
                 let input = self.input_of(position, action, micro_batches)?;
@@ -283,8 +283,13 @@ impl Worker {
     }
 
     /// What is random in a micro-batch of a step, wherever its layers run.
-    pub(super) fn training_context(&self, step: u64, micro_batch: usize) -> ForwardContext {
+    pub(super) fn training_context(
+        &self,
+        step: u64,
+        micro_batch: usize,
+        of: &MicroBatch,
+    ) -> ForwardContext {
         let seed = crate::layer::mix(&[self.context.seed, step, micro_batch as u64]);
-        ForwardContext { training: true, seed }
+        ForwardContext { training: true, seed, ..of.evaluation_context() }
     }
 }

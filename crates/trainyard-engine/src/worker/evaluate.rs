@@ -13,10 +13,12 @@ impl Worker {
         &mut self,
         micro_batches: Vec<MicroBatch>,
     ) -> Result<Reply, EngineError> {
-        let context = ForwardContext::default();
-        let losses = self
-            .forwards(micro_batches, |stage, _, input| stage.run_without_graph(input, &context))?;
-        Ok(Reply::Evaluated(losses))
+        let contexts: Vec<ForwardContext> =
+            micro_batches.iter().map(MicroBatch::evaluation_context).collect();
+        let run = |stage: &Stage, context: &ForwardContext, input| {
+            stage.run_without_graph(input, context)
+        };
+        Ok(Reply::Evaluated(self.forwards(micro_batches, &contexts, run)?))
     }
 
     /// Layers do what they do in training: dropout, and the statistics of the micro-batch. What that
@@ -26,12 +28,14 @@ impl Worker {
         step: u64,
         micro_batches: Vec<MicroBatch>,
     ) -> Result<Reply, EngineError> {
-        let contexts: Vec<ForwardContext> =
-            (0..micro_batches.len()).map(|index| self.training_context(step, index)).collect();
+        let contexts: Vec<ForwardContext> = (0..)
+            .zip(&micro_batches)
+            .map(|(index, of)| self.training_context(step, index, of))
+            .collect();
         let mut not_finite = Vec::new();
         self.stages.iter_mut().for_each(Stage::begin_step);
-        self.forwards(micro_batches, |stage, micro_batch, input| {
-            let outputs = stage.run_untracked(input, &contexts[micro_batch])?.map(Value::detach);
+        self.forwards(micro_batches, &contexts, |stage, context, input| {
+            let outputs = stage.run_untracked(input, context)?.map(Value::detach);
             if !not_finite.contains(&stage.index) && !are_finite(outputs.clone())? {
                 not_finite.push(stage.index);
             }
@@ -42,15 +46,16 @@ impl Worker {
     }
 
     /// Forwards through the rank's stages, one micro-batch after the other, and the losses. `run`
-    /// gives a stage's outputs for a micro-batch's input.
+    /// gives a stage's outputs for a micro-batch's input. Slices of the same rows follow each other.
     fn forwards(
         &mut self,
         mut micro_batches: Vec<MicroBatch>,
-        mut run: impl FnMut(&Stage, usize, Tensors) -> Result<Tensors, EngineError>,
+        contexts: &[ForwardContext],
+        mut run: impl FnMut(&Stage, &ForwardContext, Tensors) -> Result<Tensors, EngineError>,
     ) -> Result<Vec<LossValues>, EngineError> {
         let was_on = self.timeline.is_on();
         self.timeline.turn(false);
-        let losses = self.all_forwards(&mut micro_batches, &mut run);
+        let losses = self.all_forwards(&mut micro_batches, contexts, &mut run);
         self.timeline.turn(was_on);
         losses?.iter().map(read_loss).collect()
     }
@@ -58,16 +63,22 @@ impl Worker {
     fn all_forwards(
         &mut self,
         micro_batches: &mut [MicroBatch],
-        run: &mut impl FnMut(&Stage, usize, Tensors) -> Result<Tensors, EngineError>,
+        contexts: &[ForwardContext],
+        run: &mut impl FnMut(&Stage, &ForwardContext, Tensors) -> Result<Tensors, EngineError>,
     ) -> Result<Vec<Loss>, EngineError> {
         let mut losses = Vec::new();
-        for micro_batch in 0..micro_batches.len() {
-            for position in 0..self.stages.len() {
+        // By stage of this rank.
+        let mut carried = vec![Tensors::new(); self.stages.len()];
+        for (micro_batch, context) in contexts.iter().enumerate() {
+            for (position, carried) in carried.iter_mut().enumerate() {
                 let action = Action::forward(self.stages[position].index, micro_batch);
                 self.begin(action);
-                let input = self.input_of(position, action, micro_batches)?;
+                let mut input = self.input_of(position, action, micro_batches)?;
+                input.extend(std::mem::take(carried));
                 let targets = self.targets_of(position, micro_batches, micro_batch)?;
-                let outputs = run(&self.stages[position], micro_batch, input)?;
+                let outputs = run(&self.stages[position], context, input)?;
+                let (handed_on, outputs) = Stage::without_carried(outputs);
+                *carried = handed_on;
                 match targets {
                     Some(targets) => losses.push(self.context.objective.loss(outputs, targets)?),
                     None => self.send_outputs(position, action, &outputs)?,
@@ -79,7 +90,8 @@ impl Worker {
 
     pub(super) fn output(&mut self, inputs: HostTensors) -> Result<Reply, EngineError> {
         let context = ForwardContext::default();
-        let mut micro_batches = [MicroBatch { tensors: inputs, rows: 1 }];
+        let whole = MicroBatch { tensors: inputs, rows: 1, ..MicroBatch::default() };
+        let mut micro_batches = [whole];
         let mut reply = Reply::Done;
         let was_on = self.timeline.is_on();
         self.timeline.turn(false);

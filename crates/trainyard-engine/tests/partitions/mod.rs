@@ -201,7 +201,11 @@ pub(crate) fn cut(batch: &MicroBatch, rows: &[usize]) -> Vec<MicroBatch> {
     for &count in rows {
         let tensors = batch.tensors.iter();
         let tensors = tensors.map(|(name, data)| (name.clone(), slice(data, first, count)));
-        micro_batches.push(MicroBatch { tensors: tensors.collect(), rows: count });
+        micro_batches.push(MicroBatch {
+            tensors: tensors.collect(),
+            rows: count,
+            ..MicroBatch::default()
+        });
         first += count;
     }
     micro_batches

@@ -4,18 +4,20 @@
 //! Works on the projection as it comes, `[batch, context, 3·width]` with the heads side by side,
 //! so that nothing is cut out, reshaped or transposed in memory; and leaves out what lies in the
 //! future instead of computing and masking it. Keeps the attention matrix for the backward.
+//!
+//! A slice of a context has queries of its own positions alone, behind those of earlier slices, and keys and
+//! values of all so far.
 
 use std::sync::Arc;
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Flex, Wgpu};
 use burn::tensor::Tensor;
-use multiversion::multiversion;
 use rayon::prelude::*;
 use trainyard_engine::kernels::{self, Attended, GpuTensor, Kernel};
 
-use super::simd::{exp, largest, sum};
-use super::tile::{Product, Strided, TALL, band};
+use super::attention_kernels::{Sizes, backward_keys, backward_queries, forward};
+use super::tile::Strided;
 use super::{Fused, apply, apply_on_gpu, input, shape, tensor, values};
 
 /// From `[batch, context, 3·width]` to `[batch, context, width]`; None where there is no kernel for it.
@@ -28,34 +30,53 @@ pub(crate) fn causal_attention(projected: &Tensor<3>, heads: usize) -> Option<Te
     apply(attention, [input(projected)]).or_else(on_gpu)
 }
 
+/// From `[batch, positions, width]` and `[batch, all positions, 2·width]` to `[batch, positions, width]`: the
+/// queries of the last positions, and keys and values side by side of all. None where there is no kernel for it.
+pub(crate) fn continued_attention(
+    queries: &Tensor<3>,
+    keys_and_values: &Tensor<3>,
+    heads: usize,
+) -> Option<Tensor<3>> {
+    let attention = ContinuedAttention { heads };
+    let on_gpu = || {
+        let [batch, positions, width] = queries.dims();
+        let fits = kernels::attends([batch, positions, 3 * width], heads);
+        let inputs = || [input(queries), input(keys_and_values)];
+        fits.then(|| apply_on_gpu(Kernel::Attention, attention, inputs())).flatten()
+    };
+    apply(attention, [input(queries), input(keys_and_values)]).or_else(on_gpu)
+}
+
 #[derive(Clone, Copy, Debug)]
 struct CausalAttention {
     heads: usize,
 }
 
-/// Sizes of one sequence.
-#[derive(Clone, Copy)]
-struct Sizes {
-    context: usize,
+#[derive(Clone, Copy, Debug)]
+struct ContinuedAttention {
     heads: usize,
-    head_width: usize,
-}
-
-impl Sizes {
-    fn width(self) -> usize {
-        self.heads * self.head_width
-    }
-
-    fn scale(self) -> f32 {
-        (1.0 / (self.head_width as f64).sqrt()) as f32
-    }
 }
 
 impl CausalAttention {
     fn sizes(self, projected: &FlexTensor) -> Sizes {
         let shape = projected.layout().shape();
-        Sizes { context: shape[1], heads: self.heads, head_width: shape[2] / 3 / self.heads }
+        let head_width = shape[2] / 3 / self.heads;
+        Sizes { before: 0, positions: shape[1], heads: self.heads, head_width }
     }
+}
+
+impl ContinuedAttention {
+    fn sizes(self, queries: &FlexTensor, keys_and_values: &FlexTensor) -> Sizes {
+        let (shape, all) = (queries.layout().shape(), keys_and_values.layout().shape()[1]);
+        let (positions, head_width) = (shape[1], shape[2] / self.heads);
+        Sizes { before: all - positions, positions, heads: self.heads, head_width }
+    }
+}
+
+/// Where the rows of one head begin, side by side with others of `width` numbers.
+fn head_of(values: &[f32], part: usize, head: usize, sizes: Sizes, row: usize) -> Strided<'_> {
+    let at = part * sizes.width() + head * sizes.head_width;
+    Strided { values: &values[at..], rows: row, columns: 1 }
 }
 
 impl Fused<Flex, 1> for CausalAttention {
@@ -64,16 +85,26 @@ impl Fused<Flex, 1> for CausalAttention {
 
     fn forward(&self, [projected]: [FlexTensor; 1]) -> (FlexTensor, Self::Saved) {
         let sizes = self.sizes(&projected);
-        let (context, width) = (sizes.context, sizes.width());
+        let (context, width) = (sizes.positions, sizes.width());
         let batch = shape(&projected)[0];
         let mut output = vec![0.0; batch * context * width];
-        let mut weights = vec![0.0; batch * sizes.heads * context * context];
+        let mut weights = vec![0.0; batch * sizes.matrices()];
         let outputs = output.par_chunks_mut(context * width);
-        let outputs = outputs.zip(weights.par_chunks_mut(sizes.heads * context * context));
+        let outputs = outputs.zip(weights.par_chunks_mut(sizes.matrices()));
         let sequences = outputs.zip(values(&projected).par_chunks(context * 3 * width));
         sequences.for_each(|((output, weights), projected)| {
             let mut turned = vec![0.0; sizes.head_width * context];
-            forward(sizes, projected, &mut turned, weights, output);
+            for (head, weights) in weights.chunks_mut(sizes.matrix()).enumerate() {
+                let part = |part| head_of(projected, part, head, sizes, 3 * width);
+                let inputs = [part(0), part(1), part(2)];
+                forward(
+                    sizes,
+                    inputs,
+                    &mut turned,
+                    weights,
+                    &mut output[head * sizes.head_width..],
+                );
+            }
         });
         (tensor(output, [batch, context, width]), (projected, Arc::new(weights)))
     }
@@ -85,18 +116,110 @@ impl Fused<Flex, 1> for CausalAttention {
         _: [bool; 1],
     ) -> [FlexTensor; 1] {
         let sizes = self.sizes(&projected);
-        let (context, width) = (sizes.context, sizes.width());
+        let (context, width) = (sizes.positions, sizes.width());
+        let row = 3 * width;
         let mut output = vec![0.0; values(&projected).len()];
-        let inputs = values(&projected).par_chunks(context * 3 * width);
-        let inputs = inputs.zip(weights.par_chunks(sizes.heads * context * context));
+        let inputs = values(&projected).par_chunks(context * row);
+        let inputs = inputs.zip(weights.par_chunks(sizes.matrices()));
         let inputs = inputs.zip(values(&gradient).par_chunks(context * width));
-        let sequences = output.par_chunks_mut(context * 3 * width).zip(inputs);
+        let sequences = output.par_chunks_mut(context * row).zip(inputs);
         sequences.for_each(|(output, ((projected, weights), gradient))| {
             let mut turned = vec![0.0; sizes.head_width * context];
-            let mut of_scores = vec![0.0; context * context];
-            backward(sizes, projected, weights, gradient, &mut turned, &mut of_scores, output);
+            let mut of_scores = vec![0.0; sizes.matrix()];
+            for (head, weights) in weights.chunks(sizes.matrix()).enumerate() {
+                let part = |part| head_of(projected, part, head, sizes, row);
+                let gradient = head_of(gradient, 0, head, sizes, width);
+                let at = |part: usize| part * width + head * sizes.head_width;
+                let (of_queries, inputs) = (&mut output[at(0)..], [part(1), part(2), gradient]);
+                backward_queries(
+                    sizes,
+                    inputs,
+                    weights,
+                    &mut turned,
+                    &mut of_scores,
+                    of_queries,
+                    row,
+                );
+                let inputs = [part(0), gradient];
+                let of_keys = &mut output[at(1)..];
+                backward_keys(sizes, inputs, weights, &of_scores, of_keys, row);
+            }
         });
         [tensor(output, shape(&projected))]
+    }
+}
+
+impl Fused<Flex, 2> for ContinuedAttention {
+    /// The inputs, and the attention matrices `[batch, heads, positions, all positions]`.
+    type Saved = (FlexTensor, FlexTensor, Arc<Vec<f32>>);
+
+    fn forward(&self, [queries, seen]: [FlexTensor; 2]) -> (FlexTensor, Self::Saved) {
+        let sizes = self.sizes(&queries, &seen);
+        let (own, all, width) = (sizes.positions, sizes.all(), sizes.width());
+        let batch = shape(&queries)[0];
+        let mut output = vec![0.0; batch * own * width];
+        let mut weights = vec![0.0; batch * sizes.matrices()];
+        let outputs = output.par_chunks_mut(own * width);
+        let outputs = outputs.zip(weights.par_chunks_mut(sizes.matrices()));
+        let inputs = values(&queries).par_chunks(own * width);
+        let inputs = inputs.zip(values(&seen).par_chunks(all * 2 * width));
+        outputs.zip(inputs).for_each(|((output, weights), (queries, seen))| {
+            let mut turned = vec![0.0; sizes.head_width * all];
+            for (head, weights) in weights.chunks_mut(sizes.matrix()).enumerate() {
+                let part = |part| head_of(seen, part, head, sizes, 2 * width);
+                let inputs = [head_of(queries, 0, head, sizes, width), part(0), part(1)];
+                forward(
+                    sizes,
+                    inputs,
+                    &mut turned,
+                    weights,
+                    &mut output[head * sizes.head_width..],
+                );
+            }
+        });
+        (tensor(output, [batch, own, width]), (queries, seen, Arc::new(weights)))
+    }
+
+    fn backward(
+        &self,
+        (queries, seen, weights): Self::Saved,
+        gradient: FlexTensor,
+        _: [bool; 2],
+    ) -> [FlexTensor; 2] {
+        let sizes = self.sizes(&queries, &seen);
+        let (own, all, width) = (sizes.positions, sizes.all(), sizes.width());
+        let mut of_queries = vec![0.0; values(&queries).len()];
+        let mut of_seen = vec![0.0; values(&seen).len()];
+        let outputs = of_queries.par_chunks_mut(own * width);
+        let outputs = outputs.zip(of_seen.par_chunks_mut(all * 2 * width));
+        let inputs = values(&queries).par_chunks(own * width);
+        let inputs = inputs.zip(values(&seen).par_chunks(all * 2 * width));
+        let inputs = inputs.zip(weights.par_chunks(sizes.matrices()));
+        let inputs = inputs.zip(values(&gradient).par_chunks(own * width));
+        let sequences = outputs.zip(inputs);
+        sequences.for_each(|((of_queries, of_seen), (((queries, seen), weights), gradient))| {
+            let mut turned = vec![0.0; sizes.head_width * all];
+            let mut of_scores = vec![0.0; sizes.matrix()];
+            for (head, weights) in weights.chunks(sizes.matrix()).enumerate() {
+                let part = |part| head_of(seen, part, head, sizes, 2 * width);
+                let gradient = head_of(gradient, 0, head, sizes, width);
+                let at = head * sizes.head_width;
+                let (output, inputs) = (&mut of_queries[at..], [part(0), part(1), gradient]);
+                backward_queries(
+                    sizes,
+                    inputs,
+                    weights,
+                    &mut turned,
+                    &mut of_scores,
+                    output,
+                    width,
+                );
+                let inputs = [head_of(queries, 0, head, sizes, width), gradient];
+                let output = &mut of_seen[at..];
+                backward_keys(sizes, inputs, weights, &of_scores, output, 2 * width);
+            }
+        });
+        [tensor(of_queries, shape(&queries)), tensor(of_seen, shape(&seen))]
     }
 }
 
@@ -119,116 +242,22 @@ impl Fused<Wgpu, 1> for CausalAttention {
     }
 }
 
-/// Copies `[context, head_width]` out of rows of some length as `[head_width, context]`.
-#[inline(always)]
-fn turn(sizes: Sizes, rows: &[f32], row: usize, turned: &mut [f32]) {
-    for (position, values) in rows.chunks(row).take(sizes.context).enumerate() {
-        for (dimension, &value) in values.iter().take(sizes.head_width).enumerate() {
-            turned[dimension * sizes.context + position] = value;
-        }
+impl Fused<Wgpu, 2> for ContinuedAttention {
+    /// The inputs, and what the kernel gave.
+    type Saved = (GpuTensor, GpuTensor, Attended);
+
+    fn forward(&self, [queries, seen]: [GpuTensor; 2]) -> (GpuTensor, Self::Saved) {
+        let attended = kernels::continued_attention(&queries, &seen, self.heads);
+        (attended.mixed.clone(), (queries, seen, attended))
     }
-}
 
-/// Rows `0..context` in bands.
-#[inline(always)]
-fn bands(context: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    (0..context).step_by(TALL).map(move |start| start..context.min(start + TALL))
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn forward(
-    sizes: Sizes,
-    projected: &[f32],
-    turned: &mut [f32],
-    weights: &mut [f32],
-    output: &mut [f32],
-) {
-    let Sizes { context, heads, head_width } = sizes;
-    let width = sizes.width();
-    for head in 0..heads {
-        let part = |part: usize| &projected[part * width + head * head_width..];
-        let of_rows = |values| Strided { values, rows: 3 * width, columns: 1 };
-        let weights = &mut weights[head * context * context..(head + 1) * context * context];
-        turn(sizes, part(1), 3 * width, turned);
-        let keys = Strided { values: &*turned, rows: context, columns: 1 };
-        for rows in bands(context) {
-            // Columns after the band's last row are in every row's future, and stay zero.
-            let (queries, seen) = (of_rows(part(0)), rows.end);
-            let scores =
-                Product { left: queries, right: keys, steps: 0..head_width, scale: sizes.scale() };
-            band(&scores, rows.clone(), seen, weights, context);
-            for row in rows.clone() {
-                let scores = &mut weights[row * context..row * context + seen];
-                let (seen, future) = scores.split_at_mut(row + 1);
-                let most = largest(seen);
-                for score in seen.iter_mut() {
-                    *score = exp(*score - most);
-                }
-                let inverse = 1.0 / sum(seen.len(), |i| seen[i]);
-                for score in seen.iter_mut() {
-                    *score *= inverse;
-                }
-                future.fill(0.0);
-            }
-            let left = Strided { values: &*weights, rows: context, columns: 1 };
-            let output = &mut output[head * head_width..];
-            let mixed = Product { left, right: of_rows(part(2)), steps: 0..seen, scale: 1.0 };
-            band(&mixed, rows, head_width, output, width);
-        }
-    }
-}
-
-/// With `P` the weights, `S` the scores and `∂` the gradient of the output: `∂V = Pᵀ·∂`,
-/// `∂P = ∂·Vᵀ`, `∂S = P·(∂P − Σ P·∂P)`, `∂Q = ∂S·K·scale`, `∂K = ∂Sᵀ·Q·scale`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn backward(
-    sizes: Sizes,
-    projected: &[f32],
-    weights: &[f32],
-    gradient: &[f32],
-    turned: &mut [f32],
-    of_scores: &mut [f32],
-    output: &mut [f32],
-) {
-    let Sizes { context, heads, head_width } = sizes;
-    let width = sizes.width();
-    for head in 0..heads {
-        let at = |part: usize| part * width + head * head_width;
-        let of_rows = |values| Strided { values, rows: 3 * width, columns: 1 };
-        let weights = &weights[head * context * context..(head + 1) * context * context];
-        let gradient = Strided { values: &gradient[head * head_width..], rows: width, columns: 1 };
-        turn(sizes, &projected[at(2)..], 3 * width, turned);
-        let turned_values = Strided { values: &*turned, rows: context, columns: 1 };
-        for rows in bands(context) {
-            let seen = rows.end;
-            let of_weights =
-                Product { left: gradient, right: turned_values, steps: 0..head_width, scale: 1.0 };
-            band(&of_weights, rows.clone(), seen, of_scores, context);
-            for row in rows.clone() {
-                let weights = &weights[row * context..row * context + seen];
-                let of_weights = &mut of_scores[row * context..row * context + seen];
-                let mean = sum(seen, |i| weights[i] * of_weights[i]);
-                // In the future the weight is zero, and so is what comes out.
-                for (of_weight, &weight) in of_weights.iter_mut().zip(weights) {
-                    *of_weight = weight * (*of_weight - mean);
-                }
-            }
-            let left = Strided { values: &*of_scores, rows: context, columns: 1 };
-            let keys = of_rows(&projected[at(1)..]);
-            let of_queries = Product { left, right: keys, steps: 0..seen, scale: sizes.scale() };
-            band(&of_queries, rows, head_width, &mut output[at(0)..], 3 * width);
-        }
-        for rows in bands(context) {
-            // A key and its value are seen by their own row and those below.
-            let below = rows.start..context;
-            let left = |values| Strided { values, rows: 1, columns: context };
-            let (steps, scale) = (below.clone(), sizes.scale());
-            let queries = of_rows(&projected[at(0)..]);
-            let of_keys = Product { left: left(&*of_scores), right: queries, steps, scale };
-            band(&of_keys, rows.clone(), head_width, &mut output[at(1)..], 3 * width);
-            let of_values =
-                Product { left: left(weights), right: gradient, steps: below, scale: 1.0 };
-            band(&of_values, rows, head_width, &mut output[at(2)..], 3 * width);
-        }
+    fn backward(
+        &self,
+        (queries, seen, attended): Self::Saved,
+        gradient: GpuTensor,
+        _: [bool; 2],
+    ) -> [GpuTensor; 2] {
+        let inputs = [&queries, &seen];
+        kernels::continued_attention_backward(inputs, &attended, &gradient, self.heads)
     }
 }

@@ -19,6 +19,7 @@
 )]
 
 mod attention;
+mod attention_kernels;
 mod cross_entropy;
 mod dropout;
 mod embedding;
@@ -35,7 +36,7 @@ mod on_adapters;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use attention::causal_attention;
+pub(crate) use attention::{causal_attention, continued_attention};
 pub use cross_entropy::cross_entropy;
 pub(crate) use dropout::dropout;
 pub(crate) use embedding::{AddRows, table_gradient};

@@ -163,6 +163,30 @@ fn attention_on_every_adapter_is_the_cpus() {
 }
 
 #[test]
+fn attention_of_slices_on_every_adapter_is_the_cpus() {
+    for (batch, before, positions, heads, head_width) in [
+        (1, 1, 1, 1, 4),
+        (2, 3, 5, 2, 8),
+        (1, 33, 3, 3, 12),
+        (2, 9, 40, 2, 16),
+        (1, 130, 127, 1, 68),
+    ] {
+        let what = format!("attention {batch}×{before}+{positions}, {heads} heads of {head_width}");
+        equal_on_every_adapter(&what, &|device| {
+            let width = heads * head_width;
+            let projected = leaf([batch, positions, 3 * width], 1, device);
+            let queries = projected.clone().narrow(2, 0, width);
+            let earlier = leaf([batch, before, 2 * width], 2, device);
+            let own = projected.clone().narrow(2, width, 2 * width);
+            let seen = Tensor::cat(vec![earlier.clone(), own], 1);
+            let output = super::continued_attention(&queries, &seen, heads).unwrap();
+            let mut all = backward(&output, device);
+            vec![read(output.inner()), of(&projected, &mut all), of(&earlier, &mut all)]
+        });
+    }
+}
+
+#[test]
 fn cross_entropy_on_every_adapter_is_the_cpus() {
     for (rows, classes) in ROWS.into_iter().zip([2, 65, 130, 33]) {
         equal_on_every_adapter(&format!("cross-entropy {rows}×{classes}"), &|device| {

@@ -141,6 +141,41 @@ fn causal_attention_is_the_composed_one() {
     }
 }
 
+/// [`super::causal_attention`] of the first positions, and of the others as slices behind them.
+fn attention_in_slices(projected: &Tensor<3>, heads: usize, lengths: &[usize]) -> Tensor<3> {
+    let width = projected.dims()[2] / 3;
+    let mut first = 0;
+    let slice = |&length: &usize| {
+        let own = projected.clone().narrow(1, first, length);
+        let seen = projected.clone().narrow(1, 0, first + length).narrow(2, width, 2 * width);
+        let is_first = first == 0;
+        first += length;
+        if is_first {
+            return super::causal_attention(&own, heads).unwrap();
+        }
+        super::continued_attention(&own.narrow(2, 0, width), &seen, heads).unwrap()
+    };
+    Tensor::cat(lengths.iter().map(slice).collect(), 1)
+}
+
+#[test]
+fn attention_in_slices_is_that_of_the_whole() {
+    for (batch, heads, head_width, lengths) in [
+        (1, 1, 1, &[1, 1][..]),
+        (2, 3, 7, &[2, 3]),
+        (1, 2, 8, &[3, 5, 1, 24]),
+        (3, 4, 32, &[16, 16, 16, 16]),
+    ] {
+        let context = lengths.iter().sum::<usize>();
+        check(
+            &leaf([batch, context, 3 * heads * head_width], 1),
+            &[],
+            |projected| attention_in_slices(&projected, heads, lengths),
+            |projected| super::causal_attention(&projected, heads).unwrap(),
+        );
+    }
+}
+
 #[test]
 fn cross_entropy_is_the_composed_one() {
     for (rows, classes) in [(1, 1), (3, 5), (130, 65), (64, 257)] {

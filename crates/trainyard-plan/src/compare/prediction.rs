@@ -24,7 +24,7 @@ impl Prediction {
     /// # Errors
     /// As [`simulate_traced`], and when the profile is of another batch.
     pub fn of(profile: &Profile, plan: &Plan) -> Result<Self, PlanError> {
-        let profile = profile.with_micro_batches(plan.micro_batches)?;
+        let profile = profile.with_rows_of(plan)?;
         let (simulation, trace) = simulate_traced(&profile, plan)?;
         let most_held = most_held(&profile, plan)?;
         let (estimated, noise) = (profile.estimated, profile.noise);

@@ -1,7 +1,7 @@
 //! The memory that an action adds and frees.
 
 use super::{BackwardKind, StageMemory};
-use crate::{ActionKind, Recompute};
+use crate::{ActionKind, Recompute, Slice};
 
 /// Memory that an action of a stage adds and frees, for one micro-batch, in bytes, without transfer
 /// buffers.
@@ -37,22 +37,34 @@ impl StageMemory {
     /// - F keeps the saved activations (under recompute: the stage's input) until B or I ends;
     /// - B and I free them; I leaves what the weight gradient needs, until W ends;
     /// - W frees that;
+    /// - of rows that are cut, a slice keeps a copy of what those before it hand on too, and leaves what
+    ///   its backward gives to them until theirs ends;
     /// - transfers and the optimizer step add nothing here.
     ///
     /// `first` says whether the sums of gradients are not there yet.
     #[must_use]
-    pub fn footprint(&self, kind: ActionKind, recompute: Recompute, first: bool) -> Footprint {
+    pub fn footprint(
+        &self,
+        kind: ActionKind,
+        recompute: Recompute,
+        first: bool,
+        slice: Slice,
+    ) -> Footprint {
         let none = Footprint::default();
         match kind {
             ActionKind::Forward => {
                 let workspace = self.forward_workspace(recompute);
-                Footprint { kept: self.kept(recompute), workspace, ..none }
+                Footprint { kept: self.kept_of(recompute, slice), workspace, ..none }
             }
             ActionKind::Backward | ActionKind::InputGrad => {
                 let split = kind == ActionKind::InputGrad;
                 let left = if split { self.weight_saved } else { 0 };
                 let workspace = self.backward_workspace(recompute, BackwardKind { first, split });
-                Footprint { workspace, freed: self.kept(recompute), left, ..none }
+                let (given, taken) = self.carried_gradients(slice);
+                let freed = self.kept_of(recompute, slice).saturating_add(taken);
+                let workspace = workspace.saturating_add(self.carried_workspace(slice));
+                let left = left.saturating_add(given);
+                Footprint { workspace, freed, left, ..none }
             }
             ActionKind::WeightGrad => {
                 Footprint { workspace: self.weight_workspace, freed: self.weight_saved, ..none }

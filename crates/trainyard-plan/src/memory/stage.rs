@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::MemoryUse;
-use crate::{Profile, Recompute, Tensors};
+use crate::{Profile, Recompute, Slice, Tensors};
 
 /// Memory of a stage on a device, in bytes. It grows by one layer in front at a time, so that a
 /// planner can try every stage without adding the same layers up again.
@@ -17,6 +17,10 @@ pub struct StageMemory {
     pub output_saved: u64,
     /// The part of `saved` that is its first layer's input.
     input_saved: u64,
+    /// What all slices of the same rows together hand on.
+    pub carried: u64,
+    /// The most of that of one layer.
+    carried_of_layer: u64,
     /// Kept between the halves of a split backward.
     pub weight_saved: u64,
     /// All that comes in from elsewhere for one micro-batch: from other stages, over however many
@@ -129,6 +133,8 @@ impl StageMemory {
         let fresh = profile.model.fresh_bytes(layer);
         let first_fresh = if layer.fresh_bytes.is_some() { params.max(fresh) } else { fresh };
         self.saved = add(self.saved, saved);
+        self.carried = add(self.carried, layer.carried_bytes);
+        self.carried_of_layer = self.carried_of_layer.max(layer.carried_bytes);
         self.input_saved = layer.input_saved_bytes.min(saved);
         let kept_after = self.weight_saved;
         self.weight_saved = add(self.weight_saved, layer.weight_saved_bytes.unwrap_or(saved));
@@ -187,6 +193,33 @@ impl StageMemory {
             Recompute::None => self.saved.saturating_add(self.output_saved),
             Recompute::Full => self.input,
         }
+    }
+
+    /// [`Self::kept`] of one slice, with what it has of those before it. Under recompute it is counted with
+    /// what it hands on instead, which is there before the next takes it.
+    pub(super) fn kept_of(&self, recompute: Recompute, slice: Slice) -> u64 {
+        let carried = match recompute {
+            Recompute::None => slice.before(self.carried),
+            Recompute::Full if slice.is_last() => 0,
+            Recompute::Full => slice.after(self.carried),
+        };
+        self.kept(recompute).saturating_add(carried)
+    }
+
+    /// Gradients of what is handed on, in bytes: those that the backward of a slice gives to the slices
+    /// before, and those that it takes from the slice after.
+    pub(super) fn carried_gradients(&self, slice: Slice) -> (u64, u64) {
+        let taken = if slice.is_last() { 0 } else { slice.after(self.carried) };
+        (slice.before(self.carried), taken)
+    }
+
+    /// Peak temporary bytes of a slice's backward for what it has of the slices before: the gradients that it
+    /// gives them, and one layer's together with its own. 0 where nothing is cut.
+    pub(super) fn carried_workspace(&self, slice: Slice) -> u64 {
+        if slice.of == 1 {
+            return 0;
+        }
+        slice.before(self.carried).saturating_add(slice.after(self.carried_of_layer))
     }
 
     /// The part of `fixed` that is not there before a step's first backward has ended: the fresh

@@ -16,9 +16,10 @@ use super::planned::Planned;
 use super::pool::Pool;
 use super::request::{MicroBatches, PlanRequest};
 use super::rounds::budget;
+use super::slices::WithoutSlices;
 use super::space::Space;
 use super::validated::ValidatedRequest;
-use super::{infeasible, micro_batches, rank};
+use super::{infeasible, micro_batches, rank, slices};
 use crate::{Chunks, PlanError, Profile, Schedule, ScheduleRequest};
 
 /// Orders of devices for the ranks of a schedule: all of four.
@@ -32,19 +33,22 @@ pub(super) fn plan(
     request: &PlanRequest,
     validated: ValidatedRequest,
 ) -> Result<Planned, PlanError> {
-    let profiles = match request.own_schedule {
-        Some(schedule) => {
-            let count = schedule.micro_batches();
-            // A profile that cannot be rescaled is for its own number.
-            let is_other = request.micro_batches != MicroBatches::AsProfiled;
-            let profile = request.profile;
-            vec![if is_other { profile.with_micro_batches(count)? } else { profile.clone() }]
-        }
-        None => micro_batches::profiles(request.profile, request.micro_batches, &validated)?,
+    let profiles = if let Some(schedule) = request.own_schedule {
+        let rows = schedule.micro_batches() / schedule.slices.max(1);
+        // A profile that cannot be rescaled is for its own number.
+        let is_other = request.micro_batches != MicroBatches::AsProfiled;
+        let profile = request.profile;
+        let whole = if is_other { profile.with_micro_batches(rows)? } else { profile.clone() };
+        vec![whole.in_slices(schedule.slices)?.into_owned()]
+    } else {
+        let whole = micro_batches::profiles(request.profile, request.micro_batches, &validated)?;
+        slices::profiles(&whole, request.slices)?
     };
+    let mut without = WithoutSlices::new(request.slices);
     let mut best: Option<(Profile, Pool)> = None;
     for profile in profiles {
         let pool = search(request, &validated, &profile)?;
+        without.note(&profile, &pool);
         let score = |pool: &Pool| pool.entries.first().map(|(_, score)| *score);
         let better = match (score(&pool), best.as_ref().and_then(|(_, best)| score(best))) {
             (Some(new), Some(old)) => new.beats(&old),
@@ -58,7 +62,7 @@ pub(super) fn plan(
     if !pool.fits() {
         return Err(infeasible::error_by_hand(request, &validated, &profile, pool));
     }
-    let mut planned = rank(profile, validated, pool)?;
+    let mut planned = rank(profile, validated, pool, &without)?;
     let merged = |schedule: &&Schedule| !request.split_backward && schedule.splits_backward();
     if let Some(schedule) = request.own_schedule.filter(merged) {
         for candidate in &mut planned.candidates {

@@ -50,10 +50,12 @@ impl<'e> Evaluator<'e> {
                 Ok(SizedSchedule { owners: schedule.owners().into(), schedule: schedule.clone() })
             }
             CandidateSchedule::Named(kind, chunks) => {
-                let (ranks, micro_batches) = (candidate.ranks.len(), self.profile.micro_batches);
+                let ranks = candidate.ranks.len();
+                let Profile { micro_batches, slices, .. } = *self.profile;
                 let split = self.request.split_backward;
                 self.memo.schedule(*kind, ranks, *chunks, || {
-                    let schedule = Schedule::of_kind(*kind, ranks, *chunks, micro_batches)?;
+                    let schedule =
+                        Schedule::of_kind_in_slices(*kind, ranks, *chunks, micro_batches, slices)?;
                     let owners = kind.placement(ranks, *chunks).into();
                     let schedule = if split { schedule } else { schedule.merged() };
                     Ok(SizedSchedule { schedule: Rc::new(schedule), owners })

@@ -1,5 +1,6 @@
 //! Micro-batches that a stage holds at least, by the stages that come after it.
 
+use crate::schedule::in_flight;
 use crate::{Profile, ScheduleKind};
 
 /// Micro-batches that a stage holds at least, by the stages that come after it.
@@ -18,8 +19,12 @@ impl InFlight {
     }
 
     /// The least under any of these kinds; one where there are none.
-    pub(super) fn least_of(kinds: &[&'static dyn ScheduleKind], micro_batches: usize) -> Self {
-        let least = |after| kinds.iter().map(|kind| kind.in_flight(after, micro_batches)).min();
+    pub(super) fn least_of(kinds: &[&'static dyn ScheduleKind], profile: &Profile) -> Self {
+        let Profile { micro_batches, slices, .. } = *profile;
+        let held = |kind: &&'static dyn ScheduleKind, after| {
+            in_flight(*kind, after, micro_batches, slices)
+        };
+        let least = |after| kinds.iter().map(|kind| held(kind, after)).min();
         Self((0..Profile::MAX_DEVICES).map(|after| least(after).unwrap_or(1)).collect())
     }
 

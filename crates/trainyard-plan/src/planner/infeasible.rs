@@ -176,11 +176,10 @@ fn free_remedies(
         let fitting = choices.into_iter().take(NEAREST).find(|count| {
             profile.with_micro_batches(*count).is_ok_and(|changed| fits(&changed, asked))
         });
-        remedies.extend(
-            fitting.map(|count| {
-                format!("micro_batches = {count}, of the same rows together, would fit")
-            }),
-        );
+        remedies.extend(fitting.map(|count| {
+            let count = count / profile.slices;
+            format!("micro_batches = {count}, of the same rows together, would fit")
+        }));
     }
     remedies
 }
@@ -213,9 +212,12 @@ fn fewer_rows(asked: &ValidatedRequest, profile: &Profile) -> Option<String> {
     if profile.can_rescale() {
         return None;
     }
-    let helps =
-        |count: usize| profile.with_micro_batches(count).is_ok_and(|changed| fits(&changed, asked));
-    let (mut fitting, mut short) = (1, profile.micro_batches);
+    let helps = |rows: usize| {
+        let changed = profile.with_micro_batches(rows * profile.slices);
+        changed.is_ok_and(|changed| fits(&changed, asked))
+    };
+    let now = profile.micro_batches / profile.slices;
+    let (mut fitting, mut short) = (1, now);
     if short == 1 || !helps(fitting) {
         return None;
     }
@@ -223,7 +225,6 @@ fn fewer_rows(asked: &ValidatedRequest, profile: &Profile) -> Option<String> {
         let middle = fitting + (short - fitting) / 2;
         if helps(middle) { fitting = middle } else { short = middle }
     }
-    let now = profile.micro_batches;
     Some(format!(
         "micro_batches = {fitting}, with a batch of {fitting}/{now} of the rows, would fit"
     ))

@@ -22,7 +22,8 @@
 //! are simulated with all (`shortened`). Where a search finds nothing that fits, `least_memory` finds how
 //! little of each device's memory would do; if that is there, it is a plan, and else `infeasible` says what
 //! would help. Fitting is monotone in each budget so. Plans with a split or schedule that is given are made in
-//! `by_hand`.
+//! `by_hand`. Numbers of slices that rows may be cut into (`slices`) are planned one after the other, as numbers of
+//! micro-batches are; of those above 1 only the named schedules are tried.
 //!
 //! The result is what the simulator says. No plan is returned that exceeds a budget there, or gives a
 //! device a layer with a tensor larger than any that it can have ([`TensorLimits`](crate::TensorLimits)). Beyond the
@@ -100,6 +101,7 @@ mod restarts;
 mod rounds;
 mod score;
 mod shortened;
+mod slices;
 mod space;
 mod stage_cells;
 mod validated;
@@ -111,7 +113,7 @@ pub use explain::{
 pub use generator::Generator;
 pub use planned::Planned;
 pub use ranked_plan::RankedPlan;
-pub use request::{MicroBatches, Objective, PlanRequest, RecomputeChoice};
+pub use request::{MicroBatches, Objective, PlanRequest, RecomputeChoice, Slices};
 
 use crate::{PlanError, Profile};
 use candidate::Candidate;
@@ -119,6 +121,7 @@ use evaluate::Evaluator;
 use memo::Memo;
 use pool::Pool;
 use restarts::search_with_restarts;
+use slices::WithoutSlices;
 use validated::ValidatedRequest;
 
 /// The best plans for a request.
@@ -162,9 +165,11 @@ pub fn plan(request: &PlanRequest) -> Result<Planned, PlanError> {
         return by_hand::plan(request, validated);
     }
     let profiles = micro_batches::profiles(request.profile, request.micro_batches, &validated)?;
+    let mut without = WithoutSlices::new(request.slices);
     let mut best: Option<(Profile, Pool)> = None;
-    for profile in profiles {
+    for profile in slices::profiles(&profiles, request.slices)? {
         let pool = search_with_restarts(&profile, &validated);
+        without.note(&profile, &pool);
         let score = |pool: &Pool| pool.entries.first().map(|(_, score)| *score);
         let is_better = match (score(&pool), best.as_ref().map(|(_, best)| score(best))) {
             (Some(new), Some(Some(old))) => new.beats(&old),
@@ -177,18 +182,25 @@ pub fn plan(request: &PlanRequest) -> Result<Planned, PlanError> {
     let fits = |best: &Option<(Profile, Pool)>| best.as_ref().is_some_and(|(_, p)| p.fits());
     if request.micro_batches == MicroBatches::Auto && !fits(&best) {
         let profile = micro_batches::smallest(request.profile)?;
+        let slices = best.as_ref().map_or(1, |(profile, _)| profile.slices);
+        let profile = profile.in_slices(slices)?.into_owned();
         let pool = search_with_restarts(&profile, &validated);
         best = Some((profile, pool));
     }
     match best {
-        Some((profile, pool)) if pool.fits() => rank(profile, validated, pool),
+        Some((profile, pool)) if pool.fits() => rank(profile, validated, pool, &without),
         Some((profile, pool)) => Err(infeasible::error(request, &validated, &profile, pool)),
         None => Err(PlanError::NoSuchPlan { reason: "there is no number of micro-batches".into() }),
     }
 }
 
 /// The best candidates that fit, simulated in full.
-fn rank(profile: Profile, request: ValidatedRequest, pool: Pool) -> Result<Planned, PlanError> {
+fn rank(
+    profile: Profile,
+    request: ValidatedRequest,
+    pool: Pool,
+    without: &WithoutSlices,
+) -> Result<Planned, PlanError> {
     let mut memo = Memo::default();
     let mut evaluator = Evaluator::new(&profile, &request, &mut memo, 0);
     let mut taken: Vec<Candidate> = Vec::new();
@@ -201,6 +213,9 @@ fn rank(profile: Profile, request: ValidatedRequest, pool: Pool) -> Result<Plann
         }
     }
     let plans = taken.iter().map(|candidate| RankedPlan::of(&mut evaluator, candidate));
-    let candidates = plans.collect::<Result<_, _>>()?;
+    let mut candidates = plans.collect::<Result<Vec<_>, _>>()?;
+    for RankedPlan { plan, simulation } in &mut candidates {
+        plan.notes.extend(without.remark(&profile, simulation.step_us));
+    }
     Ok(Planned { candidates, profile, exact: pool.exact, request })
 }

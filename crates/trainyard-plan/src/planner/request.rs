@@ -30,6 +30,22 @@ pub enum MicroBatches {
     Auto,
 }
 
+/// Slices along the context into which the rows of micro-batches are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slices {
+    /// This number; 1 where they are not cut.
+    Count(usize),
+    /// The best of 1 and small powers of two, where the model can be cut and the profile says how times
+    /// depend on the size of a micro-batch.
+    Auto,
+}
+
+impl Default for Slices {
+    fn default() -> Self {
+        Self::Count(1)
+    }
+}
+
 /// Whether stages may, must or must not recompute their activations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -66,6 +82,8 @@ pub struct PlanRequest<'a> {
     pub split_backward: bool,
     /// Micro-batches a step.
     pub micro_batches: MicroBatches,
+    /// Slices of the micro-batches' rows. A schedule that is given has its own.
+    pub slices: Slices,
     /// Whether stages recompute.
     pub recompute: RecomputeChoice,
     /// The quantity to make small.
@@ -94,6 +112,7 @@ impl<'a> PlanRequest<'a> {
             schedule: ScheduleRequest::Search,
             split_backward: true,
             micro_batches: MicroBatches::AsProfiled,
+            slices: Slices::default(),
             recompute: RecomputeChoice::Auto,
             objective: Objective::Time,
             locks: Vec::new(),

@@ -66,7 +66,7 @@ pub(super) fn search(
         optimum: None,
         pool: Pool::default(),
     };
-    let rounds = rounds(request, profile.micro_batches, goal).into_iter();
+    let rounds = rounds(request, profile, goal).into_iter();
     for (number, round) in rounds.filter(|round| request.uses(round.generator)).enumerate() {
         (space.goal, space.buffers, space.in_flight) = (round.goal, round.buffers, round.in_flight);
         search.evaluator.budget = search.evaluator.budget.max(whole / 2);
@@ -89,14 +89,19 @@ pub(super) fn search(
 /// waits for its link takes memory, and so does what waits for its W; only the simulator knows how
 /// much. So where little fits that might have, memory is set aside, and where nothing does, the largest
 /// share of a budget is made small.
-fn rounds(request: &ValidatedRequest, micro_batches: usize, goal: Goal) -> Vec<Round> {
-    let in_flight = || request.in_flight(micro_batches);
+fn rounds(request: &ValidatedRequest, profile: &Profile, goal: Goal) -> Vec<Round> {
+    let in_flight = || request.in_flight(profile);
     let round = |generator, goal, buffers, in_flight| Round { generator, goal, buffers, in_flight };
     vec![
         round(Generator::ClosedForm, goal, 0, in_flight()),
         round(Generator::BufferReserve, goal, 2, in_flight()),
         round(Generator::SmallestShare, Goal::Share, 1, in_flight()),
-        round(Generator::SmallestShareAllHeld, Goal::Share, 0, InFlight::all(micro_batches)),
+        round(
+            Generator::SmallestShareAllHeld,
+            Goal::Share,
+            0,
+            InFlight::all(profile.micro_batches),
+        ),
         // What only a schedule that is searched for it can keep to.
         round(Generator::SmallestShareOneHeld, Goal::Share, 0, InFlight::one()),
     ]

@@ -13,7 +13,7 @@ const MANY_FORWARDS: usize = 1 << 17;
 
 /// Micro-batches of the shortened step: a pipeline is filled after twice as many as there are stages,
 /// at most 32, and then goes on as it did.
-pub(super) const FEWER: usize = 1 << 10;
+const FEWER: usize = 1 << 10;
 
 /// Best candidates of the shortened step that are simulated with all micro-batches: until this many
 /// fit, and no more than `MOST_TRIED`.
@@ -31,7 +31,7 @@ pub(super) fn search_at_any_size(
     if !is_shortened(profile, request) {
         return search(profile, request, memo, part);
     }
-    let fewer = Profile { micro_batches: FEWER, ..profile.clone() };
+    let fewer = shortened(profile);
     let found = search(&fewer, request, &mut Memo::default(), part);
     let mut evaluator = Evaluator::new(profile, request, memo, u64::MAX);
     let mut pool = Pool { refusal: found.refusal, ..Pool::default() };
@@ -46,10 +46,17 @@ pub(super) fn search_at_any_size(
     pool
 }
 
+/// The same with fewer micro-batches, and whole rows of slices.
+pub(super) fn shortened(profile: &Profile) -> Profile {
+    let micro_batches = FEWER.next_multiple_of(profile.slices.max(1));
+    Profile { micro_batches, ..profile.clone() }
+}
+
 /// Whether [`search_at_any_size`] searches with fewer micro-batches.
 pub(super) fn is_shortened(profile: &Profile, request: &ValidatedRequest) -> bool {
     let all = profile.micro_batches;
     // Not where more micro-batches are in flight in a longer step.
-    let holds_more = request.in_flight(all) != request.in_flight(FEWER);
-    all > FEWER && all * profile.devices.len() > MANY_FORWARDS && !holds_more
+    let fewer = shortened(profile);
+    let holds_more = request.in_flight(profile) != request.in_flight(&fewer);
+    all > fewer.micro_batches && all * profile.devices.len() > MANY_FORWARDS && !holds_more
 }

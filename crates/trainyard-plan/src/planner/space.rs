@@ -89,7 +89,7 @@ impl<'a> Space<'a> {
             profile,
             goal,
             recompute: request.recompute.modes(),
-            in_flight: request.in_flight(profile.micro_batches),
+            in_flight: request.in_flight(profile),
             buffers: 0,
             micro_batches: usize::MAX,
             chunks: 1,

@@ -62,8 +62,8 @@ impl ValidatedRequest {
     }
 
     /// Micro-batches that a stage holds at least under any kind that may be used.
-    pub(super) fn in_flight(&self, micro_batches: usize) -> InFlight {
-        InFlight::least_of(&self.one_stage_kinds(), micro_batches)
+    pub(super) fn in_flight(&self, profile: &Profile) -> InFlight {
+        InFlight::least_of(&self.one_stage_kinds(), profile)
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::optimizer_time::OptimizerTime;
 use super::{DeviceProfile, Profile};
 use crate::json::{self, Problem, Step};
-use crate::{LayerProfile, PlanError};
+use crate::{LayerProfile, PlanError, validate};
 use Step::{Index, Key};
 use names::unreadable;
 
@@ -54,6 +54,10 @@ fn find_problem(profile: &Profile) -> Option<Problem> {
         .or_else(|| {
             let path = vec![Key("micro_batches")];
             count(path, "micro-batches", *micro_batches, MAX_MICRO_BATCHES)
+        })
+        .or_else(|| {
+            let refuse = |error: PlanError| Problem::new([Key("slices")], error.to_string());
+            validate::whole_rows(*micro_batches, profile.slices).err().map(refuse)
         })
         .or_else(|| in_layers(&model.layers))
         .or_else(|| in_devices(devices, model.layers.len()))

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::{PoisonError, RwLock};
 
 use super::kind::{Chunks, ScheduleKind};
+use super::slices;
 use super::table::Schedule;
 use super::{dual_pipe_v, gpipe, interleaved, one_f_one_b, v_block, zb_h, zb_v};
 use crate::{PlanError, validate};
@@ -88,6 +89,21 @@ impl Schedule {
         Self::of_kind(find(name)?, ranks, chunks, micro_batches)
     }
 
+    /// The same for micro-batches whose rows are cut along their context into `slices`; each slice counts as
+    /// one of the `micro_batches`.
+    ///
+    /// # Errors
+    /// As [`Schedule::of_kind_in_slices`].
+    pub fn in_slices(
+        name: &str,
+        ranks: usize,
+        chunks: usize,
+        micro_batches: usize,
+        slices: usize,
+    ) -> Result<Self, PlanError> {
+        Self::of_kind_in_slices(find(name)?, ranks, chunks, micro_batches, slices)
+    }
+
     /// The schedule of a kind, registered or not.
     ///
     /// # Errors
@@ -98,9 +114,26 @@ impl Schedule {
         chunks: usize,
         micro_batches: usize,
     ) -> Result<Self, PlanError> {
-        check(kind, ranks, chunks, micro_batches)?;
-        let rows = kind.build(ranks, chunks, micro_batches);
-        let schedule = Self { name: kind.name().to_owned(), ranks: rows };
+        Self::of_kind_in_slices(kind, ranks, chunks, micro_batches, 1)
+    }
+
+    /// The schedule of a kind for micro-batches whose rows are cut along their context into `slices`;
+    /// each slice counts as one of the `micro_batches`.
+    ///
+    /// # Errors
+    /// As [`Schedule::with_chunks`]; [`PlanError::BadNumber`] where the micro-batches are not as many times
+    /// the slices.
+    pub fn of_kind_in_slices(
+        kind: &'static dyn ScheduleKind,
+        ranks: usize,
+        chunks: usize,
+        micro_batches: usize,
+        slices: usize,
+    ) -> Result<Self, PlanError> {
+        validate::whole_rows(micro_batches, slices)?;
+        check(kind, ranks, chunks, micro_batches.saturating_add(slices - 1))?;
+        let rows = slices::build(kind, ranks, chunks, micro_batches, slices);
+        let schedule = Self { slices, ..Self::new(kind.name(), rows) };
         if !is_built_in(kind) {
             validate::validate(&schedule, ranks * chunks, micro_batches)?;
         }
@@ -170,7 +203,7 @@ fn try_out(kind: &dyn ScheduleKind, ranks: usize, micro_batches: usize) -> Resul
     };
     check(kind, ranks, chunks, micro_batches)?;
     let rows = kind.build(ranks, chunks, micro_batches);
-    let schedule = Schedule { name: kind.name().to_owned(), ranks: rows };
+    let schedule = Schedule::new(kind.name(), rows);
     validate::validate(&schedule, stages, micro_batches)?;
     if kind.placement(ranks, chunks) != schedule.owners() {
         return bad("has stages on other ranks than its placement says; make them agree".into());

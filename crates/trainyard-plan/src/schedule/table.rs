@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::slices::Slice;
+use crate::json::{is_one, one};
 use crate::{Action, ActionKind};
 
 /// The ordered actions of every rank for one step. Communication is implied, an action waits for
@@ -14,9 +16,25 @@ pub struct Schedule {
     pub name: String,
     /// Actions in order, a row a rank.
     pub ranks: Vec<Vec<Action>>,
+    /// Slices along the context into which the rows of micro-batches are cut; each counts as a
+    /// micro-batch. 1 where they are not cut.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub slices: usize,
 }
 
 impl Schedule {
+    /// A schedule from its rows, without slices.
+    #[must_use]
+    pub fn new(name: impl Into<String>, ranks: Vec<Vec<Action>>) -> Self {
+        Self { name: name.into(), ranks, slices: 1 }
+    }
+
+    /// The slice that one of its micro-batches is.
+    #[must_use]
+    pub fn slice_of(&self, micro_batch: usize) -> Slice {
+        Slice::of_micro_batch(micro_batch, self.slices)
+    }
+
     /// Name of a schedule that was [searched for](crate::schedule_search).
     pub const SEARCHED: &'static str = "auto";
 

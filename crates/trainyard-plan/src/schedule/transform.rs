@@ -13,7 +13,7 @@ impl Schedule {
             _ => Some(*action),
         };
         let ranks = self.ranks.iter().map(|row| row.iter().filter_map(whole).collect()).collect();
-        Self { name: self.name.clone(), ranks }
+        Self { ranks, ..self.clone() }
     }
 
     /// Whether it has transfers as actions of their own.
@@ -28,7 +28,7 @@ impl Schedule {
         let computes = |row: &Vec<Action>| {
             row.iter().copied().filter(|action| !action.kind.is_transfer()).collect()
         };
-        Self { name: self.name.clone(), ranks: self.ranks.iter().map(computes).collect() }
+        Self { ranks: self.ranks.iter().map(computes).collect(), ..self.clone() }
     }
 
     /// The same with its transfers spelled out: each is received right before it is used and sent
@@ -47,7 +47,7 @@ impl Schedule {
             };
             row.iter().flat_map(with_transfers).collect()
         };
-        Self { name: self.name.clone(), ranks: self.ranks.iter().map(spell_out).collect() }
+        Self { ranks: self.ranks.iter().map(spell_out).collect(), ..self.clone() }
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) fn to_schedule(order: &Order, stages: usize) -> Schedule {
         Some(Action::new(op.stage, op.kind, micro_batch))
     };
     let ranks = order.iter().map(|row| row.iter().filter_map(&mut number).collect()).collect();
-    Schedule { name: Schedule::SEARCHED.to_owned(), ranks }
+    Schedule::new(Schedule::SEARCHED, ranks)
 }
 
 /// The same with every backward as an I and a W.

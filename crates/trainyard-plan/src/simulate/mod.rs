@@ -22,6 +22,8 @@
 //!   time.** A measured profile adds the workspace of an action while it runs, the gradients of a
 //!   step's first micro-batch become the sums, and the optimizer step has room for a tied weight's
 //!   gradient: [`crate::memory`].
+//!   Of slices ([`Schedule::slices`](crate::Schedule::slices)) each has what those before it hand on, and leaves
+//!   their gradients when its B ends.
 //!   What ends at an instant is gone before what begins then is counted, so a transfer that takes no
 //!   time needs no buffer.
 //!

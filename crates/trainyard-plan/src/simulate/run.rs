@@ -191,7 +191,8 @@ impl<'a> Run<'a> {
     fn footprint(&self, action: Action) -> Footprint {
         let stage = &self.costs.stages[action.stage];
         let first = self.sums_to_come[action.stage] > 0;
-        stage.memory.footprint(action.kind, stage.recompute, first)
+        let slice = self.schedule.slice_of(action.micro_batch);
+        stage.memory.footprint(action.kind, stage.recompute, first, slice)
     }
 
     /// Starts an action or optimizer step and accounts for the wait before it.
@@ -316,6 +317,7 @@ pub(super) fn run(
     record: bool,
 ) -> Result<(PipelineCosts, Outcome), PlanError> {
     plan.check(profile.model.layers.len())?;
+    let profile = &*profile.in_slices(plan.schedule.slices)?;
     let costs = PipelineCosts::of(profile, &plan.stages, &plan.schedule.owners())?;
     let links = costs.stage_links();
     if links.iter().any(|link| link.to != link.from + 1) {

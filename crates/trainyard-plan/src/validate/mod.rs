@@ -6,9 +6,11 @@
 mod cells;
 mod dry_run;
 mod grid;
+mod slices;
 
 use crate::{Action, PlanError, Schedule};
 pub(crate) use grid::grid;
+pub(crate) use slices::whole_rows;
 
 /// A pair of stages between which tensors go: at most one message a micro-batch and direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct StageLink {
 ///   rank, a `SEND_F` after F and a `RECV_B` before B or I; where the stage before is, a `RECV_F`
 ///   before F and a `SEND_B` after B or I. If it has none, they are implied: received right before,
 ///   sent right after;
+/// - where rows are cut into [slices](Schedule::slices), a stage does those of the same rows forward from
+///   the first to the last, and backward from the last to the first;
 /// - it runs to its end when each rank does its next action as soon as its input exists: F needs
 ///   the F of the stage before; B and I need the B or I of the stage after. Transfers between two
 ///   stages arrive in the order in which they were sent.
@@ -38,7 +42,7 @@ pub struct StageLink {
 ///
 /// # Errors
 /// [`PlanError::BadSchedule`] with the place and the first thing that is wrong there;
-/// [`PlanError::BadNumber`] if either count is 0.
+/// [`PlanError::BadNumber`] if either count is 0, or the micro-batches are not as many times the slices.
 pub fn validate(schedule: &Schedule, stages: usize, micro_batches: usize) -> Result<(), PlanError> {
     start_steps(schedule, stages, micro_batches).map(|_| ())
 }
@@ -92,7 +96,10 @@ fn owners(
 ) -> Result<Vec<usize>, PlanError> {
     at_least_one("the number of stages", stages)?;
     at_least_one("micro_batches", micro_batches)?;
-    cells::check(schedule, stages, micro_batches)
+    whole_rows(micro_batches, schedule.slices)?;
+    let owners = cells::check(schedule, stages, micro_batches)?;
+    slices::check(schedule)?;
+    Ok(owners)
 }
 
 fn at_least_one(what: &str, value: usize) -> Result<(), PlanError> {

@@ -102,7 +102,7 @@ pub(crate) fn peak(row: &[Action], ends: &[ActionKind]) -> usize {
 /// A schedule from its rows, as text.
 pub(crate) fn schedule(rows: &[&str]) -> Schedule {
     let row = |row: &&str| row.split_whitespace().map(|text| text.parse().unwrap()).collect();
-    Schedule { name: "test".into(), ranks: rows.iter().map(row).collect() }
+    Schedule::new("test", rows.iter().map(row).collect())
 }
 
 /// Every named schedule with every number of chunks up to 4 that it can have.

@@ -167,5 +167,5 @@ pub(crate) fn one_by_one(owners: &[usize], m: usize) -> Schedule {
             ranks[rank].push(Action::backward(stage, micro_batch));
         }
     }
-    Schedule { name: "one by one".into(), ranks }
+    Schedule::new("one by one", ranks)
 }

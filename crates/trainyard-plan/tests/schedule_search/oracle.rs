@@ -58,6 +58,7 @@ fn optimum_us(costs: &PipelineCosts, m: usize, split: bool) -> f64 {
     let mut best = f64::INFINITY;
     let mut schedule = Schedule {
         name: "oracle".into(),
+        slices: 1,
         ranks: choices.iter().map(|choices| choices[0].clone()).collect(),
     };
     loop {

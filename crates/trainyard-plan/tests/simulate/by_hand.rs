@@ -43,7 +43,7 @@ pub(crate) fn plan(places: &[usize], rows: &[&str], m: usize) -> Plan {
         recompute: Recompute::None,
     };
     let row = |row: &&str| row.split_whitespace().map(|text| text.parse().unwrap()).collect();
-    let schedule = Schedule { name: "hand".into(), ranks: rows.iter().map(row).collect() };
+    let schedule = Schedule::new("hand", rows.iter().map(row).collect());
     Plan::new("hand", places.iter().enumerate().map(stage).collect(), schedule, m)
 }
 

@@ -219,7 +219,7 @@ fn any_order(dice: &mut Dice, ranks: usize, stages: usize, m: usize) -> Schedule
             }
         }
         if ready.is_empty() {
-            return Schedule { name: "random".into(), ranks: rows };
+            return Schedule::new("random", rows);
         }
         let action = ready[dice.below(ready.len())];
         rows[owners[action.stage]].push(action);

@@ -174,7 +174,7 @@ fn header(
     let step = scene.document.present().simulation.step_us.max(f64::MIN_POSITIVE);
     let costs = scene.document.present().costs.stages.get(index);
     let us = costs.map_or(0.0, |costs| costs.forward_us + costs.backward_us());
-    let share = labels::percent(us * scene.document.arrangement().micro_batches as f64 / step);
+    let share = labels::percent(us * scene.document.present().plan.micro_batches as f64 / step);
     let response = ui.interact(rect, ui.scope_id().with(("stage", index)), Sense::click_and_drag());
     let name =
         format!("stage {index}, {} on {device}, {share} of the step", labels::layers(profile, run));

@@ -15,8 +15,10 @@ pub struct Arrangement {
     pub schedule: ScheduleChoice,
     /// The schedule that was made for exactly these stages, where there is one.
     pub made: Option<Arc<Schedule>>,
-    /// Micro-batches a step.
+    /// Micro-batches a step, before their rows are cut into slices.
     pub micro_batches: usize,
+    /// Slices along the context of the rows of a micro-batch; 1 where they are whole.
+    pub slices: usize,
     /// Whether backwards may be split into I and W.
     pub split_backward: bool,
     /// The memory of every device, bytes.
@@ -97,7 +99,8 @@ impl Arrangement {
             stages,
             schedule: ScheduleChoice::of_name(&plan.schedule.name),
             made: Some(Arc::new(plan.schedule.clone())),
-            micro_batches: plan.micro_batches,
+            micro_batches: plan.micro_batches / plan.schedule.slices,
+            slices: plan.schedule.slices,
             // A kind that splits them does so unless that was not wished.
             split_backward: plan.schedule.splits_backward()
                 || !Schedule::named(&plan.schedule.name, plan.schedule.ranks.len(), 1)
@@ -134,6 +137,7 @@ impl Arrangement {
             schedule: ScheduleChoice::Auto,
             made: None,
             micro_batches: profile.micro_batches,
+            slices: 1,
             split_backward: true,
             memory_bytes: profile.devices.iter().map(|device| device.memory_bytes).collect(),
             locks: BTreeMap::new(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use trainyard_plan::costs::PipelineCosts;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::schedule_search::{self, SearchOptions};
-use trainyard_plan::simulate::{Simulation, simulate_traced};
+use trainyard_plan::simulate::{Simulation, score, simulate_traced};
 use trainyard_plan::{Plan, PlanError, Predicted, Profile, Schedule, TensorLimits, Trace};
 
 use super::refusal::Refusal;
@@ -18,7 +18,7 @@ const EFFORT: usize = 100;
 /// What an arrangement costs, as the simulator says.
 #[derive(Clone, Debug)]
 pub struct Assessment {
-    /// The profile with the arrangement's budgets and micro-batches.
+    /// The profile with the arrangement's budgets, micro-batches and slices.
     pub profile: Arc<Profile>,
     /// The plan, with its prediction.
     pub plan: Plan,
@@ -57,13 +57,14 @@ pub struct DeviceDelta {
 ///
 /// # Errors
 /// [`PlanError::BadPlan`] for an arrangement that does not go with the profile;
-/// [`PlanError::BadNumber`] for a number of micro-batches that it does not allow.
+/// [`PlanError::BadNumber`] for a number of micro-batches or slices that it does not allow.
 pub fn assess(profile: &Profile, arrangement: &Arrangement) -> Result<Assessment, PlanError> {
-    let profile = arrangement.budgeted(profile.with_micro_batches(arrangement.micro_batches)?);
+    let profile = profile.with_micro_batches(arrangement.micro_batches)?;
+    let profile = arrangement.budgeted(profile.in_slices(arrangement.slices)?.into_owned());
     let stages = arrangement.plan_stages(&profile);
     let costs = PipelineCosts::of(&profile, &stages, &arrangement.owners())?;
-    let (schedule, note) = schedule(&costs, arrangement)?;
-    let mut plan = Plan::new(&profile.model.name, stages, schedule, arrangement.micro_batches);
+    let (schedule, note) = schedule(&costs, arrangement, profile.micro_batches)?;
+    let mut plan = Plan::new(&profile.model.name, stages, schedule, profile.micro_batches);
     plan.notes.extend(note);
     let (simulation, trace) = simulate_traced(&profile, &plan)?;
     plan.predicted = Some(Predicted::of(&simulation, profile.estimated));
@@ -72,24 +73,44 @@ pub fn assess(profile: &Profile, arrangement: &Arrangement) -> Result<Assessment
     Ok(Assessment { profile, plan, simulation, trace, costs, too_large })
 }
 
-/// The schedule that is wished, or one that is made where the stages do not lie as it wants them.
+/// The schedule that is wished, or one that is made where the stages do not lie as it wants them: of slices
+/// the fastest named one. Each slice counts as one of the `micro_batches`.
 fn schedule(
     costs: &PipelineCosts,
     arrangement: &Arrangement,
+    micro_batches: usize,
 ) -> Result<(Schedule, Option<String>), PlanError> {
-    let micro_batches = arrangement.micro_batches;
+    let slices = arrangement.slices;
     if let Some(made) = &arrangement.made {
         return Ok((made.as_ref().clone(), None));
     }
     let mut note = None;
     if let ScheduleChoice::Named(name) = &arrangement.schedule {
-        if let Some(schedule) = named(name, costs, micro_batches) {
+        if let Some(schedule) = named(name, costs, micro_batches, slices) {
             let whole = !arrangement.split_backward;
             return Ok((if whole { schedule.merged() } else { schedule }, None));
         }
         note = Some(format!(
             "{name} does not go with these stages, so a schedule was made for them instead"
         ));
+    }
+    if slices > 1 {
+        let whole = !arrangement.split_backward;
+        let of_kind = |name| named(name, costs, micro_batches, slices);
+        let all = Schedule::names().filter_map(of_kind);
+        let all = all.map(|schedule| if whole { schedule.merged() } else { schedule });
+        let cost = |schedule: &Schedule| {
+            let score = score(costs, schedule, micro_batches);
+            score.map_or((true, f64::INFINITY), |score| (!score.fits, score.step_us))
+        };
+        let fastest = all.min_by(|one, other| {
+            let (one, other) = (cost(one), cost(other));
+            one.0.cmp(&other.0).then(one.1.total_cmp(&other.1))
+        });
+        let none = || PlanError::NoSuchPlan {
+            reason: "no named schedule goes with these stages, and none is made for slices".into(),
+        };
+        return Ok((fastest.ok_or_else(none)?, note));
     }
     let options = SearchOptions { split_backward: arrangement.split_backward, effort: EFFORT };
     if let Some(auto) = schedule_search::search(costs, micro_batches, &options)? {
@@ -108,12 +129,18 @@ fn schedule(
 }
 
 /// The schedule of that name, where the stages lie as it wants them.
-fn named(name: &str, costs: &PipelineCosts, micro_batches: usize) -> Option<Schedule> {
+fn named(
+    name: &str,
+    costs: &PipelineCosts,
+    micro_batches: usize,
+    slices: usize,
+) -> Option<Schedule> {
     let (ranks, stages) = (costs.ranks.len(), costs.stages.len());
     let chunks = stages.checked_div(ranks)?;
     let placement = Schedule::placement(name, ranks, chunks).ok()?;
     let lies = placement.iter().eq(costs.stages.iter().map(|stage| &stage.rank));
-    lies.then(|| Schedule::with_chunks(name, ranks, chunks, micro_batches).ok()).flatten()
+    let schedule = || Schedule::in_slices(name, ranks, chunks, micro_batches, slices).ok();
+    lies.then(schedule).flatten()
 }
 
 /// What devices are short of, bytes, in words; `None` where they are short of nothing.

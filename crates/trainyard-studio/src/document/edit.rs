@@ -76,6 +76,8 @@ pub enum Edit {
     Schedule(ScheduleChoice),
     /// Another number of micro-batches a step.
     MicroBatches(usize),
+    /// Another number of slices of each micro-batch's rows.
+    Slices(usize),
     /// Backwards may be split, or not.
     SplitBackward(bool),
     /// A whole arrangement, such as the planner's.
@@ -135,6 +137,7 @@ impl Edit {
                 return Err(Refusal("a step has at least one micro-batch".into()));
             }
             Self::MicroBatches(count) => next.micro_batches = *count,
+            Self::Slices(count) => next.slices = *count,
             Self::SplitBackward(split) => next.split_backward = *split,
             Self::Take { arrangement, .. } => return Ok(arrangement.as_ref().clone()),
         }
@@ -168,6 +171,7 @@ impl Edit {
         match self {
             Self::Memory { device, .. } => Some(format!("memory {device}")),
             Self::MicroBatches(_) => Some("micro-batches".to_owned()),
+            Self::Slices(_) => Some("slices".to_owned()),
             _ => None,
         }
     }
@@ -204,6 +208,8 @@ impl Edit {
             Self::Exclude { device: of, .. } => format!("switch {} on", device(*of)),
             Self::Schedule(choice) => format!("schedule {}", choice.name()),
             Self::MicroBatches(count) => format!("{count} micro-batches"),
+            Self::Slices(1) => "whole rows".to_owned(),
+            Self::Slices(count) => format!("{count} slices of each row"),
             Self::SplitBackward(true) => "split backwards".to_owned(),
             Self::SplitBackward(false) => "whole backwards".to_owned(),
             Self::Take { what, .. } => format!("take {what}"),

@@ -1,6 +1,6 @@
 //! The planner on an arrangement's terms: its budgets, micro-batches, locks and exclusions.
 
-use trainyard_plan::planner::{self, MicroBatches, PlanRequest};
+use trainyard_plan::planner::{self, MicroBatches, PlanRequest, Slices};
 use trainyard_plan::{Plan, PlanError, Profile};
 
 use super::{Arrangement, ScheduleChoice};
@@ -25,6 +25,7 @@ impl Arrangement {
         PlanRequest {
             split_backward: self.split_backward,
             micro_batches,
+            slices: Slices::Count(self.slices),
             locks: self.locks.iter().map(|(layer, device)| (*layer, *device)).collect(),
             excluded: self.excluded.iter().copied().collect(),
             ..PlanRequest::new(budgeted)

@@ -58,6 +58,7 @@ impl StageRow {
     /// [`PlanError::BadPlan`] when the plan does not go with the profile.
     pub fn of(profile: &Profile, plan: &Plan) -> Result<Vec<Self>, PlanError> {
         let owners = plan.schedule.owners();
+        let profile = &*profile.in_slices(plan.schedule.slices)?;
         let costs = PipelineCosts::of(profile, &plan.stages, &owners)?;
         let row = |(stage, (planned, cost)): (usize, (&trainyard_plan::Stage, &_))| {
             let cost: &trainyard_plan::costs::StageCosts = cost;

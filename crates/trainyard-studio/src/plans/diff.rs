@@ -49,7 +49,7 @@ mod tests {
             layers: (*first, *end),
             recompute: Recompute::None,
         };
-        let schedule = Schedule { name: String::new(), ranks: Vec::new() };
+        let schedule = Schedule::new("", Vec::new());
         Plan::new("m", stages.iter().map(stage).collect(), schedule, 1)
     }
 

@@ -9,6 +9,7 @@ use crate::theme::{Theme, size};
 
 /// Most that a person would drag to; more can be typed on the command line.
 const MOST_MICRO_BATCHES: usize = 4096;
+const MOST_SLICES: usize = 256;
 
 /// Draws the controls; what a person does with them, in words.
 pub(super) fn this_plan_ui(
@@ -55,6 +56,9 @@ pub(super) fn this_plan_ui(
             )));
         }
     });
+    if let Some(count) = slices_ui(ui, document) {
+        edit = Some(Edit::Slices(count));
+    }
     let now = document.arrangement().split_backward;
     let mut split = now;
     let hint = "the gradient of a stage's input goes back first, those of its weights are computed \
@@ -69,6 +73,22 @@ pub(super) fn this_plan_ui(
     let words = edit.words(document.profile());
     out.push(DocumentMessage::Edit { edit, on_board: false }.into());
     Some(words)
+}
+
+/// Draws the number of slices, where the model can be cut into any; gives another that is wished.
+fn slices_ui(ui: &mut Ui, document: &Document) -> Option<usize> {
+    let context = document.profile().model.context().ok().filter(|context| *context > 1)?;
+    let now = document.arrangement().slices;
+    let mut count = now;
+    let field = DragValue::new(&mut count)
+        .range(1..=context.min(MOST_SLICES))
+        .speed(0.1)
+        .suffix(if now == 1 { " slice a row" } else { " slices a row" })
+        .update_while_editing(false);
+    let hint = "rows are cut along their context, so that few long ones fill the pipeline; each slice counts \
+                as a micro-batch";
+    let field = ui.add(field).on_hover_text(hint).accessible_name("slices of a row");
+    (field.changed() && count != now).then_some(count)
 }
 
 /// The schedule that is wished and, where it is another, the one that is used.

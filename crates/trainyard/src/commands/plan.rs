@@ -8,7 +8,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use trainyard_plan::planner::{
-    self, MicroBatches, Objective, PlanRequest, Planned, RecomputeChoice,
+    self, MicroBatches, Objective, PlanRequest, Planned, RecomputeChoice, Slices,
 };
 use trainyard_plan::{Plan, Profile};
 
@@ -55,6 +55,9 @@ struct Kind {
     /// Micro-batches a step: a number, or auto for the best
     #[arg(long, value_name = "M|auto")]
     micro_batches: Option<Count>,
+    /// Slices of every micro-batch's rows along their context: a number, or auto for the best
+    #[arg(long, value_name = "N|auto")]
+    slices: Option<Count>,
     /// Whether stages may, must or must not recompute their activations
     #[arg(long, value_enum)]
     recompute: Option<Recompute>,
@@ -198,9 +201,9 @@ impl Kind {
         mut request: PlanRequest<'a>,
         has_own: bool,
     ) -> Result<PlanRequest<'a>, RunError> {
-        if has_own && self.micro_batches.is_some() {
+        if has_own && (self.micro_batches.is_some() || self.slices.is_some()) {
             return Err(RunError::BadValue {
-                key: "--micro-batches".to_owned(),
+                key: "--micro-batches or --slices".to_owned(),
                 value: "given".to_owned(),
                 must: "left out: the schedule's file says how many there are".to_owned(),
             });
@@ -209,6 +212,11 @@ impl Kind {
             None => {}
             Some(Count::Auto) => request.micro_batches = MicroBatches::Auto,
             Some(Count::Number(number)) => request.micro_batches = MicroBatches::Count(number),
+        }
+        match self.slices {
+            None => {}
+            Some(Count::Auto) => request.slices = Slices::Auto,
+            Some(Count::Number(number)) => request.slices = Slices::Count(number),
         }
         match self.recompute {
             None => {}

@@ -26,7 +26,7 @@ pub struct SimulateCommand {
     #[arg(long, value_name = "PROFILE.json")]
     profile: PathBuf,
     /// The plan to simulate; without one every device gets an equal share of the layers
-    #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["chunks", "micro_batches"])]
+    #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["chunks", "micro_batches", "slices"])]
     plan: Option<PathBuf>,
     /// A schedule: a name (1f1b unless told otherwise), auto, or a CSV file as PyTorch's pipelining
     /// writes it; with a plan, a CSV file for the plan's stages
@@ -38,6 +38,9 @@ pub struct SimulateCommand {
     /// Micro-batches a step, instead of the profile's
     #[arg(long, value_name = "M", value_parser = at_least_one::<usize>)]
     micro_batches: Option<usize>,
+    /// Slices along the context into which the rows of each micro-batch are cut
+    #[arg(long, value_name = "N")]
+    slices: Option<usize>,
     /// Print the result as JSON
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -100,16 +103,20 @@ fn inputs(command: &SimulateCommand) -> Result<(Profile, Plan), RunError> {
                         .to_owned(),
                 });
             }
-            plan.schedule = read_schedule(Path::new(name))?;
+            let slices = plan.schedule.slices;
+            plan.schedule = Schedule { slices, ..read_schedule(Path::new(name))? };
             plan.micro_batches = plan.schedule.micro_batches();
             let of_file = |error| RunError::PlanFile { path: name.into(), error };
             plan.check(profile.model.layers.len()).map_err(of_file)?;
         }
-        profile = profile.with_micro_batches(plan.micro_batches)?;
+        profile = profile.with_rows_of(&plan)?;
         return Ok((profile, plan));
     }
     if let Some(micro_batches) = command.micro_batches {
         profile = profile.with_micro_batches(micro_batches)?;
+    }
+    if let Some(slices) = command.slices {
+        profile = profile.in_slices(slices)?.into_owned();
     }
     let plan = even_plan(&profile, command)?;
     Ok((profile, plan))
@@ -128,7 +135,7 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
                 must: format!("left out: {name} says how many there are"),
             });
         }
-        let schedule = read_schedule(path)?;
+        let schedule = Schedule { slices: profile.slices, ..read_schedule(path)? };
         let micro_batches = schedule.micro_batches();
         let stages = even_stages(profile, &schedule.owners())?;
         let plan = Plan::new(&profile.model.name, stages, schedule, micro_batches);
@@ -137,6 +144,10 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
         return Ok(plan);
     }
     if name == Schedule::SEARCHED {
+        if profile.slices > 1 {
+            let reason = "no schedule is searched for slices; name one with --schedule";
+            return Err(PlanError::NoSuchPlan { reason: reason.into() }.into());
+        }
         let owners: Vec<usize> =
             (0..devices * command.chunks.unwrap_or(1)).map(|stage| stage % devices).collect();
         let stages = even_stages(profile, &owners)?;
@@ -163,7 +174,7 @@ fn even_plan(profile: &Profile, command: &SimulateCommand) -> Result<Plan, RunEr
         None => Schedule::default_chunks(name)?,
     };
     let owners = Schedule::placement(name, devices, chunks)?;
-    let schedule = Schedule::with_chunks(name, devices, chunks, micro_batches)?;
+    let schedule = Schedule::in_slices(name, devices, chunks, micro_batches, profile.slices)?;
     let stages = even_stages(profile, &owners)?;
     Ok(Plan::new(&profile.model.name, stages, schedule, micro_batches))
 }

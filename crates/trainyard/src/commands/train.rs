@@ -184,8 +184,12 @@ fn say_plan(setup: &TrainingSetup, plan: &Plan) {
     let idle: Vec<&str> = ids.filter(is_idle).collect();
     let idle =
         if idle.is_empty() { String::new() } else { format!("; left idle: {}", idle.join(", ")) };
+    let slices = match plan.schedule.slices {
+        1 => String::new(),
+        slices => format!(" in {slices} slices a row"),
+    };
     let (schedule, stages) = (&plan.schedule.name, stages.join(" | "));
-    say(format_args!("{schedule}: {stages}{predicted}{idle}"));
+    say(format_args!("{schedule}{slices}: {stages}{predicted}{idle}"));
 }
 
 /// Devices that stay within their budgets only where times are as predicted.

@@ -26,17 +26,28 @@ impl TrainingSetup {
         Cursor::new(self.config.train.seed)
     }
 
-    /// The micro-batches of a batch.
-    pub fn cut(&self, batch: &Batch) -> Vec<MicroBatch> {
-        batch.split(self.config.rows_of_micro_batch()).into_iter().map(micro_batch).collect()
-    }
-
-    /// The micro-batches of the step that begins at a cursor.
+    /// The micro-batches of a batch, their rows in so many slices.
     ///
     /// # Errors
-    /// [`RunError::Data`] when the data cannot be read any more.
-    pub fn micro_batches(&self, cursor: Cursor) -> Result<Vec<MicroBatch>, RunError> {
-        Ok(self.cut(&self.data()?.batch(cursor, self.config.train.batch)?))
+    /// [`RunError::Engine`] for data that cannot be cut into slices.
+    pub fn cut(&self, batch: &Batch, slices: usize) -> Result<Vec<MicroBatch>, RunError> {
+        let mut micro_batches = Vec::new();
+        for rows in batch.split(self.config.rows_of_micro_batch()) {
+            micro_batches.extend(micro_batch(rows).cut(slices)?);
+        }
+        Ok(micro_batches)
+    }
+
+    /// The micro-batches of the step that begins at a cursor, their rows in so many slices.
+    ///
+    /// # Errors
+    /// [`RunError::Data`] when the data cannot be read any more; as [`Self::cut`].
+    pub fn micro_batches(
+        &self,
+        cursor: Cursor,
+        slices: usize,
+    ) -> Result<Vec<MicroBatch>, RunError> {
+        self.cut(&self.data()?.batch(cursor, self.config.train.batch)?, slices)
     }
 
     /// One micro-batch of `rows` rows, to measure with. Of data that are all for evaluation it has
@@ -52,16 +63,18 @@ impl TrainingSetup {
         Ok(micro_batch(batch))
     }
 
-    /// Validation data, the micro-batches of a batch at a time; at most `limit` batches.
+    /// Validation data, the micro-batches of a batch at a time, their rows in so many slices; at most
+    /// `limit` batches.
     ///
     /// # Errors
     /// As [`Self::data`]; each item as [`Self::micro_batches`].
     pub fn validation(
         &self,
         limit: Option<usize>,
+        slices: usize,
     ) -> Result<impl Iterator<Item = Result<Vec<MicroBatch>, RunError>> + '_, RunError> {
         let batches = self.data()?.validation(self.config.train.batch, limit);
-        Ok(batches.map(|batch| Ok(self.cut(&batch?))))
+        Ok(batches.map(move |batch| self.cut(&batch?, slices)))
     }
 
     /// Number of batches that the validation data make.

@@ -81,7 +81,7 @@ impl TrainingSetup {
         let (began, mut controlled) = (Instant::now(), Instant::now());
         let mut cursor = self.first_cursor();
         for step in 1..=WARM_UP + BUSY_STEPS {
-            let data = self.micro_batches(cursor)?;
+            let data = self.micro_batches(cursor, plan.schedule.slices)?;
             cursor = cursor.advanced(self.config.train.batch);
             let start = Instant::now();
             let result = pipeline.step(step, self.config.train.learning_rate, data)?;

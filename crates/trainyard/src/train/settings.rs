@@ -6,6 +6,7 @@ use trainyard_engine::Pipeline;
 use trainyard_plan::journal::{Header, HeaderDevice};
 use trainyard_plan::{Plan, Profile, chrome, simulate};
 
+use crate::config::SliceCount;
 use crate::error::RunError;
 use crate::files::read_profile;
 use crate::run_dir::{RunDir, write_atomic};
@@ -23,8 +24,9 @@ pub(super) fn write_settings(
     if config.pipeline.plan.is_some() || config.pipeline.schedule_file.is_some() {
         let plan = std::path::absolute(directory.plan());
         config.pipeline.plan = Some(plan.map_err(RunError::io("find", directory.plan()))?);
-        // The plan says both.
+        // The plan says them.
         (config.pipeline.schedule_file, config.pipeline.split) = (None, Vec::new());
+        config.pipeline.slices = SliceCount::default();
     }
     let text = serde_json::to_string_pretty(plan).map_err(|e| RunError::config(e.to_string()))?;
     write_atomic(&directory.plan(), text.as_bytes())?;

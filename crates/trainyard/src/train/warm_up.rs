@@ -9,7 +9,8 @@ impl Training<'_> {
     /// # Errors
     /// When the data cannot be read, or a device fails.
     pub(super) fn warm_up(&mut self) -> Result<(), RunError> {
-        let micro_batches = self.setup.micro_batches(self.cursor)?;
+        let slices = self.plan.schedule.slices;
+        let micro_batches = self.setup.micro_batches(self.cursor, slices)?;
         let Self { pipeline, progress, .. } = self;
         let compiling = |device: &str, done, of| progress.compiling(device, done, of);
         Ok(pipeline.warm_up(micro_batches, &compiling)?)

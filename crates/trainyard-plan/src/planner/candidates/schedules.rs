@@ -26,7 +26,8 @@ pub(super) fn other_schedules(context: &mut Context) -> Vec<Candidate> {
 }
 
 /// The first `most` of these candidates that differ in their stages, under schedules that are searched
-/// for them: each takes as long as hundreds of simulations. None where a schedule is given.
+/// for them: each takes as long as hundreds of simulations. None where a schedule is given, and none in
+/// slices, whose order the search does not know.
 pub(in crate::planner) fn searched<'c>(
     evaluator: &mut Evaluator,
     candidates: impl Iterator<Item = &'c Candidate>,
@@ -34,7 +35,11 @@ pub(in crate::planner) fn searched<'c>(
     devices: usize,
 ) -> Vec<Candidate> {
     let request = evaluator.request;
-    if request.schedule != ScheduleRequest::Search || !request.uses(Generator::SearchedSchedules) {
+    let is_sliced = evaluator.profile.slices > 1;
+    if is_sliced
+        || request.schedule != ScheduleRequest::Search
+        || !request.uses(Generator::SearchedSchedules)
+    {
         return Vec::new();
     }
     let mut chosen: Vec<&Candidate> = Vec::new();

@@ -9,8 +9,10 @@ use crate::{MemoryUse, Recompute};
 pub struct Explanation {
     /// Name of the schedule.
     pub schedule: String,
-    /// Micro-batches a step.
+    /// Micro-batches a step; each slice counts as one.
     pub micro_batches: usize,
+    /// Slices along the context into which their rows are cut.
+    pub slices: usize,
     /// Time of a step, µs.
     pub step_us: f64,
     /// Idle ÷ (ranks × step time).
@@ -106,6 +108,7 @@ impl Explanation {
         Self {
             schedule: String::new(),
             micro_batches: 0,
+            slices: 1,
             step_us: 0.0,
             bubble_fraction: 0.0,
             estimated: false,

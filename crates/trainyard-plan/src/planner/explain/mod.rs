@@ -80,6 +80,7 @@ pub fn explain(planned: &Planned) -> Explanation {
     Explanation {
         schedule: plan.schedule.name.clone(),
         micro_batches: plan.micro_batches,
+        slices: plan.schedule.slices,
         step_us: simulation.step_us,
         bubble_fraction: simulation.bubble_fraction,
         estimated: profile.estimated,

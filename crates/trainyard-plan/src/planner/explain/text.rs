@@ -9,10 +9,14 @@ use crate::memory::human_bytes;
 /// The text that `trainyard plan` prints below its plan.
 #[must_use]
 pub fn text(explanation: &Explanation) -> String {
-    let Explanation { schedule, micro_batches, step_us, bubble_fraction, .. } = explanation;
+    let Explanation { schedule, micro_batches, slices, step_us, bubble_fraction, .. } = explanation;
+    let in_slices = match slices {
+        1 => String::new(),
+        _ => format!(" in {} times {slices} slices", micro_batches / slices),
+    };
     // Writing to a String cannot fail.
     let mut text = format!(
-        "{schedule}, {micro_batches} micro-batch{}: {} a step, bubble {:.0} %\n\n",
+        "{schedule}, {micro_batches} micro-batch{}{in_slices}: {} a step, bubble {:.0} %\n\n",
         if *micro_batches == 1 { "" } else { "es" },
         time(*step_us),
         bubble_fraction * 100.0

@@ -20,7 +20,7 @@ use super::in_flight::InFlight;
 use super::local_search::{Moves, local_search};
 use super::memo::Memo;
 use super::score::Score;
-use super::shortened::{FEWER, is_shortened};
+use super::shortened::{is_shortened, shortened};
 use super::space::Space;
 use super::validated::ValidatedRequest;
 use crate::schedule::OneByOne;
@@ -59,8 +59,7 @@ impl Least {
 /// least first.
 pub(super) fn least_memory(profile: &Profile, request: &ValidatedRequest) -> Vec<Least> {
     // What stages hold is the same in a shorter step.
-    let fewer =
-        is_shortened(profile, request).then(|| Profile { micro_batches: FEWER, ..profile.clone() });
+    let fewer = is_shortened(profile, request).then(|| shortened(profile));
     let profile = fewer.as_ref().unwrap_or(profile);
     let mut least =
         exhaustive::search(profile, request).unwrap_or_else(|| refined(profile, request));

@@ -176,7 +176,7 @@ impl Reader {
             remarks.extend(places.first().map(|first| remark(places.len(), *first)));
         }
         let (ranks, places) = self.ranks.into_iter().map(|row| row.into_iter().unzip()).unzip();
-        CsvSchedule { schedule: Schedule { name: name.to_owned(), ranks }, remarks, places }
+        CsvSchedule { schedule: Schedule::new(name, ranks), remarks, places }
     }
 
     /// Names each `B` that has a `W` and no `I` beside it `I`. Returns where they stand.

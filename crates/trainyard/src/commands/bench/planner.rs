@@ -121,7 +121,7 @@ impl Contender {
             self.step += 1;
             let rows = setup.config.train.batch;
             let cursor = setup.first_cursor().advanced(rows * (self.step as usize - 1));
-            let data = setup.micro_batches(cursor)?;
+            let data = setup.micro_batches(cursor, self.pipeline.plan().schedule.slices)?;
             let start = Instant::now();
             let result = self.pipeline.step(self.step, 1e-4, data)?;
             times.push(start.elapsed().as_nanos() as f64 / 1e3);

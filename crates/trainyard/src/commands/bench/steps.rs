@@ -33,7 +33,7 @@ pub(super) fn train_until(
         let step = timed.times_us.len() as u64 + 1;
         let rows = setup.config.train.batch;
         let cursor = setup.first_cursor().advanced(rows * (step as usize - 1));
-        let data = setup.micro_batches(cursor)?;
+        let data = setup.micro_batches(cursor, pipeline.plan().schedule.slices)?;
         let start = Instant::now();
         let result = pipeline.step(step, setup.config.train.learning_rate, data)?;
         timed.times_us.push(start.elapsed().as_nanos() as f64 / 1e3);
