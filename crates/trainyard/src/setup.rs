@@ -24,6 +24,7 @@ mod calibration_run;
 mod costs;
 mod devices;
 mod estimate;
+mod kernels;
 mod noise;
 mod optimizers;
 mod place;

@@ -107,10 +107,11 @@ pub fn train(
     let mut header = header(setup, plan, first_step)?;
     let costs = match &from {
         Some(_) => settings::with_kernels_before(costs, directory),
-        None => costs.clone(),
+        None => setup.with_known_kernels(costs),
     };
     let mut pipeline = setup.start(plan, &costs)?;
     let costs = &settings::with_kernels(costs, &pipeline);
+    setup.keep_kernels(costs);
     for (device, clock) in header.devices.iter_mut().zip(pipeline.clocks()) {
         match clock {
             DeviceClock::Host => {}
