@@ -25,6 +25,11 @@ pub(super) fn budgets(painter: &Painter, sheet: &Sheet) {
             let y = rect.bottom() - (budget / scale) as f32 * rect.height();
             let line = [pos2(rect.left(), y), pos2(rect.right(), y)];
             painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, theme.bad), 5.0, 3.0));
+        } else {
+            // Else the row would look full.
+            let text = format!("▲ budget {}", human_bytes(group.budget_bytes));
+            let at = pos2(rect.right() - size::GAP, rect.top());
+            painter.text(at, Align2::RIGHT_TOP, text, FontId::proportional(size::SMALL), theme.bad);
         }
     }
 }

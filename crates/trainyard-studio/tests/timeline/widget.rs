@@ -471,9 +471,9 @@ fn snapshots() {
 fn in_a_narrow_window_the_legend_is_whole_and_details_are_offered_where_there_are_some() {
     for (width, names) in [
         (1400.0, ["F forward", "waits for a link"]),
-        (640.0, ["F forward", "link"]),
-        (500.0, ["F", "link"]),
-        (340.0, ["F", "…"]),
+        (760.0, ["F forward", "link"]),
+        (560.0, ["F", "link"]),
+        (420.0, ["F", "…"]),
     ] {
         let mut harness = harness(both(), [width, 420.0], egui::Theme::Dark);
         harness.run();
