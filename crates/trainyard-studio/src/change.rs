@@ -1,6 +1,6 @@
 //! Changes of numbers with arrow, sign and colour, the same in every panel.
 
-use eframe::egui::{Response, RichText, Ui};
+use eframe::egui::{Color32, Response, RichText, Ui};
 use trainyard_plan::memory::human_bytes;
 
 use crate::theme::{Theme, size};
@@ -53,9 +53,14 @@ impl Change {
 
     /// Draws it.
     pub(crate) fn show(&self, ui: &mut Ui) {
-        let theme = Theme::of(ui.ctx());
-        let colour = if self.worse { theme.bad } else { theme.good };
+        let colour = self.colour(Theme::of(ui.ctx()));
         ui.label(RichText::new(&self.words).color(colour).strong());
+    }
+
+    /// Its colour.
+    #[must_use]
+    pub(crate) fn colour(&self, theme: &Theme) -> Color32 {
+        if self.worse { theme.bad } else { theme.good }
     }
 }
 
@@ -78,15 +83,29 @@ pub(crate) fn figure(
     response
 }
 
-/// A change of a step's time in words, where that it stays is said too.
+/// A change of a step's time in words and in its colour, where that it stays is said too.
 #[must_use]
-pub(crate) fn or_as_now(change: Option<Change>) -> String {
-    change.map_or_else(|| "as now".to_owned(), |change| change.words)
+pub(crate) fn or_as_now(change: Option<Change>, theme: &Theme) -> (String, Color32) {
+    match change {
+        Some(change) => {
+            let colour = change.colour(theme);
+            (change.words, colour)
+        }
+        None => ("as now".to_owned(), theme.weak),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_gets_better_is_green() {
+        let theme = &crate::theme::DARK;
+        let colour = |share| or_as_now(Change::of_share(share), theme).1;
+        assert_eq!([colour(0.18), colour(-0.18)], [theme.bad, theme.good]);
+        assert_eq!([colour(0.0001), colour(-0.0001)], [theme.weak; 2]);
+    }
 
     #[test]
     fn changes_have_a_sign_and_an_arrow() {

@@ -98,6 +98,8 @@ pub struct Facts {
     pub has_recent: bool,
     /// Whether the plan belongs to a run file.
     pub has_run_file: bool,
+    /// Whether what was to be opened last could not be, so that something else is shown.
+    pub not_opened: bool,
     /// Whether the program `trainyard` was found.
     pub has_program: bool,
     /// Whether a training goes on.
@@ -128,6 +130,8 @@ pub struct Facts {
     pub foreign_only: bool,
 }
 
+const NOT_OPENED: &str =
+    "what was to be opened could not be; close that notice to run what is shown instead";
 const NO_PROGRAM: &str = "the program trainyard was not found; Settings say where it is";
 
 impl Command {
@@ -155,7 +159,8 @@ impl Command {
             Self::Calibrate => {
                 unless(facts.stepped, "no run has made a step yet; run the plan first")
             }
-            Self::Run => unless(facts.has_program, NO_PROGRAM)
+            Self::Run => unless(!facts.not_opened, NOT_OPENED)
+                .or_else(|| unless(facts.has_program, NO_PROGRAM))
                 .or_else(|| unless(!facts.running, "a training goes on already"))
                 .or_else(|| unless(!facts.busy, "the devices are in use")),
             Self::Stop => unless(facts.running, "no training goes on"),

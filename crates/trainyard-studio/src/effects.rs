@@ -53,7 +53,7 @@ pub(crate) fn carry_out(context: &Context, effect: Effect) -> Vec<Message> {
         }
         Effect::Watch(directory) => {
             let session = Session::attach(&directory, wake(context));
-            return vec![Event::Attached(session.map(Box::new)).into()];
+            return vec![Event::Attached(directory, session.map(Box::new)).into()];
         }
         Effect::SavePlan(file, plan) => {
             let saved = write_plan(&file, &plan);

@@ -57,8 +57,8 @@ pub enum Event {
         /// Whether it goes on with the run that is watched.
         resumed: bool,
     },
-    /// A run that was found on disk is to be watched, or cannot be.
-    Attached(Result<Box<Session>, SessionError>),
+    /// The run in this directory is to be watched, or cannot be.
+    Attached(PathBuf, Result<Box<Session>, SessionError>),
     /// The plan was written to a file, or could not be.
     Saved(PathBuf, Result<(), ExportError>),
     /// Something else was written to a file, or could not be.
@@ -148,6 +148,8 @@ pub enum Question {
         run_file: PathBuf,
         /// Where the program writes the profile.
         profile: PathBuf,
+        /// Whether they are measured; else they are estimated, to open the run file.
+        measured: bool,
         /// Follow-up once it is open.
         then: Then,
     },

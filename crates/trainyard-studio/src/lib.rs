@@ -46,6 +46,7 @@ mod prediction_error;
 pub mod run;
 mod run_file;
 pub mod run_panel;
+mod sentence;
 mod shell;
 mod shortcuts;
 pub mod shown;

@@ -15,7 +15,7 @@ struct Arguments {
     /// A run file, profile, plan, trace or run directory; the built-in example without one
     file: Option<PathBuf>,
     /// Write a picture of the window and quit
-    #[arg(long, value_name = "PICTURE.png")]
+    #[arg(long, value_name = "PICTURE.png", value_parser = picture)]
     screenshot: Option<PathBuf>,
     /// The picture's size in points
     #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1360x860", value_parser = size)]
@@ -56,6 +56,15 @@ fn main() -> ExitCode {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn picture(text: &str) -> Result<PathBuf, String> {
+    let file = PathBuf::from(text);
+    if file.extension().is_some_and(|it| it.eq_ignore_ascii_case("png")) {
+        Ok(file)
+    } else {
+        Err("pictures are written as PNG: the name must end in .png".to_owned())
     }
 }
 
@@ -101,6 +110,8 @@ mod tests {
     fn wrong_arguments_are_refused_in_words() {
         for (arguments, part) in [
             ("--screenshot", "a value is required"),
+            ("--screenshot a.jpg", "must end in .png"),
+            ("--screenshot png", "must end in .png"),
             ("--size big", "such as 1360x860"),
             ("--size 10x10", "640x400 or more"),
             ("--scale 900", "from 0.5 to 4"),

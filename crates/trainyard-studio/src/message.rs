@@ -69,10 +69,27 @@ pub enum DocumentMessage {
     Preview(Option<Arc<Assessment>>),
     /// Why the last edit was refused is not said any more.
     ForgetRefusal,
+    /// What has this name was to be opened and could not be; `None` where that is past.
+    NotOpened(Option<String>),
     /// The reference that a person chose to compare with.
     Compare(Option<Reference>),
     /// The planner's best, to compare with unless a person chose something else.
     Offer(Option<Reference>),
+}
+
+impl DocumentMessage {
+    /// Whether a person goes on with what is shown, or with something else that opened.
+    pub(crate) fn takes_what_is_shown(&self) -> bool {
+        matches!(
+            self,
+            Self::Open { .. }
+                | Self::Reprofiled(_)
+                | Self::Saved(_)
+                | Self::Edit { .. }
+                | Self::Undo
+                | Self::Redo
+        )
+    }
 }
 
 /// A message to the watched run.

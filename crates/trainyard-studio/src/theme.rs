@@ -76,6 +76,18 @@ impl Category {
         }
     }
 
+    /// Its name where there is little room.
+    #[must_use]
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Self::Weights => "weights",
+            Self::Gradients => "grads",
+            Self::Optimizer => "opt",
+            Self::Activations => "act",
+            Self::Buffers => "buf",
+        }
+    }
+
     /// Its part of a use of memory, in bytes.
     #[must_use]
     pub fn bytes(self, of: &trainyard_plan::MemoryUse) -> u64 {
@@ -113,6 +125,16 @@ impl Idle {
             Self::Drain => "drain",
             Self::Neighbour => "waits for a neighbour",
             Self::Link => "waits for a link",
+        }
+    }
+
+    /// Its name where there is little room.
+    #[must_use]
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Self::WarmUp | Self::Drain => self.name(),
+            Self::Neighbour => "neighbour",
+            Self::Link => "link",
         }
     }
 

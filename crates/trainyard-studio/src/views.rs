@@ -51,6 +51,7 @@ impl Views {
             redo: document.history().redo_words().map(str::to_owned),
             has_recent: !state.preferences.recent().is_empty(),
             has_run_file: document.run_file.is_some(),
+            not_opened: state.document.not_opened().is_some(),
             has_program: state.run.program().is_ok()
                 || document.run_file.as_deref().is_some_and(allowed),
             running: state.run.is_running(),
@@ -115,8 +116,8 @@ impl Views {
     /// Draws the panels where they are, and says so when they are elsewhere then.
     fn panels_ui(&mut self, ui: &mut Ui, frame: &Frame, out: &mut Vec<Message>) {
         let first = out.len();
-        if is_foreign_only(frame.shown) {
-            // No other panel has anything to say of it.
+        if frame.shown.trace_only().is_some_and(|shown| shown.kind != TraceKind::Run) {
+            // No other panel has anything to say of a trace.
             let mut panels = self.panels.iter_mut();
             if let Some(timeline) = panels.find(|it| it.info() == panels::timeline::INFO) {
                 self.sizes.insert(timeline.info().id, ui.max_rect().size());

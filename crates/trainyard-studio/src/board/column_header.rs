@@ -160,14 +160,17 @@ fn subtitle(
     rect: Rect,
 ) {
     let theme = scene.theme;
-    let (says, colour) = match scene.verdicts.get(&column.device) {
-        Some(Verdict::Here) => ("lies here".to_owned(), theme.weak),
-        Some(Verdict::Unknown) => ("…".to_owned(), theme.weak),
-        Some(Verdict::Fits(step)) => {
-            let step = or_as_now(Change::of_share(*step));
-            (format!("fits, step {step}"), theme.good)
-        }
-        Some(Verdict::Refused(reason)) => (reason.clone(), theme.bad),
+    let one = |words: &str, colour| vec![(words.to_owned(), colour)];
+    let parts = match scene.verdicts.get(&column.device) {
+        Some(Verdict::Here) => one("lies here", theme.weak),
+        Some(Verdict::Unknown) => one("…", theme.weak),
+        // That it fits is good; what the step would take may be better or worse.
+        Some(Verdict::Fits(step)) => vec![
+            ("fits, ".to_owned(), theme.good),
+            ("step ".to_owned(), theme.weak),
+            or_as_now(Change::of_share(*step), theme),
+        ],
+        Some(Verdict::Refused(reason)) => one(reason, theme.bad),
         None => {
             let kind = device.kind.map(trainyard_plan::DeviceKind::text);
             let api = device.api.map(trainyard_plan::Api::text);
@@ -175,23 +178,28 @@ fn subtitle(
             let place = place.map(place_words);
             let parts = [place.as_deref(), kind, api, name];
             let parts: Vec<&str> = parts.into_iter().flatten().collect();
-            (parts.join(" · "), theme.weak)
+            one(&parts.join(" · "), theme.weak)
         }
     };
     let mark = rect.left_center() + vec2(5.0, 0.0);
     let indent = match scene.verdicts.get(&column.device) {
         Some(Verdict::Fits(_)) => {
-            paint::tick(ui.painter(), mark, colour);
+            paint::tick(ui.painter(), mark, theme.good);
             14.0
         }
         Some(Verdict::Refused(_)) => {
-            paint::cross(ui.painter(), mark, colour);
+            paint::cross(ui.painter(), mark, theme.bad);
             14.0
         }
         _ => 0.0,
     };
-    let at = (rect.left_center() + vec2(indent, 0.0), Align2::LEFT_CENTER);
-    paint::text(ui.painter(), at, &says, small(colour), rect.width() - indent);
+    let mut left = rect.left() + indent;
+    for (words, colour) in &parts {
+        let at = (pos2(left, rect.center().y), Align2::LEFT_CENTER);
+        let room = rect.right() - left;
+        left = paint::text(ui.painter(), at, words, small(*colour), room).right();
+    }
+    let says: String = parts.iter().map(|(words, _)| words.as_str()).collect();
     let id = ui.scope_id().with(("hardware", column.device));
     let response = ui.interact(rect, id, Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &says));

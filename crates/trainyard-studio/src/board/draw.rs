@@ -149,7 +149,8 @@ pub(super) fn at_pointer(
             Some(Outcome::Leads { costs, .. }) => {
                 let delta = costs.delta(document.present());
                 ui.horizontal(|ui| {
-                    ui.label(RichText::new("fits, step").color(theme.good));
+                    ui.label(RichText::new("fits,").color(theme.good));
+                    ui.label(RichText::new("step").color(theme.weak));
                     ui.label(human_us(costs.simulation.step_us));
                     if let Some(change) = Change::of_share(delta.step) {
                         change.show(ui);

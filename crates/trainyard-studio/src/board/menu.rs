@@ -238,8 +238,7 @@ fn item(
         Some(Outcome::Refused(reason)) => (reason.clone(), theme.bad, false),
         Some(Outcome::Leads { costs, .. }) => {
             let delta = costs.delta(document.present());
-            let step = or_as_now(Change::of_share(delta.step));
-            let colour = if delta.step <= 0.0 { theme.good } else { theme.bad };
+            let (step, colour) = or_as_now(Change::of_share(delta.step), theme);
             let bubble = labels::percent(costs.simulation.bubble_fraction);
             (format!("step {step}, bubble {bubble}"), colour, true)
         }

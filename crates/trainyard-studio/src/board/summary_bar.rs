@@ -14,6 +14,12 @@ use crate::theme::{Category, Theme, size};
 pub(super) const HEIGHT: f32 = 40.0;
 /// The legend needs so much, in points.
 const LEGEND: f32 = 400.0;
+/// And so much with short names.
+const SHORT_LEGEND: f32 = 260.0;
+/// Step, bubble and schedule need so much, in points.
+const FIGURES: f32 = 250.0;
+/// The choice of a size needs so much, in points.
+const SIZES: f32 = 170.0;
 
 /// Draws the bar. `refused` says why the last edit was not done.
 pub(super) fn show(
@@ -43,7 +49,7 @@ pub(super) fn show(
                     let text = RichText::new(format!("Refused: {words}"));
                     ui.add(Label::new(text.color(theme.bad).strong()).truncate());
                 });
-            } else if preview.is_none() && ui.available_width() > LEGEND {
+            } else if preview.is_none() && ui.available_width() > SHORT_LEGEND {
                 ui.separator();
                 legend(ui, theme);
             }
@@ -64,10 +70,13 @@ fn figures(
     let shown = preview.unwrap_or(present);
     let delta = shown.delta(present);
     let both = [present.as_ref(), shown].map(|assessment| &assessment.simulation);
-    let [before, after] = both.map(|simulation| human_us(simulation.step_us));
-    figure(ui, "step", [&before, &after], Change::of_share(delta.step));
-    let [before, after] = both.map(|simulation| labels::percent(simulation.bubble_fraction));
-    figure(ui, "bubble", [&before, &after], None).on_hover_text("idle ÷ (ranks × step time)");
+    // The bar of the window has them too; where there is little room, the legend has it.
+    if preview.is_some() || !room || ui.available_width() >= FIGURES + SHORT_LEGEND + SIZES {
+        let [before, after] = both.map(|simulation| human_us(simulation.step_us));
+        figure(ui, "step", [&before, &after], Change::of_share(delta.step));
+        let [before, after] = both.map(|simulation| labels::percent(simulation.bubble_fraction));
+        figure(ui, "bubble", [&before, &after], None).on_hover_text("idle ÷ (ranks × step time)");
+    }
     let weak = |text: &str| RichText::new(text).size(size::SMALL).color(theme.weak);
     if preview.is_none() && room {
         ui.label(weak("schedule"));
@@ -87,9 +96,14 @@ fn figures(
 
 /// What the colours and patterns of the memory bars are. Laid out from right to left.
 fn legend(ui: &mut Ui, theme: &Theme) {
+    let short = ui.available_width() <= LEGEND;
     ui.spacing_mut().item_spacing.x = size::GAP;
     for category in Category::ALL.into_iter().rev() {
-        ui.label(RichText::new(category.name()).size(size::SMALL).color(theme.weak));
+        let name = if short { category.short_name() } else { category.name() };
+        let label = ui.label(RichText::new(name).size(size::SMALL).color(theme.weak));
+        if short {
+            label.on_hover_text(category.name());
+        }
         let (rect, _) = ui.allocate_exact_size([14.0, 10.0].into(), Sense::hover());
         bars::swatch(ui.painter(), rect, theme.memory(category), category.pattern(), theme);
         ui.add_space(size::GAP);

@@ -37,23 +37,32 @@ pub struct Training<'a> {
 /// The command, ready to be pasted: `trainyard train RUN.toml --plan PLAN.json`.
 #[must_use]
 pub fn command_line(shell: Shell, training: Training<'_>) -> String {
-    let quote = |path: &Path| match shell {
-        Shell::Posix => posix(path.as_os_str()),
-        Shell::PowerShell => power_shell(path.as_os_str()),
-    };
-    let program = quote(training.program);
-    // PowerShell takes a quoted word for a value unless `&` calls it.
-    let call = if shell == Shell::PowerShell && program.starts_with('\'') { "& " } else { "" };
-    let mut line = format!("{call}{program} train {}", quote(&no_option(training.run_file)));
+    let mut line = on_run_file(shell, training.program, "train", training.run_file);
     if let Some(plan) = training.plan {
         line.push_str(" --plan ");
-        line.push_str(&quote(&no_option(plan)));
+        line.push_str(&quote(shell, &no_option(plan)));
     }
     for set in training.sets {
         line.push_str(" --set ");
-        line.push_str(&quote(Path::new(set)));
+        line.push_str(&quote(shell, Path::new(set)));
     }
     line
+}
+
+/// A command of the program on a run file, ready to be pasted: `trainyard plan RUN.toml`.
+#[must_use]
+pub fn on_run_file(shell: Shell, program: &Path, command: &str, run_file: &Path) -> String {
+    let program = quote(shell, program);
+    // PowerShell takes a quoted word for a value unless `&` calls it.
+    let call = if shell == Shell::PowerShell && program.starts_with('\'') { "& " } else { "" };
+    format!("{call}{program} {command} {}", quote(shell, &no_option(run_file)))
+}
+
+fn quote(shell: Shell, path: &Path) -> String {
+    match shell {
+        Shell::Posix => posix(path.as_os_str()),
+        Shell::PowerShell => power_shell(path.as_os_str()),
+    }
 }
 
 /// A path that the program does not take for an option.

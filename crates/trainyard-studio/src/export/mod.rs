@@ -29,7 +29,7 @@ pub mod png;
 pub mod stages;
 pub mod svg;
 
-pub use command::{Shell, Training, command_line};
+pub use command::{Shell, Training, command_line, on_run_file};
 pub use drawing::Drawing;
 pub use error::ExportError;
 pub use file::{write_atomic, write_with};

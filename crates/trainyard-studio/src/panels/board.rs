@@ -20,6 +20,9 @@ pub const INFO: PanelInfo = PanelInfo {
 
 pub(super) const ENTRY: Entry = Entry { info: INFO, make: |_| Box::<BoardPanel>::default() };
 
+/// Figures and legend of a picture need this much width, in points.
+const LEAST: f32 = 900.0;
+
 #[derive(Default)]
 struct BoardPanel(Board);
 
@@ -36,6 +39,7 @@ impl Panel for BoardPanel {
     }
 
     fn picture(&self, frame: &Frame, least: Vec2) -> Option<Picture> {
+        let least = least.max(Vec2::new(LEAST, 0.0));
         let size = self.0.whole_size(frame.state.document.document(), least);
         Some(Picture { size, panel: Box::new(Self(self.0.for_picture())) })
     }

@@ -2,10 +2,12 @@
 
 use eframe::egui::{Button, Key, RichText, Ui, Vec2};
 
+use super::without_plan;
 use crate::command::{Command, Facts};
 use crate::message::{Message, ViewMessage};
 use crate::panel::{Entry, Frame, Panel, Picture, inside};
 use crate::panel_info::{PanelInfo, Side};
+use crate::sentence::sentence;
 use crate::state::State;
 use crate::theme::{Theme, size};
 use crate::timeline::{self, Timeline};
@@ -29,7 +31,7 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 /// The legend of a picture needs this much width, in points.
-const LEAST: f32 = 800.0;
+const LEAST: f32 = 900.0;
 
 struct TimelinePanel {
     timeline: Timeline,
@@ -54,6 +56,9 @@ impl Panel for TimelinePanel {
         let before = frame.state.view.cursor();
         let mut cursor = before;
         inside(ui, |ui| {
+            if let Some(shown) = frame.shown.trace_only() {
+                without_plan::line_ui(ui, shown, frame.facts, out);
+            }
             newest_steps_alone(ui, frame, out);
             remarks(ui, frame);
             self.timeline.show(ui, frame.shown.scenes(), &mut cursor);
@@ -98,10 +103,10 @@ impl Panel for TimelinePicture {
 
 /// Says what a reader should know of the file of a trace.
 fn remarks(ui: &mut Ui, frame: &Frame) {
-    let remarks = frame.state.view.trace().map(|trace| trace.remarks.join("; "));
-    if let Some(remarks) = remarks.filter(|remarks| !remarks.is_empty()) {
+    let Some(trace) = frame.state.view.trace() else { return };
+    for remark in &trace.remarks {
         let colour = Theme::of(ui.ctx()).warn;
-        ui.label(RichText::new(format!("Of this file: {remarks}.")).color(colour));
+        ui.label(RichText::new(sentence(remark)).color(colour));
     }
 }
 

@@ -1,4 +1,5 @@
-//! Replaces the board where a trace or run is shown without a plan.
+//! Replaces the board where a run is shown without a plan, and stands above the timeline where a
+//! trace is.
 
 use eframe::egui::{Button, RichText, ScrollArea, Ui};
 
@@ -14,26 +15,38 @@ pub(super) fn board_ui(ui: &mut Ui, shown: &TraceOnly, facts: &Facts, out: &mut 
         ui.add_space(size::MARGIN);
         ui.label(RichText::new(format!("{} has no plan", shown.name)).strong());
         ui.label(match shown.kind {
-            TraceKind::Trace => {
-                "A trace says what devices did, not what their layers cost. To change the plan, \
-                 open the run directory, profile or plan that it belongs to."
-            }
             TraceKind::Run => {
                 "A run says what devices did, not what their layers cost. To change the plan, open \
                  the run directory, profile or plan that it belongs to."
             }
             // It has the window to itself.
-            TraceKind::Foreign => "",
+            TraceKind::Trace | TraceKind::Foreign => "",
         });
         ui.add_space(size::GAP);
-        ui.horizontal_wrapped(|ui| {
-            for command in [Command::Open, Command::CloseTrace] {
-                let spec = command.spec();
-                let may = command.unavailable(facts).is_none();
-                if may && ui.add(Button::new(spec.name)).on_hover_text(spec.tip).clicked() {
-                    out.push(command.into());
-                }
-            }
-        });
+        ui.horizontal_wrapped(|ui| buttons(ui, facts, out));
     });
+}
+
+/// A line above the timeline of a trace of devices, which has the window to itself.
+pub(super) fn line_ui(ui: &mut Ui, shown: &TraceOnly, facts: &Facts, out: &mut Vec<Message>) {
+    if shown.kind != TraceKind::Trace {
+        return;
+    }
+    ui.horizontal(|ui| {
+        buttons(ui, facts, out);
+        ui.label(RichText::new(format!("{} has no plan", shown.name)).strong()).on_hover_text(
+            "A trace says what devices did, not what their layers cost. To change the plan, open \
+             the run directory, profile or plan that it belongs to.",
+        );
+    });
+}
+
+fn buttons(ui: &mut Ui, facts: &Facts, out: &mut Vec<Message>) {
+    for command in [Command::Open, Command::CloseTrace] {
+        let spec = command.spec();
+        let may = command.unavailable(facts).is_none();
+        if may && ui.add(Button::new(spec.name)).on_hover_text(spec.tip).clicked() {
+            out.push(command.into());
+        }
+    }
 }

@@ -103,7 +103,7 @@ pub(super) fn show(
     if present {
         paint::text(painter, left(x, above), "present", (size::SMALL, theme.accent), 60.0);
     } else if let Some(change) = Change::of_share(change) {
-        let colour = if change.worse { theme.bad } else { theme.good };
+        let colour = change.colour(theme);
         paint::text(painter, left(x, above), &change.words, (size::SMALL, colour), 80.0);
     }
     let more = format!("{schedule} · bubble {bubble} · {}", ids.join(" → "));

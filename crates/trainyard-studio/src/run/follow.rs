@@ -32,8 +32,8 @@ const LOOK_AGAIN_SLOW: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Follower {
     batches: Receiver<Batch>,
-    /// Closed when this is dropped.
-    _alive: Sender<()>,
+    /// Says that the writer has ended. Closed when this is dropped.
+    writer_ended: Sender<()>,
 }
 
 /// News of a journal.
@@ -59,6 +59,8 @@ pub struct Batch {
     pub files: Option<Box<RunFiles>>,
     /// The names of the checkpoints that are on disk, when those may have changed.
     pub checkpoints: Option<BTreeSet<OsString>>,
+    /// Whether everything is read that a writer left whose end was told.
+    pub complete: bool,
 }
 
 /// How it stands with a journal.
@@ -83,7 +85,8 @@ impl Follower {
     /// If the system gives no thread.
     pub fn start(directory: &Path, ask_for_writer: bool, wake: Wake) -> io::Result<Self> {
         let (send, batches) = bounded(WAITING_BATCHES);
-        let (alive, dropped) = bounded(0);
+        // Told once.
+        let (writer_ended, ended) = bounded(1);
         let directory = directory.to_owned();
         let writer = ask_for_writer.then_some(Writer::Unknown);
         let reader = Reader {
@@ -98,10 +101,19 @@ impl Follower {
             source: Source::Awaited,
             restart: None,
             writer,
+            writer_is_gone: false,
+            end: WriterEnd::Unknown,
         };
-        let run = move || reader.follow(&send, &dropped, &wake);
+        let run = move || reader.follow(&send, &ended, &wake);
         thread::Builder::new().name("journal".to_owned()).spawn(run)?;
-        Ok(Self { batches, _alive: alive })
+        Ok(Self { batches, writer_ended })
+    }
+
+    /// Says that the writer has ended: what it left is read at once, and a batch says when that is
+    /// done.
+    pub fn tell_end_of_writer(&self) {
+        // Full where it was told before.
+        let _told = self.writer_ended.try_send(()).is_ok();
     }
 
     /// The next batch, if there is one.
@@ -133,21 +145,39 @@ struct Reader {
     source: Source,
     restart: Option<String>,
     writer: Option<Writer>,
+    /// Whether a writer that was there was found gone, and what it left may not be read yet.
+    writer_is_gone: bool,
+    end: WriterEnd,
+}
+
+/// What is known of the end of a writer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WriterEnd {
+    /// Nothing was told.
+    Unknown,
+    /// It was told, and there may be more to read of what was left.
+    Told,
+    /// All is read that was left.
+    Read,
 }
 
 impl Reader {
-    fn follow(mut self, send: &Sender<Batch>, dropped: &Receiver<()>, wake: &Wake) {
+    fn follow(mut self, send: &Sender<Batch>, ended: &Receiver<()>, wake: &Wake) {
         let mut pause = LOOK_AGAIN_FAST;
         let mut piece = vec![0; PIECE_BYTES];
         loop {
             let (source, writer) = (self.source.clone(), self.writer);
             let (records, length, file_bytes) = self.look(&mut piece);
             self.ask_for_writer(length > 0);
-            let news = length > 0 || self.restart.is_some();
+            let all_read = self.end == WriterEnd::Told && length == 0;
+            if all_read {
+                self.end = WriterEnd::Read;
+            }
+            let news = length > 0 || self.restart.is_some() || all_read;
             if news || source != self.source || writer != self.writer {
                 let behind = self.is_behind(file_bytes);
                 // Progress may be dropped while the channel is full.
-                if !behind || !send.is_full() {
+                if !behind || all_read || !send.is_full() {
                     if send.send(self.batch(records, file_bytes, behind)).is_err() {
                         return;
                     }
@@ -155,14 +185,16 @@ impl Reader {
                 }
             }
             // There may be more.
-            let wait = if length == piece.len() {
+            let wait = if length == piece.len() || self.end == WriterEnd::Told {
                 Duration::ZERO
             } else {
                 pause = if news { LOOK_AGAIN_FAST } else { (pause * 3 / 2).min(LOOK_AGAIN_SLOW) };
                 pause
             };
-            if dropped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
-                return;
+            match ended.recv_timeout(wait) {
+                Ok(()) => self.end = WriterEnd::Told,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
@@ -187,6 +219,7 @@ impl Reader {
             writer: self.writer,
             files: files.then(|| Box::new(RunFiles::read(&self.directory))),
             checkpoints: (files || saved).then(|| checkpoints_in(&self.directory)),
+            complete: self.end == WriterEnd::Read,
         }
     }
 
@@ -291,8 +324,15 @@ impl Reader {
     /// as long as there is one, to see it go.
     fn ask_for_writer(&mut self, news: bool) {
         let Some(known) = self.writer else { return };
-        if news || known != Writer::Nobody {
-            self.writer = Some(Writer::of(&self.directory));
+        if !news && known == Writer::Nobody {
+            return;
+        }
+        let now = Writer::of(&self.directory);
+        // What one wrote last before it went is read before that is said.
+        let goes = now == Writer::Nobody && matches!(known, Writer::Running(_));
+        let was_gone = std::mem::replace(&mut self.writer_is_gone, goes);
+        if !goes || (was_gone && !news) {
+            self.writer = Some(now);
         }
     }
 }

@@ -11,6 +11,7 @@ use trainyard_plan::compare::{Comparison, Corrected, Pair, compare};
 use trainyard_plan::journal::{State, Unreadable};
 
 use super::child::{Child, ChildError, Job};
+use super::end::End;
 use super::files::{RunFiles, Writer, is_run};
 use super::follow::{Batch, Follower, Source};
 use super::program::Program;
@@ -40,6 +41,8 @@ pub struct Session {
     pub(super) progress: Progress,
     /// Whether the journal was read to its end once.
     pub(super) caught_up: bool,
+    /// Whether all is read that the child left, which has ended.
+    complete: bool,
     pub(super) unreadable: Unreadable,
     pub(super) notice: Option<String>,
     comparison: Option<Arc<Comparison>>,
@@ -142,6 +145,7 @@ impl Session {
             writer: None,
             progress: Progress::default(),
             caught_up: false,
+            complete: false,
             unreadable: Unreadable::default(),
             notice: None,
             comparison: None,
@@ -155,6 +159,9 @@ impl Session {
     pub fn poll(&mut self) -> bool {
         let lived = self.child.as_ref().is_some_and(|child| child.end().is_none());
         let ended = lived && self.child.as_mut().is_some_and(|child| child.poll().is_some());
+        if ended {
+            self.follower.tell_end_of_writer();
+        }
         let mut news = ended;
         let began = Instant::now();
         while began.elapsed() < TAKING
@@ -194,6 +201,7 @@ impl Session {
         }
         self.progress = Progress { read_bytes: batch.read_bytes, file_bytes: batch.file_bytes };
         self.caught_up |= batch.read_bytes >= batch.file_bytes;
+        self.complete |= batch.complete;
         self.unreadable = batch.unreadable;
         self.source = batch.source;
         self.writer = batch.writer;
@@ -265,11 +273,17 @@ impl Session {
         Ok(())
     }
 
-    /// Whether a training writes this directory, as far as is known.
+    /// How the child ended, once all is read that it left: what it did last is told before that it
+    /// is over.
+    pub(super) fn end_of_child(&self) -> Option<&End> {
+        self.child.as_ref().and_then(Child::end).filter(|_| self.complete)
+    }
+
+    /// Whether a training writes this directory, as far as is known and read.
     #[must_use]
     pub fn is_running(&self) -> bool {
         match (&self.child, self.writer) {
-            (Some(child), _) => child.end().is_none(),
+            (Some(_), _) => self.end_of_child().is_none(),
             (None, Some(Writer::Running(_))) => true,
             (None, Some(Writer::Nobody) | None) => false,
             // Unknown; the journal has to do.
@@ -282,7 +296,7 @@ impl Session {
     /// Whether the training was started here and runs.
     #[must_use]
     pub fn is_own_child_running(&self) -> bool {
-        self.child.as_ref().is_some_and(|child| child.end().is_none())
+        self.child.is_some() && self.is_running()
     }
 
     /// The number of the training's process, where it is known and runs.

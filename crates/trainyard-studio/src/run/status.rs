@@ -105,7 +105,7 @@ impl Session {
             }
             Source::Awaited | Source::Open => {}
         }
-        if let Some(end) = self.child.as_ref().and_then(Child::end) {
+        if let Some(end) = self.end_of_child() {
             return self.after(end);
         }
         // Our own child's journal is read as it is written; there is nothing to wait for.

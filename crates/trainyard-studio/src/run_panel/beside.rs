@@ -13,7 +13,11 @@ use crate::theme::{Theme, size};
 
 const TITLE: &str = "Predicted beside measured";
 /// Room for the names of the rows, points.
-const NAME_WIDTH: f32 = 100.0;
+const NAME_WIDTH: f32 = 112.0;
+/// A figure needs so much, points.
+const FIGURE_WIDTH: f32 = 64.0;
+/// Narrower than this, names and the button have lines of their own. Points.
+const NARROW: f32 = NAME_WIDTH + 3.0 * FIGURE_WIDTH;
 
 /// Why there is nothing to show yet.
 pub(super) fn nothing(ui: &mut Ui, is_running: bool) {
@@ -28,14 +32,20 @@ pub(super) fn nothing(ui: &mut Ui, is_running: bool) {
 /// Draws the table. Whether the person wants to calibrate. Where there is not `room` for all of it,
 /// the devices are folded away.
 pub(super) fn show(ui: &mut Ui, theme: &Theme, comparison: &Comparison, room: bool) -> bool {
-    let calibrate = ui.horizontal(|ui| {
+    let button = |ui: &mut Ui| {
+        let tip = "Take the measured times as the new profile, and plan again";
+        ui.button("Calibrate").on_hover_text(tip).clicked()
+    };
+    let calibrate = if ui.available_width() < NARROW {
         title(ui, TITLE);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let tip = "Take the measured times as the new profile, and plan again";
-            ui.button("Calibrate").on_hover_text(tip).clicked()
+        button(ui)
+    } else {
+        ui.horizontal(|ui| {
+            title(ui, TITLE);
+            ui.with_layout(Layout::right_to_left(Align::Center), button).inner
         })
         .inner
-    });
+    };
     let source = if comparison.estimated { " The prediction is from estimated times." } else { "" };
     let text = match comparison.steps {
         1 => format!("Of the newest step.{source}"),
@@ -60,7 +70,7 @@ pub(super) fn show(ui: &mut Ui, theme: &Theme, comparison: &Comparison, room: bo
     } else {
         CollapsingHeader::new("By device").show(ui, |ui| devices(ui, theme, &comparison.devices));
     }
-    calibrate.inner
+    calibrate
 }
 
 /// From when on the prediction is corrected, and why.
@@ -87,14 +97,23 @@ fn row(ui: &mut Ui, theme: &Theme, name: &str, pair: Pair, text: fn(f64) -> Stri
         .on_hover_text(prediction_error::HINT);
 }
 
-/// A row of the table: what it is about at the left, three figures at the right. The last figure.
+/// A row of the table: what it is about at the left, three figures at the right; below each other
+/// where it is narrow. The last figure.
 fn cells(ui: &mut Ui, [name, predicted, measured, error]: [RichText; 4]) -> Response {
     let height = ui.text_style_height(&TextStyle::Body);
-    let width = ((ui.available_width() - NAME_WIDTH) / 3.0).clamp(50.0, 110.0);
+    let narrow = ui.available_width() < NARROW;
+    if narrow && !name.is_empty() {
+        ui.add(Label::new(name.clone()).truncate());
+    }
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 0.0;
-        let name_width = (ui.available_width() - 3.0 * width).max(0.0);
-        cell(ui, vec2(name_width, height), Layout::left_to_right(Align::Center), name);
+        let all = ui.available_width();
+        let width = if narrow { all } else { all - NAME_WIDTH } / 3.0;
+        let width = width.min(110.0);
+        if !narrow {
+            let name_width = (all - 3.0 * width).max(0.0);
+            cell(ui, vec2(name_width, height), Layout::left_to_right(Align::Center), name);
+        }
         let figure = |ui: &mut Ui, text| {
             cell(ui, vec2(width, height), Layout::right_to_left(Align::Center), text)
         };

@@ -1,6 +1,6 @@
 //! The curves: loss, and one of the other figures beside it.
 
-use eframe::egui::{Role, Slider, Ui, WidgetInfo};
+use eframe::egui::{ComboBox, Role, Slider, Ui, WidgetInfo};
 use egui_plot::{Corner, Legend, Line};
 
 use super::labels;
@@ -10,6 +10,9 @@ use crate::human_time::human_us;
 use crate::run::RunState;
 use crate::run::{Series, smooth};
 use crate::theme::{Theme, size};
+
+/// The names of all figures need so much beside each other, points.
+const TABS: f32 = 400.0;
 
 /// Settings of the charts.
 #[derive(Clone, Debug)]
@@ -104,12 +107,30 @@ impl Charts {
         response.response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
     }
 
-    fn figure(&mut self, ui: &mut Ui, theme: &Theme, state: &RunState) {
-        ui.horizontal_wrapped(|ui| {
-            for figure in Figure::ALL {
-                ui.selectable_value(&mut self.figure, figure, figure.name(state));
+    /// Which figure is in the second chart: tabs, or a list where they have no room in one line.
+    fn choice(&mut self, ui: &mut Ui, state: &RunState) {
+        let figures = Figure::ALL.map(|figure| (figure, figure.name(state)));
+        if ui.available_width() < TABS {
+            ComboBox::from_id_salt("figure")
+                .selected_text(self.figure.name(state))
+                .show_ui(ui, |ui| {
+                    for (figure, name) in figures {
+                        ui.selectable_value(&mut self.figure, figure, name);
+                    }
+                })
+                .response
+                .accessible_name("second chart");
+            return;
+        }
+        ui.horizontal(|ui| {
+            for (figure, name) in figures {
+                ui.selectable_value(&mut self.figure, figure, name);
             }
         });
+    }
+
+    fn figure(&mut self, ui: &mut Ui, theme: &Theme, state: &RunState) {
+        self.choice(ui, state);
         let figure = self.figure;
         let (series, title) = (figure.of(state), figure.name(state));
         let name = match series.last() {

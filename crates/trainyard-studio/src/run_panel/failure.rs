@@ -4,6 +4,7 @@ use eframe::egui::{CollapsingHeader, Frame, Label, Margin, RichText, ScrollArea,
 
 use super::icons::{self, Icon};
 use crate::run::{Phase, Status};
+use crate::sentence::sentence;
 use crate::theme::{Theme, size};
 
 /// The last lines take no more of the panel's height, in points.
@@ -53,18 +54,4 @@ fn lines(ui: &mut Ui, lines: &[String]) {
             ui.ctx().copy_text(text);
         }
     });
-}
-
-/// A text with a capital at its start and a full stop at its end. What names something, as in
-/// `igpu: out of memory`, stays as it is written.
-fn sentence(text: &str) -> String {
-    let text = text.trim();
-    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) if !text.split(' ').next().is_some_and(|word| word.ends_with(':')) => {
-            format!("{}{}{end}", first.to_uppercase(), letters.as_str())
-        }
-        _ => format!("{text}{end}"),
-    }
 }

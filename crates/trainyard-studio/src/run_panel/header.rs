@@ -42,10 +42,8 @@ pub(super) fn show(
 ) {
     let (colour, icon) = icon_of(theme, status.phase);
     if ui.available_width() < ONE_LINE {
-        ui.horizontal(|ui| {
-            how_it_stands(ui, (icon, colour), status.phase);
-            subject(ui, session);
-        });
+        ui.horizontal(|ui| how_it_stands(ui, (icon, colour), status.phase));
+        subject(ui, session);
         ui.horizontal_wrapped(|ui| buttons(ui, session, status.phase, start, out));
     } else {
         ui.horizontal(|ui| {

@@ -26,6 +26,20 @@ pub(super) fn whole(number: f64) -> String {
     if number.abs() < 1e4 { format!("{number:.0}") } else { count(number) }
 }
 
+/// A number at a grid line, the lines being `step` apart: `2.5`, `0.001`, `700 M`.
+pub(super) fn on_axis(value: f64, step: f64) -> String {
+    if value.abs() >= 1e4 {
+        let sign = if value < 0.0 { "−" } else { "" };
+        return format!("{sign}{}", count(value.abs()));
+    }
+    let digits = -step.log10().round();
+    if digits > 4.0 && value != 0.0 {
+        return format!("{value:.0e}");
+    }
+    let digits = digits.clamp(0.0, 4.0) as usize;
+    format!("{value:.digits$}")
+}
+
 /// A number of any size in few characters.
 pub(super) fn small(value: f64) -> String {
     match value.abs() {
@@ -54,6 +68,11 @@ mod tests {
         assert_eq!(count(950.0), "950");
         assert_eq!(count(0.0), "0");
         assert_eq!(whole(1500.0), "1500");
+        assert_eq!(on_axis(7e8, 1e8), "700 M");
+        assert_eq!(on_axis(-2e6, 1e6), "−2.00 M");
+        assert_eq!(on_axis(2.5, 0.1), "2.5");
+        assert_eq!(on_axis(3.0, 1.0), "3");
+        assert_eq!(on_axis(3e-6, 1e-6), "3e-6");
         assert_eq!(percent(0.123), "12.3 %");
     }
 }

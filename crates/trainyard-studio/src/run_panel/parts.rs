@@ -29,6 +29,10 @@ pub(super) fn title(ui: &mut Ui, text: &str) {
 
 /// The button that a person most likely wants.
 pub(super) fn primary(ui: &mut Ui, text: &str) -> Response {
+    // What cannot be pressed looks so.
+    if !ui.is_enabled() {
+        return ui.button(text);
+    }
     let theme = Theme::of(ui.ctx());
     let text = RichText::new(text).color(theme.raised).strong();
     ui.add(Button::new(text).fill(theme.accent))

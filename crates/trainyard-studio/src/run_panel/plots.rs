@@ -21,6 +21,7 @@ pub(super) fn plot<'a>(theme: &Theme, name: &'a str) -> Plot<'a> {
         .allow_scroll(false)
         .show_background(false)
         .grid_color(theme.line)
+        .y_axis_formatter(|mark, _| labels::on_axis(mark.value, mark.step_size))
         .x_axis_formatter(|mark, _| {
             // There is no step before the first, and no half step.
             let is_step = mark.value >= 0.0 && mark.value.fract() == 0.0;

@@ -9,7 +9,7 @@ use crate::command::Command;
 use crate::document::Document;
 use crate::document::labels;
 use crate::human_time::human_us;
-use crate::message::Message;
+use crate::message::{DocumentMessage, Message};
 use crate::panel::Frame;
 use crate::paths::short_name;
 use crate::shown::TraceOnly;
@@ -40,6 +40,7 @@ impl Header<'_> {
                 ui.add_space(size::SPACE);
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                     egui::ScrollArea::horizontal().show(ui, |ui| {
+                        self.not_opened(ui, out);
                         if let Some(shown) = self.frame.shown.trace_only() {
                             self.without_plan(ui, shown, out);
                         } else {
@@ -61,6 +62,18 @@ impl Header<'_> {
     fn measured_us(&self) -> Option<f64> {
         let session = self.state.run.session().filter(|_| !self.state.run_is_aside())?;
         Some(session.comparison()?.step_us.measured)
+    }
+
+    /// What was to be opened and could not be: what stands beside it is not that.
+    fn not_opened(&self, ui: &mut Ui, out: &mut Vec<Message>) {
+        let Some(name) = self.state.document.not_opened() else { return };
+        let text = format!("✖ {} is not open", shortened(name, 40));
+        ui.label(RichText::new(text).color(Theme::of(ui.ctx()).bad))
+            .on_hover_text("It could not be opened. What is shown was there before.");
+        if menu::cross(ui, "Close notice") {
+            out.push(DocumentMessage::NotOpened(None).into());
+        }
+        ui.separator();
     }
 
     fn name(&self, ui: &mut Ui) {

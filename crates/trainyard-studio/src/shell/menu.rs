@@ -80,7 +80,8 @@ pub(crate) fn button(ui: &mut Ui, command: Command, facts: &Facts, primary: bool
     let why_not = command.unavailable(facts);
     let spec = command.spec();
     let theme = Theme::of(ui.ctx());
-    let button = if primary {
+    // What cannot be pressed looks so, whatever it is.
+    let button = if primary && why_not.is_none() {
         Button::new(RichText::new(spec.name).color(theme.raised).strong()).fill(theme.accent)
     } else {
         Button::new(spec.name)

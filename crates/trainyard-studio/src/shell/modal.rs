@@ -4,6 +4,9 @@ use eframe::egui::{self, Align, Context, Frame, Layout, RichText, Ui};
 
 use crate::theme::size;
 
+/// Room for the cross beside the title, points.
+const CROSS: f32 = 40.0;
+
 /// The ground of a dialog, with room around what is in it.
 pub(crate) fn frame(context: &Context) -> Frame {
     Frame::popup(&context.global_style()).inner_margin(size::DIALOG)
@@ -20,9 +23,13 @@ pub(crate) fn modal(
     let dialog = egui::Modal::new(egui::Id::unique(title)).frame(frame(context));
     let response = dialog.show(context, |ui| {
         ui.set_width(width.min(screen.width() - 2.0 * (size::DIALOG + size::MARGIN)));
-        ui.horizontal(|ui| {
-            ui.heading(title);
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        ui.horizontal_top(|ui| {
+            ui.vertical(|ui| {
+                // A long title takes a second line, and none of the cross.
+                ui.set_max_width(ui.available_width() - CROSS);
+                ui.add(egui::Label::new(RichText::new(title).heading()).wrap());
+            });
+            ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
                 let cross = ui.button("×").on_hover_text("Close (Esc)");
                 cross.widget_info(|| {
                     egui::WidgetInfo::labeled(egui::Role::Button, true, "Close dialog")

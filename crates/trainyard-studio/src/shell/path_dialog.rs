@@ -35,6 +35,10 @@ impl PathDialog {
 
     pub(crate) fn show(&mut self, context: &Context, recent: &Recent, out: &mut Vec<Message>) {
         let mut chosen = self.poll_system();
+        // What it asks to write under another ending is said, and can be mended, in the field.
+        if let Some(path) = chosen.take_if(|path| lacked_ending(self.purpose, path).is_some()) {
+            self.path = path.to_string_lossy().into_owned();
+        }
         let saves = self.purpose != Purpose::Open;
         let closed = modal(context, title(self.purpose), 560.0, |ui| {
             let label = ui.label(if saves {
@@ -54,21 +58,28 @@ impl PathDialog {
             let entered = field.lost_focus()
                 && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
             let path = PathBuf::from(self.path.trim());
-            let replaces = saves && path.is_file();
+            let is_path = !path.as_os_str().is_empty();
+            let lacked = lacked_ending(self.purpose, &path).filter(|_| is_path);
+            let replaces = saves && lacked.is_none() && path.is_file();
+            let theme = Theme::of(ui.ctx());
+            if let Some(ending) = lacked {
+                let format = ending.to_uppercase();
+                let words = format!("It is written as {format}: its name must end in .{ending}.");
+                ui.colored_label(theme.warn, words);
+            }
             if replaces {
-                let theme = Theme::of(ui.ctx());
                 ui.colored_label(theme.warn, "This file is there already and will be replaced.");
             }
             ui.add_space(size::SPACE);
             ui.horizontal(|ui| {
-                let is_path = !path.as_os_str().is_empty();
+                let may = is_path && lacked.is_none();
                 let go = match (saves, replaces) {
                     (false, _) => "Open",
                     (true, true) => "Replace",
                     (true, false) => "Save",
                 };
-                let go = ui.add_enabled(is_path, Button::new(go));
-                if go.clicked() || (entered && is_path) {
+                let go = ui.add_enabled(may, Button::new(go));
+                if go.clicked() || (entered && may) {
                     chosen = Some(path.clone());
                 }
                 let browse = ui.add_enabled(self.system.is_none(), Button::new("Browse…"));
@@ -112,6 +123,14 @@ fn system_dialog(context: &Context, purpose: Purpose, path: &Path) -> Option<Job
     };
     // Without a thread there is still the path field.
     Job::start(context, "Choosing a file", ask).ok()
+}
+
+/// The ending that the name of an exported file must have and has not: whoever opens it goes by that.
+fn lacked_ending(purpose: Purpose, path: &Path) -> Option<&'static str> {
+    let Purpose::Export(what) = purpose else { return None };
+    let (_, ending) = what.file_name().rsplit_once('.')?;
+    let has = path.extension().is_some_and(|it| it.eq_ignore_ascii_case(ending));
+    (!has).then_some(ending)
 }
 
 fn title(purpose: Purpose) -> &'static str {

@@ -72,7 +72,7 @@ fn step(ui: &mut Ui, number: usize, done: bool, words: &str) {
             if done { ("✔".to_owned(), theme.good) } else { (number.to_string(), theme.accent) };
         ui.add_sized([18.0, 18.0], egui::Label::new(RichText::new(mark).color(colour).strong()));
         let text = RichText::new(words);
-        let text = if done { text.strikethrough().color(theme.weak) } else { text };
+        let text = if done { text.color(theme.weak) } else { text };
         let label = ui.add(egui::Label::new(text).wrap());
         let state = if done { "done" } else { "to do" };
         label.widget_info(|| {

@@ -25,18 +25,30 @@ pub struct DocumentState {
     preview: Option<Arc<Assessment>>,
     /// Why the last edit on the board was not done, and what there was then.
     refusal: Option<(String, Arc<Assessment>)>,
+    /// The name of what was to be opened last, where it could not be.
+    not_opened: Option<String>,
 }
 
 impl DocumentState {
     /// A document, taken for the built-in example.
     #[must_use]
     pub fn new(document: Document) -> Self {
-        let (aside, preview, refusal) = (Vec::new(), None, None);
-        Self { document, aside, is_example: true, serial: 0, preview, refusal }
+        Self {
+            document,
+            aside: Vec::new(),
+            is_example: true,
+            serial: 0,
+            preview: None,
+            refusal: None,
+            not_opened: None,
+        }
     }
 
     /// Takes a message.
     pub fn update(&mut self, message: DocumentMessage) -> Vec<Effect> {
+        if message.takes_what_is_shown() {
+            self.not_opened = None;
+        }
         match message {
             DocumentMessage::Open { document, is_example } => {
                 let before = std::mem::replace(&mut self.document, *document);
@@ -58,6 +70,7 @@ impl DocumentState {
             }
             DocumentMessage::Preview(preview) => self.preview = preview,
             DocumentMessage::ForgetRefusal => self.refusal = None,
+            DocumentMessage::NotOpened(name) => self.not_opened = name,
             DocumentMessage::Compare(reference) => self.document.reference = reference,
             DocumentMessage::Offer(best) => {
                 // What a person chose to compare with stays; an older best is no longer one.
@@ -141,6 +154,12 @@ impl DocumentState {
     pub fn refusal(&self) -> Option<&str> {
         let (words, then) = self.refusal.as_ref()?;
         Arc::ptr_eq(then, self.document.present()).then_some(words)
+    }
+
+    /// The name of what was to be opened last, where it could not be: what is shown is not it.
+    #[must_use]
+    pub fn not_opened(&self) -> Option<&str> {
+        self.not_opened.as_deref()
     }
 
     /// The edit that undo would take back, in words.

@@ -44,7 +44,7 @@ impl RunPart {
                 return outcome(self.session.as_mut().map(Session::stop), "stop", done);
             }
             RunMessage::Kill => {
-                let done = "The training is ended";
+                let done = "The training is being ended";
                 return outcome(self.session.as_mut().map(Session::kill), "end", done);
             }
             RunMessage::Close => {

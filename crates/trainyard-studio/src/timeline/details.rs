@@ -11,7 +11,7 @@ use super::quad::Quad;
 use super::selection::{Selected, Selection};
 use super::state::{Frame, Known, OfRange, Timeline};
 use super::statistics::{DeviceStatistics, Statistics, statistics};
-use super::{Live, live_at, span_details};
+use super::{ForeignScene, Live, live_at, span_details};
 use crate::human_time::human_ns;
 use crate::prediction_error;
 use crate::theme::{Category, Idle, Theme, size};
@@ -21,16 +21,19 @@ const QUICK: usize = 200_000;
 /// More tensors than these are counted, not listed.
 const LISTED: usize = 14;
 
+const LIVE: &str = "what is live then";
+const FLOW: &str = "along the flow";
+
 /// What can be done, while nothing is selected.
 const HINTS: [(&str, &str); 10] = [
     ("click", "details of an action"),
     ("drag", "statistics of a range"),
-    ("click the ruler", "what is live then"),
+    ("click the ruler", LIVE),
     ("wheel, W, S", "zoom"),
     ("Shift-drag, A, D", "move"),
     ("Page Up, Page Down", "scroll the rows"),
     ("F", "fit"),
-    ("[  ]", "along the flow"),
+    ("[  ]", FLOW),
     (",  .", "along the row"),
     ("M, Esc", "mark, clear"),
 ];
@@ -44,7 +47,7 @@ pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, cursor: 
     let shows = is_asked(timeline);
     Card::new().inner_margin(Margin::same(8)).show(ui, |ui| {
         if !shows {
-            return hints(ui);
+            return hints(ui, frame);
         }
         ScrollArea::vertical().id_salt("details").auto_shrink(false).show(ui, |ui| {
             match timeline.selected.clone() {
@@ -68,10 +71,18 @@ pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, cursor: 
     });
 }
 
-fn hints(ui: &mut Ui) {
+fn hints(ui: &mut Ui, frame: &Frame) {
     let small = |text: &str| RichText::new(text).size(size::SMALL);
+    // A trace of another program may have neither.
+    let ours = frame.scenes.sides().count() > 0;
+    let foreign = frame.scenes.foreign.map(ForeignScene::trace);
+    let has_live = ours || foreign.is_some_and(|trace| !trace.counters.is_empty());
+    let has_flow = ours || foreign.is_some_and(|trace| !trace.flows.is_empty());
     Grid::new("hints").num_columns(2).show(ui, |ui| {
         for (hand, what) in HINTS {
+            if (what == LIVE && !has_live) || (what == FLOW && !has_flow) {
+                continue;
+            }
             ui.label(small(hand));
             ui.label(small(what).weak());
             ui.end_row();

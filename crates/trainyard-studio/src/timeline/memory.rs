@@ -66,6 +66,10 @@ impl Scale {
     }
 }
 
+/// Above what a device holds at its peak, so much is left for what is written of a budget that lies
+/// higher, in peaks.
+const ABOVE: f64 = 0.7;
+
 /// How many bytes the height of a device's memory row stands for: its budget, unless what it holds
 /// would be too small to see.
 #[must_use]
@@ -77,7 +81,7 @@ pub(super) fn memory_scale(
     let peak = |device: Option<&SceneDevice>| device.map_or(0, |device| device.memory.peak_bytes());
     let peak = peak(predicted).max(peak(measured)) as f64;
     let budget = group.budget_bytes as f64;
-    let top = if budget > 3.0 * peak { 1.15 * peak } else { 1.08 * budget.max(peak) };
+    let top = if budget > 3.0 * peak { (1.0 + ABOVE) * peak } else { 1.08 * budget.max(peak) };
     top.max(1.0)
 }
 

@@ -26,6 +26,7 @@ mod gpu;
 mod idle;
 mod keys;
 mod layout;
+mod legend;
 mod live;
 mod memory;
 mod minimap;

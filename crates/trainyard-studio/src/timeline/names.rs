@@ -11,6 +11,9 @@ use super::sheet::Sheet;
 use super::sizes::NAMES;
 use crate::theme::size;
 
+/// As much of a line of writing may be out of sight, as letters do not fill it. Points.
+const SLICED: f32 = 2.0;
+
 /// Lines at the devices' budgets.
 pub(super) fn budgets(painter: &Painter, sheet: &Sheet) {
     let theme = sheet.theme;
@@ -22,6 +25,11 @@ pub(super) fn budgets(painter: &Painter, sheet: &Sheet) {
             let y = rect.bottom() - (budget / scale) as f32 * rect.height();
             let line = [pos2(rect.left(), y), pos2(rect.right(), y)];
             painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, theme.bad), 5.0, 3.0));
+        } else {
+            // Else the row would look full.
+            let text = format!("▲ budget {}", human_bytes(group.budget_bytes));
+            let at = pos2(rect.right() - size::GAP, rect.top());
+            painter.text(at, Align2::RIGHT_TOP, text, FontId::proportional(size::SMALL), theme.bad);
         }
     }
 }
@@ -130,15 +138,26 @@ impl Column<'_> {
         job.wrap = TextWrapping::truncate_at_width(width);
         let galley = self.painter.layout_job(job);
         let at = pos2(self.area.left() + size::SPACE, y - galley.size().y / 2.0);
-        self.painter.galley(at, galley, colour);
+        if self.is_whole(at.y, galley.size().y) {
+            self.painter.galley(at, galley, colour);
+        }
+    }
+
+    /// Whether writing is seen from top to bottom: half of it could not be read.
+    fn is_whole(&self, top: f32, height: f32) -> bool {
+        top >= self.area.top() - SLICED && top + height <= self.area.bottom() + SLICED
     }
 
     /// Writes what a row is, on the right; not where the column is narrow.
     fn right(&self, y: f32, text: &str) {
         if self.area.width() >= NAMES {
             let (font, colour) = (FontId::proportional(size::SMALL), self.sheet.theme.weak);
+            let galley = self.painter.layout_no_wrap(text.to_owned(), font, colour);
             let at = pos2(self.area.right() - size::SPACE, y);
-            self.painter.text(at, Align2::RIGHT_CENTER, text, font, colour);
+            let rect = Align2::RIGHT_CENTER.anchor_size(at, galley.size());
+            if self.is_whole(rect.top(), rect.height()) {
+                self.painter.galley(rect.min, galley, colour);
+            }
         }
     }
 }

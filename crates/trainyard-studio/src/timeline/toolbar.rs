@@ -1,28 +1,26 @@
-//! Above the rows: searching, stepping, fitting. Below them: what the colours and patterns mean.
+//! Above the rows: searching, stepping, fitting.
 
-use eframe::egui::{Align, Key, Layout, Modifiers, Response, RichText, Sense, TextEdit, Ui, vec2};
+use eframe::egui::{Align, Button, Key, Layout, Modifiers, RichText, TextEdit, Ui, vec2};
 use trainyard_plan::compare::Pair;
-use trainyard_plan::{ActionKind, Lane};
 
+use super::details;
 use super::layout::Side;
-use super::quad::Quad;
 use super::state::{Frame, Timeline};
 use crate::human_time::human_ns;
 use crate::prediction_error;
-use crate::theme::{Idle, Theme, size};
+use crate::theme::Theme;
 
 /// Height of the row above in a picture, points.
 pub(super) const HEIGHT: f32 = 24.0;
-/// Height of the legend, points.
-pub(super) const LEGEND: f32 = 20.0;
-
+/// Narrower than this, what is searched for has less room. Points.
+const SHORT: f32 = 760.0;
 /// Room for how long a step takes and how that differs from another, points.
 const FIGURE: f32 = 170.0;
 /// Room for how it differs alone, which the first does not say, points.
 const SIGN: f32 = 50.0;
 
-/// The row above.
-pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
+/// The row above. `wide` says whether details stand beside the rows, whatever is selected.
+pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame, wide: bool) {
     let below = ui.horizontal(|ui| {
         search(timeline, ui, frame);
         if ui.button("Fit").on_hover_text("Show the selection, the step, everything (F)").clicked()
@@ -30,11 +28,7 @@ pub(super) fn show(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
             timeline.fit(frame);
         }
         steps(timeline, ui, frame);
-        let mut details = !timeline.hides_details;
-        let hint = "The selected action, a range's statistics, what is live";
-        if ui.toggle_value(&mut details, "Details").on_hover_text(hint).clicked() {
-            timeline.hides_details = !details;
-        }
+        details(timeline, ui, wide);
         // Where they would lie over the buttons, the figures have a line of their own.
         let shown = frame.scenes.sides().count() as f32;
         if ui.available_width() >= shown * FIGURE - SIGN {
@@ -63,15 +57,30 @@ fn figures_at_right(ui: &mut Ui, frame: &Frame) {
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| figures(ui, frame));
 }
 
+/// Shows or hides the details. Below the rows they are seen only where there is something to say.
+fn details(timeline: &mut Timeline, ui: &mut Ui, wide: bool) {
+    let may = wide || details::is_asked(timeline);
+    let shown = may && !timeline.hides_details;
+    let toggle = Button::selectable(shown, "Details");
+    let hint = "The selected action, a range's statistics, what is live";
+    let response = ui.add_enabled(may, toggle).on_hover_text(hint).on_disabled_hover_text(
+        "Select an action, a range or an instant: what there is to say of it comes below the rows",
+    );
+    if response.clicked() {
+        timeline.hides_details = shown;
+    }
+}
+
 fn search(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
     let search = &mut timeline.search;
+    let (hint, width) = match (frame.scenes.sides().count(), ui.available_width() < SHORT) {
+        (_, true) => ("Search (/)", 100.0),
+        (0, false) => ("Search: names, threads (/)", 190.0),
+        (_, false) => ("Search: 1F3, stage 2, SEND (/)", 190.0),
+    };
     let field = TextEdit::singleline(&mut search.text)
-        .hint_text(if frame.scenes.sides().count() == 0 {
-            "Search: names, threads (/)"
-        } else {
-            "Search: 1F3, stage 2, SEND (/)"
-        })
-        .desired_width(190.0)
+        .hint_text(hint)
+        .desired_width(width)
         .return_key(None);
     let response = ui.add(field).accessible_name("Search the timeline");
     if std::mem::take(&mut search.wants_focus) {
@@ -105,7 +114,7 @@ fn steps(timeline: &mut Timeline, ui: &mut Ui, frame: &Frame) {
     let step = |at: Option<usize>| at.and_then(|at| scene.steps().get(at)).map(|step| step.number);
     let (before, after) = (step(at.and_then(|at| at.checked_sub(1))), step(at.map(|at| at + 1)));
     let turn = |ui: &mut Ui, arrow: &str, name: &str, to: Option<u64>| {
-        let response = ui.add_enabled(to.is_some(), eframe::egui::Button::new(arrow));
+        let response = ui.add_enabled(to.is_some(), Button::new(arrow));
         response.accessible_name(name).on_hover_text(name).clicked().then_some(to).flatten()
     };
     let back = turn(ui, "‹", "Previous step", before);
@@ -163,60 +172,4 @@ fn change(ui: &mut Ui, percent: f64) {
     let words = prediction_error::signed_percent(percent);
     ui.label(RichText::new(words).color(colour))
         .on_hover_text("How much longer the step would take than it is predicted to take now");
-}
-
-/// What the colours and patterns mean, of those that occur.
-pub(super) fn legend(ui: &mut Ui, frame: &Frame) {
-    let theme = Theme::of(ui.ctx());
-    let occurs = |kind: ActionKind| {
-        frame.scenes.sides().any(|(side, scene)| {
-            let step = match side {
-                Side::Measured => frame.step.and_then(|number| scene.step(number)),
-                _ => scene.steps().first(),
-            };
-            // The first few hundred of a step have every kind.
-            let few = step.into_iter().flat_map(|step| step.events(scene.events()).take(512));
-            let last = step.and_then(|step| step.events(scene.events()).last());
-            few.chain(last).any(|event| event.action.kind == kind && event.lane == Lane::Compute)
-        })
-    };
-    ui.horizontal_centered(|ui| {
-        ui.spacing_mut().item_spacing.x = size::GAP;
-        ui.add_space(size::GAP);
-        if frame.scenes.foreign.is_some() {
-            let words = "Spans of other programs: one name, one colour.";
-            ui.label(RichText::new(words).size(size::SMALL).color(theme.weak));
-        }
-        if frame.scenes.sides().count() == 0 {
-            return;
-        }
-        let kinds = [
-            (ActionKind::Forward, "F forward"),
-            (ActionKind::Backward, "B backward"),
-            (ActionKind::InputGrad, "I input gradient"),
-            (ActionKind::WeightGrad, "W weight gradient"),
-            (ActionKind::Optimizer, "OPT optimizer"),
-        ];
-        for (kind, name) in kinds {
-            if kind == ActionKind::Optimizer || occurs(kind) {
-                let colour = theme.action(kind);
-                entry(ui, name, |edges| Quad::solid(edges, colour));
-            }
-        }
-        entry(ui, "transfer", |edges| Quad::solid(edges, theme.transfer));
-        for cause in Idle::ALL {
-            let quad = |edges| {
-                Quad::patterned(edges, theme.raised, theme.idle, cause.pattern()).bordered()
-            };
-            entry(ui, cause.name(), quad);
-        }
-    });
-}
-
-fn entry(ui: &mut Ui, name: &str, quad: impl FnOnce([f32; 4]) -> Quad) -> Response {
-    let (rect, _) = ui.allocate_exact_size(vec2(14.0, 11.0), Sense::hover());
-    quad([0.0; 4]).paint(ui.painter(), rect);
-    let response = ui.label(RichText::new(name).size(size::SMALL).color(Theme::of(ui.ctx()).weak));
-    ui.add_space(size::GAP);
-    response
 }

@@ -7,7 +7,7 @@ use super::selection::{Selected, Selection};
 use super::sizes::RULER;
 use super::state::{Drawing, Timeline};
 use super::view::View;
-use super::{canvas, details, keys, minimap, toolbar};
+use super::{canvas, details, keys, legend, minimap, toolbar};
 use crate::theme::size;
 
 /// What has become of the timeline in a frame.
@@ -33,13 +33,15 @@ pub struct TimelineOutput {
 const DETAILS: f32 = 264.0;
 /// Narrower than this it lies below the rows.
 const WIDE: f32 = 760.0;
+/// Lower than this, the bars of the steps are left out. Points.
+const HIGH: f32 = 240.0;
 
 impl Timeline {
     /// How high a picture of all rows must be, points.
     #[must_use]
     pub fn height_of(scenes: &Scenes) -> f32 {
         let (_, rows) = layout(scenes, 0.0);
-        rows + RULER + toolbar::HEIGHT + toolbar::LEGEND + 2.0 * size::GAP
+        rows + RULER + toolbar::HEIGHT + legend::HEIGHT + 2.0 * size::GAP
     }
 
     /// Draws a frame. `cursor` is an instant shared with other panels, in ns since the start of the
@@ -64,17 +66,19 @@ impl Timeline {
         if matches!(self.drawing, Drawing::Shapes) {
             toolbar::caption(ui, &frame);
         } else {
-            toolbar::show(self, ui, &frame);
-            if scenes.measured.is_some_and(|scene| scene.steps().len() > 1) {
+            let wide = ui.available_width() > WIDE;
+            toolbar::show(self, ui, &frame, wide);
+            let many = scenes.measured.is_some_and(|scene| scene.steps().len() > 1);
+            // In a low window the rows need the room, and the arrows go from step to step.
+            if many && ui.available_height() >= HIGH {
                 minimap::show(self, ui, &frame);
             }
         }
         // What was chosen above shows in this frame already.
         let frame = self.frame(scenes);
         let mut area = ui.available_rect_before_wrap();
-        let legend =
-            Rect::from_min_max(pos2(area.left(), area.bottom() - toolbar::LEGEND), area.max);
-        area.max.y = legend.top();
+        let below = Rect::from_min_max(pos2(area.left(), area.bottom() - legend::HEIGHT), area.max);
+        area.max.y = below.top();
         let mut canvas = area;
         let wide = area.width() > WIDE;
         // At the side it is always there, so that rows stay under the pointer when something is
@@ -90,8 +94,8 @@ impl Timeline {
             within(ui, side, |ui| details::show(self, ui, &frame, *cursor));
         }
         let response = within(ui, canvas, |ui| canvas::show(self, ui, &frame, cursor));
-        within(ui, legend, |ui| toolbar::legend(ui, &frame));
-        ui.advance_cursor_after_rect(Rect::from_min_max(area.min, legend.max));
+        within(ui, below, |ui| legend::show(ui, &frame));
+        ui.advance_cursor_after_rect(Rect::from_min_max(area.min, below.max));
         keys::apply(self, ui, &frame, &response);
         let hovered = self.hovered.and_then(|(side, event)| Selected::new(&scenes, side, event));
         TimelineOutput {

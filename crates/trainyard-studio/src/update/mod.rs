@@ -37,12 +37,7 @@ pub(crate) fn decide(state: &State, event: Event) -> Vec<Effect> {
         Event::Started { session, run_file, resumed } => {
             training::started(session, run_file, resumed)
         }
-        Event::Attached(Ok(session)) => training::watch(session, None, false),
-        Event::Attached(Err(error)) => vec![Effect::fail(
-            "Cannot watch the run",
-            error.to_string(),
-            "Look whether the directory is still there and may be read.",
-        )],
+        Event::Attached(directory, session) => opening::attached(&directory, session),
         Event::Saved(file, saved) => saving::saved(file, saved),
         Event::Written(file, written) => saving::written(&file, written),
         Event::RunEnded => {

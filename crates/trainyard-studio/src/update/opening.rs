@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::training;
 use crate::command::Command;
 use crate::document::Document;
 use crate::effect::{Effect, Reader};
@@ -11,6 +12,7 @@ use crate::message::{DocumentMessage, PreferencesMessage, RunMessage, ViewMessag
 use crate::open::{self, OpenError, Opened};
 use crate::panels::timeline;
 use crate::paths::short_name;
+use crate::run::{Session, SessionError};
 use crate::state::State;
 
 /// Opens a file or directory.
@@ -41,11 +43,7 @@ pub(super) fn read(state: &State, read: FileRead) -> Vec<Effect> {
     match opened {
         Some(Ok(opened)) => {
             let has_run_file = run_file_of(&opened).is_some();
-            let mut effects = vec![
-                PreferencesMessage::AddRecent(path).into(),
-                ViewMessage::Welcome(false).into(),
-                Effect::set_status(format!("Opened {name}")),
-            ];
+            let mut effects = vec![PreferencesMessage::AddRecent(path).into()];
             effects.extend(take(state, name, opened));
             effects.extend(then.notice.map(Effect::set_status));
             if then.run && has_run_file {
@@ -58,14 +56,52 @@ pub(super) fn read(state: &State, read: FileRead) -> Vec<Effect> {
             if matches!(error, OpenError::Read { .. }) {
                 effects.push(PreferencesMessage::ForgetRecent(path).into());
             }
-            effects.push(ViewMessage::Fail(ErrorDialog::of_open(&name, &error)).into());
+            let dialog = ErrorDialog::of_open(&name, &error);
+            effects.extend(not_opened(name, dialog));
             effects
         }
-        None => vec![Effect::fail(
-            format!("Cannot open {name}"),
-            "Reading it stopped unexpectedly. That is a fault of the studio's.",
-            "Please report it with the file.",
-        )],
+        None => {
+            let dialog = ErrorDialog::new(
+                format!("Cannot open {name}"),
+                "Reading it stopped unexpectedly. That is a fault of the studio's.",
+                "Please report it with the file.",
+            );
+            not_opened(name, dialog).into()
+        }
+    }
+}
+
+/// Says that something is open, once it is: until then the welcome stays, and a status of another.
+pub(super) fn opened(name: &str) -> [Effect; 3] {
+    [
+        ViewMessage::Welcome(false).into(),
+        DocumentMessage::NotOpened(None).into(),
+        Effect::set_status(format!("Opened {name}")),
+    ]
+}
+
+/// Says that something could not be opened, in a dialog and as long as something else is shown.
+pub(super) fn not_opened(name: String, dialog: ErrorDialog) -> [Effect; 3] {
+    [
+        Effect::set_status(dialog.title.clone()),
+        DocumentMessage::NotOpened(Some(name)).into(),
+        ViewMessage::Fail(dialog).into(),
+    ]
+}
+
+/// Watches the run in a directory that was opened, or says why it cannot be.
+pub(super) fn attached(
+    directory: &Path,
+    session: Result<Box<Session>, SessionError>,
+) -> Vec<Effect> {
+    let name = short_name(directory);
+    match session {
+        Ok(session) => and_opened(training::watch(session, None, false), &name),
+        Err(error) => {
+            let remedy = "Look whether the directory is still there and may be read.";
+            let title = format!("Cannot watch the run {name}");
+            not_opened(name, ErrorDialog::new(title, error.to_string(), remedy)).into()
+        }
     }
 }
 
@@ -78,28 +114,31 @@ fn run_file_of(opened: &Opened) -> Option<&PathBuf> {
 
 fn take(state: &State, name: String, opened: Opened) -> Vec<Effect> {
     match opened {
-        Opened::Document(document) => open_document(document, false),
+        Opened::Document(document) => and_opened(open_document(document, false), &name),
         // What its layers cost is measured or estimated by `trainyard`.
         Opened::RunFile(run_file) => {
             let aim = Aim::Estimate { then_run: false, beside: false };
-            vec![Effect::Inspect { run_file, aim }]
+            vec![Effect::set_status(""), Effect::Inspect { run_file, aim }]
         }
         Opened::Plan { file, plan } => {
             let ours = state.document.document();
             match open::plan_on(ours.profile().as_ref().clone(), &plan, &file) {
                 Ok(mut document) => {
                     document.run_file.clone_from(&ours.run_file);
-                    open_document(Box::new(document), false)
+                    and_opened(open_document(Box::new(document), false), &name)
                 }
-                Err(error) => vec![Effect::fail(
-                    format!("Cannot open {}", short_name(&file)),
-                    format!(
-                        "{} has no profile.json beside it, and does not go with the one that is \
-                         open ({error}).",
-                        file.display()
-                    ),
-                    "Put its profile.json into the same folder, or open the profile first.",
-                )],
+                Err(error) => {
+                    let dialog = ErrorDialog::new(
+                        format!("Cannot open {name}"),
+                        format!(
+                            "{} has no profile.json beside it, and does not go with the one that \
+                             is open ({error}).",
+                            file.display()
+                        ),
+                        "Put its profile.json into the same folder, or open the profile first.",
+                    );
+                    not_opened(name, dialog).into()
+                }
             }
         }
         Opened::Run { directory, document } => {
@@ -109,7 +148,7 @@ fn take(state: &State, name: String, opened: Opened) -> Vec<Effect> {
             effects
         }
         Opened::Trace(trace) => {
-            let mut effects = Vec::new();
+            let mut effects = and_opened(Vec::new(), &name);
             if !trace.remarks.is_empty() {
                 let remarks = trace.remarks.join("; ");
                 effects.push(Effect::set_status(format!("Opened {name}: {remarks}")));
@@ -119,6 +158,11 @@ fn take(state: &State, name: String, opened: Opened) -> Vec<Effect> {
             effects
         }
     }
+}
+
+fn and_opened(mut effects: Vec<Effect>, name: &str) -> Vec<Effect> {
+    effects.extend(opened(name));
+    effects
 }
 
 /// Puts a document in the place of the present one, and lets go of the training that belonged to

@@ -7,8 +7,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::training;
+use super::{opening, training};
 use crate::effect::Effect;
+use crate::error_dialog::ErrorDialog;
 use crate::event::{Aim, Inspected};
 use crate::message::{Dialog, PreferencesMessage, ViewMessage};
 use crate::paths::short_name;
@@ -81,7 +82,7 @@ pub(super) fn inspected(state: &State, inspected: Inspected) -> Vec<Effect> {
     };
     let program = match program.map_or_else(|| default_program(state, run_file, aim), Ok) {
         Ok(program) => program,
-        Err(effect) => return vec![*effect],
+        Err(effects) => return effects,
     };
     let notice = notice.map(|notice| {
         let (file, used) = (short_name(run_file), program.path().display());
@@ -91,29 +92,32 @@ pub(super) fn inspected(state: &State, inspected: Inspected) -> Vec<Effect> {
 }
 
 /// The program that trains unless a run file names another, or why there is none.
-fn default_program(state: &State, run_file: &Path, aim: &Aim) -> Result<Program, Box<Effect>> {
-    let file = short_name(run_file);
+fn default_program(state: &State, run_file: &Path, aim: &Aim) -> Result<Program, Vec<Effect>> {
     let missing = match state.run.program() {
         Ok(program) => return Ok(program.clone()),
         Err(missing) => missing,
     };
-    Err(Box::new(match aim {
-        Aim::Estimate { .. } => Effect::fail(
-            format!("Cannot plan {file}"),
-            format!(
-                "{} has no profile.json beside it, and what its layers cost is found out by a \
-                 program that is not there: {missing}.",
-                run_file.display()
-            ),
-            "Say in Settings where trainyard is; or run “trainyard measure” on the run file and \
-             open the profile that it writes.",
-        ),
-        _ => Effect::fail(
+    Err(match aim {
+        Aim::Estimate { .. } => {
+            let name = short_name(run_file);
+            let dialog = ErrorDialog::new(
+                format!("Cannot open {name}"),
+                format!(
+                    "{} has no profile.json beside it, and what its layers cost is found out by a \
+                     program that is not there: {missing}.",
+                    run_file.display()
+                ),
+                "Say in Settings where trainyard is; or run “trainyard measure” on the run file \
+                 and open the profile that it writes.",
+            );
+            opening::not_opened(name, dialog).into()
+        }
+        _ => vec![Effect::fail(
             "The program trainyard is missing",
             missing.to_string(),
             "Planning works without it. Settings say where it is.",
-        ),
-    }))
+        )],
+    })
 }
 
 /// Remembers what a person said of the program that a run file names, and goes on.

@@ -8,22 +8,21 @@ use tempfile::TempDir;
 use super::opening;
 use crate::command::Command;
 use crate::effect::{Effect, Inquire, Reader, Train};
+use crate::error_dialog::{DOES_NOT_FIT, ErrorDialog};
 use crate::event::{Aim, Answered, Question, Then};
+use crate::export::{Shell, on_run_file};
 use crate::message::{
     Dialog, DocumentMessage, FirstStep, JobsMessage, PreferencesMessage, RunMessage, ViewMessage,
 };
 use crate::open::{self, PLAN, PROFILE};
 use crate::panels::run as run_panel;
-use crate::paths::home;
-use crate::run::{self, Exit, Phase, Program, Session, SessionError, TaskEnd};
+use crate::paths::{home, short_name};
+use crate::run::{self, End, Phase, Program, Session, SessionError, TaskEnd};
 use crate::run_file;
 use crate::state::State;
 
 /// Number of steps to calibrate with.
 const CALIBRATED_STEPS: usize = 50;
-
-/// The program's exit code for a model that no plan brings within the budgets.
-const DOES_NOT_FIT: i32 = 3;
 
 /// Start of the output of `trainyard measure` where it reused an earlier measurement.
 const KNOWN: &[u8] = b"measured before";
@@ -95,7 +94,7 @@ fn measure(program: Program, run_file: &Path, (anew, replace): (bool, bool), the
         program,
         what: "Measuring the layers on the devices",
         arguments,
-        question: Question::Costs { run_file: run_file.to_owned(), profile, then },
+        question: Question::Costs { run_file: run_file.to_owned(), profile, measured: true, then },
         folder: None,
     }))
 }
@@ -132,7 +131,7 @@ fn estimate(program: Program, run_file: &Path, beside: bool, then: Then) -> Vec<
         program,
         what: "Estimating what the layers cost",
         arguments,
-        question: Question::Costs { run_file: run_file.to_owned(), profile, then },
+        question: Question::Costs { run_file: run_file.to_owned(), profile, measured: false, then },
         folder,
     }))]
 }
@@ -140,28 +139,23 @@ fn estimate(program: Program, run_file: &Path, beside: bool, then: Then) -> Vec<
 /// Follow-up of a program's answer.
 pub(super) fn answered(state: &State, answered: Answered) -> Vec<Effect> {
     let Answered { what, question, end, folder } = answered;
-    let answer = match end {
-        TaskEnd::Done(answer) => answer,
-        TaskEnd::Cancelled => return vec![Effect::set_status(format!("{what}: cancelled"))],
-        TaskEnd::Failed(end) => {
-            let remedy =
-                "What trainyard said last is above; the same command in a terminal says more.";
-            let mut effects = vec![
-                ViewMessage::CloseDialog.into(),
-                Effect::fail(format!("{what} failed"), end.to_string(), remedy),
-            ];
-            // The costs are known all the same: the board shows by how much it does not fit.
-            if let (Exit::Code(DOES_NOT_FIT), Question::Costs { run_file, profile, then }) =
-                (end.exit, question)
-            {
-                let then = Then { run: false, ..then };
-                effects.extend(take_costs(state, &run_file, profile, folder, then));
-            }
-            return effects;
+    match (end, question) {
+        (TaskEnd::Cancelled, _) => vec![Effect::set_status(format!("{what}: cancelled"))],
+        (TaskEnd::Failed(end), Question::Devices) => {
+            let remedy = "In a terminal it says more: trainyard devices";
+            let failed = Effect::fail(format!("{what} failed"), end.to_string(), remedy);
+            vec![ViewMessage::CloseDialog.into(), failed]
         }
-    };
-    match question {
-        Question::Devices => match run::devices(&answer) {
+        (TaskEnd::Failed(end), Question::Costs { run_file, profile, measured, then }) => {
+            let mut effects = no_costs(state, &what, &run_file, measured, &end);
+            // The costs are known all the same: the board shows by how much it does not fit.
+            if end.exit == DOES_NOT_FIT {
+                let then = Then { run: false, ..then };
+                effects.extend(take_costs(state, &run_file, profile, folder, (measured, then)));
+            }
+            effects
+        }
+        (TaskEnd::Done(answer), Question::Devices) => match run::devices(&answer) {
             Ok(list) => vec![JobsMessage::Devices(Box::new(list)).into()],
             Err(words) => {
                 let remedy = "Use a trainyard of the studio's own version.";
@@ -169,8 +163,8 @@ pub(super) fn answered(state: &State, answered: Answered) -> Vec<Effect> {
                 vec![ViewMessage::CloseDialog.into(), failed]
             }
         },
-        Question::Costs { run_file, profile, then } => {
-            let mut effects = take_costs(state, &run_file, profile, folder, then);
+        (TaskEnd::Done(answer), Question::Costs { run_file, profile, measured, then }) => {
+            let mut effects = take_costs(state, &run_file, profile, folder, (measured, then));
             if answer.starts_with(KNOWN) {
                 let anew = Command::MeasureAnew.spec().name;
                 let words = format!("These times were measured before; {anew} measures again");
@@ -181,13 +175,31 @@ pub(super) fn answered(state: &State, answered: Answered) -> Vec<Effect> {
     }
 }
 
+/// Says why the costs of a run file were not found out. One that was to be opened by them is not
+/// open.
+fn no_costs(state: &State, what: &str, run_file: &Path, measured: bool, end: &End) -> Vec<Effect> {
+    let command = if measured { "measure" } else { "plan" };
+    let line = on_run_file(Shell::of_system(), Path::new("trainyard"), command, run_file);
+    let mut effects = vec![ViewMessage::CloseDialog.into()];
+    let is_open = state.document.document().run_file.as_deref() == Some(run_file);
+    if measured && is_open {
+        let remedy = format!("In a terminal it says more: {line}");
+        effects.push(Effect::fail(format!("{what} failed"), end.to_string(), remedy));
+    } else {
+        let name = short_name(run_file);
+        let dialog = ErrorDialog::of_run_file(&name, end, &line);
+        effects.extend(opening::not_opened(name, dialog));
+    }
+    effects
+}
+
 /// Takes a profile that was measured or estimated for a run file.
 fn take_costs(
     state: &State,
     run_file: &Path,
     profile: PathBuf,
     folder: Option<TempDir>,
-    then: Then,
+    (measured, then): (bool, Then),
 ) -> Vec<Effect> {
     let ours = state.document.document();
     let same = ours.run_file.as_deref() == Some(run_file) && !then.run;
@@ -196,11 +208,14 @@ fn take_costs(
         document.set_profile(profile).is_ok().then_some(document)
     });
     if let Some(document) = profiled {
-        let words = then.notice.unwrap_or_else(|| "The measured times are the profile now".into());
-        return vec![
-            DocumentMessage::Reprofiled(Box::new(document)).into(),
-            Effect::set_status(words),
-        ];
+        let mut effects = vec![DocumentMessage::Reprofiled(Box::new(document)).into()];
+        if measured {
+            effects.push(Effect::set_status("The measured times are the profile now"));
+        } else {
+            effects.extend(opening::opened(&short_name(run_file)));
+        }
+        effects.extend(then.notice.map(Effect::set_status));
+        return effects;
     }
     let read: Reader = Box::new(move |run_file| {
         let opened = open::run_file_with(run_file, &profile);

@@ -51,6 +51,17 @@ fn long_names_and_sixteen_devices_are_drawn() {
 }
 
 #[test]
+fn the_colours_are_explained_however_narrow_it_is() {
+    for (width, name) in [(1400.0, "optimizer"), (723.0, "opt"), (566.0, "opt")] {
+        let window = open_sized(Document::example().unwrap(), (width, 400.0), Mode::Dark);
+        for name in ["weights", name] {
+            let place = window.get_by_label(name).rect();
+            assert!(place.left() > 0.0 && place.right() < width, "{name}: {place}");
+        }
+    }
+}
+
+#[test]
 fn pictures() {
     let mut results = SnapshotResults::new();
     for (mode, name) in [(Mode::Dark, "dark"), (Mode::Light, "light")] {

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use trainyard_studio::run::{Phase, Session, SessionError, TRACED_STEPS};
+use trainyard_studio::run::{Phase, Program, Session, SessionError, TRACED_STEPS};
 
 use crate::support::{Bell, HEADER, state_line, step_lines, write_run};
 
@@ -219,4 +219,32 @@ fn read_huge(steps: u64, least: u64) {
     assert!(state.loss().points().len() <= 4096);
     assert_eq!(state.loss().points().last().unwrap().step, steps);
     assert!(state.forgotten_steps() >= steps - TRACED_STEPS - 16, "{}", state.forgotten_steps());
+}
+
+/// A program that leaves a whole run and ends, however far its journal is read by then.
+#[cfg(unix)]
+#[test]
+fn what_a_child_did_last_is_read_before_it_is_told_to_have_ended() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (made, run) = (folder.path().join("made"), folder.path().join("run"));
+    std::fs::create_dir(&made).unwrap();
+    write_run(&made, 500, &state_line("finished", 500, ""));
+    let (from, to) = (made.join("journal.jsonl"), run.join("journal.jsonl"));
+    let script = format!("#!/bin/sh\ncp '{}' '{}'\n", from.display(), to.display());
+    let program = folder.path().join("program");
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = Program::find_in(None, Some(program.as_os_str()), None).unwrap();
+    let bell = Bell::new();
+    let run_file = folder.path().join("run.toml");
+    let start = Session::start(&program, &run_file, None, &run, Vec::new(), bell.wake.clone());
+    let mut session = start.unwrap();
+    bell.until(&mut session, "its end", |session| {
+        let (phase, step) = (session.status().phase, session.state().step());
+        assert!(phase != Phase::Failed, "{:?}", session.status());
+        assert!(phase != Phase::Finished || step == 500, "finished at step {step}");
+        assert_eq!(phase == Phase::Finished, !session.is_running());
+        phase == Phase::Finished
+    });
 }

@@ -242,6 +242,30 @@ fn prediction_stands_beside_measurement_and_asks_to_calibrate() {
 }
 
 #[test]
+fn in_a_narrow_panel_nothing_is_cut_off() {
+    let run = tempfile::tempdir().unwrap();
+    write_planned(run.path());
+    let mut harness = show(Some(read(run.path())), Ok(()));
+    harness.set_size([260.0, 1600.0].into());
+    harness.run();
+    let place = |label: &str| harness.get_by_label(label).rect();
+    let (title, calibrate) = (place("Predicted beside measured"), place("Calibrate"));
+    assert!(!title.intersects(calibrate), "{title} {calibrate}");
+    let (predicted, measured) = (place("predicted"), place("measured"));
+    assert!(predicted.right() + 4.0 < measured.left(), "{predicted} {measured}");
+    // A label's place is that of its letters: of what is cut off there is less than its words need.
+    let subject = harness.get_by_label_contains("gpt, 1.23 M weights, in ").rect();
+    assert!(subject.left() >= 0.0 && subject.right() <= 260.0, "{subject}");
+    // All figures can be had, from a list in one line.
+    let button = harness.get_by_role_and_label(egui::Role::ComboBox, "second chart");
+    button.click();
+    harness.run();
+    harness.get_by_label("Gradient norm").click();
+    harness.run();
+    harness.get_by_label_contains("Gradient norm chart, now");
+}
+
+#[test]
 fn a_corrected_prediction_stands_below_the_planned_one() {
     let run = tempfile::tempdir().unwrap();
     write_planned(run.path());

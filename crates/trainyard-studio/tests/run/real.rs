@@ -228,3 +228,25 @@ fn devices_are_listed_and_a_task_can_be_cancelled() {
     let wrong = devices(br#"{"format":"trainyard-devices","version":9,"devices":[]}"#);
     assert!(wrong.unwrap_err().contains("version 9"));
 }
+
+/// The window tells this refusal from others by its words.
+#[test]
+fn a_device_that_is_not_there_is_refused_in_known_words() {
+    let Some(program) = program() else { return };
+    let (_kept, file, _) = yard();
+    let missing = RUN_FILE.replacen("adapter = \"cpu\"", "adapter = \"vulkan:no such card\"", 1);
+    fs::write(&file, missing).unwrap();
+    let bell = Bell::new();
+    let arguments = [std::ffi::OsStr::new("plan"), file.as_os_str()];
+    let mut task =
+        Task::start(&program, "Planning", arguments, None, Arc::clone(&bell.wake)).unwrap();
+    let end = loop {
+        match task.poll() {
+            Some(TaskEnd::Failed(end)) => break end,
+            Some(other) => panic!("{other:?}"),
+            None => bell.wait("the refusal"),
+        }
+    };
+    assert_eq!(end.exit, Exit::Code(2));
+    assert!(end.reason().unwrap().contains("no adapter matches '"), "{end}");
+}

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use eframe::egui::{Key, Modifiers, vec2};
+use egui_kittest::kittest::Queryable as _;
 use trainyard_studio::command::{Command, Export};
 
 use crate::support::{Window, error, folder, perform, press, settle, window, write_path};
@@ -55,4 +56,23 @@ fn export_to(window: &mut Window, export: Export, path: &Path) {
     press(window, Modifiers::NONE, Key::Enter);
     settle(window);
     assert_eq!(error(window), "");
+}
+
+#[test]
+fn nothing_is_written_under_the_ending_of_another_format() {
+    let folder = folder();
+    let path = folder.path().join("events.json");
+    let mut window = window();
+    perform(&mut window, Command::Export(Export::Events));
+    write_path(&mut window, &path);
+    window.get_by_label("It is written as CSV: its name must end in .csv.");
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    settle(&mut window);
+    assert!(!path.exists());
+    let path = path.with_extension("csv");
+    write_path(&mut window, &path);
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    settle(&mut window);
+    assert_eq!(error(&window), "");
+    assert!(path.exists());
 }

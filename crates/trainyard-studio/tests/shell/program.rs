@@ -293,3 +293,72 @@ fn a_named_program_that_is_not_there_is_said() {
     assert!(!naming.asks(&window) && naming.ran("trainyard"));
     window.get_by_label_contains("mine is not there; ");
 }
+
+/// A program that refuses every run file in these words.
+fn refusing(folder: &Path, words: &str, code: i32) -> Program {
+    use std::os::unix::fs::PermissionsExt;
+    let (path, said) = (folder.join("refusing"), folder.join("said"));
+    fs::write(&said, words).unwrap();
+    fs::write(&path, format!("#!/bin/sh\ncat '{}' >&2\nexit {code}\n", said.display())).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    Program::find_in(None, Some(path.as_os_str()), None).unwrap()
+}
+
+#[test]
+fn a_run_file_that_is_refused_is_not_said_to_be_open() {
+    let run_file_in = |folder: &Path| {
+        let run_file = folder.join("mine.toml");
+        fs::write(&run_file, "[model]\nkind = \"gpt\"\n").unwrap();
+        run_file
+    };
+    for (words, title, text) in [
+        (
+            "  × mine.toml:2:8 is not TOML: one '=' is enough\n   ╭─[mine.toml:2:8]\n",
+            "/mine.toml",
+            "mine.toml:2:8 is not TOML: one '=' is enough",
+        ),
+        (
+            "  × mine.toml:3:1: no adapter matches 'vulkan:X'; name one\n",
+            "/mine.toml: this machine lacks one of its devices",
+            "no adapter matches 'vulkan:X'",
+        ),
+    ] {
+        let folder = empty();
+        let run_file = run_file_in(folder.path());
+        let mut window = window();
+        use_program(&mut window, Ok(refusing(folder.path(), words, 2)));
+        assert!(Command::Run.unavailable(&window.state().facts()).is_none());
+        open(&mut window, &run_file);
+        let said = window.state().errors().next().unwrap().clone();
+        assert!(said.title.starts_with("Cannot open ") && said.title.ends_with(title), "{said:?}");
+        assert!(said.text.contains(text) && !said.text.contains('╭'), "{said:?}");
+        let line = format!("trainyard plan {}", run_file.display());
+        assert!(said.remedy.ends_with(&line), "{said:?}");
+        // The example is still there, which the window says, and F5 does not train it unasked.
+        assert!(window.state().state().document.is_example());
+        window.get_by_label("OK").click();
+        window.run_ok();
+        assert_eq!(window.state().state().view.status(), said.title);
+        assert!(window.query_by_label_contains("mine.toml is not open").is_some());
+        assert!(Command::Run.unavailable(&window.state().facts()).is_some());
+        window.get_by_label("Close notice").click();
+        window.run_ok();
+        assert!(window.query_by_label_contains("mine.toml is not open").is_none());
+        assert!(Command::Run.unavailable(&window.state().facts()).is_none());
+    }
+}
+
+#[test]
+fn what_does_not_open_is_told_until_something_does() {
+    let (folder, other) = (folder(), empty());
+    let mut window = window();
+    use_program(&mut window, Ok(stand_in(other.path())));
+    let refused = other.path().join("notes.txt");
+    fs::write(&refused, "hello").unwrap();
+    open(&mut window, &refused);
+    assert!(window.state().facts().not_opened);
+    assert!(window.state().state().view.status().starts_with("Cannot open "));
+    open(&mut window, &folder.path().join("profile.json"));
+    assert!(!window.state().facts().not_opened);
+    assert!(window.state().state().view.status().starts_with("Opened "));
+}

@@ -56,6 +56,9 @@ fn a_trace_of_other_devices_is_shown_without_the_open_plan() {
         is_shown(&window, "a trace without a plan") && is_shown(&window, "other.json has no plan")
     );
     assert!(!is_shown(&window, "column of dgpu") && !is_shown(&window, "fits"));
+    // The timeline has the window to itself.
+    let rows = window.get_by_label_contains("Timeline; ").rect();
+    assert!(rows.height() > 600.0, "{rows}");
     // Nothing that would change or show what is out of sight may be done.
     let before = window.state().document().arrangement().clone();
     for command in

@@ -1,7 +1,7 @@
 //! The widget as a person uses it.
 
 use eframe::egui;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT as _, Queryable};
 use egui_kittest::{Harness, HarnessBuilder};
 use trainyard_studio::theme;
 use trainyard_studio::timeline::{
@@ -465,4 +465,33 @@ fn snapshots() {
         three.run();
         results.add(three.try_snapshot(format!("timeline-would-be-{name}")));
     }
+}
+
+#[test]
+fn in_a_narrow_window_the_legend_is_whole_and_details_are_offered_where_there_are_some() {
+    for (width, names) in [
+        (1400.0, ["F forward", "waits for a link"]),
+        (760.0, ["F forward", "link"]),
+        (560.0, ["F", "link"]),
+        (420.0, ["F", "…"]),
+    ] {
+        let mut harness = harness(both(), [width, 420.0], egui::Theme::Dark);
+        harness.run();
+        for name in names {
+            let place = harness.get_by_label(name).rect();
+            assert!(place.right() <= width - 8.0 && place.bottom() <= 420.0, "{name}: {place}");
+        }
+    }
+    let mut harness = harness(both(), [720.0, 420.0], egui::Theme::Dark);
+    harness.run();
+    let is_offered =
+        |harness: &Harness<State>| !harness.get_by_label("Details").accesskit_node().is_disabled();
+    assert!(!is_offered(&harness));
+    let at = on_first_row(&harness, 0.016);
+    click(&mut harness, at);
+    harness.get_by_label("forward, stage 0, micro-batch 0");
+    assert!(is_offered(&harness));
+    harness.get_by_label("Details").click();
+    harness.run();
+    assert!(harness.query_by_label("forward, stage 0, micro-batch 0").is_none());
 }
