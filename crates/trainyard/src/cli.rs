@@ -103,8 +103,7 @@ pub(crate) fn whole<T: FromStr>(text: &str) -> Result<T, String> {
 
 /// Reads an argument that is a number.
 pub(crate) fn number(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
-    number.ok_or_else(|| "must be a number".to_owned())
+    text.parse().map_err(|_| "must be a number".to_owned())
 }
 
 /// Reads an argument that counts something.
