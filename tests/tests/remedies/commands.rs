@@ -48,6 +48,71 @@ fn a_demo_gets_another_directory_as_told() {
 }
 
 #[test]
+fn flags_of_going_on_are_for_runs_that_go_on_as_told() {
+    let place = Place::new();
+    for (flags, name) in [
+        (&["--checkpoint", "4"][..], "--checkpoint"),
+        (&["--replan"], "--replan"),
+        (&["--other-data"], "--other-data"),
+        (&["--grow-vocabulary"], "--grow-vocabulary"),
+    ] {
+        let run = place.path("run");
+        let mut fresh = train_command(&place.file, &run);
+        assert_says(
+            &run_fails(fresh.args(flags), 2),
+            &[&format!("{name} says how a run goes on: add --resume, or leave it out")],
+        );
+        assert!(!run.exists(), "{name}: nothing is begun");
+    }
+    let run = finished(&place, "run");
+    let mut again = train_command(&place.file, &run);
+    set(&mut again, &["train.steps=5"]);
+    run_ok(again.args(["--resume", "--checkpoint", "4"]));
+}
+
+#[test]
+fn what_cannot_be_kept_is_kept_elsewhere_as_told() {
+    let place = Place::new();
+    let file = place.path("no-folder");
+    write(&file, "");
+    let measure = |cache: &Path| {
+        let mut command = trainyard();
+        command.arg("measure").arg(&place.file).env("TRAINYARD_CACHE", cache);
+        command
+    };
+    let stderr = said(&mut measure(&file));
+    assert_says(&stderr, &["could not be kept in", "set TRAINYARD_CACHE to a folder that can be"]);
+    let folder = place.path("cache");
+    assert!(!said(&mut measure(&folder)).contains("could not be kept"));
+    let mut planned = plan(&place.file, &[]);
+    let page = run_ok(planned.env("TRAINYARD_CACHE", &folder));
+    assert!(!page.contains("times are estimates"), "{page}");
+}
+
+#[test]
+fn a_model_is_named_by_its_folder_as_told() {
+    let place = Place::new();
+    let config = place.path("config.json");
+    write(
+        &config,
+        r#"{"model_type": "gpt2", "n_embd": 8, "n_layer": 1, "n_head": 2,
+        "n_positions": 16, "vocab_size": 20}"#,
+    );
+    let inspect = |path: &Path| {
+        let mut command = trainyard();
+        command.arg("inspect").arg(path);
+        command
+    };
+    let stderr = run_fails(&mut inspect(&place.file), 2);
+    assert_says(&stderr, &["name a folder with a config.json", "or a .gguf file"]);
+    run_ok(&mut inspect(config.parent().unwrap_or(Path::new("."))));
+    // So says a file that is taken for a run file.
+    let stderr = run_fails(&mut plan(&config, &[]), 2);
+    assert_says(&stderr, &["`trainyard inspect` shows what it is"]);
+    run_ok(&mut inspect(&config));
+}
+
+#[test]
 fn a_run_goes_on_elsewhere_as_told() {
     let place = Place::new();
     let run = finished(&place, "run");
