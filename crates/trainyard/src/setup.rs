@@ -259,6 +259,7 @@ impl TrainingSetup {
         let mut pipeline = Pipeline::distribute(model, objective, costs, plan, opened, options)?;
         let minutes = self.config.run.stall_minutes;
         pipeline.stall_after((minutes > 0).then(|| Duration::from_mins(minutes)));
+        self.keep_kernels(&pipeline);
         Ok(pipeline)
     }
 

@@ -107,11 +107,10 @@ pub fn train(
     let mut header = header(setup, plan, first_step)?;
     let costs = match &from {
         Some(_) => settings::with_kernels_before(costs, directory),
-        None => setup.with_known_kernels(costs),
+        None => costs.clone(),
     };
     let mut pipeline = setup.start(plan, &costs)?;
     let costs = &settings::with_kernels(costs, &pipeline);
-    setup.keep_kernels(costs);
     for (device, clock) in header.devices.iter_mut().zip(pipeline.clocks()) {
         match clock {
             DeviceClock::Host => {}

@@ -16,12 +16,15 @@ use crate::cli::say;
 use crate::error::RunError;
 
 impl TrainingSetup {
-    /// The costs as measured before, if they were; else as estimated.
+    /// The costs as measured before, if they were; else as estimated, with the kernels that devices were found
+    /// faster with before.
     ///
     /// # Errors
     /// When a device cannot be opened to measure its rates.
     pub fn costs(&self) -> Result<Profile, RunError> {
-        self.known(&Cache::open()).map_or_else(|| self.estimate(), Ok)
+        let cache = Cache::open();
+        let costs = self.known(&cache).map_or_else(|| self.estimate(), Ok)?;
+        Ok(self.with_known_kernels(costs, &cache))
     }
 
     /// The costs as measured before. What was kept may be damaged.

@@ -202,9 +202,14 @@ pub(super) fn described(device: &SetupDevice) -> DeviceProfile {
     }
 }
 
-pub(super) fn device_key(device: &SetupDevice) -> impl Serialize + use<> {
+/// Which adapter a device is, and with which driver.
+pub(super) fn adapter_key(device: &SetupDevice) -> impl Serialize + use<> {
     let hardware = &device.hardware;
-    let who = [&hardware.adapter, &hardware.name, &hardware.driver].map(Clone::clone);
+    [&hardware.adapter, &hardware.name, &hardware.driver].map(Clone::clone)
+}
+
+pub(super) fn device_key(device: &SetupDevice) -> impl Serialize + use<> {
+    let who = adapter_key(device);
     let (wire, wires) = &device.wires;
     let wires: Vec<_> = wires.iter().map(|(to, format)| (to.clone(), format.text())).collect();
     (who, device.threads, device.throttle.to_bits(), device.import_memory, wire.text(), wires)
