@@ -9,14 +9,7 @@
 @group(0) @binding(3) var<storage, read_write> gradient: array<f32>;
 @group(0) @binding(4) var<storage, read> sizes: array<u32>;
 
-@compute @workgroup_size({{LANES * ROWS}})
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_id) local: vec3<u32>,
-) {
-    let lane = local.x % {{LANES}}u;
-    let row = (group.y * groups.x + group.x) * {{ROWS}}u + local.x / {{LANES}}u;
+fn each_row(row: u32, lane: u32, place: u32) {
     let rows = sizes[0];
     let classes = sizes[1];
     let share = bitcast<f32>(sizes[2]);
@@ -27,12 +20,12 @@ fn main(
     for (var i = lane; i < classes; i += {{LANES}}u) {
         largest = max(largest, logits[start + i]);
     }
-    largest = over_lanes(largest, local.x, lane, true);
+    largest = over_lanes(largest, place, lane, true);
     var sum = 0.0;
     for (var i = lane; i < classes; i += {{LANES}}u) {
         sum += exp(logits[start + i] - largest);
     }
-    sum = over_lanes(sum, local.x, lane, false);
+    sum = over_lanes(sum, place, lane, false);
     if row >= rows {
         return;
     }

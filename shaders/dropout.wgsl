@@ -23,13 +23,7 @@ fn pcg4d(counter: vec4<u32>) -> vec4<u32> {
     return v;
 }
 
-@compute @workgroup_size({{LANES}})
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_id) local: vec3<u32>,
-) {
-    let at = (group.y * groups.x + group.x) * {{LANES}}u + local.x;
+fn each(at: u32) {
     if at >= sizes[0] {
         return;
     }

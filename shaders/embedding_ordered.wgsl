@@ -10,13 +10,7 @@ alias Element = {{ELEMENT}};
 @group(0) @binding(2) var<storage, read_write> table: array<Element>;
 @group(0) @binding(3) var<storage, read> sizes: array<u32>;
 
-@compute @workgroup_size({{LANES}})
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_id) local: vec3<u32>,
-) {
-    let at = (group.y * groups.x + group.x) * {{LANES}}u + local.x;
+fn each(at: u32) {
     let first = sizes[0];
     let last = sizes[1];
     let width = sizes[3];

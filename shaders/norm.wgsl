@@ -27,14 +27,7 @@ fn inner(element: Element) -> f32 {
 #end
 }
 
-@compute @workgroup_size({{LANES * ROWS}})
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_id) local: vec3<u32>,
-) {
-    let lane = local.x % {{LANES}}u;
-    let row = (group.y * groups.x + group.x) * {{ROWS}}u + local.x / {{LANES}}u;
+fn each_row(row: u32, lane: u32, place: u32) {
     let rows = sizes[0];
     let width = sizes[1];
     let elements = f32(width * {{ELEMENTS}}u);
@@ -45,7 +38,7 @@ fn main(
     for (var i = lane; i < width; i += {{LANES}}u) {
         sum += x[start + i];
     }
-    let mean = over_lanes(inner(sum), local.x, lane, false) / elements;
+    let mean = over_lanes(inner(sum), place, lane, false) / elements;
 #else
     let mean = 0.0;
 #end
@@ -54,7 +47,7 @@ fn main(
         let centred = x[start + i] - mean;
         squares += centred * centred;
     }
-    let variance = over_lanes(inner(squares), local.x, lane, false) / elements;
+    let variance = over_lanes(inner(squares), place, lane, false) / elements;
     if row >= rows {
         return;
     }

@@ -21,14 +21,7 @@ fn inner(element: Element) -> f32 {
 #end
 }
 
-@compute @workgroup_size({{LANES * ROWS}})
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_id) local: vec3<u32>,
-) {
-    let lane = local.x % {{LANES}}u;
-    let row = (group.y * groups.x + group.x) * {{ROWS}}u + local.x / {{LANES}}u;
+fn each_row(row: u32, lane: u32, place: u32) {
     let rows = sizes[0];
     let width = sizes[1];
     // Lanes beyond the end take part in the sums of the last row.
@@ -46,7 +39,7 @@ fn main(
         of_product += scaled * ((x[start + i] - mean) * inverse);
     }
     let sums = vec2(inner(of_gradient), inner(of_product));
-    let means = over_lanes(sums, local.x, lane, false) / f32(width * {{ELEMENTS}}u);
+    let means = over_lanes(sums, place, lane, false) / f32(width * {{ELEMENTS}}u);
     if row >= rows {
         return;
     }

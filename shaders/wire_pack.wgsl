@@ -48,13 +48,7 @@ fn half_bits(bits: u32) -> u32 {
 }
 #end
 
-@compute @workgroup_size({{LANES}})
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_id) local: vec3<u32>,
-) {
-    let at = (group.y * groups.x + group.x) * {{LANES}}u + local.x;
+fn each(at: u32) {
     if at >= sizes[1] {
         return;
     }

@@ -6,13 +6,7 @@
 @group(0) @binding(1) var<storage, read_write> numbers: array<f32>;
 @group(0) @binding(2) var<storage, read> sizes: array<u32>;
 
-@compute @workgroup_size({{LANES}})
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_id) local: vec3<u32>,
-) {
-    let at = (group.y * groups.x + group.x) * {{LANES}}u + local.x;
+fn each(at: u32) {
     if at >= sizes[0] {
         return;
     }

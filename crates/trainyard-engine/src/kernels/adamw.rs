@@ -5,7 +5,10 @@ use burn::backend::TensorMetadata;
 use super::GpuTensor;
 use super::launch::{LANES, Program, by_fours, groups, own, place, u32_of};
 
-const TEXT: &str = include_str!("../../../../shaders/adamw.wgsl");
+const TEXT: &str = concat!(
+    include_str!("../../../../shaders/each.wgsl"),
+    include_str!("../../../../shaders/adamw.wgsl")
+);
 
 /// The factors of one update: `w ← w·keep − rate·m/(√(v·second_correction) + ε)`.
 #[derive(Clone, Copy, Debug)]

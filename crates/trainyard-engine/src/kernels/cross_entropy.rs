@@ -6,7 +6,7 @@ use super::launch::{Program, groups, lanes_and_rows, place, place_of_ints, room,
 use super::{GpuIntTensor, GpuTensor};
 
 const TEXT: &str = concat!(
-    include_str!("../../../../shaders/over_lanes.wgsl"),
+    include_str!("../../../../shaders/each_row.wgsl"),
     include_str!("../../../../shaders/cross_entropy.wgsl")
 );
 

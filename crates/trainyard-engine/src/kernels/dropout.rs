@@ -6,7 +6,10 @@ use super::GpuTensor;
 use super::launch::{LANES, Program, by_fours, groups, place, room, u32_of};
 use crate::mix;
 
-const TEXT: &str = include_str!("../../../../shaders/dropout.wgsl");
+const TEXT: &str = concat!(
+    include_str!("../../../../shaders/each.wgsl"),
+    include_str!("../../../../shaders/dropout.wgsl")
+);
 
 /// Which elements are dropped, and by what the others are multiplied (Srivastava et al. 2014).
 #[derive(Clone, Copy, Debug)]

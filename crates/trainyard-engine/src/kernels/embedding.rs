@@ -9,8 +9,14 @@ use super::launch::{LANES, Program, by_fours, groups, own, place, place_of_ints,
 use super::{GpuIntTensor, GpuTensor, fit};
 
 const ALONG: &str = include_str!("../../../../shaders/embedding_backward.wgsl");
-const ORDER: &str = include_str!("../../../../shaders/embedding_order.wgsl");
-const ORDERED: &str = include_str!("../../../../shaders/embedding_ordered.wgsl");
+const ORDER: &str = concat!(
+    include_str!("../../../../shaders/each.wgsl"),
+    include_str!("../../../../shaders/embedding_order.wgsl")
+);
+const ORDERED: &str = concat!(
+    include_str!("../../../../shaders/each.wgsl"),
+    include_str!("../../../../shaders/embedding_ordered.wgsl")
+);
 
 /// Rows that are put in order together: every one is compared with all others.
 const SLICE: usize = 2048;

@@ -5,7 +5,10 @@ use burn::backend::TensorMetadata;
 use super::GpuTensor;
 use super::launch::{LANES, Program, by_fours, groups, place, room, u32_of};
 
-const TEXT: &str = include_str!("../../../../shaders/gelu.wgsl");
+const TEXT: &str = concat!(
+    include_str!("../../../../shaders/each.wgsl"),
+    include_str!("../../../../shaders/gelu.wgsl")
+);
 
 /// `x·Φ(x)`
 pub fn gelu(x: &GpuTensor) -> GpuTensor {

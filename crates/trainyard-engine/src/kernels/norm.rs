@@ -9,11 +9,11 @@ use super::launch::{LANES, Program, by_fours, groups, lanes_and_rows, place, roo
 use super::template::Constant;
 
 const FORWARD: &str = concat!(
-    include_str!("../../../../shaders/over_lanes.wgsl"),
+    include_str!("../../../../shaders/each_row.wgsl"),
     include_str!("../../../../shaders/norm.wgsl")
 );
 const BACKWARD: &str = concat!(
-    include_str!("../../../../shaders/over_lanes.wgsl"),
+    include_str!("../../../../shaders/each_row.wgsl"),
     include_str!("../../../../shaders/norm_backward.wgsl")
 );
 const WEIGHTS: &str = include_str!("../../../../shaders/norm_weights.wgsl");

@@ -5,7 +5,10 @@ use burn::backend::TensorMetadata;
 use super::GpuTensor;
 use super::launch::{LANES, Program, by_fours, groups, place, room, u32_of};
 
-const TEXT: &str = include_str!("../../../../shaders/swiglu.wgsl");
+const TEXT: &str = concat!(
+    include_str!("../../../../shaders/each.wgsl"),
+    include_str!("../../../../shaders/swiglu.wgsl")
+);
 
 /// `silu(gate)·up`, of two tensors of one shape.
 pub fn swiglu(gate: &GpuTensor, up: &GpuTensor) -> GpuTensor {

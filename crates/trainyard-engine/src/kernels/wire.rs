@@ -9,8 +9,14 @@ use super::launch::{LANES, Program, groups, place, place_of_ints, u32_of};
 use super::template::Constant;
 use super::{GpuIntTensor, GpuTensor};
 
-const PACK: &str = include_str!("../../../../shaders/wire_pack.wgsl");
-const UNPACK: &str = include_str!("../../../../shaders/wire_unpack.wgsl");
+const PACK: &str = concat!(
+    include_str!("../../../../shaders/each.wgsl"),
+    include_str!("../../../../shaders/wire_pack.wgsl")
+);
+const UNPACK: &str = concat!(
+    include_str!("../../../../shaders/each.wgsl"),
+    include_str!("../../../../shaders/wire_unpack.wgsl")
+);
 
 /// Words of a block in [`WireFormat::Q8`].
 const BLOCK_WORDS: usize = 9;
