@@ -1,0 +1,150 @@
+//! The files beside the weights of a folder in Hugging Face layout.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::architecture::Architecture;
+use crate::config::{Activation, ModelConfig, RopeScaling};
+use crate::error::PretrainedError;
+use crate::open::Pretrained;
+use crate::tokenizer::Tokenizer;
+use crate::weight::Element;
+
+/// What is taken as it is where a model comes from a folder.
+const COPIED: [&str; 10] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "generation_config.json",
+    "chat_template.jinja",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "tokenizer.model",
+];
+
+/// Writes config and tokenizer.
+///
+/// # Errors
+/// [`PretrainedError`] where something cannot be written.
+pub(super) fn write_configs(
+    model: &Pretrained,
+    folder: &Path,
+    element: Element,
+) -> Result<(), PretrainedError> {
+    let from = &model.path;
+    let is_folder = from.is_dir();
+    let mut config = if is_folder {
+        crate::open::read_config(&from.join("config.json"))?
+    } else {
+        of_config(&model.config)
+    };
+    let kind = match element {
+        Element::F16 => "float16",
+        Element::BF16 => "bfloat16",
+        _ => "float32",
+    };
+    // The newer of the two names where the config has it.
+    let key = if config.contains_key("dtype") { "dtype" } else { "torch_dtype" };
+    config.insert(key.to_owned(), kind.into());
+    write_json(&folder.join("config.json"), &config)?;
+    if is_folder {
+        for name in COPIED.into_iter().filter(|name| from.join(name).is_file()) {
+            let to = folder.join(name);
+            std::fs::copy(from.join(name), &to).map_err(PretrainedError::written(&to))?;
+        }
+        return Ok(());
+    }
+    let Some(tokenizer) = Tokenizer::open(from)? else { return Ok(()) };
+    let path = folder.join("tokenizer.json");
+    std::fs::write(&path, tokenizer.to_json()?).map_err(PretrainedError::written(&path))?;
+    let mut about = Map::new();
+    about.insert("tokenizer_class".to_owned(), "PreTrainedTokenizerFast".into());
+    about.insert("model_max_length".to_owned(), model.config.context.into());
+    about.extend(tokenizer.names().map(|(name, text)| (name.to_owned(), text.into())));
+    about.extend(tokenizer.chat_template().map(|text| ("chat_template".to_owned(), text.into())));
+    write_json(&folder.join("tokenizer_config.json"), &about)?;
+    let ends = json!({ "bos_token_id": tokenizer.bos(), "eos_token_id": tokenizer.eos() });
+    let ends = ends.as_object().cloned().unwrap_or_default();
+    let ends = ends.into_iter().filter(|(_, id)| !id.is_null() && *id != json!([])).collect();
+    write_json(&folder.join("generation_config.json"), &ends)
+}
+
+fn write_json(path: &Path, json: &Map<String, Value>) -> Result<(), PretrainedError> {
+    std::fs::write(path, format!("{:#}\n", Value::from(json.clone())))
+        .map_err(PretrainedError::written(path))
+}
+
+/// A config.json for a model that comes from a GGUF file, by the keys of `transformers`.
+fn of_config(config: &ModelConfig) -> Map<String, Value> {
+    use Architecture::{Gemma2, Gemma3, Gpt2, GptNeox};
+    let mut all = Map::new();
+    let mut add = |key: &str, value: Value| all.insert(key.to_owned(), value);
+    add("architectures", json!([config.architecture.class()]));
+    add("model_type", config.architecture.model_type().into());
+    add("vocab_size", config.vocabulary.into());
+    add("tie_word_embeddings", config.tied.into());
+    let activation = match config.activation {
+        Activation::Silu => "silu",
+        Activation::Gelu => "gelu",
+        Activation::GeluTanh if config.architecture == Gpt2 => "gelu_new",
+        Activation::GeluTanh => "gelu_pytorch_tanh",
+    };
+    if config.architecture == Gpt2 {
+        add("n_embd", config.width.into());
+        add("n_layer", config.blocks.into());
+        add("n_head", config.heads.into());
+        add("n_inner", config.feed_forward.into());
+        add("n_positions", config.context.into());
+        add("layer_norm_epsilon", config.epsilon.into());
+        add("activation_function", activation.into());
+        return all;
+    }
+    add("hidden_size", config.width.into());
+    add("num_hidden_layers", config.blocks.into());
+    add("num_attention_heads", config.heads.into());
+    add("intermediate_size", config.feed_forward.into());
+    add("max_position_embeddings", config.context.into());
+    add("hidden_act", activation.into());
+    if config.architecture == GptNeox || config.architecture.is_encoder() {
+        add("layer_norm_eps", config.epsilon.into());
+    } else {
+        add("num_key_value_heads", config.key_value_heads.into());
+        add("head_dim", config.head_width.into());
+        add("rms_norm_eps", config.epsilon.into());
+        add("attention_bias", config.biases.output.into());
+        add("mlp_bias", config.biases.mlp.into());
+    }
+    if config.architecture == GptNeox {
+        add("use_parallel_residual", config.parallel_residual.into());
+        add("attention_bias", config.biases.attention.into());
+    }
+    if config.architecture.is_encoder() {
+        add("type_vocab_size", config.segments.into());
+    }
+    if let Some(window) = config.window {
+        add("sliding_window", window.into());
+        add("use_sliding_window", true.into());
+    }
+    if matches!(config.architecture, Gemma2 | Gemma3) {
+        add("hidden_activation", activation.into());
+        let scalar = config.attention_scale.powi(-2).round();
+        add("query_pre_attn_scalar", scalar.into());
+        add("attn_logit_softcapping", config.attention_cap.into());
+        add("final_logit_softcapping", config.logit_cap.into());
+    }
+    if let Some(rope) = &config.rope {
+        let neox = config.architecture == GptNeox;
+        add(if neox { "rotary_emb_base" } else { "rope_theta" }, rope.theta.into());
+        add(if neox { "rotary_pct" } else { "partial_rotary_factor" }, rope.share.into());
+        if let Some(theta) = rope.local_theta {
+            add("rope_local_base_freq", theta.into());
+        }
+        if let Some(RopeScaling::Linear { factor }) = rope.scaling {
+            add("rope_scaling", json!({ "rope_type": "linear", "factor": factor }));
+        }
+    }
+    all
+}
