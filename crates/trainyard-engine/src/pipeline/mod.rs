@@ -1,6 +1,7 @@
 //! The pipeline: distributes a model over devices as a plan says, and trains it.
 
 mod allocation;
+mod built;
 mod diagnose;
 mod files;
 mod links;
@@ -30,6 +31,7 @@ use crate::worker::{Command, Reply, WorkerContext, work};
 use crate::{Device, DeviceClock, EngineError, HostTensors, Metrics, MicroBatch, Model, Objective};
 
 use allocation::{allocate, check_actions, check_ids, choose_kernels};
+use built::Built;
 use links::Links;
 pub use measured::{Evaluation, Measured, StepResult};
 use worker_pool::{Rank, WorkerPool};
@@ -179,11 +181,8 @@ impl Pipeline {
         }
         // From here the workers alone hold it, so that it closes when they have all ended.
         drop(report);
-        let clocks = workers.collect()?.into_iter().map(|reply| match reply {
-            Reply::Built { clock } => clock,
-            _ => DeviceClock::Host,
-        });
-        let clocks = clocks.collect();
+        let built = Built::wait(&mut workers, &wiring)?;
+        built.end_backwards(&mut workers, &wiring)?;
         if !wiring.ties.is_empty() {
             workers.ask_all(|| Command::ShareWeights)?;
             workers.collect()?;
@@ -196,7 +195,7 @@ impl Pipeline {
             workers,
             options,
             needs,
-            clocks,
+            clocks: built.clocks,
             traces: true,
             kernels,
             origin,
