@@ -20,8 +20,8 @@ impl Built {
     /// Waits until every worker has made its layers.
     ///
     /// # Errors
-    /// What a device failed with; [`EngineError::Layer`] for a frozen weight that is tied to a trained one.
-    pub(super) fn wait(workers: &mut WorkerPool, wiring: &Wiring) -> Result<Self, EngineError> {
+    /// What a device failed with.
+    pub(super) fn wait(workers: &mut WorkerPool) -> Result<Self, EngineError> {
         let mut built = Self { clocks: Vec::new(), trained: HashSet::new() };
         for reply in workers.collect()? {
             if let Reply::Built { clock, trained } = reply {
@@ -29,8 +29,15 @@ impl Built {
                 built.trained.extend(trained);
             }
         }
-        wiring.ties.iter().try_for_each(|tie| built.check_tie(wiring, tie))?;
         Ok(built)
+    }
+
+    /// Refuses ties of frozen weights to trained ones.
+    ///
+    /// # Errors
+    /// [`EngineError::Layer`].
+    pub(super) fn check_ties(&self, wiring: &Wiring) -> Result<(), EngineError> {
+        wiring.ties.iter().try_for_each(|tie| self.check_tie(wiring, tie))
     }
 
     fn check_tie(&self, wiring: &Wiring, tie: &Tie) -> Result<(), EngineError> {

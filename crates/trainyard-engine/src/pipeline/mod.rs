@@ -181,11 +181,12 @@ impl Pipeline {
         }
         // From here the workers alone hold it, so that it closes when they have all ended.
         drop(report);
-        let built = Built::wait(&mut workers, &wiring)?;
+        let built = Built::wait(&mut workers)?;
         built.end_backwards(&mut workers, &wiring)?;
         if !wiring.ties.is_empty() {
             workers.ask_all(|| Command::ShareWeights)?;
             workers.collect()?;
+            built.check_ties(&wiring)?;
         }
         Ok(Self {
             plan,

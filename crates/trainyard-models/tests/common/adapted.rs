@@ -74,13 +74,20 @@ impl Block {
     }
 }
 
+#[derive(Module, Debug)]
+struct Head {
+    norm: RmsNorm,
+    linear: Linear,
+}
+
 /// From tokens to logits.
 pub(crate) fn adapted(model: Adapted) -> Layers {
     let Adapted { width, blocks, vocabulary, first, .. } = model;
     let embed =
         move |device: &Device| EmbeddingConfig::new(vocabulary, width).init(device).no_grad();
     let head = move |device: &Device| {
-        LinearConfig::new(width, vocabulary).with_bias(false).init(device).no_grad()
+        let linear = LinearConfig::new(width, vocabulary).with_bias(false).init(device);
+        Head { norm: RmsNormConfig::new(width).init(device), linear }.no_grad()
     };
     Layers::new("adapted", "tokens")
         .layer("embed", embed, |embed: &Embedding, tokens: Tensor<2, Int>| embed.forward(tokens))
@@ -88,7 +95,7 @@ pub(crate) fn adapted(model: Adapted) -> Layers {
             let make = move |device: &Device| Block::new(model, block >= first, device);
             layers.layer(name, make, Block::forward)
         })
-        .layer("head", head, |head: &Linear, x: Tensor<3>| head.forward(x))
+        .layer("head", head, |head: &Head, x: Tensor<3>| head.linear.forward(head.norm.forward(x)))
         .gives(&["logits"])
         .rebuilds_frozen()
 }
