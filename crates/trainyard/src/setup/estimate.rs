@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use trainyard_engine::measure;
-use trainyard_plan::{Api, DeviceProfile, LinkProfile, OptimizerTime, Profile};
+use trainyard_plan::{Api, DeviceProfile, LayerProfile, LinkProfile, OptimizerTime, Profile};
 
 use super::devices::{SetupDevice, described, device_key};
 use super::training_setup::TrainingSetup;
@@ -33,8 +33,9 @@ impl TrainingSetup {
     /// Times from FLOPs and rates, links from rates of copying.
     pub(super) fn estimate(&self) -> Result<Profile, RunError> {
         let rates = self.devices.iter().map(rates).collect::<Result<Vec<_>, _>>()?;
+        let gives_gradients = self.profile.gives_gradients();
         let device = |(device, rates): (&SetupDevice, &Rates)| {
-            let flops_us = |layer: &trainyard_plan::LayerProfile| {
+            let flops_us = |layer: &LayerProfile| {
                 let rate = rates.gflops * 1e3 / device.throttle;
                 layer.forward_flops as f64 / rate
             };
@@ -42,10 +43,15 @@ impl TrainingSetup {
             let times = |time: &dyn Fn(usize) -> f64| (0..layers.len()).map(time).collect();
             let is_cpu = device.hardware.api == Api::Cpu;
             let of_cpu = self.on_cpu.as_ref().filter(|_| is_cpu);
-            // Data has no gradient, and a product's two gradients are products of its size.
-            let input_us = |layer: usize| if layer == 0 { 0.0 } else { flops_us(&layers[layer]) };
+            // Data has no gradient, nor what nothing trained has a part in, and a product's two gradients are
+            // products of its size.
+            let input_us = |layer: usize| {
+                if gives_gradients[layer] { flops_us(&layers[layer]) } else { 0.0 }
+            };
             let weights_us = |layer: usize| {
-                if layers[layer].param_bytes > 0 { flops_us(&layers[layer]) } else { 0.0 }
+                let LayerProfile { param_bytes, frozen_bytes, .. } = layers[layer];
+                let trained = param_bytes as f64 / (param_bytes + frozen_bytes).max(1) as f64;
+                trained * flops_us(&layers[layer])
             };
             let splits = |layer: usize| layers[layer].weight_saved_bytes != Some(0);
             DeviceProfile {
