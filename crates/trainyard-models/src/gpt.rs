@@ -78,7 +78,7 @@ pub fn objective() -> CrossEntropy {
 
 /// What a block hands to itself in the next slice of the context: keys and values of all positions so far,
 /// `[batch, positions, 2·width]`.
-const KEYS_AND_VALUES: &str = "keys and values";
+pub(crate) const KEYS_AND_VALUES: &str = "keys and values";
 
 /// A GPT as an ordered list of layers: `embed`, `block0` …, `head`.
 #[derive(Clone, Debug)]
@@ -254,7 +254,7 @@ impl Layer for Head {
     fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
         let x: Tensor<3> = input.take("x")?;
         let x = self.norm.forward(x);
-        let logits = nn::linear_turned(x, self.weight.val());
+        let logits = nn::linear_turned(x, self.weight.val(), None);
         Ok(Tensors::new().with("logits", logits))
     }
 }

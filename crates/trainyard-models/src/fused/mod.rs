@@ -23,10 +23,13 @@ mod attention_kernels;
 mod cross_entropy;
 mod dropout;
 mod embedding;
+mod few_rows;
 mod gelu;
+mod gelu_tanh;
 mod linear;
 mod norm;
 mod product;
+mod rotate;
 mod simd;
 mod swiglu;
 mod tile;
@@ -36,13 +39,17 @@ mod on_adapters;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use attention::{causal_attention, continued_attention};
+pub(crate) use attention::{
+    GroupedHeads, causal_attention, continued_attention, grouped_attention,
+};
 pub use cross_entropy::cross_entropy;
 pub(crate) use dropout::dropout;
 pub(crate) use embedding::{AddRows, table_gradient};
 pub(crate) use gelu::gelu;
+pub(crate) use gelu_tanh::gelu_tanh;
 pub(crate) use linear::Linear;
 pub(crate) use norm::{layer_norm, rms_norm};
+pub(crate) use rotate::{Rotation, rotate, rotate_and_join};
 pub(crate) use swiglu::swiglu;
 
 use std::fmt::Debug;

@@ -3,6 +3,8 @@
 
 use gemm::Parallelism;
 
+use super::few_rows;
+
 /// A matrix over a slice, row by row or turned.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a> {
@@ -44,6 +46,11 @@ const PARALLEL_FROM: usize = 192 * 192 * 192;
 
 /// `left · right`, row by row.
 pub(super) fn product(left: Matrix<'_>, right: Matrix<'_>) -> Vec<f32> {
+    // Of few rows reading the right matrix is what takes time, which gemm leaves to one thread.
+    let are_few = (1..=few_rows::MOST).contains(&left.rows);
+    if are_few && !left.turned && right.turned && left.columns == right.rows {
+        return few_rows::product(left.values, right.values, left.columns, left.rows);
+    }
     let mut output = vec![0.0_f32; left.rows * right.columns];
     run(left, right, &mut output, false);
     output
