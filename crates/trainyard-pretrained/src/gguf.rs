@@ -1,6 +1,7 @@
 //! GGUF files (llama.cpp's `docs/gguf.md`, versions 2 and 3): metadata, and where each tensor lies.
 
 mod element;
+mod names;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,9 @@ use std::path::Path;
 
 use crate::error::PretrainedError;
 use crate::weight::{Element, Weight};
+#[cfg(test)]
+pub(crate) use element::element;
+pub(crate) use names::{InGguf, in_gguf, is_derived};
 use read::Reader;
 
 /// The first bytes of every such file.

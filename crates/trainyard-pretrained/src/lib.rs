@@ -13,18 +13,22 @@
 //! ```
 
 mod architecture;
+mod blocks;
 mod check;
 mod config;
 mod error;
 mod gguf;
 mod hub_cache;
 mod layout;
+mod mapping;
 mod model_card;
 mod open;
 mod place;
 mod problem;
 mod safetensors_files;
+mod stored;
 mod tokenizer;
+mod values;
 mod weight;
 
 pub use architecture::Architecture;
@@ -35,4 +39,5 @@ pub use open::Pretrained;
 pub use place::{Part, Role};
 pub use problem::Problem;
 pub use tokenizer::TokenizerInfo;
+pub use values::RawWeight;
 pub use weight::{Element, Weight};
