@@ -18,16 +18,17 @@
     reason = "a helper of a kernel must become part of it, to be compiled for its instruction set"
 )]
 
+mod appended;
 mod attention;
 mod attention_kernels;
 mod cross_entropy;
 mod dropout;
 mod embedding;
-mod few_rows;
 mod gelu;
 mod gelu_tanh;
 mod linear;
 mod norm;
+mod one_row;
 mod product;
 mod rotate;
 mod simd;
@@ -39,6 +40,7 @@ mod on_adapters;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use appended::appended;
 pub(crate) use attention::{
     GroupedHeads, causal_attention, continued_attention, grouped_attention,
 };

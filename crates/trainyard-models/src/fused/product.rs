@@ -3,7 +3,7 @@
 
 use gemm::Parallelism;
 
-use super::few_rows;
+use super::one_row::{by_columns, by_rows};
 
 /// A matrix over a slice, row by row or turned.
 #[derive(Clone, Copy)]
@@ -46,13 +46,14 @@ const PARALLEL_FROM: usize = 192 * 192 * 192;
 
 /// `left · right`, row by row.
 pub(super) fn product(left: Matrix<'_>, right: Matrix<'_>) -> Vec<f32> {
-    // Of few rows reading the right matrix is what takes time, which gemm leaves to one thread.
-    let are_few = (1..=few_rows::MOST).contains(&left.rows);
-    if are_few && !left.turned && right.turned && left.columns == right.rows {
-        return few_rows::product(left.values, right.values, left.columns, left.rows);
-    }
     let mut output = vec![0.0_f32; left.rows * right.columns];
-    run(left, right, &mut output, false);
+    if left.rows == 1 && left.columns == right.rows {
+        // One row lies side by side, however it is turned.
+        let of = if right.turned { by_rows } else { by_columns };
+        of(left.values, right.values, &mut output);
+    } else {
+        run(left, right, &mut output, false);
+    }
     output
 }
 

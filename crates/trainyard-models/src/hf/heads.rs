@@ -48,7 +48,7 @@ impl Heads {
         };
         let all = match seen {
             // As a node of its own, so that its gradients are summed before they go on.
-            Some(seen) => Tensor::cat(vec![seen, own], 1),
+            Some(seen) => fused::appended(seen, own),
             None => own,
         };
         let mixed = self.mix(queries, &all);
