@@ -50,7 +50,7 @@ impl RunCommand for Inspect {
 }
 
 /// The path itself, or that of a downloaded model of this name.
-fn found(model: &Path) -> Result<PathBuf, PretrainedError> {
+pub(super) fn found(model: &Path) -> Result<PathBuf, PretrainedError> {
     if model.exists() {
         return Ok(model.to_owned());
     }
