@@ -5,6 +5,7 @@ use std::sync::Arc;
 use trainyard_config::{ConfigError, DataSection, KeyGroup, Keys, KindSection};
 use trainyard_data::{DataError, DataInfo, DataSource};
 use trainyard_engine::{CrossEntropy, Layers, Model, Objective};
+use trainyard_pretrained::PretrainedError;
 
 /// What a recipe puts together for a run.
 pub struct Job {
@@ -27,6 +28,9 @@ pub enum RecipeError {
     /// The data.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The files of a pretrained model.
+    #[error(transparent)]
+    Pretrained(#[from] PretrainedError),
     /// The data are not what the model learns from.
     #[error("the model '{model}' learns from {needed}; [data] {source_name} gives {given}")]
     WrongData {

@@ -14,6 +14,7 @@
 
 mod architecture;
 mod blocks;
+mod check;
 mod config;
 mod error;
 mod gguf;
@@ -31,9 +32,9 @@ mod values;
 mod weight;
 
 pub use architecture::Architecture;
-pub use config::{Biases, ModelConfig, Rope};
+pub use config::{Activation, Biases, ModelConfig, Rope, RopeScaling, Windowed};
 pub use error::PretrainedError;
-pub use hub_cache::in_hub_cache;
+pub use hub_cache::{find, in_hub_cache};
 pub use open::Pretrained;
 pub use place::{Part, Role};
 pub use problem::Problem;

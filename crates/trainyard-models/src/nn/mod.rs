@@ -24,6 +24,7 @@ pub use embedding::{Embedding, EmbeddingConfig};
 pub(crate) use linear::linear;
 pub(crate) use linear::linear_turned;
 pub use linear::{Linear, LinearConfig};
+pub(crate) use norm::rms_norm;
 pub use norm::{LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
 pub use swiglu::{SwiGlu, SwiGluConfig};
 

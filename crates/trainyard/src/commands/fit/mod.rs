@@ -11,9 +11,8 @@ use clap::{Args, ValueEnum};
 use trainyard_plan::DeviceProfile;
 use trainyard_plan::fit::{DeviceFit, Fit, FitDevice, FitRequest, Largest, Method, Verdict, fit};
 use trainyard_plan::memory::{human_bytes, parse_bytes};
-use trainyard_pretrained::Pretrained;
+use trainyard_pretrained::{Pretrained, find};
 
-use super::inspect::found;
 use super::run_command::RunCommand;
 use super::table::{Align, table};
 use crate::app::App;
@@ -98,7 +97,7 @@ impl RunCommand for FitCommand {
     /// When there is no such model, or a number makes no sense; when a device cannot be opened, or the terminal
     /// cannot be written to.
     fn run(&self, _: &App) -> Result<ExitCode, RunError> {
-        let model = sizes::transformer(&Pretrained::open(&found(&self.model)?)?);
+        let model = sizes::transformer(&Pretrained::open(&find(&self.model)?)?);
         let devices = if self.devices.is_empty() {
             machine()?
         } else {
