@@ -1,6 +1,6 @@
 //! What the workers say when their layers are made: their clocks, and which weights train.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::worker_pool::WorkerPool;
@@ -13,7 +13,7 @@ pub(super) struct Built {
     /// In rank order.
     pub(super) clocks: Vec<DeviceClock>,
     /// By layer and path.
-    trained: HashSet<(usize, String)>,
+    trained: BTreeSet<(usize, String)>,
 }
 
 impl Built {
@@ -22,7 +22,7 @@ impl Built {
     /// # Errors
     /// What a device failed with.
     pub(super) fn wait(workers: &mut WorkerPool) -> Result<Self, EngineError> {
-        let mut built = Self { clocks: Vec::new(), trained: HashSet::new() };
+        let mut built = Self { clocks: Vec::new(), trained: BTreeSet::new() };
         for reply in workers.collect()? {
             if let Reply::Built { clock, trained } = reply {
                 built.clocks.push(clock);
