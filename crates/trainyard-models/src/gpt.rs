@@ -251,8 +251,14 @@ struct Head {
 }
 
 impl Layer for Head {
-    fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
+    fn forward(
+        &self,
+        mut input: Tensors,
+        context: &ForwardContext,
+    ) -> Result<Tensors, EngineError> {
         let x: Tensor<3> = input.take("x")?;
+        let last = x.dims()[1].saturating_sub(1);
+        let x = if context.last_only { x.narrow(1, last, 1) } else { x };
         let x = self.norm.forward(x);
         let logits = nn::linear_turned(x, self.weight.val());
         Ok(Tensors::new().with("logits", logits))

@@ -53,7 +53,9 @@ pub use memory::MemoryUse;
 pub use model::{BatchTensor, LayerProfile, ModelProfile, TensorProfile, Tensors};
 pub use noise::Noise;
 pub use plan::{Plan, Predicted, PredictedDevice, Recompute, Stage};
-pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile};
+pub use profile::{
+    DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile, SequencesKept,
+};
 pub use schedule::{
     Chunks, CsvRemark, CsvSchedule, Place, Schedule, ScheduleKind, ScheduleRequest, Slice,
 };

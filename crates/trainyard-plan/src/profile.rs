@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::json::{is_one, is_zero, many_micros, micros, one, rate};
 use crate::{Api, DeviceKind, LayerProfile, ModelProfile, Noise};
+pub use inference::SequencesKept;
 pub use optimizer_time::OptimizerTime;
 
 /// Costs of a model on some devices: `profile.json`.

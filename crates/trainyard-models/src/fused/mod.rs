@@ -18,6 +18,7 @@
     reason = "a helper of a kernel must become part of it, to be compiled for its instruction set"
 )]
 
+mod appended;
 mod attention;
 mod attention_kernels;
 mod cross_entropy;
@@ -26,6 +27,7 @@ mod embedding;
 mod gelu;
 mod linear;
 mod norm;
+mod one_row;
 mod product;
 mod simd;
 mod swiglu;
@@ -36,6 +38,7 @@ mod on_adapters;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use appended::appended;
 pub(crate) use attention::{causal_attention, continued_attention};
 pub use cross_entropy::cross_entropy;
 pub(crate) use dropout::dropout;
