@@ -40,7 +40,8 @@ fn several_prompts_are_written_at_once_and_shown_one_after_the_other() {
     let mut expected = String::new();
     for (number, prompt) in ["the train", "is", "t", "no track"].into_iter().enumerate() {
         let gap = if number > 0 { "\n" } else { "" };
-        expected += &format!("{gap}── prompt {} of 4 ──\n{}", number + 1, of_one(prompt));
+        let heading = format!("{gap}── prompt {} of 4 ──\n", number + 1);
+        expected.push_str(&(heading + &of_one(prompt)));
     }
     assert_eq!(all, expected);
     // Each has its own chance.
@@ -138,7 +139,7 @@ fn what_is_kept_of_texts_has_to_fit_too() {
     let (mut too_small, mut enough) = (1, 64 << 10);
     assert!(!fits(too_small) && fits(enough));
     while enough - too_small > 1 {
-        let middle = (enough + too_small) / 2;
+        let middle = u64::midpoint(enough, too_small);
         *if fits(middle) { &mut enough } else { &mut too_small } = middle;
     }
     let stderr = run_fails(&mut write(enough, "16"), 3);
