@@ -7,6 +7,7 @@ use trainyard_config::{
 };
 use trainyard_data::{DataError, DataInfo, DataSource};
 use trainyard_engine::{CrossEntropy, Layers, Model, Objective};
+use trainyard_pretrained::PretrainedError;
 
 /// What a recipe puts together for a run.
 pub struct Job {
@@ -29,6 +30,9 @@ pub enum RecipeError {
     /// The data.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The files of a pretrained model.
+    #[error(transparent)]
+    Pretrained(#[from] PretrainedError),
     /// The data are not what the model learns from.
     #[error("the model '{model}' learns from {needed}; [data] {source_name} gives {given}")]
     WrongData {

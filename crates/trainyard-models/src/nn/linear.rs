@@ -71,9 +71,13 @@ pub(crate) fn linear<const D: usize>(
 }
 
 /// `[…, inputs]` to `[…, outputs]`, with a weight `[outputs, inputs]`.
-pub(crate) fn linear_turned<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
-    run(true, &x, &weight, None)
-        .unwrap_or_else(|| burn::tensor::module::linear(x, weight.transpose(), None))
+pub(crate) fn linear_turned<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<D> {
+    run(true, &x, &weight, bias.as_ref())
+        .unwrap_or_else(|| burn::tensor::module::linear(x, weight.transpose(), bias))
 }
 
 /// None on a backend that is not one of the engine's, and for shapes that Burn's own function brings

@@ -27,6 +27,7 @@ pub(crate) use linear::linear;
 pub(crate) use linear::linear_turned;
 pub use linear::{Linear, LinearConfig};
 pub use lora::{Lora, LoraConfig};
+pub(crate) use norm::rms_norm;
 pub use norm::{LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
 pub use swiglu::{SwiGlu, SwiGluConfig};
 
