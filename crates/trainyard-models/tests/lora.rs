@@ -62,8 +62,7 @@ fn adapters_alone_are_trained_and_saved() {
     for name in &names {
         let name = name.replacen('/', "/weight/", 1);
         // B begins at 0, and so A has no gradient in the first step.
-        let is_b = name.ends_with("lora.b");
-        assert_eq!(before[&name].1.iter().all(|value| *value == 0.0), is_b);
+        assert_eq!(before[&name].1.iter().all(|value| *value == 0.0), name.contains("lora.b"));
         assert_ne!(before[&name], after[&name], "{name}");
     }
 }
@@ -77,7 +76,7 @@ fn adapters_begin_as_nothing() {
     let bound = 1.0 / 5.0_f32.sqrt();
     let a: Vec<f32> = lora.a.val().into_data().try_to_vec().unwrap();
     assert!(a.iter().all(|value| value.abs() <= bound) && a.iter().any(|value| *value < 0.0));
-    assert!((lora.scale() - 16.0).abs() < 1e-6);
+    assert!((lora.scale() - 16.0).abs() < 1e-12);
 }
 
 /// What a layer of two products keeps of one micro-batch, with the second frozen or not.

@@ -23,6 +23,14 @@ impl Reach {
 }
 
 impl Stage {
+    /// The weights that train, by layer of the model and path.
+    pub(crate) fn trained(&self) -> impl Iterator<Item = (usize, String)> + '_ {
+        self.layers.iter().flat_map(|layer| {
+            let trained = layer.weights.iter().filter(|weight| weight.trains());
+            trained.map(|weight| (layer.index, weight.spec.path.clone()))
+        })
+    }
+
     /// Ends the backward where nothing before trains. `goes_back` says by layer of the model whether one
     /// comes to it.
     pub(crate) fn end_backward(&mut self, wiring: &Wiring, goes_back: &[bool]) {

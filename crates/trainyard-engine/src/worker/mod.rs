@@ -24,7 +24,7 @@ use crate::concurrency::{Receiver, Sender};
 use crate::fault::catch_panic;
 use crate::objective::{Loss, LossValues};
 use crate::optimizer::{GroupedOptimizer, Update};
-use crate::stage::{Stage, StageLayer, StagePlace};
+use crate::stage::{Stage, StagePlace};
 use crate::tie::{Shared, TieEnds};
 use crate::wiring::{StageWiring, Wiring};
 use crate::{Device, DeviceClock, EngineError, HostTensors, MicroBatch, Model, Objective, Tensors};
@@ -180,7 +180,8 @@ pub(crate) fn work(context: WorkerContext, commands: &Receiver<Command>, reports
             Ok(worker) => worker,
             Err(error) => return drop(reports.send((rank, Err(error)))),
         };
-        let built = Reply::Built { clock: worker.timeline.clock(), trained: worker.trained() };
+        let trained = worker.stages.iter().flat_map(Stage::trained).collect();
+        let built = Reply::Built { clock: worker.timeline.clock(), trained };
         if reports.send((rank, Ok(built))).is_err() {
             return;
         }
@@ -244,17 +245,6 @@ impl Worker {
         let timeline = Timeline::new(context.rank, context.origin, clock);
         let (step, updated, current, losses, carried) = (0, 0, None, Vec::new(), BTreeMap::new());
         Ok(Self { context, stages, step, current, timeline, losses, updated, carried })
-    }
-
-    /// The weights that train, by layer and path.
-    fn trained(&self) -> Vec<(usize, String)> {
-        let layers = self.stages.iter().flat_map(|stage| &stage.layers);
-        let of_layer = |layer: &StageLayer| {
-            let trained = layer.weights.iter().filter(|weight| weight.trains());
-            let named = trained.map(|weight| (layer.index, weight.spec.path.clone()));
-            named.collect::<Vec<_>>()
-        };
-        layers.flat_map(of_layer).collect()
     }
 
     /// Begins with an action.

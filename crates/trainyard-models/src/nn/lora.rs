@@ -4,9 +4,11 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
+use trainyard_engine::{EngineError, weight};
 
 use super::linear::linear_turned;
 use super::{Dropout, DropoutConfig};
+use crate::weight_init::WeightInit;
 
 /// How a [`Lora`] is made.
 #[derive(Config, Debug)]
@@ -51,6 +53,21 @@ impl LoraConfig {
         self.with(a, Initializer::Zeros.init([self.d_output, self.rank], device))
     }
 
+    /// Makes the adapter from a layer's source of initial weights.
+    ///
+    /// # Errors
+    /// As [`WeightInit::normal`].
+    pub(crate) fn drawn(
+        &self,
+        initial: &mut WeightInit,
+        device: &Device,
+    ) -> Result<Lora, EngineError> {
+        let (of_a, of_b) = ([self.rank, self.d_input], [self.d_output, self.rank]);
+        let a = weight(initial.uniform(of_a, self.bound())?, of_a, device);
+        let b = weight(vec![0.0; self.d_output * self.rank], of_b, device);
+        Ok(self.with(a, b))
+    }
+
     /// Kaiming's uniform bound with `a = √5`: `√(6/((1 + a²)·d_input))`.
     fn bound(&self) -> f64 {
         1.0 / (self.d_input.max(1) as f64).sqrt()
@@ -65,9 +82,9 @@ impl LoraConfig {
 impl Lora {
     /// `[…, d_input]` to `[…, d_output]`, what is to be added to the frozen layer's output.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let low = linear_turned(self.dropout.forward(x), self.a.val());
+        let low = linear_turned(self.dropout.forward(x), self.a.val(), None);
         // Where it is small.
-        linear_turned(low * self.scale, self.b.val())
+        linear_turned(low * self.scale, self.b.val(), None)
     }
 
     /// `alpha ÷ rank`, by which `B·A` counts.
