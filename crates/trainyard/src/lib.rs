@@ -14,15 +14,14 @@ pub mod config;
 pub mod error;
 pub mod evaluate;
 mod files;
+mod generation;
 mod interrupt;
 pub mod journal;
 mod learning_rate;
 mod progress;
 mod room;
 pub mod run_dir;
-mod sampler;
 pub mod setup;
-mod stop_text;
 pub mod train;
 mod validations;
 

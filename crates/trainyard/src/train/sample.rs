@@ -2,15 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use trainyard_data::first_token;
 use trainyard_plan::journal::Record;
 
 use super::training::Training;
 use crate::error::RunError;
+use crate::generation::{Sampling, Text, TextForm, Writer, each};
 use crate::interrupt::Interrupt;
-use crate::sampler::Sampler;
 
 /// How freely samples are written, as `trainyard generate` does unless told otherwise.
 const SAMPLE_TEMPERATURE: f64 = 0.8;
@@ -26,23 +23,16 @@ impl Training<'_> {
         else {
             return Ok(true);
         };
-        let first = first_token(&vocabulary);
-        let random = ChaCha8Rng::seed_from_u64(setup.config.train.seed);
-        let writer = Sampler { context, temperature: SAMPLE_TEMPERATURE, random };
-        let mut written = String::new();
-        writer.write(
-            &mut self.pipeline,
-            vec![i32::try_from(first).unwrap_or(0)],
-            tokens,
-            |token| {
-                written.push_str(vocabulary.get(token).map_or("\u{fffd}", String::as_str));
-                Ok(if interrupt.asked() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                })
-            },
-        )?;
+        let form = TextForm::Vocabulary(vocabulary);
+        let text = Text::new(form.encode("")?, tokens, setup.config.train.seed, 0);
+        let writer = Writer { context, sampling: Sampling::at(SAMPLE_TEMPERATURE), at_once: 1 };
+        let (mut written, mut decoder) = (String::new(), form.decoder());
+        let mut listener = each(|token| {
+            written.push_str(&decoder.push(token));
+            Ok(if interrupt.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        });
+        writer.write(&mut self.pipeline.sequences(), &mut [text], &mut listener)?;
+        written.push_str(&decoder.rest());
         self.tell(&Record::Sample { at_ns: self.now(), step: self.step, text: written });
         Ok(!interrupt.asked())
     }
