@@ -1,6 +1,7 @@
 //! GGUF files (llama.cpp's `docs/gguf.md`, versions 2 and 3): metadata, and where each tensor lies.
 
 mod element;
+mod lists;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use std::path::Path;
 
 use crate::error::PretrainedError;
 use crate::weight::{Element, Weight};
+pub(crate) use lists::Lists;
 use read::Reader;
 
 /// The first bytes of every such file.
@@ -115,6 +117,14 @@ impl Gguf {
         match self.metadata.get(key) {
             Some(Value::Float(number)) => Some(*number),
             Some(Value::Number(number)) => Some(*number as f64),
+            _ => None,
+        }
+    }
+
+    /// A yes or no of the metadata.
+    pub(crate) fn flag(&self, key: &str) -> Option<bool> {
+        match self.metadata.get(key) {
+            Some(Value::Flag(flag)) => Some(*flag),
             _ => None,
         }
     }
