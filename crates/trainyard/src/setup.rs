@@ -71,6 +71,22 @@ impl TrainingSetup {
         Ok(Self { profile, ..setup })
     }
 
+    /// The same for a model whose costs are not known, found out from rows that say nothing.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn without_data(
+        run_file: (RunConfig, Document),
+        recipes: &[Arc<dyn Recipe>],
+        vocabulary: usize,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Self, RunError> {
+        let mut setup = Self::without_profile(run_file, recipes, Some(vocabulary))?;
+        let derived = setup.derive(progress).map_err(|error| setup.located(error))?;
+        (setup.profile, setup.on_cpu) = (derived.model, derived.on_cpu);
+        Ok(setup)
+    }
+
     /// What tokens and class numbers of a run's data mean: the text of each token and the name of each
     /// class, in the order of their numbers; nothing where there are none.
     ///

@@ -102,7 +102,7 @@ impl RunCommand for Demo {
         let text = Text::new(form.encode("")?, 400, setup.config.train.seed, 0);
         let context = setup.job.context.unwrap_or(1);
         let writer = Writer { context, sampling: Sampling::at(0.7), at_once: 1 };
-        let mut decoder = form.decoder();
+        let mut decoder = form.decoder(&[]);
         let mut listener = each(|token| {
             let text = decoder.push(token);
             write!(out, "{text}").and_then(|()| out.flush()).map_err(closed)?;

@@ -26,7 +26,7 @@ impl Training<'_> {
         let form = TextForm::Vocabulary(vocabulary);
         let text = Text::new(form.encode("")?, tokens, setup.config.train.seed, 0);
         let writer = Writer { context, sampling: Sampling::at(SAMPLE_TEMPERATURE), at_once: 1 };
-        let (mut written, mut decoder) = (String::new(), form.decoder());
+        let (mut written, mut decoder) = (String::new(), form.decoder(&[]));
         let mut listener = each(|token| {
             written.push_str(&decoder.push(token));
             Ok(if interrupt.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
