@@ -79,6 +79,24 @@ impl Architecture {
         }
     }
 
+    /// The class of `transformers` that models of it are.
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            Self::Llama => "LlamaForCausalLM",
+            Self::Mistral => "MistralForCausalLM",
+            Self::Qwen2 => "Qwen2ForCausalLM",
+            Self::Qwen3 => "Qwen3ForCausalLM",
+            Self::Gemma2 => "Gemma2ForCausalLM",
+            Self::Gemma3 => "Gemma3ForCausalLM",
+            Self::Phi3 => "Phi3ForCausalLM",
+            Self::Gpt2 => "GPT2LMHeadModel",
+            Self::GptNeox => "GPTNeoXForCausalLM",
+            Self::Bert => "BertModel",
+            Self::Roberta => "RobertaModel",
+            Self::DistilBert => "DistilBertModel",
+        }
+    }
+
     /// Its name for people.
     pub fn name(self) -> &'static str {
         match self {

@@ -17,6 +17,14 @@ pub enum PretrainedError {
         /// What the system says.
         error: io::Error,
     },
+    /// A file that cannot be written.
+    #[error("{path} cannot be written: {error}", path = .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
     /// A path that leads to no model.
     #[error(
         "{path} is no model: {reason}; name a folder with a config.json, as Hugging Face has them, or a \
@@ -101,6 +109,10 @@ impl PretrainedError {
     /// A failed operation on a file or folder.
     pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
         |error| Self::Io { path: path.to_owned(), error }
+    }
+
+    pub(crate) fn written(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
+        |error| Self::Write { path: path.to_owned(), error }
     }
 
     pub(crate) fn bad_file(path: &Path, reason: impl Into<String>) -> Self {

@@ -32,6 +32,7 @@ mod stored;
 mod tokenizer;
 mod values;
 mod weight;
+mod write;
 
 pub use architecture::Architecture;
 pub use config::{Activation, Biases, ModelConfig, Rope, RopeScaling, Windowed};
@@ -43,3 +44,4 @@ pub use problem::Problem;
 pub use tokenizer::{Message, TextStream, Tokenizer, TokenizerInfo};
 pub use values::RawWeight;
 pub use weight::{Element, Weight};
+pub use write::NewWeight;

@@ -153,7 +153,7 @@ fn name_of(path: &Path) -> String {
     whole.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-fn read_config(path: &Path) -> Result<Map<String, Value>, PretrainedError> {
+pub(crate) fn read_config(path: &Path) -> Result<Map<String, Value>, PretrainedError> {
     let bytes = std::fs::metadata(path).map_err(PretrainedError::io(path))?.len();
     if bytes > LONGEST_CONFIG {
         return Err(PretrainedError::bad_file(path, format!("{bytes} bytes are no config")));

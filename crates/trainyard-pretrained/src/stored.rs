@@ -48,6 +48,35 @@ impl Stored {
         }
     }
 
+    /// Numbers of a weight of a shape in Hugging Face's layout, in the order that the file has them.
+    pub(crate) fn written(self, mut values: Vec<f32>, shape: &[u64]) -> Vec<f32> {
+        let rows = shape.first().copied().unwrap_or(1).max(1);
+        let width = (values.len() / rows as usize).max(1);
+        match self {
+            Self::AsIs => values,
+            Self::PlusOne => {
+                for value in &mut values {
+                    *value += 1.0;
+                }
+                values
+            }
+            Self::Transposed => {
+                let column = |column| values.iter().skip(column).step_by(width).copied();
+                (0..width).flat_map(column).collect()
+            }
+            Self::Interleaved { .. } | Self::ByKind { .. } => {
+                let mut written = vec![0.0; values.len()];
+                for (row, values) in (0..rows).zip(values.chunks_exact(width)) {
+                    let start = self.row(row, rows) as usize * width;
+                    if let Some(place) = written.get_mut(start..start + width) {
+                        place.copy_from_slice(values);
+                    }
+                }
+                written
+            }
+        }
+    }
+
     /// Whether the heads divide the rows as they must.
     pub(crate) fn divides(self, rows: u64) -> bool {
         match self {

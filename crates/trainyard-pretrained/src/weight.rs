@@ -58,6 +58,8 @@ impl Element {
     pub const F16: Self = Self::new("f16", (1, 2));
     /// Floats of 8 bits of exponent and 7 of fraction.
     pub const BF16: Self = Self::new("bf16", (1, 2));
+    /// Bytes in blocks of 32 that share a scale, llama.cpp's `Q8_0`.
+    pub const Q8_0: Self = Self::new("q8_0", (32, 34));
 
     pub(crate) const fn new(name: &'static str, block: (u64, u64)) -> Self {
         Self { name, block }

@@ -10,7 +10,7 @@ const ELEMENTS: [(u32, Element); 31] = [
     (3, Element::new("q4_1", (32, 20))),
     (6, Element::new("q5_0", (32, 22))),
     (7, Element::new("q5_1", (32, 24))),
-    (8, Element::new("q8_0", (32, 34))),
+    (8, Element::Q8_0),
     (9, Element::new("q8_1", (32, 36))),
     (10, Element::new("q2_k", (256, 84))),
     (11, Element::new("q3_k", (256, 110))),
@@ -40,4 +40,9 @@ const ELEMENTS: [(u32, Element); 31] = [
 /// The element of a number in a file.
 pub(crate) fn element(number: u32) -> Option<Element> {
     ELEMENTS.iter().find(|(known, _)| *known == number).map(|(_, element)| *element)
+}
+
+/// The number of an element in a file.
+pub(crate) fn number_of(element: Element) -> Option<u32> {
+    ELEMENTS.iter().find(|(_, known)| *known == element).map(|(number, _)| *number)
 }

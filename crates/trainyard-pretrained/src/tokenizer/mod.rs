@@ -24,6 +24,7 @@ use chat::ChatTemplate;
 pub use chat::Message;
 pub use info::TokenizerInfo;
 pub(crate) use info::of_folder;
+pub(crate) use pre_tokenizers::name_of_words;
 use special::SpecialTokens;
 pub use stream::TextStream;
 
@@ -132,6 +133,11 @@ impl Tokenizer {
     /// tokenizer's own.
     pub fn eos(&self) -> &[u32] {
         &self.special.eos
+    }
+
+    /// Its special tokens: names that templates of chats know, such as `bos_token`, and their texts.
+    pub fn special(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.special.names.iter().map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
     /// Whether a text begins with [`Self::bos`] for the model.

@@ -112,3 +112,27 @@ pub(super) fn known() -> String {
     let all = [GPT_2, SINGLE_DIGITS, LLAMA_3, CL_100K, QWEN_2, STABLE_LM];
     all.into_iter().chain(others).flatten().copied().collect::<Vec<_>>().join(", ")
 }
+
+/// llama.cpp's name for the way in which a `tokenizer.json` cuts texts; None where there is none.
+pub(crate) fn name_of_words(pre_tokenizer: &Value) -> Option<&'static str> {
+    let steps = steps(pre_tokenizer);
+    let names = ["gpt-2", "smollm", "llama-bpe", "gpt-4", "qwen2", "stablelm2", "tekken", "gpt-4o"];
+    let is_it = |name: &&str| {
+        let words = words(Some(name));
+        words.is_some_and(|words| self::steps(&words.pre_tokenizer) == steps)
+    };
+    names.into_iter().find(is_it)
+}
+
+/// What matters of a pre-tokenizer, step by step.
+fn steps(pre_tokenizer: &Value) -> Vec<Value> {
+    if let Some(all) = pre_tokenizer["pretokenizers"].as_array() {
+        return all.iter().flat_map(steps).collect();
+    }
+    // A split by the byte level's own pattern, and what it does to spaces, count; offsets do not.
+    let keys = ["type", "pattern", "behavior", "invert", "individual_digits", "use_regex"];
+    let flag = |key: &str| pre_tokenizer[key].as_bool();
+    let is_prefixing = flag("add_prefix_space").unwrap_or(false);
+    let known = keys.into_iter().map(|key| pre_tokenizer[key].clone());
+    vec![known.chain([is_prefixing.into()]).collect()]
+}

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::metadata::llama3_factors;
 use crate::architecture::Architecture;
-use crate::config::{Activation, ModelConfig, RopeScaling};
+use crate::config::{Activation, ModelConfig, Rope, RopeScaling};
 use crate::error::PretrainedError;
 use crate::open::Pretrained;
 use crate::tokenizer::Tokenizer;
@@ -39,7 +40,11 @@ pub(super) fn write_configs(
     let mut config = if is_folder {
         crate::open::read_config(&from.join("config.json"))?
     } else {
-        of_config(&model.config)
+        of_config(&model.config).ok_or_else(|| {
+            let reason = "a config.json cannot say how its positions are changed for long contexts; \
+                          write a GGUF file instead";
+            PretrainedError::bad_file(&folder.join("config.json"), reason)
+        })?
     };
     let kind = match element {
         Element::F16 => "float16",
@@ -63,7 +68,7 @@ pub(super) fn write_configs(
     let mut about = Map::new();
     about.insert("tokenizer_class".to_owned(), "PreTrainedTokenizerFast".into());
     about.insert("model_max_length".to_owned(), model.config.context.into());
-    about.extend(tokenizer.names().map(|(name, text)| (name.to_owned(), text.into())));
+    about.extend(tokenizer.special().map(|(name, text)| (name.to_owned(), text.into())));
     about.extend(tokenizer.chat_template().map(|text| ("chat_template".to_owned(), text.into())));
     write_json(&folder.join("tokenizer_config.json"), &about)?;
     let ends = json!({ "bos_token_id": tokenizer.bos(), "eos_token_id": tokenizer.eos() });
@@ -77,8 +82,9 @@ fn write_json(path: &Path, json: &Map<String, Value>) -> Result<(), PretrainedEr
         .map_err(PretrainedError::written(path))
 }
 
-/// A config.json for a model that comes from a GGUF file, by the keys of `transformers`.
-fn of_config(config: &ModelConfig) -> Map<String, Value> {
+/// A config.json for a model that comes from a GGUF file, by the keys of `transformers`; None where they do not
+/// say all of it.
+fn of_config(config: &ModelConfig) -> Option<Map<String, Value>> {
     use Architecture::{Gemma2, Gemma3, Gpt2, GptNeox};
     let mut all = Map::new();
     let mut add = |key: &str, value: Value| all.insert(key.to_owned(), value);
@@ -100,7 +106,7 @@ fn of_config(config: &ModelConfig) -> Map<String, Value> {
         add("n_positions", config.context.into());
         add("layer_norm_epsilon", config.epsilon.into());
         add("activation_function", activation.into());
-        return all;
+        return Some(all);
     }
     add("hidden_size", config.width.into());
     add("num_hidden_layers", config.blocks.into());
@@ -142,9 +148,41 @@ fn of_config(config: &ModelConfig) -> Map<String, Value> {
         if let Some(theta) = rope.local_theta {
             add("rope_local_base_freq", theta.into());
         }
-        if let Some(RopeScaling::Linear { factor }) = rope.scaling {
-            add("rope_scaling", json!({ "rope_type": "linear", "factor": factor }));
+        let scaling = rope.scaling.as_ref();
+        let said =
+            scaling.map(|scaling| of_scaling(config, rope, scaling).ok_or(())).transpose().ok()?;
+        if let Some(scaling) = said {
+            add("rope_scaling", scaling);
         }
     }
-    all
+    Some(all)
+}
+
+/// A change of frequencies as configs say it. GGUF files have factors, which may be those of Llama 3.
+fn of_scaling(config: &ModelConfig, rope: &Rope, scaling: &RopeScaling) -> Option<Value> {
+    let of_llama3 = |factor: f64, low: f64, high: f64, context: u64| {
+        json!({
+            "rope_type": "llama3",
+            "factor": factor,
+            "low_freq_factor": low,
+            "high_freq_factor": high,
+            "original_max_position_embeddings": context,
+        })
+    };
+    match scaling {
+        RopeScaling::Linear { factor } => Some(json!({ "rope_type": "linear", "factor": factor })),
+        RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => {
+            Some(of_llama3(*factor, *low_freq_factor, *high_freq_factor, *original_context))
+        }
+        RopeScaling::Factors { factors } => {
+            // Those of Llama 3.1 and 3.2.
+            let factor = [8.0, 32.0].into_iter().find(|factor| {
+                let known = llama3_factors(config, rope, [*factor, 1.0, 4.0, 8192.0]);
+                let is_close =
+                    |(one, other): (&f32, &f32)| (one - other).abs() <= 1e-3 * other.abs();
+                known.len() == factors.len() && known.iter().zip(factors).all(is_close)
+            })?;
+            Some(of_llama3(factor, 1.0, 4.0, 8192))
+        }
+    }
 }

@@ -38,12 +38,12 @@ pub(super) struct NewTensor {
 /// # Errors
 /// [`PretrainedError::Io`]; whatever `values` fails with; [`PretrainedError::BadFile`] for numbers that are not
 /// as many as the shape says.
-pub(super) fn write(
+pub(super) fn write<E: From<PretrainedError>>(
     path: &Path,
     metadata: &[(String, Datum)],
     tensors: &[NewTensor],
-    values: &mut dyn FnMut(usize) -> Result<Vec<f32>, PretrainedError>,
-) -> Result<(), PretrainedError> {
+    values: &mut dyn FnMut(usize) -> Result<Vec<f32>, E>,
+) -> Result<(), E> {
     let io = || PretrainedError::written(path);
     let refused = |tensor: &NewTensor| {
         let NewTensor { name, shape, element } = tensor;
@@ -60,13 +60,14 @@ pub(super) fn write(
     for (at, tensor) in tensors.iter().enumerate() {
         let bytes = encode(tensor.element, &values(at)?).ok_or_else(|| refused(tensor))?;
         if tensor.element.bytes_of(&tensor.shape) != Some(bytes.len() as u64) {
-            return Err(refused(tensor));
+            return Err(refused(tensor).into());
         }
         out.write_all(&bytes).map_err(io())?;
         pad(&mut out, bytes.len() as u64).map_err(io())?;
     }
     out.flush().map_err(io())?;
-    out.get_ref().sync_all().map_err(io())
+    out.get_ref().sync_all().map_err(io())?;
+    Ok(())
 }
 
 fn pad(out: &mut impl Write, written: u64) -> io::Result<()> {
@@ -126,7 +127,9 @@ fn put(head: &mut Vec<u8>, datum: &Datum) {
         Datum::Text(it) => text(head, it),
         Datum::Texts(all) => {
             length(head, all.len());
-            all.iter().for_each(|it| text(head, it));
+            for it in all {
+                text(head, it);
+            }
         }
         Datum::I32s(all) => {
             length(head, all.len());
@@ -192,6 +195,9 @@ mod tests {
         }
         assert_eq!(read.weights.len(), 3);
         let wrong = write(&path, &metadata, &tensors, &mut |_| Ok(vec![0.0; 3])).unwrap_err();
-        assert!(wrong.to_string().contains("blk.0.attn_q.weight cannot be [2, 32] in q8_0"), "{wrong}");
+        assert!(
+            wrong.to_string().contains("blk.0.attn_q.weight cannot be [2, 32] in q8_0"),
+            "{wrong}"
+        );
     }
 }

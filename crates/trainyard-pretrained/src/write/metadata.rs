@@ -67,15 +67,25 @@ pub(super) fn of_config(
 /// are not changed, or all by one factor.
 pub(super) fn rope_factors(config: &ModelConfig) -> Option<Vec<f32>> {
     let rope = config.rope.as_ref()?;
-    let (factor, low, high, context) = match rope.scaling.as_ref()? {
-        RopeScaling::Linear { .. } => return None,
-        RopeScaling::Factors { factors } => return Some(factors.clone()),
+    match rope.scaling.as_ref()? {
+        RopeScaling::Linear { .. } => None,
+        RopeScaling::Factors { factors } => Some(factors.clone()),
         RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => {
-            (*factor, *low_freq_factor, *high_freq_factor, *original_context as f64)
+            let context = *original_context as f64;
+            let numbers = [*factor, *low_freq_factor, *high_freq_factor, context];
+            Some(llama3_factors(config, rope, numbers))
         }
-    };
+    }
+}
+
+/// The same for Llama 3.1: low frequencies are divided by a factor, high ones stay (`convert_hf_to_gguf.py`).
+/// `low` and `high` are turns in the original `context`.
+pub(super) fn llama3_factors(
+    config: &ModelConfig,
+    rope: &Rope,
+    [factor, low, high, context]: [f64; 4],
+) -> Vec<f32> {
     let turned = turned(config, rope);
-    // As `convert_hf_to_gguf.py` computes them.
     let of_frequency = |index: u64| {
         let frequency = rope.theta.powf(-2.0 * index as f64 / turned as f64);
         let length = std::f64::consts::TAU / frequency;
@@ -88,7 +98,7 @@ pub(super) fn rope_factors(config: &ModelConfig) -> Option<Vec<f32>> {
         let smooth = (context / length - low) / (high - low);
         1.0 / ((1.0 - smooth) / factor + smooth)
     };
-    Some((0..turned / 2).map(|index| of_frequency(index) as f32).collect())
+    (0..turned / 2).map(|index| of_frequency(index) as f32).collect()
 }
 
 /// Numbers of a head that are turned.

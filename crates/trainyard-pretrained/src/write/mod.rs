@@ -72,12 +72,15 @@ impl Pretrained {
                 let keys = tokenizer::of_tokenizer(&tokenizer, self.config.vocabulary);
                 all.extend(keys.map_err(|reason| refused(&reason))?);
             }
-            None => all.push(("tokenizer.ggml.model".to_owned(), Datum::Text("no_vocab".to_owned()))),
+            None => {
+                all.push(("tokenizer.ggml.model".to_owned(), Datum::Text("no_vocab".to_owned())));
+            }
         }
         let weights = self.layout();
         let named = weights.iter().map(|weight| in_gguf(&self.config, &weight.name));
         let named: Option<Vec<InGguf>> = named.collect();
-        let named = named.ok_or_else(|| refused("llama.cpp has no such weights; write a folder instead"))?;
+        let named = named
+            .ok_or_else(|| refused("llama.cpp has no such weights; write a folder instead"))?;
         let tensor = |(weight, named): (&NewWeight, &InGguf)| {
             let shape = named.stored.shape(&weight.shape);
             let element = match shape.as_slice() {
@@ -95,9 +98,7 @@ impl Pretrained {
             element: Element::F32,
         }));
         gguf::write(file, &all, &tensors, &mut |at| match weights.get(at).zip(named.get(at)) {
-            Some((weight, named)) => {
-                Ok(named.stored.written(values(&weight.name)?, &weight.shape))
-            }
+            Some((weight, named)) => Ok(named.stored.written(values(&weight.name)?, &weight.shape)),
             None => Ok(factors.clone().unwrap_or_default()),
         })
     }

@@ -33,7 +33,8 @@ pub(super) fn write<E: From<PretrainedError>>(
     // The crate's writer asks for one weight after the other, and for nothing that can fail.
     let state = RefCell::new(State { values, failed: None });
     let view = |weight: &NewWeight| {
-        let shape = weight.shape.iter().map(|size| usize::try_from(*size)).collect::<Result<_, _>>();
+        let shape =
+            weight.shape.iter().map(|size| usize::try_from(*size)).collect::<Result<_, _>>();
         let bytes = element.bytes_of(&weight.shape).and_then(|bytes| usize::try_from(bytes).ok());
         let view = shape.ok().zip(bytes).map(|(shape, bytes)| {
             let (name, state) = (weight.name.clone(), &state);
@@ -77,14 +78,16 @@ impl<E: From<PretrainedError>> View for Lazy<'_, '_, E> {
 
     fn data(&self) -> Cow<'_, [u8]> {
         let mut state = self.state.borrow_mut();
-        let numbers = if state.failed.is_none() { (state.values)(&self.name) } else { Ok(Vec::new()) };
+        let numbers =
+            if state.failed.is_none() { (state.values)(&self.name) } else { Ok(Vec::new()) };
         let bytes = numbers.map(|numbers| encode(self.element, &numbers).unwrap_or_default());
         let bytes = bytes.unwrap_or_else(|error| {
             state.failed = Some(error);
             Vec::new()
         });
         if bytes.len() != self.bytes && state.failed.is_none() {
-            let reason = format!("{} has {} bytes instead of {}", self.name, bytes.len(), self.bytes);
+            let reason =
+                format!("{} has {} bytes instead of {}", self.name, bytes.len(), self.bytes);
             state.failed = Some(PretrainedError::bad_file(self.name.as_ref(), reason).into());
         }
         Cow::Owned(bytes)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::gguf::Datum;
-use crate::tokenizer::{Tokenizer, way_of_cutting};
+use crate::tokenizer::{Tokenizer, name_of_words};
 
 /// llama.cpp's types of tokens.
 const NORMAL: i32 = 1;
@@ -36,7 +36,7 @@ pub(super) fn of_tokenizer(
             all.push(("ggml.add_space_prefix", Datum::Flag(prefixes_a_space(&json))));
         }
         None | Some("BPE") => {
-            let pre = way_of_cutting(&json["pre_tokenizer"]).ok_or(
+            let pre = name_of_words(&json["pre_tokenizer"]).ok_or(
                 "its tokenizer cuts texts into words in a way that llama.cpp has no name for",
             )?;
             let joined = merges(model).into_iter().map(|[one, other]| format!("{one} {other}"));
@@ -48,9 +48,14 @@ pub(super) fn of_tokenizer(
             tokens.texts.iter_mut().for_each(of_word_piece);
             all.push(("ggml.model", Datum::Text("bert".to_owned())));
         }
-        Some(other) => return Err(format!("its tokenizer is a {other}, which llama.cpp has none like")),
+        Some(other) => {
+            return Err(format!("its tokenizer is a {other}, which llama.cpp has none like"));
+        }
     }
-    let named = |name: &str| tokenizer.special(name);
+    let named = |wanted: &str| {
+        let (_, text) = tokenizer.special().find(|(name, _)| *name == wanted)?;
+        tokenizer.token(text)
+    };
     let numbers = [
         ("ggml.bos_token_id", tokenizer.bos()),
         ("ggml.eos_token_id", tokenizer.eos().first().copied()),
@@ -77,7 +82,8 @@ impl Tokens {
         let model = &json["model"];
         let vocab = model["vocab"].as_object().ok_or("its tokenizer has no list of tokens")?;
         let mut known: BTreeMap<u64, (&str, i32)> = BTreeMap::new();
-        let is_byte = |text: &str| text.len() == 6 && text.starts_with("<0x") && text.ends_with('>');
+        let is_byte =
+            |text: &str| text.len() == 6 && text.starts_with("<0x") && text.ends_with('>');
         for (text, id) in vocab {
             let kind = match text.as_str() {
                 byte if is_byte(byte) => BYTE,
@@ -137,7 +143,10 @@ fn prefixes_a_space(json: &Value) -> bool {
         None => vec![part.clone()],
     };
     let prepends = steps(&json["normalizer"]).iter().any(|step| step["type"] == "Prepend");
-    prepends || ["always", "first"].iter().any(|scheme| json["pre_tokenizer"]["prepend_scheme"] == *scheme)
+    prepends
+        || ["always", "first"]
+            .iter()
+            .any(|scheme| json["pre_tokenizer"]["prepend_scheme"] == *scheme)
 }
 
 /// llama.cpp writes `▁word` for the beginning of a word, and `ing` for what BERT calls `##ing`.
