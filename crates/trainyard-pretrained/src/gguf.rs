@@ -14,9 +14,9 @@ use std::path::Path;
 
 use crate::error::PretrainedError;
 use crate::weight::{Element, Weight};
-pub(crate) use lists::Lists;
 #[cfg(test)]
 pub(crate) use element::element;
+pub(crate) use lists::Lists;
 pub(crate) use names::{InGguf, in_gguf, is_derived};
 use read::Reader;
 
