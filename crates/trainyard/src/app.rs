@@ -77,8 +77,8 @@ impl App {
     /// # Errors
     /// As [`TrainingSetup::load`].
     pub fn setup(&self, run_file: (RunConfig, Document)) -> Result<TrainingSetup, RunError> {
-        let load = |progress: &_| TrainingSetup::load(run_file, &self.recipes, progress);
-        let setup = with_progress(load)?;
+        let setup =
+            with_progress(|progress| TrainingSetup::load(run_file, &self.recipes, progress))?;
         for remark in setup.job.data.iter().flat_map(|data| &data.info().remarks) {
             say(format_args!("note: {remark}"));
         }
