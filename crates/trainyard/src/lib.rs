@@ -13,6 +13,7 @@ pub mod commands;
 pub mod config;
 pub mod error;
 pub mod evaluate;
+mod export;
 mod files;
 mod generation;
 mod interrupt;

@@ -8,6 +8,7 @@
 mod grow;
 mod layer_file;
 mod manifest;
+mod weights;
 
 use std::fs;
 use std::io::Write;
@@ -17,6 +18,7 @@ use crate::{CheckpointFault, EngineError};
 
 pub(crate) use layer_file::{read_layer, save_layer};
 use manifest::MANIFEST;
+pub use weights::read_weights;
 pub use manifest::{LayerRecord, Manifest, SaveAs, check_whole, read_manifest};
 
 /// How a checkpoint is loaded.

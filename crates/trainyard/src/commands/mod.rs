@@ -6,6 +6,7 @@ pub mod demo;
 mod device_links;
 pub mod devices;
 pub mod evaluate;
+pub mod export;
 pub mod fit;
 pub mod generate;
 mod going_on;
@@ -59,6 +60,7 @@ commands! {
     Resume(resume::Resume),
     Evaluate(evaluate::EvaluateCommand),
     Generate(generate::Generate),
+    Export(export::Export),
     Compare(compare::CompareCommand),
     Trace(trace::TraceCommand),
     Bench(bench::Bench),

@@ -1,0 +1,127 @@
+//! The weights of a pretrained model after a training, by their names in Hugging Face layout.
+
+use std::collections::BTreeMap;
+
+use trainyard_config::LoraSection;
+use trainyard_pretrained::PretrainedError;
+
+use super::HfModel;
+use super::weights::{WeightName, turn};
+
+/// Numbers that a training has left of a layer's weights, by layer and path; None for those that it left alone.
+pub type Trained<'a, E> = dyn FnMut(usize, &str) -> Result<Option<Vec<f32>>, E> + 'a;
+
+/// Where the weights of a model lie, by their names in Hugging Face layout.
+pub struct MergedWeights<'a> {
+    model: &'a HfModel,
+    /// The layer and both names.
+    places: BTreeMap<String, (usize, WeightName)>,
+}
+
+/// An adapter as PEFT has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeftWeight {
+    /// The name of its product in Hugging Face layout, without `.weight`.
+    pub product: String,
+    /// A, `[rank, inputs]`.
+    pub a: Vec<f32>,
+    /// B, `[outputs, rank]`.
+    pub b: Vec<f32>,
+}
+
+impl<'a> MergedWeights<'a> {
+    /// Those of a model.
+    pub fn new(model: &'a HfModel) -> Self {
+        let layers = 0..model.pretrained().config.blocks as usize + 2;
+        let of_layer = |layer| model.names(layer).into_iter().map(move |name| (layer, name));
+        let all = layers.flat_map(of_layer);
+        Self { model, places: all.map(|place| (place.1.name.clone(), place)).collect() }
+    }
+
+    /// The numbers of a weight in Hugging Face's layout: what was trained, or the model's own and what its adapter
+    /// adds, `W + alpha ÷ rank · B·A`.
+    ///
+    /// # Errors
+    /// [`PretrainedError`] for a weight that the model's files do not have; whatever `trained` fails with.
+    pub fn values<E: From<PretrainedError>>(
+        &self,
+        name: &str,
+        trained: &mut Trained<'_, E>,
+    ) -> Result<Vec<f32>, E> {
+        let pretrained = self.model.pretrained();
+        let Some((layer, WeightName { path, turned, .. })) = self.places.get(name) else {
+            return Ok(pretrained.values(name)?);
+        };
+        let mut values = match trained(*layer, path)? {
+            // As it is here: `[outputs, inputs]`.
+            Some(values) if *turned => {
+                let shape = self.shape(name);
+                turn(&values, shape)
+            }
+            Some(values) => values,
+            None => pretrained.values(name)?,
+        };
+        let product = path.strip_suffix(".weight");
+        if let (Some(lora), Some(product)) = (self.model.lora(), product)
+            && let Some([a, b]) = adapter(*layer, product, trained)?
+        {
+            add(&mut values, lora, [&a, &b], *turned);
+        }
+        Ok(values)
+    }
+
+    /// The adapters of all products, in the order of their names.
+    ///
+    /// # Errors
+    /// Whatever `trained` fails with.
+    pub fn adapters<E>(&self, trained: &mut Trained<'_, E>) -> Result<Vec<PeftWeight>, E> {
+        let mut all = Vec::new();
+        for (name, (layer, WeightName { path, .. })) in &self.places {
+            let stems = path.strip_suffix(".weight").zip(name.strip_suffix(".weight"));
+            let Some((path, product)) = stems else { continue };
+            if let Some([a, b]) = adapter(*layer, path, trained)? {
+                all.push(PeftWeight { product: product.to_owned(), a, b });
+            }
+        }
+        Ok(all)
+    }
+
+    /// Rows and columns in Hugging Face's layout.
+    fn shape(&self, name: &str) -> [usize; 2] {
+        let weights = self.model.pretrained().layout();
+        let shape = weights.into_iter().find(|weight| weight.name == name).map(|it| it.shape);
+        match shape.as_deref() {
+            Some([rows, columns]) => [*rows as usize, *columns as usize],
+            _ => [0; 2],
+        }
+    }
+}
+
+fn adapter<E>(
+    layer: usize,
+    product: &str,
+    trained: &mut Trained<'_, E>,
+) -> Result<Option<[Vec<f32>; 2]>, E> {
+    let a = trained(layer, &format!("{product}.lora.a"))?;
+    let b = trained(layer, &format!("{product}.lora.b"))?;
+    Ok(a.zip(b).map(|(a, b)| [a, b]))
+}
+
+/// Adds `alpha ÷ rank · B·A` to a weight of `[outputs, inputs]`, or `[inputs, outputs]` where it is turned.
+fn add(values: &mut [f32], lora: &LoraSection, [a, b]: [&[f32]; 2], turned: bool) {
+    let rank = lora.rank.max(1);
+    let (inputs, outputs) = (a.len() / rank, b.len() / rank);
+    let scale = (lora.alpha / rank as f64) as f32;
+    for (output, of_b) in b.chunks_exact(rank).enumerate() {
+        let mut row = vec![0.0; inputs];
+        for (of_a, factor) in a.chunks_exact(inputs.max(1)).zip(of_b) {
+            row.iter_mut().zip(of_a).for_each(|(sum, number)| *sum += factor * scale * number);
+        }
+        for (input, number) in row.into_iter().enumerate() {
+            let at = if turned { input * outputs + output } else { output * inputs + input };
+            if let Some(value) = values.get_mut(at) {
+                *value += number;
+            }
+        }
+    }
+}

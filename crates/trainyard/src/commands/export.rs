@@ -1,0 +1,221 @@
+//! `trainyard export`: a fine-tuned model as files that other programs open.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use indicatif::ProgressBar;
+use trainyard_engine::checkpoint::{LayerRecord, read_manifest, read_weights};
+use trainyard_models::Tuning;
+use trainyard_models::hf::{HfModel, MergedWeights};
+use trainyard_plan::memory::human_bytes;
+use trainyard_pretrained::Element;
+
+use super::run_command::RunCommand;
+use crate::app::App;
+use crate::cli::{Output, Sets, say};
+use crate::error::RunError;
+use crate::export::{card, peft};
+use crate::run_dir::{CheckpointChoice, Found, RunDir};
+
+/// Write a fine-tuned model to files that other programs open
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The run directory of a model with kind = "hf"
+    #[arg(value_name = "RUN_DIR")]
+    directory: PathBuf,
+    /// A folder that does not exist yet, or a .gguf file
+    #[arg(short, long, value_name = "PATH")]
+    output: PathBuf,
+    /// The adapter alone, as PEFT has it, instead of the whole model with the adapter in its weights
+    #[arg(long)]
+    adapter: bool,
+    /// How numbers are stored; f32 in a folder and f16 in a .gguf file where it is not given
+    #[arg(long, value_name = "TYPE")]
+    dtype: Option<Stored>,
+    /// Which checkpoint of the run
+    #[arg(long, value_name = "latest|best|STEP", default_value = "latest")]
+    checkpoint: CheckpointChoice,
+}
+
+/// How numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Stored {
+    F32,
+    F16,
+    Bf16,
+    /// Blocks of 32 bytes and a scale; in a .gguf file alone
+    #[value(name = "q8_0")]
+    Q8,
+}
+
+impl Stored {
+    fn element(self) -> Element {
+        match self {
+            Self::F32 => Element::F32,
+            Self::F16 => Element::F16,
+            Self::Bf16 => Element::BF16,
+            Self::Q8 => Element::Q8_0,
+        }
+    }
+}
+
+impl RunCommand for Export {
+    /// Reads a checkpoint and the files of the model that was fine-tuned, layer by layer, and writes what they are
+    /// together. No device is opened.
+    ///
+    /// # Errors
+    /// When the run is not of a pretrained model, something of it is missing or damaged, there is something at the
+    /// output's place already, or it cannot be written.
+    fn run(&self, app: &App) -> Result<ExitCode, RunError> {
+        let is_gguf = self.output.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"));
+        self.check(is_gguf)?;
+        let directory = RunDir::open(&self.directory)?;
+        let found = directory.find(self.checkpoint)?;
+        found.note.iter().for_each(say);
+        let (config, _) = app.config(&directory.run_file(), &Sets::default())?;
+        let model = HfModel::of_run(&config.model, Tuning::of(config.train.method, &config.lora))?.ok_or_else(|| {
+            RunError::Mismatch {
+                what: format!("{} is not the run of a pretrained model", self.directory.display()),
+                remedy: "export needs a run with kind = \"hf\" in [model]",
+            }
+        })?;
+        let manifest = directory.explain(found.step, read_manifest(&found.path))?;
+        let mut checkpoint = Checkpoint::new(&found, &manifest.layers);
+        let part = Part::new(&self.output);
+        let weights = MergedWeights::new(&model);
+        if self.adapter {
+            let mut trained = |layer: usize, path: &str| checkpoint.weight(layer, path);
+            let adapters = weights.adapters(&mut trained)?;
+            let lora = model.lora().filter(|_| !adapters.is_empty()).ok_or(RunError::Mismatch {
+                what: format!("{} has no adapter: all weights were trained", self.directory.display()),
+                remedy: "leave --adapter out",
+            })?;
+            part.folder()?;
+            peft::write(&part.path, model.pretrained(), lora, &adapters)?;
+        } else {
+            let default = if is_gguf { Stored::F16 } else { Stored::F32 };
+            let element = self.dtype.unwrap_or(default).element();
+            let bar = match Output::detect(false) {
+                Output::Terminal => ProgressBar::new(model.pretrained().layout().len() as u64),
+                _ => ProgressBar::hidden(),
+            };
+            let mut values = |name: &str| {
+                bar.inc(1);
+                let mut trained = |layer: usize, path: &str| checkpoint.weight(layer, path);
+                weights.values(name, &mut trained)
+            };
+            if is_gguf {
+                model.pretrained().write_gguf(&part.path, element, &mut values)?;
+            } else {
+                part.folder()?;
+                model.pretrained().write_folder(&part.path, element, &mut values)?;
+            }
+            bar.finish_and_clear();
+        }
+        if !is_gguf {
+            let text = card::card(&config, model.pretrained(), found.step, self.adapter);
+            let path = part.path.join("README.md");
+            std::fs::write(&path, text).map_err(RunError::io("write", &path))?;
+        }
+        let bytes = part.finish()?;
+        say(format_args!(
+            "{} has the weights after step {}, {}",
+            self.output.display(),
+            found.step,
+            human_bytes(bytes)
+        ));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Export {
+    /// Refuses what could not be written before anything is read.
+    fn check(&self, is_gguf: bool) -> Result<(), RunError> {
+        let refused = |key: &str, value: String, must: &str| RunError::BadValue {
+            key: key.to_owned(),
+            value,
+            must: must.to_owned(),
+        };
+        if self.output.exists() {
+            let place = self.output.display().to_string();
+            return Err(refused("--output", place, "a path where there is nothing yet"));
+        }
+        if self.adapter && is_gguf {
+            let place = self.output.display().to_string();
+            return Err(refused("--output", place, "a folder for an adapter"));
+        }
+        if self.dtype == Some(Stored::Q8) && !is_gguf {
+            return Err(refused("--dtype", "q8_0".to_owned(), "f32, f16 or bf16 in a folder"));
+        }
+        Ok(())
+    }
+}
+
+/// The layers of a checkpoint, one in memory at a time.
+struct Checkpoint<'a> {
+    found: &'a Found,
+    layers: &'a [LayerRecord],
+    open: Option<(usize, BTreeMap<String, Vec<f32>>)>,
+}
+
+impl<'a> Checkpoint<'a> {
+    fn new(found: &'a Found, layers: &'a [LayerRecord]) -> Self {
+        Self { found, layers, open: None }
+    }
+
+    /// The numbers of a weight; None where the checkpoint has none of it.
+    fn weight(&mut self, layer: usize, path: &str) -> Result<Option<Vec<f32>>, RunError> {
+        if self.open.as_ref().is_none_or(|(open, _)| *open != layer) {
+            let record = self.layers.iter().find(|record| record.index == layer);
+            let weights = record.map(|record| read_weights(&self.found.path, record)).transpose()?;
+            self.open = Some((layer, weights.unwrap_or_default()));
+        }
+        Ok(self.open.as_ref().and_then(|(_, weights)| weights.get(path).cloned()))
+    }
+}
+
+/// What is written beside its place until it is whole.
+struct Part<'a> {
+    place: &'a Path,
+    path: PathBuf,
+}
+
+impl<'a> Part<'a> {
+    fn new(place: &'a Path) -> Self {
+        let mut name = std::ffi::OsString::from(".");
+        name.push(place.file_name().unwrap_or_default());
+        // A name that nobody else has.
+        name.push(format!(".part-{}", std::process::id()));
+        Self { place, path: place.with_file_name(name) }
+    }
+
+    fn folder(&self) -> Result<(), RunError> {
+        std::fs::create_dir_all(&self.path).map_err(RunError::io("make", &self.path))
+    }
+
+    /// Gives it its name; its size, bytes.
+    fn finish(self) -> Result<u64, RunError> {
+        std::fs::rename(&self.path, self.place).map_err(RunError::io("write", self.place))?;
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |about| about.len());
+        if !self.place.is_dir() {
+            return Ok(size(self.place));
+        }
+        let entries = std::fs::read_dir(self.place).map_err(RunError::io("read", self.place))?;
+        Ok(entries.flatten().map(|entry| size(&entry.path())).sum())
+    }
+}
+
+impl Drop for Part<'_> {
+    /// What was not finished goes.
+    fn drop(&mut self) {
+        let removed = if self.path.is_dir() {
+            std::fs::remove_dir_all(&self.path)
+        } else {
+            std::fs::remove_file(&self.path)
+        };
+        // After it has got its name there is nothing.
+        drop(removed);
+    }
+}
