@@ -22,5 +22,5 @@ pub use gpt::{Gpt, GptOptions};
 pub use hf::{HfModel, HfOptions};
 pub use micro_batch::micro_batch;
 pub use mlp::{Mlp, MlpOptions};
-pub use recipe::{Job, OwnRecipe, Recipe, RecipeError, Request};
+pub use recipe::{Job, OwnRecipe, Recipe, RecipeError, Request, Tuning};
 pub use registry::recipes;

@@ -214,7 +214,7 @@ fn sequences_go_on_on_every_adapter() {
             let mut sequences = pipeline.sequences();
             for number in 0..2 {
                 let found = fed(&mut sequences, number, &of, &[4, 1, 1, 1, 1]);
-                assert_close(&name, &found[4], &expected, 0.0, 1e-4);
+                assert_close(name, &found[4], &expected, 0.0, 1e-4);
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::error::RunError;
 use crate::files::{read_plan, read_schedule};
 pub(crate) use devices::machine_for;
 pub use devices::{SetupDevice, default_devices};
+pub(crate) use estimate::machine;
 use profile::DerivedProfile;
 pub use training_setup::TrainingSetup;
 

@@ -1,6 +1,7 @@
 //! The pipeline: distributes a model over devices as a plan says, and trains it.
 
 mod allocation;
+mod built;
 mod diagnose;
 mod files;
 mod links;
@@ -31,6 +32,7 @@ use crate::worker::{Command, Reply, WorkerContext, work};
 use crate::{Device, DeviceClock, EngineError, HostTensors, Metrics, MicroBatch, Model, Objective};
 
 use allocation::{allocate, check_actions, check_ids, choose_kernels};
+use built::Built;
 use links::Links;
 pub use measured::{Evaluation, Measured, StepResult};
 pub use sequences::Sequences;
@@ -185,14 +187,12 @@ impl Pipeline {
         }
         // From here the workers alone hold it, so that it closes when they have all ended.
         drop(report);
-        let clocks = workers.collect()?.into_iter().map(|reply| match reply {
-            Reply::Built { clock } => clock,
-            _ => DeviceClock::Host,
-        });
-        let clocks = clocks.collect();
+        let built = Built::wait(&mut workers)?;
+        built.end_backwards(&mut workers, &wiring)?;
         if !wiring.ties.is_empty() {
             workers.ask_all(|| Command::ShareWeights)?;
             workers.collect()?;
+            built.check_ties(&wiring)?;
         }
         Ok(Self {
             plan,
@@ -203,7 +203,7 @@ impl Pipeline {
             workers,
             options,
             needs,
-            clocks,
+            clocks: built.clocks,
             traces: true,
             kernels,
             origin,

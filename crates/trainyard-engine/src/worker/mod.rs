@@ -25,7 +25,7 @@ use crate::fault::catch_panic;
 use crate::objective::{Loss, LossValues};
 use crate::optimizer::{GroupedOptimizer, Update};
 use crate::stage::{Stage, StagePlace};
-use crate::tie::TieEnds;
+use crate::tie::{Shared, TieEnds};
 use crate::wiring::{StageWiring, Wiring};
 use crate::{Device, DeviceClock, EngineError, HostTensors, MicroBatch, Model, Objective, Tensors};
 pub(crate) use links::StageLinks;
@@ -50,6 +50,9 @@ pub(crate) enum Command {
     Discard,
     /// Give weights that follow others their values; answer [`Reply::Done`].
     ShareWeights,
+    /// End backwards where nothing before trains: by layer of the model, whether one comes to it; answer
+    /// [`Reply::Done`].
+    EndBackward { goes_back: Arc<[bool]> },
     /// Forward alone, as a model is used; answer [`Reply::Evaluated`].
     Evaluate { micro_batches: Vec<MicroBatch> },
     /// The forwards of a step again, and look whether their outputs are finite; answer
@@ -99,6 +102,8 @@ pub(crate) enum Reply {
     /// The first, when the weights are made.
     Built {
         clock: DeviceClock,
+        /// The weights that train, by layer and path.
+        trained: Vec<(usize, String)>,
     },
     Done,
     /// Nothing is sent.
@@ -175,7 +180,8 @@ pub(crate) fn work(context: WorkerContext, commands: &Receiver<Command>, reports
             Ok(worker) => worker,
             Err(error) => return drop(reports.send((rank, Err(error)))),
         };
-        let built = Reply::Built { clock: worker.timeline.clock() };
+        let trained = worker.stages.iter().flat_map(Stage::trained).collect();
+        let built = Reply::Built { clock: worker.timeline.clock(), trained };
         if reports.send((rank, Ok(built))).is_err() {
             return;
         }
@@ -247,10 +253,10 @@ impl Worker {
         self.context.activity.begin(self.step, action);
     }
 
-    /// Gives weights that follow others their values.
-    fn share_weights(&mut self) -> Result<(), EngineError> {
+    /// Gives weights that follow others their values: all, or those that an update changes.
+    fn share_weights(&mut self, which: Shared) -> Result<(), EngineError> {
         let WorkerContext { ties, device, activity, .. } = &self.context;
-        ties.share_weights(&mut self.stages, device.burn(), activity)
+        ties.share_weights(which, &mut self.stages, device.burn(), activity)
     }
 
     /// After a failure that left the weights alone: does what a save needs, and nothing else.
@@ -331,7 +337,12 @@ impl Worker {
                 Ok(Reply::Done)
             }
             Command::ShareWeights => {
-                self.share_weights()?;
+                self.share_weights(Shared::All)?;
+                Ok(Reply::Done)
+            }
+            Command::EndBackward { goes_back } => {
+                let wiring = &self.context.wiring;
+                self.stages.iter_mut().for_each(|stage| stage.end_backward(wiring, &goes_back));
                 Ok(Reply::Done)
             }
             Command::Evaluate { micro_batches } => self.evaluate(micro_batches),
@@ -349,7 +360,8 @@ impl Worker {
             Command::CheckFinite => or_refuse(self.check_finite().map(|()| Reply::Done)),
             Command::Save { folder } => {
                 let layers = self.stages.iter().flat_map(|stage| &stage.layers);
-                let save = |layer| save_layer(&folder, layer, self.updated);
+                let rebuilds = self.context.model.rebuilds_frozen();
+                let save = |layer| save_layer(&folder, layer, self.updated, rebuilds);
                 let saved: Result<_, _> = layers.map(save).collect();
                 or_refuse(saved.map(Reply::Saved))
             }
@@ -368,7 +380,7 @@ impl Worker {
                     file.put(layer, &self.context.device)?;
                 }
                 self.stages.iter_mut().for_each(Stage::forget_check);
-                self.share_weights()?;
+                self.share_weights(Shared::All)?;
                 Ok(Reply::Done)
             }
         }

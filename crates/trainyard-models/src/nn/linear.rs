@@ -5,7 +5,7 @@ use burn::backend::{Backend, Flex, Wgpu};
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, LinearLayout};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Shape, Tensor};
 use trainyard_engine::kernels::{Kernel, portable_kernels, uses};
 
 use crate::fused;
@@ -133,7 +133,7 @@ impl<B: Backend> Weighted<B> for Portable {
 
     fn input_gradient(
         &self,
-        _x: &FloatTensor<B>,
+        _shape: Shape,
         weight: &FloatTensor<B>,
         gradient: &FloatTensor<B>,
     ) -> FloatTensor<B> {

@@ -1,6 +1,7 @@
 //! Small models of the registry and their data, for every test.
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
+pub(crate) mod adapted;
 #[path = "../../../trainyard-engine/tests/adapter/mod.rs"]
 pub(crate) mod adapter;
 mod decoder;
@@ -15,7 +16,7 @@ use trainyard_config::{DataSection, KindSection};
 use trainyard_data::{Cursor, DataSource};
 use trainyard_engine::{MeanSquaredError, MicroBatch, Model, Objective, mix};
 use trainyard_models::{
-    Gpt, GptOptions, Mlp, MlpOptions, Recipe, Request, gpt, micro_batch, recipes,
+    Gpt, GptOptions, Mlp, MlpOptions, Recipe, Request, Tuning, gpt, micro_batch, recipes,
 };
 
 use partitions::{ROWS, Subject, random};
@@ -46,7 +47,8 @@ pub(crate) fn decoder() -> Subject {
     of_tokens(decoder::decoder())
 }
 
-fn of_tokens(model: impl Model + 'static) -> Subject {
+/// A model of tokens on rows of them.
+pub(crate) fn of_tokens(model: impl Model + 'static) -> Subject {
     // Something to learn: every token is followed by the same other token.
     Subject::new(model, gpt::objective(), |step| {
         let start = |row: usize| mix(&[step, row as u64]) as usize;
@@ -92,7 +94,8 @@ impl Registered {
         let sources = [(None, toml::Table::new()), (Some("text".to_owned()), text)];
         let load = |(kind, options): (Option<String>, toml::Table)| {
             let data = DataSection { kind, validation_fraction: 0.1, options };
-            recipe.load(&Request { model: &model, data: &data, vocabulary: None }).ok()
+            let tuning = Tuning::Full;
+            recipe.load(&Request { model: &model, data: &data, vocabulary: None, tuning }).ok()
         };
         let job = sources.into_iter().find_map(load).unwrap();
         Self { name, model: job.model, objective: job.objective, data: job.data.unwrap() }

@@ -52,7 +52,7 @@ impl Prompts {
         let texts = if texts.is_empty() {
             vec![form.beginning()]
         } else {
-            texts.into_iter().map(|text| known(form, text)).collect()
+            texts.into_iter().map(|text| known(form, &text)).collect()
         };
         let prompt = |text: String| Ok(Prompt { tokens: form.encode(&text)?, text });
         Ok(texts.into_iter().map(prompt).collect::<Result<_, DataError>>()?)
@@ -72,7 +72,7 @@ impl Prompts {
                     must: "a text".to_owned(),
                 });
             }
-            let stop = known(form, prompt_in_form(stop, data)?);
+            let stop = known(form, &prompt_in_form(stop, data)?);
             form.encode(&stop)?;
             Ok(stop)
         };
@@ -81,8 +81,8 @@ impl Prompts {
 }
 
 /// A text in the letters that a model of characters knows.
-fn known(form: &TextForm, text: String) -> String {
+fn known(form: &TextForm, text: &str) -> String {
     match form {
-        TextForm::Vocabulary(texts) => in_known_letters(&text, texts),
+        TextForm::Vocabulary(texts) => in_known_letters(text, texts),
     }
 }
