@@ -1,8 +1,11 @@
 //! What is text and what tokens: characters of a list, or the tokens of a pretrained model.
 
-use trainyard_data::{DataError, first_token};
-use trainyard_pretrained::{Message, TextStream, Tokenizer};
+use std::path::Path;
 
+use trainyard_data::{DataError, first_token};
+use trainyard_pretrained::{Message, TextStream, Tokenizer, find};
+
+use crate::config::RunConfig;
 use crate::error::RunError;
 
 /// How a language model's tokens are text.
@@ -13,7 +16,36 @@ pub(crate) enum TextForm {
     Tokenizer(Box<Tokenizer>),
 }
 
+/// The recipe of pretrained models, and its key for where their files are.
+pub(crate) const PRETRAINED: &str = "hf";
+const PATH: &str = "path";
+
 impl TextForm {
+    /// That of a run's model: of the tokenizer in its files, or of the vocabulary that it was trained with; None for
+    /// one that is no language model, or has no tokenizer.
+    ///
+    /// # Errors
+    /// [`RunError::Pretrained`] for a model that is not there, or a tokenizer that cannot be used.
+    pub(crate) fn of_run(
+        config: &RunConfig,
+        vocabulary: Vec<String>,
+    ) -> Result<Option<Self>, RunError> {
+        let model = &config.model;
+        if model.kind == PRETRAINED {
+            let path = model.options.get(PATH).and_then(toml::Value::as_str).unwrap_or_default();
+            return Self::of_model(&find(Path::new(path))?);
+        }
+        Ok((!vocabulary.is_empty()).then_some(Self::Vocabulary(vocabulary)))
+    }
+
+    /// That of a pretrained model's files; None where they have no tokenizer.
+    ///
+    /// # Errors
+    /// [`RunError::Pretrained`] for a tokenizer that cannot be used.
+    pub(crate) fn of_model(path: &Path) -> Result<Option<Self>, RunError> {
+        Ok(Tokenizer::open(path)?.map(Box::new).map(Self::Tokenizer))
+    }
+
     /// How many tokens there are.
     pub(crate) fn size(&self) -> usize {
         match self {

@@ -5,21 +5,17 @@ use std::path::{Path, PathBuf};
 use trainyard_engine::Pipeline;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{Plan, PlanError, Profile, SequencesKept};
-use trainyard_pretrained::{Tokenizer, find};
+use trainyard_pretrained::find;
 
 use crate::app::App;
 use crate::cli::{Sets, say};
 use crate::config::DataSection;
 use crate::error::RunError;
 use crate::files::read_plan;
-use crate::generation::TextForm;
+use crate::generation::{PRETRAINED, TextForm};
 use crate::run_dir::{CheckpointChoice, Found, RunDir};
 use crate::setup::TrainingSetup;
 use crate::train::read_state;
-
-/// The recipe of pretrained models, and the key that names theirs.
-const PRETRAINED: &str = "hf";
-const PATH: &str = "path";
 
 /// A model with its devices, and nothing on any of them yet.
 pub(super) struct Trained {
@@ -68,23 +64,16 @@ impl Trained {
         let state = read_state(&directory, &found)?;
         let mut run_file = app.config(&directory.run_file(), sets)?;
         let model = &mut run_file.0.model;
-        let form = if model.kind == PRETRAINED {
-            // Its positions are computed, not weights of their own: there may be more than in the training.
-            if let Some(context) = context {
-                let context = i64::try_from(context).unwrap_or(i64::MAX);
-                model.options.insert("context".to_owned(), context.into());
-            }
-            let model = model.options.get(PATH).and_then(toml::Value::as_str).unwrap_or_default();
-            tokenizer_of(&find(Path::new(model))?)?
-        } else {
-            TextForm::Vocabulary(state.vocabulary)
-        };
-        if form.size() == 0 {
-            return Err(RunError::Mismatch {
-                what: format!("{} was not trained on text", path.display()),
-                remedy: "generate needs a run of a language model",
-            });
+        // Positions of these are computed, or there are weights for more: there may be more than in the training.
+        if let Some(context) = context.filter(|_| model.kind == PRETRAINED) {
+            let context = i64::try_from(context).unwrap_or(i64::MAX);
+            model.options.insert("context".to_owned(), context.into());
         }
+        let form = TextForm::of_run(&run_file.0, state.vocabulary)?;
+        let form = form.ok_or_else(|| RunError::Mismatch {
+            what: format!("{} was not trained on text", path.display()),
+            remedy: "generate needs a run of a language model",
+        })?;
         let data = run_file.0.data.clone();
         let setup = app.setup_for_inference(run_file, &directory, form.size())?;
         let as_trained = sets.sets.is_empty() && directory.plan().is_file();
@@ -99,7 +88,10 @@ impl Trained {
         context: Option<usize>,
         sets: &Sets,
     ) -> Result<Self, RunError> {
-        let form = tokenizer_of(path)?;
+        let form = TextForm::of_model(path)?.ok_or_else(|| RunError::Mismatch {
+            what: format!("{} has no tokenizer", path.display()),
+            remedy: "put its tokenizer.json beside its config.json",
+        })?;
         let run_file = app.config_of_model(path, context, sets)?;
         let data = run_file.0.data.clone();
         let setup = app.setup_without_data(run_file, form.size())?;
@@ -180,13 +172,4 @@ fn pretrained_at(path: &Path) -> Option<PathBuf> {
         return ends_with("gguf").then(|| path.to_owned());
     }
     find(path).ok()
-}
-
-/// The tokenizer of a pretrained model.
-fn tokenizer_of(model: &Path) -> Result<TextForm, RunError> {
-    let tokenizer = Tokenizer::open(model)?.ok_or_else(|| RunError::Mismatch {
-        what: format!("{} has no tokenizer", model.display()),
-        remedy: "put its tokenizer.json beside its config.json",
-    })?;
-    Ok(TextForm::Tokenizer(Box::new(tokenizer)))
 }
