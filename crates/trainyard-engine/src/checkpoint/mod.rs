@@ -18,8 +18,8 @@ use crate::{CheckpointFault, EngineError};
 
 pub(crate) use layer_file::{read_layer, save_layer};
 use manifest::MANIFEST;
-pub use weights::read_weights;
 pub use manifest::{LayerRecord, Manifest, SaveAs, check_whole, read_manifest};
+pub use weights::read_weights;
 
 /// How a checkpoint is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! [`projection`], [`norm`], [`rope`], [`heads`], [`attention`], [`mlp`] and [`ends`]. To add one: such a file,
 //! a line in [`decoder`], and what its config says in `trainyard-pretrained`.
 
+mod adapters;
 mod attention;
 mod decoder;
 mod ends;
@@ -13,6 +14,7 @@ mod gpt2;
 mod gpt_neox;
 mod heads;
 mod llama;
+mod merged;
 mod mlp;
 mod model;
 mod norm;
@@ -26,12 +28,13 @@ mod weights;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use trainyard_config::{BadKey, ConfigError, KeyGroup, keys, must};
+use trainyard_config::{BadKey, ConfigError, KeyGroup, TrainMethod, keys, must};
 use trainyard_pretrained::{ModelConfig, Pretrained, find};
 
 use crate::gpt;
 use crate::recipe::{Job, Recipe, RecipeError, Request, needs};
 
+pub use merged::{MergedWeights, PeftWeight, Trained};
 pub use model::HfModel;
 pub use weights::WeightName;
 
@@ -62,7 +65,35 @@ impl Recipe for HfRecipe {
         KeyGroup::of::<HfOptions>("hf")
     }
 
+    fn methods(&self) -> &[TrainMethod] {
+        &[TrainMethod::Full, TrainMethod::Lora]
+    }
+
     fn load(&self, request: &Request<'_>) -> Result<Job, RecipeError> {
+        let model = HfModel::of_run(request)?;
+        let length = i64::try_from(model.context()).unwrap_or(i64::MAX);
+        let tokenizer = model.pretrained().path.to_string_lossy().into_owned();
+        let set = [("context", length.into()), ("tokenizer", tokenizer.into())];
+        let data = request.open_data(None, &set)?;
+        if let Some(data) = &data {
+            needs("hf", "a text", "tokens", data.info())?;
+        }
+        Ok(Job {
+            context: Some(model.context()),
+            model: Arc::new(model),
+            objective: Arc::new(gpt::objective()),
+            data,
+        })
+    }
+}
+
+impl HfModel {
+    /// The model of a run file, with its adapters where it trains some.
+    ///
+    /// # Errors
+    /// [`RecipeError::Pretrained`] for files that cannot be used; [`RecipeError::Config`] for keys that do not go
+    /// with them.
+    pub fn of_run(request: &Request<'_>) -> Result<Self, RecipeError> {
         let options: HfOptions = request.options()?;
         let path = find(&options.path.clone().unwrap_or_default())?;
         let pretrained = Pretrained::open(&path)?;
@@ -71,22 +102,13 @@ impl Recipe for HfRecipe {
         if !architecture.is_encoder() {
             pretrained.check()?;
         }
-        let model = HfModel::new(Arc::new(pretrained), context).ok_or_else(|| {
+        let model = Self::new(Arc::new(pretrained), context).ok_or_else(|| {
             let words = format!("that of a decoder; {} is an encoder", architecture.name());
             refused("path", path.display().to_string(), words)
         })?;
-        let length = i64::try_from(context).unwrap_or(i64::MAX);
-        let tokenizer = path.to_string_lossy().into_owned();
-        let set = [("context", length.into()), ("tokenizer", tokenizer.into())];
-        let data = request.open_data(None, &set)?;
-        if let Some(data) = &data {
-            needs("hf", "a text", "tokens", data.info())?;
-        }
-        Ok(Job {
-            context: Some(context),
-            model: Arc::new(model),
-            objective: Arc::new(gpt::objective()),
-            data,
+        Ok(match request.tuning.lora() {
+            None => model,
+            Some(lora) => model.with_adapters(lora).map_err(|bad| bad.in_section("lora"))?,
         })
     }
 }

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use trainyard_engine::checkpoint::{LayerRecord, read_manifest, read_weights};
-use trainyard_models::Tuning;
-use trainyard_models::hf::{HfModel, MergedWeights};
+use trainyard_models::hf::{HfModel, HfRecipe, MergedWeights};
+use trainyard_models::{Recipe, Request, Tuning};
 use trainyard_plan::memory::human_bytes;
 use trainyard_pretrained::Element;
 
@@ -75,12 +75,16 @@ impl RunCommand for Export {
         let found = directory.find(self.checkpoint)?;
         found.note.iter().for_each(say);
         let (config, _) = app.config(&directory.run_file(), &Sets::default())?;
-        let model = HfModel::of_run(&config.model, Tuning::of(config.train.method, &config.lora))?.ok_or_else(|| {
-            RunError::Mismatch {
+        if config.model.kind != HfRecipe.group().kind {
+            return Err(RunError::Mismatch {
                 what: format!("{} is not the run of a pretrained model", self.directory.display()),
                 remedy: "export needs a run with kind = \"hf\" in [model]",
-            }
-        })?;
+            });
+        }
+        let tuning = Tuning::of(config.train.method, &config.lora);
+        let (model, data) = (&config.model, &config.data);
+        let request = Request { model, data, vocabulary: None, tuning };
+        let model = HfModel::of_run(&request)?;
         let manifest = directory.explain(found.step, read_manifest(&found.path))?;
         let mut checkpoint = Checkpoint::new(&found, &manifest.layers);
         let part = Part::new(&self.output);
@@ -89,7 +93,10 @@ impl RunCommand for Export {
             let mut trained = |layer: usize, path: &str| checkpoint.weight(layer, path);
             let adapters = weights.adapters(&mut trained)?;
             let lora = model.lora().filter(|_| !adapters.is_empty()).ok_or(RunError::Mismatch {
-                what: format!("{} has no adapter: all weights were trained", self.directory.display()),
+                what: format!(
+                    "{} has no adapter: all weights were trained",
+                    self.directory.display()
+                ),
                 remedy: "leave --adapter out",
             })?;
             part.folder()?;
@@ -169,7 +176,8 @@ impl<'a> Checkpoint<'a> {
     fn weight(&mut self, layer: usize, path: &str) -> Result<Option<Vec<f32>>, RunError> {
         if self.open.as_ref().is_none_or(|(open, _)| *open != layer) {
             let record = self.layers.iter().find(|record| record.index == layer);
-            let weights = record.map(|record| read_weights(&self.found.path, record)).transpose()?;
+            let weights =
+                record.map(|record| read_weights(&self.found.path, record)).transpose()?;
             self.open = Some((layer, weights.unwrap_or_default()));
         }
         Ok(self.open.as_ref().and_then(|(_, weights)| weights.get(path).cloned()))

@@ -8,12 +8,7 @@ use trainyard_pretrained::Pretrained;
 use crate::config::{RunConfig, TrainMethod};
 
 /// The text of its README.md, with the head that Hugging Face's tools read.
-pub(crate) fn card(
-    config: &RunConfig,
-    model: &Pretrained,
-    step: u64,
-    is_adapter: bool,
-) -> String {
+pub(crate) fn card(config: &RunConfig, model: &Pretrained, step: u64, is_adapter: bool) -> String {
     let mut card = "---\n".to_owned();
     let mut line = |text: String| {
         // Writing to a text cannot fail.

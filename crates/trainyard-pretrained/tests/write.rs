@@ -1,0 +1,160 @@
+//! Models that are written and opened again are the same, in folders and in GGUF files.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
+
+use std::path::{Path, PathBuf};
+
+use trainyard_pretrained::{Element, Pretrained, PretrainedError, Tokenizer};
+
+/// Checkpoints with weights by chance, one of each architecture of decoders.
+fn fixtures() -> Vec<PathBuf> {
+    let folder = Path::new("../trainyard-models/tests/fixtures/hf");
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut all: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
+    all.sort();
+    assert!(all.len() >= 9, "{all:?}");
+    all
+}
+
+/// A copy of a fixture without its tokenizer, whose tokens are characters: llama.cpp has none like it.
+fn without_tokenizer(model: &Path, to: &Path) -> Pretrained {
+    std::fs::create_dir_all(to).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        std::fs::copy(model.join(name), to.join(name)).unwrap();
+    }
+    Pretrained::open(to).unwrap()
+}
+
+fn as_is(model: &Pretrained) -> impl FnMut(&str) -> Result<Vec<f32>, PretrainedError> + '_ {
+    |name| model.values(name)
+}
+
+/// Whether two models have the same weights to within an error, relative to the largest number of each.
+fn assert_same(one: &Pretrained, other: &Pretrained, error: f32) {
+    for weight in one.layout() {
+        let (one, other) = (one.values(&weight.name).unwrap(), other.values(&weight.name).unwrap());
+        let greatest = one.iter().fold(0.0_f32, |most, number| most.max(number.abs()));
+        assert_eq!(one.len(), other.len(), "{}", weight.name);
+        for (one, other) in one.iter().zip(&other) {
+            let name = &weight.name;
+            assert!((one - other).abs() <= error * greatest, "{name}: {one} and {other}");
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_was_written_has_the_same_model() {
+    let dir = tempfile::tempdir().unwrap();
+    for model in fixtures() {
+        let model = Pretrained::open(&model).unwrap();
+        for (element, error) in [(Element::F32, 0.0), (Element::F16, 1e-3), (Element::BF16, 8e-3)] {
+            let to = dir.path().join(model.name.replace('/', "-")).join(element.name());
+            std::fs::create_dir_all(&to).unwrap();
+            model.write_folder(&to, element, &mut as_is(&model)).unwrap();
+            let written = Pretrained::open(&to).unwrap();
+            assert!(written.problems.is_empty(), "{:?}", written.problems);
+            let config = trainyard_pretrained::ModelConfig { element, ..model.config.clone() };
+            assert_eq!(written.config, config);
+            assert_eq!(written.tokenizer, model.tokenizer);
+            assert_same(&model, &written, error);
+        }
+    }
+}
+
+#[test]
+fn a_gguf_file_that_was_written_has_the_same_model() {
+    let dir = tempfile::tempdir().unwrap();
+    for (number, fixture) in fixtures().into_iter().enumerate() {
+        let folder = dir.path().join(number.to_string());
+        let model = without_tokenizer(&fixture, &folder);
+        let file = folder.join("model.gguf");
+        let written = model.write_gguf(&file, Element::F32, &mut as_is(&model));
+        if model.config.window.is_some() && model.config.architecture.model_type() == "mistral" {
+            // Positions see all others there.
+            let refused = written.unwrap_err().to_string();
+            assert!(refused.contains("llama.cpp has no such model"), "{refused}");
+            continue;
+        }
+        written.unwrap();
+        let again = Pretrained::open(&file).unwrap();
+        assert!(again.problems.is_empty(), "{:?}", again.problems);
+        assert_same(&model, &again, 1e-6);
+        let (one, other) = (&model.config, &again.config);
+        assert_eq!(one.width, other.width);
+        assert_eq!((one.heads, one.key_value_heads), (other.heads, other.key_value_heads));
+        assert_eq!((one.head_width, one.blocks), (other.head_width, other.blocks));
+        assert_eq!((one.tied, one.biases), (other.tied, other.biases));
+        assert!((one.epsilon - other.epsilon).abs() < 1e-9);
+        assert_eq!(one.logit_cap.is_some(), other.logit_cap.is_some());
+        // And as a folder again.
+        let back = folder.join("back");
+        std::fs::create_dir_all(&back).unwrap();
+        again.write_folder(&back, Element::F32, &mut as_is(&again)).unwrap();
+        let back = Pretrained::open(&back).unwrap();
+        assert_eq!(back.config.activation, one.activation);
+        assert_eq!(back.config.biases, one.biases);
+        assert_eq!(back.config.tied, one.tied);
+        assert_same(&model, &back, 1e-6);
+    }
+}
+
+#[test]
+fn a_gguf_file_in_blocks_is_close() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = without_tokenizer(&fixtures()[0], &dir.path().join("model"));
+    let file = dir.path().join("model.gguf");
+    model.write_gguf(&file, Element::Q8_0, &mut as_is(&model)).unwrap();
+    assert_same(&model, &Pretrained::open(&file).unwrap(), 8e-3);
+}
+
+#[test]
+fn a_tokenizer_in_a_gguf_file_is_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, kind) in [("bytes", "gpt2"), ("gpt2", "gpt2"), ("pieces", "llama")] {
+        let folder = dir.path().join(name);
+        drop(without_tokenizer(&fixtures()[0], &folder));
+        let from = Path::new("tests/tokenizers").join(name);
+        for entry in std::fs::read_dir(&from).unwrap() {
+            let path = entry.unwrap().path();
+            let file = path.file_name().unwrap();
+            if !["expected.json", "scores.json", "config.json"].contains(&file.to_str().unwrap()) {
+                std::fs::copy(&path, folder.join(file)).unwrap();
+            }
+        }
+        let tokenizer = Tokenizer::open(&folder).unwrap().unwrap();
+        // A model with as many tokens; its weights are asked for by their shapes alone.
+        let text = std::fs::read_to_string(folder.join("config.json")).unwrap();
+        let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
+        config["vocab_size"] = (tokenizer.size() + 3).into();
+        std::fs::remove_file(folder.join("model.safetensors")).unwrap();
+        std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+        let model = Pretrained::open(&folder).unwrap();
+        let file = folder.join("model.gguf");
+        let layout = model.layout();
+        let mut zeros = |name: &str| {
+            let weight = layout.iter().find(|weight| weight.name == name).unwrap();
+            Ok::<_, PretrainedError>(vec![0.0; weight.shape.iter().product::<u64>() as usize])
+        };
+        model.write_gguf(&file, Element::F32, &mut zeros).unwrap();
+        assert_eq!(Pretrained::open(&file).unwrap().tokenizer.unwrap().kind, kind);
+        let again = Tokenizer::open(&file).unwrap().unwrap();
+        assert_eq!((again.bos(), again.eos()), (tokenizer.bos(), tokenizer.eos()), "{name}");
+        let expected = std::fs::read_to_string(from.join("expected.json")).unwrap();
+        let expected: serde_json::Value = serde_json::from_str(&expected).unwrap();
+        for text in expected["texts"].as_array().unwrap() {
+            let text = text["text"].as_str().unwrap();
+            assert_eq!(again.encode(text, false), tokenizer.encode(text, false), "{name}: {text:?}");
+            assert_eq!(again.encode(text, true), tokenizer.encode(text, true), "{name}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn numbers_that_are_missing_end_the_writing() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = without_tokenizer(&fixtures()[0], &dir.path().join("model"));
+    let mut none = |name: &str| model.values(&format!("{name}.not"));
+    let error = model.write_folder(dir.path(), Element::F32, &mut none).unwrap_err();
+    assert!(error.to_string().contains(".not"), "{error}");
+    let error = model.write_folder(dir.path(), Element::Q8_0, &mut as_is(&model)).unwrap_err();
+    assert!(error.to_string().contains("safetensors do not store q8_0"), "{error}");
+}
