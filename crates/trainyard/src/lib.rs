@@ -23,6 +23,7 @@ pub mod run_dir;
 mod sampler;
 pub mod setup;
 mod stop_text;
+mod tokenizing;
 pub mod train;
 mod validations;
 

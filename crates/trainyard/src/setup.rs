@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use trainyard_config::Document;
+use trainyard_data::DataSource;
 use trainyard_engine::{Options, Pipeline};
 use trainyard_models::{Job, Recipe};
 use trainyard_plan::memory::DeviceNeed;
@@ -70,6 +71,18 @@ impl TrainingSetup {
         Ok(Self { profile, ..setup })
     }
 
+    /// The data of a run file alone.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn data_of(
+        run_file: (RunConfig, Document),
+        recipes: &[Arc<dyn Recipe>],
+    ) -> Result<Arc<dyn DataSource>, RunError> {
+        let setup = Self::without_profile(run_file, recipes, None)?;
+        setup.data().cloned()
+    }
+
     /// What tokens and class numbers of a run's data mean: the text of each token and the name of each
     /// class, in the order of their numbers; nothing where there are none.
     ///
@@ -79,8 +92,8 @@ impl TrainingSetup {
         run_file: (RunConfig, Document),
         recipes: &[Arc<dyn Recipe>],
     ) -> Result<(Vec<String>, Vec<String>), RunError> {
-        let setup = Self::without_profile(run_file, recipes, None)?;
-        let info = setup.data()?.info();
+        let data = Self::data_of(run_file, recipes)?;
+        let info = data.info();
         Ok((info.vocabulary.clone(), info.classes.clone()))
     }
 

@@ -105,7 +105,7 @@ impl TrainingSetup {
             program_mark(),
             (self.config.model.kind.clone(), self.config.model.options.clone()),
             optimizer_key(&self.config),
-            (info.tensors.clone(), info.vocabulary.len(), info.classes.len()),
+            (info.tensors.clone(), info.token_count, info.classes.len()),
             self.config.rows_of_micro_batch(),
             portable,
         ))
