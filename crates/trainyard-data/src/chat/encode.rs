@@ -86,7 +86,7 @@ mod tests {
         let of = |whole, before, with| answer(whole, before, with, " yes");
         assert_eq!(
             of("<u>hi<e>\n<a> yes<e>\n", "<u>hi<e>\n<a>", "<u>hi<e>\n<a> yes<e>\n"),
-            Some(12..20)
+            Some(12..19)
         );
         // The same inside of a chat, where the template leaves out what was thought.
         let whole = "<u>hi<e>\n<a>yes<e>\n<u>so<e>\n";
