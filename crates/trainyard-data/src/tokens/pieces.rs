@@ -13,8 +13,8 @@ use crate::text::CharText;
 
 /// Least length of a piece, bytes.
 const PIECE: usize = 1 << 19;
-/// A text without a place to cut it is cut anywhere after so many bytes.
-const LONGEST_PIECE: usize = 1 << 23;
+/// A text without a place to cut it is cut anywhere after so many of these.
+const LONGEST: usize = 16;
 /// So much on both sides of a cut is looked at, bytes.
 const AROUND: usize = 256;
 /// So many places for a cut are looked at.
@@ -29,11 +29,21 @@ pub(crate) fn tokenize(
     tokenizer: &Tokenizer,
     writer: &mut TokenWriter,
 ) -> Result<(), DataError> {
-    let mut pieces = Pieces::new(tokenizer);
+    tokenize_by(text, tokenizer, PIECE, writer)
+}
+
+/// The same by pieces of another length.
+pub(super) fn tokenize_by(
+    text: &CharText,
+    tokenizer: &Tokenizer,
+    piece: usize,
+    writer: &mut TokenWriter,
+) -> Result<(), DataError> {
+    let mut pieces = Pieces::new(tokenizer, piece);
     let (mut done, of) = (0, text.len_bytes());
     text.each_part(|part| {
         pieces.text.push_str(part);
-        while pieces.text.len() >= PIECE {
+        while pieces.text.len() >= piece {
             let Some(cut) = pieces.cut() else { break };
             writer.push(&pieces.take(cut))?;
         }
@@ -48,6 +58,8 @@ pub(crate) fn tokenize(
 struct Pieces<'a> {
     tokenizer: &'a Tokenizer,
     text: String,
+    /// Least length of a piece, bytes.
+    piece: usize,
     /// The tokens of a line end by itself, which stands before every piece but the first: what a tokenizer
     /// does at the beginning of a text it does there.
     line_end: Vec<u32>,
@@ -55,9 +67,9 @@ struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    fn new(tokenizer: &'a Tokenizer) -> Self {
+    fn new(tokenizer: &'a Tokenizer, piece: usize) -> Self {
         let line_end = tokenizer.encode("\n", false);
-        Self { tokenizer, text: String::new(), line_end, is_first: true }
+        Self { tokenizer, text: String::new(), piece, line_end, is_first: true }
     }
 
     /// The tokens of a text behind a line end.
@@ -66,15 +78,17 @@ impl<'a> Pieces<'a> {
         tokens.strip_prefix(&*self.line_end).map(<[u32]>::to_vec)
     }
 
-    /// Where to cut: the last good place, or any one where the text has become too long.
+    /// Where to cut: the last good place of a piece that is not too long, or any one where the text has
+    /// become so.
     fn cut(&self) -> Option<usize> {
         let text = &self.text;
-        let lines = text.rmatch_indices('\n').map(|(at, _)| at + 1);
-        let good = lines.take_while(|&at| at > PIECE / 2).filter(|&at| stands_alone(text, at));
+        let end = text.floor_char_boundary(2 * self.piece);
+        let lines = text.get(..end).unwrap_or_default().rmatch_indices('\n').map(|(at, _)| at + 1);
+        let good = lines.take_while(|&at| at > self.piece / 2).filter(|&at| stands_alone(text, at));
         let good = good.take(TRIES).find(|&at| self.is_sound(at));
         let anywhere = || {
-            let end = text.char_indices().next_back().map_or(0, |(at, _)| at);
-            (text.len() >= LONGEST_PIECE)
+            let end = text.floor_char_boundary(text.len() - 1);
+            (text.len() >= LONGEST * self.piece)
                 .then(|| text.rfind(' ').filter(|at| *at > 0).unwrap_or(end))
         };
         good.or_else(anywhere)
@@ -83,11 +97,9 @@ impl<'a> Pieces<'a> {
     /// Whether what stands around a place has the same tokens in two parts as it has whole.
     fn is_sound(&self, at: usize) -> bool {
         let (before, after) = self.text.split_at(at);
-        let start =
-            (0..=before.len().saturating_sub(AROUND)).rev().find(|&at| before.is_char_boundary(at));
-        let end = (0..=after.len().min(AROUND)).rev().find(|&at| after.is_char_boundary(at));
-        let before = before.get(start.unwrap_or(0)..).unwrap_or_default();
-        let after = after.get(..end.unwrap_or(0)).unwrap_or_default();
+        let start = before.ceil_char_boundary(before.len().saturating_sub(AROUND));
+        let before = before.get(start..).unwrap_or_default();
+        let after = after.get(..after.floor_char_boundary(AROUND)).unwrap_or_default();
         let whole = self.tokenizer.encode(&format!("{before}{after}"), false);
         let first = self.tokenizer.encode(before, false);
         let rest = whole.strip_prefix(&*first);
