@@ -42,7 +42,7 @@ const RULES: [Rule; 8] = [
     },
     Rule {
         name: "trainyard-data",
-        ours: &["trainyard-config"],
+        ours: &["trainyard-config", "trainyard-pretrained"],
         never: &["burn", "cubecl", "wgpu", "egui", "eframe", "clap"],
     },
     Rule {
@@ -57,7 +57,13 @@ const RULES: [Rule; 8] = [
     },
     Rule {
         name: "trainyard-models",
-        ours: &["trainyard-plan", "trainyard-config", "trainyard-data", "trainyard-engine"],
+        ours: &[
+            "trainyard-plan",
+            "trainyard-config",
+            "trainyard-data",
+            "trainyard-engine",
+            "trainyard-pretrained",
+        ],
         never: &["wgpu", "egui", "eframe"],
     },
     Rule {

@@ -11,9 +11,6 @@ use crate::names::{did_you_mean, heading, list};
 use crate::sections::{self, DataKeys};
 use crate::value::Choice;
 
-/// Columns of a page.
-const WIDTH: usize = 100;
-
 /// The groups of a listing: those of the kinds, then the sections without kinds; only those of one
 /// section and what lies in it where that is asked for.
 ///
@@ -51,70 +48,78 @@ fn validation_fraction() -> Vec<Key> {
     DataKeys::keys().into_iter().filter(|key| key.name != "kind").collect()
 }
 
-/// The page: every section and kind with its keys, and of each key its type, default, range and
-/// meaning.
-pub fn page(groups: &[KeyGroup]) -> String {
-    let mut page = String::new();
+/// The page, so many characters wide: every section and kind with its keys, and of each key its type,
+/// default, range and meaning.
+pub fn page(groups: &[KeyGroup], width: usize) -> String {
+    let mut page = Page { text: String::new(), width };
     for group in groups {
-        let separator = if page.is_empty() { "" } else { "\n" };
+        let separator = if page.text.is_empty() { "" } else { "\n" };
         let kind = match (group.kind, group.named_by) {
             ("", _) => String::new(),
             (kind, Some(key)) => format!(" kind = \"{kind}\", or {key} = …"),
             (kind, None) => format!(" kind = \"{kind}\""),
         };
-        write_line(&mut page, format_args!("{separator}{}{kind}", heading(group.section)));
-        wrap(&mut page, &(group.doc)(), "");
+        page.line(format_args!("{separator}{}{kind}", heading(group.section)));
+        page.wrap(&(group.doc)(), "");
         for key in (group.keys)() {
-            write_key(&mut page, &key);
+            page.key(&key);
         }
     }
-    page
+    page.text
 }
 
-fn write_key(page: &mut String, key: &Key) {
-    let default = match (&key.default, key.derived) {
-        (Some(default), _) => format!(" = {default}"),
-        (None, Some(from)) => format!(" follows from {from}"),
-        (None, None) => String::new(),
-    };
-    write_line(page, format_args!("\n  {}{default}", key.name));
-    wrap(page, &key.doc, "      ");
-    let has_docs = key.choices.iter().any(|choice| !choice.doc.is_empty());
-    let mut kind = match &key.choices[..] {
-        [] => key.kind.clone(),
-        choices => {
-            format!("one of {}", list(choices.iter().map(|choice| choice.name.as_str())))
+struct Page {
+    text: String,
+    width: usize,
+}
+
+impl Page {
+    fn key(&mut self, key: &Key) {
+        let default = match (&key.default, key.derived) {
+            (Some(default), _) => format!(" = {default}"),
+            (None, Some(from)) => format!(" follows from {from}"),
+            (None, None) => String::new(),
+        };
+        self.line(format_args!("\n  {}{default}", key.name));
+        self.wrap(&key.doc, "      ");
+        let has_docs = key.choices.iter().any(|choice| !choice.doc.is_empty());
+        let kind = match &key.choices[..] {
+            [] => key.kind.clone(),
+            choices => {
+                format!("one of {}", list(choices.iter().map(|choice| choice.name.as_str())))
+            }
+        };
+        // Where a range is said, the type's own is not.
+        let has_range = key.must.iter().any(|must| must.starts_with("from "));
+        let kind = if has_range { kind.trim_end_matches(", 0 or more") } else { &kind };
+        let said = [kind].into_iter().chain(key.must.iter().map(String::as_str));
+        self.wrap(&said.collect::<Vec<_>>().join("; "), "      ");
+        for Choice { name, doc } in key.choices.iter().filter(|_| has_docs) {
+            self.wrap(&format!("{name}: {doc}"), "        ");
         }
-    };
-    for must in &key.must {
-        kind = format!("{kind}; {must}");
     }
-    wrap(page, &kind, "      ");
-    for Choice { name, doc } in key.choices.iter().filter(|_| has_docs) {
-        wrap(page, &format!("{name}: {doc}"), "        ");
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        let _written = writeln!(self.text, "{line}").is_ok();
     }
-}
 
-fn write_line(page: &mut String, line: std::fmt::Arguments<'_>) {
-    let _written = writeln!(page, "{line}").is_ok();
-}
-
-/// A text in lines of at most [`WIDTH`] characters.
-fn wrap(page: &mut String, text: &str, indent: &str) {
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        let length = indent.len() + line.chars().count() + 1 + word.chars().count();
-        if length > WIDTH && !line.is_empty() {
-            write_line(page, format_args!("{indent}{line}"));
-            line.clear();
+    /// A text in lines of at most the page's width.
+    fn wrap(&mut self, text: &str, indent: &str) {
+        let mut line = String::new();
+        for word in text.split_whitespace() {
+            let length = indent.len() + line.chars().count() + 1 + word.chars().count();
+            if length > self.width && !line.is_empty() {
+                self.line(format_args!("{indent}{line}"));
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
         }
         if !line.is_empty() {
-            line.push(' ');
+            self.line(format_args!("{indent}{line}"));
         }
-        line.push_str(word);
-    }
-    if !line.is_empty() {
-        write_line(page, format_args!("{indent}{line}"));
     }
 }
 

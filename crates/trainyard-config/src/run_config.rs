@@ -14,7 +14,7 @@ use crate::kinds::{self, KINDS};
 use crate::known::Known;
 use crate::section::SectionReader;
 use crate::sections::{
-    DataKeys, DeviceSection, OptimizerGroup, PipelineSection, RunSection, TrainSection,
+    DataKeys, DeviceSection, LoraSection, OptimizerGroup, PipelineSection, RunSection, TrainSection,
 };
 
 /// The longest run file, bytes: a vocabulary of 65 536 characters and 10 000 devices take a tenth of it.
@@ -57,6 +57,8 @@ pub struct RunConfig {
     pub optimizer_groups: Vec<OptimizerGroup>,
     /// `[train]`
     pub train: TrainSection,
+    /// `[lora]`; read where `train.method` asks for adapters.
+    pub lora: LoraSection,
     /// `[pipeline]`
     pub pipeline: PipelineSection,
     /// `[run]`
@@ -155,6 +157,7 @@ impl RunConfig {
             },
             optimizer_groups: optimizer_groups(document)?,
             train: TrainSection::read(&document.section("train")?)?,
+            lora: LoraSection::read(&document.section("lora")?)?,
             pipeline: PipelineSection::read(&document.section("pipeline")?)?,
             run: RunSection { dir: run_dir(run.dir, path)?, ..run },
             devices: devices(document)?,

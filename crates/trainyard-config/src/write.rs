@@ -8,6 +8,7 @@ use crate::error::ConfigError;
 use crate::key::{Entry, Keys};
 use crate::names::heading;
 use crate::run_config::RunConfig;
+use crate::sections::{LoraSection, TrainMethod};
 
 impl RunConfig {
     /// The resolved file: all defaults filled in, paths absolute. What follows from other keys is
@@ -23,7 +24,7 @@ impl RunConfig {
 
 /// Every section with every key.
 fn run_file(config: &RunConfig) -> Result<String, ConfigError> {
-    let RunConfig { model, data, optimizer, optimizer_groups, train, pipeline, run, devices } =
+    let RunConfig { model, data, optimizer, optimizer_groups, train, lora, pipeline, run, devices } =
         config;
     let mut text = String::from(
         "# Written by Trainyard: the run file as resolved, with every default. What follows from \
@@ -37,6 +38,9 @@ fn run_file(config: &RunConfig) -> Result<String, ConfigError> {
         section(&mut text, "optimizer.group", group)?;
     }
     section(&mut text, "train", train)?;
+    if train.method != TrainMethod::Full || *lora != LoraSection::default() {
+        section(&mut text, "lora", lora)?;
+    }
     section(&mut text, "pipeline", pipeline)?;
     section(&mut text, "run", run)?;
     for device in devices {

@@ -121,8 +121,9 @@ struct Signature {
     takes: Vec<(Arc<str>, Vec<usize>, burn::tensor::DType)>,
     gives: Vec<Arc<str>>,
     carries: Vec<Arc<str>>,
-    /// Whether a gradient goes back, and whether the loss is computed after it.
-    ends: (bool, bool),
+    /// Whether a backward comes to it, whether a gradient goes back from it, and whether the loss is computed
+    /// after it.
+    ends: (bool, bool, bool),
     follows: Vec<String>,
 }
 
@@ -130,6 +131,8 @@ struct Signature {
 struct Known<'a> {
     found: Vec<(Signature, Found)>,
     flow: SampleFlow<'a>,
+    /// By layer, whether a backward comes to it.
+    goes_back: Vec<bool>,
     /// Names of all weights that the optimizer updates.
     updated: Vec<String>,
 }
@@ -155,7 +158,8 @@ impl Derive<'_> {
     ) -> Result<Vec<LayerProfile>, EngineError> {
         let wirings = self.wiring.layers_alone();
         let flow = SampleFlow::new(self.sample);
-        let mut known = Known { found: Vec::new(), flow, updated: Vec::new() };
+        let (found, goes_back, updated) = (Vec::new(), Vec::new(), Vec::new());
+        let mut known = Known { found, flow, goes_back, updated };
         let mut profiles = Vec::with_capacity(wirings.len());
         for (layer, of_layer) in wirings.iter().enumerate() {
             let run = || self.layer(device, (layer, of_layer), &mut known);
@@ -181,6 +185,7 @@ impl Derive<'_> {
     ) -> Result<LayerProfile, EngineError> {
         let spec = &self.wiring.layers[layer];
         let input = known.flow.input_of(spec)?;
+        let goes_back = known.goes_back.clone();
         let runner = LayerRunner::make(
             Subject {
                 model: self.model,
@@ -188,13 +193,15 @@ impl Derive<'_> {
                 wiring: self.wiring,
                 of_layer,
                 layer,
+                goes_back: &goes_back,
                 input: input.clone(),
                 sample: self.sample,
                 seed: self.settings.seed,
             },
             device,
         )?;
-        let signature = signature(spec, of_layer, &runner, &input);
+        let signature = signature(spec, &runner, &input);
+        known.goes_back.push(runner.stage().goes_back());
         // By its name a layer may be of another group than one that is alike.
         let optimizer = self.settings.optimizer;
         let weights = runner.stage().layers[0].weights.iter();
@@ -211,7 +218,10 @@ impl Derive<'_> {
         };
         let found = &known.found[at].1;
         known.flow.put(spec, &found.outputs);
-        Ok(LayerProfile { optimizer_bytes, ..self.profile(layer, of_layer, &input, found) })
+        let profile = self.profile(layer, of_layer, &input, found);
+        let profile = LayerProfile { optimizer_bytes, ..profile };
+        let goes_back = known.goes_back.last().copied().unwrap_or(true);
+        Ok(if goes_back { profile } else { profile.without_backward() })
     }
 
     fn run(&self, spec: &LayerSpec, mut runner: LayerRunner<'_>) -> Result<Found, EngineError> {
@@ -317,13 +327,9 @@ impl Derive<'_> {
     }
 }
 
-fn signature(
-    spec: &LayerSpec,
-    of_layer: &StageWiring,
-    runner: &LayerRunner<'_>,
-    input: &HostTensors,
-) -> Signature {
-    let layer = &runner.stage().layers[0];
+fn signature(spec: &LayerSpec, runner: &LayerRunner<'_>, input: &HostTensors) -> Signature {
+    let stage = runner.stage();
+    let layer = &stage.layers[0];
     let taken = |(name, data): &(Arc<str>, TensorData)| {
         (name.clone(), data.shape().as_slice().to_vec(), data.dtype())
     };
@@ -334,7 +340,7 @@ fn signature(
         takes: input.iter().map(taken).collect(),
         gives: spec.gives.clone(),
         carries: spec.carries.clone(),
-        ends: (of_layer.inputs.is_empty(), runner.stage().is_last()),
+        ends: (stage.goes_back(), stage.gives_gradients(), stage.is_last()),
         follows: spec.shares.iter().map(|shared| shared.weight.clone()).collect(),
     }
 }

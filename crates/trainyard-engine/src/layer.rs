@@ -29,6 +29,10 @@ pub struct ForwardContext {
     pub slice: Slice,
     /// Positions of the context before this slice; 0 where rows are whole.
     pub offset: usize,
+    /// Whether only what the model gives for the last of these positions is wanted, as where a text is
+    /// continued: a layer that looks at each position by itself and gives what nobody takes may compute that
+    /// one alone.
+    pub last_only: bool,
 }
 
 /// The smallest piece of a model that can be placed: a Burn module that takes tensors by name and

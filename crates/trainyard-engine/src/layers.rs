@@ -46,12 +46,14 @@ pub struct Layers {
     input: Arc<str>,
     specs: Vec<LayerSpec>,
     builders: Vec<Builder>,
+    rebuilds_frozen: bool,
 }
 
 impl Layers {
     /// A model without layers, whose first layer takes the batch's tensor `input`.
     pub fn new(name: impl Into<String>, input: &str) -> Self {
-        Self { name: name.into(), input: input.into(), specs: Vec::new(), builders: Vec::new() }
+        let (specs, builders, rebuilds_frozen) = (Vec::new(), Vec::new(), false);
+        Self { name: name.into(), input: input.into(), specs, builders, rebuilds_frozen }
     }
 
     /// Adds a layer: `init` makes its module on a device, `forward` runs it. A name's digits at the
@@ -138,6 +140,13 @@ impl Layers {
         self
     }
 
+    /// Says that frozen weights are as the layers' `init` makes them each time, so that checkpoints leave them
+    /// out; see [`Model::rebuilds_frozen`].
+    #[must_use]
+    pub fn rebuilds_frozen(self) -> Self {
+        Self { rebuilds_frozen: true, ..self }
+    }
+
     /// Says that a weight of the last layer follows one of an earlier layer.
     #[must_use]
     pub fn shares(mut self, weight: &str, owner: &str, owner_weight: &str) -> Self {
@@ -155,6 +164,10 @@ impl Model for Layers {
 
     fn layers(&self) -> Vec<LayerSpec> {
         self.specs.clone()
+    }
+
+    fn rebuilds_frozen(&self) -> bool {
+        self.rebuilds_frozen
     }
 
     fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<ErasedLayer, EngineError> {

@@ -65,7 +65,7 @@ pub use micro_batch::MicroBatch;
 pub use model::{LayerSpec, Model, SharedWeight, no_such_layer};
 pub use objective::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, Metrics, Objective};
 pub use optimizer::{AdamW, GroupedOptimizer, Optimizer, WeightRole, WeightSpec};
-pub use pipeline::{Evaluation, Measured, Options, Pipeline, StepResult};
+pub use pipeline::{Evaluation, Measured, Options, Pipeline, Sequences, StepResult};
 pub use tensor::{GiveTensors, HostTensors, TakeTensors, Tensors, Value};
 pub use trainyard_config::WireFormat;
 pub use trainyard_plan::Slice;

@@ -103,6 +103,12 @@ pub trait Model: Send + Sync {
     /// The layers in order. Names are unique.
     fn layers(&self) -> Vec<LayerSpec>;
 
+    /// Whether the frozen weights of a layer are as [`Self::build`] makes them each time, such as those of a
+    /// pretrained model's files: checkpoints leave them out, and loading one keeps what was built.
+    fn rebuilds_frozen(&self) -> bool {
+        false
+    }
+
     /// Makes one layer on a device. The weights depend on the seed and the layer's index alone,
     /// never on the device or on the other layers.
     ///

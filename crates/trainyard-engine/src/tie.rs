@@ -12,6 +12,14 @@ use crate::stage::{Stage, StageLayer};
 use crate::tensor::copied_data;
 use crate::wiring::Tie;
 
+/// Which weights are given to those that follow them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shared {
+    All,
+    /// Those that an update changes.
+    Trained,
+}
+
 /// The ends of all ties that concern one rank.
 #[derive(Default)]
 pub(crate) struct TieEnds {
@@ -67,6 +75,9 @@ impl TieEnds {
         for end in &self.followers {
             let layer = find(stages, end.tie.follower_layer)?;
             let weight = layer.weight(&end.tie.follower_weight)?;
+            if !layer.weights[weight].trains() {
+                continue;
+            }
             let Some(sum) = layer.weights[weight].sum.take() else {
                 let reason =
                     format!("the tied weight '{}' got no gradient", end.tie.follower_weight);
@@ -76,10 +87,13 @@ impl TieEnds {
             end.gradient.send(data).map_err(|_| EngineError::NeighbourStopped)?;
         }
         for end in &self.owners {
-            let data = activity.waiting(|| end.gradient.recv());
-            let data = data.map_err(|_| EngineError::NeighbourStopped)?;
             let layer = find(stages, end.tie.owner_layer)?;
             let weight = layer.weight(&end.tie.owner_weight)?;
+            if !layer.weights[weight].trains() {
+                continue;
+            }
+            let data = activity.waiting(|| end.gradient.recv());
+            let data = data.map_err(|_| EngineError::NeighbourStopped)?;
             let theirs = Tensor::<1>::from_data(own(data, end.crosses), device);
             let trained = &mut layer.weights[weight];
             trained.sum = Some(match trained.sum.take() {
@@ -93,6 +107,7 @@ impl TieEnds {
     /// Gives the followers the owners' values.
     pub(crate) fn share_weights(
         &self,
+        which: Shared,
         stages: &mut [Stage],
         device: &Device,
         activity: &Activity,
@@ -100,6 +115,9 @@ impl TieEnds {
         for end in &self.owners {
             let layer = find(stages, end.tie.owner_layer)?;
             let weight = layer.weight(&end.tie.owner_weight)?;
+            if which == Shared::Trained && !layer.weights[weight].trains() {
+                continue;
+            }
             let value = layer.layer.weight_values().swap_remove(weight);
             let data = value.try_into_data().map_err(EngineError::driver)?;
             let shape = layer.weights[weight].spec.shape.clone();
@@ -108,10 +126,13 @@ impl TieEnds {
             end.weight.send(data).map_err(|_| EngineError::NeighbourStopped)?;
         }
         for end in &self.followers {
-            let data = activity.waiting(|| end.weight.recv());
-            let data = data.map_err(|_| EngineError::NeighbourStopped)?;
             let layer = find(stages, end.tie.follower_layer)?;
             let weight = layer.weight(&end.tie.follower_weight)?;
+            if which == Shared::Trained && !layer.weights[weight].trains() {
+                continue;
+            }
+            let data = activity.waiting(|| end.weight.recv());
+            let data = data.map_err(|_| EngineError::NeighbourStopped)?;
             let spec = &layer.weights[weight].spec;
             if data.shape().as_slice() != spec.shape {
                 return Err(EngineError::Layer {

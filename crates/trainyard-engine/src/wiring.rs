@@ -22,6 +22,16 @@ pub(crate) enum Source {
     Layer(usize),
 }
 
+impl Source {
+    /// Whether a gradient goes back to it.
+    fn goes_back(self, layers: &[bool]) -> bool {
+        match self {
+            Self::Batch => false,
+            Self::Layer(from) => layers.get(from).copied().unwrap_or(true),
+        }
+    }
+}
+
 /// A weight that follows another, by layer index and path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tie {
@@ -117,6 +127,30 @@ impl Wiring {
                 .into_iter()
                 .any(|(taken, source)| &**taken == name && *source == Source::Layer(layer))
         })
+    }
+
+    /// By layer, whether a backward comes to it: where it trains itself, by `trains`, or takes what a layer
+    /// gives to which one comes.
+    pub(crate) fn goes_back(&self, trains: &[bool]) -> Vec<bool> {
+        let mut goes_back: Vec<bool> = Vec::with_capacity(trains.len());
+        for (sources, trains) in self.sources.iter().zip(trains) {
+            let from = sources.iter().any(|source| source.goes_back(&goes_back));
+            goes_back.push(*trains || from);
+        }
+        goes_back
+    }
+
+    /// What layers take from earlier ones to which a backward does not come.
+    pub(crate) fn constant_inputs(&self, layers: Range<usize>, goes_back: &[bool]) -> Vec<Name> {
+        let taken = layers.clone().flat_map(|layer| {
+            let takes = self.layers.get(layer).map(|spec| spec.takes.iter());
+            takes.into_iter().flatten().zip(self.sources.get(layer).into_iter().flatten())
+        });
+        let constant = taken.filter(|(_, source)| match source {
+            Source::Layer(from) => *from < layers.start && !source.goes_back(goes_back),
+            Source::Batch => false,
+        });
+        constant.map(|(name, _)| name.clone()).collect()
     }
 
     /// What each stage takes and gives; a stage is a run of layers.
@@ -282,6 +316,23 @@ mod tests {
         assert_eq!(stages[0].outputs, [(1, names(&["x"]))], "the third takes the second's");
         let whole = &wiring.stages(std::slice::from_ref(&(0..3)))[0];
         assert_eq!(whole.last_use, [[true, false], [true, false], [true, true]]);
+    }
+
+    #[test]
+    fn a_backward_comes_as_far_as_something_trains() {
+        let wiring = Wiring::of(&unet()).unwrap();
+        // The way up trains on its last level alone.
+        let goes_back = wiring.goes_back(&[false, false, false, true]);
+        assert_eq!(goes_back, [false, false, false, true]);
+        assert_eq!(wiring.constant_inputs(3..4, &goes_back), names(&["x", "skip0"]));
+        // The first level trains: all that takes from it is gone back through.
+        let goes_back = wiring.goes_back(&[true, false, false, false]);
+        assert_eq!(goes_back, [true; 4]);
+        assert_eq!(wiring.constant_inputs(1..4, &goes_back), []);
+        let goes_back = wiring.goes_back(&[false, true, false, false]);
+        assert_eq!(goes_back, [false, true, true, true]);
+        assert_eq!(wiring.constant_inputs(1..2, &goes_back), names(&["x"]));
+        assert_eq!(wiring.constant_inputs(3..4, &goes_back), names(&["skip0"]));
     }
 
     #[test]

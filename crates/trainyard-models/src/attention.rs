@@ -82,7 +82,7 @@ impl CausalAttention {
         };
         let queries = projected.clone().narrow(2, 0, width);
         // As a node of its own, so that its gradients are summed before they go on.
-        let keys_and_values = Tensor::cat(vec![seen, own()], 1);
+        let keys_and_values = fused::appended(seen, own());
         let fused = || fused::continued_attention(&queries, &keys_and_values, self.heads);
         let fused = if drops { None } else { fused() };
         let mixed = fused.unwrap_or_else(|| self.mix(queries, &keys_and_values));

@@ -83,7 +83,7 @@ pub fn objective() -> CrossEntropy {
 
 /// What a block hands to itself in the next slice of the context: keys and values of all positions so far,
 /// `[batch, positions, 2·width]`.
-const KEYS_AND_VALUES: &str = "keys and values";
+pub(crate) const KEYS_AND_VALUES: &str = "keys and values";
 
 /// A GPT as an ordered list of layers: `embed`, `block0` …, `head`.
 #[derive(Clone, Debug)]
@@ -256,10 +256,16 @@ struct Head {
 }
 
 impl Layer for Head {
-    fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
+    fn forward(
+        &self,
+        mut input: Tensors,
+        context: &ForwardContext,
+    ) -> Result<Tensors, EngineError> {
         let x: Tensor<3> = input.take("x")?;
+        let last = x.dims()[1].saturating_sub(1);
+        let x = if context.last_only { x.narrow(1, last, 1) } else { x };
         let x = self.norm.forward(x);
-        let logits = nn::linear_turned(x, self.weight.val());
+        let logits = nn::linear_turned(x, self.weight.val(), None);
         Ok(Tensors::new().with("logits", logits))
     }
 }

@@ -7,6 +7,7 @@
 mod attention;
 mod fused;
 pub mod gpt;
+pub mod hf;
 mod micro_batch;
 pub mod mlp;
 pub mod nn;
@@ -18,7 +19,8 @@ mod weighted;
 
 pub use fused::cross_entropy;
 pub use gpt::{Gpt, GptOptions};
+pub use hf::{HfModel, HfOptions};
 pub use micro_batch::micro_batch;
 pub use mlp::{Mlp, MlpOptions};
-pub use recipe::{Job, OwnRecipe, Recipe, RecipeError, Request};
+pub use recipe::{Job, OwnRecipe, Recipe, RecipeError, Request, Tuning};
 pub use registry::recipes;

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use trainyard_config::{ConfigError, DataSection, KeyGroup, Keys, KindSection};
+use trainyard_config::{
+    ConfigError, DataSection, KeyGroup, Keys, KindSection, LoraSection, Show, TrainMethod, must,
+};
 use trainyard_data::{DataError, DataInfo, DataSource};
 use trainyard_engine::{CrossEntropy, Layers, Model, Objective};
+use trainyard_pretrained::PretrainedError;
 
 /// What a recipe puts together for a run.
 pub struct Job {
@@ -27,6 +30,9 @@ pub enum RecipeError {
     /// The data.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The files of a pretrained model.
+    #[error(transparent)]
+    Pretrained(#[from] PretrainedError),
     /// The data are not what the model learns from.
     #[error("the model '{model}' learns from {needed}; [data] {source_name} gives {given}")]
     WrongData {
@@ -50,6 +56,47 @@ pub struct Request<'a> {
     pub data: &'a DataSection,
     /// Number of tokens, where the data are not needed: for writing with a trained model.
     pub vocabulary: Option<usize>,
+    /// `[train] method` and `[lora]`
+    pub tuning: Tuning<'a>,
+}
+
+/// Which weights a run trains.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Tuning<'a> {
+    /// All.
+    #[default]
+    Full,
+    /// Low-rank adapters beside frozen weights.
+    Lora(&'a LoraSection),
+    /// The same beside frozen weights in fewer bits.
+    Qlora(&'a LoraSection),
+}
+
+impl<'a> Tuning<'a> {
+    /// As a run file says.
+    pub fn of(method: TrainMethod, lora: &'a LoraSection) -> Self {
+        match method {
+            TrainMethod::Full => Self::Full,
+            TrainMethod::Lora => Self::Lora(lora),
+            TrainMethod::Qlora => Self::Qlora(lora),
+        }
+    }
+
+    /// The adapters, where there are some.
+    pub fn lora(self) -> Option<&'a LoraSection> {
+        match self {
+            Self::Full => None,
+            Self::Lora(lora) | Self::Qlora(lora) => Some(lora),
+        }
+    }
+
+    fn method(self) -> TrainMethod {
+        match self {
+            Self::Full => TrainMethod::Full,
+            Self::Lora(_) => TrainMethod::Lora,
+            Self::Qlora(_) => TrainMethod::Qlora,
+        }
+    }
 }
 
 /// A model, its objective and its data under one name.
@@ -62,9 +109,26 @@ pub trait Recipe: Send + Sync {
     /// # Errors
     /// [`RecipeError`] for a key or for data that do not go with the model.
     fn load(&self, request: &Request<'_>) -> Result<Job, RecipeError>;
+
+    /// The ways in which its models can be trained: [`Request::check_method`] refuses others.
+    fn methods(&self) -> &[TrainMethod] {
+        &[TrainMethod::Full]
+    }
 }
 
 impl Request<'_> {
+    /// Refuses a way of training that a recipe does not have.
+    ///
+    /// # Errors
+    /// [`RecipeError::Config`] for `train.method`.
+    pub fn check_method(&self, recipe: &dyn Recipe) -> Result<(), RecipeError> {
+        let (method, methods) = (self.tuning.method(), recipe.methods());
+        let known: Vec<String> = methods.iter().map(Show::show).collect();
+        let words = format!("{} for the model '{}'", known.join(" or "), recipe.group().kind);
+        let checked = must(methods.contains(&method), "method", &method.show(), words);
+        Ok(checked.map_err(|bad| bad.in_section("train"))?)
+    }
+
     /// The recipe's own options.
     ///
     /// # Errors
@@ -139,7 +203,7 @@ type MakeData<O> = Box<dyn Fn(&O) -> Result<Box<dyn DataSource>, DataError> + Se
 /// use burn::tensor::Tensor;
 /// use trainyard_config::{DataSection, KindSection, keys};
 /// use trainyard_engine::{Layers, MeanSquaredError};
-/// use trainyard_models::{OwnRecipe, Recipe, Request};
+/// use trainyard_models::{OwnRecipe, Recipe, Request, Tuning};
 ///
 /// keys! {
 ///     /// Linear layers.
@@ -166,7 +230,8 @@ type MakeData<O> = Box<dyn Fn(&O) -> Result<Box<dyn DataSource>, DataError> + Se
 ///     validation_fraction: 0.1,
 ///     options: sizes.into_iter().collect(),
 /// };
-/// let job = recipe.load(&Request { model: &model, data: &data, vocabulary: None })?;
+/// let request = Request { model: &model, data: &data, vocabulary: None, tuning: Tuning::Full };
+/// let job = recipe.load(&request)?;
 /// assert_eq!(job.model.layers().len(), 5);
 /// # Ok::<(), trainyard_models::RecipeError>(())
 /// ```

@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use crate::{Recipe, gpt, mlp};
+use crate::{Recipe, gpt, hf, mlp};
 
 /// Every recipe that comes with Trainyard.
 pub fn recipes() -> Vec<Arc<dyn Recipe>> {
-    vec![Arc::new(gpt::GptRecipe), Arc::new(mlp::MlpRecipe)]
+    vec![Arc::new(gpt::GptRecipe), Arc::new(hf::HfRecipe), Arc::new(mlp::MlpRecipe)]
 }

@@ -62,4 +62,20 @@ impl WeightInit {
         values.truncate(elements);
         Ok(values)
     }
+
+    /// Numbers from `-bound` to `bound`, each as likely, for a matrix of that shape.
+    ///
+    /// # Errors
+    /// As [`Self::normal`].
+    pub(crate) fn uniform(
+        &mut self,
+        [rows, columns]: [usize; 2],
+        bound: f64,
+    ) -> Result<Vec<f32>, EngineError> {
+        let elements = rows.saturating_mul(columns);
+        self.bytes = self.bytes.saturating_add((elements as u64).saturating_mul(4));
+        check_host_room(self.bytes)?;
+        let number = |_| ((2.0 * self.random.random::<f64>() - 1.0) * bound) as f32;
+        Ok((0..elements).map(number).collect())
+    }
 }

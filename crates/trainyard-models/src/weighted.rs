@@ -29,10 +29,10 @@ pub(crate) trait Weighted<B: Backend>: Clone + Debug + Send + 'static {
         bias: Option<&FloatTensor<B>>,
     ) -> FloatTensor<B>;
 
-    /// The gradient of the input.
+    /// The gradient of the input, of a shape.
     fn input_gradient(
         &self,
-        x: &FloatTensor<B>,
+        shape: Shape,
         weight: &FloatTensor<B>,
         gradient: &FloatTensor<B>,
     ) -> FloatTensor<B>;
@@ -90,6 +90,8 @@ pub(crate) fn apply_on<B: Backend, O: Weighted<B>, const D: usize, const W: usiz
 where
     DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B>>,
 {
+    // The input is kept for the gradients of weights alone: of frozen ones there are none.
+    let keeps_x = weight.is_tracked() || bias.is_some_and(Tensor::is_tracked);
     let (x, weight) = (Input::<B>::of(x)?, Input::<B>::of(weight)?);
     let bias = match bias {
         Some(bias) => Some(Input::<B>::of(bias)?),
@@ -104,7 +106,8 @@ where
     let ((x, of_x), (weight, of_weight)) = (x.into_parts(), weight.into_parts());
     let (bias, of_bias) = bias.map(Input::into_parts).unzip();
     let output = operation.forward(&x, &weight, bias.as_ref());
-    let saved = Saved::<B> { x, weight, bias };
+    let shape = x.shape();
+    let saved = Saved::<B> { x: keeps_x.then_some(x), shape, weight, bias };
     let step = Step(operation.clone());
     let output = match of_bias {
         Some(of_bias) => record(step, [of_x, of_weight, of_bias], saved, output),
@@ -119,7 +122,10 @@ struct Step<O>(O);
 
 #[derive(Clone, Debug)]
 struct Saved<B: Backend> {
-    x: FloatTensor<B>,
+    /// None where weight and bias are frozen.
+    x: Option<FloatTensor<B>>,
+    /// That of `x`.
+    shape: Shape,
     weight: FloatTensor<B>,
     bias: Option<FloatTensor<B>>,
 }
@@ -132,12 +138,13 @@ where
 
     fn backward(self, ops: Ops<Saved<B>, N>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gradient = grads.consume::<B>(&ops.node);
-        let Saved { x, weight, bias } = ops.state;
+        let Saved { x, shape, weight, bias } = ops.state;
         let operation = self.0;
         let mut parents = ops.parents.into_iter();
         if let Some(parent) = parents.next().flatten() {
-            grads.register::<B>(parent.id, operation.input_gradient(&x, &weight, &gradient));
+            grads.register::<B>(parent.id, operation.input_gradient(shape, &weight, &gradient));
         }
+        let Some(x) = x else { return };
         if let Some(parent) = parents.next().flatten() {
             let (operation, shape) = (operation.clone(), weight.shape());
             let (x, gradient) = (x.clone(), gradient.clone());

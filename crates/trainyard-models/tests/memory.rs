@@ -24,6 +24,7 @@ use trainyard_plan::{
     simulate,
 };
 
+use common::adapted::{Adapted, adapted};
 use common::partitions::{derived, options, random, random_ints};
 use common::{Registered, adapter};
 
@@ -35,6 +36,10 @@ const UNCOUNTED: u64 = 20 << 10;
 
 /// The most that a prediction may be, in parts of what was measured; the least is 1.
 const BOUND: f64 = 1.1;
+/// The same for adapters beside frozen weights, and how much less a prediction may be: of so many small weights
+/// more blocks are there that are not those of tensors.
+const ADAPTERS_BOUND: f64 = 1.05;
+const ADAPTERS_SHORT: f64 = 0.005;
 /// Steps of every training, at least.
 const STEPS: u64 = 3;
 
@@ -86,6 +91,19 @@ fn mlp_case(hidden: usize, layers: usize, rows: usize) -> Case {
         model: Arc::new(Mlp::new(options)),
         objective: Arc::new(MeanSquaredError),
         micro_batch: MicroBatch::new(rows).with("features", features).with("targets", targets),
+    }
+}
+
+/// Adapters beside frozen weights, in all blocks from `first` on.
+fn lora_case(width: usize, blocks: usize, first: usize, context: usize, rows: usize) -> Case {
+    const VOCABULARY: usize = 300;
+    let sizes = Adapted { width, blocks, vocabulary: VOCABULARY, rank: 8, dropout: 0.0, first };
+    let [tokens, targets] = [0, 1].map(|kind| random_ints([rows, context], VOCABULARY, &[kind]));
+    Case {
+        name: format!("lora w{width} c{context} l{blocks} from {first} × {rows}"),
+        model: Arc::new(adapted(sizes)),
+        objective: Arc::new(gpt::objective()),
+        micro_batch: MicroBatch::new(rows).with("tokens", tokens).with("targets", targets),
     }
 }
 
@@ -282,6 +300,27 @@ fn the_predicted_peak_is_near_what_is_counted() {
         mlp_case(128, 4, 512),
     ];
     predictions_hold(&cases, &discover::cpu(), SPLITS, BOUND);
+}
+
+#[test]
+fn the_predicted_peak_of_adapters_is_near_what_is_counted() {
+    // Mostly weights, mostly activations; adapters everywhere, and in the later blocks alone.
+    let cases =
+        [lora_case(256, 4, 0, 32, 2), lora_case(64, 4, 0, 256, 4), lora_case(64, 4, 2, 256, 4)];
+    for case in &cases {
+        for &(ranks, micro_batches) in SPLITS {
+            for recompute in [Recompute::None, Recompute::Full] {
+                let run = ("1f1b", recompute);
+                for peak in case.peaks(&discover::cpu(), ranks, (micro_batches, 1), run) {
+                    let least = peak.measured as f64 * (1.0 - ADAPTERS_SHORT);
+                    let is_enough = peak.predicted as f64 >= least;
+                    let most = peak.measured as f64 * ADAPTERS_BOUND + UNCOUNTED as f64;
+                    let is_near = is_enough && peak.predicted as f64 <= most;
+                    assert!(is_near, "{}: {peak:?}", case.name);
+                }
+            }
+        }
+    }
 }
 
 #[test]

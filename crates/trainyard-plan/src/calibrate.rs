@@ -203,7 +203,7 @@ fn of_stage(
     let kinds = [ActionKind::Backward, ActionKind::InputGrad, ActionKind::WeightGrad];
     let backwards: f64 = kinds.into_iter().map(sum).sum();
     // Under recompute a backward begins with another forward.
-    let again = stage.recompute == Recompute::Full;
+    let again = stage.recompute == Recompute::Full && stage.memory.goes_back;
     let (forward_again, predicted_again) =
         if again { (forward, stage.forward_us) } else { (0.0, 0.0) };
     Sums {

@@ -176,8 +176,9 @@ impl PipelineCosts {
         let on = &profile.devices[device];
         let sum = |times: &[f64]| times.get(first..end).unwrap_or_default().iter().sum::<f64>();
         let forward_us = sum(&on.forward_us);
-        let again = if stage.recompute == Recompute::Full { forward_us } else { 0.0 };
         let memory = StageMemory::with_tensors(profile, tensors, device, first..end);
+        let recomputes = stage.recompute == Recompute::Full && memory.goes_back;
+        let again = if recomputes { forward_us } else { 0.0 };
         let of_rank = &mut self.ranks[rank];
         of_rank.fixed = of_rank.fixed + memory.fixed;
         match &on.optimizer_us {

@@ -20,6 +20,7 @@ pub mod costs;
 mod device;
 mod error;
 mod file_kind;
+pub mod fit;
 mod idle;
 pub mod journal;
 mod json;
@@ -53,7 +54,9 @@ pub use memory::MemoryUse;
 pub use model::{BatchTensor, LayerProfile, ModelProfile, TensorProfile, Tensors};
 pub use noise::Noise;
 pub use plan::{Plan, Predicted, PredictedDevice, Recompute, Stage};
-pub use profile::{DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile};
+pub use profile::{
+    DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile, SequencesKept,
+};
 pub use schedule::{
     Chunks, CsvRemark, CsvSchedule, Place, Schedule, ScheduleKind, ScheduleRequest, Slice,
 };

@@ -17,7 +17,8 @@
 //!   an action runs, its workspace comes on top: see [`StageMemory::footprint`]. So does what the device's kernels keep
 //!   for themselves (`overhead_bytes`), where that was measured. Where rows are cut into slices, one in
 //!   flight has what those before it hand on too (`carried_bytes`), and between the backwards of two slices
-//!   there are the gradients of that;
+//!   there are the gradients of that. A stage of layers that are all `forward_only` keeps nothing, and what it
+//!   hands on to the next slice is all that stays;
 //! - **buffers** = one message for each send that has not arrived, at the sender (between CPU devices
 //!   the engine has it in the receiver's memory from the start), and one for each that has arrived and
 //!   is not used yet; during the optimizer step, the largest gradient that came for a tied

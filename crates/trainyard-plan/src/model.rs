@@ -49,6 +49,10 @@ pub struct LayerProfile {
     /// Buffers, in bytes: state that is saved and not optimised, such as running statistics.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub buffer_bytes: u64,
+    /// Set where nothing trains in it nor in any layer that it takes something from: no backward comes to it,
+    /// nothing is kept for one, and what it gives has no gradient.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forward_only: bool,
     /// Optimizer state, in bytes, as the optimizer says; of a tied layer, that of the weights it
     /// does not share. Where absent, it follows from
     /// [`optimizer_bytes_per_param_byte`](ModelProfile::optimizer_bytes_per_param_byte), and a tied
@@ -158,6 +162,17 @@ impl LayerProfile {
         self.context.filter(|context| *context > 0).ok_or(self.name.as_str())
     }
 
+    /// The same layer without anything that a backward needs or leaves.
+    #[must_use]
+    pub fn without_backward(mut self) -> Self {
+        self.forward_only = true;
+        (self.saved_bytes, self.output_saved_bytes, self.input_saved_bytes) = (0, 0, 0);
+        (self.weight_saved_bytes, self.fresh_bytes) = (Some(0), Some(0));
+        (self.split_workspace_bytes, self.weight_workspace_bytes) = (0, 0);
+        self.gives.iter_mut().for_each(|tensor| tensor.gradient_bytes = 0);
+        self
+    }
+
     /// Trained and frozen weights and buffers, in bytes.
     #[must_use]
     pub fn weight_bytes(&self) -> u64 {
@@ -199,6 +214,25 @@ impl ModelProfile {
             layer.workspace_bytes.saturating_add(layer.param_bytes.saturating_mul(3))
         };
         self.layers.iter().map(workspace).collect()
+    }
+
+    /// By layer, whether its backward gives a gradient to an earlier layer.
+    #[must_use]
+    pub fn gives_gradients(&self) -> Vec<bool> {
+        let index_of = self.index_of();
+        let mut gives = vec![false; self.layers.len()];
+        for (index, layer) in self.layers.iter().enumerate().filter(|(_, it)| !it.forward_only) {
+            let named = layer.gives.iter().filter(|tensor| tensor.gradient_bytes > 0);
+            let takers = named.flat_map(|tensor| &tensor.to).chain(&layer.skips_to);
+            let takers = takers.filter_map(|name| index_of.get(name.as_str()).copied());
+            let next = (layer.gives.is_empty()).then_some(index + 1);
+            for taker in takers.chain(next) {
+                if let Some(gives) = gives.get_mut(taker) {
+                    *gives = true;
+                }
+            }
+        }
+        gives
     }
 
     /// The layers that share weights: pairs of (follower, owner), by index. Names that do not exist

@@ -10,7 +10,8 @@ mod optimizer_time;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{is_one, is_zero, many_micros, micros, one, rate};
-use crate::{Api, DeviceKind, ModelProfile, Noise};
+use crate::{Api, DeviceKind, LayerProfile, ModelProfile, Noise};
+pub use inference::SequencesKept;
 pub use optimizer_time::OptimizerTime;
 
 /// Costs of a model on some devices: `profile.json`.
@@ -211,12 +212,14 @@ impl Profile {
         micro_batches: usize,
     ) -> Self {
         let ones = vec![1.0; model.layers.len()];
+        let back = |layer: &LayerProfile| if layer.forward_only { 0.0 } else { 1.0 };
+        let back: Vec<f64> = model.layers.iter().map(back).collect();
         let device = |(id, memory_bytes): (&str, u64)| DeviceProfile {
             id: id.to_owned(),
             memory_bytes,
             forward_us: ones.clone(),
-            input_grad_us: ones.clone(),
-            weight_grad_us: ones.clone(),
+            input_grad_us: back.clone(),
+            weight_grad_us: back.clone(),
             workspace_bytes: Some(model.workspace_with_new_sums()),
             ..DeviceProfile::default()
         };

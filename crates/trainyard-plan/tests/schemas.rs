@@ -69,7 +69,7 @@ fn full_profile() -> Value {
         "model": {
             "name": "m", "optimizer_bytes_per_param_byte": 2, "fresh_bytes_per_param_byte": 1,
             "kernels": ["gelu"], "layers": [
-                layer("x", json!({"skips_to": ["z"]})), layer("y", json!({"gives": [h], "batch": [mask]})),
+                layer("x", json!({"skips_to": ["z"], "param_bytes": 0, "forward_only": true})), layer("y", json!({"gives": [h], "batch": [mask]})),
                 layer("z", json!({"tied_to": "x"})),
             ],
         },
@@ -234,7 +234,7 @@ fn same_fields(root: &Value, schema: &Value, value: &Value) {
             };
             properties.iter().for_each(described);
             // Not every layer has a tie, a skip and named tensors.
-            let optional = ["tied_to", "skips_to", "gives", "batch"];
+            let optional = ["tied_to", "skips_to", "gives", "batch", "forward_only"];
             let keys = |of: &Map<String, Value>| {
                 let mut keys: Vec<_> =
                     of.keys().filter(|k| !optional.contains(&k.as_str())).cloned().collect();

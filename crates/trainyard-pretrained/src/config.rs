@@ -1,8 +1,11 @@
-//! What a model's config says: its architecture and sizes.
+//! What a model's config says: its architecture and sizes, and all else that its forward needs.
 
 mod gguf;
 mod hugging_face;
 mod options;
+mod positions;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 
@@ -39,12 +42,82 @@ pub struct ModelConfig {
     pub tied: bool,
     /// Which products have biases.
     pub biases: Biases,
+    /// The function inside the products beside attention.
+    pub activation: Activation,
+    /// What norms add to a variance, or to a mean of squares.
+    pub epsilon: f64,
     /// Rotation of queries and keys by their positions; None where positions have vectors of their own.
     pub rope: Option<Rope>,
-    /// How far back a position sees, where that is limited.
+    /// How many positions a position sees, itself among them, where that is limited.
     pub window: Option<u64>,
+    /// The blocks for which that holds.
+    pub windowed: Windowed,
+    /// What products of queries and keys are multiplied by.
+    pub attention_scale: f64,
+    /// The bound of these products, `cap·tanh(x/cap)`.
+    pub attention_cap: Option<f64>,
+    /// The same of logits.
+    pub logit_cap: Option<f64>,
+    /// Whether attention and what is beside it take the same input and are added to it together.
+    pub parallel_residual: bool,
     /// How the config says that weights are stored.
     pub element: Element,
+}
+
+impl ModelConfig {
+    /// How many positions a position of a block sees; None where it sees all before it.
+    pub fn window_of(&self, block: u64) -> Option<u64> {
+        self.window.filter(|_| self.windowed.has(block))
+    }
+
+    /// The rotation in blocks with a window or without: the base of its frequencies, and how they are changed.
+    pub fn rotation(&self, is_windowed: bool) -> Option<(f64, Option<&RopeScaling>)> {
+        let rope = self.rope.as_ref()?;
+        Some(match rope.local_theta.filter(|_| is_windowed) {
+            Some(theta) => (theta, None),
+            None => (rope.theta, rope.scaling.as_ref()),
+        })
+    }
+}
+
+/// A function of one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `x/(1 + e⁻ˣ)`
+    Silu,
+    /// `x·Φ(x)`
+    Gelu,
+    /// The same by a hyperbolic tangent.
+    GeluTanh,
+}
+
+/// Which blocks have the window, where there is one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Windowed {
+    /// Every block.
+    All,
+    /// All but every one of so many: the last of each such number.
+    AllButEvery(u64),
+    /// This block, counted from 0, and those after it.
+    From(u64),
+    /// As said block by block.
+    Listed(Vec<bool>),
+}
+
+impl Windowed {
+    /// Whether it has a block, counted from 0.
+    pub fn has(&self, block: u64) -> bool {
+        match self {
+            Self::All => true,
+            Self::AllButEvery(every) => !block.saturating_add(1).is_multiple_of(*every),
+            Self::From(first) => block >= *first,
+            Self::Listed(blocks) => {
+                usize::try_from(block).is_ok_and(|block| blocks.get(block) == Some(&true))
+            }
+        }
+    }
 }
 
 /// The products of a block that have biases.
@@ -63,8 +136,37 @@ pub struct Biases {
 pub struct Rope {
     /// The base of the frequencies.
     pub theta: f64,
+    /// That of blocks with a window, where it is another; their frequencies are not changed.
+    pub local_theta: Option<f64>,
     /// The part of a head that is turned.
     pub share: f64,
-    /// How frequencies are changed for longer contexts: `linear` or `llama3`.
-    pub scaling: Option<String>,
+    /// How frequencies are changed for longer contexts.
+    pub scaling: Option<RopeScaling>,
+}
+
+/// A change of a rotation's frequencies.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum RopeScaling {
+    /// All are divided.
+    Linear {
+        /// By this.
+        factor: f64,
+    },
+    /// Low ones are divided, high ones stay, and those between are in between (Llama 3.1).
+    Llama3 {
+        /// What low ones are divided by.
+        factor: f64,
+        /// Turns in the original context up to which a frequency is low.
+        low_freq_factor: f64,
+        /// Turns from which it is high.
+        high_freq_factor: f64,
+        /// Positions the model was made for first.
+        original_context: u64,
+    },
+    /// Each is divided by a number of its own.
+    Factors {
+        /// These.
+        factors: Vec<f32>,
+    },
 }

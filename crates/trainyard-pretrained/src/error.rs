@@ -37,6 +37,33 @@ pub enum PretrainedError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A weight that no file has.
+    #[error(
+        "{path} has no weight {name}{there}{why}",
+        path = .path.display(),
+        there = .there.as_ref().map(|there| format!(" (there {there})")).unwrap_or_default(),
+        why = if *.has_any { "; `trainyard inspect` says what is missing or has another name" } else {
+            ", but the config of a model alone; put its weights beside it"
+        }
+    )]
+    NoWeight {
+        /// The model.
+        path: PathBuf,
+        /// Its name in Hugging Face layout.
+        name: String,
+        /// Its name in such files, where that is another.
+        there: Option<String>,
+        /// Whether there are weights at all.
+        has_any: bool,
+    },
+    /// A weight that is not as the config says, or stored in a way that cannot be read.
+    #[error("{path}: {reason}", path = .path.display())]
+    BadWeight {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it, with its name.
+        reason: String,
+    },
     /// A chat for a model that has no template for it.
     #[error(
         "{path} has no chat template; name one, or take a model that was trained for chats",

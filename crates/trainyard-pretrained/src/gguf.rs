@@ -2,22 +2,28 @@
 
 mod element;
 mod lists;
+mod names;
 mod read;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use crate::error::PretrainedError;
 use crate::weight::{Element, Weight};
+#[cfg(test)]
+pub(crate) use element::element;
 pub(crate) use lists::Lists;
+pub(crate) use names::{InGguf, in_gguf, is_derived};
 use read::Reader;
 
 /// The first bytes of every such file.
 pub(crate) const MAGIC: [u8; 4] = *b"GGUF";
+/// No tensor that is read beside the metadata is larger, bytes.
+const LARGEST_SMALL: u64 = 1 << 20;
 
 /// What a GGUF file says before its numbers.
 #[derive(Debug)]
@@ -127,6 +133,34 @@ impl Gguf {
             Some(Value::Flag(flag)) => Some(*flag),
             _ => None,
         }
+    }
+
+    /// The numbers of a small tensor of 32-bit floats, where there is one of this name.
+    ///
+    /// # Errors
+    /// [`PretrainedError::Io`]; [`PretrainedError::BadFile`] for one that is stored otherwise or is large.
+    pub(crate) fn floats(
+        &self,
+        path: &Path,
+        name: &str,
+    ) -> Result<Option<Vec<f32>>, PretrainedError> {
+        let Some(weight) = self.weights.iter().find(|weight| weight.name == name) else {
+            return Ok(None);
+        };
+        if weight.element != Element::F32 || weight.bytes > LARGEST_SMALL {
+            let reason = format!("{name} is {} bytes of {}", weight.bytes, weight.element.name());
+            return Err(PretrainedError::bad_file(path, reason));
+        }
+        let read = || {
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start(weight.offset))?;
+            let mut bytes = vec![0; weight.bytes as usize];
+            file.read_exact(&mut bytes)?;
+            Ok(bytes)
+        };
+        let bytes = read().map_err(PretrainedError::io(path))?;
+        let (numbers, _) = bytes.as_chunks::<4>();
+        Ok(Some(numbers.iter().map(|number| f32::from_le_bytes(*number)).collect()))
     }
 
     /// How many tokens its tokenizer has.

@@ -2,6 +2,28 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::error::PretrainedError;
+
+/// The path itself where there is something, or the folder of a downloaded model of this name. Of a path
+/// the last two parts are the name: one in a run file begins with the folder of that file.
+///
+/// # Errors
+/// [`PretrainedError::NoModel`] where there is neither.
+pub fn find(model: &Path) -> Result<PathBuf, PretrainedError> {
+    if model.exists() {
+        return Ok(model.to_owned());
+    }
+    let mut parts = model.iter().rev().filter_map(|part| part.to_str());
+    let downloaded = match (parts.next(), parts.next()) {
+        (Some(model), Some(owner)) => in_hub_cache(&format!("{owner}/{model}")),
+        _ => None,
+    };
+    downloaded.ok_or_else(|| PretrainedError::NoModel {
+        path: model.to_owned(),
+        reason: "there is no such file or folder, and no downloaded model of this name".to_owned(),
+    })
+}
+
 /// The folder of a model such as `HuggingFaceTB/SmolLM2-135M` in the cache that the environment names
 /// (`HF_HUB_CACHE`, else `HF_HOME`, else `~/.cache/huggingface`); None where it was not downloaded.
 pub fn in_hub_cache(name: &str) -> Option<PathBuf> {

@@ -5,6 +5,8 @@ mod encoders;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use crate::architecture::Architecture;
 use crate::config::ModelConfig;
 use crate::weight::Weight;
@@ -39,6 +41,19 @@ pub(crate) fn prefix(architecture: Architecture) -> &'static str {
         Architecture::GptNeox => "gpt_neox.",
         _ => "model.",
     }
+}
+
+/// A weight's name without its class's prefix. Of two names that a weight has had, gamma and beta of BERT's
+/// norms in old checkpoints and GPT-NeoX's `lm_head` in new ones, it is the one that [`expected`] has.
+pub(crate) fn bare(architecture: Architecture, name: &str) -> Cow<'_, str> {
+    let bare = name.strip_prefix(prefix(architecture)).unwrap_or(name);
+    if architecture == Architecture::GptNeox && bare == "lm_head.weight" {
+        return Cow::Borrowed("embed_out.weight");
+    }
+    let renamed = [("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")]
+        .into_iter()
+        .find_map(|(old, new)| Some(format!("{}{new}", bare.strip_suffix(old)?)));
+    renamed.map_or(Cow::Borrowed(bare), Cow::Owned)
 }
 
 /// Whether a checkpoint may have a weight beside those that a model has: masks and tables that follow from

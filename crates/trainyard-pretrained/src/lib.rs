@@ -15,25 +15,31 @@
 //! ```
 
 mod architecture;
+mod blocks;
+mod check;
 mod config;
 mod error;
 mod gguf;
 mod hub_cache;
 mod layout;
+mod mapping;
 mod model_card;
 mod open;
 mod place;
 mod problem;
 mod safetensors_files;
+mod stored;
 mod tokenizer;
+mod values;
 mod weight;
 
 pub use architecture::Architecture;
-pub use config::{Biases, ModelConfig, Rope};
+pub use config::{Activation, Biases, ModelConfig, Rope, RopeScaling, Windowed};
 pub use error::PretrainedError;
-pub use hub_cache::in_hub_cache;
+pub use hub_cache::{find, in_hub_cache};
 pub use open::Pretrained;
 pub use place::{Part, Role};
 pub use problem::Problem;
 pub use tokenizer::{Message, TextStream, Tokenizer, TokenizerInfo};
+pub use values::RawWeight;
 pub use weight::{Element, Weight};

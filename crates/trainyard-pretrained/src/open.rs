@@ -1,6 +1,6 @@
 //! Opening a model by its path.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -8,8 +8,9 @@ use crate::config::{ModelConfig, from_gguf, from_json};
 use crate::error::PretrainedError;
 use crate::gguf::Gguf;
 use crate::layout::expected;
+use crate::mapping::MappedFiles;
 use crate::model_card::licence;
-use crate::problem::{Problem, problems};
+use crate::problem::{Problem, problems, problems_of_gguf};
 use crate::safetensors_files;
 use crate::tokenizer::{self, TokenizerInfo};
 use crate::weight::Weight;
@@ -34,6 +35,17 @@ pub struct Pretrained {
     pub licence: Option<String>,
     /// What the files of weights have otherwise than the config says.
     pub problems: Vec<Problem>,
+    /// The folder, config.json or GGUF file.
+    pub path: PathBuf,
+    pub(crate) format: Format,
+    pub(crate) files: MappedFiles,
+}
+
+/// By which names files have weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    HuggingFace,
+    Gguf,
 }
 
 impl Pretrained {
@@ -59,7 +71,8 @@ impl Pretrained {
             "gguf" => Self::open_gguf(path),
             "json" => {
                 let folder = path.parent().unwrap_or(Path::new(""));
-                Self::of_config(path, folder, (Vec::new(), Vec::new()))
+                let model = Self::of_config(path, folder, (Vec::new(), Vec::new()))?;
+                Ok(Self { path: path.to_owned(), ..model })
             }
             "safetensors" => Err(nothing("weights alone do not say what they are the weights of")),
             _ => Err(nothing("it is a file of another kind")),
@@ -94,6 +107,9 @@ impl Pretrained {
             tokenizer: tokenizer::of_folder(folder)?,
             licence: licence(folder),
             problems,
+            path: folder.to_owned(),
+            format: Format::HuggingFace,
+            files: MappedFiles::new(folder),
             config,
         })
     }
@@ -110,11 +126,14 @@ impl Pretrained {
         Ok(Self {
             name: file.text("general.name").map_or_else(|| name_of(path), str::to_owned),
             licence: file.text("general.license").map(str::to_owned),
+            problems: problems_of_gguf(&config, &file.weights),
             config,
             weights: file.weights,
             has_weights: true,
             tokenizer,
-            problems: Vec::new(),
+            path: path.to_owned(),
+            format: Format::Gguf,
+            files: MappedFiles::new(path.parent().unwrap_or(Path::new(""))),
         })
     }
 

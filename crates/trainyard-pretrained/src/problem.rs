@@ -6,7 +6,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::config::ModelConfig;
-use crate::layout::{expected, may_have, prefix};
+use crate::gguf::{InGguf, in_gguf, is_derived};
+use crate::layout::{bare, expected, may_have};
 use crate::weight::Weight;
 
 /// A weight that is not as the config says.
@@ -46,24 +47,28 @@ impl fmt::Display for Problem {
     }
 }
 
+impl Problem {
+    /// The weight, as its file or the config calls it.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Missing { name } | Self::Shape { name, .. } | Self::Unknown { name } => name,
+        }
+    }
+
+    pub(crate) fn is_of_shape(&self) -> bool {
+        matches!(self, Self::Shape { .. })
+    }
+}
+
 /// What is wrong with the weights of a folder.
 pub(crate) fn problems(config: &ModelConfig, found: &[Weight], lost: &[String]) -> Vec<Problem> {
-    // A checkpoint of the bare model leaves out what its class puts before every name.
-    let before = prefix(config.architecture);
-    let bare = |name: &str| name.strip_prefix(before).unwrap_or(name).to_owned();
+    let bare = |name: &str| bare(config.architecture, name).into_owned();
     let mut there: BTreeMap<String, &Weight> =
         found.iter().map(|weight| (bare(&weight.name), weight)).collect();
     let mut problems = Vec::new();
     for weight in expected(config) {
-        match there.remove(&bare(&weight.name)) {
-            None => problems.push(Problem::Missing { name: weight.name }),
-            Some(found) if found.shape != weight.shape => problems.push(Problem::Shape {
-                name: found.name.clone(),
-                expected: weight.shape,
-                found: found.shape.clone(),
-            }),
-            Some(_) => {}
-        }
+        let found = there.remove(&bare(&weight.name));
+        problems.extend(compared(found, (weight.name, weight.shape)));
     }
     let is_told = |name: &String| {
         problems.iter().any(|told| matches!(told, Problem::Missing { name: told } if told == name))
@@ -73,4 +78,32 @@ pub(crate) fn problems(config: &ModelConfig, found: &[Weight], lost: &[String]) 
     let others = there.into_values().filter(|weight| !may_have(config, &weight.name));
     problems.extend(others.map(|weight| Problem::Unknown { name: weight.name.clone() }));
     problems
+}
+
+/// What is wrong with the weights of a GGUF file, by their names there.
+pub(crate) fn problems_of_gguf(config: &ModelConfig, found: &[Weight]) -> Vec<Problem> {
+    let mut there: BTreeMap<&str, &Weight> =
+        found.iter().map(|weight| (weight.name.as_str(), weight)).collect();
+    let mut problems = Vec::new();
+    for weight in expected(config) {
+        let Some(InGguf { name, stored }) = in_gguf(config, &weight.name) else { continue };
+        let found = there.remove(name.as_str());
+        problems.extend(compared(found, (name, stored.shape(&weight.shape))));
+    }
+    let others = there.into_keys().filter(|name| !is_derived(name));
+    problems.extend(others.map(|name| Problem::Unknown { name: name.to_owned() }));
+    problems
+}
+
+/// A weight beside the name and shape that it must have.
+fn compared(found: Option<&Weight>, (name, shape): (String, Vec<u64>)) -> Option<Problem> {
+    match found {
+        None => Some(Problem::Missing { name }),
+        Some(found) if found.shape != shape => Some(Problem::Shape {
+            name: found.name.clone(),
+            expected: shape,
+            found: found.shape.clone(),
+        }),
+        Some(_) => None,
+    }
 }

@@ -68,6 +68,16 @@ impl Element {
         self.name
     }
 
+    /// Numbers of a block; 1 where they are stored as they are.
+    pub fn block_numbers(self) -> u64 {
+        self.block.0
+    }
+
+    /// Bytes of a block.
+    pub fn block_bytes(self) -> u64 {
+        self.block.1
+    }
+
     /// The bytes of a tensor; None where its rows are no whole blocks, or it is larger than can be.
     pub fn bytes_of(self, shape: &[u64]) -> Option<u64> {
         let (numbers, bytes) = self.block;

@@ -1,6 +1,7 @@
 //! Run files: see [`trainyard_config`].
 
 pub use trainyard_config::{
-    DataSection, DeviceSection, KeyGroup, KindSection, LearningRateSchedule, OptimizerGroup,
-    PipelineSection, RecomputeChoice, RunConfig, RunSection, SliceCount, TrainSection, WireFormat,
+    DataSection, DeviceSection, KeyGroup, KindSection, LearningRateSchedule, LoraSection,
+    OptimizerGroup, PipelineSection, RecomputeChoice, RunConfig, RunSection, SliceCount,
+    TrainMethod, TrainSection, WireFormat,
 };

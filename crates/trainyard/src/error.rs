@@ -336,6 +336,7 @@ impl From<RecipeError> for RunError {
         match error {
             RecipeError::Config(error) => error.into(),
             RecipeError::Data(error) => error.into(),
+            RecipeError::Pretrained(error) => error.into(),
             other @ RecipeError::WrongData { .. } => Self::Recipe(other),
         }
     }

@@ -17,6 +17,7 @@ use crate::error::RunError;
 use crate::files::{read_plan, read_schedule};
 pub(crate) use devices::machine_for;
 pub use devices::{SetupDevice, default_devices};
+pub(crate) use estimate::machine;
 use profile::DerivedProfile;
 pub use training_setup::TrainingSetup;
 
@@ -81,6 +82,22 @@ impl TrainingSetup {
     ) -> Result<Arc<dyn DataSource>, RunError> {
         let setup = Self::without_profile(run_file, recipes, None)?;
         setup.data().cloned()
+    }
+
+    /// The same for a model whose costs are not known, found out from rows that say nothing.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn without_data(
+        run_file: (RunConfig, Document),
+        recipes: &[Arc<dyn Recipe>],
+        vocabulary: usize,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Self, RunError> {
+        let mut setup = Self::without_profile(run_file, recipes, Some(vocabulary))?;
+        let derived = setup.derive(progress).map_err(|error| setup.located(error))?;
+        (setup.profile, setup.on_cpu) = (derived.model, derived.on_cpu);
+        Ok(setup)
     }
 
     /// What tokens and class numbers of a run's data mean: the text of each token and the name of each

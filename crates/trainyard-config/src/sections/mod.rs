@@ -1,12 +1,14 @@
 //! The sections that are the same for every run, a file each, as their keys declare them.
 
 mod device;
+mod lora;
 mod optimizer_group;
 mod pipeline;
 mod run;
 mod train;
 
 pub use device::DeviceSection;
+pub use lora::{LoraSection, LoraTarget, TrainMethod};
 pub use optimizer_group::OptimizerGroup;
 pub use pipeline::{PipelineSection, RecomputeChoice, WireFormat};
 pub use run::RunSection;
@@ -26,10 +28,11 @@ crate::keys! {
 }
 
 /// The sections without kinds, in the order in which a resolved file has them.
-pub fn groups() -> [KeyGroup; 5] {
+pub fn groups() -> [KeyGroup; 6] {
     [
         KeyGroup::of::<OptimizerGroup>(""),
         KeyGroup::of::<TrainSection>(""),
+        KeyGroup::of::<LoraSection>(""),
         KeyGroup::of::<PipelineSection>(""),
         KeyGroup::of::<RunSection>(""),
         KeyGroup::of::<DeviceSection>(""),

@@ -1,5 +1,6 @@
 //! `[train]`: how long, how much at once, and how the learning rate goes.
 
+use super::TrainMethod;
 use crate::error::{BadKey, must};
 
 crate::choices! {
@@ -20,6 +21,8 @@ crate::choices! {
 crate::keys! {
     /// How long, how much at once, and how fast.
     pub struct TrainSection in "train", resolve = shorten_warmup, check = check_train {
+        /// Which weights are trained: all, or adapters beside those of a pretrained model.
+        method: TrainMethod = TrainMethod::Full;
         /// Optimizer steps the run is to have at its end.
         steps: u64 = 500, in 1..=1_000_000_000_000;
         /// Rows a step: windows of a text, rows of a table, images.

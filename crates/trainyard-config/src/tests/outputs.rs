@@ -7,9 +7,9 @@ use super::*;
 #[test]
 fn the_page_has_every_key_with_all_that_is_known() {
     let groups = listing::groups(&GROUPS, None).unwrap();
-    let page = listing::page(&groups);
+    let page = listing::page(&groups, 100);
     for part in [
-        "[model] kind = \"gpt\"\nThe nanoGPT shape.\n\n  layers = 4\n      Blocks.\n      a whole number, 0 or more; from 1 to 10000\n",
+        "[model] kind = \"gpt\"\nThe nanoGPT shape.\n\n  layers = 4\n      Blocks.\n      a whole number; from 1 to 10000\n",
         "\n  inner follows from width: four times as many\n",
         "[data] kind = \"text\", or text = …\n",
         "\n  validation_fraction = 0.1\n",
@@ -22,7 +22,12 @@ fn the_page_has_every_key_with_all_that_is_known() {
     ] {
         assert!(page.contains(part), "{part:?} is not in\n{page}");
     }
-    assert!(page.lines().all(|line| line.chars().count() <= 100));
+    for width in [100, 60] {
+        let page = listing::page(&groups, width);
+        // What cannot be cut is longer: a heading, and a key with its default.
+        let fits = |line: &str| line.chars().count() <= width || !line.starts_with("      ");
+        assert!(page.lines().all(fits), "{page}");
+    }
     for group in &groups {
         for key in (group.keys)() {
             assert!(page.contains(&format!("\n  {}", key.name)), "{}", key.name);

@@ -9,17 +9,21 @@ use super::grow::{fits, put_into_corner};
 use super::{LayerRecord, Loading, bad, damaged, of_other_model, write_synced};
 use crate::optimizer::{GroupedOptimizer, State, StateEntry, StateSpec};
 use crate::stage::StageLayer;
-use crate::{CheckpointFault, Device, EngineError};
+use crate::{CheckpointFault, Device, EngineError, WeightRole, WeightSpec};
 
 /// Writes one layer's file. What is to be written is looked at once more, whatever is known of it: it
-/// lies in memory, and hashing and writing it take longer.
+/// lies in memory, and hashing and writing it take longer. Frozen weights that the model `rebuilds` are left
+/// out.
 pub(crate) fn save_layer(
     folder: &Path,
     layer: &StageLayer,
     step: u64,
+    rebuilds: bool,
 ) -> Result<LayerRecord, EngineError> {
+    let is_left_out = |weight: &WeightSpec| rebuilds && weight.role == WeightRole::Frozen;
     let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-    layer.finite_tensors(step, |name, shape, values| {
+    let wanted = |weight: &WeightSpec| !is_left_out(weight);
+    layer.finite_tensors(step, wanted, |name, shape, values| {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         tensors.push((name, shape.to_owned(), bytes));
     })?;
@@ -28,6 +32,8 @@ pub(crate) fn save_layer(
     });
     let views = views.collect::<Result<Vec<_>, _>>().map_err(EngineError::driver)?;
     let bytes = safetensors::serialize(views, None).map_err(EngineError::driver)?;
+    let specs = layer.weights.iter().map(|weight| &weight.spec);
+    let left_out = specs.filter(|weight| is_left_out(weight));
     let safe: String =
         layer.name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
     let file = format!("{:03}-{safe}.safetensors", layer.index);
@@ -38,6 +44,7 @@ pub(crate) fn save_layer(
         file,
         bytes: bytes.len() as u64,
         blake3: blake3::hash(&bytes).to_hex().to_string(),
+        left_out: left_out.map(|weight| weight.path.clone()).collect(),
     })
 }
 
@@ -45,7 +52,8 @@ pub(crate) fn save_layer(
 pub(crate) struct LayerFile(Vec<HeldWeight>);
 
 struct HeldWeight {
-    value: Vec<f32>,
+    /// None where it is left out, as a frozen weight that is made with the model.
+    value: Option<Vec<f32>>,
     /// On the host; None in a checkpoint of a model that has not been updated yet, for weights that
     /// follow others, and where weights alone are loaded.
     state: Option<State>,
@@ -77,9 +85,9 @@ pub(crate) fn read_layer(
     }
     let held = layer.weights.iter().enumerate().map(|(number, trained)| {
         let weight = &trained.spec;
-        let view = file
-            .tensor(&format!("weight/{}", weight.path))
-            .map_err(|_| of_other_model(&path, format!("it has no weight '{}'", weight.path)))?;
+        let Ok(view) = file.tensor(&format!("weight/{}", weight.path)) else {
+            return without_weight(record, weight).map_err(|reason| of_other_model(&path, reason));
+        };
         let grows = loading == Loading::IntoLarger
             && view.shape() != weight.shape
             && fits(view.shape(), &weight.shape);
@@ -95,7 +103,7 @@ pub(crate) fn read_layer(
             ));
         }
         if loading == Loading::Weights {
-            return Ok(HeldWeight { value: floats(view.data()), state: None });
+            return Ok(HeldWeight { value: Some(floats(view.data())), state: None });
         }
         let kept = optimizer.state(&layer.name, weight);
         let mut entries = state_of(&file, &weight.path);
@@ -114,9 +122,24 @@ pub(crate) fn read_layer(
             let reason = format!("weight '{}': {reason}", weight.path);
             bad(&path, CheckpointFault::OtherState, reason)
         })?;
-        Ok(HeldWeight { value, state })
+        Ok(HeldWeight { value: Some(value), state })
     });
     held.collect::<Result<_, _>>().map(LayerFile)
+}
+
+/// A weight that a layer's file does not hold: as it was made, if it is one of those that were left out.
+fn without_weight(record: &LayerRecord, weight: &WeightSpec) -> Result<HeldWeight, String> {
+    let path = &weight.path;
+    if !record.left_out.contains(path) {
+        return Err(format!("it has no weight '{path}'"));
+    }
+    if weight.role != WeightRole::Frozen {
+        return Err(format!(
+            "it has no weight '{path}', which was frozen when it was saved and is trained here; train \
+             the same weights as the run that saved it"
+        ));
+    }
+    Ok(HeldWeight { value: None, state: None })
 }
 
 /// What a file holds of a weight beside its values.
@@ -163,6 +186,7 @@ impl LayerFile {
                 .state
                 .map(|state| if target.is_cpu() { state } else { state.to_device(target.burn()) });
         }
-        layer.put_weights(values.into_iter().map(|v| Some(tensor(v, target.burn()))).collect())
+        let tensors = values.into_iter().map(|held| held.map(|v| tensor(v, target.burn())));
+        layer.put_weights(tensors.collect())
     }
 }

@@ -44,6 +44,9 @@ pub struct LayerRecord {
     pub bytes: u64,
     /// BLAKE3 hash of the file, in hex.
     pub blake3: String,
+    /// Paths of frozen weights that the file does not hold: whoever makes the model makes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 pub(super) const MANIFEST: &str = "manifest.json";

@@ -55,9 +55,10 @@ pub(super) struct Reader {
     pub(super) staging: Option<Arc<Staging>>,
 }
 
-/// Whether a device can have tensors from memory that a link keeps.
+/// Whether a device can have tensors from memory that a link keeps. Of no tensors there is word alone.
 pub(super) fn may_stage(staging: &Staging, tensors: &[Described]) -> bool {
-    tensors.iter().all(|tensor| goes_as_it_is(tensor.dtype))
+    !tensors.is_empty()
+        && tensors.iter().all(|tensor| goes_as_it_is(tensor.dtype))
         && staging.holds(tensors.iter().map(Described::bytes))
 }
 
@@ -84,12 +85,15 @@ impl Reader {
         let sizes = || tensors.iter().map(|(_, value)| value.bytes());
         let described = || tensors.iter().map(Described::of_value).collect();
         let sized = || tensors.iter().map(|(_, value)| (value.tensor().clone(), value.bytes()));
-        let as_they_are = tensors.iter().all(|(_, value)| goes_as_it_is(value.dtype()));
+        let has_any = tensors.iter().next().is_some();
+        let as_they_are = has_any && tensors.iter().all(|(_, value)| goes_as_it_is(value.dtype()));
         let shared = self.shared.as_ref().filter(|shared| as_they_are && shared.holds(sizes()));
         if let Some(shared) = shared {
             return Ok(Content::Shared(described(), shared.begin(sized().collect())?));
         }
-        if let Some(staging) = self.staging.as_ref().filter(|staging| staging.holds(sizes())) {
+        if let Some(staging) =
+            self.staging.as_ref().filter(|staging| has_any && staging.holds(sizes()))
+        {
             return Ok(Content::Staged(described(), staging.begin(sized().collect())?));
         }
         self.queue.flush()?;

@@ -69,6 +69,8 @@ impl<'a> Bench<'a> {
         };
         let backward_us = typical_of(|round| round.backward);
         let bytes = self.runner.bytes()?;
+        // Where no backward comes, no time passes.
+        let backward_us = if self.runner.stage().goes_back() { backward_us } else { 0.0 };
         let input_grad_us = backward_us * self.input_grad_share(go_on, bytes.splits)?;
         let forwards: Vec<Timing> = rounds.iter().flat_map(|round| round.forward).collect();
         let cost = LayerCost {

@@ -6,7 +6,7 @@ use trainyard_plan::{Recompute, Slice};
 use crate::layer::mix;
 use crate::memory::Usage;
 use crate::optimizer::{GroupedOptimizer, Update};
-use crate::stage::{BackwardStart, ForwardResult, Stage, StagePlace};
+use crate::stage::{BackwardStart, ForwardResult, Stage, StageLayer, StagePlace};
 use crate::wiring::{StageWiring, Wiring};
 use crate::{
     Device, EngineError, ForwardContext, HostTensors, MicroBatch, Model, Objective, Tensors,
@@ -36,6 +36,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) of_layer: &'a StageWiring,
     /// Index in the model.
     pub(crate) layer: usize,
+    /// By layer before it, whether a backward comes to that.
+    pub(crate) goes_back: &'a [bool],
     /// What it takes.
     pub(crate) input: HostTensors,
     pub(crate) sample: &'a MicroBatch,
@@ -91,7 +93,8 @@ struct Halves {
 impl<'a> LayerRunner<'a> {
     /// Makes the layer.
     pub(crate) fn make(subject: Subject<'a>, device: &'a Device) -> Result<Self, EngineError> {
-        let Subject { model, objective, wiring, of_layer, layer, input, sample, seed } = subject;
+        let Subject { model, objective, wiring, of_layer, layer, goes_back, input, sample, seed } =
+            subject;
         let place = StagePlace {
             index: layer,
             wiring: of_layer.clone(),
@@ -100,7 +103,10 @@ impl<'a> LayerRunner<'a> {
             seed,
             device: device.burn(),
         };
-        let stage = Stage::build(model, wiring, place)?;
+        let mut stage = Stage::build(model, wiring, place)?;
+        let mut trains = goes_back.get(..layer).unwrap_or_default().to_vec();
+        trains.push(stage.layers.iter().any(StageLayer::trains));
+        stage.end_backward(wiring, &wiring.goes_back(&trains));
         let targets = stage.is_last().then(|| sample.tensors_of(&objective.targets()));
         Ok(Self {
             objective,

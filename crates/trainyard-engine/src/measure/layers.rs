@@ -54,6 +54,7 @@ pub fn layers(
     }
     let kinds = UniqueLayers::of(profile);
     let wiring = Wiring::of(model)?;
+    let goes_back = profile.layers.iter().map(|layer| !layer.forward_only).collect();
     let survey = Survey {
         model,
         objective,
@@ -63,6 +64,7 @@ pub fn layers(
         kinds,
         wirings: wiring.layers_alone(),
         wiring,
+        goes_back,
         pressure: PressureBytes::of(profile, devices.len()),
         progress,
         measured: AtomicUsize::new(0),
@@ -132,6 +134,8 @@ struct Survey<'a> {
     wiring: Wiring,
     /// By layer, what it takes and gives as a stage of its own.
     wirings: Vec<StageWiring>,
+    /// By layer, whether a backward comes to it.
+    goes_back: Vec<bool>,
     pressure: PressureBytes,
     progress: &'a (dyn Fn(usize, usize) + Sync),
     of: usize,
@@ -220,6 +224,7 @@ impl Survey<'_> {
                     wiring: &self.wiring,
                     of_layer: &self.wirings[layer],
                     layer,
+                    goes_back: &self.goes_back,
                     input: held.input_of(spec)?,
                     sample: self.sample,
                     seed: self.settings.seed,

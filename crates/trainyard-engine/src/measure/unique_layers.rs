@@ -12,12 +12,13 @@ pub(super) struct UniqueLayers {
 
 impl UniqueLayers {
     /// Two layers are of one kind when their profiles differ in nothing but the name, and both or
-    /// neither is the first, and the last, of the model: the first gives no input gradient, the
-    /// last has the loss.
+    /// neither give a gradient back, and are the last of the model: the first layer gives none, nor one before
+    /// which nothing trains, and the last has the loss.
     pub(super) fn of(profile: &ModelProfile) -> Self {
         let layers = &profile.layers;
+        let gives_gradients = profile.gives_gradients();
         let alike = |one: usize, other: usize| {
-            let ends = |layer: usize| (layer == 0, layer + 1 == layers.len());
+            let ends = |layer: usize| (gives_gradients[layer], layer + 1 == layers.len());
             ends(one) == ends(other) && same_costs(&layers[one], &layers[other])
         };
         let mut kinds = Self { firsts: Vec::new(), of_layer: Vec::with_capacity(layers.len()) };

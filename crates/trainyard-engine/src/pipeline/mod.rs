@@ -1,11 +1,13 @@
 //! The pipeline: distributes a model over devices as a plan says, and trains it.
 
 mod allocation;
+mod built;
 mod diagnose;
 mod files;
 mod links;
 mod measured;
 mod micro_batches;
+mod sequences;
 mod warm_up;
 mod watch;
 mod worker_pool;
@@ -30,8 +32,10 @@ use crate::worker::{Command, Reply, WorkerContext, work};
 use crate::{Device, DeviceClock, EngineError, HostTensors, Metrics, MicroBatch, Model, Objective};
 
 use allocation::{allocate, check_actions, check_ids, choose_kernels};
+use built::Built;
 use links::Links;
 pub use measured::{Evaluation, Measured, StepResult};
+pub use sequences::Sequences;
 use worker_pool::{Rank, WorkerPool};
 
 /// How a pipeline trains.
@@ -101,6 +105,8 @@ pub struct Pipeline {
     layer_names: Vec<String>,
     /// By rank, the batch's tensors that its stages take.
     takes: Vec<BTreeSet<Name>>,
+    /// Whether every layer runs on slices of a context.
+    in_slices: bool,
     workers: WorkerPool,
     options: Options,
     needs: Vec<DeviceNeed>,
@@ -147,12 +153,14 @@ impl Pipeline {
         let rank_of =
             |layer| plan.stage_of_layer(layer).and_then(|s| plan.rank_of_stage(s)).unwrap_or(0);
         let ties = tie_ends(&wiring.ties, devices.len(), rank_of);
-        let (report, reports) = bounded(devices.len() * 2);
+        let ranks = devices.len();
+        let (report, reports) = bounded(ranks * 2);
         let mut workers = WorkerPool::new(reports, threads);
         for (rank, ((device, links), ties)) in
             devices.into_iter().zip(of_rank).zip(ties).enumerate()
         {
-            let (commands, inbox) = bounded(2);
+            // Room for all sequences that may be on their way; see `sequences`.
+            let (commands, inbox) = bounded(ranks + 1);
             let (id, compiles) = (device.id().to_owned(), !device.is_cpu());
             let activity = Activity::default();
             let context = WorkerContext {
@@ -179,24 +187,23 @@ impl Pipeline {
         }
         // From here the workers alone hold it, so that it closes when they have all ended.
         drop(report);
-        let clocks = workers.collect()?.into_iter().map(|reply| match reply {
-            Reply::Built { clock } => clock,
-            _ => DeviceClock::Host,
-        });
-        let clocks = clocks.collect();
+        let built = Built::wait(&mut workers)?;
+        built.end_backwards(&mut workers, &wiring)?;
         if !wiring.ties.is_empty() {
             workers.ask_all(|| Command::ShareWeights)?;
             workers.collect()?;
+            built.check_ties(&wiring)?;
         }
         Ok(Self {
             plan,
             objective,
             layer_names,
             takes,
+            in_slices: wiring.layers.iter().all(|layer| layer.in_slices),
             workers,
             options,
             needs,
-            clocks,
+            clocks: built.clocks,
             traces: true,
             kernels,
             origin,

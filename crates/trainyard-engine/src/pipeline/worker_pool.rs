@@ -178,6 +178,30 @@ impl WorkerPool {
         Err(error)
     }
 
+    /// The next reply of any rank, where not all answer; or the error that started the trouble, which ends
+    /// the pipeline.
+    pub(super) fn next_reply(&mut self) -> Result<Reply, EngineError> {
+        let error = match self.next_report(&|_| ()) {
+            Ok((_, Ok(reply))) => return Ok(reply),
+            Err(EngineError::Cancelled) => {
+                self.health = Health::Cancelled;
+                return Err(EngineError::Cancelled);
+            }
+            Ok((_, Err(error))) | Err(error) => error,
+        };
+        self.health = Health::Failed;
+        let (mut error, since) = (error, Instant::now());
+        // Of a failure the others learn by their links, and one of them may have told it first.
+        while matches!(error, EngineError::NeighbourStopped) {
+            match self.report_until(since + NOTICE) {
+                Some(Ok((_, Err(other))) | Err(other)) => error = more_telling(Some(error), other),
+                Some(Ok((_, Ok(_)))) => {}
+                None => break,
+            }
+        }
+        Err(error)
+    }
+
     /// As [`Self::collect`], where ranks may refuse without harm: the first refusal is the error,
     /// and the pipeline stays usable.
     pub(super) fn collect_unless_refused(&mut self) -> Result<Vec<Reply>, EngineError> {

@@ -40,6 +40,10 @@ impl Stage {
         recomputed: impl FnOnce(),
     ) -> Result<BackwardResult, EngineError> {
         let BackwardStart { micro_batch, output_gradients, loss_weight, split } = start;
+        if !self.goes_back() {
+            let input_gradients = Tensors::new();
+            return Ok(BackwardResult { input_gradients, gradients: None });
+        }
         let saved = self.saved.get_mut(micro_batch).and_then(Option::take).ok_or_else(|| {
             EngineError::internal(format!(
                 "micro-batch {micro_batch} has no forward to go back through"
@@ -67,7 +71,7 @@ impl Stage {
         };
         let root = self.carry.seed(micro_batch, carried, root)?;
         let mut gradients = self.collect(micro_batch, split, root);
-        // The stage before waits for one gradient for each floating-point tensor it sent.
+        // The stage before waits for one gradient for each floating-point tensor it sent that has one.
         let mut input_gradients = Tensors::new();
         for (name, value) in inputs {
             let gradient = gradients.as_mut().and_then(|all| value.gradient(all));

@@ -48,6 +48,10 @@ impl Carry {
         start: Option<Tensor<1>>,
     ) -> Result<Option<Tensor<1>>, EngineError> {
         if roots.is_empty() {
+            // Nothing that trains has a part in what it handed on.
+            if let Some(gradients) = self.gradients.get_mut(micro_batch) {
+                *gradients = None;
+            }
             return Ok(start);
         }
         let mut gradients = take(&mut self.gradients, micro_batch, "backward", "after")?;

@@ -10,8 +10,8 @@
 use burn::tensor::Tensor;
 
 use super::{Stage, StageLayer};
-use crate::EngineError;
 use crate::optimizer::{State, Update, Updated};
+use crate::{EngineError, WeightRole, WeightSpec};
 
 /// Behind how many updates a device is asked once for the sums of what no optimizer has looked at.
 const LOOK_EVERY: u64 = 16;
@@ -69,7 +69,7 @@ impl Stage {
         if !std::mem::take(&mut self.check.partial) {
             return;
         }
-        for layer in &self.layers {
+        for layer in self.layers.iter().filter(|layer| layer.trains()) {
             for (weight, values) in layer.weights.iter().zip(layer.layer.weight_values()) {
                 if StageLayer::is_updated(weight) {
                     self.check.add(values);
@@ -97,7 +97,10 @@ impl Stage {
     /// [`EngineError::Driver`].
     pub(crate) fn check_finite(&mut self, step: u64) -> Result<(), EngineError> {
         if self.check.suspect {
-            self.layers.iter().try_for_each(|layer| layer.finite_tensors(step, |_, _, _| ()))?;
+            // No update touches a frozen weight.
+            let wanted = |weight: &WeightSpec| weight.role != WeightRole::Frozen;
+            let mut layers = self.layers.iter();
+            layers.try_for_each(|layer| layer.finite_tensors(step, wanted, |_, _, _| ()))?;
             self.check.suspect = false;
         }
         Ok(())

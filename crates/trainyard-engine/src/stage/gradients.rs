@@ -75,7 +75,9 @@ impl Stage {
     /// Updates copies of the weights as the first step and a later one would, one after the other so that
     /// there is room for them, and drops them.
     pub(crate) fn try_update(&self, optimizer: &GroupedOptimizer) -> Result<(), EngineError> {
-        for StageLayer { name, layer, weights, .. } in &self.layers {
+        for StageLayer { name, layer, weights, .. } in
+            self.layers.iter().filter(|layer| layer.trains())
+        {
             for (trained, values) in weights.iter().zip(layer.weight_values()) {
                 let Some(gradient) = &trained.gradient else { continue };
                 let factors = optimizer.factors(name, &trained.spec);
@@ -108,6 +110,10 @@ impl Stage {
         let mut taken: Vec<Vec<bool>> = Vec::with_capacity(self.layers.len());
         for StageLayer { name, layer, weights, .. } in &mut self.layers {
             let wanted: Vec<bool> = weights.iter().map(|state| state.gradient.is_some()).collect();
+            if !wanted.contains(&true) {
+                taken.push(Vec::new());
+                continue;
+            }
             let values = layer.take_weights(&wanted);
             for (state, values) in weights.iter_mut().zip(values) {
                 if let (Some(gradient), Some(values)) = (state.gradient.take(), values) {

@@ -33,7 +33,20 @@ pub(crate) struct WeightState {
     pub(crate) state: Option<State>,
 }
 
+impl WeightState {
+    /// Whether it has a gradient and is changed by updates: by the optimizer's, or by those of the weight that
+    /// it follows.
+    pub(crate) fn trains(&self) -> bool {
+        self.spec.role == WeightRole::Trained
+    }
+}
+
 impl StageLayer {
+    /// Whether a weight of the layer trains.
+    pub(crate) fn trains(&self) -> bool {
+        self.weights.iter().any(WeightState::trains)
+    }
+
     /// The number of the weight with a path.
     pub(crate) fn weight(&self, path: &str) -> Result<usize, EngineError> {
         self.weights.iter().position(|weight| weight.spec.path == path).ok_or_else(|| {
@@ -56,8 +69,8 @@ impl StageLayer {
         self.layer.put_weights(values)
     }
 
-    /// Reads weights, buffers and optimizer state, one tensor after the other, and gives each with its
-    /// name in checkpoints, its shape and its values, row by row.
+    /// Reads weights, buffers and optimizer state, those that are wanted, one tensor after the other, and gives
+    /// each with its name in checkpoints, its shape and its values, row by row.
     ///
     /// # Errors
     /// [`EngineError::NotFiniteWeights`], with the number of the last update, at the first tensor that
@@ -65,9 +78,11 @@ impl StageLayer {
     pub(crate) fn finite_tensors(
         &self,
         step: u64,
+        wanted: impl Fn(&WeightSpec) -> bool,
         mut take: impl FnMut(String, &[usize], &[f32]),
     ) -> Result<(), EngineError> {
-        for (trained, value) in self.weights.iter().zip(self.layer.weight_values()) {
+        let weights = self.weights.iter().zip(self.layer.weight_values());
+        for (trained, value) in weights.filter(|(trained, _)| wanted(&trained.spec)) {
             let (path, shape) = (&trained.spec.path, &trained.spec.shape);
             let mut give = |kind: &str, shape: &[usize], values: &[f32]| {
                 let (layer, tensor) = (self.name.clone(), format!("{kind}/{path}"));
@@ -88,7 +103,7 @@ impl StageLayer {
 
     /// Whether the optimizer changes a weight.
     pub(crate) fn is_updated(weight: &WeightState) -> bool {
-        weight.spec.role == WeightRole::Trained && !weight.follows
+        weight.trains() && !weight.follows
     }
 
     /// An error of this layer, which cannot know its name.

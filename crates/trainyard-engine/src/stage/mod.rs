@@ -6,6 +6,7 @@ mod carry;
 mod finite;
 mod gradients;
 mod layer;
+mod reach;
 mod weight_gradients;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use trainyard_plan::Recompute;
 use crate::generator::{draws, with_generator_to_the_end, with_seeds};
 use crate::layer::mix;
 use crate::objective::Loss;
-use crate::tensor::{Root, carried, is_carried, numbered, without_number};
+use crate::tensor::{Root, carried, is_carried, numbered};
 use crate::wiring::{Name, StageWiring, Wiring};
 use crate::{
     EngineError, ErasedLayer, ForwardContext, Model, Objective, Tensors, Value, WeightSpec,
@@ -26,6 +27,7 @@ use carry::Carry;
 use finite::FiniteCheck;
 pub(crate) use gradients::Norms;
 pub(crate) use layer::{StageLayer, WeightState};
+use reach::Reach;
 use weight_gradients::KeptForWeights;
 
 /// What one micro-batch leaves behind between its forward and its backward.
@@ -69,6 +71,7 @@ pub(crate) struct Stage {
     /// By micro-batch, what a split backward has left for `W`.
     kept: Vec<Option<KeptForWeights>>,
     carry: Carry,
+    reach: Reach,
     /// Buffers as they were before the step, layer by layer.
     buffers_before: Vec<Vec<Option<Tensor<1>>>>,
     /// What is known of the numbers that the last update left.
@@ -124,6 +127,7 @@ impl Stage {
         }
         Ok(Self {
             index,
+            reach: Reach::all(layers.len()),
             layers,
             wiring: of_stage,
             is_last,
@@ -245,23 +249,24 @@ impl Stage {
             input.extend(self.carry.take(micro_batch)?);
         }
         let (saved, outputs, loss) = match self.recompute {
+            _ if !self.goes_back() => {
+                let (outputs, loss) = self.run_alone(objective, input, targets, context)?;
+                (None, outputs, loss)
+            }
             Recompute::None => {
                 let (graph, outputs, loss) = self.graph(objective, input, targets, context)?;
-                (SavedForBackward::Graph(graph), outputs, loss)
+                (Some(SavedForBackward::Graph(graph)), outputs, loss)
             }
             Recompute::Full => {
-                let outputs = self.run_untracked(input.clone(), context)?;
-                let (mut all, outputs) = Self::without_carried(outputs);
-                let loss =
-                    targets.clone().map(|t| objective.loss(outputs.clone(), t)).transpose()?;
-                all.extend(outputs);
-                (SavedForBackward::Input { input, targets }, all.map(Value::detach), loss)
+                let (kept, of_loss) = (input.clone(), targets.clone());
+                let (outputs, loss) = self.run_alone(objective, kept, of_loss, context)?;
+                (Some(SavedForBackward::Input { input, targets }), outputs, loss)
             }
         };
         if self.saved.len() <= micro_batch {
             self.saved.resize_with(micro_batch + 1, || None);
         }
-        self.saved[micro_batch] = Some(saved);
+        self.saved[micro_batch] = saved;
         let (carried, outputs) = Self::without_carried(outputs);
         if !context.slice.is_last() {
             self.carry.give(micro_batch, carried);
@@ -269,6 +274,21 @@ impl Stage {
         let loss = loss.map(|loss| Loss { loss: loss.loss.inner(), ..loss });
         let outputs = if loss.is_some() { Tensors::new() } else { outputs };
         Ok(ForwardResult { outputs, loss })
+    }
+
+    /// Runs the layers so that nothing is kept for a backward. Gives what they give, to the next slice too, and
+    /// the loss.
+    fn run_alone(
+        &self,
+        objective: &dyn Objective,
+        input: Tensors,
+        targets: Option<Tensors>,
+        context: &ForwardContext,
+    ) -> Result<(Tensors, Option<Loss>), EngineError> {
+        let (mut all, outputs) = Self::without_carried(self.run_untracked(input, context)?);
+        let loss = targets.map(|targets| objective.loss(outputs.clone(), targets)).transpose()?;
+        all.extend(outputs);
+        Ok((all.map(Value::detach), loss))
     }
 
     /// Runs the layers as a graph. Gives what they give without it, to the next slice too, and the loss.
@@ -279,24 +299,19 @@ impl Stage {
         targets: Option<Tensors>,
         context: &ForwardContext,
     ) -> Result<(Graph, Tensors, Option<Loss>), EngineError> {
-        // The batch's tensors are data: their gradients are not needed.
-        let comes = |name: &str| {
-            let inputs = &self.wiring.inputs;
-            let name = without_number(name);
-            let of_others = |names: &[Name]| names.iter().any(|coming| &**coming == name);
-            inputs.iter().any(|(_, names)| of_others(names)) || is_carried(name)
-        };
         let start = |(name, value): (Name, Value)| {
+            if !self.needs_gradient(&name) {
+                // With autodiff all the same: layers take that as the sign that they are trained.
+                return vec![(name, value.untracked())];
+            }
             if self.wiring.separate.contains(&name) && value.is_float() {
                 return self.starts_by_layer(&name, &value);
             }
-            // With autodiff all the same: layers take that as the sign that they are trained.
-            let value = if comes(&name) { value.requires_grad() } else { value.untracked() };
-            vec![(name, value)]
+            vec![(name, value.requires_grad())]
         };
         let input: Tensors = input.into_iter().flat_map(start).collect();
         let mut inputs = input.clone();
-        inputs.retain(comes);
+        inputs.retain(|name| self.needs_gradient(name));
         let (mut all, outputs) = Self::without_carried(self.run(input, context)?);
         let loss = targets.map(|targets| objective.loss(outputs.clone(), targets)).transpose()?;
         let of_others = if self.is_last { Tensors::new() } else { outputs.clone() };

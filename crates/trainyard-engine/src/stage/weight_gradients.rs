@@ -73,6 +73,9 @@ impl Stage {
 
     /// Computes what the split backward of a micro-batch has left, and adds it to the sums.
     pub(crate) fn weight_backward(&mut self, micro_batch: usize) -> Result<(), EngineError> {
+        if !self.goes_back() {
+            return Ok(());
+        }
         let kept = self.kept.get_mut(micro_batch).and_then(Option::take).ok_or_else(|| {
             EngineError::internal(format!("micro-batch {micro_batch} has no backward before its W"))
         })?;

@@ -50,6 +50,12 @@ pub(crate) fn is_carried(name: &str) -> bool {
     name.starts_with(CARRIED)
 }
 
+/// The layer of a stage, counted from the first, that hands a tensor of such a name to itself.
+pub(crate) fn layer_of_carried(name: &str) -> Option<usize> {
+    let name = name.strip_prefix(CARRIED)?;
+    name.rsplit_once(OF_LAYER).and_then(|(_, layer)| layer.parse().ok())
+}
+
 /// Tensors of the host by name.
 pub type HostTensors = Vec<(Arc<str>, TensorData)>;
 

@@ -279,6 +279,21 @@ impl Value {
         }
     }
 
+    /// Of floating-point numbers `[rows, positions, n]` those of the last position, `[rows, 1, n]`; any other
+    /// tensor as it is.
+    #[must_use]
+    pub(crate) fn last_of(self, positions: usize) -> Self {
+        match self {
+            Self::Float(tensor)
+                if tensor.shape().num_dims() == 3 && tensor.shape()[1] == positions =>
+            {
+                let all = Tensor::<3>::from_dispatch(tensor);
+                Self::Float(all.narrow(1, positions.saturating_sub(1), 1).into_dispatch())
+            }
+            other => other,
+        }
+    }
+
     /// The sum of two tensors of one shape, on the device of the first.
     ///
     /// # Errors

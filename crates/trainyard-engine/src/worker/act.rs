@@ -11,6 +11,7 @@ use crate::device::Begun;
 use crate::link::{Transfer, elapsed_ns, ns_between};
 use crate::optimizer::Update;
 use crate::stage::BackwardStart;
+use crate::tie::Shared;
 use crate::{EngineError, ForwardContext, MicroBatch, Tensors};
 
 /// When a compute action began, and the mark of that in the device's queue.
@@ -213,7 +214,8 @@ impl Worker {
         asked_ns: u64,
         sent: Option<Transfer>,
     ) {
-        if let Some(sent) = sent {
+        // Where no gradient goes back there is word alone.
+        if let Some(sent) = sent.filter(|sent| sent.bytes > 0) {
             // What lay here until it was asked for was not on its way, and waiting for what had not
             // been sent is no transfer.
             let start_ns = sent.start_ns.max(asked_ns);
@@ -264,7 +266,7 @@ impl Worker {
             stage.update(&self.context.optimizer, &update)?;
             stage.end_step();
         }
-        self.share_weights()?;
+        self.share_weights(Shared::Trained)?;
         self.finish(action, &started)?;
         self.updated = update.step;
         Ok(self.applied())

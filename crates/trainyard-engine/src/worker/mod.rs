@@ -5,10 +5,13 @@
 
 mod act;
 mod evaluate;
+mod go_on;
+mod links;
 mod record;
 mod send;
 mod timeline;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,13 +22,13 @@ use crate::activity::Activity;
 use crate::checkpoint::{LayerRecord, Loading, read_layer, save_layer};
 use crate::concurrency::{Receiver, Sender};
 use crate::fault::catch_panic;
-use crate::link::{Inlet, Outlet};
 use crate::objective::{Loss, LossValues};
 use crate::optimizer::{GroupedOptimizer, Update};
 use crate::stage::{Stage, StagePlace};
-use crate::tie::TieEnds;
-use crate::wiring::{Name, StageWiring, Wiring};
-use crate::{Device, DeviceClock, EngineError, HostTensors, MicroBatch, Model, Objective};
+use crate::tie::{Shared, TieEnds};
+use crate::wiring::{StageWiring, Wiring};
+use crate::{Device, DeviceClock, EngineError, HostTensors, MicroBatch, Model, Objective, Tensors};
+pub(crate) use links::StageLinks;
 use timeline::Timeline;
 
 /// What the pipeline asks of a worker.
@@ -47,6 +50,9 @@ pub(crate) enum Command {
     Discard,
     /// Give weights that follow others their values; answer [`Reply::Done`].
     ShareWeights,
+    /// End backwards where nothing before trains: by layer of the model, whether one comes to it; answer
+    /// [`Reply::Done`].
+    EndBackward { goes_back: Arc<[bool]> },
     /// Forward alone, as a model is used; answer [`Reply::Evaluated`].
     Evaluate { micro_batches: Vec<MicroBatch> },
     /// The forwards of a step again, and look whether their outputs are finite; answer
@@ -54,6 +60,11 @@ pub(crate) enum Command {
     FindNotFinite { step: u64, micro_batches: Vec<MicroBatch> },
     /// Forward of one input; the last rank answers [`Reply::Output`], the others [`Reply::Done`].
     Output { inputs: HostTensors },
+    /// Forward of a sequence's next `positions`, after what was kept of those before; the last rank answers
+    /// [`Reply::Output`], the others nothing.
+    GoOn { sequence: u64, positions: usize, micro_batch: MicroBatch },
+    /// Keep nothing of a sequence any more, or of all; answer nothing.
+    Forget(Option<u64>),
     /// Look whether the last update has left finite numbers; answer [`Reply::Done`] or
     /// [`Reply::Refused`].
     CheckFinite,
@@ -91,8 +102,12 @@ pub(crate) enum Reply {
     /// The first, when the weights are made.
     Built {
         clock: DeviceClock,
+        /// The weights that train, by layer and path.
+        trained: Vec<(usize, String)>,
     },
     Done,
+    /// Nothing is sent.
+    Nothing,
     /// Refused; the worker's state is unchanged.
     Refused(EngineError),
     /// Losses of the micro-batches (last rank) and squared gradient norms by layer and weight.
@@ -142,26 +157,6 @@ pub(crate) struct WorkerContext {
     pub(crate) activity: Activity,
 }
 
-/// The links of one stage, each with the stage at its other end.
-#[derive(Default)]
-pub(crate) struct StageLinks {
-    pub(crate) stage: usize,
-    pub(crate) inputs: Vec<(usize, Inlet)>,
-    pub(crate) outputs: Vec<(usize, Vec<Name>, Outlet)>,
-    pub(crate) output_gradients: Vec<(usize, Inlet)>,
-    pub(crate) input_gradients: Vec<(usize, Vec<Name>, Outlet)>,
-}
-
-impl StageLinks {
-    /// Lets them move nothing from a step on; what comes before it is kept.
-    fn free_from(&mut self, step: u64) {
-        let inlets = self.inputs.iter_mut().chain(&mut self.output_gradients);
-        inlets.for_each(|(_, inlet)| inlet.keep());
-        let outlets = self.outputs.iter_mut().chain(&mut self.input_gradients);
-        outlets.for_each(|(.., outlet)| outlet.free_from(step));
-    }
-}
-
 struct Worker {
     context: WorkerContext,
     stages: Vec<Stage>,
@@ -172,6 +167,8 @@ struct Worker {
     losses: Vec<Option<Loss>>,
     /// The number of the last update.
     updated: u64,
+    /// By sequence that goes on, what the layers of each stage of this rank have handed to themselves.
+    carried: BTreeMap<u64, Vec<Tensors>>,
 }
 
 /// The worker thread's whole life. Ends when the pipeline is dropped, or after an error.
@@ -183,7 +180,8 @@ pub(crate) fn work(context: WorkerContext, commands: &Receiver<Command>, reports
             Ok(worker) => worker,
             Err(error) => return drop(reports.send((rank, Err(error)))),
         };
-        let built = Reply::Built { clock: worker.timeline.clock() };
+        let trained = worker.stages.iter().flat_map(Stage::trained).collect();
+        let built = Reply::Built { clock: worker.timeline.clock(), trained };
         if reports.send((rank, Ok(built))).is_err() {
             return;
         }
@@ -192,6 +190,9 @@ pub(crate) fn work(context: WorkerContext, commands: &Receiver<Command>, reports
             let reply = worker.checked(command).map_err(|error| worker.with_location(error));
             let failed = reply.is_err();
             worker.context.activity.end();
+            if matches!(reply, Ok(Reply::Nothing)) {
+                continue;
+            }
             if failed {
                 // Whoever waits for this rank's messages learns it from the ends of its links.
                 worker.context.links.clear();
@@ -242,8 +243,8 @@ impl Worker {
         }
         let clock = context.device.clock(context.origin)?;
         let timeline = Timeline::new(context.rank, context.origin, clock);
-        let (step, updated, current, losses) = (0, 0, None, Vec::new());
-        Ok(Self { context, stages, step, current, timeline, losses, updated })
+        let (step, updated, current, losses, carried) = (0, 0, None, Vec::new(), BTreeMap::new());
+        Ok(Self { context, stages, step, current, timeline, losses, updated, carried })
     }
 
     /// Begins with an action.
@@ -252,10 +253,10 @@ impl Worker {
         self.context.activity.begin(self.step, action);
     }
 
-    /// Gives weights that follow others their values.
-    fn share_weights(&mut self) -> Result<(), EngineError> {
+    /// Gives weights that follow others their values: all, or those that an update changes.
+    fn share_weights(&mut self, which: Shared) -> Result<(), EngineError> {
         let WorkerContext { ties, device, activity, .. } = &self.context;
-        ties.share_weights(&mut self.stages, device.burn(), activity)
+        ties.share_weights(which, &mut self.stages, device.burn(), activity)
     }
 
     /// After a failure that left the weights alone: does what a save needs, and nothing else.
@@ -336,7 +337,12 @@ impl Worker {
                 Ok(Reply::Done)
             }
             Command::ShareWeights => {
-                self.share_weights()?;
+                self.share_weights(Shared::All)?;
+                Ok(Reply::Done)
+            }
+            Command::EndBackward { goes_back } => {
+                let wiring = &self.context.wiring;
+                self.stages.iter_mut().for_each(|stage| stage.end_backward(wiring, &goes_back));
                 Ok(Reply::Done)
             }
             Command::Evaluate { micro_batches } => self.evaluate(micro_batches),
@@ -344,10 +350,18 @@ impl Worker {
                 self.find_not_finite(step, micro_batches)
             }
             Command::Output { inputs } => self.output(inputs),
+            Command::GoOn { sequence, positions, micro_batch } => {
+                self.go_on(sequence, positions, micro_batch)
+            }
+            Command::Forget(sequence) => {
+                self.forget(sequence);
+                Ok(Reply::Nothing)
+            }
             Command::CheckFinite => or_refuse(self.check_finite().map(|()| Reply::Done)),
             Command::Save { folder } => {
                 let layers = self.stages.iter().flat_map(|stage| &stage.layers);
-                let save = |layer| save_layer(&folder, layer, self.updated);
+                let rebuilds = self.context.model.rebuilds_frozen();
+                let save = |layer| save_layer(&folder, layer, self.updated, rebuilds);
                 let saved: Result<_, _> = layers.map(save).collect();
                 or_refuse(saved.map(Reply::Saved))
             }
@@ -366,7 +380,7 @@ impl Worker {
                     file.put(layer, &self.context.device)?;
                 }
                 self.stages.iter_mut().for_each(Stage::forget_check);
-                self.share_weights()?;
+                self.share_weights(Shared::All)?;
                 Ok(Reply::Done)
             }
         }

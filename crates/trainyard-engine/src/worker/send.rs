@@ -55,7 +55,7 @@ impl Worker {
             parcel.retain(|name| names.iter().any(|taken| &**taken == of(name)));
             let bytes = parcel.bytes();
             outlet.send(self.step, send, parcel)?;
-            if outlet.crosses() {
+            if outlet.crosses() && bytes > 0 {
                 let end_ns = elapsed_ns(self.context.origin);
                 transfers.push((*to, Transfer { start_ns, end_ns, bytes }));
             }

@@ -13,6 +13,7 @@ mod cutting;
 mod derive;
 mod derive_once;
 mod dropout;
+mod frozen;
 mod initialisers;
 mod masks;
 mod objectives;

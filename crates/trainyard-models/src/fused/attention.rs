@@ -5,6 +5,9 @@
 //! so that nothing is cut out, reshaped or transposed in memory; and leaves out what lies in the
 //! future instead of computing and masking it. Keeps the attention matrix for the backward.
 //!
+//! Groups of heads of queries may share heads of keys and values (Ainslie et al., arXiv 2305.13245), and a
+//! position may see a window alone.
+//!
 //! A slice of a context has queries of its own positions alone, behind those of earlier slices, and keys and
 //! values of all so far.
 
@@ -14,8 +17,9 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::{Flex, Wgpu};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
-use trainyard_engine::kernels::{self, Attended, GpuTensor, Kernel};
+use trainyard_engine::kernels::{self, Attended, GpuTensor, Kernel, uses};
 
+pub(crate) use super::attention_kernels::GroupedHeads;
 use super::attention_kernels::{Sizes, backward_keys, backward_queries, forward};
 use super::tile::Strided;
 use super::{Fused, apply, apply_on_gpu, input, shape, tensor, values};
@@ -37,14 +41,49 @@ pub(crate) fn continued_attention(
     keys_and_values: &Tensor<3>,
     heads: usize,
 ) -> Option<Tensor<3>> {
+    let head_width = queries.dims()[2] / heads;
+    grouped_attention(queries, keys_and_values, GroupedHeads::equal(heads, head_width))
+}
+
+/// The same for heads of which several may share keys and values: `[batch, all positions, 2·key width]`. The
+/// queries may be those of all positions.
+pub(crate) fn grouped_attention(
+    queries: &Tensor<3>,
+    keys_and_values: &Tensor<3>,
+    heads: GroupedHeads,
+) -> Option<Tensor<3>> {
     let attention = ContinuedAttention { heads };
-    let on_gpu = || {
-        let [batch, positions, width] = queries.dims();
-        let fits = kernels::attends([batch, positions, 3 * width], heads);
-        let inputs = || [input(queries), input(keys_and_values)];
-        fits.then(|| apply_on_gpu(Kernel::Attention, attention, inputs())).flatten()
+    let fused = apply(attention, [input(queries), input(keys_and_values)]);
+    fused.or_else(|| on_gpu(queries, keys_and_values, heads))
+}
+
+/// By the kernel of wgpu devices, which has keys and values for each head and one scale. None where it does not
+/// fit, or is not to be used.
+fn on_gpu(
+    queries: &Tensor<3>,
+    keys_and_values: &Tensor<3>,
+    heads: GroupedHeads,
+) -> Option<Tensor<3>> {
+    let ([batch, positions, width], all) = (queries.dims(), keys_and_values.dims()[1]);
+    let fits = kernels::attends([batch, positions, 3 * width], heads.heads);
+    if !(fits && all <= heads.window && uses(Kernel::Attention)) {
+        return None;
+    }
+    let equal = GroupedHeads::equal(heads.heads, heads.head_width);
+    let queries = if heads.scale.to_bits() == equal.scale.to_bits() {
+        queries.clone()
+    } else {
+        queries.clone().mul_scalar(heads.scale / equal.scale)
     };
-    apply(attention, [input(queries), input(keys_and_values)]).or_else(on_gpu)
+    let seen = if heads.group() == 1 {
+        keys_and_values.clone()
+    } else {
+        let each = [batch, all, 2 * heads.key_heads, 1, heads.head_width];
+        let shared = [batch, all, 2 * heads.key_heads, heads.group(), heads.head_width];
+        keys_and_values.clone().reshape(each).expand(shared).reshape([batch, all, 2 * width])
+    };
+    let attention = ContinuedAttention { heads: equal };
+    apply_on_gpu(Kernel::Attention, attention, [input(&queries), input(&seen)])
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,29 +93,28 @@ struct CausalAttention {
 
 #[derive(Clone, Copy, Debug)]
 struct ContinuedAttention {
-    heads: usize,
+    heads: GroupedHeads,
 }
 
 impl CausalAttention {
     fn sizes(self, projected: &FlexTensor) -> Sizes {
         let shape = projected.layout().shape();
-        let head_width = shape[2] / 3 / self.heads;
-        Sizes { before: 0, positions: shape[1], heads: self.heads, head_width }
+        let of = GroupedHeads::equal(self.heads, shape[2] / 3 / self.heads);
+        Sizes { before: 0, positions: shape[1], of }
     }
 }
 
 impl ContinuedAttention {
     fn sizes(self, queries: &FlexTensor, keys_and_values: &FlexTensor) -> Sizes {
-        let (shape, all) = (queries.layout().shape(), keys_and_values.layout().shape()[1]);
-        let (positions, head_width) = (shape[1], shape[2] / self.heads);
-        Sizes { before: all - positions, positions, heads: self.heads, head_width }
+        let all = keys_and_values.layout().shape()[1];
+        let positions = queries.layout().shape()[1];
+        Sizes { before: all - positions, positions, of: self.heads }
     }
 }
 
-/// Where the rows of one head begin, side by side with others of `width` numbers.
-fn head_of(values: &[f32], part: usize, head: usize, sizes: Sizes, row: usize) -> Strided<'_> {
-    let at = part * sizes.width() + head * sizes.head_width;
-    Strided { values: &values[at..], rows: row, columns: 1 }
+/// Rows of `row` numbers, from one of their columns on.
+fn columns(values: &[f32], first: usize, row: usize) -> Strided<'_> {
+    Strided { values: &values[first..], rows: row, columns: 1 }
 }
 
 impl Fused<Flex, 1> for CausalAttention {
@@ -85,7 +123,7 @@ impl Fused<Flex, 1> for CausalAttention {
 
     fn forward(&self, [projected]: [FlexTensor; 1]) -> (FlexTensor, Self::Saved) {
         let sizes = self.sizes(&projected);
-        let (context, width) = (sizes.positions, sizes.width());
+        let (context, width, head_width) = (sizes.positions, sizes.of.width(), sizes.of.head_width);
         let batch = shape(&projected)[0];
         let mut output = vec![0.0; batch * context * width];
         let mut weights = vec![0.0; batch * sizes.matrices()];
@@ -93,17 +131,11 @@ impl Fused<Flex, 1> for CausalAttention {
         let outputs = outputs.zip(weights.par_chunks_mut(sizes.matrices()));
         let sequences = outputs.zip(values(&projected).par_chunks(context * 3 * width));
         sequences.for_each(|((output, weights), projected)| {
-            let mut turned = vec![0.0; sizes.head_width * context];
+            let mut turned = vec![0.0; head_width * context];
             for (head, weights) in weights.chunks_mut(sizes.matrix()).enumerate() {
-                let part = |part| head_of(projected, part, head, sizes, 3 * width);
-                let inputs = [part(0), part(1), part(2)];
-                forward(
-                    sizes,
-                    inputs,
-                    &mut turned,
-                    weights,
-                    &mut output[head * sizes.head_width..],
-                );
+                let at = head * head_width;
+                let inputs = [0, 1, 2].map(|part| columns(projected, part * width + at, 3 * width));
+                forward(sizes, inputs, &mut turned, weights, &mut output[at..]);
             }
         });
         (tensor(output, [batch, context, width]), (projected, Arc::new(weights)))
@@ -116,7 +148,7 @@ impl Fused<Flex, 1> for CausalAttention {
         _: [bool; 1],
     ) -> [FlexTensor; 1] {
         let sizes = self.sizes(&projected);
-        let (context, width) = (sizes.positions, sizes.width());
+        let (context, width, head_width) = (sizes.positions, sizes.of.width(), sizes.of.head_width);
         let row = 3 * width;
         let mut output = vec![0.0; values(&projected).len()];
         let inputs = values(&projected).par_chunks(context * row);
@@ -124,25 +156,16 @@ impl Fused<Flex, 1> for CausalAttention {
         let inputs = inputs.zip(values(&gradient).par_chunks(context * width));
         let sequences = output.par_chunks_mut(context * row).zip(inputs);
         sequences.for_each(|(output, ((projected, weights), gradient))| {
-            let mut turned = vec![0.0; sizes.head_width * context];
-            let mut of_scores = vec![0.0; sizes.matrix()];
+            let mut turned = vec![0.0; head_width * context];
+            let of_scores = &mut vec![0.0; sizes.matrix()];
             for (head, weights) in weights.chunks(sizes.matrix()).enumerate() {
-                let part = |part| head_of(projected, part, head, sizes, row);
-                let gradient = head_of(gradient, 0, head, sizes, width);
-                let at = |part: usize| part * width + head * sizes.head_width;
-                let (of_queries, inputs) = (&mut output[at(0)..], [part(1), part(2), gradient]);
-                backward_queries(
-                    sizes,
-                    inputs,
-                    weights,
-                    &mut turned,
-                    &mut of_scores,
-                    of_queries,
-                    row,
-                );
-                let inputs = [part(0), gradient];
-                let of_keys = &mut output[at(1)..];
-                backward_keys(sizes, inputs, weights, &of_scores, of_keys, row);
+                let at = |part: usize| part * width + head * head_width;
+                let [queries, keys, values] = [0, 1, 2].map(|it| columns(projected, at(it), row));
+                let gradient = columns(gradient, at(0), width);
+                let (inputs, output_of) = ([keys, values, gradient], &mut output[at(0)..]);
+                backward_queries(sizes, inputs, weights, &mut turned, of_scores, output_of, row);
+                let output_of = &mut output[at(1)..];
+                backward_keys(sizes, [queries, gradient], weights, of_scores, output_of, row);
             }
         });
         [tensor(output, shape(&projected))]
@@ -155,26 +178,23 @@ impl Fused<Flex, 2> for ContinuedAttention {
 
     fn forward(&self, [queries, seen]: [FlexTensor; 2]) -> (FlexTensor, Self::Saved) {
         let sizes = self.sizes(&queries, &seen);
-        let (own, all, width) = (sizes.positions, sizes.all(), sizes.width());
+        let (own, all, of) = (sizes.positions, sizes.all(), sizes.of);
+        let (width, row) = (of.width(), 2 * of.key_width());
         let batch = shape(&queries)[0];
         let mut output = vec![0.0; batch * own * width];
         let mut weights = vec![0.0; batch * sizes.matrices()];
         let outputs = output.par_chunks_mut(own * width);
         let outputs = outputs.zip(weights.par_chunks_mut(sizes.matrices()));
         let inputs = values(&queries).par_chunks(own * width);
-        let inputs = inputs.zip(values(&seen).par_chunks(all * 2 * width));
+        let inputs = inputs.zip(values(&seen).par_chunks(all * row));
         outputs.zip(inputs).for_each(|((output, weights), (queries, seen))| {
-            let mut turned = vec![0.0; sizes.head_width * all];
-            for (head, weights) in weights.chunks_mut(sizes.matrix()).enumerate() {
-                let part = |part| head_of(seen, part, head, sizes, 2 * width);
-                let inputs = [head_of(queries, 0, head, sizes, width), part(0), part(1)];
-                forward(
-                    sizes,
-                    inputs,
-                    &mut turned,
-                    weights,
-                    &mut output[head * sizes.head_width..],
-                );
+            let mut turned = vec![0.0; of.head_width * all];
+            for (head, weights) in weights.chunks_mut(sizes.group()).enumerate() {
+                let (at, key) = (head * of.group() * of.head_width, head * of.head_width);
+                let queries = columns(queries, at, width);
+                let [keys, values] = [key, of.key_width() + key].map(|it| columns(seen, it, row));
+                let inputs = [queries, keys, values];
+                forward(sizes, inputs, &mut turned, weights, &mut output[at..]);
             }
         });
         (tensor(output, [batch, own, width]), (queries, seen, Arc::new(weights)))
@@ -187,36 +207,29 @@ impl Fused<Flex, 2> for ContinuedAttention {
         _: [bool; 2],
     ) -> [FlexTensor; 2] {
         let sizes = self.sizes(&queries, &seen);
-        let (own, all, width) = (sizes.positions, sizes.all(), sizes.width());
+        let (own, all, of) = (sizes.positions, sizes.all(), sizes.of);
+        let (width, row) = (of.width(), 2 * of.key_width());
         let mut of_queries = vec![0.0; values(&queries).len()];
         let mut of_seen = vec![0.0; values(&seen).len()];
         let outputs = of_queries.par_chunks_mut(own * width);
-        let outputs = outputs.zip(of_seen.par_chunks_mut(all * 2 * width));
+        let outputs = outputs.zip(of_seen.par_chunks_mut(all * row));
         let inputs = values(&queries).par_chunks(own * width);
-        let inputs = inputs.zip(values(&seen).par_chunks(all * 2 * width));
+        let inputs = inputs.zip(values(&seen).par_chunks(all * row));
         let inputs = inputs.zip(weights.par_chunks(sizes.matrices()));
         let inputs = inputs.zip(values(&gradient).par_chunks(own * width));
         let sequences = outputs.zip(inputs);
         sequences.for_each(|((of_queries, of_seen), (((queries, seen), weights), gradient))| {
-            let mut turned = vec![0.0; sizes.head_width * all];
-            let mut of_scores = vec![0.0; sizes.matrix()];
-            for (head, weights) in weights.chunks(sizes.matrix()).enumerate() {
-                let part = |part| head_of(seen, part, head, sizes, 2 * width);
-                let gradient = head_of(gradient, 0, head, sizes, width);
-                let at = head * sizes.head_width;
-                let (output, inputs) = (&mut of_queries[at..], [part(0), part(1), gradient]);
-                backward_queries(
-                    sizes,
-                    inputs,
-                    weights,
-                    &mut turned,
-                    &mut of_scores,
-                    output,
-                    width,
-                );
-                let inputs = [head_of(queries, 0, head, sizes, width), gradient];
-                let output = &mut of_seen[at..];
-                backward_keys(sizes, inputs, weights, &of_scores, output, 2 * width);
+            let mut turned = vec![0.0; of.head_width * all];
+            let of_scores = &mut vec![0.0; sizes.group()];
+            for (head, weights) in weights.chunks(sizes.group()).enumerate() {
+                let (at, key) = (head * of.group() * of.head_width, head * of.head_width);
+                let [keys, values] = [key, of.key_width() + key].map(|it| columns(seen, it, row));
+                let gradient = columns(gradient, at, width);
+                let (inputs, output) = ([keys, values, gradient], &mut of_queries[at..]);
+                backward_queries(sizes, inputs, weights, &mut turned, of_scores, output, width);
+                let (inputs, output) =
+                    ([columns(queries, at, width), gradient], &mut of_seen[key..]);
+                backward_keys(sizes, inputs, weights, of_scores, output, row);
             }
         });
         [tensor(of_queries, shape(&queries)), tensor(of_seen, shape(&seen))]
@@ -247,7 +260,7 @@ impl Fused<Wgpu, 2> for ContinuedAttention {
     type Saved = (GpuTensor, GpuTensor, Attended);
 
     fn forward(&self, [queries, seen]: [GpuTensor; 2]) -> (GpuTensor, Self::Saved) {
-        let attended = kernels::continued_attention(&queries, &seen, self.heads);
+        let attended = kernels::continued_attention(&queries, &seen, self.heads.heads);
         (attended.mixed.clone(), (queries, seen, attended))
     }
 
@@ -258,6 +271,6 @@ impl Fused<Wgpu, 2> for ContinuedAttention {
         _: [bool; 2],
     ) -> [GpuTensor; 2] {
         let inputs = [&queries, &seen];
-        kernels::continued_attention_backward(inputs, &attended, &gradient, self.heads)
+        kernels::continued_attention_backward(inputs, &attended, &gradient, self.heads.heads)
     }
 }

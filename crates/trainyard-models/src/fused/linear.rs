@@ -58,13 +58,13 @@ impl Weighted<Flex> for Linear {
     /// `∂x = ∂·Wᵀ`
     fn input_gradient(
         &self,
-        x: &FlexTensor,
+        shape: Shape,
         weight: &FlexTensor,
         gradient: &FlexTensor,
     ) -> FlexTensor {
         let (weight, gradient) = (weight.to_contiguous(), gradient.to_contiguous());
         let rows = Matrix::new(values(&gradient), last(&gradient));
-        tensor(product(rows, self.matrix(&weight).turned()), shape(x))
+        tensor(product(rows, self.matrix(&weight).turned()), shape.to_vec())
     }
 
     fn weight_gradient(
@@ -132,8 +132,8 @@ impl Weighted<Wgpu> for Linear {
     }
 
     /// `∂x = ∂·Wᵀ`
-    fn input_gradient(&self, x: &GpuTensor, weight: &GpuTensor, gradient: &GpuTensor) -> GpuTensor {
-        let output = room(x, x.shape());
+    fn input_gradient(&self, shape: Shape, weight: &GpuTensor, gradient: &GpuTensor) -> GpuTensor {
+        let output = room(gradient, shape);
         matmul(Side::new(gradient), self.side(weight).turned(), Addend::Nothing, &output);
         output
     }

@@ -18,15 +18,19 @@
     reason = "a helper of a kernel must become part of it, to be compiled for its instruction set"
 )]
 
+mod appended;
 mod attention;
 mod attention_kernels;
 mod cross_entropy;
 mod dropout;
 mod embedding;
 mod gelu;
+mod gelu_tanh;
 mod linear;
 mod norm;
+mod one_row;
 mod product;
+mod rotate;
 mod simd;
 mod swiglu;
 mod tile;
@@ -36,13 +40,18 @@ mod on_adapters;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use attention::{causal_attention, continued_attention};
+pub(crate) use appended::appended;
+pub(crate) use attention::{
+    GroupedHeads, causal_attention, continued_attention, grouped_attention,
+};
 pub use cross_entropy::cross_entropy;
 pub(crate) use dropout::dropout;
 pub(crate) use embedding::{AddRows, table_gradient};
 pub(crate) use gelu::gelu;
+pub(crate) use gelu_tanh::gelu_tanh;
 pub(crate) use linear::Linear;
 pub(crate) use norm::{layer_norm, rms_norm};
+pub(crate) use rotate::{Rotation, rotate, rotate_and_join};
 pub(crate) use swiglu::swiglu;
 
 use std::fmt::Debug;

@@ -150,9 +150,14 @@ impl Fused<Wgpu, 2> for Normalize {
         &self,
         (x, gain, statistics): SavedOnGpu,
         gradient: GpuTensor,
-        _: [bool; 2],
+        wanted: [bool; 2],
     ) -> [GpuTensor; 2] {
-        let [of_gain] = kernels::norm_weights(&x, &statistics, &gradient);
+        let of_gain = if wanted[1] {
+            let [of_gain] = kernels::norm_weights(&x, &statistics, &gradient);
+            of_gain
+        } else {
+            gain.clone()
+        };
         [kernels::norm_backward(self.kind, &x, &gain, &statistics, &gradient), of_gain]
     }
 }
@@ -169,9 +174,13 @@ impl Fused<Wgpu, 3> for Normalize {
         &self,
         (x, gain, statistics): SavedOnGpu,
         gradient: GpuTensor,
-        _: [bool; 3],
+        wanted: [bool; 3],
     ) -> [GpuTensor; 3] {
-        let [of_gain, of_bias] = kernels::norm_weights(&x, &statistics, &gradient);
+        let [of_gain, of_bias] = if wanted[1] || wanted[2] {
+            kernels::norm_weights(&x, &statistics, &gradient)
+        } else {
+            [gain.clone(), gain.clone()]
+        };
         let of_x = kernels::norm_backward(self.kind, &x, &gain, &statistics, &gradient);
         [of_x, of_gain, of_bias]
     }

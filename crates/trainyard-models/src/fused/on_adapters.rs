@@ -231,7 +231,7 @@ fn embeddings_on_every_adapter_are_the_cpus() {
 fn linear_layers_on_every_adapter_are_the_cpus() {
     let sizes = [(1, 1, 1), (3, 5, 33), (33, 64, 3), (257, 33, 65), (20, 257, 12), (64, 64, 192)];
     for (rows, inputs, outputs) in sizes {
-        for (is_turned, biased) in [(false, false), (false, true), (true, false)] {
+        for (is_turned, biased) in [(false, false), (false, true), (true, false), (true, true)] {
             let what = format!("{rows}×{inputs}→{outputs}, turned: {is_turned}, bias: {biased}");
             equal_on_every_adapter(&what, &|device| {
                 let x = leaf([1, rows, inputs], 1, device);
@@ -239,7 +239,7 @@ fn linear_layers_on_every_adapter_are_the_cpus() {
                 let weight = if is_turned { [outputs, inputs] } else { [inputs, outputs] };
                 let weight = leaf(weight, 2, device);
                 let output = if is_turned {
-                    linear_turned(x.clone(), weight.clone())
+                    linear_turned(x.clone(), weight.clone(), bias.clone())
                 } else {
                     linear(x.clone(), weight.clone(), bias.clone())
                 };

@@ -3,6 +3,8 @@
 
 use gemm::Parallelism;
 
+use super::one_row::{by_columns, by_rows};
+
 /// A matrix over a slice, row by row or turned.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a> {
@@ -45,7 +47,13 @@ const PARALLEL_FROM: usize = 192 * 192 * 192;
 /// `left · right`, row by row.
 pub(super) fn product(left: Matrix<'_>, right: Matrix<'_>) -> Vec<f32> {
     let mut output = vec![0.0_f32; left.rows * right.columns];
-    run(left, right, &mut output, false);
+    if left.rows == 1 && left.columns == right.rows {
+        // One row lies side by side, however it is turned.
+        let of = if right.turned { by_rows } else { by_columns };
+        of(left.values, right.values, &mut output);
+    } else {
+        run(left, right, &mut output, false);
+    }
     output
 }
 

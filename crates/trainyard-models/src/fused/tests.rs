@@ -74,6 +74,15 @@ fn gelu_is_burns_gelu() {
 }
 
 #[test]
+fn gelu_by_tanh_is_burns() {
+    let burns = burn::tensor::activation::gelu_approximate;
+    for shape in [[1, 1], [3, 5], [40, 512]] {
+        let x = leaf(shape, 1).mul_scalar(3.0).detach().require_grad();
+        check(&x, &[], super::gelu_tanh, burns);
+    }
+}
+
+#[test]
 fn layer_norm_is_burns_layer_norm() {
     for (shape, biased) in [
         ([1, 1, 1], false),

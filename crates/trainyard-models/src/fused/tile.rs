@@ -10,6 +10,13 @@ pub(super) struct Strided<'a> {
     pub(super) columns: usize,
 }
 
+impl<'a> Strided<'a> {
+    /// The same that begins some columns further.
+    pub(super) fn from(self, column: usize) -> Strided<'a> {
+        Strided { values: &self.values[column * self.columns..], ..self }
+    }
+}
+
 /// Columns of a wide tile: two of the widest registers.
 const WIDE: usize = 32;
 /// Columns of a narrow tile.
@@ -26,6 +33,8 @@ pub(super) struct Product<'a> {
     pub(super) right: Strided<'a>,
     pub(super) steps: Range<usize>,
     pub(super) scale: f32,
+    /// Whether it is added to what the output has.
+    pub(super) adds: bool,
 }
 
 /// Computes the columns `0..columns` of up to [`TALL`] rows into `output`, whose rows are
@@ -66,7 +75,7 @@ fn tile<const ROWS: usize, const COLUMNS: usize>(
     output: &mut [f32],
     output_rows: usize,
 ) {
-    let Product { left, right, ref steps, scale } = *product;
+    let Product { left, right, ref steps, scale, adds } = *product;
     let mut sums = [[0.0_f32; COLUMNS]; ROWS];
     for k in steps.clone() {
         let start = k * right.rows + column;
@@ -81,7 +90,7 @@ fn tile<const ROWS: usize, const COLUMNS: usize>(
     for (i, sums) in sums.iter().enumerate() {
         let start = (row + i) * output_rows + column;
         for (output, sum) in output[start..start + COLUMNS].iter_mut().zip(sums) {
-            *output = sum * scale;
+            *output = if adds { *output + sum * scale } else { sum * scale };
         }
     }
 }

@@ -1,10 +1,17 @@
 //! Convolutions and their gradients, by Burn's own kernels.
 
-use burn::backend::Backend;
 use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, TensorMetadata};
+use burn::tensor::Shape;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
 use crate::weighted::Weighted;
+
+/// A tensor of the input's shape, of which Burn's kernels look at nothing else: one number, as often as wanted.
+fn like_input<B: Backend>(shape: Shape, weight: &FloatTensor<B>) -> FloatTensor<B> {
+    let one = Shape::from(vec![1; shape.num_dims()]);
+    B::float_expand(B::float_zeros(one, &weight.device(), weight.dtype().into()), shape)
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct Convolution1(pub(super) ConvOptions<1>);
@@ -18,7 +25,7 @@ pub(super) struct Transposed2(pub(super) ConvTransposeOptions<2>);
 macro_rules! convolution {
     (
         $operation:ident, $forward:ident, $of_weight:ident, $of_bias:ident,
-        |$x:pat, $weight:ident, $gradient:ident| $of_x:ident($($given:ident),*)
+        |$x:ident, $weight:ident, $gradient:ident| $of_x:ident($($given:ident),*)
     ) => {
         impl<B: Backend> Weighted<B> for $operation {
             fn forward(
@@ -32,10 +39,11 @@ macro_rules! convolution {
 
             fn input_gradient(
                 &self,
-                $x: &FloatTensor<B>,
+                shape: Shape,
                 $weight: &FloatTensor<B>,
                 $gradient: &FloatTensor<B>,
             ) -> FloatTensor<B> {
+                let $x = &like_input::<B>(shape, $weight);
                 B::$of_x($($given.clone(),)* self.0.clone())
             }
 
@@ -79,5 +87,5 @@ convolution!(
     conv_transpose2d,
     conv_transpose2d_weight_backward,
     conv_transpose2d_bias_backward,
-    |_, weight, gradient| conv_transpose2d_x_backward(weight, gradient)
+    |_x, weight, gradient| conv_transpose2d_x_backward(weight, gradient)
 );

@@ -5,7 +5,7 @@ use burn::backend::{Backend, Flex, Wgpu};
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, LinearLayout};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Shape, Tensor};
 use trainyard_engine::kernels::{Kernel, portable_kernels, uses};
 
 use crate::fused;
@@ -71,9 +71,13 @@ pub(crate) fn linear<const D: usize>(
 }
 
 /// `[…, inputs]` to `[…, outputs]`, with a weight `[outputs, inputs]`.
-pub(crate) fn linear_turned<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
-    run(true, &x, &weight, None)
-        .unwrap_or_else(|| burn::tensor::module::linear(x, weight.transpose(), None))
+pub(crate) fn linear_turned<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<D> {
+    run(true, &x, &weight, bias.as_ref())
+        .unwrap_or_else(|| burn::tensor::module::linear(x, weight.transpose(), bias))
 }
 
 /// None on a backend that is not one of the engine's, and for shapes that Burn's own function brings
@@ -129,7 +133,7 @@ impl<B: Backend> Weighted<B> for Portable {
 
     fn input_gradient(
         &self,
-        _x: &FloatTensor<B>,
+        _shape: Shape,
         weight: &FloatTensor<B>,
         gradient: &FloatTensor<B>,
     ) -> FloatTensor<B> {

@@ -3,7 +3,8 @@
 //! Written in a model in place of [`burn::nn`]'s, they let the stages of a pipeline compute the gradients
 //! of their weights later, in `W`, when a device would wait otherwise. An embedding's whole backward can
 //! wait. The gains and biases of norms are computed at once, since what they cost is nothing beside the
-//! rest; norms do not keep a stage from splitting. Every other module of Burn works beside these, with
+//! rest; norms do not keep a stage from splitting. Of frozen weights there are no gradients, and nothing is kept
+//! for them: [`Lora`] is what trains beside them. Every other module of Burn works beside these, with
 //! its whole backward in `I`.
 
 mod convolution;
@@ -11,6 +12,7 @@ mod convolution_gradients;
 mod dropout;
 mod embedding;
 mod linear;
+mod lora;
 mod norm;
 mod swiglu;
 
@@ -24,6 +26,8 @@ pub use embedding::{Embedding, EmbeddingConfig};
 pub(crate) use linear::linear;
 pub(crate) use linear::linear_turned;
 pub use linear::{Linear, LinearConfig};
+pub use lora::{Lora, LoraConfig};
+pub(crate) use norm::rms_norm;
 pub use norm::{LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
 pub use swiglu::{SwiGlu, SwiGluConfig};
 

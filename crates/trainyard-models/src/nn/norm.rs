@@ -87,3 +87,11 @@ impl RmsNorm {
         })
     }
 }
+
+/// `x/√(mean(x²) + epsilon) · gain` on the last dimension, `[…, width]`.
+pub(crate) fn rms_norm<const D: usize>(x: Tensor<D>, gain: Tensor<1>, epsilon: f64) -> Tensor<D> {
+    fused::rms_norm(&x, &gain, epsilon).unwrap_or_else(|| {
+        let squares = (x.clone() * x.clone()).mean_dim(D - 1);
+        x / (squares + epsilon).sqrt() * gain.unsqueeze()
+    })
+}

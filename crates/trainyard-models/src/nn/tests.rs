@@ -111,9 +111,9 @@ fn a_turned_weight_is_a_transposed_one() {
         found
     };
     let transposed = gradients(linear(x.clone(), weight.clone().transpose(), None));
-    assert_alike(&gradients(linear_turned(x.clone(), weight.clone())), &transposed);
+    assert_alike(&gradients(linear_turned(x.clone(), weight.clone(), None)), &transposed);
     trainyard_engine::with_portable_kernels(|| {
-        assert_alike(&gradients(linear_turned(x.clone(), weight.clone())), &transposed);
+        assert_alike(&gradients(linear_turned(x.clone(), weight.clone(), None)), &transposed);
     });
 }
 

@@ -40,7 +40,8 @@ impl PipelineCosts {
             let bytes = bytes[0].min(bytes[1]);
             let (Some(from), Some(to)) = (holder(follower), holder(owner)) else { continue };
             let (follower, owner) = (self.stages[from].rank, self.stages[to].rank);
-            if follower != owner {
+            // Frozen weights stay what they are.
+            if follower != owner && bytes > 0 {
                 let gradient = self.transfer(profile, follower, owner, bytes);
                 let weights = self.transfer(profile, owner, follower, bytes);
                 self.ties.push(TieCosts { follower, owner, bytes, gradient, weights });

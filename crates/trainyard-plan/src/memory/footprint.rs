@@ -37,6 +37,7 @@ impl StageMemory {
     /// - F keeps the saved activations (under recompute: the stage's input) until B or I ends;
     /// - B and I free them; I leaves what the weight gradient needs, until W ends;
     /// - W frees that;
+    /// - where nothing trains that a backward comes for, F alone does something;
     /// - of rows that are cut, a slice keeps a copy of what those before it hand on too, and leaves what
     ///   its backward gives to them until theirs ends;
     /// - transfers and the optimizer step add nothing here.
@@ -51,6 +52,9 @@ impl StageMemory {
         slice: Slice,
     ) -> Footprint {
         let none = Footprint::default();
+        if !self.goes_back {
+            return self.forward_footprint(kind, slice);
+        }
         match kind {
             ActionKind::Forward => {
                 let workspace = self.forward_workspace(recompute);
@@ -71,5 +75,16 @@ impl StageMemory {
             }
             _ => none,
         }
+    }
+
+    /// That of an action of a stage to which no backward comes: a slice's F leaves what it hands on in place of
+    /// what it has taken, and the others do nothing.
+    fn forward_footprint(&self, kind: ActionKind, slice: Slice) -> Footprint {
+        if kind != ActionKind::Forward {
+            return Footprint::default();
+        }
+        let kept = if slice.is_last() { 0 } else { slice.after(self.carried) };
+        let freed = slice.before(self.carried);
+        Footprint { kept, workspace: self.forward_workspace(Recompute::None), freed, left: 0 }
     }
 }

@@ -32,6 +32,8 @@ pub struct StageMemory {
     /// `input` and `output` before they saturate.
     sums: (u128, u128),
     layers: usize,
+    /// Whether a backward comes to any of its layers.
+    pub goes_back: bool,
     /// The largest `workspace_bytes` of a layer.
     workspace: u64,
     /// The largest `weight_workspace_bytes` of a layer.
@@ -119,6 +121,7 @@ impl StageMemory {
             self.has_output_gradient = index + 1 < profile.model.layers.len();
         }
         self.layers += 1;
+        self.goes_back |= !layer.forward_only;
         let change = tensors.put_in_front(&profile.model, index, index + self.layers);
         self.sums.0 = (self.sums.0 + change.input_more).saturating_sub(change.input_less);
         self.sums.1 += change.output_more;
@@ -159,6 +162,7 @@ impl StageMemory {
     #[must_use]
     pub fn forward_workspace(&self, recompute: Recompute) -> u64 {
         match recompute {
+            _ if !self.goes_back => self.workspace,
             Recompute::None => self.forward_peak.saturating_sub(self.kept(recompute)),
             Recompute::Full => self.workspace,
         }
@@ -176,6 +180,7 @@ impl StageMemory {
         let kept = self.kept(Recompute::None);
         let peak = self.backward_peak.of(kind);
         match recompute {
+            _ if !self.goes_back => 0,
             Recompute::None => peak.saturating_sub(kept),
             Recompute::Full => {
                 let gradient = if self.has_output_gradient { self.output } else { 0 };
@@ -186,10 +191,11 @@ impl StageMemory {
     }
 
     /// Kept by each micro-batch in flight: the saved activations, or under recompute all of the
-    /// stage's inputs.
+    /// stage's inputs. Nothing where no backward comes.
     #[must_use]
     pub fn kept(&self, recompute: Recompute) -> u64 {
         match recompute {
+            _ if !self.goes_back => 0,
             Recompute::None => self.saved.saturating_add(self.output_saved),
             Recompute::Full => self.input,
         }

@@ -173,7 +173,9 @@ impl Tensors {
         let mut cuts = vec![(0, 0); layers.len() + 1];
         for at in 1..layers.len() {
             if layers[at - 1].gives.is_empty() {
-                add(&mut cuts[at], layers[at - 1].output_bytes, self.unnamed_input(model, at));
+                let has_gradient = !layers[at - 1].forward_only;
+                let gradient_bytes = if has_gradient { self.unnamed_input(model, at) } else { 0 };
+                add(&mut cuts[at], layers[at - 1].output_bytes, gradient_bytes);
             }
         }
         for tensor in self.all.iter().filter(|tensor| !tensor.is_skip) {
@@ -199,7 +201,8 @@ impl Tensors {
         for (stage, two) in stages.windows(2).enumerate() {
             let last = two[0].1.checked_sub(1).and_then(|last| model.layers.get(last));
             if let Some(last) = last.filter(|last| last.gives.is_empty()) {
-                let gradient_bytes = Some(self.unnamed_input(model, two[1].0));
+                let has_gradient = !last.forward_only;
+                let gradient_bytes = has_gradient.then(|| self.unnamed_input(model, two[1].0));
                 carry((stage, stage + 1), last.output_bytes, gradient_bytes);
             }
         }
@@ -209,8 +212,10 @@ impl Tensors {
             holders.get_mut(*first..*end).into_iter().flatten().for_each(|h| *h = Some(index));
         }
         for tensor in &self.all {
-            let Some(from) = tensor.from.and_then(|from| holders[from]) else { continue };
-            let gradient_bytes = Some(tensor.gradient_bytes);
+            let Some(layer) = tensor.from else { continue };
+            let Some(from) = holders[layer] else { continue };
+            let has_gradient = model.layers.get(layer).is_some_and(|layer| !layer.forward_only);
+            let gradient_bytes = has_gradient.then_some(tensor.gradient_bytes);
             let mut last = None;
             for to in tensor.to.iter().filter_map(|to| holders[*to]) {
                 // The takers of one stage stand side by side, as stages are runs of layers.

@@ -94,6 +94,7 @@ impl Space<'_> {
         let time = time[layers.end] - time[layers.start];
         let again = forward[layers.end] - forward[layers.start];
         let cell = |recompute, max: Option<f64>| {
+            let again = if memory.goes_back { again } else { 0.0 };
             let sum = if recompute == Recompute::Full { time + again } else { time };
             let max = max.unwrap_or(sum);
             Cell { sum, max, recompute }

@@ -81,6 +81,12 @@ fn in_layers(layers: &[LayerProfile]) -> Option<Problem> {
         }
     }
     for (index, layer) in layers.iter().enumerate() {
+        let has_gradient = layer.gives.iter().any(|tensor| tensor.gradient_bytes > 0);
+        if layer.forward_only && (layer.param_bytes > 0 || has_gradient) {
+            let reason =
+                "it is true, but the layer has trained weights or gives a tensor with a gradient";
+            return Some(Problem::new(at(index, "forward_only"), reason));
+        }
         if let Some(owner) = &layer.tied_to {
             let known = index_of.get(owner.as_str()).filter(|owner| **owner != index);
             let reason = match known {

@@ -3,6 +3,17 @@
 use super::Profile;
 use crate::LayerProfile;
 
+/// Sequences that are gone on with, a few positions at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SequencesKept {
+    /// How many at once.
+    pub count: usize,
+    /// Positions that each may have.
+    pub positions: usize,
+    /// Rows of the micro-batches that the profile is for.
+    pub rows: usize,
+}
+
 impl Profile {
     /// The same model and devices where nothing is trained: no gradients, no optimizer state, and
     /// what a layer would keep for its backward is there only while it computes. Times are as they
@@ -23,6 +34,41 @@ impl Profile {
         profile.model.fresh_bytes_per_param_byte = 0;
         profile.model.layers.iter_mut().for_each(freeze);
         profile
+    }
+
+    /// The same with room for what layers keep of sequences that go on, such as the keys and values of all
+    /// their positions. One layer at a time may need that of a sequence twice, to make it larger.
+    #[must_use]
+    pub fn with_sequences(&self, kept: SequencesKept) -> Self {
+        let mut profile = self.clone();
+        for (index, layer) in profile.model.layers.iter_mut().enumerate() {
+            let of_one = kept.bytes_of_one(layer);
+            let of_all = of_one.saturating_mul(kept.count as u64);
+            layer.buffer_bytes = layer.buffer_bytes.saturating_add(of_all);
+            layer.workspace_bytes = layer.workspace_bytes.saturating_add(of_one);
+            let workspaces =
+                profile.devices.iter_mut().filter_map(|it| it.workspace_bytes.as_mut());
+            for workspace in workspaces.filter_map(|bytes| bytes.get_mut(index)) {
+                *workspace = workspace.saturating_add(of_one);
+            }
+        }
+        profile
+    }
+}
+
+impl SequencesKept {
+    /// What a layer keeps of one sequence, rounded up.
+    fn bytes_of_one(self, layer: &LayerProfile) -> u64 {
+        let positions = (self.rows.max(1) as u128) * layer.context.unwrap_or(1).max(1) as u128;
+        let bytes = u128::from(layer.carried_bytes) * self.positions as u128;
+        u64::try_from(bytes.div_ceil(positions)).unwrap_or(u64::MAX)
+    }
+
+    /// What a model's layers keep of all of them together.
+    #[must_use]
+    pub fn bytes(self, profile: &Profile) -> u64 {
+        let of_all = |layer| self.bytes_of_one(layer).saturating_mul(self.count as u64);
+        profile.model.layers.iter().map(of_all).fold(0, u64::saturating_add)
     }
 }
 
@@ -78,6 +124,32 @@ mod tests {
         assert!(need(&profile).total() > 8 * 1000);
         let expected = MemoryUse { weights: 2022, activations: 230, ..MemoryUse::default() };
         assert_eq!(need(&profile.for_inference()), expected);
+    }
+
+    #[test]
+    fn what_sequences_keep_counts_by_position() {
+        // Two rows of eight positions hand on 1600 bytes: 100 a position.
+        let block = LayerProfile {
+            buffer_bytes: 1,
+            carried_bytes: 1600,
+            context: Some(8),
+            workspace_bytes: 6,
+            ..LayerProfile::default()
+        };
+        let model = ModelProfile {
+            layers: vec![LayerProfile::default(), block],
+            ..ModelProfile::default()
+        };
+        let mut profile = Profile::of_budgets(model, [("one", 100), ("other", 100)], 1);
+        profile.devices[0].workspace_bytes = Some(vec![70, 80]);
+        profile.devices[1].workspace_bytes = None;
+        let kept = SequencesKept { count: 3, positions: 5, rows: 2 };
+        assert_eq!(kept.bytes(&profile), 1500);
+        let with = profile.with_sequences(kept);
+        let buffers: Vec<u64> = with.model.layers.iter().map(|it| it.buffer_bytes).collect();
+        assert_eq!(buffers, [0, 1501]);
+        let workspaces = |device| [0, 1].map(|layer| with.workspace_bytes(device, layer));
+        assert_eq!([workspaces(0), workspaces(1)], [[70, 580], [0, 506]]);
     }
 
     #[test]

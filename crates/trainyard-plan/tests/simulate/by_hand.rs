@@ -64,6 +64,38 @@ fn path(simulation: &Simulation) -> Vec<(String, f64, f64)> {
 }
 
 #[test]
+fn nothing_is_kept_and_nothing_goes_back_where_nothing_trains() {
+    // A transfer takes 25 µs, and none goes back.
+    //   d0: 0F0 0–10, 0F1 10–20; 0B0 at 65 and 0B1 at 95 take no time
+    //   0→1: F0 10–35, F1 35–60
+    //   d1:      1F0 35–45, 1B0 45–65, 1F1 65–75, 1B1 75–95
+    let mut profile = profile(2, 2, 2);
+    let first = std::mem::take(&mut profile.model.layers[0]).without_backward();
+    profile.model.layers[0] =
+        LayerProfile { param_bytes: 0, frozen_bytes: 100, workspace_bytes: 7, ..first };
+    for device in &mut profile.devices {
+        (device.input_grad_us[0], device.weight_grad_us[0]) = (0.0, 0.0);
+    }
+    profile.default_link = Some(link(5.0, 2.0));
+    assert_eq!(profile.check(), Ok(()));
+    let mut plan = plan(&[0, 1], &["0F0 0F1 0B0 0B1", "1F0 1B0 1F1 1B1"], 2);
+    for recompute in [Recompute::None, Recompute::Full] {
+        plan.stages[0].recompute = recompute;
+        let simulation = simulate(&profile, &plan).unwrap();
+        assert_eq!(simulation.step_us, 95.0);
+        assert_eq!(simulation.devices[0].busy_us, 20.0);
+        assert_eq!(simulation.links.len(), 1);
+        assert_eq!((simulation.links[0].bytes, simulation.links[0].transfers), (80, 2));
+        // Two outputs wait for the link, or one beside the workspace.
+        let expected = MemoryUse { weights: 100, buffers: 80, ..MemoryUse::default() };
+        assert_eq!(simulation.devices[0].peak_bytes, expected);
+    }
+    // What trains has a backward.
+    profile.model.layers[0].param_bytes = 1;
+    assert!(profile.check().unwrap_err().to_string().contains("forward_only"));
+}
+
+#[test]
 fn two_stages_two_micro_batches_and_a_slow_link() {
     // A transfer takes 5 + 40 ÷ 2 = 25 µs, each way.
     //   d0: 0F0 0–10, 0F1 10–20

@@ -125,11 +125,12 @@ impl Step {
             let Some(owner) = layer.tied_to.as_deref().map(index) else { continue };
             let rank_of = |layer| plan.rank_of_stage(stage_of(layer)).unwrap();
             let (from, to) = (rank_of(follower), rank_of(owner));
-            if from != to {
+            // Frozen weights are not exchanged.
+            let bytes = layer.param_bytes.min(layers[owner].param_bytes);
+            if from != to && bytes > 0 {
                 let optimizer =
                     |rank: usize| self.works.iter().rposition(|work| work.rank == rank).unwrap();
                 let (last, owners) = (optimizer(from) - 1, optimizer(to));
-                let bytes = layer.param_bytes.min(layers[owner].param_bytes);
                 let order = 1_000_000 + follower;
                 self.push_move(profile, plan, last, Some(owners), bytes, order);
                 self.moves.last_mut().unwrap().buffered = false;

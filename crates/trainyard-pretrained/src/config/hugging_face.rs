@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::options::Options;
-use super::{Biases, ModelConfig, Rope};
+use super::positions::{rope, window, windowed};
+use super::{Activation, Biases, ModelConfig};
 use crate::architecture::Architecture;
 use crate::error::PretrainedError;
 use crate::weight::Element;
@@ -32,7 +33,8 @@ pub(crate) fn from_json(
     }
     let head_width = match options.size(&["head_dim"])? {
         Some(head_width) => head_width,
-        None if architecture == Architecture::Gemma2 || architecture == Architecture::Gemma3 => 256,
+        None if is_gemma(architecture) => 256,
+        None if architecture == Architecture::Qwen3 => 128,
         None if width.is_multiple_of(heads) => width / heads,
         None => {
             let reason = format!("a width of {width} is not divided by {heads} heads");
@@ -50,10 +52,12 @@ pub(crate) fn from_json(
         }
         _ => 0,
     };
+    let blocks = options.needed_size(&["num_hidden_layers", "n_layer", "n_layers"])?;
+    let [attention_cap, logit_cap] = caps(architecture, &options)?;
     Ok(ModelConfig {
         architecture,
         width,
-        blocks: options.needed_size(&["num_hidden_layers", "n_layer", "n_layers"])?,
+        blocks,
         heads,
         key_value_heads,
         head_width,
@@ -72,10 +76,22 @@ pub(crate) fn from_json(
             output: attention_bias,
             mlp: options.flag("mlp_bias", has_biases)?,
         },
+        activation: activation(architecture, &options)?,
+        epsilon: epsilon(architecture, &options)?,
         rope: rope(architecture, &options)?,
         window: window(architecture, &options)?,
+        windowed: windowed(architecture, &options, blocks)?,
+        attention_scale: attention_scale(architecture, &options, head_width)?,
+        attention_cap,
+        logit_cap,
+        parallel_residual: architecture == Architecture::GptNeox
+            && options.flag("use_parallel_residual", true)?,
         element: element(&options)?,
     })
+}
+
+fn is_gemma(architecture: Architecture) -> bool {
+    matches!(architecture, Architecture::Gemma2 | Architecture::Gemma3)
 }
 
 fn architecture(options: &Options<'_>) -> Result<Architecture, PretrainedError> {
@@ -108,33 +124,14 @@ fn refuse_what_changes_the_model(
         let remedy = "take the weights before they were quantized, or a GGUF file";
         return Err(options.refuse("quantization_config", method, remedy));
     }
-    let activations: &[&str] = match architecture {
-        Architecture::Gemma2 | Architecture::Gemma3 => &["gelu_pytorch_tanh"],
-        Architecture::Gpt2 => &["gelu_new", "gelu"],
-        Architecture::GptNeox | Architecture::Bert => &["gelu", "gelu_new"],
-        Architecture::Roberta | Architecture::DistilBert => &["gelu"],
-        _ => &["silu"],
-    };
-    for key in ["hidden_activation", "hidden_act", "activation_function", "activation"] {
-        let Some(word) = options.word(key) else { continue };
-        // Gemma's config has the one key for what it computes, and the other by mistake.
-        if key == "hidden_act" && options.word("hidden_activation").is_some() {
-            continue;
-        }
-        if !activations.contains(&word) {
-            let remedy =
-                format!("{} models have {}", architecture.name(), activations.join(" or "));
-            return Err(options.refuse(key, word, remedy));
-        }
-    }
     // What they must be for the model to be the one that is known.
     let flags = [
+        ("use_bidirectional_attention", false),
         ("is_decoder", false),
         ("is_encoder_decoder", false),
         ("add_cross_attention", false),
         ("scale_attn_weights", true),
         ("scale_attn_by_inverse_layer_idx", false),
-        ("use_parallel_residual", true),
     ];
     for (key, must) in flags {
         // An encoder can be asked to be something else; a decoder says that it is one.
@@ -151,48 +148,71 @@ fn refuse_what_changes_the_model(
     }
 }
 
-fn rope(
+/// The function by its name; a name that the architecture does not know is refused.
+fn activation(
     architecture: Architecture,
     options: &Options<'_>,
-) -> Result<Option<Rope>, PretrainedError> {
-    if architecture == Architecture::Gpt2 || architecture.is_encoder() {
-        return Ok(None);
-    }
-    // Newer configs have all of it in one object.
-    let all = options.value("rope_parameters").and_then(Value::as_object);
-    let of_all = all.map(|all| Options::new(options.path, all));
-    let theta = match &of_all {
-        Some(all) => all.number("rope_theta", 1e4)?,
-        None if architecture == Architecture::GptNeox => options.number("rotary_emb_base", 1e4)?,
-        None => options.number("rope_theta", 1e4)?,
+) -> Result<Activation, PretrainedError> {
+    use Activation::{Gelu, GeluTanh, Silu};
+    let known: &[(&str, Activation)] = match architecture {
+        Architecture::Gemma2 | Architecture::Gemma3 => &[("gelu_pytorch_tanh", GeluTanh)],
+        Architecture::Gpt2 => &[("gelu_new", GeluTanh), ("gelu", Gelu)],
+        Architecture::GptNeox | Architecture::Bert => &[("gelu", Gelu), ("gelu_new", GeluTanh)],
+        Architecture::Roberta | Architecture::DistilBert => &[("gelu", Gelu)],
+        _ => &[("silu", Silu)],
     };
-    let share = match architecture {
-        Architecture::GptNeox => options.number("rotary_pct", 0.25)?,
-        _ => options.number("partial_rotary_factor", 1.0)?,
-    };
-    let scaling = options.value("rope_scaling").and_then(Value::as_object).or(all);
-    let named = scaling.and_then(|it| it.get("rope_type").or_else(|| it.get("type")));
-    let scaling = match named.and_then(Value::as_str) {
-        None | Some("default") => None,
-        Some(known @ ("linear" | "llama3")) => Some(known.to_owned()),
-        Some(other) => {
-            let remedy =
-                "linear and llama3 are; without it the model is itself up to its first context";
-            return Err(options.refuse("rope_scaling", other, remedy));
-        }
-    };
-    Ok(Some(Rope { theta, share, scaling }))
+    let keys = ["hidden_activation", "hidden_act", "activation_function", "activation"];
+    // Gemma's config has the first key for what it computes, and another by mistake.
+    let said = keys.iter().find_map(|key| options.word(key).map(|word| (*key, word)));
+    let default = known.first().map_or(Silu, |(_, activation)| *activation);
+    let Some((key, word)) = said else { return Ok(default) };
+    let found = known.iter().find(|(name, _)| *name == word);
+    found.map(|(_, activation)| *activation).ok_or_else(|| {
+        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+        let remedy = format!("{} models have {}", architecture.name(), names.join(" or "));
+        options.refuse(key, word, remedy)
+    })
 }
 
-fn window(
+fn epsilon(architecture: Architecture, options: &Options<'_>) -> Result<f64, PretrainedError> {
+    let (key, default) = match architecture {
+        Architecture::Gpt2 => ("layer_norm_epsilon", 1e-5),
+        Architecture::GptNeox => ("layer_norm_eps", 1e-5),
+        Architecture::Bert | Architecture::Roberta | Architecture::DistilBert => {
+            ("layer_norm_eps", 1e-12)
+        }
+        Architecture::Phi3 => ("rms_norm_eps", 1e-5),
+        _ => ("rms_norm_eps", 1e-6),
+    };
+    options.number(key, default)
+}
+
+fn attention_scale(
     architecture: Architecture,
     options: &Options<'_>,
-) -> Result<Option<u64>, PretrainedError> {
-    let is_used = match architecture {
-        Architecture::Qwen2 | Architecture::Qwen3 => options.flag("use_sliding_window", false)?,
-        _ => true,
+    head_width: u64,
+) -> Result<f64, PretrainedError> {
+    let of = if is_gemma(architecture) {
+        options.number("query_pre_attn_scalar", 256.0)?
+    } else {
+        head_width as f64
     };
-    if is_used { options.size(&["sliding_window"]) } else { Ok(None) }
+    Ok(1.0 / of.sqrt())
+}
+
+/// The bounds of products in attention and of logits, which Gemma has; a null is none.
+fn caps(
+    architecture: Architecture,
+    options: &Options<'_>,
+) -> Result<[Option<f64>; 2], PretrainedError> {
+    let of = |key: &str, default: f64| match architecture {
+        Architecture::Gemma2 if !options.is_null(key) => options.number(key, default).map(Some),
+        Architecture::Gemma3 if options.value(key).is_some() => {
+            options.number(key, default).map(Some)
+        }
+        _ => Ok(None),
+    };
+    Ok([of("attn_logit_softcapping", 50.0)?, of("final_logit_softcapping", 30.0)?])
 }
 
 fn element(options: &Options<'_>) -> Result<Element, PretrainedError> {

@@ -25,6 +25,16 @@ impl<'a> Options<'a> {
         self.map.get(key).filter(|value| !value.is_null())
     }
 
+    /// Whether a key is there without a value.
+    pub(super) fn is_null(&self, key: &str) -> bool {
+        self.map.get(key).is_some_and(Value::is_null)
+    }
+
+    /// The options of an object inside, where there is one.
+    pub(super) fn inside(&self, key: &str) -> Option<Options<'a>> {
+        self.value(key).and_then(Value::as_object).map(|map| Options::new(self.path, map))
+    }
+
     /// A size, at least 1, under the first of some keys that is there.
     ///
     /// # Errors
@@ -63,6 +73,17 @@ impl<'a> Options<'a> {
         let Some(value) = self.value(key) else { return Ok(default) };
         let number = value.as_f64().filter(|number| *number > 0.0);
         number.ok_or_else(|| self.wrong(key, value, "a number above 0"))
+    }
+
+    /// A number above 0 that must be there.
+    ///
+    /// # Errors
+    /// As [`Self::number`], and where it is not there.
+    pub(super) fn needed_number(&self, key: &str) -> Result<f64, PretrainedError> {
+        match self.value(key) {
+            Some(_) => self.number(key, 1.0),
+            None => Err(PretrainedError::bad_file(self.path, format!("it has no {key}"))),
+        }
     }
 
     /// A word, where there is one.

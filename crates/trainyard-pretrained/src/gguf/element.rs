@@ -38,6 +38,6 @@ const ELEMENTS: [(u32, Element); 31] = [
 ];
 
 /// The element of a number in a file.
-pub(super) fn element(number: u32) -> Option<Element> {
+pub(crate) fn element(number: u32) -> Option<Element> {
     ELEMENTS.iter().find(|(known, _)| *known == number).map(|(_, element)| *element)
 }

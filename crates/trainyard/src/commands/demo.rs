@@ -6,9 +6,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use trainyard_data::first_token;
 use trainyard_engine::discover::{self, ListOptions};
 use trainyard_plan::{ComputeProbe, Plan, Profile, Recompute, Schedule, Stage, simulate, text};
 
@@ -19,9 +16,9 @@ use crate::app::App;
 use crate::cli::{Output, at_least_one, program};
 use crate::config::DeviceSection;
 use crate::error::RunError;
+use crate::generation::{Sampling, Text, TextForm, Writer, each};
 use crate::interrupt::INTERRUPTED;
 use crate::run_dir::RunDir;
-use crate::sampler::Sampler;
 use crate::setup::{TrainingSetup, default_devices};
 use crate::train::train;
 
@@ -101,16 +98,17 @@ impl RunCommand for Demo {
         if let Some((_, checkpoint)) = run.latest()? {
             pipeline.load(&checkpoint)?;
         }
-        let vocabulary = setup.data()?.info().vocabulary.clone();
-        let first = first_token(&vocabulary);
-        let start = vec![i32::try_from(first).unwrap_or(0)];
-        let random = ChaCha8Rng::seed_from_u64(setup.config.train.seed);
-        let writer = Sampler { context: setup.job.context.unwrap_or(1), temperature: 0.7, random };
-        writer.write(&mut pipeline, start, 400, |token| {
-            let text = vocabulary.get(token).map_or("\u{fffd}", String::as_str);
+        let form = TextForm::Vocabulary(setup.data()?.info().vocabulary.clone());
+        let text = Text::new(form.encode("")?, 400, setup.config.train.seed, 0);
+        let context = setup.job.context.unwrap_or(1);
+        let writer = Writer { context, sampling: Sampling::at(0.7), at_once: 1 };
+        let mut decoder = form.decoder(&[]);
+        let mut listener = each(|token| {
+            let text = decoder.push(token);
             write!(out, "{text}").and_then(|()| out.flush()).map_err(closed)?;
             Ok(ControlFlow::Continue(()))
-        })?;
+        });
+        writer.write(&mut pipeline.sequences(), &mut [text], &mut listener)?;
 
         writeln!(out).map_err(closed)?;
         heading(out, output, "Where to look next")?;

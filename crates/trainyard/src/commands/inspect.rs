@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::{Value, json};
 use trainyard_plan::memory::human_bytes;
-use trainyard_pretrained::{Part, Pretrained, PretrainedError, Role, Weight, in_hub_cache};
+use trainyard_pretrained::{Part, Pretrained, Role, Weight, find};
 
 use super::run_command::RunCommand;
 use super::table::{Align, table};
@@ -36,7 +36,7 @@ impl RunCommand for Inspect {
     /// # Errors
     /// When there is no such model, or one that is not known; when the terminal cannot be written to.
     fn run(&self, _: &App) -> Result<ExitCode, RunError> {
-        let model = Pretrained::open(&found(&self.model)?)?;
+        let model = Pretrained::open(&find(&self.model)?)?;
         let layers = Layer::of_all(&model.weights);
         let out = &mut std::io::stdout();
         let printed = if self.json {
@@ -47,18 +47,6 @@ impl RunCommand for Inspect {
         printed.map_err(RunError::io("write to", "the terminal"))?;
         Ok(if model.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(2) })
     }
-}
-
-/// The path itself, or that of a downloaded model of this name.
-fn found(model: &Path) -> Result<PathBuf, PretrainedError> {
-    if model.exists() {
-        return Ok(model.to_owned());
-    }
-    let downloaded = model.to_str().and_then(in_hub_cache);
-    downloaded.ok_or_else(|| PretrainedError::NoModel {
-        path: model.to_owned(),
-        reason: "there is no such file or folder, and no downloaded model of this name".to_owned(),
-    })
 }
 
 /// A part of the model, and what it has.

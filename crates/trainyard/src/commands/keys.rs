@@ -4,11 +4,15 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
+use terminal_size::{Width, terminal_size};
 use trainyard_config::{listing, schema};
 
 use super::run_command::RunCommand;
 use crate::app::App;
 use crate::error::RunError;
+
+/// Characters of the longest lines.
+const WIDEST: usize = 100;
 
 /// List what run files may say: every key with its type, default, range and meaning
 #[derive(Debug, Args)]
@@ -42,9 +46,15 @@ impl RunCommand for KeysCommand {
         } else if self.json {
             writeln!(out, "{}", json(&listing::json(&groups))?)
         } else {
-            write!(out, "{}", listing::page(&groups))
+            write!(out, "{}", listing::page(&groups, width()))
         };
         printed.map_err(RunError::io("write to", "the terminal"))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Characters of a line: those of the terminal, but no more than are read with ease, nor so few that nothing has
+/// room.
+fn width() -> usize {
+    terminal_size().map_or(WIDEST, |(Width(columns), _)| usize::from(columns).clamp(40, WIDEST))
 }

@@ -6,6 +6,7 @@ pub mod demo;
 mod device_links;
 pub mod devices;
 pub mod evaluate;
+pub mod fit;
 pub mod generate;
 mod going_on;
 pub mod inspect;
@@ -50,6 +51,7 @@ commands! {
     Demo(demo::Demo),
     Devices(devices::Devices),
     Inspect(inspect::Inspect),
+    Fit(fit::FitCommand),
     Keys(keys::KeysCommand),
     Plan(plan::PlanCommand),
     Measure(measure::MeasureCommand),

@@ -3,9 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 use trainyard_engine::measure;
-use trainyard_plan::{Api, DeviceProfile, LinkProfile, OptimizerTime, Profile};
+use trainyard_plan::fit::FitDevice;
+use trainyard_plan::{Api, DeviceProfile, LayerProfile, LinkProfile, OptimizerTime, Profile};
 
-use super::devices::{SetupDevice, described, device_key};
+use super::devices::{SetupDevice, described, device_key, devices_of_machine};
 use super::training_setup::TrainingSetup;
 use crate::cache::Cache;
 use crate::error::RunError;
@@ -33,8 +34,9 @@ impl TrainingSetup {
     /// Times from FLOPs and rates, links from rates of copying.
     pub(super) fn estimate(&self) -> Result<Profile, RunError> {
         let rates = self.devices.iter().map(rates).collect::<Result<Vec<_>, _>>()?;
+        let gives_gradients = self.profile.gives_gradients();
         let device = |(device, rates): (&SetupDevice, &Rates)| {
-            let flops_us = |layer: &trainyard_plan::LayerProfile| {
+            let flops_us = |layer: &LayerProfile| {
                 let rate = rates.gflops * 1e3 / device.throttle;
                 layer.forward_flops as f64 / rate
             };
@@ -42,10 +44,15 @@ impl TrainingSetup {
             let times = |time: &dyn Fn(usize) -> f64| (0..layers.len()).map(time).collect();
             let is_cpu = device.hardware.api == Api::Cpu;
             let of_cpu = self.on_cpu.as_ref().filter(|_| is_cpu);
-            // Data has no gradient, and a product's two gradients are products of its size.
-            let input_us = |layer: usize| if layer == 0 { 0.0 } else { flops_us(&layers[layer]) };
+            // Data has no gradient, nor what nothing trained has a part in, and a product's two gradients are
+            // products of its size.
+            let input_us = |layer: usize| {
+                if gives_gradients[layer] { flops_us(&layers[layer]) } else { 0.0 }
+            };
             let weights_us = |layer: usize| {
-                if layers[layer].param_bytes > 0 { flops_us(&layers[layer]) } else { 0.0 }
+                let LayerProfile { param_bytes, frozen_bytes, .. } = layers[layer];
+                let trained = param_bytes as f64 / (param_bytes + frozen_bytes).max(1) as f64;
+                trained * flops_us(&layers[layer])
             };
             let splits = |layer: usize| layers[layer].weight_saved_bytes != Some(0);
             DeviceProfile {
@@ -62,10 +69,7 @@ impl TrainingSetup {
                 })),
                 saved_bytes: of_cpu.map(|it| it.layers.iter().map(|l| l.saved_bytes).collect()),
                 workspace_bytes: Some(of_cpu.unwrap_or(&self.profile).workspace_with_new_sums()),
-                overhead_bytes: match device.hardware.api {
-                    Api::Cpu => CPU_OVERHEAD_BYTES * device.threads as u64,
-                    _ => 0,
-                },
+                overhead_bytes: overhead_bytes(device),
                 ..described(device)
             }
         };
@@ -89,6 +93,26 @@ impl TrainingSetup {
         let model = self.profile.clone();
         let profile = Profile::new(model, self.config.train.micro_batches);
         Ok(self.with_budgets(Profile { estimated: true, devices, links, ..profile }))
+    }
+}
+
+/// What this machine computes with, as for a run file that names no devices, and what that does in general.
+pub(crate) fn machine() -> Result<Vec<FitDevice>, RunError> {
+    let device = |device: SetupDevice| {
+        let rates = rates(&device)?;
+        let overhead_bytes = overhead_bytes(&device);
+        let described = DeviceProfile { overhead_bytes, ..described(&device) };
+        let (gflops, copy_rate) = (Some(rates.gflops), Some(rates.copy));
+        Ok(FitDevice { device: described, gflops, copy_rate })
+    };
+    devices_of_machine()?.into_iter().map(device).collect()
+}
+
+/// What a device's kernels keep for themselves.
+fn overhead_bytes(device: &SetupDevice) -> u64 {
+    match device.hardware.api {
+        Api::Cpu => CPU_OVERHEAD_BYTES * device.threads as u64,
+        _ => 0,
     }
 }
 

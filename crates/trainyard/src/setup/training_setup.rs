@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use trainyard_config::Document;
 use trainyard_engine::{Device, GroupedOptimizer};
-use trainyard_models::{Job, Recipe, Request};
+use trainyard_models::{Job, Recipe, Request, Tuning};
 use trainyard_plan::{LayerProfile, ModelProfile, Schedule};
 
 use super::devices::{SetupDevice, devices};
@@ -44,8 +44,10 @@ impl TrainingSetup {
             RunError::config(format!("there is no model '{kind}'; there are: {}", known.join(", ")))
         })?;
         let located = |error: RunError| place::located(error, &config, &document);
-        let request = Request { model: &config.model, data: &config.data, vocabulary };
-        let job = recipe.load(&request).map_err(|error| located(error.into()))?;
+        let tuning = Tuning::of(config.train.method, &config.lora);
+        let request = Request { model: &config.model, data: &config.data, vocabulary, tuning };
+        let job = request.check_method(&**recipe).and_then(|()| recipe.load(&request));
+        let job = job.map_err(|error| located(error.into()))?;
         let devices = devices(&config).map_err(located)?;
         let profile = ModelProfile::default();
         let (on_cpu, own_schedule) = (None, None);
@@ -77,12 +79,15 @@ impl TrainingSetup {
         opened.collect()
     }
 
-    /// Size of a checkpoint, bytes: weights, buffers and what the optimizer keeps.
+    /// Size of a checkpoint, bytes: weights, buffers and what the optimizer keeps, without frozen weights that
+    /// the model makes each time.
     pub fn checkpoint_bytes(&self) -> u64 {
         let per_byte = self.profile.optimizer_bytes_per_param_byte;
+        let rebuilds = self.job.model.rebuilds_frozen();
         let of_layer = |layer: &LayerProfile| {
             let state = layer.optimizer_bytes.unwrap_or(layer.param_bytes * per_byte);
-            layer.param_bytes + layer.frozen_bytes + layer.buffer_bytes + state
+            let frozen = if rebuilds { 0 } else { layer.frozen_bytes };
+            layer.param_bytes + frozen + layer.buffer_bytes + state
         };
         self.profile.layers.iter().map(of_layer).sum()
     }
@@ -94,7 +99,7 @@ impl TrainingSetup {
         let bytes: u64 = layers.iter().map(weights).sum();
         let ties = self.profile.ties();
         let tied =
-            ties.iter().map(|&(one, other)| layers[one].param_bytes.min(layers[other].param_bytes));
+            ties.iter().map(|&(one, other)| weights(&layers[one]).min(weights(&layers[other])));
         bytes.saturating_sub(tied.sum()) / 4
     }
 }

@@ -22,22 +22,11 @@ pub struct CheckpointState {
     /// The text of each token, in the order of their numbers; empty where there are no tokens, or a
     /// tokenizer has their texts.
     pub vocabulary: Vec<String>,
-    /// Different tokens where a tokenizer makes them; 0 where there is none.
-    #[serde(default)]
-    pub token_count: usize,
     /// Names of the classes, in the order of their numbers; empty where there are none.
     #[serde(default)]
     pub classes: Vec<String>,
     /// The data, and how far they have been used.
     pub data: DataState,
-}
-
-impl CheckpointState {
-    /// Different tokens; 0 where there are none.
-    #[must_use]
-    pub fn tokens(&self) -> usize {
-        self.token_count.max(self.vocabulary.len())
-    }
 }
 
 impl Training<'_> {
@@ -74,8 +63,7 @@ impl Training<'_> {
         let info = self.setup.data()?.info();
         let data = DataState::new(info, self.cursor);
         let (vocabulary, classes) = (info.vocabulary.clone(), info.classes.clone());
-        let token_count = info.token_count;
-        let state = CheckpointState { vocabulary, token_count, classes, data };
+        let state = CheckpointState { vocabulary, classes, data };
         let state = serde_json::to_value(state).map_err(|e| RunError::config(e.to_string()))?;
         let about = SaveAs { step: self.step, run: Some(run_id.to_owned()), state };
         self.pipeline.save(&directory.checkpoint(self.step), about)?;

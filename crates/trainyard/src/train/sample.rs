@@ -2,15 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use trainyard_data::first_token;
 use trainyard_plan::journal::Record;
 
 use super::training::Training;
 use crate::error::RunError;
+use crate::generation::{Sampling, Text, TextForm, Writer, each};
 use crate::interrupt::Interrupt;
-use crate::sampler::Sampler;
 
 /// How freely samples are written, as `trainyard generate` does unless told otherwise.
 const SAMPLE_TEMPERATURE: f64 = 0.8;
@@ -21,37 +18,18 @@ impl Training<'_> {
     pub(super) fn write_sample(&mut self, interrupt: &Interrupt) -> Result<bool, RunError> {
         let setup = self.setup;
         let tokens = setup.config.train.sample_tokens;
-        let data = setup.data()?;
-        let (vocabulary, tokenizer) = (&data.info().vocabulary, data.tokenizer());
+        let vocabulary = setup.data()?.info().vocabulary.clone();
         let Some(context) = setup.job.context.filter(|_| tokens > 0) else { return Ok(true) };
-        let begin: Vec<i32> = match &tokenizer {
-            // A text begins behind the end of another, for models that have no mark for it.
-            Some(it) => match it.bos().or_else(|| it.eos().first().copied()) {
-                Some(token) => vec![token.cast_signed()],
-                None => it.encode("\n", false).into_iter().map(u32::cast_signed).collect(),
-            },
-            None if vocabulary.is_empty() => return Ok(true),
-            None => vec![i32::try_from(first_token(vocabulary)).unwrap_or(0)],
-        };
-        let mut stream = tokenizer.as_ref().map(|it| (it.stream(true), it.eos()));
-        let random = ChaCha8Rng::seed_from_u64(setup.config.train.seed);
-        let writer = Sampler { context, temperature: SAMPLE_TEMPERATURE, random };
-        let mut written = String::new();
-        writer.write(&mut self.pipeline, begin, tokens, |token| {
-            let mut ended = false;
-            if let Some((stream, eos)) = &mut stream {
-                let token = u32::try_from(token).unwrap_or(0);
-                written.push_str(&stream.push(token));
-                ended = eos.contains(&token);
-            } else {
-                written.push_str(vocabulary.get(token).map_or("\u{fffd}", String::as_str));
-            }
-            let stops = ended || interrupt.asked();
-            Ok(if stops { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        if let Some((stream, _)) = &mut stream {
-            written.push_str(&stream.rest());
-        }
+        let Some(form) = TextForm::of_run(&setup.config, vocabulary)? else { return Ok(true) };
+        let text = Text::new(form.encode("")?, tokens, setup.config.train.seed, 0);
+        let writer = Writer { context, sampling: Sampling::at(SAMPLE_TEMPERATURE), at_once: 1 };
+        let (mut written, mut decoder) = (String::new(), form.decoder(&[]));
+        let mut listener = each(|token| {
+            written.push_str(&decoder.push(token));
+            Ok(if interrupt.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        });
+        writer.write(&mut self.pipeline.sequences(), &mut [text], &mut listener)?;
+        written.push_str(&decoder.rest());
         self.tell(&Record::Sample { at_ns: self.now(), step: self.step, text: written });
         Ok(!interrupt.asked())
     }

@@ -39,8 +39,8 @@ impl StopText {
     }
 
     /// What was held back, when the model writes no more.
-    pub(crate) fn rest(self) -> String {
-        self.held
+    pub(crate) fn rest(&mut self) -> String {
+        std::mem::take(&mut self.held)
     }
 }
 

@@ -1,0 +1,95 @@
+//! The first layer and the last: from tokens to numbers, and from numbers to logits.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Int, Tensor};
+use trainyard_engine::{EngineError, ForwardContext, Layer, Tensors};
+use trainyard_pretrained::{Architecture, ModelConfig};
+
+use super::norm::Norm;
+use super::weights::Weights;
+use crate::nn;
+
+/// Vectors of tokens, and of positions where the model has these: `[batch, context]` to
+/// `[batch, context, width]`.
+#[derive(Module, Debug)]
+pub(super) struct Embed {
+    /// `[vocabulary, width]`
+    tokens: Param<Tensor<2>>,
+    /// `[positions, width]`
+    positions: Option<Param<Tensor<2>>>,
+    /// What vectors of tokens are multiplied by.
+    scale: Option<f64>,
+}
+
+impl Embed {
+    pub(super) fn new(weights: &Weights<'_>, config: &ModelConfig) -> Result<Self, EngineError> {
+        let is_gemma = matches!(config.architecture, Architecture::Gemma2 | Architecture::Gemma3);
+        let positions = || weights.matrix("positions", [config.context, config.width]);
+        let has_positions = config.architecture == Architecture::Gpt2;
+        Ok(Self {
+            tokens: weights.matrix("tokens", [config.vocabulary, config.width])?,
+            positions: has_positions.then(positions).transpose()?,
+            scale: is_gemma.then(|| (config.width as f64).sqrt()),
+        })
+    }
+}
+
+impl Layer for Embed {
+    fn forward(
+        &self,
+        mut input: Tensors,
+        context: &ForwardContext,
+    ) -> Result<Tensors, EngineError> {
+        let tokens: Tensor<2, Int> = input.take("tokens")?;
+        let [_, length] = tokens.dims();
+        let x = nn::embedding(self.tokens.val(), tokens);
+        let x = match self.scale {
+            Some(scale) => x.mul_scalar(scale),
+            None => x,
+        };
+        let x = match &self.positions {
+            Some(positions) => x + positions.val().narrow(0, context.offset, length).unsqueeze(),
+            None => x,
+        };
+        Ok(Tensors::new().with("x", x))
+    }
+}
+
+/// The last norm and the product to logits: `[batch, context, width]` to `[batch, context, vocabulary]`.
+#[derive(Module, Debug)]
+pub(super) struct Head {
+    norm: Norm,
+    /// `[vocabulary, width]`, the embedding's own shape so that the two can be tied.
+    weight: Param<Tensor<2>>,
+    /// The bound of logits.
+    cap: Option<f64>,
+}
+
+impl Head {
+    pub(super) fn new(weights: &Weights<'_>, config: &ModelConfig) -> Result<Self, EngineError> {
+        let has_bias = matches!(config.architecture, Architecture::Gpt2 | Architecture::GptNeox);
+        Ok(Self {
+            norm: weights.norm("norm", config.width, has_bias)?,
+            weight: weights.matrix("weight", [config.vocabulary, config.width])?,
+            cap: config.logit_cap,
+        })
+    }
+}
+
+impl Layer for Head {
+    fn forward(
+        &self,
+        mut input: Tensors,
+        context: &ForwardContext,
+    ) -> Result<Tensors, EngineError> {
+        let x: Tensor<3> = input.take("x")?;
+        let last = x.dims()[1].saturating_sub(1);
+        let x = if context.last_only { x.narrow(1, last, 1) } else { x };
+        let logits = nn::linear_turned(self.norm.forward(x), self.weight.val(), None);
+        let logits = match self.cap {
+            Some(cap) => logits.div_scalar(cap).tanh().mul_scalar(cap),
+            None => logits,
+        };
+        Ok(Tensors::new().with("logits", logits))
+    }
+}

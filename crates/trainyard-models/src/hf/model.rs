@@ -1,0 +1,106 @@
+//! A pretrained decoder as ordered layers, each made from its own weights alone.
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use trainyard_engine::{EngineError, ErasedLayer, LayerSpec, Model, erase, no_such_layer};
+use trainyard_pretrained::{ModelConfig, Pretrained};
+
+use super::decoder::{Decoder, decoder};
+use super::ends::{Embed, Head};
+use super::heads::Heads;
+use super::rope::Rope;
+use super::weights::{WeightName, Weights};
+use crate::gpt::KEYS_AND_VALUES;
+
+/// A decoder in Hugging Face layout or from a GGUF file: `embed`, `block0` …, `head`.
+pub struct HfModel {
+    pretrained: Arc<Pretrained>,
+    decoder: &'static Decoder,
+    /// In blocks without a window, and in those with one.
+    ropes: [Option<Rope>; 2],
+}
+
+impl HfModel {
+    /// The model of some files, for contexts of up to `context` positions; None for an encoder.
+    pub fn new(pretrained: Arc<Pretrained>, context: usize) -> Option<Self> {
+        let decoder = decoder(pretrained.config.architecture)?;
+        let rope = |is_windowed| Rope::new(&pretrained.config, is_windowed, context);
+        Some(Self { ropes: [false, true].map(rope), decoder, pretrained })
+    }
+
+    /// The files that it is made from.
+    pub fn pretrained(&self) -> &Pretrained {
+        &self.pretrained
+    }
+
+    /// Both names of every weight that a layer has of its own, in the order of its files' layout: a tied head's
+    /// is the embedding's.
+    pub fn names(&self, layer: usize) -> Vec<WeightName> {
+        let mut names = self.all_names(layer);
+        let is_tied_head = self.config().tied && layer == self.blocks() + 1;
+        names.retain(|it| self.pretrained.has(&it.name) && !(is_tied_head && it.path == "weight"));
+        names
+    }
+
+    fn all_names(&self, layer: usize) -> Vec<WeightName> {
+        match layer {
+            0 => self.decoder.of_embed(),
+            layer if layer <= self.blocks() => self.decoder.of_block(layer - 1),
+            _ => self.decoder.of_head(self.config().tied),
+        }
+    }
+
+    fn config(&self) -> &ModelConfig {
+        &self.pretrained.config
+    }
+
+    fn blocks(&self) -> usize {
+        self.config().blocks as usize
+    }
+
+    fn heads(&self, block: usize) -> Heads {
+        let window = self.config().window_of(block as u64);
+        let [whole, windowed] = &self.ropes;
+        let rope = if window.is_some() { windowed } else { whole };
+        Heads::new(self.config(), window, rope.clone())
+    }
+}
+
+impl Model for HfModel {
+    fn name(&self) -> &str {
+        &self.pretrained.name
+    }
+
+    fn layers(&self) -> Vec<LayerSpec> {
+        let embed = LayerSpec::new("embed", "embedding").takes(&["tokens"]).in_slices();
+        let block =
+            |block| LayerSpec::new(format!("block{block}"), "block").carries(&[KEYS_AND_VALUES]);
+        let head = LayerSpec::new("head", "head").gives(&["logits"]).in_slices();
+        let head = if self.config().tied { head.shares("weight", "embed", "tokens") } else { head };
+        [embed].into_iter().chain((0..self.blocks()).map(block)).chain([head]).collect()
+    }
+
+    /// Reads the layer's weights; the seed is not asked for.
+    fn build(&self, layer: usize, _: u64, device: &Device) -> Result<ErasedLayer, EngineError> {
+        let (config, blocks) = (self.config(), self.blocks());
+        let weights = |name: String| Weights {
+            pretrained: &self.pretrained,
+            layer: name,
+            names: self.all_names(layer),
+            device,
+        };
+        match layer {
+            0 => Ok(erase(Embed::new(&weights("embed".to_owned()), config)?)),
+            layer if layer <= blocks => {
+                let block = layer - 1;
+                let weights = weights(format!("block{block}"));
+                (self.decoder.build)(&weights, config, self.heads(block))
+            }
+            layer if layer == blocks + 1 => {
+                Ok(erase(Head::new(&weights("head".to_owned()), config)?))
+            }
+            _ => Err(no_such_layer(&self.pretrained.name, layer, blocks + 2)),
+        }
+    }
+}

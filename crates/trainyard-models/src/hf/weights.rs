@@ -1,0 +1,107 @@
+//! The weights of one layer, read from the files of a pretrained model when the layer is made.
+
+use burn::module::Param;
+use burn::tensor::{Device, Tensor};
+use trainyard_engine::{EngineError, check_host_room, weight};
+use trainyard_pretrained::{ModelConfig, Pretrained};
+
+use super::norm::Norm;
+use super::projection::Projection;
+
+/// A weight of a layer by both of its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WeightName {
+    /// Its path in the layer, as checkpoints have it.
+    pub path: String,
+    /// Its name in Hugging Face layout.
+    pub name: String,
+    /// Whether it is `[inputs, outputs]` there and `[outputs, inputs]` here.
+    pub turned: bool,
+}
+
+/// Reads the weights of one layer by their paths in it.
+pub(super) struct Weights<'a> {
+    pub(super) pretrained: &'a Pretrained,
+    /// The layer's name, for messages.
+    pub(super) layer: String,
+    pub(super) names: Vec<WeightName>,
+    pub(super) device: &'a Device,
+}
+
+impl Weights<'_> {
+    pub(super) fn config(&self) -> &ModelConfig {
+        &self.pretrained.config
+    }
+
+    /// A product from `inputs` to `outputs` numbers.
+    ///
+    /// # Errors
+    /// As [`Self::values`].
+    pub(super) fn projection(
+        &self,
+        path: &str,
+        [inputs, outputs]: [u64; 2],
+        has_bias: bool,
+    ) -> Result<Projection, EngineError> {
+        let bias = || self.vector(&format!("{path}.bias"), outputs);
+        Ok(Projection {
+            weight: self.matrix(&format!("{path}.weight"), [outputs, inputs])?,
+            bias: has_bias.then(bias).transpose()?,
+        })
+    }
+
+    /// A norm over `width` numbers.
+    ///
+    /// # Errors
+    /// As [`Self::values`].
+    pub(super) fn norm(&self, path: &str, width: u64, has_bias: bool) -> Result<Norm, EngineError> {
+        let weight = self.vector(&format!("{path}.weight"), width)?;
+        let bias = || self.vector(&format!("{path}.bias"), width);
+        Ok(Norm::new(weight, has_bias.then(bias).transpose()?, self.config()))
+    }
+
+    /// A matrix, row by row.
+    ///
+    /// # Errors
+    /// As [`Self::values`].
+    pub(super) fn matrix(
+        &self,
+        path: &str,
+        [rows, columns]: [u64; 2],
+    ) -> Result<Param<Tensor<2>>, EngineError> {
+        let (values, is_turned) = self.values(path, rows.saturating_mul(columns))?;
+        let shape = [rows as usize, columns as usize];
+        let values = if is_turned { turn(&values, shape) } else { values };
+        Ok(weight(values, shape, self.device))
+    }
+
+    fn vector(&self, path: &str, width: u64) -> Result<Param<Tensor<1>>, EngineError> {
+        let (values, _) = self.values(path, width)?;
+        Ok(weight(values, [width as usize], self.device))
+    }
+
+    /// The numbers of a weight, and whether they are turned.
+    ///
+    /// # Errors
+    /// [`EngineError::Layer`] for a weight that is missing, damaged or of another size;
+    /// [`EngineError::LayerTooLarge`] for one that is larger than the memory that is free.
+    fn values(&self, path: &str, numbers: u64) -> Result<(Vec<f32>, bool), EngineError> {
+        let failed = |reason| EngineError::Layer { layer: self.layer.clone(), reason };
+        let found = self.names.iter().find(|name| name.path == path);
+        let unnamed = || failed(format!("this architecture has no name for '{path}'"));
+        let WeightName { name, turned, .. } = found.ok_or_else(unnamed)?;
+        check_host_room(numbers.saturating_mul(4))?;
+        let values = self.pretrained.values(name).map_err(|error| failed(error.to_string()))?;
+        if values.len() as u64 != numbers {
+            let found = values.len();
+            return Err(failed(format!("{name} has {found} numbers, but must have {numbers}")));
+        }
+        Ok((values, *turned))
+    }
+}
+
+/// A matrix of `[rows, columns]` from the values of `[columns, rows]`.
+fn turn(values: &[f32], [rows, columns]: [usize; 2]) -> Vec<f32> {
+    let row = |row: usize| values.iter().skip(row).step_by(rows.max(1)).take(columns).copied();
+    (0..rows).flat_map(row).collect()
+}

@@ -1,0 +1,147 @@
+//! `trainyard generate`: lets a trained language model write.
+
+mod chat;
+mod prompts;
+mod shown;
+mod trained;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use trainyard_pretrained::Message;
+
+use super::run_command::RunCommand;
+use crate::app::App;
+use crate::cli::{Sets, number, whole};
+use crate::error::RunError;
+use crate::generation::{Sampling, Text, TextForm, Writer};
+use crate::run_dir::CheckpointChoice;
+use chat::Chat;
+use prompts::{Prompt, Prompts};
+use shown::{Shown, Way};
+use trained::Trained;
+
+/// Let a trained language model write
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// The run directory; or a pretrained model: a folder in Hugging Face layout, a .gguf file, or the name of
+    /// one that Hugging Face's tools have downloaded
+    #[arg(value_name = "RUN_DIR | MODEL")]
+    model: PathBuf,
+    #[command(flatten)]
+    prompts: Prompts,
+    /// How many tokens (of a model of characters: characters) to add
+    #[arg(long, default_value_t = 300, value_parser = whole::<usize>)]
+    tokens: usize,
+    /// Tokens the model sees at once, if fewer than it can; memory for as many is set aside
+    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
+    context: Option<usize>,
+    #[command(flatten)]
+    chance: Chance,
+    /// Talk with the model, by its own template of chats: each line of standard input is said to it, after those
+    /// of --prompt
+    #[arg(long)]
+    chat: bool,
+    /// Go on after a token that ends a text
+    #[arg(long)]
+    ignore_eos: bool,
+    /// Print JSON for machines: of each text what was added, and its tokens; of a chat a line an answer
+    #[arg(long)]
+    json: bool,
+    /// Which checkpoint of the run
+    #[arg(long, value_name = "latest|best|STEP", default_value = "latest")]
+    checkpoint: CheckpointChoice,
+    #[command(flatten)]
+    sets: Sets,
+}
+
+/// How tokens are chosen.
+#[derive(Clone, Debug, Args)]
+struct Chance {
+    /// 0 always takes the likeliest token, 1 samples as the model says, more is wilder
+    #[arg(long, default_value_t = 0.8, allow_negative_numbers = true, value_parser = number)]
+    temperature: f64,
+    /// Take one of the N likeliest tokens; 0 of all
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<usize>)]
+    top_k: usize,
+    /// Take one of the likeliest tokens that together reach this probability
+    #[arg(long, value_name = "P", default_value_t = 1.0, allow_negative_numbers = true, value_parser = number)]
+    top_p: f64,
+    /// Take only tokens that are at least this many times as likely as the likeliest
+    #[arg(long, value_name = "P", default_value_t = 0.0, allow_negative_numbers = true, value_parser = number)]
+    min_p: f64,
+    /// Make tokens that the text has already less likely: 1 changes nothing, 1.1 a little
+    #[arg(long, value_name = "N", default_value_t = 1.0, allow_negative_numbers = true, value_parser = number)]
+    repetition_penalty: f64,
+    /// The same seed gives the same text
+    #[arg(long, default_value_t = 1, value_parser = whole::<u64>)]
+    seed: u64,
+}
+
+impl Chance {
+    fn sampling(&self) -> Result<Sampling, RunError> {
+        let Self { temperature, top_k, top_p, min_p, repetition_penalty, .. } = *self;
+        let sampling = Sampling { temperature, top_k, top_p, min_p, repetition_penalty };
+        sampling.check()?;
+        Ok(sampling)
+    }
+}
+
+impl RunCommand for Generate {
+    /// Loads the newest checkpoint onto the run's devices and writes to standard output.
+    ///
+    /// # Errors
+    /// When the directory holds no run or checkpoint, the prompt has unknown characters, it does not fit, or a
+    /// device fails.
+    fn run(&self, app: &App) -> Result<ExitCode, RunError> {
+        let sampling = self.chance.sampling()?;
+        let mut trained =
+            Trained::open(app, &self.model, self.context, self.checkpoint, &self.sets)?;
+        let given = self.prompts.read(&trained.form, &trained.data)?;
+        let stops = self.prompts.stops(&trained.form, &trained.data)?;
+        let context = trained.context(self.context)?;
+        if self.chat {
+            // What cannot chat is refused before anything is opened.
+            trained.form.chat(&[Message::new("user", "")])?;
+            let mut pipeline = trained.start(1, context)?;
+            let writer = Writer { context, sampling, at_once: 1 };
+            let (form, ends) = (&trained.form, self.ends(&trained.form));
+            let text = Text::new(Vec::new(), 0, self.chance.seed, 0);
+            let way = self.way();
+            let chat = Chat { form, writer, way, ends, stops: &stops, tokens: self.tokens };
+            chat.run(&mut pipeline, text, given)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let given = if given.is_empty() { vec![trained.form.beginning()] } else { given };
+        let prompts = given.into_iter().map(|text| Prompt::new(text, &trained.form));
+        let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
+        let at_once = trained.at_once(prompts.len());
+        let mut pipeline = trained.start(at_once, context)?;
+        let writer = Writer { context, sampling, at_once };
+        let text = |(number, prompt): (usize, &Prompt)| {
+            Text::new(prompt.tokens.clone(), self.tokens, self.chance.seed, number)
+        };
+        let mut texts: Vec<Text> = prompts.iter().enumerate().map(text).collect();
+        let out = &mut std::io::stdout();
+        let mut shown = Shown::new(out, self.way(), &trained.form, self.ends(&trained.form));
+        for prompt in &prompts {
+            shown.add(prompt, &stops);
+        }
+        shown.begin()?;
+        writer.write(&mut pipeline.sequences(), &mut texts, &mut shown)?;
+        shown.finish()?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Generate {
+    fn way(&self) -> Way {
+        if self.json { Way::Json } else { Way::Text }
+    }
+
+    /// The tokens after which a text is over.
+    fn ends<'a>(&self, form: &'a TextForm) -> &'a [u32] {
+        if self.ignore_eos { &[] } else { form.ends() }
+    }
+}
