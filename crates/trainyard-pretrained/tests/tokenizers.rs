@@ -1,5 +1,9 @@
 //! Tokenizers of every kind of file, against what Python says of them (`scripts/tokenizer-fixtures.py`).
-#![allow(missing_docs, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::struct_field_names,
+    reason = "a test that cannot read its files fails at once and says why"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -140,15 +144,21 @@ fn gguf(path: &Path, all: &[(&str, Meta<'_>)]) {
             }
             Meta::Texts(values) => {
                 list(&mut out, 8, values.len());
-                values.iter().for_each(|value| text(&mut out, value));
+                for value in values {
+                    text(&mut out, value);
+                }
             }
             Meta::Floats(values) => {
                 list(&mut out, 6, values.len());
-                values.iter().for_each(|value| out.extend((*value as f32).to_le_bytes()));
+                for value in values {
+                    out.extend((*value as f32).to_le_bytes());
+                }
             }
             Meta::Ints(values) => {
                 list(&mut out, 5, values.len());
-                values.iter().for_each(|value| out.extend(value.to_le_bytes()));
+                for value in values {
+                    out.extend(value.to_le_bytes());
+                }
             }
         }
     }

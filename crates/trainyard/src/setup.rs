@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use trainyard_config::Document;
+use trainyard_data::DataSource;
 use trainyard_engine::{Options, Pipeline};
 use trainyard_models::{Job, Recipe};
 use trainyard_plan::memory::DeviceNeed;
@@ -71,6 +72,18 @@ impl TrainingSetup {
         Ok(Self { profile, ..setup })
     }
 
+    /// The data of a run file alone.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn data_of(
+        run_file: (RunConfig, Document),
+        recipes: &[Arc<dyn Recipe>],
+    ) -> Result<Arc<dyn DataSource>, RunError> {
+        let setup = Self::without_profile(run_file, recipes, None)?;
+        setup.data().cloned()
+    }
+
     /// The same for a model whose costs are not known, found out from rows that say nothing.
     ///
     /// # Errors
@@ -96,8 +109,8 @@ impl TrainingSetup {
         run_file: (RunConfig, Document),
         recipes: &[Arc<dyn Recipe>],
     ) -> Result<(Vec<String>, Vec<String>), RunError> {
-        let setup = Self::without_profile(run_file, recipes, None)?;
-        let info = setup.data()?.info();
+        let data = Self::data_of(run_file, recipes)?;
+        let info = data.info();
         Ok((info.vocabulary.clone(), info.classes.clone()))
     }
 

@@ -211,7 +211,7 @@ mod tests {
     fn python_is_understood_as_far_as_templates_use_it() {
         let one = [Message::new("user", "<a> & 'b' é")];
         for (template, expected) in [
-            ("{{ messages[0] | tojson }}", r#"{"content": "<a> & 'b' é", "role": "user"}"#),
+            ("{{ messages[0] | tojson }}", r#"{"role": "user", "content": "<a> & 'b' é"}"#),
             ("{{ [1, true, none] | tojson }}", "[1, true, null]"),
             ("{{ [1] | tojson(indent=2) }}", "[\n  1\n]"),
             ("{{ strftime_now('%d %b %Y') }}", "01 Jan 2025"),
@@ -229,6 +229,20 @@ mod tests {
                 "{% for m in [1, 2, 3] %}{% if m == 2 %}{% break %}{% endif %}{{ m }}{% endfor %}",
                 "1",
             ),
+            (
+                "{% for n in [1, 2, 3][::-1] %}{{ n }}{% endfor %}{{ [1, 2, 3][1:] | length }}",
+                "3212",
+            ),
+            ("{{ 'a</think>\n\nb'.split('</think>')[-1].lstrip('\\n') }}", "b"),
+            ("{{ messages[0].get('tool_calls') }} {{ messages[0].role is string }}", "None True"),
+            ("{{ (messages[0].role == 'x') and 'model' or 'user' }}", "user"),
+            (
+                "{% if not('ab'.startswith('a') and 'ab'.endswith('b')) %}no{% else %}yes{% endif %}",
+                "yes",
+            ),
+            ("{{ messages | selectattr('role', 'equalto', 'user') | list | length }}", "1"),
+            ("{% macro f(x) %}<{{ x | trim }}>{% endmacro %}{{ f(' a ') ~ 1 }}", "<a>1"),
+            ("{%- set x = 'a' if messages | length > 1 else 'b' -%} {{ x }}", "b"),
             ("a {%- generation -%} b {%- endgeneration %} c", "ab c"),
         ] {
             assert_eq!(render(template, &one).unwrap(), expected, "{template}");

@@ -82,7 +82,7 @@ impl RunCommand for Demo {
 
         heading(out, output, "The training")?;
         let run = RunDir::create(&setup.config.run.dir, true)?;
-        let outcome = train(&setup, (&plan, &costs), &run, None, output)?;
+        let outcome = train(&setup, (&plan, &costs), &run, None, output, None)?;
         if !outcome.finished {
             print_outcome(&outcome, &run);
             return Ok(ExitCode::from(INTERRUPTED));

@@ -14,6 +14,7 @@ pub mod inspect;
 pub mod keys;
 pub mod measure;
 pub mod plan;
+pub mod preview;
 pub mod resume;
 mod run_command;
 pub mod simulate;
@@ -56,6 +57,7 @@ commands! {
     Plan(plan::PlanCommand),
     Measure(measure::MeasureCommand),
     Simulate(simulate::SimulateCommand),
+    Preview(preview::PreviewCommand),
     Train(train::Train),
     Resume(resume::Resume),
     Evaluate(evaluate::EvaluateCommand),

@@ -19,9 +19,11 @@ pub(crate) enum TextForm {
 /// The recipe of pretrained models, and its key for where their files are.
 pub(crate) const PRETRAINED: &str = "hf";
 const PATH: &str = "path";
+/// The key of texts and chats for the tokenizer of their tokens.
+const TOKENIZER: &str = "tokenizer";
 
 impl TextForm {
-    /// That of a run's model: of the tokenizer in its files, or of the vocabulary that it was trained with; None for
+    /// That of a run's model: of the tokenizer in its files or of its data, or of the vocabulary that it was trained with; None for
     /// one that is no language model, or has no tokenizer.
     ///
     /// # Errors
@@ -34,6 +36,9 @@ impl TextForm {
         if model.kind == PRETRAINED {
             let path = model.options.get(PATH).and_then(toml::Value::as_str).unwrap_or_default();
             return Self::of_model(&find(Path::new(path))?);
+        }
+        if let Some(path) = config.data.options.get(TOKENIZER).and_then(toml::Value::as_str) {
+            return Self::of_model(Path::new(path));
         }
         Ok((!vocabulary.is_empty()).then_some(Self::Vocabulary(vocabulary)))
     }

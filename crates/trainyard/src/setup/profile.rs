@@ -130,7 +130,7 @@ impl TrainingSetup {
     fn profile_key(&self, portable: bool) -> impl Serialize {
         let data = self.job.data.as_ref().map(|data| {
             let info = data.info();
-            (info.tensors.clone(), info.vocabulary.len(), info.classes.len())
+            (info.tensors.clone(), info.token_count, info.classes.len())
         });
         (
             program_mark(),
