@@ -142,7 +142,11 @@ fn a_tokenizer_in_a_gguf_file_is_the_same() {
         let expected: serde_json::Value = serde_json::from_str(&expected).unwrap();
         for text in expected["texts"].as_array().unwrap() {
             let text = text["text"].as_str().unwrap();
-            assert_eq!(again.encode(text, false), tokenizer.encode(text, false), "{name}: {text:?}");
+            assert_eq!(
+                again.encode(text, false),
+                tokenizer.encode(text, false),
+                "{name}: {text:?}"
+            );
             assert_eq!(again.encode(text, true), tokenizer.encode(text, true), "{name}: {text:?}");
         }
     }

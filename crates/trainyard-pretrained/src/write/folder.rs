@@ -57,8 +57,10 @@ pub(super) fn write_configs(
     write_json(&folder.join("config.json"), &config)?;
     if is_folder {
         for name in COPIED.into_iter().filter(|name| from.join(name).is_file()) {
-            let to = folder.join(name);
-            std::fs::copy(from.join(name), &to).map_err(PretrainedError::written(&to))?;
+            let (from, to) = (from.join(name), folder.join(name));
+            // Not as a copy of the file, which may be one that nobody may write.
+            let bytes = std::fs::read(&from).map_err(PretrainedError::io(&from))?;
+            std::fs::write(&to, bytes).map_err(PretrainedError::written(&to))?;
         }
         return Ok(());
     }

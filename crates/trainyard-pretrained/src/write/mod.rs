@@ -48,7 +48,12 @@ impl Pretrained {
     ) -> Result<(), E> {
         folder::write_configs(self, folder, element)?;
         let file = folder.join("model.safetensors");
-        safetensors::write(&file, &self.layout(), element, values)
+        safetensors::write(&file, &self.layout(), element, values)?;
+        // The crate makes files that nobody else may read.
+        let like =
+            std::fs::metadata(folder.join("config.json")).map_err(PretrainedError::io(folder))?;
+        let shared = std::fs::set_permissions(&file, like.permissions());
+        Ok(shared.map_err(PretrainedError::written(&file))?)
     }
 
     /// The same as a GGUF file, with the tokenizer and its template of chats in it. Vectors are stored as F32, and

@@ -1,0 +1,128 @@
+//! A fine-tuned model, exported, is the model of the run.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails at once and says why"
+)]
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use trainyard_tests::{assert_says, read, root, run_fails, run_ok, temp_dir, trainyard, write};
+
+/// A GPT-2 with weights by chance, whose products are stored as `[inputs, outputs]`, and whose tokens are
+/// characters.
+fn gpt2() -> PathBuf {
+    root().join("crates/trainyard-models/tests/fixtures/hf/gpt2")
+}
+
+/// A run of three steps from its weights on.
+fn run(dir: &Path, method: &str) -> PathBuf {
+    let text = dir.join("text.txt");
+    write(&text, &"on the track to no end a train sat and then it ran on\n".repeat(40));
+    let file = dir.join(format!("{method}.toml"));
+    write(
+        &file,
+        &format!(
+            r#"
+[model]
+kind = "hf"
+path = {model:?}
+context = 16
+[data]
+text = {text:?}
+[train]
+method = "{method}"
+steps = 3
+batch = 4
+learning_rate = 0.01
+warmup = 0
+validate_every = 0
+validate_whole_at_end = false
+[lora]
+rank = 3
+[[device]]
+id = "left"
+adapter = "cpu"
+threads = 1
+[[device]]
+id = "right"
+adapter = "cpu"
+threads = 1
+"#,
+            model = gpt2(),
+        ),
+    );
+    let run = dir.join(method);
+    let set = format!("run.dir={}", run.display());
+    run_ok(trainyard().arg("train").arg(&file).args(["--set", &set]));
+    run
+}
+
+fn export(run: &Path, to: &Path, arguments: &[&str]) {
+    run_ok(trainyard().arg("export").arg(run).arg("-o").arg(to).args(arguments));
+}
+
+fn written(model: &Path) -> Value {
+    let arguments = ["--prompt", "on the", "--tokens", "8", "--temperature", "0", "--json"];
+    let text = run_ok(trainyard().arg("generate").arg(model).args(arguments));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn an_exported_folder_writes_what_the_run_writes() {
+    let dir = temp_dir();
+    for method in ["full", "lora"] {
+        let run = run(dir.path(), method);
+        let folder = dir.path().join(format!("{method}-exported"));
+        export(&run, &folder, &[]);
+        assert_eq!(written(&folder), written(&run), "{method}");
+        assert_ne!(written(&folder), written(&gpt2()), "{method}: nothing was learned");
+        let card = read(&folder.join("README.md"));
+        assert_says(&card, &["base_model: gpt2", "| steps | 3 of 3 |", "| files | text.txt |"]);
+        // Twice is refused: nothing is replaced.
+        let again = run_fails(trainyard().arg("export").arg(&run).arg("-o").arg(&folder), 2);
+        assert_says(&again, &["must be a path where there is nothing yet"]);
+    }
+}
+
+#[test]
+fn an_adapter_has_peft_names_and_shapes() {
+    let dir = temp_dir();
+    let run = run(dir.path(), "lora");
+    let folder = dir.path().join("adapter");
+    export(&run, &folder, &["--adapter"]);
+    let config: Value = serde_json::from_str(&read(&folder.join("adapter_config.json")))
+        .expect("its config is JSON");
+    assert_eq!((config["r"].as_u64(), config["lora_alpha"].as_f64()), (Some(3), Some(32.0)));
+    assert_eq!(config["fan_in_fan_out"], true);
+    let bytes = std::fs::read(folder.join("adapter_model.safetensors")).expect("its weights");
+    let head = String::from_utf8_lossy(&bytes).into_owned();
+    for product in config["target_modules"].as_array().expect("a list") {
+        let product = product.as_str().expect("a name");
+        assert_says(&head, &[&format!("base_model.model.{product}.lora_A.weight")]);
+    }
+    assert_says(&head, &["base_model.model.transformer.h.0.attn.c_attn.lora_B.weight"]);
+}
+
+#[test]
+fn what_cannot_be_exported_is_refused_in_words() {
+    let dir = temp_dir();
+    let run = run(dir.path(), "full");
+    let to = dir.path().join("to");
+    let refused = |arguments: &[&str], to: &Path, words: &str| {
+        let mut command = trainyard();
+        command.arg("export").arg(&run).arg("-o").arg(to).args(arguments);
+        assert_says(&run_fails(&mut command, 2), &[words]);
+        assert!(!to.exists(), "{words}");
+    };
+    refused(&["--adapter"], &to, "has no adapter: all weights were trained; leave --adapter out");
+    refused(&["--dtype", "q8_0"], &to, "--dtype is q8_0, but must be f32, f16 or bf16 in a folder");
+    let gguf = dir.path().join("to.gguf");
+    refused(&["--adapter"], &gguf, "but must be a folder for an adapter");
+    refused(&[], &gguf, "which llama.cpp has none like");
+    // Nothing half written is left.
+    let left = std::fs::read_dir(dir.path()).expect("a folder").flatten();
+    let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("part")), "{left:?}");
+}
