@@ -18,7 +18,7 @@ use trainyard_config::{DataSection, KindSection};
 use trainyard_engine::kernels::KernelSet;
 use trainyard_engine::{Device, HostTensors, MicroBatch, Pipeline};
 use trainyard_models::hf::{self, HfModel, WeightName};
-use trainyard_models::{Recipe, Request, gpt};
+use trainyard_models::{Recipe, Request, Tuning, gpt};
 use trainyard_plan::{Plan, Recompute, Schedule};
 use trainyard_pretrained::Pretrained;
 
@@ -257,7 +257,8 @@ fn refusal(path: &Path, context: Option<i64>) -> String {
     let options = [path].into_iter().chain(context).collect();
     let model = KindSection { kind: "hf".to_owned(), options };
     let data = DataSection { kind: None, validation_fraction: 0.1, options: toml::Table::new() };
-    let request = Request { model: &model, data: &data, vocabulary: Some(37) };
+    let tuning = Tuning::Full;
+    let request = Request { model: &model, data: &data, vocabulary: Some(37), tuning };
     let loaded = hf::HfRecipe.load(&request);
     loaded.map_or_else(|error| error.to_string(), |job| format!("a context of {:?}", job.context))
 }
