@@ -37,13 +37,11 @@ fn several_prompts_are_written_at_once_and_shown_one_after_the_other() {
         ["--prompt", "the train", "--prompt", "is", "--prompt", "t", "--prompt-file", &file];
     let of_one = |prompt: &str| generate(&run, &[&common[..], &["--prompt", prompt]].concat());
     let all = generate(&run, &[&common[..], &prompts].concat());
-    let mut expected = String::new();
-    for (number, prompt) in ["the train", "is", "t", "no track"].into_iter().enumerate() {
-        let gap = if number > 0 { "\n" } else { "" };
-        let heading = format!("{gap}── prompt {} of 4 ──\n", number + 1);
-        expected.push_str(&(heading + &of_one(prompt)));
-    }
-    assert_eq!(all, expected);
+    let texts = ["the train", "is", "t", "no track"].into_iter().enumerate();
+    let expected: Vec<String> = texts
+        .map(|(number, prompt)| format!("── prompt {} of 4 ──\n{}", number + 1, of_one(prompt)))
+        .collect();
+    assert_eq!(all, expected.join("\n"));
     // Each has its own chance.
     let same = json(&run, &["--prompt", "t", "--prompt", "t", "--temperature", "1.5"]);
     assert_ne!(same[0], same[1]);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use trainyard_config::ConfigError;
+use trainyard_pretrained::PretrainedError;
 
 use crate::text::UnknownCharacter;
 
@@ -127,6 +128,40 @@ pub enum DataError {
         needed: u64,
         /// Share of the validation part.
         fraction: f64,
+    },
+    /// A text of too few tokens for the context length.
+    #[error(
+        "{name} has {tokens} tokens, {part_tokens} of them for {part}, but a context of {context} needs at \
+         least {needed}: use a longer text{}",
+        other_ways(*.fraction)
+    )]
+    TooFewTokens {
+        /// The file, or the name of the built-in text.
+        name: String,
+        /// Tokens of the whole text.
+        tokens: u64,
+        /// `training` or `validation`.
+        part: &'static str,
+        /// Tokens of that part.
+        part_tokens: u64,
+        /// Length of a window.
+        context: usize,
+        /// The fewest tokens that part may have.
+        needed: u64,
+        /// Share of the validation part.
+        fraction: f64,
+    },
+    /// A tokenizer that cannot be used.
+    #[error(transparent)]
+    Tokenizer(#[from] PretrainedError),
+    /// A path that leads to no tokenizer.
+    #[error(
+        "{path} has no tokenizer; name the folder of a model with its tokenizer.json, or a .gguf file",
+        path = .path.display()
+    )]
+    NoTokenizer {
+        /// The path.
+        path: PathBuf,
     },
     /// A window that reaches past the end of the text.
     #[error("{name} has {characters} characters; there are none at {start}..{end}")]

@@ -1,5 +1,5 @@
-//! Data for training: batches of named tensors in host memory, from texts, tables, IDX files, folders
-//! of images and safetensors files, or from a source of your own.
+//! Data for training: batches of named tensors in host memory, from texts, chats, tables, IDX files,
+//! folders of images and safetensors files, or from a source of your own.
 //!
 //! A [`DataSource`] is a function from a [`Cursor`] (a seed and the number of samples handed out so
 //! far) to a [`Batch`]. Each training sample occurs once an epoch, in an order that follows from seed
@@ -9,7 +9,7 @@
 //!
 //! | source | tensors of a batch |
 //! |---|---|
-//! | [`text`](TextSource) | `tokens`, `targets` `[rows, context]` i32 |
+//! | [`text`](TextSource), [`chat`](ChatSource) | `tokens`, `targets` `[rows, context]` i32; [`IGNORED`] targets do not count |
 //! | [`table`](TableSource) | `features` `[rows, n]` f32; `targets` `[rows]` i32 or `[rows, m]` f32 |
 //! | [`idx`](IdxSource), [`images`](ImagesSource) | `image` `[rows, channels, height, width]` f32; `targets` `[rows]` i32 |
 //! | [`tensors`](TensorsSource) | those of the file, `[rows, …]` |
@@ -72,6 +72,7 @@
 //! ```
 
 mod batch;
+mod chat;
 mod error;
 mod files;
 mod idx;
@@ -89,8 +90,10 @@ mod source;
 mod table;
 mod tensors;
 mod text;
+mod tokens;
 
 pub use batch::{Batch, DType, HostTensor};
+pub use chat::{ChatOptions, ChatSource, TooLong, TrainOn};
 pub use error::DataError;
 pub use files::line_ends;
 pub use idx::{IdxOptions, IdxSource};
@@ -103,11 +106,12 @@ pub use prefetch::Prefetch;
 pub use registry::{SOURCES, key_groups, open, source_for};
 pub use rows::{RowsOptions, RowsSource};
 pub use samples::Samples;
-pub use source::{Cursor, DataInfo, DataSource, DataState, TensorInfo, Unit};
+pub use source::{Cursor, DataInfo, DataSource, DataState, IGNORED, TensorInfo, Unit};
 pub use table::{TableOptions, TableSource, TableTask};
 pub use tensors::{TensorsOptions, TensorsSource};
 pub use text::{
-    BUILTIN_TEXTS, CharText, TextOptions, TextSource, UnknownCharacter, builtin_names,
+    BUILTIN_TEXTS, CharText, TextOptions, TextSource, TokenSource, UnknownCharacter, builtin_names,
     builtin_text, encode, first_token, grown_vocabulary, in_known_letters, prompt_from,
     prompt_from_file, prompt_in_form, yard_text,
 };
+pub use tokens::{show_progress, tokenizer_at};

@@ -16,6 +16,7 @@ use crate::source::DataSource;
 /// All kinds of data sources.
 pub const SOURCES: &[Source] = &[
     crate::text::SOURCE,
+    crate::chat::SOURCE,
     crate::table::SOURCE,
     crate::idx::SOURCE,
     crate::images::SOURCE,

@@ -82,6 +82,7 @@ impl RowsSource {
             ],
             classes: Vec::new(),
             vocabulary: Vec::new(),
+            token_count: 0,
             samples: None,
             validation_samples: None,
             items_per_row: 1,

@@ -72,6 +72,7 @@ impl Samples {
             tensors: vec![tensor.clone(), TensorInfo::new("targets", [], DType::I32)],
             classes: (0..classes).map(|class| class.to_string()).collect(),
             vocabulary: Vec::new(),
+            token_count: 0,
             samples: Some(split.training_samples()),
             validation_samples: Some(split.validation_samples()),
             items_per_row: 1,

@@ -1,9 +1,15 @@
 //! The interface of a data source: what it has, and batches by cursor.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+use trainyard_pretrained::Tokenizer;
 
 use crate::batch::{Batch, DType};
 use crate::error::DataError;
+
+/// A target of this number is not to be learned, and counts in no loss.
+pub const IGNORED: i32 = -100;
 
 /// Batches of training and validation data.
 ///
@@ -28,6 +34,11 @@ pub trait DataSource: Send + Sync {
         rows: usize,
         limit: Option<usize>,
     ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_>;
+
+    /// What makes tokens of its texts, where that is a model's tokenizer.
+    fn tokenizer(&self) -> Option<Arc<Tokenizer>> {
+        None
+    }
 }
 
 /// Position of a training in its data. It is all that a checkpoint needs to go on with the very next
@@ -103,8 +114,11 @@ pub struct DataInfo {
     pub tensors: Vec<TensorInfo>,
     /// Names of the classes, in the order of their numbers; empty where targets are not classes.
     pub classes: Vec<String>,
-    /// Text of each token, in the order of their numbers; empty where there are no tokens.
+    /// Text of each token, in the order of their numbers; empty where there are no tokens, or a
+    /// [tokenizer](DataSource::tokenizer) has their texts.
     pub vocabulary: Vec<String>,
+    /// Different tokens; 0 where there are none.
+    pub token_count: usize,
     /// Training samples an epoch; `None` for an endless source.
     pub samples: Option<u64>,
     /// Validation samples; `None` for an endless source.

@@ -86,6 +86,7 @@ impl TensorsSource {
                 .collect(),
             classes: Vec::new(),
             vocabulary: Vec::new(),
+            token_count: 0,
             samples: Some(split.training_samples()),
             validation_samples: Some(split.validation_samples()),
             items_per_row: 1,

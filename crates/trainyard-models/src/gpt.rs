@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 use trainyard_config::{BadKey, ConfigError, KeyGroup, keys, must};
+use trainyard_data::IGNORED;
 use trainyard_engine::{
     CrossEntropy, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, Model, Tensors,
     erase, no_such_layer, weight,
@@ -59,7 +60,7 @@ impl Recipe for GptRecipe {
         if let Some(data) = &data {
             needs("gpt", "a text", "tokens", data.info())?;
         }
-        let of_data = data.as_ref().map(|data| data.info().vocabulary.len());
+        let of_data = data.as_ref().map(|data| data.info().token_count);
         let vocabulary = request.vocabulary.or(of_data);
         let model = Gpt::new(options, vocabulary)?;
         Ok(Job {
@@ -71,9 +72,13 @@ impl Recipe for GptRecipe {
     }
 }
 
-/// Cross-entropy over tokens, in one pass on CPU devices.
+/// Cross-entropy over the tokens that are to be learned, in one pass on CPU devices.
 pub fn objective() -> CrossEntropy {
-    CrossEntropy { kernel: fused::cross_entropy, ..CrossEntropy::tokens() }
+    CrossEntropy {
+        ignore_index: Some(IGNORED.into()),
+        kernel: fused::cross_entropy,
+        ..CrossEntropy::tokens()
+    }
 }
 
 /// What a block hands to itself in the next slice of the context: keys and values of all positions so far,
@@ -95,7 +100,7 @@ impl Gpt {
     pub fn new(options: GptOptions, data_vocabulary: Option<usize>) -> Result<Self, ConfigError> {
         let vocabulary = options.vocabulary.or(data_vocabulary).unwrap_or(256);
         let needed = data_vocabulary.unwrap_or(0);
-        let what = format!("at least {needed}, as many as the text has different characters");
+        let what = format!("at least {needed}, as many as the text has different tokens");
         let enough = must(vocabulary >= needed, "vocabulary", &vocabulary, what);
         enough.map_err(|bad| bad.in_section("model"))?;
         Ok(Self { options, vocabulary })

@@ -20,6 +20,7 @@ pub mod costs;
 mod device;
 mod error;
 mod file_kind;
+pub mod fit;
 mod idle;
 pub mod journal;
 mod json;

@@ -64,6 +64,15 @@ pub enum PretrainedError {
         /// What is wrong with it, with its name.
         reason: String,
     },
+    /// A chat for a model that has no template for it.
+    #[error(
+        "{path} has no chat template; name one, or take a model that was trained for chats",
+        path = .path.display()
+    )]
+    NoChatTemplate {
+        /// The folder or file of the tokenizer.
+        path: PathBuf,
+    },
     /// A model of a kind that is not known.
     #[error("{path} is a '{name}' model, which is not known; known are {known}", path = .path.display())]
     UnknownArchitecture {

@@ -1,6 +1,7 @@
 //! GGUF files (llama.cpp's `docs/gguf.md`, versions 2 and 3): metadata, and where each tensor lies.
 
 mod element;
+mod lists;
 mod names;
 mod read;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use crate::error::PretrainedError;
 use crate::weight::{Element, Weight};
 #[cfg(test)]
 pub(crate) use element::element;
+pub(crate) use lists::Lists;
 pub(crate) use names::{InGguf, in_gguf, is_derived};
 use read::Reader;
 

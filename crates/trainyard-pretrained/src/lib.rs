@@ -6,6 +6,8 @@
 //! and licence. The architecture follows from the config; one that is not known, and an option that would
 //! change what is computed, is refused by its name.
 //!
+//! [`Tokenizer::open`] opens the tokenizer of a model, with its special tokens and its template of chats.
+//!
 //! ```no_run
 //! let model = trainyard_pretrained::Pretrained::open("SmolLM2-135M".as_ref())?;
 //! println!("{} weights in {} blocks", model.parameters(), model.config.blocks);
@@ -38,6 +40,6 @@ pub use hub_cache::{find, in_hub_cache};
 pub use open::Pretrained;
 pub use place::{Part, Role};
 pub use problem::Problem;
-pub use tokenizer::TokenizerInfo;
+pub use tokenizer::{Message, TextStream, Tokenizer, TokenizerInfo};
 pub use values::RawWeight;
 pub use weight::{Element, Weight};

@@ -14,7 +14,7 @@ use crate::config::{KeyGroup, RunConfig};
 use crate::error::RunError;
 use crate::files::read_profile;
 use crate::run_dir::RunDir;
-use crate::setup::TrainingSetup;
+use crate::setup::{TrainingSetup, default_devices};
 use crate::train::CheckpointState;
 
 /// What a program can train.
@@ -77,19 +77,8 @@ impl App {
     /// # Errors
     /// As [`TrainingSetup::load`].
     pub fn setup(&self, run_file: (RunConfig, Document)) -> Result<TrainingSetup, RunError> {
-        let bar = match Output::detect(false) {
-            Output::Terminal => ProgressBar::new(0),
-            _ => ProgressBar::hidden(),
-        };
-        let style = ProgressStyle::with_template("running each layer once {bar:24} {pos}/{len}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        let progress = |done: usize, of: usize| {
-            bar.set_length(of as u64);
-            bar.set_position(done as u64);
-        };
-        let setup = TrainingSetup::load(run_file, &self.recipes, &progress);
-        bar.finish_and_clear();
-        let setup = setup?;
+        let setup =
+            with_progress(|progress| TrainingSetup::load(run_file, &self.recipes, progress))?;
         for remark in setup.job.data.iter().flat_map(|data| &data.info().remarks) {
             say(format_args!("note: {remark}"));
         }
@@ -192,6 +181,67 @@ impl App {
         let profile: ModelProfile = read_profile(&directory.profile())?.model;
         TrainingSetup::for_inference(run_file, &self.recipes, vocabulary, profile)
     }
+
+    /// What a run file of a pretrained model would say that writes on all devices of this machine, one row at a
+    /// time: of as many positions as `context` says, or as the recipe takes.
+    ///
+    /// # Errors
+    /// As [`RunConfig::from_text`].
+    pub fn config_of_model(
+        &self,
+        model: &Path,
+        context: Option<usize>,
+        sets: &Sets,
+    ) -> Result<(RunConfig, Document), RunError> {
+        let model = std::path::absolute(model).map_err(RunError::io("find", model))?;
+        let text = |text: &str| toml::Value::from(text).to_string();
+        let context = context.map_or_else(String::new, |it| format!("context = {it}\n"));
+        let mut file = format!(
+            "[model]\nkind = \"hf\"\npath = {}\n{context}[train]\nbatch = 1\nmicro_batches = 1\n",
+            text(&model.display().to_string())
+        );
+        let mut devices = default_devices();
+        // One text is on one device at a time: of the CPU both halves are one.
+        if devices.iter().all(|device| device.adapter == "cpu") {
+            devices.truncate(1);
+        }
+        for device in devices {
+            let (id, adapter) = (text(&device.id), text(&device.adapter));
+            file += &format!("[[device]]\nid = {id}\nadapter = {adapter}\n");
+        }
+        Ok(RunConfig::from_text(&file, "generate.toml".as_ref(), &sets.all(), &self.key_groups())?)
+    }
+
+    /// A model without data, as its files have it, with what its layers cost; shows how far finding that out has
+    /// come.
+    ///
+    /// # Errors
+    /// As [`TrainingSetup::load`].
+    pub fn setup_without_data(
+        &self,
+        run_file: (RunConfig, Document),
+        vocabulary: usize,
+    ) -> Result<TrainingSetup, RunError> {
+        with_progress(|progress| {
+            TrainingSetup::without_data(run_file, &self.recipes, vocabulary, progress)
+        })
+    }
+}
+
+/// Shows how many layers have been run to find out what they cost.
+fn with_progress<T>(find: impl FnOnce(&(dyn Fn(usize, usize) + Sync)) -> T) -> T {
+    let bar = match Output::detect(false) {
+        Output::Terminal => ProgressBar::new(0),
+        _ => ProgressBar::hidden(),
+    };
+    let style = ProgressStyle::with_template("running each layer once {bar:24} {pos}/{len}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let found = find(&|done: usize, of: usize| {
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    found
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::cli::{OWN_NAME, program, say};
 use crate::commands::{Command, RunCommand};
 use crate::error::RunError;
+use crate::tokenizing;
 
 /// Trains a model too big for any one of your GPUs on all of them.
 #[derive(Debug, Parser)]
@@ -97,6 +98,7 @@ fn answer(app: &App) -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    tokenizing::show();
     cli.command.run(app).unwrap_or_else(report)
 }
 

@@ -14,7 +14,7 @@ pub struct Evaluated {
     pub metrics: Metrics,
     /// Number of rows.
     pub rows: u64,
-    /// Number of what the rows hold: tokens of a text, else rows.
+    /// Number of what was predicted: tokens of a text, else rows.
     pub items: u64,
     /// Whether that was all of the validation data.
     pub whole: bool,
@@ -55,7 +55,11 @@ pub fn evaluate(
         all.metrics.values_mut().for_each(|value| *value /= weight);
     }
     setup.job.objective.summarize(all.loss, &mut all.metrics);
-    all.items = all.rows * setup.data()?.info().items_per_row;
+    // An objective that counts tokens knows which of a row's are predicted.
+    all.items = match setup.job.objective.unit() {
+        "tokens" => weight.round() as u64,
+        _ => all.rows * setup.data()?.info().items_per_row,
+    };
     all.whole = wanted == there_are;
     Ok(Some(all))
 }

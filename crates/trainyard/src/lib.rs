@@ -22,6 +22,7 @@ mod progress;
 mod room;
 pub mod run_dir;
 pub mod setup;
+mod tokenizing;
 pub mod train;
 mod validations;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use trainyard_config::Document;
+use trainyard_data::DataSource;
 use trainyard_engine::{Options, Pipeline};
 use trainyard_models::{Job, Recipe};
 use trainyard_plan::memory::DeviceNeed;
@@ -16,6 +17,7 @@ use crate::error::RunError;
 use crate::files::{read_plan, read_schedule};
 pub(crate) use devices::machine_for;
 pub use devices::{SetupDevice, default_devices};
+pub(crate) use estimate::machine;
 use profile::DerivedProfile;
 pub use training_setup::TrainingSetup;
 
@@ -70,6 +72,34 @@ impl TrainingSetup {
         Ok(Self { profile, ..setup })
     }
 
+    /// The data of a run file alone.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn data_of(
+        run_file: (RunConfig, Document),
+        recipes: &[Arc<dyn Recipe>],
+    ) -> Result<Arc<dyn DataSource>, RunError> {
+        let setup = Self::without_profile(run_file, recipes, None)?;
+        setup.data().cloned()
+    }
+
+    /// The same for a model whose costs are not known, found out from rows that say nothing.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn without_data(
+        run_file: (RunConfig, Document),
+        recipes: &[Arc<dyn Recipe>],
+        vocabulary: usize,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Self, RunError> {
+        let mut setup = Self::without_profile(run_file, recipes, Some(vocabulary))?;
+        let derived = setup.derive(progress).map_err(|error| setup.located(error))?;
+        (setup.profile, setup.on_cpu) = (derived.model, derived.on_cpu);
+        Ok(setup)
+    }
+
     /// What tokens and class numbers of a run's data mean: the text of each token and the name of each
     /// class, in the order of their numbers; nothing where there are none.
     ///
@@ -79,8 +109,8 @@ impl TrainingSetup {
         run_file: (RunConfig, Document),
         recipes: &[Arc<dyn Recipe>],
     ) -> Result<(Vec<String>, Vec<String>), RunError> {
-        let setup = Self::without_profile(run_file, recipes, None)?;
-        let info = setup.data()?.info();
+        let data = Self::data_of(run_file, recipes)?;
+        let info = data.info();
         Ok((info.vocabulary.clone(), info.classes.clone()))
     }
 

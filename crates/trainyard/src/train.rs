@@ -1,5 +1,6 @@
 //! The training loop: steps, validation, checkpoints, journal.
 
+mod batch_file;
 mod checkpoint;
 mod checkpoint_pace;
 mod correction;
@@ -30,6 +31,7 @@ use crate::room::check_room;
 use crate::run_dir::{Found, RunDir, run_id};
 use crate::setup::TrainingSetup;
 use crate::validations::Validations;
+pub use batch_file::BatchFile;
 pub use checkpoint::{CheckpointState, read_state};
 use checkpoint_pace::CheckpointPace;
 use correction::Correction;
@@ -90,7 +92,7 @@ enum End {
 }
 
 /// Trains until all steps are done or somebody stops it. The run directory stays as it is until weights
-/// and data are known to go together.
+/// and data are known to go together. Batches that were trained on go into the `batch_file`.
 ///
 /// # Errors
 /// Whatever ends a training early; the journal's last line says it too, and what was kept.
@@ -100,6 +102,7 @@ pub fn train(
     directory: &RunDir,
     from: Option<GoingOn>,
     output: Output,
+    batch_file: Option<BatchFile>,
 ) -> Result<Outcome, RunError> {
     let started = Instant::now();
     let first_step = from.as_ref().map_or(0, |from| from.checkpoint.step);
@@ -145,6 +148,7 @@ pub fn train(
         step: first_step,
         cursor: setup.first_cursor(),
         batches: Prefetch::new(Arc::clone(setup.data()?))?,
+        batch_file,
         validation_loss: None,
         first_step,
         validations: Validations::default(),
@@ -247,6 +251,10 @@ impl Training<'_> {
         self.step = step;
         self.cursor = self.cursor.advanced(batch.rows);
         self.interrupt.set_at_stake(true);
+        if let Some(file) = &mut self.batch_file {
+            let written = file.write(step, &batch);
+            self.troubles.note("the file of batches", written);
+        }
         self.note(result, rate, took)
     }
 

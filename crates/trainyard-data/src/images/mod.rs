@@ -79,6 +79,7 @@ impl ImagesSource {
             ],
             classes: listed.classes.clone(),
             vocabulary: Vec::new(),
+            token_count: 0,
             samples: Some(split.training_samples()),
             validation_samples: Some(split.validation_samples()),
             items_per_row: 1,

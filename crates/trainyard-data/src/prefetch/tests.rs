@@ -25,6 +25,7 @@ fn scripted(gate: Option<mpsc::Receiver<()>>) -> Arc<Scripted> {
         tensors: Vec::new(),
         classes: Vec::new(),
         vocabulary: Vec::new(),
+        token_count: 0,
         samples: None,
         validation_samples: None,
         items_per_row: 1,

@@ -138,6 +138,40 @@ impl CharText {
         Ok(unknown.characters())
     }
 
+    /// Hands out the text in order, in parts of at most a mebibyte or so.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] or [`DataError::Changed`] if a file cannot be read any more; that of `each`.
+    pub(crate) fn each_part(
+        &self,
+        mut each: impl FnMut(&str) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        for Part { store, .. } in &self.parts {
+            match store {
+                Store::Memory(text) => each(text)?,
+                Store::File(stored, start) => {
+                    let mut failed = Ok(());
+                    let pieces = stored.pieces(*start, PIECE_BYTES);
+                    let bad = each_text(pieces, |text| {
+                        if failed.is_ok() {
+                            failed = each(text);
+                        }
+                    })?;
+                    failed?;
+                    if bad.is_some() {
+                        return Err(self.changed());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Length in bytes.
+    pub(crate) fn len_bytes(&self) -> u64 {
+        self.scan.bytes
+    }
+
     /// The file's name, or the name of the built-in text.
     #[must_use]
     pub fn name(&self) -> &str {

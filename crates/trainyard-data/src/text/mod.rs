@@ -1,4 +1,5 @@
-//! `text`: windows of a text, whose tokens are characters.
+//! `text`: windows of a text, whose tokens are characters, or those of a model's tokenizer
+//! ([`token_source`]).
 //!
 //! An epoch is the training part, cut into windows of `context` tokens that follow each other without
 //! overlap, from an offset that is another one in each epoch; the windows come in an order of their
@@ -11,7 +12,9 @@ mod prompt;
 mod scan;
 #[cfg(test)]
 pub(crate) mod tests;
+mod token_source;
 mod vocabulary;
+mod windows;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,9 +25,9 @@ use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
 use crate::files;
 use crate::kind::{self, Source};
-use crate::order::{check_fraction, epoch_order};
-use crate::random::{Use, below, stream};
+use crate::order::check_fraction;
 use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
+use crate::tokens::tokenizer_at;
 
 pub use builtin::{BUILTIN_TEXTS, builtin_names, builtin_text, yard_text};
 pub use char_text::CharText;
@@ -32,14 +35,21 @@ pub use options::TextOptions;
 pub use prompt::{
     encode, first_token, in_known_letters, prompt_from, prompt_from_file, prompt_in_form,
 };
+pub use token_source::TokenSource;
+pub(crate) use token_source::row;
 pub use vocabulary::UnknownCharacter;
+use windows::Parts;
 
 /// The line of the registry.
 pub(crate) const SOURCE: Source = Source {
     group: KeyGroup::of::<TextOptions>("text").named_by("text").builtins(BUILTIN_TEXTS),
     open: |section| {
-        let options = kind::options(section)?;
-        Ok(Box::new(TextSource::open(&options, section.validation_fraction)?))
+        let options: TextOptions = kind::options(section)?;
+        let fraction = section.validation_fraction;
+        Ok(match &options.tokenizer {
+            Some(path) => Box::new(TokenSource::open(&options, tokenizer_at(path)?, fraction)?),
+            None => Box::new(TextSource::open(&options, fraction)?),
+        })
     },
     #[cfg(test)]
     sample: tests::sample,
@@ -50,11 +60,7 @@ pub(crate) const SOURCE: Source = Source {
 #[derive(Debug)]
 pub struct TextSource {
     text: Arc<CharText>,
-    context: usize,
-    /// Characters to learn from: the first part of the text.
-    train: Range<u64>,
-    /// Characters to validate with: the rest.
-    validation: Range<u64>,
+    windows: Parts,
     info: DataInfo,
 }
 
@@ -86,15 +92,12 @@ impl TextSource {
         context: usize,
         validation_fraction: f64,
     ) -> Result<Self, DataError> {
-        if context == 0 || u32::try_from(context).is_err() {
-            return Err(DataError::bad_value("data.context", &context, "1 to 4294967295"));
-        }
+        let positions = check_context(context)?;
         check_fraction(validation_fraction)?;
         let text = text.into();
         let characters = text.len_chars();
-        let split = ((characters as f64 * (1.0 - validation_fraction)) as u64).min(characters);
-        let (train, validation) = (0..split, split..characters);
-        let needed = context as u64 + 1;
+        let [train, validation] = Parts::split(characters, validation_fraction);
+        let needed = positions + 1;
         for (part, range, wanted) in [
             ("training", &train, validation_fraction < 1.0),
             ("validation", &validation, validation_fraction > 0.0),
@@ -113,24 +116,33 @@ impl TextSource {
                 });
             }
         }
+        let windows = Parts {
+            training_windows: Parts::of_training(train.end, positions),
+            validation_windows: (validation.end - validation.start).saturating_sub(1) / positions,
+            train,
+            validation,
+            context: positions,
+        };
+        let training = windows.train.end.to_string();
         let info = DataInfo {
             name: text.name().to_owned(),
             fingerprint: files::fingerprint(
                 text.fingerprint(),
-                &[("context", context.to_string()), ("training", split.to_string())],
+                &[("context", context.to_string()), ("training", training)],
             ),
             tensors: ["tokens", "targets"]
                 .map(|name| TensorInfo::new(name, [context], DType::I32))
                 .to_vec(),
             classes: Vec::new(),
             vocabulary: text.vocabulary().iter().map(char::to_string).collect(),
-            samples: Some(training_windows(split, context as u64)),
-            validation_samples: Some((characters - split).saturating_sub(1) / context as u64),
-            items_per_row: context as u64,
+            token_count: text.vocabulary().len(),
+            samples: Some(windows.training_windows),
+            validation_samples: Some(windows.validation_windows),
+            items_per_row: positions,
             unit: Unit::Tokens,
             remarks: text.remarks().to_vec(),
         };
-        Ok(Self { text, context, train, validation, info })
+        Ok(Self { text, windows, info })
     }
 
     /// The text, for encoding and decoding.
@@ -142,30 +154,22 @@ impl TextSource {
     /// Characters of the training part and of the validation part.
     #[must_use]
     pub fn parts(&self) -> [Range<u64>; 2] {
-        [self.train.clone(), self.validation.clone()]
-    }
-
-    /// First character of an epoch's first window.
-    fn offset(&self, seed: u64, epoch: u64) -> u64 {
-        let context = self.context as u64;
-        let windows = self.info.samples.unwrap_or(0);
-        // The last token of the last window needs one more character as its target.
-        let spare = (self.train.end - self.train.start).saturating_sub(windows * context);
-        below(&mut stream(seed, epoch, Use::Offset), spare.clamp(1, context))
+        [self.windows.train.clone(), self.windows.validation.clone()]
     }
 
     fn batch_of(&self, starts: impl Iterator<Item = u64>) -> Result<Batch, DataError> {
+        let context = self.windows.context as usize;
         let (mut inputs, mut targets, mut rows) = (Vec::new(), Vec::new(), 0);
-        let mut window = Vec::with_capacity(self.context.min(1 << 20) + 1);
+        let mut window = Vec::with_capacity(context.min(1 << 20) + 1);
         for start in starts {
-            self.text.window(start, self.context + 1, &mut window)?;
+            self.text.window(start, context + 1, &mut window)?;
             // The vocabulary has at most 65,536 entries, so every token fits.
             let tokens = window.iter().map(|&token| token.cast_signed());
-            inputs.extend(tokens.clone().take(self.context));
+            inputs.extend(tokens.clone().take(context));
             targets.extend(tokens.skip(1));
             rows += 1;
         }
-        let tensor = |values| HostTensor::I32 { shape: vec![rows, self.context], values };
+        let tensor = |values| HostTensor::I32 { shape: vec![rows, context], values };
         let tensors =
             vec![("tokens".to_owned(), tensor(inputs)), ("targets".to_owned(), tensor(targets))];
         Batch::new(tensors, rows)
@@ -195,11 +199,12 @@ pub fn grown_vocabulary(data: &DataSection, known: &[String]) -> Result<Vec<Stri
     Ok(text.vocabulary().iter().map(char::to_string).collect())
 }
 
-/// Windows that a training part of `characters` has from any offset below `context`, or as many as
-/// there can be; at least one if there is room.
-fn training_windows(characters: u64, context: u64) -> u64 {
-    let fewest = u64::from(characters > context);
-    (characters / context).saturating_sub(1).max(fewest)
+/// A length of windows that there can be, as positions in a text.
+fn check_context(context: usize) -> Result<u64, DataError> {
+    match u32::try_from(context) {
+        Ok(positions) if positions > 0 => Ok(positions.into()),
+        _ => Err(DataError::bad_value("data.context", &context, "1 to 4294967295")),
+    }
 }
 
 impl DataSource for TextSource {
@@ -208,16 +213,7 @@ impl DataSource for TextSource {
     }
 
     fn batch(&self, cursor: Cursor, rows: usize) -> Result<Batch, DataError> {
-        let windows = self.info.samples.unwrap_or(0);
-        let order = epoch_order(cursor, rows, windows, &self.info.name)?;
-        let mut last = None;
-        self.batch_of(order.map(|(epoch, window)| {
-            let offset = match last {
-                Some((known, offset)) if known == epoch => offset,
-                _ => last.insert((epoch, self.offset(cursor.seed, epoch))).1,
-            };
-            self.train.start + offset + window * self.context as u64
-        }))
+        self.batch_of(self.windows.training(cursor, rows, &self.info.name)?)
     }
 
     /// The validation part in windows that follow each other without overlap; characters left over
@@ -227,19 +223,6 @@ impl DataSource for TextSource {
         rows: usize,
         limit: Option<usize>,
     ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
-        let rows = rows.max(1) as u64;
-        let windows = self.info.validation_samples.unwrap_or(0);
-        let wanted =
-            limit.map_or(windows, |limit| windows.min((limit as u64).saturating_mul(rows)));
-        let start_of = move |row: u64| {
-            // Row k of n takes window ⌊k · windows / n⌋: evenly spread, and all of them when n is all.
-            let window = (u128::from(row) * u128::from(windows) / u128::from(wanted.max(1))) as u64;
-            self.validation.start + window * self.context as u64
-        };
-        Box::new((0..wanted.div_ceil(rows)).map(move |index| {
-            let start = index * rows;
-            let end = start.saturating_add(rows).min(wanted);
-            self.batch_of((start..end).map(start_of))
-        }))
+        Box::new(self.windows.validation(rows, limit).map(|starts| self.batch_of(starts)))
     }
 }

@@ -8,7 +8,7 @@ use crate::plain_text::{Encoding, Newlines, Normalization, TextForm, is_encoding
 use crate::text::{BUILTIN_TEXTS, builtin_names};
 
 keys! {
-    /// Windows of UTF-8 text files, a token a character; or of a text that the program makes itself.
+    /// Windows of UTF-8 text files, or of a text that the program makes itself, as tokens.
     pub struct TextOptions in "data", check = check {
         /// Files, folders (all files in them and below) and patterns such as `books/**/*.txt`, in this
         /// order one text; gzip is unpacked.
@@ -25,6 +25,9 @@ keys! {
         builtin: Option<String>, one_of(builtins);
         /// Tokens of a row; a gpt has its own `model.context`.
         context: usize = 64, in 1..=1_000_000;
+        /// Tokenizer that makes the tokens: a model's folder, its tokenizer.json or .gguf file; an hf model
+        /// has its own. A token is a character where not given.
+        tokenizer: Option<PathBuf>;
         /// Characters that are tokens, in the order of their numbers, such as those of another text;
         /// those of the text where not given.
         vocabulary: Option<String>;
@@ -47,9 +50,12 @@ fn builtins() -> Vec<String> {
 }
 
 fn check(options: &TextOptions) -> Result<(), BadKey> {
-    let TextOptions { text, builtin, .. } = options;
+    let TextOptions { text, builtin, tokenizer, vocabulary, .. } = options;
     let words = "given either as data.text or as data.builtin, not both";
     must(builtin.is_none() || text.is_empty(), "text", &"given twice", words)?;
     let words = format!("the path of a text file, or data.builtin one of: {}", builtin_names());
-    must(builtin.is_some() || !text.is_empty(), "text", &"missing", words)
+    must(builtin.is_some() || !text.is_empty(), "text", &"missing", words)?;
+    let words = "left out beside data.tokenizer, which has its own";
+    let one = tokenizer.is_none() || vocabulary.is_none();
+    must(one, "vocabulary", &vocabulary.as_deref().unwrap_or_default(), words)
 }

@@ -2,6 +2,7 @@
 
 mod files;
 mod prompt;
+mod tokens;
 mod vocabulary;
 mod windows;
 mod yard;

@@ -21,9 +21,10 @@ pub struct CrossEntropy {
     pub class_weights: Vec<f32>,
     /// Whether each target is a token of a text rather than a row.
     pub tokens: bool,
-    /// How the plain mean is computed, from logits `[targets, classes]` and targets `[targets]` to `[1]`:
-    /// a kernel of its own where there is one.
-    pub kernel: fn(Tensor<2>, Tensor<1, Int>) -> Tensor<1>,
+    /// How the plain mean over the targets that count is computed, from logits `[targets, classes]`, targets
+    /// `[targets]` and [`Self::ignore_index`] to `[1]`: a kernel of its own where there is one. Where none
+    /// counts it is 0, and so is its gradient.
+    pub kernel: fn(Tensor<2>, Tensor<1, Int>, Option<i64>) -> Tensor<1>,
 }
 
 impl Default for CrossEntropy {
@@ -33,7 +34,7 @@ impl Default for CrossEntropy {
             label_smoothing: 0.0,
             class_weights: Vec::new(),
             tokens: false,
-            kernel: mean_of_all,
+            kernel: mean_of_counted,
         }
     }
 }
@@ -54,8 +55,9 @@ impl CrossEntropy {
         Self { tokens: true, ..Self::default() }
     }
 
+    /// Whether each target counts as much as any other, or not at all.
     fn is_plain(&self) -> bool {
-        self.ignore_index.is_none() && self.label_smoothing == 0.0 && self.class_weights.is_empty()
+        self.label_smoothing == 0.0 && self.class_weights.is_empty()
     }
 
     /// How much one target counts.
@@ -78,7 +80,7 @@ impl CrossEntropy {
         Ok(Counted { numbers, weights, total: at_least_something(total) })
     }
 
-    /// The mean with ignored targets, smoothing and class weights.
+    /// The mean with smoothing and class weights.
     fn weighted(&self, logits: Tensor<2>, counted: Counted) -> Result<Tensor<1>, EngineError> {
         let Counted { numbers, weights, total } = counted;
         let device = weights.device();
@@ -114,7 +116,14 @@ impl Objective for CrossEntropy {
         let likeliest = logits.clone().inner().argmax(1).flatten::<1>(0, 1);
         let right = likeliest.equal(targets.clone()).float();
         let (accuracy, loss) = if self.is_plain() {
-            (right.mean(), (self.kernel)(logits, targets))
+            let accuracy = match self.ignore_index {
+                None => right.mean(),
+                Some(ignored) => {
+                    let (counts, total) = counting(&targets, ignored);
+                    (right * counts).sum() / total
+                }
+            };
+            (accuracy, (self.kernel)(logits, targets, self.ignore_index))
         } else {
             let counted = self.counted(targets, &right.device())?;
             let accuracy = (right * counted.weights.clone()).sum().div_scalar(counted.total);
@@ -126,7 +135,9 @@ impl Objective for CrossEntropy {
     fn count(&self, micro_batch: &MicroBatch) -> f64 {
         let targets = micro_batch.tensor("targets");
         match targets {
-            Some(targets) if self.is_plain() => targets.shape().num_elements() as f64,
+            Some(targets) if self.is_plain() && self.ignore_index.is_none() => {
+                targets.shape().num_elements() as f64
+            }
             Some(targets) => targets.iter::<i64>().map(|target| self.weight_of(target)).sum(),
             None => micro_batch.weight(),
         }
@@ -149,7 +160,23 @@ fn at_least_something(total: f64) -> f64 {
     total.max(f64::from(f32::MIN_POSITIVE))
 }
 
-/// The mean over all targets, each as heavy as the others.
-fn mean_of_all(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
-    log_softmax(logits, 1).gather(1, targets.unsqueeze_dim(1)).mean().neg()
+/// 1 for each target that counts and 0 for the others, and how many count, at least 1: on their device,
+/// without graph.
+fn counting(targets: &Tensor<1, Int>, ignored: i64) -> (Tensor<1>, Tensor<1>) {
+    let counts = targets.clone().not_equal_elem(ignored).float();
+    let total = counts.clone().sum().clamp_min(1.0);
+    (counts, total)
+}
+
+/// The mean over all targets that count, each as heavy as the others.
+fn mean_of_counted(logits: Tensor<2>, targets: Tensor<1, Int>, ignored: Option<i64>) -> Tensor<1> {
+    let logarithms = log_softmax(logits, 1);
+    let Some(ignored) = ignored else {
+        return logarithms.gather(1, targets.unsqueeze_dim(1)).mean().neg();
+    };
+    let (counts, total) = counting(&targets, ignored);
+    // An ignored target may be no class at all.
+    let chosen = targets.clone().mask_fill(targets.equal_elem(ignored), 0);
+    let each = logarithms.gather(1, chosen.unsqueeze_dim(1)).flatten::<1>(0, 1);
+    ((each * counts).sum() / total).neg()
 }

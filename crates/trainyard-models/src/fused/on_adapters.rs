@@ -189,16 +189,22 @@ fn attention_of_slices_on_every_adapter_is_the_cpus() {
 #[test]
 fn cross_entropy_on_every_adapter_is_the_cpus() {
     for (rows, classes) in ROWS.into_iter().zip([2, 65, 130, 33]) {
-        equal_on_every_adapter(&format!("cross-entropy {rows}×{classes}"), &|device| {
-            let logits = leaf([rows, classes], 1, device);
-            let target = |row| i32::try_from(row * 7 % classes).unwrap();
-            let targets: Vec<i32> = (0..rows).map(target).collect();
-            let targets = TensorData::new(targets, [rows]);
-            let targets = Tensor::<1, Int>::from_data(targets, device).autodiff();
-            let loss = super::cross_entropy(logits.clone(), targets);
-            let mut all = loss.clone().mul_scalar(3.0).backward();
-            vec![read(loss.inner()), of(&logits, &mut all)]
-        });
+        for ignored in [None, Some(-100)] {
+            let what = format!("cross-entropy {rows}×{classes} but {ignored:?}");
+            equal_on_every_adapter(&what, &|device| {
+                let logits = leaf([rows, classes], 1, device);
+                let target = |row: usize| match ignored {
+                    Some(_) if row % 3 == 1 => -100,
+                    _ => i32::try_from(row * 7 % classes).unwrap(),
+                };
+                let targets: Vec<i32> = (0..rows).map(target).collect();
+                let targets = TensorData::new(targets, [rows]);
+                let targets = Tensor::<1, Int>::from_data(targets, device).autodiff();
+                let loss = super::cross_entropy(logits.clone(), targets, ignored);
+                let mut all = loss.clone().mul_scalar(3.0).backward();
+                vec![read(loss.inner()), of(&logits, &mut all)]
+            });
+        }
     }
 }
 

@@ -195,12 +195,46 @@ fn cross_entropy_is_the_composed_one() {
         check(
             &leaf([rows, classes], 1),
             &[],
-            |logits| super::cross_entropy(logits, targets.clone()),
+            |logits| super::cross_entropy(logits, targets.clone(), None),
             |logits| {
                 log_softmax(logits, 1).gather(1, targets.clone().unsqueeze_dim(1)).mean().neg()
             },
         );
     }
+}
+
+/// What is left out counts in neither the mean nor its gradient, whatever number marks it.
+#[test]
+fn cross_entropy_is_over_the_targets_that_count() {
+    for (rows, classes, ignored) in [(3, 5, -100), (130, 65, -100), (64, 257, 3)] {
+        let target = |row: usize| match row % 3 {
+            1 => ignored,
+            _ => i32::try_from(row * 7 % classes).unwrap(),
+        };
+        let targets: Vec<i32> = (0..rows).map(target).collect();
+        let counted: Vec<i32> =
+            (0_i32..).zip(&targets).filter(|(_, t)| **t != ignored).map(|(row, _)| row).collect();
+        let ints = |values: Vec<i32>| {
+            let shape = [values.len()];
+            Tensor::<1, Int>::from_data(TensorData::new(values, shape), &Device::flex())
+        };
+        let classes_of_counted = targets.iter().copied().filter(|&target| target != ignored);
+        let (chosen, kept) = (ints(classes_of_counted.collect()), ints(counted));
+        check(
+            &leaf([rows, classes], 1),
+            &[],
+            |logits| super::cross_entropy(logits, ints(targets.clone()), Some(ignored.into())),
+            |logits| {
+                let logits = log_softmax(logits.select(0, kept.clone()), 1);
+                logits.gather(1, chosen.clone().unsqueeze_dim(1)).mean().neg()
+            },
+        );
+    }
+    let none = Tensor::<1, Int>::from_data(TensorData::new(vec![-1_i32; 4], [4]), &Device::flex());
+    let logits = leaf([4, 3], 1);
+    let loss = super::cross_entropy(logits.clone(), none, Some(-1));
+    let gradient = logits.grad_remove(&mut loss.clone().backward()).unwrap();
+    assert_eq!((read(loss.inner()), read(gradient)), (vec![0.0], vec![0.0; 12]));
 }
 
 #[test]

@@ -83,7 +83,8 @@ impl<R: Read> Reader<R> {
         self.value_of(kind, 0)
     }
 
-    fn value_of(&mut self, kind: u32, depth: u32) -> Result<Value, String> {
+    /// A value of a type, inside of so many lists.
+    pub(super) fn value_of(&mut self, kind: u32, depth: u32) -> Result<Value, String> {
         Ok(match kind {
             0 => Value::Number(self.bytes().map(u8::from_le_bytes)?.into()),
             1 => Value::Number(self.bytes().map(i8::from_le_bytes)?.into()),

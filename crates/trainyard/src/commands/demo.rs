@@ -82,7 +82,7 @@ impl RunCommand for Demo {
 
         heading(out, output, "The training")?;
         let run = RunDir::create(&setup.config.run.dir, true)?;
-        let outcome = train(&setup, (&plan, &costs), &run, None, output)?;
+        let outcome = train(&setup, (&plan, &costs), &run, None, output, None)?;
         if !outcome.finished {
             print_outcome(&outcome, &run);
             return Ok(ExitCode::from(INTERRUPTED));
@@ -102,7 +102,7 @@ impl RunCommand for Demo {
         let text = Text::new(form.encode("")?, 400, setup.config.train.seed, 0);
         let context = setup.job.context.unwrap_or(1);
         let writer = Writer { context, sampling: Sampling::at(0.7), at_once: 1 };
-        let mut decoder = form.decoder();
+        let mut decoder = form.decoder(&[]);
         let mut listener = each(|token| {
             let text = decoder.push(token);
             write!(out, "{text}").and_then(|()| out.flush()).map_err(closed)?;

@@ -6,12 +6,14 @@ pub mod demo;
 mod device_links;
 pub mod devices;
 pub mod evaluate;
+pub mod fit;
 pub mod generate;
 mod going_on;
 pub mod inspect;
 pub mod keys;
 pub mod measure;
 pub mod plan;
+pub mod preview;
 pub mod resume;
 mod run_command;
 pub mod simulate;
@@ -49,10 +51,12 @@ commands! {
     Demo(demo::Demo),
     Devices(devices::Devices),
     Inspect(inspect::Inspect),
+    Fit(fit::FitCommand),
     Keys(keys::KeysCommand),
     Plan(plan::PlanCommand),
     Measure(measure::MeasureCommand),
     Simulate(simulate::SimulateCommand),
+    Preview(preview::PreviewCommand),
     Train(train::Train),
     Resume(resume::Resume),
     Evaluate(evaluate::EvaluateCommand),

@@ -53,6 +53,6 @@ impl RunCommand for Resume {
             config.pipeline.plan = Some(config.run.dir.join("plan.json"));
         }
         let (start, output) = (Start::GoOn(&self.go_on), Output::detect(self.json));
-        run(app, (config, document), &Wishes::default(), start, output)
+        run(app, (config, document), &Wishes::default(), start, output, None)
     }
 }

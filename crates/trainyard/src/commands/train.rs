@@ -1,6 +1,6 @@
 //! `trainyard train`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -19,7 +19,7 @@ use crate::error::RunError;
 use crate::interrupt::INTERRUPTED;
 use crate::run_dir::{CheckpointChoice, RunDir};
 use crate::setup::TrainingSetup;
-use crate::train::{Outcome, go_on_with, train};
+use crate::train::{BatchFile, Outcome, go_on_with, train};
 
 /// Train what a run file describes
 #[derive(Debug, Args)]
@@ -36,6 +36,9 @@ pub struct Train {
     resume: bool,
     #[command(flatten)]
     go_on: GoOn,
+    /// Write the batches into this file as they are trained on: a line of JSON a step
+    #[arg(long, value_name = "FILE")]
+    dump_batches: Option<PathBuf>,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -59,7 +62,8 @@ impl RunCommand for Train {
             return Err(RunError::config(words));
         }
         let start = if go_on { Start::GoOn(&self.go_on) } else { Start::Fresh };
-        run(app, (config, document), &self.wishes, start, Output::detect(self.json))
+        let (output, dump) = (Output::detect(self.json), self.dump_batches.as_deref());
+        run(app, (config, document), &self.wishes, start, output, dump)
     }
 }
 
@@ -116,8 +120,12 @@ pub(super) fn run(
     wishes: &Wishes,
     start: Start<'_>,
     output: Output,
+    dump_batches: Option<&Path>,
 ) -> Result<ExitCode, RunError> {
     let path = run_file.0.run.dir.clone();
+    if let Some(file) = dump_batches {
+        BatchFile::check(file, matches!(start, Start::GoOn(_)))?;
+    }
     let (there, Settled { from, notes }) = match start {
         Start::Fresh => {
             RunDir::check_free(&path)?;
@@ -153,7 +161,8 @@ pub(super) fn run(
         }
         may_not_fit.iter().for_each(say);
     }
-    let outcome = train(&setup, (&plan, &costs), &directory, from, output)?;
+    let dump = dump_batches.map(BatchFile::open).transpose()?;
+    let outcome = train(&setup, (&plan, &costs), &directory, from, output, dump)?;
     if let Some(trouble) = &outcome.trouble {
         say(format_args!("not all could be written: {trouble}"));
         return Ok(ExitCode::FAILURE);

@@ -8,5 +8,5 @@ mod writer;
 
 pub(crate) use sampling::Sampling;
 pub(crate) use stop_text::{Shown, StopText};
-pub(crate) use text_form::{Decoder, TextForm};
-pub(crate) use writer::{Listener, Text, Writer, each};
+pub(crate) use text_form::{Decoder, PRETRAINED, TextForm};
+pub(crate) use writer::{Listener, PIECE, Text, Writer, each};

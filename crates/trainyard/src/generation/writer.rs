@@ -13,7 +13,7 @@ use crate::error::RunError;
 
 /// Tokens that are computed at once of a long text: what a device needs for them for a moment does not grow with
 /// the text, and the next device has one part in hand while this one has the next.
-pub(crate) const PIECE: usize = 256;
+pub(crate) const PIECE: usize = 128;
 
 /// How texts are written.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +43,27 @@ impl Text {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(number as u64);
         Self { tokens, more, random, unwanted: 0 }
+    }
+
+    /// Takes the only text up again with other tokens, such as a conversation in which more was said. What the
+    /// devices keep of it stays where it is how these begin.
+    ///
+    /// # Errors
+    /// When the pipeline has failed.
+    pub(crate) fn go_on_with(
+        &mut self,
+        tokens: Vec<u32>,
+        more: usize,
+        sequences: &mut Sequences<'_>,
+    ) -> Result<(), RunError> {
+        let kept = sequences.positions(0);
+        // Of a text that was longer than the context something else is kept than its beginning.
+        let is_beginning = kept + 1 == self.tokens.len() && kept < tokens.len();
+        if !is_beginning || self.tokens.get(..kept) != tokens.get(..kept) {
+            sequences.forget(0)?;
+        }
+        (self.tokens, self.more) = (tokens, more);
+        Ok(())
     }
 }
 

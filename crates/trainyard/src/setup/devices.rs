@@ -9,7 +9,7 @@ use trainyard_plan::{Api, DeviceInfo, DeviceKind, DeviceProfile, MemorySource};
 
 use super::wires::Wires;
 use crate::cli::say;
-use crate::config::{DeviceSection, RunConfig, WireFormat};
+use crate::config::{DeviceSection, PipelineSection, RunConfig, WireFormat};
 use crate::error::RunError;
 
 /// A device of the run, not yet opened.
@@ -55,7 +55,24 @@ pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> 
     } else {
         config.devices.clone()
     };
-    let wires = Wires::of(&config.pipeline, &sections)?;
+    let devices = chosen(sections, &config.pipeline)?;
+    if !config.run.overcommit {
+        check_together(&devices)?;
+    }
+    Ok(devices)
+}
+
+/// What the machine has, as for a run file that names no devices.
+pub(super) fn devices_of_machine() -> Result<Vec<SetupDevice>, RunError> {
+    chosen(default_devices(), &PipelineSection::default())
+}
+
+/// Devices with their adapters, and a share of the machine each.
+fn chosen(
+    sections: Vec<DeviceSection>,
+    pipeline: &PipelineSection,
+) -> Result<Vec<SetupDevice>, RunError> {
+    let wires = Wires::of(pipeline, &sections)?;
     let machine = machine_for(sections.iter().map(|section| section.adapter.as_str()));
     let chosen = sections.iter().map(|section| select(&machine, &section.adapter));
     let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
@@ -83,11 +100,7 @@ pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> 
             hardware,
         }
     };
-    let devices: Vec<SetupDevice> = sections.into_iter().zip(chosen).map(device).collect();
-    if !config.run.overcommit {
-        check_together(&devices)?;
-    }
-    Ok(devices)
+    Ok(sections.into_iter().zip(chosen).map(device).collect())
 }
 
 /// Budgets of devices that share one memory may each fit it and together not: CPU devices, software

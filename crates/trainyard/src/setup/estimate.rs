@@ -3,9 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 use trainyard_engine::measure;
+use trainyard_plan::fit::FitDevice;
 use trainyard_plan::{Api, DeviceProfile, LayerProfile, LinkProfile, OptimizerTime, Profile};
 
-use super::devices::{SetupDevice, described, device_key};
+use super::devices::{SetupDevice, described, device_key, devices_of_machine};
 use super::training_setup::TrainingSetup;
 use crate::cache::Cache;
 use crate::error::RunError;
@@ -68,10 +69,7 @@ impl TrainingSetup {
                 })),
                 saved_bytes: of_cpu.map(|it| it.layers.iter().map(|l| l.saved_bytes).collect()),
                 workspace_bytes: Some(of_cpu.unwrap_or(&self.profile).workspace_with_new_sums()),
-                overhead_bytes: match device.hardware.api {
-                    Api::Cpu => CPU_OVERHEAD_BYTES * device.threads as u64,
-                    _ => 0,
-                },
+                overhead_bytes: overhead_bytes(device),
                 ..described(device)
             }
         };
@@ -95,6 +93,26 @@ impl TrainingSetup {
         let model = self.profile.clone();
         let profile = Profile::new(model, self.config.train.micro_batches);
         Ok(self.with_budgets(Profile { estimated: true, devices, links, ..profile }))
+    }
+}
+
+/// What this machine computes with, as for a run file that names no devices, and what that does in general.
+pub(crate) fn machine() -> Result<Vec<FitDevice>, RunError> {
+    let device = |device: SetupDevice| {
+        let rates = rates(&device)?;
+        let overhead_bytes = overhead_bytes(&device);
+        let described = DeviceProfile { overhead_bytes, ..described(&device) };
+        let (gflops, copy_rate) = (Some(rates.gflops), Some(rates.copy));
+        Ok(FitDevice { device: described, gflops, copy_rate })
+    };
+    devices_of_machine()?.into_iter().map(device).collect()
+}
+
+/// What a device's kernels keep for themselves.
+fn overhead_bytes(device: &SetupDevice) -> u64 {
+    match device.hardware.api {
+        Api::Cpu => CPU_OVERHEAD_BYTES * device.threads as u64,
+        _ => 0,
     }
 }
 

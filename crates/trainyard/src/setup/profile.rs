@@ -1,15 +1,17 @@
 //! What the run's model costs: found out from the model itself, once.
 
+use burn::tensor::TensorData;
 use serde::Serialize;
-use trainyard_engine::{DeriveSettings, EngineError, derive_profile};
+use trainyard_engine::{DeriveSettings, EngineError, MicroBatch, derive_profile};
 use trainyard_plan::memory::{DeviceNeed, MemoryUse};
-use trainyard_plan::{Api, ModelProfile, PlanError};
+use trainyard_plan::{Api, LayerProfile, ModelProfile, PlanError};
 
 use super::devices::SetupDevice;
 use super::optimizers::optimizer_key;
 use super::training_setup::TrainingSetup;
 use crate::cache::Cache;
 use crate::error::RunError;
+use crate::generation::PIECE;
 
 /// Elements of a sample's tensors from which a layer is run on fewer rows than a micro-batch has, and
 /// what it takes for the rest follows from those.
@@ -49,7 +51,7 @@ impl TrainingSetup {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<ModelProfile, RunError> {
         let cache = Cache::open();
-        let key = self.profile_key(portable)?;
+        let key = self.profile_key(portable);
         let names: Vec<String> = self.job.model.layers().into_iter().map(|l| l.name).collect();
         let known = cache
             .read::<ModelProfile>("layers", &key)
@@ -58,14 +60,20 @@ impl TrainingSetup {
             return Ok(known);
         }
         let rows = self.config.rows_of_micro_batch();
-        let sample = self.sample(self.sample_rows(rows)?)?;
+        let sample = match &self.job.data {
+            Some(_) => self.sample(self.sample_rows(rows)?)?,
+            None => self.blank_sample(),
+        };
         let optimizer = self.optimizer()?;
         let settings =
             DeriveSettings { seed: self.config.train.seed, optimizer: &optimizer, portable };
         let (model, objective) = (&*self.job.model, &*self.job.objective);
         let profile = derive_profile(model, objective, &sample, &settings, progress)
-            .map_err(|error| self.no_room(error))?
-            .with_rows(sample.rows, rows);
+            .map_err(|error| self.no_room(error))?;
+        let profile = match &self.job.data {
+            Some(_) => profile.with_rows(sample.rows, rows),
+            None => self.of_whole_context(&profile).with_rows(1, rows),
+        };
         cache.write("layers", &key, &profile);
         Ok(profile)
     }
@@ -78,6 +86,26 @@ impl TrainingSetup {
         let of_row: usize =
             self.data()?.info().tensors.iter().map(elements).fold(0, usize::saturating_add);
         Ok(rows.min((SAMPLE_ELEMENTS / of_row.max(1)).max(1)))
+    }
+
+    /// One row of a text that says nothing, as long as the parts in which texts are computed.
+    fn blank_sample(&self) -> MicroBatch {
+        let positions = self.job.context.unwrap_or(1).clamp(1, PIECE);
+        let tokens = || TensorData::new(vec![0_i32; positions], [1, positions]);
+        MicroBatch::new(1).with("tokens", tokens()).with("targets", tokens())
+    }
+
+    /// What layers need for such a part behind all others of the context: those that look at the others have as
+    /// many times as much to do.
+    fn of_whole_context(&self, of_part: &ModelProfile) -> ModelProfile {
+        let context = self.job.context.unwrap_or(1).max(1);
+        let longer = of_part.with_rows(context.min(PIECE), context);
+        let layer = |(part, longer): (&LayerProfile, LayerProfile)| LayerProfile {
+            context: part.context.map(|_| context),
+            ..if part.carried_bytes > 0 { longer } else { part.clone() }
+        };
+        let layers = of_part.layers.iter().zip(longer.layers).map(layer).collect();
+        ModelProfile { layers, ..of_part.clone() }
     }
 
     /// A layer that cannot even be made does not fit on any device whose budget is smaller.
@@ -99,16 +127,19 @@ impl TrainingSetup {
 
     /// Everything that the costs depend on. A recipe of a user's own may change without its name:
     /// so the program that holds it is part of the key.
-    fn profile_key(&self, portable: bool) -> Result<impl Serialize, RunError> {
-        let info = self.data()?.info();
-        Ok((
+    fn profile_key(&self, portable: bool) -> impl Serialize {
+        let data = self.job.data.as_ref().map(|data| {
+            let info = data.info();
+            (info.tensors.clone(), info.token_count, info.classes.len())
+        });
+        (
             program_mark(),
             (self.config.model.kind.clone(), self.config.model.options.clone()),
             optimizer_key(&self.config),
-            (info.tensors.clone(), info.vocabulary.len(), info.classes.len()),
+            data,
             self.config.rows_of_micro_batch(),
             portable,
-        ))
+        )
     }
 
     /// Refuses a profile of another model.

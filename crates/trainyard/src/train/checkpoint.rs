@@ -19,7 +19,8 @@ use crate::run_dir::{Found, RunDir, run_id};
 /// What a checkpoint says beside the weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointState {
-    /// The text of each token, in the order of their numbers; empty where there are no tokens.
+    /// The text of each token, in the order of their numbers; empty where there are no tokens, or a
+    /// tokenizer has their texts.
     pub vocabulary: Vec<String>,
     /// Names of the classes, in the order of their numbers; empty where there are none.
     #[serde(default)]

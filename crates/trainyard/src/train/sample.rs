@@ -19,14 +19,11 @@ impl Training<'_> {
         let setup = self.setup;
         let tokens = setup.config.train.sample_tokens;
         let vocabulary = setup.data()?.info().vocabulary.clone();
-        let Some(context) = setup.job.context.filter(|_| tokens > 0 && !vocabulary.is_empty())
-        else {
-            return Ok(true);
-        };
-        let form = TextForm::Vocabulary(vocabulary);
+        let Some(context) = setup.job.context.filter(|_| tokens > 0) else { return Ok(true) };
+        let Some(form) = TextForm::of_run(&setup.config, vocabulary)? else { return Ok(true) };
         let text = Text::new(form.encode("")?, tokens, setup.config.train.seed, 0);
         let writer = Writer { context, sampling: Sampling::at(SAMPLE_TEMPERATURE), at_once: 1 };
-        let (mut written, mut decoder) = (String::new(), form.decoder());
+        let (mut written, mut decoder) = (String::new(), form.decoder(&[]));
         let mut listener = each(|token| {
             written.push_str(&decoder.push(token));
             Ok(if interrupt.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })

@@ -7,6 +7,7 @@ use trainyard_engine::Pipeline;
 use trainyard_plan::journal::{Record, State};
 use trainyard_plan::{Plan, Profile, Trace, chrome};
 
+use super::batch_file::BatchFile;
 use super::checkpoint_pace::CheckpointPace;
 use super::correction::Correction;
 use super::troubles::Troubles;
@@ -36,6 +37,8 @@ pub(super) struct Training<'a> {
     /// The data of the next step.
     pub(super) cursor: Cursor,
     pub(super) batches: Prefetch,
+    /// Where batches are written to that were trained on.
+    pub(super) batch_file: Option<BatchFile>,
     pub(super) validation_loss: Option<f64>,
     /// The step from which this training goes on.
     pub(super) first_step: u64,

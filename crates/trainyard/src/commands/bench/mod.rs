@@ -1,6 +1,7 @@
 //! `trainyard bench`: measures this machine, in ratios within one run.
 
 mod devices;
+mod generate;
 mod kernels;
 mod links;
 mod noise;
@@ -36,6 +37,8 @@ enum What {
     Kernels(kernels::KernelsBench),
     /// What the planner's split brings beside an even one and one by memory, predicted and measured
     Planner(planner::PlannerBench),
+    /// How fast a model writes: on one CPU device, and split over two
+    Generate(generate::GenerateBench),
     /// Whether predictions hold, over a grid of plans none of which was run before it was predicted
     Predictions(predictions::PredictionsBench),
     /// Whether predictions hold on a busy machine: measured, planned and trained beside busy threads
@@ -60,6 +63,7 @@ impl RunCommand for Bench {
             What::Links(bench) => links::run(bench).map(|()| ExitCode::SUCCESS),
             What::Kernels(bench) => kernels::run(bench).map(|()| ExitCode::SUCCESS),
             What::Planner(bench) => planner::run(bench, app).map(|()| ExitCode::SUCCESS),
+            What::Generate(bench) => generate::run(bench, app).map(|()| ExitCode::SUCCESS),
             What::Predictions(bench) => predictions::run(bench, app).map(|()| ExitCode::SUCCESS),
             What::Noise(bench) => noise::run(bench, app),
         }

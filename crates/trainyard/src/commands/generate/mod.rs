@@ -1,5 +1,6 @@
 //! `trainyard generate`: lets a trained language model write.
 
+mod chat;
 mod prompts;
 mod shown;
 mod trained;
@@ -8,23 +9,26 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use trainyard_pretrained::Message;
 
 use super::run_command::RunCommand;
 use crate::app::App;
 use crate::cli::{Sets, number, whole};
 use crate::error::RunError;
-use crate::generation::{Sampling, Text, Writer};
+use crate::generation::{Sampling, Text, TextForm, Writer};
 use crate::run_dir::CheckpointChoice;
-use prompts::Prompts;
+use chat::Chat;
+use prompts::{Prompt, Prompts};
 use shown::{Shown, Way};
 use trained::Trained;
 
 /// Let a trained language model write
 #[derive(Debug, Args)]
 pub struct Generate {
-    /// The run directory
-    #[arg(value_name = "RUN_DIR")]
-    directory: PathBuf,
+    /// The run directory; or a pretrained model: a folder in Hugging Face layout, a .gguf file, or the name of
+    /// one that Hugging Face's tools have downloaded
+    #[arg(value_name = "RUN_DIR | MODEL")]
+    model: PathBuf,
     #[command(flatten)]
     prompts: Prompts,
     /// How many tokens (of a model of characters: characters) to add
@@ -35,10 +39,14 @@ pub struct Generate {
     context: Option<usize>,
     #[command(flatten)]
     chance: Chance,
+    /// Talk with the model, by its own template of chats: each line of standard input is said to it, after those
+    /// of --prompt
+    #[arg(long)]
+    chat: bool,
     /// Go on after a token that ends a text
     #[arg(long)]
     ignore_eos: bool,
-    /// Print JSON for machines: of each text what was added, and its tokens
+    /// Print JSON for machines: of each text what was added, and its tokens; of a chat a line an answer
     #[arg(long)]
     json: bool,
     /// Which checkpoint of the run
@@ -88,27 +96,52 @@ impl RunCommand for Generate {
     /// device fails.
     fn run(&self, app: &App) -> Result<ExitCode, RunError> {
         let sampling = self.chance.sampling()?;
-        let mut trained = Trained::open(app, &self.directory, self.checkpoint, &self.sets)?;
-        let prompts = self.prompts.read(&trained.form, &trained.data)?;
+        let mut trained =
+            Trained::open(app, &self.model, self.context, self.checkpoint, &self.sets)?;
+        let given = self.prompts.read(&trained.form, &trained.data)?;
         let stops = self.prompts.stops(&trained.form, &trained.data)?;
-        let at_once = trained.at_once(prompts.len());
         let context = trained.context(self.context)?;
+        if self.chat {
+            // What cannot chat is refused before anything is opened.
+            trained.form.chat(&[Message::new("user", "")])?;
+            let mut pipeline = trained.start(1, context)?;
+            let writer = Writer { context, sampling, at_once: 1 };
+            let (form, ends) = (&trained.form, self.ends(&trained.form));
+            let text = Text::new(Vec::new(), 0, self.chance.seed, 0);
+            let way = self.way();
+            let chat = Chat { form, writer, way, ends, stops: &stops, tokens: self.tokens };
+            chat.run(&mut pipeline, text, given)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let given = if given.is_empty() { vec![trained.form.beginning()] } else { given };
+        let prompts = given.into_iter().map(|text| Prompt::new(text, &trained.form));
+        let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
+        let at_once = trained.at_once(prompts.len());
         let mut pipeline = trained.start(at_once, context)?;
         let writer = Writer { context, sampling, at_once };
-        let text = |(number, prompt): (usize, &prompts::Prompt)| {
+        let text = |(number, prompt): (usize, &Prompt)| {
             Text::new(prompt.tokens.clone(), self.tokens, self.chance.seed, number)
         };
         let mut texts: Vec<Text> = prompts.iter().enumerate().map(text).collect();
         let out = &mut std::io::stdout();
-        let way = if self.json { Way::Json } else { Way::Text };
-        let ends = if self.ignore_eos { &[] } else { trained.form.ends() };
-        let mut shown = Shown::new(out, way, &trained.form, ends);
+        let mut shown = Shown::new(out, self.way(), &trained.form, self.ends(&trained.form));
         for prompt in &prompts {
-            shown.add(&prompt.text, &stops);
+            shown.add(prompt, &stops);
         }
         shown.begin()?;
         writer.write(&mut pipeline.sequences(), &mut texts, &mut shown)?;
         shown.finish()?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Generate {
+    fn way(&self) -> Way {
+        if self.json { Way::Json } else { Way::Text }
+    }
+
+    /// The tokens after which a text is over.
+    fn ends<'a>(&self, form: &'a TextForm) -> &'a [u32] {
+        if self.ignore_eos { &[] } else { form.ends() }
     }
 }

@@ -31,14 +31,20 @@ pub(super) struct Prompt {
     pub(super) tokens: Vec<u32>,
 }
 
+impl Prompt {
+    /// With its tokens.
+    pub(super) fn new(text: String, form: &TextForm) -> Result<Self, DataError> {
+        Ok(Self { tokens: form.encode(&text)?, text })
+    }
+}
+
 impl Prompts {
-    /// The prompts in the form of the text that was trained on, those of files last; the model's own beginning
-    /// without any.
+    /// The prompts in the form of the text that was trained on, those of files last.
     pub(super) fn read(
         &self,
         form: &TextForm,
         data: &DataSection,
-    ) -> Result<Vec<Prompt>, RunError> {
+    ) -> Result<Vec<String>, RunError> {
         let from_file = |path: &PathBuf| {
             if path.as_os_str() == "-" {
                 prompt_from(std::io::stdin().lock(), data)
@@ -49,13 +55,7 @@ impl Prompts {
         let given = self.prompt.iter().map(|prompt| prompt_in_form(prompt, data));
         let texts: Vec<String> =
             given.chain(self.prompt_file.iter().map(from_file)).collect::<Result<_, _>>()?;
-        let texts = if texts.is_empty() {
-            vec![form.beginning()]
-        } else {
-            texts.into_iter().map(|text| known(form, &text)).collect()
-        };
-        let prompt = |text: String| Ok(Prompt { tokens: form.encode(&text)?, text });
-        Ok(texts.into_iter().map(prompt).collect::<Result<_, DataError>>()?)
+        Ok(texts.into_iter().map(|text| known(form, &text)).collect())
     }
 
     /// The texts to stop at, in the same form; one that the model cannot write is refused.
@@ -84,5 +84,6 @@ impl Prompts {
 fn known(form: &TextForm, text: &str) -> String {
     match form {
         TextForm::Vocabulary(texts) => in_known_letters(text, texts),
+        TextForm::Tokenizer(_) => text.to_owned(),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::prompts::Prompt;
 use crate::cli::say;
 use crate::error::RunError;
 use crate::generation::{Decoder, Listener, Shown as Part, StopText, TextForm};
@@ -81,10 +82,10 @@ impl<'a> Shown<'a> {
     }
 
     /// One text more, which begins with a prompt and stops before some texts.
-    pub(super) fn add(&mut self, prompt: &str, stops: &[String]) {
+    pub(super) fn add(&mut self, prompt: &Prompt, stops: &[String]) {
         self.texts.push(One {
-            prompt: prompt.to_owned(),
-            decoder: self.form.decoder(),
+            prompt: prompt.text.clone(),
+            decoder: self.form.decoder(&prompt.tokens),
             stop: StopText::new(stops.to_vec()),
             written: String::new(),
             shown: 0,
@@ -99,8 +100,8 @@ impl<'a> Shown<'a> {
         self.show_prompt().map_err(failed)
     }
 
-    /// Ends with what is only known at the end: JSON, and how fast it was.
-    pub(super) fn finish(self) -> Result<(), RunError> {
+    /// Ends with what is only known at the end: JSON, and how fast it was. Gives what was written.
+    pub(super) fn finish(self) -> Result<Vec<String>, RunError> {
         let Self { out, way, texts, pace, .. } = self;
         if way == Way::Json {
             let of_text = |text: &One<'_>| json!({ "text": text.written, "tokens": text.tokens });
@@ -111,7 +112,7 @@ impl<'a> Shown<'a> {
         if let Some(rate) = pace.per_second() {
             say(format_args!("{} tokens, {rate:.1} tokens/s", pace.tokens));
         }
-        Ok(())
+        Ok(texts.into_iter().map(|text| text.written).collect())
     }
 
     fn show_prompt(&mut self) -> io::Result<()> {

@@ -1,17 +1,18 @@
-//! A model that can write: of a run directory, with the weights of one of its checkpoints.
+//! A model that can write: of a run directory, with the weights of one of its checkpoints, or a pretrained one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use trainyard_engine::Pipeline;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{Plan, PlanError, Profile, SequencesKept};
+use trainyard_pretrained::find;
 
 use crate::app::App;
 use crate::cli::{Sets, say};
 use crate::config::DataSection;
 use crate::error::RunError;
 use crate::files::read_plan;
-use crate::generation::TextForm;
+use crate::generation::{PRETRAINED, TextForm};
 use crate::run_dir::{CheckpointChoice, Found, RunDir};
 use crate::setup::TrainingSetup;
 use crate::train::read_state;
@@ -24,18 +25,36 @@ pub(super) struct Trained {
     costs: Profile,
     /// The plan that it was trained with.
     plan: Option<Plan>,
-    /// Held as long as they are not on the devices: a training beside may remove it afterwards.
+    /// Those of a run, held as long as they are not on the devices: a training beside may remove them afterwards.
     weights: Option<(RunDir, Found)>,
 }
 
 impl Trained {
-    /// Opens a run directory.
+    /// Opens a run directory or a pretrained model, for so many positions at once if that is said.
     ///
     /// # Errors
     /// When it holds no run, checkpoint or language model, or its devices are not there.
     pub(super) fn open(
         app: &App,
         path: &Path,
+        context: Option<usize>,
+        checkpoint: CheckpointChoice,
+        sets: &Sets,
+    ) -> Result<Self, RunError> {
+        match pretrained_at(path) {
+            Some(_) if checkpoint != CheckpointChoice::Latest => Err(RunError::Mismatch {
+                what: format!("{} is a pretrained model, which has no checkpoints", path.display()),
+                remedy: "leave --checkpoint out",
+            }),
+            Some(model) => Self::of_model(app, &model, context, sets),
+            None => Self::of_run(app, path, context, checkpoint, sets),
+        }
+    }
+
+    fn of_run(
+        app: &App,
+        path: &Path,
+        context: Option<usize>,
         checkpoint: CheckpointChoice,
         sets: &Sets,
     ) -> Result<Self, RunError> {
@@ -43,20 +62,41 @@ impl Trained {
         let found = directory.find(checkpoint)?;
         found.note.iter().for_each(say);
         let state = read_state(&directory, &found)?;
-        let run_file = app.config(&directory.run_file(), sets)?;
-        let form = TextForm::Vocabulary(state.vocabulary);
-        if form.size() == 0 {
-            return Err(RunError::Mismatch {
-                what: format!("{} was not trained on text", path.display()),
-                remedy: "generate needs a run of a language model",
-            });
+        let mut run_file = app.config(&directory.run_file(), sets)?;
+        let model = &mut run_file.0.model;
+        // Positions of these are computed, or there are weights for more: there may be more than in the training.
+        if let Some(context) = context.filter(|_| model.kind == PRETRAINED) {
+            let context = i64::try_from(context).unwrap_or(i64::MAX);
+            model.options.insert("context".to_owned(), context.into());
         }
+        let form = TextForm::of_run(&run_file.0, state.vocabulary)?;
+        let form = form.ok_or_else(|| RunError::Mismatch {
+            what: format!("{} was not trained on text", path.display()),
+            remedy: "generate needs a run of a language model",
+        })?;
         let data = run_file.0.data.clone();
         let setup = app.setup_for_inference(run_file, &directory, form.size())?;
         let as_trained = sets.sets.is_empty() && directory.plan().is_file();
         let costs = setup.costs()?.for_inference();
         let plan = as_trained.then(|| read_plan(&directory.plan())).transpose()?;
         Ok(Self { form, data, setup, costs, plan, weights: Some((directory, found)) })
+    }
+
+    fn of_model(
+        app: &App,
+        path: &Path,
+        context: Option<usize>,
+        sets: &Sets,
+    ) -> Result<Self, RunError> {
+        let form = TextForm::of_model(path)?.ok_or_else(|| RunError::Mismatch {
+            what: format!("{} has no tokenizer", path.display()),
+            remedy: "put its tokenizer.json beside its config.json",
+        })?;
+        let run_file = app.config_of_model(path, context, sets)?;
+        let data = run_file.0.data.clone();
+        let setup = app.setup_without_data(run_file, form.size())?;
+        let costs = setup.costs()?.for_inference();
+        Ok(Self { form, data, setup, costs, plan: None, weights: None })
     }
 
     /// How many of some texts are written at once: as many as keep all devices busy.
@@ -119,4 +159,17 @@ impl Trained {
         };
         PlanError::DoesNotFit { devices, hint }.into()
     }
+}
+
+/// The pretrained model that is meant, if it is none of a run: a folder with a config, a file, or a downloaded one.
+fn pretrained_at(path: &Path) -> Option<PathBuf> {
+    let has = |name: &str| path.join(name).is_file();
+    let ends_with = |end: &str| path.extension().is_some_and(|it| it.eq_ignore_ascii_case(end));
+    if path.is_dir() {
+        return (has("config.json") && !has("run.toml")).then(|| path.to_owned());
+    }
+    if path.is_file() {
+        return ends_with("gguf").then(|| path.to_owned());
+    }
+    find(path).ok()
 }

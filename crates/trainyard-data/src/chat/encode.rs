@@ -1,0 +1,99 @@
+//! A chat as tokens, and which of them are to be learned.
+
+use std::ops::Range;
+
+use trainyard_pretrained::{Message, PretrainedError, Tokenizer};
+
+use super::options::TrainOn;
+
+/// The day that templates write down who name one: the same whenever a training is made, so that going on
+/// with it needs no luck. 2025's first.
+const TODAY: u64 = 1_735_689_600;
+
+/// The role whose messages are answers.
+const ASSISTANT: &str = "assistant";
+
+/// A token, and whether it is to be learned.
+pub(super) type Counted = (u32, bool);
+
+/// The tokens of a chat as the template of its model writes it.
+///
+/// # Errors
+/// In words, where the template refuses the chat, or what are answers cannot be told.
+pub(super) fn encode(
+    tokenizer: &Tokenizer,
+    messages: &[Message],
+    train_on: TrainOn,
+) -> Result<Vec<Counted>, String> {
+    let write = |messages: &[Message], up_to_answer| {
+        let written = tokenizer.chat_at(messages, up_to_answer, TODAY);
+        written.map_err(|error: PretrainedError| error.to_string())
+    };
+    let whole = write(messages, false)?;
+    let tokens = tokenizer.encode_with_places(&whole);
+    if train_on == TrainOn::All {
+        return Ok(tokens.into_iter().map(|(token, _)| (token, true)).collect());
+    }
+    let mut answers = Vec::new();
+    for (index, message) in messages.iter().enumerate() {
+        if message.role == ASSISTANT {
+            let before = write(&messages[..index], true)?;
+            let with = write(&messages[..=index], false)?;
+            let answer = answer(&whole, &before, &with, &message.content);
+            answers.push(answer.ok_or_else(|| {
+                format!(
+                    "the chat template writes answer {} differently inside of a chat, so that it cannot be \
+                     found; train on all by data.train_on = \"all\"",
+                    index + 1
+                )
+            })?);
+        }
+    }
+    let mut counted = Vec::with_capacity(tokens.len());
+    let mut ended = None;
+    for (token, place) in tokens {
+        let inside = answers.iter().position(|it| it.contains(&place.start) && !place.is_empty());
+        // The token that ends an answer belongs to it, wherever the template stops.
+        let ends = ended.take().is_some() && tokenizer.eos().contains(&token);
+        ended = inside;
+        counted.push((token, inside.is_some() || ends));
+    }
+    Ok(counted)
+}
+
+/// Where an answer stands in a chat: behind what the model is given to answer to, up to where the chat with
+/// it ends, without the space that follows. A template that writes answers otherwise once the chat goes on has
+/// at least what was said.
+fn answer(whole: &str, before: &str, with: &str, content: &str) -> Option<Range<usize>> {
+    let rest = whole.strip_prefix(before)?;
+    let start = before.len();
+    if let Some(answer) = with.strip_prefix(before).map(str::trim_end)
+        && rest.starts_with(answer)
+    {
+        return Some(start..start + answer.len());
+    }
+    let content = content.trim();
+    let at = rest.find(content)?;
+    Some(start + at..start + at + content.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_ends_with_its_last_mark() {
+        let of = |whole, before, with| answer(whole, before, with, " yes");
+        assert_eq!(
+            of("<u>hi<e>\n<a> yes<e>\n", "<u>hi<e>\n<a>", "<u>hi<e>\n<a> yes<e>\n"),
+            Some(12..19)
+        );
+        // The same inside of a chat, where the template leaves out what was thought.
+        let whole = "<u>hi<e>\n<a>yes<e>\n<u>so<e>\n";
+        assert_eq!(
+            of(whole, "<u>hi<e>\n<a>", "<u>hi<e>\n<a><think></think>yes<e>\n"),
+            Some(12..15)
+        );
+        assert_eq!(of("<u>no<e>", "<u>hi<e>", "<u>hi<e><a>yes"), None);
+    }
+}

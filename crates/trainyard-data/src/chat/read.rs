@@ -1,0 +1,221 @@
+//! Chats from the lines of a file.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use trainyard_pretrained::Message;
+
+use crate::error::DataError;
+use crate::files::{Opener, StoredReader};
+use crate::plain_text::{PlainText, Remarks, TextForm};
+
+/// A file of chats as text.
+pub(super) struct ChatFile<'a> {
+    path: &'a Path,
+    text: PlainText,
+}
+
+impl<'a> ChatFile<'a> {
+    /// Opens a file; `each` is handed all of its text in order.
+    ///
+    /// # Errors
+    /// As [`PlainText::open`].
+    pub(super) fn open(
+        path: &'a Path,
+        encoding: Option<&str>,
+        remarks: &mut Remarks,
+        each: impl FnMut(&str),
+    ) -> Result<Self, DataError> {
+        let form = TextForm::unchanged(encoding);
+        let text = PlainText::open(&mut Opener::new(), path, form, remarks, each)?;
+        Ok(Self { path, text })
+    }
+
+    /// Length of its text, bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.text.stored.bytes()
+    }
+
+    /// Hands out its chats in order, each with the bytes that its line has.
+    ///
+    /// # Errors
+    /// [`DataError::BadFile`] with the line of what is no chat; that of `each`, with its line.
+    pub(super) fn chats(
+        self,
+        mut each: impl FnMut(Vec<Message>, u64) -> Result<(), ChatError>,
+    ) -> Result<(), DataError> {
+        let Self { path, text } = self;
+        let mut lines = BufReader::new(StoredReader::new(&Arc::new(text.stored), text.start));
+        let mut line = String::new();
+        for number in 1_u64.. {
+            line.clear();
+            if lines.read_line(&mut line).map_err(DataError::io("read", path))? == 0 {
+                break;
+            }
+            if line.trim().is_empty() {
+                continue;
+            }
+            let chat = serde_json::from_str(&line)
+                .map_err(|error| format!("it is no object of JSON: {error}; write one a line"))
+                .and_then(|object| messages(&object));
+            let chat = chat.map_err(ChatError::Reason);
+            chat.and_then(|chat| each(chat, line.len() as u64)).map_err(|error| match error {
+                ChatError::Reason(reason) => {
+                    DataError::bad_file(path, format!("line {number}: {reason}"))
+                }
+                ChatError::Data(error) => error,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a chat.
+pub(super) enum ChatError {
+    /// In words, to be said with its line.
+    Reason(String),
+    /// Something else.
+    Data(DataError),
+}
+
+impl From<DataError> for ChatError {
+    fn from(error: DataError) -> Self {
+        Self::Data(error)
+    }
+}
+
+/// The messages of a line.
+fn messages(object: &Map<String, Value>) -> Result<Vec<Message>, String> {
+    let text = |key: &str| match object.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(format!("'{key}' is no text; write one")),
+    };
+    let mut all = Vec::new();
+    if let Some(messages) = object.get("messages") {
+        all.extend(listed("messages", messages)?);
+    } else if let (Some(prompt), Some(completion)) =
+        (object.get("prompt"), object.get("completion"))
+    {
+        all.extend(text("system")?.map(|text| Message::new("system", text)));
+        all.extend(said("prompt", "user", prompt)?);
+        all.extend(said("completion", "assistant", completion)?);
+    } else if let (Some(instruction), Some(output)) = (text("instruction")?, text("output")?) {
+        let input = text("input")?.filter(|input| !input.is_empty());
+        let question = match input {
+            Some(input) => format!("{instruction}\n\n{input}"),
+            None => instruction,
+        };
+        all.extend(text("system")?.map(|text| Message::new("system", text)));
+        all.extend([Message::new("user", question), Message::new("assistant", output)]);
+    } else {
+        let keys: Vec<&str> = object.keys().map(String::as_str).collect();
+        return Err(format!(
+            "it has {}; give it messages, or prompt and completion, or instruction and output",
+            if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") }
+        ));
+    }
+    if all.is_empty() {
+        return Err("the chat is empty; leave the line out".to_owned());
+    }
+    Ok(all)
+}
+
+/// What one says: a text, or messages.
+fn said(key: &str, role: &str, value: &Value) -> Result<Vec<Message>, String> {
+    match value {
+        Value::String(text) => Ok(vec![Message::new(role, text.as_str())]),
+        list => listed(key, list),
+    }
+}
+
+fn listed(key: &str, value: &Value) -> Result<Vec<Message>, String> {
+    let Value::Array(all) = value else {
+        return Err(format!(
+            "'{key}' is no list of messages; write [{{\"role\": …, \"content\": …}}]"
+        ));
+    };
+    all.iter().zip(1..).map(|(message, number)| message_of(key, number, message)).collect()
+}
+
+fn message_of(key: &str, number: usize, message: &Value) -> Result<Message, String> {
+    let place = format!("message {number} of '{key}'");
+    let text_of = |key: &str| message.get(key).and_then(Value::as_str);
+    let role =
+        text_of("role").ok_or_else(|| format!("{place} has no role that is a text; add one"))?;
+    if message.get("tool_calls").is_some_and(|calls| !calls.is_null()) {
+        return Err(format!("{place} calls tools, which is not supported; leave the chat out"));
+    }
+    let content = match message.get("content") {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(parts)) => {
+            let text = |part: &Value| {
+                let is_text = part.get("type").and_then(Value::as_str) == Some("text");
+                part.get("text").and_then(Value::as_str).filter(|_| is_text).map(str::to_owned)
+            };
+            let texts: Option<Vec<String>> = parts.iter().map(text).collect();
+            texts.ok_or_else(|| format!("{place} has more than text; leave the chat out"))?.concat()
+        }
+        _ => return Err(format!("{place} has no content that is a text; add one")),
+    };
+    Ok(Message::new(role, content))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> Result<Vec<(String, String)>, String> {
+        let object = serde_json::from_str(line).unwrap();
+        let pair = |message: Message| (message.role, message.content);
+        messages(&object).map(|all| all.into_iter().map(pair).collect())
+    }
+
+    fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
+        all.iter().map(|(role, text)| ((*role).to_owned(), (*text).to_owned())).collect()
+    }
+
+    #[test]
+    fn every_form_becomes_messages() {
+        let two = pairs(&[("user", "a"), ("assistant", "b")]);
+        for line in [
+            r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#,
+            r#"{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]},
+                {"role": "assistant", "content": "b", "tool_calls": null}], "id": 3}"#,
+            r#"{"prompt": "a", "completion": "b"}"#,
+            r#"{"prompt": [{"role": "user", "content": "a"}], "completion": [{"role": "assistant", "content": "b"}]}"#,
+            r#"{"instruction": "a", "input": "", "output": "b"}"#,
+            r#"{"instruction": "a", "output": "b", "system": null}"#,
+        ] {
+            assert_eq!(of(line).unwrap(), two, "{line}");
+        }
+        let asked = of(r#"{"instruction": "a", "input": "c", "output": "b", "system": "s"}"#);
+        assert_eq!(
+            asked.unwrap(),
+            pairs(&[("system", "s"), ("user", "a\n\nc"), ("assistant", "b")])
+        );
+    }
+
+    #[test]
+    fn what_is_no_chat_is_said() {
+        for (line, words) in [
+            (r#"{"text": "a", "x": 1}"#, "it has text, x; give it messages"),
+            ("{}", "it has nothing"),
+            (r#"{"messages": []}"#, "empty"),
+            (r#"{"messages": "a"}"#, "'messages' is no list"),
+            (r#"{"messages": [{"content": "a"}]}"#, "message 1 of 'messages' has no role"),
+            (r#"{"messages": [{"role": "user", "content": 3}]}"#, "has no content"),
+            (
+                r#"{"messages": [{"role": "user", "content": [{"type": "image"}]}]}"#,
+                "more than text",
+            ),
+            (r#"{"messages": [{"role": "a", "content": "", "tool_calls": []}]}"#, "calls tools"),
+            (r#"{"instruction": 1, "output": "b"}"#, "'instruction' is no text"),
+        ] {
+            let error = of(line).unwrap_err();
+            assert!(error.contains(words), "{line}: {error}");
+        }
+    }
+}

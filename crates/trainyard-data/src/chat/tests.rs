@@ -1,0 +1,139 @@
+//! Chats as rows of tokens.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::kind::section;
+use crate::source::IGNORED;
+use crate::tokens::tests::byte_tokenizer;
+
+/// Chats that are all different.
+pub(crate) fn sample(folder: &Path) -> Value {
+    let tokenizer = byte_tokenizer(folder);
+    let lines: Vec<String> = (0..40)
+        .map(|number| {
+            json!({ "prompt": format!("{number}?"), "completion": format!("{number}!") })
+                .to_string()
+        })
+        .collect();
+    let path = folder.join("chats.jsonl");
+    fs::write(&path, lines.join("\n")).unwrap();
+    json!({ "chat": path, "tokenizer": tokenizer, "context": 64, "validation_fraction": 0.2 })
+}
+
+fn open(lines: &[&str], more: &Value) -> Result<Box<dyn DataSource>, DataError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chats.jsonl");
+    fs::write(&path, lines.join("\n")).unwrap();
+    let tokenizer = byte_tokenizer(folder.path());
+    let mut options = json!({ "chat": path, "tokenizer": tokenizer, "validation_fraction": 0.0 });
+    options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    crate::open(&section("chat", &options))
+}
+
+/// Texts of each row: all of it, and what is to be learned.
+fn rows(source: &dyn DataSource) -> Vec<[String; 2]> {
+    let samples = source.info().samples.unwrap() as usize;
+    let batch = source.batch(Cursor::new(1), samples).unwrap();
+    let values = |name: &str| match batch.get(name) {
+        Some(HostTensor::I32 { values, .. }) => values.clone(),
+        other => panic!("{name}: {other:?}"),
+    };
+    let (tokens, targets) = (values("tokens"), values("targets"));
+    let context = source.info().tensors[0].row_shape[0];
+    let tokenizer = source.tokenizer().unwrap();
+    let text = |tokens: &[i32]| {
+        let known = tokens.iter().filter(|token| **token > 0).map(|token| token.cast_unsigned());
+        tokenizer.decode(&known.collect::<Vec<_>>(), false)
+    };
+    let both = tokens.chunks(context).zip(targets.chunks(context));
+    let mut all: Vec<_> = both.map(|(tokens, targets)| [tokens, targets].map(text)).collect();
+    all.sort();
+    all
+}
+
+const TALK: &str = r#"{"messages": [{"role": "system", "content": "be kind"},
+    {"role": "user", "content": "the é?"}, {"role": "assistant", "content": "yes"},
+    {"role": "user", "content": "so?"}, {"role": "assistant", "content": " no "}]}"#;
+
+#[test]
+fn what_the_assistant_says_is_learned() {
+    let talk = TALK.replace('\n', " ");
+    let source =
+        open(&[&talk, "", r#"{"prompt": "a", "completion": "b"}"#], &json!({ "context": 200 }));
+    let source = source.unwrap();
+    assert!(source.info().remarks.is_empty(), "{:?}", source.info().remarks);
+    let written = "<|im_start|>system\nbe kind<|im_end|>\n<|im_start|>user\nthe é?<|im_end|>\n\
+                   <|im_start|>assistant\nyes<|im_end|>\n<|im_start|>user\nso?<|im_end|>\n\
+                   <|im_start|>assistant\n no <|im_end|>\n";
+    let short = "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n";
+    let expected = [[written, "yes<|im_end|> no <|im_end|>"], [short, "b<|im_end|>"]];
+    let mut expected = expected.map(|row| row.map(str::to_owned));
+    expected.sort();
+    assert_eq!(rows(&*source), expected);
+    let all = open(&[&talk], &json!({ "context": 200, "train_on": "all" })).unwrap();
+    // All but the first, which nothing predicts.
+    assert_eq!(rows(&*all), [[written.to_owned(), written["<|im_start|>".len()..].to_owned()]]);
+}
+
+#[test]
+fn long_chats_are_cut_or_split_or_refused_and_that_is_said() {
+    let long = format!(r#"{{"prompt": "a", "completion": "{}"}}"#, "bcdefghijk".repeat(4));
+    let lines = [r#"{"prompt": "a", "completion": "b"}"#, &long];
+    // The answer begins with token 20.
+    let cut = open(&lines, &json!({ "context": 30 })).unwrap();
+    let learned = |source: &dyn DataSource| {
+        rows(source).into_iter().map(|[_, learned]| learned).collect::<Vec<_>>()
+    };
+    let found = learned(&*cut);
+    assert_eq!(found.len(), 2);
+    assert!(
+        found.iter().any(|text| text.starts_with("bcdefghijk") && text.len() < 40),
+        "{found:?}"
+    );
+    let remarks = &cut.info().remarks;
+    assert!(
+        remarks[0].starts_with("1 of 2 chats are longer than a context of 30 tokens and were cut")
+    );
+    let split = open(&lines, &json!({ "context": 30, "too_long": "split" })).unwrap();
+    let mut found = learned(&*split);
+    found.sort_by_key(String::len);
+    let whole = "bcdefghijk".repeat(4) + "<|im_end|>";
+    let parts: usize = found.iter().map(String::len).sum();
+    assert_eq!(parts, whole.len() + "b<|im_end|>".len(), "each is learned once: {found:?}");
+    let error = open(&lines, &json!({ "context": 30, "too_long": "refuse" })).err().unwrap();
+    let error = error.to_string();
+    assert!(error.contains("line 2: the chat has") && error.contains("too_long"), "{error}");
+    let short = open(&lines, &json!({ "context": 8 })).err().unwrap().to_string();
+    assert!(short.contains("0 samples"), "{short}");
+}
+
+#[test]
+fn a_template_of_ones_own_takes_the_place_of_the_tokenizers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.jinja");
+    fs::write(&path, "{% for m in messages %}[{{ m.content }}]{% endfor %}").unwrap();
+    let more = json!({ "context": 20, "template": path, "train_on": "all" });
+    let source = open(&[r#"{"instruction": "a", "output": "b"}"#], &more).unwrap();
+    assert_eq!(rows(&*source)[0], ["[a][b]".to_owned(), "a][b]".to_owned()]);
+    fs::write(&path, "{{ raise_exception('no system') }}").unwrap();
+    let error = open(&[r#"{"instruction": "a", "output": "b"}"#], &more).err().unwrap().to_string();
+    assert!(error.contains("line 1: ") && error.contains("no system"), "{error}");
+    let error = open(&["[]"], &json!({})).err().unwrap().to_string();
+    assert!(error.contains("chats.jsonl: line 1: it is no object of JSON"), "{error}");
+    let error = open(&[], &json!({ "tokenizer": "nowhere" })).err().unwrap().to_string();
+    assert!(error.contains("nowhere"), "{error}");
+}
+
+#[test]
+fn rows_are_filled_up_with_what_does_not_count() {
+    let source =
+        open(&[r#"{"prompt": "a", "completion": "b"}"#], &json!({ "context": 90 })).unwrap();
+    let batch = source.batch(Cursor::new(1), 1).unwrap();
+    let Some(HostTensor::I32 { values, shape }) = batch.get("targets") else { panic!() };
+    assert_eq!(shape, &[1, 90]);
+    assert_eq!(values.iter().filter(|target| **target != IGNORED).count(), 2);
+}

@@ -1,0 +1,41 @@
+//! Tokens of a model's tokenizer: made once from a text, and kept in a file.
+
+mod pieces;
+mod progress;
+mod store;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::path::Path;
+
+use trainyard_pretrained::Tokenizer;
+
+use crate::error::DataError;
+use crate::files;
+
+pub(crate) use pieces::tokenize;
+pub(crate) use progress::progress;
+pub use progress::show_progress;
+pub(crate) use store::{TokenStore, TokenWriter};
+
+/// The tokenizer of a model's folder, of one of its own files, or of a GGUF file.
+///
+/// # Errors
+/// [`DataError::Tokenizer`], [`DataError::NoTokenizer`].
+pub fn tokenizer_at(path: &Path) -> Result<Tokenizer, DataError> {
+    Tokenizer::open(path)?.ok_or_else(|| DataError::NoTokenizer { path: path.to_owned() })
+}
+
+/// The key under which tokens are kept: all that they follow from.
+pub(crate) fn key(
+    data: &str,
+    tokenizer: &Tokenizer,
+    options: &[(&str, String)],
+) -> Result<String, DataError> {
+    let all = [
+        ("tokenizer", tokenizer.to_json()?),
+        ("bos", format!("{:?}", tokenizer.bos().filter(|_| tokenizer.adds_bos()))),
+    ];
+    let all: Vec<_> = all.into_iter().chain(options.iter().cloned()).collect();
+    Ok(files::fingerprint(data, &all))
+}

@@ -1,0 +1,155 @@
+//! Whether devices have what training a transformer needs, against arithmetic and the planner.
+
+use proptest::prelude::*;
+use trainyard_plan::DeviceProfile;
+use trainyard_plan::fit::{
+    Fit, FitDevice, FitRequest, Method, Product, Transformer, TransformerLayer, TransformerPart,
+    Verdict, fit,
+};
+
+const WIDTH: u64 = 64;
+const TOKENS: u64 = 500;
+
+/// A small Llama, its head tied.
+fn model(blocks: usize) -> Transformer {
+    let product = |inputs: u64, outputs: u64| Product {
+        inputs,
+        outputs,
+        packed_bytes: inputs * outputs / 32 * 18,
+    };
+    let block = |block| TransformerLayer {
+        name: format!("block{block}"),
+        products: [(64, 64), (64, 32), (64, 32), (64, 64), (64, 160), (64, 160), (160, 64)]
+            .map(|(inputs, outputs)| product(inputs, outputs))
+            .to_vec(),
+        others: 2 * WIDTH,
+        largest_other: WIDTH,
+        ..TransformerLayer::default()
+    };
+    let end = |name: &str, kind, others, tied_to| TransformerLayer {
+        name: name.to_owned(),
+        kind,
+        others,
+        largest_other: TOKENS * WIDTH,
+        tied_to,
+        ..TransformerLayer::default()
+    };
+    let first = end("embed", TransformerPart::Embedding, TOKENS * WIDTH, None);
+    let tied_to = Some("embed".to_owned());
+    let last = end("head", TransformerPart::Head, (TOKENS + 1) * WIDTH, tied_to);
+    Transformer {
+        name: "small".to_owned(),
+        width: WIDTH,
+        heads: 8,
+        queries: 64,
+        keys_and_values: 64,
+        feed_forward: 160,
+        gated: true,
+        norms: 2,
+        norms_heads: false,
+        causal: true,
+        logits: TOKENS,
+        context: 4096,
+        layers: std::iter::once(first).chain((0..blocks).map(block)).chain([last]).collect(),
+    }
+}
+
+fn devices(budgets: &[u64]) -> Vec<FitDevice> {
+    let device = |(number, bytes): (usize, &u64)| {
+        let id = format!("card{number}");
+        let device = DeviceProfile { id, memory_bytes: *bytes, ..DeviceProfile::default() };
+        FitDevice { device, gflops: Some(1000.0 * (number + 1) as f64), copy_rate: None }
+    };
+    budgets.iter().enumerate().map(device).collect()
+}
+
+fn found(blocks: usize, budgets: &[u64], method: Method, batch: u64, context: u64) -> Fit {
+    let (model, devices) = (model(blocks), devices(budgets));
+    fit(&FitRequest { model: &model, devices: &devices, method, batch, context }).unwrap()
+}
+
+/// Numbers of the products of a block.
+const PRODUCTS: u64 = 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 160;
+
+#[test]
+fn each_method_holds_what_it_trains_and_what_it_freezes() {
+    let others = 4 * (2 * TOKENS * WIDTH + WIDTH + 3 * 2 * WIDTH);
+    let adapters = 4 * 3 * 4 * (2 * 128 + 2 * 96 + 3 * 224);
+    for (method, weights, trained) in [
+        (Method::Full, 4 * 3 * PRODUCTS + others, 4 * 3 * PRODUCTS + others),
+        (Method::Lora { rank: 4 }, 4 * 3 * PRODUCTS + others + adapters, adapters),
+        (Method::Qlora { rank: 4 }, 3 * PRODUCTS / 32 * 18 + others + adapters, adapters),
+    ] {
+        let found = found(3, &[1 << 30], method, 4, 64);
+        let [device] = &found.devices[..] else { panic!("one device") };
+        assert_eq!((found.verdict, device.needs.weights), (Verdict::Fits, weights), "{method:?}");
+        assert_eq!(device.needs.gradients, trained, "{method:?}");
+        // The head's moments of what it shares are the embedding's.
+        let shared = if method == Method::Full { 4 * (TOKENS + 1) * WIDTH } else { 0 };
+        assert_eq!(device.needs.optimizer, 2 * (trained - shared), "{method:?}");
+        assert_eq!(device.layers, Some(("embed".to_owned(), "head".to_owned())));
+    }
+}
+
+#[test]
+fn more_cards_and_fewer_rows_fit_more() {
+    let small = found(12, &[6 << 20], Method::Full, 8, 256);
+    assert_eq!(small.verdict, Verdict::TooBig);
+    assert!(small.reason.is_some() && small.tokens_per_s.is_none());
+    let two = found(12, &[16 << 20, 16 << 20], Method::Full, 8, 256);
+    let more = two.one_more.as_ref().unwrap();
+    assert_ne!(two.verdict, Verdict::TooBig);
+    assert!(more.largest.context >= two.largest.context && more.largest.rows >= two.largest.rows);
+    assert!(more.largest.rows > two.largest.rows, "{two:?}");
+    let lora = found(12, &[16 << 20, 16 << 20], Method::Lora { rank: 8 }, 8, 256);
+    assert!(lora.largest.rows > two.largest.rows);
+    assert!(lora.tokens_per_s > two.tokens_per_s);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let (model, devices) = (model(2), devices(&[1 << 30]));
+    let all = FitRequest {
+        model: &model,
+        devices: &devices,
+        method: Method::Full,
+        batch: 4,
+        context: 64,
+    };
+    let refused = |request: FitRequest| fit(&request).unwrap_err().to_string();
+    assert!(refused(FitRequest { devices: &[], ..all.clone() }).contains("devices is 0"));
+    assert!(refused(FitRequest { batch: 0, ..all.clone() }).contains("batch is 0"));
+    assert!(refused(FitRequest { context: 4097, ..all.clone() }).contains("from 1 to 4096"));
+    let method = Method::Lora { rank: 65 };
+    assert!(refused(FitRequest { method, ..all }).contains("from 1 to 64"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// What is said to be the largest fits when it is asked for, and what is said of budgets is so.
+    #[test]
+    fn limits_hold(
+        budgets in prop::collection::vec((2_u64 << 20)..(40 << 20), 1..4),
+        blocks in 1_usize..8,
+        full: bool,
+        batch in 1_u64..9,
+    ) {
+        let method = if full { Method::Full } else { Method::Lora { rank: 8 } };
+        let asked = found(blocks, &budgets, method, batch, 64);
+        for device in &asked.devices {
+            let needed = device.needs.total();
+            let expected = match () {
+                () if needed > device.budget_bytes => Verdict::TooBig,
+                () if needed > device.budget_bytes - device.budget_bytes / 10 => Verdict::Tight,
+                () => Verdict::Fits,
+            };
+            prop_assert_eq!((device.verdict, device.needed_bytes), (expected, needed));
+        }
+        prop_assert_eq!(asked.largest.context.is_some_and(|it| it >= 64), asked.verdict != Verdict::TooBig);
+        if let Some(context) = asked.largest.context {
+            let at_most = found(blocks, &budgets, method, batch, context);
+            prop_assert_ne!(at_most.verdict, Verdict::TooBig);
+        }
+    }
+}

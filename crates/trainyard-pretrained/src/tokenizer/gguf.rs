@@ -1,0 +1,202 @@
+//! The tokenizer inside a GGUF file: llama.cpp's `gpt2`, `llama` and `bert`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::Tokenizer;
+use super::chat::ChatTemplate;
+use super::parts::{Parts, added, around, byte_level, byte_pairs, word_pieces};
+use super::pre_tokenizers::{known, words};
+use super::sentence_piece::pieces;
+use super::special::SpecialTokens;
+use crate::error::PretrainedError;
+use crate::gguf::{Gguf, Lists};
+
+const TOKENS: &str = "tokenizer.ggml.tokens";
+const TYPES: &str = "tokenizer.ggml.token_type";
+const SCORES: &str = "tokenizer.ggml.scores";
+const MERGES: &str = "tokenizer.ggml.merges";
+
+/// llama.cpp's types of tokens: those of no text.
+const CONTROL: f64 = 3.0;
+/// Those that are found in a text before anything else.
+const USER_DEFINED: f64 = 4.0;
+/// Those of single bytes.
+const BYTE: f64 = 6.0;
+
+/// The tokenizer of a GGUF file; None where it has none.
+///
+/// # Errors
+/// As [`Tokenizer::open`].
+pub(super) fn of_file(path: &Path) -> Result<Option<Tokenizer>, PretrainedError> {
+    let file = Gguf::open(path)?;
+    let Some(kind) = file.text("tokenizer.ggml.model") else { return Ok(None) };
+    let lists = Lists::read(path, &[TOKENS, TYPES, SCORES, MERGES])?;
+    let words = Vocabulary { path, file: &file, lists: &lists };
+    if words.tokens().is_empty() {
+        return Err(PretrainedError::bad_file(path, format!("its metadata have no {TOKENS}")));
+    }
+    let parts = match kind {
+        "gpt2" => words.pairs_of_bytes()?,
+        "llama" => words.sentence_pieces(),
+        "bert" => words.word_pieces(),
+        other => {
+            return Err(unsupported(
+                path,
+                "tokenizer.ggml.model",
+                other,
+                "gpt2, llama and bert are",
+            ));
+        }
+    };
+    let inner = parts.build(path)?;
+    let template = file.text("tokenizer.chat_template");
+    let template = template.map(|text| ChatTemplate::new(text, path)).transpose()?;
+    Tokenizer::new(inner, path, words.special(), template).map(Some)
+}
+
+fn unsupported(path: &Path, key: &str, value: &str, known: &str) -> PretrainedError {
+    PretrainedError::Unsupported {
+        path: path.to_owned(),
+        key: key.to_owned(),
+        value: value.to_owned(),
+        remedy: format!("{known}; else name the model's folder with its tokenizer.json"),
+    }
+}
+
+/// What a file says of its tokens.
+struct Vocabulary<'a> {
+    path: &'a Path,
+    file: &'a Gguf,
+    lists: &'a Lists,
+}
+
+impl<'a> Vocabulary<'a> {
+    fn tokens(&self) -> &'a [String] {
+        self.lists.texts(TOKENS)
+    }
+
+    fn is_of(&self, index: usize, kinds: &[f64]) -> bool {
+        self.lists.numbers(TYPES).get(index).is_some_and(|kind| kinds.contains(kind))
+    }
+
+    /// Name and number of a token that the metadata name by its number.
+    fn named(&self, key: &str) -> Option<(&'a str, u32)> {
+        let id =
+            u32::try_from(self.file.number(&format!("tokenizer.ggml.{key}_token_id"))?).ok()?;
+        Some((self.tokens().get(id as usize)?.as_str(), id))
+    }
+
+    fn numbered(&self) -> Map<String, Value> {
+        self.tokens().iter().zip(0_u32..).map(|(token, id)| (token.clone(), id.into())).collect()
+    }
+
+    /// Tokens that are found in a text before anything else.
+    fn added(&self) -> Vec<Value> {
+        let all = self.tokens().iter().zip(0_u32..).enumerate();
+        let found = all.filter(|(index, (token, _))| {
+            !token.is_empty() && self.is_of(*index, &[CONTROL, USER_DEFINED])
+        });
+        let token = |(index, (token, id)): (usize, (&String, u32))| {
+            added(id, token, self.is_of(index, &[CONTROL]))
+        };
+        found.map(token).collect()
+    }
+
+    /// The tokens around a text, where the file does not say else.
+    fn around(&self, adds_bos: bool) -> Value {
+        let said = |key: &str| self.file.flag(&format!("tokenizer.ggml.{key}"));
+        let (bos, eos) = (said("add_bos_token").unwrap_or(adds_bos), said("add_eos_token"));
+        around(
+            self.named("bos").filter(|_| bos),
+            self.named("eos").filter(|_| eos.unwrap_or(false)),
+        )
+    }
+
+    fn pairs_of_bytes(&self) -> Result<Parts, PretrainedError> {
+        let name = self.file.text("tokenizer.ggml.pre");
+        let words = words(name).ok_or_else(|| {
+            let name = name.unwrap_or_default();
+            unsupported(self.path, "tokenizer.ggml.pre", name, &format!("{} are", known()))
+        })?;
+        let mut merges = Vec::new();
+        for merge in self.lists.texts(MERGES) {
+            // The space that parts a pair is the first one behind a letter.
+            let at = merge.char_indices().skip(1).find(|(_, letter)| *letter == ' ');
+            let pair =
+                at.map(|(at, _)| merge.split_at(at)).map(|(left, right)| [left, &right[1..]]);
+            merges.push(pair.ok_or_else(|| {
+                let reason =
+                    format!("'{merge}' in {MERGES} is no pair of tokens; get the file again");
+                PretrainedError::bad_file(self.path, reason)
+            })?);
+        }
+        Ok(Parts {
+            added: self.added(),
+            normalizer: words.normalizer,
+            pre_tokenizer: words.pre_tokenizer,
+            post_processor: self.around(words.adds_bos),
+            decoder: byte_level(true, true),
+            model: byte_pairs(&self.numbered(), &merges, words.whole),
+        })
+    }
+
+    fn sentence_pieces(&self) -> Parts {
+        let merged = |index: usize| !self.is_of(index, &[CONTROL, USER_DEFINED, BYTE]);
+        let unknown = self.named("unknown").map(|(token, _)| token);
+        let first = || self.tokens().first().map(String::as_str).filter(|it| *it == "<unk>");
+        let space = self.file.flag("tokenizer.ggml.add_space_prefix").unwrap_or(true);
+        let scores = self.lists.numbers(SCORES);
+        let parts = pieces(self.tokens(), scores, merged, unknown.or_else(first), space);
+        Parts { added: self.added(), post_processor: self.around(true), ..parts }
+    }
+
+    /// llama.cpp writes `▁word` for the beginning of a word and `ing` for what BERT calls `##ing`.
+    fn word_pieces(&self) -> Parts {
+        let name = |(index, token): (usize, &String)| match token.strip_prefix('▁') {
+            Some(word) => word.to_owned(),
+            None if self.is_of(index, &[CONTROL]) || is_bracketed(token) => token.clone(),
+            None => format!("##{token}"),
+        };
+        let tokens: Vec<String> = self.tokens().iter().enumerate().map(name).collect();
+        let has_capitals = |token: &String| {
+            !is_bracketed(token) && token.chars().any(|letter| letter.is_ascii_uppercase())
+        };
+        let lowercase = !tokens.iter().any(has_capitals);
+        let number = |name: &'static str| {
+            let index = tokens.iter().position(|token| token == name)?;
+            Some((name, u32::try_from(index).ok()?))
+        };
+        let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].into_iter().filter_map(number);
+        let added = special.map(|(name, id)| added(id, name, true)).collect();
+        let numbered = tokens.iter().zip(0_u32..).map(|(token, id)| (token.clone(), id.into()));
+        let around = around(number("[CLS]"), number("[SEP]"));
+        Parts { added, post_processor: around, ..word_pieces(&numbered.collect(), lowercase) }
+    }
+
+    fn special(&self) -> SpecialTokens {
+        let names = [
+            ("bos_token", "bos"),
+            ("eos_token", "eos"),
+            ("unk_token", "unknown"),
+            ("sep_token", "seperator"),
+            ("pad_token", "padding"),
+            ("cls_token", "cls"),
+            ("mask_token", "mask"),
+        ];
+        let named =
+            |(name, key): (&str, &str)| Some((name.to_owned(), self.named(key)?.0.to_owned()));
+        let names: BTreeMap<String, String> = names.into_iter().filter_map(named).collect();
+        let id = |key: &str| self.named(key).map(|(_, id)| id);
+        let mut eos: Vec<u32> = ["eos", "eot", "eom"].into_iter().filter_map(id).collect();
+        eos.dedup();
+        SpecialTokens { names, bos: id("bos"), eos }
+    }
+}
+
+/// Whether a token of BERT's is one such as `[CLS]`.
+fn is_bracketed(token: &str) -> bool {
+    token.starts_with('[') && token.ends_with(']') && token.len() > 2
+}

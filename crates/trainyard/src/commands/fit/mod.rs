@@ -1,0 +1,207 @@
+//! `trainyard fit`: whether a pretrained model can be trained on devices.
+
+mod sizes;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+use trainyard_plan::DeviceProfile;
+use trainyard_plan::fit::{DeviceFit, Fit, FitDevice, FitRequest, Largest, Method, Verdict, fit};
+use trainyard_plan::memory::{human_bytes, parse_bytes};
+use trainyard_pretrained::{Pretrained, find};
+
+use super::run_command::RunCommand;
+use super::table::{Align, table};
+use crate::app::App;
+use crate::error::RunError;
+use crate::setup::machine;
+
+/// The context where none is asked for, unless the model's is shorter.
+const CONTEXT: u64 = 1024;
+
+/// Say whether a pretrained model can be trained here: on this machine's devices, or on described ones
+///
+/// Nothing is opened but the heads of the model's files. Sizes follow from its shapes, times from speeds:
+/// both are estimates; `trainyard plan` of a run file runs the layers and knows better.
+#[derive(Debug, Args)]
+pub struct FitCommand {
+    /// A folder in Hugging Face layout, a config.json alone, a .gguf file, or the name of a model that
+    /// Hugging Face's tools have downloaded, such as HuggingFaceTB/SmolLM2-135M
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// Which weights train: all, or adapters beside frozen ones, in full or packed in four bits
+    #[arg(long, value_enum, default_value = "full")]
+    method: MethodName,
+    /// Numbers between an adapter's two products
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    rank: u64,
+    /// Positions of a row [default: the model's, at most 1024]
+    #[arg(long, value_name = "N")]
+    context: Option<u64>,
+    /// Rows of a step
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    batch: u64,
+    /// A device in place of this machine's, by its memory, such as "8 GiB", or by memory and TFLOP/s, such as
+    /// "24 GiB@35"; as often as there are devices
+    #[arg(long = "device", value_name = "SIZE")]
+    devices: Vec<Described>,
+    /// Print JSON for machines
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum MethodName {
+    Full,
+    Lora,
+    Qlora,
+}
+
+/// A device by its memory, and its speed where that is said.
+#[derive(Clone, Copy, Debug)]
+struct Described {
+    bytes: u64,
+    teraflops: Option<f64>,
+}
+
+impl FromStr for Described {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (size, speed) = text.split_once('@').map_or((text, None), |(a, b)| (a, Some(b)));
+        let bytes = parse_bytes(size.trim()).map_err(|error| error.to_string())?;
+        let speed = speed.map(|speed| {
+            let teraflops = speed.trim().trim_end_matches("TFLOPS").trim().parse::<f64>().ok();
+            let sound = teraflops.filter(|it| it.is_finite() && *it > 0.0);
+            sound.ok_or_else(|| format!("'{speed}' must be a number of TFLOP/s above 0"))
+        });
+        Ok(Self { bytes, teraflops: speed.transpose()? })
+    }
+}
+
+impl Described {
+    fn device(self, number: usize) -> FitDevice {
+        let id = format!("card{number}");
+        let device = DeviceProfile { id, memory_bytes: self.bytes, ..DeviceProfile::default() };
+        FitDevice { device, gflops: self.teraflops.map(|it| it * 1e3), copy_rate: None }
+    }
+}
+
+impl RunCommand for FitCommand {
+    /// Prints what the training needs, and whether the devices have it.
+    ///
+    /// # Errors
+    /// When there is no such model, or a number makes no sense; when a device cannot be opened, or the terminal
+    /// cannot be written to.
+    fn run(&self, _: &App) -> Result<ExitCode, RunError> {
+        let model = sizes::transformer(&Pretrained::open(&find(&self.model)?)?);
+        let devices = if self.devices.is_empty() {
+            machine()?
+        } else {
+            self.devices.iter().enumerate().map(|(number, it)| it.device(number)).collect()
+        };
+        let method = match self.method {
+            MethodName::Full => Method::Full,
+            MethodName::Lora => Method::Lora { rank: self.rank },
+            MethodName::Qlora => Method::Qlora { rank: self.rank },
+        };
+        let context = self.context.unwrap_or(model.context.min(CONTEXT));
+        let request =
+            FitRequest { model: &model, devices: &devices, method, batch: self.batch, context };
+        let fit = fit(&request)?;
+        let out = &mut std::io::stdout();
+        let printed = if self.json {
+            let json = serde_json::to_string_pretty(&fit);
+            let json = json.map_err(|error| RunError::config(error.to_string()))?;
+            writeln!(out, "{json}")
+        } else {
+            print(out, &fit)
+        };
+        printed.map_err(RunError::io("write to", "the terminal"))?;
+        // As for a plan that does not fit.
+        Ok(if fit.verdict == Verdict::TooBig { ExitCode::from(3) } else { ExitCode::SUCCESS })
+    }
+}
+
+fn print(out: &mut impl Write, fit: &Fit) -> std::io::Result<()> {
+    let method = match (fit.method.as_str(), fit.rank) {
+        ("qlora", Some(rank)) => format!("adapters of rank {rank} beside weights of four bits"),
+        (_, Some(rank)) => format!("adapters of rank {rank} beside frozen weights"),
+        _ => "all weights".to_owned(),
+    };
+    writeln!(
+        out,
+        "{}, {method}, {} × {} tokens a step in {} micro-batches: {}\n",
+        fit.model,
+        fit.batch,
+        fit.context,
+        fit.micro_batches,
+        fit.verdict.text()
+    )?;
+    table(out, &rows(&fit.devices), &[Align::Left, Align::Left])?;
+    if let Some(reason) = &fit.reason {
+        writeln!(out, "\n{reason}")?;
+    }
+    writeln!(out)?;
+    if let Some(tokens) = fit.tokens_per_s {
+        writeln!(
+            out,
+            "at most about {} tokens/s, estimated from the devices' speeds",
+            whole(tokens)
+        )?;
+    }
+    writeln!(out, "{}", limits(&fit.largest, fit))?;
+    if let Some(more) = &fit.one_more {
+        let tokens = more.tokens_per_s.map(|tokens| format!(", about {} tokens/s", whole(tokens)));
+        writeln!(
+            out,
+            "with one more like {} ({}): {}{}; {}",
+            more.like,
+            human_bytes(more.budget_bytes),
+            more.verdict.text(),
+            tokens.unwrap_or_default(),
+            limits(&more.largest, fit)
+        )?;
+    }
+    writeln!(out, "sizes are estimated from the model's shapes, on the safe side")
+}
+
+/// A row a device, with the categories of its memory.
+fn rows(devices: &[DeviceFit]) -> Vec<Vec<String>> {
+    let head = ["device", "layers", "weights", "gradients", "optimizer", "activations", "buffers"];
+    let head = head.into_iter().chain(["needs", "has", ""]).map(str::to_owned).collect();
+    let row = |device: &DeviceFit| {
+        let layers = device.layers.as_ref().map(|(first, last)| {
+            let recomputed = if device.recompute { ", recomputed" } else { "" };
+            if first == last { first.clone() } else { format!("{first} – {last}") + recomputed }
+        });
+        let needs = &device.needs;
+        let bytes =
+            [needs.weights, needs.gradients, needs.optimizer, needs.activations, needs.buffers];
+        let bytes = bytes.into_iter().chain([device.needed_bytes, device.budget_bytes]);
+        let row = [device.id.clone(), layers.unwrap_or_else(|| "–".to_owned())].into_iter();
+        row.chain(bytes.map(human_bytes)).chain([device.verdict.text().to_owned()]).collect()
+    };
+    std::iter::once(head).chain(devices.iter().map(row)).collect()
+}
+
+fn limits(largest: &Largest, fit: &Fit) -> String {
+    let context = largest.context.map_or_else(
+        || format!("no context fits with a batch of {}", fit.batch),
+        |context| format!("contexts up to {context} fit with a batch of {}", fit.batch),
+    );
+    let rows = largest.rows.map_or_else(
+        || "not one row at once".to_owned(),
+        |rows| format!("micro-batches up to {rows} rows"),
+    );
+    format!("{context}; {rows} with a context of {}", fit.context)
+}
+
+/// A number to three digits.
+fn whole(number: f64) -> String {
+    let digits = 10_f64.powf((number.max(1.0).log10().floor() - 2.0).max(0.0));
+    format!("{:.0}", (number / digits).round() * digits)
+}

@@ -1,0 +1,138 @@
+//! `trainyard fit`: whether a model can be trained on devices.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use trainyard_tests::{run_fails, run_ok, temp_dir, trainyard};
+
+/// Llama 2 7B.
+fn config(folder: &Path) {
+    let config = json!({
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096,
+        "num_hidden_layers": 32, "num_attention_heads": 32, "intermediate_size": 11008,
+        "vocab_size": 32000, "max_position_embeddings": 4096, "torch_dtype": "float16"
+    });
+    fs::write(folder.join("config.json"), config.to_string()).unwrap();
+}
+
+fn fit(folder: &Path, args: &[&str]) -> Value {
+    let output = trainyard().arg("fit").arg(folder).args(args).arg("--json").output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_model_of_seven_billions_fits_as_far_as_arithmetic_says() {
+    let dir = temp_dir();
+    config(dir.path());
+    // Weights, gradients and two moments of 6.74 G numbers take 100 GiB.
+    let full = fit(dir.path(), &["--device", "24 GiB", "--device", "24 GiB"]);
+    assert_eq!(full["verdict"], "too_big");
+    assert_eq!(full["largest"]["context"], Value::Null);
+    let six = ["--device", "24 GiB"].repeat(6);
+    let full = fit(dir.path(), &six);
+    assert_ne!(full["verdict"], "too_big", "{full}");
+    let weights: u64 = full["devices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|device| device["needs"]["weights"].as_u64().unwrap())
+        .sum();
+    assert_eq!(weights, 4 * 6_738_415_616);
+    // Frozen weights alone take 25.1 GiB.
+    let lora = ["--method", "lora", "--device", "24 GiB"];
+    assert_eq!(fit(dir.path(), &lora)["verdict"], "too_big");
+    assert_eq!(fit(dir.path(), &lora)["one_more"]["verdict"], "fits");
+    // In four bits 3.4 GiB and the vectors of tokens.
+    let qlora = fit(dir.path(), &["--method", "qlora", "--device", "24 GiB@30"]);
+    assert_ne!(qlora["verdict"], "too_big", "{qlora}");
+    let packed = qlora["devices"][0]["needs"]["weights"].as_u64().unwrap();
+    let blocks: u64 = 32 * (4 * 4096 * 4096 + 3 * 4096 * 11008);
+    let others = 2 * 32000 * 4096 + 65 * 4096;
+    let adapters = 32 * 16 * (4 * 8192 + 3 * (4096 + 11008));
+    assert_eq!(packed, blocks / 32 * 18 + 4 * (others + adapters));
+    assert!(qlora["tokens_per_s"].as_f64().unwrap() > 0.0);
+    assert_eq!(lora_without_speed(dir.path())["tokens_per_s"], Value::Null);
+}
+
+fn lora_without_speed(folder: &Path) -> Value {
+    fit(folder, &["--method", "lora", "--device", "48 GiB"])
+}
+
+#[test]
+fn what_is_said_to_fit_at_most_fits_and_more_does_not() {
+    let dir = temp_dir();
+    config(dir.path());
+    let at = |context: u64| {
+        let context = context.to_string();
+        let asked = ["--method", "qlora", "--device", "12 GiB", "--context", &context];
+        fit(dir.path(), &asked)
+    };
+    let largest = at(64)["largest"]["context"].as_u64().unwrap();
+    assert!((64..4096).contains(&largest), "{largest}");
+    assert_ne!(at(largest)["verdict"], "too_big");
+    assert_eq!(at(largest + 128)["verdict"], "too_big");
+}
+
+#[test]
+fn people_are_told_device_by_device() {
+    let dir = temp_dir();
+    config(dir.path());
+    let asked = ["--method", "lora", "--device", "24 GiB@30", "--device", "16 GiB@10"];
+    let page = run_ok(trainyard().arg("fit").arg(dir.path()).args(asked));
+    for words in [
+        "adapters of rank 16 beside frozen weights, 8 × 1024 tokens a step in 8 micro-batches: ",
+        "device  layers",
+        "card0",
+        "embed – block",
+        "card1",
+        "24.0 GiB",
+        "tokens/s, estimated from the devices' speeds",
+        "contexts up to",
+        "with one more like card0 (24.0 GiB): fits",
+    ] {
+        assert!(page.contains(words), "{words:?} is not in:\n{page}");
+    }
+}
+
+#[test]
+fn this_machines_devices_are_taken_where_none_is_described() {
+    let dir = temp_dir();
+    let config = json!({
+        "model_type": "llama", "hidden_size": 64, "num_hidden_layers": 5, "num_attention_heads": 8,
+        "num_key_value_heads": 4, "intermediate_size": 172, "vocab_size": 512,
+        "max_position_embeddings": 512, "tie_word_embeddings": true
+    });
+    fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+    let found = fit(dir.path(), &[]);
+    assert_eq!((&found["verdict"], &found["context"]), (&json!("fits"), &json!(512)));
+    assert!(found["tokens_per_s"].as_f64().unwrap() > 0.0, "{found}");
+    assert_eq!(found["largest"]["context"], 512);
+}
+
+#[test]
+fn wrong_input_is_refused() {
+    let dir = temp_dir();
+    config(dir.path());
+    let said = |args: &[&str]| run_fails(trainyard().arg("fit").arg(dir.path()).args(args), 2);
+    let device = ["--device", "8 GiB"];
+    for (args, expected) in [
+        (&["--device", "much"][..], "much"),
+        (&["--device", "8 GiB@-1"], "must be a number of TFLOP/s above 0"),
+        (
+            &[device[0], device[1], "--context", "8192"],
+            "context is 8192, but must be from 1 to 4096",
+        ),
+        (&[device[0], device[1], "--batch", "0"], "batch is 0"),
+        (&[device[0], device[1], "--method", "lora", "--rank", "0"], "rank is 0"),
+    ] {
+        let said = said(args);
+        assert!(said.contains(expected), "{args:?}: {said}");
+    }
+    let too_big = trainyard().arg("fit").arg(dir.path()).args(device).output().unwrap();
+    assert_eq!(too_big.status.code(), Some(3));
+    let mut empty = File::create(dir.path().join("config.json")).unwrap();
+    empty.write_all(b"{}").unwrap();
+    assert!(said(&device).contains("names no model_type"));
+}
