@@ -10,10 +10,17 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use trainyard_tests::{assert_says, read, root, run_fails, run_ok, temp_dir, trainyard, write};
 
-/// A GPT-2 with weights by chance, whose products are stored as `[inputs, outputs]`, and whose tokens are
+/// A GPT-2 with weights by chance, whose products are stored as `[inputs, outputs]`, with a tokenizer of
 /// characters.
-fn gpt2() -> PathBuf {
-    root().join("crates/trainyard-models/tests/fixtures/hf/gpt2")
+fn gpt2(dir: &Path) -> PathBuf {
+    let fixtures = root().join("crates/trainyard-models/tests/fixtures/hf");
+    let folder = dir.join("gpt2");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for file in ["gpt2/config.json", "gpt2/model.safetensors", "llama/tokenizer.json"] {
+        let name = Path::new(file).file_name().expect("a name");
+        std::fs::copy(fixtures.join(file), folder.join(name)).expect("a copy");
+    }
+    folder
 }
 
 /// A run of three steps from its weights on.
@@ -50,7 +57,7 @@ id = "right"
 adapter = "cpu"
 threads = 1
 "#,
-            model = gpt2(),
+            model = gpt2(dir),
         ),
     );
     let run = dir.join(method);
@@ -77,7 +84,7 @@ fn an_exported_folder_writes_what_the_run_writes() {
         let folder = dir.path().join(format!("{method}-exported"));
         export(&run, &folder, &[]);
         assert_eq!(written(&folder), written(&run), "{method}");
-        assert_ne!(written(&folder), written(&gpt2()), "{method}: nothing was learned");
+        assert_ne!(written(&folder), written(&gpt2(dir.path())), "{method}: nothing was learned");
         let card = read(&folder.join("README.md"));
         assert_says(&card, &["base_model: gpt2", "| steps | 3 of 3 |", "| files | text.txt |"]);
         // Twice is refused: nothing is replaced.

@@ -164,6 +164,11 @@ impl Gguf {
         Ok(Some(numbers.iter().map(|number| f32::from_le_bytes(*number)).collect()))
     }
 
+    /// llama.cpp's name of its tokenizer; None where it has none.
+    pub(crate) fn tokenizer_kind(&self) -> Option<&str> {
+        self.text("tokenizer.ggml.model").filter(|kind| *kind != "no_vocab")
+    }
+
     /// How many tokens its tokenizer has.
     pub(crate) fn tokens(&self) -> Option<u64> {
         match self.metadata.get("tokenizer.ggml.tokens") {

@@ -117,7 +117,7 @@ impl Pretrained {
     fn open_gguf(path: &Path) -> Result<Self, PretrainedError> {
         let file = Gguf::open(path)?;
         let config = from_gguf(path, &file)?;
-        let kind = file.text("tokenizer.ggml.model");
+        let kind = file.tokenizer_kind();
         let tokenizer = kind.map(|kind| TokenizerInfo {
             file: name_of(path),
             kind: kind.to_owned(),

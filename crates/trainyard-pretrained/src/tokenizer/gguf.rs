@@ -32,7 +32,7 @@ const BYTE: f64 = 6.0;
 /// As [`Tokenizer::open`].
 pub(super) fn of_file(path: &Path) -> Result<Option<Tokenizer>, PretrainedError> {
     let file = Gguf::open(path)?;
-    let Some(kind) = file.text("tokenizer.ggml.model") else { return Ok(None) };
+    let Some(kind) = file.tokenizer_kind() else { return Ok(None) };
     let lists = Lists::read(path, &[TOKENS, TYPES, SCORES, MERGES])?;
     let words = Vocabulary { path, file: &file, lists: &lists };
     if words.tokens().is_empty() {

@@ -56,9 +56,13 @@ pub(super) fn of_tokenizer(
         let (_, text) = tokenizer.special().find(|(name, _)| *name == wanted)?;
         tokenizer.token(text)
     };
+    let mut eos = tokenizer.eos().iter().copied();
     let numbers = [
         ("ggml.bos_token_id", tokenizer.bos()),
-        ("ggml.eos_token_id", tokenizer.eos().first().copied()),
+        ("ggml.eos_token_id", eos.next()),
+        // Of a turn, and of a message: what else ends a text.
+        ("ggml.eot_token_id", eos.next()),
+        ("ggml.eom_token_id", eos.next()),
         ("ggml.unknown_token_id", named("unk_token")),
         ("ggml.padding_token_id", named("pad_token")),
     ];
