@@ -88,7 +88,14 @@ fn a_gguf_file_that_was_written_has_the_same_model() {
         // And as a folder again.
         let back = folder.join("back");
         std::fs::create_dir_all(&back).unwrap();
-        again.write_folder(&back, Element::F32, &mut as_is(&again)).unwrap();
+        let written = again.write_folder(&back, Element::F32, &mut as_is(&again));
+        if fixture.ends_with("llama3") {
+            // Its factors are those of no published model.
+            let refused = written.unwrap_err().to_string();
+            assert!(refused.contains("write a GGUF file instead"), "{refused}");
+            continue;
+        }
+        written.unwrap();
         let back = Pretrained::open(&back).unwrap();
         assert_eq!(back.config.activation, one.activation);
         assert_eq!(back.config.biases, one.biases);
