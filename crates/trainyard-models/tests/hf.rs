@@ -18,7 +18,7 @@ use trainyard_config::{DataSection, KindSection};
 use trainyard_engine::kernels::KernelSet;
 use trainyard_engine::{Device, HostTensors, MicroBatch, Pipeline};
 use trainyard_models::hf::{self, HfModel, WeightName};
-use trainyard_models::{Recipe, Request, gpt};
+use trainyard_models::{Recipe, Request, Tuning, gpt};
 use trainyard_plan::{Plan, Recompute, Schedule};
 use trainyard_pretrained::Pretrained;
 
@@ -184,11 +184,14 @@ fn greedy(pipeline: &mut Pipeline, prompt: &[i32], count: usize) -> Vec<i32> {
         let batch =
             MicroBatch::new(1).with("tokens", TensorData::new(tokens.clone(), [1, tokens.len()]));
         let logits = logits(pipeline.output(&batch.tensors).unwrap());
-        let last = &logits[logits.len() - logits.len() / tokens.len()..];
-        let likeliest = (0..last.len()).max_by(|a, b| last[*a].total_cmp(&last[*b])).unwrap();
-        tokens.push(i32::try_from(likeliest).unwrap());
+        tokens.push(likeliest(&logits[logits.len() - logits.len() / tokens.len()..]));
     }
     tokens
+}
+
+fn likeliest(logits: &[f32]) -> i32 {
+    let likeliest = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
+    i32::try_from(likeliest.unwrap()).unwrap()
 }
 
 #[test]
@@ -200,6 +203,34 @@ fn sixty_four_tokens_are_those_of_transformers() {
         let mut pipeline = subject.on_cpus(&whole(subject.layers(), 2));
         let (prompt, written) = expected.split_at(expected.len() - 64);
         assert_eq!(greedy(&mut pipeline, prompt, written.len()), expected, "{name}");
+    }
+}
+
+/// The same, a position at a time with keys and values that stay on the devices.
+fn continued(pipeline: &mut Pipeline, prompt: &[i32], count: usize) -> Vec<i32> {
+    let (mut tokens, mut fed) = (prompt.to_vec(), 0);
+    let mut sequences = pipeline.sequences();
+    while tokens.len() < prompt.len() + count {
+        let more = TensorData::new(tokens[fed..].to_vec(), [1, tokens.len() - fed]);
+        fed = tokens.len();
+        sequences.feed(0, vec![("tokens".into(), more)]).unwrap();
+        let (_, output) = sequences.next_output().unwrap().unwrap();
+        tokens.push(likeliest(&logits(output)));
+    }
+    tokens
+}
+
+#[test]
+fn tokens_are_the_same_one_position_at_a_time() {
+    for name in ARCHITECTURES {
+        let (expected, subject) = subject(name);
+        let expected: Vec<i32> = expected.ints("greedy").try_to_vec().unwrap();
+        let (prompt, written) = expected.split_at(expected.len() - 64);
+        for ends in [vec![subject.layers()], vec![2, subject.layers()]] {
+            let mut pipeline = subject.on_cpus(&plan(&ends, "1f1b", 2, Recompute::None));
+            let found = continued(&mut pipeline, prompt, written.len());
+            assert_eq!(found, expected, "{name} {ends:?}");
+        }
     }
 }
 
@@ -257,7 +288,8 @@ fn refusal(path: &Path, context: Option<i64>) -> String {
     let options = [path].into_iter().chain(context).collect();
     let model = KindSection { kind: "hf".to_owned(), options };
     let data = DataSection { kind: None, validation_fraction: 0.1, options: toml::Table::new() };
-    let request = Request { model: &model, data: &data, vocabulary: Some(37) };
+    let tuning = Tuning::Full;
+    let request = Request { model: &model, data: &data, vocabulary: Some(37), tuning };
     let loaded = hf::HfRecipe.load(&request);
     loaded.map_or_else(|error| error.to_string(), |job| format!("a context of {:?}", job.context))
 }
