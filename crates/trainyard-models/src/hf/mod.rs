@@ -5,6 +5,7 @@
 //! [`projection`], [`norm`], [`rope`], [`heads`], [`attention`], [`mlp`] and [`ends`]. To add one: such a file,
 //! a line in [`decoder`], and what its config says in `trainyard-pretrained`.
 
+mod adapters;
 mod attention;
 mod decoder;
 mod ends;
@@ -26,7 +27,7 @@ mod weights;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use trainyard_config::{BadKey, ConfigError, KeyGroup, keys, must};
+use trainyard_config::{BadKey, ConfigError, KeyGroup, TrainMethod, keys, must};
 use trainyard_pretrained::{ModelConfig, Pretrained, find};
 
 use crate::gpt;
@@ -62,6 +63,10 @@ impl Recipe for HfRecipe {
         KeyGroup::of::<HfOptions>("hf")
     }
 
+    fn methods(&self) -> &[TrainMethod] {
+        &[TrainMethod::Full, TrainMethod::Lora]
+    }
+
     fn load(&self, request: &Request<'_>) -> Result<Job, RecipeError> {
         let options: HfOptions = request.options()?;
         let path = find(&options.path.clone().unwrap_or_default())?;
@@ -75,6 +80,10 @@ impl Recipe for HfRecipe {
             let words = format!("that of a decoder; {} is an encoder", architecture.name());
             refused("path", path.display().to_string(), words)
         })?;
+        let model = match request.tuning.lora() {
+            None => model,
+            Some(lora) => model.with_adapters(lora).map_err(|bad| bad.in_section("lora"))?,
+        };
         let length = i64::try_from(context).unwrap_or(i64::MAX);
         let tokenizer = path.to_string_lossy().into_owned();
         let set = [("context", length.into()), ("tokenizer", tokenizer.into())];

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use trainyard_config::{BadKey, LoraSection};
 use trainyard_engine::{EngineError, ErasedLayer, LayerSpec, Model, erase, no_such_layer};
 use trainyard_pretrained::{ModelConfig, Pretrained};
 
+use super::adapters::{self, LayerAdapters};
 use super::decoder::{Decoder, decoder};
 use super::ends::{Embed, Head};
 use super::heads::Heads;
@@ -19,6 +21,8 @@ pub struct HfModel {
     decoder: &'static Decoder,
     /// In blocks without a window, and in those with one.
     ropes: [Option<Rope>; 2],
+    /// None where all weights train.
+    lora: Option<LoraSection>,
 }
 
 impl HfModel {
@@ -26,7 +30,16 @@ impl HfModel {
     pub fn new(pretrained: Arc<Pretrained>, context: usize) -> Option<Self> {
         let decoder = decoder(pretrained.config.architecture)?;
         let rope = |is_windowed| Rope::new(&pretrained.config, is_windowed, context);
-        Some(Self { ropes: [false, true].map(rope), decoder, pretrained })
+        Some(Self { ropes: [false, true].map(rope), decoder, pretrained, lora: None })
+    }
+
+    /// The same with its weights frozen, and adapters beside them.
+    ///
+    /// # Errors
+    /// [`BadKey`] of `[lora]` for targets and blocks that it does not have.
+    pub fn with_adapters(self, lora: &LoraSection) -> Result<Self, BadKey> {
+        adapters::check(lora, self.blocks(), &self.decoder.of_block(0))?;
+        Ok(Self { lora: Some(lora.clone()), ..self })
     }
 
     /// The files that it is made from.
@@ -81,14 +94,22 @@ impl Model for HfModel {
         [embed].into_iter().chain((0..self.blocks()).map(block)).chain([head]).collect()
     }
 
-    /// Reads the layer's weights; the seed is not asked for.
-    fn build(&self, layer: usize, _: u64, device: &Device) -> Result<ErasedLayer, EngineError> {
+    fn rebuilds_frozen(&self) -> bool {
+        true
+    }
+
+    /// Reads the layer's weights; adapters follow from the seed.
+    fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<ErasedLayer, EngineError> {
         let (config, blocks) = (self.config(), self.blocks());
         let weights = |name: String| Weights {
             pretrained: &self.pretrained,
             layer: name,
             names: self.all_names(layer),
             device,
+            adapters: self.lora.as_ref().map(|lora| {
+                let block = (1..=blocks).contains(&layer).then(|| layer - 1);
+                LayerAdapters::new(lora, block, seed, layer)
+            }),
         };
         match layer {
             0 => Ok(erase(Embed::new(&weights("embed".to_owned()), config)?)),

@@ -1,10 +1,12 @@
-//! The weights of one layer, read from the files of a pretrained model when the layer is made.
+//! The weights of one layer, read from the files of a pretrained model when the layer is made, and frozen where
+//! adapters are what trains.
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor};
 use trainyard_engine::{EngineError, check_host_room, weight};
 use trainyard_pretrained::{ModelConfig, Pretrained};
 
+use super::adapters::LayerAdapters;
 use super::norm::Norm;
 use super::projection::Projection;
 
@@ -26,6 +28,8 @@ pub(super) struct Weights<'a> {
     pub(super) layer: String,
     pub(super) names: Vec<WeightName>,
     pub(super) device: &'a Device,
+    /// None where all weights train.
+    pub(super) adapters: Option<LayerAdapters<'a>>,
 }
 
 impl Weights<'_> {
@@ -44,9 +48,15 @@ impl Weights<'_> {
         has_bias: bool,
     ) -> Result<Projection, EngineError> {
         let bias = || self.vector(&format!("{path}.bias"), outputs);
+        let sizes = [inputs as usize, outputs as usize];
+        let lora = |adapters: &LayerAdapters<'_>| {
+            let name = self.name(&format!("{path}.weight")).map_or("", |it| it.name.as_str());
+            adapters.of(path, name, sizes, self.device).transpose()
+        };
         Ok(Projection {
             weight: self.matrix(&format!("{path}.weight"), [outputs, inputs])?,
             bias: has_bias.then(bias).transpose()?,
+            lora: self.adapters.as_ref().and_then(lora).transpose()?,
         })
     }
 
@@ -72,12 +82,22 @@ impl Weights<'_> {
         let (values, is_turned) = self.values(path, rows.saturating_mul(columns))?;
         let shape = [rows as usize, columns as usize];
         let values = if is_turned { turn(&values, shape) } else { values };
-        Ok(weight(values, shape, self.device))
+        Ok(self.weight(values, shape))
     }
 
     fn vector(&self, path: &str, width: u64) -> Result<Param<Tensor<1>>, EngineError> {
         let (values, _) = self.values(path, width)?;
-        Ok(weight(values, [width as usize], self.device))
+        Ok(self.weight(values, [width as usize]))
+    }
+
+    /// On the device, frozen where adapters train.
+    fn weight<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Param<Tensor<D>> {
+        let weight = weight(values, shape, self.device);
+        if self.adapters.is_some() { weight.set_require_grad(false) } else { weight }
+    }
+
+    fn name(&self, path: &str) -> Option<&WeightName> {
+        self.names.iter().find(|name| name.path == path)
     }
 
     /// The numbers of a weight, and whether they are turned.
@@ -87,9 +107,8 @@ impl Weights<'_> {
     /// [`EngineError::LayerTooLarge`] for one that is larger than the memory that is free.
     fn values(&self, path: &str, numbers: u64) -> Result<(Vec<f32>, bool), EngineError> {
         let failed = |reason| EngineError::Layer { layer: self.layer.clone(), reason };
-        let found = self.names.iter().find(|name| name.path == path);
         let unnamed = || failed(format!("this architecture has no name for '{path}'"));
-        let WeightName { name, turned, .. } = found.ok_or_else(unnamed)?;
+        let WeightName { name, turned, .. } = self.name(path).ok_or_else(unnamed)?;
         check_host_room(numbers.saturating_mul(4))?;
         let values = self.pretrained.values(name).map_err(|error| failed(error.to_string()))?;
         if values.len() as u64 != numbers {
