@@ -71,7 +71,13 @@ fn a_text_is_trained_on_in_the_tokens_of_a_tokenizer() {
     command.arg("--dump-batches").arg(&batches);
     run_ok(set(
         &mut command,
-        &[&with, "train.steps=3", "train.sample_tokens=4", "train.validate_every=2"],
+        &[
+            &with,
+            "train.steps=3",
+            "train.decay_steps=5",
+            "train.sample_tokens=4",
+            "train.validate_every=2",
+        ],
     ));
     let dumped = json_lines(&read(&batches), "batches");
     let steps: Vec<_> = dumped.iter().map(|line| line["step"].as_u64()).collect();
@@ -98,12 +104,18 @@ fn a_text_is_trained_on_in_the_tokens_of_a_tokenizer() {
     );
     assert_says(&stderr, &["--dump-batches", "not there yet"]);
     // It goes on where it stopped, and the file with it.
-    let whole = train(&file, "whole", &[&with, "train.steps=5"]);
+    let whole = train(&file, "whole", &[&with, "train.steps=5", "train.decay_steps=5"]);
     let mut command = train_command(&file, &run);
     command.arg("--resume").arg("--dump-batches").arg(&batches);
     run_ok(set(
         &mut command,
-        &[&with, "train.steps=5", "train.sample_tokens=4", "train.validate_every=2"],
+        &[
+            &with,
+            "train.steps=5",
+            "train.decay_steps=5",
+            "train.sample_tokens=4",
+            "train.validate_every=2",
+        ],
     ));
     assert_eq!(json_lines(&read(&batches), "batches").len(), 5);
     let both = [losses(&whole), losses(&run)];
@@ -147,7 +159,7 @@ fn of_chats_the_answers_are_learned_however_rows_are_cut() {
     let lines = chats();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let file = chat_file(dir.path(), &lines);
-    let sets = ["model.context=80", "train.steps=3"];
+    let sets = ["model.context=120", "train.steps=3"];
     let shown = preview(&file, 4, &sets);
     for sample in shown["samples"].as_array().expect("samples") {
         let texts = sample["texts"].as_array().expect("texts").iter().filter_map(Value::as_str);
@@ -165,7 +177,7 @@ fn of_chats_the_answers_are_learned_however_rows_are_cut() {
     }
     let run = train(&file, "run", &sets);
     let whole =
-        train(&file, "other", &["model.context=80", "train.steps=3", "train.micro_batches=1"]);
+        train(&file, "other", &["model.context=120", "train.steps=3", "train.micro_batches=1"]);
     // Micro-batches have unlike numbers of answers; together they are the batch.
     for (cut, whole) in losses(&run).values().zip(losses(&whole).values()) {
         let [cut, whole] = [cut, whole].map(|loss| loss.parse::<f64>().expect("a loss"));

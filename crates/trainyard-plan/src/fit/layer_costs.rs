@@ -9,7 +9,8 @@
 //!   products beside it take; queries, keys, values and the mixed values; the numbers inside, three times where
 //!   they are gated, else twice; and of an adapter, its `rank` numbers. The weights of attention come on top,
 //!   `R × heads × T²`: devices with a kernel that makes them anew need less.
-//! - **For a moment** there are the gradients of the numbers inside and of two inputs, or the logits.
+//! - **For a moment** there are the gradients of the numbers inside and of two inputs, or the logits, or two
+//!   gradients of the embedding, or an unpacked product.
 //! - **Operations** are those of products: `2 P` a weight, and `4 R T²` a number of the queries for attention, half
 //!   of that where no position sees those after it. A backward does the same again for its input, and for
 //!   the weights that train; attention's is twice its forward.
@@ -143,11 +144,15 @@ impl OfLayer<'_> {
             TransformerPart::Block => self.inside().saturating_add(width.saturating_mul(2)),
             TransformerPart::Head => self.model.logits,
         };
-        let unpacked = match self.method {
+        let weights = match self.method {
             Method::Qlora { .. } => self.largest_product(),
+            // The gradient of vectors of tokens is as large as all of them, and there are two.
+            Method::Full if self.layer.kind == TransformerPart::Embedding => {
+                self.layer.others.saturating_mul(2)
+            }
             Method::Full | Method::Lora { .. } => 0,
         };
-        self.of_positions(numbers).saturating_add(FLOAT.saturating_mul(unpacked))
+        self.of_positions(numbers).saturating_add(FLOAT.saturating_mul(weights))
     }
 
     fn largest_product(&self) -> u64 {

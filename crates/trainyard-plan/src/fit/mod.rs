@@ -4,6 +4,7 @@
 //! the largest context and micro-batch that fit. What it finds is an estimate on the safe side; a run file's
 //! `trainyard plan` knows better, as it runs the layers.
 
+mod frugal;
 mod largest;
 mod layer_costs;
 mod report;
@@ -13,6 +14,7 @@ use crate::planner::{self, PlanRequest, RankedPlan};
 use crate::{
     Api, DeviceProfile, LinkCost, LinkProfile, OptimizerTime, PlanError, Profile, simulate,
 };
+use frugal::frugal_plan;
 use largest::Limits;
 use layer_costs::{MicroBatchSize, Operations};
 pub use report::{DeviceFit, Fit, Largest, OneMore, Verdict};
@@ -99,11 +101,11 @@ const OPTIMIZER_TRAFFIC: f64 = 7.0;
 /// Plans a training, and says what fits.
 ///
 /// # Errors
-/// [`PlanError::BadNumber`] for no devices, more than are planned for, or a size of 0; as
-/// [`planner::plan`], except that it is no error where nothing fits.
+/// [`PlanError::BadNumber`] for no devices, more than are planned for, or a size of 0 or beyond the model; it is
+/// no error where nothing fits.
 pub fn fit(request: &FitRequest<'_>) -> Result<Fit, PlanError> {
-    check(request)?;
-    let (here, limits) = assess(request)?;
+    let profile = estimated_profile(request)?;
+    let (here, limits) = assess(request, &profile)?;
     let one_more = one_more(request)?;
     let FitRequest { method, batch, context, .. } = *request;
     let (rows, micro_batches) = cut(batch);
@@ -126,6 +128,16 @@ pub fn fit(request: &FitRequest<'_>) -> Result<Fit, PlanError> {
     })
 }
 
+/// The costs that [`fit`] plans with.
+///
+/// # Errors
+/// [`PlanError::BadNumber`] as for [`fit`].
+pub fn estimated_profile(request: &FitRequest<'_>) -> Result<Profile, PlanError> {
+    check(request)?;
+    let (rows, micro_batches) = cut(request.batch);
+    Ok(profile(request, MicroBatchSize { rows, context: request.context }, micro_batches))
+}
+
 /// What is found for one set of devices.
 struct Assessment {
     verdict: Verdict,
@@ -134,22 +146,16 @@ struct Assessment {
     tokens_per_s: Option<f64>,
 }
 
-fn assess(request: &FitRequest<'_>) -> Result<(Assessment, Largest), PlanError> {
-    let FitRequest { batch, context, .. } = *request;
-    let (rows, micro_batches) = cut(batch);
-    let profile = profile(request, MicroBatchSize { rows, context }, micro_batches);
-    // The fastest plan takes what there is; one with room to spare counts first.
-    let spared = planner::plan(&PlanRequest::new(&with_spare(&profile)));
-    let planned = spared.or_else(|_| planner::plan(&PlanRequest::new(&profile)));
+fn assess(request: &FitRequest<'_>, profile: &Profile) -> Result<(Assessment, Largest), PlanError> {
+    let planned = planned(profile);
     let too_big = |reason: String, devices: Vec<DeviceFit>| Assessment {
         verdict: Verdict::TooBig,
         reason: Some(reason),
         devices,
         tokens_per_s: None,
     };
-    let here = match planned.map(|planned| planned.candidates.into_iter().next()) {
-        Ok(Some(best)) => assessment(request, &profile, &best),
-        Ok(None) => return Err(PlanError::NoSuchPlan { reason: "nothing was found".into() }),
+    let here = match planned {
+        Ok(best) => assessment(request, profile, &best),
         Err(PlanError::DoesNotFit { devices, hint }) => {
             too_big(hint, devices.into_iter().map(DeviceFit::short).collect())
         }
@@ -161,12 +167,28 @@ fn assess(request: &FitRequest<'_>) -> Result<(Assessment, Largest), PlanError> 
     Ok((here, largest))
 }
 
+/// The fastest plan with a part of every budget to spare, or else without.
+fn planned(profile: &Profile) -> Result<RankedPlan, PlanError> {
+    let frugal = frugal_plan(profile)?;
+    let spared = with_spare(profile);
+    let (profile, frugal) = match frugal_plan(&spared) {
+        Ok(frugal) => (&spared, frugal),
+        Err(_) => (profile, frugal),
+    };
+    let found = planner::plan(&PlanRequest::new(profile));
+    let best = found.ok().and_then(|planned| planned.candidates.into_iter().next());
+    match best {
+        Some(best) => Ok(best),
+        None => Ok(RankedPlan { simulation: simulate::simulate(profile, &frugal)?, plan: frugal }),
+    }
+}
+
 /// What a plan that fits says.
 fn assessment(request: &FitRequest<'_>, profile: &Profile, best: &RankedPlan) -> Assessment {
     let devices = report::devices(profile, best);
     let has_speed =
         |id: &str| request.devices.iter().any(|it| it.device.id == id && it.gflops.is_some());
-    let mut used = devices.iter().filter(|device| device.layers.is_some());
+    let mut used = devices.iter().filter(|device| !device.stages.is_empty());
     let tokens = request.batch.saturating_mul(request.context) as f64;
     let tokens_per_s = tokens * 1e6 / best.simulation.step_us;
     Assessment {
@@ -197,7 +219,8 @@ fn one_more(request: &FitRequest<'_>) -> Result<Option<OneMore>, PlanError> {
     let mut another = card.clone();
     another.device.id = format!("another-{}", card.device.id);
     let devices: Vec<FitDevice> = request.devices.iter().cloned().chain([another]).collect();
-    let (there, largest) = assess(&FitRequest { devices: &devices, ..request.clone() })?;
+    let request = FitRequest { devices: &devices, ..request.clone() };
+    let (there, largest) = assess(&request, &estimated_profile(&request)?)?;
     Ok(Some(OneMore {
         like: card.device.id.clone(),
         budget_bytes: card.device.budget_bytes(),
@@ -282,23 +305,13 @@ fn links(devices: &[FitDevice]) -> Vec<LinkProfile> {
     pairs.filter_map(link).collect()
 }
 
-/// Whether a training with micro-batches of a size fits, by the closed form's fullest device and the
-/// simulator.
+/// Whether a training with micro-batches of a size fits.
 fn fits(
     request: &FitRequest<'_>,
     size: MicroBatchSize,
     micro_batches: u64,
 ) -> Result<bool, PlanError> {
-    let profile = profile(request, size, micro_batches);
-    let memory = PlanRequest {
-        objective: planner::Objective::Memory,
-        schedule: "1f1b".parse()?,
-        ..PlanRequest::new(&profile)
-    };
-    let Some(best) = planner::closed_form_optimum(&memory)? else { return Ok(false) };
-    let schedule = crate::Schedule::named("1f1b", best.stages.len(), profile.micro_batches)?;
-    let plan = crate::Plan::new(&profile.model.name, best.stages, schedule, profile.micro_batches);
-    match simulate::check_memory(&profile, &plan) {
+    match frugal_plan(&profile(request, size, micro_batches)) {
         Ok(_) => Ok(true),
         Err(PlanError::DoesNotFit { .. } | PlanError::TensorTooLarge(_)) => Ok(false),
         Err(error) => Err(error),

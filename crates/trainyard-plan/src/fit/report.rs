@@ -88,9 +88,8 @@ pub struct DeviceFit {
     pub id: String,
     /// Whether its part fits.
     pub verdict: Verdict,
-    /// Names of its first and its last layer; None where it has none, or nothing fits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub layers: Option<(String, String)>,
+    /// Names of the first and the last layer of each of its stages; empty where it has none, or nothing fits.
+    pub stages: Vec<(String, String)>,
     /// Whether it runs forwards again instead of keeping activations.
     pub recompute: bool,
     /// What its part needs at the fullest moment, by category, in bytes.
@@ -127,19 +126,19 @@ pub struct OneMore {
 }
 
 impl DeviceFit {
-    fn new(need: DeviceNeed, layers: Option<(String, String)>, recompute: bool) -> Self {
+    fn new(need: DeviceNeed, stages: Vec<(String, String)>, recompute: bool) -> Self {
         let DeviceNeed { device, needed_bytes, budget_bytes, peak } = need;
         let verdict = match needed_bytes {
             needed if needed > budget_bytes => Verdict::TooBig,
             needed if needed > at_ease(budget_bytes) => Verdict::Tight,
             _ => Verdict::Fits,
         };
-        Self { id: device, verdict, layers, recompute, needs: peak, needed_bytes, budget_bytes }
+        Self { id: device, verdict, stages, recompute, needs: peak, needed_bytes, budget_bytes }
     }
 
     /// Of a plan that does not fit.
     pub(super) fn short(need: DeviceNeed) -> Self {
-        Self::new(need, None, false)
+        Self::new(need, Vec::new(), false)
     }
 }
 
@@ -150,10 +149,8 @@ pub(super) fn devices(profile: &Profile, best: &RankedPlan) -> Vec<DeviceFit> {
         let simulated = best.simulation.devices.iter().find(|it| it.id == device.id);
         let needs = simulated.map(|it| it.peak_bytes).unwrap_or_default();
         let stages = best.plan.stages.iter().filter(|stage| stage.device == device.id);
-        let layers = stages.clone().map(|stage| stage.layers);
-        let layers = layers.reduce(|(first, end), other| (first.min(other.0), end.max(other.1)));
-        let named =
-            layers.and_then(|(first, end)| Some((name(first)?, name(end.checked_sub(1)?)?)));
+        let ends = |(first, end): (usize, usize)| Some((name(first)?, name(end.checked_sub(1)?)?));
+        let named = stages.clone().filter_map(|stage| ends(stage.layers)).collect();
         let recompute = stages.clone().any(|stage| stage.recompute == Recompute::Full);
         DeviceFit::new(DeviceNeed::new(&device.id, device.budget_bytes(), needs), named, recompute)
     };

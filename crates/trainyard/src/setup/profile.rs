@@ -100,9 +100,16 @@ impl TrainingSetup {
     fn of_whole_context(&self, of_part: &ModelProfile) -> ModelProfile {
         let context = self.job.context.unwrap_or(1).max(1);
         let longer = of_part.with_rows(context.min(PIECE), context);
-        let layer = |(part, longer): (&LayerProfile, LayerProfile)| LayerProfile {
-            context: part.context.map(|_| context),
-            ..if part.carried_bytes > 0 { longer } else { part.clone() }
+        let layer = |(part, longer): (&LayerProfile, LayerProfile)| {
+            let sees_others = part.carried_bytes > 0;
+            let bytes = |part, longer| if sees_others { longer } else { part };
+            LayerProfile {
+                context: part.context.map(|_| context),
+                carried_bytes: longer.carried_bytes,
+                saved_bytes: bytes(part.saved_bytes, longer.saved_bytes),
+                workspace_bytes: bytes(part.workspace_bytes, longer.workspace_bytes),
+                ..part.clone()
+            }
         };
         let layers = of_part.layers.iter().zip(longer.layers).map(layer).collect();
         ModelProfile { layers, ..of_part.clone() }

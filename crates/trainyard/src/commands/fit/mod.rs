@@ -8,15 +8,20 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use trainyard_plan::DeviceProfile;
-use trainyard_plan::fit::{DeviceFit, Fit, FitDevice, FitRequest, Largest, Method, Verdict, fit};
+use trainyard_plan::fit::{
+    DeviceFit, Fit, FitDevice, FitRequest, Largest, Method, Verdict, estimated_profile, fit,
+};
 use trainyard_plan::memory::{human_bytes, parse_bytes};
 use trainyard_pretrained::{Pretrained, find};
 
 use super::run_command::RunCommand;
 use super::table::{Align, table};
 use crate::app::App;
+use crate::cli::Force;
 use crate::error::RunError;
+use crate::files::write_asked;
 use crate::setup::machine;
 
 /// The context where none is asked for, unless the model's is shorter.
@@ -51,6 +56,12 @@ pub struct FitCommand {
     /// Print JSON for machines
     #[arg(long)]
     json: bool,
+    /// Also write what it was planned with: the costs of every layer, estimated, for `trainyard plan --profile`
+    /// and the studio
+    #[arg(long, value_name = "PROFILE.json")]
+    save_profile: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -111,19 +122,22 @@ impl RunCommand for FitCommand {
         let context = self.context.unwrap_or(model.context.min(CONTEXT));
         let request =
             FitRequest { model: &model, devices: &devices, method, batch: self.batch, context };
+        if let Some(path) = &self.save_profile {
+            let json = in_json(&estimated_profile(&request)?)?;
+            write_asked(path, json.as_bytes(), self.force)?;
+        }
         let fit = fit(&request)?;
         let out = &mut std::io::stdout();
-        let printed = if self.json {
-            let json = serde_json::to_string_pretty(&fit);
-            let json = json.map_err(|error| RunError::config(error.to_string()))?;
-            writeln!(out, "{json}")
-        } else {
-            print(out, &fit)
-        };
+        let printed =
+            if self.json { writeln!(out, "{}", in_json(&fit)?) } else { print(out, &fit) };
         printed.map_err(RunError::io("write to", "the terminal"))?;
         // As for a plan that does not fit.
         Ok(if fit.verdict == Verdict::TooBig { ExitCode::from(3) } else { ExitCode::SUCCESS })
     }
+}
+
+fn in_json(value: &impl Serialize) -> Result<String, RunError> {
+    serde_json::to_string_pretty(value).map_err(|error| RunError::config(error.to_string()))
 }
 
 fn print(out: &mut impl Write, fit: &Fit) -> std::io::Result<()> {
@@ -174,15 +188,20 @@ fn rows(devices: &[DeviceFit]) -> Vec<Vec<String>> {
     let head = ["device", "layers", "weights", "gradients", "optimizer", "activations", "buffers"];
     let head = head.into_iter().chain(["needs", "has", ""]).map(str::to_owned).collect();
     let row = |device: &DeviceFit| {
-        let layers = device.layers.as_ref().map(|(first, last)| {
-            let recomputed = if device.recompute { ", recomputed" } else { "" };
-            if first == last { first.clone() } else { format!("{first} – {last}") + recomputed }
-        });
+        let recomputed = if device.recompute { ", recomputed" } else { "" };
+        let layers = match device.stages.as_slice() {
+            [] => "–".to_owned(),
+            [(first, last)] if first == last => format!("{first}{recomputed}"),
+            [(first, last)] => format!("{first} – {last}{recomputed}"),
+            [(first, _), .., (_, last)] => {
+                format!("{} stages, {first} … {last}{recomputed}", device.stages.len())
+            }
+        };
         let needs = &device.needs;
         let bytes =
             [needs.weights, needs.gradients, needs.optimizer, needs.activations, needs.buffers];
         let bytes = bytes.into_iter().chain([device.needed_bytes, device.budget_bytes]);
-        let row = [device.id.clone(), layers.unwrap_or_else(|| "–".to_owned())].into_iter();
+        let row = [device.id.clone(), layers].into_iter();
         row.chain(bytes.map(human_bytes)).chain([device.verdict.text().to_owned()]).collect()
     };
     std::iter::once(head).chain(devices.iter().map(row)).collect()
