@@ -26,18 +26,18 @@ fn gpt2(dir: &Path) -> PathBuf {
 /// A run of three steps from its weights on.
 fn run(dir: &Path, method: &str) -> PathBuf {
     let text = dir.join("text.txt");
-    write(&text, &"on the track to no end a train sat and then it ran on\n".repeat(40));
+    write(&text, "on the track to no end a train sat and then it ran on\n".repeat(40));
     let file = dir.join(format!("{method}.toml"));
     write(
         &file,
-        &format!(
+        format!(
             r#"
 [model]
 kind = "hf"
-path = {model:?}
+path = "{model}"
 context = 16
 [data]
-text = {text:?}
+text = "{text}"
 [train]
 method = "{method}"
 steps = 3
@@ -57,7 +57,8 @@ id = "right"
 adapter = "cpu"
 threads = 1
 "#,
-            model = gpt2(dir),
+            model = gpt2(dir).display(),
+            text = text.display(),
         ),
     );
     let run = dir.join(method);

@@ -1,4 +1,5 @@
 //! `trainyard fit`: whether a model can be trained on devices.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails at once and says why")]
 
 use std::fs::{self, File};
 use std::io::Write;

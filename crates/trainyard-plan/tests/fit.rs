@@ -1,4 +1,5 @@
 //! Whether devices have what training a transformer needs, against arithmetic and the planner.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails at once and says why")]
 
 use proptest::prelude::*;
 use trainyard_plan::DeviceProfile;

@@ -205,10 +205,11 @@ impl App {
         if devices.iter().all(|device| device.adapter == "cpu") {
             devices.truncate(1);
         }
-        for device in devices {
+        let sections = devices.iter().map(|device| {
             let (id, adapter) = (text(&device.id), text(&device.adapter));
-            file += &format!("[[device]]\nid = {id}\nadapter = {adapter}\n");
-        }
+            format!("[[device]]\nid = {id}\nadapter = {adapter}\n")
+        });
+        file.extend(sections);
         Ok(RunConfig::from_text(&file, "generate.toml".as_ref(), &sets.all(), &self.key_groups())?)
     }
 

@@ -177,7 +177,8 @@ mod tests {
             tensor("output.weight", &[2, 3], Element::F16),
         ];
         let values = |at: usize| vec![vec![1.0; 3], vec![0.5; 64], vec![2.0; 6]].swap_remove(at);
-        write(&path, &metadata, &tensors, &mut |at| Ok(values(at))).unwrap();
+        let each = &mut |at| Ok::<_, PretrainedError>(values(at));
+        write(&path, &metadata, &tensors, each).unwrap();
         let read = Gguf::open(&path).unwrap();
         assert_eq!(read.text("general.architecture"), Some("llama"));
         assert_eq!(read.number("llama.block_count"), Some(2));
@@ -194,7 +195,8 @@ mod tests {
             }
         }
         assert_eq!(read.weights.len(), 3);
-        let wrong = write(&path, &metadata, &tensors, &mut |_| Ok(vec![0.0; 3])).unwrap_err();
+        let three = &mut |_| Ok::<_, PretrainedError>(vec![0.0; 3]);
+        let wrong = write(&path, &metadata, &tensors, three).unwrap_err();
         assert!(
             wrong.to_string().contains("blk.0.attn_q.weight cannot be [2, 32] in q8_0"),
             "{wrong}"
