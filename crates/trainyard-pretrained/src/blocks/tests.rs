@@ -1,4 +1,5 @@
 //! Every kind of block, with any bytes, against the definition written once more, number by number.
+#![allow(clippy::float_cmp, reason = "the very bits are meant")]
 
 use half::f16;
 use proptest::prelude::*;
