@@ -67,7 +67,7 @@ fn what_is_said_to_fit_at_most_fits_and_more_does_not() {
     config(dir.path());
     let at = |context: u64| {
         let context = context.to_string();
-        let asked = ["--method", "qlora", "--device", "10 GiB", "--context", &context];
+        let asked = ["--method", "qlora", "--device", "8 GiB", "--context", &context];
         fit(dir.path(), &asked)
     };
     let largest = at(64)["largest"]["context"].as_u64().unwrap();

@@ -101,7 +101,7 @@ fn more_cards_and_fewer_rows_fit_more() {
     let more = two.one_more.as_ref().unwrap();
     assert_ne!(two.verdict, Verdict::TooBig);
     assert!(more.largest.context >= two.largest.context && more.largest.rows >= two.largest.rows);
-    assert!(more.largest.context > two.largest.context, "{two:?}");
+    assert!(more.tokens_per_s > two.tokens_per_s, "{two:?}");
     let lora = found(12, &[16 << 20, 16 << 20], Method::Lora { rank: 8 }, 8, 256);
     assert!(lora.largest.context >= two.largest.context, "{lora:?}");
     assert!(lora.tokens_per_s > two.tokens_per_s);

@@ -88,6 +88,9 @@ pub struct FitRequest<'a> {
 /// The most micro-batches into which a batch is cut: more fill a pipeline hardly better.
 const MOST_MICRO_BATCHES: u64 = 16;
 
+/// The most stages a device of which a faster plan is looked for.
+const LARGE_STAGES: usize = 4;
+
 /// Speed that devices are taken to have where one's is not known, so that layers are shared equally.
 const EQUAL_GFLOPS: f64 = 1000.0;
 
@@ -175,9 +178,10 @@ fn planned(profile: &Profile) -> Result<RankedPlan, PlanError> {
         Ok(frugal) => (&spared, frugal),
         Err(_) => (profile, frugal),
     };
-    let found = planner::plan(&PlanRequest::new(profile));
-    let best = found.ok().and_then(|planned| planned.candidates.into_iter().next());
-    match best {
+    // What fits in many small stages only, a search takes long to find, if it does.
+    let is_tight = frugal.stages.len() > LARGE_STAGES * frugal.schedule.ranks.len();
+    let search = || planner::plan(&PlanRequest::new(profile)).ok()?.candidates.into_iter().next();
+    match if is_tight { None } else { search() } {
         Some(best) => Ok(best),
         None => Ok(RankedPlan { simulation: simulate::simulate(profile, &frugal)?, plan: frugal }),
     }
