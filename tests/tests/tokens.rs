@@ -120,6 +120,12 @@ fn a_text_is_trained_on_in_the_tokens_of_a_tokenizer() {
     assert_eq!(json_lines(&read(&batches), "batches").len(), 5);
     let both = [losses(&whole), losses(&run)];
     assert_eq!(both[0][&5], both[1][&5]);
+    // Another tokenizer with as many tokens, which mean something else.
+    let mut command = trainyard();
+    command.arg("resume").arg(&run);
+    let other = key("data.tokenizer", &tokenizer("gpt2"));
+    let stderr = run_fails(set(&mut command, &[&other, "train.steps=6"]), 2);
+    assert_says(&stderr, &["the tokenizer of", "begin a new run"]);
 }
 
 #[test]

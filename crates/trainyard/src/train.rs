@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use trainyard_data::Prefetch;
+use trainyard_data::{Prefetch, tokenizer_mark};
 use trainyard_engine::{DeviceClock, EngineError};
 use trainyard_plan::journal::{Header, Record, State};
 use trainyard_plan::{MemoryUse, Plan, Profile, Trace, simulate};
@@ -148,6 +148,7 @@ pub fn train(
         step: first_step,
         cursor: setup.first_cursor(),
         batches: Prefetch::new(Arc::clone(setup.data()?))?,
+        tokenizer: setup.data()?.tokenizer().map(|it| tokenizer_mark(&it)).transpose()?,
         batch_file,
         validation_loss: None,
         first_step,

@@ -26,6 +26,14 @@ pub fn tokenizer_at(path: &Path) -> Result<Tokenizer, DataError> {
     Tokenizer::open(path)?.ok_or_else(|| DataError::NoTokenizer { path: path.to_owned() })
 }
 
+/// What tells one tokenizer from another: BLAKE3 in hex of all that makes tokens of a text.
+///
+/// # Errors
+/// [`DataError::Tokenizer`] for one that cannot be written down.
+pub fn tokenizer_mark(tokenizer: &Tokenizer) -> Result<String, DataError> {
+    Ok(files::fingerprint("", &[("tokenizer", tokenizer.to_json()?)]))
+}
+
 /// The key under which tokens are kept: all that they follow from.
 pub(crate) fn key(
     data: &str,

@@ -22,6 +22,9 @@ pub struct CheckpointState {
     /// The text of each token, in the order of their numbers; empty where there are no tokens, or a
     /// tokenizer has their texts.
     pub vocabulary: Vec<String>,
+    /// What tells the tokenizer of the data from others, where there is one.
+    #[serde(default)]
+    pub tokenizer: Option<String>,
     /// Names of the classes, in the order of their numbers; empty where there are none.
     #[serde(default)]
     pub classes: Vec<String>,
@@ -63,7 +66,8 @@ impl Training<'_> {
         let info = self.setup.data()?.info();
         let data = DataState::new(info, self.cursor);
         let (vocabulary, classes) = (info.vocabulary.clone(), info.classes.clone());
-        let state = CheckpointState { vocabulary, classes, data };
+        let tokenizer = self.tokenizer.clone();
+        let state = CheckpointState { vocabulary, tokenizer, classes, data };
         let state = serde_json::to_value(state).map_err(|e| RunError::config(e.to_string()))?;
         let about = SaveAs { step: self.step, run: Some(run_id.to_owned()), state };
         self.pipeline.save(&directory.checkpoint(self.step), about)?;
@@ -81,6 +85,16 @@ impl Training<'_> {
     pub(super) fn load(&mut self, from: &GoingOn) -> Result<(), RunError> {
         let GoingOn { checkpoint: found, other_data, grown } = from;
         let state = read_state(self.directory, found)?;
+        if state.tokenizer.is_some() && state.tokenizer != self.tokenizer {
+            return Err(RunError::Mismatch {
+                what: format!(
+                    "the tokenizer of {} is not the one that this run was trained with, so that its tokens \
+                     would mean something else",
+                    self.setup.data()?.info().name
+                ),
+                remedy: "name the one of before, or begin a new run in another directory",
+            });
+        }
         match state.data.resume(self.setup.data()?.info()) {
             Ok(cursor) => self.cursor = cursor,
             Err(DataError::OtherData { name, .. }) if *other_data => {

@@ -37,6 +37,8 @@ pub(super) struct Training<'a> {
     /// The data of the next step.
     pub(super) cursor: Cursor,
     pub(super) batches: Prefetch,
+    /// What tells the tokenizer of the data from others, where there is one.
+    pub(super) tokenizer: Option<String>,
     /// Where batches are written to that were trained on.
     pub(super) batch_file: Option<BatchFile>,
     pub(super) validation_loss: Option<f64>,
