@@ -150,7 +150,7 @@ fn generation_is_held_against_one_device() {
     assert_eq!(figures["format"], "trainyard-bench-generate");
     let arrangements = figures["arrangements"].as_array().expect("arrangements");
     let of = |figures: &Value| [&figures["devices"], &figures["texts"]].map(Value::as_u64);
-    assert!(arrangements.iter().map(of).eq([[1, 1], [2, 1], [2, 2]].map(|it| it.map(Some))));
+    assert!(arrangements.iter().map(of).eq([[1_u64, 1], [2, 1], [2, 2]].map(|it| it.map(Some))));
     for figures in arrangements {
         assert_positive(figures, &["tokens_per_s", "ratio"]);
     }
