@@ -142,6 +142,21 @@ fn sizes_are_above_zero() {
 }
 
 #[test]
+fn generation_is_held_against_one_device() {
+    let mut command = trainyard();
+    command.args(["bench", "generate", "--json", "--rounds", "1", "--tokens", "8"]);
+    command.arg(root().join("crates/trainyard-models/tests/fixtures/hf/llama"));
+    let figures: Value = serde_json::from_str(&run_ok(&mut command)).expect("JSON");
+    assert_eq!(figures["format"], "trainyard-bench-generate");
+    let arrangements = figures["arrangements"].as_array().expect("arrangements");
+    let of = |figures: &Value| [&figures["devices"], &figures["texts"]].map(Value::as_u64);
+    assert!(arrangements.iter().map(of).eq([[1_u64, 1], [2, 1], [2, 2]].map(|it| it.map(Some))));
+    for figures in arrangements {
+        assert_positive(figures, &["tokens_per_s", "ratio"]);
+    }
+}
+
+#[test]
 fn a_plan_is_predicted_before_it_runs() {
     let mut command = trainyard();
     command.args(["bench", "predictions", "--json", "--plans", "1", "--steps", "2"]);

@@ -154,7 +154,7 @@ fn write(
     count: usize,
 ) -> Result<f64, RunError> {
     let prompt = |number: usize| {
-        (0..tokens).map(|at| u32::try_from((at * 7 + number) % 250).unwrap_or(0)).collect()
+        (0..tokens).map(|at| u32::try_from((at * 7 + number) % 32).unwrap_or(0)).collect()
     };
     let mut texts: Vec<Text> =
         (0..count).map(|number| Text::new(prompt(number), tokens, 1, number)).collect();
