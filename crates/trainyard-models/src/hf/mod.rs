@@ -31,7 +31,7 @@ use trainyard_config::{BadKey, ConfigError, KeyGroup, TrainMethod, keys, must};
 use trainyard_pretrained::{ModelConfig, Pretrained, find};
 
 use crate::gpt;
-use crate::recipe::{Job, Recipe, RecipeError, Request, needs};
+use crate::recipe::{Job, Recipe, RecipeError, Request, Tuning, needs};
 
 pub use model::HfModel;
 pub use weights::WeightName;
@@ -64,7 +64,7 @@ impl Recipe for HfRecipe {
     }
 
     fn methods(&self) -> &[TrainMethod] {
-        &[TrainMethod::Full, TrainMethod::Lora]
+        &[TrainMethod::Full, TrainMethod::Lora, TrainMethod::Qlora]
     }
 
     fn load(&self, request: &Request<'_>) -> Result<Job, RecipeError> {
@@ -84,6 +84,8 @@ impl Recipe for HfRecipe {
             None => model,
             Some(lora) => model.with_adapters(lora).map_err(|bad| bad.in_section("lora"))?,
         };
+        let is_packed = matches!(request.tuning, Tuning::Qlora(_));
+        let model = if is_packed { model.packed() } else { model };
         let length = i64::try_from(context).unwrap_or(i64::MAX);
         let tokenizer = path.to_string_lossy().into_owned();
         let set = [("context", length.into()), ("tokenizer", tokenizer.into())];

@@ -23,6 +23,8 @@ pub struct HfModel {
     ropes: [Option<Rope>; 2],
     /// None where all weights train.
     lora: Option<LoraSection>,
+    /// Whether frozen products are held in blocks.
+    is_packed: bool,
 }
 
 impl HfModel {
@@ -30,7 +32,13 @@ impl HfModel {
     pub fn new(pretrained: Arc<Pretrained>, context: usize) -> Option<Self> {
         let decoder = decoder(pretrained.config.architecture)?;
         let rope = |is_windowed| Rope::new(&pretrained.config, is_windowed, context);
-        Some(Self { ropes: [false, true].map(rope), decoder, pretrained, lora: None })
+        Some(Self {
+            ropes: [false, true].map(rope),
+            decoder,
+            pretrained,
+            lora: None,
+            is_packed: false,
+        })
     }
 
     /// The same with its weights frozen, and adapters beside them.
@@ -40,6 +48,12 @@ impl HfModel {
     pub fn with_adapters(self, lora: &LoraSection) -> Result<Self, BadKey> {
         adapters::check(lora, self.blocks(), &self.decoder.of_block(0))?;
         Ok(Self { lora: Some(lora.clone()), ..self })
+    }
+
+    /// The same with the frozen products of blocks in blocks of few bits, on CPU devices.
+    #[must_use]
+    pub fn packed(self) -> Self {
+        Self { is_packed: true, ..self }
     }
 
     /// The files that it is made from.
@@ -101,6 +115,14 @@ impl Model for HfModel {
     /// Reads the layer's weights; adapters follow from the seed.
     fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<ErasedLayer, EngineError> {
         let (config, blocks) = (self.config(), self.blocks());
+        if self.is_packed && device.clone().without_autodiff() != Device::flex() {
+            return Err(EngineError::Layer {
+                layer: self.pretrained.name.clone(),
+                reason: "weights in blocks are for CPU devices so far; train.method = \"lora\" holds them \
+                         as numbers, on any device"
+                    .to_owned(),
+            });
+        }
         let weights = |name: String| Weights {
             pretrained: &self.pretrained,
             layer: name,
@@ -108,7 +130,7 @@ impl Model for HfModel {
             device,
             adapters: self.lora.as_ref().map(|lora| {
                 let block = (1..=blocks).contains(&layer).then(|| layer - 1);
-                LayerAdapters::new(lora, block, seed, layer)
+                LayerAdapters::new((lora, self.is_packed), block, seed, layer)
             }),
         };
         match layer {
