@@ -72,8 +72,8 @@ pub use names::{list, nearest};
 pub use run_config::{DataSection, KindSection, RunConfig};
 pub use section::SectionReader;
 pub use sections::{
-    DeviceSection, LearningRateSchedule, LoraSection, LoraTarget, OptimizerGroup, PipelineSection,
-    RecomputeChoice, RunSection, TrainMethod, TrainSection, WireFormat,
+    BlockFormat, DeviceSection, LearningRateSchedule, LoraSection, LoraTarget, OptimizerGroup,
+    PipelineSection, RecomputeChoice, RunSection, TrainMethod, TrainSection, WireFormat,
 };
 pub use value::{ByteSize, Choice, KeyType, Show, SliceCount, ValueContext};
 

@@ -136,6 +136,7 @@ fn loaded(tuning: Tuning<'_>) -> Result<usize, String> {
 #[test]
 fn a_run_file_asks_for_adapters() {
     assert_eq!(loaded(Tuning::Lora(&lora(&["q_proj", "v", "mlp"], &[0], 0.0))), Ok(4));
+    assert_eq!(loaded(Tuning::Qlora(&lora(&["all"], &[], 0.0))), Ok(4));
     let refused = loaded(Tuning::Lora(&lora(&["query"], &[], 0.0))).unwrap_err();
     let known = "products of this model: q, k, v, o, gate, up, down";
     assert!(refused.contains("lora.targets is \"query\"") && refused.contains(known), "{refused}");

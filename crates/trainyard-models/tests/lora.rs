@@ -11,13 +11,14 @@ mod common;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::SafeTensors;
+use trainyard_config::BlockFormat;
 use trainyard_engine::memory::CountingAllocator;
 use trainyard_engine::{Layers, MeanSquaredError, MicroBatch};
-use trainyard_models::nn::{Linear, LinearConfig, Lora, LoraConfig};
+use trainyard_models::nn::{Linear, LinearConfig, Lora, LoraConfig, PackedWeight};
 use trainyard_plan::{LayerProfile, Recompute};
 
 use common::adapted::{Adapted, adapted};
-use common::partitions::{Subject, assert_close, derived, of_kind, plan, tensors};
+use common::partitions::{ROWS, Subject, assert_close, derived, of_kind, plan, tensors};
 use common::{LAYERS, VOCABULARY, WIDTH, of_tokens};
 
 #[global_allocator]
@@ -25,7 +26,8 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn subject(dropout: f64, first: usize) -> Subject {
     let (width, vocabulary) = (WIDTH, VOCABULARY);
-    let sizes = Adapted { width, blocks: LAYERS - 2, vocabulary, rank: 3, dropout, first };
+    let sizes =
+        Adapted { width, blocks: LAYERS - 2, vocabulary, rank: 3, dropout, first, packing: None };
     of_tokens(adapted(sizes))
 }
 
@@ -42,6 +44,81 @@ fn adapters_with_dropout_over_any_split_equal_one_device() {
 #[test]
 fn adapters_in_the_last_block_alone_over_any_split_equal_one_device() {
     subject(0.1, 1).equals_one_device(2);
+}
+
+/// Rows of whole blocks.
+fn packed(packing: Option<BlockFormat>) -> Subject {
+    let (width, vocabulary) = (2 * WIDTH, VOCABULARY);
+    let (blocks, rank, dropout, first) = (LAYERS - 2, 3, 0.0, 0);
+    of_tokens(adapted(Adapted { width, blocks, vocabulary, rank, dropout, first, packing }))
+}
+
+#[test]
+fn adapters_beside_packed_weights_over_any_split_equal_one_device() {
+    packed(Some(BlockFormat::Q4_1)).equals_one_device(2);
+}
+
+#[test]
+fn packed_weights_weigh_their_blocks_and_learn_as_numbers_do() {
+    let losses = |packing| {
+        let subject = packed(packing);
+        let costs = subject.costs(ROWS);
+        let mut pipeline = subject.on_cpus(&plan(&[LAYERS], "1f1b", 2, Recompute::None));
+        let losses = subject.train(&mut pipeline, 1..=20);
+        (costs.layers[1].frozen_bytes, [losses[0][0], losses[19][0]])
+    };
+    let (numbers, expected) = losses(None);
+    let norm = 4 * 2 * WIDTH as u64;
+    for (packing, bytes, apart) in
+        [(BlockFormat::Q8_0, 34, 0.01), (BlockFormat::Q4_1, 20, 0.1), (BlockFormat::Q4_0, 18, 0.1)]
+    {
+        let (frozen, found) = losses(Some(packing));
+        assert_eq!((frozen - norm) * 128, (numbers - norm) * bytes, "{packing:?}");
+        let is_near = (found[0] - expected[0]).abs() < apart * expected[0];
+        let learns = found[1] < 0.75 * found[0];
+        assert!(is_near && learns, "{packing:?}: {found:?}, with numbers {expected:?}");
+        eprintln!("{packing:?}: {found:?} after 1 and 20 steps, with numbers {expected:?}");
+    }
+}
+
+/// A product of blocks is that of the numbers that they hold, forward and back.
+#[test]
+fn a_product_with_blocks_is_one_with_their_numbers() {
+    let device = Device::flex().autodiff();
+    // Two tiles and a part, and rows whose blocks begin in the middle of four bytes.
+    let (rows, outputs, inputs) = (5, 300, 96);
+    let some = |count: usize, seed: usize| -> Vec<f32> {
+        (0..count).map(|i| ((i * 37 + seed * 11) % 101) as f32 / 50.0 - 1.0).collect()
+    };
+    for format in [BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1] {
+        let numbers = some(outputs * inputs, 1);
+        let packed =
+            PackedWeight::of_numbers(format, [outputs, inputs], &numbers, &device).unwrap();
+        // What they hold, by a product with the identity.
+        let identity = Tensor::<2>::eye(inputs, &device);
+        let held = packed.linear(identity);
+        let x = TensorData::new(some(rows * inputs, 2), [rows, inputs]);
+        let g = Tensor::<2>::from_data(
+            TensorData::new(some(rows * outputs, 3), [rows, outputs]),
+            &device,
+        );
+        let run = |product: &dyn Fn(Tensor<2>) -> Tensor<2>| {
+            let x = Tensor::<2>::from_data(x.clone(), &device).require_grad();
+            let y = product(x.clone());
+            let mut gradients = (y.clone() * g.clone()).sum().backward();
+            let of_x = x.grad_remove(&mut gradients).unwrap();
+            [y.inner(), of_x].map(|it| it.into_data().try_to_vec::<f32>().unwrap())
+        };
+        let found = run(&|x| packed.linear(x));
+        let expected = run(&|x| x.matmul(held.clone().detach()));
+        for (what, (found, expected)) in ["y", "∂x"].iter().zip(found.iter().zip(&expected)) {
+            assert_close(&format!("{format:?} {what}"), found, expected, 1e-5, 1e-4);
+        }
+        let apart = held.transpose().into_data().try_to_vec::<f32>().unwrap();
+        assert_close("held", &apart, &numbers, 0.0, 0.15);
+    }
+    assert!(PackedWeight::of_blocks(BlockFormat::Q8_0, [2, 32], &[0; 67], &device).is_none());
+    assert!(PackedWeight::of_numbers(BlockFormat::Q8_0, [1, 33], &[0.0; 33], &device).is_none());
 }
 
 #[test]

@@ -14,6 +14,18 @@ crate::choices! {
     }
 }
 
+crate::choices! {
+    /// Numbers in blocks of 32 that share a scale, as GGUF files have them.
+    pub enum BlockFormat {
+        /// 8 bits a number: 34 bytes a block.
+        Q8_0 = "q8_0",
+        /// 4 bits, and as many numbers below 0 as above: 18 bytes.
+        Q4_0 = "q4_0",
+        /// 4 bits from the smallest number to the largest: 20 bytes.
+        Q4_1 = "q4_1",
+    }
+}
+
 crate::keys! {
     /// Low-rank adapters (arXiv 2106.09685), for `train.method` "lora" and "qlora": a frozen weight W counts as
     /// W + alpha ÷ rank · B·A.
@@ -30,6 +42,9 @@ crate::keys! {
             must("\"all\", \"attention\", \"mlp\" or names of products", |name| !name.trim().is_empty());
         /// Blocks that get adapters, by their numbers from 0; all where it is not given.
         layers: Vec<u32>;
+        /// How "qlora" holds the frozen products of blocks. Those that a file has in one of these ways stay as
+        /// they are, and those whose rows are no whole blocks stay numbers.
+        packing: BlockFormat = BlockFormat::Q4_1;
     }
 }
 

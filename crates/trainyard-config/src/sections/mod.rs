@@ -8,7 +8,7 @@ mod run;
 mod train;
 
 pub use device::DeviceSection;
-pub use lora::{LoraSection, LoraTarget, TrainMethod};
+pub use lora::{BlockFormat, LoraSection, LoraTarget, TrainMethod};
 pub use optimizer_group::OptimizerGroup;
 pub use pipeline::{PipelineSection, RecomputeChoice, WireFormat};
 pub use run::RunSection;

@@ -21,6 +21,7 @@
 mod appended;
 mod attention;
 mod attention_kernels;
+mod blocks;
 mod cross_entropy;
 mod dropout;
 mod embedding;
@@ -29,6 +30,7 @@ mod gelu_tanh;
 mod linear;
 mod norm;
 mod one_row;
+mod packed;
 mod product;
 mod rotate;
 mod simd;
@@ -44,6 +46,7 @@ pub(crate) use appended::appended;
 pub(crate) use attention::{
     GroupedHeads, causal_attention, continued_attention, grouped_attention,
 };
+pub(crate) use blocks::{pack, row_bytes, unpack};
 pub use cross_entropy::cross_entropy;
 pub(crate) use dropout::dropout;
 pub(crate) use embedding::{AddRows, table_gradient};
@@ -51,6 +54,7 @@ pub(crate) use gelu::gelu;
 pub(crate) use gelu_tanh::gelu_tanh;
 pub(crate) use linear::Linear;
 pub(crate) use norm::{layer_norm, rms_norm};
+pub(crate) use packed::packed_linear;
 pub(crate) use rotate::{Rotation, rotate, rotate_and_join};
 pub(crate) use swiglu::swiglu;
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use burn::tensor::Device;
-use trainyard_config::{BadKey, LoraSection, LoraTarget};
+use trainyard_config::{BadKey, BlockFormat, LoraSection, LoraTarget};
 use trainyard_engine::{EngineError, mix};
 
 use super::weights::WeightName;
@@ -16,6 +16,8 @@ const SEED: u64 = 0x6C6F_7261;
 /// The adapters of one layer.
 pub(super) struct LayerAdapters<'a> {
     lora: &'a LoraSection,
+    /// Whether frozen products are held in blocks.
+    is_packed: bool,
     /// None in the first layer and the last, which have none.
     block: Option<usize>,
     initial: RefCell<WeightInit>,
@@ -24,13 +26,18 @@ pub(super) struct LayerAdapters<'a> {
 impl<'a> LayerAdapters<'a> {
     /// Those of a layer, whose weights follow from the run's seed and its number.
     pub(super) fn new(
-        lora: &'a LoraSection,
+        (lora, is_packed): (&'a LoraSection, bool),
         block: Option<usize>,
         seed: u64,
         layer: usize,
     ) -> Self {
         let initial = RefCell::new(WeightInit::new(mix(&[seed, SEED]), layer));
-        Self { lora, block, initial }
+        Self { lora, is_packed, block, initial }
+    }
+
+    /// How products are held that are no numbers.
+    pub(super) fn packing(&self) -> Option<BlockFormat> {
+        (self.is_packed && self.block.is_some()).then_some(self.lora.packing)
     }
 
     /// The adapter of a product with a path in the layer and a name in Hugging Face layout, of `[inputs, outputs]`

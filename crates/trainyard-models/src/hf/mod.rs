@@ -32,7 +32,7 @@ use trainyard_config::{BadKey, ConfigError, KeyGroup, TrainMethod, keys, must};
 use trainyard_pretrained::{ModelConfig, Pretrained, find};
 
 use crate::gpt;
-use crate::recipe::{Job, Recipe, RecipeError, Request, needs};
+use crate::recipe::{Job, Recipe, RecipeError, Request, Tuning, needs};
 
 pub use merged::{MergedWeights, PeftWeight, Trained};
 pub use model::HfModel;
@@ -66,7 +66,7 @@ impl Recipe for HfRecipe {
     }
 
     fn methods(&self) -> &[TrainMethod] {
-        &[TrainMethod::Full, TrainMethod::Lora]
+        &[TrainMethod::Full, TrainMethod::Lora, TrainMethod::Qlora]
     }
 
     fn load(&self, request: &Request<'_>) -> Result<Job, RecipeError> {
@@ -106,10 +106,12 @@ impl HfModel {
             let words = format!("that of a decoder; {} is an encoder", architecture.name());
             refused("path", path.display().to_string(), words)
         })?;
-        Ok(match request.tuning.lora() {
+        let model = match request.tuning.lora() {
             None => model,
             Some(lora) => model.with_adapters(lora).map_err(|bad| bad.in_section("lora"))?,
-        })
+        };
+        let is_packed = matches!(request.tuning, Tuning::Qlora(_));
+        Ok(if is_packed { model.packed() } else { model })
     }
 }
 

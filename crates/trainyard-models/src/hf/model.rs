@@ -24,6 +24,8 @@ pub struct HfModel {
     context: usize,
     /// None where all weights train.
     lora: Option<LoraSection>,
+    /// Whether frozen products are held in blocks.
+    is_packed: bool,
 }
 
 impl HfModel {
@@ -31,7 +33,14 @@ impl HfModel {
     pub fn new(pretrained: Arc<Pretrained>, context: usize) -> Option<Self> {
         let decoder = decoder(pretrained.config.architecture)?;
         let rope = |is_windowed| Rope::new(&pretrained.config, is_windowed, context);
-        Some(Self { ropes: [false, true].map(rope), context, decoder, pretrained, lora: None })
+        Some(Self {
+            ropes: [false, true].map(rope),
+            context,
+            decoder,
+            pretrained,
+            lora: None,
+            is_packed: false,
+        })
     }
 
     /// The same with its weights frozen, and adapters beside them.
@@ -51,6 +60,12 @@ impl HfModel {
     /// Its adapters, where these train instead of its weights.
     pub fn lora(&self) -> Option<&LoraSection> {
         self.lora.as_ref()
+    }
+
+    /// The same with the frozen products of blocks in blocks of few bits, on CPU devices.
+    #[must_use]
+    pub fn packed(self) -> Self {
+        Self { is_packed: true, ..self }
     }
 
     /// The files that it is made from.
@@ -112,6 +127,14 @@ impl Model for HfModel {
     /// Reads the layer's weights; adapters follow from the seed.
     fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<ErasedLayer, EngineError> {
         let (config, blocks) = (self.config(), self.blocks());
+        if self.is_packed && device.clone().without_autodiff() != Device::flex() {
+            return Err(EngineError::Layer {
+                layer: self.pretrained.name.clone(),
+                reason: "weights in blocks are for CPU devices so far; train.method = \"lora\" holds them \
+                         as numbers, on any device"
+                    .to_owned(),
+            });
+        }
         let weights = |name: String| Weights {
             pretrained: &self.pretrained,
             layer: name,
@@ -119,7 +142,7 @@ impl Model for HfModel {
             device,
             adapters: self.lora.as_ref().map(|lora| {
                 let block = (1..=blocks).contains(&layer).then(|| layer - 1);
-                LayerAdapters::new(lora, block, seed, layer)
+                LayerAdapters::new((lora, self.is_packed), block, seed, layer)
             }),
         };
         match layer {

@@ -3,13 +3,15 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use crate::nn::{self, Lora};
+use crate::nn::{self, Lora, PackedWeight};
 
 /// `x·Wᵀ (+ b)` on the last dimension, with a weight gradient that can wait.
 #[derive(Module, Debug)]
 pub(crate) struct Projection {
-    /// `[outputs, inputs]`
-    pub(crate) weight: Param<Tensor<2>>,
+    /// `[outputs, inputs]`; None where it is packed.
+    pub(crate) weight: Option<Param<Tensor<2>>>,
+    /// The frozen weight in its place.
+    pub(crate) packed: Option<PackedWeight>,
     /// `[outputs]`
     pub(crate) bias: Option<Param<Tensor<1>>>,
     /// What is learned where the weight is frozen.
@@ -19,10 +21,25 @@ pub(crate) struct Projection {
 impl Projection {
     /// `[batch, positions, inputs]` to `[batch, positions, outputs]`.
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let bias = self.bias.as_ref().map(Param::val);
         match &self.lora {
-            Some(lora) => nn::linear_turned(x.clone(), self.weight.val(), bias) + lora.forward(x),
-            None => nn::linear_turned(x, self.weight.val(), bias),
+            Some(lora) => self.product(x.clone()) + lora.forward(x),
+            None => self.product(x),
+        }
+    }
+
+    fn product(&self, x: Tensor<3>) -> Tensor<3> {
+        let bias = self.bias.as_ref().map(Param::val);
+        match (&self.weight, &self.packed) {
+            (Some(weight), _) => nn::linear_turned(x, weight.val(), bias),
+            (None, Some(packed)) => {
+                let output = packed.linear(x);
+                match bias {
+                    Some(bias) => output + bias.unsqueeze(),
+                    None => output,
+                }
+            }
+            // A product has the one or the other.
+            (None, None) => x,
         }
     }
 }

@@ -3,12 +3,15 @@
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor};
+use trainyard_config::BlockFormat;
 use trainyard_engine::{EngineError, check_host_room, weight};
 use trainyard_pretrained::{ModelConfig, Pretrained};
 
 use super::adapters::LayerAdapters;
 use super::norm::Norm;
 use super::projection::Projection;
+use crate::fused::row_bytes;
+use crate::nn::PackedWeight;
 
 /// A weight of a layer by both of its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +56,19 @@ impl Weights<'_> {
             let name = self.name(&format!("{path}.weight")).map_or("", |it| it.name.as_str());
             adapters.of(path, name, sizes, self.device).transpose()
         };
+        let place = format!("{path}.weight");
+        let packing = self.adapters.as_ref().and_then(LayerAdapters::packing);
+        let packed = match packing {
+            Some(format) => self.packed(&place, [outputs, inputs], format)?,
+            None => None,
+        };
+        let weight = match packed {
+            Some(_) => None,
+            None => Some(self.matrix(&place, [outputs, inputs])?),
+        };
         Ok(Projection {
-            weight: self.matrix(&format!("{path}.weight"), [outputs, inputs])?,
+            weight,
+            packed,
             bias: has_bias.then(bias).transpose()?,
             lora: self.adapters.as_ref().and_then(lora).transpose()?,
         })
@@ -83,6 +97,37 @@ impl Weights<'_> {
         let shape = [rows as usize, columns as usize];
         let values = if is_turned { turn(&values, shape) } else { values };
         Ok(self.weight(values, shape))
+    }
+
+    /// A matrix in blocks, as the file has it where it has such; None where its rows are no whole blocks.
+    ///
+    /// # Errors
+    /// As [`Self::values`].
+    fn packed(
+        &self,
+        path: &str,
+        [rows, columns]: [u64; 2],
+        format: BlockFormat,
+    ) -> Result<Option<PackedWeight>, EngineError> {
+        let shape = [rows as usize, columns as usize];
+        if row_bytes(format, shape[1]).is_none() {
+            return Ok(None);
+        }
+        if let Some(name) = self.name(path).filter(|name| !name.turned)
+            && let Ok(raw) = self.pretrained.raw(&name.name)
+            && let Some(format) = block_format(raw.element.name()).filter(|_| !raw.is_transposed())
+        {
+            let rows: Option<Vec<&[u8]>> = (0..raw.rows()).map(|row| raw.row(row)).collect();
+            let bytes = rows.map(|rows| rows.concat());
+            let packed =
+                bytes.and_then(|it| PackedWeight::of_blocks(format, shape, &it, self.device));
+            if packed.is_some() {
+                return Ok(packed);
+            }
+        }
+        let (values, is_turned) = self.values(path, rows.saturating_mul(columns))?;
+        let values = if is_turned { turn(&values, shape) } else { values };
+        Ok(PackedWeight::of_numbers(format, shape, &values, self.device))
     }
 
     fn vector(&self, path: &str, width: u64) -> Result<Param<Tensor<1>>, EngineError> {
@@ -117,6 +162,12 @@ impl Weights<'_> {
         }
         Ok((values, *turned))
     }
+}
+
+/// The blocks of an element that products compute with as it is.
+fn block_format(element: &str) -> Option<BlockFormat> {
+    let formats = [BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1];
+    formats.into_iter().find(|format| format.text() == element)
 }
 
 /// A matrix of `[rows, columns]` from the values of `[columns, rows]`.

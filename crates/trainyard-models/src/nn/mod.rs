@@ -14,6 +14,7 @@ mod embedding;
 mod linear;
 mod lora;
 mod norm;
+mod packed;
 mod swiglu;
 
 pub use convolution::{
@@ -29,6 +30,7 @@ pub use linear::{Linear, LinearConfig};
 pub use lora::{Lora, LoraConfig};
 pub(crate) use norm::rms_norm;
 pub use norm::{LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
+pub use packed::PackedWeight;
 pub use swiglu::{SwiGlu, SwiGluConfig};
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use burn::module::Module;
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Int, Tensor};
+use trainyard_config::BlockFormat;
 use trainyard_engine::Layers;
 use trainyard_models::nn::{
-    Embedding, EmbeddingConfig, Linear, LinearConfig, Lora, LoraConfig, RmsNorm, RmsNormConfig,
+    Embedding, EmbeddingConfig, Linear, LinearConfig, Lora, LoraConfig, PackedWeight, RmsNorm,
+    RmsNormConfig,
 };
 
 /// Sizes of the model and of its adapters.
@@ -18,12 +20,15 @@ pub(crate) struct Adapted {
     pub(crate) dropout: f64,
     /// Blocks before this one have none.
     pub(crate) first: usize,
+    /// How frozen products are held that are no numbers.
+    pub(crate) packing: Option<BlockFormat>,
 }
 
 /// A frozen product, and what it learns.
 #[derive(Module, Debug)]
 struct Projection {
-    base: Linear,
+    base: Option<Linear>,
+    packed: Option<PackedWeight>,
     lora: Option<Lora>,
 }
 
@@ -31,15 +36,24 @@ impl Projection {
     fn new(sizes: [usize; 2], model: Adapted, has_adapter: bool, device: &Device) -> Self {
         let [inputs, outputs] = sizes;
         let base = LinearConfig::new(inputs, outputs).with_bias(false).init(device).no_grad();
+        let pack = |format| {
+            let numbers = base.weight.val().transpose().into_data().try_to_vec::<f32>().unwrap();
+            PackedWeight::of_numbers(format, [outputs, inputs], &numbers, device).unwrap()
+        };
+        let packed = model.packing.map(pack);
+        let base = packed.is_none().then_some(base);
         let lora = LoraConfig::new(inputs, outputs)
             .with_rank(model.rank)
             .with_alpha(2.0 * model.rank as f64)
             .with_dropout(model.dropout);
-        Self { base, lora: has_adapter.then(|| lora.init(device)) }
+        Self { base, packed, lora: has_adapter.then(|| lora.init(device)) }
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let base = self.base.forward(x.clone());
+        let base = match (&self.base, &self.packed) {
+            (Some(base), _) => base.forward(x.clone()),
+            (None, packed) => packed.as_ref().unwrap().linear(x.clone()),
+        };
         match &self.lora {
             Some(lora) => base + lora.forward(x),
             None => base,
