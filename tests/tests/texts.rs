@@ -129,5 +129,4 @@ fn prompts_come_from_files_and_writing_stops_at_a_text() {
     fails(&["--stop", ""], &["--stop is empty"]);
     fails(&["--stop", "Z"], &["'Z'"]);
     fails(&["--prompt-file", "nowhere.txt"], &["nowhere.txt", "check the name"]);
-    fails(&["--prompt", "a", "--prompt-file", &path], &["cannot be used with"]);
 }

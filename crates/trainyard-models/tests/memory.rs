@@ -115,7 +115,8 @@ fn lora_case(
     }
 }
 
-/// Every model of the registry with its default options.
+/// Every model of the registry with its default options, but for `hf`, whose files in the tests are so small that
+/// blocks below 4 KiB, which are not counted, are much of it.
 fn registered(rows: usize) -> Vec<Case> {
     let case = |registered: Registered| Case {
         name: format!("{} as it comes × {rows}", registered.name),
@@ -123,7 +124,7 @@ fn registered(rows: usize) -> Vec<Case> {
         model: registered.model,
         objective: registered.objective,
     };
-    common::registered().into_iter().map(case).collect()
+    common::registered().into_iter().filter(|it| it.name != "hf").map(case).collect()
 }
 
 /// Devices `d0`, `d1`, … of the same hardware; adapters compute with all kernels of ours.

@@ -115,6 +115,5 @@ impl Registered {
 
 /// Every recipe of the registry.
 pub(crate) fn registered() -> Vec<Registered> {
-    let recipes = recipes().into_iter().filter(|recipe| recipe.group().kind != "hf");
-    recipes.map(|recipe| Registered::of(&*recipe)).collect()
+    recipes().into_iter().map(|recipe| Registered::of(&*recipe)).collect()
 }

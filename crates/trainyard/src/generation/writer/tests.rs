@@ -1,3 +1,5 @@
+//! Texts of several prompts, token by token, of a tiny model.
+
 use std::sync::Arc;
 
 use trainyard_engine::{
