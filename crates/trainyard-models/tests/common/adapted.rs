@@ -40,13 +40,17 @@ impl Projection {
             let numbers = base.weight.val().transpose().into_data().try_to_vec::<f32>().unwrap();
             PackedWeight::of_numbers(format, [outputs, inputs], &numbers, device).unwrap()
         };
+        drop(base.weight.val());
         let packed = model.packing.map(pack);
         let base = packed.is_none().then_some(base);
         let lora = LoraConfig::new(inputs, outputs)
             .with_rank(model.rank)
             .with_alpha(2.0 * model.rank as f64)
             .with_dropout(model.dropout);
-        Self { base, packed, lora: has_adapter.then(|| lora.init(device)) }
+        let lora = has_adapter.then(|| lora.init(device));
+        // Drawn in this order whether the base is packed, which draws it at once, or not.
+        lora.iter().for_each(|lora| drop((lora.a.val(), lora.b.val())));
+        Self { base, packed, lora }
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
