@@ -81,7 +81,7 @@ fn settings_that_make_no_sense() {
         ("model.dropout=1", &["model.dropout is 1", "below 1"]),
         ("model.bias=1", &["model.bias is 1", "true or false"]),
         ("model.vocabulary=3", &["model.vocabulary is 3", "as many as the text has"]),
-        ("model.kind=gtp", &["no model 'gtp'", "gpt, mlp", "did you mean \"gpt\"?"]),
+        ("model.kind=gtp", &["no model 'gtp'", "gpt, hf, mlp", "did you mean \"gpt\"?"]),
         ("model.kind=3", &["no model '3'"]),
         ("pipeline.schedule=1f1x", &["\"1f1x\"", "auto, gpipe, 1f1b", "did you mean \"1f1b\"?"]),
         ("pipeline.recompute=maybe", &["pipeline.recompute", "\"full\""]),

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use trainyard_tests::{run_fails, run_ok, temp_dir, trainyard};
+use trainyard_tests::{root, run_fails, run_ok, temp_dir, trainyard};
 
 /// Llama 2 7B.
 fn config(folder: &Path) {
@@ -168,6 +168,8 @@ fn small_model(folder: &Path) {
         (name, json!({ "dtype": "F32", "shape": shape, "data_offsets": [from, at] }))
     });
     let header = Value::Object(header.collect()).to_string();
+    let fixtures = root().join("crates/trainyard-models/tests/fixtures/hf");
+    fs::copy(fixtures.join("llama/tokenizer.json"), folder.join("tokenizer.json")).unwrap();
     let mut file = File::create(folder.join("model.safetensors")).unwrap();
     file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();
     file.write_all(header.as_bytes()).unwrap();

@@ -171,5 +171,6 @@ fn pretrained_at(path: &Path) -> Option<PathBuf> {
     if path.is_file() {
         return ends_with("gguf").then(|| path.to_owned());
     }
-    find(path).ok()
+    // A name; what is there is no model.
+    if path.exists() { None } else { find(path).ok() }
 }
