@@ -49,7 +49,9 @@ impl Projection {
             .with_dropout(model.dropout);
         let lora = has_adapter.then(|| lora.init(device));
         // Drawn in this order whether the base is packed, which draws it at once, or not.
-        lora.iter().for_each(|lora| drop((lora.a.val(), lora.b.val())));
+        if let Some(lora) = &lora {
+            drop((lora.a.val(), lora.b.val()));
+        }
         Self { base, packed, lora }
     }
 
