@@ -5,7 +5,8 @@ use super::Tokenizer;
 /// A character has at most four bytes: what is no text after so many tokens will not become one.
 const LONGEST_WAIT: usize = 8;
 
-/// Turns tokens into text as they come. What it gives, put together, is the text of all tokens.
+/// Turns tokens into text as they come. What it gives, put together, is the text of all tokens, but that next to
+/// several U+FFFD in the text itself there may be another.
 #[derive(Debug)]
 pub struct TextStream<'a> {
     tokenizer: &'a Tokenizer,
