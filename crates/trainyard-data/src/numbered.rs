@@ -1,5 +1,9 @@
 //! Sources whose samples have numbers: order, epochs and validation are the same for all of them.
 
+use std::sync::Arc;
+
+use trainyard_pretrained::Tokenizer;
+
 use crate::batch::Batch;
 use crate::error::DataError;
 use crate::order::Split;
@@ -15,6 +19,11 @@ pub trait NumberedSource: Send + Sync {
     /// # Errors
     /// [`DataError`] where data cannot be read any more or is damaged.
     fn gather(&self, samples: impl Iterator<Item = u64>) -> Result<Batch, DataError>;
+
+    /// As [`DataSource::tokenizer`].
+    fn tokenizer(&self) -> Option<Arc<Tokenizer>> {
+        None
+    }
 }
 
 impl<S: NumberedSource> DataSource for S {
@@ -33,5 +42,9 @@ impl<S: NumberedSource> DataSource for S {
     ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
         let (_, split) = self.parts();
         Box::new(split.validation(rows, limit).map(move |samples| self.gather(samples)))
+    }
+
+    fn tokenizer(&self) -> Option<Arc<Tokenizer>> {
+        NumberedSource::tokenizer(self)
     }
 }

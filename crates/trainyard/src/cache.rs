@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use trainyard_data::cache_folder;
 
 use crate::run_dir::write_atomic;
 
@@ -23,9 +24,7 @@ pub(crate) struct Cache {
 impl Cache {
     /// The user's cache.
     pub(crate) fn open() -> Self {
-        let named = std::env::var_os("TRAINYARD_CACHE").filter(|folder| !folder.is_empty());
-        let folder = named.map(PathBuf::from);
-        Self { folder: folder.or_else(|| dirs::cache_dir().map(|dir| dir.join("trainyard"))) }
+        Self { folder: cache_folder() }
     }
 
     /// Its folder, in words.

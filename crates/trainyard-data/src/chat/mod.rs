@@ -14,15 +14,15 @@ use std::sync::Arc;
 use trainyard_config::KeyGroup;
 use trainyard_pretrained::Tokenizer;
 
-use crate::batch::{Batch, DType, HostTensor};
+use crate::batch::Batch;
 use crate::error::DataError;
 use crate::files;
 use crate::kind::{self, Source};
+use crate::numbered::NumberedSource;
 use crate::order::Split;
 use crate::plain_text::Remarks;
-use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
-use crate::text::row;
-use crate::tokens::{self, TokenStore, TokenWriter, tokenizer_at};
+use crate::source::{DataInfo, Unit};
+use crate::tokens::{self, TokenRows, TokenStore, TokenWriter, tokenizer_at};
 use encode::{Counted, encode};
 use read::{ChatError, ChatFile};
 
@@ -111,9 +111,7 @@ impl ChatSource {
         let info = DataInfo {
             name,
             fingerprint: files::fingerprint(&key, &[("training", training.to_string())]),
-            tensors: ["tokens", "targets"]
-                .map(|name| TensorInfo::new(name, [options.context], DType::I32))
-                .to_vec(),
+            tensors: TokenRows::tensors(options.context),
             classes: Vec::new(),
             vocabulary: Vec::new(),
             token_count: tokenizer.size(),
@@ -124,21 +122,6 @@ impl ChatSource {
             remarks: remarks.of_cells().into_iter().chain(store.notes().to_vec()).collect(),
         };
         Ok(Self { tokenizer: Arc::new(tokenizer), store, context: options.context, split, info })
-    }
-
-    fn gather(&self, samples: impl Iterator<Item = u64>) -> Result<Batch, DataError> {
-        let (mut tokens, mut targets, mut rows) = (Vec::new(), Vec::new(), 0);
-        for sample in samples {
-            let marked = self.store.sample(sample)?;
-            let chat: Vec<u32> = marked.iter().map(|token| token & !COUNTS).collect();
-            let counts = |at: usize| marked.get(at).is_some_and(|token| token & COUNTS != 0);
-            row(&chat, counts, self.context, &mut tokens, &mut targets);
-            rows += 1;
-        }
-        let tensor = |values| HostTensor::I32 { shape: vec![rows, self.context], values };
-        let tensors =
-            vec![("tokens".to_owned(), tensor(tokens)), ("targets".to_owned(), tensor(targets))];
-        Batch::new(tensors, rows)
     }
 }
 
@@ -211,21 +194,19 @@ fn parts(chat: &[Counted], context: usize) -> impl Iterator<Item = &[Counted]> {
         .map(move |start| chat.get(start..chat.len().min(start + context + 1)).unwrap_or_default())
 }
 
-impl DataSource for ChatSource {
-    fn info(&self) -> &DataInfo {
-        &self.info
+impl NumberedSource for ChatSource {
+    fn parts(&self) -> (&DataInfo, &Split) {
+        (&self.info, &self.split)
     }
 
-    fn batch(&self, cursor: Cursor, rows: usize) -> Result<Batch, DataError> {
-        self.gather(self.split.training(cursor, rows)?)
-    }
-
-    fn validation(
-        &self,
-        rows: usize,
-        limit: Option<usize>,
-    ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
-        Box::new(self.split.validation(rows, limit).map(move |samples| self.gather(samples)))
+    fn gather(&self, samples: impl Iterator<Item = u64>) -> Result<Batch, DataError> {
+        let mut rows = TokenRows::new(self.context);
+        for sample in samples {
+            let marked = self.store.sample(sample)?;
+            let chat: Vec<u32> = marked.iter().map(|token| token & !COUNTS).collect();
+            rows.push(&chat, |at| marked.get(at).is_some_and(|token| token & COUNTS != 0));
+        }
+        rows.into_batch()
     }
 
     fn tokenizer(&self) -> Option<Arc<Tokenizer>> {

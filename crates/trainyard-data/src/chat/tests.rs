@@ -9,6 +9,7 @@ use super::*;
 use crate::kind::section;
 use crate::source::IGNORED;
 use crate::tokens::tests::byte_tokenizer;
+use crate::{Cursor, DataSource, HostTensor};
 
 /// Chats that are all different.
 pub(crate) fn sample(folder: &Path) -> Value {

@@ -21,13 +21,13 @@ use std::sync::Arc;
 
 use trainyard_config::{DataSection, KeyGroup};
 
-use crate::batch::{Batch, DType, HostTensor};
+use crate::batch::Batch;
 use crate::error::DataError;
 use crate::files;
 use crate::kind::{self, Source};
 use crate::order::check_fraction;
-use crate::source::{Cursor, DataInfo, DataSource, TensorInfo, Unit};
-use crate::tokens::tokenizer_at;
+use crate::source::{Cursor, DataInfo, DataSource, Unit};
+use crate::tokens::{TokenRows, tokenizer_at};
 
 pub use builtin::{BUILTIN_TEXTS, builtin_names, builtin_text, yard_text};
 pub use char_text::CharText;
@@ -36,7 +36,6 @@ pub use prompt::{
     encode, first_token, in_known_letters, prompt_from, prompt_from_file, prompt_in_form,
 };
 pub use token_source::TokenSource;
-pub(crate) use token_source::row;
 pub use vocabulary::UnknownCharacter;
 use windows::Parts;
 
@@ -130,9 +129,7 @@ impl TextSource {
                 text.fingerprint(),
                 &[("context", context.to_string()), ("training", training)],
             ),
-            tensors: ["tokens", "targets"]
-                .map(|name| TensorInfo::new(name, [context], DType::I32))
-                .to_vec(),
+            tensors: TokenRows::tensors(context),
             classes: Vec::new(),
             vocabulary: text.vocabulary().iter().map(char::to_string).collect(),
             token_count: text.vocabulary().len(),
@@ -159,20 +156,13 @@ impl TextSource {
 
     fn batch_of(&self, starts: impl Iterator<Item = u64>) -> Result<Batch, DataError> {
         let context = self.windows.context as usize;
-        let (mut inputs, mut targets, mut rows) = (Vec::new(), Vec::new(), 0);
+        let mut rows = TokenRows::new(context);
         let mut window = Vec::with_capacity(context.min(1 << 20) + 1);
         for start in starts {
             self.text.window(start, context + 1, &mut window)?;
-            // The vocabulary has at most 65,536 entries, so every token fits.
-            let tokens = window.iter().map(|&token| token.cast_signed());
-            inputs.extend(tokens.clone().take(context));
-            targets.extend(tokens.skip(1));
-            rows += 1;
+            rows.push(&window, |_| true);
         }
-        let tensor = |values| HostTensor::I32 { shape: vec![rows, context], values };
-        let tensors =
-            vec![("tokens".to_owned(), tensor(inputs)), ("targets".to_owned(), tensor(targets))];
-        Batch::new(tensors, rows)
+        rows.into_batch()
     }
 }
 

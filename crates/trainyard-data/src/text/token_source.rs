@@ -11,16 +11,16 @@ use trainyard_pretrained::Tokenizer;
 use super::char_text::CharText;
 use super::windows::Parts;
 use super::{check_context, text_of};
-use crate::batch::{Batch, DType, HostTensor};
+use crate::batch::Batch;
 use crate::error::DataError;
 use crate::files;
 use crate::order::check_fraction;
-use crate::source::{Cursor, DataInfo, DataSource, IGNORED, TensorInfo, Unit};
+use crate::source::{Cursor, DataInfo, DataSource, Unit};
 use crate::text::TextOptions;
-use crate::tokens::{self, TokenStore, TokenWriter, tokenize};
+use crate::tokens::{self, TokenRows, TokenStore, TokenWriter, tokenize};
 
 /// Windows of a text: `tokens` `[rows, context]` i32, and `targets` `[rows, context]` i32, the token
-/// that follows each, or [`IGNORED`] where a window ends.
+/// that follows each, or [`IGNORED`](crate::IGNORED) where a window ends.
 #[derive(Debug)]
 pub struct TokenSource {
     tokenizer: Arc<Tokenizer>,
@@ -80,9 +80,7 @@ impl TokenSource {
                 &key,
                 &[("context", context.to_string()), ("training", windows.train.end.to_string())],
             ),
-            tensors: ["tokens", "targets"]
-                .map(|name| TensorInfo::new(name, [options.context], DType::I32))
-                .to_vec(),
+            tensors: TokenRows::tensors(options.context),
             classes: Vec::new(),
             vocabulary: Vec::new(),
             token_count: tokenizer.size(),
@@ -102,34 +100,11 @@ impl TokenSource {
         starts: impl Iterator<Item = u64>,
         tokens_from: impl Fn(u64) -> u64,
     ) -> Result<Batch, DataError> {
-        let context = self.windows.context as usize;
-        let (mut inputs, mut targets, mut rows) = (Vec::new(), Vec::new(), 0);
+        let mut rows = TokenRows::new(self.windows.context as usize);
         for start in starts {
-            let window = self.store.read(start, tokens_from(start))?;
-            rows += 1;
-            row(&window, |_| true, context, &mut inputs, &mut targets);
+            rows.push(&self.store.read(start, tokens_from(start))?, |_| true);
         }
-        let tensor = |values| HostTensor::I32 { shape: vec![rows, context], values };
-        let tensors =
-            vec![("tokens".to_owned(), tensor(inputs)), ("targets".to_owned(), tensor(targets))];
-        Batch::new(tensors, rows)
-    }
-}
-
-/// Adds a row of `context` tokens, and of targets that follow them: of those that are not there, and those
-/// that do not count, nothing is to be learned. `counts` is asked for places among the tokens.
-pub(crate) fn row(
-    window: &[u32],
-    counts: impl Fn(usize) -> bool,
-    context: usize,
-    tokens: &mut Vec<i32>,
-    targets: &mut Vec<i32>,
-) {
-    for at in 0..context {
-        // What stands behind a text is seen by nothing before it.
-        tokens.push(window.get(at).map_or(0, |token| token.cast_signed()));
-        let target = window.get(at + 1).filter(|_| counts(at + 1));
-        targets.push(target.map_or(IGNORED, |token| token.cast_signed()));
+        rows.into_batch()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod pieces;
 mod progress;
+mod rows;
 mod store;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -16,6 +17,8 @@ use crate::files;
 pub(crate) use pieces::tokenize;
 pub(crate) use progress::progress;
 pub use progress::show_progress;
+pub(crate) use rows::TokenRows;
+pub use store::cache_folder;
 pub(crate) use store::{TokenStore, TokenWriter};
 
 /// The tokenizer of a model's folder, of one of its own files, or of a GGUF file.

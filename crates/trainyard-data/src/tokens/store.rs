@@ -207,15 +207,19 @@ impl TokenWriter {
     }
 }
 
+/// Where programs keep what can be made again: `TRAINYARD_CACHE`, or else `trainyard` in the user's cache folder.
+pub fn cache_folder() -> Option<PathBuf> {
+    let named = std::env::var_os("TRAINYARD_CACHE").filter(|folder| !folder.is_empty());
+    let of_user = || dirs::cache_dir().map(|folder| folder.join("trainyard"));
+    named.map(PathBuf::from).or_else(of_user)
+}
+
 fn folder() -> Option<PathBuf> {
     // Tests leave the user's cache alone.
     if cfg!(test) {
         return Some(std::env::temp_dir().join("trainyard-tests").join("tokens"));
     }
-    let named = std::env::var_os("TRAINYARD_CACHE").filter(|folder| !folder.is_empty());
-    let folder = named.map(PathBuf::from);
-    let folder = folder.or_else(|| dirs::cache_dir().map(|folder| folder.join("trainyard")))?;
-    Some(folder.join("tokens"))
+    Some(cache_folder()?.join("tokens"))
 }
 
 pub(super) fn path(key: &str) -> Option<PathBuf> {

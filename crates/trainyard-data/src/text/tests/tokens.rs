@@ -1,6 +1,7 @@
 //! Texts whose tokens are those of a tokenizer.
 
 use super::*;
+use crate::HostTensor;
 use crate::source::IGNORED;
 use crate::tokens::tests::{byte_tokenizer, piece_tokenizer};
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::HostTensor;
 
 fn values<'a>(batch: &'a Batch, name: &str) -> &'a [i32] {
     match batch.get(name) {
