@@ -13,6 +13,7 @@ use trainyard_engine::{
 };
 
 use crate::attention::{CausalAttention, LayerNorm};
+use crate::carried::{KEYS_AND_VALUES, asked_for, run_block};
 use crate::fused::{self, gelu};
 use crate::nn::{self, Dropout, DropoutConfig, Linear};
 use crate::recipe::{Job, Recipe, RecipeError, Request, needs};
@@ -80,10 +81,6 @@ pub fn objective() -> CrossEntropy {
         ..CrossEntropy::tokens()
     }
 }
-
-/// What a block hands to itself in the next slice of the context: keys and values of all positions so far,
-/// `[batch, positions, 2·width]`.
-pub(crate) const KEYS_AND_VALUES: &str = "keys and values";
 
 /// A GPT as an ordered list of layers: `embed`, `block0` …, `head`.
 #[derive(Clone, Debug)]
@@ -227,22 +224,13 @@ impl Block {
 }
 
 impl Layer for Block {
-    fn forward(
-        &self,
-        mut input: Tensors,
-        context: &ForwardContext,
-    ) -> Result<Tensors, EngineError> {
-        let x: Tensor<3> = input.take("x")?;
-        let seen = (!context.slice.is_first()).then(|| input.take(KEYS_AND_VALUES)).transpose()?;
-        let normed = self.attention_norm.forward(x.clone());
-        let (attended, seen) = self.attention.forward(normed, seen, context);
-        let x = x + self.dropout.forward(attended);
-        let wide = gelu(self.widen.forward(self.perceptron_norm.forward(x.clone())));
-        let x = x + self.dropout.forward(self.narrow.forward(wide));
-        let output = Tensors::new().with("x", x);
-        Ok(match seen {
-            Some(seen) => output.with(KEYS_AND_VALUES, seen),
-            None => output,
+    fn forward(&self, input: Tensors, context: &ForwardContext) -> Result<Tensors, EngineError> {
+        run_block(input, context, |x, seen| {
+            let normed = self.attention_norm.forward(x.clone());
+            let (attended, seen) = self.attention.forward(normed, seen, context);
+            let x = x + self.dropout.forward(attended);
+            let wide = gelu(self.widen.forward(self.perceptron_norm.forward(x.clone())));
+            (x + self.dropout.forward(self.narrow.forward(wide)), seen)
         })
     }
 }
@@ -261,10 +249,7 @@ impl Layer for Head {
         mut input: Tensors,
         context: &ForwardContext,
     ) -> Result<Tensors, EngineError> {
-        let x: Tensor<3> = input.take("x")?;
-        let last = x.dims()[1].saturating_sub(1);
-        let x = if context.last_only { x.narrow(1, last, 1) } else { x };
-        let x = self.norm.forward(x);
+        let x = self.norm.forward(asked_for(input.take("x")?, context));
         let logits = nn::linear_turned(x, self.weight.val(), None);
         Ok(Tensors::new().with("logits", logits))
     }

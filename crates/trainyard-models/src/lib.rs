@@ -5,6 +5,7 @@
 //! and its data together under the name that run files use.
 
 mod attention;
+mod carried;
 mod fused;
 pub mod gpt;
 pub mod hf;

@@ -1,18 +1,26 @@
-//! Numbers out of stored bytes: floats of 16 bits, and blocks that share a scale, as llama.cpp's
+//! Numbers out of stored bytes, and back: floats of 16 bits, and blocks that share a scale, as llama.cpp's
 //! `ggml-quants.c` defines them. All are little-endian.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a helper of a kernel must become part of it, to be compiled for its instruction set"
+)]
+
+mod encode;
 mod k;
 #[cfg(test)]
 mod tests;
 
 use half::f16;
+use multiversion::multiversion;
 
 use crate::weight::Element;
+pub use encode::encode;
 
 /// Turns whole blocks into numbers. False, with nothing done, for an element that cannot be read.
 ///
 /// `bytes` and `numbers` are of the same blocks; of unequal ones the shorter counts.
-pub(crate) fn decode(element: Element, bytes: &[u8], numbers: &mut [f32]) -> bool {
+pub fn decode(element: Element, bytes: &[u8], numbers: &mut [f32]) -> bool {
     match element.name() {
         "f32" => each(bytes, numbers, |bytes, [number]| *number = f32::from_le_bytes(*bytes)),
         "f16" => each(bytes, numbers, |bytes, [number]| *number = half(*bytes)),
@@ -20,9 +28,9 @@ pub(crate) fn decode(element: Element, bytes: &[u8], numbers: &mut [f32]) -> boo
         "bf16" => each(bytes, numbers, |bytes, [number]| {
             *number = f32::from_bits(u32::from(u16::from_le_bytes(*bytes)) << 16);
         }),
-        "q8_0" => each(bytes, numbers, q8_0),
-        "q4_0" => each(bytes, numbers, q4_0),
-        "q4_1" => each(bytes, numbers, q4_1),
+        "q8_0" => all_q8_0(bytes, numbers),
+        "q4_0" => all_q4_0(bytes, numbers),
+        "q4_1" => all_q4_1(bytes, numbers),
         "q5_0" => each(bytes, numbers, q5_0),
         "q5_1" => each(bytes, numbers, q5_1),
         "q4_k" => each(bytes, numbers, k::q4_k),
@@ -33,10 +41,29 @@ pub(crate) fn decode(element: Element, bytes: &[u8], numbers: &mut [f32]) -> boo
     true
 }
 
+// Products compute with these as they are stored, so that they are decoded again for each. What they call is
+// written into them, to be compiled for their instruction sets.
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn all_q8_0(bytes: &[u8], numbers: &mut [f32]) {
+    each(bytes, numbers, q8_0);
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn all_q4_0(bytes: &[u8], numbers: &mut [f32]) {
+    each(bytes, numbers, q4_0);
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn all_q4_1(bytes: &[u8], numbers: &mut [f32]) {
+    each(bytes, numbers, q4_1);
+}
+
 /// The elements that [`decode`] reads, for messages.
 pub(crate) const READABLE: &str =
     "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K and Q6_K";
 
+#[inline(always)]
 fn each<const BYTES: usize, const NUMBERS: usize>(
     bytes: &[u8],
     numbers: &mut [f32],
@@ -49,16 +76,19 @@ fn each<const BYTES: usize, const NUMBERS: usize>(
     }
 }
 
+#[inline(always)]
 fn half(bytes: [u8; 2]) -> f32 {
     f16::from_le_bytes(bytes).to_f32()
 }
 
 /// Splits a block where its parts end.
+#[inline(always)]
 fn split<const N: usize>(bytes: &[u8]) -> (&[u8; N], &[u8]) {
     bytes.split_first_chunk().unwrap_or((&[0; N], &[]))
 }
 
 /// A scale, then 32 signed bytes.
+#[inline(always)]
 fn q8_0(block: &[u8; 34], numbers: &mut [f32; 32]) {
     let (scale, quants) = split(block);
     let scale = half(*scale);
@@ -68,6 +98,7 @@ fn q8_0(block: &[u8; 34], numbers: &mut [f32; 32]) {
 }
 
 /// A scale, then 16 bytes: low halves for the first 16 numbers, high halves for the others.
+#[inline(always)]
 fn q4_0(block: &[u8; 18], numbers: &mut [f32; 32]) {
     let (scale, quants) = split(block);
     let scale = half(*scale);
@@ -79,6 +110,7 @@ fn q4_0(block: &[u8; 18], numbers: &mut [f32; 32]) {
 }
 
 /// A scale and the smallest number, then 16 bytes as in [`q4_0`].
+#[inline(always)]
 fn q4_1(block: &[u8; 20], numbers: &mut [f32; 32]) {
     let (scale, rest) = split(block);
     let (least, quants) = split(rest);

@@ -17,9 +17,9 @@ use crate::weight::{Element, Weight};
 #[cfg(test)]
 pub(crate) use element::element;
 pub(crate) use element::number_of;
-pub(crate) use lists::Lists;
+use lists::Lists;
 pub(crate) use names::{InGguf, in_gguf, is_derived};
-use read::Reader;
+use read::{LIST, Reader};
 
 /// The first bytes of every such file.
 pub(crate) const MAGIC: [u8; 4] = *b"GGUF";
@@ -30,6 +30,8 @@ const LARGEST_SMALL: u64 = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Gguf {
     metadata: BTreeMap<String, Value>,
+    /// Lists that were asked for.
+    pub(crate) lists: Lists,
     /// In the file's order.
     pub(crate) weights: Vec<Weight>,
 }
@@ -46,23 +48,31 @@ pub(crate) enum Value {
 }
 
 impl Gguf {
-    /// Reads all but the numbers.
+    /// Reads all but the numbers of weights, and but for lists.
+    ///
+    /// # Errors
+    /// As [`Self::open_with_lists`].
+    pub(crate) fn open(path: &Path) -> Result<Self, PretrainedError> {
+        Self::open_with_lists(path, &[])
+    }
+
+    /// The same with the lists of some keys.
     ///
     /// # Errors
     /// [`PretrainedError::Io`]; [`PretrainedError::BadFile`] for a file that is damaged or cut.
-    pub(crate) fn open(path: &Path) -> Result<Self, PretrainedError> {
+    pub(crate) fn open_with_lists(path: &Path, lists: &[&str]) -> Result<Self, PretrainedError> {
         let file = File::open(path).map_err(PretrainedError::io(path))?;
         let bytes = file.metadata().map_err(PretrainedError::io(path))?.len();
         let mut reader = Reader::new(BufReader::new(file), bytes);
-        let read =
-            Self::read(&mut reader).map_err(|reason| PretrainedError::bad_file(path, reason))?;
+        let read = Self::read(&mut reader, lists);
+        let read = read.map_err(|reason| PretrainedError::bad_file(path, reason))?;
         let file = path.file_name().map(Into::into);
         let weights =
             read.weights.into_iter().map(|weight| Weight { file: file.clone(), ..weight });
         Ok(Self { weights: weights.collect(), ..read })
     }
 
-    fn read(reader: &mut Reader<impl std::io::Read>) -> Result<Self, String> {
+    fn read(reader: &mut Reader<impl Read>, wanted: &[&str]) -> Result<Self, String> {
         if reader.bytes::<4>()? != MAGIC {
             return Err("it is no GGUF file: it does not begin with GGUF".to_owned());
         }
@@ -71,10 +81,15 @@ impl Gguf {
             return Err(format!("it is a GGUF file of version {version}; 2 and 3 can be read"));
         }
         let (tensors, pairs) = (reader.u64()?, reader.u64()?);
-        let mut metadata = BTreeMap::new();
+        let (mut metadata, mut lists) = (BTreeMap::new(), Lists::default());
         for _ in 0..pairs {
-            let key = reader.text()?;
-            let value = reader.value().map_err(|reason| format!("{key}: {reason}"))?;
+            let (key, kind) = (reader.text()?, reader.u32()?);
+            let value = if kind == LIST && wanted.contains(&key.as_str()) {
+                lists.keep(&key, reader)
+            } else {
+                reader.value_of(kind, 0)
+            };
+            let value = value.map_err(|reason| format!("{key}: {reason}"))?;
             metadata.insert(key, value);
         }
         let mut weights = Vec::new();
@@ -100,7 +115,7 @@ impl Gguf {
                 ));
             }
         }
-        Ok(Self { metadata, weights })
+        Ok(Self { metadata, lists, weights })
     }
 
     /// A text of the metadata.

@@ -35,6 +35,7 @@ mod weight;
 mod write;
 
 pub use architecture::Architecture;
+pub use blocks::{decode, encode};
 pub use config::{Activation, Biases, ModelConfig, Rope, RopeScaling, Windowed};
 pub use error::PretrainedError;
 pub use hub_cache::{find, in_hub_cache};

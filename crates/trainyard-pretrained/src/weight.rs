@@ -60,6 +60,10 @@ impl Element {
     pub const BF16: Self = Self::new("bf16", (1, 2));
     /// Bytes in blocks of 32 that share a scale, llama.cpp's `Q8_0`.
     pub const Q8_0: Self = Self::new("q8_0", (32, 34));
+    /// Half bytes in blocks of 32 that share a scale, llama.cpp's `Q4_0`.
+    pub const Q4_0: Self = Self::new("q4_0", (32, 18));
+    /// The same with a smallest number beside the scale, llama.cpp's `Q4_1`.
+    pub const Q4_1: Self = Self::new("q4_1", (32, 20));
 
     pub(crate) const fn new(name: &'static str, block: (u64, u64)) -> Self {
         Self { name, block }

@@ -24,6 +24,7 @@ use crate::error::RunError;
 use crate::journal;
 use atomic::UNFINISHED;
 use atomic::check_replaceable;
+pub(crate) use atomic::{name_beside, sync_folder};
 pub use atomic::{write_atomic, write_through};
 use checkpoints::step_of;
 pub(crate) use find::run_id;

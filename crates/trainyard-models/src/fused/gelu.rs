@@ -5,11 +5,11 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::{Flex, Wgpu};
 use burn::tensor::Tensor;
 use multiversion::multiversion;
-use rayon::prelude::*;
 use trainyard_engine::kernels::{self, GpuTensor, Kernel};
 
+use super::elementwise::{of_one, of_two};
 use super::simd::exp;
-use super::{CHUNK, Fused, apply, apply_on_gpu, input, shape, tensor, values};
+use super::{Fused, apply, apply_on_gpu, input};
 
 /// `x·Φ(x)`, element by element.
 pub(crate) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -25,19 +25,11 @@ impl Fused<Flex, 1> for Gelu {
     type Saved = FlexTensor;
 
     fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, FlexTensor) {
-        let mut output = vec![0.0; values(&x).len()];
-        let chunks = output.par_chunks_mut(CHUNK).zip(values(&x).par_chunks(CHUNK));
-        chunks.for_each(|(output, x)| forward(x, output));
-        (tensor(output, shape(&x)), x)
+        (of_one(&x, forward), x)
     }
 
     fn backward(&self, x: FlexTensor, gradient: FlexTensor, _: [bool; 1]) -> [FlexTensor; 1] {
-        let shape = shape(&x);
-        let mut output = vec![0.0; values(&x).len()];
-        let inputs = values(&x).par_chunks(CHUNK).zip(values(&gradient).par_chunks(CHUNK));
-        let chunks = output.par_chunks_mut(CHUNK).zip(inputs);
-        chunks.for_each(|(output, (x, gradient))| backward(x, gradient, output));
-        [tensor(output, shape)]
+        [of_two(&x, &gradient, backward)]
     }
 }
 

@@ -5,10 +5,10 @@ use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 use multiversion::multiversion;
-use rayon::prelude::*;
 
+use super::elementwise::{of_one, of_two};
 use super::simd::exp;
-use super::{CHUNK, Fused, apply, input, shape, tensor, values};
+use super::{Fused, apply, input};
 
 /// `2·√(2/π)`
 const TWICE: f32 = 1.595_769;
@@ -27,18 +27,11 @@ impl Fused<Flex, 1> for GeluTanh {
     type Saved = FlexTensor;
 
     fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, FlexTensor) {
-        let mut output = vec![0.0; values(&x).len()];
-        let chunks = output.par_chunks_mut(CHUNK).zip(values(&x).par_chunks(CHUNK));
-        chunks.for_each(|(output, x)| forward(x, output));
-        (tensor(output, shape(&x)), x)
+        (of_one(&x, forward), x)
     }
 
     fn backward(&self, x: FlexTensor, gradient: FlexTensor, _: [bool; 1]) -> [FlexTensor; 1] {
-        let mut output = vec![0.0; values(&x).len()];
-        let inputs = values(&x).par_chunks(CHUNK).zip(values(&gradient).par_chunks(CHUNK));
-        let chunks = output.par_chunks_mut(CHUNK).zip(inputs);
-        chunks.for_each(|(output, (x, gradient))| backward(x, gradient, output));
-        [tensor(output, shape(&x))]
+        [of_two(&x, &gradient, backward)]
     }
 }
 

@@ -21,9 +21,9 @@
 mod appended;
 mod attention;
 mod attention_kernels;
-mod blocks;
 mod cross_entropy;
 mod dropout;
+mod elementwise;
 mod embedding;
 mod gelu;
 mod gelu_tanh;
@@ -46,7 +46,6 @@ pub(crate) use appended::appended;
 pub(crate) use attention::{
     GroupedHeads, causal_attention, continued_attention, grouped_attention,
 };
-pub(crate) use blocks::{pack, row_bytes, unpack};
 pub use cross_entropy::cross_entropy;
 pub(crate) use dropout::dropout;
 pub(crate) use embedding::{AddRows, table_gradient};

@@ -5,9 +5,8 @@ use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
-use trainyard_config::BlockFormat;
+use trainyard_pretrained::{Element, decode};
 
-use super::blocks::{row_bytes, unpack};
 use super::product::{Matrix, add_product, product};
 use super::{Fused, input, run, shape, tensor, values};
 
@@ -20,18 +19,22 @@ const TILE: usize = 128;
 pub(crate) fn packed_linear<const D: usize>(
     x: &Tensor<D>,
     blocks: &Tensor<1>,
-    format: BlockFormat,
+    element: Element,
     [outputs, inputs]: [usize; 2],
 ) -> Option<Tensor<D>> {
-    let row_bytes = row_bytes(format, inputs).filter(|_| x.dims().last() == Some(&inputs))?;
+    let row_bytes = element.bytes_of(&[inputs as u64])?;
+    if x.dims().last() != Some(&inputs) {
+        return None;
+    }
+    let row_bytes = usize::try_from(row_bytes).ok()?;
     let blocks = input::<Flex, 1>(blocks)?.into_values();
-    run(PackedLinear { blocks, format, outputs, inputs, row_bytes }, [input(x)])
+    run(PackedLinear { blocks, element, outputs, inputs, row_bytes }, [input(x)])
 }
 
 #[derive(Clone, Debug)]
 struct PackedLinear {
     blocks: FlexTensor,
-    format: BlockFormat,
+    element: Element,
     outputs: usize,
     inputs: usize,
     row_bytes: usize,
@@ -51,7 +54,10 @@ impl PackedLinear {
             let bytes = &bytes[(start % 4).min(bytes.len())..];
             let numbers = &mut numbers[..rows * self.inputs];
             let rows = numbers.par_chunks_mut(self.inputs).zip(bytes.par_chunks(self.row_bytes));
-            rows.for_each(|(numbers, bytes)| unpack(self.format, bytes, numbers));
+            rows.for_each(|(numbers, bytes)| {
+                // Of an element that there is: it was made from blocks.
+                decode(self.element, bytes, numbers);
+            });
             take(first, numbers);
         }
     }

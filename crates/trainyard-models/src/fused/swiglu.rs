@@ -7,6 +7,7 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 use trainyard_engine::kernels::{self, GpuTensor, Kernel};
 
+use super::elementwise::of_two;
 use super::simd::exp;
 use super::{CHUNK, Fused, apply, apply_on_gpu, input, shape, tensor, values};
 
@@ -26,11 +27,7 @@ impl Fused<Flex, 2> for SwiGlu {
     type Saved = [FlexTensor; 2];
 
     fn forward(&self, [gate, up]: [FlexTensor; 2]) -> (FlexTensor, [FlexTensor; 2]) {
-        let mut output = vec![0.0; values(&gate).len()];
-        let inputs = values(&gate).par_chunks(CHUNK).zip(values(&up).par_chunks(CHUNK));
-        let chunks = output.par_chunks_mut(CHUNK).zip(inputs);
-        chunks.for_each(|(output, (gate, up))| forward(gate, up, output));
-        (tensor(output, shape(&gate)), [gate, up])
+        (of_two(&gate, &up, forward), [gate, up])
     }
 
     fn backward(

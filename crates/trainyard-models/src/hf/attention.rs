@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use trainyard_engine::{EngineError, ForwardContext};
 use trainyard_pretrained::{Architecture, ModelConfig};
 
+use super::block::Attends;
 use super::heads::Heads;
 use super::norm::Norm;
 use super::projection::Projection;
@@ -27,12 +28,8 @@ pub(super) struct Attention {
     heads: Heads,
 }
 
-impl Attention {
-    pub(super) fn new(
-        weights: &Weights<'_>,
-        config: &ModelConfig,
-        heads: Heads,
-    ) -> Result<Self, EngineError> {
+impl Attends for Attention {
+    fn new(weights: &Weights<'_>, config: &ModelConfig, heads: Heads) -> Result<Self, EngineError> {
         let (width, biases) = (config.width, config.biases);
         let queries = config.heads.saturating_mul(config.head_width);
         let keys = config.key_value_heads.saturating_mul(config.head_width);
@@ -41,7 +38,7 @@ impl Attention {
         };
         let has_norms = matches!(config.architecture, Architecture::Qwen3 | Architecture::Gemma3);
         let norm = |name: &str| {
-            let norm = || weights.norm(&format!("attention.{name}"), config.head_width, false);
+            let norm = || weights.norm(&format!("attention.{name}"), config.head_width);
             has_norms.then(norm).transpose()
         };
         Ok(Self {
@@ -55,19 +52,16 @@ impl Attention {
         })
     }
 
-    pub(super) fn forward(
-        &self,
-        x: Tensor<3>,
-        seen: Option<Tensor<3>>,
-        context: &ForwardContext,
-    ) -> Attended {
+    fn forward(&self, x: Tensor<3>, seen: Option<Tensor<3>>, context: &ForwardContext) -> Attended {
         let queries = self.normed(self.q_norm.as_ref(), self.q.forward(x.clone()));
         let keys = self.normed(self.k_norm.as_ref(), self.k.forward(x.clone()));
         let values = self.v.forward(x);
         let (mixed, seen) = self.heads.attend([queries, keys, values], seen, context);
         (self.o.forward(mixed), seen)
     }
+}
 
+impl Attention {
     fn normed(&self, norm: Option<&Norm>, x: Tensor<3>) -> Tensor<3> {
         let Some(norm) = norm else { return x };
         let [batch, positions, width] = x.dims();
@@ -88,12 +82,8 @@ pub(super) struct JoinedAttention {
     heads: Heads,
 }
 
-impl JoinedAttention {
-    pub(super) fn new(
-        weights: &Weights<'_>,
-        config: &ModelConfig,
-        heads: Heads,
-    ) -> Result<Self, EngineError> {
+impl Attends for JoinedAttention {
+    fn new(weights: &Weights<'_>, config: &ModelConfig, heads: Heads) -> Result<Self, EngineError> {
         let (width, biases) = (config.width, config.biases);
         let all = config.heads.saturating_add(config.key_value_heads.saturating_mul(2));
         let all = all.saturating_mul(config.head_width);
@@ -106,12 +96,7 @@ impl JoinedAttention {
         })
     }
 
-    pub(super) fn forward(
-        &self,
-        x: Tensor<3>,
-        seen: Option<Tensor<3>>,
-        context: &ForwardContext,
-    ) -> Attended {
+    fn forward(&self, x: Tensor<3>, seen: Option<Tensor<3>>, context: &ForwardContext) -> Attended {
         let joined = self.qkv.forward(x);
         let ([batch, positions, _], sizes) = (joined.dims(), self.heads.sizes);
         let (queries, keys) = (sizes.width(), sizes.key_width());

@@ -1,14 +1,11 @@
 //! What tells one architecture of decoders from another: the names of its weights, and its block.
 
-use burn::tensor::Tensor;
-use trainyard_engine::{EngineError, ErasedLayer, ForwardContext, Tensors};
+use trainyard_engine::{EngineError, ErasedLayer};
 use trainyard_pretrained::{Architecture, ModelConfig};
 
-use super::attention::Attended;
 use super::heads::Heads;
 use super::weights::{WeightName, Weights};
 use super::{gemma, gpt_neox, gpt2, llama, phi3};
-use crate::gpt::KEYS_AND_VALUES;
 
 /// Paths in a layer of ours, and the names in Hugging Face layout.
 pub(super) type Names = &'static [(&'static str, &'static str)];
@@ -77,21 +74,4 @@ impl Decoder {
 
 fn named(path: &str, name: &str, turned: bool) -> WeightName {
     WeightName { path: path.to_owned(), name: name.to_owned(), turned }
-}
-
-/// Runs a block: `forward` gets its input, and the keys and values of the positions before, where there are
-/// some; out come its output, and the keys and values to carry.
-pub(super) fn run_block(
-    mut input: Tensors,
-    context: &ForwardContext,
-    forward: impl FnOnce(Tensor<3>, Option<Tensor<3>>) -> Attended,
-) -> Result<Tensors, EngineError> {
-    let x: Tensor<3> = input.take("x")?;
-    let seen = (!context.slice.is_first()).then(|| input.take(KEYS_AND_VALUES)).transpose()?;
-    let (x, seen) = forward(x, seen);
-    let output = Tensors::new().with("x", x);
-    Ok(match seen {
-        Some(seen) => output.with(KEYS_AND_VALUES, seen),
-        None => output,
-    })
 }

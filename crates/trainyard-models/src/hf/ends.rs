@@ -7,6 +7,7 @@ use trainyard_pretrained::{Architecture, ModelConfig};
 
 use super::norm::Norm;
 use super::weights::Weights;
+use crate::carried::asked_for;
 use crate::nn;
 
 /// Vectors of tokens, and of positions where the model has these: `[batch, context]` to
@@ -67,9 +68,8 @@ pub(super) struct Head {
 
 impl Head {
     pub(super) fn new(weights: &Weights<'_>, config: &ModelConfig) -> Result<Self, EngineError> {
-        let has_bias = matches!(config.architecture, Architecture::Gpt2 | Architecture::GptNeox);
         Ok(Self {
-            norm: weights.norm("norm", config.width, has_bias)?,
+            norm: weights.norm("norm", config.width)?,
             weight: weights.matrix("weight", [config.vocabulary, config.width])?,
             cap: config.logit_cap,
         })
@@ -82,9 +82,7 @@ impl Layer for Head {
         mut input: Tensors,
         context: &ForwardContext,
     ) -> Result<Tensors, EngineError> {
-        let x: Tensor<3> = input.take("x")?;
-        let last = x.dims()[1].saturating_sub(1);
-        let x = if context.last_only { x.narrow(1, last, 1) } else { x };
+        let x = asked_for(input.take("x")?, context);
         let logits = nn::linear_turned(self.norm.forward(x), self.weight.val(), None);
         let logits = match self.cap {
             Some(cap) => logits.div_scalar(cap).tanh().mul_scalar(cap),

@@ -6,12 +6,14 @@ use trainyard_engine::{EngineError, ErasedLayer, ForwardContext, Layer, Tensors,
 use trainyard_pretrained::ModelConfig;
 
 use super::attention::Attention;
-use super::decoder::{Decoder, run_block};
+use super::block::{Attends, FeedsForward};
+use super::decoder::Decoder;
 use super::heads::Heads;
 use super::llama::LLAMA;
 use super::mlp::GatedMlp;
 use super::norm::Norm;
 use super::weights::Weights;
+use crate::carried::run_block;
 
 pub(super) const GEMMA: Decoder = Decoder {
     block: &[
@@ -48,7 +50,7 @@ fn build(
     config: &ModelConfig,
     heads: Heads,
 ) -> Result<ErasedLayer, EngineError> {
-    let norm = |name: &str| weights.norm(name, config.width, false);
+    let norm = |name: &str| weights.norm(name, config.width);
     Ok(erase(Block {
         input_norm: norm("input_norm")?,
         attention: Attention::new(weights, config, heads)?,

@@ -1,16 +1,10 @@
 //! Llama (Touvron et al., arXiv 2302.13971), Mistral (arXiv 2310.06825), Qwen2 (arXiv 2407.10671) and Qwen3
 //! (arXiv 2505.09388): norms before, rotated positions and gated products. The config says what tells them apart.
 
-use burn::module::Module;
-use trainyard_engine::{EngineError, ErasedLayer, ForwardContext, Layer, Tensors, erase};
-use trainyard_pretrained::ModelConfig;
-
 use super::attention::Attention;
-use super::decoder::{Decoder, run_block};
-use super::heads::Heads;
+use super::block::Block;
+use super::decoder::Decoder;
 use super::mlp::GatedMlp;
-use super::norm::Norm;
-use super::weights::Weights;
 
 pub(super) const LLAMA: Decoder = Decoder {
     embed: &[("tokens", "model.embed_tokens.weight")],
@@ -31,38 +25,5 @@ pub(super) const LLAMA: Decoder = Decoder {
     norm: "model.norm",
     head: "lm_head.weight",
     turned: false,
-    build,
+    build: Block::<Attention, GatedMlp>::build,
 };
-
-#[derive(Module, Debug)]
-struct Block {
-    input_norm: Norm,
-    attention: Attention,
-    mlp_norm: Norm,
-    mlp: GatedMlp,
-}
-
-fn build(
-    weights: &Weights<'_>,
-    config: &ModelConfig,
-    heads: Heads,
-) -> Result<ErasedLayer, EngineError> {
-    Ok(erase(Block {
-        input_norm: weights.norm("input_norm", config.width, false)?,
-        attention: Attention::new(weights, config, heads)?,
-        mlp_norm: weights.norm("mlp_norm", config.width, false)?,
-        mlp: GatedMlp::new(weights, config)?,
-    }))
-}
-
-impl Layer for Block {
-    fn forward(&self, input: Tensors, context: &ForwardContext) -> Result<Tensors, EngineError> {
-        run_block(input, context, |x, seen| {
-            let normed = self.input_norm.forward(x.clone());
-            let (mixed, seen) = self.attention.forward(normed, seen, context);
-            let x = x + mixed;
-            let inside = self.mlp.forward(self.mlp_norm.forward(x.clone()));
-            (x + inside, seen)
-        })
-    }
-}

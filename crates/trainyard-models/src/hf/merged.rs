@@ -16,6 +16,8 @@ pub struct MergedWeights<'a> {
     model: &'a HfModel,
     /// The layer and both names.
     places: BTreeMap<String, (usize, WeightName)>,
+    /// Rows and columns of matrices in Hugging Face's layout.
+    shapes: BTreeMap<String, [usize; 2]>,
 }
 
 /// An adapter as PEFT has it.
@@ -35,7 +37,12 @@ impl<'a> MergedWeights<'a> {
         let layers = 0..model.pretrained().config.blocks as usize + 2;
         let of_layer = |layer| model.names(layer).into_iter().map(move |name| (layer, name));
         let all = layers.flat_map(of_layer);
-        Self { model, places: all.map(|place| (place.1.name.clone(), place)).collect() }
+        let places = all.map(|place| (place.1.name.clone(), place)).collect();
+        let matrices = model.pretrained().layout().into_iter().filter_map(|weight| {
+            let &[rows, columns] = weight.shape.as_slice() else { return None };
+            Some((weight.name, [rows as usize, columns as usize]))
+        });
+        Self { model, places, shapes: matrices.collect() }
     }
 
     /// The numbers of a weight in Hugging Face's layout: what was trained, or the model's own and what its adapter
@@ -53,12 +60,11 @@ impl<'a> MergedWeights<'a> {
             return Ok(pretrained.values(name)?);
         };
         let mut values = match trained(*layer, path)? {
-            // As it is here: `[outputs, inputs]`.
-            Some(values) if *turned => {
-                let shape = self.shape(name);
-                turn(&values, shape)
-            }
-            Some(values) => values,
+            // As it is here: of a matrix `[outputs, inputs]`.
+            Some(values) => match self.shapes.get(name).filter(|_| *turned) {
+                Some(shape) => turn(&values, *shape),
+                None => values,
+            },
             None => pretrained.values(name)?,
         };
         let product = path.strip_suffix(".weight");
@@ -84,16 +90,6 @@ impl<'a> MergedWeights<'a> {
             }
         }
         Ok(all)
-    }
-
-    /// Rows and columns in Hugging Face's layout.
-    fn shape(&self, name: &str) -> [usize; 2] {
-        let weights = self.model.pretrained().layout();
-        let shape = weights.into_iter().find(|weight| weight.name == name).map(|it| it.shape);
-        match shape.as_deref() {
-            Some([rows, columns]) => [*rows as usize, *columns as usize],
-            _ => [0; 2],
-        }
     }
 }
 

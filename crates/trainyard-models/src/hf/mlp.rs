@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use trainyard_engine::EngineError;
 use trainyard_pretrained::{Activation, ModelConfig};
 
+use super::block::FeedsForward;
 use super::projection::Projection;
 use super::weights::Weights;
 use crate::fused;
@@ -19,8 +20,8 @@ pub(super) struct GatedMlp {
     activation: Activation,
 }
 
-impl GatedMlp {
-    pub(super) fn new(weights: &Weights<'_>, config: &ModelConfig) -> Result<Self, EngineError> {
+impl FeedsForward for GatedMlp {
+    fn new(weights: &Weights<'_>, config: &ModelConfig) -> Result<Self, EngineError> {
         let (width, inside) = (config.width, config.feed_forward);
         let of = |name: &str, sizes| weights.projection(name, sizes, config.biases.mlp);
         Ok(Self {
@@ -31,7 +32,7 @@ impl GatedMlp {
         })
     }
 
-    pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let gate = self.gate.forward(x.clone());
         self.down.forward(gated(self.activation, gate, self.up.forward(x)))
     }
@@ -46,8 +47,8 @@ pub(super) struct JoinedMlp {
     activation: Activation,
 }
 
-impl JoinedMlp {
-    pub(super) fn new(weights: &Weights<'_>, config: &ModelConfig) -> Result<Self, EngineError> {
+impl FeedsForward for JoinedMlp {
+    fn new(weights: &Weights<'_>, config: &ModelConfig) -> Result<Self, EngineError> {
         let (width, inside) = (config.width, config.feed_forward);
         let of = |name: &str, sizes| weights.projection(name, sizes, config.biases.mlp);
         Ok(Self {
@@ -57,7 +58,7 @@ impl JoinedMlp {
         })
     }
 
-    pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let both = self.gate_up.forward(x);
         let inside = both.dims()[2] / 2;
         let [gate, up] = [0, 1].map(|part| both.clone().narrow(2, part * inside, inside));
@@ -74,8 +75,8 @@ pub(super) struct Mlp {
     activation: Activation,
 }
 
-impl Mlp {
-    pub(super) fn new(weights: &Weights<'_>, config: &ModelConfig) -> Result<Self, EngineError> {
+impl FeedsForward for Mlp {
+    fn new(weights: &Weights<'_>, config: &ModelConfig) -> Result<Self, EngineError> {
         let (width, inside) = (config.width, config.feed_forward);
         Ok(Self {
             up: weights.projection("mlp.up", [width, inside], true)?,
@@ -84,7 +85,7 @@ impl Mlp {
         })
     }
 
-    pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         self.down.forward(activate(self.activation, self.up.forward(x)))
     }
 }

@@ -2,11 +2,12 @@
 //! Face's tools.
 //!
 //! An architecture is a file with the names of its weights and its block, put together of what all share:
-//! [`projection`], [`norm`], [`rope`], [`heads`], [`attention`], [`mlp`] and [`ends`]. To add one: such a file,
+//! [`projection`], [`norm`], [`rope`], [`heads`], [`attention`], [`mlp`], [`block`] and [`ends`]. To add one: such a file,
 //! a line in [`decoder`], and what its config says in `trainyard-pretrained`.
 
 mod adapters;
 mod attention;
+mod block;
 mod decoder;
 mod ends;
 mod gemma;

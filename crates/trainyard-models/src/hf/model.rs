@@ -13,7 +13,7 @@ use super::ends::{Embed, Head};
 use super::heads::Heads;
 use super::rope::Rope;
 use super::weights::{WeightName, Weights};
-use crate::gpt::KEYS_AND_VALUES;
+use crate::carried::KEYS_AND_VALUES;
 
 /// A decoder in Hugging Face layout or from a GGUF file: `embed`, `block0` …, `head`.
 pub struct HfModel {

@@ -2,6 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use trainyard_engine::EngineError;
 use trainyard_pretrained::{Architecture, ModelConfig};
 
 use crate::{fused, nn};
@@ -21,19 +22,23 @@ pub(super) struct Norm {
 }
 
 impl Norm {
+    /// A norm whose gains, and biases where its architecture has some, are the vectors `weight` and `bias`.
+    ///
+    /// # Errors
+    /// Whatever `vector` fails with.
     pub(super) fn new(
-        weight: Param<Tensor<1>>,
-        bias: Option<Param<Tensor<1>>>,
+        vector: impl Fn(&str) -> Result<Param<Tensor<1>>, EngineError>,
         config: &ModelConfig,
-    ) -> Self {
+    ) -> Result<Self, EngineError> {
         use Architecture::{Gemma2, Gemma3, Gpt2, GptNeox};
-        Self {
-            weight,
-            bias,
+        let centers = matches!(config.architecture, Gpt2 | GptNeox);
+        Ok(Self {
+            weight: vector("weight")?,
+            bias: centers.then(|| vector("bias")).transpose()?,
             epsilon: config.epsilon,
-            centers: matches!(config.architecture, Gpt2 | GptNeox),
+            centers,
             less_one: matches!(config.architecture, Gemma2 | Gemma3),
-        }
+        })
     }
 
     /// `[…, width]` to the same.

@@ -5,13 +5,12 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor};
 use trainyard_config::BlockFormat;
 use trainyard_engine::{EngineError, check_host_room, weight};
-use trainyard_pretrained::{ModelConfig, Pretrained};
+use trainyard_pretrained::{Element, ModelConfig, Pretrained};
 
 use super::adapters::LayerAdapters;
 use super::norm::Norm;
 use super::projection::Projection;
-use crate::fused::row_bytes;
-use crate::nn::PackedWeight;
+use crate::nn::{PackedWeight, element};
 
 /// A weight of a layer by both of its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,10 +77,9 @@ impl Weights<'_> {
     ///
     /// # Errors
     /// As [`Self::values`].
-    pub(super) fn norm(&self, path: &str, width: u64, has_bias: bool) -> Result<Norm, EngineError> {
-        let weight = self.vector(&format!("{path}.weight"), width)?;
-        let bias = || self.vector(&format!("{path}.bias"), width);
-        Ok(Norm::new(weight, has_bias.then(bias).transpose()?, self.config()))
+    pub(super) fn norm(&self, path: &str, width: u64) -> Result<Norm, EngineError> {
+        let vector = |end: &str| self.vector(&format!("{path}.{end}"), width);
+        Norm::new(vector, self.config())
     }
 
     /// A matrix, row by row.
@@ -93,10 +91,8 @@ impl Weights<'_> {
         path: &str,
         [rows, columns]: [u64; 2],
     ) -> Result<Param<Tensor<2>>, EngineError> {
-        let (values, is_turned) = self.values(path, rows.saturating_mul(columns))?;
         let shape = [rows as usize, columns as usize];
-        let values = if is_turned { turn(&values, shape) } else { values };
-        Ok(self.weight(values, shape))
+        Ok(self.weight(self.rows(path, shape)?, shape))
     }
 
     /// A matrix in blocks, as the file has it where it has such; None where its rows are no whole blocks.
@@ -110,12 +106,12 @@ impl Weights<'_> {
         format: BlockFormat,
     ) -> Result<Option<PackedWeight>, EngineError> {
         let shape = [rows as usize, columns as usize];
-        if row_bytes(format, shape[1]).is_none() {
+        if element(format).bytes_of(&[columns]).is_none() {
             return Ok(None);
         }
         if let Some(name) = self.name(path).filter(|name| !name.turned)
             && let Ok(raw) = self.pretrained.raw(&name.name)
-            && let Some(format) = block_format(raw.element.name()).filter(|_| !raw.is_transposed())
+            && let Some(format) = block_format(raw.element).filter(|_| !raw.is_transposed())
         {
             let rows: Option<Vec<&[u8]>> = (0..raw.rows()).map(|row| raw.row(row)).collect();
             let bytes = rows.map(|rows| rows.concat());
@@ -125,9 +121,14 @@ impl Weights<'_> {
                 return Ok(packed);
             }
         }
-        let (values, is_turned) = self.values(path, rows.saturating_mul(columns))?;
-        let values = if is_turned { turn(&values, shape) } else { values };
-        Ok(PackedWeight::of_numbers(format, shape, &values, self.device))
+        Ok(PackedWeight::of_numbers(format, shape, &self.rows(path, shape)?, self.device))
+    }
+
+    /// The numbers of a matrix, row by row.
+    fn rows(&self, path: &str, shape: [usize; 2]) -> Result<Vec<f32>, EngineError> {
+        let (values, is_turned) =
+            self.values(path, shape.map(|size| size as u64).iter().product())?;
+        Ok(if is_turned { turn(&values, shape) } else { values })
     }
 
     fn vector(&self, path: &str, width: u64) -> Result<Param<Tensor<1>>, EngineError> {
@@ -165,9 +166,9 @@ impl Weights<'_> {
 }
 
 /// The blocks of an element that products compute with as it is.
-fn block_format(element: &str) -> Option<BlockFormat> {
+fn block_format(stored: Element) -> Option<BlockFormat> {
     let formats = [BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1];
-    formats.into_iter().find(|format| format.text() == element)
+    formats.into_iter().find(|format| element(*format) == stored)
 }
 
 /// A matrix of `[rows, columns]` from the values of `[columns, rows]`.

@@ -31,6 +31,7 @@ pub use lora::{Lora, LoraConfig};
 pub(crate) use norm::rms_norm;
 pub use norm::{LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
 pub use packed::PackedWeight;
+pub(crate) use packed::element;
 pub use swiglu::{SwiGlu, SwiGluConfig};
 
 #[cfg(test)]

@@ -3,9 +3,19 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use trainyard_config::BlockFormat;
+use trainyard_pretrained::{Element, decode, encode};
 
 use super::linear::linear_turned;
-use crate::fused::{pack, packed_linear, row_bytes, unpack};
+use crate::fused::packed_linear;
+
+/// How files name the blocks of a format.
+pub(crate) fn element(format: BlockFormat) -> Element {
+    match format {
+        BlockFormat::Q8_0 => Element::Q8_0,
+        BlockFormat::Q4_0 => Element::Q4_0,
+        BlockFormat::Q4_1 => Element::Q4_1,
+    }
+}
 
 /// A frozen matrix of `[outputs, inputs]` whose rows are blocks of 32 numbers, as GGUF files have them. It stays
 /// packed: products turn a few of its rows into numbers at a time, forward and backward. Its bytes are the bits of numbers
@@ -16,7 +26,7 @@ pub struct PackedWeight {
     /// The blocks, row by row, four bytes in the bits of each number: nobody computes with these.
     pub blocks: Param<Tensor<1>>,
     #[module(skip)]
-    format: BlockFormat,
+    element: Element,
     #[module(skip)]
     shape: [usize; 2],
 }
@@ -29,8 +39,7 @@ impl PackedWeight {
         numbers: &[f32],
         device: &Device,
     ) -> Option<Self> {
-        let fits = numbers.len() == shape[0] * shape[1];
-        fits.then(|| Self::of_blocks(format, shape, &pack(format, numbers), device)).flatten()
+        Self::of_blocks(format, shape, &encode(element(format), numbers)?, device)
     }
 
     /// From blocks as they lie in files, row by row; None where they are not of this shape.
@@ -41,8 +50,8 @@ impl PackedWeight {
         device: &Device,
     ) -> Option<Self> {
         let [outputs, inputs] = shape;
-        let needed = row_bytes(format, inputs)?.checked_mul(outputs)?;
-        if bytes.len() != needed {
+        let element = element(format);
+        if element.bytes_of(&[outputs as u64, inputs as u64])? != bytes.len() as u64 {
             return None;
         }
         let bits = |bytes: &[u8]| {
@@ -55,13 +64,13 @@ impl PackedWeight {
         let device = device.clone().autodiff();
         let blocks = Tensor::from_data(TensorData::new(bits, [length]), &device);
         let blocks = Param::from_tensor(blocks).set_require_grad(false);
-        Some(Self { blocks, format, shape })
+        Some(Self { blocks, element, shape })
     }
 
     /// `x·Wᵀ`, `[…, inputs]` to `[…, outputs]`.
     pub fn linear<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let blocks = self.blocks.val();
-        packed_linear(&x, &blocks, self.format, self.shape)
+        packed_linear(&x, &blocks, self.element, self.shape)
             .unwrap_or_else(|| linear_turned(x, self.numbers(), None))
     }
 
@@ -73,7 +82,8 @@ impl PackedWeight {
         let bits = bits.as_slice::<f32>().unwrap_or_default();
         let bytes: Vec<u8> = bits.iter().flat_map(|bits| bits.to_bits().to_le_bytes()).collect();
         let mut numbers = vec![0.0; self.shape[0] * self.shape[1]];
-        unpack(self.format, &bytes, &mut numbers);
+        // Of an element that there is: it was made from blocks.
+        decode(self.element, &bytes, &mut numbers);
         Tensor::from_data(TensorData::new(numbers, self.shape), &device)
     }
 }

@@ -6,8 +6,8 @@ use crate::weight::Element;
 const ELEMENTS: [(u32, Element); 31] = [
     (0, Element::F32),
     (1, Element::F16),
-    (2, Element::new("q4_0", (32, 18))),
-    (3, Element::new("q4_1", (32, 20))),
+    (2, Element::Q4_0),
+    (3, Element::Q4_1),
     (6, Element::new("q5_0", (32, 22))),
     (7, Element::new("q5_1", (32, 24))),
     (8, Element::Q8_0),

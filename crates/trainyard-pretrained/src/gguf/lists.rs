@@ -1,16 +1,11 @@
-//! The lists of a GGUF file's metadata that a tokenizer is made of; [`Gguf`](super::Gguf) leaves lists out.
+//! Lists of a GGUF file's metadata, which are long: those that somebody asks for are kept.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::Path;
+use std::io::Read;
 
+use super::Value;
 use super::read::Reader;
-use super::{MAGIC, Value};
-use crate::error::PretrainedError;
 
-/// A value of the metadata that is a list.
-const LIST: u32 = 9;
 /// A text.
 const TEXT: u32 = 8;
 
@@ -22,46 +17,27 @@ pub(crate) struct Lists {
 }
 
 impl Lists {
-    /// Reads the lists of some keys.
-    ///
-    /// # Errors
-    /// As [`Gguf::open`](super::Gguf::open).
-    pub(crate) fn read(path: &Path, wanted: &[&str]) -> Result<Self, PretrainedError> {
-        let file = File::open(path).map_err(PretrainedError::io(path))?;
-        let bytes = file.metadata().map_err(PretrainedError::io(path))?.len();
-        let reader = &mut Reader::new(BufReader::new(file), bytes);
-        Self::of(reader, wanted).map_err(|reason| PretrainedError::bad_file(path, reason))
-    }
-
-    fn of(reader: &mut Reader<impl Read>, wanted: &[&str]) -> Result<Self, String> {
-        if reader.bytes::<4>()? != MAGIC {
-            return Err("it is no GGUF file: it does not begin with GGUF".to_owned());
+    /// Reads a list, and keeps it under its key.
+    pub(super) fn keep(
+        &mut self,
+        key: &str,
+        reader: &mut Reader<impl Read>,
+    ) -> Result<Value, String> {
+        let (kind, length) = (reader.u32()?, reader.u64()?);
+        if kind == TEXT {
+            let texts = (0..length).map(|_| reader.text()).collect::<Result<_, _>>()?;
+            self.texts.insert(key.to_owned(), texts);
+        } else {
+            let number = |value| match value {
+                Value::Number(number) => Ok(number as f64),
+                Value::Float(number) => Ok(number),
+                other => Err(format!("{other:?} stands where a number should be")),
+            };
+            let mut next = || reader.value_of(kind, 1).and_then(number);
+            let numbers = (0..length).map(|_| next()).collect::<Result<_, _>>()?;
+            self.numbers.insert(key.to_owned(), numbers);
         }
-        let (_version, _tensors, pairs) = (reader.u32()?, reader.u64()?, reader.u64()?);
-        let mut lists = Self::default();
-        for _ in 0..pairs {
-            let key = reader.text()?;
-            let kind = reader.u32()?;
-            if kind != LIST || !wanted.contains(&key.as_str()) {
-                reader.value_of(kind, 0)?;
-                continue;
-            }
-            let (kind, length) = (reader.u32()?, reader.u64()?);
-            if kind == TEXT {
-                let texts = (0..length).map(|_| reader.text()).collect::<Result<_, _>>()?;
-                lists.texts.insert(key, texts);
-            } else {
-                let number = |value| match value {
-                    Value::Number(number) => Ok(number as f64),
-                    Value::Float(number) => Ok(number),
-                    other => Err(format!("{key} has {other:?} where a number should be")),
-                };
-                let mut next = || reader.value_of(kind, 1).and_then(number);
-                let numbers = (0..length).map(|_| next()).collect::<Result<_, _>>()?;
-                lists.numbers.insert(key, numbers);
-            }
-        }
-        Ok(lists)
+        Ok(Value::List(length))
     }
 
     /// A list of texts; empty where there is none.

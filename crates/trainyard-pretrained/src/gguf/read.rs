@@ -9,6 +9,8 @@ use crate::weight::Weight;
 
 /// No name, key or text of a metadata value is longer, bytes: the longest are templates of chats.
 const LONGEST_TEXT: u64 = 16 << 20;
+/// The type of a list.
+pub(super) const LIST: u32 = 9;
 /// A list in a list in a list … ends here.
 const DEEPEST_LIST: u32 = 4;
 /// ggml knows four dimensions.
@@ -77,12 +79,6 @@ impl<R: Read> Reader<R> {
         Ok(length as usize)
     }
 
-    /// A type, then a value of it.
-    pub(super) fn value(&mut self) -> Result<Value, String> {
-        let kind = self.u32()?;
-        self.value_of(kind, 0)
-    }
-
     /// A value of a type, inside of so many lists.
     pub(super) fn value_of(&mut self, kind: u32, depth: u32) -> Result<Value, String> {
         Ok(match kind {
@@ -95,7 +91,7 @@ impl<R: Read> Reader<R> {
             6 => Value::Float(self.bytes().map(f32::from_le_bytes)?.into()),
             7 => Value::Flag(self.bytes::<1>()? != [0]),
             8 => Value::Text(self.text()?),
-            9 if depth < DEEPEST_LIST => {
+            LIST if depth < DEEPEST_LIST => {
                 let (kind, length) = (self.u32()?, self.u64()?);
                 for _ in 0..length {
                     self.skip(kind, depth + 1)?;

@@ -63,7 +63,7 @@ fn small() -> Vec<u8> {
 }
 
 fn read(bytes: &[u8]) -> Result<Gguf, String> {
-    Gguf::read(&mut Reader::new(bytes, bytes.len() as u64))
+    Gguf::read(&mut Reader::new(bytes, bytes.len() as u64), &[])
 }
 
 #[test]

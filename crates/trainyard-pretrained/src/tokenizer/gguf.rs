@@ -12,7 +12,7 @@ use super::pre_tokenizers::{known, words};
 use super::sentence_piece::pieces;
 use super::special::SpecialTokens;
 use crate::error::PretrainedError;
-use crate::gguf::{Gguf, Lists};
+use crate::gguf::Gguf;
 
 const TOKENS: &str = "tokenizer.ggml.tokens";
 const TYPES: &str = "tokenizer.ggml.token_type";
@@ -31,10 +31,9 @@ const BYTE: f64 = 6.0;
 /// # Errors
 /// As [`Tokenizer::open`].
 pub(super) fn of_file(path: &Path) -> Result<Option<Tokenizer>, PretrainedError> {
-    let file = Gguf::open(path)?;
+    let file = Gguf::open_with_lists(path, &[TOKENS, TYPES, SCORES, MERGES])?;
     let Some(kind) = file.tokenizer_kind() else { return Ok(None) };
-    let lists = Lists::read(path, &[TOKENS, TYPES, SCORES, MERGES])?;
-    let words = Vocabulary { path, file: &file, lists: &lists };
+    let words = Vocabulary { path, file: &file };
     if words.tokens().is_empty() {
         return Err(PretrainedError::bad_file(path, format!("its metadata have no {TOKENS}")));
     }
@@ -70,16 +69,15 @@ fn unsupported(path: &Path, key: &str, value: &str, known: &str) -> PretrainedEr
 struct Vocabulary<'a> {
     path: &'a Path,
     file: &'a Gguf,
-    lists: &'a Lists,
 }
 
 impl<'a> Vocabulary<'a> {
     fn tokens(&self) -> &'a [String] {
-        self.lists.texts(TOKENS)
+        self.file.lists.texts(TOKENS)
     }
 
     fn is_of(&self, index: usize, kinds: &[f64]) -> bool {
-        self.lists.numbers(TYPES).get(index).is_some_and(|kind| kinds.contains(kind))
+        self.file.lists.numbers(TYPES).get(index).is_some_and(|kind| kinds.contains(kind))
     }
 
     /// Name and number of a token that the metadata name by its number.
@@ -122,7 +120,7 @@ impl<'a> Vocabulary<'a> {
             unsupported(self.path, "tokenizer.ggml.pre", name, &format!("{} are", known()))
         })?;
         let mut merges = Vec::new();
-        for merge in self.lists.texts(MERGES) {
+        for merge in self.file.lists.texts(MERGES) {
             // The space that parts a pair is the first one behind a letter.
             let at = merge.char_indices().skip(1).find(|(_, letter)| *letter == ' ');
             let pair =
@@ -148,7 +146,7 @@ impl<'a> Vocabulary<'a> {
         let unknown = self.named("unknown").map(|(token, _)| token);
         let first = || self.tokens().first().map(String::as_str).filter(|it| *it == "<unk>");
         let space = self.file.flag("tokenizer.ggml.add_space_prefix").unwrap_or(true);
-        let scores = self.lists.numbers(SCORES);
+        let scores = self.file.lists.numbers(SCORES);
         let parts = pieces(self.tokens(), scores, merged, unknown.or_else(first), space);
         Parts { added: self.added(), post_processor: self.around(true), ..parts }
     }

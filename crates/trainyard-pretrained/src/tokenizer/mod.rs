@@ -13,6 +13,7 @@ mod parts;
 mod pre_tokenizers;
 mod sentence_piece;
 mod special;
+mod spelling;
 mod stream;
 
 use std::fmt;
@@ -26,6 +27,7 @@ pub use info::TokenizerInfo;
 pub(crate) use info::of_folder;
 pub(crate) use pre_tokenizers::name_of_words;
 use special::SpecialTokens;
+use spelling::Spelling;
 pub use stream::TextStream;
 
 /// A model's tokenizer, with its special tokens and its template of chats.
@@ -36,6 +38,7 @@ pub struct Tokenizer {
     /// One more than the largest number of a token.
     size: usize,
     special: SpecialTokens,
+    spelling: Spelling,
     adds_bos: bool,
     template: Option<ChatTemplate>,
 }
@@ -94,7 +97,8 @@ impl Tokenizer {
         let adds_bos = special.bos.is_some()
             && marked.len() > plain.len()
             && marked.first().copied() == special.bos;
-        Ok(Self { inner, path: path.to_owned(), size, special, adds_bos, template })
+        let spelling = Spelling::of(inner.get_decoder());
+        Ok(Self { inner, path: path.to_owned(), size, special, spelling, adds_bos, template })
     }
 
     /// The tokens of a text; with `special` also those that the model expects around it, such as the one
@@ -117,6 +121,13 @@ impl Tokenizer {
     /// character become U+FFFD, and numbers that are no token nothing.
     pub fn decode(&self, tokens: &[u32], skip_special: bool) -> String {
         self.inner.decode(tokens, skip_special).unwrap_or_default()
+    }
+
+    /// The bytes that a token adds to a text; none for one that is skipped or is no token.
+    fn bytes(&self, token: u32, skip_special: bool) -> Vec<u8> {
+        let text = self.inner.id_to_token(token).unwrap_or_default();
+        let is_skipped = skip_special && self.inner.get_added_vocabulary().is_special_token(&text);
+        if is_skipped { Vec::new() } else { self.spelling.bytes(&text) }
     }
 
     /// Turns tokens into text one by one.

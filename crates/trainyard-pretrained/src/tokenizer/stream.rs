@@ -1,12 +1,9 @@
 //! Text out of tokens that come one by one: a character may be spread over several of them.
 
 use super::Tokenizer;
+use super::spelling::ends_inside;
 
-/// A character has at most four bytes: what is no text after so many tokens will not become one.
-const LONGEST_WAIT: usize = 8;
-
-/// Turns tokens into text as they come. What it gives, put together, is the text of all tokens, but that next to
-/// several U+FFFD in the text itself there may be another.
+/// Turns tokens into text as they come. What it gives, put together, is the text of all tokens.
 #[derive(Debug)]
 pub struct TextStream<'a> {
     tokenizer: &'a Tokenizer,
@@ -15,35 +12,26 @@ pub struct TextStream<'a> {
     tokens: Vec<u32>,
     /// How many of them have been given.
     given: usize,
-    /// For how many tokens a character has not been whole.
-    waited: usize,
 }
 
 impl<'a> TextStream<'a> {
     pub(super) fn new(tokenizer: &'a Tokenizer, skip_special: bool) -> Self {
-        Self { tokenizer, skip_special, tokens: Vec::new(), given: 0, waited: 0 }
+        Self { tokenizer, skip_special, tokens: Vec::new(), given: 0 }
     }
 
     /// Takes the next token and gives the text that is certain by now; empty inside a character.
     pub fn push(&mut self, token: u32) -> String {
         self.tokens.push(token);
-        self.text(self.waited < LONGEST_WAIT)
+        let new = self.tokens.get(self.given..).unwrap_or_default();
+        let bytes = new.iter().flat_map(|token| self.tokenizer.bytes(*token, self.skip_special));
+        if ends_inside(&bytes.collect::<Vec<_>>()) { String::new() } else { self.rest() }
     }
 
     /// What is left at the end: U+FFFD for a character that is not whole.
     pub fn rest(&mut self) -> String {
-        self.text(false)
-    }
-
-    fn text(&mut self, may_wait: bool) -> String {
         let decode = |tokens: &[u32]| self.tokenizer.decode(tokens, self.skip_special);
         let before = decode(self.tokens.get(..self.given).unwrap_or_default());
         let now = decode(&self.tokens);
-        if may_wait && now.ends_with('\u{fffd}') {
-            self.waited += 1;
-            return String::new();
-        }
-        self.waited = 0;
         // Some decoders change the end of what came before: it was given already.
         let same = before.bytes().zip(now.bytes()).take_while(|(one, other)| one == other).count();
         let same = (0..=same).rev().find(|&at| now.is_char_boundary(at)).unwrap_or(0);

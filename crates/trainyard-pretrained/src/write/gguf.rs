@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use super::encode::encode;
+use crate::blocks::encode;
 use crate::error::PretrainedError;
 use crate::gguf::{MAGIC, number_of};
 use crate::weight::Element;

@@ -1,6 +1,5 @@
 //! Writing models: a folder in Hugging Face layout, or a GGUF file.
 
-mod encode;
 mod folder;
 mod gguf;
 mod metadata;

@@ -8,7 +8,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, View};
 
 use super::NewWeight;
-use super::encode::encode;
+use crate::blocks::encode;
 use crate::error::PretrainedError;
 use crate::weight::Element;
 

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use trainyard_engine::checkpoint::{LayerRecord, read_manifest, read_weights};
-use trainyard_models::hf::{HfModel, HfRecipe, MergedWeights};
-use trainyard_models::{Recipe, Request, Tuning};
+use trainyard_models::hf::{HfModel, MergedWeights};
+use trainyard_models::{Request, Tuning};
 use trainyard_plan::memory::human_bytes;
 use trainyard_pretrained::Element;
 
@@ -17,7 +17,8 @@ use crate::app::App;
 use crate::cli::{Output, Sets, say};
 use crate::error::RunError;
 use crate::export::{card, peft};
-use crate::run_dir::{CheckpointChoice, Found, RunDir};
+use crate::generation::PRETRAINED;
+use crate::run_dir::{CheckpointChoice, Found, RunDir, name_beside, sync_folder};
 
 /// Write a fine-tuned model to files that other programs open
 #[derive(Debug, Args)]
@@ -75,7 +76,7 @@ impl RunCommand for Export {
         let found = directory.find(self.checkpoint)?;
         found.note.iter().for_each(say);
         let (config, _) = app.config(&directory.run_file(), &Sets::default())?;
-        if config.model.kind != HfRecipe.group().kind {
+        if config.model.kind != PRETRAINED {
             return Err(RunError::Mismatch {
                 what: format!("{} is not the run of a pretrained model", self.directory.display()),
                 remedy: "export needs a run with kind = \"hf\" in [model]",
@@ -87,7 +88,7 @@ impl RunCommand for Export {
         let model = HfModel::of_run(&request)?;
         let manifest = directory.explain(found.step, read_manifest(&found.path))?;
         let mut checkpoint = Checkpoint::new(&found, &manifest.layers);
-        let part = Part::new(&self.output);
+        let part = Part::new(&self.output)?;
         let weights = MergedWeights::new(&model);
         if self.adapter {
             let mut trained = |layer: usize, path: &str| checkpoint.weight(layer, path);
@@ -191,12 +192,9 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn new(place: &'a Path) -> Self {
-        let mut name = std::ffi::OsString::from(".");
-        name.push(place.file_name().unwrap_or_default());
-        // A name that nobody else has.
-        name.push(format!(".part-{}", std::process::id()));
-        Self { place, path: place.with_file_name(name) }
+    fn new(place: &'a Path) -> Result<Self, RunError> {
+        let path = name_beside(place).map_err(RunError::io("write", place))?;
+        Ok(Self { place, path })
     }
 
     fn folder(&self) -> Result<(), RunError> {
@@ -205,7 +203,9 @@ impl<'a> Part<'a> {
 
     /// Gives it its name; its size, bytes.
     fn finish(self) -> Result<u64, RunError> {
-        std::fs::rename(&self.path, self.place).map_err(RunError::io("write", self.place))?;
+        let moved = std::fs::rename(&self.path, self.place);
+        let moved = moved.and_then(|()| sync_folder(self.place));
+        moved.map_err(RunError::io("write", self.place))?;
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |about| about.len());
         if !self.place.is_dir() {
             return Ok(size(self.place));

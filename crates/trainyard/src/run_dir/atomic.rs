@@ -77,7 +77,10 @@ fn write_whole(beside: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A name nobody else uses, in the same folder and so on the same file system.
-fn name_beside(target: &Path) -> io::Result<PathBuf> {
+///
+/// # Errors
+/// For a path without a name.
+pub(crate) fn name_beside(target: &Path) -> io::Result<PathBuf> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let mut beside = std::ffi::OsString::from(".");
@@ -88,7 +91,10 @@ fn name_beside(target: &Path) -> io::Result<PathBuf> {
 }
 
 /// Makes a rename last; systems other than Unix do so by themselves.
-fn sync_folder(target: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn sync_folder(target: &Path) -> io::Result<()> {
     if cfg!(unix) {
         let folder = match target.parent() {
             Some(folder) if folder != Path::new("") => folder,
