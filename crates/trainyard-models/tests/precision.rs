@@ -214,7 +214,7 @@ fn gradients_in_sixteen_bits_are_near_those_in_32() {
         let mut pipeline = subject.distribute(&plan, devices(&[precision]), showing_gradients());
         pipeline.scale_loss(LossScale::default());
         subject.train(&mut pipeline, 1..=1);
-        of_kind(&tensors(&mut pipeline), "moment1")
+        of_kind(&tensors(&mut pipeline), "first")
     };
     let exact = gradients(Precision::F32);
     assert!(!exact.is_empty());
