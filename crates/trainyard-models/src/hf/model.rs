@@ -120,8 +120,8 @@ impl Model for HfModel {
         [embed].into_iter().chain((0..self.blocks()).map(block)).chain([head]).collect()
     }
 
-    fn rebuilds_frozen(&self) -> bool {
-        true
+    fn frozen_from(&self) -> Option<String> {
+        Some(format!("files with the fingerprint {}", self.pretrained.fingerprint()))
     }
 
     /// Reads the layer's weights; adapters follow from the seed.

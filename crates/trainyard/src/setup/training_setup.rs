@@ -83,7 +83,7 @@ impl TrainingSetup {
     /// the model makes each time.
     pub fn checkpoint_bytes(&self) -> u64 {
         let per_byte = self.profile.optimizer_bytes_per_param_byte;
-        let rebuilds = self.job.model.rebuilds_frozen();
+        let rebuilds = self.job.model.frozen_from().is_some();
         let of_layer = |layer: &LayerProfile| {
             let state = layer.optimizer_bytes.unwrap_or(layer.param_bytes * per_byte);
             let frozen = if rebuilds { 0 } else { layer.frozen_bytes };
