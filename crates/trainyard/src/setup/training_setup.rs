@@ -47,6 +47,7 @@ impl TrainingSetup {
         let tuning = Tuning::of(config.train.method, &config.lora);
         let request = Request { model: &config.model, data: &config.data, vocabulary, tuning };
         let job = request.check_method(&**recipe).and_then(|()| recipe.load(&request));
+        let job = job.and_then(Job::with_samples_apart);
         let job = job.map_err(|error| located(error.into()))?;
         let devices = devices(&config).map_err(located)?;
         let profile = ModelProfile::default();
