@@ -33,6 +33,7 @@ mod one_row;
 mod packed;
 mod product;
 mod rotate;
+mod sight;
 mod simd;
 mod swiglu;
 mod tile;

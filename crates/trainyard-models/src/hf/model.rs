@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use trainyard_config::{BadKey, LoraSection};
+use trainyard_data::SEGMENTS;
 use trainyard_engine::{EngineError, ErasedLayer, LayerSpec, Model, erase, no_such_layer};
-use trainyard_pretrained::{ModelConfig, Pretrained};
+use trainyard_pretrained::{Architecture, ModelConfig, Pretrained};
 
 use super::adapters::{self, LayerAdapters};
 use super::decoder::{Decoder, decoder};
@@ -13,7 +14,7 @@ use super::ends::{Embed, Head};
 use super::heads::Heads;
 use super::rope::Rope;
 use super::weights::{WeightName, Weights};
-use crate::carried::KEYS_AND_VALUES;
+use crate::carried::{KEYS_AND_VALUES, SEGMENTS_SO_FAR};
 
 /// A decoder in Hugging Face layout or from a GGUF file: `embed`, `block0` …, `head`.
 pub struct HfModel {
@@ -26,6 +27,8 @@ pub struct HfModel {
     lora: Option<LoraSection>,
     /// Whether frozen products are held in blocks.
     is_packed: bool,
+    /// Whether a row may hold several samples, of which none sees another.
+    has_segments: bool,
 }
 
 impl HfModel {
@@ -40,6 +43,7 @@ impl HfModel {
             pretrained,
             lora: None,
             is_packed: false,
+            has_segments: false,
         })
     }
 
@@ -66,6 +70,13 @@ impl HfModel {
     #[must_use]
     pub fn packed(self) -> Self {
         Self { is_packed: true, ..self }
+    }
+
+    /// The same for rows of several samples: it takes `segments`, `[rows, context]` int, and positions see only
+    /// those with the same number. Vectors of positions begin anew with each.
+    #[must_use]
+    pub fn with_segments(self) -> Self {
+        Self { has_segments: true, ..self }
     }
 
     /// The files that it is made from.
@@ -113,15 +124,27 @@ impl Model for HfModel {
 
     fn layers(&self) -> Vec<LayerSpec> {
         let embed = LayerSpec::new("embed", "embedding").takes(&["tokens"]).in_slices();
-        let block =
-            |block| LayerSpec::new(format!("block{block}"), "block").carries(&[KEYS_AND_VALUES]);
+        let has_positions = self.config().architecture == Architecture::Gpt2;
+        let embed = if self.has_segments && has_positions {
+            embed.takes(&["tokens", SEGMENTS]).carries(&[SEGMENTS_SO_FAR])
+        } else {
+            embed
+        };
+        let block = |block| {
+            let block = LayerSpec::new(format!("block{block}"), "block");
+            if self.has_segments {
+                block.takes(&["x", SEGMENTS]).carries(&[KEYS_AND_VALUES, SEGMENTS_SO_FAR])
+            } else {
+                block.carries(&[KEYS_AND_VALUES])
+            }
+        };
         let head = LayerSpec::new("head", "head").gives(&["logits"]).in_slices();
         let head = if self.config().tied { head.shares("weight", "embed", "tokens") } else { head };
         [embed].into_iter().chain((0..self.blocks()).map(block)).chain([head]).collect()
     }
 
-    fn rebuilds_frozen(&self) -> bool {
-        true
+    fn frozen_from(&self) -> Option<String> {
+        Some(format!("files with the fingerprint {}", self.pretrained.fingerprint()))
     }
 
     /// Reads the layer's weights; adapters follow from the seed.

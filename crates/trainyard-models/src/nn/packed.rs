@@ -19,8 +19,8 @@ pub(crate) fn element(format: BlockFormat) -> Element {
 
 /// A frozen matrix of `[outputs, inputs]` whose rows are blocks of 32 numbers, as GGUF files have them. It stays
 /// packed: products turn a few of its rows into numbers at a time, forward and backward. Its bytes are the bits of numbers
-/// that may be none, so that a model with it must be one that [`rebuilds`](trainyard_engine::Model::rebuilds_frozen) what
-/// is frozen.
+/// that may be none, so that a model with it must be one that
+/// [takes what is frozen from elsewhere](trainyard_engine::Model::frozen_from).
 #[derive(Module, Debug)]
 pub struct PackedWeight {
     /// The blocks, row by row, four bytes in the bits of each number: nobody computes with these.
