@@ -46,6 +46,9 @@ pub struct TransformerLayer {
     pub others: u64,
     /// Numbers of the largest of these.
     pub largest_other: u64,
+    /// One of these that is in blocks of few bits where frozen weights are: vectors of tokens, or the head's weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<Product>,
     /// The layer whose vectors of tokens are its output weights too; these are among `others`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tied_to: Option<String>,

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use trainyard_plan::fit::{Product, Transformer, TransformerLayer, TransformerPart};
-use trainyard_pretrained::{Architecture, Part, Pretrained, Role, Weight};
-
-/// Numbers of a block of four bits with a scale, and its bytes: those of `Q4_0`.
-const FOUR_BITS: (u64, u64) = (32, 18);
+use trainyard_pretrained::{Architecture, Element, Part, Pretrained, Role, Weight};
 
 /// The sizes of a model.
 pub(super) fn transformer(model: &Pretrained) -> Transformer {
@@ -37,6 +34,7 @@ pub(super) fn transformer(model: &Pretrained) -> Transformer {
 }
 
 fn layers(model: &Pretrained) -> Vec<TransformerLayer> {
+    let config = &model.config;
     let mut layers = BTreeMap::<Part, TransformerLayer>::new();
     let ends = [(Part::Embed, TransformerPart::Embedding), (Part::Head, TransformerPart::Head)];
     for (part, kind) in ends {
@@ -54,21 +52,30 @@ fn layers(model: &Pretrained) -> Vec<TransformerLayer> {
             ..TransformerLayer::default()
         });
         let of_block = matches!(weight.part, Part::Block(_));
-        match weight.shape.as_slice() {
-            [outputs, inputs] if of_block => layer.products.push(Product {
-                inputs: *inputs,
-                outputs: *outputs,
-                packed_bytes: packed_bytes(weight),
-            }),
-            _ => add(layer, weight.numbers()),
+        let product = match *weight.shape.as_slice() {
+            [outputs, inputs] => {
+                Some(Product { inputs, outputs, packed_bytes: packed_bytes(weight) })
+            }
+            _ => None,
+        };
+        match product {
+            Some(product) if of_block => layer.products.push(product),
+            product => {
+                add(layer, weight.numbers());
+                let of_tokens = |it: &Product| it.outputs == config.vocabulary;
+                layer.packed =
+                    product.filter(of_tokens).filter(|_| is_packed(weight)).or(layer.packed);
+            }
         }
     }
-    if model.config.tied {
-        let shared = model.config.vocabulary.saturating_mul(model.config.width);
+    let of_tokens = layers.get(&Part::Embed).and_then(|embed| embed.packed);
+    if config.tied {
+        let shared = config.vocabulary.saturating_mul(config.width);
         if let Some(head) =
-            layers.get_mut(&Part::Head).filter(|_| !model.config.architecture.is_encoder())
+            layers.get_mut(&Part::Head).filter(|_| !config.architecture.is_encoder())
         {
             add(head, shared);
+            head.packed = of_tokens;
             head.tied_to = Some("embed".to_owned());
         }
     }
@@ -80,11 +87,17 @@ fn add(layer: &mut TransformerLayer, numbers: u64) {
     layer.largest_other = layer.largest_other.max(numbers);
 }
 
-/// What a weight takes in few bits: what it takes in its file where it is stored so.
+/// What a weight takes in few bits: as much as in its file where that has it in blocks, else as `lora.packing` has it
+/// where it is not given, but where its rows are no whole blocks and it stays numbers.
 fn packed_bytes(weight: &Weight) -> u64 {
-    if weight.element.block_numbers() > 1 {
+    if is_packed(weight) {
         return weight.bytes;
     }
-    let (numbers, bytes) = FOUR_BITS;
-    weight.numbers().div_ceil(numbers).saturating_mul(bytes)
+    let packed = Element::Q4_1.bytes_of(&weight.shape);
+    packed.unwrap_or_else(|| weight.numbers().saturating_mul(4))
+}
+
+/// Whether a file has a weight in blocks of few bits.
+fn is_packed(weight: &Weight) -> bool {
+    weight.element.block_numbers() > 1
 }
