@@ -44,7 +44,9 @@ impl Layout {
         let (start, end) = (rows.start * self.row_bytes, rows.end * self.row_bytes);
         let bits = &bits[(start / 4).min(bits.len())..end.div_ceil(4).min(bits.len())];
         let mut bytes = Vec::with_capacity(4 * bits.len());
-        bits.iter().for_each(|bits| bytes.extend_from_slice(&bits.to_bits().to_le_bytes()));
+        for bits in bits {
+            bytes.extend_from_slice(&bits.to_bits().to_le_bytes());
+        }
         bytes.drain(..(start % 4).min(bytes.len()));
         bytes
     }
