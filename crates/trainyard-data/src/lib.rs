@@ -106,7 +106,7 @@ pub use prefetch::Prefetch;
 pub use registry::{SOURCES, key_groups, open, source_for};
 pub use rows::{RowsOptions, RowsSource};
 pub use samples::Samples;
-pub use source::{Cursor, DataInfo, DataSource, DataState, IGNORED, TensorInfo, Unit};
+pub use source::{Cursor, DataInfo, DataSource, DataState, IGNORED, SEGMENTS, TensorInfo, Unit};
 pub use table::{TableOptions, TableSource, TableTask};
 pub use tensors::{TensorsOptions, TensorsSource};
 pub use text::{

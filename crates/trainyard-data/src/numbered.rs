@@ -7,7 +7,7 @@ use trainyard_pretrained::Tokenizer;
 use crate::batch::Batch;
 use crate::error::DataError;
 use crate::order::Split;
-use crate::source::{Cursor, DataInfo, DataSource};
+use crate::source::{Cursor, DataInfo, DataSource, items_of};
 
 /// A source that makes a batch of any samples by their numbers. It is a [`DataSource`] by that.
 pub trait NumberedSource: Send + Sync {
@@ -19,6 +19,11 @@ pub trait NumberedSource: Send + Sync {
     /// # Errors
     /// [`DataError`] where data cannot be read any more or is damaged.
     fn gather(&self, samples: impl Iterator<Item = u64>) -> Result<Batch, DataError>;
+
+    /// As [`DataSource::items`], where rows are filled up without [segments](crate::SEGMENTS) that say so.
+    fn items(&self, _batch: &Batch) -> Option<u64> {
+        None
+    }
 
     /// As [`DataSource::tokenizer`].
     fn tokenizer(&self) -> Option<Arc<Tokenizer>> {
@@ -42,6 +47,10 @@ impl<S: NumberedSource> DataSource for S {
     ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_> {
         let (_, split) = self.parts();
         Box::new(split.validation(rows, limit).map(move |samples| self.gather(samples)))
+    }
+
+    fn items(&self, batch: &Batch) -> u64 {
+        NumberedSource::items(self, batch).unwrap_or_else(|| items_of(self.parts().0, batch))
     }
 
     fn tokenizer(&self) -> Option<Arc<Tokenizer>> {

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use trainyard_pretrained::Tokenizer;
 
-use crate::batch::{Batch, DType};
+use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
 
 /// A target of this number is not to be learned, and counts in no loss.
 pub const IGNORED: i32 = -100;
+
+/// The tensor of rows that hold several samples, `[rows, context]` i32: the number of each position's sample in
+/// its row, from 1, or 0 for what the row is filled up with. Samples of one row are not to see each other.
+pub const SEGMENTS: &str = "segments";
 
 /// Batches of training and validation data.
 ///
@@ -35,9 +39,24 @@ pub trait DataSource: Send + Sync {
         limit: Option<usize>,
     ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_>;
 
+    /// How many [items](DataInfo::unit) a batch of it has, without what rows are filled up with.
+    fn items(&self, batch: &Batch) -> u64 {
+        items_of(self.info(), batch)
+    }
+
     /// What makes tokens of its texts, where that is a model's tokenizer.
     fn tokenizer(&self) -> Option<Arc<Tokenizer>> {
         None
+    }
+}
+
+/// The items of a batch: what its segments say is no filling, or else all that its rows have room for.
+pub(crate) fn items_of(info: &DataInfo, batch: &Batch) -> u64 {
+    match batch.get(SEGMENTS) {
+        Some(HostTensor::I32 { values, .. }) => {
+            values.iter().filter(|segment| **segment != 0).count() as u64
+        }
+        _ => (batch.rows as u64).saturating_mul(info.items_per_row),
     }
 }
 
@@ -123,7 +142,7 @@ pub struct DataInfo {
     pub samples: Option<u64>,
     /// Validation samples; `None` for an endless source.
     pub validation_samples: Option<u64>,
-    /// Items that a row counts for, in `unit`s: tokens of a window, or 1.
+    /// Items that a row has room for, in `unit`s: tokens of a window, or 1.
     pub items_per_row: u64,
     /// Unit of the counted items.
     pub unit: Unit,

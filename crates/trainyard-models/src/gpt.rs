@@ -225,7 +225,7 @@ impl Block {
 
 impl Layer for Block {
     fn forward(&self, input: Tensors, context: &ForwardContext) -> Result<Tensors, EngineError> {
-        run_block(input, context, |x, seen| {
+        run_block(input, context, |x, seen, _| {
             let normed = self.attention_norm.forward(x.clone());
             let (attended, seen) = self.attention.forward(normed, seen, context);
             let x = x + self.dropout.forward(attended);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use trainyard_config::{
     ConfigError, DataSection, KeyGroup, Keys, KindSection, LoraSection, Show, TrainMethod, must,
 };
-use trainyard_data::{DataError, DataInfo, DataSource};
+use trainyard_data::{DataError, DataInfo, DataSource, SEGMENTS};
 use trainyard_engine::{CrossEntropy, Layers, Model, Objective};
 use trainyard_pretrained::PretrainedError;
 
@@ -19,6 +19,24 @@ pub struct Job {
     pub data: Option<Arc<dyn DataSource>>,
     /// Of a language model: tokens that it sees at once.
     pub context: Option<usize>,
+}
+
+impl Job {
+    /// The job, unless rows of its data hold several samples, and no layer of its model keeps these apart.
+    ///
+    /// # Errors
+    /// [`RecipeError::Segments`].
+    pub fn with_samples_apart(self) -> Result<Self, RecipeError> {
+        let takes =
+            || self.model.layers().iter().any(|it| it.takes.iter().any(|it| **it == *SEGMENTS));
+        match &self.data {
+            Some(data) if gives(data.info(), SEGMENTS) && !takes() => Err(RecipeError::Segments {
+                model: self.model.name().to_owned(),
+                source_name: data.info().name.clone(),
+            }),
+            _ => Ok(self),
+        }
+    }
 }
 
 /// What is wrong with a run's `[model]` or `[data]`.
@@ -44,6 +62,17 @@ pub enum RecipeError {
         source_name: String,
         /// The tensors that the data have.
         given: String,
+    },
+    /// Rows of the data hold several samples, and the model would see them as one.
+    #[error(
+        "rows of {source_name} hold several samples, which the model '{model}' would take for one; say \
+         data.packing = false, or take an hf model"
+    )]
+    Segments {
+        /// The model's name.
+        model: String,
+        /// Name of the data.
+        source_name: String,
     },
 }
 
@@ -173,6 +202,11 @@ fn of_model(error: DataError, set: &[(&str, toml::Value)]) -> DataError {
     }
 }
 
+/// Whether data have a tensor of a name.
+pub(crate) fn gives(info: &DataInfo, tensor: &str) -> bool {
+    info.tensors.iter().any(|given| given.name == tensor)
+}
+
 /// Refuses data without a tensor that the model takes.
 pub(crate) fn needs(
     model: &'static str,
@@ -180,7 +214,7 @@ pub(crate) fn needs(
     tensor: &str,
     info: &DataInfo,
 ) -> Result<(), RecipeError> {
-    if info.tensors.iter().any(|given| given.name == tensor) {
+    if gives(info, tensor) {
         return Ok(());
     }
     let given: Vec<&str> = info.tensors.iter().map(|tensor| tensor.name.as_str()).collect();

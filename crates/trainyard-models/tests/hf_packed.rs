@@ -1,266 +1,251 @@
-//! Pretrained decoders whose frozen weights are in blocks of few bits: those of a GGUF file as they lie there, products
-//! of blocks, vectors of tokens and the head, over any split what one device gives.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails at once and says why")]
+//! Several samples in a row: each gives what it gives in a row of its own, on any split.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails at once and says why"
+)]
 
 mod common;
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::Device as BurnDevice;
-use safetensors::Dtype;
-use safetensors::tensor::{TensorView, serialize_to_file};
-use serde_json::json;
-use trainyard_config::{BlockFormat, LoraSection};
-use trainyard_engine::kernels::KernelSet;
-use trainyard_engine::{Device, MicroBatch, Model, discover, mix};
+use burn::tensor::TensorData;
+use trainyard_data::{IGNORED, SEGMENTS};
+use trainyard_engine::{Device, HostTensors, MicroBatch, Pipeline};
 use trainyard_models::gpt;
 use trainyard_models::hf::HfModel;
-use trainyard_plan::Recompute;
-use trainyard_pretrained::{Element, Pretrained};
+use trainyard_plan::{Plan, Recompute, Schedule};
+use trainyard_pretrained::Pretrained;
 
 use common::adapter;
 use common::partitions::{
-    ROWS, SEED, Subject, assert_close, cpus, of_kind, options, plan, random_ints,
-    showing_gradients, tensors, whole,
+    Held, ROWS, Subject, assert_close, cpus, cut, of_kind, plan, random_ints, showing_gradients,
+    tensors, whole,
 };
 
+const ARCHITECTURES: [&str; 10] = [
+    "llama", "llama3", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "gpt2", "gpt_neox",
+];
 const CONTEXT: usize = 12;
-const VOCABULARY: usize = 38;
+const VOCABULARY: usize = 37;
 
-/// A Llama in Hugging Face layout, of rows that are whole blocks.
-fn llama(folder: &Path, tied: bool) -> Pretrained {
-    let config = json!({
-        "model_type": "llama", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "num_key_value_heads": 2, "intermediate_size": 64, "vocab_size": VOCABULARY, "hidden_act": "silu",
-        "max_position_embeddings": 32, "tie_word_embeddings": tied
-    });
-    fs::create_dir_all(folder).unwrap();
-    let place = folder.join("config.json");
-    fs::write(&place, config.to_string()).unwrap();
-    let weights = Pretrained::open(&place).unwrap().layout();
-    let numbers = |seed: usize, shape: &[u64]| -> Vec<u8> {
-        let count = shape.iter().product::<u64>();
-        let number = |at| {
-            let number = (mix(&[seed as u64, at]) >> 40) as f32 / (1_u64 << 23) as f32 - 1.0;
-            if shape.len() == 1 { 1.0 + 0.2 * number } else { 0.4 * number }
+/// The lengths of the samples of each row.
+const ROWS_OF: [&[usize]; ROWS] = [&[5, 4, 2], &[12], &[1, 10], &[3, 2, 3, 3]];
+
+/// Largest difference that is allowed, as a part of the largest number of a tensor.
+const LOGITS: f32 = 1e-5;
+const GRADIENTS: f32 = 2e-5;
+
+fn model(name: &str) -> HfModel {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hf").join(name);
+    HfModel::new(Arc::new(Pretrained::open(&folder).unwrap()), CONTEXT).unwrap()
+}
+
+/// Tokens and targets of a sample, of which not all are to be learned.
+fn sample(step: u64, number: usize, length: usize) -> [Vec<i32>; 2] {
+    let ints = |kind| random_ints([length], VOCABULARY, &[step, number as u64, kind]);
+    let [tokens, mut targets] = [0, 1].map(|kind| ints(kind).try_to_vec::<i32>().unwrap());
+    targets.iter_mut().skip(1).step_by(3).for_each(|target| *target = IGNORED);
+    [tokens, targets]
+}
+
+/// All samples, with the row and the position where each begins.
+fn samples(step: u64) -> Vec<(usize, usize, [Vec<i32>; 2])> {
+    let mut all = Vec::new();
+    for (row, lengths) in ROWS_OF.iter().enumerate() {
+        let mut at = 0;
+        for length in *lengths {
+            all.push((row, at, sample(step, all.len(), *length)));
+            at += length;
+        }
+    }
+    all
+}
+
+fn batch(rows: usize, tensors: Vec<(&str, Vec<i32>)>) -> MicroBatch {
+    let with = |batch: MicroBatch, (name, values): (&str, Vec<i32>)| {
+        batch.with(name, TensorData::new(values, [rows, CONTEXT]))
+    };
+    tensors.into_iter().fold(MicroBatch::new(rows), with)
+}
+
+/// Several to a row.
+fn packed(step: u64) -> MicroBatch {
+    let mut rows =
+        [vec![0; ROWS * CONTEXT], vec![IGNORED; ROWS * CONTEXT], vec![0; ROWS * CONTEXT]];
+    for (row, at, [tokens, targets]) in samples(step) {
+        let number = rows[2][row * CONTEXT..][..at].iter().max().map_or(1, |before| before + 1);
+        let place = row * CONTEXT + at..row * CONTEXT + at + tokens.len();
+        rows[0][place.clone()].copy_from_slice(&tokens);
+        rows[1][place.clone()].copy_from_slice(&targets);
+        rows[2][place].fill(number);
+    }
+    let [tokens, targets, segments] = rows;
+    batch(ROWS, vec![("tokens", tokens), ("targets", targets), (SEGMENTS, segments)])
+}
+
+/// A row each.
+fn alone(step: u64) -> MicroBatch {
+    let all = samples(step);
+    let filled = |of: usize, filling: i32| {
+        let row = |sample: &(usize, usize, [Vec<i32>; 2])| {
+            let mut row = sample.2[of].clone();
+            row.resize(CONTEXT, filling);
+            row
         };
-        (0..count).flat_map(|at| number(at).to_le_bytes()).collect()
+        all.iter().flat_map(row).collect::<Vec<_>>()
     };
-    let bytes: Vec<Vec<u8>> =
-        weights.iter().enumerate().map(|(seed, it)| numbers(seed, &it.shape)).collect();
-    let views = weights.iter().zip(&bytes).map(|(weight, bytes)| {
-        let shape = weight.shape.iter().map(|size| *size as usize).collect();
-        (&weight.name, TensorView::new(Dtype::F32, shape, bytes).unwrap())
-    });
-    serialize_to_file(views, None, &folder.join("model.safetensors")).unwrap();
-    Pretrained::open(folder).unwrap()
+    batch(all.len(), vec![("tokens", filled(0, 0)), ("targets", filled(1, IGNORED))])
 }
 
-/// The same as a GGUF file of one kind of blocks.
-fn gguf(folder: &Path, tied: bool, element: Element) -> Pretrained {
-    let model = llama(&folder.join("folder"), tied);
-    let file = folder.join("model.gguf");
-    model.write_gguf(&file, element, &mut |name: &str| model.values(name)).unwrap();
-    Pretrained::open(&file).unwrap()
+fn packed_subject(name: &str) -> Subject {
+    Subject::new(model(name).with_segments(), gpt::objective(), packed)
 }
 
-fn lora(packing: BlockFormat, embedding_packing: Option<BlockFormat>) -> LoraSection {
-    LoraSection { rank: 2, packing, embedding_packing, ..LoraSection::default() }
+fn logits(output: HostTensors) -> Vec<f32> {
+    let (_, logits) = output.into_iter().find(|(name, _)| &**name == "logits").unwrap();
+    logits.try_to_vec().unwrap()
 }
 
-/// With frozen weights as numbers.
-fn numbers(pretrained: Pretrained, lora: &LoraSection) -> HfModel {
-    HfModel::new(Arc::new(pretrained), CONTEXT).unwrap().with_adapters(lora).unwrap()
+/// What the samples give in rows of their own, on one CPU device.
+struct Expected {
+    logits: Vec<f32>,
+    loss: f64,
+    gradients: BTreeMap<String, Held>,
 }
 
-fn subject(model: HfModel, vocabulary: usize) -> Subject {
-    Subject::new(model, gpt::objective(), move |step| {
-        let [tokens, targets] =
-            [0, 1].map(|kind| random_ints([ROWS, CONTEXT], vocabulary, &[step, kind]));
-        MicroBatch::new(ROWS).with("tokens", tokens).with("targets", targets)
-    })
-}
+impl Expected {
+    fn of(name: &str) -> Self {
+        let first = |step| cut(&alone(step), &[ROWS]).remove(0);
+        let subject = Subject::new(model(name), gpt::objective(), first);
+        let rows = samples(1).len();
+        let plan = whole(subject.layers(), rows / 2);
+        let mut pipeline = subject.distribute_for(&plan, cpus(1), showing_gradients(), 2);
+        let batch = alone(1);
+        let logits = logits(pipeline.output(&batch.tensors).unwrap());
+        let loss = pipeline.step(1, 0.01, cut(&batch, &vec![2; rows / 2])).unwrap().loss;
+        Self { logits, loss, gradients: of_kind(&tensors(&mut pipeline), "first") }
+    }
 
-/// The bytes of a layer's blocks by the paths of their matrices, and all paths.
-fn held(model: &HfModel, layer: usize) -> (Vec<(String, Vec<u8>)>, BTreeSet<String>) {
-    let built = model.build(layer, SEED, &BurnDevice::flex()).unwrap();
-    let paths: Vec<String> = built.weights().iter().map(|weight| weight.path.clone()).collect();
-    let values = built.weight_values();
-    let packed = paths.iter().zip(values).filter_map(|(path, values)| {
-        let path = path.strip_suffix("packed.blocks")?;
-        let bits: Vec<f32> = values.into_data().try_to_vec().unwrap();
-        let bytes = bits.iter().flat_map(|bits| bits.to_bits().to_le_bytes()).collect();
-        Some((path.to_owned(), bytes))
-    });
-    (packed.collect(), paths.into_iter().collect())
-}
-
-/// What the file has of a weight, in the order of Hugging Face's rows.
-fn stored(pretrained: &Pretrained, name: &str) -> Vec<u8> {
-    let raw = pretrained.raw(name).unwrap();
-    (0..raw.rows()).flat_map(|row| raw.row(row).unwrap().to_vec()).collect()
-}
-
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../trainyard-pretrained/tests/gguf/llama.gguf")
-}
-
-/// Of a file with every kind of blocks, and rows of queries and keys in llama.cpp's order.
-#[test]
-fn a_gguf_files_own_blocks_are_held_as_they_lie() {
-    let model = numbers(Pretrained::open(&fixture()).unwrap(), &lora(BlockFormat::Q4_1, None));
-    let model = model.packed();
-    let mut kinds = BTreeSet::new();
-    for layer in 1..=3 {
-        let (packed, paths) = held(&model, layer);
-        assert!(!paths.iter().any(|path| path.ends_with("_proj.weight")), "{paths:?}");
-        for name in model.names(layer).iter().filter(|it| it.name.ends_with("_proj.weight")) {
-            let product = name.path.strip_suffix("weight").unwrap();
-            let (_, found) = packed.iter().find(|(path, _)| path == product).unwrap();
-            let raw = model.pretrained().raw(&name.name).unwrap();
-            if raw.element.block_numbers() == 1 {
-                // Packed from numbers.
-                let bytes = Element::Q4_1.bytes_of(&raw.shape).unwrap();
-                assert_eq!(found.len() as u64, bytes, "{}", name.name);
-                continue;
-            }
-            kinds.insert(raw.element.name());
-            let mut expected = stored(model.pretrained(), &name.name);
-            expected.resize(expected.len().next_multiple_of(4), 0);
-            assert!(*found == expected, "{}", name.name);
+    /// The packed ones in micro-batches of some rows.
+    fn equals(
+        &self,
+        name: &str,
+        pipeline: &mut Pipeline,
+        batches: Vec<MicroBatch>,
+        part: [f32; 2],
+    ) {
+        let found = logits(pipeline.output(&packed(1).tensors).unwrap());
+        let of = |all: &[f32], row: usize, at: usize, length: usize| {
+            let from = (row * CONTEXT + at) * VOCABULARY;
+            all[from..from + length * VOCABULARY].to_vec()
+        };
+        for (number, (row, at, [tokens, _])) in samples(1).into_iter().enumerate() {
+            let expected = of(&self.logits, number, 0, tokens.len());
+            let found = of(&found, row, at, tokens.len());
+            near(&format!("{name}: logits of sample {number}"), &found, &expected, part[0]);
         }
-    }
-    let all = ["q4_0", "q4_1", "q4_k", "q5_0", "q5_1", "q5_k", "q6_k", "q8_0"];
-    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), all);
-    // What is packed has eight bits and more there, so that the loss is near that of numbers.
-    let model = |packing| numbers(Pretrained::open(&fixture()).unwrap(), &lora(packing, None));
-    let losses = [model(BlockFormat::Q8_0), model(BlockFormat::Q8_0).packed()].map(|model| {
-        let subject = subject(model, 5);
-        let mut pipeline = subject.on_cpus(&whole(subject.layers(), 1));
-        pipeline.evaluate(subject.micro_batches(1, 1)).unwrap().loss
-    });
-    assert!((losses[0] - losses[1]).abs() < 0.02 * losses[0], "{losses:?}");
-}
-
-/// Loss, and gradients of a second step.
-fn observed(
-    subject: &Subject,
-    ends: &[usize],
-    devices: Vec<Device>,
-) -> (Vec<[f64; 2]>, Vec<(String, Vec<f32>)>) {
-    let plan = plan(ends, "1f1b", 2, Recompute::None);
-    let mut pipeline = subject.distribute(&plan, devices, showing_gradients());
-    let steps = subject.train(&mut pipeline, 1..=2);
-    let gradients = of_kind(&tensors(&mut pipeline), "first").into_iter();
-    (steps, gradients.map(|(name, (_, values))| (name, values)).collect())
-}
-
-fn assert_same(
-    what: &str,
-    found: (Vec<[f64; 2]>, Vec<(String, Vec<f32>)>),
-    expected: &(Vec<[f64; 2]>, Vec<(String, Vec<f32>)>),
-    part: f32,
-) {
-    for ([found, _], [expected, _]) in found.0.iter().zip(&expected.0) {
-        let apart = (found - expected).abs();
-        assert!(apart <= f64::from(part) * expected, "{what}: {found} is not {expected}");
-    }
-    assert_eq!(found.1.len(), expected.1.len());
-    for ((name, found), (_, expected)) in found.1.iter().zip(&expected.1) {
-        let most = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-        assert_close(&format!("{what}: {name}"), found, expected, 0.0, part * most);
-    }
-}
-
-/// Of a file in blocks, its numbers as numbers and its blocks as they are give the same, whether the head has the
-/// embedding's weights or its own.
-#[test]
-fn a_file_in_blocks_trains_as_its_numbers_do() {
-    for (tied, element) in [(true, Element::Q8_0), (false, Element::Q4_0), (true, Element::Q4_1)] {
-        let folder = tempfile::tempdir().unwrap();
-        let open = || gguf(folder.path(), tied, element);
-        let lora = lora(BlockFormat::Q8_0, None);
-        let of = |model| subject(model, VOCABULARY);
-        let (expected, packed) = (of(numbers(open(), &lora)), of(numbers(open(), &lora).packed()));
-        let layers = expected.layers();
-        let expected_run = observed(&expected, &[layers], cpus(1));
-        for ends in [vec![layers], vec![2, layers]] {
-            let found = observed(&packed, &ends, cpus(ends.len()));
-            assert_same(&format!("{} {ends:?}", element.name()), found, &expected_run, 1e-5);
-        }
-        // All matrices weigh their blocks.
-        let [numbers, blocks] = [&expected, &packed].map(|subject| {
-            let layers = subject.costs(ROWS).layers;
-            layers.iter().map(|layer| layer.frozen_bytes).sum::<u64>()
-        });
-        let gains = 4 * 5 * 32;
-        assert_eq!(
-            (numbers - gains) * element.block_bytes(),
-            (blocks - gains) * 4 * element.block_numbers(),
-            "{}",
-            element.name()
-        );
-    }
-}
-
-#[test]
-fn a_packed_model_with_tied_ends_over_any_split_equals_one_device() {
-    let folder = tempfile::tempdir().unwrap();
-    let pretrained = gguf(folder.path(), true, Element::Q8_0);
-    let model = numbers(pretrained, &lora(BlockFormat::Q8_0, None)).packed();
-    let (embed, paths) = held(&model, 0);
-    let mut expected = stored(model.pretrained(), "model.embed_tokens.weight");
-    expected.resize(expected.len().next_multiple_of(4), 0);
-    assert_eq!(embed, [(String::new(), expected)]);
-    assert_eq!(paths, BTreeSet::from(["packed.blocks".to_owned()]));
-    subject(model, VOCABULARY).equals_one_device(2);
-}
-
-#[test]
-fn a_packed_model_on_the_cpu_and_every_adapter_equals_the_cpu() {
-    let folder = tempfile::tempdir().unwrap();
-    let pretrained = gguf(folder.path(), true, Element::Q4_0);
-    let subject = subject(numbers(pretrained, &lora(BlockFormat::Q8_0, None)).packed(), VOCABULARY);
-    let layers = subject.layers();
-    let expected = observed(&subject, &[layers], cpus(1));
-    for (words, info) in adapter::known() {
-        for infos in [[&discover::cpu(), &info], [&info, &discover::cpu()]] {
-            let open = |(i, info)| {
-                let device = Device::open(format!("d{i}"), info, 1 << 30, 1).unwrap();
-                device.use_kernels(KernelSet::all());
-                device
-            };
-            let devices = infos.into_iter().enumerate().map(open).collect();
-            assert_same(words, observed(&subject, &[2, layers], devices), &expected, 1e-4);
+        let loss = pipeline.step(1, 0.01, batches).unwrap().loss;
+        let allowed = f64::from(part[0]) * self.loss;
+        assert!((loss - self.loss).abs() < allowed, "{name}: {loss} {}", self.loss);
+        let found = of_kind(&tensors(pipeline), "first");
+        assert_eq!(found.keys().collect::<Vec<_>>(), self.gradients.keys().collect::<Vec<_>>());
+        for (weight, (_, expected)) in &self.gradients {
+            near(&format!("{name}: ∂{weight}"), &found[weight].1, expected, part[1]);
         }
     }
 }
 
-/// Numbers of files stay numbers outside blocks, unless they are asked to be packed.
+/// Fails where a number is further away than a part of the largest.
+fn near(what: &str, found: &[f32], expected: &[f32], part: f32) {
+    let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+    assert_close(what, found, expected, 0.0, part * largest);
+}
+
 #[test]
-fn ends_are_packed_where_a_run_asks_for_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let of = |tied: bool, ends| {
-        let folder = folder.path().join(tied.to_string());
-        numbers(llama(&folder, tied), &lora(BlockFormat::Q4_1, ends)).packed()
-    };
-    for tied in [true, false] {
-        let model = of(tied, None);
-        assert!(held(&model, 0).1.contains("tokens") && held(&model, 3).1.contains("weight"));
-        let model = of(tied, Some(BlockFormat::Q8_0));
-        for layer in [0, 3] {
-            let (packed, paths) = held(&model, layer);
-            assert_eq!(packed[0].1.len(), VOCABULARY * 34, "{paths:?}");
-            assert!(!paths.contains("tokens") && !paths.contains("weight"), "{paths:?}");
-        }
-        let subject = subject(model, VOCABULARY);
+fn samples_of_one_row_do_not_see_each_other() {
+    for name in ARCHITECTURES {
+        let (expected, subject) = (Expected::of(name), packed_subject(name));
+        let plan = plan(&[2, subject.layers()], "1f1b", 2, Recompute::None);
+        let mut pipeline = subject.distribute(&plan, cpus(2), showing_gradients());
+        // The two have unlike numbers of tokens that count.
+        let batches = subject.micro_batches(1, 2);
+        expected.equals(name, &mut pipeline, batches, [LOGITS, GRADIENTS]);
+    }
+}
+
+/// Two devices, the rows of each micro-batch in three slices.
+fn sliced(layers: usize) -> Plan {
+    let whole = plan(&[2, layers], "1f1b", 2, Recompute::None);
+    let schedule = Schedule::in_slices("1f1b", 2, 1, 6, 3).unwrap();
+    Plan::new("test", whole.stages, schedule, 6)
+}
+
+#[test]
+fn slices_know_the_segments_before_them() {
+    for name in ["llama", "gemma2", "gpt2"] {
+        let (expected, subject) = (Expected::of(name), packed_subject(name));
+        let plan = sliced(subject.layers());
+        let mut pipeline = subject.distribute_for(&plan, cpus(2), showing_gradients(), ROWS / 2);
+        let rows = subject.micro_batches(1, 2).into_iter();
+        let slices = rows.flat_map(|rows| rows.cut(3).unwrap()).collect();
+        expected.equals(name, &mut pipeline, slices, [LOGITS, GRADIENTS]);
+    }
+}
+
+#[test]
+fn any_split_of_packed_rows_gives_the_same_bits() {
+    for name in ["llama", "gpt2"] {
+        let subject = packed_subject(name);
         let layers = subject.layers();
-        let mut pipeline =
-            subject.distribute(&plan(&[1, layers], "1f1b", 2, Recompute::None), cpus(2), options());
-        let losses = subject.train(&mut pipeline, 1..=2);
-        assert!(losses.iter().all(|[loss, _]| loss.is_finite()), "{losses:?}");
+        let expected = subject.outcome(&whole(layers, 2), 2);
+        for (schedule, ends) in [("1f1b", vec![1, 2, layers]), ("zb-h1", vec![1, 3, layers])] {
+            for recompute in [Recompute::None, Recompute::Full] {
+                let plan = plan(&ends, schedule, 2, recompute);
+                let found = subject.outcome(&plan, 2);
+                assert_eq!(found, expected, "{name}: {schedule} {ends:?}, {recompute:?}");
+            }
+        }
+    }
+}
+
+/// A text that goes on is one segment.
+#[test]
+fn a_model_of_packed_rows_goes_on_with_a_text_as_it_is_without() {
+    for name in ["llama", "gemma3", "gpt2"] {
+        let [tokens, _] = sample(3, 0, CONTEXT);
+        let outputs = |model: HfModel, has_segments: bool| {
+            let subject = Subject::new(model, gpt::objective(), packed);
+            let plan = plan(&[2, subject.layers()], "1f1b", 2, Recompute::None);
+            let mut pipeline = subject.on_cpus(&plan);
+            let mut sequences = pipeline.sequences();
+            assert_eq!((sequences.go_on(), sequences.takes(SEGMENTS)), (true, has_segments));
+            let mut all = Vec::new();
+            for part in [&tokens[..5], &tokens[5..6], &tokens[6..]] {
+                let of_part = |values: Vec<i32>| TensorData::new(values, [1, part.len()]);
+                let fed = [("tokens", part.to_vec()), (SEGMENTS, vec![1; part.len()])];
+                let fed = fed.into_iter().map(|(name, values)| (name.into(), of_part(values)));
+                sequences.feed(0, fed.collect()).unwrap();
+                all.extend(logits(sequences.next_output().unwrap().unwrap().1));
+            }
+            all
+        };
+        let expected = outputs(model(name), false);
+        near(name, &outputs(model(name).with_segments(), true), &expected, LOGITS);
+    }
+}
+
+#[test]
+fn packed_rows_on_an_adapter_give_what_a_cpu_gives() {
+    let Some((_, info)) = adapter::known().into_iter().next() else { return };
+    for name in ["llama3", "gemma3", "gpt2"] {
+        let (expected, subject) = (Expected::of(name), packed_subject(name));
+        let open = |i| Device::open(format!("d{i}"), &info, 1 << 30, 1).unwrap();
+        let plan = plan(&[2, subject.layers()], "1f1b", 2, Recompute::None);
+        let devices = (0..2).map(open).collect();
+        let mut pipeline = subject.distribute(&plan, devices, showing_gradients());
+        expected.equals(name, &mut pipeline, subject.micro_batches(1, 2), [1e-4, 1e-4]);
     }
 }

@@ -19,6 +19,7 @@ mod blocks;
 mod check;
 mod config;
 mod error;
+mod fingerprint;
 mod gguf;
 mod hub_cache;
 mod layout;

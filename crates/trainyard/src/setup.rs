@@ -124,8 +124,7 @@ impl TrainingSetup {
         if let Some(path) = &self.config.pipeline.plan {
             return self.plan_of_file(path, costs);
         }
-        let best = self.planned(costs)?.candidates.into_iter().next();
-        Ok(best.ok_or_else(|| RunError::config("the planner found no plan"))?.plan)
+        self.best(planner::plan(&self.plan_request(costs)?))
     }
 
     /// The plan that a model was trained with, to use it, or another where that one does not fit.
@@ -135,6 +134,27 @@ impl TrainingSetup {
     pub fn plan_to_use(&self, trained: Option<Plan>, costs: &Profile) -> Result<Plan, RunError> {
         let fits = trained.filter(|plan| simulate::check_memory(costs, plan).is_ok());
         fits.map_or_else(|| self.plan(costs), Ok)
+    }
+
+    /// A plan for texts that are written at once, as many as the costs have micro-batches: one stage a device,
+    /// so that each device has a text in hand while others have others. The schedule and split of the training
+    /// are for its backwards.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub fn plan_to_write(&self, costs: &Profile) -> Result<Plan, RunError> {
+        if let Some(path) = &self.config.pipeline.plan {
+            return self.plan_of_file(path, costs);
+        }
+        let request = self.plan_request(costs)?;
+        let request = PlanRequest {
+            schedule: "gpipe".parse()?,
+            own_schedule: None,
+            slices: planner::Slices::Count(1),
+            split: request.split.filter(|split| split.len() <= self.devices.len()),
+            ..request
+        };
+        self.best(planner::plan(&request))
     }
 
     fn plan_of_file(&self, path: &Path, costs: &Profile) -> Result<Plan, RunError> {
@@ -165,6 +185,12 @@ impl TrainingSetup {
     /// [`PlanError::DoesNotFit`] when the devices are too small; as [`Self::plan_request`].
     pub fn planned(&self, costs: &Profile) -> Result<Planned, RunError> {
         planner::plan(&self.plan_request(costs)?).map_err(|error| self.located(error.into()))
+    }
+
+    fn best(&self, planned: Result<Planned, PlanError>) -> Result<Plan, RunError> {
+        let planned = planned.map_err(|error| self.located(error.into()))?;
+        let best = planned.candidates.into_iter().next();
+        Ok(best.ok_or_else(|| RunError::config("the planner found no plan"))?.plan)
     }
 
     /// What the run file asks of the planner.

@@ -103,6 +103,8 @@ pub struct Pipeline {
     plan: Arc<Plan>,
     objective: Arc<dyn Objective>,
     layer_names: Vec<String>,
+    /// Where frozen weights come from that checkpoints leave out.
+    frozen_from: Option<String>,
     /// By rank, the batch's tensors that its stages take.
     takes: Vec<BTreeSet<Name>>,
     /// Whether every layer runs on slices of a context.
@@ -198,6 +200,7 @@ impl Pipeline {
             plan,
             objective,
             layer_names,
+            frozen_from: model.frozen_from(),
             takes,
             in_slices: wiring.layers.iter().all(|layer| layer.in_slices),
             workers,

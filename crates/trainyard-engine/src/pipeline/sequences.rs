@@ -43,6 +43,11 @@ impl Sequences<'_> {
         self.pipeline.in_slices
     }
 
+    /// Whether a layer takes a tensor of this name from what is fed.
+    pub fn takes(&self, name: &str) -> bool {
+        self.pipeline.takes.iter().flatten().any(|taken| **taken == *name)
+    }
+
     /// How many positions of a sequence are kept.
     pub fn positions(&self, sequence: u64) -> usize {
         self.positions.get(&sequence).copied().unwrap_or(0)

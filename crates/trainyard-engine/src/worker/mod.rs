@@ -360,7 +360,7 @@ impl Worker {
             Command::CheckFinite => or_refuse(self.check_finite().map(|()| Reply::Done)),
             Command::Save { folder } => {
                 let layers = self.stages.iter().flat_map(|stage| &stage.layers);
-                let rebuilds = self.context.model.rebuilds_frozen();
+                let rebuilds = self.context.model.frozen_from().is_some();
                 let save = |layer| save_layer(&folder, layer, self.updated, rebuilds);
                 let saved: Result<_, _> = layers.map(save).collect();
                 or_refuse(saved.map(Reply::Saved))

@@ -1,12 +1,12 @@
-//! Causal attention of all heads, from projected queries, keys and values to the mixed values
+//! Attention of all heads, from projected queries, keys and values to the mixed values
 //! (Vaswani et al., arXiv 1706.03762, §3.2.1).
 //!
 //! Works on the projection as it comes, `[batch, context, 3·width]` with the heads side by side,
 //! so that nothing is cut out, reshaped or transposed in memory; and leaves out what lies in the
 //! future instead of computing and masking it. Keeps the attention matrix for the backward.
 //!
-//! Groups of heads of queries may share heads of keys and values (Ainslie et al., arXiv 2305.13245), and a
-//! position may see a window alone.
+//! Groups of heads of queries may share heads of keys and values (Ainslie et al., arXiv 2305.13245), a position may
+//! see a window alone, what comes behind it too, or only positions of its own segment.
 //!
 //! A slice of a context has queries of its own positions alone, behind those of earlier slices, and keys and
 //! values of all so far.
@@ -15,14 +15,16 @@ use std::sync::Arc;
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Flex, Wgpu};
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 use trainyard_engine::kernels::{self, Attended, GpuTensor, Kernel, uses};
 
 pub(crate) use super::attention_kernels::GroupedHeads;
 use super::attention_kernels::{Sizes, backward_keys, backward_queries, forward};
+use super::sight::Sight;
 use super::tile::Strided;
 use super::{Fused, apply, apply_on_gpu, input, shape, tensor, values};
+use crate::recorded::Input;
 
 /// From `[batch, context, 3·width]` to `[batch, context, width]`; None where there is no kernel for it.
 pub(crate) fn causal_attention(projected: &Tensor<3>, heads: usize) -> Option<Tensor<3>> {
@@ -42,23 +44,33 @@ pub(crate) fn continued_attention(
     heads: usize,
 ) -> Option<Tensor<3>> {
     let head_width = queries.dims()[2] / heads;
-    grouped_attention(queries, keys_and_values, GroupedHeads::equal(heads, head_width))
+    grouped_attention(queries, keys_and_values, GroupedHeads::equal(heads, head_width), None)
 }
 
 /// The same for heads of which several may share keys and values: `[batch, all positions, 2·key width]`. The
-/// queries may be those of all positions.
+/// queries may be those of all positions. With `segments`, `[batch, all positions]`, positions see only those with
+/// the same number.
 pub(crate) fn grouped_attention(
     queries: &Tensor<3>,
     keys_and_values: &Tensor<3>,
     heads: GroupedHeads,
+    segments: Option<&Tensor<2, Int>>,
 ) -> Option<Tensor<3>> {
-    let attention = ContinuedAttention { heads };
-    let fused = apply(attention, [input(queries), input(keys_and_values)]);
-    fused.or_else(|| on_gpu(queries, keys_and_values, heads))
+    let inputs: [Option<Input<Flex>>; 2] = [input(queries), input(keys_and_values)];
+    // What is on another device is not waited for.
+    let on_host = inputs.iter().all(Option::is_some);
+    let numbers = |segments: &Tensor<2, Int>| segments.clone().try_into_vec_as::<i32>().ok();
+    let numbers = match segments.filter(|_| on_host) {
+        Some(segments) => Some(numbers(segments)?.into()),
+        None => None,
+    };
+    let fused = apply(ContinuedAttention { heads, segments: numbers }, inputs);
+    let on_gpu = || on_gpu(queries, keys_and_values, heads);
+    if segments.is_none() { fused.or_else(on_gpu) } else { fused }
 }
 
-/// By the kernel of wgpu devices, which has keys and values for each head and one scale. None where it does not
-/// fit, or is not to be used.
+/// By the kernel of wgpu devices, which is causal, and has keys and values for each head and one scale. None where
+/// it does not fit, or is not to be used.
 fn on_gpu(
     queries: &Tensor<3>,
     keys_and_values: &Tensor<3>,
@@ -66,7 +78,7 @@ fn on_gpu(
 ) -> Option<Tensor<3>> {
     let ([batch, positions, width], all) = (queries.dims(), keys_and_values.dims()[1]);
     let fits = kernels::attends([batch, positions, 3 * width], heads.heads);
-    if !(fits && all <= heads.window && uses(Kernel::Attention)) {
+    if !(fits && heads.is_causal && all <= heads.window && uses(Kernel::Attention)) {
         return None;
     }
     let equal = GroupedHeads::equal(heads.heads, heads.head_width);
@@ -82,7 +94,7 @@ fn on_gpu(
         let shared = [batch, all, 2 * heads.key_heads, heads.group(), heads.head_width];
         keys_and_values.clone().reshape(each).expand(shared).reshape([batch, all, 2 * width])
     };
-    let attention = ContinuedAttention { heads: equal };
+    let attention = ContinuedAttention { heads: equal, segments: None };
     apply_on_gpu(Kernel::Attention, attention, [input(&queries), input(&seen)])
 }
 
@@ -91,9 +103,11 @@ struct CausalAttention {
     heads: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct ContinuedAttention {
     heads: GroupedHeads,
+    /// `[batch, all positions]`
+    segments: Option<Arc<[i32]>>,
 }
 
 impl CausalAttention {
@@ -105,10 +119,16 @@ impl CausalAttention {
 }
 
 impl ContinuedAttention {
-    fn sizes(self, queries: &FlexTensor, keys_and_values: &FlexTensor) -> Sizes {
+    fn sizes(&self, queries: &FlexTensor, keys_and_values: &FlexTensor) -> Sizes {
         let all = keys_and_values.layout().shape()[1];
         let positions = queries.layout().shape()[1];
         Sizes { before: all - positions, positions, of: self.heads }
+    }
+
+    /// What the positions of one of the sequences see.
+    fn sight(&self, sizes: Sizes, sequence: usize) -> Sight<'_> {
+        let mut sequences = self.segments.iter().flat_map(|all| all.chunks(sizes.all().max(1)));
+        Sight::new(sizes, sequences.nth(sequence))
     }
 }
 
@@ -130,12 +150,13 @@ impl Fused<Flex, 1> for CausalAttention {
         let outputs = output.par_chunks_mut(context * width);
         let outputs = outputs.zip(weights.par_chunks_mut(sizes.matrices()));
         let sequences = outputs.zip(values(&projected).par_chunks(context * 3 * width));
+        let sight = Sight::new(sizes, None);
         sequences.for_each(|((output, weights), projected)| {
             let mut turned = vec![0.0; head_width * context];
             for (head, weights) in weights.chunks_mut(sizes.matrix()).enumerate() {
                 let at = head * head_width;
                 let inputs = [0, 1, 2].map(|part| columns(projected, part * width + at, 3 * width));
-                forward(sizes, inputs, &mut turned, weights, &mut output[at..]);
+                forward(&sight, inputs, &mut turned, weights, &mut output[at..]);
             }
         });
         (tensor(output, [batch, context, width]), (projected, Arc::new(weights)))
@@ -155,6 +176,7 @@ impl Fused<Flex, 1> for CausalAttention {
         let inputs = inputs.zip(weights.par_chunks(sizes.matrices()));
         let inputs = inputs.zip(values(&gradient).par_chunks(context * width));
         let sequences = output.par_chunks_mut(context * row).zip(inputs);
+        let sight = Sight::new(sizes, None);
         sequences.for_each(|(output, ((projected, weights), gradient))| {
             let mut turned = vec![0.0; head_width * context];
             let of_scores = &mut vec![0.0; sizes.matrix()];
@@ -163,9 +185,9 @@ impl Fused<Flex, 1> for CausalAttention {
                 let [queries, keys, values] = [0, 1, 2].map(|it| columns(projected, at(it), row));
                 let gradient = columns(gradient, at(0), width);
                 let (inputs, output_of) = ([keys, values, gradient], &mut output[at(0)..]);
-                backward_queries(sizes, inputs, weights, &mut turned, of_scores, output_of, row);
+                backward_queries(&sight, inputs, weights, &mut turned, of_scores, output_of, row);
                 let output_of = &mut output[at(1)..];
-                backward_keys(sizes, [queries, gradient], weights, of_scores, output_of, row);
+                backward_keys(&sight, [queries, gradient], weights, of_scores, output_of, row);
             }
         });
         [tensor(output, shape(&projected))]
@@ -187,14 +209,16 @@ impl Fused<Flex, 2> for ContinuedAttention {
         let outputs = outputs.zip(weights.par_chunks_mut(sizes.matrices()));
         let inputs = values(&queries).par_chunks(own * width);
         let inputs = inputs.zip(values(&seen).par_chunks(all * row));
-        outputs.zip(inputs).for_each(|((output, weights), (queries, seen))| {
+        let sequences = outputs.zip(inputs).enumerate();
+        sequences.for_each(|(sequence, ((output, weights), (queries, seen)))| {
+            let sight = self.sight(sizes, sequence);
             let mut turned = vec![0.0; of.head_width * all];
             for (head, weights) in weights.chunks_mut(sizes.group()).enumerate() {
                 let (at, key) = (head * of.group() * of.head_width, head * of.head_width);
                 let queries = columns(queries, at, width);
                 let [keys, values] = [key, of.key_width() + key].map(|it| columns(seen, it, row));
                 let inputs = [queries, keys, values];
-                forward(sizes, inputs, &mut turned, weights, &mut output[at..]);
+                forward(&sight, inputs, &mut turned, weights, &mut output[at..]);
             }
         });
         (tensor(output, [batch, own, width]), (queries, seen, Arc::new(weights)))
@@ -217,8 +241,10 @@ impl Fused<Flex, 2> for ContinuedAttention {
         let inputs = inputs.zip(values(&seen).par_chunks(all * row));
         let inputs = inputs.zip(weights.par_chunks(sizes.matrices()));
         let inputs = inputs.zip(values(&gradient).par_chunks(own * width));
-        let sequences = outputs.zip(inputs);
-        sequences.for_each(|((of_queries, of_seen), (((queries, seen), weights), gradient))| {
+        let sequences = outputs.zip(inputs).enumerate();
+        sequences.for_each(|(sequence, (outputs, (((queries, seen), weights), gradient)))| {
+            let (of_queries, of_seen) = outputs;
+            let sight = self.sight(sizes, sequence);
             let mut turned = vec![0.0; of.head_width * all];
             let of_scores = &mut vec![0.0; sizes.group()];
             for (head, weights) in weights.chunks(sizes.group()).enumerate() {
@@ -226,10 +252,10 @@ impl Fused<Flex, 2> for ContinuedAttention {
                 let [keys, values] = [key, of.key_width() + key].map(|it| columns(seen, it, row));
                 let gradient = columns(gradient, at, width);
                 let (inputs, output) = ([keys, values, gradient], &mut of_queries[at..]);
-                backward_queries(sizes, inputs, weights, &mut turned, of_scores, output, width);
+                backward_queries(&sight, inputs, weights, &mut turned, of_scores, output, width);
                 let (inputs, output) =
                     ([columns(queries, at, width), gradient], &mut of_seen[key..]);
-                backward_keys(sizes, inputs, weights, of_scores, output, row);
+                backward_keys(&sight, inputs, weights, of_scores, output, row);
             }
         });
         [tensor(of_queries, shape(&queries)), tensor(of_seen, shape(&seen))]

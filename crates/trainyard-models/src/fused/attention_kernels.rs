@@ -1,8 +1,9 @@
-//! The kernels of causal attention for one head of keys and values of one sequence and the heads of queries
-//! that share it, on CPU devices.
+//! The kernels of attention for one head of keys and values of one sequence and the heads of queries that share
+//! it, on CPU devices.
 
 use multiversion::multiversion;
 
+use super::sight::Sight;
 use super::simd::{exp, largest, sum};
 use super::tile::{Product, Strided, TALL, band};
 
@@ -27,15 +28,18 @@ pub(crate) struct GroupedHeads {
     pub(crate) head_width: usize,
     /// What products of queries and keys are multiplied by.
     pub(crate) scale: f32,
-    /// How many positions a position sees, itself among them; at least 1.
+    /// How many positions a position sees, itself among them, on each side where it sees both; at least 1.
     pub(crate) window: usize,
+    /// Whether a position does not see those behind it.
+    pub(crate) is_causal: bool,
 }
 
 impl GroupedHeads {
     /// Heads of keys and values for each of queries, that see all before them.
     pub(crate) fn equal(heads: usize, head_width: usize) -> Self {
         let scale = (1.0 / (head_width as f64).sqrt()) as f32;
-        Self { heads, key_heads: heads, head_width, scale, window: usize::MAX }
+        let (window, is_causal) = (usize::MAX, true);
+        Self { heads, key_heads: heads, head_width, scale, window, is_causal }
     }
 
     /// Heads of queries that share one of keys and values.
@@ -74,12 +78,6 @@ impl Sizes {
     pub(super) fn matrices(self) -> usize {
         self.of.heads * self.matrix()
     }
-
-    /// The positions that one of the queries' sees.
-    fn seen(self, row: usize) -> std::ops::Range<usize> {
-        let end = self.before + row + 1;
-        end.saturating_sub(self.of.window)..end
-    }
 }
 
 /// Copies rows of `head_width` numbers as `[head_width, all]`.
@@ -102,13 +100,14 @@ fn bands(count: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
 /// whose rows are a sequence's width apart. `turned` has room for the keys.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub(super) fn forward(
-    sizes: Sizes,
+    sight: &Sight<'_>,
     [queries, keys, values]: [Strided<'_>; 3],
     turned: &mut [f32],
     weights: &mut [f32],
     output: &mut [f32],
 ) {
-    let Sizes { before, positions, of } = sizes;
+    let sizes = sight.sizes();
+    let Sizes { positions, of, .. } = sizes;
     let (all, head_width, adds) = (sizes.all(), of.head_width, false);
     turn(sizes, keys, turned);
     let keys = Strided { values: &*turned, rows: all, columns: 1 };
@@ -116,28 +115,32 @@ pub(super) fn forward(
         let left = queries.from(head * head_width);
         let output = &mut output[head * head_width..];
         for rows in bands(positions) {
-            // Columns after the band's last row are in every row's future, and stay zero.
-            let seen = before + rows.end;
-            let scores = Product { left, right: keys, steps: 0..head_width, scale: of.scale, adds };
-            band(&scores, rows.clone(), seen, weights, all);
+            // Columns outside are seen by no row of the band, and stay zero.
+            let columns = sight.of_queries(rows.clone());
+            let (right, count) = (keys.from(columns.start), columns.len());
+            let scores = Product { left, right, steps: 0..head_width, scale: of.scale, adds };
+            band(&scores, rows.clone(), count, &mut weights[columns.start..], all);
             for row in rows.clone() {
-                let scores = &mut weights[row * all..row * all + seen];
-                let visible = sizes.seen(row);
-                let (scores, future) = scores.split_at_mut(visible.end);
-                let (past, seen) = scores.split_at_mut(visible.start);
+                let scores = &mut weights[row * all + columns.start..row * all + columns.end];
+                let visible = sight.of_query(row);
+                let (scores, after) = scores.split_at_mut(visible.end - columns.start);
+                let (before, seen) = scores.split_at_mut(visible.start - columns.start);
+                sight.blank(row, seen, f32::NEG_INFINITY);
                 let most = largest(seen);
                 for score in seen.iter_mut() {
                     *score = exp(*score - most);
                 }
+                // The function is never quite 0.
+                sight.blank(row, seen, 0.0);
                 let inverse = 1.0 / sum(seen.len(), |i| seen[i]);
                 for score in seen.iter_mut() {
                     *score *= inverse;
                 }
-                past.fill(0.0);
-                future.fill(0.0);
+                before.fill(0.0);
+                after.fill(0.0);
             }
             let left = Strided { values: &*weights, rows: all, columns: 1 };
-            let mixed = Product { left, right: values, steps: 0..seen, scale: 1.0, adds };
+            let mixed = Product { left, right: values, steps: columns, scale: 1.0, adds };
             band(&mixed, rows, head_width, output, of.width());
         }
     }
@@ -148,7 +151,7 @@ pub(super) fn forward(
 /// `row` apart. `turned` has room for the values.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub(super) fn backward_queries(
-    sizes: Sizes,
+    sight: &Sight<'_>,
     [keys, values, gradient]: [Strided<'_>; 3],
     weights: &[f32],
     turned: &mut [f32],
@@ -156,21 +159,24 @@ pub(super) fn backward_queries(
     output: &mut [f32],
     row: usize,
 ) {
-    let Sizes { before, positions, of } = sizes;
+    let sizes = sight.sizes();
+    let Sizes { positions, of, .. } = sizes;
     let (all, head_width, adds) = (sizes.all(), of.head_width, false);
     turn(sizes, values, turned);
-    let right = Strided { values: &*turned, rows: all, columns: 1 };
+    let values = Strided { values: &*turned, rows: all, columns: 1 };
     let matrices = weights.chunks(sizes.matrix()).zip(of_scores.chunks_mut(sizes.matrix()));
     for (head, (weights, of_scores)) in matrices.enumerate() {
         let left = gradient.from(head * head_width);
         let output = &mut output[head * head_width..];
         for rows in bands(positions) {
-            let seen = before + rows.end;
+            let columns = sight.of_queries(rows.clone());
+            let (right, seen) = (values.from(columns.start), columns.len());
             let of_weights = Product { left, right, steps: 0..head_width, scale: 1.0, adds };
-            band(&of_weights, rows.clone(), seen, of_scores, all);
+            band(&of_weights, rows.clone(), seen, &mut of_scores[columns.start..], all);
             for row in rows.clone() {
-                let weights = &weights[row * all..row * all + seen];
-                let of_weights = &mut of_scores[row * all..row * all + seen];
+                let of_row = row * all + columns.start..row * all + columns.end;
+                let weights = &weights[of_row.clone()];
+                let of_weights = &mut of_scores[of_row];
                 let mean = sum(seen, |i| weights[i] * of_weights[i]);
                 // What a position does not see has no weight, and nothing comes out of it.
                 for (of_weight, &weight) in of_weights.iter_mut().zip(weights) {
@@ -178,7 +184,7 @@ pub(super) fn backward_queries(
                 }
             }
             let left = Strided { values: &*of_scores, rows: all, columns: 1 };
-            let (steps, scale) = (0..seen, of.scale);
+            let (steps, scale) = (columns, of.scale);
             let of_queries = Product { left, right: keys, steps, scale, adds };
             band(&of_queries, rows, head_width, output, row);
         }
@@ -189,26 +195,26 @@ pub(super) fn backward_queries(
 /// `output`, whose rows are `row` apart.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub(super) fn backward_keys(
-    sizes: Sizes,
+    sight: &Sight<'_>,
     [queries, gradient]: [Strided<'_>; 2],
     weights: &[f32],
     of_scores: &[f32],
     output: &mut [f32],
     row: usize,
 ) {
+    let sizes = sight.sizes();
     let (all, of) = (sizes.all(), sizes.of);
     let matrices = weights.chunks(sizes.matrix()).zip(of_scores.chunks(sizes.matrix()));
     for (head, (weights, of_scores)) in matrices.enumerate() {
         let [queries, gradient] = [queries, gradient].map(|it| it.from(head * of.head_width));
         let adds = head > 0;
         for rows in bands(all) {
-            // A key and its value are seen by their own row and those below.
-            let below = rows.start.saturating_sub(sizes.before)..sizes.positions;
+            let seen_by = sight.of_keys(rows.clone());
             let left = |values| Strided { values, rows: 1, columns: all };
-            let (steps, scale) = (below.clone(), of.scale);
+            let (steps, scale) = (seen_by.clone(), of.scale);
             let of_keys = Product { left: left(of_scores), right: queries, steps, scale, adds };
             band(&of_keys, rows.clone(), of.head_width, output, row);
-            let (left, steps, scale) = (left(weights), below, 1.0);
+            let (left, steps, scale) = (left(weights), seen_by, 1.0);
             let of_values = Product { left, right: gradient, steps, scale, adds };
             band(&of_values, rows, of.head_width, &mut output[of.key_width()..], row);
         }

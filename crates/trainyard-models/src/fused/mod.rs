@@ -34,6 +34,7 @@ mod packed;
 mod packed_on_gpu;
 mod product;
 mod rotate;
+mod sight;
 mod simd;
 mod swiglu;
 mod tile;

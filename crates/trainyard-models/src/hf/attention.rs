@@ -1,7 +1,7 @@
 //! Self-attention with its products: one for each of queries, keys and values, or one for all three.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use trainyard_engine::{EngineError, ForwardContext};
 use trainyard_pretrained::{Architecture, ModelConfig};
 
@@ -52,11 +52,17 @@ impl Attends for Attention {
         })
     }
 
-    fn forward(&self, x: Tensor<3>, seen: Option<Tensor<3>>, context: &ForwardContext) -> Attended {
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        seen: Option<Tensor<3>>,
+        context: &ForwardContext,
+        segments: Option<Tensor<2, Int>>,
+    ) -> Attended {
         let queries = self.normed(self.q_norm.as_ref(), self.q.forward(x.clone()));
         let keys = self.normed(self.k_norm.as_ref(), self.k.forward(x.clone()));
         let values = self.v.forward(x);
-        let (mixed, seen) = self.heads.attend([queries, keys, values], seen, context);
+        let (mixed, seen) = self.heads.attend([queries, keys, values], seen, context, segments);
         (self.o.forward(mixed), seen)
     }
 }
@@ -96,7 +102,13 @@ impl Attends for JoinedAttention {
         })
     }
 
-    fn forward(&self, x: Tensor<3>, seen: Option<Tensor<3>>, context: &ForwardContext) -> Attended {
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        seen: Option<Tensor<3>>,
+        context: &ForwardContext,
+        segments: Option<Tensor<2, Int>>,
+    ) -> Attended {
         let joined = self.qkv.forward(x);
         let ([batch, positions, _], sizes) = (joined.dims(), self.heads.sizes);
         let (queries, keys) = (sizes.width(), sizes.key_width());
@@ -110,7 +122,7 @@ impl Attends for JoinedAttention {
             [(0, queries), (queries, keys), (queries + keys, keys)]
                 .map(|(first, width)| joined.clone().narrow(2, first, width))
         };
-        let (mixed, seen) = self.heads.attend(parts, seen, context);
+        let (mixed, seen) = self.heads.attend(parts, seen, context, segments);
         (self.o.forward(mixed), seen)
     }
 }

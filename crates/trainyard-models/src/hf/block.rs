@@ -1,7 +1,7 @@
 //! The block that most decoders have: attention and what is beside it, each behind a norm and added to what came in.
 
 use burn::module::{Module, ModuleDisplay};
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use trainyard_engine::{EngineError, ErasedLayer, ForwardContext, Layer, Tensors, erase};
 use trainyard_pretrained::ModelConfig;
 
@@ -16,8 +16,15 @@ pub(super) trait Attends: Module + ModuleDisplay + 'static {
     /// Reads its weights.
     fn new(weights: &Weights<'_>, config: &ModelConfig, heads: Heads) -> Result<Self, EngineError>;
 
-    /// `[batch, positions, width]` to the same, with the keys and values of the positions before.
-    fn forward(&self, x: Tensor<3>, seen: Option<Tensor<3>>, context: &ForwardContext) -> Attended;
+    /// `[batch, positions, width]` to the same, with the keys and values of the positions before, and the segments
+    /// of all.
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        seen: Option<Tensor<3>>,
+        context: &ForwardContext,
+        segments: Option<Tensor<2, Int>>,
+    ) -> Attended;
 }
 
 /// The products beside attention.
@@ -62,9 +69,9 @@ impl<A: Attends + Module, M: FeedsForward + Module> Block<A, M> {
 
 impl<A: Attends + Module, M: FeedsForward + Module> Layer for Block<A, M> {
     fn forward(&self, input: Tensors, context: &ForwardContext) -> Result<Tensors, EngineError> {
-        run_block(input, context, |x, seen| {
+        run_block(input, context, |x, seen, segments| {
             let normed = self.input_norm.forward(x.clone());
-            let (mixed, seen) = self.attention.forward(normed, seen, context);
+            let (mixed, seen) = self.attention.forward(normed, seen, context, segments);
             let both = x.clone() + mixed;
             let taken = if self.is_parallel { x } else { both.clone() };
             let inside = self.mlp.forward(self.mlp_norm.forward(taken));

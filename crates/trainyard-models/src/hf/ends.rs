@@ -1,13 +1,13 @@
 //! The first layer and the last: from tokens to numbers, and from numbers to logits.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Bool, Int, Tensor, TensorData};
 use trainyard_engine::{EngineError, ForwardContext, Layer, Tensors};
 use trainyard_pretrained::{Architecture, ModelConfig};
 
 use super::norm::Norm;
 use super::weights::Weights;
-use crate::carried::asked_for;
+use crate::carried::{asked_for, segments_so_far, with_segments};
 use crate::nn::{self, PackedWeight};
 
 /// Vectors of tokens, and of positions where the model has these: `[batch, context]` to
@@ -56,12 +56,33 @@ impl Layer for Embed {
             Some(scale) => x.mul_scalar(scale),
             None => x,
         };
-        let x = match &self.positions {
-            Some(positions) => x + positions.val().narrow(0, context.offset, length).unsqueeze(),
-            None => x,
+        let segments = segments_so_far(&mut input, context)?;
+        let x = match (&self.positions, &segments) {
+            (Some(positions), None) => {
+                x + positions.val().narrow(0, context.offset, length).unsqueeze()
+            }
+            (Some(positions), Some(segments)) => {
+                x + nn::embedding(positions.val(), places(segments, length))
+            }
+            (None, _) => x,
         };
-        Ok(Tensors::new().with("x", x))
+        Ok(with_segments(Tensors::new().with("x", x), segments, context))
     }
+}
+
+/// The place of each of the last `own` positions in its segment: how many before it have the same number.
+/// `[batch, own]`.
+fn places(segments: &Tensor<2, Int>, own: usize) -> Tensor<2, Int> {
+    let [batch, all] = segments.dims();
+    let shape = [batch, own, all];
+    let to = segments.clone().reshape([batch, 1, all]).expand(shape);
+    let from = segments.clone().narrow(1, all - own, own).reshape([batch, own, 1]);
+    let is_behind = |i: usize| i % all >= all - own + i / all;
+    let behind: Vec<bool> = (0..own * all).map(is_behind).collect();
+    let behind = TensorData::new(behind, [1, own, all]);
+    let behind: Tensor<3, Bool> = Tensor::from_data(behind, &segments.device());
+    let same = from.expand(shape).equal(to).int();
+    same.mask_fill(behind.expand(shape), 0).sum_dim(2).reshape([batch, own])
 }
 
 /// The last norm and the product to logits: `[batch, context, width]` to `[batch, context, vocabulary]`.

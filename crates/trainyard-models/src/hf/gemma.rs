@@ -63,9 +63,9 @@ fn build(
 
 impl Layer for Block {
     fn forward(&self, input: Tensors, context: &ForwardContext) -> Result<Tensors, EngineError> {
-        run_block(input, context, |x, seen| {
+        run_block(input, context, |x, seen, segments| {
             let normed = self.input_norm.forward(x.clone());
-            let (mixed, seen) = self.attention.forward(normed, seen, context);
+            let (mixed, seen) = self.attention.forward(normed, seen, context, segments);
             let x = x + self.attention_out_norm.forward(mixed);
             let inside = self.mlp.forward(self.mlp_norm.forward(x.clone()));
             (x + self.mlp_out_norm.forward(inside), seen)

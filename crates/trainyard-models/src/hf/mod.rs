@@ -30,10 +30,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use trainyard_config::{BadKey, ConfigError, KeyGroup, TrainMethod, keys, must};
+use trainyard_data::SEGMENTS;
 use trainyard_pretrained::{ModelConfig, Pretrained, find};
 
 use crate::gpt;
-use crate::recipe::{Job, Recipe, RecipeError, Request, Tuning, needs};
+use crate::recipe::{Job, Recipe, RecipeError, Request, Tuning, gives, needs};
 
 pub use merged::{MergedWeights, PeftWeight, Trained};
 pub use model::HfModel;
@@ -79,6 +80,8 @@ impl Recipe for HfRecipe {
         if let Some(data) = &data {
             needs("hf", "a text", "tokens", data.info())?;
         }
+        let has_segments = data.as_ref().is_some_and(|data| gives(data.info(), SEGMENTS));
+        let model = if has_segments { model.with_segments() } else { model };
         Ok(Job {
             context: Some(model.context()),
             model: Arc::new(model),

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use trainyard_config::{BadKey, LoraSection};
+use trainyard_data::SEGMENTS;
 use trainyard_engine::kernels::are_compiled;
 use trainyard_engine::{EngineError, ErasedLayer, LayerSpec, Model, erase, no_such_layer};
-use trainyard_pretrained::{ModelConfig, Pretrained};
+use trainyard_pretrained::{Architecture, ModelConfig, Pretrained};
 
 use super::adapters::{self, LayerAdapters, Packing};
 use super::decoder::{Decoder, decoder};
@@ -14,7 +15,7 @@ use super::ends::{Embed, Head};
 use super::heads::Heads;
 use super::rope::Rope;
 use super::weights::{WeightName, Weights, blocks};
-use crate::carried::KEYS_AND_VALUES;
+use crate::carried::{KEYS_AND_VALUES, SEGMENTS_SO_FAR};
 
 /// A decoder in Hugging Face layout or from a GGUF file: `embed`, `block0` …, `head`.
 pub struct HfModel {
@@ -27,6 +28,8 @@ pub struct HfModel {
     lora: Option<LoraSection>,
     /// Whether frozen matrices are held in blocks.
     is_packed: bool,
+    /// Whether a row may hold several samples, of which none sees another.
+    has_segments: bool,
 }
 
 impl HfModel {
@@ -41,6 +44,7 @@ impl HfModel {
             pretrained,
             lora: None,
             is_packed: false,
+            has_segments: false,
         })
     }
 
@@ -67,6 +71,13 @@ impl HfModel {
     #[must_use]
     pub fn packed(self) -> Self {
         Self { is_packed: true, ..self }
+    }
+
+    /// The same for rows of several samples: it takes `segments`, `[rows, context]` int, and positions see only
+    /// those with the same number. Vectors of positions begin anew with each.
+    #[must_use]
+    pub fn with_segments(self) -> Self {
+        Self { has_segments: true, ..self }
     }
 
     /// The files that it is made from.
@@ -125,8 +136,20 @@ impl Model for HfModel {
 
     fn layers(&self) -> Vec<LayerSpec> {
         let embed = LayerSpec::new("embed", "embedding").takes(&["tokens"]).in_slices();
-        let block =
-            |block| LayerSpec::new(format!("block{block}"), "block").carries(&[KEYS_AND_VALUES]);
+        let has_positions = self.config().architecture == Architecture::Gpt2;
+        let embed = if self.has_segments && has_positions {
+            embed.takes(&["tokens", SEGMENTS]).carries(&[SEGMENTS_SO_FAR])
+        } else {
+            embed
+        };
+        let block = |block| {
+            let block = LayerSpec::new(format!("block{block}"), "block");
+            if self.has_segments {
+                block.takes(&["x", SEGMENTS]).carries(&[KEYS_AND_VALUES, SEGMENTS_SO_FAR])
+            } else {
+                block.carries(&[KEYS_AND_VALUES])
+            }
+        };
         let head = LayerSpec::new("head", "head").gives(&["logits"]).in_slices();
         let head = match self.config().tied {
             true if self.packs_tokens() => head.shares("packed.blocks", "embed", "packed.blocks"),
@@ -136,8 +159,8 @@ impl Model for HfModel {
         [embed].into_iter().chain((0..self.blocks()).map(block)).chain([head]).collect()
     }
 
-    fn rebuilds_frozen(&self) -> bool {
-        true
+    fn frozen_from(&self) -> Option<String> {
+        Some(format!("files with the fingerprint {}", self.pretrained.fingerprint()))
     }
 
     /// Reads the layer's weights; adapters follow from the seed.

@@ -25,7 +25,7 @@ pub(crate) fn is_packed(element: Element) -> bool {
 /// A frozen matrix of `[outputs, inputs]` whose rows are blocks of few bits, as GGUF files have them: `Q8_0`, `Q4_0`, `Q4_1`,
 /// `Q5_0`, `Q5_1`, `Q4_K`, `Q5_K` or `Q6_K`. It stays packed: products turn a part of its rows into numbers at a time, forward and
 /// backward, and of rows that are looked up no others are. Its bytes are the bits of numbers that may be none, so that a model
-/// with it must be one that [`rebuilds`](trainyard_engine::Model::rebuilds_frozen) what is frozen.
+/// with it must be one that [takes what is frozen from elsewhere](trainyard_engine::Model::frozen_from).
 #[derive(Module, Debug)]
 pub struct PackedWeight {
     /// The blocks, row by row, four bytes in the bits of each number: nobody computes with these.

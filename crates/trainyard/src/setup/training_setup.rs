@@ -47,6 +47,7 @@ impl TrainingSetup {
         let tuning = Tuning::of(config.train.method, &config.lora);
         let request = Request { model: &config.model, data: &config.data, vocabulary, tuning };
         let job = request.check_method(&**recipe).and_then(|()| recipe.load(&request));
+        let job = job.and_then(Job::with_samples_apart);
         let job = job.map_err(|error| located(error.into()))?;
         let devices = devices(&config).map_err(located)?;
         let profile = ModelProfile::default();
@@ -83,7 +84,7 @@ impl TrainingSetup {
     /// the model makes each time.
     pub fn checkpoint_bytes(&self) -> u64 {
         let per_byte = self.profile.optimizer_bytes_per_param_byte;
-        let rebuilds = self.job.model.rebuilds_frozen();
+        let rebuilds = self.job.model.frozen_from().is_some();
         let of_layer = |layer: &LayerProfile| {
             let state = layer.optimizer_bytes.unwrap_or(layer.param_bytes * per_byte);
             let frozen = if rebuilds { 0 } else { layer.frozen_bytes };
