@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails at once and says why")]
 
 use proptest::prelude::*;
-use trainyard_plan::DeviceProfile;
 use trainyard_plan::fit::{
     Fit, FitDevice, FitRequest, Method, Product, Transformer, TransformerLayer, TransformerPart,
-    Verdict, fit,
+    Verdict, estimated_profile, fit,
 };
+use trainyard_plan::{DeviceProfile, Precision};
 
 const WIDTH: u64 = 64;
 const TOKENS: u64 = 500;
@@ -71,6 +71,26 @@ fn found(blocks: usize, budgets: &[u64], method: Method, batch: u64, context: u6
 
 /// Numbers of the products of a block.
 const PRODUCTS: u64 = 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 160;
+
+#[test]
+fn in_sixteen_bits_blocks_keep_two_bytes_of_what_is_for_products() {
+    let (model, mut devices) = (model(2), devices(&[1 << 30]));
+    let mut saved = |precision| {
+        devices[0].device.precision = precision;
+        let (method, batch, context) = (Method::Full, 4, 128);
+        let request = FitRequest { model: &model, devices: &devices, method, batch, context };
+        assert_eq!(fit(&request).unwrap().devices[0].precision, precision);
+        let profile = estimated_profile(&request).unwrap();
+        let positions = 128 * profile.rows.unwrap_or(1) as u64;
+        (positions, [0, 1, 3].map(|layer| profile.saved_bytes(0, layer)))
+    };
+    let ((positions, exact), (_, half)) = (saved(Precision::F32), saved(Precision::F16));
+    // Queries, mixed values, keys and values, gate, up and what is inside, and the inputs of products.
+    let of_products = 2 * 64 + 64 + 3 * 160 + 2 * WIDTH;
+    assert_eq!(exact[1] - half[1], 2 * positions * of_products);
+    assert_eq!(exact[2] - half[2], 2 * positions * WIDTH);
+    assert_eq!(exact[0], half[0]);
+}
 
 #[test]
 fn each_method_holds_what_it_trains_and_what_it_freezes() {

@@ -51,7 +51,7 @@ fn full_profile() -> Value {
     let link = json!({"from": "a", "to": "b", "latency_us": 1.5, "bytes_per_us": 2.0});
     let device = |id: &str| {
         json!({
-            "id": id, "name": "A", "kind": "discrete", "api": "vulkan", "memory_bytes": 1000,
+            "id": id, "name": "A", "kind": "discrete", "api": "vulkan", "precision": "f16", "memory_bytes": 1000,
             "reserve_bytes": 10, "max_tensor_bytes": 500,
                 "overhead_bytes": 5, "forward_us": [1.0, 2.0, 3.0], "input_grad_us": [1.0, 2.0, 3.0],
             "weight_grad_us": [1.0, 2.0, 3.0], "optimizer_us": [1.0, 0.0, 1.0],

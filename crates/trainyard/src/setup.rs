@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use trainyard_config::Document;
 use trainyard_data::DataSource;
-use trainyard_engine::{Options, Pipeline};
+use trainyard_engine::{LossScale, Options, Pipeline, Precision};
 use trainyard_models::{Job, Recipe};
 use trainyard_plan::memory::DeviceNeed;
 use trainyard_plan::planner::{self, PlanRequest, Planned};
@@ -30,6 +30,7 @@ mod kernels;
 mod noise;
 mod optimizers;
 mod place;
+mod precisions;
 mod profile;
 pub(crate) mod references;
 mod training_setup;
@@ -51,8 +52,8 @@ impl TrainingSetup {
         let in_slices = |own: Schedule| setup.in_slices(own);
         setup.own_schedule = file.map(read_schedule).transpose()?.map(in_slices).transpose()?;
         let derived = setup.derive(progress).map_err(|error| setup.located(error))?;
-        let DerivedProfile { model, on_cpu } = derived;
-        (setup.profile, setup.on_cpu) = (model, on_cpu);
+        let DerivedProfile { model, of_devices } = derived;
+        (setup.profile, setup.of_devices) = (model, of_devices);
         Ok(setup)
     }
 
@@ -96,7 +97,7 @@ impl TrainingSetup {
     ) -> Result<Self, RunError> {
         let mut setup = Self::without_profile(run_file, recipes, Some(vocabulary))?;
         let derived = setup.derive(progress).map_err(|error| setup.located(error))?;
-        (setup.profile, setup.on_cpu) = (derived.model, derived.on_cpu);
+        (setup.profile, setup.of_devices) = (derived.model, derived.of_devices);
         Ok(setup)
     }
 
@@ -302,6 +303,8 @@ impl TrainingSetup {
     pub fn start(&self, plan: &Plan, costs: &Profile) -> Result<Pipeline, RunError> {
         self.check_fit(plan, costs)?;
         let used = |device: &SetupDevice| plan.stages.iter().any(|stage| stage.device == device.id);
+        let in_f16 = |device: &SetupDevice| device.precision == Precision::F16;
+        let scales_loss = self.devices.iter().any(|device| used(device) && in_f16(device));
         let opened = self.open_devices(used)?;
         let train = &self.config.train;
         let options = Options {
@@ -315,6 +318,9 @@ impl TrainingSetup {
         let mut pipeline = Pipeline::distribute(model, objective, costs, plan, opened, options)?;
         let minutes = self.config.run.stall_minutes;
         pipeline.stall_after((minutes > 0).then(|| Duration::from_mins(minutes)));
+        if scales_loss {
+            pipeline.scale_loss(LossScale::new(train.loss_scale));
+        }
         self.keep_kernels(&pipeline);
         Ok(pipeline)
     }

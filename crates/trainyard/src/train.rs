@@ -247,6 +247,7 @@ impl Training<'_> {
         let batch = self.batches.batch(self.cursor, train.batch)?;
         let micro_batches = self.setup.cut(&batch, self.plan.schedule.slices)?;
         let before = Instant::now();
+        let scale = self.pipeline.loss_scale();
         let result = self.pipeline.step(step, rate, micro_batches)?;
         let took = nanoseconds(before.elapsed());
         self.step = step;
@@ -256,7 +257,7 @@ impl Training<'_> {
             let written = file.write(step, &batch);
             self.troubles.note("the file of batches", written);
         }
-        self.note(result, rate, took)
+        self.note(result, rate, took, scale)
     }
 
     /// Says how it ended.
