@@ -55,11 +55,14 @@ fn layers(model: &Pretrained) -> Vec<TransformerLayer> {
         });
         let of_block = matches!(weight.part, Part::Block(_));
         match weight.shape.as_slice() {
-            [outputs, inputs] if of_block => layer.products.push(Product {
-                inputs: *inputs,
-                outputs: *outputs,
-                packed_bytes: packed_bytes(weight),
-            }),
+            [outputs, inputs] if of_block => {
+                let (packed_bytes, packed_as) = packed(weight);
+                if !layer.packed_as.split(", ").any(|known| known == packed_as) {
+                    let gap = if layer.packed_as.is_empty() { "" } else { ", " };
+                    layer.packed_as.extend([gap, packed_as]);
+                }
+                layer.products.push(Product { inputs: *inputs, outputs: *outputs, packed_bytes });
+            }
             _ => add(layer, weight.numbers()),
         }
     }
@@ -80,11 +83,11 @@ fn add(layer: &mut TransformerLayer, numbers: u64) {
     layer.largest_other = layer.largest_other.max(numbers);
 }
 
-/// What a weight takes in few bits: what it takes in its file where it is stored so.
-fn packed_bytes(weight: &Weight) -> u64 {
+/// What a weight takes in few bits, and in which: those of its file where it is stored so.
+fn packed(weight: &Weight) -> (u64, &'static str) {
     if weight.element.block_numbers() > 1 {
-        return weight.bytes;
+        return (weight.bytes, weight.element.name());
     }
     let (numbers, bytes) = FOUR_BITS;
-    weight.numbers().div_ceil(numbers).saturating_mul(bytes)
+    (weight.numbers().div_ceil(numbers).saturating_mul(bytes), "q4_0")
 }
