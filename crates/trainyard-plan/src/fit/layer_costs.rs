@@ -248,6 +248,10 @@ impl OfLayer<'_> {
             kind: self.layer.kind.text().to_owned(),
             param_bytes,
             frozen_bytes,
+            frozen_as: match self.method {
+                Method::Qlora { .. } => self.layer.packed_as.clone(),
+                Method::Full | Method::Lora { .. } => String::new(),
+            },
             // Gains and biases come of a backward at its end; products add to their sums as they go.
             fresh_bytes: Some(match self.method {
                 Method::Full if self.layer.kind == TransformerPart::Block => {

@@ -52,30 +52,34 @@ fn layers(model: &Pretrained) -> Vec<TransformerLayer> {
             ..TransformerLayer::default()
         });
         let of_block = matches!(weight.part, Part::Block(_));
+        let (packed_bytes, packed_as) = packed(weight);
         let product = match *weight.shape.as_slice() {
-            [outputs, inputs] => {
-                Some(Product { inputs, outputs, packed_bytes: packed_bytes(weight) })
-            }
+            [outputs, inputs] => Some(Product { inputs, outputs, packed_bytes }),
             _ => None,
         };
+        let of_tokens = |it: &Product| it.outputs == config.vocabulary && is_packed(weight);
         match product {
-            Some(product) if of_block => layer.products.push(product),
+            Some(product) if of_block => {
+                layer.products.push(product);
+                say_packed(layer, packed_as);
+            }
             product => {
                 add(layer, weight.numbers());
-                let of_tokens = |it: &Product| it.outputs == config.vocabulary;
-                layer.packed =
-                    product.filter(of_tokens).filter(|_| is_packed(weight)).or(layer.packed);
+                if let Some(product) = product.filter(of_tokens) {
+                    layer.packed = Some(product);
+                    say_packed(layer, packed_as);
+                }
             }
         }
     }
-    let of_tokens = layers.get(&Part::Embed).and_then(|embed| embed.packed);
+    let of_tokens = layers.get(&Part::Embed).map(|it| (it.packed, it.packed_as.clone()));
     if config.tied {
         let shared = config.vocabulary.saturating_mul(config.width);
         if let Some(head) =
             layers.get_mut(&Part::Head).filter(|_| !config.architecture.is_encoder())
         {
             add(head, shared);
-            head.packed = of_tokens;
+            (head.packed, head.packed_as) = of_tokens.unwrap_or_default();
             head.tied_to = Some("embed".to_owned());
         }
     }
@@ -87,14 +91,25 @@ fn add(layer: &mut TransformerLayer, numbers: u64) {
     layer.largest_other = layer.largest_other.max(numbers);
 }
 
-/// What a weight takes in few bits: as much as in its file where that has it in blocks, else as `lora.packing` has it
-/// where it is not given, but where its rows are no whole blocks and it stays numbers.
-fn packed_bytes(weight: &Weight) -> u64 {
-    if is_packed(weight) {
-        return weight.bytes;
+/// Names the blocks that a layer is packed in, each once.
+fn say_packed(layer: &mut TransformerLayer, packed_as: &str) {
+    if layer.packed_as.split(", ").any(|known| known == packed_as) {
+        return;
     }
-    let packed = Element::Q4_1.bytes_of(&weight.shape);
-    packed.unwrap_or_else(|| weight.numbers().saturating_mul(4))
+    let gap = if layer.packed_as.is_empty() { "" } else { ", " };
+    layer.packed_as.extend([gap, packed_as]);
+}
+
+/// What a weight takes in few bits, and in which: as in its file where that has it in blocks, else as `lora.packing`
+/// has it where it is not given, but where its rows are no whole blocks and it stays numbers.
+fn packed(weight: &Weight) -> (u64, &'static str) {
+    if is_packed(weight) {
+        return (weight.bytes, weight.element.name());
+    }
+    match Element::Q4_1.bytes_of(&weight.shape) {
+        Some(bytes) => (bytes, Element::Q4_1.name()),
+        None => (weight.numbers().saturating_mul(4), Element::F32.name()),
+    }
 }
 
 /// Whether a file has a weight in blocks of few bits.
