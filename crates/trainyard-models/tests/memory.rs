@@ -103,18 +103,28 @@ fn mlp_case(hidden: usize, layers: usize, rows: usize) -> Case {
 
 /// Adapters beside frozen weights, in all blocks from `first` on.
 fn lora_case(
-    (width, packing): (usize, Option<BlockFormat>),
+    (width, packing, packs_ends): (usize, Option<BlockFormat>, bool),
     blocks: usize,
     first: usize,
     context: usize,
     rows: usize,
 ) -> Case {
     const VOCABULARY: usize = 300;
-    let sizes =
-        Adapted { width, blocks, vocabulary: VOCABULARY, rank: 8, dropout: 0.0, first, packing };
+    let sizes = Adapted {
+        width,
+        blocks,
+        vocabulary: VOCABULARY,
+        rank: 8,
+        dropout: 0.0,
+        first,
+        packing,
+        packs_ends,
+    };
     let [tokens, targets] = [0, 1].map(|kind| random_ints([rows, context], VOCABULARY, &[kind]));
     Case {
-        name: format!("lora w{width} {packing:?} c{context} l{blocks} from {first} × {rows}"),
+        name: format!(
+            "lora w{width} {packing:?} {packs_ends} c{context} l{blocks} from {first} × {rows}"
+        ),
         model: Arc::new(adapted(sizes)),
         objective: Arc::new(gpt::objective()),
         micro_batch: MicroBatch::new(rows).with("tokens", tokens).with("targets", targets),
@@ -331,10 +341,11 @@ fn the_predicted_peak_is_near_what_is_counted() {
 fn the_predicted_peak_of_adapters_is_near_what_is_counted() {
     // Mostly weights, mostly activations; adapters everywhere, and in the later blocks alone.
     let cases = [
-        lora_case((256, None), 4, 0, 32, 2),
-        lora_case((64, None), 4, 0, 256, 4),
-        lora_case((64, None), 4, 2, 256, 4),
-        lora_case((256, Some(BlockFormat::Q8_0)), 4, 0, 32, 2),
+        lora_case((256, None, false), 4, 0, 32, 2),
+        lora_case((64, None, false), 4, 0, 256, 4),
+        lora_case((64, None, false), 4, 2, 256, 4),
+        lora_case((256, Some(BlockFormat::Q8_0), false), 4, 0, 32, 2),
+        lora_case((256, Some(BlockFormat::Q4_1), true), 4, 0, 32, 2),
     ];
     for case in &cases {
         for &(ranks, micro_batches) in SPLITS {

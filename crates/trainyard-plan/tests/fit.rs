@@ -112,6 +112,30 @@ fn each_method_holds_what_it_trains_and_what_it_freezes() {
     }
 }
 
+/// Vectors of tokens and the head's weights in blocks of eight bits count as such where frozen weights are packed.
+#[test]
+fn what_a_file_has_in_blocks_takes_its_blocks() {
+    let needs = |method, is_packed: bool| {
+        let mut model = model(3);
+        let (inputs, outputs, packed_bytes) = (WIDTH, TOKENS, TOKENS * WIDTH / 32 * 34);
+        let packed = is_packed.then_some(Product { inputs, outputs, packed_bytes });
+        let layers = &mut model.layers;
+        layers.first_mut().unwrap().packed = packed;
+        layers.last_mut().unwrap().packed = packed;
+        let devices = devices(&[1 << 30]);
+        let request =
+            FitRequest { model: &model, devices: &devices, method, batch: 4, context: 64 };
+        fit(&request).unwrap().devices[0].needs
+    };
+    for method in [Method::Full, Method::Lora { rank: 4 }] {
+        assert_eq!(needs(method, true), needs(method, false), "{method:?}");
+    }
+    let [packed, numbers] = [true, false].map(|it| needs(Method::Qlora { rank: 4 }, it));
+    assert_eq!(numbers.weights - packed.weights, 2 * TOKENS * WIDTH / 32 * (4 * 32 - 34));
+    // The head's are numbers for a moment.
+    assert!(packed.activations >= numbers.activations, "{packed:?}, {numbers:?}");
+}
+
 #[test]
 fn more_cards_and_fewer_rows_fit_more() {
     let small = found(12, &[6 << 20], Method::Full, 8, 256);

@@ -11,13 +11,14 @@
 //!   they are gated, else twice; and of an adapter, its `rank` numbers. The weights of attention come on top,
 //!   `R × heads × T²`: devices with a kernel that makes them anew need less.
 //! - **For a moment** there are the gradients of the numbers inside and of two inputs, or the logits, or two
-//!   gradients of the embedding, or an unpacked product.
+//!   gradients of the embedding, and an unpacked product, or a part of it ([`UNPACKED_NUMBERS`]).
 //! - **Operations** are those of products: `2 P` a weight, and `4 R T²` a number of the queries for attention, half
 //!   of that where no position sees those after it. A backward does the same again for its input, and for
 //!   the weights that train; attention's is twice its forward.
 
 use super::Method;
 use super::transformer::{Product, Transformer, TransformerLayer, TransformerPart};
+use crate::memory::UNPACKED_NUMBERS;
 use crate::{BatchTensor, LayerProfile, ModelProfile, TensorProfile};
 
 /// Bytes of a number.
@@ -168,7 +169,7 @@ impl OfLayer<'_> {
             TransformerPart::Head => self.model.logits,
         };
         let weights = match self.method {
-            Method::Qlora { .. } => self.largest_product(),
+            Method::Qlora { .. } => self.unpacked(),
             // The gradient of vectors of tokens is as large as all of them, and there are two.
             Method::Full if self.layer.kind == TransformerPart::Embedding => {
                 self.layer.others.saturating_mul(2)
@@ -176,6 +177,13 @@ impl OfLayer<'_> {
             Method::Full | Method::Lora { .. } => 0,
         };
         self.of_positions(numbers).saturating_add(FLOAT.saturating_mul(weights))
+    }
+
+    /// Numbers that are made of blocks at a time; of vectors of tokens no more than those that are looked up.
+    fn unpacked(&self) -> u64 {
+        let of_head = self.layer.packed.filter(|_| self.layer.kind == TransformerPart::Head);
+        let numbers = self.largest_product().max(of_head.map_or(0, Product::numbers));
+        numbers.min(UNPACKED_NUMBERS)
     }
 
     fn largest_product(&self) -> u64 {
@@ -191,7 +199,10 @@ impl OfLayer<'_> {
             Method::Lora { .. } => (adapters, all),
             Method::Qlora { .. } => {
                 let packed = self.sum(|it| it.packed_bytes);
-                (adapters, FLOAT.saturating_mul(self.layer.others).saturating_add(packed))
+                let other = self.layer.packed.unwrap_or_default();
+                let numbers = self.layer.others.saturating_sub(other.numbers());
+                let others = FLOAT.saturating_mul(numbers).saturating_add(other.packed_bytes);
+                (adapters, others.saturating_add(packed))
             }
         }
     }
@@ -203,7 +214,11 @@ impl OfLayer<'_> {
             }
             Method::Full | Method::Lora { .. } => FLOAT.saturating_mul(self.largest_product()),
         };
-        product.max(FLOAT.saturating_mul(self.layer.largest_other))
+        let other = match (self.method, self.layer.packed) {
+            (Method::Qlora { .. }, Some(packed)) => packed.packed_bytes,
+            _ => FLOAT.saturating_mul(self.layer.largest_other),
+        };
+        product.max(other)
     }
 
     fn profile(&self, next: Option<String>) -> LayerProfile {
@@ -233,6 +248,10 @@ impl OfLayer<'_> {
             kind: self.layer.kind.text().to_owned(),
             param_bytes,
             frozen_bytes,
+            frozen_as: match self.method {
+                Method::Qlora { .. } => self.layer.packed_as.clone(),
+                Method::Full | Method::Lora { .. } => String::new(),
+            },
             // Gains and biases come of a backward at its end; products add to their sums as they go.
             fresh_bytes: Some(match self.method {
                 Method::Full if self.layer.kind == TransformerPart::Block => {

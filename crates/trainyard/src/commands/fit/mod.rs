@@ -37,7 +37,8 @@ pub struct FitCommand {
     /// Hugging Face's tools have downloaded, such as HuggingFaceTB/SmolLM2-135M
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Which weights train: all, or adapters beside frozen ones, in full or packed in four bits
+    /// Which weights train: all, or adapters beside frozen ones, as numbers or in blocks: those of their file, or
+    /// of four bits
     #[arg(long, value_enum, default_value = "full")]
     method: MethodName,
     /// Numbers between an adapter's two products
@@ -166,7 +167,7 @@ fn in_json(value: &impl Serialize) -> Result<String, RunError> {
 
 fn print(out: &mut impl Write, fit: &Fit) -> std::io::Result<()> {
     let method = match (fit.method.as_str(), fit.rank) {
-        ("qlora", Some(rank)) => format!("adapters of rank {rank} beside weights of four bits"),
+        ("qlora", Some(rank)) => format!("adapters of rank {rank} beside weights in blocks"),
         (_, Some(rank)) => format!("adapters of rank {rank} beside frozen weights"),
         _ => "all weights".to_owned(),
     };
