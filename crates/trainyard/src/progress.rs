@@ -160,6 +160,10 @@ impl Progress {
                     "step {step}  validation loss {loss:.4}{metrics} ({tokens} {unit}, {scope})"
                 ))
             }
+            // Of its own a model writes pages.
+            Record::Sample { step, prompt: Some(_), text, .. } => {
+                Some(format!("step {step}  it writes: {text}"))
+            }
             Record::Checkpoint { step, path, .. } => Some(format!("step {step}  saved {path}")),
             Record::Corrected { step, step_us, factor, .. } => {
                 let (took_ms, predicted_ms) = (step_us / 1e3, step_us / factor / 1e3);

@@ -5,23 +5,21 @@ use trainyard_plan::journal::Record;
 
 use super::correction::Corrected;
 use super::training::Training;
-use crate::error::RunError;
 
 /// Steps whose events are kept for `trace.json` and for pictures.
 const TRACED_STEPS: u64 = 10;
 
 impl Training<'_> {
-    /// Puts a step into the journal and before the person's eyes.
+    /// Puts a step of so many tokens or rows into the journal and before the person's eyes.
     pub(super) fn note(
         &mut self,
         result: StepResult,
         learning_rate: f64,
         step_ns: u64,
-    ) -> Result<(), RunError> {
+        tokens: u64,
+    ) {
         let StepResult { loss, metrics, gradient_norm: grad_norm, measured } = result;
         let mut measured = self.note_measured(measured);
-        let items_per_row = self.setup.data()?.info().items_per_row;
-        let tokens = self.setup.config.train.batch as u64 * items_per_row;
         self.tell(&Record::Step {
             at_ns: self.now(),
             step: self.step,
@@ -45,7 +43,6 @@ impl Training<'_> {
         self.trace.events.append(&mut measured.events);
         self.trace.memory.append(&mut measured.memory);
         self.close_long_part();
-        Ok(())
     }
 
     /// What a device that is not waited for tells of the last step when nothing comes after it.
