@@ -109,7 +109,7 @@ soak() {
 attacks() {
     local cases=$((seconds * 20)) target count=0
     PROPTEST_CASES=$cases cargo nextest run "${flags[@]}" \
-        -E '(package(trainyard-plan) | package(trainyard-config) | package(trainyard-data)) & test(/propert|damaged|random|panic/)'
+        -E '(package(trainyard-plan) | package(trainyard-config) | package(trainyard-data) | package(trainyard-pretrained)) & test(/propert|damaged|random|panic/)'
     if cargo +nightly fuzz --version >/dev/null 2>&1; then
         fuzz/seed.sh
         for target in $(cargo +nightly fuzz list); do

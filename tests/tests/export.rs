@@ -138,3 +138,25 @@ fn what_cannot_be_exported_is_refused_in_words() {
     };
     assert!(left.iter().all(is_whole), "{left:?}");
 }
+
+#[test]
+fn adapters_refuse_other_weights_beside_them() {
+    let dir = temp_dir();
+    let run = run(dir.path(), "lora");
+    let weights = dir.path().join("gpt2/model.safetensors");
+    let mut bytes = std::fs::read(&weights).expect("weights");
+    let last = bytes.len() - 2;
+    bytes[last] ^= 64;
+    std::fs::write(&weights, bytes).expect("other weights");
+    let words = "its frozen weights are not in it: they came from files with the fingerprint";
+    let to = dir.path().join("to");
+    let mut commands = [trainyard(), trainyard(), trainyard()];
+    let [export, generate, resume] = &mut commands;
+    export.arg("export").arg(&run).arg("-o").arg(&to);
+    generate.arg("generate").arg(&run).args(["--prompt", "on the"]);
+    resume.arg("resume").arg(&run).args(["--set", "train.steps=4"]);
+    for command in &mut commands {
+        assert_says(&run_fails(command, 2), &[words, "change [model] back"]);
+    }
+    assert!(!to.exists());
+}

@@ -114,6 +114,79 @@ fn a_conversation_is_written_by_the_template() {
     assert_says(&stderr, &["chat template"]);
 }
 
+/// What a program hears that speaks with a model, and says itself.
+#[test]
+fn a_conversation_with_a_program_is_told_event_by_event() {
+    let dir = temp_dir();
+    let template = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}- ";
+    let model = copy(dir.path(), &[("chat_template.jinja", template)]);
+    let input = dir.path().join("said.jsonl");
+    // The third begins anew, so that it gets the answer of the first.
+    write(
+        &input,
+        "{\"say\":\"hi\"}\n{\"say\":\"no,\\nyou!\"}\n\n{\"forget\":true}\n{\"say\":\"hi\"}\n",
+    );
+    let asked = ["--chat", "--json", "--stream", "--tokens", "8"];
+    let said = |input: &Path| {
+        let open = std::fs::File::open(input).unwrap_or_else(|error| panic!("{error}"));
+        run_ok(command(&model, &asked).stdin(open))
+    };
+    let text = said(&input);
+    let events: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("a line an event")).collect();
+    assert_eq!(events.first(), Some(&json!({"event": "ready", "context": 96})), "{text}");
+    let (mut pieces, mut answers) = (String::new(), Vec::new());
+    for event in &events[1..] {
+        match event["event"].as_str() {
+            Some("text") => pieces += event["text"].as_str().expect("a piece"),
+            Some("answer") => {
+                let whole = event["text"].as_str().expect("a text");
+                assert_eq!(whole, pieces, "{text}");
+                pieces.clear();
+                answers.push(event);
+            }
+            _ => panic!("{event}"),
+        }
+    }
+    assert_eq!(answers.len(), 3, "{text}");
+    let one = |prompt: &str| generated(&model, &["--prompt", prompt, "--tokens", "8"]);
+    let first = one("hi\n- ");
+    let second = format!("hi\n{}\nno,\nyou!\n- ", first["text"].as_str().expect("a text"));
+    for (answer, known) in answers.iter().zip([first.clone(), one(&second), first]) {
+        assert_eq!((&answer["text"], &answer["tokens"]), (&known["text"], &known["tokens"]));
+    }
+    assert_eq!(answers[0]["end"], "length");
+    write(&input, "hello\n");
+    let open = std::fs::File::open(&input).unwrap_or_else(|error| panic!("{error}"));
+    assert_says(&run_fails(command(&model, &asked).stdin(open), 2), &["{\"say\":\"…\"}"]);
+    assert_says(&run_fails(&mut command(&model, &["--stream"]), 2), &["--chat"]);
+}
+
+/// It ends long before it has as many tokens as it may.
+#[test]
+fn an_answer_ends_when_it_is_asked_to() {
+    use std::io::{BufRead, Write};
+    let dir = temp_dir();
+    let template = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}- ";
+    let model = copy(dir.path(), &[("chat_template.jinja", template)]);
+    let asked =
+        ["--chat", "--json", "--stream", "--ignore-eos", "--tokens", "100000000", "--prompt", "hi"];
+    let pipe = std::process::Stdio::piped;
+    let mut chat = command(&model, &asked).stdin(pipe()).stdout(pipe()).spawn().expect("it starts");
+    let (mut input, output) =
+        (chat.stdin.take().expect("a pipe"), chat.stdout.take().expect("a pipe"));
+    let mut events = std::io::BufReader::new(output)
+        .lines()
+        .map(|line| -> Value { serde_json::from_str(&line.expect("a line")).expect("an event") });
+    let has_begun = events.find(|event| event["event"] == "text");
+    assert!(has_begun.is_some());
+    writeln!(input, "{}", json!({"stop": true})).expect("it listens");
+    let answer = events.find(|event| event["event"] == "answer").expect("it ends");
+    assert_eq!(answer["end"], "asked");
+    drop(input);
+    assert!(chat.wait().expect("it ends").success());
+}
+
 #[test]
 fn what_a_model_cannot_do_is_said() {
     let dir = temp_dir();

@@ -2,6 +2,7 @@
 
 mod byte_size;
 mod plain;
+mod precision;
 mod slice_count;
 
 use std::path::{Path, PathBuf};

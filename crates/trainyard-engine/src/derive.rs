@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use burn::tensor::TensorData;
-use trainyard_plan::{BatchTensor, LayerProfile, ModelProfile, TensorProfile};
+use trainyard_plan::{BatchTensor, LayerProfile, ModelProfile, Precision, TensorProfile};
 
 use crate::fault::catch_panic;
 use crate::host_room::check_host_room;
@@ -64,10 +64,25 @@ pub fn derive_profile(
     settings: &DeriveSettings<'_>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<ModelProfile, EngineError> {
+    derive_profile_in(Precision::F32, model, objective, sample, settings, progress)
+}
+
+/// The same for devices that compute products in a precision.
+///
+/// # Errors
+/// As [`derive_profile`].
+pub fn derive_profile_in(
+    precision: Precision,
+    model: &dyn Model,
+    objective: &dyn Objective,
+    sample: &MicroBatch,
+    settings: &DeriveSettings<'_>,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<ModelProfile, EngineError> {
     let wiring = Wiring::of(model)?;
     let cpu = discover::cpu();
     let gflops = relative_speed(&cpu, 1)?;
-    let device = Device::open("cpu", &cpu, u64::MAX, 1)?;
+    let device = Device::open("cpu", &cpu, u64::MAX, 1)?.with_precision(precision);
     let run = || {
         let derive = Derive { model, objective, sample, settings, wiring: &wiring, gflops };
         let all = || catch_panic(|| derive.all(&device, progress));

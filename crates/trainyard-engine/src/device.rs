@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::{Device as BurnDevice, Tensor};
 use cpu_time::ThreadTime;
 use trainyard_config::WireFormat;
-use trainyard_plan::{Api, DeviceInfo, DeviceKind, MemoryUse};
+use trainyard_plan::{Api, DeviceInfo, DeviceKind, MemoryUse, Precision};
 
 use crate::compute_thread::ComputeThread;
 use crate::fault::on_a_thread_of_its_own;
@@ -66,6 +66,7 @@ pub struct Device {
     wire: WireFormat,
     /// Other formats, by the id of the device that receives.
     wires: BTreeMap<String, WireFormat>,
+    precision: Precision,
     /// Of a device that computes beside the host.
     queue: Option<Arc<dyn Queue>>,
     /// Whether links may copy through memory that they keep; found out when the first asks.
@@ -106,6 +107,7 @@ impl Device {
             imports_memory: hardware.kind == DeviceKind::Software && hardware.api == Api::Vulkan,
             wire: WireFormat::F32,
             wires: BTreeMap::new(),
+            precision: Precision::F32,
             notices: false,
             can_stage: OnceLock::new(),
             waits: AtomicU64::new(0),
@@ -144,7 +146,20 @@ impl Device {
 
     /// The format in which floats travel to another device.
     pub(crate) fn wire_to(&self, other: &Self) -> WireFormat {
-        self.wires.get(&other.id).copied().unwrap_or(self.wire)
+        let wire = self.wires.get(&other.id).copied().unwrap_or(self.wire);
+        wire.between([self.precision, other.precision])
+    }
+
+    /// Lets it compute products in other numbers, which it [can](crate::computes_in). A CPU device rounds to
+    /// them, and is no faster.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// The numbers in which it computes products.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Has the host notice the times of a wgpu device, as it does of one whose queue tells none
@@ -238,7 +253,8 @@ impl Device {
     pub(crate) fn compute_thread(&self) -> ComputeThread {
         let has_own = self.is_cpu() && self.threads > 0;
         let kernels = DeviceKernels { used: self.kernels(), fit: self.fit() };
-        ComputeThread::new(has_own.then_some(self.threads), self.counter, kernels)
+        let threads = has_own.then_some(self.threads);
+        ComputeThread::new(threads, self.counter, kernels, self.precision)
     }
 
     /// A compute action begins.

@@ -141,7 +141,7 @@ impl Layers {
     }
 
     /// Says that frozen weights are as the layers' `init` makes them each time, so that checkpoints leave them
-    /// out; see [`Model::rebuilds_frozen`].
+    /// out; see [`Model::frozen_from`].
     #[must_use]
     pub fn rebuilds_frozen(self) -> Self {
         Self { rebuilds_frozen: true, ..self }
@@ -166,8 +166,8 @@ impl Model for Layers {
         self.specs.clone()
     }
 
-    fn rebuilds_frozen(&self) -> bool {
-        self.rebuilds_frozen
+    fn frozen_from(&self) -> Option<String> {
+        self.rebuilds_frozen.then(|| format!("the layers of {}", self.name))
     }
 
     fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<ErasedLayer, EngineError> {

@@ -179,6 +179,11 @@ impl Outlet {
         self.free_from = self.crosses().then_some(step);
     }
 
+    /// From now on gradients come this many times larger than they are.
+    pub(crate) fn scaled_by(&mut self, loss_scale: f64) {
+        self.packer.scaled_by(loss_scale);
+    }
+
     /// Sends; does not wait for the device or for the receiver.
     pub(crate) fn send(
         &self,

@@ -103,10 +103,11 @@ pub trait Model: Send + Sync {
     /// The layers in order. Names are unique.
     fn layers(&self) -> Vec<LayerSpec>;
 
-    /// Whether the frozen weights of a layer are as [`Self::build`] makes them each time, such as those of a
-    /// pretrained model's files: checkpoints leave them out, and loading one keeps what was built.
-    fn rebuilds_frozen(&self) -> bool {
-        false
+    /// Where [`Self::build`] takes frozen weights from each time, such as a pretrained model's files:
+    /// checkpoints leave them out, and loading one keeps what was built, from the same place only. The
+    /// text tells other weights apart. None: checkpoints hold them.
+    fn frozen_from(&self) -> Option<String> {
+        None
     }
 
     /// Makes one layer on a device. The weights depend on the seed and the layer's index alone,

@@ -15,6 +15,7 @@ pub mod nn;
 mod recipe;
 mod recorded;
 pub mod registry;
+mod sixteen;
 mod weight_init;
 mod weighted;
 

@@ -15,12 +15,18 @@ use burn::backend::{
     Autodiff, Backend, DispatchKindConversion, DispatchTensor, Flex, TensorMetadata, Wgpu,
 };
 use burn::tensor::{Shape, Tensor};
-use trainyard_engine::{WeightHalf, compute_or_keep};
+use trainyard_engine::{WeightHalf, compute_or_keep, sixteen_bits};
 
 use crate::recorded::{Input, record};
+use crate::sixteen::InSixteenBits;
 
 /// A function of an input, a weight and maybe a bias.
 pub(crate) trait Weighted<B: Backend>: Clone + Debug + Send + 'static {
+    /// The input as the other functions take it, and as it is kept.
+    fn taken(&self, x: FloatTensor<B>) -> FloatTensor<B> {
+        x
+    }
+
     /// Computes the function.
     fn forward(
         &self,
@@ -65,8 +71,8 @@ pub(crate) trait Weighted<B: Backend>: Clone + Debug + Send + 'static {
     ) -> FloatTensor<B>;
 }
 
-/// Runs an operation on whichever of the engine's backends the tensors are on, recorded in the graph
-/// where one of them is; None where they are elsewhere.
+/// Runs an operation on whichever of the engine's backends the tensors are on, in the numbers in which the
+/// thread's device computes products, recorded in the graph where one of them is; None where they are elsewhere.
 pub(crate) fn apply<O, const D: usize, const W: usize>(
     operation: &O,
     x: &Tensor<D>,
@@ -76,6 +82,11 @@ pub(crate) fn apply<O, const D: usize, const W: usize>(
 where
     O: Weighted<Flex> + Weighted<Wgpu>,
 {
+    if let Some(dtype) = sixteen_bits() {
+        let operation = InSixteenBits { operation: operation.clone(), dtype };
+        return apply_on::<Flex, _, D, W>(&operation, x, weight, bias)
+            .or_else(|| apply_on::<Wgpu, _, D, W>(&operation, x, weight, bias));
+    }
     apply_on::<Flex, O, D, W>(operation, x, weight, bias)
         .or_else(|| apply_on::<Wgpu, O, D, W>(operation, x, weight, bias))
 }
@@ -98,12 +109,13 @@ where
         None => None,
     };
     if !(x.is_tracked() || weight.is_tracked() || bias.as_ref().is_some_and(Input::is_tracked)) {
-        let (x, weight) = (x.into_values(), weight.into_values());
+        let (x, weight) = (operation.taken(x.into_values()), weight.into_values());
         let bias = bias.map(Input::into_values);
         let output = operation.forward(&x, &weight, bias.as_ref());
         return Some(Tensor::from_primitive::<B>(output));
     }
     let ((x, of_x), (weight, of_weight)) = (x.into_parts(), weight.into_parts());
+    let x = operation.taken(x);
     let (bias, of_bias) = bias.map(Input::into_parts).unzip();
     let output = operation.forward(&x, &weight, bias.as_ref());
     let shape = x.shape();

@@ -16,6 +16,7 @@ use trainyard_engine::memory::CountingAllocator;
 use trainyard_engine::{Layers, MeanSquaredError, MicroBatch};
 use trainyard_models::nn::{Linear, LinearConfig, Lora, LoraConfig, PackedWeight};
 use trainyard_plan::{LayerProfile, Recompute};
+use trainyard_pretrained::Element;
 
 use common::adapted::{Adapted, adapted};
 use common::partitions::{ROWS, Subject, assert_close, derived, of_kind, plan, tensors};
@@ -26,8 +27,16 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn subject(dropout: f64, first: usize) -> Subject {
     let (width, vocabulary) = (WIDTH, VOCABULARY);
-    let sizes =
-        Adapted { width, blocks: LAYERS - 2, vocabulary, rank: 3, dropout, first, packing: None };
+    let sizes = Adapted {
+        width,
+        blocks: LAYERS - 2,
+        vocabulary,
+        rank: 3,
+        dropout,
+        first,
+        packing: None,
+        packs_ends: false,
+    };
     of_tokens(adapted(sizes))
 }
 
@@ -50,7 +59,16 @@ fn adapters_in_the_last_block_alone_over_any_split_equal_one_device() {
 fn packed(packing: Option<BlockFormat>) -> Subject {
     let (width, vocabulary) = (2 * WIDTH, VOCABULARY);
     let (blocks, rank, dropout, first) = (LAYERS - 2, 3, 0.0, 0);
-    of_tokens(adapted(Adapted { width, blocks, vocabulary, rank, dropout, first, packing }))
+    of_tokens(adapted(Adapted {
+        width,
+        blocks,
+        vocabulary,
+        rank,
+        dropout,
+        first,
+        packing,
+        packs_ends: false,
+    }))
 }
 
 #[test]
@@ -117,7 +135,7 @@ fn a_product_with_blocks_is_one_with_their_numbers() {
         let apart = held.transpose().into_data().try_to_vec::<f32>().unwrap();
         assert_close("held", &apart, &numbers, 0.0, 0.15);
     }
-    assert!(PackedWeight::of_blocks(BlockFormat::Q8_0, [2, 32], &[0; 67], &device).is_none());
+    assert!(PackedWeight::of_blocks(Element::Q8_0, [2, 32], &[0; 67], &device).is_none());
     assert!(PackedWeight::of_numbers(BlockFormat::Q8_0, [1, 33], &[0.0; 33], &device).is_none());
 }
 

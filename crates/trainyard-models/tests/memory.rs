@@ -17,7 +17,7 @@ use trainyard_engine::measure::{self, LayerCost, MeasureSettings};
 use trainyard_engine::memory::CountingAllocator;
 use trainyard_engine::{
     DeriveSettings, Device, MeanSquaredError, MicroBatch, Model, Objective, Options, Pipeline,
-    derive_profile, discover,
+    Precision, derive_profile, derive_profile_in, discover,
 };
 use trainyard_models::{Gpt, GptOptions, Mlp, MlpOptions, gpt};
 use trainyard_plan::{
@@ -26,7 +26,7 @@ use trainyard_plan::{
 };
 
 use common::adapted::{Adapted, adapted};
-use common::partitions::{derived, options, random, random_ints};
+use common::partitions::{options, random, random_ints};
 use common::{Registered, adapter};
 
 #[global_allocator]
@@ -41,6 +41,8 @@ const BOUND: f64 = 1.1;
 /// more blocks are there that are not those of tensors.
 const ADAPTERS_BOUND: f64 = 1.05;
 const ADAPTERS_SHORT: f64 = 0.005;
+/// In sixteen bits.
+const SIXTEEN_BITS_BOUND: f64 = 1.05;
 /// Steps of every training, at least.
 const STEPS: u64 = 3;
 
@@ -59,11 +61,13 @@ const SLICES_BOUND: f64 = 1.5;
 const SPLITS: &[(usize, usize)] = &[(1, 1), (1, 4), (2, 4)];
 
 /// A model of some size, with the micro-batches of its steps.
+#[derive(Clone)]
 struct Case {
     name: String,
     model: Arc<dyn Model>,
     objective: Arc<dyn Objective>,
     micro_batch: MicroBatch,
+    precision: Precision,
 }
 
 fn gpt_case(width: usize, context: usize, layers: usize, vocabulary: usize, rows: usize) -> Case {
@@ -81,6 +85,7 @@ fn gpt_case(width: usize, context: usize, layers: usize, vocabulary: usize, rows
         model: Arc::new(Gpt::new(options, None).unwrap()),
         objective: Arc::new(gpt::objective()),
         micro_batch: MicroBatch::new(rows).with("tokens", tokens).with("targets", targets),
+        precision: Precision::F32,
     }
 }
 
@@ -92,26 +97,38 @@ fn mlp_case(hidden: usize, layers: usize, rows: usize) -> Case {
         model: Arc::new(Mlp::new(options)),
         objective: Arc::new(MeanSquaredError),
         micro_batch: MicroBatch::new(rows).with("features", features).with("targets", targets),
+        precision: Precision::F32,
     }
 }
 
 /// Adapters beside frozen weights, in all blocks from `first` on.
 fn lora_case(
-    (width, packing): (usize, Option<BlockFormat>),
+    (width, packing, packs_ends): (usize, Option<BlockFormat>, bool),
     blocks: usize,
     first: usize,
     context: usize,
     rows: usize,
 ) -> Case {
     const VOCABULARY: usize = 300;
-    let sizes =
-        Adapted { width, blocks, vocabulary: VOCABULARY, rank: 8, dropout: 0.0, first, packing };
+    let sizes = Adapted {
+        width,
+        blocks,
+        vocabulary: VOCABULARY,
+        rank: 8,
+        dropout: 0.0,
+        first,
+        packing,
+        packs_ends,
+    };
     let [tokens, targets] = [0, 1].map(|kind| random_ints([rows, context], VOCABULARY, &[kind]));
     Case {
-        name: format!("lora w{width} {packing:?} c{context} l{blocks} from {first} × {rows}"),
+        name: format!(
+            "lora w{width} {packing:?} {packs_ends} c{context} l{blocks} from {first} × {rows}"
+        ),
         model: Arc::new(adapted(sizes)),
         objective: Arc::new(gpt::objective()),
         micro_batch: MicroBatch::new(rows).with("tokens", tokens).with("targets", targets),
+        precision: Precision::F32,
     }
 }
 
@@ -123,21 +140,30 @@ fn registered(rows: usize) -> Vec<Case> {
         micro_batch: registered.batch(0, rows),
         model: registered.model,
         objective: registered.objective,
+        precision: Precision::F32,
     };
     common::registered().into_iter().filter(|it| it.name != "hf").map(case).collect()
 }
 
 /// Devices `d0`, `d1`, … of the same hardware; adapters compute with all kernels of ours.
-fn devices(hardware: &DeviceInfo, count: usize) -> Vec<Device> {
+fn devices(hardware: &DeviceInfo, count: usize, precision: Precision) -> Vec<Device> {
     let open = |i: usize| {
         let device = Device::open(format!("d{i}"), hardware, 4 << 30, 1).unwrap();
         device.use_kernels(KernelSet::all());
-        device
+        device.with_precision(precision)
     };
     (0..count).map(open).collect()
 }
 
 impl Case {
+    /// What the model costs on CPU devices of its precision.
+    fn derived(&self) -> ModelProfile {
+        let optimizer = options().optimizer;
+        let settings = DeriveSettings { seed: 1, optimizer: &optimizer, portable: false };
+        let (model, objective, sample) = (&*self.model, &*self.objective, &self.micro_batch);
+        derive_profile_in(self.precision, model, objective, sample, &settings, &|_, _| {}).unwrap()
+    }
+
     /// What the model costs on devices of any kind.
     fn portable_profile(&self) -> ModelProfile {
         let optimizer = options().optimizer;
@@ -149,10 +175,10 @@ impl Case {
     /// The profile of devices `d0`, `d1`, … of one sort, with sizes as one of them measured them.
     fn measured(&self, hardware: &DeviceInfo, count: usize, micro_batches: usize) -> Profile {
         let (model, objective) = (&*self.model, &*self.objective);
-        let costs = derived(model, objective, &self.micro_batch);
+        let costs = self.derived();
         let (at_least, at_most) = (Duration::ZERO, Duration::ZERO);
         let settings = MeasureSettings { samples: 1, at_least, at_most, ..Default::default() };
-        let one = devices(hardware, 1);
+        let one = devices(hardware, 1, self.precision);
         let sample = &self.micro_batch;
         let measured =
             measure::layers((model, objective), &costs, &one, sample, &settings, &|_, _| {})
@@ -206,7 +232,7 @@ impl Case {
             Arc::clone(&self.objective),
             &profile,
             &plan,
-            devices(hardware, ranks),
+            devices(hardware, ranks, self.precision),
             Options { rows, ..options() },
         )
         .unwrap();
@@ -315,10 +341,11 @@ fn the_predicted_peak_is_near_what_is_counted() {
 fn the_predicted_peak_of_adapters_is_near_what_is_counted() {
     // Mostly weights, mostly activations; adapters everywhere, and in the later blocks alone.
     let cases = [
-        lora_case((256, None), 4, 0, 32, 2),
-        lora_case((64, None), 4, 0, 256, 4),
-        lora_case((64, None), 4, 2, 256, 4),
-        lora_case((256, Some(BlockFormat::Q8_0)), 4, 0, 32, 2),
+        lora_case((256, None, false), 4, 0, 32, 2),
+        lora_case((64, None, false), 4, 0, 256, 4),
+        lora_case((64, None, false), 4, 2, 256, 4),
+        lora_case((256, Some(BlockFormat::Q8_0), false), 4, 0, 32, 2),
+        lora_case((256, Some(BlockFormat::Q4_1), true), 4, 0, 32, 2),
     ];
     for case in &cases {
         for &(ranks, micro_batches) in SPLITS {
@@ -330,6 +357,27 @@ fn the_predicted_peak_of_adapters_is_near_what_is_counted() {
                     let most = peak.measured as f64 * ADAPTERS_BOUND + UNCOUNTED as f64;
                     let is_near = is_enough && peak.predicted as f64 <= most;
                     assert!(is_near, "{}: {peak:?}", case.name);
+                }
+            }
+        }
+    }
+}
+
+/// In sixteen bits less is kept between forward and backward, and no more than is predicted.
+#[test]
+fn the_predicted_peak_in_sixteen_bits_is_near_what_is_counted() {
+    // Mostly activations, mostly weights.
+    for exact in [gpt_case(128, 64, 4, 65, 12), gpt_case(384, 32, 3, 65, 2)] {
+        let case = Case { precision: Precision::F16, ..exact.clone() };
+        let kept = |case: &Case| case.derived().layers[1].saved_bytes as f64;
+        let share = kept(&case) / kept(&exact);
+        eprintln!("{}: a block keeps {:.0} % of what it keeps in f32", case.name, 100.0 * share);
+        assert!(share < 0.8, "{}: {share}", case.name);
+        for (ranks, micro_batches) in [(1, 4), (2, 4)] {
+            for recompute in [Recompute::None, Recompute::Full] {
+                let run = ("1f1b", recompute);
+                for peak in case.peaks(&discover::cpu(), ranks, (micro_batches, 1), run) {
+                    assert!(peak.is_within(SIXTEEN_BITS_BOUND), "{}: {peak:?}", case.name);
                 }
             }
         }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::json::is_zero;
-use crate::{PlanError, TraceEvent};
+use crate::{PlanError, Precision, TraceEvent};
 use thin::OrNan;
 
 mod segment;
@@ -107,6 +107,17 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
     },
+    /// The factor of the loss that keeps gradients in sixteen bits from vanishing has changed.
+    LossScale {
+        /// Time, ns.
+        at_ns: u64,
+        /// After this step.
+        step: u64,
+        /// What it is from here on.
+        scale: f64,
+        /// Whether a gradient of the step was not finite, so that the step has changed nothing.
+        skipped: bool,
+    },
     /// One action of one rank.
     Action(TraceEvent),
     /// Memory of one device.
@@ -198,6 +209,9 @@ pub struct HeaderDevice {
     pub name: String,
     /// Budget, bytes.
     pub budget_bytes: u64,
+    /// The numbers in which it computes products.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// By how much its times may be wrong beside the others', ns, where it tells them by its own clock;
     /// absent where the host takes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

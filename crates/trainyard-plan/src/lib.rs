@@ -32,6 +32,7 @@ mod model;
 pub mod noise;
 mod plan;
 pub mod planner;
+mod precision;
 mod prediction;
 mod profile;
 mod profile_scale;
@@ -54,6 +55,7 @@ pub use memory::MemoryUse;
 pub use model::{BatchTensor, LayerProfile, ModelProfile, TensorProfile, Tensors};
 pub use noise::Noise;
 pub use plan::{Plan, Predicted, PredictedDevice, Recompute, Stage};
+pub use precision::Precision;
 pub use profile::{
     DeviceProfile, FixedTimes, LinkCost, LinkProfile, OptimizerTime, Profile, SequencesKept,
 };

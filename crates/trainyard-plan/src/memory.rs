@@ -46,6 +46,10 @@ pub use parse_bytes::{SIZE_UNITS, exact_bytes, parse_bytes};
 pub use shortage::describe_shortage;
 pub use stage::{BackwardKind, StageMemory};
 
+/// Numbers of a weight in blocks of few bits that a graphics device has as numbers at a time, at most: with more of
+/// them a product goes part by part.
+pub const UNPACKED_NUMBERS: u64 = 1 << 24;
+
 /// Memory by category, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryUse {

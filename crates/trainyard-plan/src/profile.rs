@@ -10,7 +10,7 @@ mod optimizer_time;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{is_one, is_zero, many_micros, micros, one, rate};
-use crate::{Api, DeviceKind, LayerProfile, ModelProfile, Noise};
+use crate::{Api, DeviceKind, LayerProfile, ModelProfile, Noise, Precision};
 pub use inference::SequencesKept;
 pub use optimizer_time::OptimizerTime;
 
@@ -65,6 +65,9 @@ pub struct DeviceProfile {
     /// The interface it is reached through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<Api>,
+    /// The numbers in which it computes products; costs are those in it.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// Its memory, in bytes.
     pub memory_bytes: u64,
     /// The part of it that must stay free, in bytes.

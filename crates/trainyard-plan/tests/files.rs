@@ -10,8 +10,8 @@ use trainyard_plan::journal::{Header, HeaderDevice, Record, State, read_line};
 use trainyard_plan::simulate::IdleTime;
 use trainyard_plan::{
     Action, ActionKind, Api, DeviceKind, DeviceList, DeviceProfile, Lane, LayerProfile, MemoryUse,
-    ModelProfile, Plan, PlanError, Predicted, PredictedDevice, Profile, Recompute, Schedule, Stage,
-    TraceEvent,
+    ModelProfile, Plan, PlanError, Precision, Predicted, PredictedDevice, Profile, Recompute,
+    Schedule, Stage, TraceEvent,
 };
 
 const KINDS: [(ActionKind, &str); 9] = [
@@ -62,6 +62,7 @@ fn header() -> Header {
             id: "a".into(),
             name: "A \"card\"".into(),
             budget_bytes: 5,
+            precision: Precision::F16,
             clock_error_ns: Some(2500),
             times_noticed: false,
         }],
@@ -160,6 +161,7 @@ fn every_record_reads_back() {
             factor: 0.5,
             reason: "busy".into(),
         },
+        Record::LossScale { at_ns: 1, step: 5, scale: 32_768.0, skipped: true },
         Record::Action(event.clone()),
         Record::Action(TraceEvent { bytes: 0, lane: Lane::Compute, peer: None, ..event }),
         Record::Memory {

@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails at once and says why")]
 
 use proptest::prelude::*;
-use trainyard_plan::DeviceProfile;
 use trainyard_plan::fit::{
     Fit, FitDevice, FitRequest, Method, Product, Transformer, TransformerLayer, TransformerPart,
-    Verdict, fit,
+    Verdict, estimated_profile, fit,
 };
+use trainyard_plan::{DeviceProfile, Precision};
 
 const WIDTH: u64 = 64;
 const TOKENS: u64 = 500;
@@ -73,6 +73,26 @@ fn found(blocks: usize, budgets: &[u64], method: Method, batch: u64, context: u6
 const PRODUCTS: u64 = 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 160;
 
 #[test]
+fn in_sixteen_bits_blocks_keep_two_bytes_of_what_is_for_products() {
+    let (model, mut devices) = (model(2), devices(&[1 << 30]));
+    let mut saved = |precision| {
+        devices[0].device.precision = precision;
+        let (method, batch, context) = (Method::Full, 4, 128);
+        let request = FitRequest { model: &model, devices: &devices, method, batch, context };
+        assert_eq!(fit(&request).unwrap().devices[0].precision, precision);
+        let profile = estimated_profile(&request).unwrap();
+        let positions = 128 * profile.rows.unwrap_or(1) as u64;
+        (positions, [0, 1, 3].map(|layer| profile.saved_bytes(0, layer)))
+    };
+    let ((positions, exact), (_, half)) = (saved(Precision::F32), saved(Precision::F16));
+    // Queries, mixed values, keys and values, gate, up and what is inside, and the inputs of products.
+    let of_products = 2 * 64 + 64 + 3 * 160 + 2 * WIDTH;
+    assert_eq!(exact[1] - half[1], 2 * positions * of_products);
+    assert_eq!(exact[2] - half[2], 2 * positions * WIDTH);
+    assert_eq!(exact[0], half[0]);
+}
+
+#[test]
 fn each_method_holds_what_it_trains_and_what_it_freezes() {
     let others = 4 * (2 * TOKENS * WIDTH + WIDTH + 3 * 2 * WIDTH);
     let adapters = 4 * 3 * 4 * (2 * 128 + 2 * 96 + 3 * 224);
@@ -90,6 +110,30 @@ fn each_method_holds_what_it_trains_and_what_it_freezes() {
         assert_eq!(device.needs.optimizer, 2 * (trained - shared), "{method:?}");
         assert_eq!(device.stages, [("embed".to_owned(), "head".to_owned())]);
     }
+}
+
+/// Vectors of tokens and the head's weights in blocks of eight bits count as such where frozen weights are packed.
+#[test]
+fn what_a_file_has_in_blocks_takes_its_blocks() {
+    let needs = |method, is_packed: bool| {
+        let mut model = model(3);
+        let (inputs, outputs, packed_bytes) = (WIDTH, TOKENS, TOKENS * WIDTH / 32 * 34);
+        let packed = is_packed.then_some(Product { inputs, outputs, packed_bytes });
+        let layers = &mut model.layers;
+        layers.first_mut().unwrap().packed = packed;
+        layers.last_mut().unwrap().packed = packed;
+        let devices = devices(&[1 << 30]);
+        let request =
+            FitRequest { model: &model, devices: &devices, method, batch: 4, context: 64 };
+        fit(&request).unwrap().devices[0].needs
+    };
+    for method in [Method::Full, Method::Lora { rank: 4 }] {
+        assert_eq!(needs(method, true), needs(method, false), "{method:?}");
+    }
+    let [packed, numbers] = [true, false].map(|it| needs(Method::Qlora { rank: 4 }, it));
+    assert_eq!(numbers.weights - packed.weights, 2 * TOKENS * WIDTH / 32 * (4 * 32 - 34));
+    // The head's are numbers for a moment.
+    assert!(packed.activations >= numbers.activations, "{packed:?}, {numbers:?}");
 }
 
 #[test]

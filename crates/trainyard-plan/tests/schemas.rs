@@ -37,7 +37,7 @@ fn formats() -> [Format; 2] {
 fn full_profile() -> Value {
     let layer = |name: &str, more: Value| {
         let mut layer = json!({
-            "name": name, "kind": "block", "param_bytes": 8, "frozen_bytes": 3, "buffer_bytes": 1,
+            "name": name, "kind": "block", "param_bytes": 8, "frozen_bytes": 3, "frozen_as": "q4_1", "buffer_bytes": 1,
             "optimizer_bytes": 4, "input_bytes": 4, "output_bytes": 4,
             "saved_bytes": 16, "weight_saved_bytes": 8, "fresh_bytes": 5, "split_workspace_bytes": 7, "weight_workspace_bytes": 6, "output_saved_bytes": 2, "input_saved_bytes": 3, "workspace_bytes": 2,
             "largest_weight_bytes": 6, "largest_tensor_bytes": 9, "forward_flops": 100,
@@ -51,7 +51,7 @@ fn full_profile() -> Value {
     let link = json!({"from": "a", "to": "b", "latency_us": 1.5, "bytes_per_us": 2.0});
     let device = |id: &str| {
         json!({
-            "id": id, "name": "A", "kind": "discrete", "api": "vulkan", "memory_bytes": 1000,
+            "id": id, "name": "A", "kind": "discrete", "api": "vulkan", "precision": "f16", "memory_bytes": 1000,
             "reserve_bytes": 10, "max_tensor_bytes": 500,
                 "overhead_bytes": 5, "forward_us": [1.0, 2.0, 3.0], "input_grad_us": [1.0, 2.0, 3.0],
             "weight_grad_us": [1.0, 2.0, 3.0], "optimizer_us": [1.0, 0.0, 1.0],

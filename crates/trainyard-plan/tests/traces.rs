@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 use trainyard_plan::journal::{Header, HeaderDevice, Record};
 use trainyard_plan::{
-    Action, ActionKind, Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome,
-    text,
+    Action, ActionKind, Lane, MemorySample, Precision, Trace, TraceBuilder, TraceDevice,
+    TraceEvent, chrome, text,
 };
 
 fn event(device: usize, lane: Lane, action: &str, start_ns: u64, end_ns: u64) -> TraceEvent {
@@ -207,6 +207,7 @@ fn a_journal_becomes_a_trace() {
             id: (*id).into(),
             name: String::new(),
             budget_bytes: 1,
+            precision: Precision::F32,
             clock_error_ns: None,
             times_noticed: false,
         };
@@ -305,12 +306,13 @@ proptest! {
 }
 
 #[test]
-fn a_trace_says_by_which_clock_the_times_of_a_device_are() {
-    let named = |clock_error_ns, times_noticed| {
+fn a_trace_says_by_which_clock_the_times_of_a_device_are_and_in_what_it_computes() {
+    let named = |clock_error_ns, times_noticed, precision| {
         let device = HeaderDevice {
             id: "gpu".into(),
             name: "some GPU".into(),
             budget_bytes: 1,
+            precision,
             clock_error_ns,
             times_noticed,
         };
@@ -329,7 +331,9 @@ fn a_trace_says_by_which_clock_the_times_of_a_device_are() {
         };
         Trace::from_journal([&Record::Header(header)]).devices[0].name.clone()
     };
-    assert_eq!(named(None, false), "some GPU");
-    assert_eq!(named(Some(1500), false), "some GPU, by its own clock ±2 µs");
-    assert_eq!(named(None, true), "some GPU, as the host noticed");
+    let f32 = Precision::F32;
+    assert_eq!(named(None, false, f32), "some GPU");
+    assert_eq!(named(Some(1500), false, f32), "some GPU, by its own clock ±2 µs");
+    assert_eq!(named(None, true, f32), "some GPU, as the host noticed");
+    assert_eq!(named(None, true, Precision::F16), "some GPU, f16, as the host noticed");
 }

@@ -20,6 +20,9 @@ pub use encode::encode;
 /// Turns whole blocks into numbers. False, with nothing done, for an element that cannot be read.
 ///
 /// `bytes` and `numbers` are of the same blocks; of unequal ones the shorter counts.
+// Products compute with blocks as they are stored, so that they are decoded again for each. What is called here is
+// written into it, to be compiled for its instruction sets.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub fn decode(element: Element, bytes: &[u8], numbers: &mut [f32]) -> bool {
     match element.name() {
         "f32" => each(bytes, numbers, |bytes, [number]| *number = f32::from_le_bytes(*bytes)),
@@ -28,9 +31,9 @@ pub fn decode(element: Element, bytes: &[u8], numbers: &mut [f32]) -> bool {
         "bf16" => each(bytes, numbers, |bytes, [number]| {
             *number = f32::from_bits(u32::from(u16::from_le_bytes(*bytes)) << 16);
         }),
-        "q8_0" => all_q8_0(bytes, numbers),
-        "q4_0" => all_q4_0(bytes, numbers),
-        "q4_1" => all_q4_1(bytes, numbers),
+        "q8_0" => each(bytes, numbers, q8_0),
+        "q4_0" => each(bytes, numbers, q4_0),
+        "q4_1" => each(bytes, numbers, q4_1),
         "q5_0" => each(bytes, numbers, q5_0),
         "q5_1" => each(bytes, numbers, q5_1),
         "q4_k" => each(bytes, numbers, k::q4_k),
@@ -39,24 +42,6 @@ pub fn decode(element: Element, bytes: &[u8], numbers: &mut [f32]) -> bool {
         _ => return false,
     }
     true
-}
-
-// Products compute with these as they are stored, so that they are decoded again for each. What they call is
-// written into them, to be compiled for their instruction sets.
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn all_q8_0(bytes: &[u8], numbers: &mut [f32]) {
-    each(bytes, numbers, q8_0);
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn all_q4_0(bytes: &[u8], numbers: &mut [f32]) {
-    each(bytes, numbers, q4_0);
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn all_q4_1(bytes: &[u8], numbers: &mut [f32]) {
-    each(bytes, numbers, q4_1);
 }
 
 /// The elements that [`decode`] reads, for messages.
@@ -123,6 +108,7 @@ fn q4_1(block: &[u8; 20], numbers: &mut [f32; 32]) {
 }
 
 /// A scale, 32 fifth bits, then 16 bytes as in [`q4_0`].
+#[inline(always)]
 fn q5_0(block: &[u8; 22], numbers: &mut [f32; 32]) {
     let (scale, rest) = split(block);
     let scale = half(*scale);
@@ -130,6 +116,7 @@ fn q5_0(block: &[u8; 22], numbers: &mut [f32; 32]) {
 }
 
 /// A scale and the smallest number, 32 fifth bits, then 16 bytes as in [`q4_0`].
+#[inline(always)]
 fn q5_1(block: &[u8; 24], numbers: &mut [f32; 32]) {
     let (scale, rest) = split(block);
     let (least, rest) = split(rest);
@@ -137,6 +124,7 @@ fn q5_1(block: &[u8; 24], numbers: &mut [f32; 32]) {
     five_bits(rest, numbers, |quant| f32::from(quant) * scale + least);
 }
 
+#[inline(always)]
 fn five_bits(bytes: &[u8], numbers: &mut [f32; 32], number: impl Fn(u8) -> f32) {
     let (fifth, quants) = split(bytes);
     let fifth = u32::from_le_bytes(*fifth);

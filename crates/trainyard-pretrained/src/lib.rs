@@ -19,6 +19,7 @@ mod blocks;
 mod check;
 mod config;
 mod error;
+mod fingerprint;
 mod gguf;
 #[cfg(feature = "hub")]
 mod hub;

@@ -1,6 +1,7 @@
 //! Opening a model by its path.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
@@ -39,6 +40,7 @@ pub struct Pretrained {
     pub path: PathBuf,
     pub(crate) format: Format,
     pub(crate) files: MappedFiles,
+    pub(crate) fingerprint: OnceLock<String>,
 }
 
 /// By which names files have weights.
@@ -110,6 +112,7 @@ impl Pretrained {
             path: folder.to_owned(),
             format: Format::HuggingFace,
             files: MappedFiles::new(folder),
+            fingerprint: OnceLock::new(),
             config,
         })
     }
@@ -134,6 +137,7 @@ impl Pretrained {
             path: path.to_owned(),
             format: Format::Gguf,
             files: MappedFiles::new(path.parent().unwrap_or(Path::new(""))),
+            fingerprint: OnceLock::new(),
         })
     }
 

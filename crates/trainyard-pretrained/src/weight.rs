@@ -64,6 +64,16 @@ impl Element {
     pub const Q4_0: Self = Self::new("q4_0", (32, 18));
     /// The same with a smallest number beside the scale, llama.cpp's `Q4_1`.
     pub const Q4_1: Self = Self::new("q4_1", (32, 20));
+    /// Five bits in blocks of 32 that share a scale, llama.cpp's `Q5_0`.
+    pub const Q5_0: Self = Self::new("q5_0", (32, 22));
+    /// The same with a smallest number beside the scale, llama.cpp's `Q5_1`.
+    pub const Q5_1: Self = Self::new("q5_1", (32, 24));
+    /// Half bytes in blocks of 256 with eight scales and smallest numbers of six bits, llama.cpp's `Q4_K`.
+    pub const Q4_K: Self = Self::new("q4_k", (256, 144));
+    /// The same of five bits, llama.cpp's `Q5_K`.
+    pub const Q5_K: Self = Self::new("q5_k", (256, 176));
+    /// Six bits in blocks of 256 with sixteen scales of eight bits, llama.cpp's `Q6_K`.
+    pub const Q6_K: Self = Self::new("q6_k", (256, 210));
 
     pub(crate) const fn new(name: &'static str, block: (u64, u64)) -> Self {
         Self { name, block }

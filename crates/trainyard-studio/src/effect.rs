@@ -16,7 +16,7 @@ use crate::message::{Message, ViewMessage};
 use crate::open::{OpenError, Opened};
 use crate::panel_info::PanelInfo;
 use crate::plan_search::{Ask, Terms};
-use crate::run::Program;
+use crate::run::{Program, Talk};
 
 /// Reads a file, on a thread of its own.
 pub type Reader = Box<dyn FnOnce(&Path) -> Result<Opened, OpenError> + Send>;
@@ -71,6 +71,13 @@ pub enum Effect {
         /// The run directory.
         directory: PathBuf,
     },
+    /// A conversation with a model begins.
+    Talk {
+        /// The program.
+        program: Program,
+        /// With whom.
+        talk: Talk,
+    },
     /// The run in a directory is watched.
     Watch(PathBuf),
     /// The plan is written to a file.
@@ -111,6 +118,8 @@ pub struct Inquire {
     pub question: Question,
     /// Where it writes files that are read once.
     pub folder: Option<TempDir>,
+    /// A file that it reads, with its text: written before it starts.
+    pub file: Option<(PathBuf, String)>,
 }
 
 /// A training to start.
@@ -133,6 +142,8 @@ pub enum Data {
     Prediction(Arc<Assessment>),
     /// A row for every stage.
     Stages(Arc<Assessment>),
+    /// A text.
+    Text(String),
 }
 
 /// File format of a picture.

@@ -14,11 +14,11 @@ use crate::effect::{Data, Effect, Inquire, Reader, Train};
 use crate::error_dialog::ErrorDialog;
 use crate::event::{Aim, Event, Then};
 use crate::export::{ExportError, data, stages, write_atomic, write_with};
-use crate::message::{JobsMessage, Message, PlanningMessage, RunMessage, ViewMessage};
+use crate::message::{ChatMessage, JobsMessage, Message, PlanningMessage, RunMessage, ViewMessage};
 use crate::open::{PLAN, RUN_FILE};
 use crate::paths::short_name;
 use crate::plan_search::{Search, Terms};
-use crate::run::{self, Program, Session, Task, Wake, named_program};
+use crate::run::{self, Conversation, Program, Session, Task, Wake, named_program};
 use crate::run_file;
 use crate::under_way::{Inquiry, Inspection, Reading, Writing};
 
@@ -50,6 +50,10 @@ pub(crate) fn carry_out(context: &Context, effect: Effect) -> Vec<Message> {
             let session = Session::resume(&program, &directory, Vec::new(), wake(context));
             let session = session.map(Box::new);
             return vec![Event::Started { session, run_file: None, resumed: true }.into()];
+        }
+        Effect::Talk { program, talk } => {
+            let conversation = Conversation::start(&program, &talk, wake(context));
+            return vec![ChatMessage::Began(talk, conversation).into()];
         }
         Effect::Watch(directory) => {
             let session = Session::attach(&directory, wake(context));
@@ -111,7 +115,13 @@ fn no_thread(title: String, error: &io::Error) -> Message {
 }
 
 fn ask(context: &Context, inquire: Inquire) -> Message {
-    let Inquire { program, what, arguments, question, folder } = inquire;
+    let Inquire { program, what, arguments, question, folder, file } = inquire;
+    if let Some((file, text)) = file
+        && let Err(error) = write_atomic(&file, text.as_bytes())
+    {
+        let remedy = "Free some space, or let TMPDIR name a folder that you may write to.";
+        return failed("Cannot write a temporary file", error.to_string(), remedy);
+    }
     match Task::start(&program, what, arguments, None, wake(context)) {
         Ok(task) => JobsMessage::Asked(Inquiry { task, question, folder }).into(),
         Err(error) => failed(
@@ -188,6 +198,7 @@ fn write(context: &Context, file: PathBuf, data: Data) -> Message {
         Data::Prediction(plan) => {
             write_with(&file, |out| data::simulation_json(&plan.simulation, out))
         }
+        Data::Text(text) => write_atomic(&file, text.as_bytes()),
         Data::Stages(plan) => match stages::StageRow::of(&plan.profile, &plan.plan) {
             Ok(rows) => write_with(&file, |out| stages::csv(&rows, out)),
             Err(error) => return cannot_list(&error),

@@ -6,8 +6,9 @@ use tempfile::TempDir;
 
 use crate::command::Export;
 use crate::export::ExportError;
+use crate::fine_tuning::Sizes;
 use crate::open::{OpenError, Opened};
-use crate::run::{NamedProgram, Session, SessionError, TaskEnd};
+use crate::run::{NamedProgram, Session, SessionError, Talk, TaskEnd};
 
 /// Something that happened or was chosen.
 pub enum Event {
@@ -48,6 +49,10 @@ pub enum Event {
     },
     /// The small training on the CPU is to be made and started.
     TrainSmall,
+    /// Something about the fine-tuning of a pretrained model.
+    FineTuning(FineTuningEvent),
+    /// A conversation with a model is to begin.
+    Talk(Talk),
     /// A training was started, or could not be.
     Started {
         /// The result.
@@ -71,6 +76,21 @@ pub enum Event {
     CloseOverRun(Choice),
     /// The answer to closing over unsaved edits.
     CloseUnsaved(Answer),
+}
+
+/// Something about the fine-tuning of a pretrained model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FineTuningEvent {
+    /// What training the model that is open needs is to be estimated anew.
+    Estimate(Sizes),
+    /// The devices of this machine are to be looked for.
+    Devices,
+    /// The first samples are to be shown.
+    Preview,
+    /// It is to begin.
+    Start,
+    /// It has begun; the next one needs another folder.
+    NextFolder,
 }
 
 /// Contents of a file.
@@ -101,6 +121,28 @@ pub enum Purpose {
     SavePlan,
     /// Something else is written to it.
     Export(Export),
+    /// The run file of the fine-tuning is written to it.
+    SaveRunFile,
+    /// It is what a fine-tuning learns from.
+    FineTuningData,
+}
+
+impl Purpose {
+    /// Whether something is written to the path.
+    #[must_use]
+    pub fn saves(self) -> bool {
+        matches!(self, Self::SavePlan | Self::Export(_) | Self::SaveRunFile)
+    }
+
+    /// Such a path.
+    #[must_use]
+    pub fn example(self) -> &'static str {
+        match self {
+            Self::FineTuningData => "/path/to/chats.jsonl",
+            Self::SaveRunFile => "/path/to/run.toml",
+            Self::Open | Self::SavePlan | Self::Export(_) => "/path/to/plan.json",
+        }
+    }
 }
 
 /// Purpose of starting the program.
@@ -124,6 +166,8 @@ pub enum Aim {
     Train,
     /// Going on with the run in this directory.
     Resume(PathBuf),
+    /// A conversation with what a run trains.
+    Talk(Talk),
 }
 
 /// A run file, the program that it names, and what one is wanted for.
@@ -153,6 +197,28 @@ pub enum Question {
         /// Follow-up once it is open.
         then: Then,
     },
+    /// What training a pretrained model needs.
+    Fit {
+        /// Which training.
+        sizes: Sizes,
+        /// Where the program writes the profile.
+        profile: PathBuf,
+        /// Whether the model is opened by it.
+        opens: bool,
+    },
+    /// The first samples of a fine-tuning.
+    Preview {
+        /// Whether it begins if there are any.
+        starts: bool,
+    },
+}
+
+impl Question {
+    /// Whether the answer of one makes the other's old.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
 }
 
 /// A program's answer.

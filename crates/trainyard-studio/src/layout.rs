@@ -233,7 +233,7 @@ mod tests {
     use super::*;
     use crate::panels::INFOS;
 
-    fn ids() -> [String; 4] {
+    fn ids() -> [String; INFOS.len()] {
         INFOS.map(|panel| panel.id.to_owned())
     }
 
@@ -259,16 +259,17 @@ mod tests {
     #[test]
     fn tabs_among_tabs_lie_beside_them() {
         let mut tiles = Tiles::default();
-        let [board, plans, timeline, run] = ids().map(|panel| tiles.insert_pane(panel));
+        let panes = ids().map(|panel| tiles.insert_pane(panel));
+        let [board, plans, timeline, others @ ..] = panes;
         let innermost = tiles.insert_tab_tile(vec![timeline]);
         let inner = tiles.insert_tab_tile(vec![plans, innermost]);
-        let outer = tiles.insert_tab_tile(vec![board, inner, run]);
+        let outer = tiles.insert_tab_tile([&[board, inner], &others[..]].concat());
         let mut layout = Layout(Tree::new(Id::unique("nested"), outer, tiles));
         layout.reveal("timeline");
         layout.flatten();
         let Some(Tile::Container(tabs)) = layout.0.tiles.get(outer) else { panic!("no tabs") };
         let children: Vec<TileId> = tabs.children().copied().collect();
-        assert_eq!(children, [board, plans, timeline, run]);
+        assert_eq!(children, panes);
         assert_eq!(layout.shown(), ["timeline"]);
         assert!(layout.checked(&INFOS).is_some());
     }

@@ -8,11 +8,12 @@
 //! the process boundary, and nothing else of ours.
 //!
 //! - [`document`] is what is worked on, without a window: arrangements of layers, edits, undo.
+//!   [`fine_tuning`] is a fine-tuning that is being described.
 //! - [`state`] is all that is known, in parts that update themselves from a [`message`]. What concerns
 //!   several parts (a [`command`], an [`event`]) `update` turns into messages for each, and into an
 //!   [`effect`] where something is to be done outside the state; `effects` carries these out.
-//! - Views draw from the state and push messages: [`board`], [`plans`], [`timeline`] and
-//!   [`run_panel`] in the four [`panels`], `shell` around them. None changes the state.
+//! - Views draw from the state and push messages: [`board`], [`plans`], [`timeline`], [`run_panel`]
+//!   and `fine_tuning_panel` in the [`panels`], `shell` around them. None changes the state.
 //! - [`open`](mod@open) tells files apart and reads them, [`run`] starts and watches trainings,
 //!   [`export`] writes what is drawn.
 //! - [`Studio`] is the application: it draws one frame after the other. Tests drive it without a
@@ -22,6 +23,7 @@ mod app;
 mod background;
 pub mod board;
 mod change;
+mod chat_panel;
 pub mod command;
 pub mod document;
 pub mod effect;
@@ -29,6 +31,8 @@ mod effects;
 mod error_dialog;
 pub mod event;
 pub mod export;
+pub mod fine_tuning;
+mod fine_tuning_panel;
 mod hatch;
 mod human_time;
 mod layout;

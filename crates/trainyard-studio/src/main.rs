@@ -12,7 +12,8 @@ use trainyard_studio::{Options, Screenshot, open_window};
 #[derive(Debug, Parser)]
 #[command(name = "trainyard-studio", version, max_term_width = 100, after_help = AFTER)]
 struct Arguments {
-    /// A run file, profile, plan, trace or run directory; the built-in example without one
+    /// A run file, profile, plan, trace, run directory or model (its folder or .gguf file); the built-in
+    /// example without one
     file: Option<PathBuf>,
     /// Write a picture of the window and quit
     #[arg(long, value_name = "PICTURE.png", value_parser = picture)]

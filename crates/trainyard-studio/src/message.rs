@@ -5,20 +5,23 @@
 //! What concerns several parts is a [`Command`] or an [`Event`], which `update` turns into messages
 //! for each of them.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use trainyard_plan::DeviceList;
+use trainyard_plan::fit::Fit;
 
 use crate::command::Command;
 use crate::document::{Assessment, Document, Edit, Reference};
 use crate::error_dialog::ErrorDialog;
 use crate::event::{Event, Inspected, Purpose};
+use crate::fine_tuning::{Form, Preview, Sizes, Wrong};
 use crate::layout::Layout;
 use crate::open::OpenedTrace;
 use crate::persistence::{ProgramAnswer, Settings};
 use crate::plan_search::{Ask, Search, Terms};
-use crate::run::{Program, ProgramMissing, Session};
+use crate::run::{Conversation, Program, ProgramMissing, Session, Talk};
 use crate::under_way::{Inquiry, Inspection, Reading, Writing};
 
 /// Something that happened or is wanted.
@@ -33,6 +36,10 @@ pub enum Message {
     Run(RunMessage),
     /// For the planner.
     Planning(PlanningMessage),
+    /// For the fine-tuning that is being described.
+    FineTuning(FineTuningMessage),
+    /// For the conversation with a model.
+    Chat(ChatMessage),
     /// For what is done beside the window.
     Jobs(JobsMessage),
     /// For what is seen.
@@ -132,6 +139,40 @@ pub enum PlanningMessage {
     Forget,
 }
 
+/// A message to the fine-tuning that is being described.
+pub enum FineTuningMessage {
+    /// What a person wrote.
+    Set(Box<Form>),
+    /// The program is asked what a training needs.
+    Estimating(Sizes),
+    /// What it said.
+    Estimated(Box<Fit>),
+    /// Why it could not.
+    NotEstimated(Wrong),
+    /// The board shows what was estimated last.
+    OnBoard,
+    /// The program is asked for the first samples of a training with a run file of this text.
+    Previewing(String),
+    /// What it showed; nothing where nobody waited for it.
+    Previewed(Option<Preview>),
+    /// What the program refused.
+    Refused(Wrong),
+}
+
+/// A message to the conversation with a model.
+pub enum ChatMessage {
+    /// It has begun, or could not.
+    Began(Talk, io::Result<Conversation>),
+    /// Something is said to the model.
+    Say(String),
+    /// The answer in hand ends.
+    Stop,
+    /// The model forgets what was said.
+    Forget,
+    /// The conversation ends.
+    End,
+}
+
 /// A message to the background jobs.
 pub enum JobsMessage {
     /// A file is being read.
@@ -198,6 +239,8 @@ pub enum PreferencesMessage {
     Did(FirstStep),
     /// Whether the program that a run file names may be started.
     Remember(ProgramAnswer),
+    /// The fine-tuning that is being described.
+    KeepForm(Form),
 }
 
 /// One of the first steps.
@@ -264,6 +307,8 @@ into_message!(
     Document(DocumentMessage),
     Run(RunMessage),
     Planning(PlanningMessage),
+    FineTuning(FineTuningMessage),
+    Chat(ChatMessage),
     Jobs(JobsMessage),
     View(ViewMessage),
     Preferences(PreferencesMessage),

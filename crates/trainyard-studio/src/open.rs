@@ -7,6 +7,7 @@
 //! | trace, also packed with gzip | a measured timeline, and the threads of other programs |
 //! | run file | a document, with the profile beside it; else it is to be measured |
 //! | journal, run directory | a run that is watched |
+//! | pretrained model: a folder with its config.json, or a GGUF file | what training it would need, once that is estimated |
 //!
 //! Nothing here knows of a window: it is called on a thread of its own, as files can be large.
 
@@ -31,6 +32,8 @@ pub(crate) const PROFILE: &str = "profile.json";
 pub(crate) const PLAN: &str = "plan.json";
 /// The run file of a run directory.
 pub(crate) const RUN_FILE: &str = "run.toml";
+/// What a folder with a pretrained model has.
+const CONFIG: &str = "config.json";
 
 /// The largest file that is read into memory, in bytes.
 const LARGEST: u64 = 2 << 30;
@@ -51,8 +54,10 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
         return Err(OpenError::Other { path, file });
     }
     // It may be too large to be read as a whole.
-    if kind_of(&path).map_err(read)? == FileKind::Journal {
-        return Ok(run(path.parent().unwrap_or(&path)));
+    match kind_of(&path).map_err(read)? {
+        FileKind::Journal => return Ok(run(path.parent().unwrap_or(&path))),
+        FileKind::Other(file) if file.is_model() => return Ok(Opened::Model(model_of(&path))),
+        _ => {}
     }
     let bytes = read_bytes(&path)?;
     let bad = |error| OpenError::Bad { path: path.clone(), error };
@@ -139,9 +144,32 @@ fn open_directory(path: &Path) -> Result<Opened, OpenError> {
         return Ok(run(path));
     }
     let inside = [RUN_FILE, PLAN, PROFILE].map(|name| path.join(name));
-    match inside.into_iter().find(|file| file.is_file()) {
-        Some(file) => open(&file),
-        None => Err(OpenError::NoRun { path: path.to_owned() }),
+    if let Some(file) = inside.into_iter().find(|file| file.is_file()) {
+        return open(&file);
+    }
+    match kind_of(&path.join(CONFIG)) {
+        Ok(FileKind::Other(file)) if file.is_model() => Ok(Opened::Model(path.to_owned())),
+        _ => Err(OpenError::NoRun { path: path.to_owned() }),
+    }
+}
+
+/// The model that a file stands for: of a config.json, the folder that it lies in.
+fn model_of(file: &Path) -> PathBuf {
+    let folder = file.parent().filter(|_| file.ends_with(CONFIG));
+    folder.unwrap_or(file).to_owned()
+}
+
+/// A pretrained model with what training it was estimated to cost.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn model_with(model: &Path, profile: &Path) -> Result<Opened, OpenError> {
+    match document(read_profile(profile)?, None, None, profile)? {
+        Opened::Document(mut document) => {
+            document.model = Some(model.to_owned());
+            Ok(Opened::Document(document))
+        }
+        other => Ok(other),
     }
 }
 
@@ -250,5 +278,23 @@ mod tests {
         }
         let empty = tempfile::tempdir().unwrap();
         assert!(matches!(open(empty.path()), Err(OpenError::NoRun { .. })));
+        fs::write(empty.path().join(CONFIG), "{\"kind\": 1}").unwrap();
+        assert!(matches!(open(empty.path()), Err(OpenError::NoRun { .. })));
+    }
+
+    #[test]
+    fn a_model_is_known_by_its_config_and_by_its_first_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join(CONFIG);
+        fs::write(&config, r#"{"model_type": "llama"}"#).unwrap();
+        let packed = folder.path().join("small");
+        fs::write(&packed, b"GGUF\x03\0\0\0").unwrap();
+        for (opened, model) in [
+            (folder.path(), folder.path()),
+            (config.as_path(), folder.path()),
+            (packed.as_path(), packed.as_path()),
+        ] {
+            assert!(matches!(open(opened), Ok(Opened::Model(it)) if it == model), "{opened:?}");
+        }
     }
 }

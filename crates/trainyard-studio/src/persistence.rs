@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::fine_tuning::Form;
 use crate::layout::Layout;
 
 /// The settings.
@@ -157,6 +158,8 @@ pub struct Persisted {
     pub first_steps: FirstSteps,
     /// Which programs that run files name may be started.
     pub programs: ProgramAnswers,
+    /// The fine-tuning that was being described.
+    pub fine_tuning: Form,
 }
 
 impl Persisted {
@@ -170,6 +173,7 @@ impl Persisted {
             recent: part(&mut parts, "recent"),
             first_steps: part(&mut parts, "first_steps"),
             programs: part(&mut parts, "programs"),
+            fine_tuning: part(&mut parts, "fine_tuning"),
         };
         if !Settings::ZOOM.contains(&kept.settings.zoom) {
             kept.settings.zoom = 1.0;

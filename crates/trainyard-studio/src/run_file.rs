@@ -3,9 +3,15 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use trainyard_plan::DeviceInfo;
 
 use crate::document::Document;
+use crate::open::RUN_FILE;
+
+/// How a run file begins that the studio makes.
+pub(crate) const HEAD: &str = "# Made by Trainyard Studio. Every key that is not here has a default.\n\
+                               #\n#     trainyard train run.toml\n\n";
 
 /// A model that a run file can be made for without asking anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,14 +65,14 @@ impl Starter {
 }
 
 /// A `[[device]]` of a run file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
     /// Letters, digits, `-` and `_`; unique.
-    pub(crate) id: String,
+    pub id: String,
     /// As `trainyard devices` prints it.
-    pub(crate) adapter: String,
+    pub adapter: String,
     /// Budget, bytes; what the device reports where there is none.
-    pub(crate) memory_bytes: Option<u64>,
+    pub memory_bytes: Option<u64>,
 }
 
 /// Entries for devices. A single one gets two entries with half of its memory each, for a pipeline
@@ -109,11 +115,17 @@ pub(crate) fn entries(devices: &[&DeviceInfo]) -> Vec<Entry> {
 /// The text of a run file.
 #[must_use]
 pub(crate) fn text(model: Starter, devices: &[Entry]) -> String {
-    let mut text = String::from(
-        "# Made by Trainyard Studio. Every key that is not here has a default.\n\
-         #\n#     trainyard train run.toml\n\n",
-    );
+    let mut text = String::from(HEAD);
     text.push_str(model.sections());
+    self::devices(&mut text, devices);
+    text
+}
+
+/// Adds the devices; without any the program takes what the machine has.
+pub(crate) fn devices(text: &mut String, devices: &[Entry]) {
+    if devices.is_empty() {
+        return;
+    }
     text.push_str("\n# The model's layers are split over these.\n");
     for Entry { id, adapter, memory_bytes } in devices {
         // Writing to a String cannot fail.
@@ -123,7 +135,6 @@ pub(crate) fn text(model: Starter, devices: &[Entry]) -> String {
         }
         text.push('\n');
     }
-    text
 }
 
 /// The built-in training on two halves of the CPU, which every machine has.
@@ -147,6 +158,12 @@ pub(crate) fn free_directory(folder: &Path, name: &str) -> PathBuf {
     (1..10_000).map(numbered).find(|path| !path.exists()).unwrap_or_else(|| numbered(1))
 }
 
+/// Whether a folder has a run file.
+#[must_use]
+pub(crate) fn has_run_file(folder: &Path) -> bool {
+    folder.join(RUN_FILE).exists()
+}
+
 /// What of the run file the document's arrangement changes, as `--set` takes it.
 #[must_use]
 pub(crate) fn sets(document: &Document) -> Vec<String> {
@@ -164,7 +181,7 @@ pub(crate) fn sets(document: &Document) -> Vec<String> {
 }
 
 /// A string as TOML writes it.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for letter in text.chars() {
         match letter {

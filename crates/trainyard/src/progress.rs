@@ -165,6 +165,9 @@ impl Progress {
                 Some(format!("step {step}  it writes: {text}"))
             }
             Record::Checkpoint { step, path, .. } => Some(format!("step {step}  saved {path}")),
+            Record::LossScale { step, scale, skipped: true, .. } => Some(format!(
+                "step {step}  a gradient is too large for f16: the step is skipped, the loss scale is now {scale}"
+            )),
             Record::Corrected { step, step_us, factor, .. } => {
                 let (took_ms, predicted_ms) = (step_us / 1e3, step_us / factor / 1e3);
                 let difference = 100.0 * (factor - 1.0);

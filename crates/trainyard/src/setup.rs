@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use trainyard_config::Document;
 use trainyard_data::DataSource;
-use trainyard_engine::{Options, Pipeline};
+use trainyard_engine::{LossScale, Options, Pipeline, Precision};
 use trainyard_models::{Job, Recipe};
 use trainyard_plan::memory::DeviceNeed;
 use trainyard_plan::planner::{self, PlanRequest, Planned};
@@ -30,6 +30,7 @@ mod kernels;
 mod noise;
 mod optimizers;
 mod place;
+mod precisions;
 mod profile;
 pub(crate) mod references;
 mod training_setup;
@@ -51,8 +52,8 @@ impl TrainingSetup {
         let in_slices = |own: Schedule| setup.in_slices(own);
         setup.own_schedule = file.map(read_schedule).transpose()?.map(in_slices).transpose()?;
         let derived = setup.derive(progress).map_err(|error| setup.located(error))?;
-        let DerivedProfile { model, on_cpu } = derived;
-        (setup.profile, setup.on_cpu) = (model, on_cpu);
+        let DerivedProfile { model, of_devices } = derived;
+        (setup.profile, setup.of_devices) = (model, of_devices);
         Ok(setup)
     }
 
@@ -96,7 +97,7 @@ impl TrainingSetup {
     ) -> Result<Self, RunError> {
         let mut setup = Self::without_profile(run_file, recipes, Some(vocabulary))?;
         let derived = setup.derive(progress).map_err(|error| setup.located(error))?;
-        (setup.profile, setup.on_cpu) = (derived.model, derived.on_cpu);
+        (setup.profile, setup.of_devices) = (derived.model, derived.of_devices);
         Ok(setup)
     }
 
@@ -124,8 +125,7 @@ impl TrainingSetup {
         if let Some(path) = &self.config.pipeline.plan {
             return self.plan_of_file(path, costs);
         }
-        let best = self.planned(costs)?.candidates.into_iter().next();
-        Ok(best.ok_or_else(|| RunError::config("the planner found no plan"))?.plan)
+        self.best(planner::plan(&self.plan_request(costs)?))
     }
 
     /// The plan that a model was trained with, to use it, or another where that one does not fit.
@@ -135,6 +135,27 @@ impl TrainingSetup {
     pub fn plan_to_use(&self, trained: Option<Plan>, costs: &Profile) -> Result<Plan, RunError> {
         let fits = trained.filter(|plan| simulate::check_memory(costs, plan).is_ok());
         fits.map_or_else(|| self.plan(costs), Ok)
+    }
+
+    /// A plan for texts that are written at once, as many as the costs have micro-batches: one stage a device,
+    /// so that each device has a text in hand while others have others. The schedule and split of the training
+    /// are for its backwards.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub fn plan_to_write(&self, costs: &Profile) -> Result<Plan, RunError> {
+        if let Some(path) = &self.config.pipeline.plan {
+            return self.plan_of_file(path, costs);
+        }
+        let request = self.plan_request(costs)?;
+        let request = PlanRequest {
+            schedule: "gpipe".parse()?,
+            own_schedule: None,
+            slices: planner::Slices::Count(1),
+            split: request.split.filter(|split| split.len() <= self.devices.len()),
+            ..request
+        };
+        self.best(planner::plan(&request))
     }
 
     fn plan_of_file(&self, path: &Path, costs: &Profile) -> Result<Plan, RunError> {
@@ -165,6 +186,12 @@ impl TrainingSetup {
     /// [`PlanError::DoesNotFit`] when the devices are too small; as [`Self::plan_request`].
     pub fn planned(&self, costs: &Profile) -> Result<Planned, RunError> {
         planner::plan(&self.plan_request(costs)?).map_err(|error| self.located(error.into()))
+    }
+
+    fn best(&self, planned: Result<Planned, PlanError>) -> Result<Plan, RunError> {
+        let planned = planned.map_err(|error| self.located(error.into()))?;
+        let best = planned.candidates.into_iter().next();
+        Ok(best.ok_or_else(|| RunError::config("the planner found no plan"))?.plan)
     }
 
     /// What the run file asks of the planner.
@@ -276,6 +303,8 @@ impl TrainingSetup {
     pub fn start(&self, plan: &Plan, costs: &Profile) -> Result<Pipeline, RunError> {
         self.check_fit(plan, costs)?;
         let used = |device: &SetupDevice| plan.stages.iter().any(|stage| stage.device == device.id);
+        let in_f16 = |device: &SetupDevice| device.precision == Precision::F16;
+        let scales_loss = self.devices.iter().any(|device| used(device) && in_f16(device));
         let opened = self.open_devices(used)?;
         let train = &self.config.train;
         let options = Options {
@@ -289,6 +318,9 @@ impl TrainingSetup {
         let mut pipeline = Pipeline::distribute(model, objective, costs, plan, opened, options)?;
         let minutes = self.config.run.stall_minutes;
         pipeline.stall_after((minutes > 0).then(|| Duration::from_mins(minutes)));
+        if scales_loss {
+            pipeline.scale_loss(LossScale::new(train.loss_scale));
+        }
         self.keep_kernels(&pipeline);
         Ok(pipeline)
     }

@@ -250,6 +250,7 @@ impl Training<'_> {
         let batch = self.batches.batch(self.cursor, train.batch)?;
         let micro_batches = self.setup.cut(&batch, self.plan.schedule.slices)?;
         let before = Instant::now();
+        let scale = self.pipeline.loss_scale();
         let result = self.pipeline.step(step, rate, micro_batches)?;
         let took = nanoseconds(before.elapsed());
         self.step = step;
@@ -260,7 +261,7 @@ impl Training<'_> {
             self.troubles.note("the file of batches", written);
         }
         let tokens = self.setup.data()?.items(&batch);
-        self.note(result, rate, took, tokens);
+        self.note(result, rate, (took, tokens), scale);
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! `[[device]]`: a device the model may be placed on.
 
+use trainyard_plan::Precision;
+
 use crate::error::{BadKey, must};
 use crate::value::ByteSize;
 
@@ -20,6 +22,9 @@ crate::keys! {
         reserve: Option<ByteSize>;
         /// Threads of a CPU device; an equal share of the cores where it is not given.
         threads: Option<usize>, in 1..=1024;
+        /// The numbers in which it computes products; as train.precision says where it is not given. A CPU
+        /// device computes in f16 and bf16 as a GPU would, no faster than in f32, and keeps less.
+        precision: Option<Precision>;
         /// Its speed in a matrix product, GFLOP/s, for plans made from estimates; measured where it is
         /// not given.
         speed: Option<f64>,

@@ -42,9 +42,12 @@ crate::keys! {
             must("\"all\", \"attention\", \"mlp\" or names of products", |name| !name.trim().is_empty());
         /// Blocks that get adapters, by their numbers from 0; all where it is not given.
         layers: Vec<u32>;
-        /// How "qlora" holds the frozen products of blocks. Those that a file has in one of these ways stay as
-        /// they are, and those whose rows are no whole blocks stay numbers.
+        /// How "qlora" holds the frozen products of blocks. Those that a GGUF file has in blocks stay as they are, of
+        /// whichever kind, and those whose rows are no whole blocks stay numbers.
         packing: BlockFormat = BlockFormat::Q4_1;
+        /// How "qlora" holds the vectors of tokens and the head's weights where the file has them as numbers, which they
+        /// stay where it is not given.
+        embedding_packing: Option<BlockFormat>;
     }
 }
 

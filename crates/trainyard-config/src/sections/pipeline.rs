@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use trainyard_plan::Schedule;
+use trainyard_plan::{Precision, Schedule};
 
 use crate::error::{BadKey, must};
 use crate::value::{Show, SliceCount};
@@ -46,6 +46,18 @@ impl WireFormat {
         known.ok_or_else(|| Self::ALL.map(Self::text).join(", "))
     }
 
+    /// What goes between devices that compute in these precisions: the narrower, or this where it is as
+    /// narrow.
+    #[must_use]
+    pub fn between(self, ends: [Precision; 2]) -> Self {
+        let narrow = match ends {
+            [Precision::F32, Precision::F32] => Self::F32,
+            [Precision::Bf16, _] | [_, Precision::Bf16] => Self::Bf16,
+            [Precision::F16, _] | [_, Precision::F16] => Self::F16,
+        };
+        if narrow.share() < self.share() { narrow } else { self }
+    }
+
     /// What it takes of the bytes that [`Self::F32`] takes.
     #[must_use]
     pub fn share(self) -> f64 {
@@ -80,7 +92,8 @@ crate::keys! {
         /// Layers of each stage, in the order of the pipeline, on the devices in the order of the run
         /// file; 0 leaves a device idle. Without it the planner splits.
         split: Vec<u32>;
-        /// The numbers in which tensors travel from a device to another.
+        /// The numbers in which tensors travel from a device to another. Where one of the two computes in
+        /// fewer bits, they travel in no more.
         wire: WireFormat = WireFormat::F32;
         /// Links on which they travel in others, each as FROM>TO=FORMAT, by the ids of devices, such as
         /// left>right=q8. Gradients go the other way.

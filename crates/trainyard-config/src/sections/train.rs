@@ -1,5 +1,7 @@
 //! `[train]`: how long, how much at once, and how the learning rate goes.
 
+use trainyard_plan::Precision;
+
 use super::TrainMethod;
 use crate::error::{BadKey, must};
 
@@ -23,6 +25,14 @@ crate::keys! {
     pub struct TrainSection in "train", resolve = shorten_warmup, check = check_train {
         /// Which weights are trained: all, or adapters beside those of a pretrained model.
         method: TrainMethod = TrainMethod::Full;
+        /// The numbers in which devices compute products, where that is faster for them: GPUs that can. CPU
+        /// devices take f32, as do others that cannot, which is said. Weights stay 32-bit floats.
+        precision: Precision = Precision::F32;
+        /// Factor of the loss in f16 at the beginning, a power of two: it keeps small gradients from
+        /// vanishing. A step with a gradient that is not finite is skipped and halves it, 2000 others double
+        /// it.
+        loss_scale: f64 = 65536.0,
+            must("a power of two from 1 to 2^40", |scale| is_power_of_two(*scale));
         /// Optimizer steps the run is to have at its end.
         steps: u64 = 500, in 1..=1_000_000_000_000;
         /// Rows a step: windows of a text, rows of a table, images.
@@ -74,6 +84,11 @@ crate::keys! {
         /// then saves one.
         keep_best: usize = 0;
     }
+}
+
+/// From 1 to 2^40.
+fn is_power_of_two(scale: f64) -> bool {
+    (0..=40).any(|power| (scale - f64::from(power).exp2()).abs() < f64::EPSILON)
 }
 
 /// A short trial run of a long recipe should not fail over its warm-up.

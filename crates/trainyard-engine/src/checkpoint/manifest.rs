@@ -25,6 +25,10 @@ pub struct Manifest {
     /// The run it is of, by whatever the program tells its runs apart; none in version 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// Where the weights come from that the layers' files leave out ([`Model::frozen_from`](crate::Model::frozen_from));
+    /// none where they leave out none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_from: Option<String>,
     /// A row a layer.
     pub layers: Vec<LayerRecord>,
     /// Whatever the program wants back on resume.
@@ -67,11 +71,14 @@ impl Manifest {
     pub(crate) fn new(
         (model, optimizer): (&str, &str),
         SaveAs { step, run, state }: SaveAs,
+        frozen_from: Option<String>,
         layers: Vec<LayerRecord>,
     ) -> Self {
+        let leaves_out = layers.iter().any(|layer| !layer.left_out.is_empty());
+        let frozen_from = frozen_from.filter(|_| leaves_out);
         let (format, version) = (Self::FORMAT.to_owned(), Self::VERSION);
         let (model, optimizer) = (model.to_owned(), optimizer.to_owned());
-        Self { format, version, model, optimizer, step, run, layers, state }
+        Self { format, version, model, optimizer, step, run, frozen_from, layers, state }
     }
 
     /// Writes it into a checkpoint's folder, with its hash.
@@ -90,6 +97,27 @@ impl Manifest {
         let reason =
             format!("it holds the state of the optimizer '{saved}', this run trains with '{name}'");
         Err(bad(folder, CheckpointFault::OtherOptimizer { saved }, reason))
+    }
+
+    /// Checks that what the layers' files leave out is what the model now takes from elsewhere.
+    ///
+    /// # Errors
+    /// [`EngineError::Checkpoint`] where that has changed since.
+    pub fn check_frozen(
+        &self,
+        folder: &Path,
+        frozen_from: Option<&str>,
+    ) -> Result<(), EngineError> {
+        match (self.frozen_from.as_deref(), frozen_from) {
+            (Some(then), Some(now)) if then != now => Err(of_other_model(
+                folder,
+                format!(
+                    "its frozen weights are not in it: they came from {then}, and now they would come from \
+                     {now}"
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Checks that the checkpoint holds exactly these layers, in this order.

@@ -9,7 +9,7 @@ use super::{LayerRecord, damaged};
 use crate::EngineError;
 
 /// Weights and buffers of one layer by their paths, each row by row. Those that the model makes anew each time
-/// ([`Model::rebuilds_frozen`](crate::Model::rebuilds_frozen)) are not among them.
+/// ([`Model::frozen_from`](crate::Model::frozen_from)) are not among them.
 ///
 /// # Errors
 /// [`EngineError::Checkpoint`] for a file that is not as it was written.

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use trainyard_config::WireFormat;
-use trainyard_plan::DeviceInfo;
+use trainyard_plan::{DeviceInfo, Precision};
 
 use super::Device;
 use crate::memory::MemoryCounter;
@@ -37,6 +37,7 @@ impl Device {
             imports_memory: false,
             wire: WireFormat::F32,
             wires: BTreeMap::new(),
+            precision: Precision::F32,
             can_stage: OnceLock::new(),
             waits: AtomicU64::new(0),
             kernels: OnceLock::new(),

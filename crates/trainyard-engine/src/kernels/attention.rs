@@ -24,6 +24,14 @@ pub struct Attended {
     pub logarithms: GpuTensor,
 }
 
+impl Attended {
+    /// The same with other mixed values, such as the same in fewer bits.
+    #[must_use]
+    pub fn map_mixed(self, map: impl FnOnce(GpuTensor) -> GpuTensor) -> Self {
+        Self { mixed: map(self.mixed), ..self }
+    }
+}
+
 /// Whether the kernels take queries, keys and values of this shape, with so many heads: heads whose width
 /// is a multiple of 4 and at most 128.
 pub fn attends([batch, context, width]: [usize; 3], heads: usize) -> bool {

@@ -23,6 +23,11 @@ pub(super) const LANES: u32 = 64;
 /// The most workgroups that a device takes in one direction.
 const MOST_GROUPS: u32 = 65_535;
 
+/// Whether this program's devices compile shaders of ours.
+pub fn are_compiled() -> bool {
+    !cfg!(feature = "native-shaders")
+}
+
 /// A shader with its constants.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Program {

@@ -10,6 +10,7 @@
 
 mod adamw;
 mod attention;
+mod blocks;
 mod cross_entropy;
 mod dropout;
 mod embedding;
@@ -39,12 +40,13 @@ pub use attention::{
     Attended, attends, causal_attention, causal_attention_backward, continued_attention,
     continued_attention_backward,
 };
+pub use blocks::{Blocks, unpacked_rows};
 pub use cross_entropy::cross_entropy;
 pub use dropout::DropoutMask;
 pub use embedding::embedding_backward;
 pub use gelu::{gelu, gelu_backward};
+pub use launch::{are_compiled, own, room};
 pub(crate) use launch::{gpu_ints, gpu_tensor};
-pub use launch::{own, room};
 pub use matmul::{Addend, Side, matmul};
 pub use norm::{Norm, norm, norm_backward, norm_weights};
 pub use portable::{portable_kernels, with_portable_kernels};

@@ -30,7 +30,7 @@ impl Pipeline {
         let unfinished = checkpoint::begin(folder)?;
         let saved = self.save_into(&unfinished).and_then(|layers| {
             let names = (self.plan.model.as_str(), self.options.optimizer.optimizer.name());
-            let manifest = Manifest::new(names, about, layers);
+            let manifest = Manifest::new(names, about, self.frozen_from.clone(), layers);
             checkpoint::finish(&unfinished, folder, &manifest)
         });
         if saved.is_err() {
@@ -84,6 +84,7 @@ impl Pipeline {
     fn load_files(&mut self, folder: &Path, loading: Loading) -> Result<Manifest, EngineError> {
         let manifest = checkpoint::read_manifest(folder)?;
         manifest.check_layers(folder, &self.layer_names)?;
+        manifest.check_frozen(folder, self.frozen_from.as_deref())?;
         if loading != Loading::Weights {
             manifest.check_optimizer(folder, self.options.optimizer.optimizer.name())?;
         }

@@ -28,6 +28,8 @@ pub struct StepResult {
     pub metrics: Metrics,
     /// Global gradient norm before clipping.
     pub gradient_norm: f64,
+    /// Whether a gradient was too large for sixteen bits, so that nothing was updated.
+    pub skipped: bool,
     /// Times and memory.
     pub measured: Measured,
 }

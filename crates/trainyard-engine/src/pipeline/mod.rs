@@ -5,6 +5,7 @@ mod built;
 mod diagnose;
 mod files;
 mod links;
+mod loss_scaling;
 mod measured;
 mod micro_batches;
 mod sequences;
@@ -28,8 +29,10 @@ use crate::objective::LossValues;
 use crate::optimizer::{GroupedOptimizer, Update};
 use crate::tie::tie_ends;
 use crate::wiring::{Name, StageWiring, Wiring};
-use crate::worker::{Command, Reply, WorkerContext, work};
-use crate::{Device, DeviceClock, EngineError, HostTensors, Metrics, MicroBatch, Model, Objective};
+use crate::worker::{Command, Reply, Shares, WorkerContext, work};
+use crate::{
+    Device, DeviceClock, EngineError, HostTensors, LossScale, Metrics, MicroBatch, Model, Objective,
+};
 
 use allocation::{allocate, check_actions, check_ids, choose_kernels};
 use built::Built;
@@ -103,6 +106,8 @@ pub struct Pipeline {
     plan: Arc<Plan>,
     objective: Arc<dyn Objective>,
     layer_names: Vec<String>,
+    /// Where frozen weights come from that checkpoints leave out.
+    frozen_from: Option<String>,
     /// By rank, the batch's tensors that its stages take.
     takes: Vec<BTreeSet<Name>>,
     /// Whether every layer runs on slices of a context.
@@ -114,6 +119,7 @@ pub struct Pipeline {
     /// Whether steps say what was done when.
     traces: bool,
     kernels: Vec<(String, KernelSet)>,
+    loss_scale: Option<LossScale>,
     origin: Instant,
 }
 
@@ -198,6 +204,7 @@ impl Pipeline {
             plan,
             objective,
             layer_names,
+            frozen_from: model.frozen_from(),
             takes,
             in_slices: wiring.layers.iter().all(|layer| layer.in_slices),
             workers,
@@ -206,6 +213,7 @@ impl Pipeline {
             clocks: built.clocks,
             traces: true,
             kernels,
+            loss_scale: None,
             origin,
         })
     }
@@ -274,19 +282,25 @@ impl Pipeline {
         self.objective.summarize(loss, &mut metrics);
         // In the order of the layers, whatever the partition: floating-point sums depend on it.
         norms.sort_by_key(|(layer, _)| *layer);
-        let gradient_norm = norms.iter().flat_map(|(_, squares)| squares).sum::<f64>().sqrt();
+        let scale = self.loss_scale.map_or(1.0, |scale| scale.factor());
+        let scaled_norm = norms.iter().flat_map(|(_, squares)| squares).sum::<f64>().sqrt();
+        let gradient_norm = scaled_norm / scale;
         if !loss.is_finite() || !gradient_norm.is_finite() {
             self.check_weights()?;
+            if loss.is_finite() && self.skips() {
+                let measured = self.skip()?;
+                return Ok(StepResult { loss, metrics, gradient_norm, skipped: true, measured });
+            }
             return Err(self.diagnose(step, loss, &norms, for_diagnosis)?);
         }
         let gradient_scale = match self.options.clip {
             Some(clip) if gradient_norm > clip => clip / gradient_norm,
             _ => 1.0,
         };
-        let update = Update { step, learning_rate, gradient_scale };
+        let update = self.unscaled(Update { step, learning_rate, gradient_scale });
         self.workers.ask_all(|| Command::Apply(update))?;
         let measured = self.collect_measured()?;
-        Ok(StepResult { loss, metrics, gradient_norm, measured })
+        Ok(StepResult { loss, metrics, gradient_norm, skipped: false, measured })
     }
 
     /// Has the workers do a step's actions. `counts` is what each micro-batch counts.
@@ -298,7 +312,9 @@ impl Pipeline {
     ) -> Result<(), EngineError> {
         let total: f64 = counts.iter().sum();
         let share = |count: &f64| count / total.max(f64::MIN_POSITIVE);
-        let shares: Arc<[f64]> = counts.iter().map(share).collect();
+        let of_batch = counts.iter().map(share).collect();
+        let loss_scale = self.loss_scale.map_or(1.0, |scale| scale.factor());
+        let shares = Arc::new(Shares { of_batch, loss_scale });
         let command =
             |micro_batches| Command::Step { step, micro_batches, shares: Arc::clone(&shares) };
         self.workers.hand_out(&self.takes, micro_batches, command)

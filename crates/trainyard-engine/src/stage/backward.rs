@@ -14,7 +14,8 @@ pub(crate) struct BackwardStart {
     pub(crate) micro_batch: usize,
     /// From the stages that took this one's outputs, in their order.
     pub(crate) output_gradients: Vec<Tensors>,
-    /// The micro-batch's share of the batch: on the last stage, which starts from the loss.
+    /// The micro-batch's share of the batch, times the factor of the loss: on the last stage, which starts
+    /// from the loss.
     pub(crate) loss_weight: f64,
     /// Leaves the gradients of weights that can wait to [`Stage::weight_backward`].
     pub(crate) split: bool,

@@ -6,6 +6,7 @@ mod carry;
 mod finite;
 mod gradients;
 mod layer;
+mod numbers;
 mod reach;
 mod weight_gradients;
 
@@ -27,6 +28,7 @@ use carry::Carry;
 use finite::FiniteCheck;
 pub(crate) use gradients::Norms;
 pub(crate) use layer::{StageLayer, WeightState};
+use numbers::{check_given, check_weights};
 use reach::Reach;
 use weight_gradients::KeptForWeights;
 
@@ -103,6 +105,7 @@ impl Stage {
             let layer = model
                 .build(layer_index, seed, device)
                 .map_err(|error| error.of_layer(&spec.name))?;
+            check_weights(&spec.name, &layer)?;
             let follows = |weight: &WeightSpec| {
                 let mut ties = wiring.ties.iter();
                 ties.any(|t| t.follower_layer == layer_index && t.follower_weight == weight.path)
@@ -213,6 +216,7 @@ impl Stage {
             let mut output = output.map_err(|error| layer.located(&error))?;
             for (name, needed) in layer.gives.iter().zip(&self.wiring.needed[at]) {
                 let value: Value = output.take(name).map_err(|error| layer.located(&error))?;
+                check_given(name, &value).map_err(|error| layer.located(&error))?;
                 if *needed {
                     tensors.insert(Arc::clone(name), value.node());
                 }

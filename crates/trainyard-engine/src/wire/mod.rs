@@ -16,7 +16,8 @@ use trainyard_plan::{Action, ActionKind};
 use crate::kernels::{self, gpu_ints, gpu_tensor};
 use crate::{Device, EngineError, Tensors, Value};
 
-/// Gradients are so small that halves would lose them: they are packed this many times larger.
+/// Gradients are so small that halves would lose them: they are packed this many times larger than they are
+/// without the factor of the loss.
 const GRADIENT_SCALE: f32 = 4096.0;
 
 /// What the receiver has to know of packed tensors.
@@ -33,6 +34,8 @@ pub(crate) struct Packed {
 pub(crate) struct Packer {
     device: BurnDevice,
     by_kernel: bool,
+    /// By what gradients are multiplied.
+    gradient_scale: f32,
 }
 
 impl Packer {
@@ -40,7 +43,12 @@ impl Packer {
     pub(crate) fn new(device: &Device) -> Self {
         // Native shaders are none of ours.
         let by_kernel = device.gpu().is_some() && !cfg!(feature = "native-shaders");
-        Self { device: device.burn().clone(), by_kernel }
+        Self { device: device.burn().clone(), by_kernel, gradient_scale: GRADIENT_SCALE }
+    }
+
+    /// From now on gradients come this many times larger than they are.
+    pub(crate) fn scaled_by(&mut self, loss_scale: f64) {
+        self.gradient_scale = (f64::from(GRADIENT_SCALE) / loss_scale) as f32;
     }
 
     /// Packs the floats among tensors, which are on its device; nothing where they go as they are.
@@ -56,7 +64,8 @@ impl Packer {
         if format == WireFormat::F32 {
             return Ok((tensors, None));
         }
-        let scale = if action.kind == ActionKind::SendForward { 1.0 } else { GRADIENT_SCALE };
+        let is_forward = action.kind == ActionKind::SendForward;
+        let scale = if is_forward { 1.0 } else { self.gradient_scale };
         let mut shapes = Vec::new();
         let mut packed = Tensors::new();
         for (name, value) in tensors {

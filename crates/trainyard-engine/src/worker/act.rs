@@ -27,15 +27,26 @@ impl Started {
     }
 }
 
+/// What each micro-batch's loss goes back with.
+pub(crate) struct Shares {
+    /// By micro-batch its weight in the batch's loss.
+    pub(crate) of_batch: Vec<f64>,
+    /// By what all of them are multiplied, so that sixteen bits are enough for gradients.
+    pub(crate) loss_scale: f64,
+}
+
 impl Worker {
-    /// Does the schedule's actions. `shares` is by micro-batch its weight in the batch's loss.
+    /// Does the schedule's actions.
     pub(super) fn run_step(
         &mut self,
         step: u64,
         mut micro_batches: Vec<MicroBatch>,
-        shares: &[f64],
+        shares: &Shares,
     ) -> Result<Reply, EngineError> {
         self.step = step;
+        let Shares { of_batch, loss_scale } = shares;
+        self.context.links.iter_mut().for_each(|links| links.scaled_by(*loss_scale));
+        let weights: Vec<f64> = of_batch.iter().map(|share| share * loss_scale).collect();
         self.timeline.begin_step();
         self.losses = (0..micro_batches.len()).map(|_| None).collect();
         for stage in &mut self.stages {
@@ -45,7 +56,7 @@ impl Worker {
         self.context.activity.begin_step();
         for &action in &plan.schedule.ranks[self.context.rank] {
             self.begin(action);
-            self.act(action, &mut micro_batches, shares)?;
+            self.act(action, &mut micro_batches, &weights)?;
             self.context.activity.did();
         }
         let WorkerContext { ties, device, activity, .. } = &self.context;
@@ -76,7 +87,7 @@ impl Worker {
         &mut self,
         action: Action,
         micro_batches: &mut [MicroBatch],
-        shares: &[f64],
+        weights: &[f64],
     ) -> Result<(), EngineError> {
         let position = self.position(action.stage)?;
         let micro_batch = action.micro_batch;
@@ -99,7 +110,7 @@ impl Worker {
                 let start = BackwardStart {
                     micro_batch,
                     output_gradients: self.output_gradients(position, action)?,
-                    loss_weight: shares.get(micro_batch).copied().unwrap_or(0.0),
+                    loss_weight: weights.get(micro_batch).copied().unwrap_or(0.0),
                     split: action.kind == ActionKind::InputGrad,
                 };
                 let mut started = self.start()?;

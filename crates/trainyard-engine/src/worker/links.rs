@@ -14,6 +14,11 @@ pub(crate) struct StageLinks {
 }
 
 impl StageLinks {
+    /// Tells them by what gradients are multiplied from now on.
+    pub(super) fn scaled_by(&mut self, loss_scale: f64) {
+        self.input_gradients.iter_mut().for_each(|(.., outlet)| outlet.scaled_by(loss_scale));
+    }
+
     /// Lets them move nothing from a step on; what comes before it is kept.
     pub(super) fn free_from(&mut self, step: u64) {
         let inlets = self.inputs.iter_mut().chain(&mut self.output_gradients);

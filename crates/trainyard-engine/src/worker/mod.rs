@@ -28,6 +28,7 @@ use crate::stage::{Stage, StagePlace};
 use crate::tie::{Shared, TieEnds};
 use crate::wiring::{StageWiring, Wiring};
 use crate::{Device, DeviceClock, EngineError, HostTensors, MicroBatch, Model, Objective, Tensors};
+pub(crate) use act::Shares;
 pub(crate) use links::StageLinks;
 use timeline::Timeline;
 
@@ -35,7 +36,7 @@ use timeline::Timeline;
 pub(crate) enum Command {
     /// Do the schedule's actions for these micro-batches; answer [`Reply::Gradients`], or
     /// [`Reply::Refused`] where the last update has left numbers that are not finite.
-    Step { step: u64, micro_batches: Vec<MicroBatch>, shares: Arc<[f64]> },
+    Step { step: u64, micro_batches: Vec<MicroBatch>, shares: Arc<Shares> },
     /// Update copies of the weights and drop them; answer [`Reply::Done`].
     TryUpdate,
     /// Update the weights; answer [`Reply::Applied`].
@@ -50,8 +51,7 @@ pub(crate) enum Command {
     Discard,
     /// Give weights that follow others their values; answer [`Reply::Done`].
     ShareWeights,
-    /// End backwards where nothing before trains: by layer of the model, whether one comes to it; answer
-    /// [`Reply::Done`].
+    /// End backwards where, by layer of the model, none comes; answer [`Reply::Done`].
     EndBackward { goes_back: Arc<[bool]> },
     /// Forward alone, as a model is used; answer [`Reply::Evaluated`].
     Evaluate { micro_batches: Vec<MicroBatch> },
@@ -360,7 +360,7 @@ impl Worker {
             Command::CheckFinite => or_refuse(self.check_finite().map(|()| Reply::Done)),
             Command::Save { folder } => {
                 let layers = self.stages.iter().flat_map(|stage| &stage.layers);
-                let rebuilds = self.context.model.rebuilds_frozen();
+                let rebuilds = self.context.model.frozen_from().is_some();
                 let save = |layer| save_layer(&folder, layer, self.updated, rebuilds);
                 let saved: Result<_, _> = layers.map(save).collect();
                 or_refuse(saved.map(Reply::Saved))

@@ -16,6 +16,7 @@ mod dropout;
 mod frozen;
 mod initialisers;
 mod masks;
+mod numbers;
 mod objectives;
 #[path = "../partitions/mod.rs"]
 mod partitions;

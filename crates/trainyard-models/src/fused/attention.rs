@@ -25,6 +25,7 @@ use super::sight::Sight;
 use super::tile::Strided;
 use super::{Fused, apply, apply_on_gpu, input, shape, tensor, values};
 use crate::recorded::Input;
+use crate::sixteen::{again, kept};
 
 /// From `[batch, context, 3·width]` to `[batch, context, width]`; None where there is no kernel for it.
 pub(crate) fn causal_attention(projected: &Tensor<3>, heads: usize) -> Option<Tensor<3>> {
@@ -159,7 +160,7 @@ impl Fused<Flex, 1> for CausalAttention {
                 forward(&sight, inputs, &mut turned, weights, &mut output[at..]);
             }
         });
-        (tensor(output, [batch, context, width]), (projected, Arc::new(weights)))
+        (tensor(output, [batch, context, width]), (kept::<Flex>(projected), Arc::new(weights)))
     }
 
     fn backward(
@@ -168,6 +169,7 @@ impl Fused<Flex, 1> for CausalAttention {
         gradient: FlexTensor,
         _: [bool; 1],
     ) -> [FlexTensor; 1] {
+        let projected = again::<Flex>(projected);
         let sizes = self.sizes(&projected);
         let (context, width, head_width) = (sizes.positions, sizes.of.width(), sizes.of.head_width);
         let row = 3 * width;
@@ -221,6 +223,7 @@ impl Fused<Flex, 2> for ContinuedAttention {
                 forward(&sight, inputs, &mut turned, weights, &mut output[at..]);
             }
         });
+        let [queries, seen] = [queries, seen].map(kept::<Flex>);
         (tensor(output, [batch, own, width]), (queries, seen, Arc::new(weights)))
     }
 
@@ -230,6 +233,7 @@ impl Fused<Flex, 2> for ContinuedAttention {
         gradient: FlexTensor,
         _: [bool; 2],
     ) -> [FlexTensor; 2] {
+        let [queries, seen] = [queries, seen].map(again::<Flex>);
         let sizes = self.sizes(&queries, &seen);
         let (own, all, of) = (sizes.positions, sizes.all(), sizes.of);
         let (width, row) = (of.width(), 2 * of.key_width());
@@ -268,7 +272,7 @@ impl Fused<Wgpu, 1> for CausalAttention {
 
     fn forward(&self, [projected]: [GpuTensor; 1]) -> (GpuTensor, Self::Saved) {
         let attended = kernels::causal_attention(&projected, self.heads);
-        (attended.mixed.clone(), (projected, attended))
+        (attended.mixed.clone(), (kept::<Wgpu>(projected), attended.map_mixed(kept::<Wgpu>)))
     }
 
     fn backward(
@@ -277,6 +281,7 @@ impl Fused<Wgpu, 1> for CausalAttention {
         gradient: GpuTensor,
         _: [bool; 1],
     ) -> [GpuTensor; 1] {
+        let (projected, attended) = (again::<Wgpu>(projected), attended.map_mixed(again::<Wgpu>));
         [kernels::causal_attention_backward(&projected, &attended, &gradient, self.heads)]
     }
 }
@@ -287,7 +292,9 @@ impl Fused<Wgpu, 2> for ContinuedAttention {
 
     fn forward(&self, [queries, seen]: [GpuTensor; 2]) -> (GpuTensor, Self::Saved) {
         let attended = kernels::continued_attention(&queries, &seen, self.heads.heads);
-        (attended.mixed.clone(), (queries, seen, attended))
+        let mixed = attended.mixed.clone();
+        let [queries, seen] = [queries, seen].map(kept::<Wgpu>);
+        (mixed, (queries, seen, attended.map_mixed(kept::<Wgpu>)))
     }
 
     fn backward(
@@ -296,7 +303,8 @@ impl Fused<Wgpu, 2> for ContinuedAttention {
         gradient: GpuTensor,
         _: [bool; 2],
     ) -> [GpuTensor; 2] {
-        let inputs = [&queries, &seen];
+        let [queries, seen] = [queries, seen].map(again::<Wgpu>);
+        let (inputs, attended) = ([&queries, &seen], attended.map_mixed(again::<Wgpu>));
         kernels::continued_attention_backward(inputs, &attended, &gradient, self.heads.heads)
     }
 }

@@ -10,6 +10,7 @@ use trainyard_engine::kernels::{self, GpuTensor, Kernel};
 use super::elementwise::{of_one, of_two};
 use super::simd::exp;
 use super::{Fused, apply, apply_on_gpu, input};
+use crate::sixteen::{again, kept};
 
 /// `x·Φ(x)`, element by element.
 pub(crate) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -25,11 +26,11 @@ impl Fused<Flex, 1> for Gelu {
     type Saved = FlexTensor;
 
     fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, FlexTensor) {
-        (of_one(&x, forward), x)
+        (of_one(&x, forward), kept::<Flex>(x))
     }
 
     fn backward(&self, x: FlexTensor, gradient: FlexTensor, _: [bool; 1]) -> [FlexTensor; 1] {
-        [of_two(&x, &gradient, backward)]
+        [of_two(&again::<Flex>(x), &gradient, backward)]
     }
 }
 
@@ -37,11 +38,11 @@ impl Fused<Wgpu, 1> for Gelu {
     type Saved = GpuTensor;
 
     fn forward(&self, [x]: [GpuTensor; 1]) -> (GpuTensor, GpuTensor) {
-        (kernels::gelu(&x), x)
+        (kernels::gelu(&x), kept::<Wgpu>(x))
     }
 
     fn backward(&self, x: GpuTensor, gradient: GpuTensor, _: [bool; 1]) -> [GpuTensor; 1] {
-        [kernels::gelu_backward(&x, &gradient)]
+        [kernels::gelu_backward(&again::<Wgpu>(x), &gradient)]
     }
 }
 

@@ -9,6 +9,7 @@ use multiversion::multiversion;
 use super::elementwise::{of_one, of_two};
 use super::simd::exp;
 use super::{Fused, apply, input};
+use crate::sixteen::{again, kept};
 
 /// `2·√(2/π)`
 const TWICE: f32 = 1.595_769;
@@ -27,11 +28,11 @@ impl Fused<Flex, 1> for GeluTanh {
     type Saved = FlexTensor;
 
     fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, FlexTensor) {
-        (of_one(&x, forward), x)
+        (of_one(&x, forward), kept::<Flex>(x))
     }
 
     fn backward(&self, x: FlexTensor, gradient: FlexTensor, _: [bool; 1]) -> [FlexTensor; 1] {
-        [of_two(&x, &gradient, backward)]
+        [of_two(&again::<Flex>(x), &gradient, backward)]
     }
 }
 

@@ -31,6 +31,7 @@ mod linear;
 mod norm;
 mod one_row;
 mod packed;
+mod packed_on_gpu;
 mod product;
 mod rotate;
 mod sight;
@@ -54,7 +55,7 @@ pub(crate) use gelu::gelu;
 pub(crate) use gelu_tanh::gelu_tanh;
 pub(crate) use linear::Linear;
 pub(crate) use norm::{layer_norm, rms_norm};
-pub(crate) use packed::packed_linear;
+pub(crate) use packed::{Layout, packed_linear, packed_rows};
 pub(crate) use rotate::{Rotation, rotate, rotate_and_join};
 pub(crate) use swiglu::swiglu;
 

@@ -10,6 +10,7 @@ use trainyard_engine::kernels::{self, GpuTensor, Kernel};
 use super::elementwise::of_two;
 use super::simd::exp;
 use super::{CHUNK, Fused, apply, apply_on_gpu, input, shape, tensor, values};
+use crate::sixteen::{again, kept};
 
 /// `silu(gate)·up`, element by element, of two tensors of one shape.
 pub(crate) fn swiglu<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
@@ -27,15 +28,16 @@ impl Fused<Flex, 2> for SwiGlu {
     type Saved = [FlexTensor; 2];
 
     fn forward(&self, [gate, up]: [FlexTensor; 2]) -> (FlexTensor, [FlexTensor; 2]) {
-        (of_two(&gate, &up, forward), [gate, up])
+        (of_two(&gate, &up, forward), [gate, up].map(kept::<Flex>))
     }
 
     fn backward(
         &self,
-        [gate, up]: [FlexTensor; 2],
+        saved: [FlexTensor; 2],
         gradient: FlexTensor,
         _: [bool; 2],
     ) -> [FlexTensor; 2] {
+        let [gate, up] = saved.map(again::<Flex>);
         let mut of_gate = vec![0.0; values(&gate).len()];
         let mut of_up = of_gate.clone();
         let inputs = values(&gate).par_chunks(CHUNK).zip(values(&up).par_chunks(CHUNK));
@@ -52,15 +54,11 @@ impl Fused<Wgpu, 2> for SwiGlu {
     type Saved = [GpuTensor; 2];
 
     fn forward(&self, [gate, up]: [GpuTensor; 2]) -> (GpuTensor, [GpuTensor; 2]) {
-        (kernels::swiglu(&gate, &up), [gate, up])
+        (kernels::swiglu(&gate, &up), [gate, up].map(kept::<Wgpu>))
     }
 
-    fn backward(
-        &self,
-        [gate, up]: [GpuTensor; 2],
-        gradient: GpuTensor,
-        _: [bool; 2],
-    ) -> [GpuTensor; 2] {
+    fn backward(&self, saved: [GpuTensor; 2], gradient: GpuTensor, _: [bool; 2]) -> [GpuTensor; 2] {
+        let [gate, up] = saved.map(again::<Wgpu>);
         kernels::swiglu_backward(&gate, &up, &gradient)
     }
 }

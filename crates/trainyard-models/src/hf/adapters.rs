@@ -13,6 +13,18 @@ use crate::weight_init::WeightInit;
 /// Tells the source of adapters' weights from that of others.
 const SEED: u64 = 0x6C6F_7261;
 
+/// How frozen matrices are held in blocks of few bits: as their file has them, or else in these, or where there are
+/// none as numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Packing(pub(super) Option<BlockFormat>);
+
+impl Packing {
+    /// That of the products of blocks, or of the first layer and the last.
+    pub(super) fn of(lora: &LoraSection, is_block: bool) -> Self {
+        Self(if is_block { Some(lora.packing) } else { lora.embedding_packing })
+    }
+}
+
 /// The adapters of one layer.
 pub(super) struct LayerAdapters<'a> {
     lora: &'a LoraSection,
@@ -35,9 +47,10 @@ impl<'a> LayerAdapters<'a> {
         Self { lora, is_packed, block, initial }
     }
 
-    /// How products are held that are no numbers.
-    pub(super) fn packing(&self) -> Option<BlockFormat> {
-        (self.is_packed && self.block.is_some()).then_some(self.lora.packing)
+    /// How its frozen matrices are held in blocks; None where they are held as numbers.
+    pub(super) fn packing(&self) -> Option<Packing> {
+        let packing = Packing::of(self.lora, self.block.is_some());
+        self.is_packed.then_some(packing)
     }
 
     /// The adapter of a product with a path in the layer and a name in Hugging Face layout, of `[inputs, outputs]`

@@ -59,6 +59,7 @@ impl Attends for Attention {
         context: &ForwardContext,
         segments: Option<Tensor<2, Int>>,
     ) -> Attended {
+        let x = Projection::input_of([&self.q, &self.k, &self.v], x);
         let queries = self.normed(self.q_norm.as_ref(), self.q.forward(x.clone()));
         let keys = self.normed(self.k_norm.as_ref(), self.k.forward(x.clone()));
         let values = self.v.forward(x);

@@ -8,14 +8,16 @@ use trainyard_pretrained::{Architecture, ModelConfig};
 use super::norm::Norm;
 use super::weights::Weights;
 use crate::carried::{asked_for, segments_so_far, with_segments};
-use crate::nn;
+use crate::nn::{self, PackedWeight};
 
 /// Vectors of tokens, and of positions where the model has these: `[batch, context]` to
 /// `[batch, context, width]`.
 #[derive(Module, Debug)]
 pub(super) struct Embed {
-    /// `[vocabulary, width]`
-    tokens: Param<Tensor<2>>,
+    /// `[vocabulary, width]`; None where they are packed.
+    tokens: Option<Param<Tensor<2>>>,
+    /// The frozen vectors of tokens in their place.
+    packed: Option<PackedWeight>,
     /// `[positions, width]`
     positions: Option<Param<Tensor<2>>>,
     /// What vectors of tokens are multiplied by.
@@ -27,8 +29,10 @@ impl Embed {
         let is_gemma = matches!(config.architecture, Architecture::Gemma2 | Architecture::Gemma3);
         let positions = || weights.matrix("positions", [config.context, config.width]);
         let has_positions = config.architecture == Architecture::Gpt2;
+        let (tokens, packed) = weights.held("tokens", [config.vocabulary, config.width])?;
         Ok(Self {
-            tokens: weights.matrix("tokens", [config.vocabulary, config.width])?,
+            tokens,
+            packed,
             positions: has_positions.then(positions).transpose()?,
             scale: is_gemma.then(|| (config.width as f64).sqrt()),
         })
@@ -43,7 +47,11 @@ impl Layer for Embed {
     ) -> Result<Tensors, EngineError> {
         let tokens: Tensor<2, Int> = input.take("tokens")?;
         let [_, length] = tokens.dims();
-        let x = nn::embedding(self.tokens.val(), tokens);
+        let x = match (&self.tokens, &self.packed) {
+            (Some(vectors), _) => nn::embedding(vectors.val(), tokens),
+            (None, Some(packed)) => packed.rows(tokens),
+            (None, None) => return Err(lacks("embed", "vectors of tokens")),
+        };
         let x = match self.scale {
             Some(scale) => x.mul_scalar(scale),
             None => x,
@@ -81,17 +89,21 @@ fn places(segments: &Tensor<2, Int>, own: usize) -> Tensor<2, Int> {
 #[derive(Module, Debug)]
 pub(super) struct Head {
     norm: Norm,
-    /// `[vocabulary, width]`, the embedding's own shape so that the two can be tied.
-    weight: Param<Tensor<2>>,
+    /// `[vocabulary, width]`, the embedding's own shape so that the two can be tied; None where it is packed.
+    weight: Option<Param<Tensor<2>>>,
+    /// The frozen weight in its place.
+    packed: Option<PackedWeight>,
     /// The bound of logits.
     cap: Option<f64>,
 }
 
 impl Head {
     pub(super) fn new(weights: &Weights<'_>, config: &ModelConfig) -> Result<Self, EngineError> {
+        let (weight, packed) = weights.held("weight", [config.vocabulary, config.width])?;
         Ok(Self {
             norm: weights.norm("norm", config.width)?,
-            weight: weights.matrix("weight", [config.vocabulary, config.width])?,
+            weight,
+            packed,
             cap: config.logit_cap,
         })
     }
@@ -104,11 +116,21 @@ impl Layer for Head {
         context: &ForwardContext,
     ) -> Result<Tensors, EngineError> {
         let x = asked_for(input.take("x")?, context);
-        let logits = nn::linear_turned(self.norm.forward(x), self.weight.val(), None);
+        let x = self.norm.forward(x);
+        let logits = match (&self.weight, &self.packed) {
+            (Some(weight), _) => nn::linear_turned(x, weight.val(), None),
+            (None, Some(packed)) => packed.linear(x),
+            (None, None) => return Err(lacks("head", "weights")),
+        };
         let logits = match self.cap {
             Some(cap) => logits.div_scalar(cap).tanh().mul_scalar(cap),
             None => logits,
         };
         Ok(Tensors::new().with("logits", logits))
     }
+}
+
+/// Of a layer that was made with neither numbers nor blocks, as none is.
+fn lacks(layer: &str, what: &str) -> EngineError {
+    EngineError::Layer { layer: layer.to_owned(), reason: format!("it has no {what}") }
 }

@@ -33,6 +33,7 @@ impl FeedsForward for GatedMlp {
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let x = Projection::input_of([&self.gate, &self.up], x);
         let gate = self.gate.forward(x.clone());
         self.down.forward(gated(self.activation, gate, self.up.forward(x)))
     }

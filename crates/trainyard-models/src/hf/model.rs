@@ -5,15 +5,16 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use trainyard_config::{BadKey, LoraSection};
 use trainyard_data::SEGMENTS;
+use trainyard_engine::kernels::are_compiled;
 use trainyard_engine::{EngineError, ErasedLayer, LayerSpec, Model, erase, no_such_layer};
 use trainyard_pretrained::{Architecture, ModelConfig, Pretrained};
 
-use super::adapters::{self, LayerAdapters};
+use super::adapters::{self, LayerAdapters, Packing};
 use super::decoder::{Decoder, decoder};
 use super::ends::{Embed, Head};
 use super::heads::Heads;
 use super::rope::Rope;
-use super::weights::{WeightName, Weights};
+use super::weights::{WeightName, Weights, blocks};
 use crate::carried::{KEYS_AND_VALUES, SEGMENTS_SO_FAR};
 
 /// A decoder in Hugging Face layout or from a GGUF file: `embed`, `block0` …, `head`.
@@ -25,7 +26,7 @@ pub struct HfModel {
     context: usize,
     /// None where all weights train.
     lora: Option<LoraSection>,
-    /// Whether frozen products are held in blocks.
+    /// Whether frozen matrices are held in blocks.
     is_packed: bool,
     /// Whether a row may hold several samples, of which none sees another.
     has_segments: bool,
@@ -66,7 +67,7 @@ impl HfModel {
         self.lora.as_ref()
     }
 
-    /// The same with the frozen products of blocks in blocks of few bits, on CPU devices.
+    /// The same with frozen matrices in blocks of few bits, as their files have them or as `[lora]` says.
     #[must_use]
     pub fn packed(self) -> Self {
         Self { is_packed: true, ..self }
@@ -99,6 +100,17 @@ impl HfModel {
             layer if layer <= self.blocks() => self.decoder.of_block(layer - 1),
             _ => self.decoder.of_head(self.config().tied),
         }
+    }
+
+    /// Whether the vectors of tokens are held in blocks.
+    fn packs_tokens(&self) -> bool {
+        let Some(lora) = self.lora.as_ref().filter(|_| self.is_packed) else { return false };
+        let names = self.decoder.of_embed();
+        let tokens = names.iter().find(|name| name.path == "tokens");
+        let packing = Packing::of(lora, false);
+        let blocks =
+            tokens.and_then(|it| blocks(&self.pretrained, it, self.config().width, packing));
+        blocks.is_some()
     }
 
     fn config(&self) -> &ModelConfig {
@@ -139,22 +151,27 @@ impl Model for HfModel {
             }
         };
         let head = LayerSpec::new("head", "head").gives(&["logits"]).in_slices();
-        let head = if self.config().tied { head.shares("weight", "embed", "tokens") } else { head };
+        let head = match self.config().tied {
+            true if self.packs_tokens() => head.shares("packed.blocks", "embed", "packed.blocks"),
+            true => head.shares("weight", "embed", "tokens"),
+            false => head,
+        };
         [embed].into_iter().chain((0..self.blocks()).map(block)).chain([head]).collect()
     }
 
-    fn rebuilds_frozen(&self) -> bool {
-        true
+    fn frozen_from(&self) -> Option<String> {
+        Some(format!("files with the fingerprint {}", self.pretrained.fingerprint()))
     }
 
     /// Reads the layer's weights; adapters follow from the seed.
     fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<ErasedLayer, EngineError> {
         let (config, blocks) = (self.config(), self.blocks());
-        if self.is_packed && device.clone().without_autodiff() != Device::flex() {
+        let is_cpu = device.clone().without_autodiff() == Device::flex();
+        if self.is_packed && !is_cpu && !are_compiled() {
             return Err(EngineError::Layer {
                 layer: self.pretrained.name.clone(),
-                reason: "weights in blocks are for CPU devices so far; train.method = \"lora\" holds them \
-                         as numbers, on any device"
+                reason: "weights in blocks need shaders that a program with native-shaders does not compile: build it \
+                         without --features native-shaders, or take train.method = \"lora\", which holds them as numbers"
                     .to_owned(),
             });
         }

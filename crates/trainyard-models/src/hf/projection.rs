@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use crate::nn::{self, Lora, PackedWeight};
+use crate::sixteen::input_of_products;
 
 /// `x·Wᵀ (+ b)` on the last dimension, with a weight gradient that can wait.
 #[derive(Module, Debug)]
@@ -19,6 +20,12 @@ pub(crate) struct Projection {
 }
 
 impl Projection {
+    /// What several products take, as they take it; blocks take 32-bit floats.
+    pub(super) fn input_of<const N: usize>(products: [&Self; N], x: Tensor<3>) -> Tensor<3> {
+        let takes_blocks = products.iter().any(|product| product.packed.is_some());
+        if takes_blocks { x } else { input_of_products(x) }
+    }
+
     /// `[batch, positions, inputs]` to `[batch, positions, outputs]`.
     pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         match &self.lora {

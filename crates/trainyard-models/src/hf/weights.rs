@@ -5,12 +5,12 @@ use burn::module::Param;
 use burn::tensor::{Device, Tensor};
 use trainyard_config::BlockFormat;
 use trainyard_engine::{EngineError, check_host_room, weight};
-use trainyard_pretrained::{Element, ModelConfig, Pretrained};
+use trainyard_pretrained::{Element, ModelConfig, Pretrained, RawWeight};
 
-use super::adapters::LayerAdapters;
+use super::adapters::{LayerAdapters, Packing};
 use super::norm::Norm;
 use super::projection::Projection;
-use crate::nn::{PackedWeight, element};
+use crate::nn::{PackedWeight, element, is_packed};
 
 /// A weight of a layer by both of its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,16 +55,7 @@ impl Weights<'_> {
             let name = self.name(&format!("{path}.weight")).map_or("", |it| it.name.as_str());
             adapters.of(path, name, sizes, self.device).transpose()
         };
-        let place = format!("{path}.weight");
-        let packing = self.adapters.as_ref().and_then(LayerAdapters::packing);
-        let packed = match packing {
-            Some(format) => self.packed(&place, [outputs, inputs], format)?,
-            None => None,
-        };
-        let weight = match packed {
-            Some(_) => None,
-            None => Some(self.matrix(&place, [outputs, inputs])?),
-        };
+        let (weight, packed) = self.held(&format!("{path}.weight"), [outputs, inputs])?;
         Ok(Projection {
             weight,
             packed,
@@ -95,33 +86,45 @@ impl Weights<'_> {
         Ok(self.weight(self.rows(path, shape)?, shape))
     }
 
-    /// A matrix in blocks, as the file has it where it has such; None where its rows are no whole blocks.
+    /// A matrix, row by row, in blocks where it is frozen and held so.
     ///
     /// # Errors
     /// As [`Self::values`].
+    pub(super) fn held(&self, path: &str, shape: [u64; 2]) -> Result<Held, EngineError> {
+        let packing = self.adapters.as_ref().and_then(LayerAdapters::packing);
+        let blocks = packing
+            .zip(self.name(path))
+            .and_then(|(packing, name)| blocks(self.pretrained, name, shape[1], packing));
+        match blocks {
+            Some(blocks) => Ok((None, Some(self.packed(path, shape, &blocks)?))),
+            None => Ok((Some(self.matrix(path, shape)?), None)),
+        }
+    }
+
     fn packed(
         &self,
         path: &str,
         [rows, columns]: [u64; 2],
-        format: BlockFormat,
-    ) -> Result<Option<PackedWeight>, EngineError> {
+        blocks: &Blocks,
+    ) -> Result<PackedWeight, EngineError> {
         let shape = [rows as usize, columns as usize];
-        if element(format).bytes_of(&[columns]).is_none() {
-            return Ok(None);
-        }
-        if let Some(name) = self.name(path).filter(|name| !name.turned)
-            && let Ok(raw) = self.pretrained.raw(&name.name)
-            && let Some(format) = block_format(raw.element).filter(|_| !raw.is_transposed())
-        {
-            let rows: Option<Vec<&[u8]>> = (0..raw.rows()).map(|row| raw.row(row)).collect();
-            let bytes = rows.map(|rows| rows.concat());
-            let packed =
-                bytes.and_then(|it| PackedWeight::of_blocks(format, shape, &it, self.device));
-            if packed.is_some() {
-                return Ok(packed);
+        let packed = match blocks {
+            Blocks::AsStored(raw) => {
+                check_host_room(raw.bytes().len() as u64)?;
+                let rows: Option<Vec<&[u8]>> = (0..raw.rows()).map(|row| raw.row(row)).collect();
+                let bytes = rows.map(|rows| rows.concat());
+                bytes.and_then(|it| PackedWeight::of_blocks(raw.element, shape, &it, self.device))
             }
-        }
-        Ok(PackedWeight::of_numbers(format, shape, &self.rows(path, shape)?, self.device))
+            Blocks::OfNumbers(format) => {
+                let numbers = self.rows(path, shape)?;
+                PackedWeight::of_numbers(*format, shape, &numbers, self.device)
+            }
+        };
+        packed.ok_or_else(|| {
+            let reason =
+                format!("the blocks of '{path}' are not those of {rows} × {columns} numbers");
+            EngineError::Layer { layer: self.layer.clone(), reason }
+        })
     }
 
     /// The numbers of a matrix, row by row.
@@ -165,10 +168,30 @@ impl Weights<'_> {
     }
 }
 
-/// The blocks of an element that products compute with as it is.
-fn block_format(stored: Element) -> Option<BlockFormat> {
-    let formats = [BlockFormat::Q8_0, BlockFormat::Q4_0, BlockFormat::Q4_1];
-    formats.into_iter().find(|format| element(*format) == stored)
+/// A matrix as numbers, or in blocks: the one or the other.
+pub(super) type Held = (Option<Param<Tensor<2>>>, Option<PackedWeight>);
+
+/// Where the blocks of a matrix come from.
+pub(super) enum Blocks {
+    /// The file has them.
+    AsStored(RawWeight),
+    /// Its numbers are packed.
+    OfNumbers(BlockFormat),
+}
+
+/// The blocks in which a matrix with rows of `columns` numbers is held; None where it is held as numbers.
+pub(super) fn blocks(
+    pretrained: &Pretrained,
+    name: &WeightName,
+    columns: u64,
+    Packing(packing): Packing,
+) -> Option<Blocks> {
+    let is_whole = |element: Element| element.bytes_of(&[columns]).is_some();
+    let raw = if name.turned { None } else { pretrained.raw(&name.name).ok() };
+    let as_stored =
+        raw.filter(|raw| is_packed(raw.element) && is_whole(raw.element) && !raw.is_transposed());
+    let of_numbers = packing.filter(|format| is_whole(element(*format)));
+    as_stored.map(Blocks::AsStored).or(of_numbers.map(Blocks::OfNumbers))
 }
 
 /// A matrix of `[rows, columns]` from the values of `[columns, rows]`.

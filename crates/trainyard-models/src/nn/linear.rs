@@ -7,8 +7,10 @@ use burn::module::{Module, Param};
 use burn::nn::{Initializer, LinearLayout};
 use burn::tensor::{DType, Device, Shape, Tensor};
 use trainyard_engine::kernels::{Kernel, portable_kernels, uses};
+use trainyard_engine::sixteen_bits;
 
 use crate::fused;
+use crate::sixteen::{InSixteenBits, in_32_bits};
 use crate::weighted::{Weighted, apply, apply_on};
 
 /// [`burn::nn::LinearConfig`].
@@ -67,7 +69,7 @@ pub(crate) fn linear<const D: usize>(
     bias: Option<Tensor<1>>,
 ) -> Tensor<D> {
     run(false, &x, &weight, bias.as_ref())
-        .unwrap_or_else(|| burn::tensor::module::linear(x, weight, bias))
+        .unwrap_or_else(|| burn::tensor::module::linear(in_32_bits(x), weight, bias))
 }
 
 /// `[…, inputs]` to `[…, outputs]`, with a weight `[outputs, inputs]`.
@@ -77,7 +79,7 @@ pub(crate) fn linear_turned<const D: usize>(
     bias: Option<Tensor<1>>,
 ) -> Tensor<D> {
     run(true, &x, &weight, bias.as_ref())
-        .unwrap_or_else(|| burn::tensor::module::linear(x, weight.transpose(), bias))
+        .unwrap_or_else(|| burn::tensor::module::linear(in_32_bits(x), weight.transpose(), bias))
 }
 
 /// None on a backend that is not one of the engine's, and for shapes that Burn's own function brings
@@ -96,6 +98,12 @@ fn run<const D: usize>(
     let are_f32 =
         is_f32(x.dtype()) && is_f32(weight.dtype()) && bias.is_none_or(|bias| is_f32(bias.dtype()));
     let linear = fused::Linear { turned };
+    if let Some(dtype) = sixteen_bits() {
+        let linear = InSixteenBits { operation: linear, dtype };
+        let on_cpu = || apply_on::<Flex, _, D, 2>(&linear, x, weight, bias);
+        let fused = (!portable_kernels()).then(on_cpu).flatten();
+        return fused.or_else(|| apply(&Portable { turned }, x, weight, bias));
+    }
     let on_cpu = || apply_on::<Flex, _, D, 2>(&linear, x, weight, bias);
     let fused = (are_f32 && !portable_kernels()).then(on_cpu).flatten();
     let has_elements = !x.dims().contains(&0) && !weight.dims().contains(&0);

@@ -8,6 +8,7 @@ use trainyard_engine::{EngineError, weight};
 
 use super::linear::linear_turned;
 use super::{Dropout, DropoutConfig};
+use crate::sixteen::in_32_bits;
 use crate::weight_init::WeightInit;
 
 /// How a [`Lora`] is made.
@@ -82,7 +83,9 @@ impl LoraConfig {
 impl Lora {
     /// `[…, d_input]` to `[…, d_output]`, what is to be added to the frozen layer's output.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let low = linear_turned(self.dropout.forward(x), self.a.val(), None);
+        let x =
+            if self.dropout.drops(&x.device()) { self.dropout.forward(in_32_bits(x)) } else { x };
+        let low = linear_turned(x, self.a.val(), None);
         // Where it is small.
         linear_turned(low * self.scale, self.b.val(), None)
     }

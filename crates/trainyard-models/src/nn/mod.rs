@@ -31,7 +31,7 @@ pub use lora::{Lora, LoraConfig};
 pub(crate) use norm::rms_norm;
 pub use norm::{LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
 pub use packed::PackedWeight;
-pub(crate) use packed::element;
+pub(crate) use packed::{element, is_packed};
 pub use swiglu::{SwiGlu, SwiGluConfig};
 
 #[cfg(test)]

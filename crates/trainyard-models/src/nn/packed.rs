@@ -1,12 +1,12 @@
 //! A frozen weight in blocks of few bits.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use trainyard_config::BlockFormat;
 use trainyard_pretrained::{Element, decode, encode};
 
 use super::linear::linear_turned;
-use crate::fused::packed_linear;
+use crate::fused::{Layout, packed_linear, packed_rows};
 
 /// How files name the blocks of a format.
 pub(crate) fn element(format: BlockFormat) -> Element {
@@ -17,10 +17,15 @@ pub(crate) fn element(format: BlockFormat) -> Element {
     }
 }
 
-/// A frozen matrix of `[outputs, inputs]` whose rows are blocks of 32 numbers, as GGUF files have them. It stays
-/// packed: products turn a few of its rows into numbers at a time, forward and backward. Its bytes are the bits of numbers
-/// that may be none, so that a model with it must be one that [`rebuilds`](trainyard_engine::Model::rebuilds_frozen) what
-/// is frozen.
+/// Whether a frozen matrix can be held as files store it: in blocks of few bits.
+pub(crate) fn is_packed(element: Element) -> bool {
+    element.block_numbers() > 1 && decode(element, &[], &mut [])
+}
+
+/// A frozen matrix of `[outputs, inputs]` whose rows are blocks of few bits, as GGUF files have them: `Q8_0`, `Q4_0`, `Q4_1`,
+/// `Q5_0`, `Q5_1`, `Q4_K`, `Q5_K` or `Q6_K`. It stays packed: products turn a part of its rows into numbers at a time, forward and
+/// backward, and of rows that are looked up no others are. Its bytes are the bits of numbers that may be none, so that a model
+/// with it must be one that [takes what is frozen from elsewhere](trainyard_engine::Model::frozen_from).
 #[derive(Module, Debug)]
 pub struct PackedWeight {
     /// The blocks, row by row, four bytes in the bits of each number: nobody computes with these.
@@ -39,19 +44,19 @@ impl PackedWeight {
         numbers: &[f32],
         device: &Device,
     ) -> Option<Self> {
-        Self::of_blocks(format, shape, &encode(element(format), numbers)?, device)
+        Self::of_blocks(element(format), shape, &encode(element(format), numbers)?, device)
     }
 
-    /// From blocks as they lie in files, row by row; None where they are not of this shape.
+    /// From blocks as they lie in files, row by row; None where they are none that are known, or not of this shape.
     pub fn of_blocks(
-        format: BlockFormat,
+        element: Element,
         shape: [usize; 2],
         bytes: &[u8],
         device: &Device,
     ) -> Option<Self> {
         let [outputs, inputs] = shape;
-        let element = element(format);
-        if element.bytes_of(&[outputs as u64, inputs as u64])? != bytes.len() as u64 {
+        let expected = element.bytes_of(&[outputs as u64, inputs as u64])?;
+        if !is_packed(element) || expected != bytes.len() as u64 {
             return None;
         }
         let bits = |bytes: &[u8]| {
@@ -67,11 +72,26 @@ impl PackedWeight {
         Some(Self { blocks, element, shape })
     }
 
-    /// `x·Wᵀ`, `[…, inputs]` to `[…, outputs]`.
+    /// `x·Wᵀ`, `[…, inputs]` to `[…, outputs]`. Of 16-bit floats it is computed in 32 bits.
     pub fn linear<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let dtype = x.dtype();
+        if dtype != DType::F32 {
+            return self.linear(x.cast(DType::F32)).cast(dtype);
+        }
         let blocks = self.blocks.val();
-        packed_linear(&x, &blocks, self.element, self.shape)
-            .unwrap_or_else(|| linear_turned(x, self.numbers(), None))
+        let layout = Layout::new(self.element, self.shape);
+        let packed = layout.and_then(|layout| packed_linear(&x, &blocks, layout));
+        packed.unwrap_or_else(|| linear_turned(x, self.numbers(), None))
+    }
+
+    /// Rows at some indices, `[batch, length]` to `[batch, length, inputs]`; not a number in place of one that is not
+    /// there.
+    pub fn rows(&self, indices: Tensor<2, Int>) -> Tensor<3> {
+        let blocks = self.blocks.val();
+        let layout = Layout::new(self.element, self.shape);
+        let rows = layout.and_then(|layout| packed_rows(&blocks, layout, &indices));
+        let rows = rows.unwrap_or_else(|| burn::tensor::module::embedding(self.numbers(), indices));
+        if blocks.is_autodiff() { rows.autodiff() } else { rows }
     }
 
     /// All of it as numbers, for what does not compute with blocks.

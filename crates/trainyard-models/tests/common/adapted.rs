@@ -22,6 +22,22 @@ pub(crate) struct Adapted {
     pub(crate) first: usize,
     /// How frozen products are held that are no numbers.
     pub(crate) packing: Option<BlockFormat>,
+    /// Whether vectors of tokens and the head's weights are held so too.
+    pub(crate) packs_ends: bool,
+}
+
+impl Adapted {
+    /// How vectors of tokens and the head's weights are held.
+    fn packing_of_ends(self) -> Option<BlockFormat> {
+        self.packing.filter(|_| self.packs_ends)
+    }
+}
+
+/// A frozen matrix of `[rows, columns]` in blocks.
+fn pack(format: BlockFormat, matrix: Tensor<2>, device: &Device) -> PackedWeight {
+    let shape = matrix.dims();
+    let numbers = matrix.into_data().try_to_vec::<f32>().unwrap();
+    PackedWeight::of_numbers(format, shape, &numbers, device).unwrap()
 }
 
 /// A frozen product, and what it learns.
@@ -36,12 +52,8 @@ impl Projection {
     fn new(sizes: [usize; 2], model: Adapted, has_adapter: bool, device: &Device) -> Self {
         let [inputs, outputs] = sizes;
         let base = LinearConfig::new(inputs, outputs).with_bias(false).init(device).no_grad();
-        let pack = |format| {
-            let numbers = base.weight.val().transpose().into_data().try_to_vec::<f32>().unwrap();
-            PackedWeight::of_numbers(format, [outputs, inputs], &numbers, device).unwrap()
-        };
         drop(base.weight.val());
-        let packed = model.packing.map(pack);
+        let packed = model.packing.map(|it| pack(it, base.weight.val().transpose(), device));
         let base = packed.is_none().then_some(base);
         let lora = LoraConfig::new(inputs, outputs)
             .with_rank(model.rank)
@@ -95,27 +107,64 @@ impl Block {
 }
 
 #[derive(Module, Debug)]
+struct Embed {
+    vectors: Option<Embedding>,
+    packed: Option<PackedWeight>,
+}
+
+impl Embed {
+    fn new(model: Adapted, device: &Device) -> Self {
+        let vectors = EmbeddingConfig::new(model.vocabulary, model.width).init(device).no_grad();
+        let packed = model.packing_of_ends().map(|it| pack(it, vectors.weight.val(), device));
+        Self { vectors: packed.is_none().then_some(vectors), packed }
+    }
+
+    fn forward(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
+        match &self.vectors {
+            Some(vectors) => vectors.forward(tokens),
+            None => self.packed.as_ref().unwrap().rows(tokens),
+        }
+    }
+}
+
+#[derive(Module, Debug)]
 struct Head {
     norm: RmsNorm,
-    linear: Linear,
+    linear: Option<Linear>,
+    packed: Option<PackedWeight>,
+}
+
+impl Head {
+    fn new(model: Adapted, device: &Device) -> Self {
+        let linear = LinearConfig::new(model.width, model.vocabulary).with_bias(false);
+        let linear = linear.init(device).no_grad();
+        let packed =
+            model.packing_of_ends().map(|it| pack(it, linear.weight.val().transpose(), device));
+        let norm = RmsNormConfig::new(model.width).init(device).no_grad();
+        Self { norm, linear: packed.is_none().then_some(linear), packed }
+    }
+
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let x = self.norm.forward(x);
+        match &self.linear {
+            Some(linear) => linear.forward(x),
+            None => self.packed.as_ref().unwrap().linear(x),
+        }
+    }
 }
 
 /// From tokens to logits.
 pub(crate) fn adapted(model: Adapted) -> Layers {
-    let Adapted { width, blocks, vocabulary, first, .. } = model;
-    let embed =
-        move |device: &Device| EmbeddingConfig::new(vocabulary, width).init(device).no_grad();
-    let head = move |device: &Device| {
-        let linear = LinearConfig::new(width, vocabulary).with_bias(false).init(device);
-        Head { norm: RmsNormConfig::new(width).init(device), linear }.no_grad()
-    };
+    let Adapted { blocks, first, .. } = model;
+    let embed = move |device: &Device| Embed::new(model, device);
+    let head = move |device: &Device| Head::new(model, device);
     Layers::new("adapted", "tokens")
-        .layer("embed", embed, |embed: &Embedding, tokens: Tensor<2, Int>| embed.forward(tokens))
+        .layer("embed", embed, Embed::forward)
         .repeat("block", blocks, |layers, name, block| {
             let make = move |device: &Device| Block::new(model, block >= first, device);
             layers.layer(name, make, Block::forward)
         })
-        .layer("head", head, |head: &Head, x: Tensor<3>| head.linear.forward(head.norm.forward(x)))
+        .layer("head", head, Head::forward)
         .gives(&["logits"])
         .rebuilds_frozen()
 }

@@ -57,6 +57,12 @@ impl OtherFile {
         Self { name: name.into(), remedy, is_known: true }
     }
 
+    /// Whether it is, or describes, a pretrained model, which the program can plan, train and talk with.
+    #[must_use]
+    pub fn is_model(&self) -> bool {
+        self.remedy == PRETRAINED
+    }
+
     /// A file of which only the form is known.
     fn of_form(name: impl Into<String>, remedy: &'static str) -> Self {
         Self { is_known: false, ..Self::new(name, remedy) }

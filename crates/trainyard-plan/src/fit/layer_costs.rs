@@ -1,6 +1,7 @@
 //! The costs of a transformer's layers from its sizes, where none has run.
 //!
-//! All numbers but packed weights are 32-bit floats. For `P` positions, `R` rows of `T`:
+//! All numbers but packed weights are 32-bit floats; where a device computes products in sixteen bits, what is kept
+//! of these has two bytes a number. For `P` positions, `R` rows of `T`:
 //!
 //! - **Weights.** Full training trains all of them. `LoRA` (Hu et al., arXiv 2106.09685) freezes them, and trains
 //!   `rank × (inputs + outputs)` numbers beside each product of a block. `QLoRA` (Dettmers et al., arXiv 2305.14314)
@@ -10,17 +11,20 @@
 //!   they are gated, else twice; and of an adapter, its `rank` numbers. The weights of attention come on top,
 //!   `R × heads × T²`: devices with a kernel that makes them anew need less.
 //! - **For a moment** there are the gradients of the numbers inside and of two inputs, or the logits, or two
-//!   gradients of the embedding, or an unpacked product.
+//!   gradients of the embedding, and an unpacked product, or a part of it ([`UNPACKED_NUMBERS`]).
 //! - **Operations** are those of products: `2 P` a weight, and `4 R T²` a number of the queries for attention, half
 //!   of that where no position sees those after it. A backward does the same again for its input, and for
 //!   the weights that train; attention's is twice its forward.
 
 use super::Method;
 use super::transformer::{Product, Transformer, TransformerLayer, TransformerPart};
+use crate::memory::UNPACKED_NUMBERS;
 use crate::{BatchTensor, LayerProfile, ModelProfile, TensorProfile};
 
 /// Bytes of a number.
 const FLOAT: u64 = 4;
+/// Bytes of one in sixteen bits.
+const HALF: u64 = 2;
 /// Bytes of a token.
 const TOKEN: u64 = 8;
 
@@ -51,7 +55,7 @@ impl Transformer {
         let names = self.layers.iter().map(|layer| layer.name.clone()).skip(1).map(Some);
         let next = names.chain([None]);
         let layers = self.layers.iter().zip(next).map(|(layer, next)| {
-            let of_layer = OfLayer { model: self, layer, method, size };
+            let of_layer = OfLayer { model: self, layer, method, size, of_products: FLOAT };
             (of_layer.profile(next), of_layer.operations())
         });
         let (layers, operations) = layers.unzip();
@@ -64,6 +68,26 @@ impl Transformer {
         };
         (model, operations)
     }
+
+    /// What layers keep where products are in sixteen bits, and what their largest rounded weight takes for a
+    /// moment.
+    pub(super) fn bytes_in_sixteen_bits(
+        &self,
+        method: Method,
+        size: MicroBatchSize,
+    ) -> (Vec<u64>, Vec<u64>) {
+        let of_layer = |layer| {
+            let of_layer = OfLayer { model: self, layer, method, size, of_products: HALF };
+            let saved = if of_layer.is_forward_only() { 0 } else { of_layer.saved_bytes() };
+            let rounded = match layer.kind {
+                TransformerPart::Embedding => 0,
+                TransformerPart::Block => of_layer.largest_product(),
+                TransformerPart::Head => self.logits.saturating_mul(self.width),
+            };
+            (saved, HALF.saturating_mul(rounded))
+        };
+        self.layers.iter().map(of_layer).unzip()
+    }
 }
 
 struct OfLayer<'a> {
@@ -71,6 +95,8 @@ struct OfLayer<'a> {
     layer: &'a TransformerLayer,
     method: Method,
     size: MicroBatchSize,
+    /// Bytes of a number that is kept for products and functions by elements.
+    of_products: u64,
 }
 
 impl OfLayer<'_> {
@@ -116,23 +142,21 @@ impl OfLayer<'_> {
         match self.layer.kind {
             TransformerPart::Embedding => product(&[TOKEN, self.positions()]),
             TransformerPart::Head => {
-                self.of_positions(width.saturating_mul(2).saturating_add(self.model.logits))
+                let all = self.of_positions(width.saturating_add(self.model.logits));
+                all.saturating_add(product(&[self.of_products, self.positions(), width]))
             }
             TransformerPart::Block => {
                 let of_heads = queries.saturating_add(keys_and_values / 2);
                 let ranks = self.layer.products.len() as u64 * self.method.rank().unwrap_or(0);
-                let numbers = [
-                    width.saturating_mul(norms.saturating_add(2)),
-                    queries.saturating_mul(2),
-                    keys_and_values,
-                    if self.model.norms_heads { of_heads } else { 0 },
-                    self.inside(),
-                    ranks,
-                ];
+                let of_heads = if self.model.norms_heads { of_heads } else { 0 };
+                let of_norms = width.saturating_mul(norms).saturating_add(of_heads);
+                let (width, queries) = (width.saturating_mul(2), queries.saturating_mul(2));
+                let numbers = [width, queries, keys_and_values, self.inside(), ranks];
                 let MicroBatchSize { rows, context } = self.size;
                 let attention = product(&[FLOAT, rows, self.model.heads, context, context]);
                 let numbers = numbers.into_iter().fold(0, u64::saturating_add);
-                self.of_positions(numbers).saturating_add(attention)
+                let of_products = product(&[self.of_products, self.positions(), numbers]);
+                of_products.saturating_add(self.of_positions(of_norms)).saturating_add(attention)
             }
         }
     }
@@ -145,7 +169,7 @@ impl OfLayer<'_> {
             TransformerPart::Head => self.model.logits,
         };
         let weights = match self.method {
-            Method::Qlora { .. } => self.largest_product(),
+            Method::Qlora { .. } => self.unpacked(),
             // The gradient of vectors of tokens is as large as all of them, and there are two.
             Method::Full if self.layer.kind == TransformerPart::Embedding => {
                 self.layer.others.saturating_mul(2)
@@ -153,6 +177,13 @@ impl OfLayer<'_> {
             Method::Full | Method::Lora { .. } => 0,
         };
         self.of_positions(numbers).saturating_add(FLOAT.saturating_mul(weights))
+    }
+
+    /// Numbers that are made of blocks at a time; of vectors of tokens no more than those that are looked up.
+    fn unpacked(&self) -> u64 {
+        let of_head = self.layer.packed.filter(|_| self.layer.kind == TransformerPart::Head);
+        let numbers = self.largest_product().max(of_head.map_or(0, Product::numbers));
+        numbers.min(UNPACKED_NUMBERS)
     }
 
     fn largest_product(&self) -> u64 {
@@ -168,7 +199,10 @@ impl OfLayer<'_> {
             Method::Lora { .. } => (adapters, all),
             Method::Qlora { .. } => {
                 let packed = self.sum(|it| it.packed_bytes);
-                (adapters, FLOAT.saturating_mul(self.layer.others).saturating_add(packed))
+                let other = self.layer.packed.unwrap_or_default();
+                let numbers = self.layer.others.saturating_sub(other.numbers());
+                let others = FLOAT.saturating_mul(numbers).saturating_add(other.packed_bytes);
+                (adapters, others.saturating_add(packed))
             }
         }
     }
@@ -180,7 +214,11 @@ impl OfLayer<'_> {
             }
             Method::Full | Method::Lora { .. } => FLOAT.saturating_mul(self.largest_product()),
         };
-        product.max(FLOAT.saturating_mul(self.layer.largest_other))
+        let other = match (self.method, self.layer.packed) {
+            (Method::Qlora { .. }, Some(packed)) => packed.packed_bytes,
+            _ => FLOAT.saturating_mul(self.layer.largest_other),
+        };
+        product.max(other)
     }
 
     fn profile(&self, next: Option<String>) -> LayerProfile {
@@ -210,6 +248,10 @@ impl OfLayer<'_> {
             kind: self.layer.kind.text().to_owned(),
             param_bytes,
             frozen_bytes,
+            frozen_as: match self.method {
+                Method::Qlora { .. } => self.layer.packed_as.clone(),
+                Method::Full | Method::Lora { .. } => String::new(),
+            },
             // Gains and biases come of a backward at its end; products add to their sums as they go.
             fresh_bytes: Some(match self.method {
                 Method::Full if self.layer.kind == TransformerPart::Block => {

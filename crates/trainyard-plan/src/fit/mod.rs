@@ -62,7 +62,7 @@ impl Method {
 /// A device, and what it does in general.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FitDevice {
-    /// Who it is and what memory it has, without costs.
+    /// Who it is, in what it computes products and what memory it has, without costs.
     pub device: DeviceProfile,
     /// Floating-point operations a nanosecond in a matrix product; None where nobody knows.
     pub gflops: Option<f64>,
@@ -166,8 +166,16 @@ fn assess(request: &FitRequest<'_>, profile: &Profile) -> Result<(Assessment, La
         Err(error) => return Err(error),
     };
     let limits = Limits { request, fits: here.verdict != Verdict::TooBig };
+    let here = Assessment { devices: in_precisions(request, here.devices), ..here };
     let largest = Largest { context: limits.context()?, rows: limits.rows()? };
     Ok((here, largest))
+}
+
+/// The devices with the numbers in which they compute.
+fn in_precisions(request: &FitRequest<'_>, devices: Vec<DeviceFit>) -> Vec<DeviceFit> {
+    let of = |id: &str| request.devices.iter().find(|it| it.device.id == id);
+    let precision = |id: &str| of(id).map(|it| it.device.precision).unwrap_or_default();
+    devices.into_iter().map(|it| DeviceFit { precision: precision(&it.id), ..it }).collect()
 }
 
 /// The fastest plan with a part of every budget to spare, or else without.
@@ -270,12 +278,17 @@ fn profile(request: &FitRequest<'_>, size: MicroBatchSize, micro_batches: u64) -
     let (model, operations) = request.model.costs(request.method, size);
     let is_known = request.devices.iter().all(|it| it.gflops.is_some());
     let workspace = model.workspace_with_new_sums();
+    let (saved, rounded) = request.model.bytes_in_sixteen_bits(request.method, size);
     let device = |it: &FitDevice| {
         let gflops = it.gflops.filter(|_| is_known).unwrap_or(EQUAL_GFLOPS);
         let times = |of: &dyn Fn(&Operations) -> f64| {
             operations.iter().map(|it| of(it) / (gflops * 1e3)).collect::<Vec<f64>>()
         };
         let rate = it.copy_rate.unwrap_or(COPY_RATE);
+        let is_in_sixteen_bits = !it.device.precision.is_f32();
+        let workspace = workspace.iter().zip(&rounded).map(|(bytes, rounded)| {
+            bytes.saturating_add(if is_in_sixteen_bits { *rounded } else { 0 })
+        });
         let optimizer =
             model.layers.iter().map(|it| OPTIMIZER_TRAFFIC * it.param_bytes as f64 / rate);
         DeviceProfile {
@@ -283,7 +296,8 @@ fn profile(request: &FitRequest<'_>, size: MicroBatchSize, micro_batches: u64) -
             input_grad_us: times(&|it| it.input_gradient),
             weight_grad_us: times(&|it| it.weight_gradient),
             optimizer_us: OptimizerTime::Layers(optimizer.collect()),
-            workspace_bytes: Some(workspace.clone()),
+            saved_bytes: is_in_sixteen_bits.then(|| saved.clone()),
+            workspace_bytes: Some(workspace.collect()),
             ..it.device.clone()
         }
     };

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::memory::{DeviceNeed, MemoryUse};
 use crate::planner::RankedPlan;
-use crate::{Profile, Recompute};
+use crate::{Precision, Profile, Recompute};
 
 /// The most of a budget that is not tight: nine tenths.
 pub(super) fn at_ease(budget_bytes: u64) -> u64 {
@@ -86,6 +86,9 @@ impl Fit {
 pub struct DeviceFit {
     /// Its id.
     pub id: String,
+    /// The numbers in which it computes products.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// Whether its part fits.
     pub verdict: Verdict,
     /// Names of the first and the last layer of each of its stages; empty where it has none, or nothing fits.
@@ -133,7 +136,9 @@ impl DeviceFit {
             needed if needed > at_ease(budget_bytes) => Verdict::Tight,
             _ => Verdict::Fits,
         };
-        Self { id: device, verdict, stages, recompute, needs: peak, needed_bytes, budget_bytes }
+        let precision = Precision::default();
+        let (id, needs) = (device, peak);
+        Self { id, precision, verdict, stages, recompute, needs, needed_bytes, budget_bytes }
     }
 
     /// Of a plan that does not fit.

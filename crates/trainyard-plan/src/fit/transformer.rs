@@ -42,10 +42,16 @@ pub struct TransformerLayer {
     pub kind: TransformerPart,
     /// The products of a block.
     pub products: Vec<Product>,
+    /// What their blocks of few bits are called, such as `q4_1`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub packed_as: String,
     /// Numbers of all other weights.
     pub others: u64,
     /// Numbers of the largest of these.
     pub largest_other: u64,
+    /// One of these that is in blocks of few bits where frozen weights are: vectors of tokens, or the head's weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<Product>,
     /// The layer whose vectors of tokens are its output weights too; these are among `others`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tied_to: Option<String>,

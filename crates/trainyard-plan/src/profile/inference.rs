@@ -36,11 +36,11 @@ impl Profile {
         profile
     }
 
-    /// The same with room for what layers keep of sequences that go on, such as the keys and values of all
-    /// their positions. One layer at a time may need that of a sequence twice, to make it larger.
+    /// The same with a micro-batch a sequence, and room for what layers keep of sequences that go on, such as
+    /// the keys and values of all their positions. One layer at a time may need that of a sequence twice, to make it larger.
     #[must_use]
     pub fn with_sequences(&self, kept: SequencesKept) -> Self {
-        let mut profile = self.clone();
+        let mut profile = Self { micro_batches: kept.count.max(1), ..self.clone() };
         for (index, layer) in profile.model.layers.iter_mut().enumerate() {
             let of_one = kept.bytes_of_one(layer);
             let of_all = of_one.saturating_mul(kept.count as u64);
@@ -146,6 +146,7 @@ mod tests {
         let kept = SequencesKept { count: 3, positions: 5, rows: 2 };
         assert_eq!(kept.bytes(&profile), 1500);
         let with = profile.with_sequences(kept);
+        assert_eq!(with.micro_batches, 3);
         let buffers: Vec<u64> = with.model.layers.iter().map(|it| it.buffer_bytes).collect();
         assert_eq!(buffers, [0, 1501]);
         let workspaces = |device| [0, 1].map(|layer| with.workspace_bytes(device, layer));

@@ -117,11 +117,14 @@ impl TraceBuilder {
     }
 }
 
-/// The device's name, and whose times those of it are, where the host neither computes nor waits.
+/// The device's name, in what it computes, and whose times those of it are, where the host neither computes nor waits.
 fn name_with_clock(device: &HeaderDevice) -> String {
+    let HeaderDevice { name, precision, .. } = device;
+    let name =
+        if precision.is_f32() { name.clone() } else { format!("{name}, {}", precision.text()) };
     match device.clock_error_ns {
-        Some(ns) => format!("{}, by its own clock ±{} µs", device.name, ns.div_ceil(1000)),
-        None if device.times_noticed => format!("{}, as the host noticed", device.name),
-        None => device.name.clone(),
+        Some(ns) => format!("{name}, by its own clock ±{} µs", ns.div_ceil(1000)),
+        None if device.times_noticed => format!("{name}, as the host noticed"),
+        None => name,
     }
 }

@@ -5,6 +5,7 @@ use super::{half, split};
 /// Scale and least number of each part of 32, times those of the block. The 12 bytes have eight scales and
 /// eight least numbers of six bits each: the first four of both in the low bits of bytes 0–7; of the
 /// others the low four bits are in bytes 8–11, and the high two on top of bytes 0–7.
+#[inline(always)]
 fn parts(scale: f32, least: f32, packed: &[u8; 12]) -> [(f32, f32); 8] {
     let [a, b, c] = [&packed[0..4], &packed[4..8], &packed[8..12]];
     let mut parts = [(0.0, 0.0); 8];
@@ -19,6 +20,7 @@ fn parts(scale: f32, least: f32, packed: &[u8; 12]) -> [(f32, f32); 8] {
 }
 
 /// Two scales, 12 bytes of [`parts`], then 32 bytes for each two parts: low halves for the first.
+#[inline(always)]
 pub(super) fn q4_k(block: &[u8; 144], numbers: &mut [f32; 256]) {
     let (scale, rest) = split(block);
     let (least, rest) = split(rest);
@@ -37,6 +39,7 @@ pub(super) fn q4_k(block: &[u8; 144], numbers: &mut [f32; 256]) {
 
 /// As [`q4_k`], with 32 bytes before the quants: bit 2·i and 2·i + 1 of each are fifth bits of the i-th two
 /// parts.
+#[inline(always)]
 pub(super) fn q5_k(block: &[u8; 176], numbers: &mut [f32; 256]) {
     let (scale, rest) = split(block);
     let (least, rest) = split(rest);
@@ -58,6 +61,7 @@ pub(super) fn q5_k(block: &[u8; 176], numbers: &mut [f32; 256]) {
 /// Low four bits of six in 128 bytes, high two in 64, 16 signed scales of parts of 16, and the block's scale.
 /// Each half of the block has 64 and 32 of these bytes: its numbers l, l + 32, l + 64 and l + 96 have their
 /// low bits in the halves of bytes l and l + 32, and their high bits in byte l.
+#[inline(always)]
 pub(super) fn q6_k(block: &[u8; 210], numbers: &mut [f32; 256]) {
     let (low, rest) = split::<128>(block);
     let (high, rest) = split::<64>(rest);

@@ -88,6 +88,22 @@ proptest! {
             prop_assert!(same || *found == expected, "{}, {at}: {found} {expected}", element.name());
         }
     }
+
+    /// Of any kind that files name, and any lengths: whole blocks are read as far as there is room, and all else is left
+    /// alone.
+    #[test]
+    fn any_bytes_are_read_without_harm(
+        element in (0_u32..40).prop_filter_map("a number that is none", element),
+        bytes in prop::collection::vec(any::<u8>(), 0..700),
+        room in 0_usize..700,
+    ) {
+        let mut numbers = vec![7.0; room];
+        let is_known = decode(element, &bytes, &mut numbers);
+        let [of_numbers, of_bytes] =
+            [element.block_numbers(), element.block_bytes()].map(|size| size as usize);
+        let blocks = if is_known { (bytes.len() / of_bytes).min(room / of_numbers) } else { 0 };
+        prop_assert!(numbers[blocks * of_numbers..].iter().all(|number| *number == 7.0));
+    }
 }
 
 #[test]

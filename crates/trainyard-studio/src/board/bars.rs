@@ -7,6 +7,7 @@ use trainyard_plan::MemoryUse;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::simulate::SimulatedDevice;
 
+use super::roles::Roles;
 use crate::document::labels;
 use crate::hatch;
 use crate::human_time::human_us;
@@ -25,6 +26,8 @@ pub(super) struct MemoryBar<'a> {
     pub(super) budget_bytes: u64,
     /// What it would hold.
     pub(super) preview: Option<MemoryUse>,
+    /// The roles of its layers' weights.
+    pub(super) roles: Roles,
 }
 
 /// A bar's corners, in points: its parts are not rounded.
@@ -118,6 +121,9 @@ impl MemoryBar<'_> {
                 ui.end_row();
             }
         });
+        if self.roles.frozen() > 0 {
+            ui.weak(format!("weights: {}", self.roles.words()));
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::bars::{self, MemoryBar};
 use super::columns::{Column, Place};
 use super::drag::Drag;
 use super::paint::{self, small};
+use super::roles::Roles;
 use super::scene::{BoardAction, Scene, Verdict};
 use crate::change::{Change, or_as_now};
 use crate::document::Edit;
@@ -176,7 +177,9 @@ fn subtitle(
             let api = device.api.map(trainyard_plan::Api::text);
             let name = Some(device.name.as_str()).filter(|name| !name.is_empty());
             let place = place.map(place_words);
-            let parts = [place.as_deref(), kind, api, name];
+            let format = roles_of(scene, column.device).format();
+            let format = format.map(|format| format!("f32 and {format}"));
+            let parts = [place.as_deref(), format.as_deref(), kind, api, name];
             let parts: Vec<&str> = parts.into_iter().flatten().collect();
             one(&parts.join(" · "), theme.weak)
         }
@@ -206,6 +209,13 @@ fn subtitle(
     response.on_hover_text(format!("{}\n{says}", device.id));
 }
 
+/// The roles of the weights that lie on a device.
+fn roles_of(scene: &Scene, device: usize) -> Roles {
+    let stages = scene.document.arrangement().stages.iter();
+    let runs = stages.filter(|stage| stage.device == device).map(|stage| (stage.first, stage.end));
+    Roles::of_runs(&scene.document.present().profile, runs)
+}
+
 fn memory(ui: &mut Ui, scene: &Scene, column: &Column, device: &DeviceProfile, rect: Rect) {
     let theme = scene.theme;
     let peak = |assessment: &crate::document::Assessment| {
@@ -218,7 +228,8 @@ fn memory(ui: &mut Ui, scene: &Scene, column: &Column, device: &DeviceProfile, r
     };
     let preview = scene.preview.map(peak);
     let budget_bytes = device.budget_bytes();
-    let bar = MemoryBar { device: &device.id, held, when, budget_bytes, preview };
+    let roles = roles_of(scene, column.device);
+    let bar = MemoryBar { device: &device.id, held, when, budget_bytes, preview, roles };
     let (left, beside) = rect.split_left_right_at_x(rect.right() - WORDS);
     bar.show(ui, left);
     let layout = Layout::left_to_right(Align::Center);

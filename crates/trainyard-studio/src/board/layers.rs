@@ -10,6 +10,7 @@ use super::drag::{Drag, Target};
 use super::measure::{self, Cost};
 use super::paint::{self, small};
 use super::pick::pick;
+use super::roles::Roles;
 use super::scene::{BoardAction, Scene, Verdict, block_id};
 use crate::document::Placed;
 use crate::document::labels;
@@ -40,6 +41,7 @@ pub(super) fn layer(
     let response = ui.interact(rect, block_id(block.first), Sense::click_and_drag());
     let all = profile.model.layers.len();
     let device = labels::device(profile, placed.device);
+    let roles = Roles::of_run(profile, run);
     let name = labels::layers(profile, run);
     let label = |name: &str, device: &str| {
         let which = match block.count() {
@@ -47,8 +49,9 @@ pub(super) fn layer(
             count => format!("{count} layers of {all}"),
         };
         let locked = if locked > 0 { ", locked" } else { "" };
+        let frozen = if roles.frozen() > 0 { ", frozen weights" } else { "" };
         let costs = format!("{}, {}", human_bytes(cost.bytes), human_us(cost.us));
-        format!("{name}, {which}, on {device}, {costs}{locked}")
+        format!("{name}, {which}, on {device}, {costs}{frozen}{locked}")
     };
     response.widget_info(|| {
         WidgetInfo::selected(Role::ListBoxOption, true, selected, label(&name, device))
@@ -65,6 +68,7 @@ pub(super) fn layer(
         if runs.iter().any(|(first, end)| *first <= run.0 && run.1 <= *end));
     let fill = theme.layer(kind).gamma_multiply(if drag { 0.35 } else { 1.0 });
     plate(ui, block, rect, fill, theme.surface);
+    roles.hatch(ui, rect, theme);
     // A gap between the line and the block keeps it seen, whatever the colour of the block.
     let focused = response.has_focus();
     if selected || focused {
@@ -75,7 +79,9 @@ pub(super) fn layer(
     } else if response.hovered() {
         ui.painter().rect_stroke(rect, 4.0, Stroke::new(1.0, theme.text), StrokeKind::Inside);
     }
-    caption(ui, scene, block, rect, (&name, cost, locked > 0, drag));
+    let says =
+        Caption { name: &name, cost, format: roles.format(), locked: locked > 0, faint: drag };
+    caption(ui, scene, block, rect, &says);
     cut(ui, scene, block, rect);
     if scene.drag.is_none() {
         response.on_hover_ui(|ui| {
@@ -83,6 +89,7 @@ pub(super) fn layer(
             if !kind.is_empty() {
                 ui.weak(format!("kind: {kind}"));
             }
+            ui.weak(format!("weights: {}", roles.words()));
             if block.count() > 1 {
                 ui.weak("double-click to unfold");
             }
@@ -106,13 +113,19 @@ fn plate(ui: &Ui, block: Block, rect: Rect, fill: Color32, edge: Color32) {
     }
 }
 
-fn caption(
-    ui: &Ui,
-    scene: &Scene,
-    block: Block,
-    rect: Rect,
-    (name, cost, locked, faint): (&str, Cost, bool, bool),
-) {
+/// What is written on a block.
+struct Caption<'a> {
+    name: &'a str,
+    cost: Cost,
+    /// How its frozen weights are held.
+    format: Option<String>,
+    locked: bool,
+    /// Whether it is being dragged away.
+    faint: bool,
+}
+
+fn caption(ui: &Ui, scene: &Scene, block: Block, rect: Rect, says: &Caption) {
+    let Caption { name, cost, ref format, locked, faint } = *says;
     let theme = scene.theme;
     let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
     let colour = if faint { theme.text } else { theme.on_colour };
@@ -120,7 +133,10 @@ fn caption(
     let value = scene.measure.words(cost);
     let inner = rect.shrink2(vec2(7.0, 0.0));
     let at = (pos2(inner.right(), y), Align2::RIGHT_CENTER);
-    let right = paint::text(&painter, at, &value, small(colour), inner.width() * 0.5);
+    let with_format = format.iter().map(|format| format!("{format} · {value}"));
+    let ways: Vec<String> = with_format.chain([value.clone()]).collect();
+    let value = paint::fitting(&painter, &ways, size::SMALL, inner.width() * 0.5);
+    let right = paint::text(&painter, at, value, small(colour), inner.width() * 0.5);
     let mut left = inner.left();
     if locked {
         paint::lock(&painter, pos2(left + 4.0, y), true, colour);

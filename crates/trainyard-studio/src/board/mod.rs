@@ -20,6 +20,7 @@ mod menu;
 pub(crate) mod paint;
 mod pick;
 mod previews;
+mod roles;
 mod scene;
 mod selection;
 mod stages;

@@ -4,6 +4,7 @@ use eframe::egui::{Align, Label, Layout, RichText, Sense, Ui};
 
 use super::bars;
 use super::measure::Measure;
+use super::roles;
 use crate::change::{Change, figure};
 use crate::document::labels;
 use crate::document::{Assessment, Document};
@@ -16,6 +17,8 @@ pub(super) const HEIGHT: f32 = 40.0;
 const LEGEND: f32 = 400.0;
 /// And so much with short names.
 const SHORT_LEGEND: f32 = 260.0;
+/// And that of frozen layers so much more.
+const FROZEN: f32 = 70.0;
 /// Step, bubble and schedule need so much, in points.
 const FIGURES: f32 = 250.0;
 /// The choice of a size needs so much, in points.
@@ -51,7 +54,8 @@ pub(super) fn show(
                 });
             } else if preview.is_none() && ui.available_width() > SHORT_LEGEND {
                 ui.separator();
-                legend(ui, theme);
+                let layers = &document.profile().model.layers;
+                legend(ui, layers.iter().any(|layer| layer.frozen_bytes > 0), theme);
             }
         });
     });
@@ -94,10 +98,21 @@ fn figures(
     }
 }
 
-/// What the colours and patterns of the memory bars are. Laid out from right to left.
-fn legend(ui: &mut Ui, theme: &Theme) {
-    let short = ui.available_width() <= LEGEND;
+/// What the colours and patterns of the memory bars are, and of blocks where some layers are frozen. Laid out
+/// from right to left.
+fn legend(ui: &mut Ui, has_frozen: bool, theme: &Theme) {
+    let room = if has_frozen { ui.available_width() - FROZEN } else { ui.available_width() };
+    let short = room <= LEGEND;
     ui.spacing_mut().item_spacing.x = size::GAP;
+    if has_frozen {
+        let label = ui.label(RichText::new("frozen").size(size::SMALL).color(theme.weak));
+        label.on_hover_text("Hatched layers do not train: no gradients, no optimizer state");
+        let (rect, _) = ui.allocate_exact_size([14.0, 10.0].into(), Sense::hover());
+        ui.painter().rect_filled(rect, 0.0, theme.layer("block"));
+        roles::hatch_frozen(ui.painter(), rect, theme);
+        ui.add_space(size::GAP);
+        ui.separator();
+    }
     for category in Category::ALL.into_iter().rev() {
         let name = if short { category.short_name() } else { category.name() };
         let label = ui.label(RichText::new(name).size(size::SMALL).color(theme.weak));

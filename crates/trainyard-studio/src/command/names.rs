@@ -21,7 +21,7 @@ impl Command {
         let (name, tip, shortcut) = match self {
             Self::Open => (
                 "Open…",
-                "Open a run file, profile, plan, run directory or trace",
+                "Open a run file, profile, plan, run directory, trace or model",
                 keys(CTRL, Key::O),
             ),
             Self::OpenExample => ("Open example", "Open the built-in example, planned", None),

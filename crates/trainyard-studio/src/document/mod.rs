@@ -41,6 +41,8 @@ pub struct Document {
     pub file: Option<PathBuf>,
     /// The run file it belongs to, which training needs.
     pub run_file: Option<PathBuf>,
+    /// The pretrained model whose training was estimated, where that is what was opened.
+    pub model: Option<PathBuf>,
     /// The arrangement that is in the file.
     saved: Arrangement,
 }
@@ -71,8 +73,8 @@ impl Document {
     fn with_arrangement(profile: Arc<Profile>, start: Arrangement) -> Result<Self, PlanError> {
         let present = Arc::new(assess(&profile, &start)?);
         let history = History::new(start.clone());
-        let (reference, file, run_file) = (None, None, None);
-        Ok(Self { profile, history, present, reference, file, run_file, saved: start })
+        let (reference, file, run_file, model) = (None, None, None, None);
+        Ok(Self { profile, history, present, reference, file, run_file, model, saved: start })
     }
 
     /// The example, planned.

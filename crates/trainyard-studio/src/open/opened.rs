@@ -21,6 +21,8 @@ pub enum Opened {
     Document(Box<Document>),
     /// A run file whose costs are not known yet.
     RunFile(PathBuf),
+    /// A pretrained model: a folder or a file. What training it would need is not known yet.
+    Model(PathBuf),
     /// A plan without a profile beside it.
     Plan {
         /// Its path.
@@ -93,7 +95,7 @@ pub enum OpenError {
     },
     /// It is something else.
     #[error(
-        "{} is {}, not a run file (TOML with a [model]), profile, plan, trace or journal",
+        "{} is {}, not a run file (TOML with a [model]), profile, plan, trace, journal or model",
         .path.display(), .file.name
     )]
     Other {
@@ -103,7 +105,7 @@ pub enum OpenError {
         file: OtherFile,
     },
     /// The directory has nothing of ours.
-    #[error("the directory {} has neither a run nor a run file, profile or plan in it", .path.display())]
+    #[error("the directory {} has neither a run nor a run file, profile, plan or model in it", .path.display())]
     NoRun {
         /// The directory.
         path: PathBuf,
@@ -136,7 +138,8 @@ impl OpenError {
                  writes traces."
             }
             Self::NoRun { .. } => {
-                "A run directory is what trainyard train leaves, with a journal.jsonl."
+                "A run directory is what trainyard train leaves, with a journal.jsonl; a model's folder has a \
+                 config.json."
             }
             Self::Bad { error: PlanError::UnknownVersion { .. }, .. } => {
                 "Use a studio of the version that wrote it."

@@ -2,6 +2,8 @@
 //! the menus, the keys and the help sheet are made of the list.
 
 pub mod board;
+pub mod chat;
+pub mod fine_tune;
 pub mod plans;
 pub mod run;
 pub mod timeline;
@@ -11,7 +13,8 @@ use crate::panel::{Entry, Panel};
 use crate::panel_info::PanelInfo;
 
 /// All panels, in the order of the View menu.
-const ALL: &[Entry] = &[board::ENTRY, plans::ENTRY, timeline::ENTRY, run::ENTRY];
+const ALL: &[Entry] =
+    &[board::ENTRY, plans::ENTRY, timeline::ENTRY, run::ENTRY, fine_tune::ENTRY, chat::ENTRY];
 
 /// The descriptions of all panels, in the order of the View menu.
 pub const INFOS: [PanelInfo; ALL.len()] = {

@@ -180,7 +180,7 @@ impl Child {
             && let Ok(exit) = self.ended.try_recv()
         {
             let last_lines = self.last_lines();
-            self.end = Some(End { exit, last_lines });
+            self.end = Some(End { exit, last_lines, output: Vec::new() });
         }
         self.end.as_ref()
     }

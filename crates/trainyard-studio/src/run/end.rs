@@ -42,6 +42,8 @@ pub struct End {
     pub exit: Exit,
     /// The last lines it said, oldest first.
     pub last_lines: Vec<String>,
+    /// What it wrote to its standard output, of a program that was asked something.
+    pub output: Vec<u8>,
 }
 
 impl From<ExitStatus> for Exit {
@@ -220,7 +222,8 @@ mod tests {
     #[test]
     fn ends_are_told_in_words() {
         let end = |exit, lines: &[&str]| {
-            End { exit, last_lines: lines.iter().map(|&l| l.to_owned()).collect() }.to_string()
+            let last_lines = lines.iter().map(|&l| l.to_owned()).collect();
+            End { exit, last_lines, output: Vec::new() }.to_string()
         };
         assert_eq!(
             end(Exit::Signal(9), &["a", "b", "c", "d", "e"]),

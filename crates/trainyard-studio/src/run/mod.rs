@@ -7,10 +7,12 @@
 //! - [`Child`] is a training that was started here; [`Follower`] reads a journal while it grows;
 //!   [`RunState`] folds its records into what is shown; [`RunFiles`] is what else a run directory
 //!   holds.
+//! - [`Conversation`] is a model that is talked with.
 //! - [`Session`] ties these together for one run, started here or found on disk. The window calls
 //!   [`Session::poll`] every frame.
 
 mod child;
+mod conversation;
 mod end;
 mod files;
 mod follow;
@@ -30,6 +32,7 @@ mod task;
 mod wake;
 
 pub use child::{Child, ChildError, Job, OUTPUT};
+pub use conversation::{Conversation, Heard, Talk, Told};
 pub use end::{End, Exit};
 pub use files::{
     JOURNAL, PLAN, PREDICTED_TRACE, PROFILE, RUN_FILE, RunFiles, TRACE, Writer, is_run,

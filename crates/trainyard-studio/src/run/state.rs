@@ -97,7 +97,11 @@ impl RunState {
                 self.samples.push_front(Sample { step: *step, text: text.clone() });
                 self.samples.truncate(MOST_SAMPLES);
             }
-            Record::Action(_) | Record::Steps(_) | Record::Newer(_) | Record::Unknown => {}
+            Record::Action(_)
+            | Record::LossScale { .. }
+            | Record::Steps(_)
+            | Record::Newer(_)
+            | Record::Unknown => {}
         }
         self.trace.push(record, self.step);
     }

@@ -71,8 +71,11 @@ impl Task {
             let exit = wait(&waited_for);
             let last_lines = lines.join().unwrap_or_default();
             let done = exit == Exit::Code(0) && matches!(read, Some(Ok(_)));
-            let end =
-                if done { TaskEnd::Done(bytes) } else { TaskEnd::Failed(End { exit, last_lines }) };
+            let end = if done {
+                TaskEnd::Done(bytes)
+            } else {
+                TaskEnd::Failed(End { exit, last_lines, output: bytes })
+            };
             // The receiver of a dropped task is gone.
             if send.send(end).is_ok() {
                 wake();

@@ -19,7 +19,8 @@ use crate::message::Message;
 use crate::run::Session;
 use crate::theme::{Theme, size};
 use charts::Charts;
-use parts::{TWO_COLUMNS, card, primary};
+pub(crate) use parts::primary;
+use parts::{TWO_COLUMNS, card};
 
 /// Lower than this, less is shown at once. Points.
 const HIGH: f32 = 560.0;

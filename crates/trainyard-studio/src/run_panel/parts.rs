@@ -28,7 +28,7 @@ pub(super) fn title(ui: &mut Ui, text: &str) {
 }
 
 /// The button that a person most likely wants.
-pub(super) fn primary(ui: &mut Ui, text: &str) -> Response {
+pub(crate) fn primary(ui: &mut Ui, text: &str) -> Response {
     // What cannot be pressed looks so.
     if !ui.is_enabled() {
         return ui.button(text);

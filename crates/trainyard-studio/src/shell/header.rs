@@ -80,10 +80,13 @@ impl Header<'_> {
         let theme = Theme::of(ui.ctx());
         let profile = self.document().profile();
         ui.label(RichText::new(shortened(&profile.model.name, 40)).strong());
-        let file = match (&self.document().file, &self.document().run_file) {
-            (Some(file), _) | (None, Some(file)) => short_name(file),
-            (None, None) if self.state.document.is_example() => "example".to_owned(),
-            (None, None) => "not saved yet".to_owned(),
+        let document = self.document();
+        let file =
+            [&document.file, &document.run_file, &document.model].into_iter().flatten().next();
+        let file = match file {
+            Some(file) => short_name(file),
+            None if self.state.document.is_example() => "example".to_owned(),
+            None => "not saved yet".to_owned(),
         };
         ui.label(RichText::new(shortened(&file, 40)).color(theme.weak));
         if self.document().is_changed() {

@@ -39,15 +39,18 @@ impl PathDialog {
         if let Some(path) = chosen.take_if(|path| lacked_ending(self.purpose, path).is_some()) {
             self.path = path.to_string_lossy().into_owned();
         }
-        let saves = self.purpose != Purpose::Open;
+        let saves = self.purpose.saves();
         let closed = modal(context, title(self.purpose), 560.0, |ui| {
-            let label = ui.label(if saves {
-                "Write to this file:"
-            } else {
-                "A run file, profile, plan, trace or run directory. Dropping one on the window does the same."
+            let label = ui.label(match self.purpose {
+                _ if saves => "Write to this file:",
+                Purpose::FineTuningData => "A file, a folder, or a pattern such as chats/*.jsonl:",
+                _ => {
+                    "A run file, profile, plan, trace, run directory, or a model (its folder or .gguf file). Dropping \
+                     one on the window does the same."
+                }
             });
             let field = egui::TextEdit::singleline(&mut self.path)
-                .hint_text("/path/to/plan.json")
+                .hint_text(self.purpose.example())
                 .desired_width(f32::INFINITY);
             let field = ui.add(field).labelled_by(label.id);
             if !self.focused {
@@ -74,6 +77,7 @@ impl PathDialog {
             ui.horizontal(|ui| {
                 let may = is_path && lacked.is_none();
                 let go = match (saves, replaces) {
+                    (false, _) if self.purpose == Purpose::FineTuningData => "Take it",
                     (false, _) => "Open",
                     (true, true) => "Replace",
                     (true, false) => "Save",
@@ -87,7 +91,7 @@ impl PathDialog {
                     self.system = system_dialog(context, self.purpose, &path);
                 }
             });
-            if !saves {
+            if self.purpose == Purpose::Open {
                 chosen = chosen.take().or_else(|| recent_list(ui, recent.paths()));
             }
         });
@@ -114,12 +118,12 @@ fn system_dialog(context: &Context, purpose: Purpose, path: &Path) -> Option<Job
     if let Some(folder) = path.parent().filter(|folder| folder.is_dir()) {
         dialog = dialog.set_directory(folder);
     }
-    if let Some(name) = path.file_name().filter(|_| purpose != Purpose::Open) {
+    if let Some(name) = path.file_name().filter(|_| purpose.saves()) {
         dialog = dialog.set_file_name(name.to_string_lossy());
     }
     let ask = move || match purpose {
-        Purpose::Open => dialog.pick_file(),
-        Purpose::SavePlan | Purpose::Export(_) => dialog.save_file(),
+        _ if purpose.saves() => dialog.save_file(),
+        _ => dialog.pick_file(),
     };
     // Without a thread there is still the path field.
     Job::start(context, "Choosing a file", ask).ok()
@@ -138,5 +142,7 @@ fn title(purpose: Purpose) -> &'static str {
         Purpose::Open => "Open",
         Purpose::SavePlan => "Save plan as",
         Purpose::Export(what) => Command::Export(what).spec().name,
+        Purpose::SaveRunFile => "Save run file as",
+        Purpose::FineTuningData => "What to learn from",
     }
 }

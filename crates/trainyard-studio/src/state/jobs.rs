@@ -12,7 +12,8 @@ use crate::under_way::{Inquiry, Inspection, Reading, Writing};
 pub struct Jobs {
     reading: Option<Reading>,
     inspection: Option<Inspection>,
-    inquiry: Option<Inquiry>,
+    /// One of each sort of question.
+    inquiries: Vec<Inquiry>,
     writing: Option<Writing>,
     devices: Option<DeviceList>,
 }
@@ -23,17 +24,18 @@ impl Jobs {
         match message {
             JobsMessage::Reading(reading) => self.reading = Some(reading),
             JobsMessage::Inspecting(inspection) => self.inspection = Some(inspection),
-            JobsMessage::Asked(inquiry) => self.inquiry = Some(inquiry),
+            JobsMessage::Asked(inquiry) => {
+                self.inquiries.retain(|it| !it.question.is_like(&inquiry.question));
+                self.inquiries.push(inquiry);
+            }
             JobsMessage::Writing(writing) => self.writing = Some(writing),
             JobsMessage::Cancel => {
                 (self.reading, self.inspection, self.writing) = (None, None, None);
-                if let Some(inquiry) = &mut self.inquiry {
-                    inquiry.task.cancel();
-                }
+                self.inquiries.iter_mut().for_each(|inquiry| inquiry.task.cancel());
             }
             JobsMessage::Devices(devices) => self.devices = Some(*devices),
             JobsMessage::ForgetDevices => {
-                self.inquiry.take_if(|inquiry| inquiry.question == Question::Devices);
+                self.inquiries.retain(|inquiry| inquiry.question != Question::Devices);
             }
         }
         Vec::new()
@@ -50,10 +52,12 @@ impl Jobs {
             self.inspection = None;
             events.push(event);
         }
-        if let Some(event) = self.inquiry.as_mut().and_then(Inquiry::poll) {
-            self.inquiry = None;
-            events.push(event);
-        }
+        self.inquiries.retain_mut(|inquiry| {
+            let answer = inquiry.poll();
+            let goes_on = answer.is_none();
+            events.extend(answer);
+            goes_on
+        });
         if let Some(event) = self.writing.as_ref().and_then(Writing::poll) {
             self.writing = None;
             events.push(event);
@@ -68,28 +72,28 @@ impl Jobs {
             self.reading.as_ref().map(|it| it.job.what()),
             self.inspection.as_ref().map(|it| it.job.what()),
             self.writing.as_ref().map(|it| it.job.what()),
-            self.inquiry.as_ref().map(|it| it.task.what()),
         ];
-        all.into_iter().flatten().map(str::to_owned).collect()
+        let asked = self.inquiries.iter().map(|it| it.task.what());
+        all.into_iter().flatten().chain(asked).map(str::to_owned).collect()
     }
 
     /// Whether anything is under way.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         let reads = self.reading.is_some() || self.inspection.is_some();
-        reads || self.writing.is_some() || self.inquiry.is_some()
+        reads || self.writing.is_some() || !self.inquiries.is_empty()
     }
 
     /// Whether a program is being asked or is about to be.
     #[must_use]
     pub fn asks_program(&self) -> bool {
-        self.inquiry.is_some() || self.inspection.is_some()
+        !self.inquiries.is_empty() || self.inspection.is_some()
     }
 
     /// Whether the machine's devices are being looked for.
     #[must_use]
     pub fn looks_for_devices(&self) -> bool {
-        self.inquiry.as_ref().is_some_and(|inquiry| inquiry.question == Question::Devices)
+        self.inquiries.iter().any(|inquiry| inquiry.question == Question::Devices)
     }
 
     /// The devices of this machine, as listed last.

@@ -3,7 +3,9 @@
 //! A part says with [`Effect`]s what is to be done elsewhere; it reads no file, starts no program
 //! and draws nothing itself.
 
+mod chat;
 mod document;
+mod fine_tuning;
 mod jobs;
 mod planning;
 mod preferences;
@@ -16,10 +18,13 @@ use trainyard_plan::Trace;
 
 use crate::document::Document;
 use crate::effect::Effect;
+use crate::fine_tuning::{Wrong, run_file};
 use crate::message::Message;
 use crate::panel_info::PanelInfo;
 use crate::persistence::Persisted;
+pub use chat::{Chat, Mood, Speaker, Turn};
 pub use document::DocumentState;
+pub use fine_tuning::FineTuning;
 pub use jobs::Jobs;
 pub use planning::Planning;
 pub use preferences::Preferences;
@@ -34,6 +39,10 @@ pub struct State {
     pub run: RunPart,
     /// The planner's request and results.
     pub planning: Planning,
+    /// The fine-tuning that is being described.
+    pub fine_tuning: FineTuning,
+    /// The conversation with a model.
+    pub chat: Chat,
     /// Background jobs.
     pub jobs: Jobs,
     /// The view state.
@@ -50,6 +59,8 @@ impl State {
             document: DocumentState::new(document),
             run: RunPart::default(),
             planning: Planning::default(),
+            fine_tuning: FineTuning::new(persisted.fine_tuning.clone()),
+            chat: Chat::default(),
             jobs: Jobs::default(),
             view: View::default(),
             preferences: Preferences::new(persisted, panels),
@@ -64,6 +75,8 @@ impl State {
             Message::Document(message) => self.document.update(message),
             Message::Run(message) => self.run.update(message),
             Message::Planning(message) => self.planning.update(message),
+            Message::FineTuning(message) => self.fine_tuning.update(message),
+            Message::Chat(message) => self.chat.update(message),
             Message::Jobs(message) => self.jobs.update(message),
             Message::View(message) => self.view.update(message),
             Message::Preferences(message) => self.preferences.update(message),
@@ -75,6 +88,7 @@ impl State {
         let mut news = self.jobs.poll();
         news.extend(self.planning.poll());
         news.extend(self.run.poll());
+        self.chat.poll();
         news
     }
 
@@ -107,6 +121,21 @@ impl State {
             theirs.model.name != ours.name || theirs.model.layers.len() != ours.layers.len()
         });
         !devices.is_empty() && (!self.document.has_devices(devices) || other_model)
+    }
+
+    /// The run file of the fine-tuning that is being described, whose batch is cut as the board shows it.
+    ///
+    /// # Errors
+    /// What of the form makes no sense.
+    pub fn fine_tuning_run_file(&self) -> Result<String, Vec<Wrong>> {
+        let mut wanted = self.fine_tuning.form().wanted()?;
+        // It may lie in another folder than the one that this program was started in.
+        wanted.data = std::path::absolute(&wanted.data).unwrap_or(wanted.data);
+        let document = self.document.document();
+        let is_shown = self.fine_tuning.shown().is_some_and(|(sizes, _)| *sizes == wanted.sizes);
+        let is_on_board = is_shown && document.model.as_ref() == Some(&wanted.sizes.model);
+        let micro_batches = is_on_board.then(|| document.arrangement().micro_batches);
+        Ok(run_file(&wanted, micro_batches))
     }
 
     /// Number of the run's steps that are no longer in the timeline.

@@ -25,7 +25,8 @@ impl Preferences {
 
     /// Takes a message.
     pub fn update(&mut self, message: PreferencesMessage) -> Vec<Effect> {
-        let Persisted { settings, recent, first_steps, programs, .. } = &mut self.persisted;
+        let Persisted { settings, recent, first_steps, programs, fine_tuning, .. } =
+            &mut self.persisted;
         match message {
             PreferencesMessage::Set(next) => {
                 let before = std::mem::replace(settings, next);
@@ -44,6 +45,7 @@ impl Preferences {
             PreferencesMessage::Did(FirstStep::Planned) => first_steps.planned = true,
             PreferencesMessage::Did(FirstStep::Ran) => first_steps.ran = true,
             PreferencesMessage::Remember(answer) => programs.add(answer),
+            PreferencesMessage::KeepForm(form) => *fine_tuning = form,
         }
         Vec::new()
     }

@@ -2,8 +2,10 @@
 //!
 //! Everything here reads the state and changes nothing.
 
+mod chat;
 mod closing;
 mod commands;
+mod fine_tuning;
 mod opening;
 mod planning;
 mod programs;
@@ -25,6 +27,10 @@ pub(crate) fn decide(state: &State, event: Event) -> Vec<Effect> {
         Event::Read(read) => opening::read(state, *read),
         Event::PathChosen(Purpose::SavePlan, path) => saving::save_plan(state, path),
         Event::PathChosen(Purpose::Export(what), path) => saving::export(state, what, path),
+        Event::PathChosen(Purpose::SaveRunFile, path) => fine_tuning::save_run_file(state, path),
+        Event::PathChosen(Purpose::FineTuningData, path) => fine_tuning::take_data(state, &path),
+        Event::Talk(talk) => chat::begin(state, talk),
+        Event::FineTuning(event) => fine_tuning::decide(state, event),
         Event::Plan => planning::plan(state),
         Event::Inspected(inspected) => programs::inspected(state, *inspected),
         Event::ProgramAnswered { question, allowed } => programs::answered(&question, allowed),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::training;
+use super::{fine_tuning, training};
 use crate::command::Command;
 use crate::document::Document;
 use crate::effect::{Effect, Reader};
@@ -114,7 +114,11 @@ fn run_file_of(opened: &Opened) -> Option<&PathBuf> {
 
 fn take(state: &State, name: String, opened: Opened) -> Vec<Effect> {
     match opened {
+        Opened::Document(document) if document.model.is_some() => {
+            fine_tuning::put_on_board(state, &name, document)
+        }
         Opened::Document(document) => and_opened(open_document(document, false), &name),
+        Opened::Model(model) => fine_tuning::open(state, &model),
         // What its layers cost is measured or estimated by `trainyard`.
         Opened::RunFile(run_file) => {
             let aim = Aim::Estimate { then_run: false, beside: false };

@@ -12,6 +12,7 @@ use crate::effect::Effect;
 use crate::error_dialog::ErrorDialog;
 use crate::event::{Aim, Inspected};
 use crate::message::{Dialog, PreferencesMessage, ViewMessage};
+use crate::panels::fine_tune;
 use crate::paths::short_name;
 use crate::persistence::ProgramAnswer;
 use crate::run::Program;
@@ -41,6 +42,13 @@ pub(super) fn replace_profile(run_file: PathBuf, anew: bool) -> Vec<Effect> {
 pub(super) fn train(state: &State) -> Vec<Effect> {
     let document = state.document.document();
     let Some(run_file) = document.run_file.clone() else {
+        if document.model.is_some() {
+            let words = "Say in the Fine-tune panel what it is to learn from, and start it there";
+            return vec![
+                PreferencesMessage::Reveal(fine_tune::INFO.id).into(),
+                Effect::set_status(words),
+            ];
+        }
         return vec![ViewMessage::OpenDialog(Dialog::NoRunFile).into()];
     };
     if let Some(words) = document.present().shortage() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::opening;
+use super::{fine_tuning, opening};
 use crate::command::Command;
 use crate::effect::{Effect, Inquire, Reader, Train};
 use crate::error_dialog::{DOES_NOT_FIT, ErrorDialog};
@@ -56,6 +56,7 @@ pub(super) fn start(
             Effect::Train(Box::new(Train { program, run_file, plan, sets }))
         }
         Aim::Resume(directory) => Effect::Resume { program, directory: directory.clone() },
+        Aim::Talk(talk) => Effect::Talk { program, talk: talk.clone() },
     };
     std::iter::once(effect).chain(notice.map(Effect::set_status)).collect()
 }
@@ -69,6 +70,7 @@ pub(super) fn look_for_devices(state: &State) -> Vec<Effect> {
             arguments: vec!["devices".into(), "--json".into()],
             question: Question::Devices,
             folder: None,
+            file: None,
         }))],
         Err(missing) => vec![Effect::fail(
             "The program trainyard is missing",
@@ -96,6 +98,7 @@ fn measure(program: Program, run_file: &Path, (anew, replace): (bool, bool), the
         arguments,
         question: Question::Costs { run_file: run_file.to_owned(), profile, measured: true, then },
         folder: None,
+        file: None,
     }))
 }
 
@@ -133,6 +136,7 @@ fn estimate(program: Program, run_file: &Path, beside: bool, then: Then) -> Vec<
         arguments,
         question: Question::Costs { run_file: run_file.to_owned(), profile, measured: false, then },
         folder,
+        file: None,
     }))]
 }
 
@@ -140,6 +144,10 @@ fn estimate(program: Program, run_file: &Path, beside: bool, then: Then) -> Vec<
 pub(super) fn answered(state: &State, answered: Answered) -> Vec<Effect> {
     let Answered { what, question, end, folder } = answered;
     match (end, question) {
+        (end, Question::Fit { sizes, profile, opens }) => {
+            fine_tuning::estimated(state, sizes, (profile, opens), (end, folder))
+        }
+        (end, Question::Preview { starts }) => fine_tuning::previewed(state, end, starts),
         (TaskEnd::Cancelled, _) => vec![Effect::set_status(format!("{what}: cancelled"))],
         (TaskEnd::Failed(end), Question::Devices) => {
             let remedy = "In a terminal it says more: trainyard devices";

@@ -13,4 +13,5 @@ mod drags;
 mod heads;
 mod keys;
 mod looks;
+mod roles;
 mod support;

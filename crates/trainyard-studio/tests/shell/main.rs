@@ -3,8 +3,15 @@
 
 mod exports;
 mod files;
+#[cfg(unix)]
+mod model_program;
+mod models;
 mod names;
 mod program;
+mod real_model;
+#[expect(unreachable_pub, reason = "the file is a part of other crates too")]
+#[path = "../../../../tests/src/require.rs"]
+mod require;
 mod support;
 mod traces;
 mod whole;

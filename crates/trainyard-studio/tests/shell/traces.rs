@@ -116,7 +116,7 @@ fn what_is_no_file_of_ours_is_named_for_what_it_is() {
         (b"<!doctype html><p>Not found", "is an HTML page, not"),
         (
             b"{\"architectures\": [], \"model_type\": \"gpt2\"}",
-            "a Hugging Face model's config.json",
+            "what it needs is worked out by a program that is not there",
         ),
         (&perfetto, "traceconv json"),
         (b"PK\x03\x04", "is a ZIP archive, not"),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
+use trainyard_engine::Model;
 use trainyard_engine::checkpoint::{LayerRecord, read_manifest, read_weights};
 use trainyard_models::hf::{HfModel, MergedWeights};
 use trainyard_models::{Request, Tuning};
@@ -87,6 +88,9 @@ impl RunCommand for Export {
         let request = Request { model, data, vocabulary: None, tuning };
         let model = HfModel::of_run(&request)?;
         let manifest = directory.explain(found.step, read_manifest(&found.path))?;
+        let frozen_from = model.frozen_from();
+        directory
+            .explain(found.step, manifest.check_frozen(&found.path, frozen_from.as_deref()))?;
         let mut checkpoint = Checkpoint::new(&found, &manifest.layers);
         let part = Part::new(&self.output)?;
         let weights = MergedWeights::new(&model);

@@ -130,6 +130,7 @@ impl TrainingSetup {
         profile.links = links.collect();
         for (of_profile, device) in profile.devices.iter_mut().zip(&self.devices) {
             of_profile.id.clone_from(&device.id);
+            of_profile.precision = device.precision;
             of_profile.memory_bytes = device.budget_bytes;
             of_profile.reserve_bytes = device.reserve_bytes;
             of_profile.max_tensor_bytes = device.hardware.max_tensor_bytes();

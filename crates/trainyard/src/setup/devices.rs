@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use trainyard_engine::Precision;
 use trainyard_engine::discover::{self, ListOptions, select};
 use trainyard_plan::memory::{exact_bytes, human_bytes, human_bytes_at_most};
 use trainyard_plan::{Api, DeviceInfo, DeviceKind, DeviceProfile, MemorySource};
 
+use super::precisions::precision_of;
 use super::wires::Wires;
 use crate::cli::say;
 use crate::config::{DeviceSection, PipelineSection, RunConfig, WireFormat};
@@ -32,6 +34,8 @@ pub struct SetupDevice {
     /// Whether its links may use host memory that another device has too; the device decides where it is
     /// not given.
     pub import_memory: Option<bool>,
+    /// The numbers in which it computes products.
+    pub precision: Precision,
     /// The format in which what it sends travels, and those to some devices, by id.
     pub wires: (WireFormat, BTreeMap<String, WireFormat>),
 }
@@ -44,8 +48,8 @@ pub(crate) fn machine_for<'a>(mut adapters: impl Iterator<Item = &'a str>) -> Ve
     discover::list(&ListOptions::default())
 }
 
-/// The devices of the run file; without any, what the machine has.
-pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> {
+/// The devices of the run file; without any, what the machine has. Where nothing trains, all compute in f32.
+pub(super) fn devices(config: &RunConfig, trains: bool) -> Result<Vec<SetupDevice>, RunError> {
     let sections = if config.devices.is_empty() {
         let devices = default_devices();
         let named = devices.iter().map(|device| format!("{} ({})", device.id, device.adapter));
@@ -55,7 +59,8 @@ pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> 
     } else {
         config.devices.clone()
     };
-    let devices = chosen(sections, &config.pipeline)?;
+    let precision = trains.then_some(config.train.precision);
+    let devices = chosen(sections, &config.pipeline, precision)?;
     if !config.run.overcommit {
         check_together(&devices)?;
     }
@@ -64,13 +69,15 @@ pub(super) fn devices(config: &RunConfig) -> Result<Vec<SetupDevice>, RunError> 
 
 /// What the machine has, as for a run file that names no devices.
 pub(super) fn devices_of_machine() -> Result<Vec<SetupDevice>, RunError> {
-    chosen(default_devices(), &PipelineSection::default())
+    chosen(default_devices(), &PipelineSection::default(), None)
 }
 
-/// Devices with their adapters, and a share of the machine each.
+/// Devices with their adapters, and a share of the machine each. `precision` is that of devices that do not say,
+/// where they train.
 fn chosen(
     sections: Vec<DeviceSection>,
     pipeline: &PipelineSection,
+    precision: Option<Precision>,
 ) -> Result<Vec<SetupDevice>, RunError> {
     let wires = Wires::of(pipeline, &sections)?;
     let machine = machine_for(sections.iter().map(|section| section.adapter.as_str()));
@@ -80,14 +87,21 @@ fn chosen(
         check_budget(section, hardware)?;
         check_threads(section, hardware)?;
     }
+    let precisions = sections.iter().zip(&chosen).map(|(section, hardware)| match precision {
+        Some(precision) => precision_of(section, hardware, precision),
+        None => Ok(Precision::F32),
+    });
+    let precisions = precisions.collect::<Result<Vec<_>, _>>()?;
+    let ids: Vec<String> = sections.iter().map(|section| section.id.clone()).collect();
     let cpus = chosen.iter().filter(|hardware| hardware.api == Api::Cpu).count().max(1);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let memories: Vec<String> = chosen.iter().map(memory_of).collect();
-    let device = |(section, hardware): (DeviceSection, DeviceInfo)| {
+    let device = |((section, hardware), precision): ((DeviceSection, DeviceInfo), &Precision)| {
         let memory = memory_of(&hardware);
         let sharing = memories.iter().filter(|other| **other == memory).count() as u64;
         SetupDevice {
-            wires: wires.of_sender(&section.id),
+            wires: wires.of_sender((&section.id, *precision), ids.iter().zip(&precisions)),
+            precision: *precision,
             id: section.id,
             budget_bytes: section
                 .memory
@@ -100,7 +114,7 @@ fn chosen(
             hardware,
         }
     };
-    Ok(sections.into_iter().zip(chosen).map(device).collect())
+    Ok(sections.into_iter().zip(chosen).zip(&precisions).map(device).collect())
 }
 
 /// Budgets of devices that share one memory may each fit it and together not: CPU devices, software
@@ -208,6 +222,7 @@ pub(super) fn described(device: &SetupDevice) -> DeviceProfile {
         name: device.hardware.name.clone(),
         kind: Some(device.hardware.kind),
         api: Some(device.hardware.api),
+        precision: device.precision,
         memory_bytes: device.budget_bytes,
         reserve_bytes: device.reserve_bytes,
         max_tensor_bytes: device.hardware.max_tensor_bytes(),
@@ -217,7 +232,10 @@ pub(super) fn described(device: &SetupDevice) -> DeviceProfile {
 
 /// Which adapter a device is, and with which driver.
 pub(super) fn adapter_key(device: &SetupDevice) -> impl Serialize + use<> {
-    let hardware = &device.hardware;
+    adapter_key_of(&device.hardware)
+}
+
+pub(super) fn adapter_key_of(hardware: &DeviceInfo) -> impl Serialize + use<> {
     [&hardware.adapter, &hardware.name, &hardware.driver].map(Clone::clone)
 }
 
@@ -225,5 +243,6 @@ pub(super) fn device_key(device: &SetupDevice) -> impl Serialize + use<> {
     let who = adapter_key(device);
     let (wire, wires) = &device.wires;
     let wires: Vec<_> = wires.iter().map(|(to, format)| (to.clone(), format.text())).collect();
-    (who, device.threads, device.throttle.to_bits(), device.import_memory, wire.text(), wires)
+    let computes = (device.threads, device.throttle.to_bits(), device.precision);
+    (who, computes, device.import_memory, wire.text(), wires)
 }

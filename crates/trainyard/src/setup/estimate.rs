@@ -35,15 +35,14 @@ impl TrainingSetup {
     pub(super) fn estimate(&self) -> Result<Profile, RunError> {
         let rates = self.devices.iter().map(rates).collect::<Result<Vec<_>, _>>()?;
         let gives_gradients = self.profile.gives_gradients();
-        let device = |(device, rates): (&SetupDevice, &Rates)| {
+        let device = |(index, (device, rates)): (usize, (&SetupDevice, &Rates))| {
             let flops_us = |layer: &LayerProfile| {
                 let rate = rates.gflops * 1e3 / device.throttle;
                 layer.forward_flops as f64 / rate
             };
             let layers = &self.profile.layers;
             let times = |time: &dyn Fn(usize) -> f64| (0..layers.len()).map(time).collect();
-            let is_cpu = device.hardware.api == Api::Cpu;
-            let of_cpu = self.on_cpu.as_ref().filter(|_| is_cpu);
+            let own = self.of_devices.get(index).and_then(Option::as_ref);
             // Data has no gradient, nor what nothing trained has a part in, and a product's two gradients are
             // products of its size.
             let input_us = |layer: usize| {
@@ -67,13 +66,13 @@ impl TrainingSetup {
                     OPTIMIZER_TRAFFIC * layers[layer].param_bytes as f64 * device.throttle
                         / rates.copy
                 })),
-                saved_bytes: of_cpu.map(|it| it.layers.iter().map(|l| l.saved_bytes).collect()),
-                workspace_bytes: Some(of_cpu.unwrap_or(&self.profile).workspace_with_new_sums()),
+                saved_bytes: own.map(|it| it.layers.iter().map(|l| l.saved_bytes).collect()),
+                workspace_bytes: Some(own.unwrap_or(&self.profile).workspace_with_new_sums()),
                 overhead_bytes: overhead_bytes(device),
                 ..described(device)
             }
         };
-        let devices = self.devices.iter().zip(&rates).map(device).collect();
+        let devices = self.devices.iter().zip(&rates).enumerate().map(device).collect();
         let pairs = self.devices.iter().zip(&rates).flat_map(|from| {
             let others = self.devices.iter().zip(&rates).filter(move |to| to.0.id != from.0.id);
             others.map(move |to| {

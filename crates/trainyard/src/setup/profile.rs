@@ -2,7 +2,7 @@
 
 use burn::tensor::TensorData;
 use serde::Serialize;
-use trainyard_engine::{DeriveSettings, EngineError, MicroBatch, derive_profile};
+use trainyard_engine::{DeriveSettings, EngineError, MicroBatch, Precision, derive_profile_in};
 use trainyard_plan::memory::{DeviceNeed, MemoryUse};
 use trainyard_plan::{Api, LayerProfile, ModelProfile, PlanError};
 
@@ -17,13 +17,22 @@ use crate::generation::PIECE;
 /// what it takes for the rest follows from those.
 const SAMPLE_ELEMENTS: usize = 1 << 16;
 
-/// What the model costs, and what of it differs on CPU devices.
+/// What the model costs, and where it differs from device to device.
 #[derive(Clone, Debug)]
 pub(super) struct DerivedProfile {
     /// What holds on all devices of the run.
     pub model: ModelProfile,
-    /// The same where the CPU's own kernels run; None where they run on all devices, or on none.
-    pub on_cpu: Option<ModelProfile>,
+    /// The same by device of the run that needs another memory: where the CPU's own kernels run, or products are
+    /// in sixteen bits. None where it does not.
+    pub of_devices: Vec<Option<ModelProfile>>,
+}
+
+/// For which devices layers are run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Form {
+    /// Without the CPU's own kernels.
+    portable: bool,
+    precision: Precision,
 }
 
 impl TrainingSetup {
@@ -39,19 +48,31 @@ impl TrainingSetup {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<DerivedProfile, RunError> {
         let is_cpu = |device: &SetupDevice| device.hardware.api == Api::Cpu;
-        let (all, any) = (self.devices.iter().all(is_cpu), self.devices.iter().any(is_cpu));
-        let model = self.derive_for(!all, progress)?;
-        let on_cpu = if any && !all { Some(self.derive_for(false, progress)?) } else { None };
-        Ok(DerivedProfile { model, on_cpu })
+        let common = Form { portable: !self.devices.iter().all(is_cpu), precision: Precision::F32 };
+        let model = self.derive_for(common, progress)?;
+        let mut others: Vec<(Form, ModelProfile)> = Vec::new();
+        let mut of_devices = Vec::with_capacity(self.devices.len());
+        for device in &self.devices {
+            let form = Form { portable: !is_cpu(device), precision: device.precision };
+            let known = others.iter().find(|(other, _)| *other == form).map(|(_, it)| it.clone());
+            let own = match known {
+                _ if form == common => None,
+                Some(known) => Some(known),
+                None => Some(self.derive_for(form, progress)?),
+            };
+            others.extend(own.clone().map(|own| (form, own)));
+            of_devices.push(own);
+        }
+        Ok(DerivedProfile { model, of_devices })
     }
 
     fn derive_for(
         &self,
-        portable: bool,
+        form: Form,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<ModelProfile, RunError> {
         let cache = Cache::open();
-        let key = self.profile_key(portable);
+        let key = self.profile_key(form);
         let names: Vec<String> = self.job.model.layers().into_iter().map(|l| l.name).collect();
         let known = cache
             .read::<ModelProfile>("layers", &key)
@@ -65,10 +86,11 @@ impl TrainingSetup {
             None => self.blank_sample(),
         };
         let optimizer = self.optimizer()?;
+        let Form { portable, precision } = form;
         let settings =
             DeriveSettings { seed: self.config.train.seed, optimizer: &optimizer, portable };
         let (model, objective) = (&*self.job.model, &*self.job.objective);
-        let profile = derive_profile(model, objective, &sample, &settings, progress)
+        let profile = derive_profile_in(precision, model, objective, &sample, &settings, progress)
             .map_err(|error| self.no_room(error))?;
         let profile = match &self.job.data {
             Some(_) => profile.with_rows(sample.rows, rows),
@@ -134,7 +156,7 @@ impl TrainingSetup {
 
     /// Everything that the costs depend on. A recipe of a user's own may change without its name:
     /// so the program that holds it is part of the key.
-    fn profile_key(&self, portable: bool) -> impl Serialize {
+    fn profile_key(&self, form: Form) -> impl Serialize {
         let data = self.job.data.as_ref().map(|data| {
             let info = data.info();
             (info.tensors.clone(), info.token_count, info.classes.len())
@@ -145,7 +167,7 @@ impl TrainingSetup {
             optimizer_key(&self.config),
             data,
             self.config.rows_of_micro_batch(),
-            portable,
+            (form.portable, form.precision),
         )
     }
 

@@ -22,8 +22,8 @@ pub struct TrainingSetup {
     pub job: Job,
     /// What the model's layers cost at the micro-batch size of the run.
     pub profile: ModelProfile,
-    /// The same on CPU devices, where other devices need more.
-    pub(super) on_cpu: Option<ModelProfile>,
+    /// The same for each device of which it differs, in the order of the devices.
+    pub(super) of_devices: Vec<Option<ModelProfile>>,
     /// The devices.
     pub devices: Vec<SetupDevice>,
     /// The schedule of `pipeline.schedule_file`.
@@ -49,10 +49,12 @@ impl TrainingSetup {
         let job = request.check_method(&**recipe).and_then(|()| recipe.load(&request));
         let job = job.and_then(Job::with_samples_apart);
         let job = job.map_err(|error| located(error.into()))?;
-        let devices = devices(&config).map_err(located)?;
+        // To use a model all its bits are there.
+        let trains = vocabulary.is_none();
+        let devices = devices(&config, trains).map_err(located)?;
         let profile = ModelProfile::default();
-        let (on_cpu, own_schedule) = (None, None);
-        Ok(Self { config, document, job, profile, on_cpu, devices, own_schedule })
+        let (of_devices, own_schedule) = (Vec::new(), None);
+        Ok(Self { config, document, job, profile, of_devices, devices, own_schedule })
     }
 
     /// An error with its place in the run file, where it has one.
@@ -75,6 +77,7 @@ impl TrainingSetup {
             let opened = Device::open(id, hardware, *budget_bytes, *threads)?;
             let (wire, wires) = device.wires.clone();
             let opened = opened.with_throttle(*throttle).with_wires(wire, wires);
+            let opened = opened.with_precision(device.precision);
             Ok(opened.with_imported_memory(device.import_memory))
         });
         opened.collect()
@@ -84,7 +87,7 @@ impl TrainingSetup {
     /// the model makes each time.
     pub fn checkpoint_bytes(&self) -> u64 {
         let per_byte = self.profile.optimizer_bytes_per_param_byte;
-        let rebuilds = self.job.model.rebuilds_frozen();
+        let rebuilds = self.job.model.frozen_from().is_some();
         let of_layer = |layer: &LayerProfile| {
             let state = layer.optimizer_bytes.unwrap_or(layer.param_bytes * per_byte);
             let frozen = if rebuilds { 0 } else { layer.frozen_bytes };

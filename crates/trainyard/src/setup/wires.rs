@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use trainyard_engine::Precision;
+
 use crate::config::{DeviceSection, PipelineSection, WireFormat};
 use crate::error::RunError;
 
@@ -49,10 +51,19 @@ impl Wires {
         Ok(Self { all: pipeline.wire, links })
     }
 
-    /// The format of what a device sends, and those to some other devices.
-    pub(super) fn of_sender(&self, id: &str) -> (WireFormat, BTreeMap<String, WireFormat>) {
-        let sent = self.links.iter().filter(|((from, _), _)| from == id);
-        (self.all, sent.map(|((_, to), format)| (to.clone(), *format)).collect())
+    /// The format of what a device sends, and those to other devices where they differ. Each device is given
+    /// with the numbers in which it computes.
+    pub(super) fn of_sender<'a>(
+        &self,
+        (id, precision): (&str, Precision),
+        others: impl Iterator<Item = (&'a String, &'a Precision)>,
+    ) -> (WireFormat, BTreeMap<String, WireFormat>) {
+        let to_other = |(to, of_other): (&String, &Precision)| {
+            let asked = self.links.get(&(id.to_owned(), to.clone())).copied().unwrap_or(self.all);
+            let format = asked.between([precision, *of_other]);
+            (to != id && format != self.all).then(|| (to.clone(), format))
+        };
+        (self.all, others.filter_map(to_other).collect())
     }
 }
 
@@ -67,12 +78,38 @@ mod tests {
         Wires::of(&pipeline, &[device("left"), device("right")])
     }
 
+    /// What a device sends that computes in a precision, and to whom; the other computes in f32.
+    fn sent(
+        wires: &Wires,
+        id: &str,
+        precision: Precision,
+    ) -> (WireFormat, BTreeMap<String, WireFormat>) {
+        let ids = ["left".to_owned(), "right".to_owned()];
+        let precisions = [Precision::F32; 2];
+        wires.of_sender((id, precision), ids.iter().zip(&precisions))
+    }
+
     #[test]
     fn a_link_may_have_a_format_of_its_own() {
         let wires = wires(&["left > right = q8"]).unwrap();
         let to_right = BTreeMap::from([("right".to_owned(), WireFormat::Q8)]);
-        assert_eq!(wires.of_sender("left"), (WireFormat::F16, to_right));
-        assert_eq!(wires.of_sender("right"), (WireFormat::F16, BTreeMap::new()));
+        assert_eq!(sent(&wires, "left", Precision::F32), (WireFormat::F16, to_right));
+        assert_eq!(sent(&wires, "right", Precision::F32), (WireFormat::F16, BTreeMap::new()));
+    }
+
+    #[test]
+    fn tensors_travel_in_no_more_bits_than_the_narrower_end_computes_in() {
+        let none = Wires { all: WireFormat::F32, links: BTreeMap::new() };
+        let to = |id: &str, format| BTreeMap::from([(id.to_owned(), format)]);
+        let f16 = (WireFormat::F32, to("left", WireFormat::F16));
+        assert_eq!(sent(&none, "right", Precision::F16), f16);
+        let bf16 = (WireFormat::F32, to("right", WireFormat::Bf16));
+        assert_eq!(sent(&none, "left", Precision::Bf16), bf16);
+        assert_eq!(sent(&none, "left", Precision::F32), (WireFormat::F32, BTreeMap::new()));
+        // Fewer still, or as few, are as they were asked for.
+        let asked = wires(&["left > right = q8", "right > left = bf16"]).unwrap();
+        assert_eq!(sent(&asked, "left", Precision::F16).1, to("right", WireFormat::Q8));
+        assert_eq!(sent(&asked, "right", Precision::F16).1, to("left", WireFormat::Bf16));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use trainyard_data::{DataError, DataState};
 use trainyard_engine::checkpoint::{Manifest, SaveAs};
-use trainyard_engine::{CheckpointFault, EngineError};
+use trainyard_engine::{CheckpointFault, EngineError, LossScale};
 use trainyard_plan::journal::{Header, Record};
 
 use super::settings::write_settings;
@@ -30,6 +30,9 @@ pub struct CheckpointState {
     pub classes: Vec<String>,
     /// The data, and how far they have been used.
     pub data: DataState,
+    /// The factor of the next step's loss, where a device computes in f16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<LossScale>,
 }
 
 impl Training<'_> {
@@ -67,7 +70,8 @@ impl Training<'_> {
         let data = DataState::new(info, self.cursor);
         let (vocabulary, classes) = (info.vocabulary.clone(), info.classes.clone());
         let tokenizer = self.tokenizer.clone();
-        let state = CheckpointState { vocabulary, tokenizer, classes, data };
+        let loss_scale = self.pipeline.loss_scale();
+        let state = CheckpointState { vocabulary, tokenizer, classes, data, loss_scale };
         let state = serde_json::to_value(state).map_err(|e| RunError::config(e.to_string()))?;
         let about = SaveAs { step: self.step, run: Some(run_id.to_owned()), state };
         self.pipeline.save(&directory.checkpoint(self.step), about)?;
@@ -94,6 +98,9 @@ impl Training<'_> {
                 ),
                 remedy: "name the one of before, or begin a new run in another directory",
             });
+        }
+        if let (Some(_), Some(scale)) = (self.pipeline.loss_scale(), state.loss_scale) {
+            self.pipeline.scale_loss(scale);
         }
         match state.data.resume(self.setup.data()?.info()) {
             Ok(cursor) => self.cursor = cursor,

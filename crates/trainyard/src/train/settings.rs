@@ -80,6 +80,7 @@ pub(super) fn header(
             id: device.id.clone(),
             name: device.hardware.name.clone(),
             budget_bytes: device.budget_bytes,
+            precision: device.precision,
             clock_error_ns: None,
             times_noticed: false,
         })

@@ -1,6 +1,6 @@
 //! What a step leaves in the journal and before the person's eyes.
 
-use trainyard_engine::{Measured, StepResult};
+use trainyard_engine::{LossScale, Measured, StepResult};
 use trainyard_plan::journal::Record;
 
 use super::correction::Corrected;
@@ -15,10 +15,10 @@ impl Training<'_> {
         &mut self,
         result: StepResult,
         learning_rate: f64,
-        step_ns: u64,
-        tokens: u64,
+        (step_ns, tokens): (u64, u64),
+        scale_before: Option<LossScale>,
     ) {
-        let StepResult { loss, metrics, gradient_norm: grad_norm, measured } = result;
+        let StepResult { loss, metrics, gradient_norm: grad_norm, skipped, measured } = result;
         let mut measured = self.note_measured(measured);
         self.tell(&Record::Step {
             at_ns: self.now(),
@@ -30,6 +30,7 @@ impl Training<'_> {
             tokens_per_s: tokens as f64 / (step_ns.max(1) as f64 / 1e9),
             metrics,
         });
+        self.note_loss_scale(scale_before, skipped);
         let step_us = step_ns as f64 / 1e3;
         let corrected = self.correction.as_mut().and_then(|correction| correction.step(step_us));
         if let Some(Corrected { step_us, factor, reason }) = corrected {
@@ -43,6 +44,16 @@ impl Training<'_> {
         self.trace.events.append(&mut measured.events);
         self.trace.memory.append(&mut measured.memory);
         self.close_long_part();
+    }
+
+    /// Where it is another than before the step.
+    fn note_loss_scale(&mut self, before: Option<LossScale>, skipped: bool) {
+        let factor = |scale: LossScale| scale.factor();
+        let (before, now) = (before.map(factor), self.pipeline.loss_scale().map(factor));
+        if let Some(scale) = now.filter(|_| now != before) {
+            let (at_ns, step) = (self.now(), self.step);
+            self.tell(&Record::LossScale { at_ns, step, scale, skipped });
+        }
     }
 
     /// What a device that is not waited for tells of the last step when nothing comes after it.

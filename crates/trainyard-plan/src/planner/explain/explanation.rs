@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{MemoryUse, Recompute};
+use crate::{MemoryUse, Precision, Recompute};
 
 /// The explanation of the best plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -68,6 +68,9 @@ pub struct ExplainedStage {
 pub struct ExplainedDevice {
     /// Its id.
     pub device: String,
+    /// The numbers in which it computes products.
+    #[serde(skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// Budget, bytes.
     pub budget_bytes: u64,
     /// Peak memory by category.

@@ -64,8 +64,13 @@ pub fn explain(planned: &Planned) -> Explanation {
             share_of_step: time_us * plan.micro_batches as f64 / step,
         }
     });
+    let precision = |id: &str| {
+        let device = profile.devices.iter().find(|device| device.id == id);
+        device.map(|device| device.precision).unwrap_or_default()
+    };
     let devices = simulation.devices.iter().map(|device| ExplainedDevice {
         device: device.id.clone(),
+        precision: precision(&device.id),
         budget_bytes: device.budget_bytes,
         peak_bytes: device.peak_bytes,
         busy_share: (device.busy_us + device.optimizer_us) / step,

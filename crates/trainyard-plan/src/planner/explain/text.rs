@@ -25,6 +25,10 @@ pub fn text(explanation: &Explanation) -> String {
     text.push('\n');
     text += &table(&device_rows(explanation));
     text.push('\n');
+    for device in explanation.devices.iter().filter(|device| !device.precision.is_f32()) {
+        let _ =
+            writeln!(text, "{} computes products in {}", device.device, device.precision.text());
+    }
     match (&explanation.single, explanation.speed_up) {
         (Some(single), Some(speed_up)) => {
             let recompute = match single.recompute {

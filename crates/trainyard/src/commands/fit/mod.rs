@@ -9,11 +9,11 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use trainyard_plan::DeviceProfile;
 use trainyard_plan::fit::{
     DeviceFit, Fit, FitDevice, FitRequest, Largest, Method, Verdict, estimated_profile, fit,
 };
 use trainyard_plan::memory::{human_bytes, parse_bytes};
+use trainyard_plan::{Api, DeviceProfile, Precision};
 use trainyard_pretrained::{Pretrained, find};
 
 use super::run_command::RunCommand;
@@ -37,7 +37,8 @@ pub struct FitCommand {
     /// Hugging Face's tools have downloaded, such as HuggingFaceTB/SmolLM2-135M
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Which weights train: all, or adapters beside frozen ones, in full or packed in four bits
+    /// Which weights train: all, or adapters beside frozen ones, as numbers or in blocks: those of their file, or
+    /// of four bits
     #[arg(long, value_enum, default_value = "full")]
     method: MethodName,
     /// Numbers between an adapter's two products
@@ -53,6 +54,9 @@ pub struct FitCommand {
     /// "24 GiB@35"; as often as there are devices
     #[arg(long = "device", value_name = "SIZE")]
     devices: Vec<Described>,
+    /// The numbers in which cards compute products; CPU devices are no faster in others, and stay f32
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: PrecisionName,
     /// Print JSON for machines
     #[arg(long)]
     json: bool,
@@ -69,6 +73,24 @@ enum MethodName {
     Full,
     Lora,
     Qlora,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PrecisionName {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl PrecisionName {
+    fn of(self, device: &DeviceProfile) -> Precision {
+        match self {
+            _ if device.api == Some(Api::Cpu) => Precision::F32,
+            Self::F32 => Precision::F32,
+            Self::F16 => Precision::F16,
+            Self::Bf16 => Precision::Bf16,
+        }
+    }
 }
 
 /// A device by its memory, and its speed where that is said.
@@ -109,11 +131,14 @@ impl RunCommand for FitCommand {
     /// cannot be written to.
     fn run(&self, _: &App) -> Result<ExitCode, RunError> {
         let model = sizes::transformer(&Pretrained::open(&find(&self.model)?)?);
-        let devices = if self.devices.is_empty() {
+        let mut devices: Vec<FitDevice> = if self.devices.is_empty() {
             machine()?
         } else {
             self.devices.iter().enumerate().map(|(number, it)| it.device(number)).collect()
         };
+        for FitDevice { device, .. } in &mut devices {
+            device.precision = self.precision.of(device);
+        }
         let method = match self.method {
             MethodName::Full => Method::Full,
             MethodName::Lora => Method::Lora { rank: self.rank },
@@ -142,7 +167,7 @@ fn in_json(value: &impl Serialize) -> Result<String, RunError> {
 
 fn print(out: &mut impl Write, fit: &Fit) -> std::io::Result<()> {
     let method = match (fit.method.as_str(), fit.rank) {
-        ("qlora", Some(rank)) => format!("adapters of rank {rank} beside weights of four bits"),
+        ("qlora", Some(rank)) => format!("adapters of rank {rank} beside weights in blocks"),
         (_, Some(rank)) => format!("adapters of rank {rank} beside frozen weights"),
         _ => "all weights".to_owned(),
     };

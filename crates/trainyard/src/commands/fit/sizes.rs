@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use trainyard_plan::fit::{Product, Transformer, TransformerLayer, TransformerPart};
-use trainyard_pretrained::{Architecture, Part, Pretrained, Role, Weight};
-
-/// Numbers of a block of four bits with a scale, and its bytes: those of `Q4_0`.
-const FOUR_BITS: (u64, u64) = (32, 18);
+use trainyard_pretrained::{Architecture, Element, Part, Pretrained, Role, Weight};
 
 /// The sizes of a model.
 pub(super) fn transformer(model: &Pretrained) -> Transformer {
@@ -37,6 +34,7 @@ pub(super) fn transformer(model: &Pretrained) -> Transformer {
 }
 
 fn layers(model: &Pretrained) -> Vec<TransformerLayer> {
+    let config = &model.config;
     let mut layers = BTreeMap::<Part, TransformerLayer>::new();
     let ends = [(Part::Embed, TransformerPart::Embedding), (Part::Head, TransformerPart::Head)];
     for (part, kind) in ends {
@@ -54,21 +52,34 @@ fn layers(model: &Pretrained) -> Vec<TransformerLayer> {
             ..TransformerLayer::default()
         });
         let of_block = matches!(weight.part, Part::Block(_));
-        match weight.shape.as_slice() {
-            [outputs, inputs] if of_block => layer.products.push(Product {
-                inputs: *inputs,
-                outputs: *outputs,
-                packed_bytes: packed_bytes(weight),
-            }),
-            _ => add(layer, weight.numbers()),
+        let (packed_bytes, packed_as) = packed(weight);
+        let product = match *weight.shape.as_slice() {
+            [outputs, inputs] => Some(Product { inputs, outputs, packed_bytes }),
+            _ => None,
+        };
+        let of_tokens = |it: &Product| it.outputs == config.vocabulary && is_packed(weight);
+        match product {
+            Some(product) if of_block => {
+                layer.products.push(product);
+                say_packed(layer, packed_as);
+            }
+            product => {
+                add(layer, weight.numbers());
+                if let Some(product) = product.filter(of_tokens) {
+                    layer.packed = Some(product);
+                    say_packed(layer, packed_as);
+                }
+            }
         }
     }
-    if model.config.tied {
-        let shared = model.config.vocabulary.saturating_mul(model.config.width);
+    let of_tokens = layers.get(&Part::Embed).map(|it| (it.packed, it.packed_as.clone()));
+    if config.tied {
+        let shared = config.vocabulary.saturating_mul(config.width);
         if let Some(head) =
-            layers.get_mut(&Part::Head).filter(|_| !model.config.architecture.is_encoder())
+            layers.get_mut(&Part::Head).filter(|_| !config.architecture.is_encoder())
         {
             add(head, shared);
+            (head.packed, head.packed_as) = of_tokens.unwrap_or_default();
             head.tied_to = Some("embed".to_owned());
         }
     }
@@ -80,11 +91,28 @@ fn add(layer: &mut TransformerLayer, numbers: u64) {
     layer.largest_other = layer.largest_other.max(numbers);
 }
 
-/// What a weight takes in few bits: what it takes in its file where it is stored so.
-fn packed_bytes(weight: &Weight) -> u64 {
-    if weight.element.block_numbers() > 1 {
-        return weight.bytes;
+/// Names the blocks that a layer is packed in, each once.
+fn say_packed(layer: &mut TransformerLayer, packed_as: &str) {
+    if layer.packed_as.split(", ").any(|known| known == packed_as) {
+        return;
     }
-    let (numbers, bytes) = FOUR_BITS;
-    weight.numbers().div_ceil(numbers).saturating_mul(bytes)
+    let gap = if layer.packed_as.is_empty() { "" } else { ", " };
+    layer.packed_as.extend([gap, packed_as]);
+}
+
+/// What a weight takes in few bits, and in which: as in its file where that has it in blocks, else as `lora.packing`
+/// has it where it is not given, but where its rows are no whole blocks and it stays numbers.
+fn packed(weight: &Weight) -> (u64, &'static str) {
+    if is_packed(weight) {
+        return (weight.bytes, weight.element.name());
+    }
+    match Element::Q4_1.bytes_of(&weight.shape) {
+        Some(bytes) => (bytes, Element::Q4_1.name()),
+        None => (weight.numbers().saturating_mul(4), Element::F32.name()),
+    }
+}
+
+/// Whether a file has a weight in blocks of few bits.
+fn is_packed(weight: &Weight) -> bool {
+    weight.element.block_numbers() > 1
 }

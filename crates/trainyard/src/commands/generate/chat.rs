@@ -1,10 +1,12 @@
-//! A conversation in the terminal.
+//! A conversation, in the terminal or with a program.
 
-use std::io::{BufRead, IsTerminal, Write, stderr, stdin, stdout};
+use std::io::{Write, stdout};
 
+use serde_json::{Value, json};
 use trainyard_engine::Pipeline;
 use trainyard_pretrained::Message;
 
+use super::heard::{Event, Heard};
 use super::prompts::Prompt;
 use super::shown::{Shown, Way};
 use crate::cli::say;
@@ -25,8 +27,8 @@ pub(super) struct Chat<'a> {
 }
 
 impl Chat<'_> {
-    /// Says the given texts to the model, then the lines of standard input, and shows its answers. What is kept of
-    /// the conversation stays on the devices, so that only what is new is computed.
+    /// Says the given texts to the model, then what is heard, and shows its answers. What is kept of the
+    /// conversation stays on the devices, so that only what is new is computed.
     ///
     /// # Errors
     /// What the template refuses; when a device fails, or nobody can be read from or written to.
@@ -35,51 +37,67 @@ impl Chat<'_> {
         pipeline: &mut Pipeline,
         mut text: Text,
         given: Vec<String>,
+        heard: &mut Heard,
     ) -> Result<(), RunError> {
         let mut sequences = pipeline.sequences();
         let mut messages = Vec::new();
         let mut given = given.into_iter();
         let mut sees_all = true;
+        self.tell(&json!({ "event": "ready", "context": self.writer.context }))?;
         loop {
-            let said = match given.next() {
-                Some(said) => said,
-                None => match next_line()? {
-                    Some(line) if line.is_empty() => continue,
-                    Some(line) => line,
+            let event = match given.next() {
+                Some(said) => Event::Say(said),
+                None => match heard.next()? {
+                    Some(event) => event,
                     None => return Ok(()),
                 },
             };
-            messages.push(Message::new("user", said));
+            match event {
+                Event::Say(said) => messages.push(Message::new("user", said)),
+                Event::Forget(true) => {
+                    (messages, sees_all) = (Vec::new(), true);
+                    continue;
+                }
+                // There is no answer in hand.
+                Event::Stop(_) | Event::Forget(false) => continue,
+            }
             let tokens = self.form.chat(&messages)?;
             if sees_all && tokens.len() > self.writer.context {
                 sees_all = false;
-                say(format_args!(
-                    "note: the conversation is longer than the {} tokens that the model sees at once: it has \
+                self.note(&format!(
+                    "the conversation is longer than the {} tokens that the model sees at once: it has \
                      forgotten how it began",
                     self.writer.context
-                ));
+                ))?;
             }
             text.go_on_with(tokens.clone(), self.tokens, &mut sequences)?;
             let out = &mut stdout();
             let mut shown = Shown::new(out, self.way, self.form, self.ends);
             shown.add(&Prompt { text: String::new(), tokens }, self.stops);
+            shown.listen_to(heard);
             shown.begin()?;
             self.writer.write(&mut sequences, std::slice::from_mut(&mut text), &mut shown)?;
             let answer = shown.finish()?.pop().unwrap_or_default();
             messages.push(Message::new("assistant", answer));
         }
     }
-}
 
-/// The next line of standard input, for which a person is asked; None at its end.
-fn next_line() -> Result<Option<String>, RunError> {
-    if stdin().is_terminal() {
-        let mut error = stderr();
-        // Nobody has to see it.
-        let _shown = write!(error, "> ").and_then(|()| error.flush()).is_ok();
+    /// Says something beside the conversation.
+    fn note(&self, words: &str) -> Result<(), RunError> {
+        if self.way == Way::Events {
+            return self.tell(&json!({ "event": "note", "text": words }));
+        }
+        say(format_args!("note: {words}"));
+        Ok(())
     }
-    let mut line = String::new();
-    let read = stdin().lock().read_line(&mut line);
-    let read = read.map_err(RunError::io("read from", "standard input"))?;
-    Ok((read > 0).then(|| line.trim_end_matches(['\n', '\r']).to_owned()))
+
+    /// An event for a program.
+    fn tell(&self, event: &Value) -> Result<(), RunError> {
+        if self.way != Way::Events {
+            return Ok(());
+        }
+        let out = &mut stdout();
+        let told = writeln!(out, "{event}").and_then(|()| out.flush());
+        told.map_err(RunError::io("write to", "the terminal"))
+    }
 }

@@ -1,6 +1,7 @@
 //! `trainyard generate`: lets a trained language model write.
 
 mod chat;
+mod heard;
 mod prompts;
 mod shown;
 mod trained;
@@ -18,6 +19,7 @@ use crate::error::RunError;
 use crate::generation::{Sampling, Text, TextForm, Writer};
 use crate::run_dir::CheckpointChoice;
 use chat::Chat;
+use heard::Heard;
 use prompts::{Prompt, Prompts};
 use shown::{Shown, Way};
 use trained::Trained;
@@ -46,14 +48,38 @@ pub struct Generate {
     /// Go on after a token that ends a text
     #[arg(long)]
     ignore_eos: bool,
-    /// Print JSON for machines: of each text what was added, and its tokens; of a chat a line an answer
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    printed: Printed,
     /// Which checkpoint of the run
     #[arg(long, value_name = "latest|best|STEP", default_value = "latest")]
     checkpoint: CheckpointChoice,
     #[command(flatten)]
     sets: Sets,
+}
+
+/// How texts are printed.
+#[derive(Clone, Copy, Debug, Args)]
+struct Printed {
+    /// Print JSON for machines: of each text what was added, and its tokens; of a chat a line an answer
+    #[arg(long)]
+    json: bool,
+    /// With --chat and --json: speak with a program, an event a line as it happens. `{"event":"ready","context":N}`
+    /// when the model can be talked to; of an answer its pieces, `{"event":"text","text":…}`, and then
+    /// `{"event":"answer","text":…,"tokens":[…],"tokens_per_s":…,"end":…}`, whose end is "end", "stop", "length" or
+    /// "asked"; `{"event":"note","text":…}`. Lines of standard input are `{"say":…}`; `{"stop":true}`, which ends
+    /// the answer in hand; and `{"forget":true}`, which begins a new conversation
+    #[arg(long, requires_all = ["chat", "json"])]
+    stream: bool,
+}
+
+impl Printed {
+    fn way(self) -> Way {
+        match (self.stream, self.json) {
+            (true, _) => Way::Events,
+            (false, true) => Way::Json,
+            (false, false) => Way::Text,
+        }
+    }
 }
 
 /// How tokens are chosen.
@@ -108,9 +134,10 @@ impl RunCommand for Generate {
             let writer = Writer { context, sampling, at_once: 1 };
             let (form, ends) = (&trained.form, self.ends(&trained.form));
             let text = Text::new(Vec::new(), 0, self.chance.seed, 0);
-            let way = self.way();
+            let way = self.printed.way();
             let chat = Chat { form, writer, way, ends, stops: &stops, tokens: self.tokens };
-            chat.run(&mut pipeline, text, given)?;
+            let mut heard = if self.printed.stream { Heard::events()? } else { Heard::lines() };
+            chat.run(&mut pipeline, text, given, &mut heard)?;
             return Ok(ExitCode::SUCCESS);
         }
         let given = if given.is_empty() { vec![trained.form.beginning()] } else { given };
@@ -124,7 +151,8 @@ impl RunCommand for Generate {
         };
         let mut texts: Vec<Text> = prompts.iter().enumerate().map(text).collect();
         let out = &mut std::io::stdout();
-        let mut shown = Shown::new(out, self.way(), &trained.form, self.ends(&trained.form));
+        let mut shown =
+            Shown::new(out, self.printed.way(), &trained.form, self.ends(&trained.form));
         for prompt in &prompts {
             shown.add(prompt, &stops);
         }
@@ -136,10 +164,6 @@ impl RunCommand for Generate {
 }
 
 impl Generate {
-    fn way(&self) -> Way {
-        if self.json { Way::Json } else { Way::Text }
-    }
-
     /// The tokens after which a text is over.
     fn ends<'a>(&self, form: &'a TextForm) -> &'a [u32] {
         if self.ignore_eos { &[] } else { form.ends() }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::heard::Heard;
 use super::prompts::Prompt;
 use crate::cli::say;
 use crate::error::RunError;
@@ -16,8 +17,10 @@ use crate::generation::{Decoder, Listener, Shown as Part, StopText, TextForm};
 pub(super) enum Way {
     /// For a person.
     Text,
-    /// For a machine.
+    /// For a machine, at the end.
     Json,
+    /// For a machine, as it happens: a line an event.
+    Events,
 }
 
 /// One text.
@@ -29,9 +32,20 @@ struct One<'a> {
     written: String,
     shown: usize,
     tokens: Vec<u32>,
-    /// A text to stop at came.
-    is_stopped: bool,
+    /// Why it ended, where not because it has as many tokens as it may.
+    end: Option<End>,
     is_over: bool,
+}
+
+/// Why a text ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The model ended it.
+    Token,
+    /// A text to stop at came.
+    Text,
+    /// Whoever reads it asked.
+    Asked,
 }
 
 /// Shows texts on a terminal, or as JSON.
@@ -45,6 +59,8 @@ pub(super) struct Shown<'a> {
     /// The text that is being shown.
     current: usize,
     pace: Pace,
+    /// Who may end a text.
+    heard: Option<&'a mut Heard>,
 }
 
 /// How fast tokens came.
@@ -53,6 +69,18 @@ struct Pace {
     tokens: usize,
     first: Option<Instant>,
     last: Option<Instant>,
+}
+
+impl End {
+    /// Its name for machines; `length` where the text has as many tokens as it may.
+    fn name(end: Option<Self>) -> &'static str {
+        match end {
+            Some(Self::Token) => "end",
+            Some(Self::Text) => "stop",
+            Some(Self::Asked) => "asked",
+            None => "length",
+        }
+    }
 }
 
 impl Pace {
@@ -78,7 +106,12 @@ impl<'a> Shown<'a> {
         ends: &'a [u32],
     ) -> Self {
         let (texts, pace) = (Vec::new(), Pace::default());
-        Self { out, way, form, ends, texts, current: 0, pace }
+        Self { out, way, form, ends, texts, current: 0, pace, heard: None }
+    }
+
+    /// Lets somebody end the text that is written.
+    pub(super) fn listen_to(&mut self, heard: &'a mut Heard) {
+        self.heard = Some(heard);
     }
 
     /// One text more, which begins with a prompt and stops before some texts.
@@ -90,7 +123,7 @@ impl<'a> Shown<'a> {
             written: String::new(),
             shown: 0,
             tokens: Vec::new(),
-            is_stopped: false,
+            end: None,
             is_over: false,
         });
     }
@@ -108,6 +141,15 @@ impl<'a> Shown<'a> {
             let mut all: Vec<Value> = texts.iter().map(of_text).collect();
             let value = if all.len() == 1 { all.remove(0) } else { Value::Array(all) };
             writeln!(out, "{value}").map_err(failed)?;
+        }
+        if way == Way::Events {
+            for text in &texts {
+                let event = json!({
+                    "event": "answer", "text": text.written, "tokens": text.tokens,
+                    "tokens_per_s": pace.per_second(), "end": End::name(text.end),
+                });
+                writeln!(out, "{event}").and_then(|()| out.flush()).map_err(failed)?;
+            }
         }
         if let Some(rate) = pace.per_second() {
             say(format_args!("{} tokens, {rate:.1} tokens/s", pace.tokens));
@@ -132,8 +174,14 @@ impl<'a> Shown<'a> {
     fn show(&mut self) -> io::Result<()> {
         while let Some(text) = self.texts.get_mut(self.current) {
             let new = text.written.get(text.shown..).unwrap_or_default();
-            if self.way == Way::Text && !new.is_empty() {
-                write!(self.out, "{new}")?;
+            if !new.is_empty() {
+                match self.way {
+                    Way::Text => write!(self.out, "{new}")?,
+                    Way::Events => {
+                        writeln!(self.out, "{}", json!({ "event": "text", "text": new }))?;
+                    }
+                    Way::Json => {}
+                }
                 self.out.flush()?;
             }
             text.shown = text.written.len();
@@ -156,14 +204,21 @@ impl Listener for Shown<'_> {
         let Some(text) = self.texts.get_mut(number) else { return Ok(ControlFlow::Break(())) };
         text.tokens.push(token);
         if self.ends.contains(&token) {
+            text.end = Some(End::Token);
             return Ok(ControlFlow::Break(()));
         }
-        let (new, next) = match text.stop.push(&text.decoder.push(token)) {
-            Part::More(new) => (new, ControlFlow::Continue(())),
-            Part::Last(new) => (new, ControlFlow::Break(())),
+        let (new, end) = match text.stop.push(&text.decoder.push(token)) {
+            Part::More(new) => (new, None),
+            Part::Last(new) => (new, Some(End::Text)),
         };
         text.written.push_str(&new);
-        text.is_stopped = next.is_break();
+        let is_asked = match &mut self.heard {
+            Some(heard) => heard.is_stopped()?,
+            None => false,
+        };
+        text.end = end.or(is_asked.then_some(End::Asked));
+        let next =
+            if text.end.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         if number == self.current {
             self.show().map_err(failed)?;
         }
@@ -172,7 +227,7 @@ impl Listener for Shown<'_> {
 
     fn end(&mut self, number: usize) -> Result<(), RunError> {
         if let Some(text) = self.texts.get_mut(number) {
-            if !text.is_stopped {
+            if text.end != Some(End::Text) {
                 let rest = text.stop.rest() + &text.decoder.rest();
                 text.written.push_str(&rest);
             }

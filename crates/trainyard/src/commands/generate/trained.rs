@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use trainyard_engine::Pipeline;
 use trainyard_plan::memory::human_bytes;
-use trainyard_plan::{Plan, PlanError, Profile, SequencesKept};
+use trainyard_plan::{PlanError, Profile, SequencesKept};
 use trainyard_pretrained::find;
 
 use crate::app::App;
 use crate::cli::{Sets, say};
 use crate::config::DataSection;
 use crate::error::RunError;
-use crate::files::read_plan;
 use crate::generation::{PRETRAINED, TextForm};
 use crate::run_dir::{CheckpointChoice, Found, RunDir};
 use crate::setup::TrainingSetup;
@@ -23,8 +22,6 @@ pub(super) struct Trained {
     pub(super) data: DataSection,
     setup: TrainingSetup,
     costs: Profile,
-    /// The plan that it was trained with.
-    plan: Option<Plan>,
     /// Those of a run, held as long as they are not on the devices: a training beside may remove them afterwards.
     weights: Option<(RunDir, Found)>,
 }
@@ -76,10 +73,8 @@ impl Trained {
         })?;
         let data = run_file.0.data.clone();
         let setup = app.setup_for_inference(run_file, &directory, form.size())?;
-        let as_trained = sets.sets.is_empty() && directory.plan().is_file();
         let costs = setup.costs()?.for_inference();
-        let plan = as_trained.then(|| read_plan(&directory.plan())).transpose()?;
-        Ok(Self { form, data, setup, costs, plan, weights: Some((directory, found)) })
+        Ok(Self { form, data, setup, costs, weights: Some((directory, found)) })
     }
 
     fn of_model(
@@ -96,7 +91,7 @@ impl Trained {
         let data = run_file.0.data.clone();
         let setup = app.setup_without_data(run_file, form.size())?;
         let costs = setup.costs()?.for_inference();
-        Ok(Self { form, data, setup, costs, plan: None, weights: None })
+        Ok(Self { form, data, setup, costs, weights: None })
     }
 
     /// How many of some texts are written at once: as many as keep all devices busy.
@@ -131,7 +126,7 @@ impl Trained {
         let kept = SequencesKept { count: texts, positions: tokens, rows };
         let costs = self.costs.with_sequences(kept);
         let started = || {
-            let plan = self.setup.plan_to_use(self.plan.clone(), &costs)?;
+            let plan = self.setup.plan_to_write(&costs)?;
             self.setup.start(&plan, &costs)
         };
         let mut pipeline = started().map_err(|error| self.explained(error, kept))?;
@@ -144,7 +139,7 @@ impl Trained {
     /// Says what would lower the need, where what is kept of texts is what does not fit.
     fn explained(&self, error: RunError, kept: SequencesKept) -> RunError {
         let RunError::Plan(PlanError::DoesNotFit { devices, hint }) = error else { return error };
-        let fits_without = self.setup.plan_to_use(self.plan.clone(), &self.costs).is_ok();
+        let fits_without = self.setup.plan_to_write(&self.costs).is_ok();
         let hint = if fits_without {
             let bytes = human_bytes(kept.bytes(&self.costs));
             let SequencesKept { count, positions, .. } = kept;

@@ -1,0 +1,267 @@
+//! Pretrained decoders whose frozen weights are in blocks of few bits: those of a GGUF file as they lie there, products
+//! of blocks, vectors of tokens and the head, over any split what one device gives.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails at once and says why")]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::tensor::Device as BurnDevice;
+use safetensors::Dtype;
+use safetensors::tensor::{TensorView, serialize_to_file};
+use serde_json::json;
+use trainyard_config::{BlockFormat, LoraSection};
+use trainyard_engine::kernels::KernelSet;
+use trainyard_engine::{Device, MicroBatch, Model, discover, mix};
+use trainyard_models::gpt;
+use trainyard_models::hf::HfModel;
+use trainyard_plan::Recompute;
+use trainyard_pretrained::{Element, Pretrained};
+
+use common::adapter;
+use common::partitions::{
+    Held, ROWS, SEED, Subject, assert_close, cpus, of_kind, options, plan, random_ints,
+    showing_gradients, tensors, whole,
+};
+
+const CONTEXT: usize = 12;
+const VOCABULARY: usize = 38;
+
+/// A Llama in Hugging Face layout, of rows that are whole blocks.
+fn llama(folder: &Path, tied: bool) -> Pretrained {
+    let config = json!({
+        "model_type": "llama", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "intermediate_size": 64, "vocab_size": VOCABULARY, "hidden_act": "silu",
+        "max_position_embeddings": 32, "tie_word_embeddings": tied
+    });
+    fs::create_dir_all(folder).unwrap();
+    let place = folder.join("config.json");
+    fs::write(&place, config.to_string()).unwrap();
+    let weights = Pretrained::open(&place).unwrap().layout();
+    let numbers = |seed: usize, shape: &[u64]| -> Vec<u8> {
+        let count = shape.iter().product::<u64>();
+        let number = |at| {
+            let number = (mix(&[seed as u64, at]) >> 40) as f32 / (1_u64 << 23) as f32 - 1.0;
+            if shape.len() == 1 { 1.0 + 0.2 * number } else { 0.4 * number }
+        };
+        (0..count).flat_map(|at| number(at).to_le_bytes()).collect()
+    };
+    let bytes: Vec<Vec<u8>> =
+        weights.iter().enumerate().map(|(seed, it)| numbers(seed, &it.shape)).collect();
+    let views = weights.iter().zip(&bytes).map(|(weight, bytes)| {
+        let shape = weight.shape.iter().map(|size| *size as usize).collect();
+        (&weight.name, TensorView::new(Dtype::F32, shape, bytes).unwrap())
+    });
+    serialize_to_file(views, None, &folder.join("model.safetensors")).unwrap();
+    Pretrained::open(folder).unwrap()
+}
+
+/// The same as a GGUF file of one kind of blocks.
+fn gguf(folder: &Path, tied: bool, element: Element) -> Pretrained {
+    let model = llama(&folder.join("folder"), tied);
+    let file = folder.join("model.gguf");
+    model.write_gguf(&file, element, &mut |name: &str| model.values(name)).unwrap();
+    Pretrained::open(&file).unwrap()
+}
+
+fn lora(packing: BlockFormat, embedding_packing: Option<BlockFormat>) -> LoraSection {
+    LoraSection { rank: 2, packing, embedding_packing, ..LoraSection::default() }
+}
+
+/// With frozen weights as numbers.
+fn numbers(pretrained: Pretrained, lora: &LoraSection) -> HfModel {
+    HfModel::new(Arc::new(pretrained), CONTEXT).unwrap().with_adapters(lora).unwrap()
+}
+
+fn subject(model: HfModel, vocabulary: usize) -> Subject {
+    Subject::new(model, gpt::objective(), move |step| {
+        let [tokens, targets] =
+            [0, 1].map(|kind| random_ints([ROWS, CONTEXT], vocabulary, &[step, kind]));
+        MicroBatch::new(ROWS).with("tokens", tokens).with("targets", targets)
+    })
+}
+
+/// The bytes of a layer's blocks by the paths of their matrices, and all paths.
+fn held(model: &HfModel, layer: usize) -> (Vec<(String, Vec<u8>)>, BTreeSet<String>) {
+    let built = model.build(layer, SEED, &BurnDevice::flex()).unwrap();
+    let paths: Vec<String> = built.weights().iter().map(|weight| weight.path.clone()).collect();
+    let values = built.weight_values();
+    let packed = paths.iter().zip(values).filter_map(|(path, values)| {
+        let path = path.strip_suffix("packed.blocks")?;
+        let bits: Vec<f32> = values.into_data().try_to_vec().unwrap();
+        let bytes = bits.iter().flat_map(|bits| bits.to_bits().to_le_bytes()).collect();
+        Some((path.to_owned(), bytes))
+    });
+    (packed.collect(), paths.into_iter().collect())
+}
+
+/// What the file has of a weight, in the order of Hugging Face's rows.
+fn stored(pretrained: &Pretrained, name: &str) -> Vec<u8> {
+    let raw = pretrained.raw(name).unwrap();
+    (0..raw.rows()).flat_map(|row| raw.row(row).unwrap().to_vec()).collect()
+}
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../trainyard-pretrained/tests/gguf/llama.gguf")
+}
+
+/// Of a file with every kind of blocks, and rows of queries and keys in llama.cpp's order.
+#[test]
+fn a_gguf_files_own_blocks_are_held_as_they_lie() {
+    let model = numbers(Pretrained::open(&fixture()).unwrap(), &lora(BlockFormat::Q4_1, None));
+    let model = model.packed();
+    let mut kinds = BTreeSet::new();
+    for layer in 1..=3 {
+        let (packed, paths) = held(&model, layer);
+        assert!(!paths.iter().any(|path| path.ends_with("_proj.weight")), "{paths:?}");
+        for name in model.names(layer).iter().filter(|it| it.name.ends_with("_proj.weight")) {
+            let product = name.path.strip_suffix("weight").unwrap();
+            let (_, found) = packed.iter().find(|(path, _)| path == product).unwrap();
+            let raw = model.pretrained().raw(&name.name).unwrap();
+            if raw.element.block_numbers() == 1 {
+                // Packed from numbers.
+                let bytes = Element::Q4_1.bytes_of(&raw.shape).unwrap();
+                assert_eq!(found.len() as u64, bytes, "{}", name.name);
+                continue;
+            }
+            kinds.insert(raw.element.name());
+            let mut expected = stored(model.pretrained(), &name.name);
+            expected.resize(expected.len().next_multiple_of(4), 0);
+            assert!(*found == expected, "{}", name.name);
+        }
+    }
+    let all = ["q4_0", "q4_1", "q4_k", "q5_0", "q5_1", "q5_k", "q6_k", "q8_0"];
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), all);
+    // What is packed has eight bits and more there, so that the loss is near that of numbers.
+    let model = |packing| numbers(Pretrained::open(&fixture()).unwrap(), &lora(packing, None));
+    let losses = [model(BlockFormat::Q8_0), model(BlockFormat::Q8_0).packed()].map(|model| {
+        let subject = subject(model, 5);
+        let mut pipeline = subject.on_cpus(&whole(subject.layers(), 1));
+        pipeline.evaluate(subject.micro_batches(1, 1)).unwrap().loss
+    });
+    assert!((losses[0] - losses[1]).abs() < 0.02 * losses[0], "{losses:?}");
+}
+
+/// What two steps show.
+struct Observed {
+    losses: Vec<f64>,
+    /// Of the second: B begins at 0, where A has no gradient.
+    gradients: BTreeMap<String, Held>,
+}
+
+impl Observed {
+    fn of(subject: &Subject, ends: &[usize], devices: Vec<Device>) -> Self {
+        let plan = plan(ends, "1f1b", 2, Recompute::None);
+        let mut pipeline = subject.distribute(&plan, devices, showing_gradients());
+        let steps = subject.train(&mut pipeline, 1..=2);
+        let losses = steps.into_iter().map(|[loss, _]| loss).collect();
+        Self { losses, gradients: of_kind(&tensors(&mut pipeline), "first") }
+    }
+
+    /// The same but for a part of the largest number of each.
+    fn equals(&self, what: &str, expected: &Self, part: f32) {
+        for (found, expected) in self.losses.iter().zip(&expected.losses) {
+            let apart = (found - expected).abs();
+            assert!(apart <= f64::from(part) * expected, "{what}: {found} is not {expected}");
+        }
+        let [found, wanted] = [&self.gradients, &expected.gradients];
+        assert_eq!(found.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>());
+        for (name, (_, wanted)) in wanted {
+            let most = wanted.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+            assert_close(&format!("{what}: {name}"), &found[name].1, wanted, 0.0, part * most);
+        }
+    }
+}
+
+/// Of a file in blocks, its numbers as numbers and its blocks as they are give the same, whether the head has the
+/// embedding's weights or its own.
+#[test]
+fn a_file_in_blocks_trains_as_its_numbers_do() {
+    for (tied, element) in [(true, Element::Q8_0), (false, Element::Q4_0), (true, Element::Q4_1)] {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || gguf(folder.path(), tied, element);
+        let lora = lora(BlockFormat::Q8_0, None);
+        let of = |model| subject(model, VOCABULARY);
+        let (expected, packed) = (of(numbers(open(), &lora)), of(numbers(open(), &lora).packed()));
+        let layers = expected.layers();
+        let expected_run = Observed::of(&expected, &[layers], cpus(1));
+        for ends in [vec![layers], vec![2, layers]] {
+            let found = Observed::of(&packed, &ends, cpus(ends.len()));
+            found.equals(&format!("{} {ends:?}", element.name()), &expected_run, 1e-5);
+        }
+        // All matrices weigh their blocks.
+        let [numbers, blocks] = [&expected, &packed].map(|subject| {
+            let layers = subject.costs(ROWS).layers;
+            layers.iter().map(|layer| layer.frozen_bytes).sum::<u64>()
+        });
+        let gains = 4 * 5 * 32;
+        assert_eq!(
+            (numbers - gains) * element.block_bytes(),
+            (blocks - gains) * 4 * element.block_numbers(),
+            "{}",
+            element.name()
+        );
+    }
+}
+
+#[test]
+fn a_packed_model_with_tied_ends_over_any_split_equals_one_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let pretrained = gguf(folder.path(), true, Element::Q8_0);
+    let model = numbers(pretrained, &lora(BlockFormat::Q8_0, None)).packed();
+    let (embed, paths) = held(&model, 0);
+    let mut expected = stored(model.pretrained(), "model.embed_tokens.weight");
+    expected.resize(expected.len().next_multiple_of(4), 0);
+    assert_eq!(embed, [(String::new(), expected)]);
+    assert_eq!(paths, BTreeSet::from(["packed.blocks".to_owned()]));
+    subject(model, VOCABULARY).equals_one_device(2);
+}
+
+#[test]
+fn a_packed_model_on_the_cpu_and_every_adapter_equals_the_cpu() {
+    let folder = tempfile::tempdir().unwrap();
+    let pretrained = gguf(folder.path(), true, Element::Q4_0);
+    let subject = subject(numbers(pretrained, &lora(BlockFormat::Q8_0, None)).packed(), VOCABULARY);
+    let layers = subject.layers();
+    let expected = Observed::of(&subject, &[layers], cpus(1));
+    for (words, info) in adapter::known() {
+        for infos in [[&discover::cpu(), &info], [&info, &discover::cpu()]] {
+            let open = |(i, info)| {
+                let device = Device::open(format!("d{i}"), info, 1 << 30, 1).unwrap();
+                device.use_kernels(KernelSet::all());
+                device
+            };
+            let devices = infos.into_iter().enumerate().map(open).collect();
+            Observed::of(&subject, &[2, layers], devices).equals(words, &expected, 1e-4);
+        }
+    }
+}
+
+/// Numbers of files stay numbers outside blocks, unless they are asked to be packed.
+#[test]
+fn ends_are_packed_where_a_run_asks_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |tied: bool, ends| {
+        let folder = folder.path().join(tied.to_string());
+        numbers(llama(&folder, tied), &lora(BlockFormat::Q4_1, ends)).packed()
+    };
+    for tied in [true, false] {
+        let model = of(tied, None);
+        assert!(held(&model, 0).1.contains("tokens") && held(&model, 3).1.contains("weight"));
+        let model = of(tied, Some(BlockFormat::Q8_0));
+        for layer in [0, 3] {
+            let (packed, paths) = held(&model, layer);
+            assert_eq!(packed[0].1.len(), VOCABULARY * 34, "{paths:?}");
+            assert!(!paths.contains("tokens") && !paths.contains("weight"), "{paths:?}");
+        }
+        let subject = subject(model, VOCABULARY);
+        let layers = subject.layers();
+        let mut pipeline =
+            subject.distribute(&plan(&[1, layers], "1f1b", 2, Recompute::None), cpus(2), options());
+        let losses = subject.train(&mut pipeline, 1..=2);
+        assert!(losses.iter().all(|[loss, _]| loss.is_finite()), "{losses:?}");
+    }
+}
