@@ -80,6 +80,11 @@ mod images;
 mod kind;
 mod numbered;
 mod order;
+#[cfg(feature = "parquet")]
+mod parquet_file;
+#[cfg(not(feature = "parquet"))]
+#[path = "parquet_file/without.rs"]
+mod parquet_file;
 mod plain_text;
 mod prefetch;
 mod random;

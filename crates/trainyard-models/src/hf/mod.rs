@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use trainyard_config::{BadKey, ConfigError, KeyGroup, TrainMethod, keys, must};
 use trainyard_data::SEGMENTS;
-use trainyard_pretrained::{ModelConfig, Pretrained, find};
+use trainyard_pretrained::{ModelConfig, Pretrained, find_or_download};
 
 use crate::gpt;
 use crate::recipe::{Job, Recipe, RecipeError, Request, Tuning, gives, needs};
@@ -47,7 +47,7 @@ keys! {
     /// A pretrained language model: Llama, Mistral, Qwen, Gemma, Phi-3, GPT-2, GPT-NeoX.
     pub struct HfOptions in "model", check = check {
         /// A folder in Hugging Face layout, a .gguf file, or the name of a model that Hugging Face's tools have
-        /// downloaded, such as "HuggingFaceTB/SmolLM2-135M".
+        /// downloaded, such as "HuggingFaceTB/SmolLM2-135M"; with the cargo feature hub it is downloaded.
         path: Option<PathBuf>;
         /// Positions the model sees at once; those it was made for, but at most 1024, where it is not given.
         context: Option<usize>, in 1..=10_000_000;
@@ -99,7 +99,7 @@ impl HfModel {
     /// with them.
     pub fn of_run(request: &Request<'_>) -> Result<Self, RecipeError> {
         let options: HfOptions = request.options()?;
-        let path = find(&options.path.clone().unwrap_or_default())?;
+        let path = find_or_download(&options.path.clone().unwrap_or_default())?;
         let pretrained = Pretrained::open(&path)?;
         let architecture = pretrained.config.architecture;
         let context = context(&options, &pretrained.config)?;
