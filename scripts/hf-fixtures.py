@@ -9,6 +9,10 @@ A folder NAME has config.json, model.safetensors and expected.safetensors: `toke
 [rows, context], the `logits` [rows, context, vocabulary] and the mean `loss` over all targets, every gradient of it as
 `gradient.WEIGHT`, and `greedy`, a prompt and the 64 tokens that follow it. The first has a tokenizer too, whose tokens are
 letters.
+
+Encoders have `segments` beside, which is 0 for what a row is filled up with, and `token_types` where they are made for
+pairs; and no `greedy`. The first that tells classes has two files more: mean.safetensors, of its classes from the mean of
+a text, and pairs.safetensors, of how alike the two texts of a row are, each of which was computed by itself.
 """
 
 import json
@@ -23,6 +27,7 @@ from safetensors.torch import save_file
 
 FOLDER = pathlib.Path(__file__).parent.parent / "crates/trainyard-models/tests/fixtures/hf"
 ROWS, CONTEXT, PROMPT, WRITTEN, VOCABULARY = 4, 12, 6, 64, 37
+CLASSES = 5
 # The least distance between the likeliest token and the next, so that rounding decides nothing.
 MARGIN = 2e-3
 
@@ -87,6 +92,34 @@ MODELS = {
 }
 
 
+ENCODER = dict(
+    vocab_size=VOCABULARY,
+    hidden_size=21,
+    intermediate_size=28,
+    num_hidden_layers=2,
+    num_attention_heads=3,
+    max_position_embeddings=17,
+)
+DISTILBERT = dict(vocab_size=VOCABULARY, dim=21, hidden_dim=28, n_layers=2, n_heads=3, max_position_embeddings=17)
+ROBERTA = dict(ENCODER, pad_token_id=1, type_vocab_size=1)
+
+ENCODERS = {
+    "bert": (transformers.BertForMaskedLM, transformers.BertConfig, ENCODER),
+    "bert_classes": (
+        transformers.BertForSequenceClassification, transformers.BertConfig, dict(ENCODER, num_labels=CLASSES),
+    ),
+    "roberta": (transformers.RobertaForMaskedLM, transformers.RobertaConfig, ROBERTA),
+    "roberta_classes": (
+        transformers.RobertaForSequenceClassification, transformers.RobertaConfig, dict(ROBERTA, num_labels=CLASSES),
+    ),
+    "distilbert": (transformers.DistilBertForMaskedLM, transformers.DistilBertConfig, DISTILBERT),
+    "distilbert_classes": (
+        transformers.DistilBertForSequenceClassification, transformers.DistilBertConfig,
+        dict(DISTILBERT, num_labels=CLASSES),
+    ),
+}
+
+
 def fill(model, seed):
     """Weights that make every part count."""
     torch.manual_seed(seed)
@@ -94,7 +127,7 @@ def fill(model, seed):
     for name, weight in model.named_parameters():
         noise = torch.randn_like(weight)
         with torch.no_grad():
-            if "norm" in name or "ln_" in name:
+            if "norm" in name.lower() or "ln_" in name:
                 is_gain = name.endswith("weight") and not is_gemma
                 weight.copy_(0.2 * noise + (1.0 if is_gain else 0.0))
             elif weight.dim() == 1:
@@ -171,14 +204,76 @@ def make(name):
     save_file({key: value.contiguous() for key, value in expected.items()}, folder / "expected.safetensors")
     if name == "llama":
         letters().save(str(folder / "tokenizer.json"))
+    tidy(folder)
+    print(f"{name}: seed {seed}, loss {loss.item():.4f}, margin {margin:.4f}")
+
+
+def tidy(folder):
+    """What the config says of its maker goes, and what is too large is refused."""
     said = json.loads((folder / "config.json").read_text())
     said.pop("transformers_version", None)
     (folder / "config.json").write_text(json.dumps(said, indent=1, sort_keys=True) + "\n")
-    size = sum(path.stat().st_size for path in folder.iterdir())
-    print(f"{name}: seed {seed}, loss {loss.item():.4f}, margin {margin:.4f}, {size / 1000:.0f} kB")
-    assert size <= 300_000
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 300_000
+
+
+def save(path, model, loss, **tensors):
+    """Some tensors, the loss, and every gradient of it."""
+    model.zero_grad()
+    loss.backward()
+    gradients = {f"gradient.{name}": it.grad for name, it in model.named_parameters() if it.grad is not None}
+    tensors = {name: it.int() if it.dtype == torch.int64 else it.detach() for name, it in tensors.items()}
+    all_of_it = dict(tensors, loss=loss.detach()[None], **gradients)
+    save_file({name: it.contiguous() for name, it in all_of_it.items()}, path)
+
+
+def make_encoder(name):
+    kind, config, options = ENCODERS[name]
+    model = kind._from_config(config(**options), attn_implementation="eager").to(torch.float32).eval()
+    fill(model, 1)
+    folder = FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    # Lengths of the first text and of both; what fills a row is RoBERTa's token for that.
+    lengths = torch.tensor([[5, 9], [3, 12], [7, 8], [2, 6]])
+    places = torch.arange(CONTEXT)[None]
+    segments = (places < lengths[:, 1:]).long()
+    second = (places >= lengths[:, :1]).long() * segments
+    tokens = torch.where(segments > 0, torch.randint(2, VOCABULARY, (ROWS, CONTEXT)), 1)
+    inputs = dict(input_ids=tokens, attention_mask=segments)
+    types = {}
+    if name.startswith("bert"):
+        types = dict(token_types=second)
+        inputs["token_type_ids"] = second
+    logits = model(**inputs).logits
+    if "classes" in name:
+        targets = torch.randint(CLASSES, (ROWS,))
+    else:
+        chosen = (torch.rand(ROWS, CONTEXT) < 0.4) & (segments > 0)
+        targets = torch.where(chosen, torch.randint(VOCABULARY, (ROWS, CONTEXT)), -100)
+    loss = torch.nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1))
+    both = dict(tokens=tokens, segments=segments, **types)
+    save(folder / "expected.safetensors", model, loss, targets=targets, logits=logits, **both)
+    if name == "bert_classes":
+        hidden = model.bert(**inputs).last_hidden_state
+        mask = segments[:, :, None].float()
+        logits = model.classifier((hidden * mask).sum(1) / mask.sum(1))
+        loss = torch.nn.functional.cross_entropy(logits, targets)
+        save(folder / "mean.safetensors", model, loss, targets=targets, logits=logits, **both)
+        vectors = [[], []]
+        for row in range(ROWS):
+            first, end = lengths[row].tolist()
+            for text, (start, end) in enumerate([(0, first), (first, end)]):
+                alone = model.bert(input_ids=tokens[row : row + 1, start:end]).last_hidden_state
+                vectors[text].append(alone.mean(1))
+        similarity = torch.nn.functional.cosine_similarity(*map(torch.cat, vectors))
+        targets = torch.rand(ROWS)
+        loss = torch.nn.functional.mse_loss(similarity, targets)
+        apart = dict(tokens=tokens, segments=segments + second)
+        save(folder / "pairs.safetensors", model, loss, targets=targets, similarity=similarity, **apart)
+    model.save_pretrained(folder, safe_serialization=True)
+    tidy(folder)
+    print(f"{name}: loss {loss.item():.4f}")
 
 
 torch.set_num_threads(1)
-for name in sys.argv[1:] or MODELS:
-    make(name)
+for name in sys.argv[1:] or [*MODELS, *ENCODERS]:
+    make(name) if name in MODELS else make_encoder(name)

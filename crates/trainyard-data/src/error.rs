@@ -163,6 +163,14 @@ pub enum DataError {
         /// The path.
         path: PathBuf,
     },
+    /// Data of which no tokens can be masked.
+    #[error("tokens of {name} cannot be masked: {reason}")]
+    NoMask {
+        /// The data.
+        name: String,
+        /// What is missing, and the way out.
+        reason: &'static str,
+    },
     /// A window that reaches past the end of the text.
     #[error("{name} has {characters} characters; there are none at {start}..{end}")]
     OutsideText {

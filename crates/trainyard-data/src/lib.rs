@@ -10,6 +10,7 @@
 //! | source | tensors of a batch |
 //! |---|---|
 //! | [`text`](TextSource), [`chat`](ChatSource) | `tokens`, `targets` `[rows, context]` i32; [`IGNORED`] targets do not count |
+//! | [`sentences`](SentencesSource) | `tokens`, `segments` and for pairs `token_types` `[rows, context]` i32; `targets` `[rows]` i32 or f32 |
 //! | [`table`](TableSource) | `features` `[rows, n]` f32; `targets` `[rows]` i32 or `[rows, m]` f32 |
 //! | [`idx`](IdxSource), [`images`](ImagesSource) | `image` `[rows, channels, height, width]` f32; `targets` `[rows]` i32 |
 //! | [`tensors`](TensorsSource) | those of the file, `[rows, …]` |
@@ -78,6 +79,7 @@ mod files;
 mod idx;
 mod images;
 mod kind;
+mod masked;
 mod numbered;
 mod order;
 #[cfg(feature = "parquet")]
@@ -91,6 +93,7 @@ mod random;
 mod registry;
 mod rows;
 mod samples;
+mod sentences;
 mod source;
 mod table;
 mod tensors;
@@ -104,6 +107,7 @@ pub use files::line_ends;
 pub use idx::{IdxOptions, IdxSource};
 pub use images::{Color, ImagesOptions, ImagesSource};
 pub use kind::Source;
+pub use masked::Masked;
 pub use numbered::NumberedSource;
 pub use order::{Permutation, Split, epoch_order};
 pub use plain_text::{Newlines, Normalization};
@@ -111,6 +115,7 @@ pub use prefetch::Prefetch;
 pub use registry::{SOURCES, key_groups, open, source_for};
 pub use rows::{RowsOptions, RowsSource};
 pub use samples::Samples;
+pub use sentences::{SentencesOptions, SentencesSource, TooLongText};
 pub use source::{Cursor, DataInfo, DataSource, DataState, IGNORED, SEGMENTS, TensorInfo, Unit};
 pub use table::{TableOptions, TableSource, TableTask};
 pub use tensors::{TensorsOptions, TensorsSource};

@@ -16,6 +16,10 @@ pub(crate) enum Use {
     Sample,
     /// A synthetic validation sample.
     Validation,
+    /// Which tokens of a training sample are masked.
+    Mask,
+    /// Which tokens of a validation sample are.
+    ValidationMask,
 }
 
 impl Use {
@@ -26,6 +30,8 @@ impl Use {
             Self::Split => b"trainyard split ",
             Self::Sample => b"trainyard sample",
             Self::Validation => b"trainyard valid.",
+            Self::Mask => b"trainyard mask  ",
+            Self::ValidationMask => b"trainyard mask v",
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::source::DataSource;
 pub const SOURCES: &[Source] = &[
     crate::text::SOURCE,
     crate::chat::SOURCE,
+    crate::sentences::SOURCE,
     crate::table::SOURCE,
     crate::idx::SOURCE,
     crate::images::SOURCE,

@@ -39,6 +39,11 @@ pub trait DataSource: Send + Sync {
         limit: Option<usize>,
     ) -> Box<dyn Iterator<Item = Result<Batch, DataError>> + Send + '_>;
 
+    /// Whether `targets` of tokens stand in the places of what is to be found, instead of one place before.
+    fn learns_in_place(&self) -> bool {
+        false
+    }
+
     /// How many [items](DataInfo::unit) a batch of it has, without what rows are filled up with.
     fn items(&self, batch: &Batch) -> u64 {
         items_of(self.info(), batch)

@@ -66,7 +66,9 @@ pub use link::LinkWay;
 pub use loss_scale::LossScale;
 pub use micro_batch::MicroBatch;
 pub use model::{LayerSpec, Model, SharedWeight, no_such_layer};
-pub use objective::{BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, Metrics, Objective};
+pub use objective::{
+    BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, Metrics, Objective, Scores,
+};
 pub use optimizer::{AdamW, GroupedOptimizer, Optimizer, WeightRole, WeightSpec};
 pub use pipeline::{Evaluation, Measured, Options, Pipeline, Sequences, StepResult};
 pub use precision::{computes_in, precision, sixteen_bits, with_precision};

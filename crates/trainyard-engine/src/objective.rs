@@ -2,6 +2,7 @@
 
 mod cross_entropy;
 mod regression;
+mod scores;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use burn::tensor::Tensor;
 
 pub use cross_entropy::CrossEntropy;
 pub use regression::{BinaryCrossEntropy, MeanSquaredError};
+pub use scores::Scores;
 
 use crate::{EngineError, MicroBatch, Tensors};
 

@@ -8,24 +8,22 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::TensorData;
-use safetensors::{Dtype, SafeTensors};
 use trainyard_config::{DataSection, KindSection};
 use trainyard_engine::kernels::KernelSet;
 use trainyard_engine::{Device, HostTensors, MicroBatch, Pipeline};
-use trainyard_models::hf::{self, HfModel, WeightName};
+use trainyard_models::hf::{self, HfModel};
 use trainyard_models::{Recipe, Request, Tuning, gpt};
 use trainyard_plan::{Plan, Recompute, Schedule};
 use trainyard_pretrained::Pretrained;
 
 use common::adapter;
+use common::expected::{Expected, assert_near, folder, gradients, names};
 use common::partitions::{
-    Held, ROWS, Subject, assert_close, cpus, of_kind, options, plan, showing_gradients, tensors,
-    whole,
+    ROWS, Subject, assert_close, cpus, of_kind, options, plan, showing_gradients, tensors, whole,
 };
 
 const ARCHITECTURES: [&str; 10] = [
@@ -37,63 +35,23 @@ const CONTEXT: usize = 12;
 const LOGITS: f32 = 1e-5;
 const GRADIENTS: f32 = 2e-5;
 
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hf").join(name)
-}
-
 fn model(folder: &Path, context: usize) -> HfModel {
     let pretrained = Pretrained::open(folder).unwrap();
     pretrained.check().unwrap();
     HfModel::new(Arc::new(pretrained), context).unwrap()
 }
 
-/// What `transformers` computed.
-struct Expected(Vec<u8>);
-
-impl Expected {
-    fn of(name: &str) -> Self {
-        Self(std::fs::read(folder(name).join("expected.safetensors")).unwrap())
-    }
-
-    fn all(&self) -> SafeTensors<'_> {
-        SafeTensors::deserialize(&self.0).unwrap()
-    }
-
-    fn floats(&self, name: &str) -> Held {
-        let all = self.all();
-        let view = all.tensor(name).unwrap();
-        assert_eq!(view.dtype(), Dtype::F32);
-        let (numbers, _) = view.data().as_chunks::<4>();
-        (view.shape().to_vec(), numbers.iter().map(|it| f32::from_le_bytes(*it)).collect())
-    }
-
-    fn ints(&self, name: &str) -> TensorData {
-        let all = self.all();
-        let view = all.tensor(name).unwrap();
-        let (numbers, _) = view.data().as_chunks::<4>();
-        let numbers: Vec<i32> = numbers.iter().map(|it| i32::from_le_bytes(*it)).collect();
-        TensorData::new(numbers, view.shape().to_vec())
-    }
-
-    fn subject(&self, model: HfModel) -> Subject {
-        let [tokens, targets] = ["tokens", "targets"].map(|name| self.ints(name));
-        Subject::new(model, gpt::objective(), move |_| {
-            MicroBatch::new(ROWS).with("tokens", tokens.clone()).with("targets", targets.clone())
-        })
-    }
+fn subject_of(expected: &Expected, model: HfModel) -> Subject {
+    let [tokens, targets] = ["tokens", "targets"].map(|name| expected.ints(name));
+    Subject::new(model, gpt::objective(), move |_| {
+        MicroBatch::new(ROWS).with("tokens", tokens.clone()).with("targets", targets.clone())
+    })
 }
 
 fn subject(name: &str) -> (Expected, Subject) {
     let expected = Expected::of(name);
-    let subject = expected.subject(model(&folder(name), CONTEXT));
+    let subject = subject_of(&expected, model(&folder(name), CONTEXT));
     (expected, subject)
-}
-
-/// Fails where a number is further away than a part of the largest.
-fn assert_near(what: &str, found: &[f32], expected: &[f32], part: f32) {
-    let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-    assert!(largest > 0.0, "{what}: nothing is expected");
-    assert_close(what, found, expected, 0.0, part * largest);
 }
 
 fn logits(output: HostTensors) -> Vec<f32> {
@@ -101,40 +59,12 @@ fn logits(output: HostTensors) -> Vec<f32> {
     logits.try_to_vec().unwrap()
 }
 
-/// Rows of a matrix as columns.
-fn turned(shape: &[usize], values: &[f32]) -> Vec<f32> {
-    let [rows, columns] = shape else { panic!("{shape:?} is no matrix") };
-    (0..columns * rows).map(|i| values[i % rows * columns + i / rows]).collect()
-}
-
-/// Gradients of the first step by their names in Hugging Face layout, as they are there.
-fn gradients(
-    pipeline: &mut Pipeline,
-    names: &[(String, WeightName)],
-) -> BTreeMap<String, Vec<f32>> {
-    let all = of_kind(&tensors(pipeline), "first");
-    let named = |(layer, it): &(String, WeightName)| {
-        let (shape, values) = &all[&format!("{layer}/{}", it.path)];
-        let values = if it.turned { turned(shape, values) } else { values.clone() };
-        (it.name.clone(), values)
-    };
-    names.iter().map(named).collect()
-}
-
-/// Every weight's layer and names.
-fn names(model: &HfModel) -> Vec<(String, WeightName)> {
-    let layers = trainyard_engine::Model::layers(model).into_iter().enumerate();
-    layers
-        .flat_map(|(i, layer)| model.names(i).into_iter().map(move |it| (layer.name.clone(), it)))
-        .collect()
-}
-
 /// Loss, gradients and logits on some devices.
 fn equals_transformers(name: &str, ends: &[usize], devices: Vec<Device>, parts: [f32; 2]) {
     let expected = Expected::of(name);
     let model = model(&folder(name), CONTEXT);
     let names = names(&model);
-    let subject = expected.subject(model);
+    let subject = subject_of(&expected, model);
     let plan = plan(ends, "1f1b", 2, Recompute::None);
     let mut pipeline = subject.distribute(&plan, devices, showing_gradients());
     let found = logits(pipeline.output(&subject.batch(1).tensors).unwrap());
@@ -143,14 +73,7 @@ fn equals_transformers(name: &str, ends: &[usize], devices: Vec<Device>, parts: 
     let expected_loss = f64::from(expected.floats("loss").1[0]);
     assert!((loss - expected_loss).abs() < 1e-5 * expected_loss, "{name}: {loss} {expected_loss}");
     let found = gradients(&mut pipeline, &names);
-    let all = expected.all();
-    let wanted: BTreeSet<&str> =
-        all.names().into_iter().filter_map(|name| name.strip_prefix("gradient.")).collect();
-    assert_eq!(found.keys().map(String::as_str).collect::<BTreeSet<_>>(), wanted, "{name}");
-    for (weight, found) in &found {
-        let (_, expected) = expected.floats(&format!("gradient.{weight}"));
-        assert_near(&format!("{name}: ∂{weight}"), found, &expected, parts[1]);
-    }
+    expected.assert_gradients(name, &found, parts[1]);
 }
 
 #[test]

@@ -36,8 +36,13 @@ pub struct ModelConfig {
     pub vocabulary: u64,
     /// The most positions it was made for.
     pub context: u64,
+    /// The row of the first position among the vectors of positions: `RoBERTa`'s come behind the one for filling.
+    pub first_position: u64,
     /// Kinds of segments of an encoder; 0 where it knows none.
     pub segments: u64,
+    /// The classes of a classifier, in the order of their numbers; empty where they have no names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// Whether the head shares the weights of the embedding.
     pub tied: bool,
     /// Which products have biases.

@@ -145,7 +145,11 @@ impl<'a> Reading<'a> {
     }
 }
 
-fn place_of(name: &str, file: &TableFile) -> Result<usize, DataError> {
+/// The place of a column by its name.
+///
+/// # Errors
+/// [`DataError::NoColumn`].
+pub(crate) fn place_of(name: &str, file: &TableFile) -> Result<usize, DataError> {
     file.columns.iter().position(|column| column == name).ok_or_else(|| DataError::NoColumn {
         file: file.path.clone(),
         column: name.to_owned(),

@@ -23,10 +23,14 @@ use crate::order::Split;
 use crate::source::{DataInfo, TensorInfo, Unit};
 use load::{Table, Targets, load};
 
+pub(crate) use load::place_of;
+pub(crate) use options::is_delimiter;
 pub use options::{TableOptions, TableTask};
+pub(crate) use read::TableFile;
+pub(crate) use target::{Target, finite};
 
 /// Kinds of files taken out of a folder.
-const EXTENSIONS: &[&str] = &["csv", "tsv", "tab", "jsonl", "ndjson"];
+pub(crate) const EXTENSIONS: &[&str] = &["csv", "tsv", "tab", "jsonl", "ndjson"];
 
 /// The line of the registry.
 pub(crate) const SOURCE: Source = Source {

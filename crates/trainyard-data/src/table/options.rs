@@ -48,7 +48,8 @@ keys! {
     }
 }
 
-fn is_delimiter(text: &str) -> bool {
+/// Whether a text can stand between cells.
+pub(crate) fn is_delimiter(text: &str) -> bool {
     text.len() == 1 && !text.contains(['"', '\n', '\r'])
 }
 

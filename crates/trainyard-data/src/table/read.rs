@@ -14,17 +14,17 @@ use crate::table::options::TableOptions;
 
 /// A row of a table.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(crate) struct Record {
     /// Line, from 1, and byte that the row starts with, or the blank lines before it.
     start: (u64, u64),
     /// One text a column; empty where there is none.
-    pub(super) cells: Vec<String>,
+    pub(crate) cells: Vec<String>,
 }
 
 /// A file that is being read.
-pub(super) struct TableFile {
-    pub(super) path: PathBuf,
-    pub(super) columns: Vec<String>,
+pub(crate) struct TableFile {
+    pub(crate) path: PathBuf,
+    pub(crate) columns: Vec<String>,
     /// The file as text, and the byte that this begins with.
     text: (Arc<Stored>, u64),
     first: Option<Record>,
@@ -39,7 +39,7 @@ enum Rows {
 impl TableFile {
     /// Opens a file and finds its columns: in the header, in the first object (sorted by name), or
     /// by number.
-    pub(super) fn open(
+    pub(crate) fn open(
         path: &Path,
         options: &TableOptions,
         remarks: &mut Remarks,
@@ -102,7 +102,7 @@ impl TableFile {
     }
 
     /// The next row; `None` after the last one.
-    pub(super) fn next_record(&mut self) -> Result<Option<Record>, DataError> {
+    pub(crate) fn next_record(&mut self) -> Result<Option<Record>, DataError> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
         }
@@ -126,7 +126,7 @@ impl TableFile {
     }
 
     /// First row that is not a header, if there is one.
-    pub(super) fn peek(&mut self) -> Result<Option<&Record>, DataError> {
+    pub(crate) fn peek(&mut self) -> Result<Option<&Record>, DataError> {
         if self.first.is_none() {
             self.first = self.next_record()?;
         }
@@ -144,7 +144,7 @@ impl TableFile {
     }
 
     /// Line that a row starts on, for a message: reads the file again to see blank lines before it.
-    pub(super) fn line_of(&self, record: &Record) -> u64 {
+    pub(crate) fn line_of(&self, record: &Record) -> u64 {
         let (line, byte) = record.start;
         if matches!(self.rows, Rows::Json(..)) {
             return line;

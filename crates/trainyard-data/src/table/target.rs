@@ -6,7 +6,7 @@ use crate::table::options::TableTask;
 use crate::table::read::number;
 
 /// Values of a target column.
-pub(super) enum Target {
+pub(crate) enum Target {
     /// Words or whole numbers so far.
     Open(Values),
     /// Classes, whatever they look like.
@@ -17,7 +17,7 @@ pub(super) enum Target {
 
 /// Distinct values, numbered as they come, and the number of each row's.
 #[derive(Default)]
-pub(super) struct Values {
+pub(crate) struct Values {
     distinct: BTreeMap<String, u32>,
     rows: Vec<u32>,
     /// Whether a value is no number.
@@ -27,7 +27,7 @@ pub(super) struct Values {
 }
 
 impl Target {
-    pub(super) fn new(task: TableTask, classes: &[String], columns: usize) -> Self {
+    pub(crate) fn new(task: TableTask, classes: &[String], columns: usize) -> Self {
         let given = !classes.is_empty();
         let distinct = classes.iter().cloned().zip(0..).collect();
         let values = Values { distinct, given, ..Values::default() };
@@ -43,7 +43,7 @@ impl Target {
     ///
     /// # Errors
     /// What is wrong with it, and the way out.
-    pub(super) fn push(&mut self, cell: &str) -> Result<(), String> {
+    pub(crate) fn push(&mut self, cell: &str) -> Result<(), String> {
         let cell = cell.trim();
         if cell.is_empty() {
             return Err("the cell is empty; fill it, or take the row out".to_owned());
@@ -66,6 +66,16 @@ impl Target {
                 values.push(finite(cell)?);
                 Ok(())
             }
+        }
+    }
+}
+
+impl Target {
+    /// The classes in order, and the number of each row's; none of numbers.
+    pub(crate) fn into_classes(self) -> (Vec<String>, Vec<i32>) {
+        match self {
+            Self::Open(values) | Self::Classes(values) => values.classes(),
+            Self::Numbers(_) => Default::default(),
         }
     }
 }
@@ -124,7 +134,7 @@ fn whole(cell: &str) -> Option<i64> {
 ///
 /// # Errors
 /// What is wrong with it, and the way out.
-pub(super) fn finite(cell: &str) -> Result<f32, String> {
+pub(crate) fn finite(cell: &str) -> Result<f32, String> {
     match number(cell) {
         Some(value) if value.is_finite() => Ok(value),
         Some(_) => Err(format!("{cell:?} is not a finite number that 32 bits can hold; mend it")),

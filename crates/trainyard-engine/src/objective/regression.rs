@@ -39,7 +39,10 @@ impl Objective for BinaryCrossEntropy {
 }
 
 /// Outputs and targets side by side, both flat.
-fn flat_pair(output: Value, target: Value) -> Result<(Tensor<1>, Tensor<1>), EngineError> {
+pub(super) fn flat_pair(
+    output: Value,
+    target: Value,
+) -> Result<(Tensor<1>, Tensor<1>), EngineError> {
     let wrong = |output: &Value, target: &Value| EngineError::WrongTensor {
         expected: format!("targets like the output {}", output.describe()),
         found: target.describe(),

@@ -72,7 +72,7 @@ impl Layer for Embed {
 
 /// The place of each of the last `own` positions in its segment: how many before it have the same number.
 /// `[batch, own]`.
-fn places(segments: &Tensor<2, Int>, own: usize) -> Tensor<2, Int> {
+pub(super) fn places(segments: &Tensor<2, Int>, own: usize) -> Tensor<2, Int> {
     let [batch, all] = segments.dims();
     let shape = [batch, own, all];
     let to = segments.clone().reshape([batch, 1, all]).expand(shape);

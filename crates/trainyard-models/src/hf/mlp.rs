@@ -98,7 +98,8 @@ fn gated(activation: Activation, gate: Tensor<3>, up: Tensor<3>) -> Tensor<3> {
     }
 }
 
-fn activate(activation: Activation, x: Tensor<3>) -> Tensor<3> {
+/// A function of one number, on each.
+pub(super) fn activate(activation: Activation, x: Tensor<3>) -> Tensor<3> {
     match activation {
         Activation::Silu => burn::tensor::activation::silu(x),
         Activation::Gelu => fused::gelu(x),

@@ -1,4 +1,4 @@
-//! A pretrained decoder as ordered layers, each made from its own weights alone.
+//! A pretrained model as ordered layers, each made from its own weights alone.
 
 use std::sync::Arc;
 
@@ -11,16 +11,25 @@ use trainyard_pretrained::{Architecture, ModelConfig, Pretrained};
 
 use super::adapters::{self, LayerAdapters, Packing};
 use super::decoder::{Decoder, decoder};
+use super::encoder::encoder;
+use super::encoder_task::{EncoderShape, EncoderTask};
 use super::ends::{Embed, Head};
 use super::heads::Heads;
 use super::rope::Rope;
 use super::weights::{WeightName, Weights, blocks};
 use crate::carried::{KEYS_AND_VALUES, SEGMENTS_SO_FAR};
+use crate::weight_init::WeightInit;
 
-/// A decoder in Hugging Face layout or from a GGUF file: `embed`, `block0` …, `head`.
+/// What layers are made by.
+enum Shape {
+    Decoder(&'static Decoder),
+    Encoder(EncoderShape),
+}
+
+/// A model in Hugging Face layout or from a GGUF file: `embed`, `block0` …, `head`.
 pub struct HfModel {
     pretrained: Arc<Pretrained>,
-    decoder: &'static Decoder,
+    shape: Shape,
     /// In blocks without a window, and in those with one.
     ropes: [Option<Rope>; 2],
     context: usize,
@@ -33,19 +42,30 @@ pub struct HfModel {
 }
 
 impl HfModel {
-    /// The model of some files, for contexts of up to `context` positions; None for an encoder.
+    /// The decoder of some files, for contexts of up to `context` positions; None for an encoder.
     pub fn new(pretrained: Arc<Pretrained>, context: usize) -> Option<Self> {
         let decoder = decoder(pretrained.config.architecture)?;
+        Some(Self::of(pretrained, context, Shape::Decoder(decoder)))
+    }
+
+    /// The encoder of some files, with a head for a task; None for a decoder.
+    pub fn encoder(pretrained: Arc<Pretrained>, context: usize, task: EncoderTask) -> Option<Self> {
+        let encoder = encoder(pretrained.config.architecture)?;
+        Some(Self::of(pretrained, context, Shape::Encoder(EncoderShape { encoder, task })))
+    }
+
+    fn of(pretrained: Arc<Pretrained>, context: usize, shape: Shape) -> Self {
         let rope = |is_windowed| Rope::new(&pretrained.config, is_windowed, context);
-        Some(Self {
-            ropes: [false, true].map(rope),
-            context,
-            decoder,
+        let ropes = [false, true].map(rope);
+        Self {
             pretrained,
+            shape,
+            ropes,
+            context,
             lora: None,
             is_packed: false,
             has_segments: false,
-        })
+        }
     }
 
     /// The same with its weights frozen, and adapters beside them.
@@ -53,7 +73,7 @@ impl HfModel {
     /// # Errors
     /// [`BadKey`] of `[lora]` for targets and blocks that it does not have.
     pub fn with_adapters(self, lora: &LoraSection) -> Result<Self, BadKey> {
-        adapters::check(lora, self.blocks(), &self.decoder.of_block(0))?;
+        adapters::check(lora, self.blocks(), &self.of_block(0))?;
         Ok(Self { lora: Some(lora.clone()), ..self })
     }
 
@@ -95,17 +115,36 @@ impl HfModel {
     }
 
     fn all_names(&self, layer: usize) -> Vec<WeightName> {
-        match layer {
-            0 => self.decoder.of_embed(),
-            layer if layer <= self.blocks() => self.decoder.of_block(layer - 1),
-            _ => self.decoder.of_head(self.config().tied),
+        let is_tied = self.config().tied;
+        match (&self.shape, layer) {
+            (Shape::Decoder(it), 0) => it.of_embed(),
+            (Shape::Encoder(it), 0) => it.encoder.of_embed(),
+            (_, layer) if layer <= self.blocks() => self.of_block(layer - 1),
+            (Shape::Decoder(it), _) => it.of_head(is_tied),
+            (Shape::Encoder(it), _) => it.of_head(is_tied),
         }
+    }
+
+    fn of_block(&self, block: usize) -> Vec<WeightName> {
+        match &self.shape {
+            Shape::Decoder(it) => it.of_block(block),
+            Shape::Encoder(it) => it.encoder.of_block(block),
+        }
+    }
+
+    /// The adapters of a layer; None where all of it trains.
+    fn adapters(&self, layer: usize, seed: u64) -> Option<LayerAdapters<'_>> {
+        let is_head = layer == self.blocks() + 1;
+        let trains = matches!(&self.shape, Shape::Encoder(it) if is_head && it.has_own_head());
+        let lora = self.lora.as_ref().filter(|_| !trains)?;
+        let block = (1..=self.blocks()).contains(&layer).then(|| layer - 1);
+        Some(LayerAdapters::new((lora, self.is_packed), block, seed, layer))
     }
 
     /// Whether the vectors of tokens are held in blocks.
     fn packs_tokens(&self) -> bool {
         let Some(lora) = self.lora.as_ref().filter(|_| self.is_packed) else { return false };
-        let names = self.decoder.of_embed();
+        let names = self.all_names(0);
         let tokens = names.iter().find(|name| name.path == "tokens");
         let packing = Packing::of(lora, false);
         let blocks =
@@ -135,6 +174,9 @@ impl Model for HfModel {
     }
 
     fn layers(&self) -> Vec<LayerSpec> {
+        if let Shape::Encoder(encoder) = &self.shape {
+            return encoder.layers(self.blocks(), self.config().tied);
+        }
         let embed = LayerSpec::new("embed", "embedding").takes(&["tokens"]).in_slices();
         let has_positions = self.config().architecture == Architecture::Gpt2;
         let embed = if self.has_segments && has_positions {
@@ -175,27 +217,29 @@ impl Model for HfModel {
                     .to_owned(),
             });
         }
-        let weights = |name: String| Weights {
+        let name = match layer {
+            0 => "embed".to_owned(),
+            layer if layer <= blocks => format!("block{}", layer - 1),
+            layer if layer == blocks + 1 => "head".to_owned(),
+            _ => return Err(no_such_layer(&self.pretrained.name, layer, blocks + 2)),
+        };
+        let weights = Weights {
             pretrained: &self.pretrained,
             layer: name,
             names: self.all_names(layer),
             device,
-            adapters: self.lora.as_ref().map(|lora| {
-                let block = (1..=blocks).contains(&layer).then(|| layer - 1);
-                LayerAdapters::new((lora, self.is_packed), block, seed, layer)
-            }),
+            adapters: self.adapters(layer, seed),
+        };
+        let decoder = match &self.shape {
+            Shape::Decoder(decoder) => decoder,
+            Shape::Encoder(encoder) => {
+                return encoder.build(layer, &weights, &mut WeightInit::new(seed, layer));
+            }
         };
         match layer {
-            0 => Ok(erase(Embed::new(&weights("embed".to_owned()), config)?)),
-            layer if layer <= blocks => {
-                let block = layer - 1;
-                let weights = weights(format!("block{block}"));
-                (self.decoder.build)(&weights, config, self.heads(block))
-            }
-            layer if layer == blocks + 1 => {
-                Ok(erase(Head::new(&weights("head".to_owned()), config)?))
-            }
-            _ => Err(no_such_layer(&self.pretrained.name, layer, blocks + 2)),
+            0 => Ok(erase(Embed::new(&weights, config)?)),
+            layer if layer <= blocks => (decoder.build)(&weights, config, self.heads(layer - 1)),
+            _ => Ok(erase(Head::new(&weights, config)?)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The norms of decoders: by the root mean square, or with the mean taken off.
+//! The norms of architectures: by the root mean square, or with the mean taken off.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -31,7 +31,8 @@ impl Norm {
         config: &ModelConfig,
     ) -> Result<Self, EngineError> {
         use Architecture::{Gemma2, Gemma3, Gpt2, GptNeox};
-        let centers = matches!(config.architecture, Gpt2 | GptNeox);
+        let centers =
+            matches!(config.architecture, Gpt2 | GptNeox) || config.architecture.is_encoder();
         Ok(Self {
             weight: vector("weight")?,
             bias: centers.then(|| vector("bias")).transpose()?,

@@ -11,6 +11,7 @@ use super::adapters::{LayerAdapters, Packing};
 use super::norm::Norm;
 use super::projection::Projection;
 use crate::nn::{PackedWeight, element, is_packed};
+use crate::weight_init::WeightInit;
 
 /// A weight of a layer by both of its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,30 @@ impl Weights<'_> {
             packed,
             bias: has_bias.then(bias).transpose()?,
             lora: self.adapters.as_ref().and_then(lora).transpose()?,
+        })
+    }
+
+    /// The same with a bias; drawn with a deviation, and a bias of zeros, where the files do not have it.
+    ///
+    /// # Errors
+    /// As [`Self::values`].
+    pub(super) fn projection_or_drawn(
+        &self,
+        path: &str,
+        [inputs, outputs]: [u64; 2],
+        (initial, deviation): (&mut WeightInit, f32),
+    ) -> Result<Projection, EngineError> {
+        let name = self.name(&format!("{path}.weight"));
+        if name.is_some_and(|it| self.pretrained.has(&it.name)) {
+            return self.projection(path, [inputs, outputs], true);
+        }
+        let shape = [outputs as usize, inputs as usize];
+        let drawn = initial.normal(shape, deviation)?;
+        Ok(Projection {
+            weight: Some(weight(drawn, shape, self.device)),
+            packed: None,
+            bias: Some(weight(vec![0.0; shape[0]], [shape[0]], self.device)),
+            lora: None,
         })
     }
 
@@ -134,7 +159,11 @@ impl Weights<'_> {
         Ok(if is_turned { turn(&values, shape) } else { values })
     }
 
-    fn vector(&self, path: &str, width: u64) -> Result<Param<Tensor<1>>, EngineError> {
+    /// A vector.
+    ///
+    /// # Errors
+    /// As [`Self::values`].
+    pub(super) fn vector(&self, path: &str, width: u64) -> Result<Param<Tensor<1>>, EngineError> {
         let (values, _) = self.values(path, width)?;
         Ok(self.weight(values, [width as usize]))
     }

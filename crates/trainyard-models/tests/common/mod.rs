@@ -5,6 +5,7 @@ pub(crate) mod adapted;
 #[path = "../../../trainyard-engine/tests/adapter/mod.rs"]
 pub(crate) mod adapter;
 mod decoder;
+pub(crate) mod expected;
 #[path = "../../../trainyard-engine/tests/partitions/mod.rs"]
 pub(crate) mod partitions;
 

@@ -62,7 +62,10 @@ pub(crate) fn from_gguf(path: &Path, file: &Gguf) -> Result<ModelConfig, Pretrai
             missing(&format!("tokenizer.ggml.tokens, and no {}", key("vocab_size")))
         })?,
         context: needed("context_length")?,
+        // A file of RoBERTa's kind has its vectors of positions without those that are not used.
+        first_position: 0,
         segments: file.number("tokenizer.ggml.token_type_count").unwrap_or(0),
+        labels: Vec::new(),
         tied: !file.has("output.weight"),
         biases: Biases {
             attention: has("attn_q") || has("attn_qkv"),

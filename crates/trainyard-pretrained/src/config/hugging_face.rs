@@ -69,7 +69,9 @@ pub(crate) fn from_json(
         },
         vocabulary: options.needed_size(&["vocab_size"])?,
         context: options.needed_size(&positions)?,
+        first_position: first_position(architecture, &options)?,
         segments,
+        labels: labels(&options),
         tied: options.flag("tie_word_embeddings", ties_by_default(architecture))?,
         biases: Biases {
             attention: attention_bias || architecture == Architecture::Qwen2,
@@ -88,6 +90,32 @@ pub(crate) fn from_json(
             && options.flag("use_parallel_residual", true)?,
         element: element(&options)?,
     })
+}
+
+/// `RoBERTa`'s positions begin behind the number of the token for filling.
+fn first_position(
+    architecture: Architecture,
+    options: &Options<'_>,
+) -> Result<u64, PretrainedError> {
+    match options.value("pad_token_id") {
+        _ if architecture != Architecture::Roberta => Ok(0),
+        None => Ok(2),
+        Some(Value::Number(number)) if number.as_u64().is_some_and(|it| it < 1 << 32) => {
+            Ok(number.as_u64().unwrap_or(0) + 1)
+        }
+        Some(other) => Err(options.refuse("pad_token_id", other, "the number of a token is")),
+    }
+}
+
+/// Names of classes; those that `transformers` makes up of their numbers are none.
+fn labels(options: &Options<'_>) -> Vec<String> {
+    let named = options.value("id2label").and_then(Value::as_object);
+    let count = named.map_or(0, Map::len);
+    let label = |number: usize| {
+        let label = named?.get(&number.to_string())?.as_str()?;
+        (label != format!("LABEL_{number}")).then(|| label.to_owned())
+    };
+    (0..count).map(label).collect::<Option<Vec<String>>>().unwrap_or_default()
 }
 
 fn is_gemma(architecture: Architecture) -> bool {

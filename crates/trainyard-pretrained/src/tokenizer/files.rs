@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::Tokenizer;
 use super::chat::ChatTemplate;
-use super::parts::{self, Parts, added, around, byte_level, byte_pairs, word_pieces};
+use super::parts::{
+    self, Parts, added, around, around_of_bert, byte_level, byte_pairs, word_pieces,
+};
 use super::special::{Configs, object};
 use crate::error::PretrainedError;
 
@@ -135,7 +137,7 @@ fn words(path: &Path, configs: &Configs) -> Result<tokenizers::Tokenizer, Pretra
     };
     let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].into_iter().filter_map(number);
     let added = special.map(|(name, id)| added(id, name, true)).collect();
-    let around = around(number("[CLS]"), number("[SEP]"));
+    let around = around_of_bert(number("[CLS]"), number("[SEP]"));
     let lowercase = configs.tokenizer.get("do_lower_case") != Some(&Value::Bool(false));
     let parts = Parts { added, post_processor: around, ..word_pieces(&vocabulary, lowercase) };
     parts.build(path)

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Tokenizer;
 use super::chat::ChatTemplate;
-use super::parts::{Parts, added, around, byte_level, byte_pairs, word_pieces};
+use super::parts::{Parts, added, around, around_of_bert, byte_level, byte_pairs, word_pieces};
 use super::pre_tokenizers::{known, words};
 use super::sentence_piece::pieces;
 use super::special::SpecialTokens;
@@ -170,7 +170,7 @@ impl<'a> Vocabulary<'a> {
         let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].into_iter().filter_map(number);
         let added = special.map(|(name, id)| added(id, name, true)).collect();
         let numbered = tokens.iter().zip(0_u32..).map(|(token, id)| (token.clone(), id.into()));
-        let around = around(number("[CLS]"), number("[SEP]"));
+        let around = around_of_bert(number("[CLS]"), number("[SEP]"));
         Parts { added, post_processor: around, ..word_pieces(&numbered.collect(), lowercase) }
     }
 

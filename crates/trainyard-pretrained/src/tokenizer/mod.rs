@@ -15,6 +15,7 @@ mod sentence_piece;
 mod special;
 mod spelling;
 mod stream;
+mod texts;
 
 use std::fmt;
 use std::ops::Range;
@@ -29,6 +30,7 @@ pub(crate) use pre_tokenizers::name_of_words;
 use special::SpecialTokens;
 use spelling::Spelling;
 pub use stream::TextStream;
+pub use texts::EncodedTexts;
 
 /// A model's tokenizer, with its special tokens and its template of chats.
 pub struct Tokenizer {

@@ -140,3 +140,11 @@ pub(super) fn around(before: Option<(&str, u32)>, after: Option<(&str, u32)>) ->
         "special_tokens": named.collect::<Map<_, _>>(),
     })
 }
+
+/// What BERT's tokenizers put around a text: of two texts one mark is between them, and the second is of another type.
+pub(super) fn around_of_bert(cls: Option<(&str, u32)>, sep: Option<(&str, u32)>) -> Value {
+    match (cls, sep) {
+        (Some(cls), Some(sep)) => json!({ "type": "BertProcessing", "sep": sep, "cls": cls }),
+        _ => around(cls, sep),
+    }
+}

@@ -1,0 +1,74 @@
+//! What tells one architecture of encoders from another: the names of its weights.
+
+use trainyard_pretrained::Architecture;
+
+use super::decoder::Names;
+use super::weights::WeightName;
+use super::{bert, distilbert, roberta};
+
+/// An architecture.
+pub(super) struct Encoder {
+    /// Names of the embedding's tables.
+    pub(super) embed: Names,
+    /// That of its norm, without `.weight` and `.bias`.
+    pub(super) embed_norm: &'static str,
+    /// What is before the number of a block.
+    pub(super) blocks: &'static str,
+    /// Names of a block's products and norms behind its number, without `.weight` and `.bias`.
+    pub(super) block: Names,
+    /// Those of the head that finds masked tokens, likewise.
+    pub(super) masked: Names,
+    /// The weight of its product to logits where it shares none, and its bias.
+    pub(super) decoder: [&'static str; 2],
+    /// Those of the head for classes, without `.weight` and `.bias`.
+    pub(super) classify: Names,
+    /// Whether the product before the one to classes is bent by a `ReLU`, instead of a hyperbolic tangent.
+    pub(super) relu: bool,
+}
+
+/// The encoder of an architecture; None for a decoder.
+pub(super) fn encoder(architecture: Architecture) -> Option<&'static Encoder> {
+    match architecture {
+        Architecture::Bert => Some(&bert::BERT),
+        Architecture::Roberta => Some(&roberta::ROBERTA),
+        Architecture::DistilBert => Some(&distilbert::DISTILBERT),
+        _ => None,
+    }
+}
+
+impl Encoder {
+    /// Names of the embedding's weights.
+    pub(super) fn of_embed(&self) -> Vec<WeightName> {
+        let tables = self.embed.iter().map(|(path, name)| named(path, name));
+        tables.chain(both_ends("norm", self.embed_norm)).collect()
+    }
+
+    /// Those of a block's.
+    pub(super) fn of_block(&self, block: usize) -> Vec<WeightName> {
+        let of = |(path, name): &(&str, &str)| {
+            both_ends(path, &format!("{}{block}.{name}", self.blocks))
+        };
+        self.block.iter().flat_map(of).collect()
+    }
+
+    /// Those of the head that finds masked tokens, which may share the embedding's weight.
+    pub(super) fn of_masked(&self, is_tied: bool) -> Vec<WeightName> {
+        let [own, bias] = self.decoder;
+        let shared = self.embed.first().map_or(own, |(_, name)| name);
+        let logits = [named("weight", if is_tied { shared } else { own }), named("bias", bias)];
+        self.masked.iter().flat_map(|(path, name)| both_ends(path, name)).chain(logits).collect()
+    }
+
+    /// Those of the head for classes.
+    pub(super) fn of_classify(&self) -> Vec<WeightName> {
+        self.classify.iter().flat_map(|(path, name)| both_ends(path, name)).collect()
+    }
+}
+
+fn both_ends(path: &str, name: &str) -> [WeightName; 2] {
+    ["weight", "bias"].map(|end| named(&format!("{path}.{end}"), &format!("{name}.{end}")))
+}
+
+fn named(path: &str, name: &str) -> WeightName {
+    WeightName { path: path.to_owned(), name: name.to_owned(), turned: false }
+}

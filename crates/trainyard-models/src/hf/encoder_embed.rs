@@ -1,0 +1,93 @@
+//! The first layer of an encoder: from tokens to numbers.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Int, Tensor};
+use trainyard_data::SEGMENTS;
+use trainyard_engine::{EngineError, ForwardContext, Layer, Tensors};
+use trainyard_pretrained::ModelConfig;
+
+use super::ends::places;
+use super::norm::Norm;
+use super::weights::Weights;
+use crate::nn::{self, Dropout, DropoutConfig};
+
+/// Vectors of tokens, positions and types of tokens, added and behind a norm: `[batch, context]` to
+/// `[batch, context, width]`.
+#[derive(Module, Debug)]
+pub(super) struct EncoderEmbed {
+    /// `[vocabulary, width]`
+    tokens: Param<Tensor<2>>,
+    /// `[positions, width]`
+    positions: Param<Tensor<2>>,
+    /// `[types, width]`
+    types: Option<Param<Tensor<2>>>,
+    norm: Norm,
+    dropout: Dropout,
+    /// The row of the first position.
+    first: usize,
+}
+
+impl EncoderEmbed {
+    pub(super) fn new(
+        weights: &Weights<'_>,
+        config: &ModelConfig,
+        dropout: f64,
+    ) -> Result<Self, EngineError> {
+        let types = || weights.matrix("types", [config.segments, config.width]);
+        Ok(Self {
+            tokens: weights.matrix("tokens", [config.vocabulary, config.width])?,
+            positions: weights.matrix("positions", [config.context, config.width])?,
+            types: (config.segments > 0).then(types).transpose()?,
+            norm: weights.norm("norm", config.width)?,
+            dropout: DropoutConfig::new(dropout).init(),
+            first: config.first_position as usize,
+        })
+    }
+
+    /// Vectors of positions, which begin anew with every text of a row: `[rows or 1, context, width]`.
+    fn of_positions(&self, segments: Option<Tensor<2, Int>>, length: usize) -> Tensor<3> {
+        let table = self.positions.val();
+        match segments {
+            None => table.narrow(0, self.first, length).unsqueeze(),
+            Some(segments) => {
+                nn::embedding(table, places(&segments, length).add_scalar(self.first as i64))
+            }
+        }
+    }
+
+    /// Vectors of types, that of the first kind for all where nothing is said.
+    fn of_types(&self, types: Option<Tensor<2, Int>>) -> Option<Tensor<3>> {
+        let table = self.types.as_ref()?.val();
+        Some(match types {
+            Some(types) => nn::embedding(table, types),
+            None => table.narrow(0, 0, 1).unsqueeze(),
+        })
+    }
+}
+
+impl Layer for EncoderEmbed {
+    fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
+        let tokens: Tensor<2, Int> = input.take("tokens")?;
+        let segments = given(&mut input, SEGMENTS)?;
+        let types = given(&mut input, "token_types")?;
+        let [_, length] = tokens.dims();
+        let x = nn::embedding(self.tokens.val(), tokens);
+        let x = x + self.of_positions(segments, length);
+        let x = match self.of_types(types) {
+            Some(types) => x + types,
+            None => x,
+        };
+        Ok(Tensors::new().with("x", self.dropout.forward(self.norm.forward(x))))
+    }
+}
+
+/// A tensor of tokens that the layer may take, where it does.
+///
+/// # Errors
+/// [`EngineError::WrongTensor`] for one of another kind.
+pub(super) fn given(
+    input: &mut Tensors,
+    name: &str,
+) -> Result<Option<Tensor<2, Int>>, EngineError> {
+    input.get(name).is_some().then(|| input.take(name)).transpose()
+}

@@ -1,0 +1,176 @@
+//! `kind = "hf"` of an encoder: what it learns follows from the data, unless the run file says it.
+
+use std::sync::Arc;
+
+use trainyard_config::choices;
+use trainyard_data::{DType, DataInfo, DataSource, Masked, SEGMENTS};
+use trainyard_engine::{CrossEntropy, Objective, Scores};
+use trainyard_pretrained::{Pooling, Pretrained};
+
+use super::encoder::{Encoder, encoder};
+use super::encoder_task::{EncoderHead, EncoderTask};
+use super::{HfModel, HfOptions, context, refused};
+use crate::recipe::{Job, RecipeError, Request, gives, needs};
+use crate::{fused, gpt};
+
+/// The longest context where a run file names none, tokens: longer than most sentences.
+const USUAL_CONTEXT: u64 = 128;
+/// The share that is dropped where a run file names none.
+const USUAL_DROPOUT: f64 = 0.1;
+
+choices! {
+    /// What an encoder learns.
+    pub enum HfTask {
+        /// To find tokens that are masked.
+        Masked = "masked",
+        /// To tell the classes of texts.
+        Classify = "classify",
+        /// Vectors of texts that are as alike as their texts are.
+        Embed = "embed",
+    }
+}
+
+choices! {
+    /// How one vector is made of a text's.
+    pub enum HfPooling {
+        /// The mean of all its tokens.
+        Mean = "mean",
+        /// That of its first token.
+        First = "first",
+    }
+}
+
+/// Puts model, objective and data of an encoder together.
+///
+/// # Errors
+/// [`RecipeError`] for files that cannot be used, and for data and keys that do not go with them.
+pub(super) fn load(
+    request: &Request<'_>,
+    options: &HfOptions,
+    pretrained: Pretrained,
+) -> Result<Job, RecipeError> {
+    pretrained.check()?;
+    let config = &pretrained.config;
+    let not_one = || refused("path", pretrained.path.display().to_string(), "an encoder".into());
+    let encoder = encoder(config.architecture).ok_or_else(not_one)?;
+    let context = context(options, config, USUAL_CONTEXT)?;
+    let length = i64::try_from(context).unwrap_or(i64::MAX);
+    let tokenizer = pretrained.path.to_string_lossy().into_owned();
+    let mut set = vec![("context", length.into()), ("tokenizer", tokenizer.into())];
+    // Classes of the model's own head have its numbers.
+    let own = own_classes(&pretrained, encoder)?;
+    if own == Some(config.labels.len()) && !request.data.options.contains_key("classes") {
+        set.push(("classes", config.labels.clone().into()));
+    }
+    let data = request.open_data(None, &set)?.ok_or_else(not_one)?;
+    needs("hf", "a text", "tokens", data.info())?;
+    let task = options.task.unwrap_or_else(|| task_of(data.info()));
+    check(task, data.info())?;
+    let head = head(task, options, (&pretrained, encoder, own), data.info())?;
+    let data: Arc<dyn DataSource> =
+        if task == HfTask::Masked { Arc::new(Masked::new(data)?) } else { data };
+    let has = |name: &str| gives(data.info(), name);
+    let task = EncoderTask {
+        head,
+        dropout: options.dropout.unwrap_or(USUAL_DROPOUT),
+        segments: has(SEGMENTS),
+        types: has("token_types") && config.segments > 1,
+    };
+    let objective: Arc<dyn Objective> = match head {
+        EncoderHead::Masked => Arc::new(gpt::objective()),
+        EncoderHead::Classes { .. } => {
+            Arc::new(CrossEntropy { kernel: fused::cross_entropy, ..CrossEntropy::default() })
+        }
+        EncoderHead::Pairs { .. } => Arc::new(Scores),
+    };
+    let model = HfModel::encoder(Arc::new(pretrained), context, task);
+    let model = model.ok_or_else(|| refused("path", String::new(), "an encoder".into()))?;
+    let model = model.tuned(request.tuning)?;
+    Ok(Job { model: Arc::new(model), objective, data: Some(data), context: None })
+}
+
+/// What data are there to be learned.
+fn task_of(info: &DataInfo) -> HfTask {
+    match targets(info) {
+        Some(DType::I32) if !info.classes.is_empty() => HfTask::Classify,
+        Some(DType::F32) => HfTask::Embed,
+        _ => HfTask::Masked,
+    }
+}
+
+/// The type of what is to be learned of each row, where that is one number.
+fn targets(info: &DataInfo) -> Option<DType> {
+    let targets = info.tensors.iter().find(|tensor| tensor.name == "targets");
+    targets.filter(|tensor| tensor.row_shape.is_empty()).map(|tensor| tensor.dtype)
+}
+
+/// Refuses data that a task cannot learn from.
+fn check(task: HfTask, info: &DataInfo) -> Result<(), RecipeError> {
+    let fits = task == HfTask::Masked || task_of(info) == task;
+    let needed = match task {
+        HfTask::Classify => "texts with classes (data.label)",
+        _ => "pairs of texts with scores (data.second and data.score)",
+    };
+    let tensors: Vec<&str> = info.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+    let given = tensors.join(", ");
+    let source_name = info.name.clone();
+    if fits {
+        Ok(())
+    } else {
+        Err(RecipeError::WrongData { model: "hf", needed, source_name, given })
+    }
+}
+
+fn head(
+    task: HfTask,
+    options: &HfOptions,
+    (pretrained, encoder, own): (&Pretrained, &Encoder, Option<usize>),
+    info: &DataInfo,
+) -> Result<EncoderHead, RecipeError> {
+    let pooling = match options.pooling {
+        Some(HfPooling::Mean) => Some(Pooling::Mean),
+        Some(HfPooling::First) => Some(Pooling::First),
+        None => pretrained.pooling()?,
+    };
+    let path = || pretrained.path.display().to_string();
+    match task {
+        HfTask::Masked => {
+            let of_head = encoder.of_masked(true);
+            let missing = of_head.iter().find(|it| !pretrained.has(&it.name));
+            match missing {
+                None => Ok(EncoderHead::Masked),
+                Some(it) => {
+                    let words =
+                        format!("a model with a head for masked tokens; {} is missing", it.name);
+                    Err(refused("path", path(), words).into())
+                }
+            }
+        }
+        HfTask::Classify => {
+            let classes = info.classes.len();
+            match own.filter(|own| *own != classes) {
+                None => {
+                    let pooling = pooling.unwrap_or(Pooling::First);
+                    Ok(EncoderHead::Classes { classes, pooling })
+                }
+                Some(own) => {
+                    let words = format!(
+                        "a model for {classes} classes, as the data have, or one without a head; \
+                         its own tells {own}"
+                    );
+                    Err(refused("path", path(), words).into())
+                }
+            }
+        }
+        HfTask::Embed => Ok(EncoderHead::Pairs { pooling: pooling.unwrap_or(Pooling::Mean) }),
+    }
+}
+
+/// How many classes the files have a head for; None where they have none.
+fn own_classes(pretrained: &Pretrained, encoder: &Encoder) -> Result<Option<usize>, RecipeError> {
+    let names = encoder.of_classify();
+    let weight = names.iter().find(|it| it.path == "classes.weight");
+    let Some(weight) = weight.filter(|it| pretrained.has(&it.name)) else { return Ok(None) };
+    let classes = pretrained.raw(&weight.name)?.shape.first().copied();
+    Ok(classes.and_then(|classes| usize::try_from(classes).ok()))
+}
