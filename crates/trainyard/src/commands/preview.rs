@@ -7,6 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use trainyard_data::{Cursor, DataSource, HostTensor, IGNORED};
 
+use super::preview_encoder;
 use super::run_command::RunCommand;
 use crate::app::App;
 use crate::cli::{Output, RunFile, at_least_one, say};
@@ -38,15 +39,21 @@ struct Preview {
 }
 
 /// A row, without what it is filled up with.
-#[derive(Debug, Serialize)]
-struct Sample {
-    tokens: Vec<i32>,
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Sample {
+    pub(super) tokens: Vec<i32>,
     /// The text of each token; empty inside of a character that is spread over several.
-    texts: Vec<String>,
-    /// Whether each token is to be learned: the model is asked for it by those before it.
-    counts: Vec<bool>,
+    pub(super) texts: Vec<String>,
+    /// Whether each token is to be learned: the model is asked for it by those before it, or an encoder in its place.
+    pub(super) counts: Vec<bool>,
     /// All of it.
-    text: String,
+    pub(super) text: String,
+    /// What an encoder is asked for in the place of each token that counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) answers: Vec<String>,
+    /// What is to be learned of the whole: a class, or a score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) target: Option<String>,
 }
 
 impl RunCommand for PreviewCommand {
@@ -80,6 +87,9 @@ fn samples(source: &dyn DataSource, cursor: Cursor, rows: usize) -> Result<Vec<S
         }
         _ => None,
     };
+    if let Some(rows) = preview_encoder::samples(source, &batch) {
+        return Ok(rows);
+    }
     let (Some((tokens, width)), Some((targets, _))) = (values("tokens"), values("targets")) else {
         return Err(RunError::Mismatch {
             what: format!("{} has no tokens to show", source.info().name),
@@ -105,10 +115,11 @@ fn sample(source: &dyn DataSource, tokens: &[i32], targets: &[i32]) -> Sample {
     let is_learned = |at: usize| at > 0 && targets.get(at - 1).is_some_and(|it| *it != IGNORED);
     let counts = (0..tokens.len()).map(is_learned).collect();
     let texts = texts(source, &tokens);
-    Sample { text: texts.concat(), tokens, texts, counts }
+    Sample { text: texts.concat(), tokens, texts, counts, ..Sample::default() }
 }
 
-fn texts(source: &dyn DataSource, tokens: &[i32]) -> Vec<String> {
+/// The text of each token.
+pub(super) fn texts(source: &dyn DataSource, tokens: &[i32]) -> Vec<String> {
     let Some(tokenizer) = source.tokenizer() else {
         let vocabulary = &source.info().vocabulary;
         let text =
@@ -135,14 +146,21 @@ fn print(preview: &Preview, json: bool) -> std::io::Result<()> {
         if Output::detect(false).color() { ["\u{1b}[32m", "\u{1b}[0m"] } else { ["⟦", "⟧"] };
     for (number, sample) in (1..).zip(&preview.samples) {
         let counted = sample.counts.iter().filter(|counts| **counts).count();
-        writeln!(out, "sample {number}: {} tokens, {counted} to be learned", sample.tokens.len())?;
-        let mut inside = false;
+        let tokens = sample.tokens.len();
+        match &sample.target {
+            Some(it) => writeln!(out, "sample {number}: {tokens} tokens, to be learned: {it}")?,
+            None => writeln!(out, "sample {number}: {tokens} tokens, {counted} to be learned")?,
+        }
+        let (mut inside, mut answers) = (false, sample.answers.iter());
         for (text, counts) in sample.texts.iter().zip(&sample.counts) {
             if *counts != inside {
                 write!(out, "{}", if *counts { begin } else { end })?;
                 inside = *counts;
             }
             write!(out, "{text}")?;
+            if *counts && let Some(answer) = answers.next() {
+                write!(out, " = {answer}")?;
+            }
         }
         writeln!(out, "{}\n", if inside { end } else { "" })?;
     }
