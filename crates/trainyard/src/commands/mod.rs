@@ -15,6 +15,7 @@ pub mod keys;
 pub mod measure;
 pub mod plan;
 pub mod preview;
+mod preview_encoder;
 pub mod resume;
 mod run_command;
 pub mod simulate;

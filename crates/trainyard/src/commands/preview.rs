@@ -7,6 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use trainyard_data::{Cursor, DataSource, HostTensor, IGNORED, SEGMENTS};
 
+use super::preview_encoder;
 use super::run_command::RunCommand;
 use crate::app::App;
 use crate::cli::{Output, RunFile, at_least_one, say};
@@ -39,17 +40,23 @@ struct Preview {
 
 /// A row, without what it is filled up with.
 #[derive(Debug, Default, Serialize)]
-struct Sample {
-    tokens: Vec<i32>,
+pub(super) struct Sample {
+    pub(super) tokens: Vec<i32>,
     /// The text of each token; empty inside of a character that is spread over several.
-    texts: Vec<String>,
-    /// Whether each token is to be learned: the model is asked for it by those before it.
-    counts: Vec<bool>,
+    pub(super) texts: Vec<String>,
+    /// Whether each token is to be learned: the model is asked for it by those before it, or an encoder in its place.
+    pub(super) counts: Vec<bool>,
     /// All of it.
-    text: String,
+    pub(super) text: String,
     /// Of a row that several share, the tokens with which each begins.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     starts: Vec<usize>,
+    /// What an encoder is asked for in the place of each token that counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) answers: Vec<String>,
+    /// What is to be learned of the whole: a class, or a score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) target: Option<String>,
 }
 
 impl RunCommand for PreviewCommand {
@@ -83,6 +90,9 @@ fn samples(source: &dyn DataSource, cursor: Cursor, rows: usize) -> Result<Vec<S
         }
         _ => None,
     };
+    if let Some(rows) = preview_encoder::samples(source, &batch) {
+        return Ok(rows);
+    }
     let (Some((tokens, width)), Some((targets, _))) = (values("tokens"), values("targets")) else {
         return Err(RunError::Mismatch {
             what: format!("{} has no tokens to show", source.info().name),
@@ -133,10 +143,11 @@ fn sample(source: &dyn DataSource, tokens: &[i32], targets: &[i32]) -> Sample {
     let is_learned = |at: usize| at > 0 && targets.get(at - 1).is_some_and(|it| *it != IGNORED);
     let counts = (0..tokens.len()).map(is_learned).collect();
     let texts = texts(source, &tokens);
-    Sample { text: texts.concat(), tokens, texts, counts, starts: Vec::new() }
+    Sample { text: texts.concat(), tokens, texts, counts, ..Sample::default() }
 }
 
-fn texts(source: &dyn DataSource, tokens: &[i32]) -> Vec<String> {
+/// The text of each token.
+pub(super) fn texts(source: &dyn DataSource, tokens: &[i32]) -> Vec<String> {
     let Some(tokenizer) = source.tokenizer() else {
         let vocabulary = &source.info().vocabulary;
         let text =
@@ -168,8 +179,13 @@ fn print(preview: &Preview, json: bool) -> std::io::Result<()> {
             several => format!(" of {several} that share a row"),
         };
         let tokens = sample.tokens.len();
-        writeln!(out, "sample {number}: {tokens} tokens{share}, {counted} to be learned")?;
-        let mut inside = false;
+        match &sample.target {
+            Some(it) => writeln!(out, "sample {number}: {tokens} tokens, to be learned: {it}")?,
+            None => {
+                writeln!(out, "sample {number}: {tokens} tokens{share}, {counted} to be learned")?
+            }
+        }
+        let (mut inside, mut answers) = (false, sample.answers.iter());
         for (at, (text, counts)) in sample.texts.iter().zip(&sample.counts).enumerate() {
             if at > 0 && sample.starts.contains(&at) {
                 let end = if std::mem::take(&mut inside) { end } else { "" };
@@ -180,6 +196,9 @@ fn print(preview: &Preview, json: bool) -> std::io::Result<()> {
                 inside = *counts;
             }
             write!(out, "{text}")?;
+            if *counts && let Some(answer) = answers.next() {
+                write!(out, " = {answer}")?;
+            }
         }
         writeln!(out, "{}\n", if inside { end } else { "" })?;
     }

@@ -1,0 +1,204 @@
+//! Encoders over two devices: classes of texts, pairs of texts, masked tokens, what is shown of them, and what they
+//! refuse.
+#![allow(clippy::expect_used, reason = "a test that cannot go on fails at once and says why")]
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use trainyard_tests::{
+    assert_says, losses, root, run_fails, run_ok, set, temp_dir, train, trainyard, write,
+};
+
+const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+const GOOD: [&str; 4] = ["fine", "great", "lovely", "nice"];
+const BAD: [&str; 4] = ["awful", "poor", "sad", "slow"];
+
+/// A BERT with weights by chance and a tokenizer of words, tables for it, and a run file.
+struct Place {
+    dir: TempDir,
+    file: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = temp_dir();
+        let model = dir.path().join("model");
+        std::fs::create_dir(&model).expect("a folder");
+        let fixture = root().join("crates/trainyard-models/tests/fixtures/hf/bert");
+        for name in ["config.json", "model.safetensors"] {
+            std::fs::copy(fixture.join(name), model.join(name)).expect("a copy");
+        }
+        let words = (0..24).map(|number| format!("train{number}"));
+        let known = SPECIAL.iter().chain(&GOOD).chain(&BAD).map(ToString::to_string);
+        write(&model.join("vocab.txt"), known.chain(words).collect::<Vec<_>>().join("\n"));
+        let rows = |first: usize| -> String {
+            let row = |row: usize| {
+                let (word, of) = if row % 2 == 0 { (GOOD, "good") } else { (BAD, "bad") };
+                format!("train{} {},{of}\n", row * 7 % 24, word[row / 2 % 4])
+            };
+            (first..first + 48).map(row).collect()
+        };
+        write(&dir.path().join("train.csv"), format!("text,class\n{}", rows(0)));
+        write(&dir.path().join("test.csv"), format!("text,class\n{}", rows(1)));
+        let file = dir.path().join("run.toml");
+        write(&file, RUN_FILE);
+        Self { dir, file }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+const RUN_FILE: &str = r#"
+[model]
+kind = "hf"
+path = "model"
+context = 9
+pooling = "mean"
+
+[data]
+sentences = "train.csv"
+label = "class"
+
+[train]
+steps = 30
+batch = 12
+learning_rate = 1e-2
+warmup = 3
+validate_every = 0
+
+[[device]]
+id = "one"
+adapter = "cpu"
+memory = "1 GiB"
+threads = 1
+
+[[device]]
+id = "other"
+adapter = "cpu"
+memory = "1 GiB"
+threads = 1
+"#;
+
+fn evaluate(run: &Path, data: Option<&Path>) -> Value {
+    let mut command = trainyard();
+    command.args(["evaluate", "--json"]).arg(run);
+    if let Some(data) = data {
+        command.arg("--data").arg(data);
+    }
+    serde_json::from_str(&run_ok(&mut command)).expect("JSON")
+}
+
+fn preview(file: &Path, sets: &[&str]) -> Value {
+    let mut command = trainyard();
+    command.args(["preview", "--json", "--samples", "2"]).arg(file);
+    serde_json::from_str(&run_ok(set(&mut command, sets))).expect("JSON")
+}
+
+#[test]
+fn classes_of_texts_are_learned_on_two_devices_as_on_one() {
+    let place = Place::new();
+    let two = train(&place.file, "two", &["pipeline.split=[2, 2]"]);
+    let test = evaluate(&two, Some(&place.path("test.csv")));
+    assert!(test["accuracy"].as_f64() > Some(0.9), "{test}");
+    assert_eq!(test["rows"], 48);
+    let one = train(&place.file, "one", &["pipeline.split=[4, 0]"]);
+    assert_eq!(losses(&one), losses(&two));
+    let shown = preview(&place.file, &[]);
+    let sample = &shown["samples"][0];
+    assert_says(sample["text"].as_str().expect("a text"), &["[CLS]", "train", "[SEP]"]);
+    assert!(["good", "bad"].contains(&sample["target"].as_str().expect("a class")), "{sample}");
+    // What has no text to go on with writes none, and has no other form yet.
+    let said = run_fails(trainyard().arg("generate").arg(&two).args(["--prompt", "a"]), 2);
+    assert_says(&said, &["BERT is an encoder"]);
+    let out = place.path("out");
+    let said = run_fails(trainyard().arg("export").arg(&two).arg("-o").arg(&out), 2);
+    assert_says(&said, &["BERT is an encoder"]);
+}
+
+#[test]
+fn masked_tokens_are_learned_from_tables_and_from_texts() {
+    let place = Place::new();
+    let bare = ["model.task=\"masked\"", "data.validation_fraction=0.25"];
+    let run = train(&place.file, "masked", &bare);
+    let found = evaluate(&run, None);
+    assert!(found["perplexity"].as_f64() < Some(37.0), "{found}");
+    // A seventh of some fifty tokens that are not special.
+    assert!((1..20).contains(&found["tokens"].as_u64().expect("a number")), "{found}");
+    let text = format!("{} {} {}\n", GOOD[0], BAD[1], GOOD[2]).repeat(60);
+    write(&place.path("words.txt"), text);
+    let masked = std::fs::read_to_string(&place.file).expect("the run file");
+    let masked =
+        masked.replace("sentences = \"train.csv\"\nlabel = \"class\"", "text = \"words.txt\"");
+    let file = place.path("words.toml");
+    write(&file, masked);
+    let run = train(&file, "words", &["train.steps=40"]);
+    let found = losses(&run);
+    let loss = |step: u64| found[&step].parse::<f64>().expect("a number");
+    assert!(loss(40) < loss(1) / 2.0, "{found:?}");
+    let shown = preview(&file, &[]);
+    let sample = &shown["samples"][0];
+    let counts = sample["counts"].as_array().expect("counts");
+    let counted = counts.iter().filter(|counts| **counts == true).count();
+    assert_eq!(counted, sample["answers"].as_array().expect("answers").len(), "{sample}");
+}
+
+#[test]
+fn pairs_of_texts_become_as_alike_as_their_scores() {
+    let place = Place::new();
+    let row = |row: usize| {
+        let (one, other) =
+            (GOOD[row % 4], if row % 3 == 0 { BAD[row / 3 % 4] } else { GOOD[row / 4 % 4] });
+        format!(
+            "{}\ttrain{} {one}\t{other} train{}\n",
+            if row % 3 == 0 { 1 } else { 5 },
+            row % 24,
+            row % 24
+        )
+    };
+    let rows: String = (0..48).map(row).collect();
+    write(&place.path("pairs.tsv"), format!("score\tone\tother\n{rows}"));
+    let text = std::fs::read_to_string(&place.file).expect("the run file");
+    let pairs = "sentences = \"pairs.tsv\"\ncolumn = \"one\"\nsecond = \"other\"\nscore = \"score\"\nfull_score = 5.0";
+    let text = text.replace("sentences = \"train.csv\"\nlabel = \"class\"", pairs);
+    let text = text.replace("context = 9", "context = 10");
+    write(&place.file, text);
+    let run = train(&place.file, "pairs", &["train.steps=40"]);
+    let found = evaluate(&run, Some(&place.path("pairs.tsv")));
+    assert!(found["correlation"].as_f64() > Some(0.8), "{found}");
+    // Two texts as one, with a class.
+    let table = (0..24).map(|at| format!("train{at}\t{}\t{}\n", GOOD[at % 4], ["a", "b"][at % 2]));
+    write(&place.path("joined.tsv"), format!("one\tother\tclass\n{}", table.collect::<String>()));
+    let text = std::fs::read_to_string(&place.file).expect("the run file");
+    let text = text
+        .replace("pairs.tsv", "joined.tsv")
+        .replace("score = \"score\"\nfull_score = 5.0", "label = \"class\"");
+    write(&place.file, text);
+    let run = train(&place.file, "joined", &["train.steps=3"]);
+    assert_eq!(losses(&run).len(), 3);
+}
+
+#[test]
+fn what_does_not_go_together_is_refused_by_name() {
+    let place = Place::new();
+    let refused = |sets: &[&str]| {
+        let mut command = trainyard();
+        command.arg("preview").arg(&place.file);
+        run_fails(set(&mut command, sets), 2)
+    };
+    assert_says(&refused(&["model.task=\"embed\""]), &["pairs of texts with scores", "train.csv"]);
+    assert_says(&refused(&["model.context=18"]), &["at most 17"]);
+    assert_says(&refused(&["model.dropout=1.0"]), &["dropout", "below 1"]);
+    assert_says(&refused(&["data.label=\"kind\""]), &["no column 'kind'; it has: text, class"]);
+    let llama = root().join("crates/trainyard-models/tests/fixtures/hf/llama");
+    let path = format!("model.path={:?}", llama.display().to_string());
+    assert_says(&refused(&[&path]), &["pooling", "Llama is a decoder"]);
+    // A head for five classes, where the data have two.
+    let classes = root().join("crates/trainyard-models/tests/fixtures/hf/bert_classes");
+    std::fs::copy(classes.join("model.safetensors"), place.path("model/model.safetensors"))
+        .expect("a copy");
+    assert_says(&refused(&[]), &["for 2 classes", "its own tells 5"]);
+    assert_says(&refused(&["model.task=\"masked\""]), &["cls.predictions", "is missing"]);
+}
