@@ -50,7 +50,7 @@ pub(super) struct Sample {
     pub(super) text: String,
     /// Of a row that several share, the tokens with which each begins.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    starts: Vec<usize>,
+    pub(super) starts: Vec<usize>,
     /// What an encoder is asked for in the place of each token that counts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) answers: Vec<String>,

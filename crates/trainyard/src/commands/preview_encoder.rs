@@ -58,7 +58,7 @@ fn sample(
         texts: written,
         tokens,
         answers: texts_of(&answers),
-        target: None,
+        ..Sample::default()
     }
 }
 
