@@ -82,6 +82,11 @@ mod kind;
 mod masked;
 mod numbered;
 mod order;
+#[cfg(feature = "parquet")]
+mod parquet_file;
+#[cfg(not(feature = "parquet"))]
+#[path = "parquet_file/without.rs"]
+mod parquet_file;
 mod plain_text;
 mod prefetch;
 mod random;

@@ -145,6 +145,9 @@ pub enum Record {
         at_ns: u64,
         /// After this step.
         step: u64,
+        /// What it was given to go on with, where it was; the text begins with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        prompt: Option<String>,
         /// The text.
         text: String,
     },

@@ -62,6 +62,18 @@ fn check(name: &str, ranks: usize, chunks: usize, micro_batches: usize, times: &
     assert_eq!(spelled_out.compute_only(), schedule, "{context}");
 }
 
+/// Gradients of any number of micro-batches are added up: only gpipe holds more of them for that.
+#[test]
+fn more_micro_batches_are_not_more_in_flight() {
+    for name in Schedule::names().filter(|name| *name != "gpipe") {
+        let in_flight = |micro_batches| {
+            let schedule = Schedule::named(name, 4, micro_batches).unwrap();
+            (0..4).map(|rank| schedule.max_in_flight(rank)).collect::<Vec<_>>()
+        };
+        assert_eq!(in_flight(32), in_flight(128), "{name}");
+    }
+}
+
 #[test]
 fn kinds_say_what_their_stages_hold() {
     for kind in Schedule::kinds() {

@@ -37,6 +37,17 @@ pub enum PretrainedError {
         /// What is there.
         reason: String,
     },
+    /// A model that Hugging Face's hub does not give.
+    #[error(
+        "{name} cannot be downloaded: {reason}; check its name and the connection, and log in by `hf auth login` where \
+         a model asks for that"
+    )]
+    Download {
+        /// Its name on the hub.
+        name: String,
+        /// What went wrong.
+        reason: String,
+    },
     /// A file that is damaged, or is not what its name says.
     #[error("{path}: {reason}", path = .path.display())]
     BadFile {

@@ -13,39 +13,67 @@ pub fn find(model: &Path) -> Result<PathBuf, PretrainedError> {
     if model.exists() {
         return Ok(model.to_owned());
     }
-    let mut parts = model.iter().rev().filter_map(|part| part.to_str());
-    let downloaded = match (parts.next(), parts.next()) {
-        (Some(model), Some(owner)) => in_hub_cache(&format!("{owner}/{model}")),
-        _ => None,
-    };
-    downloaded.ok_or_else(|| PretrainedError::NoModel {
-        path: model.to_owned(),
-        reason: "there is no such file or folder, and no downloaded model of this name".to_owned(),
+    let name = name_on_hub(model);
+    let downloaded = name.as_deref().and_then(in_hub_cache);
+    downloaded.ok_or_else(|| {
+        let how = name.filter(|_| is_meant(model)).map(|name| {
+            format!(" (`hf download {name}` gets one from Hugging Face's hub, and so does the cargo feature hub)")
+        });
+        let how = how.unwrap_or_default();
+        PretrainedError::NoModel {
+            path: model.to_owned(),
+            reason: format!("there is no such file or folder, and no downloaded model of this name{how}"),
+        }
     })
+}
+
+/// As [`find`]; with the cargo feature `hub` a model that is neither there nor downloaded is downloaded now, if
+/// its name cannot be that of a file here.
+///
+/// # Errors
+/// As [`find`]; [`PretrainedError::Download`].
+pub fn find_or_download(model: &Path) -> Result<PathBuf, PretrainedError> {
+    let found = find(model);
+    #[cfg(feature = "hub")]
+    if found.is_err()
+        && is_meant(model)
+        && let (Some(name), Some(cache)) = (name_on_hub(model), hub_cache())
+    {
+        return crate::hub::download(&name, &cache, None);
+    }
+    found
+}
+
+/// The last two parts of a path.
+fn name_on_hub(model: &Path) -> Option<String> {
+    let mut parts = model.iter().rev().filter_map(|part| part.to_str());
+    let (model, owner) = (parts.next()?, parts.next()?);
+    Some(format!("{owner}/{model}"))
+}
+
+/// Whether they can be a name on the hub: what lies in a folder that is here is meant to be here.
+fn is_meant(model: &Path) -> bool {
+    let is_here = model.parent().is_some_and(Path::exists);
+    !is_here && name_on_hub(model).is_some_and(|name| folder_name(&name).is_some())
 }
 
 /// The folder of a model such as `HuggingFaceTB/SmolLM2-135M` in the cache that the environment names
 /// (`HF_HUB_CACHE`, else `HF_HOME`, else `~/.cache/huggingface`); None where it was not downloaded.
 pub fn in_hub_cache(name: &str) -> Option<PathBuf> {
+    snapshot(&hub_cache()?, name)
+}
+
+fn hub_cache() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let folder = variable("HF_HUB_CACHE").map(PathBuf::from);
     let home = || variable("HF_HOME").map(PathBuf::from);
     let user = || Some(std::env::home_dir()?.join(".cache").join("huggingface"));
-    let folder = folder.or_else(|| Some(home().or_else(user)?.join("hub")))?;
-    snapshot(&folder, name)
+    folder.or_else(|| Some(home().or_else(user)?.join("hub")))
 }
 
 /// The newest whole snapshot of a model, as `main` names it, or the only one there is.
 fn snapshot(cache: &Path, name: &str) -> Option<PathBuf> {
-    let (owner, model) = name.split_once('/')?;
-    let is_word = |word: &str| {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        !word.is_empty() && !word.starts_with('.') && word.chars().all(allowed)
-    };
-    if !(is_word(owner) && is_word(model)) {
-        return None;
-    }
-    let folder = cache.join(format!("models--{owner}--{model}"));
+    let folder = cache.join(folder_name(name)?);
     let snapshots = folder.join("snapshots");
     let main = std::fs::read_to_string(folder.join("refs").join("main")).ok();
     let named = main.map(|commit| snapshots.join(commit.trim()));
@@ -56,11 +84,38 @@ fn snapshot(cache: &Path, name: &str) -> Option<PathBuf> {
     })
 }
 
+/// Where a cache has the snapshots of a model; None for what cannot be a name.
+#[cfg(feature = "hub")]
+pub(crate) fn snapshots(cache: &Path, name: &str) -> Option<PathBuf> {
+    Some(cache.join(folder_name(name)?).join("snapshots"))
+}
+
+/// The folder of a model in a cache; None for what cannot be a name.
+fn folder_name(name: &str) -> Option<String> {
+    let (owner, model) = name.split_once('/')?;
+    let is_word = |word: &str| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        !word.is_empty() && !word.starts_with('.') && word.chars().all(allowed)
+    };
+    (is_word(owner) && is_word(model)).then(|| format!("models--{owner}--{model}"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn what_may_be_on_the_hub_is_said_to_be_there() {
+        let here = tempfile::tempdir().unwrap();
+        let said = |path: &Path| find(path).unwrap_err().to_string();
+        let name = said(&here.path().join("owner/model-1.5"));
+        assert!(name.contains("`hf download owner/model-1.5` gets one"), "{name}");
+        // A folder that is not there, in one that is.
+        let other = said(&here.path().join("model"));
+        assert!(other.contains("no downloaded model of this name; name a folder"), "{other}");
+    }
 
     #[test]
     fn a_downloaded_model_is_found_by_its_name() {

@@ -21,6 +21,8 @@ mod config;
 mod error;
 mod fingerprint;
 mod gguf;
+#[cfg(feature = "hub")]
+mod hub;
 mod hub_cache;
 mod layout;
 mod mapping;
@@ -40,7 +42,7 @@ pub use architecture::Architecture;
 pub use blocks::{decode, encode};
 pub use config::{Activation, Biases, ModelConfig, Rope, RopeScaling, Windowed};
 pub use error::PretrainedError;
-pub use hub_cache::{find, in_hub_cache};
+pub use hub_cache::{find, find_or_download, in_hub_cache};
 pub use open::Pretrained;
 pub use place::{Part, Role};
 pub use pooling::Pooling;

@@ -160,6 +160,10 @@ impl Progress {
                     "step {step}  validation loss {loss:.4}{metrics} ({tokens} {unit}, {scope})"
                 ))
             }
+            // Of its own a model writes pages.
+            Record::Sample { step, prompt: Some(_), text, .. } => {
+                Some(format!("step {step}  it writes: {text}"))
+            }
             Record::Checkpoint { step, path, .. } => Some(format!("step {step}  saved {path}")),
             Record::LossScale { step, scale, skipped: true, .. } => Some(format!(
                 "step {step}  a gradient is too large for f16: the step is skipped, the loss scale is now {scale}"

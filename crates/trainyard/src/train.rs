@@ -35,6 +35,7 @@ pub use batch_file::BatchFile;
 pub use checkpoint::{CheckpointState, read_state};
 use checkpoint_pace::CheckpointPace;
 use correction::Correction;
+use sample::Samples;
 use settings::{header, write_settings};
 use training::{Training, nanoseconds};
 use troubles::Troubles;
@@ -112,6 +113,7 @@ pub fn train(
         Some(_) => settings::with_kernels_before(costs, directory),
         None => costs.clone(),
     };
+    let samples = Samples::of(setup)?;
     let mut pipeline = setup.start(plan, &costs)?;
     let costs = &settings::with_kernels(costs, &pipeline);
     for (device, clock) in header.devices.iter_mut().zip(pipeline.clocks()) {
@@ -151,6 +153,7 @@ pub fn train(
         tokenizer: setup.data()?.tokenizer().map(|it| tokenizer_mark(&it)).transpose()?,
         batch_file,
         validation_loss: None,
+        samples,
         first_step,
         validations: Validations::default(),
         predicted_bytes: most_held.iter().map(MemoryUse::total).collect(),
@@ -257,7 +260,9 @@ impl Training<'_> {
             let written = file.write(step, &batch);
             self.troubles.note("the file of batches", written);
         }
-        self.note(result, rate, took, scale)
+        let tokens = self.setup.data()?.items(&batch);
+        self.note(result, rate, (took, tokens), scale);
+        Ok(())
     }
 
     /// Says how it ended.

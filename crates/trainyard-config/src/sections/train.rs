@@ -71,6 +71,9 @@ crate::keys! {
         early_stop: usize = 0;
         /// Tokens that a language model writes after each validation; 0 for none.
         sample_tokens: usize = 100;
+        /// Beginnings that it goes on with instead of one of its own, each with the likeliest token each time
+        /// and no further than the text's end; where the data are chats, what a user says to it.
+        sample_prompts: Vec<String>;
         /// Steps between checkpoints; 0 for one at the end and on Ctrl-C alone. Where it is not given
         /// they come by themselves: soon, then every three minutes and every tenth of the run, or more rarely
         /// where saving would take more than 3.5 % of the time.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use trainyard_pretrained::{Message, PretrainedError, Tokenizer};
 
 use super::options::TrainOn;
+use crate::tokens::Counted;
 
 /// The day that templates write down who name one: the same whenever a training is made, so that going on
 /// with it needs no luck. 2025's first.
@@ -12,9 +13,6 @@ const TODAY: u64 = 1_735_689_600;
 
 /// The role whose messages are answers.
 const ASSISTANT: &str = "assistant";
-
-/// A token, and whether it is to be learned.
-pub(super) type Counted = (u32, bool);
 
 /// The tokens of a chat as the template of its model writes it.
 ///

@@ -1,10 +1,12 @@
-//! `chat`: chats and instructions, each as the template of a model writes it, a chat a row.
+//! `chat`: chats and instructions, each as the template of a model writes it.
 //!
-//! What the assistant says is to be learned, or all of it. A row begins with its chat and is filled up
-//! with what does not count and what no token of the chat sees; several chats do not share one.
+//! What the assistant says is to be learned, or all of it. A row has a chat, or with `packing` as many as have
+//! room in it, which do not see each other; it is filled up with what does not count and what no token of a
+//! chat sees.
 
 mod encode;
 mod options;
+mod packing;
 mod read;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -14,22 +16,23 @@ use std::sync::Arc;
 use trainyard_config::KeyGroup;
 use trainyard_pretrained::Tokenizer;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, HostTensor};
 use crate::error::DataError;
 use crate::files;
 use crate::kind::{self, Source};
 use crate::numbered::NumberedSource;
 use crate::order::Split;
 use crate::plain_text::Remarks;
-use crate::source::{DataInfo, Unit};
-use crate::tokens::{self, TokenRows, TokenStore, TokenWriter, tokenizer_at};
-use encode::{Counted, encode};
+use crate::source::{DataInfo, IGNORED, Unit};
+use crate::tokens::{self, Counted, TokenRows, TokenStore, TokenWriter, tokenizer_at};
+use encode::encode;
+use packing::Packing;
 use read::{ChatError, ChatFile};
 
 pub use options::{ChatOptions, TooLong, TrainOn};
 
 /// Kinds of files taken out of a folder.
-const EXTENSIONS: &[&str] = &["jsonl", "ndjson"];
+const EXTENSIONS: &[&str] = &["jsonl", "ndjson", "parquet"];
 
 /// In a file of tokens, marks one that is to be learned.
 const COUNTS: u32 = 1 << 31;
@@ -54,11 +57,13 @@ pub(crate) const SOURCE: Source = Source {
 };
 
 /// Chats: `tokens` `[rows, context]` i32, and `targets` `[rows, context]` i32, the token that follows each,
-/// or [`IGNORED`](crate::IGNORED) for what is not to be learned.
+/// or [`IGNORED`] for what is not to be learned; with `packing` also [`SEGMENTS`](crate::SEGMENTS).
 #[derive(Debug)]
 pub struct ChatSource {
     tokenizer: Arc<Tokenizer>,
     store: TokenStore,
+    /// Where rows have several chats.
+    packing: Option<Packing>,
     context: usize,
     split: Split,
     info: DataInfo,
@@ -106,22 +111,43 @@ impl ChatSource {
             Some(store) => store,
             None => tokens_of(opened, &tokenizer, options, &key)?,
         };
-        let split = Split::new(store.samples(), validation_fraction, &name)?;
+        // A chat takes a position less than it has tokens.
+        let lengths = || store.lengths().map(|tokens| tokens.saturating_sub(1));
+        let context = options.context as u64;
+        let packing = options.packing.then(|| Packing::new(lengths(), context));
+        let rows = packing.as_ref().map_or(store.samples(), Packing::rows);
+        let split = Split::new(rows, validation_fraction, &name)?;
         let training = split.training_samples();
+        let packed = packing.as_ref().map(|_| {
+            let filled = lengths().sum::<u64>() as f64 / (rows * context).max(1) as f64;
+            format!(
+                "{} chats share {rows} rows, which they fill to {:.0} %",
+                store.samples(),
+                100.0 * filled
+            )
+        });
+        let choices = [("training", training.to_string())].into_iter();
+        let choices = choices.chain(packing.as_ref().map(|_| ("packing", "true".to_owned())));
         let info = DataInfo {
             name,
-            fingerprint: files::fingerprint(&key, &[("training", training.to_string())]),
-            tensors: TokenRows::tensors(options.context),
+            fingerprint: files::fingerprint(&key, &choices.collect::<Vec<_>>()),
+            tensors: TokenRows::tensors(options.context, options.packing),
             classes: Vec::new(),
             vocabulary: Vec::new(),
             token_count: tokenizer.size(),
             samples: Some(training),
             validation_samples: Some(split.validation_samples()),
-            items_per_row: options.context as u64,
+            items_per_row: context,
             unit: Unit::Tokens,
-            remarks: remarks.of_cells().into_iter().chain(store.notes().to_vec()).collect(),
+            remarks: remarks
+                .of_cells()
+                .into_iter()
+                .chain(store.notes().to_vec())
+                .chain(packed)
+                .collect(),
         };
-        Ok(Self { tokenizer: Arc::new(tokenizer), store, context: options.context, split, info })
+        let (tokenizer, context) = (Arc::new(tokenizer), options.context);
+        Ok(Self { tokenizer, store, packing, context, split, info })
     }
 }
 
@@ -194,19 +220,50 @@ fn parts(chat: &[Counted], context: usize) -> impl Iterator<Item = &[Counted]> {
         .map(move |start| chat.get(start..chat.len().min(start + context + 1)).unwrap_or_default())
 }
 
+impl ChatSource {
+    /// The tokens of a chat, and which of them are to be learned.
+    fn chat(&self, number: u64) -> Result<Vec<Counted>, DataError> {
+        let marked = self.store.sample(number)?.into_iter();
+        Ok(marked.map(|token| (token & !COUNTS, token & COUNTS != 0)).collect())
+    }
+}
+
 impl NumberedSource for ChatSource {
     fn parts(&self) -> (&DataInfo, &Split) {
         (&self.info, &self.split)
     }
 
     fn gather(&self, samples: impl Iterator<Item = u64>) -> Result<Batch, DataError> {
-        let mut rows = TokenRows::new(self.context);
-        for sample in samples {
-            let marked = self.store.sample(sample)?;
-            let chat: Vec<u32> = marked.iter().map(|token| token & !COUNTS).collect();
-            rows.push(&chat, |at| marked.get(at).is_some_and(|token| token & COUNTS != 0));
+        let Some(packing) = &self.packing else {
+            let mut rows = TokenRows::new(self.context);
+            for sample in samples {
+                let chat = self.chat(sample)?;
+                let tokens: Vec<u32> = chat.iter().map(|(token, _)| *token).collect();
+                rows.push(&tokens, |at| chat.get(at).is_some_and(|(_, counts)| *counts));
+            }
+            return rows.into_batch();
+        };
+        let mut rows = TokenRows::packed(self.context);
+        for row in samples {
+            let chats = packing.chats_of(row).iter().map(|chat| self.chat(*chat));
+            rows.push_samples(&chats.collect::<Result<Vec<_>, _>>()?);
         }
         rows.into_batch()
+    }
+
+    fn items(&self, batch: &Batch) -> Option<u64> {
+        let values = |name| match batch.get(name) {
+            Some(HostTensor::I32 { values, .. }) => Some(values.chunks(self.context.max(1))),
+            _ => None,
+        };
+        if self.packing.is_some() {
+            return None;
+        }
+        let filled = |(tokens, targets): (&[i32], &[i32])| {
+            let both = tokens.iter().zip(targets);
+            tokens.len() - both.rev().take_while(|it| *it == (&0, &IGNORED)).count()
+        };
+        Some(values("tokens")?.zip(values("targets")?).map(filled).sum::<usize>() as u64)
     }
 
     fn tokenizer(&self) -> Option<Arc<Tokenizer>> {

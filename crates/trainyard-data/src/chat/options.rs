@@ -29,12 +29,12 @@ choices! {
 }
 
 keys! {
-    /// Chats and instructions of JSON-lines files, as a model's own template writes them: a chat a row,
-    /// filled up to the context with what does not count.
+    /// Chats and instructions of JSON-lines and Parquet files, as a model's own template writes them: a chat a
+    /// row, filled up to the context with what does not count, or several.
     pub struct ChatOptions in "data", check = check {
-        /// Files, folders (all .jsonl in them and below) and patterns. A line is an object with `messages`
-        /// (each with `role` and `content`), with `prompt` and `completion`, or with `instruction`, `input`
-        /// and `output`; beside the latter two `system` may stand. gzip is unpacked.
+        /// Files, folders (all .jsonl and .parquet in them and below) and patterns. A line or row has `messages`
+        /// (each with `role` and `content`), `prompt` and `completion`, or `instruction`, `input` and `output`;
+        /// beside the latter two `system` may stand. gzip is unpacked.
         chat: Vec<PathBuf>;
         /// Encoding of files that have no byte order mark, such as "windows-1252"; UTF-8 where not given,
         /// or UTF-16 and UTF-32 where that is certain.
@@ -50,6 +50,9 @@ keys! {
         train_on: TrainOn = TrainOn::Answers;
         /// What becomes of chats that are longer than the context.
         too_long: TooLong = TooLong::Cut;
+        /// Whether several chats share a row where they fit into it together, without seeing each other. Rows are
+        /// then nearly full, and fewer; for hf models.
+        packing: bool = false;
         /// Tokens of a row; a gpt has its own `model.context`.
         context: usize = 64, in 1..=1_000_000;
     }

@@ -1,4 +1,4 @@
-//! Chats from the lines of a file.
+//! Chats from the lines of a text file, or the rows of a Parquet file.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -8,45 +8,89 @@ use serde_json::{Map, Value};
 use trainyard_pretrained::Message;
 
 use crate::error::DataError;
-use crate::files::{Opener, StoredReader};
+use crate::files::{self, Opener, StoredReader, extension};
+use crate::parquet_file::ParquetFile;
 use crate::plain_text::{PlainText, Remarks, TextForm};
 
-/// A file of chats as text.
+/// What chats may be in, by key or column.
+const COLUMNS: &[&str] =
+    &["messages", "prompt", "completion", "instruction", "input", "output", "system"];
+
+/// A file of chats.
 pub(super) struct ChatFile<'a> {
     path: &'a Path,
-    text: PlainText,
+    content: Content,
+}
+
+enum Content {
+    Lines(PlainText),
+    Rows(Box<ParquetFile>),
 }
 
 impl<'a> ChatFile<'a> {
-    /// Opens a file; `each` is handed all of its text in order.
+    /// Opens a file; `each` is handed all of its text in order, or the hash of its bytes.
     ///
     /// # Errors
-    /// As [`PlainText::open`].
+    /// As [`PlainText::open`] and [`ParquetFile::open`].
     pub(super) fn open(
         path: &'a Path,
         encoding: Option<&str>,
         remarks: &mut Remarks,
-        each: impl FnMut(&str),
+        mut each: impl FnMut(&str),
     ) -> Result<Self, DataError> {
+        if extension(path) == "parquet" {
+            let file = ParquetFile::open(path)?;
+            if !file.columns().iter().any(|column| COLUMNS.contains(column)) {
+                let has = file.columns().join(", ");
+                return Err(DataError::bad_file(
+                    path,
+                    format!("it has the columns {has}; {FORMS}"),
+                ));
+            }
+            each(&files::hash_of(&[file.stored()])?);
+            return Ok(Self { path, content: Content::Rows(Box::new(file)) });
+        }
         let form = TextForm::unchanged(encoding);
         let text = PlainText::open(&mut Opener::new(), path, form, remarks, each)?;
-        Ok(Self { path, text })
+        Ok(Self { path, content: Content::Lines(text) })
     }
 
-    /// Length of its text, bytes.
+    /// Its length, bytes.
     pub(super) fn bytes(&self) -> u64 {
-        self.text.stored.bytes()
+        match &self.content {
+            Content::Lines(text) => text.stored.bytes(),
+            Content::Rows(file) => file.stored().bytes(),
+        }
     }
 
-    /// Hands out its chats in order, each with the bytes that its line has.
+    /// Hands out its chats in order, each with about the bytes that it has.
     ///
     /// # Errors
-    /// [`DataError::BadFile`] with the line of what is no chat; that of `each`, with its line.
+    /// [`DataError::BadFile`] with the line or row of what is no chat; that of `each`, with its place.
     pub(super) fn chats(
         self,
         mut each: impl FnMut(Vec<Message>, u64) -> Result<(), ChatError>,
     ) -> Result<(), DataError> {
-        let Self { path, text } = self;
+        let Self { path, content } = self;
+        let mut hand_out = |place: (&str, u64), chat: Result<_, String>, bytes| {
+            let chat = chat.map_err(ChatError::Reason);
+            chat.and_then(|chat| each(chat, bytes)).map_err(|error| match error {
+                ChatError::Reason(reason) => {
+                    DataError::bad_file(path, format!("{} {}: {reason}", place.0, place.1))
+                }
+                ChatError::Data(error) => error,
+            })
+        };
+        let text = match content {
+            Content::Lines(text) => text,
+            Content::Rows(file) => {
+                let bytes = file.stored().bytes() / file.rows().max(1);
+                for (number, object) in (1..).zip(file.objects(COLUMNS)?) {
+                    hand_out(("row", number), messages(&object?), bytes)?;
+                }
+                return Ok(());
+            }
+        };
         let mut lines = BufReader::new(StoredReader::new(&Arc::new(text.stored), text.start));
         let mut line = String::new();
         for number in 1_u64.. {
@@ -60,17 +104,14 @@ impl<'a> ChatFile<'a> {
             let chat = serde_json::from_str(&line)
                 .map_err(|error| format!("it is no object of JSON: {error}; write one a line"))
                 .and_then(|object| messages(&object));
-            let chat = chat.map_err(ChatError::Reason);
-            chat.and_then(|chat| each(chat, line.len() as u64)).map_err(|error| match error {
-                ChatError::Reason(reason) => {
-                    DataError::bad_file(path, format!("line {number}: {reason}"))
-                }
-                ChatError::Data(error) => error,
-            })?;
+            hand_out(("line", number), chat, line.len() as u64)?;
         }
         Ok(())
     }
 }
+
+/// What a chat must have.
+const FORMS: &str = "give it messages, or prompt and completion, or instruction and output";
 
 /// What is wrong with a chat.
 pub(super) enum ChatError {
@@ -86,19 +127,19 @@ impl From<DataError> for ChatError {
     }
 }
 
-/// The messages of a line.
+/// The messages of a line or row.
 fn messages(object: &Map<String, Value>) -> Result<Vec<Message>, String> {
     let text = |key: &str| match object.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(format!("'{key}' is no text; write one")),
     };
+    // A column that other rows have is there all the same.
+    let value = |key: &str| object.get(key).filter(|value| !value.is_null());
     let mut all = Vec::new();
-    if let Some(messages) = object.get("messages") {
+    if let Some(messages) = value("messages") {
         all.extend(listed("messages", messages)?);
-    } else if let (Some(prompt), Some(completion)) =
-        (object.get("prompt"), object.get("completion"))
-    {
+    } else if let (Some(prompt), Some(completion)) = (value("prompt"), value("completion")) {
         all.extend(text("system")?.map(|text| Message::new("system", text)));
         all.extend(said("prompt", "user", prompt)?);
         all.extend(said("completion", "assistant", completion)?);
@@ -111,11 +152,10 @@ fn messages(object: &Map<String, Value>) -> Result<Vec<Message>, String> {
         all.extend(text("system")?.map(|text| Message::new("system", text)));
         all.extend([Message::new("user", question), Message::new("assistant", output)]);
     } else {
-        let keys: Vec<&str> = object.keys().map(String::as_str).collect();
-        return Err(format!(
-            "it has {}; give it messages, or prompt and completion, or instruction and output",
-            if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") }
-        ));
+        let keys = object.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key.as_str());
+        let keys: Vec<&str> = keys.collect();
+        let has = if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") };
+        return Err(format!("it has {has}; {FORMS}"));
     }
     if all.is_empty() {
         return Err("the chat is empty; leave the line out".to_owned());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::kind::section;
-use crate::source::IGNORED;
+use crate::source::{IGNORED, SEGMENTS};
 use crate::tokens::tests::byte_tokenizer;
 use crate::{Cursor, DataSource, HostTensor};
 
@@ -137,4 +137,95 @@ fn rows_are_filled_up_with_what_does_not_count() {
     let Some(HostTensor::I32 { values, shape }) = batch.get("targets") else { panic!() };
     assert_eq!(shape, &[1, 90]);
     assert_eq!(values.iter().filter(|target| **target != IGNORED).count(), 2);
+}
+
+/// Chats of many lengths.
+fn many() -> Vec<String> {
+    let chat = |number: usize| json!({ "prompt": format!("{number}?"), "completion": "so ".repeat(number % 13) + "on" });
+    (0..40).map(|number| chat(number).to_string()).collect()
+}
+
+#[test]
+fn packed_chats_are_those_alone_in_nearly_full_rows() {
+    let lines = many();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let alone = open(&lines, &json!({ "context": 100 })).unwrap();
+    let packed = open(&lines, &json!({ "context": 100, "packing": true })).unwrap();
+    let (info, rows) = (packed.info(), packed.info().samples.unwrap());
+    assert_eq!(alone.info().samples, Some(40));
+    assert_ne!(info.fingerprint, alone.info().fingerprint);
+    let remark = format!("40 chats share {rows} rows");
+    assert!(info.remarks.iter().any(|it| it.starts_with(&remark)), "{:?}", info.remarks);
+    let values = |batch: &Batch, name: &str| match batch.get(name) {
+        Some(HostTensor::I32 { values, .. }) => values.clone(),
+        other => panic!("{name}: {other:?}"),
+    };
+    // Inputs and targets of each chat, without what follows its last answer.
+    let mut expected = Vec::new();
+    let batch = alone.batch(Cursor::new(1), 40).unwrap();
+    let (tokens, targets) = (values(&batch, "tokens"), values(&batch, "targets"));
+    for (tokens, targets) in tokens.chunks(100).zip(targets.chunks(100)) {
+        let end = targets.iter().rposition(|target| *target != IGNORED).unwrap() + 1;
+        expected.push((tokens[..end].to_vec(), targets[..end].to_vec()));
+    }
+    let mut found = Vec::new();
+    let batch = packed.batch(Cursor::new(1), rows as usize).unwrap();
+    let [tokens, targets, segments] = ["tokens", "targets", SEGMENTS].map(|it| values(&batch, it));
+    assert_eq!(segments.len(), 100 * rows as usize);
+    for ((tokens, targets), segments) in
+        tokens.chunks(100).zip(targets.chunks(100)).zip(segments.chunks(100))
+    {
+        for number in 1..=*segments.iter().max().unwrap() {
+            let places: Vec<usize> = (0..100).filter(|at| segments[*at] == number).collect();
+            assert!(places.array_windows().all(|[one, next]| one + 1 == *next), "{segments:?}");
+            let end = places.iter().rposition(|at| targets[*at] != IGNORED).unwrap() + 1;
+            let of = |all: &[i32]| places[..end].iter().map(|at| all[*at]).collect::<Vec<_>>();
+            found.push((of(tokens), of(targets)));
+        }
+        let is_filling = |at: &usize| segments[*at] == 0;
+        assert!((0..100).filter(is_filling).all(|at| targets[at] == IGNORED && tokens[at] == 0));
+    }
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+    let filled = segments.iter().filter(|segment| **segment != 0).count();
+    assert_eq!(packed.items(&batch), filled as u64);
+    assert!(filled * 10 >= segments.len() * 9, "{filled} of {}", segments.len());
+    assert_ne!(batch, packed.batch(Cursor::new(2), rows as usize).unwrap());
+}
+
+#[test]
+fn what_rows_are_filled_up_with_is_no_item() {
+    let line = r#"{"prompt": "a", "completion": "b"}"#;
+    let source = open(&[line], &json!({ "context": 90 })).unwrap();
+    let batch = source.batch(Cursor::new(1), 1).unwrap();
+    let tokens = source.tokenizer().unwrap().encode(&rows(&*source)[0][0], false);
+    assert_eq!(source.items(&batch), tokens.len() as u64);
+    let cut = open(&[line], &json!({ "context": 20, "train_on": "all" })).unwrap();
+    assert_eq!(cut.items(&cut.batch(Cursor::new(1), 1).unwrap()), 20);
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_files_have_the_chats_of_their_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chats.parquet");
+    let talk = json!({ "messages": [{ "role": "user", "content": "so?" }, { "role": "assistant", "content": "é" }] });
+    let two = [talk.clone(), json!({ "prompt": "a", "completion": "b" })];
+    let open_at = |path: &Path| {
+        let tokenizer = byte_tokenizer(folder.path());
+        let options = json!({ "chat": path, "tokenizer": tokenizer, "context": 90, "validation_fraction": 0.0 });
+        crate::open(&section("chat", &options))
+    };
+    crate::parquet_file::tests::write(&path, &two, parquet::basic::Compression::SNAPPY);
+    let lines = two.each_ref().map(ToString::to_string);
+    let expected = open(&lines.each_ref().map(String::as_str), &json!({ "context": 90 })).unwrap();
+    // A file, and the folder in which it is.
+    for place in [&*path, folder.path()] {
+        assert_eq!(rows(&*open_at(place).unwrap()), rows(&*expected));
+    }
+    let bad = [talk, json!({ "messages": [], "prompt": "a" })];
+    crate::parquet_file::tests::write(&path, &bad, parquet::basic::Compression::SNAPPY);
+    let error = open_at(&path).err().unwrap().to_string();
+    assert!(error.contains("chats.parquet: row 2: the chat is empty"), "{error}");
 }

@@ -129,7 +129,7 @@ impl TextSource {
                 text.fingerprint(),
                 &[("context", context.to_string()), ("training", training)],
             ),
-            tensors: TokenRows::tensors(context),
+            tensors: TokenRows::tensors(context, false),
             classes: Vec::new(),
             vocabulary: text.vocabulary().iter().map(char::to_string).collect(),
             token_count: text.vocabulary().len(),

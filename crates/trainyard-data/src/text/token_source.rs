@@ -80,7 +80,7 @@ impl TokenSource {
                 &key,
                 &[("context", context.to_string()), ("training", windows.train.end.to_string())],
             ),
-            tensors: TokenRows::tensors(options.context),
+            tensors: TokenRows::tensors(options.context, false),
             classes: Vec::new(),
             vocabulary: Vec::new(),
             token_count: tokenizer.size(),

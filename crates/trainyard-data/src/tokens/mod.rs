@@ -17,7 +17,7 @@ use crate::files;
 pub(crate) use pieces::tokenize;
 pub(crate) use progress::progress;
 pub use progress::show_progress;
-pub(crate) use rows::TokenRows;
+pub(crate) use rows::{Counted, TokenRows};
 pub use store::cache_folder;
 pub(crate) use store::{TokenStore, TokenWriter};
 

@@ -95,6 +95,11 @@ impl TokenStore {
         Ok(crate::files::arrays(&bytes).map(u32::from_le_bytes).collect())
     }
 
+    /// How many tokens each sample has.
+    pub(crate) fn lengths(&self) -> impl Iterator<Item = u64> + '_ {
+        self.starts.array_windows().map(|[start, end]| end.saturating_sub(*start))
+    }
+
     /// The tokens of a sample.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ use std::sync::Arc;
 
 use trainyard_config::{BadKey, ConfigError, KeyGroup, TrainMethod, keys, must};
 use trainyard_data::SEGMENTS;
-use trainyard_pretrained::{Architecture, ModelConfig, Pretrained, find};
+use trainyard_pretrained::{Architecture, ModelConfig, Pretrained, find_or_download};
 
 use crate::gpt;
 use crate::recipe::{Job, Recipe, RecipeError, Request, Tuning, gives, needs};
@@ -61,7 +61,7 @@ keys! {
     /// RoBERTa, DistilBERT.
     pub struct HfOptions in "model", check = check {
         /// A folder in Hugging Face layout, a .gguf file, or the name of a model that Hugging Face's tools have
-        /// downloaded, such as "HuggingFaceTB/SmolLM2-135M".
+        /// downloaded, such as "HuggingFaceTB/SmolLM2-135M"; with the cargo feature hub it is downloaded.
         path: Option<PathBuf>;
         /// Positions the model sees at once; those it was made for, but at most 1024, or 128 of an encoder, where
         /// it is not given.
@@ -122,7 +122,7 @@ impl Recipe for HfRecipe {
 /// The options of a run, and the files that they name.
 fn opened(request: &Request<'_>) -> Result<(HfOptions, Pretrained), RecipeError> {
     let options: HfOptions = request.options()?;
-    let path = find(&options.path.clone().unwrap_or_default())?;
+    let path = find_or_download(&options.path.clone().unwrap_or_default())?;
     let pretrained = Pretrained::open(&path)?;
     Ok((options, pretrained))
 }

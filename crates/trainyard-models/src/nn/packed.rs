@@ -1,12 +1,13 @@
 //! A frozen weight in blocks of few bits.
 
 use burn::module::{Module, Param};
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use trainyard_config::BlockFormat;
 use trainyard_pretrained::{Element, decode, encode};
 
 use super::linear::linear_turned;
 use crate::fused::{Layout, packed_linear, packed_rows};
+use crate::sixteen::in_32_bits;
 
 /// How files name the blocks of a format.
 pub(crate) fn element(format: BlockFormat) -> Element {
@@ -72,12 +73,9 @@ impl PackedWeight {
         Some(Self { blocks, element, shape })
     }
 
-    /// `x·Wᵀ`, `[…, inputs]` to `[…, outputs]`. Of 16-bit floats it is computed in 32 bits.
+    /// `x·Wᵀ`, `[…, inputs]` to `[…, outputs]`, in 32-bit floats.
     pub fn linear<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let dtype = x.dtype();
-        if dtype != DType::F32 {
-            return self.linear(x.cast(DType::F32)).cast(dtype);
-        }
+        let x = in_32_bits(x);
         let blocks = self.blocks.val();
         let layout = Layout::new(self.element, self.shape);
         let packed = layout.and_then(|layout| packed_linear(&x, &blocks, layout));

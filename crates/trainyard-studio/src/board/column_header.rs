@@ -177,9 +177,8 @@ fn subtitle(
             let api = device.api.map(trainyard_plan::Api::text);
             let name = Some(device.name.as_str()).filter(|name| !name.is_empty());
             let place = place.map(place_words);
-            let format = roles_of(scene, column.device).format();
-            let format = format.map(|format| format!("f32 and {format}"));
-            let parts = [place.as_deref(), format.as_deref(), kind, api, name];
+            let numbers = numbers(scene, column.device, device);
+            let parts = [place.as_deref(), numbers.as_deref(), kind, api, name];
             let parts: Vec<&str> = parts.into_iter().flatten().collect();
             one(&parts.join(" · "), theme.weak)
         }
@@ -207,6 +206,20 @@ fn subtitle(
     let response = ui.interact(rect, id, Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &says));
     response.on_hover_text(format!("{}\n{says}", device.id));
+}
+
+/// In what numbers a device computes and holds weights, where that is not the same for all: `f16`, `f32 and q4_1`.
+fn numbers(scene: &Scene, index: usize, device: &DeviceProfile) -> Option<String> {
+    let profile = &scene.document.present().profile;
+    let packed = roles_of(scene, index).format();
+    let is_told = packed.is_some()
+        || profile.devices.iter().any(|device| !device.precision.is_f32())
+        || profile.model.layers.iter().any(|layer| layer.frozen_bytes > 0);
+    let precision = device.precision.text();
+    is_told.then(|| match packed {
+        Some(packed) => format!("{precision} and {packed}"),
+        None => precision.to_owned(),
+    })
 }
 
 /// The roles of the weights that lie on a device.

@@ -3,7 +3,7 @@
 mod begin;
 mod turns;
 
-use eframe::egui::{Key, KeyboardShortcut, Modifiers, RichText, ScrollArea, Spinner, TextEdit, Ui};
+use eframe::egui::{Key, KeyboardShortcut, Modifiers, RichText, ScrollArea, TextEdit, Ui};
 
 use crate::command::Facts;
 use crate::message::{ChatMessage, Message};
@@ -72,7 +72,6 @@ impl ChatPanel {
                 {
                     out.push(ChatMessage::Stop.into());
                 }
-                ui.add(Spinner::new().size(14.0));
                 return;
             }
             let clicked =
@@ -93,7 +92,7 @@ fn head_ui(ui: &mut Ui, chat: &Chat, out: &mut Vec<Message>) {
     ui.horizontal_wrapped(|ui| {
         match chat.mood() {
             Mood::Loading => {
-                ui.add(Spinner::new().size(14.0));
+                // Nothing turns meanwhile: where the CPU draws, that would take from what it computes.
                 ui.label("the model is being loaded…");
             }
             mood => {

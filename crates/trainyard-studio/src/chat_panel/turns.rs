@@ -1,6 +1,6 @@
 //! What was said.
 
-use eframe::egui::{Frame, Label, Margin, RichText, Spinner, Ui};
+use eframe::egui::{Frame, Label, Margin, RichText, Ui};
 
 use crate::state::{Chat, Speaker, Turn};
 use crate::theme::{Theme, size};
@@ -27,7 +27,7 @@ fn turn_ui(ui: &mut Ui, turn: &Turn, theme: &Theme) {
         }
         ui.label(RichText::new(turn.speaker.name()).size(size::SMALL).color(theme.accent));
         if turn.text.is_empty() && turn.figures.is_empty() {
-            ui.add(Spinner::new().size(14.0));
+            ui.weak("…");
             return;
         }
         ui.add(Label::new(turn.text.trim()).wrap().selectable(true));

@@ -63,7 +63,8 @@ impl Form {
         let batch = whole(&self.batch, Field::Batch, &mut wrong);
         match (model, rank, context, batch) {
             (Some(model), Some(rank), Some(context), Some(batch)) => {
-                Ok(Sizes { model, method: self.method, rank, context, batch })
+                let (method, precision) = (self.method, self.precision);
+                Ok(Sizes { model, method, rank, precision, context, batch })
             }
             _ => Err(wrong),
         }

@@ -1,6 +1,7 @@
 //! The form of a fine-tuning, as a person fills it in.
 
 use serde::{Deserialize, Serialize};
+use trainyard_plan::Precision;
 
 use crate::run_file::Entry;
 
@@ -24,6 +25,8 @@ pub struct Form {
     pub alpha: String,
     /// Which products get adapters, with commas between.
     pub targets: String,
+    /// The numbers in which cards compute products.
+    pub precision: Precision,
     /// Positions of a row; as the model has it where nothing is written.
     pub context: String,
     /// Rows of a step.
@@ -114,6 +117,7 @@ impl Default for Form {
             rank: text("16"),
             alpha: text("32"),
             targets: text("all"),
+            precision: Precision::default(),
             context: String::new(),
             batch: text("8"),
             learning_rate: text("2e-4"),

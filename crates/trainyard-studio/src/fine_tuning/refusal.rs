@@ -9,7 +9,7 @@ const KEYS: [(&[&str], Field); 11] = [
     (&["lora.rank", "rank"], Field::Rank),
     (&["lora.alpha", "alpha"], Field::Alpha),
     (&["lora.targets", "targets"], Field::Targets),
-    (&["train.method"], Field::Method),
+    (&["train.method", "train.precision", "precision"], Field::Method),
     (&["model.context", "data.context", "context"], Field::Context),
     (&["train.batch", "train.micro_batches", "batch"], Field::Batch),
     (&["train.learning_rate", "learning_rate"], Field::LearningRate),

@@ -24,6 +24,9 @@ pub fn run_file(wanted: &Wanted, micro_batches: Option<usize>) -> String {
     }
     let (method, steps, batch) = (quoted(sizes.method.text()), wanted.steps, sizes.batch);
     let _ = writeln!(text, "\n[train]\nmethod = {method}\nsteps = {steps}\nbatch = {batch}");
+    if !sizes.precision.is_f32() {
+        let _ = writeln!(text, "precision = {}", quoted(sizes.precision.text()));
+    }
     if let Some(count) = micro_batches.filter(|count| batch.is_multiple_of((*count).max(1) as u64))
     {
         let _ = writeln!(text, "micro_batches = {count}");
@@ -81,6 +84,7 @@ mod tests {
         assert_eq!(made["model"]["path"].as_str(), Some("/m/\"a\""));
         assert!(made.get("device").is_none());
         let device = Entry { id: "a".into(), adapter: "cpu".into(), memory_bytes: None };
+        assert!(made["train"].get("precision").is_none());
         let form =
             Form { method: Method::Full, devices: vec![device], context: String::new(), ..form };
         let made = table(&form, Some(3));

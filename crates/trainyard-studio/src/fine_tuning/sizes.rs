@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use trainyard_plan::Precision;
+
 use super::form::Method;
 
 /// The part of a form that the board follows.
@@ -14,6 +16,8 @@ pub struct Sizes {
     pub method: Method,
     /// Numbers between an adapter's two products.
     pub rank: u64,
+    /// The numbers in which cards compute products.
+    pub precision: Precision,
     /// Positions of a row; as the program has it where nothing is said.
     pub context: Option<u64>,
     /// Rows of a step.
@@ -29,6 +33,9 @@ impl Sizes {
         arguments.extend(["--batch".into(), self.batch.to_string().into()]);
         if self.method != Method::Full {
             arguments.extend(["--rank".into(), self.rank.to_string().into()]);
+        }
+        if !self.precision.is_f32() {
+            arguments.extend(["--precision".into(), self.precision.text().into()]);
         }
         if let Some(context) = self.context {
             arguments.extend(["--context".into(), context.to_string().into()]);
@@ -53,6 +60,7 @@ mod tests {
             model: "-a model".into(),
             method: Method::Lora,
             rank: 8,
+            precision: Precision::F32,
             context: Some(64),
             batch: 4,
         };
@@ -64,10 +72,11 @@ mod tests {
             words(&sizes),
             "fit --json --method lora --batch 4 --rank 8 --context 64 --save-profile p.json -- -a model"
         );
-        let full = Sizes { method: Method::Full, context: None, ..sizes };
+        let (method, precision) = (Method::Full, Precision::Bf16);
+        let full = Sizes { method, precision, context: None, ..sizes };
         assert_eq!(
             words(&full),
-            "fit --json --method full --batch 4 --save-profile p.json -- -a model"
+            "fit --json --method full --batch 4 --precision bf16 --save-profile p.json -- -a model"
         );
     }
 }

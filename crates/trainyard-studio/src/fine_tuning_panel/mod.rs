@@ -11,6 +11,7 @@ mod samples;
 mod start;
 
 use eframe::egui::{RichText, ScrollArea, Ui};
+use trainyard_plan::Precision;
 
 use crate::command::Facts;
 use crate::fine_tuning::{Field, Form, Method};
@@ -76,6 +77,15 @@ fn method_ui(ui: &mut Ui, form: &mut Form, fields: &Fields) {
     });
     ui.weak(form.method.words().1);
     fields.wrong(ui, Field::Method, "");
+    ui.horizontal_wrapped(|ui| {
+        ui.label("Cards compute in:");
+        for precision in Precision::ALL {
+            let tip =
+                "Products alone: weights and all else are f32, and CPU devices compute in f32";
+            ui.selectable_value(&mut form.precision, precision, precision.text())
+                .on_hover_text(tip);
+        }
+    });
     if form.method != Method::Full {
         fields.text(ui, Field::Rank, &mut form.rank);
         fields.text(ui, Field::Alpha, &mut form.alpha);

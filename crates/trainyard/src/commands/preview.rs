@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
-use trainyard_data::{Cursor, DataSource, HostTensor, IGNORED};
+use trainyard_data::{Cursor, DataSource, HostTensor, IGNORED, SEGMENTS};
 
 use super::preview_encoder;
 use super::run_command::RunCommand;
@@ -48,6 +48,9 @@ pub(super) struct Sample {
     pub(super) counts: Vec<bool>,
     /// All of it.
     pub(super) text: String,
+    /// Of a row that several share, the tokens with which each begins.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) starts: Vec<usize>,
     /// What an encoder is asked for in the place of each token that counts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) answers: Vec<String>,
@@ -97,7 +100,32 @@ fn samples(source: &dyn DataSource, cursor: Cursor, rows: usize) -> Result<Vec<S
         });
     };
     let rows = tokens.chunks(width).zip(targets.chunks(width));
-    Ok(rows.map(|(tokens, targets)| sample(source, tokens, targets)).collect())
+    let Some((segments, _)) = values(SEGMENTS) else {
+        return Ok(rows.map(|(tokens, targets)| sample(source, tokens, targets)).collect());
+    };
+    let rows = rows.zip(segments.chunks(width));
+    Ok(rows
+        .map(|((tokens, targets), segments)| packed(source, [tokens, targets, segments]))
+        .collect())
+}
+
+/// A row of several, one behind the other.
+fn packed(source: &dyn DataSource, [tokens, targets, segments]: [&[i32]; 3]) -> Sample {
+    let (mut all, mut at) = (Sample::default(), 0);
+    for of_one in segments.chunk_by(|one, next| one == next) {
+        let places = at..at + of_one.len();
+        at = places.end;
+        if of_one.first() == Some(&0) {
+            continue;
+        }
+        let one = sample(source, &tokens[places.clone()], &targets[places]);
+        all.starts.push(all.tokens.len());
+        all.tokens.extend(one.tokens);
+        all.texts.extend(one.texts);
+        all.counts.extend(one.counts);
+        all.text.push_str(&one.text);
+    }
+    all
 }
 
 /// A row with the token behind it, which is its last target.
@@ -146,13 +174,23 @@ fn print(preview: &Preview, json: bool) -> std::io::Result<()> {
         if Output::detect(false).color() { ["\u{1b}[32m", "\u{1b}[0m"] } else { ["⟦", "⟧"] };
     for (number, sample) in (1..).zip(&preview.samples) {
         let counted = sample.counts.iter().filter(|counts| **counts).count();
+        let share = match sample.starts.len() {
+            0 | 1 => String::new(),
+            several => format!(" of {several} that share a row"),
+        };
         let tokens = sample.tokens.len();
         match &sample.target {
             Some(it) => writeln!(out, "sample {number}: {tokens} tokens, to be learned: {it}")?,
-            None => writeln!(out, "sample {number}: {tokens} tokens, {counted} to be learned")?,
+            None => {
+                writeln!(out, "sample {number}: {tokens} tokens{share}, {counted} to be learned")?
+            }
         }
         let (mut inside, mut answers) = (false, sample.answers.iter());
-        for (text, counts) in sample.texts.iter().zip(&sample.counts) {
+        for (at, (text, counts)) in sample.texts.iter().zip(&sample.counts).enumerate() {
+            if at > 0 && sample.starts.contains(&at) {
+                let end = if std::mem::take(&mut inside) { end } else { "" };
+                writeln!(out, "{end}\n──")?;
+            }
             if *counts != inside {
                 write!(out, "{}", if *counts { begin } else { end })?;
                 inside = *counts;

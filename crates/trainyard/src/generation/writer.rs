@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use burn::tensor::TensorData;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use trainyard_data::SEGMENTS;
 use trainyard_engine::{HostTensors, Sequences};
 
 use super::Sampling;
@@ -175,8 +176,13 @@ impl Writer {
         let piece = if sequences.go_on() { PIECE } else { fed.len().max(1) };
         let mut parts = 0;
         for part in fed.chunks(piece) {
-            let data = TensorData::new(part.to_vec(), [1, part.len()]);
-            sequences.feed(number, vec![("tokens".into(), data)])?;
+            let of_part = |values: Vec<i32>| TensorData::new(values, [1, part.len()]);
+            let mut tensors = vec![("tokens".into(), of_part(part.to_vec()))];
+            // A model that was made for rows of several texts.
+            if sequences.takes(SEGMENTS) {
+                tensors.push((SEGMENTS.into(), of_part(vec![1; part.len()])));
+            }
+            sequences.feed(number, tensors)?;
             parts += 1;
         }
         text.unwanted = usize::saturating_sub(parts, 1);

@@ -5,24 +5,21 @@ use trainyard_plan::journal::Record;
 
 use super::correction::Corrected;
 use super::training::Training;
-use crate::error::RunError;
 
 /// Steps whose events are kept for `trace.json` and for pictures.
 const TRACED_STEPS: u64 = 10;
 
 impl Training<'_> {
-    /// Puts a step into the journal and before the person's eyes.
+    /// Puts a step of so many tokens or rows into the journal and before the person's eyes.
     pub(super) fn note(
         &mut self,
         result: StepResult,
         learning_rate: f64,
-        step_ns: u64,
+        (step_ns, tokens): (u64, u64),
         scale_before: Option<LossScale>,
-    ) -> Result<(), RunError> {
+    ) {
         let StepResult { loss, metrics, gradient_norm: grad_norm, skipped, measured } = result;
         let mut measured = self.note_measured(measured);
-        let items_per_row = self.setup.data()?.info().items_per_row;
-        let tokens = self.setup.config.train.batch as u64 * items_per_row;
         self.tell(&Record::Step {
             at_ns: self.now(),
             step: self.step,
@@ -47,7 +44,6 @@ impl Training<'_> {
         self.trace.events.append(&mut measured.events);
         self.trace.memory.append(&mut measured.memory);
         self.close_long_part();
-        Ok(())
     }
 
     /// Where it is another than before the step.

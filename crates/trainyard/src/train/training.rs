@@ -10,6 +10,7 @@ use trainyard_plan::{Plan, Profile, Trace, chrome};
 use super::batch_file::BatchFile;
 use super::checkpoint_pace::CheckpointPace;
 use super::correction::Correction;
+use super::sample::Samples;
 use super::troubles::Troubles;
 use crate::error::RunError;
 use crate::interrupt::Interrupt;
@@ -42,6 +43,8 @@ pub(super) struct Training<'a> {
     /// Where batches are written to that were trained on.
     pub(super) batch_file: Option<BatchFile>,
     pub(super) validation_loss: Option<f64>,
+    /// What a language model writes after each validation; None for another model.
+    pub(super) samples: Option<Samples>,
     /// The step from which this training goes on.
     pub(super) first_step: u64,
     pub(super) validations: Validations,

@@ -39,7 +39,7 @@ impl Training<'_> {
             whole,
             metrics,
         });
-        self.write_sample(interrupt)
+        self.write_samples(interrupt)
     }
 
     /// Whether the present weights are among the best that are to be kept.
