@@ -39,7 +39,7 @@ train, optimizer = run["train"], run.get("optimizer", {})
 dropout = run["model"].get("dropout", 0.1)
 assert run["model"]["pooling"] == "mean"
 
-checkpoint = arguments.start / "checkpoints" / (arguments.start / "latest").read_text().strip()
+checkpoint = arguments.start / (arguments.start / "latest").read_text().strip()
 layers = json.loads((checkpoint / "manifest.json").read_text())["layers"]
 head = next(layer["file"] for layer in layers if layer["name"] == "head")
 head = safetensors.torch.load_file(checkpoint / head)

@@ -47,6 +47,8 @@ fn sample(
     let targets = targets.unwrap_or_default();
     let wanted = |at: usize| targets.get(at).copied().filter(|target| *target != IGNORED);
     let answers: Vec<i32> = (0..length).filter_map(wanted).collect();
+    let begins = |at: &usize| *at == 0 || segments.get(*at) != segments.get(at - 1);
+    let starts: Vec<usize> = (0..length).filter(begins).collect();
     let texts_of = |tokens: &[i32]| -> Vec<String> {
         // Each by itself, where it does not matter what comes before.
         tokens.iter().map(|token| texts(source, &[*token]).concat()).collect()
@@ -58,7 +60,8 @@ fn sample(
         texts: written,
         tokens,
         answers: texts_of(&answers),
-        ..Sample::default()
+        starts: if starts.len() > 1 { starts } else { Vec::new() },
+        target: None,
     }
 }
 
