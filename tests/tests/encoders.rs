@@ -34,7 +34,7 @@ impl Place {
         write(&model.join("vocab.txt"), known.chain(words).collect::<Vec<_>>().join("\n"));
         let rows = |first: usize| -> String {
             let row = |row: usize| {
-                let (word, of) = if row % 2 == 0 { (GOOD, "good") } else { (BAD, "bad") };
+                let (word, of) = if row.is_multiple_of(2) { (GOOD, "good") } else { (BAD, "bad") };
                 format!("train{} {},{of}\n", row * 7 % 24, word[row / 2 % 4])
             };
             (first..first + 48).map(row).collect()
@@ -149,11 +149,13 @@ fn masked_tokens_are_learned_from_tables_and_from_texts() {
 fn pairs_of_texts_become_as_alike_as_their_scores() {
     let place = Place::new();
     let row = |row: usize| {
-        let (one, other) =
-            (GOOD[row % 4], if row % 3 == 0 { BAD[row / 3 % 4] } else { GOOD[row / 4 % 4] });
+        let (one, other) = (
+            GOOD[row % 4],
+            if row.is_multiple_of(3) { BAD[row / 3 % 4] } else { GOOD[row / 4 % 4] },
+        );
         format!(
             "{}\ttrain{} {one}\t{other} train{}\n",
-            if row % 3 == 0 { 1 } else { 5 },
+            if row.is_multiple_of(3) { 1 } else { 5 },
             row % 24,
             row % 24
         )

@@ -1,6 +1,10 @@
 //! Pretrained decoders whose frozen weights are in blocks of few bits: those of a GGUF file as they lie there, products
 //! of blocks, vectors of tokens and the head, over any split what one device gives.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails at once and says why")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails at once and says why"
+)]
 
 mod common;
 

@@ -24,7 +24,7 @@ pub(super) struct EncoderEmbed {
     norm: Norm,
     dropout: Dropout,
     /// The row of the first position.
-    first: usize,
+    first: u64,
 }
 
 impl EncoderEmbed {
@@ -40,7 +40,7 @@ impl EncoderEmbed {
             types: (config.segments > 0).then(types).transpose()?,
             norm: weights.norm("norm", config.width)?,
             dropout: DropoutConfig::new(dropout).init(),
-            first: config.first_position as usize,
+            first: config.first_position,
         })
     }
 
@@ -48,9 +48,9 @@ impl EncoderEmbed {
     fn of_positions(&self, segments: Option<Tensor<2, Int>>, length: usize) -> Tensor<3> {
         let table = self.positions.val();
         match segments {
-            None => table.narrow(0, self.first, length).unsqueeze(),
+            None => table.narrow(0, self.first as usize, length).unsqueeze(),
             Some(segments) => {
-                nn::embedding(table, places(&segments, length).add_scalar(self.first as i64))
+                nn::embedding(table, places(&segments, length).add_scalar(self.first))
             }
         }
     }

@@ -60,6 +60,9 @@ pub(super) fn of_config(
             add("rope.scaling.factor", Datum::F32(factor as f32));
         }
     }
+    if config.segments > 0 {
+        all.push(("tokenizer.ggml.token_type_count".to_owned(), size(config.segments)));
+    }
     all
 }
 

@@ -179,12 +179,11 @@ fn print(preview: &Preview, json: bool) -> std::io::Result<()> {
             several => format!(" of {several} that share a row"),
         };
         let tokens = sample.tokens.len();
-        match &sample.target {
-            Some(it) => writeln!(out, "sample {number}: {tokens} tokens, to be learned: {it}")?,
-            None => {
-                writeln!(out, "sample {number}: {tokens} tokens{share}, {counted} to be learned")?
-            }
-        }
+        let learned = match &sample.target {
+            Some(target) => format!("to be learned: {target}"),
+            None => format!("{counted} to be learned"),
+        };
+        writeln!(out, "sample {number}: {tokens} tokens{share}, {learned}")?;
         let (mut inside, mut answers) = (false, sample.answers.iter());
         for (at, (text, counts)) in sample.texts.iter().zip(&sample.counts).enumerate() {
             if at > 0 && sample.starts.contains(&at) {
