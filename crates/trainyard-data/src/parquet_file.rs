@@ -47,7 +47,7 @@ impl ParquetFile {
 
     fn check_compression(&self) -> Result<(), DataError> {
         let groups = self.reader.metadata().row_groups().iter();
-        for column in groups.flat_map(|group| group.columns()) {
+        for column in groups.flat_map(parquet::file::metadata::RowGroupMetaData::columns) {
             let found = column.compression();
             let is_known = matches!(
                 found,

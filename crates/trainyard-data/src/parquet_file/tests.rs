@@ -112,9 +112,11 @@ fn read(path: &Path, columns: &[&str]) -> Result<Vec<Value>, DataError> {
 fn rows_are_objects() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
-    for compression in
-        [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::GZIP(Default::default())]
-    {
+    for compression in [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(parquet::basic::GzipLevel::default()),
+    ] {
         write(&path, &rows(), compression);
         let file = ParquetFile::open(&path).unwrap();
         assert_eq!((file.rows(), file.columns().len()), (4, 4));

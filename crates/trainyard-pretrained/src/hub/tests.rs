@@ -22,11 +22,12 @@ impl Hub {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let sent = Arc::<Mutex<BTreeMap<String, usize>>>::default();
         let (files, of_thread) = (files.to_vec(), Arc::clone(&sent));
-        std::thread::spawn(move || {
+        let serve = move || {
             for stream in listener.incoming() {
                 answer(&files, stream.unwrap(), &of_thread);
             }
-        });
+        };
+        std::thread::Builder::new().name("hub".to_owned()).spawn(serve).unwrap();
         Self { endpoint, sent }
     }
 
