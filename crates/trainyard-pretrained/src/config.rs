@@ -7,13 +7,21 @@ mod positions;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::architecture::Architecture;
+use crate::error::PretrainedError;
 use crate::weight::Element;
 
 pub(crate) use gguf::from_gguf;
 pub(crate) use hugging_face::from_json;
+
+/// No model has a size beyond this; what is larger is a mistake.
+const LARGEST: u64 = 1 << 32;
+/// Nor so many blocks: the weights of each are listed by name, a few kilobytes a block.
+const MOST_BLOCKS: u64 = 1 << 14;
 
 /// A transformer, as its config describes it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -70,6 +78,27 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
+    /// Refuses sizes that no model has, before anything is made of them.
+    fn checked(self, path: &Path) -> Result<Self, PretrainedError> {
+        let sizes = [
+            ("blocks", self.blocks, MOST_BLOCKS),
+            ("numbers a position", self.width, LARGEST),
+            ("heads", self.heads, LARGEST),
+            ("heads of keys and values", self.key_value_heads, LARGEST),
+            ("numbers a head", self.head_width, LARGEST),
+            ("numbers between two products", self.feed_forward, LARGEST),
+            ("tokens", self.vocabulary, LARGEST),
+            ("positions", self.context, LARGEST),
+        ];
+        match sizes.into_iter().find(|(_, size, most)| size > most) {
+            None => Ok(self),
+            Some((what, size, most)) => {
+                let reason = format!("it has {size} {what}, and no model has more than {most}");
+                Err(PretrainedError::bad_file(path, reason))
+            }
+        }
+    }
+
     /// How many positions a position of a block sees; None where it sees all before it.
     pub fn window_of(&self, block: u64) -> Option<u64> {
         self.window.filter(|_| self.windowed.has(block))

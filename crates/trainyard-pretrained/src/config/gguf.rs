@@ -50,7 +50,7 @@ pub(crate) fn from_gguf(path: &Path, file: &Gguf) -> Result<ModelConfig, Pretrai
     let cap = |of: &str| file.float(&key(of)).filter(|cap| *cap > 0.0);
     let vocabulary = file.tokens().filter(|tokens| *tokens > 0);
     let has = |end: &str| file.has(&format!("blk.0.{end}.bias"));
-    Ok(ModelConfig {
+    let config = ModelConfig {
         architecture,
         width,
         blocks,
@@ -94,7 +94,8 @@ pub(crate) fn from_gguf(path: &Path, file: &Gguf) -> Result<ModelConfig, Pretrai
         parallel_residual: architecture == Architecture::GptNeox
             && file.flag(&key("use_parallel_residual")).unwrap_or(true),
         element: file.most_common_element().unwrap_or(Element::F32),
-    })
+    };
+    config.checked(path)
 }
 
 /// How the frequencies of positions are changed: by one number, or by one for each, as Llama 3's are.

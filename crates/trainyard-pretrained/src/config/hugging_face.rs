@@ -54,7 +54,7 @@ pub(crate) fn from_json(
     };
     let blocks = options.needed_size(&["num_hidden_layers", "n_layer", "n_layers"])?;
     let [attention_cap, logit_cap] = caps(architecture, &options)?;
-    Ok(ModelConfig {
+    let config = ModelConfig {
         architecture,
         width,
         blocks,
@@ -89,7 +89,8 @@ pub(crate) fn from_json(
         parallel_residual: architecture == Architecture::GptNeox
             && options.flag("use_parallel_residual", true)?,
         element: element(&options)?,
-    })
+    };
+    config.checked(path)
 }
 
 /// `RoBERTa`'s positions begin behind the number of the token for filling.

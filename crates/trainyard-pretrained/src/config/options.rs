@@ -4,10 +4,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::LARGEST;
 use crate::error::PretrainedError;
-
-/// No model has a size beyond this; what is larger is a mistake.
-const LARGEST: u64 = 1 << 32;
 
 /// The object of a config.json.
 pub(super) struct Options<'a> {

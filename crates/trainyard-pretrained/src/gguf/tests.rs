@@ -108,6 +108,13 @@ fn sizes_that_cannot_be_are_refused_before_there_is_room_for_them() {
     file.u32(3).u64(1).u64(0).tensor("x", &[33], 8, 0);
     assert!(read(&file.0).unwrap_err().contains("no whole blocks"));
     assert!(read(b"GGUF\x01\0\0\0").unwrap_err().contains("version 1"));
+    // The weights of so many blocks would be more names than there is memory.
+    let mut bytes = small();
+    let key = b"llama.block_count";
+    let at = bytes.windows(key.len()).position(|it| it == key).unwrap() + key.len() + 4;
+    bytes[at + 3] = 1;
+    let error = from_gguf("many.gguf".as_ref(), &read(&bytes).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("has 16777217 blocks"), "{error}");
 }
 
 proptest! {
