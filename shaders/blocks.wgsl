@@ -36,17 +36,7 @@ fn bytes_at(at: u32) -> vec4<u32> {
 
 // A float of 16 bits, at an even place as all of blocks are.
 fn float_at(at: u32) -> f32 {
-    let half = (words[at / 4u] >> (8u * (at % 4u))) & 0xffffu;
-    let sign = (half & 0x8000u) << 16u;
-    let size = half & 0x7fffu;
-    var bits = (size << 13u) + 0x38000000u;
-    if size < 0x400u {
-        // Steps of 2⁻²⁴.
-        bits = bitcast<u32>(f32(size) * 5.9604644775390625e-8);
-    } else if size >= 0x7c00u {
-        bits = 0x7f800000u | ((size & 0x3ffu) << 13u);
-    }
-    return bitcast<f32>(sign | bits);
+    return float_of_half((words[at / 4u] >> (8u * (at % 4u))) & 0xffffu);
 }
 
 #if HALVES

@@ -22,16 +22,7 @@ fn each(at: u32) {
 #if BF16
     numbers[at] = bitcast<f32>(half << 16u) * back;
 #else
-    let sign = (half & 0x8000u) << 16u;
-    let size = half & 0x7fffu;
-    var bits = (size << 13u) + 0x38000000u;
-    if size < 0x400u {
-        // Steps of 2⁻²⁴.
-        bits = bitcast<u32>(f32(size) * 5.9604644775390625e-8);
-    } else if size >= 0x7c00u {
-        bits = 0x7f800000u | ((size & 0x3ffu) << 13u);
-    }
-    numbers[at] = bitcast<f32>(sign | bits) * back;
+    numbers[at] = float_of_half(half) * back;
 #end
 #end
 }

@@ -10,6 +10,7 @@ use super::{GpuIntTensor, GpuTensor};
 
 const TEXT: &str = concat!(
     include_str!("../../../../shaders/each.wgsl"),
+    include_str!("../../../../shaders/half.wgsl"),
     include_str!("../../../../shaders/blocks.wgsl")
 );
 

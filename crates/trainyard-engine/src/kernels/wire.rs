@@ -15,6 +15,7 @@ const PACK: &str = concat!(
 );
 const UNPACK: &str = concat!(
     include_str!("../../../../shaders/each.wgsl"),
+    include_str!("../../../../shaders/half.wgsl"),
     include_str!("../../../../shaders/wire_unpack.wgsl")
 );
 
