@@ -46,10 +46,10 @@ pub struct LayerProfile {
     /// Frozen weights, in bytes: no gradient, no optimizer state.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub frozen_bytes: u64,
-    /// How frozen weights are held where not all are 32-bit floats, such as `q4_1`: for people, nothing follows
+    /// How frozen weights are held where not all are 32-bit floats, such as `q4_1`, each once: for people, nothing follows
     /// from it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub frozen_as: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frozen_as: Vec<String>,
     /// Buffers, in bytes: state that is saved and not optimised, such as running statistics.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub buffer_bytes: u64,

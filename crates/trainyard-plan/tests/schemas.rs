@@ -37,7 +37,7 @@ fn formats() -> [Format; 2] {
 fn full_profile() -> Value {
     let layer = |name: &str, more: Value| {
         let mut layer = json!({
-            "name": name, "kind": "block", "param_bytes": 8, "frozen_bytes": 3, "frozen_as": "q4_1", "buffer_bytes": 1,
+            "name": name, "kind": "block", "param_bytes": 8, "frozen_bytes": 3, "frozen_as": ["q4_1"], "buffer_bytes": 1,
             "optimizer_bytes": 4, "input_bytes": 4, "output_bytes": 4,
             "saved_bytes": 16, "weight_saved_bytes": 8, "fresh_bytes": 5, "split_workspace_bytes": 7, "weight_workspace_bytes": 6, "output_saved_bytes": 2, "input_saved_bytes": 3, "workspace_bytes": 2,
             "largest_weight_bytes": 6, "largest_tensor_bytes": 9, "forward_flops": 100,

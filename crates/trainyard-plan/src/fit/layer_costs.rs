@@ -250,7 +250,7 @@ impl OfLayer<'_> {
             frozen_bytes,
             frozen_as: match self.method {
                 Method::Qlora { .. } => self.layer.packed_as.clone(),
-                Method::Full | Method::Lora { .. } => String::new(),
+                Method::Full | Method::Lora { .. } => Vec::new(),
             },
             // Gains and biases come of a backward at its end; products add to their sums as they go.
             fresh_bytes: Some(match self.method {

@@ -42,9 +42,9 @@ pub struct TransformerLayer {
     pub kind: TransformerPart,
     /// The products of a block.
     pub products: Vec<Product>,
-    /// What their blocks of few bits are called, such as `q4_1`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub packed_as: String,
+    /// What their blocks of few bits are called, such as `q4_1`, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packed_as: Vec<String>,
     /// Numbers of all other weights.
     pub others: u64,
     /// Numbers of the largest of these.

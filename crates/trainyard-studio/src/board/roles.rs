@@ -47,9 +47,9 @@ impl Roles {
         self.trained = self.trained.saturating_add(layer.param_bytes);
         self.frozen = self.frozen.saturating_add(layer.frozen_bytes);
         self.buffers = self.buffers.saturating_add(layer.buffer_bytes);
-        for format in layer.frozen_as.split(", ").filter(|format| !format.is_empty()) {
-            if !self.frozen_as.iter().any(|known| known == format) {
-                self.frozen_as.push(format.to_owned());
+        for format in &layer.frozen_as {
+            if !self.frozen_as.contains(format) {
+                self.frozen_as.push(format.clone());
             }
         }
     }
@@ -129,15 +129,15 @@ mod tests {
 
     #[test]
     fn formats_are_said_once() {
-        let layer = |format: &str| LayerProfile {
+        let layer = |formats: &[&str]| LayerProfile {
             param_bytes: 1 << 20,
             frozen_bytes: 2 << 20,
-            frozen_as: format.to_owned(),
+            frozen_as: formats.iter().map(|format| (*format).to_owned()).collect(),
             ..LayerProfile::default()
         };
         let mut roles = Roles::default();
-        for format in ["q4_1, q8_0", "q4_1", ""] {
-            roles.add(&layer(format));
+        for formats in [&["q4_1", "q8_0"][..], &["q4_1"], &[]] {
+            roles.add(&layer(formats));
         }
         assert_eq!(roles.words(), "trained 3.00 MiB, frozen 6.00 MiB as q4_1, q8_0");
         assert_eq!(roles.format().as_deref(), Some("q4_1, q8_0"));

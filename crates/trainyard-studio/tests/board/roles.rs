@@ -16,7 +16,7 @@ fn adapted() -> Document {
     adapted.model.layers[0].param_bytes = 0;
     for layer in &mut adapted.model.layers[1..8] {
         (layer.param_bytes, layer.frozen_bytes) = (200 << 10, 3 << 20);
-        "q4_1".clone_into(&mut layer.frozen_as);
+        layer.frozen_as = vec!["q4_1".to_owned()];
     }
     adapted.model.layers[8].param_bytes = 1 << 20;
     adapted.model.layers[8].buffer_bytes = 1 << 10;

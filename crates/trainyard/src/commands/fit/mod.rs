@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use trainyard_plan::fit::{
@@ -55,8 +56,8 @@ pub struct FitCommand {
     #[arg(long = "device", value_name = "SIZE")]
     devices: Vec<Described>,
     /// The numbers in which cards compute products; CPU devices are no faster in others, and stay f32
-    #[arg(long, value_enum, default_value = "f32")]
-    precision: PrecisionName,
+    #[arg(long, default_value = Precision::F32.text(), value_parser = precisions())]
+    precision: Precision,
     /// Print JSON for machines
     #[arg(long)]
     json: bool,
@@ -75,22 +76,10 @@ enum MethodName {
     Qlora,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum PrecisionName {
-    F32,
-    F16,
-    Bf16,
-}
-
-impl PrecisionName {
-    fn of(self, device: &DeviceProfile) -> Precision {
-        match self {
-            _ if device.api == Some(Api::Cpu) => Precision::F32,
-            Self::F32 => Precision::F32,
-            Self::F16 => Precision::F16,
-            Self::Bf16 => Precision::Bf16,
-        }
-    }
+fn precisions() -> impl TypedValueParser<Value = Precision> {
+    let named = |text: String| Precision::ALL.into_iter().find(|it| it.text() == text);
+    PossibleValuesParser::new(Precision::ALL.map(Precision::text))
+        .map(move |text| named(text).unwrap_or_default())
 }
 
 /// A device by its memory, and its speed where that is said.
@@ -136,9 +125,8 @@ impl RunCommand for FitCommand {
         } else {
             self.devices.iter().enumerate().map(|(number, it)| it.device(number)).collect()
         };
-        for FitDevice { device, .. } in &mut devices {
-            device.precision = self.precision.of(device);
-        }
+        let cards = devices.iter_mut().filter(|it| it.device.api != Some(Api::Cpu));
+        cards.for_each(|card| card.device.precision = self.precision);
         let method = match self.method {
             MethodName::Full => Method::Full,
             MethodName::Lora => Method::Lora { rank: self.rank },

@@ -93,11 +93,9 @@ fn add(layer: &mut TransformerLayer, numbers: u64) {
 
 /// Names the blocks that a layer is packed in, each once.
 fn say_packed(layer: &mut TransformerLayer, packed_as: &str) {
-    if layer.packed_as.split(", ").any(|known| known == packed_as) {
-        return;
+    if !layer.packed_as.iter().any(|known| known == packed_as) {
+        layer.packed_as.push(packed_as.to_owned());
     }
-    let gap = if layer.packed_as.is_empty() { "" } else { ", " };
-    layer.packed_as.extend([gap, packed_as]);
 }
 
 /// What a weight takes in few bits, and in which: as in its file where that has it in blocks, else as `lora.packing`
