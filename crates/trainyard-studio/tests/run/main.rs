@@ -4,6 +4,8 @@
 mod journals;
 mod panel;
 mod real;
+#[path = "../common/real_program.rs"]
+mod real_program;
 #[expect(unreachable_pub, reason = "the file is a part of other crates too")]
 #[path = "../../../../tests/src/require.rs"]
 mod require;

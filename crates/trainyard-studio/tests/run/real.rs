@@ -8,7 +8,7 @@ use trainyard_studio::run::{
     Exit, Phase, Program, Session, SessionError, Task, TaskEnd, Writer, devices,
 };
 
-use crate::require;
+use crate::real_program::program;
 use crate::support::Bell;
 
 const RUN_FILE: &str = r#"
@@ -43,18 +43,6 @@ adapter = "cpu"
 threads = 1
 memory = "16 MiB"
 "#;
-
-/// The program, from `TRAINYARD_PROGRAM` or the target directory that this test was built in.
-fn program() -> Option<Program> {
-    let own = std::env::current_exe().ok()?;
-    let beside = own.parent().and_then(Path::parent);
-    let variable = std::env::var_os("TRAINYARD_PROGRAM");
-    let found = Program::find_in(beside, variable.as_deref(), None);
-    if let Err(missing) = &found {
-        require::skip(missing);
-    }
-    found.ok()
-}
 
 /// A run file, and where its run shall be.
 fn yard() -> (tempfile::TempDir, PathBuf, PathBuf) {

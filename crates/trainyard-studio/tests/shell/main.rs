@@ -9,6 +9,8 @@ mod models;
 mod names;
 mod program;
 mod real_model;
+#[path = "../common/real_program.rs"]
+mod real_program;
 #[expect(unreachable_pub, reason = "the file is a part of other crates too")]
 #[path = "../../../../tests/src/require.rs"]
 mod require;

@@ -17,7 +17,7 @@ fn transformer() -> Transformer {
     let block = |block| TransformerLayer {
         name: format!("block{block}"),
         products: vec![product; 7],
-        packed_as: "q4_1".to_owned(),
+        packed_as: vec!["q4_1".to_owned()],
         others: 512,
         largest_other: 256,
         ..TransformerLayer::default()

@@ -9,24 +9,12 @@ use trainyard_studio::command::Command;
 use trainyard_studio::fine_tuning::{Field, Form, Sample};
 use trainyard_studio::message::{ChatMessage, FineTuningMessage};
 use trainyard_studio::panels::chat;
-use trainyard_studio::run::{Phase, Program};
+use trainyard_studio::run::Phase;
 use trainyard_studio::state::{Mood, Speaker};
 use trainyard_studio::{Persisted, Studio};
 
-use crate::require;
+use crate::real_program::program;
 use crate::support::{Window, error, open, perform, send, settle, until, use_program, window_with};
-
-/// The program, from `TRAINYARD_PROGRAM` or the target directory that this test was built in.
-fn program() -> Option<Program> {
-    let own = std::env::current_exe().ok()?;
-    let beside = own.parent().and_then(Path::parent);
-    let variable = std::env::var_os("TRAINYARD_PROGRAM");
-    let found = Program::find_in(beside, variable.as_deref(), None);
-    if let Err(missing) = &found {
-        require::skip(missing);
-    }
-    found.ok()
-}
 
 /// A model of four layers whose tokens are characters, with a template of chats.
 fn model(folder: &Path) -> PathBuf {
