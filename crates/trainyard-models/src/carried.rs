@@ -35,15 +35,23 @@ pub(crate) fn run_block(
     Ok(with_segments(output, segments, context))
 }
 
+/// A tensor of tokens that a layer may take, where it does: `[batch, context]` int.
+///
+/// # Errors
+/// [`EngineError::WrongTensor`] for one of another kind.
+pub(crate) fn given(
+    input: &mut Tensors,
+    name: &str,
+) -> Result<Option<Tensor<2, Int>>, EngineError> {
+    input.get(name).is_some().then(|| input.take(name)).transpose()
+}
+
 /// The segments of all positions so far, of a layer that takes them and [carries](with_segments) them.
 pub(crate) fn segments_so_far(
     input: &mut Tensors,
     context: &ForwardContext,
 ) -> Result<Option<Tensor<2, Int>>, EngineError> {
-    if input.get(SEGMENTS).is_none() {
-        return Ok(None);
-    }
-    let own: Tensor<2, Int> = input.take(SEGMENTS)?;
+    let Some(own) = given(input, SEGMENTS)? else { return Ok(None) };
     if context.slice.is_first() {
         return Ok(Some(own));
     }

@@ -214,16 +214,18 @@ pub(crate) fn needs(
     tensor: &str,
     info: &DataInfo,
 ) -> Result<(), RecipeError> {
-    if gives(info, tensor) {
-        return Ok(());
-    }
+    if gives(info, tensor) { Ok(()) } else { Err(wrong_data(model, needed, info)) }
+}
+
+/// That data are not what a model learns from.
+pub(crate) fn wrong_data(
+    model: &'static str,
+    needed: &'static str,
+    info: &DataInfo,
+) -> RecipeError {
     let given: Vec<&str> = info.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
-    Err(RecipeError::WrongData {
-        model,
-        needed,
-        source_name: info.name.clone(),
-        given: given.join(", "),
-    })
+    let (source_name, given) = (info.name.clone(), given.join(", "));
+    RecipeError::WrongData { model, needed, source_name, given }
 }
 
 type MakeModel<O> = Box<dyn Fn(&O) -> Layers + Send + Sync>;

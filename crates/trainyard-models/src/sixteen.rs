@@ -11,7 +11,7 @@ use burn::backend::{Backend, Flex, TensorMetadata, Wgpu};
 use burn::tensor::{DType, FloatDType, Shape, Tensor};
 use trainyard_engine::sixteen_bits;
 
-use crate::weighted::{Weighted, added};
+use crate::weighted::{Weighted, added, of_shape};
 
 /// How a backend computes products in sixteen bits.
 pub(crate) trait SixteenBits: Backend {
@@ -81,7 +81,8 @@ impl<B: SixteenBits, O: Weighted<B>> Weighted<B> for InSixteenBits<O> {
         gradient: FloatTensor<B>,
     ) -> FloatTensor<B> {
         let [x, gradient] = [x, gradient].map(|it| self.operand::<B>(it));
-        let weight = like::<B>(&weight, gradient.dtype());
+        // Of the weight the shape alone counts.
+        let weight = of_shape::<B>(weight.shape(), gradient.dtype(), &gradient);
         again::<B>(self.operation.weight_gradient(x, weight, gradient))
     }
 
@@ -107,13 +108,6 @@ impl<B: SixteenBits, O: Weighted<B>> Weighted<B> for InSixteenBits<O> {
     ) -> FloatTensor<B> {
         self.operation.bias_gradient(x, bias, gradient)
     }
-}
-
-/// A tensor of the shape of a weight, of which nobody looks at anything else: one number, as often as wanted.
-fn like<B: Backend>(weight: &FloatTensor<B>, dtype: DType) -> FloatTensor<B> {
-    let shape = weight.shape();
-    let one = Shape::from(vec![1; shape.num_dims()]);
-    B::float_expand(B::float_zeros(one, &weight.device(), dtype.into()), shape)
 }
 
 /// What a step of the graph keeps of a tensor until its backward: rounded to sixteen bits where the device's

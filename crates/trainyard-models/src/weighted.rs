@@ -14,7 +14,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     Autodiff, Backend, DispatchKindConversion, DispatchTensor, Flex, TensorMetadata, Wgpu,
 };
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::{DType, Shape, Tensor};
 use trainyard_engine::{WeightHalf, compute_or_keep, sixteen_bits};
 
 use crate::recorded::{Input, record};
@@ -82,11 +82,23 @@ pub(crate) fn apply<O, const D: usize, const W: usize>(
 where
     O: Weighted<Flex> + Weighted<Wgpu>,
 {
-    if let Some(dtype) = sixteen_bits() {
-        let operation = InSixteenBits { operation: operation.clone(), dtype };
-        return apply_on::<Flex, _, D, W>(&operation, x, weight, bias)
-            .or_else(|| apply_on::<Wgpu, _, D, W>(&operation, x, weight, bias));
+    match sixteen_bits() {
+        Some(dtype) => {
+            on_either(&InSixteenBits { operation: operation.clone(), dtype }, x, weight, bias)
+        }
+        None => on_either(operation, x, weight, bias),
     }
+}
+
+fn on_either<O, const D: usize, const W: usize>(
+    operation: &O,
+    x: &Tensor<D>,
+    weight: &Tensor<W>,
+    bias: Option<&Tensor<1>>,
+) -> Option<Tensor<D>>
+where
+    O: Weighted<Flex> + Weighted<Wgpu>,
+{
     apply_on::<Flex, O, D, W>(operation, x, weight, bias)
         .or_else(|| apply_on::<Wgpu, O, D, W>(operation, x, weight, bias))
 }
@@ -199,6 +211,17 @@ pub(crate) fn give_weight_gradient<B: Backend>(
     {
         grads.register::<B>(weight, B::float_reshape(gradient, shape));
     }
+}
+
+/// A tensor of a shape, of which nobody looks at anything else, on the device of another: one number, as often as
+/// wanted.
+pub(crate) fn of_shape<B: Backend>(
+    shape: Shape,
+    dtype: DType,
+    beside: &FloatTensor<B>,
+) -> FloatTensor<B> {
+    let one = Shape::from(vec![1; shape.num_dims()]);
+    B::float_expand(B::float_zeros(one, &beside.device(), dtype.into()), shape)
 }
 
 /// A gradient, flat, added to a sum where there is one.

@@ -161,17 +161,7 @@ fn tokens_are_the_same_one_position_at_a_time() {
 fn one_two_and_three_devices_give_the_same_bits() {
     for name in ARCHITECTURES {
         let (_, subject) = subject(name);
-        let layers = subject.layers();
-        let expected = subject.outcome(&whole(layers, 2), 2);
-        for (schedule, ends) in
-            [("1f1b", vec![2, layers]), ("1f1b", vec![1, 2, layers]), ("zb-h1", vec![1, 3, layers])]
-        {
-            for recompute in [Recompute::None, Recompute::Full] {
-                let plan = plan(&ends, schedule, 2, recompute);
-                let found = subject.outcome(&plan, 2);
-                assert_eq!(found, expected, "{name}: {schedule} {ends:?}, {recompute:?}");
-            }
-        }
+        subject.equals_one_device_on_two_and_three(name);
     }
 }
 

@@ -130,17 +130,7 @@ fn output_loss_and_every_gradient_are_those_of_transformers() {
 fn one_two_and_three_devices_give_the_same_bits() {
     for case in cases() {
         let subject = case.subject(case.model(0.1));
-        let layers = subject.layers();
-        let expected = subject.outcome(&whole(layers, 2), 2);
-        for (schedule, ends) in
-            [("1f1b", vec![2, layers]), ("1f1b", vec![1, 2, layers]), ("zb-h1", vec![1, 3, layers])]
-        {
-            for recompute in [Recompute::None, Recompute::Full] {
-                let plan = plan(&ends, schedule, 2, recompute);
-                let found = subject.outcome(&plan, 2);
-                assert_eq!(found, expected, "{}: {schedule} {ends:?}, {recompute:?}", case.name());
-            }
-        }
+        subject.equals_one_device_on_two_and_three(&case.name());
     }
 }
 

@@ -125,7 +125,7 @@ impl TrainingSetup {
         if let Some(path) = &self.config.pipeline.plan {
             return self.plan_of_file(path, costs);
         }
-        self.best(planner::plan(&self.plan_request(costs)?))
+        best(self.planned(costs)?)
     }
 
     /// The plan that a model was trained with, to use it, or another where that one does not fit.
@@ -155,7 +155,7 @@ impl TrainingSetup {
             split: request.split.filter(|split| split.len() <= self.devices.len()),
             ..request
         };
-        self.best(planner::plan(&request))
+        best(self.planned_as(&request)?)
     }
 
     fn plan_of_file(&self, path: &Path, costs: &Profile) -> Result<Plan, RunError> {
@@ -185,13 +185,11 @@ impl TrainingSetup {
     /// # Errors
     /// [`PlanError::DoesNotFit`] when the devices are too small; as [`Self::plan_request`].
     pub fn planned(&self, costs: &Profile) -> Result<Planned, RunError> {
-        planner::plan(&self.plan_request(costs)?).map_err(|error| self.located(error.into()))
+        self.planned_as(&self.plan_request(costs)?)
     }
 
-    fn best(&self, planned: Result<Planned, PlanError>) -> Result<Plan, RunError> {
-        let planned = planned.map_err(|error| self.located(error.into()))?;
-        let best = planned.candidates.into_iter().next();
-        Ok(best.ok_or_else(|| RunError::config("the planner found no plan"))?.plan)
+    fn planned_as(&self, request: &PlanRequest<'_>) -> Result<Planned, RunError> {
+        planner::plan(request).map_err(|error| self.located(error.into()))
     }
 
     /// What the run file asks of the planner.
@@ -348,4 +346,9 @@ impl TrainingSetup {
             (Err(error), _) => Err(error.into()),
         }
     }
+}
+
+fn best(planned: Planned) -> Result<Plan, RunError> {
+    let best = planned.candidates.into_iter().next();
+    Ok(best.ok_or_else(|| RunError::config("the planner found no plan"))?.plan)
 }

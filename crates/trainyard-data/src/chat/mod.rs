@@ -24,7 +24,7 @@ use crate::numbered::NumberedSource;
 use crate::order::Split;
 use crate::plain_text::Remarks;
 use crate::source::{DataInfo, IGNORED, Unit};
-use crate::tokens::{self, Counted, TokenRows, TokenStore, TokenWriter, tokenizer_at};
+use crate::tokens::{self, Counted, TokenRows, TokenStore, TokenWriter, tokenizer_named};
 use encode::encode;
 use packing::Packing;
 use read::{ChatError, ChatFile};
@@ -42,14 +42,7 @@ pub(crate) const SOURCE: Source = Source {
     group: KeyGroup::of::<ChatOptions>("chat").named_by("chat"),
     open: |section| {
         let options: ChatOptions = kind::options(section)?;
-        let path = options.tokenizer.as_ref().ok_or_else(|| {
-            DataError::bad_value(
-                "data.tokenizer",
-                "missing",
-                "the path of a model's folder or .gguf file",
-            )
-        })?;
-        let tokenizer = tokenizer_at(path)?;
+        let tokenizer = tokenizer_named(options.tokenizer.as_ref())?;
         Ok(Box::new(ChatSource::open(&options, tokenizer, section.validation_fraction)?))
     },
     #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::order::Split;
 use crate::plain_text::Remarks;
 use crate::source::{DataInfo, SEGMENTS, TensorInfo, Unit};
 use crate::table::{EXTENSIONS, TableTask, Target, finite};
-use crate::tokens::{self, TokenStore, TokenWriter, tokenizer_at};
+use crate::tokens::{self, TokenStore, TokenWriter, tokenizer_named};
 use read::{Row, RowError, read};
 
 pub use options::{SentencesOptions, TooLongText};
@@ -36,11 +36,7 @@ pub(crate) const SOURCE: Source = Source {
     group: KeyGroup::of::<SentencesOptions>("sentences").named_by("sentences"),
     open: |section| {
         let options: SentencesOptions = kind::options(section)?;
-        let path = options.tokenizer.as_ref().ok_or_else(|| {
-            let must = "the path of a model's folder or of its tokenizer.json";
-            DataError::bad_value("data.tokenizer", "missing", must)
-        })?;
-        let tokenizer = tokenizer_at(path)?;
+        let tokenizer = tokenizer_named(options.tokenizer.as_ref())?;
         Ok(Box::new(SentencesSource::open(&options, tokenizer, section.validation_fraction)?))
     },
     #[cfg(test)]

@@ -7,7 +7,7 @@ mod store;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use trainyard_pretrained::Tokenizer;
 
@@ -27,6 +27,16 @@ pub(crate) use store::{TokenStore, TokenWriter};
 /// [`DataError::Tokenizer`], [`DataError::NoTokenizer`].
 pub fn tokenizer_at(path: &Path) -> Result<Tokenizer, DataError> {
     Tokenizer::open(path)?.ok_or_else(|| DataError::NoTokenizer { path: path.to_owned() })
+}
+
+/// The tokenizer that `data.tokenizer` names.
+///
+/// # Errors
+/// As [`tokenizer_at`]; [`DataError::BadValue`] where it names none.
+pub(crate) fn tokenizer_named(path: Option<&PathBuf>) -> Result<Tokenizer, DataError> {
+    let words = "the path of a model's folder or .gguf file";
+    let path = path.ok_or_else(|| DataError::bad_value("data.tokenizer", "missing", words))?;
+    tokenizer_at(path)
 }
 
 /// What tells one tokenizer from another: BLAKE3 in hex of all that makes tokens of a text.

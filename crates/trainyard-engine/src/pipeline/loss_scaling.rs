@@ -18,6 +18,11 @@ impl Pipeline {
         self.loss_scale
     }
 
+    /// By what losses are multiplied.
+    pub(super) fn loss_factor(&self) -> f64 {
+        self.loss_scale.map_or(1.0, |scale| scale.factor())
+    }
+
     /// Whether a step with a gradient that is not finite is to be skipped; the factor is then a smaller one.
     pub(super) fn skips(&mut self) -> bool {
         self.loss_scale.as_mut().is_some_and(LossScale::overflowed)

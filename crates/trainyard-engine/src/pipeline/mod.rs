@@ -282,7 +282,7 @@ impl Pipeline {
         self.objective.summarize(loss, &mut metrics);
         // In the order of the layers, whatever the partition: floating-point sums depend on it.
         norms.sort_by_key(|(layer, _)| *layer);
-        let scale = self.loss_scale.map_or(1.0, |scale| scale.factor());
+        let scale = self.loss_factor();
         let scaled_norm = norms.iter().flat_map(|(_, squares)| squares).sum::<f64>().sqrt();
         let gradient_norm = scaled_norm / scale;
         if !loss.is_finite() || !gradient_norm.is_finite() {
@@ -313,7 +313,7 @@ impl Pipeline {
         let total: f64 = counts.iter().sum();
         let share = |count: &f64| count / total.max(f64::MIN_POSITIVE);
         let of_batch = counts.iter().map(share).collect();
-        let loss_scale = self.loss_scale.map_or(1.0, |scale| scale.factor());
+        let loss_scale = self.loss_factor();
         let shares = Arc::new(Shares { of_batch, loss_scale });
         let command =
             |micro_batches| Command::Step { step, micro_batches, shares: Arc::clone(&shares) };

@@ -157,6 +157,20 @@ impl Subject {
             }
         }
     }
+
+    /// Two steps on two devices and on three give what they give on one, to the last bit. `name` is for messages.
+    pub(crate) fn equals_one_device_on_two_and_three(&self, name: &str) {
+        let layers = self.layers();
+        let expected = self.outcome(&whole(layers, 2), 2);
+        for (schedule, ends) in
+            [("1f1b", vec![2, layers]), ("1f1b", vec![1, 2, layers]), ("zb-h1", vec![1, 3, layers])]
+        {
+            for recompute in [Recompute::None, Recompute::Full] {
+                let found = self.outcome(&plan(&ends, schedule, 2, recompute), 2);
+                assert_eq!(found, expected, "{name}: {schedule} {ends:?}, {recompute:?}");
+            }
+        }
+    }
 }
 
 /// What a run left behind. Equal outcomes are equal to the last bit.

@@ -45,19 +45,17 @@ pub(super) fn decoder(architecture: Architecture) -> Option<&'static Decoder> {
 impl Decoder {
     /// Names of the embedding's weights.
     pub(super) fn of_embed(&self) -> Vec<WeightName> {
-        let whole = |(path, name): &(&str, &str)| named(path, name, false);
-        self.embed.iter().map(whole).collect()
+        self.embed.iter().map(|(path, name)| WeightName::new(path, name)).collect()
     }
 
     /// Those of a block's, with biases that it may not have.
     pub(super) fn of_block(&self, block: usize) -> Vec<WeightName> {
         let of = |(path, name): &(&str, &str)| {
-            let name = format!("{}{block}.{name}", self.blocks);
+            let [mut weight, bias] =
+                WeightName::both_ends(path, &format!("{}{block}.{name}", self.blocks));
             let is_product = !path.ends_with("norm");
-            let turned = self.turned && is_product;
-            [("weight", turned), ("bias", false)].map(|(end, turned)| {
-                named(&format!("{path}.{end}"), &format!("{name}.{end}"), turned)
-            })
+            weight.turned = self.turned && is_product;
+            [weight, bias]
         };
         self.block.iter().flat_map(of).collect()
     }
@@ -65,13 +63,7 @@ impl Decoder {
     /// Those of the head's, which may share the embedding's.
     pub(super) fn of_head(&self, is_tied: bool) -> Vec<WeightName> {
         let shared = self.embed.first().map_or(self.head, |(_, name)| name);
-        let weight = named("weight", if is_tied { shared } else { self.head }, false);
-        let norm = ["weight", "bias"]
-            .map(|end| named(&format!("norm.{end}"), &format!("{}.{end}", self.norm), false));
-        norm.into_iter().chain([weight]).collect()
+        let weight = WeightName::new("weight", if is_tied { shared } else { self.head });
+        WeightName::both_ends("norm", self.norm).into_iter().chain([weight]).collect()
     }
-}
-
-fn named(path: &str, name: &str, turned: bool) -> WeightName {
-    WeightName { path: path.to_owned(), name: name.to_owned(), turned }
 }

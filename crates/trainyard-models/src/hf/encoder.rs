@@ -39,14 +39,14 @@ pub(super) fn encoder(architecture: Architecture) -> Option<&'static Encoder> {
 impl Encoder {
     /// Names of the embedding's weights.
     pub(super) fn of_embed(&self) -> Vec<WeightName> {
-        let tables = self.embed.iter().map(|(path, name)| named(path, name));
-        tables.chain(both_ends("norm", self.embed_norm)).collect()
+        let tables = self.embed.iter().map(|(path, name)| WeightName::new(path, name));
+        tables.chain(WeightName::both_ends("norm", self.embed_norm)).collect()
     }
 
     /// Those of a block's.
     pub(super) fn of_block(&self, block: usize) -> Vec<WeightName> {
         let of = |(path, name): &(&str, &str)| {
-            both_ends(path, &format!("{}{block}.{name}", self.blocks))
+            WeightName::both_ends(path, &format!("{}{block}.{name}", self.blocks))
         };
         self.block.iter().flat_map(of).collect()
     }
@@ -55,20 +55,19 @@ impl Encoder {
     pub(super) fn of_masked(&self, is_tied: bool) -> Vec<WeightName> {
         let [own, bias] = self.decoder;
         let shared = self.embed.first().map_or(own, |(_, name)| name);
-        let logits = [named("weight", if is_tied { shared } else { own }), named("bias", bias)];
-        self.masked.iter().flat_map(|(path, name)| both_ends(path, name)).chain(logits).collect()
+        let logits = [
+            WeightName::new("weight", if is_tied { shared } else { own }),
+            WeightName::new("bias", bias),
+        ];
+        self.masked
+            .iter()
+            .flat_map(|(path, name)| WeightName::both_ends(path, name))
+            .chain(logits)
+            .collect()
     }
 
     /// Those of the head for classes.
     pub(super) fn of_classify(&self) -> Vec<WeightName> {
-        self.classify.iter().flat_map(|(path, name)| both_ends(path, name)).collect()
+        self.classify.iter().flat_map(|(path, name)| WeightName::both_ends(path, name)).collect()
     }
-}
-
-fn both_ends(path: &str, name: &str) -> [WeightName; 2] {
-    ["weight", "bias"].map(|end| named(&format!("{path}.{end}"), &format!("{name}.{end}")))
-}
-
-fn named(path: &str, name: &str) -> WeightName {
-    WeightName { path: path.to_owned(), name: name.to_owned(), turned: false }
 }

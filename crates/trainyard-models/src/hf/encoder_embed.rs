@@ -9,6 +9,7 @@ use trainyard_pretrained::ModelConfig;
 use super::ends::places;
 use super::norm::Norm;
 use super::weights::Weights;
+use crate::carried::given;
 use crate::nn::{self, Dropout, DropoutConfig};
 
 /// Vectors of tokens, positions and types of tokens, added and behind a norm: `[batch, context]` to
@@ -79,15 +80,4 @@ impl Layer for EncoderEmbed {
         };
         Ok(Tensors::new().with("x", self.dropout.forward(self.norm.forward(x))))
     }
-}
-
-/// A tensor of tokens that the layer may take, where it does.
-///
-/// # Errors
-/// [`EngineError::WrongTensor`] for one of another kind.
-pub(super) fn given(
-    input: &mut Tensors,
-    name: &str,
-) -> Result<Option<Tensor<2, Int>>, EngineError> {
-    input.get(name).is_some().then(|| input.take(name)).transpose()
 }

@@ -7,12 +7,12 @@ use trainyard_data::SEGMENTS;
 use trainyard_engine::{EngineError, ForwardContext, Layer, Tensors};
 use trainyard_pretrained::{Activation, ModelConfig, Pooling};
 
-use super::encoder_embed::given;
 use super::mlp::activate;
 use super::norm::Norm;
 use super::pooling::pool;
 use super::projection::Projection;
 use super::weights::Weights;
+use crate::carried::given;
 use crate::nn::{self, Dropout, DropoutConfig};
 use crate::weight_init::WeightInit;
 

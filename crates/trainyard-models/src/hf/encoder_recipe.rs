@@ -9,8 +9,8 @@ use trainyard_pretrained::{Pooling, Pretrained};
 
 use super::encoder::{Encoder, encoder};
 use super::encoder_task::{EncoderHead, EncoderTask};
-use super::{HfModel, HfOptions, context, refused};
-use crate::recipe::{Job, RecipeError, Request, gives, needs};
+use super::{HfModel, HfOptions, context, data_options, refused};
+use crate::recipe::{Job, RecipeError, Request, gives, needs, wrong_data};
 use crate::{fused, gpt};
 
 /// The longest context where a run file names none, tokens: longer than most sentences.
@@ -51,12 +51,11 @@ pub(super) fn load(
 ) -> Result<Job, RecipeError> {
     pretrained.check()?;
     let config = &pretrained.config;
-    let not_one = || refused("path", pretrained.path.display().to_string(), "an encoder".into());
+    let path = pretrained.path.display().to_string();
+    let not_one = || refused("path", path.clone(), "an encoder".into());
     let encoder = encoder(config.architecture).ok_or_else(not_one)?;
     let context = context(options, config, USUAL_CONTEXT)?;
-    let length = i64::try_from(context).unwrap_or(i64::MAX);
-    let tokenizer = pretrained.path.to_string_lossy().into_owned();
-    let mut set = vec![("context", length.into()), ("tokenizer", tokenizer.into())];
+    let mut set = data_options(&pretrained, context);
     // Classes of the model's own head have its numbers.
     let own = own_classes(&pretrained, encoder)?;
     if own == Some(config.labels.len()) && !request.data.options.contains_key("classes") {
@@ -83,8 +82,7 @@ pub(super) fn load(
         }
         EncoderHead::Pairs { .. } => Arc::new(Scores),
     };
-    let model = HfModel::encoder(Arc::new(pretrained), context, task);
-    let model = model.ok_or_else(|| refused("path", String::new(), "an encoder".into()))?;
+    let model = HfModel::encoder(Arc::new(pretrained), context, task).ok_or_else(not_one)?;
     let model = model.tuned(request.tuning)?;
     Ok(Job { model: Arc::new(model), objective, data: Some(data), context: None })
 }
@@ -111,14 +109,7 @@ fn check(task: HfTask, info: &DataInfo) -> Result<(), RecipeError> {
         HfTask::Classify => "texts with classes (data.label)",
         _ => "pairs of texts with scores (data.second and data.score)",
     };
-    let tensors: Vec<&str> = info.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
-    let given = tensors.join(", ");
-    let source_name = info.name.clone();
-    if fits {
-        Ok(())
-    } else {
-        Err(RecipeError::WrongData { model: "hf", needed, source_name, given })
-    }
+    if fits { Ok(()) } else { Err(wrong_data("hf", needed, info)) }
 }
 
 fn head(

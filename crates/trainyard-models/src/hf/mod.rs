@@ -101,10 +101,7 @@ impl Recipe for HfRecipe {
             return encoder_recipe::load(request, &options, pretrained);
         }
         let model = HfModel::decoder(request, &options, pretrained)?;
-        let length = i64::try_from(model.context()).unwrap_or(i64::MAX);
-        let tokenizer = model.pretrained().path.to_string_lossy().into_owned();
-        let set = [("context", length.into()), ("tokenizer", tokenizer.into())];
-        let data = request.open_data(None, &set)?;
+        let data = request.open_data(None, &data_options(model.pretrained(), model.context()))?;
         if let Some(data) = &data {
             needs("hf", "a text", "tokens", data.info())?;
         }
@@ -117,6 +114,13 @@ impl Recipe for HfRecipe {
             data,
         })
     }
+}
+
+/// Options of the data that follow from the model: how many tokens a row has, and what makes them.
+fn data_options(pretrained: &Pretrained, context: usize) -> Vec<(&'static str, toml::Value)> {
+    let length = i64::try_from(context).unwrap_or(i64::MAX);
+    let tokenizer = pretrained.path.to_string_lossy().into_owned();
+    vec![("context", length.into()), ("tokenizer", tokenizer.into())]
 }
 
 /// The options of a run, and the files that they name.

@@ -8,11 +8,11 @@ use trainyard_pretrained::ModelConfig;
 
 use super::attention::Attention;
 use super::block::{Attends, FeedsForward};
-use super::encoder_embed::given;
 use super::heads::Heads;
 use super::mlp::Mlp;
 use super::norm::Norm;
 use super::weights::Weights;
+use crate::carried::given;
 use crate::nn::{Dropout, DropoutConfig};
 
 /// A block with norms behind.

@@ -24,6 +24,18 @@ pub struct WeightName {
     pub turned: bool,
 }
 
+impl WeightName {
+    /// One that lies there as it does here.
+    pub(super) fn new(path: &str, name: &str) -> Self {
+        Self { path: path.to_owned(), name: name.to_owned(), turned: false }
+    }
+
+    /// Those of a product's or a norm's weight and its bias, by what is before `.weight` and `.bias`.
+    pub(super) fn both_ends(path: &str, name: &str) -> [Self; 2] {
+        ["weight", "bias"].map(|end| Self::new(&format!("{path}.{end}"), &format!("{name}.{end}")))
+    }
+}
+
 /// Reads the weights of one layer by their paths in it.
 pub(super) struct Weights<'a> {
     pub(super) pretrained: &'a Pretrained,

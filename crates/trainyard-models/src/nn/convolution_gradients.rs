@@ -5,13 +5,7 @@ use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::Shape;
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
-use crate::weighted::Weighted;
-
-/// A tensor of the input's shape, of which Burn's kernels look at nothing else: one number, as often as wanted.
-fn like_input<B: Backend>(shape: Shape, weight: &FloatTensor<B>) -> FloatTensor<B> {
-    let one = Shape::from(vec![1; shape.num_dims()]);
-    B::float_expand(B::float_zeros(one, &weight.device(), weight.dtype().into()), shape)
-}
+use crate::weighted::{Weighted, of_shape};
 
 #[derive(Clone, Debug)]
 pub(super) struct Convolution1(pub(super) ConvOptions<1>);
@@ -43,7 +37,8 @@ macro_rules! convolution {
                 $weight: &FloatTensor<B>,
                 $gradient: &FloatTensor<B>,
             ) -> FloatTensor<B> {
-                let $x = &like_input::<B>(shape, $weight);
+                // Of the input Burn's kernels look at the shape alone.
+                let $x = &of_shape::<B>(shape, $weight.dtype(), $weight);
                 B::$of_x($($given.clone(),)* self.0.clone())
             }
 

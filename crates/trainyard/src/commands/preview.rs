@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
-use trainyard_data::{Cursor, DataSource, HostTensor, IGNORED, SEGMENTS};
+use trainyard_data::{Batch, Cursor, DataSource, HostTensor, IGNORED, SEGMENTS};
 
 use super::preview_encoder;
 use super::run_command::RunCommand;
@@ -84,12 +84,7 @@ fn samples(source: &dyn DataSource, cursor: Cursor, rows: usize) -> Result<Vec<S
     let rows =
         source.info().samples.map_or(rows, |all| rows.min(usize::try_from(all).unwrap_or(rows)));
     let batch = source.batch(cursor, rows)?;
-    let values = |name: &str| match batch.get(name) {
-        Some(HostTensor::I32 { values, shape }) if shape.len() == 2 => {
-            Some((values, shape[1].max(1)))
-        }
-        _ => None,
-    };
+    let values = |name: &str| of_tokens(&batch, name);
     if let Some(rows) = preview_encoder::samples(source, &batch) {
         return Ok(rows);
     }
@@ -107,6 +102,17 @@ fn samples(source: &dyn DataSource, cursor: Cursor, rows: usize) -> Result<Vec<S
     Ok(rows
         .map(|((tokens, targets), segments)| packed(source, [tokens, targets, segments]))
         .collect())
+}
+
+/// A tensor of whole numbers, one a token, and how many a row has, at least 1.
+pub(super) fn of_tokens<'a>(batch: &'a Batch, name: &str) -> Option<(&'a [i32], usize)> {
+    match batch.get(name)? {
+        HostTensor::I32 { values, shape } => match shape.as_slice() {
+            [_, width] => Some((values, (*width).max(1))),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// A row of several, one behind the other.

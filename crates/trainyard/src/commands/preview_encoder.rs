@@ -3,7 +3,7 @@
 
 use trainyard_data::{Batch, DataSource, HostTensor, IGNORED, SEGMENTS};
 
-use super::preview::{Sample, texts};
+use super::preview::{Sample, of_tokens, texts};
 
 /// The rows of a batch; None where each token is to be learned from those before it.
 pub(super) fn samples(source: &dyn DataSource, batch: &Batch) -> Option<Vec<Sample>> {
@@ -22,17 +22,6 @@ pub(super) fn samples(source: &dyn DataSource, batch: &Batch) -> Option<Vec<Samp
         Sample { target: target(source, batch, row), ..sample }
     };
     Some((0..batch.rows).map(row).collect())
-}
-
-/// A tensor of whole numbers, one a token, and how many a row has.
-fn of_tokens<'a>(batch: &'a Batch, name: &str) -> Option<(&'a [i32], usize)> {
-    match batch.get(name)? {
-        HostTensor::I32 { values, shape } => match shape.as_slice() {
-            [_, width] => Some((values, *width)),
-            _ => None,
-        },
-        _ => None,
-    }
 }
 
 /// A row without what it is filled up with.

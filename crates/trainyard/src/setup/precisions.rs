@@ -39,11 +39,11 @@ pub(super) fn precision_of(
 
 /// Whether a device computes products in a precision rightly, tried once for an adapter and its driver.
 fn can(hardware: &DeviceInfo, precision: Precision) -> Result<bool, RunError> {
-    let cache = Cache::open();
-    let key = (adapter_key_of(hardware), precision);
     if hardware.api == Api::Cpu {
         return Ok(true);
     }
+    let cache = Cache::open();
+    let key = (adapter_key_of(hardware), precision);
     if let Some(known) = cache.read::<bool>("precision", &key) {
         return Ok(known);
     }
