@@ -23,6 +23,7 @@ parts=(
     "reliability  kills, injected faults, flipped bits, a million steps, hostile inputs"
     "executor  random orders of the executor's threads; steps with devices that fail, hang and get lost"
     "training  validation losses of the example settings, three seeds each"
+    "fine-tuning  LoRA, full fine-tuning and generation of TRAINYARD_MODEL beside PyTorch, three rounds"
     "speed     a gpt's step on one CPU device is as fast as with the program TRAINYARD_BASELINE"
     "benches   the engine's, the planner's, the predictions' and the studio's figures"
 )
@@ -152,6 +153,20 @@ training() {
     done
     rm -rf "$place"
     figure "nanoGPT's CPU setting, validation losses ${losses[*]}"
+}
+
+# TRAINYARD_PYTHON has torch, transformers, peft and gguf; TRAINYARD_MODEL is a decoder, and TRAINYARD_TEXT a text.
+fine-tuning() {
+    local what
+    for what in PYTHON MODEL TEXT; do
+        what="TRAINYARD_$what"
+        [ -n "${!what:-}" ] || { missing "$what names nothing" || return 1; return; }
+    done
+    programs
+    for what in lora full generate; do
+        "$TRAINYARD_PYTHON" scripts/against-torch.py "$what" "$trainyard" "$TRAINYARD_MODEL" "$TRAINYARD_TEXT" |
+            while read -r line; do figure "$what: $line"; done
+    done
 }
 
 # The median step of a short training, µs.

@@ -112,8 +112,6 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
     #[test]
     fn no_damaged_config_panics(name in prop::sample::select(MODELS), damages in damages()) {
         use_model(damaged_copy(&fixture(name), "config.json", &damages).path());

@@ -354,8 +354,6 @@ fn llamas_tokenizers_put_around_a_text_what_their_config_says() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
     #[test]
     fn any_text_comes_back_as_it_was(text in "\\PC{0,40}|[\\x00-\\x{ffff}]{0,30}|\\p{Any}{0,30}") {
         // The mark of a space is one in such vocabularies.
