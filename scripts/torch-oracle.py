@@ -119,10 +119,11 @@ def rate(step):
 
 assert train["method"] == "full"
 ours = {}
-for line in (arguments.run / "journal.jsonl").read_text().splitlines():
-    record = json.loads(line)
-    if record.get("type") == "step":
-        ours[record["step"]] = record["loss"]
+for part in arguments.run.glob("journal*.jsonl"):
+    for line in part.read_text().splitlines():
+        record = json.loads(line)
+        if record.get("type") == "step":
+            ours[record["step"]] = record["loss"]
 
 model = Classifier() if arguments.start else Decoder()
 model.train()

@@ -53,7 +53,7 @@ keys! {
         /// Whether several chats share a row where they fit into it together, without seeing each other. Rows are
         /// then nearly full, and fewer; for hf models.
         packing: bool = false;
-        /// Tokens of a row; a gpt has its own `model.context`.
+        /// Tokens of a row; those of `model.context` where the model has one, as gpt and hf have.
         context: usize = 64, in 1..=1_000_000;
     }
 }

@@ -23,7 +23,7 @@ keys! {
         normalize: Normalization = Normalization::None;
         /// Name of a text that the program makes itself, instead of files.
         builtin: Option<String>, one_of(builtins);
-        /// Tokens of a row; a gpt has its own `model.context`.
+        /// Tokens of a row; those of `model.context` where the model has one, as gpt and hf have.
         context: usize = 64, in 1..=1_000_000;
         /// Tokenizer that makes the tokens: a model's folder, its tokenizer.json or .gguf file; an hf model
         /// has its own. A token is a character where not given.
