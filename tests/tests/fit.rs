@@ -83,7 +83,7 @@ fn people_are_told_device_by_device() {
     let asked = ["--method", "lora", "--device", "24 GiB@30", "--device", "16 GiB@10"];
     let page = run_ok(trainyard().arg("fit").arg(dir.path()).args(asked));
     for words in [
-        "adapters of rank 16 beside frozen weights, 8 × 1024 tokens a step in 8 micro-batches: ",
+        "adapters of rank 16 beside frozen weights, 8 × 1024 tokens a step in 4 micro-batches: ",
         "device  layers",
         "card0",
         "card1",

@@ -340,3 +340,41 @@ fn a_plan_with_split_backwards_runs_as_it_says() {
     assert_eq!(losses(&run), expected);
     assert_says(&read(&run.join("plan.json")), &["\"0I0\"", "\"0W0\""]);
 }
+
+/// What layers cost is kept between commands, and depends on what of them trains, and how the rest is held.
+#[test]
+fn plans_of_one_model_by_other_methods_do_not_mix() {
+    let dir = temp_dir();
+    let model = root().join("crates/trainyard-models/tests/fixtures/hf/llama");
+    let file = dir.path().join("run.toml");
+    let text = format!(
+        "[model]\nkind = \"hf\"\npath = '{}'\ncontext = 16\n[data]\ntext = \"text.txt\"\n\
+         [train]\nbatch = 4\n[[device]]\nid = \"one\"\nadapter = \"cpu\"\nthreads = 1\n",
+        model.display()
+    );
+    write(&file, text);
+    write(&dir.path().join("text.txt"), "abc dab\n".repeat(200));
+    let planned = |cache: &Path, sets: &[&str]| {
+        let mut command = trainyard();
+        command.args(["plan", "--json"]).arg(&file).env("TRAINYARD_CACHE", cache);
+        parsed(&run_ok(set(&mut command, sets)))["predicted"]["devices"][0]["peak_bytes"].clone()
+    };
+    let runs: &[&[&str]] = &[
+        &["train.method=full"],
+        &["train.method=lora", "lora.rank=2"],
+        &["train.method=lora", "lora.rank=16"],
+        &["train.method=lora", "lora.rank=16", "lora.layers=[0]"],
+        &["train.method=lora", "lora.rank=16", "lora.targets=[\"attention\"]"],
+        &["train.method=full"],
+    ];
+    let shared = dir.path().join("cache");
+    let mut peaks: Vec<String> = Vec::new();
+    for (number, sets) in runs.iter().enumerate() {
+        let own = planned(&dir.path().join(format!("cache{number}")), sets);
+        assert_eq!(planned(&shared, sets), own, "{sets:?}");
+        peaks.push(own.to_string());
+    }
+    peaks.sort();
+    peaks.dedup();
+    assert_eq!(peaks.len(), runs.len() - 1, "each method needs another memory: {peaks:?}");
+}

@@ -110,6 +110,12 @@ pub trait Model: Send + Sync {
         None
     }
 
+    /// Whether [`Self::build`] makes frozen weights that follow another layer's with the values of these. To give
+    /// them these once more takes memory for two copies.
+    fn builds_tied_frozen(&self) -> bool {
+        false
+    }
+
     /// Makes one layer on a device. The weights depend on the seed and the layer's index alone,
     /// never on the device or on the other layers.
     ///

@@ -15,6 +15,7 @@ use crate::wiring::Tie;
 /// Which weights are given to those that follow them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shared {
+    /// All that are not built with the value of those that they follow.
     All,
     /// Those that an update changes.
     Trained,
@@ -25,6 +26,8 @@ pub(crate) enum Shared {
 pub(crate) struct TieEnds {
     followers: Vec<FollowerEnd>,
     owners: Vec<OwnerEnd>,
+    /// Whether frozen followers are built with their owners' values.
+    builds_frozen: bool,
 }
 
 struct FollowerEnd {
@@ -43,13 +46,16 @@ struct OwnerEnd {
     weight: Sender<TensorData>,
 }
 
-/// Makes the ends for every rank, from the rank of each layer.
+/// Makes the ends for every rank, from the rank of each layer. `builds_frozen` is what the model says by
+/// [`builds_tied_frozen`](crate::Model::builds_tied_frozen).
 pub(crate) fn tie_ends(
     ties: &[Tie],
     ranks: usize,
     rank_of_layer: impl Fn(usize) -> usize,
+    builds_frozen: bool,
 ) -> Vec<TieEnds> {
-    let mut ends: Vec<TieEnds> = (0..ranks).map(|_| TieEnds::default()).collect();
+    let of_rank = |_| TieEnds { builds_frozen, ..TieEnds::default() };
+    let mut ends: Vec<TieEnds> = (0..ranks).map(of_rank).collect();
     for tie in ties {
         // Room for one: each side sends once a step, before it waits.
         let (gradient, gradient_in) = bounded(1);
@@ -104,6 +110,10 @@ impl TieEnds {
         Ok(())
     }
 
+    fn shares(&self, which: Shared, trains: bool) -> bool {
+        trains || which == Shared::All && !self.builds_frozen
+    }
+
     /// Gives the followers the owners' values.
     pub(crate) fn share_weights(
         &self,
@@ -115,7 +125,7 @@ impl TieEnds {
         for end in &self.owners {
             let layer = find(stages, end.tie.owner_layer)?;
             let weight = layer.weight(&end.tie.owner_weight)?;
-            if which == Shared::Trained && !layer.weights[weight].trains() {
+            if !self.shares(which, layer.weights[weight].trains()) {
                 continue;
             }
             let value = layer.layer.weight_values().swap_remove(weight);
@@ -128,7 +138,7 @@ impl TieEnds {
         for end in &self.followers {
             let layer = find(stages, end.tie.follower_layer)?;
             let weight = layer.weight(&end.tie.follower_weight)?;
-            if which == Shared::Trained && !layer.weights[weight].trains() {
+            if !self.shares(which, layer.weights[weight].trains()) {
                 continue;
             }
             let data = activity.waiting(|| end.weight.recv());

@@ -1,6 +1,6 @@
 //! What a person sees while it trains: bars on a terminal, lines in a log, JSON for a program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -31,6 +31,8 @@ pub(crate) struct Progress {
     /// The newest memory figures, for plain lines.
     memory: std::cell::RefCell<Vec<(u64, u64)>>,
     budgets: Vec<u64>,
+    /// Which devices were said to hold more than their budgets.
+    said_over: std::cell::RefCell<BTreeSet<usize>>,
     validation: std::cell::Cell<Option<f64>>,
     /// What the journal's tokens are: tokens of a text, or rows.
     unit: String,
@@ -63,6 +65,7 @@ impl Progress {
             bars,
             memory: vec![(0, 0); header.devices.len()].into(),
             budgets: header.devices.iter().map(|device| device.budget_bytes).collect(),
+            said_over: BTreeSet::new().into(),
             device_names,
             validation: None.into(),
             unit: header.unit.clone(),
@@ -71,10 +74,31 @@ impl Progress {
     }
 
     pub(crate) fn record(&self, record: &Record) {
+        if let Record::Memory { device, peak_bytes, .. } = record {
+            self.say_if_over(*device, *peak_bytes);
+        }
         match self.output {
             Output::Json => Self::print_json(record),
             Output::Plain => self.print_line(record),
             Output::Terminal => self.move_bars(record),
+        }
+    }
+
+    /// Says once that a device held more than it may.
+    fn say_if_over(&self, device: usize, peak_bytes: u64) {
+        let (Some(name), Some(budget)) = (self.device_names.get(device), self.budgets.get(device))
+        else {
+            return;
+        };
+        let over = peak_bytes.saturating_sub(*budget);
+        if over > 0 && self.said_over.borrow_mut().insert(device) {
+            say(format_args!(
+                "'{}' has held {}, which is {} more than its budget: give it more, or plan after `trainyard measure`, \
+                 which knows what this model takes",
+                name.trim_end(),
+                human_bytes(peak_bytes),
+                human_bytes(over)
+            ));
         }
     }
 

@@ -158,8 +158,8 @@ impl Pipeline {
         let Links { of_rank, threads } = Links::make(&plan, &stage_wirings, &devices, origin)?;
         let rank_of =
             |layer| plan.stage_of_layer(layer).and_then(|s| plan.rank_of_stage(s)).unwrap_or(0);
-        let ties = tie_ends(&wiring.ties, devices.len(), rank_of);
         let ranks = devices.len();
+        let ties = tie_ends(&wiring.ties, ranks, rank_of, model.builds_tied_frozen());
         let (report, reports) = bounded(ranks * 2);
         let mut workers = WorkerPool::new(reports, threads);
         for (rank, ((device, links), ties)) in

@@ -205,6 +205,10 @@ impl Model for HfModel {
         Some(format!("files with the fingerprint {}", self.pretrained.fingerprint()))
     }
 
+    fn builds_tied_frozen(&self) -> bool {
+        true
+    }
+
     /// Reads the layer's weights; adapters follow from the seed.
     fn build(&self, layer: usize, seed: u64, device: &Device) -> Result<ErasedLayer, EngineError> {
         let (config, blocks) = (self.config(), self.blocks());

@@ -1,7 +1,7 @@
 //! The largest context and micro-batch that fit.
 
 use super::layer_costs::MicroBatchSize;
-use super::{FitRequest, cut, fits};
+use super::{FitRequest, finest_cut, fits};
 use crate::PlanError;
 
 /// Contexts are multiples of this where they are larger.
@@ -12,23 +12,24 @@ const MOST_ROWS: u64 = 4096;
 /// Looks for them.
 pub(super) struct Limits<'a> {
     pub(super) request: &'a FitRequest<'a>,
-    /// Whether what was asked for fits.
-    pub(super) fits: bool,
+    /// The micro-batches of what was asked for, where it fits.
+    pub(super) fitting: Option<u64>,
 }
 
 impl Limits<'_> {
-    /// The largest context with the batch that was asked for; None where not even one step fits.
+    /// The largest context with the batch that was asked for, cut as finely as makes sense; None where not even one
+    /// step fits.
     pub(super) fn context(&self) -> Result<Option<u64>, PlanError> {
-        let (rows, micro_batches) = cut(self.request.batch);
+        let (rows, micro_batches) = finest_cut(self.request.batch);
         let most = self.request.model.context;
         let of_step = |step: u64| step.saturating_mul(STEP).min(most);
         let fits = |step: u64| {
             let context = of_step(step);
-            let is_asked = self.fits && context <= self.request.context;
+            let is_asked = self.fitting.is_some() && context <= self.request.context;
             Ok(is_asked || fits(self.request, MicroBatchSize { rows, context }, micro_batches)?)
         };
         let found = largest(most.div_ceil(STEP), &fits)?.map(of_step);
-        Ok(found.max(self.fits.then_some(self.request.context)))
+        Ok(found.max(self.fitting.map(|_| self.request.context)))
     }
 
     /// The most rows of one micro-batch with the context that was asked for, with as many in flight as fill a
@@ -38,7 +39,7 @@ impl Limits<'_> {
         let micro_batches = 2 * self.request.devices.len() as u64;
         let fits = |rows: u64| fits(self.request, MicroBatchSize { rows, context }, micro_batches);
         let found = largest(MOST_ROWS, &fits)?;
-        Ok(found.max(self.fits.then_some(cut(self.request.batch).0)))
+        Ok(found.max(self.fitting.map(|count| self.request.batch / count.max(1))))
     }
 }
 

@@ -85,7 +85,9 @@ pub struct FitRequest<'a> {
     pub context: u64,
 }
 
-/// The most micro-batches into which a batch is cut: more fill a pipeline hardly better.
+/// A training by itself cuts its batch into the most micro-batches up to so many that divide it.
+pub const USUAL_MICRO_BATCHES: u64 = 4;
+/// Where these are too large it is cut into more, up to so many: still more fill a pipeline hardly better.
 const MOST_MICRO_BATCHES: u64 = 16;
 
 /// The most stages a device of which a faster plan is looked for.
@@ -111,7 +113,7 @@ pub fn fit(request: &FitRequest<'_>) -> Result<Fit, PlanError> {
     let (here, limits) = assess(request, &profile)?;
     let one_more = one_more(request)?;
     let FitRequest { method, batch, context, .. } = *request;
-    let (rows, micro_batches) = cut(batch);
+    let micro_batches = profile.micro_batches as u64;
     Ok(Fit {
         format: Fit::FORMAT.to_owned(),
         version: Fit::VERSION,
@@ -121,7 +123,7 @@ pub fn fit(request: &FitRequest<'_>) -> Result<Fit, PlanError> {
         batch,
         context,
         micro_batches,
-        rows,
+        rows: batch / micro_batches.max(1),
         verdict: here.verdict,
         reason: here.reason,
         devices: here.devices,
@@ -131,14 +133,22 @@ pub fn fit(request: &FitRequest<'_>) -> Result<Fit, PlanError> {
     })
 }
 
-/// The costs that [`fit`] plans with.
+/// The costs that [`fit`] plans with: of micro-batches as a training makes them by itself, or of smaller ones
+/// where these are too large.
 ///
 /// # Errors
 /// [`PlanError::BadNumber`] as for [`fit`].
 pub fn estimated_profile(request: &FitRequest<'_>) -> Result<Profile, PlanError> {
     check(request)?;
-    let (rows, micro_batches) = cut(request.batch);
-    Ok(profile(request, MicroBatchSize { rows, context: request.context }, micro_batches))
+    let context = request.context;
+    for (rows, micro_batches) in cuts(request.batch) {
+        let size = MicroBatchSize { rows, context };
+        if fits(request, size, micro_batches)? {
+            return Ok(profile(request, size, micro_batches));
+        }
+    }
+    let (rows, micro_batches) = finest_cut(request.batch);
+    Ok(profile(request, MicroBatchSize { rows, context }, micro_batches))
 }
 
 /// What is found for one set of devices.
@@ -165,7 +175,8 @@ fn assess(request: &FitRequest<'_>, profile: &Profile) -> Result<(Assessment, La
         Err(error @ PlanError::TensorTooLarge(_)) => too_big(error.to_string(), Vec::new()),
         Err(error) => return Err(error),
     };
-    let limits = Limits { request, fits: here.verdict != Verdict::TooBig };
+    let fitting = (here.verdict != Verdict::TooBig).then_some(profile.micro_batches as u64);
+    let limits = Limits { request, fitting };
     let here = Assessment { devices: in_precisions(request, here.devices), ..here };
     let largest = Largest { context: limits.context()?, rows: limits.rows()? };
     Ok((here, largest))
@@ -266,11 +277,15 @@ fn check(request: &FitRequest<'_>) -> Result<(), PlanError> {
     }
 }
 
-/// Rows of a micro-batch, and how many of these there are.
-fn cut(batch: u64) -> (u64, u64) {
-    let divides = |count: &u64| batch.is_multiple_of(*count);
-    let micro_batches = (1..=MOST_MICRO_BATCHES).rev().find(divides).unwrap_or(1);
-    (batch / micro_batches, micro_batches)
+/// Rows of a micro-batch, and how many of these there are: as a training cuts a batch by itself, then finer.
+fn cuts(batch: u64) -> impl Iterator<Item = (u64, u64)> {
+    let divides = move |count: &u64| batch.is_multiple_of(*count);
+    let usual = (1..=USUAL_MICRO_BATCHES).rev().find(divides).unwrap_or(1);
+    (usual..=MOST_MICRO_BATCHES).filter(divides).map(move |count| (batch / count, count))
+}
+
+fn finest_cut(batch: u64) -> (u64, u64) {
+    cuts(batch).last().unwrap_or((batch, 1))
 }
 
 /// Costs on the devices.

@@ -10,6 +10,7 @@ use super::devices::SetupDevice;
 use super::optimizers::optimizer_key;
 use super::training_setup::TrainingSetup;
 use crate::cache::Cache;
+use crate::config::RunConfig;
 use crate::error::RunError;
 use crate::generation::PIECE;
 
@@ -161,9 +162,12 @@ impl TrainingSetup {
             let info = data.info();
             (info.tensors.clone(), info.token_count, info.classes.len())
         });
+        let RunConfig { model, train, lora, .. } = &self.config;
         (
             program_mark(),
-            (self.config.model.kind.clone(), self.config.model.options.clone()),
+            (model.kind.clone(), model.options.clone(), self.job.model.frozen_from()),
+            // What is trained, and how the rest is held.
+            format!("{:?} {lora:?}", train.method),
             optimizer_key(&self.config),
             data,
             self.config.rows_of_micro_batch(),

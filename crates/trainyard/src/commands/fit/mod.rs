@@ -11,7 +11,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use trainyard_plan::fit::{
-    DeviceFit, Fit, FitDevice, FitRequest, Largest, Method, Verdict, estimated_profile, fit,
+    DeviceFit, Fit, FitDevice, FitRequest, Largest, Method, USUAL_MICRO_BATCHES, Verdict,
+    estimated_profile, fit,
 };
 use trainyard_plan::memory::{human_bytes, parse_bytes};
 use trainyard_plan::{Api, DeviceProfile, Precision};
@@ -169,6 +170,14 @@ fn print(out: &mut impl Write, fit: &Fit) -> std::io::Result<()> {
         fit.verdict.text()
     )?;
     table(out, &rows(&fit.devices), &[Align::Left, Align::Left])?;
+    if fit.micro_batches > USUAL_MICRO_BATCHES {
+        writeln!(
+            out,
+            "\ntrain.micro_batches = {} makes them; by itself a training takes at most {USUAL_MICRO_BATCHES}, which need \
+             more memory",
+            fit.micro_batches
+        )?;
+    }
     if let Some(reason) = &fit.reason {
         writeln!(out, "\n{reason}")?;
     }
