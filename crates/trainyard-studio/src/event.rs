@@ -85,6 +85,8 @@ pub enum FineTuningEvent {
     Estimate(Sizes),
     /// The devices of this machine are to be looked for.
     Devices,
+    /// The columns of a table are to be listed.
+    Columns(String),
     /// The first samples are to be shown.
     Preview,
     /// It is to begin.
@@ -206,6 +208,8 @@ pub enum Question {
         /// Whether the model is opened by it.
         opens: bool,
     },
+    /// The columns of the table that a fine-tuning learns from.
+    Columns,
     /// The first samples of a fine-tuning.
     Preview {
         /// Whether it begins if there are any.

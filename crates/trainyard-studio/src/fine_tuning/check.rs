@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::form::{DataKind, Field, Form, Learned, Method};
 use super::sizes::Sizes;
+use super::texts::{Task, Texts};
 use crate::run_file::Entry;
 
 /// What makes no sense, in words that stand beside its field.
@@ -27,6 +28,8 @@ pub struct Wanted {
     pub data: PathBuf,
     /// What counts of chats.
     pub learned: Learned,
+    /// What is learned of a table: only the columns that are used.
+    pub texts: Texts,
     /// An adapter counts alpha ÷ rank times.
     pub alpha: f64,
     /// Which products get adapters.
@@ -82,8 +85,10 @@ impl Form {
         let words = match self.kind {
             DataKind::Chat => "name a .jsonl file with chats",
             DataKind::Text => "name a file with text",
+            DataKind::Sentences => "name a .csv, .tsv or .jsonl file with texts",
         };
         let data = path(&self.data, Field::Data, words, &mut wrong);
+        let texts = self.texts_that_are_used(&mut wrong);
         let has_adapters = self.method != Method::Full;
         let alpha =
             if has_adapters { above_0(&self.alpha, Field::Alpha, &mut wrong) } else { Some(1.0) };
@@ -111,6 +116,7 @@ impl Form {
                     kind,
                     data,
                     learned,
+                    texts,
                     alpha,
                     targets,
                     learning_rate,
@@ -121,6 +127,44 @@ impl Form {
             }
             _ => Err(wrong),
         }
+    }
+}
+
+impl Form {
+    /// The columns that are used, without what is of another task.
+    fn texts_that_are_used(&self, wrong: &mut Vec<Wrong>) -> Texts {
+        let Texts { task, pooling, .. } = self.texts;
+        let mut used = Texts { task, pooling, ..Texts::default() };
+        if self.kind != DataKind::Sentences {
+            return used;
+        }
+        let is_pair = task == Task::Embed;
+        for field in self.columns() {
+            let (from, to, words) = match field {
+                Field::Second if is_pair => {
+                    (&self.texts.second, &mut used.second, "name the column of the second text")
+                }
+                Field::Second => (&self.texts.second, &mut used.second, ""),
+                Field::Label => {
+                    (&self.texts.label, &mut used.label, "name the column of the classes")
+                }
+                Field::Score => {
+                    (&self.texts.score, &mut used.score, "name the column of the scores")
+                }
+                _ => (&self.texts.column, &mut used.column, "name the column of the text"),
+            };
+            from.trim().clone_into(to);
+            if to.is_empty() && !words.is_empty() {
+                wrong.push(Wrong::of(*field, words));
+            } else if !to.is_empty() && *field != Field::Column && *to == self.texts.column.trim() {
+                wrong.push(Wrong::of(*field, "another column than the text's"));
+            }
+        }
+        if is_pair && !self.texts.full_score.trim().is_empty() {
+            let full = above_0(&self.texts.full_score, Field::FullScore, wrong);
+            used.full_score = full.map(|full| format!("{full:?}")).unwrap_or_default();
+        }
+        used
     }
 }
 
@@ -187,6 +231,33 @@ mod tests {
         // What a full training does not have does not matter.
         let full = Form { method: Method::Full, rank: "?".into(), alpha: "?".into(), ..form() };
         assert!(full.wanted().is_ok());
+    }
+
+    #[test]
+    fn a_table_needs_the_columns_of_its_task() {
+        let table = |task| {
+            let texts = Texts { task, column: " a ".into(), ..Texts::default() };
+            Form { kind: DataKind::Sentences, texts, ..form() }
+        };
+        let fields = |form: &Form| -> Vec<Field> {
+            form.wanted().unwrap_err().into_iter().filter_map(|wrong| wrong.field).collect()
+        };
+        assert_eq!(fields(&table(Task::Classify)), [F::Label]);
+        assert_eq!(fields(&table(Task::Embed)), [F::Second, F::Score]);
+        let wanted = table(Task::Masked).wanted().unwrap();
+        assert_eq!(wanted.texts.column, "a");
+        let mut pairs = table(Task::Embed);
+        pairs.texts =
+            Texts { second: "a".into(), score: "s".into(), label: "l".into(), ..pairs.texts };
+        pairs.texts.full_score = "-5".into();
+        assert_eq!(fields(&pairs), [F::Second, F::FullScore]);
+        (pairs.texts.second, pairs.texts.full_score) = ("b".into(), "5".into());
+        let texts = pairs.wanted().unwrap().texts;
+        // What is of another task is not written.
+        assert_eq!((texts.label.as_str(), texts.full_score.as_str()), ("", "5.0"));
+        // Of chats no column matters.
+        let chats = Form { kind: DataKind::Chat, ..table(Task::Classify) };
+        assert_eq!(chats.wanted().unwrap().texts.column, "");
     }
 
     #[test]

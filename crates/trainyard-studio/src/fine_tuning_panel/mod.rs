@@ -9,6 +9,7 @@ mod fields;
 mod model;
 mod samples;
 mod start;
+mod table;
 
 use eframe::egui::{RichText, ScrollArea, Ui};
 use trainyard_plan::Precision;
@@ -49,7 +50,7 @@ impl FineTuningPanel {
             method_ui(ui, &mut form, &fields);
             ui.separator();
             section(ui, "What it learns from");
-            data::data_ui(ui, &mut form, &fields, out);
+            data::data_ui(ui, state, &mut form, &fields, out);
             samples::samples_ui(ui, state, facts, &mut self.by_token, out);
             ui.separator();
             section(ui, "Training");

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use trainyard_plan::TableColumns;
 use trainyard_plan::fit::Fit;
 
 use super::{opening, training};
@@ -31,6 +32,7 @@ pub(super) fn decide(state: &State, event: FineTuningEvent) -> Vec<Effect> {
             if is_open { estimate(state, sizes, false) } else { Vec::new() }
         }
         FineTuningEvent::Devices => training::look_for_devices(state),
+        FineTuningEvent::Columns(table) => columns(state, table),
         FineTuningEvent::Preview => preview(state, false),
         FineTuningEvent::Start => start(state),
         FineTuningEvent::NextFolder => next_folder(state),
@@ -209,6 +211,41 @@ pub(super) fn put_on_board(state: &State, name: &str, mut document: Box<Document
     effects.insert(0, DocumentMessage::Reprofiled(document).into());
     effects.push(FineTuningMessage::OnBoard.into());
     effects
+}
+
+/// Has the program list the columns of a table. While its path is being written there is nothing yet.
+fn columns(state: &State, table: String) -> Vec<Effect> {
+    let is_there = Path::new(&table).exists() || table.contains(['*', '?', '[']);
+    let Some(program) = state.run.program().ok().filter(|_| is_there) else { return Vec::new() };
+    let arguments = vec!["columns".into(), "--json".into(), "--".into(), table.clone().into()];
+    vec![
+        FineTuningMessage::Looking(table).into(),
+        Effect::Ask(Box::new(Inquire {
+            program: program.clone(),
+            what: "Looking at the table",
+            arguments,
+            question: Question::Columns,
+            folder: None,
+            file: None,
+        })),
+    ]
+}
+
+/// Follow-up of a look at a table.
+pub(super) fn looked(end: TaskEnd) -> Vec<Effect> {
+    let is_known = |it: &TableColumns| {
+        (it.format.as_str(), it.version) == (TableColumns::FORMAT, TableColumns::VERSION)
+    };
+    let columns = match end {
+        TaskEnd::Cancelled => Err("looking at it was cancelled".to_owned()),
+        TaskEnd::Failed(end) => Err(end.reason().unwrap_or_else(|| end.to_string())),
+        TaskEnd::Done(answer) => serde_json::from_slice(&answer)
+            .ok()
+            .filter(is_known)
+            .map(|it: TableColumns| it.columns)
+            .ok_or("`trainyard columns` did not list columns in a way that is known here".into()),
+    };
+    vec![FineTuningMessage::Columns(columns).into()]
 }
 
 /// Has the program show the first samples. `starts` says whether the training begins if that goes well.

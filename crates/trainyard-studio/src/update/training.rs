@@ -147,6 +147,7 @@ pub(super) fn answered(state: &State, answered: Answered) -> Vec<Effect> {
         (end, Question::Fit { sizes, profile, opens }) => {
             fine_tuning::estimated(state, sizes, (profile, opens), (end, folder))
         }
+        (end, Question::Columns) => fine_tuning::looked(end),
         (end, Question::Preview { starts }) => fine_tuning::previewed(state, end, starts),
         (TaskEnd::Cancelled, _) => vec![Effect::set_status(format!("{what}: cancelled"))],
         (TaskEnd::Failed(end), Question::Devices) => {

@@ -93,9 +93,19 @@ fit)
     fi
     case "$1" in *unknown*) echo "  × architecture 'Riddle' is not known" >&2; exit 2 ;; esac
     cp "HERE/$method.profile" "$out"
-    cat "HERE/$method.fit"
+    case "$1" in
+    *encoder*) sed 's/"model":"small"/&,"encoder":true/' "HERE/$method.fit" ;;
+    *) cat "HERE/$method.fit" ;;
+    esac
     ! grep -q '"verdict":"too_big"' "HERE/$method.fit" || exit 3 ;;
+columns)
+    case "$4" in *bad*) echo "  × $4, line 1 is no JSON object" >&2; exit 2 ;; esac
+    printf '%s\n' '{"format":"trainyard-columns","version":1,"columns":[{"name":"text","cells":["my card is lost","a refund"]},{"name":"intent","cells":["lost_card","refund"]}]}' ;;
 preview)
+    if grep -q '^label' "$2"; then
+        printf '%s\n' '{"source":"bank.csv","training_samples":9,"remarks":["2 of 9 rows are longer than a context of 40 tokens and were cut"],"samples":[{"tokens":[1,70,71,2],"texts":["[CLS]"," a"," refund"," [SEP]"],"counts":[false,false,false,false],"text":"","target":"refund"}]}'
+        exit 0
+    fi
     if grep -q bad.jsonl "$2"; then
         echo "  × /data/bad.jsonl, line 3: no messages" >&2
         exit 2

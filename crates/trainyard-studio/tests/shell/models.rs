@@ -179,6 +179,48 @@ fn first_samples_are_shown_with_what_counts() {
 }
 
 #[test]
+fn an_encoder_learns_from_the_columns_of_a_table() {
+    let mut opened = Open::before();
+    let path = model(opened.folder.path(), "encoder");
+    opened.open(&path);
+    assert!(opened.window.query_by_label("Chats").is_none());
+    // A path that leads nowhere yet is not looked at.
+    let table = opened.folder.path().join("bank.csv");
+    opened.write("File", table.to_str().unwrap());
+    let looked = |opened: &Open| -> usize {
+        let asked = asked(opened.folder.path());
+        asked.iter().filter(|line| line.starts_with("columns ")).count()
+    };
+    assert_eq!(looked(&opened), 0);
+    fs::write(&table, "text,intent\n").unwrap();
+    opened.write("File", "/nowhere");
+    opened.write("File", table.to_str().unwrap());
+    assert_eq!(looked(&opened), 1);
+    opened.window.get_by_role_and_label(Role::ComboBox, "Text");
+    opened.window.get_by_label("“my card is lost”");
+    let form = opened.window.state().state().fine_tuning.form();
+    assert_eq!((form.texts.column.as_str(), form.texts.label.as_str()), ("text", "intent"));
+    opened.click("Show first samples");
+    opened.window.get_by_label("sample 1: 4 tokens, to be learned: refund");
+    opened.window.get_by_label_contains("2 of 9 rows are longer");
+    // Similarity needs what this table does not have.
+    opened.click("Similarity");
+    opened.window.get_by_label("name the column of the second text");
+    opened.window.get_by_label_contains("Start: what is marked above");
+    opened.click("Classes");
+    // What is no table is said beside its field.
+    let bad = opened.folder.path().join("bad.jsonl");
+    fs::write(&bad, "[]").unwrap();
+    opened.write("File", bad.to_str().unwrap());
+    opened.window.get_by_label_contains("line 1 is no JSON object");
+    // With a decoder it is chats again.
+    let decoder = model(opened.folder.path(), "decoder");
+    opened.open(&decoder);
+    opened.window.get_by_label("Chats");
+    assert!(opened.window.query_by_label("Table of texts").is_none());
+}
+
+#[test]
 fn it_starts_with_a_run_file_of_its_own_and_nothing_is_replaced() {
     let mut opened = Open::new();
     let place = opened.folder.path().join("my run");

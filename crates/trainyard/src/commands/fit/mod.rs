@@ -25,8 +25,9 @@ use crate::error::RunError;
 use crate::files::write_asked;
 use crate::setup::machine;
 
-/// The context where none is asked for, unless the model's is shorter.
+/// The context where none is asked for, unless the model's is shorter: that of a decoder, and that of an encoder.
 const CONTEXT: u64 = 1024;
+const ENCODER_CONTEXT: u64 = 128;
 
 /// Say whether a pretrained model can be trained here: on this machine's devices, or on described ones
 ///
@@ -45,7 +46,7 @@ pub struct FitCommand {
     /// Numbers between an adapter's two products
     #[arg(long, value_name = "N", default_value_t = 16)]
     rank: u64,
-    /// Positions of a row [default: the model's, at most 1024]
+    /// Positions of a row [default: the model's, at most 1024, or 128 of an encoder]
     #[arg(long, value_name = "N")]
     context: Option<u64>,
     /// Rows of a step
@@ -132,7 +133,8 @@ impl RunCommand for FitCommand {
             MethodName::Lora => Method::Lora { rank: self.rank },
             MethodName::Qlora => Method::Qlora { rank: self.rank },
         };
-        let context = self.context.unwrap_or(model.context.min(CONTEXT));
+        let usual = if model.causal { CONTEXT } else { ENCODER_CONTEXT };
+        let context = self.context.unwrap_or(model.context.min(usual));
         let request =
             FitRequest { model: &model, devices: &devices, method, batch: self.batch, context };
         if let Some(path) = &self.save_profile {
