@@ -6,7 +6,6 @@ use std::str::FromStr;
 use super::form::{DataKind, Field, Form, Learned, Method};
 use super::sizes::Sizes;
 use super::texts::{Task, Texts};
-use crate::run_file::Entry;
 
 /// What makes no sense, in words that stand beside its field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +37,6 @@ pub struct Wanted {
     pub learning_rate: f64,
     /// Optimizer steps.
     pub steps: u64,
-    /// Devices; all of the machine where there are none.
-    pub devices: Vec<Entry>,
 }
 
 impl Wrong {
@@ -67,7 +64,8 @@ impl Form {
         match (model, rank, context, batch) {
             (Some(model), Some(rank), Some(context), Some(batch)) => {
                 let (method, precision) = (self.method, self.precision);
-                Ok(Sizes { model, method, rank, precision, context, batch })
+                let devices = self.devices.clone();
+                Ok(Sizes { model, method, rank, precision, context, batch, devices })
             }
             _ => Err(wrong),
         }
@@ -105,7 +103,6 @@ impl Form {
         }
         let learning_rate = above_0(&self.learning_rate, Field::LearningRate, &mut wrong);
         let steps = whole(&self.steps, Field::Steps, &mut wrong);
-        let devices = self.devices.clone();
         match (sizes, data, alpha, learning_rate, steps) {
             (Some(sizes), Some(data), Some(alpha), Some(learning_rate), Some(steps))
                 if wrong.is_empty() =>
@@ -121,7 +118,6 @@ impl Form {
                     targets,
                     learning_rate,
                     steps,
-                    devices,
                 };
                 Ok(wanted)
             }

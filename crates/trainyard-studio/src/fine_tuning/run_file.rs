@@ -54,7 +54,7 @@ pub fn run_file(wanted: &Wanted, micro_batches: Option<usize>) -> String {
             targets.join(", ")
         );
     }
-    devices(&mut text, &wanted.devices);
+    devices(&mut text, &sizes.devices);
     text
 }
 

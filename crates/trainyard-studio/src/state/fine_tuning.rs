@@ -143,6 +143,13 @@ impl FineTuning {
         self.shown.as_ref().map(|(sizes, fit)| (sizes, fit.as_ref()))
     }
 
+    /// What the program said of the form as it is.
+    #[must_use]
+    pub fn fit_of_form(&self) -> Option<&Fit> {
+        let sizes = self.form.sizes().ok()?;
+        self.shown().filter(|(shown, _)| **shown == sizes).map(|(_, fit)| fit)
+    }
+
     /// Whether the board does not show yet what the form says.
     #[must_use]
     pub fn is_estimating(&self) -> bool {

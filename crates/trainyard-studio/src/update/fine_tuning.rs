@@ -57,6 +57,10 @@ pub(super) fn open(state: &State, model: &Path) -> Vec<Effect> {
         PreferencesMessage::Reveal(fine_tune::INFO.id).into(),
     ];
     effects.extend(sizes.map(|sizes| estimate(state, sizes, true)).unwrap_or_default());
+    // They are what one chooses from.
+    if state.run.program().is_ok() && state.jobs.devices().is_none() {
+        effects.extend(training::look_for_devices(state));
+    }
     effects
 }
 
@@ -111,7 +115,9 @@ fn estimate(state: &State, sizes: Sizes, opens: bool) -> Vec<Effect> {
         Err(effects) => return effects,
     };
     let profile = folder.path().join(PROFILE);
-    let arguments = sizes.arguments(&profile);
+    let run_file = folder.path().join(RUN_FILE);
+    let arguments = sizes.arguments(&run_file, &profile);
+    let file = sizes.run_file().map(|text| (run_file, text));
     vec![
         FineTuningMessage::Estimating(sizes.clone()).into(),
         Effect::Ask(Box::new(Inquire {
@@ -120,7 +126,7 @@ fn estimate(state: &State, sizes: Sizes, opens: bool) -> Vec<Effect> {
             arguments,
             question: Question::Fit { sizes, profile, opens },
             folder: Some(folder),
-            file: None,
+            file,
         })),
     ]
 }

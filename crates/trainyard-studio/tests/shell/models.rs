@@ -140,6 +140,43 @@ fn the_board_follows_the_form_and_keeps_what_was_arranged() {
 }
 
 #[test]
+fn the_board_shows_what_is_needed_on_the_devices_that_take_part() {
+    let mut opened = Open::new();
+    let budgets = |opened: &Open| -> Vec<u64> {
+        let devices = &opened.window.state().document().profile().devices;
+        devices.iter().map(|device| device.memory_bytes).collect()
+    };
+    assert_eq!(budgets(&opened), [24 << 20; 2]);
+    opened.window.get_by_label_contains("✔ left: needs ");
+    // The only one that takes part cannot be left out.
+    opened.click("Card (vulkan, 60.0 MiB)");
+    assert!(opened.window.state().state().fine_tuning.form().devices.is_empty());
+    opened.click("Processor (cpu, 8.00 MiB)");
+    let named = |opened: &Open| -> Vec<String> {
+        let form = opened.window.state().state().fine_tuning.form();
+        form.devices.iter().map(|entry| entry.adapter.clone()).collect()
+    };
+    assert_eq!(named(&opened), ["vulkan:Card", "cpu"]);
+    opened.click("Card (vulkan, 60.0 MiB)");
+    assert_eq!(named(&opened), ["cpu", "cpu"]);
+    let asked = fs::read_to_string(opened.folder.path().join("asked.toml")).unwrap();
+    let table: toml::Table = asked.parse().unwrap();
+    assert_eq!(table["device"].as_array().unwrap().len(), 2);
+    assert_eq!(budgets(&opened), [2 << 20; 2]);
+    opened.window.get_by_label_contains("✖ too big");
+    assert!(!opened.window.state().document().present().fits());
+    // The run file has them too.
+    opened.write("File", "/data/good.jsonl");
+    let run_file = opened.window.state().state().fine_tuning_run_file().unwrap();
+    assert!(run_file.contains("[[device]]\nid = \"left\"\nadapter = \"cpu\""), "{run_file}");
+    // As it was without a choice.
+    opened.click("Card (vulkan, 60.0 MiB)");
+    opened.click("Processor (cpu, 8.00 MiB)");
+    assert!(named(&opened).is_empty());
+    assert_eq!(budgets(&opened), [24 << 20; 2]);
+}
+
+#[test]
 fn what_the_program_refuses_stands_beside_its_field() {
     let mut opened = Open::new();
     let before = opened.window.state().document().profile().clone();

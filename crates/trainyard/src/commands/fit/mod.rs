@@ -20,10 +20,10 @@ use trainyard_pretrained::{Pretrained, find};
 use super::run_command::RunCommand;
 use super::table::{Align, table};
 use crate::app::App;
-use crate::cli::Force;
+use crate::cli::{Force, Sets};
 use crate::error::RunError;
 use crate::files::write_asked;
-use crate::setup::machine;
+use crate::setup::fit_devices;
 
 /// The context where none is asked for, unless the model's is shorter: that of a decoder, and that of an encoder.
 const CONTEXT: u64 = 1024;
@@ -56,6 +56,9 @@ pub struct FitCommand {
     /// "24 GiB@35"; as often as there are devices
     #[arg(long = "device", value_name = "SIZE")]
     devices: Vec<Described>,
+    /// The devices of this run file in place of all of this machine's
+    #[arg(long, value_name = "RUN.toml", conflicts_with = "devices")]
+    devices_of: Option<PathBuf>,
     /// The numbers in which cards compute products; CPU devices are no faster in others, and stay f32
     #[arg(long, default_value = Precision::F32.text(), value_parser = precisions())]
     precision: Precision,
@@ -119,10 +122,12 @@ impl RunCommand for FitCommand {
     /// # Errors
     /// When there is no such model, or a number makes no sense; when a device cannot be opened, or the terminal
     /// cannot be written to.
-    fn run(&self, _: &App) -> Result<ExitCode, RunError> {
+    fn run(&self, app: &App) -> Result<ExitCode, RunError> {
         let model = sizes::transformer(&Pretrained::open(&find(&self.model)?)?);
         let mut devices: Vec<FitDevice> = if self.devices.is_empty() {
-            machine()?
+            let run_file = self.devices_of.as_ref();
+            let run_file = run_file.map(|file| app.config(file, &Sets::default())).transpose()?;
+            fit_devices(run_file.as_ref().map(|(config, _)| config))?
         } else {
             self.devices.iter().enumerate().map(|(number, it)| it.device(number)).collect()
         };
