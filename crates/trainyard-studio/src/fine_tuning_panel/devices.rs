@@ -67,19 +67,29 @@ fn choice_ui(ui: &mut Ui, devices: &[DeviceInfo], form: &mut Form) {
     for (device, chosen) in devices.iter().zip(&mut chosen) {
         device_ui(ui, device, is_only, chosen);
     }
-    if is_only {
-        ui.weak(
-            RichText::new("A single device is split into two, with half of its memory each.")
-                .size(size::SMALL),
-        );
+    let cpu_alone = |named: &[&DeviceInfo]| matches!(named, [it] if it.api == Api::Cpu);
+    if cpu_alone(&those(devices, &before)) {
+        let words = "The CPU alone is taken as two devices, with half of its memory each.";
+        ui.weak(RichText::new(words).size(size::SMALL));
     }
     if chosen == before {
         return;
     }
-    let named = devices.iter().zip(&chosen).filter(|(_, chosen)| **chosen);
-    let named: Vec<&DeviceInfo> = named.map(|(device, _)| device).collect();
+    let named = those(devices, &chosen);
     // What the program takes by itself needs no names.
-    form.devices = if chosen == usual { Vec::new() } else { run_file::entries(&named) };
+    form.devices = if chosen == usual {
+        Vec::new()
+    } else if cpu_alone(&named) {
+        run_file::entries(&named)
+    } else {
+        run_file::entry_each(&named)
+    };
+}
+
+/// Those that are chosen.
+fn those<'a>(devices: &'a [DeviceInfo], chosen: &[bool]) -> Vec<&'a DeviceInfo> {
+    let chosen = devices.iter().zip(chosen).filter(|(_, chosen)| **chosen);
+    chosen.map(|(device, _)| device).collect()
 }
 
 /// Which devices the program takes where a run file names none: every GPU, or else the CPU.
@@ -97,7 +107,9 @@ fn usual(devices: &[DeviceInfo]) -> Vec<bool> {
 /// One device. The last that is chosen stays chosen.
 fn device_ui(ui: &mut Ui, device: &DeviceInfo, is_only: bool, chosen: &mut bool) {
     let memory = device.memory.total_bytes.map_or("memory unknown".to_owned(), human_bytes);
-    let words = format!("{} ({}, {memory})", device.name, device.api.text());
+    // It computes on the CPU as well, only slower.
+    let kind = if device.kind == DeviceKind::Software { "software, " } else { "" };
+    let words = format!("{} ({kind}{}, {memory})", device.name, device.api.text());
     let fails = matches!(device.compute, ComputeProbe::Fails { .. });
     let why_not = if fails { "It cannot compute: it fails" } else { "At least one takes part" };
     let may = if *chosen { !is_only } else { !fails };

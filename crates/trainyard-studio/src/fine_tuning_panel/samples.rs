@@ -21,7 +21,7 @@ pub(super) fn samples_ui(
     by_token: &mut bool,
     out: &mut Vec<Message>,
 ) {
-    let run_file = state.fine_tuning_run_file().ok();
+    let run_file = state.fine_tuning_preview_file().ok();
     let shown = state.fine_tuning.preview();
     ui.horizontal_wrapped(|ui| {
         let may = run_file.is_some() && facts.has_program && !state.fine_tuning.is_previewing();
@@ -45,7 +45,7 @@ pub(super) fn samples_ui(
         let words = "These are of the form as it was before; show them again.";
         ui.label(RichText::new(words).size(size::SMALL).color(theme.warn));
     }
-    let samples = preview.training_samples.map(|count| format!(", {count} to train with"));
+    let samples = preview.training_samples.map(|count| format!(", {count} samples to train with"));
     ui.label(format!("{}{}", preview.source, samples.unwrap_or_default()));
     for remark in &preview.remarks {
         ui.label(RichText::new(remark).size(size::SMALL).color(theme.warn));

@@ -256,7 +256,7 @@ pub(super) fn looked(end: TaskEnd) -> Vec<Effect> {
 
 /// Has the program show the first samples. `starts` says whether the training begins if that goes well.
 fn preview(state: &State, starts: bool) -> Vec<Effect> {
-    let Ok(text) = state.fine_tuning_run_file() else { return Vec::new() };
+    let Ok(text) = state.fine_tuning_preview_file() else { return Vec::new() };
     let (program, folder) = match program(state).and_then(|it| Ok((it, folder()?))) {
         Ok(both) => both,
         Err(effects) => return effects,
@@ -308,7 +308,9 @@ pub(super) fn previewed(state: &State, end: TaskEnd, starts: bool) -> Vec<Effect
 /// nothing is written of what cannot be trained.
 fn start(state: &State) -> Vec<Effect> {
     let Ok(text) = state.fine_tuning_run_file() else { return Vec::new() };
-    if state.fine_tuning.preview().is_none_or(|(shown, _)| shown != text) {
+    let previewed = state.fine_tuning_preview_file().ok();
+    let of = state.fine_tuning.preview().map(|(of, _)| of.to_owned());
+    if of.is_none() || of != previewed {
         return preview(state, true);
     }
     let directory = PathBuf::from(state.fine_tuning.form().folder.trim());

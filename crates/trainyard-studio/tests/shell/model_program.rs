@@ -138,11 +138,15 @@ plan)
 train) echo "  × this is only a stand-in" >&2; exit 1 ;;
 generate)
     case "$*" in *refuses*) echo "  × it has no chat template" >&2; exit 2 ;; esac
-    echo '{"event":"ready","context":64}'
+    case "$*" in
+    *bare*) echo '{"event":"ready","context":64,"continues":true}' ;;
+    *) echo '{"event":"ready","context":64}' ;;
+    esac
     while read -r line; do
         case "$line" in
         *forget*) ;;
         *stop*) echo '{"event":"answer","text":"For","tokens":[1],"tokens_per_s":null,"end":"asked"}' ;;
+        *'"say":""'*) echo '{"event":"answer","text":" ever after","tokens":[1,2],"tokens_per_s":5.0,"end":"end"}' ;;
         *ever*) echo '{"event":"text","text":"For"}' ;;
         *say*)
             echo '{"event":"text","text":"Good"}'

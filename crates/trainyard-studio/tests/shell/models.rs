@@ -9,8 +9,8 @@ use egui_kittest::SnapshotResults;
 use egui_kittest::kittest::Queryable;
 use trainyard_studio::command::Command;
 use trainyard_studio::document::{Edit, How};
-use trainyard_studio::panels::chat;
-use trainyard_studio::state::Mood;
+use trainyard_studio::panels::{chat, fine_tune};
+use trainyard_studio::state::{Mood, Speaker};
 use trainyard_studio::{Persisted, Studio};
 
 use crate::model_program::{asked, model, stand_in};
@@ -205,7 +205,7 @@ fn first_samples_are_shown_with_what_counts() {
     opened.write("File", "/data/good.jsonl");
     assert!(opened.window.query_by_label_contains("line 3").is_none());
     opened.click("Show first samples");
-    opened.window.get_by_label("chats, 9 to train with");
+    opened.window.get_by_label("chats, 9 samples to train with");
     opened.window.get_by_label("sample 1: 4 tokens, 3 to be learned");
     opened.window.get_by_label_contains("<user> hi");
     opened.click("token by token");
@@ -221,6 +221,10 @@ fn an_encoder_learns_from_the_columns_of_a_table() {
     let path = model(opened.folder.path(), "encoder");
     opened.open(&path);
     assert!(opened.window.query_by_label("Chats").is_none());
+    perform(&mut opened.window, Command::Toggle(chat::INFO));
+    opened.window.get_by_label_contains("reads texts and writes none");
+    assert!(opened.window.query_by_label_contains("Talk with ").is_none());
+    perform(&mut opened.window, Command::Toggle(fine_tune::INFO));
     // A path that leads nowhere yet is not looked at.
     let table = opened.folder.path().join("bank.csv");
     opened.write("File", table.to_str().unwrap());
@@ -349,7 +353,28 @@ fn a_model_is_talked_with() {
 }
 
 #[test]
-fn a_model_without_a_template_is_refused_in_words() {
+fn a_model_without_a_template_goes_on_with_the_text() {
+    let mut opened = Open::before();
+    let path = model(opened.folder.path(), "bare");
+    opened.open(&path);
+    perform(&mut opened.window, Command::Toggle(chat::INFO));
+    opened.talk();
+    opened.window.get_by_label_contains("it goes on with your text");
+    say(&mut opened.window, "Once upon a time");
+    until(&mut opened.window, "its text", is(Mood::Ready));
+    opened.window.get_by_label("Good day");
+    // Without another word.
+    opened.window.get_by_label("Go on").click();
+    opened.window.run_ok();
+    until(&mut opened.window, "more of it", is(Mood::Ready));
+    opened.window.get_by_label("ever after");
+    let speakers: Vec<Speaker> =
+        opened.window.state().state().chat.turns().iter().map(|turn| turn.speaker).collect();
+    assert_eq!(speakers, [Speaker::You, Speaker::Model, Speaker::Model]);
+}
+
+#[test]
+fn what_cannot_be_talked_with_is_refused_in_words() {
     let mut opened = Open::before();
     let path = model(opened.folder.path(), "refuses");
     opened.open(&path);
@@ -387,4 +412,19 @@ fn pictures() {
         opened.window.run_ok();
         results.add(opened.window.try_snapshot(format!("window_chat_{name}")));
     }
+    let path = Path::new("/tmp/trainyard-picture/encoder");
+    fs::create_dir_all(path).unwrap();
+    fs::write(path.join("config.json"), r#"{"model_type": "bert"}"#).unwrap();
+    let table = Path::new("/tmp/trainyard-picture/bank.csv");
+    fs::write(table, "text,intent\n").unwrap();
+    let mut opened = Open::before();
+    opened.window.set_size(vec2(1360.0, 1180.0));
+    opened.open(path);
+    perform(&mut opened.window, Command::Theme(ThemePreference::Light));
+    opened.write("Run folder", "/runs/encoder");
+    opened.write("File", table.to_str().unwrap());
+    opened.click("Show first samples");
+    opened.window.remove_cursor();
+    opened.window.run_ok();
+    results.add(opened.window.try_snapshot("window_fine_tune_table_light"));
 }
