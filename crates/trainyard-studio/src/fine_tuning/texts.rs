@@ -101,7 +101,7 @@ impl Pooling {
     pub fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Model => (
-                "As the model has it",
+                "Model's own",
                 "As its files say; else the first token for classes, and the mean for similarity",
             ),
             Self::Mean => ("Mean", "The mean of all tokens' vectors"),

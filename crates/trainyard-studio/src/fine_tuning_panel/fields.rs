@@ -9,30 +9,38 @@ use crate::theme::{Theme, size};
 /// Room for the name of a field, in points.
 const NAME: f32 = 96.0;
 
+/// The context of an encoder where none is written.
+const ENCODER_CONTEXT: &str = "the model's, at most 128";
+
 /// What is wrong with which field.
-pub(super) struct Fields(Vec<Wrong>);
+pub(super) struct Fields {
+    wrong: Vec<Wrong>,
+    /// Whether the model is an encoder.
+    is_encoder: bool,
+}
 
 impl Fields {
     /// What makes no sense, and what the program refuses.
     pub(super) fn of(state: &State) -> Self {
         let mut wrong = state.fine_tuning.form().wanted().err().unwrap_or_default();
         wrong.extend(state.fine_tuning.refused().cloned());
-        Self(wrong)
+        Self { wrong, is_encoder: state.fine_tuning.is_encoder() == Some(true) }
     }
 
     /// What is of no field.
     pub(super) fn others(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(|wrong| wrong.field.is_none()).map(|wrong| wrong.words.as_str())
+        self.wrong.iter().filter(|wrong| wrong.field.is_none()).map(|wrong| wrong.words.as_str())
     }
 
     /// Whether any field is wrong.
     pub(super) fn are_wrong(&self) -> bool {
-        self.0.iter().any(|wrong| wrong.field.is_some())
+        self.wrong.iter().any(|wrong| wrong.field.is_some())
     }
 
     /// A line of text with its name before it.
     pub(super) fn text(&self, ui: &mut Ui, field: Field, text: &mut String) {
         let (name, hint, tip) = words(field);
+        let hint = if field == Field::Context && self.is_encoder { ENCODER_CONTEXT } else { hint };
         named_row(ui, name, |ui, label| {
             let edit = TextEdit::singleline(text).hint_text(hint).desired_width(f32::INFINITY);
             ui.add(edit).labelled_by(label).on_hover_text(tip);
@@ -43,7 +51,7 @@ impl Fields {
     /// What is wrong with a field of this text. What is merely not written yet is no alarm.
     pub(super) fn wrong(&self, ui: &mut Ui, field: Field, text: &str) {
         let theme = Theme::of(ui.ctx());
-        for wrong in self.0.iter().filter(|wrong| wrong.field == Some(field)) {
+        for wrong in self.wrong.iter().filter(|wrong| wrong.field == Some(field)) {
             let may_wait = matches!(field, Field::Model | Field::Data) || field.is_of_table();
             let is_empty = text.trim().is_empty() && may_wait;
             let words =

@@ -1,6 +1,6 @@
 //! A table of texts: what is learned of it, and which columns have that.
 
-use eframe::egui::{ComboBox, Ui};
+use eframe::egui::{ComboBox, Label, RichText, Ui};
 use trainyard_plan::TableColumn;
 
 use super::fields::{Fields, named_row, words};
@@ -77,7 +77,7 @@ fn column_ui(
         response.response.labelled_by(label).on_hover_text(tip);
         let chosen = columns.iter().find(|column| column.name == *name);
         if let Some(cell) = chosen.and_then(|column| column.cells.first()) {
-            ui.weak(format!("“{cell}”"));
+            ui.add(Label::new(RichText::new(format!("“{cell}”")).weak()).truncate());
         }
     });
     fields.wrong(ui, field, name);

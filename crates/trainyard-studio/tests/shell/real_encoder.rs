@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::vec2;
 use egui_kittest::kittest::Queryable;
+use trainyard_studio::command::Command;
 use trainyard_studio::fine_tuning::{DataKind, Field, Form, Pooling, Task};
 use trainyard_studio::message::FineTuningMessage;
+use trainyard_studio::panels::chat;
 use trainyard_studio::run::Phase;
 use trainyard_studio::{Persisted, Studio};
 
 use crate::real_program::program;
-use crate::support::{Window, error, open, send, settle, until, use_program, window_with};
+use crate::support::{Window, error, open, perform, send, settle, until, use_program, window_with};
 
 /// A BERT of two blocks with a tokenizer of words.
 fn model(folder: &Path) -> PathBuf {
@@ -143,4 +145,9 @@ fn an_encoder_learns_from_a_table_of_texts() {
     let text = fs::read_to_string(run.join("run.toml")).unwrap();
     assert!(text.contains("task = \"classify\"\npooling = \"mean\""), "{text}");
     assert!(text.contains("label = \"kind\"") && !text.contains("second"), "{text}");
+    // It writes no texts, and has no form for other programs yet.
+    assert!(window.query_by_label("Export model…").is_none());
+    perform(&mut window, Command::Toggle(chat::INFO));
+    window.get_by_label_contains("reads texts and writes none");
+    assert!(window.query_by_label_contains("Talk with ").is_none());
 }
