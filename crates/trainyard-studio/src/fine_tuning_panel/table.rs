@@ -32,7 +32,7 @@ pub(super) fn table_ui(ui: &mut Ui, state: &State, form: &mut Form, fields: &Fie
     if form.texts.task.pools() {
         ui.horizontal_wrapped(|ui| {
             let tip = "How the vectors of a text's tokens become one";
-            ui.label("Vector of a text:").on_hover_text(tip);
+            ui.label("Pooling:").on_hover_text(tip);
             for pooling in Pooling::ALL {
                 let (name, tip) = pooling.words();
                 ui.selectable_value(&mut form.texts.pooling, pooling, name).on_hover_text(tip);
