@@ -210,3 +210,18 @@ fn what_does_not_go_together_is_refused_by_name() {
     assert_says(&refused(&[]), &["for 2 classes", "its own tells 5"]);
     assert_says(&refused(&["model.task=\"masked\""]), &["cls.predictions", "is missing"]);
 }
+
+#[test]
+fn the_columns_of_a_table_are_listed() {
+    let place = Place::new();
+    let mut command = trainyard();
+    command.args(["columns", "--json"]).arg(place.path("train.csv"));
+    let listed: Value = serde_json::from_str(&run_ok(&mut command)).expect("JSON");
+    assert_eq!(listed["format"], "trainyard-columns");
+    assert_eq!(listed["columns"][1]["name"], "class");
+    assert_eq!(listed["columns"][1]["cells"], serde_json::json!(["good", "bad", "good"]));
+    let page = run_ok(trainyard().arg("columns").arg(place.path("train.csv")));
+    assert_says(&page, &["column  row 1", "text    train0 fine", "class   good"]);
+    let said = run_fails(trainyard().arg("columns").arg(place.path("none.csv")), 2);
+    assert_says(&said, &["none.csv"]);
+}

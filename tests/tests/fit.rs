@@ -112,6 +112,44 @@ fn this_machines_devices_are_taken_where_none_is_described() {
 }
 
 #[test]
+fn the_devices_of_a_run_file_are_taken_where_one_is_named() {
+    let dir = temp_dir();
+    config(dir.path());
+    let file = dir.path().join("run.toml");
+    let run_file = |memory: &str| {
+        let device = |id: &str| {
+            format!("[[device]]\nid = \"{id}\"\nadapter = \"cpu\"\nmemory = \"{memory}\"\n")
+        };
+        let devices = ["one", "other"].map(device).concat();
+        fs::write(&file, format!("[model]\nkind = \"hf\"\npath = \"x\"\n{devices}")).unwrap();
+    };
+    run_file("64 MiB");
+    let output = trainyard()
+        .args(["fit", "--json", "--method", "lora", "--devices-of"])
+        .arg(&file)
+        .arg(dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["verdict"], "too_big", "{found}");
+    let ids = ["one", "other"].map(|id| json!(id));
+    assert_eq!([0, 1].map(|at| found["devices"][at]["id"].clone()), ids);
+    assert_eq!(found["devices"][0]["budget_bytes"], 64 << 20);
+    // Not with devices that are described; and together they must have the memory.
+    let refused = |args: &[&str], file: &Path| {
+        run_fails(
+            trainyard().arg("fit").args(args).arg("--devices-of").arg(file).arg(dir.path()),
+            2,
+        )
+    };
+    let said = refused(&["--device", "8 GiB"], &file);
+    assert!(said.contains("--devices-of"), "{said}");
+    run_file("999 TiB");
+    assert!(refused(&[], &file).contains("device.one.memory"));
+}
+
+#[test]
 fn wrong_input_is_refused() {
     let dir = temp_dir();
     config(dir.path());

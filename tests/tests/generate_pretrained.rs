@@ -162,6 +162,36 @@ fn a_conversation_with_a_program_is_told_event_by_event() {
     assert_says(&run_fails(&mut command(&model, &["--stream"]), 2), &["--chat"]);
 }
 
+/// One that has no template goes on with what it is told, line by line, and of itself.
+#[test]
+fn a_model_without_a_template_goes_on_with_the_text() {
+    let dir = temp_dir();
+    let input = dir.path().join("said.jsonl");
+    write(
+        &input,
+        "{\"say\":\"hi\"}\n{\"say\":\"\"}\n{\"say\":\"no\"}\n{\"forget\":true}\n{\"say\":\"hi\"}\n",
+    );
+    let open = std::fs::File::open(&input).unwrap_or_else(|error| panic!("{error}"));
+    let asked = ["--chat", "--json", "--stream", "--ignore-eos", "--tokens", "6"];
+    let text = run_ok(command(&llama(), &asked).stdin(open));
+    let events: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("a line an event")).collect();
+    assert_eq!(events[0], json!({"event": "ready", "context": 96, "continues": true}), "{text}");
+    let answers: Vec<&str> = events
+        .iter()
+        .filter(|event| event["event"] == "answer")
+        .map(|event| event["text"].as_str().expect("a text"))
+        .collect();
+    let one = |prompt: &str| {
+        let asked = ["--prompt", prompt, "--tokens", "6", "--ignore-eos"];
+        generated(&llama(), &asked)["text"].as_str().expect("a text").to_owned()
+    };
+    let first = one("hi");
+    let second = one(&format!("hi{first}"));
+    let third = one(&format!("hi{first}{second}\nno"));
+    assert_eq!(answers, [&first, &second, &third, &first]);
+}
+
 /// It ends long before it has as many tokens as it may.
 #[test]
 fn an_answer_ends_when_it_is_asked_to() {

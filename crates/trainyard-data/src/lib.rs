@@ -117,7 +117,7 @@ pub use rows::{RowsOptions, RowsSource};
 pub use samples::Samples;
 pub use sentences::{SentencesOptions, SentencesSource, TooLongText};
 pub use source::{Cursor, DataInfo, DataSource, DataState, IGNORED, SEGMENTS, TensorInfo, Unit};
-pub use table::{TableOptions, TableSource, TableTask};
+pub use table::{ColumnHead, TableOptions, TableSource, TableTask, column_heads};
 pub use tensors::{TensorsOptions, TensorsSource};
 pub use text::{
     BUILTIN_TEXTS, CharText, TextOptions, TextSource, TokenSource, UnknownCharacter, builtin_names,

@@ -222,6 +222,7 @@ impl Derive<'_> {
         let weights = runner.stage().layers[0].weights.iter();
         let updated = weights.filter(|weight| StageLayer::is_updated(weight)).map(|it| &it.spec);
         let state_bytes = |weight| optimizer.state_bytes(&spec.name, weight);
+        let frozen_as = self.frozen_as(layer, &runner);
         let optimizer_bytes = Some(updated.clone().map(state_bytes).sum());
         known.updated.extend(updated.map(|weight| weight_name(&spec.name, weight)));
         let alike = known.found.iter().position(|(other, _)| *other == signature);
@@ -234,9 +235,21 @@ impl Derive<'_> {
         let found = &known.found[at].1;
         known.flow.put(spec, &found.outputs);
         let profile = self.profile(layer, of_layer, &input, found);
-        let profile = LayerProfile { optimizer_bytes, ..profile };
+        let profile = LayerProfile { optimizer_bytes, frozen_as, ..profile };
         let goes_back = known.goes_back.last().copied().unwrap_or(true);
         Ok(if goes_back { profile } else { profile.without_backward() })
+    }
+
+    /// How its frozen weights are held that are not 32-bit floats, each once. Layers that are alike otherwise may differ
+    /// in it.
+    fn frozen_as(&self, layer: usize, runner: &LayerRunner<'_>) -> Vec<String> {
+        let weights = runner.stage().layers[0].layer.weights().iter();
+        let frozen = weights.filter(|weight| weight.role == WeightRole::Frozen);
+        let mut formats: Vec<String> =
+            frozen.filter_map(|weight| self.model.held_as(layer, &weight.path)).collect();
+        formats.sort();
+        formats.dedup();
+        formats
     }
 
     fn run(&self, spec: &LayerSpec, mut runner: LayerRunner<'_>) -> Result<Found, EngineError> {

@@ -116,6 +116,12 @@ pub trait Model: Send + Sync {
         false
     }
 
+    /// How a frozen weight of a layer is held, by its path there, where it is not held as 32-bit floats, such as
+    /// `q4_1`: for people alone.
+    fn held_as(&self, _layer: usize, _path: &str) -> Option<String> {
+        None
+    }
+
     /// Makes one layer on a device. The weights depend on the seed and the layer's index alone,
     /// never on the device or on the other layers.
     ///

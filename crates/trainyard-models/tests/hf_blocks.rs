@@ -125,6 +125,10 @@ fn a_gguf_files_own_blocks_are_held_as_they_lie() {
             let product = name.path.strip_suffix("weight").unwrap();
             let (_, found) = packed.iter().find(|(path, _)| path == product).unwrap();
             let raw = model.pretrained().raw(&name.name).unwrap();
+            let is_packed = raw.element.block_numbers() > 1;
+            let format = if is_packed { raw.element } else { Element::Q4_1 };
+            let said = model.held_as(layer, &format!("{product}packed.blocks"));
+            assert_eq!(said.as_deref(), Some(format.name()), "{}", name.name);
             if raw.element.block_numbers() == 1 {
                 // Packed from numbers.
                 let bytes = Element::Q4_1.bytes_of(&raw.shape).unwrap();
@@ -197,10 +201,11 @@ fn a_file_in_blocks_trains_as_its_numbers_do() {
             found.equals(&format!("{} {ends:?}", element.name()), &expected_run, 1e-5);
         }
         // All matrices weigh their blocks.
-        let [numbers, blocks] = [&expected, &packed].map(|subject| {
-            let layers = subject.costs(ROWS).layers;
-            layers.iter().map(|layer| layer.frozen_bytes).sum::<u64>()
-        });
+        let [numbers, blocks] = [&expected, &packed].map(|subject| subject.costs(ROWS).layers);
+        assert!(numbers.iter().all(|layer| layer.frozen_as.is_empty()));
+        assert!(blocks.iter().all(|layer| layer.frozen_as == [element.name()]), "{blocks:?}");
+        let [numbers, blocks] = [numbers, blocks]
+            .map(|layers| layers.iter().map(|layer| layer.frozen_bytes).sum::<u64>());
         let gains = 4 * 5 * 32;
         assert_eq!(
             (numbers - gains) * element.block_bytes(),
@@ -244,6 +249,15 @@ fn a_packed_model_on_the_cpu_and_every_adapter_equals_the_cpu() {
     }
 }
 
+/// How the packed weights of a layer are held, as the model says it.
+fn formats(model: &HfModel, layer: usize) -> String {
+    let (packed, _) = held(model, layer);
+    let said = packed
+        .iter()
+        .map(|(path, _)| model.held_as(layer, &format!("{path}packed.blocks")).unwrap());
+    said.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+}
+
 /// Numbers of files stay numbers outside blocks, unless they are asked to be packed.
 #[test]
 fn ends_are_packed_where_a_run_asks_for_it() {
@@ -255,7 +269,10 @@ fn ends_are_packed_where_a_run_asks_for_it() {
     for tied in [true, false] {
         let model = of(tied, None);
         assert!(held(&model, 0).1.contains("tokens") && held(&model, 3).1.contains("weight"));
+        assert_eq!(model.held_as(3, "weight"), None);
         let model = of(tied, Some(BlockFormat::Q8_0));
+        let formats = [0, 1, 3].map(|layer| formats(&model, layer));
+        assert_eq!(formats, ["q8_0", "q4_1", "q8_0"]);
         for layer in [0, 3] {
             let (packed, paths) = held(&model, layer);
             assert_eq!(packed[0].1.len(), VOCABULARY * 34, "{paths:?}");

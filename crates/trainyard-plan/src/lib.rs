@@ -40,6 +40,7 @@ mod quantile;
 mod schedule;
 pub mod schedule_search;
 pub mod simulate;
+mod table_columns;
 mod tensor_limits;
 mod trace;
 pub mod validate;
@@ -62,6 +63,7 @@ pub use profile::{
 pub use schedule::{
     Chunks, CsvRemark, CsvSchedule, Place, Schedule, ScheduleKind, ScheduleRequest, Slice,
 };
+pub use table_columns::{TableColumn, TableColumns};
 pub use tensor_limits::{TensorLimits, TensorTooLarge};
 pub use trace::{
     Lane, MemorySample, Trace, TraceBuilder, TraceDevice, TraceEvent, chrome, foreign, text,

@@ -51,6 +51,8 @@ pub enum Event {
     TrainSmall,
     /// Something about the fine-tuning of a pretrained model.
     FineTuning(FineTuningEvent),
+    /// The model of the run that is watched is to be written for other programs.
+    ExportModel,
     /// A conversation with a model is to begin.
     Talk(Talk),
     /// A training was started, or could not be.
@@ -85,6 +87,8 @@ pub enum FineTuningEvent {
     Estimate(Sizes),
     /// The devices of this machine are to be looked for.
     Devices,
+    /// The columns of a table are to be listed.
+    Columns(String),
     /// The first samples are to be shown.
     Preview,
     /// It is to begin.
@@ -125,13 +129,15 @@ pub enum Purpose {
     SaveRunFile,
     /// It is what a fine-tuning learns from.
     FineTuningData,
+    /// The model of the run is written to it.
+    ExportModel,
 }
 
 impl Purpose {
     /// Whether something is written to the path.
     #[must_use]
     pub fn saves(self) -> bool {
-        matches!(self, Self::SavePlan | Self::Export(_) | Self::SaveRunFile)
+        matches!(self, Self::SavePlan | Self::Export(_) | Self::SaveRunFile | Self::ExportModel)
     }
 
     /// Such a path.
@@ -140,6 +146,7 @@ impl Purpose {
         match self {
             Self::FineTuningData => "/path/to/chats.jsonl",
             Self::SaveRunFile => "/path/to/run.toml",
+            Self::ExportModel => "/path/to/model.gguf",
             Self::Open | Self::SavePlan | Self::Export(_) => "/path/to/plan.json",
         }
     }
@@ -206,6 +213,10 @@ pub enum Question {
         /// Whether the model is opened by it.
         opens: bool,
     },
+    /// The model of a run, written to a folder or file.
+    Export(PathBuf),
+    /// The columns of the table that a fine-tuning learns from.
+    Columns,
     /// The first samples of a fine-tuning.
     Preview {
         /// Whether it begins if there are any.

@@ -9,8 +9,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use trainyard_plan::DeviceList;
 use trainyard_plan::fit::Fit;
+use trainyard_plan::{DeviceList, TableColumn};
 
 use crate::command::Command;
 use crate::document::{Assessment, Document, Edit, Reference};
@@ -151,6 +151,10 @@ pub enum FineTuningMessage {
     NotEstimated(Wrong),
     /// The board shows what was estimated last.
     OnBoard,
+    /// The program is asked for the columns of a table.
+    Looking(String),
+    /// Those that it listed, or why it could not, in words.
+    Columns(Result<Vec<TableColumn>, String>),
     /// The program is asked for the first samples of a training with a run file of this text.
     Previewing(String),
     /// What it showed; nothing where nobody waited for it.
@@ -240,7 +244,7 @@ pub enum PreferencesMessage {
     /// Whether the program that a run file names may be started.
     Remember(ProgramAnswer),
     /// The fine-tuning that is being described.
-    KeepForm(Form),
+    KeepForm(Box<Form>),
 }
 
 /// One of the first steps.

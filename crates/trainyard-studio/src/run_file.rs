@@ -75,24 +75,29 @@ pub struct Entry {
     pub memory_bytes: Option<u64>,
 }
 
-/// Entries for devices. A single one gets two entries with half of its memory each, for a pipeline
-/// has two ranks or more.
+/// Entries for devices. A single one gets two entries with half of its memory each: a pipeline to look at has two
+/// ranks or more.
 #[must_use]
 pub(crate) fn entries(devices: &[&DeviceInfo]) -> Vec<Entry> {
+    let [device] = devices else { return entry_each(devices) };
+    let half = entry_each(devices).first().and_then(|it| it.memory_bytes).map(|bytes| bytes / 2);
+    let entry =
+        |id: &str| Entry { id: id.to_owned(), adapter: device.adapter.clone(), memory_bytes: half };
+    vec![entry("left"), entry("right")]
+}
+
+/// An entry for each device.
+#[must_use]
+pub(crate) fn entry_each(devices: &[&DeviceInfo]) -> Vec<Entry> {
+    let is_of_machine =
+        |device: &DeviceInfo| matches!(device.kind.text(), "cpu" | "software" | "integrated");
+    let sharing = devices.iter().filter(|device| is_of_machine(device)).count() as u64;
     let budget = |device: &DeviceInfo| {
         let known = device.memory.free_bytes.or(device.memory.total_bytes)?;
-        // Some is left to the desktop and whatever else runs.
-        Some(known / 10 * 8)
+        // Some is left to the desktop and whatever else runs; what has no memory of its own shares the machine's.
+        let shared_by = if is_of_machine(device) { sharing } else { 1 };
+        Some(known / 10 * 8 / shared_by.max(1))
     };
-    if let [device] = devices {
-        let half = budget(device).map(|bytes| bytes / 2);
-        let entry = |id: &str| Entry {
-            id: id.to_owned(),
-            adapter: device.adapter.clone(),
-            memory_bytes: half,
-        };
-        return vec![entry("left"), entry("right")];
-    }
     let mut entries: Vec<Entry> = Vec::new();
     for device in devices {
         let kind = match device.kind.text() {
@@ -236,6 +241,11 @@ mod tests {
         let ids: Vec<&str> = made.iter().map(|entry| entry.id.as_str()).collect();
         assert_eq!(ids, ["dgpu", "dgpu2", "cpu"]);
         assert_eq!(made[0].memory_bytes, Some((10u64 << 30) / 10 * 8));
+        // The machine's memory is there once.
+        let shared = [device("vulkan:L", "software", 10 << 30), device("cpu", "cpu", 10 << 30)];
+        let shared = entries(&shared.iter().collect::<Vec<_>>());
+        let sum: u64 = shared.iter().filter_map(|entry| entry.memory_bytes).sum();
+        assert_eq!(sum, (10u64 << 30) / 10 * 8);
     }
 
     #[test]
@@ -243,6 +253,7 @@ mod tests {
         let made = entries(&[&device("cpu", "cpu", 10 << 30)]);
         assert_eq!(made.len(), 2);
         assert_eq!(made[0].memory_bytes, Some((10u64 << 30) / 10 * 4));
+        assert_eq!(entry_each(&[&device("vulkan:A", "discrete", 10 << 30)]).len(), 1);
     }
 
     #[test]

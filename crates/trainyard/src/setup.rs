@@ -17,7 +17,7 @@ use crate::error::RunError;
 use crate::files::{read_plan, read_schedule};
 pub(crate) use devices::machine_for;
 pub use devices::{SetupDevice, default_devices};
-pub(crate) use estimate::machine;
+pub(crate) use estimate::fit_devices;
 use profile::DerivedProfile;
 pub use training_setup::TrainingSetup;
 

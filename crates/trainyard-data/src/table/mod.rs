@@ -5,6 +5,7 @@
 //! A cell that is empty or cannot be read is an error with file, line and column: rows are never
 //! dropped in silence.
 
+mod head;
 mod load;
 mod options;
 mod read;
@@ -21,6 +22,7 @@ use crate::kind::{self, Source};
 use crate::numbered::NumberedSource;
 use crate::order::Split;
 use crate::source::{DataInfo, TensorInfo, Unit};
+pub use head::{ColumnHead, column_heads};
 use load::{Table, Targets, load};
 
 pub(crate) use load::place_of;

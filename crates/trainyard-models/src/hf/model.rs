@@ -18,6 +18,7 @@ use super::heads::Heads;
 use super::rope::Rope;
 use super::weights::{WeightName, Weights, blocks};
 use crate::carried::{KEYS_AND_VALUES, SEGMENTS_SO_FAR};
+use crate::nn::PackedWeight;
 use crate::weight_init::WeightInit;
 
 /// What layers are made by.
@@ -207,6 +208,21 @@ impl Model for HfModel {
 
     fn builds_tied_frozen(&self) -> bool {
         true
+    }
+
+    fn held_as(&self, layer: usize, path: &str) -> Option<String> {
+        let product = path.strip_suffix(PackedWeight::PATH)?;
+        let path = match (layer, product) {
+            (0, "") => "tokens".to_owned(),
+            (_, product) => format!("{product}weight"),
+        };
+        let names = self.all_names(layer);
+        let name = names.iter().find(|name| name.path == path)?;
+        let packing = self.adapters(layer, 0)?.packing()?;
+        let shape = self.pretrained.raw(&name.name).ok()?.shape;
+        let columns = if name.turned { shape.first() } else { shape.last() };
+        let blocks = blocks(&self.pretrained, name, *columns?, packing)?;
+        Some(blocks.element().name().to_owned())
     }
 
     /// Reads the layer's weights; adapters follow from the seed.

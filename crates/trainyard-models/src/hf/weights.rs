@@ -220,6 +220,16 @@ pub(super) enum Blocks {
     OfNumbers(BlockFormat),
 }
 
+impl Blocks {
+    /// How files name them.
+    pub(super) fn element(&self) -> Element {
+        match self {
+            Self::AsStored(raw) => raw.element,
+            Self::OfNumbers(format) => element(*format),
+        }
+    }
+}
+
 /// The blocks in which a matrix with rows of `columns` numbers is held; None where it is held as numbers.
 pub(super) fn blocks(
     pretrained: &Pretrained,

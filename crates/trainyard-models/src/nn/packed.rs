@@ -38,6 +38,9 @@ pub struct PackedWeight {
 }
 
 impl PackedWeight {
+    /// The path of its blocks in a layer that calls it `packed`.
+    pub(crate) const PATH: &'static str = "packed.blocks";
+
     /// From numbers, row by row; None where a row is no whole blocks or there are more or fewer numbers.
     pub fn of_numbers(
         format: BlockFormat,

@@ -118,6 +118,7 @@ pub fn fit(request: &FitRequest<'_>) -> Result<Fit, PlanError> {
         format: Fit::FORMAT.to_owned(),
         version: Fit::VERSION,
         model: request.model.name.clone(),
+        encoder: !request.model.causal,
         method: method.text().to_owned(),
         rank: method.rank(),
         batch,

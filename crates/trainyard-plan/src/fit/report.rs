@@ -44,6 +44,9 @@ pub struct Fit {
     pub version: u64,
     /// The model's name.
     pub model: String,
+    /// Whether it is an encoder: it reads texts as a whole and writes none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encoder: bool,
     /// Which weights train: `full`, `lora` or `qlora`.
     pub method: String,
     /// Of adapters, the numbers between their two products.

@@ -9,7 +9,7 @@ use crate::command::Facts;
 use crate::event::Event;
 use crate::message::Message;
 use crate::paths::short_name;
-use crate::run::Talk;
+use crate::run::{Session, Talk, Trains};
 use crate::state::State;
 
 /// How answers are chosen.
@@ -37,12 +37,15 @@ pub(super) fn begin_ui(
     let targets = targets(state);
     if targets.is_empty() {
         ui.weak(
-            "Open a run of a language model, or a model's folder or .gguf file: then you can talk with it here, \
-             by its own template of chats.",
+            "Open a run of a language model, or a model's folder or .gguf file: then you can talk with it here.",
         );
     }
-    for (target, what) in targets {
-        let button = Button::new(format!("Talk with {}", short_name(&target))).truncate();
+    if state.fine_tuning.is_encoder() == Some(true) {
+        ui.weak("The model that is open is an encoder: it reads texts and writes none.");
+    }
+    for (target, which, what) in targets {
+        let name = short_name(&target);
+        let button = Button::new(format!("Talk with {name}{which}")).truncate();
         let button = ui.add_enabled(facts.has_program, button);
         let why_not = "the program trainyard was not found; Settings say where it is";
         if button.on_hover_text(what).on_disabled_hover_text(why_not).clicked() {
@@ -64,14 +67,23 @@ pub(super) fn begin_ui(
 }
 
 /// The run that is watched, and the model that is open.
-fn targets(state: &State) -> Vec<(PathBuf, &'static str)> {
-    let run = state.run.session().filter(|session| session.state().checkpoints().next().is_some());
-    let run =
-        run.map(|session| (session.directory().to_owned(), "As it is at its newest checkpoint"));
+fn targets(state: &State) -> Vec<(PathBuf, &'static str, &'static str)> {
+    let writes = |session: &&Session| {
+        session.files().trains != Trains::Encoder && session.state().checkpoints().next().is_some()
+    };
+    let run = state.run.session().filter(writes);
+    let run = run.map(|session| {
+        let what = "As it is at its newest checkpoint";
+        (session.directory().to_owned(), " (trained)", what)
+    });
     let described = Path::new(state.fine_tuning.form().model.trim());
     let open = state.document.document().model.as_deref();
     let described = (!described.as_os_str().is_empty()).then_some(described);
-    let model = open.or(described);
-    let model = model.map(|model| (model.to_owned(), "As its files have it"));
+    let is_encoder = |model: &Path| {
+        let shown = state.fine_tuning.shown().filter(|(sizes, _)| sizes.model == model);
+        shown.is_some_and(|(_, fit)| fit.encoder)
+    };
+    let model = open.or(described).filter(|model| !is_encoder(model));
+    let model = model.map(|model| (model.to_owned(), "", "As its files have it"));
     run.into_iter().chain(model).collect()
 }

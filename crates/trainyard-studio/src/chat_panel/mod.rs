@@ -56,8 +56,13 @@ impl ChatPanel {
     /// What is being written. Enter says it.
     fn writing_ui(&mut self, ui: &mut Ui, chat: &Chat, out: &mut Vec<Message>) {
         let line = KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter);
+        let hint = if chat.continues() {
+            "Write how a text begins. Enter lets the model go on, Shift+Enter begins another line"
+        } else {
+            "Say something. Enter says it, Shift+Enter begins another line"
+        };
         let field = TextEdit::multiline(&mut self.draft)
-            .hint_text("Say something. Enter says it, Shift+Enter begins another line")
+            .hint_text(hint)
             .desired_rows(2)
             .desired_width(f32::INFINITY)
             .return_key(line);
@@ -65,7 +70,9 @@ impl ChatPanel {
         let entered = field.has_focus()
             && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
         let is_ready = *chat.mood() == Mood::Ready;
-        let has_text = !self.draft.trim().is_empty();
+        // A text goes on without anything added, too.
+        let may_say = !self.draft.trim().is_empty() || chat.continues();
+        let name = if chat.continues() { "Go on" } else { "Say" };
         ui.horizontal(|ui| {
             if *chat.mood() == Mood::Answering {
                 if ui.button("Stop").on_hover_text("End this answer; what was said stays").clicked()
@@ -75,8 +82,8 @@ impl ChatPanel {
                 return;
             }
             let clicked =
-                ui.add_enabled_ui(is_ready && has_text, |ui| primary(ui, "Say").clicked()).inner;
-            if (clicked || entered) && is_ready && has_text {
+                ui.add_enabled_ui(is_ready && may_say, |ui| primary(ui, name).clicked()).inner;
+            if (clicked || entered) && is_ready && may_say {
                 let text = std::mem::take(&mut self.draft).trim().to_owned();
                 out.push(ChatMessage::Say(text).into());
                 field.request_focus();
@@ -89,6 +96,12 @@ impl ChatPanel {
 fn head_ui(ui: &mut Ui, chat: &Chat, out: &mut Vec<Message>) {
     let name = chat.talk().map(|talk| short_name(&talk.target)).unwrap_or_default();
     ui.label(RichText::new(format!("With {name}")).strong());
+    if chat.continues() {
+        ui.weak(
+            "This model has no template for chats, so it does not answer: it goes on with your text, and with what \
+             it wrote.",
+        );
+    }
     ui.horizontal_wrapped(|ui| {
         match chat.mood() {
             Mood::Loading => {
@@ -99,7 +112,8 @@ fn head_ui(ui: &mut Ui, chat: &Chat, out: &mut Vec<Message>) {
                 let may = *mood == Mood::Ready && !chat.turns().is_empty();
                 ui.add_enabled_ui(may, |ui| {
                     let tip = "Begin anew: the model forgets what was said";
-                    if ui.button("New conversation").on_hover_text(tip).clicked() {
+                    let name = if chat.continues() { "New text" } else { "New conversation" };
+                    if ui.button(name).on_hover_text(tip).clicked() {
                         out.push(ChatMessage::Forget.into());
                     }
                 });

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::form::{DataKind, Field, Form, Learned, Method};
 use super::sizes::Sizes;
-use crate::run_file::Entry;
+use super::texts::{Task, Texts};
 
 /// What makes no sense, in words that stand beside its field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Wanted {
     pub data: PathBuf,
     /// What counts of chats.
     pub learned: Learned,
+    /// What is learned of a table: only the columns that are used.
+    pub texts: Texts,
     /// An adapter counts alpha ÷ rank times.
     pub alpha: f64,
     /// Which products get adapters.
@@ -35,8 +37,6 @@ pub struct Wanted {
     pub learning_rate: f64,
     /// Optimizer steps.
     pub steps: u64,
-    /// Devices; all of the machine where there are none.
-    pub devices: Vec<Entry>,
 }
 
 impl Wrong {
@@ -64,7 +64,8 @@ impl Form {
         match (model, rank, context, batch) {
             (Some(model), Some(rank), Some(context), Some(batch)) => {
                 let (method, precision) = (self.method, self.precision);
-                Ok(Sizes { model, method, rank, precision, context, batch })
+                let devices = self.devices.clone();
+                Ok(Sizes { model, method, rank, precision, context, batch, devices })
             }
             _ => Err(wrong),
         }
@@ -82,8 +83,10 @@ impl Form {
         let words = match self.kind {
             DataKind::Chat => "name a .jsonl file with chats",
             DataKind::Text => "name a file with text",
+            DataKind::Sentences => "name a .csv, .tsv or .jsonl file with texts",
         };
         let data = path(&self.data, Field::Data, words, &mut wrong);
+        let texts = self.texts_that_are_used(&mut wrong);
         let has_adapters = self.method != Method::Full;
         let alpha =
             if has_adapters { above_0(&self.alpha, Field::Alpha, &mut wrong) } else { Some(1.0) };
@@ -100,7 +103,6 @@ impl Form {
         }
         let learning_rate = above_0(&self.learning_rate, Field::LearningRate, &mut wrong);
         let steps = whole(&self.steps, Field::Steps, &mut wrong);
-        let devices = self.devices.clone();
         match (sizes, data, alpha, learning_rate, steps) {
             (Some(sizes), Some(data), Some(alpha), Some(learning_rate), Some(steps))
                 if wrong.is_empty() =>
@@ -111,16 +113,54 @@ impl Form {
                     kind,
                     data,
                     learned,
+                    texts,
                     alpha,
                     targets,
                     learning_rate,
                     steps,
-                    devices,
                 };
                 Ok(wanted)
             }
             _ => Err(wrong),
         }
+    }
+}
+
+impl Form {
+    /// The columns that are used, without what is of another task.
+    fn texts_that_are_used(&self, wrong: &mut Vec<Wrong>) -> Texts {
+        let Texts { task, pooling, .. } = self.texts;
+        let mut used = Texts { task, pooling, ..Texts::default() };
+        if self.kind != DataKind::Sentences {
+            return used;
+        }
+        let is_pair = task == Task::Embed;
+        for field in self.columns() {
+            let (from, to, words) = match field {
+                Field::Second if is_pair => {
+                    (&self.texts.second, &mut used.second, "name the column of the second text")
+                }
+                Field::Second => (&self.texts.second, &mut used.second, ""),
+                Field::Label => {
+                    (&self.texts.label, &mut used.label, "name the column of the classes")
+                }
+                Field::Score => {
+                    (&self.texts.score, &mut used.score, "name the column of the scores")
+                }
+                _ => (&self.texts.column, &mut used.column, "name the column of the text"),
+            };
+            from.trim().clone_into(to);
+            if to.is_empty() && !words.is_empty() {
+                wrong.push(Wrong::of(*field, words));
+            } else if !to.is_empty() && *field != Field::Column && *to == self.texts.column.trim() {
+                wrong.push(Wrong::of(*field, "another column than the text's"));
+            }
+        }
+        if is_pair && !self.texts.full_score.trim().is_empty() {
+            let full = above_0(&self.texts.full_score, Field::FullScore, wrong);
+            used.full_score = full.map(|full| format!("{full:?}")).unwrap_or_default();
+        }
+        used
     }
 }
 
@@ -187,6 +227,33 @@ mod tests {
         // What a full training does not have does not matter.
         let full = Form { method: Method::Full, rank: "?".into(), alpha: "?".into(), ..form() };
         assert!(full.wanted().is_ok());
+    }
+
+    #[test]
+    fn a_table_needs_the_columns_of_its_task() {
+        let table = |task| {
+            let texts = Texts { task, column: " a ".into(), ..Texts::default() };
+            Form { kind: DataKind::Sentences, texts, ..form() }
+        };
+        let fields = |form: &Form| -> Vec<Field> {
+            form.wanted().unwrap_err().into_iter().filter_map(|wrong| wrong.field).collect()
+        };
+        assert_eq!(fields(&table(Task::Classify)), [F::Label]);
+        assert_eq!(fields(&table(Task::Embed)), [F::Second, F::Score]);
+        let wanted = table(Task::Masked).wanted().unwrap();
+        assert_eq!(wanted.texts.column, "a");
+        let mut pairs = table(Task::Embed);
+        pairs.texts =
+            Texts { second: "a".into(), score: "s".into(), label: "l".into(), ..pairs.texts };
+        pairs.texts.full_score = "-5".into();
+        assert_eq!(fields(&pairs), [F::Second, F::FullScore]);
+        (pairs.texts.second, pairs.texts.full_score) = ("b".into(), "5".into());
+        let texts = pairs.wanted().unwrap().texts;
+        // What is of another task is not written.
+        assert_eq!((texts.label.as_str(), texts.full_score.as_str()), ("", "5.0"));
+        // Of chats no column matters.
+        let chats = Form { kind: DataKind::Chat, ..table(Task::Classify) };
+        assert_eq!(chats.wanted().unwrap().texts.column, "");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trainyard_plan::Precision;
 
+use super::texts::{Task, Texts};
 use crate::run_file::Entry;
 
 /// What a person wrote, word by word: what makes no sense stays there to be mended.
@@ -17,6 +18,8 @@ pub struct Form {
     pub data: String,
     /// What counts of chats.
     pub learned: Learned,
+    /// What is learned of a table of texts.
+    pub texts: Texts,
     /// Which weights train.
     pub method: Method,
     /// Numbers between an adapter's two products.
@@ -48,6 +51,18 @@ pub enum Field {
     Model,
     /// [`Form::data`].
     Data,
+    /// [`Texts::column`].
+    Column,
+    /// [`Texts::second`].
+    Second,
+    /// [`Texts::label`].
+    Label,
+    /// [`Texts::score`].
+    Score,
+    /// [`Texts::full_score`].
+    FullScore,
+    /// [`Texts::pooling`].
+    Pooling,
     /// [`Form::method`].
     Method,
     /// [`Form::rank`].
@@ -68,6 +83,15 @@ pub enum Field {
     Devices,
     /// [`Form::folder`].
     Folder,
+}
+
+impl Field {
+    /// Whether it is about a column of a table.
+    #[must_use]
+    pub fn is_of_table(self) -> bool {
+        use Field::{Column, FullScore, Label, Score, Second};
+        matches!(self, Column | Second | Label | Score | FullScore)
+    }
 }
 
 /// Which weights train.
@@ -92,6 +116,8 @@ pub enum DataKind {
     Chat,
     /// Plain text.
     Text,
+    /// A table of texts, from which encoders learn.
+    Sentences,
 }
 
 /// What counts of chats.
@@ -113,6 +139,7 @@ impl Default for Form {
             kind: DataKind::default(),
             data: String::new(),
             learned: Learned::default(),
+            texts: Texts::default(),
             method: Method::default(),
             rank: text("16"),
             alpha: text("32"),
@@ -157,9 +184,25 @@ impl Method {
     }
 }
 
+impl Form {
+    /// The columns of its table that are used, by what they are for.
+    #[must_use]
+    pub fn columns(&self) -> &'static [Field] {
+        match (self.kind, self.texts.task) {
+            (DataKind::Chat | DataKind::Text, _) => &[],
+            (DataKind::Sentences, Task::Classify) => &[Field::Column, Field::Second, Field::Label],
+            (DataKind::Sentences, Task::Embed) => &[Field::Column, Field::Second, Field::Score],
+            (DataKind::Sentences, Task::Masked) => &[Field::Column],
+        }
+    }
+}
+
 impl DataKind {
-    /// Both of them.
-    pub const ALL: [Self; 2] = [Self::Chat, Self::Text];
+    /// Those that a model can learn from, the usual one first.
+    #[must_use]
+    pub fn of_model(is_encoder: bool) -> [Self; 2] {
+        if is_encoder { [Self::Sentences, Self::Text] } else { [Self::Chat, Self::Text] }
+    }
 
     /// Its key in run files.
     #[must_use]
@@ -167,6 +210,7 @@ impl DataKind {
         match self {
             Self::Chat => "chat",
             Self::Text => "text",
+            Self::Sentences => "sentences",
         }
     }
 
@@ -180,6 +224,10 @@ impl DataKind {
                  output",
             ),
             Self::Text => ("Text", "Plain text, cut into windows of the context"),
+            Self::Sentences => (
+                "Table of texts",
+                "A .csv, .tsv or .jsonl file with a text a row, or a pair of texts",
+            ),
         }
     }
 }

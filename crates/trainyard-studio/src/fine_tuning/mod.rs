@@ -10,6 +10,7 @@ mod preview;
 mod refusal;
 mod run_file;
 mod sizes;
+mod texts;
 
 pub use crate::run_file::Entry;
 pub use check::{Wanted, Wrong};
@@ -18,3 +19,4 @@ pub use preview::{Piece, Preview, Sample};
 pub use refusal::of_program;
 pub use run_file::run_file;
 pub use sizes::Sizes;
+pub use texts::{Pooling, Task, Texts};

@@ -10,6 +10,9 @@ pub struct Preview {
     /// Training samples of an epoch, where they have an end.
     #[serde(default)]
     pub training_samples: Option<u64>,
+    /// What is worth knowing of them, in words.
+    #[serde(default)]
+    pub remarks: Vec<String>,
     /// Some of them.
     pub samples: Vec<Sample>,
 }
@@ -23,6 +26,15 @@ pub struct Sample {
     pub texts: Vec<String>,
     /// Whether each is to be learned.
     pub counts: Vec<bool>,
+    /// Where several share a row, the tokens with which each begins.
+    #[serde(default)]
+    pub starts: Vec<usize>,
+    /// What an encoder is asked for in the place of each token that is to be learned.
+    #[serde(default)]
+    pub answers: Vec<String>,
+    /// What is to be learned of the whole: a class, or a score.
+    #[serde(default)]
+    pub target: Option<String>,
 }
 
 /// Neighbouring tokens of which all are to be learned, or none.
@@ -60,14 +72,32 @@ impl Sample {
         self.counts.iter().filter(|counts| **counts).count()
     }
 
-    /// Its text, cut where what counts begins and ends.
+    /// Each token's text, whether it is to be learned, and what it should be where another stands in its place.
+    pub fn shown(&self) -> impl Iterator<Item = (&str, bool, Option<&str>)> {
+        let mut answers = self.answers.iter();
+        self.texts.iter().zip(&self.counts).map(move |(text, counts)| {
+            let answer = if *counts { answers.next() } else { None };
+            (text.as_str(), *counts, answer.map(String::as_str))
+        })
+    }
+
+    /// Its text, cut where what counts begins and ends. Each of several that share a row has a line of its own.
     #[must_use]
     pub fn pieces(&self) -> Vec<Piece> {
         let mut pieces: Vec<Piece> = Vec::new();
-        for (text, counts) in self.texts.iter().zip(&self.counts) {
+        for (at, (text, counts, answer)) in self.shown().enumerate() {
+            if at > 0 && self.starts.contains(&at) {
+                pieces.push(Piece { counts: false, text: "\n".to_owned() });
+            }
+            let text = match answer {
+                Some(answer) => format!("{text} = {answer}"),
+                None => text.to_owned(),
+            };
             match pieces.last_mut() {
-                Some(last) if last.counts == *counts => last.text.push_str(text),
-                _ => pieces.push(Piece { counts: *counts, text: text.clone() }),
+                Some(last) if last.counts == counts && answer.is_none() => {
+                    last.text.push_str(&text);
+                }
+                _ => pieces.push(Piece { counts, text }),
             }
         }
         pieces
@@ -87,6 +117,19 @@ mod tests {
         let piece = |counts, text: &str| Piece { counts, text: text.to_owned() };
         assert_eq!(sample.pieces(), [piece(false, "<user>hi"), piece(true, "yes")]);
         assert_eq!(sample.learned(), 2);
+        let masked = br#"{"source": "t", "remarks": ["2 rows were cut"], "samples": [{"tokens": [1, 4, 3, 1, 5],
+            "texts": ["[CLS]", " [MASK]", " [MASK]", "[CLS]", " b"], "counts": [false, true, true, false, false],
+            "answers": ["a", "c"], "starts": [0, 3], "target": "good"}]}"#;
+        let preview = Preview::of_json(masked).unwrap();
+        let sample = &preview.samples[0];
+        let pieces = [
+            piece(false, "[CLS]"),
+            piece(true, " [MASK] = a"),
+            piece(true, " [MASK] = c"),
+            piece(false, "\n[CLS] b"),
+        ];
+        assert_eq!(sample.pieces(), pieces);
+        assert_eq!((sample.target.as_deref(), preview.remarks.len()), (Some("good"), 1));
         let short = br#"{"source": "s", "samples": [{"tokens": [1], "texts": [], "counts": []}]}"#;
         assert!(Preview::of_json(short).is_err());
         assert!(Preview::of_json(b"nothing").unwrap_err().contains("did not show samples"));

@@ -5,7 +5,7 @@ use super::form::Field;
 use crate::run::{End, Exit};
 
 /// Keys of run files and options of the program, and the fields that they come from. The more special come first.
-const KEYS: [(&[&str], Field); 11] = [
+const KEYS: [(&[&str], Field); 17] = [
     (&["lora.rank", "rank"], Field::Rank),
     (&["lora.alpha", "alpha"], Field::Alpha),
     (&["lora.targets", "targets"], Field::Targets),
@@ -14,7 +14,13 @@ const KEYS: [(&[&str], Field); 11] = [
     (&["train.batch", "train.micro_batches", "batch"], Field::Batch),
     (&["train.learning_rate", "learning_rate"], Field::LearningRate),
     (&["train.steps"], Field::Steps),
-    (&["data.chat", "data.text", "[data]", "chat", "text"], Field::Data),
+    (&["data.second"], Field::Second),
+    (&["data.label", "data.classes"], Field::Label),
+    (&["data.score"], Field::Score),
+    (&["data.full_score", "full_score"], Field::FullScore),
+    (&["data.column"], Field::Column),
+    (&["model.pooling", "model.task"], Field::Pooling),
+    (&["data.chat", "data.text", "data.sentences", "[data]", "chat", "text"], Field::Data),
     (&["[[device]]", "device", "adapter"], Field::Devices),
     (&["model.path", "path", "config.json", "tokenizer"], Field::Model),
 ];
@@ -28,7 +34,13 @@ pub fn of_program(end: &End, data: &str) -> Wrong {
         _ => end.to_string(),
     };
     let names_data = !data.is_empty() && words.contains(data);
-    let field = if names_data { Some(Field::Data) } else { field_of(&words) };
+    let named = field_of(&words);
+    // A column of a file is named with the file.
+    let field = if names_data && !named.is_some_and(Field::is_of_table) {
+        Some(Field::Data)
+    } else {
+        named
+    };
     Wrong { field, words }
 }
 
@@ -77,6 +89,7 @@ mod tests {
             ("rank is 900; it must be from 1 to 64", Some(Field::Rank)),
             ("data.chat: /d/c.jsonl, line 3: no messages", Some(Field::Data)),
             ("/d/c.jsonl has no chats", Some(Field::Data)),
+            ("data.label is x: there is no column 'x'", Some(Field::Label)),
             ("lora.targets is qq; it must be all, attention", Some(Field::Targets)),
             ("train.batch is 0", Some(Field::Batch)),
             ("no adapter matches 'vulkan:X'", Some(Field::Devices)),

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::check::Wanted;
 use super::form::{DataKind, Learned, Method};
+use super::texts::Texts;
 use crate::run_file::{HEAD, devices, quoted};
 
 /// Its text. `micro_batches` is into how many the batch is cut, where that is known.
@@ -17,10 +18,21 @@ pub fn run_file(wanted: &Wanted, micro_batches: Option<usize>) -> String {
     if let Some(context) = sizes.context {
         let _ = writeln!(text, "context = {context}");
     }
+    let is_table = wanted.kind == DataKind::Sentences;
+    if is_table {
+        let task = wanted.texts.task;
+        let _ = writeln!(text, "task = {}", quoted(task.text()));
+        if let Some(pooling) = wanted.texts.pooling.text().filter(|_| task.pools()) {
+            let _ = writeln!(text, "pooling = {}", quoted(pooling));
+        }
+    }
     let data = quoted(&wanted.data.to_string_lossy());
     let _ = writeln!(text, "\n[data]\n{} = {data}", wanted.kind.text());
     if wanted.kind == DataKind::Chat && wanted.learned != Learned::Answers {
         let _ = writeln!(text, "train_on = {}", quoted(wanted.learned.text()));
+    }
+    if is_table {
+        columns(&mut text, &wanted.texts);
     }
     let (method, steps, batch) = (quoted(sizes.method.text()), wanted.steps, sizes.batch);
     let _ = writeln!(text, "\n[train]\nmethod = {method}\nsteps = {steps}\nbatch = {batch}");
@@ -42,15 +54,61 @@ pub fn run_file(wanted: &Wanted, micro_batches: Option<usize>) -> String {
             targets.join(", ")
         );
     }
-    devices(&mut text, &wanted.devices);
+    devices(&mut text, &sizes.devices);
     text
+}
+
+/// The columns of a table.
+fn columns(text: &mut String, texts: &Texts) {
+    let Texts { column, second, label, score, full_score, .. } = texts;
+    let named = [("column", column), ("second", second), ("label", label), ("score", score)];
+    for (key, name) in named.into_iter().filter(|(_, name)| !name.is_empty()) {
+        let _ = writeln!(text, "{key} = {}", quoted(name));
+    }
+    if !full_score.is_empty() {
+        let _ = writeln!(text, "full_score = {full_score}");
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::form::Form;
+    use super::super::texts::{Pooling, Task};
     use super::*;
     use crate::run_file::Entry;
+
+    #[test]
+    fn a_table_is_named_with_its_columns() {
+        let texts = Texts {
+            task: Task::Embed,
+            pooling: Pooling::Mean,
+            column: "one".into(),
+            second: "\"other\"".into(),
+            score: "how".into(),
+            full_score: "5".into(),
+            ..Texts::default()
+        };
+        let (model, data, kind) = ("/m".into(), "/d.csv".into(), DataKind::Sentences);
+        let form = Form { model, kind, data, texts, ..Form::default() };
+        let made: toml::Table = run_file(&form.wanted().unwrap(), None).parse().unwrap();
+        let at = |section: &str, key: &str| made[section].get(key).map(ToString::to_string);
+        for (section, key, value) in [
+            ("model", "task", "\"embed\""),
+            ("model", "pooling", "\"mean\""),
+            ("data", "sentences", "\"/d.csv\""),
+            ("data", "column", "\"one\""),
+            ("data", "score", "\"how\""),
+            ("data", "full_score", "5.0"),
+        ] {
+            assert_eq!(at(section, key).as_deref(), Some(value), "{section}.{key}");
+        }
+        assert_eq!(made["data"]["second"].as_str(), Some("\"other\""));
+        assert_eq!(at("data", "label"), None);
+        let texts = Texts { task: Task::Masked, ..form.texts };
+        let form = Form { texts, ..form };
+        let made: toml::Table = run_file(&form.wanted().unwrap(), None).parse().unwrap();
+        assert!(made["model"].get("pooling").is_none() && made["data"].get("second").is_none());
+    }
 
     #[test]
     fn it_says_what_the_form_says() {

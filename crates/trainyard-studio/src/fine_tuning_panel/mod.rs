@@ -9,6 +9,7 @@ mod fields;
 mod model;
 mod samples;
 mod start;
+mod table;
 
 use eframe::egui::{RichText, ScrollArea, Ui};
 use trainyard_plan::Precision;
@@ -48,13 +49,15 @@ impl FineTuningPanel {
             section(ui, "What trains");
             method_ui(ui, &mut form, &fields);
             ui.separator();
+            section(ui, "Where it trains");
+            devices::devices_ui(ui, state, &mut form, &fields, out);
+            ui.separator();
             section(ui, "What it learns from");
-            data::data_ui(ui, &mut form, &fields, out);
+            data::data_ui(ui, state, &mut form, &fields, out);
             samples::samples_ui(ui, state, facts, &mut self.by_token, out);
             ui.separator();
             section(ui, "Training");
             training_ui(ui, &mut form, &fields);
-            devices::devices_ui(ui, state, &mut form, &fields, out);
             ui.separator();
             start::start_ui(ui, state, facts, &mut form, &fields, out);
         });

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{Button, RichText, Spinner, Ui};
+use eframe::egui::{Button, Color32, RichText, Spinner, Ui};
 use trainyard_plan::fit::{Fit, Largest, Verdict};
 use trainyard_plan::memory::human_bytes;
 
@@ -51,11 +51,7 @@ pub(super) fn model_ui(
 
 fn verdict_ui(ui: &mut Ui, fit: &Fit) {
     let theme = Theme::of(ui.ctx());
-    let (mark, colour) = match fit.verdict {
-        Verdict::Fits => ("✔", theme.good),
-        Verdict::Tight => ("▲", theme.warn),
-        Verdict::TooBig => ("✖", theme.bad),
-    };
+    let (mark, colour) = verdict_look(fit.verdict, theme);
     let speed = fit.tokens_per_s.map(|speed| format!(", at most about {speed:.0} tokens/s"));
     let words = format!("{mark} {}{}", fit.verdict.text(), speed.unwrap_or_default());
     ui.label(RichText::new(words).color(colour).strong()).on_hover_text(
@@ -76,6 +72,15 @@ fn verdict_ui(ui: &mut Ui, fit: &Fit) {
             speed.unwrap_or_default(),
             limits(&more.largest, fit)
         )));
+    }
+}
+
+/// The sign and the colour of a verdict.
+pub(super) fn verdict_look(verdict: Verdict, theme: &Theme) -> (&'static str, Color32) {
+    match verdict {
+        Verdict::Fits => ("✔", theme.good),
+        Verdict::Tight => ("▲", theme.warn),
+        Verdict::TooBig => ("✖", theme.bad),
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn samples_ui(
     by_token: &mut bool,
     out: &mut Vec<Message>,
 ) {
-    let run_file = state.fine_tuning_run_file().ok();
+    let run_file = state.fine_tuning_preview_file().ok();
     let shown = state.fine_tuning.preview();
     ui.horizontal_wrapped(|ui| {
         let may = run_file.is_some() && facts.has_program && !state.fine_tuning.is_previewing();
@@ -45,12 +45,21 @@ pub(super) fn samples_ui(
         let words = "These are of the form as it was before; show them again.";
         ui.label(RichText::new(words).size(size::SMALL).color(theme.warn));
     }
-    let samples = preview.training_samples.map(|count| format!(", {count} to train with"));
+    let samples = preview.training_samples.map(|count| format!(", {count} samples to train with"));
     ui.label(format!("{}{}", preview.source, samples.unwrap_or_default()));
-    legend(ui, theme);
+    for remark in &preview.remarks {
+        ui.label(RichText::new(remark).size(size::SMALL).color(theme.warn));
+    }
+    if preview.samples.iter().any(|sample| sample.target.is_none()) {
+        legend(ui, theme);
+    }
     for (index, sample) in preview.samples.iter().enumerate() {
-        let (all, learned) = (sample.tokens.len(), sample.learned());
-        let head = format!("sample {}: {all} tokens, {learned} to be learned", index + 1);
+        let all = sample.tokens.len();
+        let learned = match &sample.target {
+            Some(target) => format!("to be learned: {target}"),
+            None => format!("{} to be learned", sample.learned()),
+        };
+        let head = format!("sample {}: {all} tokens, {learned}", index + 1);
         CollapsingHeader::new(head).id_salt(index).default_open(index < 2).show(ui, |ui| {
             if *by_token {
                 tokens(ui, sample, theme);
@@ -98,11 +107,15 @@ fn text(sample: &Sample, theme: &Theme) -> LayoutJob {
 fn tokens(ui: &mut Ui, sample: &Sample, theme: &Theme) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = [3.0, 3.0].into();
-        let tokens = sample.tokens.iter().zip(&sample.texts).zip(&sample.counts);
-        for ((token, text), counts) in tokens.take(MOST_TOKENS) {
+        let tokens = sample.tokens.iter().zip(sample.shown());
+        for (token, (text, counts, answer)) in tokens.take(MOST_TOKENS) {
             let mut job = LayoutJob::default();
-            job.append(&visible(text), 0.0, format(theme, *counts, FontId::monospace(size::SMALL)));
-            let how = if *counts { "learned" } else { "not learned" };
+            job.append(&visible(text), 0.0, format(theme, counts, FontId::monospace(size::SMALL)));
+            let how = match answer {
+                Some(answer) => format!("to become “{answer}”"),
+                None if counts => "learned".to_owned(),
+                None => "not learned".to_owned(),
+            };
             let label = Label::new(job).sense(Sense::hover());
             ui.add(label).on_hover_text(format!("token {token}, {how}"));
         }

@@ -38,6 +38,9 @@ pub enum Told {
     Ready {
         /// Tokens that the model sees at once.
         context: u64,
+        /// Whether it has no template of chats: it goes on with what is said as with one text.
+        #[serde(default)]
+        continues: bool,
     },
     /// A piece of an answer.
     Text {
@@ -52,7 +55,7 @@ pub enum Told {
         tokens: Vec<u64>,
         /// How fast they came, where there are two or more.
         tokens_per_s: Option<f64>,
-        /// Why it ended: `end`, `stop`, `length` or `asked`.
+        /// Why it ended: `end`, `stop`, `length`, `asked`, or `refused` where a note says why it said nothing.
         end: String,
     },
     /// What one should know of the conversation.
@@ -194,7 +197,10 @@ mod tests {
     #[test]
     fn events_are_known_and_unknown_ones_are_no_harm() {
         let told = |text: &str| serde_json::from_str::<Told>(text);
-        assert_eq!(told(r#"{"event":"ready","context":64}"#).unwrap(), Told::Ready { context: 64 });
+        let ready = |continues| Told::Ready { context: 64, continues };
+        assert_eq!(told(r#"{"event":"ready","context":64}"#).unwrap(), ready(false));
+        let text = r#"{"event":"ready","context":64,"continues":true}"#;
+        assert_eq!(told(text).unwrap(), ready(true));
         let answer =
             r#"{"event":"answer","text":"a","tokens":[1],"tokens_per_s":null,"end":"end"}"#;
         assert!(matches!(told(answer).unwrap(), Told::Answer { tokens_per_s: None, .. }));

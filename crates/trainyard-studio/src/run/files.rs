@@ -41,8 +41,22 @@ pub struct RunFiles {
     pub profile: Option<Arc<Profile>>,
     /// What the simulator says of the two.
     pub prediction: Option<Arc<Prediction>>,
+    /// What it trains, by its run file.
+    pub trains: Trains,
     /// What could not be read, in words that name the file.
     pub problems: Vec<String>,
+}
+
+/// What a run trains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trains {
+    /// A pretrained model, which other programs can have too.
+    Pretrained,
+    /// A pretrained encoder with a task, which writes no text.
+    Encoder,
+    /// Something else.
+    #[default]
+    Other,
 }
 
 /// Who writes a run directory.
@@ -69,6 +83,19 @@ pub(super) fn checkpoints_in(directory: &Path) -> BTreeSet<OsString> {
     entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect()
 }
 
+impl Trains {
+    fn of_run_file(run_file: &str) -> Self {
+        let table: toml::Table = run_file.parse().unwrap_or_default();
+        let model = table.get("model");
+        let text = |key: &str| model.and_then(|model| model.get(key)).and_then(toml::Value::as_str);
+        match (text("kind"), text("task")) {
+            (Some("hf"), None) => Self::Pretrained,
+            (Some("hf"), Some(_)) => Self::Encoder,
+            _ => Self::Other,
+        }
+    }
+}
+
 impl RunFiles {
     /// Reads what is there. What is missing is not a problem: a run that starts has nothing yet.
     #[must_use]
@@ -82,7 +109,8 @@ impl RunFiles {
             }
         };
         let (run_file, plan, profile) = (text(RUN_FILE), text(PLAN), text(PROFILE));
-        let mut files = Self { run_file, problems, ..Self::default() };
+        let trains = run_file.as_deref().map(Trains::of_run_file).unwrap_or_default();
+        let mut files = Self { run_file, trains, problems, ..Self::default() };
         if let Some(text) = plan {
             files.plan = files.take(PLAN, Plan::from_json(&text));
         }

@@ -35,7 +35,7 @@ pub use child::{Child, ChildError, Job, OUTPUT};
 pub use conversation::{Conversation, Heard, Talk, Told};
 pub use end::{End, Exit};
 pub use files::{
-    JOURNAL, PLAN, PREDICTED_TRACE, PROFILE, RUN_FILE, RunFiles, TRACE, Writer, is_run,
+    JOURNAL, PLAN, PREDICTED_TRACE, PROFILE, RUN_FILE, RunFiles, TRACE, Trains, Writer, is_run,
 };
 pub use follow::{Batch, Follower, Source};
 pub(crate) use journal_files::{JournalFiles, Piece};

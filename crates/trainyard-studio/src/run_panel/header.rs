@@ -6,10 +6,12 @@ use super::icons::{self, Icon};
 use super::labels;
 use super::parts::primary;
 use crate::command::Command;
+use crate::event::Event;
 use crate::human_time::{human_seconds, human_us};
-use crate::message::{Message, RunMessage};
+use crate::message::{Message, PreferencesMessage, RunMessage};
+use crate::panels::chat;
 use crate::run::RunState;
-use crate::run::{Phase, Session, Status};
+use crate::run::{Phase, Session, Status, Trains};
 use crate::theme::{Theme, size};
 
 /// Size of the figures, points.
@@ -105,6 +107,14 @@ fn buttons(
     }
     button(ui, "Close", "Stop looking at this run", RunMessage::Close.into());
     button(ui, "Open a run…", "Watch or look at a run directory", Command::Open.into());
+    if session.files().trains == Trains::Pretrained
+        && session.state().checkpoints().next().is_some()
+    {
+        let tip = "Write the trained model to a folder or a .gguf file, for other programs";
+        button(ui, "Export model…", tip, Event::ExportModel.into());
+        let tip = "Talk with the trained model, in the Chat panel";
+        button(ui, "Chat…", tip, PreferencesMessage::Reveal(chat::INFO.id).into());
+    }
     let began = session.state().header().is_some();
     if session.can_resume() {
         let resume = primary(ui, "Resume").on_hover_text("Go on from the newest checkpoint");

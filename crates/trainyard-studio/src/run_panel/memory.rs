@@ -43,7 +43,7 @@ fn show_device(ui: &mut Ui, theme: &Theme, device: &DeviceMemory) {
     let budget = labels::bytes(device.budget_bytes as f64);
     let text = match device.measured {
         Some(measured) => format!("{} of {budget}", labels::bytes(measured.in_use_bytes as f64)),
-        None => format!("budget {budget}; nobody counts what is in use"),
+        None => format!("budget {budget}; its use is not reported"),
     };
     // The figures have their room first: a name may be of any length.
     let height = ui.text_style_height(&TextStyle::Body);

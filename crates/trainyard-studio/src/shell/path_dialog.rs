@@ -42,6 +42,10 @@ impl PathDialog {
         let saves = self.purpose.saves();
         let closed = modal(context, title(self.purpose), 560.0, |ui| {
             let label = ui.label(match self.purpose {
+                Purpose::ExportModel => {
+                    "A new folder, which transformers and the like open, or a .gguf file, which llama.cpp and the \
+                     like do:"
+                }
                 _ if saves => "Write to this file:",
                 Purpose::FineTuningData => "A file, a folder, or a pattern such as chats/*.jsonl:",
                 _ => {
@@ -63,7 +67,8 @@ impl PathDialog {
             let path = PathBuf::from(self.path.trim());
             let is_path = !path.as_os_str().is_empty();
             let lacked = lacked_ending(self.purpose, &path).filter(|_| is_path);
-            let replaces = saves && lacked.is_none() && path.is_file();
+            let is_taken = self.purpose == Purpose::ExportModel && is_path && path.exists();
+            let replaces = saves && !is_taken && lacked.is_none() && path.is_file();
             let theme = Theme::of(ui.ctx());
             if let Some(ending) = lacked {
                 let format = ending.to_uppercase();
@@ -73,9 +78,15 @@ impl PathDialog {
             if replaces {
                 ui.colored_label(theme.warn, "This file is there already and will be replaced.");
             }
+            if is_taken {
+                ui.colored_label(
+                    theme.warn,
+                    "There is something of that name already; name another.",
+                );
+            }
             ui.add_space(size::SPACE);
             ui.horizontal(|ui| {
-                let may = is_path && lacked.is_none();
+                let may = is_path && lacked.is_none() && !is_taken;
                 let go = match (saves, replaces) {
                     (false, _) if self.purpose == Purpose::FineTuningData => "Take it",
                     (false, _) => "Open",
@@ -143,6 +154,7 @@ fn title(purpose: Purpose) -> &'static str {
         Purpose::SavePlan => "Save plan as",
         Purpose::Export(what) => Command::Export(what).spec().name,
         Purpose::SaveRunFile => "Save run file as",
+        Purpose::ExportModel => "Export model",
         Purpose::FineTuningData => "What to learn from",
     }
 }

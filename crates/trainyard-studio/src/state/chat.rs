@@ -13,6 +13,8 @@ pub struct Chat {
     talk: Option<Talk>,
     conversation: Option<Conversation>,
     mood: Mood,
+    /// Whether the model goes on with what is said, as it has no template of chats.
+    continues: bool,
     turns: Vec<Turn>,
 }
 
@@ -80,7 +82,10 @@ impl Chat {
             ChatMessage::Say(text) => {
                 let Some(conversation) = self.ready() else { return Vec::new() };
                 conversation.say(&text);
-                self.turns.push(Turn::new(Speaker::You, text));
+                // Nothing is said where the model is only to go on.
+                if !text.is_empty() {
+                    self.turns.push(Turn::new(Speaker::You, text));
+                }
                 self.turns.push(Turn::new(Speaker::Model, ""));
                 self.mood = Mood::Answering;
             }
@@ -104,7 +109,7 @@ impl Chat {
 
     fn begin(&mut self, talk: Talk, conversation: io::Result<Conversation>) {
         self.turns.clear();
-        self.talk = Some(talk);
+        (self.talk, self.continues) = (Some(talk), false);
         (self.conversation, self.mood) = match conversation {
             Ok(conversation) => (Some(conversation), Mood::Loading),
             Err(error) => (None, Mood::Failed(format!("the program cannot be started: {error}"))),
@@ -134,7 +139,9 @@ impl Chat {
 
     fn take(&mut self, told: Told) {
         match told {
-            Told::Ready { .. } => self.mood = Mood::Ready,
+            Told::Ready { continues, .. } => {
+                (self.mood, self.continues) = (Mood::Ready, continues);
+            }
             Told::Text { text } => {
                 if let Some(turn) = self.answer() {
                     turn.text.push_str(&text);
@@ -171,6 +178,12 @@ impl Chat {
         &self.mood
     }
 
+    /// Whether the model goes on with what is said as with one text.
+    #[must_use]
+    pub fn continues(&self) -> bool {
+        self.continues
+    }
+
     /// What was said.
     #[must_use]
     pub fn turns(&self) -> &[Turn] {
@@ -180,6 +193,9 @@ impl Chat {
 
 /// How many tokens an answer has, how fast they came, and why it ended.
 fn figures(tokens: usize, tokens_per_s: Option<f64>, end: &str) -> String {
+    if end == "refused" {
+        return "nothing was said".to_owned();
+    }
     let speed = tokens_per_s.map(|speed| format!(", {speed:.1} tokens/s"));
     let end = match end {
         "length" => ", as long as it may be",

@@ -18,7 +18,7 @@ use trainyard_plan::Trace;
 
 use crate::document::Document;
 use crate::effect::Effect;
-use crate::fine_tuning::{Wrong, run_file};
+use crate::fine_tuning::{Wanted, Wrong, run_file};
 use crate::message::Message;
 use crate::panel_info::PanelInfo;
 use crate::persistence::Persisted;
@@ -128,14 +128,27 @@ impl State {
     /// # Errors
     /// What of the form makes no sense.
     pub fn fine_tuning_run_file(&self) -> Result<String, Vec<Wrong>> {
-        let mut wanted = self.fine_tuning.form().wanted()?;
-        // It may lie in another folder than the one that this program was started in.
-        wanted.data = std::path::absolute(&wanted.data).unwrap_or(wanted.data);
+        let wanted = self.fine_tuning_wanted()?;
         let document = self.document.document();
         let is_shown = self.fine_tuning.shown().is_some_and(|(sizes, _)| *sizes == wanted.sizes);
         let is_on_board = is_shown && document.model.as_ref() == Some(&wanted.sizes.model);
         let micro_batches = is_on_board.then(|| document.arrangement().micro_batches);
         Ok(run_file(&wanted, micro_batches))
+    }
+
+    /// The same as far as the first samples follow from it: not from how the batch is cut.
+    ///
+    /// # Errors
+    /// What of the form makes no sense.
+    pub fn fine_tuning_preview_file(&self) -> Result<String, Vec<Wrong>> {
+        Ok(run_file(&self.fine_tuning_wanted()?, None))
+    }
+
+    fn fine_tuning_wanted(&self) -> Result<Wanted, Vec<Wrong>> {
+        let mut wanted = self.fine_tuning.form().wanted()?;
+        // It may lie in another folder than the one that this program was started in.
+        wanted.data = std::path::absolute(&wanted.data).unwrap_or(wanted.data);
+        Ok(wanted)
     }
 
     /// Number of the run's steps that are no longer in the timeline.

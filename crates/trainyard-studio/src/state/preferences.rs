@@ -45,7 +45,7 @@ impl Preferences {
             PreferencesMessage::Did(FirstStep::Planned) => first_steps.planned = true,
             PreferencesMessage::Did(FirstStep::Ran) => first_steps.ran = true,
             PreferencesMessage::Remember(answer) => programs.add(answer),
-            PreferencesMessage::KeepForm(form) => *fine_tuning = form,
+            PreferencesMessage::KeepForm(form) => *fine_tuning = *form,
         }
         Vec::new()
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use trainyard_plan::TableColumns;
 use trainyard_plan::fit::Fit;
 
 use super::{opening, training};
@@ -31,6 +32,7 @@ pub(super) fn decide(state: &State, event: FineTuningEvent) -> Vec<Effect> {
             if is_open { estimate(state, sizes, false) } else { Vec::new() }
         }
         FineTuningEvent::Devices => training::look_for_devices(state),
+        FineTuningEvent::Columns(table) => columns(state, table),
         FineTuningEvent::Preview => preview(state, false),
         FineTuningEvent::Start => start(state),
         FineTuningEvent::NextFolder => next_folder(state),
@@ -55,6 +57,10 @@ pub(super) fn open(state: &State, model: &Path) -> Vec<Effect> {
         PreferencesMessage::Reveal(fine_tune::INFO.id).into(),
     ];
     effects.extend(sizes.map(|sizes| estimate(state, sizes, true)).unwrap_or_default());
+    // They are what one chooses from.
+    if state.run.program().is_ok() && state.jobs.devices().is_none() {
+        effects.extend(training::look_for_devices(state));
+    }
     effects
 }
 
@@ -109,7 +115,9 @@ fn estimate(state: &State, sizes: Sizes, opens: bool) -> Vec<Effect> {
         Err(effects) => return effects,
     };
     let profile = folder.path().join(PROFILE);
-    let arguments = sizes.arguments(&profile);
+    let run_file = folder.path().join(RUN_FILE);
+    let arguments = sizes.arguments(&run_file, &profile);
+    let file = sizes.run_file().map(|text| (run_file, text));
     vec![
         FineTuningMessage::Estimating(sizes.clone()).into(),
         Effect::Ask(Box::new(Inquire {
@@ -118,7 +126,7 @@ fn estimate(state: &State, sizes: Sizes, opens: bool) -> Vec<Effect> {
             arguments,
             question: Question::Fit { sizes, profile, opens },
             folder: Some(folder),
-            file: None,
+            file,
         })),
     ]
 }
@@ -211,9 +219,44 @@ pub(super) fn put_on_board(state: &State, name: &str, mut document: Box<Document
     effects
 }
 
+/// Has the program list the columns of a table. While its path is being written there is nothing yet.
+fn columns(state: &State, table: String) -> Vec<Effect> {
+    let is_there = Path::new(&table).exists() || table.contains(['*', '?', '[']);
+    let Some(program) = state.run.program().ok().filter(|_| is_there) else { return Vec::new() };
+    let arguments = vec!["columns".into(), "--json".into(), "--".into(), table.clone().into()];
+    vec![
+        FineTuningMessage::Looking(table).into(),
+        Effect::Ask(Box::new(Inquire {
+            program: program.clone(),
+            what: "Looking at the table",
+            arguments,
+            question: Question::Columns,
+            folder: None,
+            file: None,
+        })),
+    ]
+}
+
+/// Follow-up of a look at a table.
+pub(super) fn looked(end: TaskEnd) -> Vec<Effect> {
+    let is_known = |it: &TableColumns| {
+        (it.format.as_str(), it.version) == (TableColumns::FORMAT, TableColumns::VERSION)
+    };
+    let columns = match end {
+        TaskEnd::Cancelled => Err("looking at it was cancelled".to_owned()),
+        TaskEnd::Failed(end) => Err(end.reason().unwrap_or_else(|| end.to_string())),
+        TaskEnd::Done(answer) => serde_json::from_slice(&answer)
+            .ok()
+            .filter(is_known)
+            .map(|it: TableColumns| it.columns)
+            .ok_or("`trainyard columns` did not list columns in a way that is known here".into()),
+    };
+    vec![FineTuningMessage::Columns(columns).into()]
+}
+
 /// Has the program show the first samples. `starts` says whether the training begins if that goes well.
 fn preview(state: &State, starts: bool) -> Vec<Effect> {
-    let Ok(text) = state.fine_tuning_run_file() else { return Vec::new() };
+    let Ok(text) = state.fine_tuning_preview_file() else { return Vec::new() };
     let (program, folder) = match program(state).and_then(|it| Ok((it, folder()?))) {
         Ok(both) => both,
         Err(effects) => return effects,
@@ -265,7 +308,9 @@ pub(super) fn previewed(state: &State, end: TaskEnd, starts: bool) -> Vec<Effect
 /// nothing is written of what cannot be trained.
 fn start(state: &State) -> Vec<Effect> {
     let Ok(text) = state.fine_tuning_run_file() else { return Vec::new() };
-    if state.fine_tuning.preview().is_none_or(|(shown, _)| shown != text) {
+    let previewed = state.fine_tuning_preview_file().ok();
+    let of = state.fine_tuning.preview().map(|(of, _)| of.to_owned());
+    if of.is_none() || of != previewed {
         return preview(state, true);
     }
     let directory = PathBuf::from(state.fine_tuning.form().folder.trim());

@@ -5,6 +5,7 @@
 mod chat;
 mod closing;
 mod commands;
+mod export_model;
 mod fine_tuning;
 mod opening;
 mod planning;
@@ -29,6 +30,8 @@ pub(crate) fn decide(state: &State, event: Event) -> Vec<Effect> {
         Event::PathChosen(Purpose::Export(what), path) => saving::export(state, what, path),
         Event::PathChosen(Purpose::SaveRunFile, path) => fine_tuning::save_run_file(state, path),
         Event::PathChosen(Purpose::FineTuningData, path) => fine_tuning::take_data(state, &path),
+        Event::PathChosen(Purpose::ExportModel, path) => export_model::write(state, path),
+        Event::ExportModel => export_model::ask(state),
         Event::Talk(talk) => chat::begin(state, talk),
         Event::FineTuning(event) => fine_tuning::decide(state, event),
         Event::Plan => planning::plan(state),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{fine_tuning, opening};
+use super::{export_model, fine_tuning, opening};
 use crate::command::Command;
 use crate::effect::{Effect, Inquire, Reader, Train};
 use crate::error_dialog::{DOES_NOT_FIT, ErrorDialog};
@@ -147,6 +147,8 @@ pub(super) fn answered(state: &State, answered: Answered) -> Vec<Effect> {
         (end, Question::Fit { sizes, profile, opens }) => {
             fine_tuning::estimated(state, sizes, (profile, opens), (end, folder))
         }
+        (end, Question::Export(path)) => export_model::written(&end, &path),
+        (end, Question::Columns) => fine_tuning::looked(end),
         (end, Question::Preview { starts }) => fine_tuning::previewed(state, end, starts),
         (TaskEnd::Cancelled, _) => vec![Effect::set_status(format!("{what}: cancelled"))],
         (TaskEnd::Failed(end), Question::Devices) => {

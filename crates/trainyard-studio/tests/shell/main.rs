@@ -8,6 +8,7 @@ mod model_program;
 mod models;
 mod names;
 mod program;
+mod real_encoder;
 mod real_model;
 #[path = "../common/real_program.rs"]
 mod real_program;

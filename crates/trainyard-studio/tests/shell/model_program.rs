@@ -48,15 +48,28 @@ fn transformer() -> Transformer {
     }
 }
 
-/// Writes what `trainyard fit` would say of each method, and its profile.
+/// The machine's devices: a card and the CPU, which the program would not take by itself.
+const DEVICES: &str = r#"{"format": "trainyard-devices", "version": 1, "devices": [
+    {"index": 0, "adapter": "vulkan:Card", "name": "Card", "kind": "discrete", "api": "vulkan", "also": [], "driver": "",
+     "vendor": "", "pci_bus_id": "", "memory": {"total_bytes": 62914560, "free_bytes": 62914560, "source": "reported"},
+     "max_buffer_bytes": 1073741824, "f16": false, "timestamps": true, "compute": {"result": "works"}},
+    {"index": 1, "adapter": "cpu", "name": "Processor", "kind": "cpu", "api": "cpu", "also": [], "driver": "",
+     "vendor": "", "pci_bus_id": "", "memory": {"total_bytes": 8388608, "free_bytes": 8388608, "source": "reported"},
+     "max_buffer_bytes": 1073741824, "f16": false, "timestamps": true, "compute": {"result": "works"}}]}"#;
+
+/// Writes what `trainyard fit` would say of each method, and its profile: of devices that are large enough for
+/// adapters, and of small ones, where those are chosen.
 fn answers(folder: &Path) {
+    fs::write(folder.join("devices.json"), DEVICES).unwrap();
+    for (end, memory_bytes) in [("", 24 << 20), (".small", 2 << 20)] {
+        answers_of(folder, end, memory_bytes);
+    }
+}
+
+fn answers_of(folder: &Path, end: &str, memory_bytes: u64) {
     let model = transformer();
     let device = |id: &str| FitDevice {
-        device: DeviceProfile {
-            id: id.to_owned(),
-            memory_bytes: 24 << 20,
-            ..DeviceProfile::default()
-        },
+        device: DeviceProfile { id: id.to_owned(), memory_bytes, ..DeviceProfile::default() },
         gflops: Some(50.0),
         copy_rate: None,
     };
@@ -65,8 +78,8 @@ fn answers(folder: &Path) {
     for method in methods {
         let (batch, context) = (8, 128);
         let request = FitRequest { model: &model, devices: &devices, method, batch, context };
-        let write = |end: &str, text: String| {
-            fs::write(folder.join(format!("{}.{end}", method.text())), text).unwrap();
+        let write = |kind: &str, text: String| {
+            fs::write(folder.join(format!("{}{end}.{kind}", method.text())), text).unwrap();
         };
         let profile = estimated_profile(&request).unwrap();
         write("profile", serde_json::to_string(&profile).unwrap());
@@ -77,12 +90,14 @@ fn answers(folder: &Path) {
 const SCRIPT: &str = r#"#!/bin/sh
 echo "$*" >> "$0 asked"
 case "$1" in
+devices) cat "HERE/devices.json" ;;
 fit)
     method=full
     while [ $# -gt 1 ]; do
         case "$1" in
         --method) method="$2" ;;
         --save-profile) out="$2" ;;
+        --devices-of) cp "$2" "HERE/asked.toml"; small=.small ;;
         --context) context="$2" ;;
         esac
         shift
@@ -92,10 +107,20 @@ fit)
         exit 2
     fi
     case "$1" in *unknown*) echo "  × architecture 'Riddle' is not known" >&2; exit 2 ;; esac
-    cp "HERE/$method.profile" "$out"
-    cat "HERE/$method.fit"
-    ! grep -q '"verdict":"too_big"' "HERE/$method.fit" || exit 3 ;;
+    cp "HERE/$method$small.profile" "$out"
+    case "$1" in
+    *encoder*) sed 's/"model":"small"/&,"encoder":true/' "HERE/$method$small.fit" ;;
+    *) cat "HERE/$method$small.fit" ;;
+    esac
+    ! grep -q '"verdict":"too_big"' "HERE/$method$small.fit" || exit 3 ;;
+columns)
+    case "$4" in *bad*) echo "  × $4, line 1 is no JSON object" >&2; exit 2 ;; esac
+    printf '%s\n' '{"format":"trainyard-columns","version":1,"columns":[{"name":"text","cells":["my card is lost","a refund"]},{"name":"intent","cells":["lost_card","refund"]}]}' ;;
 preview)
+    if grep -q '^label' "$2"; then
+        printf '%s\n' '{"source":"bank.csv","training_samples":9,"remarks":["2 of 9 rows are longer than a context of 40 tokens and were cut"],"samples":[{"tokens":[1,70,71,2],"texts":["[CLS]"," a"," refund"," [SEP]"],"counts":[false,false,false,false],"text":"","target":"refund"}]}'
+        exit 0
+    fi
     if grep -q bad.jsonl "$2"; then
         echo "  × /data/bad.jsonl, line 3: no messages" >&2
         exit 2
@@ -113,11 +138,15 @@ plan)
 train) echo "  × this is only a stand-in" >&2; exit 1 ;;
 generate)
     case "$*" in *refuses*) echo "  × it has no chat template" >&2; exit 2 ;; esac
-    echo '{"event":"ready","context":64}'
+    case "$*" in
+    *bare*) echo '{"event":"ready","context":64,"continues":true}' ;;
+    *) echo '{"event":"ready","context":64}' ;;
+    esac
     while read -r line; do
         case "$line" in
         *forget*) ;;
         *stop*) echo '{"event":"answer","text":"For","tokens":[1],"tokens_per_s":null,"end":"asked"}' ;;
+        *'"say":""'*) echo '{"event":"answer","text":" ever after","tokens":[1,2],"tokens_per_s":5.0,"end":"end"}' ;;
         *ever*) echo '{"event":"text","text":"For"}' ;;
         *say*)
             echo '{"event":"text","text":"Good"}'

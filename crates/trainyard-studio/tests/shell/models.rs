@@ -9,8 +9,8 @@ use egui_kittest::SnapshotResults;
 use egui_kittest::kittest::Queryable;
 use trainyard_studio::command::Command;
 use trainyard_studio::document::{Edit, How};
-use trainyard_studio::panels::chat;
-use trainyard_studio::state::Mood;
+use trainyard_studio::panels::{chat, fine_tune};
+use trainyard_studio::state::{Mood, Speaker};
 use trainyard_studio::{Persisted, Studio};
 
 use crate::model_program::{asked, model, stand_in};
@@ -140,6 +140,43 @@ fn the_board_follows_the_form_and_keeps_what_was_arranged() {
 }
 
 #[test]
+fn the_board_shows_what_is_needed_on_the_devices_that_take_part() {
+    let mut opened = Open::new();
+    let budgets = |opened: &Open| -> Vec<u64> {
+        let devices = &opened.window.state().document().profile().devices;
+        devices.iter().map(|device| device.memory_bytes).collect()
+    };
+    assert_eq!(budgets(&opened), [24 << 20; 2]);
+    opened.window.get_by_label_contains("✔ left: needs ");
+    // The only one that takes part cannot be left out.
+    opened.click("Card (vulkan, 60.0 MiB)");
+    assert!(opened.window.state().state().fine_tuning.form().devices.is_empty());
+    opened.click("Processor (cpu, 8.00 MiB)");
+    let named = |opened: &Open| -> Vec<String> {
+        let form = opened.window.state().state().fine_tuning.form();
+        form.devices.iter().map(|entry| entry.adapter.clone()).collect()
+    };
+    assert_eq!(named(&opened), ["vulkan:Card", "cpu"]);
+    opened.click("Card (vulkan, 60.0 MiB)");
+    assert_eq!(named(&opened), ["cpu", "cpu"]);
+    let asked = fs::read_to_string(opened.folder.path().join("asked.toml")).unwrap();
+    let table: toml::Table = asked.parse().unwrap();
+    assert_eq!(table["device"].as_array().unwrap().len(), 2);
+    assert_eq!(budgets(&opened), [2 << 20; 2]);
+    opened.window.get_by_label_contains("✖ too big");
+    assert!(!opened.window.state().document().present().fits());
+    // The run file has them too.
+    opened.write("File", "/data/good.jsonl");
+    let run_file = opened.window.state().state().fine_tuning_run_file().unwrap();
+    assert!(run_file.contains("[[device]]\nid = \"left\"\nadapter = \"cpu\""), "{run_file}");
+    // As it was without a choice.
+    opened.click("Card (vulkan, 60.0 MiB)");
+    opened.click("Processor (cpu, 8.00 MiB)");
+    assert!(named(&opened).is_empty());
+    assert_eq!(budgets(&opened), [24 << 20; 2]);
+}
+
+#[test]
 fn what_the_program_refuses_stands_beside_its_field() {
     let mut opened = Open::new();
     let before = opened.window.state().document().profile().clone();
@@ -168,7 +205,7 @@ fn first_samples_are_shown_with_what_counts() {
     opened.write("File", "/data/good.jsonl");
     assert!(opened.window.query_by_label_contains("line 3").is_none());
     opened.click("Show first samples");
-    opened.window.get_by_label("chats, 9 to train with");
+    opened.window.get_by_label("chats, 9 samples to train with");
     opened.window.get_by_label("sample 1: 4 tokens, 3 to be learned");
     opened.window.get_by_label_contains("<user> hi");
     opened.click("token by token");
@@ -176,6 +213,52 @@ fn first_samples_are_shown_with_what_counts() {
     opened.window.get_by_label("·day");
     opened.write("Context", "64");
     opened.window.get_by_label_contains("as it was before");
+}
+
+#[test]
+fn an_encoder_learns_from_the_columns_of_a_table() {
+    let mut opened = Open::before();
+    let path = model(opened.folder.path(), "encoder");
+    opened.open(&path);
+    assert!(opened.window.query_by_label("Chats").is_none());
+    perform(&mut opened.window, Command::Toggle(chat::INFO));
+    opened.window.get_by_label_contains("reads texts and writes none");
+    assert!(opened.window.query_by_label_contains("Talk with ").is_none());
+    perform(&mut opened.window, Command::Toggle(fine_tune::INFO));
+    // A path that leads nowhere yet is not looked at.
+    let table = opened.folder.path().join("bank.csv");
+    opened.write("File", table.to_str().unwrap());
+    let looked = |opened: &Open| -> usize {
+        let asked = asked(opened.folder.path());
+        asked.iter().filter(|line| line.starts_with("columns ")).count()
+    };
+    assert_eq!(looked(&opened), 0);
+    fs::write(&table, "text,intent\n").unwrap();
+    opened.write("File", "/nowhere");
+    opened.write("File", table.to_str().unwrap());
+    assert_eq!(looked(&opened), 1);
+    opened.window.get_by_role_and_label(Role::ComboBox, "Text");
+    opened.window.get_by_label("“my card is lost”");
+    let form = opened.window.state().state().fine_tuning.form();
+    assert_eq!((form.texts.column.as_str(), form.texts.label.as_str()), ("text", "intent"));
+    opened.click("Show first samples");
+    opened.window.get_by_label("sample 1: 4 tokens, to be learned: refund");
+    opened.window.get_by_label_contains("2 of 9 rows are longer");
+    // Similarity needs what this table does not have.
+    opened.click("Similarity");
+    opened.window.get_by_label("name the column of the second text");
+    opened.window.get_by_label_contains("Start: what is marked above");
+    opened.click("Classes");
+    // What is no table is said beside its field.
+    let bad = opened.folder.path().join("bad.jsonl");
+    fs::write(&bad, "[]").unwrap();
+    opened.write("File", bad.to_str().unwrap());
+    opened.window.get_by_label_contains("line 1 is no JSON object");
+    // With a decoder it is chats again.
+    let decoder = model(opened.folder.path(), "decoder");
+    opened.open(&decoder);
+    opened.window.get_by_label("Chats");
+    assert!(opened.window.query_by_label("Table of texts").is_none());
 }
 
 #[test]
@@ -270,7 +353,28 @@ fn a_model_is_talked_with() {
 }
 
 #[test]
-fn a_model_without_a_template_is_refused_in_words() {
+fn a_model_without_a_template_goes_on_with_the_text() {
+    let mut opened = Open::before();
+    let path = model(opened.folder.path(), "bare");
+    opened.open(&path);
+    perform(&mut opened.window, Command::Toggle(chat::INFO));
+    opened.talk();
+    opened.window.get_by_label_contains("it goes on with your text");
+    say(&mut opened.window, "Once upon a time");
+    until(&mut opened.window, "its text", is(Mood::Ready));
+    opened.window.get_by_label("Good day");
+    // Without another word.
+    opened.window.get_by_label("Go on").click();
+    opened.window.run_ok();
+    until(&mut opened.window, "more of it", is(Mood::Ready));
+    opened.window.get_by_label("ever after");
+    let speakers: Vec<Speaker> =
+        opened.window.state().state().chat.turns().iter().map(|turn| turn.speaker).collect();
+    assert_eq!(speakers, [Speaker::You, Speaker::Model, Speaker::Model]);
+}
+
+#[test]
+fn what_cannot_be_talked_with_is_refused_in_words() {
     let mut opened = Open::before();
     let path = model(opened.folder.path(), "refuses");
     opened.open(&path);
@@ -308,4 +412,19 @@ fn pictures() {
         opened.window.run_ok();
         results.add(opened.window.try_snapshot(format!("window_chat_{name}")));
     }
+    let path = Path::new("/tmp/trainyard-picture/encoder");
+    fs::create_dir_all(path).unwrap();
+    fs::write(path.join("config.json"), r#"{"model_type": "bert"}"#).unwrap();
+    let table = Path::new("/tmp/trainyard-picture/bank.csv");
+    fs::write(table, "text,intent\n").unwrap();
+    let mut opened = Open::before();
+    opened.window.set_size(vec2(1360.0, 1180.0));
+    opened.open(path);
+    perform(&mut opened.window, Command::Theme(ThemePreference::Light));
+    opened.write("Run folder", "/runs/encoder");
+    opened.write("File", table.to_str().unwrap());
+    opened.click("Show first samples");
+    opened.window.remove_cursor();
+    opened.window.run_ok();
+    results.add(opened.window.try_snapshot("window_fine_tune_table_light"));
 }

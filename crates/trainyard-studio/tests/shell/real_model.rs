@@ -126,6 +126,17 @@ fn a_model_is_opened_fine_tuned_and_talked_with() {
     assert_eq!(status.phase, Phase::Finished, "{status:?}");
     assert!(run.join("run.toml").is_file() && run.join("runs/run/journal.jsonl").is_file());
 
+    // Other programs can have it.
+    window.get_by_label("Export model…").click();
+    window.run_ok();
+    window.get_by_label("Save").click();
+    window.run_ok();
+    settle(&mut window);
+    assert_eq!(error(&window), "");
+    for name in ["config.json", "model.safetensors", "tokenizer.json", "README.md"] {
+        assert!(run.join("exported").join(name).is_file(), "{name}");
+    }
+
     // Both are talked with: what was trained, and the model as it was.
     perform(&mut window, Command::Toggle(chat::INFO));
     for target in ["Talk with runs/run", "Talk with "] {

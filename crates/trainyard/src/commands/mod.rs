@@ -1,6 +1,7 @@
 //! The commands: a file each, and a line in the list below.
 
 pub mod bench;
+pub mod columns;
 pub mod compare;
 pub mod demo;
 mod device_links;
@@ -58,6 +59,7 @@ commands! {
     Plan(plan::PlanCommand),
     Measure(measure::MeasureCommand),
     Simulate(simulate::SimulateCommand),
+    Columns(columns::ColumnsCommand),
     Preview(preview::PreviewCommand),
     Train(train::Train),
     Resume(resume::Resume),

@@ -35,6 +35,9 @@ struct Preview {
     /// Training samples of an epoch, where they have an end.
     #[serde(skip_serializing_if = "Option::is_none")]
     training_samples: Option<u64>,
+    /// What is worth knowing of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remarks: Vec<String>,
     samples: Vec<Sample>,
 }
 
@@ -73,6 +76,7 @@ impl RunCommand for PreviewCommand {
         let preview = Preview {
             source: info.name.clone(),
             training_samples: info.samples,
+            remarks: info.remarks.clone(),
             samples: samples(&*source, Cursor::new(seed), self.samples)?,
         };
         print(&preview, self.json).map_err(RunError::io("write to", "the terminal"))?;

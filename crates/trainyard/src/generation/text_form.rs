@@ -93,6 +93,14 @@ impl TextForm {
         Ok(if tokens.is_empty() { vec![first.unwrap_or(0)] } else { tokens })
     }
 
+    /// Whether the model has a template of chats.
+    pub(crate) fn has_chat_template(&self) -> bool {
+        match self {
+            Self::Vocabulary(_) => false,
+            Self::Tokenizer(tokenizer) => tokenizer.chat_template().is_some(),
+        }
+    }
+
     /// The tokens of a conversation, up to where the model's next answer begins.
     ///
     /// # Errors

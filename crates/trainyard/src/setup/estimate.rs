@@ -6,9 +6,10 @@ use trainyard_engine::measure;
 use trainyard_plan::fit::FitDevice;
 use trainyard_plan::{Api, DeviceProfile, LayerProfile, LinkProfile, OptimizerTime, Profile};
 
-use super::devices::{SetupDevice, described, device_key, devices_of_machine};
+use super::devices::{SetupDevice, described, device_key, devices, devices_of_machine};
 use super::training_setup::TrainingSetup;
 use crate::cache::Cache;
+use crate::config::RunConfig;
 use crate::error::RunError;
 
 /// What a device does in general, from which costs are estimated.
@@ -95,8 +96,9 @@ impl TrainingSetup {
     }
 }
 
-/// What this machine computes with, as for a run file that names no devices, and what that does in general.
-pub(crate) fn machine() -> Result<Vec<FitDevice>, RunError> {
+/// What a run file computes with, or without one this machine, as for a run file that names no devices; and what that
+/// does in general.
+pub(crate) fn fit_devices(run_file: Option<&RunConfig>) -> Result<Vec<FitDevice>, RunError> {
     let device = |device: SetupDevice| {
         let rates = rates(&device)?;
         let overhead_bytes = overhead_bytes(&device);
@@ -104,7 +106,11 @@ pub(crate) fn machine() -> Result<Vec<FitDevice>, RunError> {
         let (gflops, copy_rate) = (Some(rates.gflops), Some(rates.copy));
         Ok(FitDevice { device: described, gflops, copy_rate })
     };
-    devices_of_machine()?.into_iter().map(device).collect()
+    let found = match run_file {
+        Some(run_file) => devices(run_file, false)?,
+        None => devices_of_machine()?,
+    };
+    found.into_iter().map(device).collect()
 }
 
 /// What a device's kernels keep for themselves.

@@ -21,13 +21,14 @@ use trainyard_pretrained::{Pretrained, find};
 use super::run_command::RunCommand;
 use super::table::{Align, table};
 use crate::app::App;
-use crate::cli::Force;
+use crate::cli::{Force, Sets};
 use crate::error::RunError;
 use crate::files::write_asked;
-use crate::setup::machine;
+use crate::setup::fit_devices;
 
-/// The context where none is asked for, unless the model's is shorter.
+/// The context where none is asked for, unless the model's is shorter: that of a decoder, and that of an encoder.
 const CONTEXT: u64 = 1024;
+const ENCODER_CONTEXT: u64 = 128;
 
 /// Say whether a pretrained model can be trained here: on this machine's devices, or on described ones
 ///
@@ -46,7 +47,7 @@ pub struct FitCommand {
     /// Numbers between an adapter's two products
     #[arg(long, value_name = "N", default_value_t = 16)]
     rank: u64,
-    /// Positions of a row [default: the model's, at most 1024]
+    /// Positions of a row [default: the model's, at most 1024, or 128 of an encoder]
     #[arg(long, value_name = "N")]
     context: Option<u64>,
     /// Rows of a step
@@ -56,6 +57,9 @@ pub struct FitCommand {
     /// "24 GiB@35"; as often as there are devices
     #[arg(long = "device", value_name = "SIZE")]
     devices: Vec<Described>,
+    /// The devices of this run file in place of all of this machine's
+    #[arg(long, value_name = "RUN.toml", conflicts_with = "devices")]
+    devices_of: Option<PathBuf>,
     /// The numbers in which cards compute products; CPU devices are no faster in others, and stay f32
     #[arg(long, default_value = Precision::F32.text(), value_parser = precisions())]
     precision: Precision,
@@ -119,10 +123,12 @@ impl RunCommand for FitCommand {
     /// # Errors
     /// When there is no such model, or a number makes no sense; when a device cannot be opened, or the terminal
     /// cannot be written to.
-    fn run(&self, _: &App) -> Result<ExitCode, RunError> {
+    fn run(&self, app: &App) -> Result<ExitCode, RunError> {
         let model = sizes::transformer(&Pretrained::open(&find(&self.model)?)?);
         let mut devices: Vec<FitDevice> = if self.devices.is_empty() {
-            machine()?
+            let run_file = self.devices_of.as_ref();
+            let run_file = run_file.map(|file| app.config(file, &Sets::default())).transpose()?;
+            fit_devices(run_file.as_ref().map(|(config, _)| config))?
         } else {
             self.devices.iter().enumerate().map(|(number, it)| it.device(number)).collect()
         };
@@ -133,7 +139,8 @@ impl RunCommand for FitCommand {
             MethodName::Lora => Method::Lora { rank: self.rank },
             MethodName::Qlora => Method::Qlora { rank: self.rank },
         };
-        let context = self.context.unwrap_or(model.context.min(CONTEXT));
+        let usual = if model.causal { CONTEXT } else { ENCODER_CONTEXT };
+        let context = self.context.unwrap_or(model.context.min(usual));
         let request =
             FitRequest { model: &model, devices: &devices, method, batch: self.batch, context };
         if let Some(path) = &self.save_profile {

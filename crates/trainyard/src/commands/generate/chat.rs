@@ -4,8 +4,8 @@ use std::io::{Write, stdout};
 
 use serde_json::{Value, json};
 use trainyard_engine::Pipeline;
-use trainyard_pretrained::Message;
 
+use super::course::Course;
 use super::heard::{Event, Heard};
 use super::prompts::Prompt;
 use super::shown::{Shown, Way};
@@ -40,10 +40,14 @@ impl Chat<'_> {
         heard: &mut Heard,
     ) -> Result<(), RunError> {
         let mut sequences = pipeline.sequences();
-        let mut messages = Vec::new();
+        let mut course = Course::of(self.form);
         let mut given = given.into_iter();
         let mut sees_all = true;
-        self.tell(&json!({ "event": "ready", "context": self.writer.context }))?;
+        let mut ready = json!({ "event": "ready", "context": self.writer.context });
+        if course.is_text() {
+            ready["continues"] = true.into();
+        }
+        self.tell(&ready)?;
         loop {
             let event = match given.next() {
                 Some(said) => Event::Say(said),
@@ -52,21 +56,29 @@ impl Chat<'_> {
                     None => return Ok(()),
                 },
             };
-            match event {
-                Event::Say(said) => messages.push(Message::new("user", said)),
+            let tokens = match event {
+                Event::Say(said) => match course.say(&said, self.form) {
+                    Ok(tokens) => tokens,
+                    Err(error) if course.is_text() => {
+                        self.refuse(&error)?;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
                 Event::Forget(true) => {
-                    (messages, sees_all) = (Vec::new(), true);
+                    course.forget();
+                    sees_all = true;
                     continue;
                 }
                 // There is no answer in hand.
                 Event::Stop(_) | Event::Forget(false) => continue,
-            }
-            let tokens = self.form.chat(&messages)?;
+            };
             if sees_all && tokens.len() > self.writer.context {
                 sees_all = false;
                 self.note(&format!(
-                    "the conversation is longer than the {} tokens that the model sees at once: it has \
+                    "the {} is longer than the {} tokens that the model sees at once: it has \
                      forgotten how it began",
+                    if course.is_text() { "text" } else { "conversation" },
                     self.writer.context
                 ))?;
             }
@@ -78,8 +90,16 @@ impl Chat<'_> {
             shown.begin()?;
             self.writer.write(&mut sequences, std::slice::from_mut(&mut text), &mut shown)?;
             let answer = shown.finish()?.pop().unwrap_or_default();
-            messages.push(Message::new("assistant", answer));
+            course.answer(answer);
         }
+    }
+
+    /// Says why nothing is answered, where a program may say something else next.
+    fn refuse(&self, error: &RunError) -> Result<(), RunError> {
+        self.note(&error.to_string())?;
+        self.tell(&json!({
+            "event": "answer", "text": "", "tokens": [], "tokens_per_s": null, "end": "refused",
+        }))
     }
 
     /// Says something beside the conversation.

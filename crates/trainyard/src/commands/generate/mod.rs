@@ -1,6 +1,7 @@
 //! `trainyard generate`: lets a trained language model write.
 
 mod chat;
+mod course;
 mod heard;
 mod prompts;
 mod shown;
@@ -64,10 +65,12 @@ struct Printed {
     #[arg(long)]
     json: bool,
     /// With --chat and --json: speak with a program, an event a line as it happens. `{"event":"ready","context":N}`
-    /// when the model can be talked to; of an answer its pieces, `{"event":"text","text":…}`, and then
-    /// `{"event":"answer","text":…,"tokens":[…],"tokens_per_s":…,"end":…}`, whose end is "end", "stop", "length" or
-    /// "asked"; `{"event":"note","text":…}`. Lines of standard input are `{"say":…}`; `{"stop":true}`, which ends
-    /// the answer in hand; and `{"forget":true}`, which begins a new conversation
+    /// when the model can be talked to, with `"continues":true` where it has no template of chats and what is said and
+    /// answered is one text that it goes on with (also after `{"say":""}`); of an answer its pieces,
+    /// `{"event":"text","text":…}`, and then `{"event":"answer","text":…,"tokens":[…],"tokens_per_s":…,"end":…}`, whose
+    /// end is "end", "stop", "length", "asked", or "refused" where a note says why nothing was said;
+    /// `{"event":"note","text":…}`. Lines of standard input are `{"say":…}`; `{"stop":true}`, which ends the answer in
+    /// hand; and `{"forget":true}`, which begins a new conversation
     #[arg(long, requires_all = ["chat", "json"])]
     stream: bool,
 }
@@ -128,8 +131,10 @@ impl RunCommand for Generate {
         let stops = self.prompts.stops(&trained.form, &trained.data)?;
         let context = trained.context(self.context)?;
         if self.chat {
-            // What cannot chat is refused before anything is opened.
-            trained.form.chat(&[Message::new("user", "")])?;
+            // What cannot chat is refused before anything is opened; a program is told that a text goes on instead.
+            if !self.printed.stream || trained.form.has_chat_template() {
+                trained.form.chat(&[Message::new("user", "")])?;
+            }
             let mut pipeline = trained.start(1, context)?;
             let writer = Writer { context, sampling, at_once: 1 };
             let (form, ends) = (&trained.form, self.ends(&trained.form));
