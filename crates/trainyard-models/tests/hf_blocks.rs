@@ -67,7 +67,9 @@ fn llama(folder: &Path, tied: bool) -> Pretrained {
 fn gguf(folder: &Path, tied: bool, element: Element) -> Pretrained {
     let model = llama(&folder.join("folder"), tied);
     let file = folder.join("model.gguf");
-    model.write_gguf(&file, element, &mut |name: &str| model.values(name)).unwrap();
+    model
+        .write_gguf(&file, element, &model.as_it_is(), &mut |name: &str| model.values(name))
+        .unwrap();
     Pretrained::open(&file).unwrap()
 }
 
