@@ -9,27 +9,24 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Device as BurnDevice;
-use safetensors::Dtype;
-use safetensors::tensor::{TensorView, serialize_to_file};
 use serde_json::json;
 use trainyard_config::{BlockFormat, LoraSection};
 use trainyard_engine::kernels::KernelSet;
-use trainyard_engine::{Device, MicroBatch, Model, discover, mix};
+use trainyard_engine::{Device, MicroBatch, Model, discover};
 use trainyard_models::gpt;
 use trainyard_models::hf::HfModel;
 use trainyard_plan::Recompute;
 use trainyard_pretrained::{Element, Pretrained};
 
-use common::adapter;
 use common::partitions::{
     Held, ROWS, SEED, Subject, assert_close, cpus, of_kind, options, plan, random_ints,
     showing_gradients, tensors, whole,
 };
+use common::{adapter, random_files};
 
 const CONTEXT: usize = 12;
 const VOCABULARY: usize = 38;
@@ -41,26 +38,7 @@ fn llama(folder: &Path, tied: bool) -> Pretrained {
         "num_key_value_heads": 2, "intermediate_size": 64, "vocab_size": VOCABULARY, "hidden_act": "silu",
         "max_position_embeddings": 32, "tie_word_embeddings": tied
     });
-    fs::create_dir_all(folder).unwrap();
-    let place = folder.join("config.json");
-    fs::write(&place, config.to_string()).unwrap();
-    let weights = Pretrained::open(&place).unwrap().layout();
-    let numbers = |seed: usize, shape: &[u64]| -> Vec<u8> {
-        let count = shape.iter().product::<u64>();
-        let number = |at| {
-            let number = (mix(&[seed as u64, at]) >> 40) as f32 / (1_u64 << 23) as f32 - 1.0;
-            if shape.len() == 1 { 1.0 + 0.2 * number } else { 0.4 * number }
-        };
-        (0..count).flat_map(|at| number(at).to_le_bytes()).collect()
-    };
-    let bytes: Vec<Vec<u8>> =
-        weights.iter().enumerate().map(|(seed, it)| numbers(seed, &it.shape)).collect();
-    let views = weights.iter().zip(&bytes).map(|(weight, bytes)| {
-        let shape = weight.shape.iter().map(|size| *size as usize).collect();
-        (&weight.name, TensorView::new(Dtype::F32, shape, bytes).unwrap())
-    });
-    serialize_to_file(views, None, &folder.join("model.safetensors")).unwrap();
-    Pretrained::open(folder).unwrap()
+    random_files::of_config(folder, &config)
 }
 
 /// The same as a GGUF file of one kind of blocks.
