@@ -100,7 +100,12 @@ impl EncoderShape {
         self.task.head != EncoderHead::Masked
     }
 
-    pub(super) fn layers(&self, blocks: usize, is_tied: bool) -> Vec<LayerSpec> {
+    /// `shared` are the paths of what the head for masked tokens and the embedding have in common.
+    pub(super) fn layers(
+        &self,
+        blocks: usize,
+        shared: Option<[&'static str; 2]>,
+    ) -> Vec<LayerSpec> {
         let EncoderTask { head, segments, types, .. } = self.task;
         // Where a row has one text its positions are its places.
         let begins_anew = segments && !matches!(head, EncoderHead::Classes { .. });
@@ -114,10 +119,10 @@ impl EncoderShape {
         let block = |block| LayerSpec::new(format!("block{block}"), "block").takes(&sees);
         let last = LayerSpec::new("head", "head");
         let last = match head {
-            EncoderHead::Masked if is_tied => {
-                last.gives(&["logits"]).shares("weight", "embed", "tokens")
-            }
-            EncoderHead::Masked => last.gives(&["logits"]),
+            EncoderHead::Masked => match shared {
+                Some([own, of_embed]) => last.gives(&["logits"]).shares(own, "embed", of_embed),
+                None => last.gives(&["logits"]),
+            },
             EncoderHead::Classes { .. } => last.takes(&sees).gives(&["logits"]),
             EncoderHead::Pairs { .. } => last.takes(&sees).gives(&["similarity"]),
         };

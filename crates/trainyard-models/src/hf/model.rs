@@ -183,7 +183,12 @@ impl Model for HfModel {
 
     fn layers(&self) -> Vec<LayerSpec> {
         if let Shape::Encoder(encoder) = &self.shape {
-            return encoder.layers(self.blocks(), self.config().tied);
+            let shared = if self.packs_tokens() {
+                ["packed.blocks", "packed.blocks"]
+            } else {
+                ["weight", "tokens"]
+            };
+            return encoder.layers(self.blocks(), self.config().tied.then_some(shared));
         }
         let embed = LayerSpec::new("embed", "embedding").takes(&["tokens"]).in_slices();
         let has_positions = self.config().architecture == Architecture::Gpt2;
