@@ -284,7 +284,7 @@ impl Case {
             usage = pipeline.step(step, 1e-3, batch).unwrap().measured.usage;
             let near = most_held.iter().zip(&usage).all(|(most, usage)| {
                 let measured = usage.unwrap().1;
-                Peak { predicted: most.total(), measured }.is_within(BOUND)
+                Peak { predicted: most.total(), measured }.is_not_above(BOUND)
             });
             if near && step >= STEPS {
                 break;
@@ -314,8 +314,11 @@ struct Peak {
 
 impl Peak {
     fn is_within(&self, bound: f64) -> bool {
-        let at_most = self.measured as f64 * bound + UNCOUNTED as f64;
-        (self.measured as f64..=at_most).contains(&(self.predicted as f64))
+        self.predicted >= self.measured && self.is_not_above(bound)
+    }
+
+    fn is_not_above(&self, bound: f64) -> bool {
+        self.predicted as f64 <= self.measured as f64 * bound + UNCOUNTED as f64
     }
 }
 
