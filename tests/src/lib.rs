@@ -18,6 +18,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub mod encoder_place;
 pub mod require;
 #[cfg(unix)]
 pub mod running;

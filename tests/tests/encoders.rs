@@ -2,85 +2,11 @@
 //! refuse.
 #![allow(clippy::expect_used, reason = "a test that cannot go on fails at once and says why")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
-use tempfile::TempDir;
-use trainyard_tests::{
-    assert_says, losses, root, run_fails, run_ok, set, temp_dir, train, trainyard, write,
-};
-
-const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
-const GOOD: [&str; 4] = ["fine", "great", "lovely", "nice"];
-const BAD: [&str; 4] = ["awful", "poor", "sad", "slow"];
-
-/// A BERT with weights by chance and a tokenizer of words, tables for it, and a run file.
-struct Place {
-    dir: TempDir,
-    file: PathBuf,
-}
-
-impl Place {
-    fn new() -> Self {
-        let dir = temp_dir();
-        let model = dir.path().join("model");
-        std::fs::create_dir(&model).expect("a folder");
-        let fixture = root().join("crates/trainyard-models/tests/fixtures/hf/bert");
-        for name in ["config.json", "model.safetensors"] {
-            std::fs::copy(fixture.join(name), model.join(name)).expect("a copy");
-        }
-        let words = (0..24).map(|number| format!("train{number}"));
-        let known = SPECIAL.iter().chain(&GOOD).chain(&BAD).map(ToString::to_string);
-        write(&model.join("vocab.txt"), known.chain(words).collect::<Vec<_>>().join("\n"));
-        let rows = |first: usize| -> String {
-            let row = |row: usize| {
-                let (word, of) = if row.is_multiple_of(2) { (GOOD, "good") } else { (BAD, "bad") };
-                format!("train{} {},{of}\n", row * 7 % 24, word[row / 2 % 4])
-            };
-            (first..first + 48).map(row).collect()
-        };
-        write(&dir.path().join("train.csv"), format!("text,class\n{}", rows(0)));
-        write(&dir.path().join("test.csv"), format!("text,class\n{}", rows(1)));
-        let file = dir.path().join("run.toml");
-        write(&file, RUN_FILE);
-        Self { dir, file }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-}
-
-const RUN_FILE: &str = r#"
-[model]
-kind = "hf"
-path = "model"
-context = 9
-pooling = "mean"
-
-[data]
-sentences = "train.csv"
-label = "class"
-
-[train]
-steps = 30
-batch = 12
-learning_rate = 1e-2
-warmup = 3
-validate_every = 0
-
-[[device]]
-id = "one"
-adapter = "cpu"
-memory = "1 GiB"
-threads = 1
-
-[[device]]
-id = "other"
-adapter = "cpu"
-memory = "1 GiB"
-threads = 1
-"#;
+use trainyard_tests::encoder_place::{BAD, EncoderPlace, GOOD};
+use trainyard_tests::{assert_says, losses, root, run_fails, run_ok, set, train, trainyard, write};
 
 fn evaluate(run: &Path, data: Option<&Path>) -> Value {
     let mut command = trainyard();
@@ -99,7 +25,7 @@ fn preview(file: &Path, sets: &[&str]) -> Value {
 
 #[test]
 fn classes_of_texts_are_learned_on_two_devices_as_on_one() {
-    let place = Place::new();
+    let place = EncoderPlace::new();
     let two = train(&place.file, "two", &["pipeline.split=[2, 2]"]);
     let test = evaluate(&two, Some(&place.path("test.csv")));
     assert!(test["accuracy"].as_f64() > Some(0.9), "{test}");
@@ -110,17 +36,18 @@ fn classes_of_texts_are_learned_on_two_devices_as_on_one() {
     let sample = &shown["samples"][0];
     assert_says(sample["text"].as_str().expect("a text"), &["[CLS]", "train", "[SEP]"]);
     assert!(["good", "bad"].contains(&sample["target"].as_str().expect("a class")), "{sample}");
-    // What has no text to go on with writes none, and has no other form yet.
-    let said = run_fails(trainyard().arg("generate").arg(&two).args(["--prompt", "a"]), 2);
-    assert_says(&said, &["BERT is an encoder"]);
-    let out = place.path("out");
-    let said = run_fails(trainyard().arg("export").arg(&two).arg("-o").arg(&out), 2);
-    assert_says(&said, &["BERT is an encoder"]);
+    // What has no text to go on with writes none.
+    for model in [&two, &place.path("model")] {
+        for how in [&["--prompt", "a"][..], &["--chat"]] {
+            let said = run_fails(trainyard().arg("generate").arg(model).args(how), 2);
+            assert_says(&said, &["that of a decoder; BERT is an encoder"]);
+        }
+    }
 }
 
 #[test]
 fn masked_tokens_are_learned_from_tables_and_from_texts() {
-    let place = Place::new();
+    let place = EncoderPlace::new();
     let bare = ["model.task=\"masked\"", "data.validation_fraction=0.25"];
     let run = train(&place.file, "masked", &bare);
     let found = evaluate(&run, None);
@@ -153,7 +80,7 @@ fn masked_tokens_are_learned_from_tables_and_from_texts() {
 
 #[test]
 fn pairs_of_texts_become_as_alike_as_their_scores() {
-    let place = Place::new();
+    let place = EncoderPlace::new();
     let row = |row: usize| {
         let (one, other) = (
             GOOD[row % 4],
@@ -190,7 +117,7 @@ fn pairs_of_texts_become_as_alike_as_their_scores() {
 
 #[test]
 fn what_does_not_go_together_is_refused_by_name() {
-    let place = Place::new();
+    let place = EncoderPlace::new();
     let refused = |sets: &[&str]| {
         let mut command = trainyard();
         command.arg("preview").arg(&place.file);

@@ -9,27 +9,24 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Device as BurnDevice;
-use safetensors::Dtype;
-use safetensors::tensor::{TensorView, serialize_to_file};
 use serde_json::json;
 use trainyard_config::{BlockFormat, LoraSection};
 use trainyard_engine::kernels::KernelSet;
-use trainyard_engine::{Device, MicroBatch, Model, discover, mix};
+use trainyard_engine::{Device, MicroBatch, Model, discover};
 use trainyard_models::gpt;
-use trainyard_models::hf::HfModel;
+use trainyard_models::hf::{EncoderHead, EncoderTask, HfModel};
 use trainyard_plan::Recompute;
 use trainyard_pretrained::{Element, Pretrained};
 
-use common::adapter;
 use common::partitions::{
     Held, ROWS, SEED, Subject, assert_close, cpus, of_kind, options, plan, random_ints,
     showing_gradients, tensors, whole,
 };
+use common::{adapter, encoder, random_files};
 
 const CONTEXT: usize = 12;
 const VOCABULARY: usize = 38;
@@ -41,33 +38,16 @@ fn llama(folder: &Path, tied: bool) -> Pretrained {
         "num_key_value_heads": 2, "intermediate_size": 64, "vocab_size": VOCABULARY, "hidden_act": "silu",
         "max_position_embeddings": 32, "tie_word_embeddings": tied
     });
-    fs::create_dir_all(folder).unwrap();
-    let place = folder.join("config.json");
-    fs::write(&place, config.to_string()).unwrap();
-    let weights = Pretrained::open(&place).unwrap().layout();
-    let numbers = |seed: usize, shape: &[u64]| -> Vec<u8> {
-        let count = shape.iter().product::<u64>();
-        let number = |at| {
-            let number = (mix(&[seed as u64, at]) >> 40) as f32 / (1_u64 << 23) as f32 - 1.0;
-            if shape.len() == 1 { 1.0 + 0.2 * number } else { 0.4 * number }
-        };
-        (0..count).flat_map(|at| number(at).to_le_bytes()).collect()
-    };
-    let bytes: Vec<Vec<u8>> =
-        weights.iter().enumerate().map(|(seed, it)| numbers(seed, &it.shape)).collect();
-    let views = weights.iter().zip(&bytes).map(|(weight, bytes)| {
-        let shape = weight.shape.iter().map(|size| *size as usize).collect();
-        (&weight.name, TensorView::new(Dtype::F32, shape, bytes).unwrap())
-    });
-    serialize_to_file(views, None, &folder.join("model.safetensors")).unwrap();
-    Pretrained::open(folder).unwrap()
+    random_files::of_config(folder, &config)
 }
 
 /// The same as a GGUF file of one kind of blocks.
 fn gguf(folder: &Path, tied: bool, element: Element) -> Pretrained {
     let model = llama(&folder.join("folder"), tied);
     let file = folder.join("model.gguf");
-    model.write_gguf(&file, element, &mut |name: &str| model.values(name)).unwrap();
+    model
+        .write_gguf(&file, element, &model.as_it_is(), &mut |name: &str| model.values(name))
+        .unwrap();
     Pretrained::open(&file).unwrap()
 }
 
@@ -256,6 +236,69 @@ fn formats(model: &HfModel, layer: usize) -> String {
         .iter()
         .map(|(path, _)| model.held_as(layer, &format!("{path}packed.blocks")).unwrap());
     said.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// An encoder in the blocks of a GGUF file: those of its products and of the vectors of tokens as they lie, what is
+/// left as numbers, and a head that trains. It computes what the same numbers outside blocks give.
+#[test]
+fn an_encoder_in_the_blocks_of_a_file_computes_with_its_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let sizes = (32, 2, encoder::VOCABULARY as u64, encoder::CONTEXT as u64);
+    let files = random_files::bert(&folder.path().join("folder"), sizes);
+    let file = folder.path().join("model.gguf");
+    let mut values = |name: &str| files.values(name);
+    files.write_gguf(&file, Element::Q8_0, &files.as_it_is(), &mut values).unwrap();
+    let lora = lora(BlockFormat::Q4_0, None);
+    let model = || {
+        let model = encoder::of_classes(Pretrained::open(&file).unwrap(), 0.0);
+        model.with_adapters(&lora).unwrap()
+    };
+    let packed = model().packed();
+    let (embed, paths) = held(&packed, 0);
+    let mut expected = stored(packed.pretrained(), "bert.embeddings.word_embeddings.weight");
+    expected.resize(expected.len().next_multiple_of(4), 0);
+    assert_eq!(embed, [(String::new(), expected)]);
+    assert!(paths.contains("positions") && !paths.contains("tokens"), "{paths:?}");
+    let (block, _) = held(&packed, 1);
+    assert_eq!(block.len(), 6, "{block:?}");
+    let head = held(&packed, 3).1;
+    assert_eq!(head, ["classes.bias", "classes.weight"].map(str::to_owned).into());
+    let exact = encoder::subject(model());
+    let layers = exact.layers();
+    let expected = Observed::of(&exact, &[layers], cpus(1));
+    let subject = encoder::subject(packed);
+    Observed::of(&subject, &[2, layers], cpus(2)).equals("an encoder", &expected, 1e-4);
+    subject.equals_one_device_on_two_and_three("an encoder");
+}
+
+/// The head for masked tokens shares the blocks of the vectors of tokens.
+#[test]
+fn an_encoder_whose_ends_are_packed_finds_masked_tokens_on_any_split() {
+    let folder = tempfile::tempdir().unwrap();
+    let sizes = (32, 2, VOCABULARY as u64, CONTEXT as u64);
+    let files = Arc::new(random_files::bert(folder.path(), sizes));
+    let task =
+        EncoderTask { head: EncoderHead::Masked, dropout: 0.0, segments: false, types: false };
+    let model = |ends| {
+        let lora = lora(BlockFormat::Q8_0, ends);
+        let model = HfModel::encoder(Arc::clone(&files), CONTEXT, task).unwrap();
+        model.with_adapters(&lora).unwrap().packed()
+    };
+    assert!(held(&model(None), 0).1.contains("tokens"));
+    let packed = model(Some(BlockFormat::Q8_0));
+    for layer in [0, 3] {
+        let (blocks, paths) = held(&packed, layer);
+        let of_tokens = blocks.iter().find(|(path, _)| path.is_empty()).unwrap();
+        assert_eq!(of_tokens.1.len(), VOCABULARY * 34, "{paths:?}");
+    }
+    let loss = |model: HfModel| {
+        let subject = subject(model, VOCABULARY);
+        let mut pipeline = subject.on_cpus(&whole(subject.layers(), 2));
+        subject.train(&mut pipeline, 1..=2)[1][0]
+    };
+    let (found, expected) = (loss(model(Some(BlockFormat::Q8_0))), loss(model(None)));
+    assert!((found - expected).abs() < 0.02 * expected, "{found} {expected}");
+    subject(packed, VOCABULARY).equals_one_device_on_two_and_three("masked tokens");
 }
 
 /// Numbers of files stay numbers outside blocks, unless they are asked to be packed.

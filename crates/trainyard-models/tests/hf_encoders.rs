@@ -12,12 +12,15 @@ use std::sync::Arc;
 
 use burn::tensor::TensorData;
 use trainyard_config::LoraSection;
-use trainyard_engine::{CrossEntropy, MicroBatch, Objective, Scores};
+use trainyard_engine::kernels::KernelSet;
+use trainyard_engine::{CrossEntropy, Device, MicroBatch, Objective, Scores, discover};
 use trainyard_models::hf::{EncoderHead, EncoderTask, HfModel};
 use trainyard_models::{cross_entropy, gpt};
-use trainyard_plan::Recompute;
+use trainyard_plan::{DeviceInfo, Recompute};
 use trainyard_pretrained::{Pooling, Pretrained};
 
+use common::adapter;
+use common::encoder::encoder;
 use common::expected::{Expected, assert_near, folder, gradients, names};
 use common::partitions::{
     ROWS, Subject, assert_close, cpus, of_kind, plan, showing_gradients, tensors, whole,
@@ -96,32 +99,87 @@ impl Case {
 #[test]
 fn output_loss_and_every_gradient_are_those_of_transformers() {
     for case in cases() {
-        let (name, expected, model) = (case.name(), case.expected(), case.model(0.0));
-        let names = names(&model);
-        let subject = case.subject(model);
-        for ends in [vec![subject.layers()], vec![1, 2, subject.layers()]] {
-            let plan = plan(&ends, "1f1b", 2, Recompute::None);
-            let mut pipeline = subject.distribute(&plan, cpus(ends.len()), showing_gradients());
-            let output = pipeline.output(&subject.batch(1).tensors).unwrap();
-            let (of, found) = output.into_iter().next().unwrap();
-            let found: Vec<f32> = found.try_to_vec().unwrap();
-            let wanted = expected.floats(&of).1;
-            if case.head == EncoderHead::Masked {
-                // What a row is filled up with sees other things there.
-                let segments: Vec<i32> = expected.ints("segments").try_to_vec().unwrap();
-                let width = wanted.len() / segments.len();
-                let of_texts = |all: &[f32]| -> Vec<f32> {
-                    let rows = all.chunks(width).zip(&segments);
-                    rows.filter(|(_, it)| **it > 0).flat_map(|(row, _)| row.to_vec()).collect()
-                };
-                assert_near(&name, &of_texts(&found), &of_texts(&wanted), OUTPUT);
-            } else {
-                assert_near(&name, &found, &wanted, OUTPUT);
+        let layers = case.subject(case.model(0.0)).layers();
+        for ends in [vec![layers], vec![1, 2, layers]] {
+            equals_transformers(&case, &ends, cpus(ends.len()), [OUTPUT, GRADIENTS]);
+        }
+    }
+}
+
+#[test]
+fn encoders_on_an_adapter_equal_transformers() {
+    let Some((_, info)) = adapter::known().into_iter().next() else { return };
+    for case in cases() {
+        let layers = case.subject(case.model(0.0)).layers();
+        equals_transformers(&case, &[2, layers], with_kernels(&[&info, &info]), [1e-4, 1e-4]);
+    }
+}
+
+/// Devices that compute with all kernels of ours.
+fn with_kernels(infos: &[&DeviceInfo]) -> Vec<Device> {
+    let open = |(i, info): (usize, &&DeviceInfo)| {
+        let device = Device::open(format!("d{i}"), info, 1 << 30, 1).unwrap();
+        device.use_kernels(KernelSet::all());
+        device
+    };
+    infos.iter().enumerate().map(open).collect()
+}
+
+/// `near` are the largest differences of outputs and gradients, as parts of the largest number.
+fn equals_transformers(case: &Case, ends: &[usize], devices: Vec<Device>, near: [f32; 2]) {
+    let (name, expected, model) = (case.name(), case.expected(), case.model(0.0));
+    let names = names(&model);
+    let subject = case.subject(model);
+    let plan = plan(ends, "1f1b", 2, Recompute::None);
+    let mut pipeline = subject.distribute(&plan, devices, showing_gradients());
+    let output = pipeline.output(&subject.batch(1).tensors).unwrap();
+    let (of, found) = output.into_iter().next().unwrap();
+    let found: Vec<f32> = found.try_to_vec().unwrap();
+    let wanted = expected.floats(&of).1;
+    if case.head == EncoderHead::Masked {
+        // What a row is filled up with sees other things there.
+        let segments: Vec<i32> = expected.ints("segments").try_to_vec().unwrap();
+        let width = wanted.len() / segments.len();
+        let of_texts = |all: &[f32]| -> Vec<f32> {
+            let rows = all.chunks(width).zip(&segments);
+            rows.filter(|(_, it)| **it > 0).flat_map(|(row, _)| row.to_vec()).collect()
+        };
+        assert_near(&name, &of_texts(&found), &of_texts(&wanted), near[0]);
+    } else {
+        assert_near(&name, &found, &wanted, near[0]);
+    }
+    let [loss, _] = subject.train(&mut pipeline, [1])[0];
+    let wanted = f64::from(expected.floats("loss").1[0]);
+    assert!((loss - wanted).abs() < f64::from(near[0]) * wanted, "{name}: {loss} {wanted}");
+    expected.assert_gradients(&name, &gradients(&mut pipeline, &names), near[1]);
+}
+
+/// Gradients of the first step and losses of a few more; the tolerances are those of decoders.
+#[test]
+fn an_encoder_on_the_cpu_and_every_adapter_equals_the_cpu() {
+    let subject = encoder(|model| model);
+    let layers = subject.layers();
+    let observe = |ends: &[usize], devices: Vec<Device>| {
+        let plan = plan(ends, "1f1b", 2, Recompute::None);
+        let mut pipeline = subject.distribute(&plan, devices, showing_gradients());
+        let mut steps = subject.train(&mut pipeline, [1]);
+        let gradients = of_kind(&tensors(&mut pipeline), "first");
+        steps.extend(subject.train(&mut pipeline, 2..=4));
+        (gradients, steps)
+    };
+    let (expected, expected_steps) = observe(&[layers], cpus(1));
+    for (words, info) in adapter::known() {
+        let cpu = discover::cpu();
+        for infos in [[&cpu, &info], [&info, &cpu]] {
+            let (found, steps) = observe(&[2, layers], with_kernels(&infos));
+            assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+            for (name, (_, expected)) in &expected {
+                assert_close(&format!("{words}: {name}"), &found[name].1, expected, 1e-5, 4e-5);
             }
-            let [loss, _] = subject.train(&mut pipeline, [1])[0];
-            let wanted = f64::from(expected.floats("loss").1[0]);
-            assert!((loss - wanted).abs() < 1e-5 * wanted, "{name}: {loss} {wanted}");
-            expected.assert_gradients(&name, &gradients(&mut pipeline, &names), GRADIENTS);
+            for (found, expected) in steps.iter().zip(&expected_steps) {
+                let apart = (found[0] - expected[0]).abs();
+                assert!(apart <= 1e-3 * expected[0], "{words}: {steps:?} {expected_steps:?}");
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use trainyard_engine::{Device, LossScale, Pipeline, Precision, computes_in, with
 use trainyard_models::nn::{Conv2dConfig, LinearConfig, LoraConfig, SwiGluConfig};
 use trainyard_plan::{Recompute, Schedule};
 
+use common::encoder::encoder;
 use common::partitions::{
     Subject, cpus, fingerprint, of_kind, options, plan, random, showing_gradients, splits_for,
     tensors,
@@ -192,7 +193,7 @@ fn losses(subject: &Subject, pipeline: &mut Pipeline, steps: u64) -> Vec<f64> {
 #[test]
 fn a_pipeline_of_unlike_precisions_is_near_one_in_32_bits() {
     const F32: Precision = Precision::F32;
-    for subject in [gpt(true, true, 0.1), decoder(), mlp()] {
+    for subject in [gpt(true, true, 0.1), decoder(), mlp(), encoder(|model| model)] {
         let layers = subject.layers();
         let exact = losses(&subject, &mut pipeline(&subject, &[layers], &[F32]), 5);
         for precision in SIXTEEN {

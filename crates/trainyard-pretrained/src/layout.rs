@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use crate::architecture::Architecture;
 use crate::config::ModelConfig;
+use crate::modules::DENSE;
 use crate::weight::Weight;
 
 /// Every weight of a model, in the order of its layers. A head that shares the embedding's is not among
@@ -68,8 +69,16 @@ pub(crate) fn may_have(config: &ModelConfig, name: &str) -> bool {
         "embeddings.position_ids",
         "embeddings.token_type_ids",
     ];
-    const OTHER_HEADS: [&str; 7] =
-        ["cls.", "lm_head.", "pooler.", "classifier.", "vocab_", "qa_outputs.", "pre_classifier."];
+    const OTHER_HEADS: [&str; 8] = [
+        "cls.",
+        "lm_head.",
+        "pooler.",
+        "classifier.",
+        "vocab_",
+        "qa_outputs.",
+        "pre_classifier.",
+        DENSE,
+    ];
     let bare = name.strip_prefix(prefix(config.architecture)).unwrap_or(name);
     DERIVED.iter().any(|end| name.ends_with(end))
         || config.architecture.is_encoder() && OTHER_HEADS.iter().any(|it| bare.starts_with(it))

@@ -11,6 +11,7 @@ use crate::gguf::Gguf;
 use crate::layout::expected;
 use crate::mapping::MappedFiles;
 use crate::model_card::licence;
+use crate::modules::dense;
 use crate::problem::{Problem, problems, problems_of_gguf};
 use crate::safetensors_files;
 use crate::tokenizer::{self, TokenizerInfo};
@@ -41,6 +42,8 @@ pub struct Pretrained {
     pub(crate) format: Format,
     pub(crate) files: MappedFiles,
     pub(crate) fingerprint: OnceLock<String>,
+    /// How a GGUF file says that positions become one vector, by llama.cpp's numbers.
+    pub(crate) pooling_type: Option<u64>,
 }
 
 /// By which names files have weights.
@@ -87,7 +90,9 @@ impl Pretrained {
             let reason = "the folder has no config.json".to_owned();
             return Err(PretrainedError::NoModel { path: folder.to_owned(), reason });
         }
-        Self::of_config(&config, folder, safetensors_files::weights(folder)?)
+        let (mut weights, lost) = safetensors_files::weights(folder)?;
+        weights.extend(dense(folder)?);
+        Self::of_config(&config, folder, (weights, lost))
     }
 
     fn of_config(
@@ -113,6 +118,7 @@ impl Pretrained {
             format: Format::HuggingFace,
             files: MappedFiles::new(folder),
             fingerprint: OnceLock::new(),
+            pooling_type: None,
             config,
         })
     }
@@ -130,6 +136,7 @@ impl Pretrained {
             name: file.text("general.name").map_or_else(|| name_of(path), str::to_owned),
             licence: file.text("general.license").map(str::to_owned),
             problems: problems_of_gguf(&config, &file.weights),
+            pooling_type: file.number("bert.pooling_type"),
             config,
             weights: file.weights,
             has_weights: true,

@@ -60,7 +60,7 @@ fn weight_map(index: &Path) -> Result<Map<String, Value>, PretrainedError> {
 }
 
 /// The weights of one file, in the order in which they lie there.
-fn of_file(folder: &Path, name: &str) -> Result<Vec<Weight>, PretrainedError> {
+pub(crate) fn of_file(folder: &Path, name: &str) -> Result<Vec<Weight>, PretrainedError> {
     let path = &folder.join(name);
     let bad = |reason: String| PretrainedError::bad_file(path, reason);
     let about = std::fs::metadata(path).map_err(PretrainedError::io(path))?;

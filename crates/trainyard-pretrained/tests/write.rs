@@ -49,7 +49,7 @@ fn a_folder_that_was_written_has_the_same_model() {
         for (element, error) in [(Element::F32, 0.0), (Element::F16, 1e-3), (Element::BF16, 8e-3)] {
             let to = dir.path().join(model.name.replace('/', "-")).join(element.name());
             std::fs::create_dir_all(&to).unwrap();
-            model.write_folder(&to, element, &mut as_is(&model)).unwrap();
+            model.write_folder(&to, element, &model.as_it_is(), &mut as_is(&model)).unwrap();
             let written = Pretrained::open(&to).unwrap();
             assert!(written.problems.is_empty(), "{:?}", written.problems);
             let config = trainyard_pretrained::ModelConfig { element, ..model.config.clone() };
@@ -67,7 +67,7 @@ fn a_gguf_file_that_was_written_has_the_same_model() {
         let folder = dir.path().join(number.to_string());
         let model = without_tokenizer(&fixture, &folder);
         let file = folder.join("model.gguf");
-        let written = model.write_gguf(&file, Element::F32, &mut as_is(&model));
+        let written = model.write_gguf(&file, Element::F32, &model.as_it_is(), &mut as_is(&model));
         let has_window = model.config.window.is_some();
         let has_none = match model.config.architecture.model_type() {
             // Positions see all others there.
@@ -93,7 +93,8 @@ fn a_gguf_file_that_was_written_has_the_same_model() {
         // And as a folder again.
         let back = folder.join("back");
         std::fs::create_dir_all(&back).unwrap();
-        let written = again.write_folder(&back, Element::F32, &mut as_is(&again));
+        let written =
+            again.write_folder(&back, Element::F32, &again.as_it_is(), &mut as_is(&again));
         if fixture.ends_with("llama3") {
             // Its factors are those of no published model.
             let refused = written.unwrap_err().to_string();
@@ -114,14 +115,16 @@ fn a_gguf_file_in_blocks_is_close() {
     let dir = tempfile::tempdir().unwrap();
     let model = without_tokenizer(&fixtures()[0], &dir.path().join("model"));
     let file = dir.path().join("model.gguf");
-    model.write_gguf(&file, Element::Q8_0, &mut as_is(&model)).unwrap();
+    model.write_gguf(&file, Element::Q8_0, &model.as_it_is(), &mut as_is(&model)).unwrap();
     assert_same(&model, &Pretrained::open(&file).unwrap(), 8e-3);
 }
 
 #[test]
 fn a_tokenizer_in_a_gguf_file_is_the_same() {
     let dir = tempfile::tempdir().unwrap();
-    for (name, kind) in [("bytes", "gpt2"), ("gpt2", "gpt2"), ("pieces", "llama")] {
+    for (name, kind) in
+        [("bytes", "gpt2"), ("gpt2", "gpt2"), ("pieces", "llama"), ("words", "bert")]
+    {
         let folder = dir.path().join(name);
         drop(without_tokenizer(&fixtures()[0], &folder));
         let from = Path::new("tests/tokenizers").join(name);
@@ -146,7 +149,7 @@ fn a_tokenizer_in_a_gguf_file_is_the_same() {
             let weight = layout.iter().find(|weight| weight.name == name).unwrap();
             Ok::<_, PretrainedError>(vec![0.0; weight.shape.iter().product::<u64>() as usize])
         };
-        model.write_gguf(&file, Element::F32, &mut zeros).unwrap();
+        model.write_gguf(&file, Element::F32, &model.as_it_is(), &mut zeros).unwrap();
         assert_eq!(Pretrained::open(&file).unwrap().tokenizer.unwrap().kind, kind);
         let again = Tokenizer::open(&file).unwrap().unwrap();
         assert_eq!((again.bos(), again.eos()), (tokenizer.bos(), tokenizer.eos()), "{name}");
@@ -169,8 +172,11 @@ fn numbers_that_are_missing_end_the_writing() {
     let dir = tempfile::tempdir().unwrap();
     let model = without_tokenizer(&fixtures()[0], &dir.path().join("model"));
     let mut none = |name: &str| model.values(&format!("{name}.not"));
-    let error = model.write_folder(dir.path(), Element::F32, &mut none).unwrap_err();
+    let error =
+        model.write_folder(dir.path(), Element::F32, &model.as_it_is(), &mut none).unwrap_err();
     assert!(error.to_string().contains(".not"), "{error}");
-    let error = model.write_folder(dir.path(), Element::Q8_0, &mut as_is(&model)).unwrap_err();
+    let error = model
+        .write_folder(dir.path(), Element::Q8_0, &model.as_it_is(), &mut as_is(&model))
+        .unwrap_err();
     assert!(error.to_string().contains("safetensors do not store q8_0"), "{error}");
 }

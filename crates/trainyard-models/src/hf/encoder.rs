@@ -1,6 +1,6 @@
 //! What tells one architecture of encoders from another: the names of its weights.
 
-use trainyard_pretrained::Architecture;
+use trainyard_pretrained::{Architecture, DENSE, Pooling, Pretrained};
 
 use super::decoder::Names;
 use super::weights::WeightName;
@@ -66,8 +66,19 @@ impl Encoder {
             .collect()
     }
 
-    /// Those of the head for classes.
-    pub(super) fn of_classify(&self) -> Vec<WeightName> {
-        self.classify.iter().flat_map(|(path, name)| WeightName::both_ends(path, name)).collect()
+    /// Those of the head for classes from one vector of a text: where it is the mean of all, that of the product of
+    /// `sentence-transformers`, if that is there.
+    pub(super) fn of_classify(&self, pooling: Pooling, has_dense: bool) -> Vec<WeightName> {
+        if pooling == Pooling::Mean && has_dense {
+            return WeightName::both_ends("classes", &format!("{DENSE}linear")).to_vec();
+        }
+        let is_used = |path: &str| pooling == Pooling::First || path != "dense";
+        let own = self.classify.iter().filter(|(path, _)| is_used(path));
+        own.flat_map(|(path, name)| WeightName::both_ends(path, name)).collect()
     }
+}
+
+/// Whether files have the product of `sentence-transformers`.
+pub(super) fn has_dense(pretrained: &Pretrained) -> bool {
+    pretrained.has(&format!("{DENSE}linear.weight"))
 }

@@ -6,18 +6,20 @@ use trainyard_data::SEGMENTS;
 use trainyard_engine::{EngineError, ForwardContext, Layer, Tensors};
 use trainyard_pretrained::ModelConfig;
 
-use super::ends::places;
+use super::ends::{lacks, places};
 use super::norm::Norm;
 use super::weights::Weights;
 use crate::carried::given;
-use crate::nn::{self, Dropout, DropoutConfig};
+use crate::nn::{self, Dropout, DropoutConfig, PackedWeight};
 
 /// Vectors of tokens, positions and types of tokens, added and behind a norm: `[batch, context]` to
 /// `[batch, context, width]`.
 #[derive(Module, Debug)]
 pub(super) struct EncoderEmbed {
-    /// `[vocabulary, width]`
-    tokens: Param<Tensor<2>>,
+    /// `[vocabulary, width]`; None where they are packed.
+    tokens: Option<Param<Tensor<2>>>,
+    /// The frozen vectors of tokens in their place.
+    packed: Option<PackedWeight>,
     /// `[positions, width]`
     positions: Param<Tensor<2>>,
     /// `[types, width]`
@@ -35,8 +37,10 @@ impl EncoderEmbed {
         dropout: f64,
     ) -> Result<Self, EngineError> {
         let types = || weights.matrix("types", [config.segments, config.width]);
+        let (tokens, packed) = weights.held("tokens", [config.vocabulary, config.width])?;
         Ok(Self {
-            tokens: weights.matrix("tokens", [config.vocabulary, config.width])?,
+            tokens,
+            packed,
             positions: weights.matrix("positions", [config.context, config.width])?,
             types: (config.segments > 0).then(types).transpose()?,
             norm: weights.norm("norm", config.width)?,
@@ -72,7 +76,11 @@ impl Layer for EncoderEmbed {
         let segments = given(&mut input, SEGMENTS)?;
         let types = given(&mut input, "token_types")?;
         let [_, length] = tokens.dims();
-        let x = nn::embedding(self.tokens.val(), tokens);
+        let x = match (&self.tokens, &self.packed) {
+            (Some(vectors), _) => nn::embedding(vectors.val(), tokens),
+            (None, Some(packed)) => packed.rows(tokens),
+            (None, None) => return Err(lacks("embed", "vectors of tokens")),
+        };
         let x = x + self.of_positions(segments, length);
         let x = match self.of_types(types) {
             Some(types) => x + types,

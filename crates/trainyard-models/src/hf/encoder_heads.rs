@@ -7,13 +7,14 @@ use trainyard_data::SEGMENTS;
 use trainyard_engine::{EngineError, ForwardContext, Layer, Tensors};
 use trainyard_pretrained::{Activation, ModelConfig, Pooling};
 
+use super::ends::lacks;
 use super::mlp::activate;
 use super::norm::Norm;
 use super::pooling::pool;
 use super::projection::Projection;
 use super::weights::Weights;
 use crate::carried::given;
-use crate::nn::{self, Dropout, DropoutConfig};
+use crate::nn::{self, Dropout, DropoutConfig, PackedWeight};
 use crate::weight_init::WeightInit;
 
 /// Deviation of weights that files do not have, as BERT's began.
@@ -24,8 +25,10 @@ const DEVIATION: f32 = 0.02;
 pub(super) struct MaskedHead {
     dense: Projection,
     norm: Norm,
-    /// `[vocabulary, width]`, the embedding's own shape so that the two can be tied.
-    weight: Param<Tensor<2>>,
+    /// `[vocabulary, width]`, the embedding's own shape so that the two can be tied; None where it is packed.
+    weight: Option<Param<Tensor<2>>>,
+    /// The frozen weight in its place.
+    packed: Option<PackedWeight>,
     /// `[vocabulary]`
     bias: Param<Tensor<1>>,
     #[module(skip)]
@@ -35,10 +38,12 @@ pub(super) struct MaskedHead {
 impl MaskedHead {
     pub(super) fn new(weights: &Weights<'_>, config: &ModelConfig) -> Result<Self, EngineError> {
         let width = config.width;
+        let (weight, packed) = weights.held("weight", [config.vocabulary, width])?;
         Ok(Self {
             dense: weights.projection("dense", [width, width], true)?,
             norm: weights.norm("norm", width)?,
-            weight: weights.matrix("weight", [config.vocabulary, width])?,
+            weight,
+            packed,
             bias: weights.vector("bias", config.vocabulary)?,
             activation: config.activation,
         })
@@ -49,7 +54,11 @@ impl Layer for MaskedHead {
     fn forward(&self, mut input: Tensors, _: &ForwardContext) -> Result<Tensors, EngineError> {
         let x = self.dense.forward(input.take("x")?);
         let x = self.norm.forward(activate(self.activation, x));
-        let logits = nn::linear_turned(x, self.weight.val(), Some(self.bias.val()));
+        let logits = match (&self.weight, &self.packed) {
+            (Some(weight), _) => nn::linear_turned(x, weight.val(), Some(self.bias.val())),
+            (None, Some(packed)) => packed.linear(x) + self.bias.val().unsqueeze(),
+            (None, None) => return Err(lacks("head", "weights")),
+        };
         Ok(Tensors::new().with("logits", logits))
     }
 }

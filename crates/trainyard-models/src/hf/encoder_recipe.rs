@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use trainyard_config::choices;
+use trainyard_config::{ConfigError, choices};
 use trainyard_data::{DType, DataInfo, DataSource, Masked, SEGMENTS};
 use trainyard_engine::{CrossEntropy, Objective, Scores};
 use trainyard_pretrained::{Pooling, Pretrained};
 
-use super::encoder::{Encoder, encoder};
+use super::encoder::{Encoder, encoder, has_dense};
 use super::encoder_task::{EncoderHead, EncoderTask};
 use super::{HfModel, HfOptions, context, data_options, refused};
 use crate::recipe::{Job, RecipeError, Request, gives, needs, wrong_data};
@@ -49,23 +49,20 @@ pub(super) fn load(
     options: &HfOptions,
     pretrained: Pretrained,
 ) -> Result<Job, RecipeError> {
-    pretrained.check()?;
+    let (encoder, own) = checked(&pretrained)?;
     let config = &pretrained.config;
-    let path = pretrained.path.display().to_string();
-    let not_one = || refused("path", path.clone(), "an encoder".into());
-    let encoder = encoder(config.architecture).ok_or_else(not_one)?;
     let context = context(options, config, USUAL_CONTEXT)?;
     let mut set = data_options(&pretrained, context);
     // Classes of the model's own head have its numbers.
-    let own = own_classes(&pretrained, encoder)?;
     if own == Some(config.labels.len()) && !request.data.options.contains_key("classes") {
         set.push(("classes", config.labels.clone().into()));
     }
-    let data = request.open_data(None, &set)?.ok_or_else(not_one)?;
+    let data = request.open_data(None, &set)?.ok_or_else(|| not_one(&pretrained))?;
     needs("hf", "a text", "tokens", data.info())?;
     let task = options.task.unwrap_or_else(|| task_of(data.info()));
     check(task, data.info())?;
-    let head = head(task, options, (&pretrained, encoder, own), data.info())?;
+    let classes = data.info().classes.len();
+    let head = head(task, options, (&pretrained, encoder, own), classes)?;
     let data: Arc<dyn DataSource> =
         if task == HfTask::Masked { Arc::new(Masked::new(data)?) } else { data };
     let has = |name: &str| gives(data.info(), name);
@@ -82,9 +79,52 @@ pub(super) fn load(
         }
         EncoderHead::Pairs { .. } => Arc::new(Scores),
     };
-    let model = HfModel::encoder(Arc::new(pretrained), context, task).ok_or_else(not_one)?;
-    let model = model.tuned(request.tuning)?;
+    let model = model(request, pretrained, context, task)?;
     Ok(Job { model: Arc::new(model), objective, data: Some(data), context: None })
+}
+
+/// The encoder of a run file without its data: `classes` are those that it was trained to tell.
+///
+/// # Errors
+/// [`RecipeError`] for files that cannot be used, and for keys that do not go with them.
+pub(super) fn of_run(
+    request: &Request<'_>,
+    options: &HfOptions,
+    pretrained: Pretrained,
+    classes: usize,
+) -> Result<HfModel, RecipeError> {
+    let (encoder, own) = checked(&pretrained)?;
+    let context = context(options, &pretrained.config, USUAL_CONTEXT)?;
+    let task = options.task.unwrap_or(match () {
+        () if classes > 0 => HfTask::Classify,
+        () if request.data.options.contains_key("score") => HfTask::Embed,
+        () => HfTask::Masked,
+    });
+    let head = head(task, options, (&pretrained, encoder, own), classes)?;
+    let task = EncoderTask { head, dropout: 0.0, segments: true, types: true };
+    model(request, pretrained, context, task)
+}
+
+/// The architecture of some files, and how many classes these have a head for.
+fn checked(pretrained: &Pretrained) -> Result<(&'static Encoder, Option<usize>), RecipeError> {
+    pretrained.check()?;
+    let encoder = encoder(pretrained.config.architecture).ok_or_else(|| not_one(pretrained))?;
+    Ok((encoder, own_classes(pretrained, encoder)?))
+}
+
+fn model(
+    request: &Request<'_>,
+    pretrained: Pretrained,
+    context: usize,
+    task: EncoderTask,
+) -> Result<HfModel, RecipeError> {
+    let refused = not_one(&pretrained);
+    let model = HfModel::encoder(Arc::new(pretrained), context, task).ok_or(refused)?;
+    model.tuned(request.tuning)
+}
+
+fn not_one(pretrained: &Pretrained) -> ConfigError {
+    refused("path", pretrained.path.display().to_string(), "an encoder".to_owned())
 }
 
 /// What data are there to be learned.
@@ -116,12 +156,12 @@ fn head(
     task: HfTask,
     options: &HfOptions,
     (pretrained, encoder, own): (&Pretrained, &Encoder, Option<usize>),
-    info: &DataInfo,
+    classes: usize,
 ) -> Result<EncoderHead, RecipeError> {
-    let pooling = match options.pooling {
-        Some(HfPooling::Mean) => Some(Pooling::Mean),
-        Some(HfPooling::First) => Some(Pooling::First),
-        None => pretrained.pooling()?,
+    let pooling = || match options.pooling {
+        Some(HfPooling::Mean) => Ok(Some(Pooling::Mean)),
+        Some(HfPooling::First) => Ok(Some(Pooling::First)),
+        None => pretrained.pooling(),
     };
     let path = || pretrained.path.display().to_string();
     match task {
@@ -137,29 +177,31 @@ fn head(
                 }
             }
         }
-        HfTask::Classify => {
-            let classes = info.classes.len();
-            match own.filter(|own| *own != classes) {
-                None => {
-                    let pooling = pooling.unwrap_or(Pooling::First);
-                    Ok(EncoderHead::Classes { classes, pooling })
-                }
-                Some(own) => {
-                    let words = format!(
-                        "a model for {classes} classes, as the data have, or one without a head; \
-                         its own tells {own}"
-                    );
-                    Err(refused("path", path(), words).into())
-                }
+        HfTask::Classify => match own.filter(|own| *own != classes) {
+            None => {
+                let pooling = pooling()?.unwrap_or(Pooling::First);
+                Ok(EncoderHead::Classes { classes, pooling })
             }
+            Some(own) => {
+                let words = format!(
+                    "a model for {classes} classes, as the data have, or one without a head; \
+                         its own tells {own}"
+                );
+                Err(refused("path", path(), words).into())
+            }
+        },
+        HfTask::Embed if options.pooling.is_none() && has_dense(pretrained) => {
+            let words = "a model whose vectors are its pooling's, and this one has a Dense behind it; \
+                         model.pooling says how they are made without";
+            Err(refused("path", path(), words.to_owned()).into())
         }
-        HfTask::Embed => Ok(EncoderHead::Pairs { pooling: pooling.unwrap_or(Pooling::Mean) }),
+        HfTask::Embed => Ok(EncoderHead::Pairs { pooling: pooling()?.unwrap_or(Pooling::Mean) }),
     }
 }
 
 /// How many classes the files have a head for; None where they have none.
 fn own_classes(pretrained: &Pretrained, encoder: &Encoder) -> Result<Option<usize>, RecipeError> {
-    let names = encoder.of_classify();
+    let names = encoder.of_classify(Pooling::Mean, has_dense(pretrained));
     let weight = names.iter().find(|it| it.path == "classes.weight");
     let Some(weight) = weight.filter(|it| pretrained.has(&it.name)) else { return Ok(None) };
     let classes = pretrained.raw(&weight.name)?.shape.first().copied();

@@ -2,7 +2,7 @@
 
 use trainyard_data::SEGMENTS;
 use trainyard_engine::{EngineError, ErasedLayer, LayerSpec, erase};
-use trainyard_pretrained::Pooling;
+use trainyard_pretrained::{ModelConfig, Pooling, Purpose};
 
 use super::encoder::Encoder;
 use super::encoder_embed::EncoderEmbed;
@@ -51,16 +51,47 @@ pub(super) struct EncoderShape {
 }
 
 impl EncoderShape {
-    /// Names of the last layer's weights.
-    pub(super) fn of_head(&self, is_tied: bool) -> Vec<WeightName> {
+    /// Names of the last layer's weights. `has_dense` says whether files have the product of `sentence-transformers`.
+    pub(super) fn of_head(&self, is_tied: bool, has_dense: bool) -> Vec<WeightName> {
         match self.task.head {
             EncoderHead::Masked => self.encoder.of_masked(is_tied),
-            EncoderHead::Classes { pooling, .. } => {
-                let mut names = self.encoder.of_classify();
-                names.retain(|it| pooling == Pooling::First || !it.path.starts_with("dense"));
-                names
-            }
+            EncoderHead::Classes { pooling, .. } => self.encoder.of_classify(pooling, has_dense),
             EncoderHead::Pairs { .. } => Vec::new(),
+        }
+    }
+
+    /// What it is written for; classes have these names.
+    pub(super) fn purpose(&self, classes: &[String]) -> Purpose {
+        match self.task.head {
+            EncoderHead::Masked => Purpose::Masked,
+            EncoderHead::Classes { pooling, .. } => {
+                Purpose::Classes { names: classes.to_vec(), pooling }
+            }
+            EncoderHead::Pairs { pooling } => Purpose::Vectors { pooling },
+        }
+    }
+
+    /// The weights of the last layer as they are written: of its own alone.
+    pub(super) fn of_new_head(&self, is_tied: bool) -> Vec<WeightName> {
+        let mut names = self.of_head(is_tied, true);
+        names.retain(|it| !(is_tied && it.path == "weight"));
+        names
+    }
+
+    /// The shape of one of the last layer's weights, by its path.
+    pub(super) fn shape_in_head(&self, path: &str, config: &ModelConfig) -> Vec<u64> {
+        let classes = match self.task.head {
+            EncoderHead::Classes { classes, .. } => classes as u64,
+            EncoderHead::Masked | EncoderHead::Pairs { .. } => 0,
+        };
+        match path {
+            "dense.weight" => vec![config.width; 2],
+            "classes.weight" => vec![classes, config.width],
+            "classes.bias" => vec![classes],
+            "weight" => vec![config.vocabulary, config.width],
+            "bias" => vec![config.vocabulary],
+            // The bias of the product, and both of the norm.
+            _ => vec![config.width],
         }
     }
 
@@ -69,7 +100,12 @@ impl EncoderShape {
         self.task.head != EncoderHead::Masked
     }
 
-    pub(super) fn layers(&self, blocks: usize, is_tied: bool) -> Vec<LayerSpec> {
+    /// `shared` are the paths of what the head for masked tokens and the embedding have in common.
+    pub(super) fn layers(
+        &self,
+        blocks: usize,
+        shared: Option<[&'static str; 2]>,
+    ) -> Vec<LayerSpec> {
         let EncoderTask { head, segments, types, .. } = self.task;
         // Where a row has one text its positions are its places.
         let begins_anew = segments && !matches!(head, EncoderHead::Classes { .. });
@@ -83,10 +119,10 @@ impl EncoderShape {
         let block = |block| LayerSpec::new(format!("block{block}"), "block").takes(&sees);
         let last = LayerSpec::new("head", "head");
         let last = match head {
-            EncoderHead::Masked if is_tied => {
-                last.gives(&["logits"]).shares("weight", "embed", "tokens")
-            }
-            EncoderHead::Masked => last.gives(&["logits"]),
+            EncoderHead::Masked => match shared {
+                Some([own, of_embed]) => last.gives(&["logits"]).shares(own, "embed", of_embed),
+                None => last.gives(&["logits"]),
+            },
             EncoderHead::Classes { .. } => last.takes(&sees).gives(&["logits"]),
             EncoderHead::Pairs { .. } => last.takes(&sees).gives(&["similarity"]),
         };

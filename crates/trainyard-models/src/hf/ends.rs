@@ -131,6 +131,6 @@ impl Layer for Head {
 }
 
 /// Of a layer that was made with neither numbers nor blocks, as none is.
-fn lacks(layer: &str, what: &str) -> EngineError {
+pub(super) fn lacks(layer: &str, what: &str) -> EngineError {
     EngineError::Layer { layer: layer.to_owned(), reason: format!("it has no {what}") }
 }

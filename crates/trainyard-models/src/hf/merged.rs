@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use trainyard_config::LoraSection;
-use trainyard_pretrained::PretrainedError;
+use trainyard_pretrained::{NewModel, NewWeight, PretrainedError};
 
 use super::HfModel;
+use super::encoder_task::EncoderShape;
 use super::weights::{WeightName, turn};
 
 /// Numbers that a training has left of a layer's weights, by layer and path; None for those that it left alone.
@@ -14,6 +15,7 @@ pub type Trained<'a, E> = dyn FnMut(usize, &str) -> Result<Option<Vec<f32>>, E> 
 /// Where the weights of a model lie, by their names in Hugging Face layout.
 pub struct MergedWeights<'a> {
     model: &'a HfModel,
+    written: NewModel,
     /// The layer and both names.
     places: BTreeMap<String, (usize, WeightName)>,
     /// Rows and columns of matrices in Hugging Face's layout.
@@ -32,17 +34,40 @@ pub struct PeftWeight {
 }
 
 impl<'a> MergedWeights<'a> {
-    /// Those of a model.
-    pub fn new(model: &'a HfModel) -> Self {
-        let layers = 0..model.pretrained().config.blocks as usize + 2;
-        let of_layer = |layer| model.names(layer).into_iter().map(move |name| (layer, name));
-        let all = layers.flat_map(of_layer);
-        let places = all.map(|place| (place.1.name.clone(), place)).collect();
+    /// Those of a model; of an encoder that tells classes, which have these names, in the order of their numbers.
+    pub fn new(model: &'a HfModel, classes: &[String]) -> Self {
+        let config = &model.pretrained().config;
+        let head = config.blocks as usize + 1;
+        let mut written =
+            NewModel { context: model.context() as u64, ..model.pretrained().as_it_is() };
+        let own = |layer| model.names(layer).into_iter().map(move |name| (layer, name));
+        let all = (0..=head).flat_map(own);
+        let mut places: BTreeMap<_, _> = all.map(|it| (it.1.name.clone(), it)).collect();
+        if let Some(encoder) = model.as_encoder() {
+            written.purpose = Some(encoder.purpose(classes));
+            for it in encoder.of_new_head(config.tied) {
+                let shape = encoder.shape_in_head(&it.path, config);
+                written.weights.push(NewWeight { name: it.name.clone(), shape });
+                places.insert(it.name.clone(), (head, it));
+            }
+        }
         let matrices = model.pretrained().layout().into_iter().filter_map(|weight| {
             let &[rows, columns] = weight.shape.as_slice() else { return None };
             Some((weight.name, [rows as usize, columns as usize]))
         });
-        Self { model, places, shapes: matrices.collect() }
+        Self { model, written, places, shapes: matrices.collect() }
+    }
+
+    /// What is written of the model.
+    pub fn written(&self) -> &NewModel {
+        &self.written
+    }
+
+    /// The weights of an encoder's last layer that train beside adapters; none where these are all that does.
+    pub fn beside_adapters(&self) -> &[NewWeight] {
+        let trains = self.model.as_encoder().is_some_and(EncoderShape::has_own_head);
+        let layout = self.model.pretrained().layout().len();
+        self.written.weights.get(layout..).filter(|_| trains).unwrap_or_default()
     }
 
     /// The numbers of a weight in Hugging Face's layout: what was trained, or the model's own and what its adapter
@@ -56,6 +81,7 @@ impl<'a> MergedWeights<'a> {
         trained: &mut Trained<'_, E>,
     ) -> Result<Vec<f32>, E> {
         let pretrained = self.model.pretrained();
+        // What a model has for something else stays as it is.
         let Some((layer, WeightName { path, turned, .. })) = self.places.get(name) else {
             return Ok(pretrained.values(name)?);
         };

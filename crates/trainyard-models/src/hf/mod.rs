@@ -132,13 +132,17 @@ fn opened(request: &Request<'_>) -> Result<(HfOptions, Pretrained), RecipeError>
 }
 
 impl HfModel {
-    /// The decoder of a run file, with its adapters where it trains some.
+    /// The model of a run file without its data, with its adapters where it trains some. `classes` is how many an
+    /// encoder was trained to tell.
     ///
     /// # Errors
     /// [`RecipeError::Pretrained`] for files that cannot be used; [`RecipeError::Config`] for keys that do not go
     /// with them.
-    pub fn of_run(request: &Request<'_>) -> Result<Self, RecipeError> {
+    pub fn of_run(request: &Request<'_>, classes: usize) -> Result<Self, RecipeError> {
         let (options, pretrained) = opened(request)?;
+        if pretrained.config.architecture.is_encoder() {
+            return encoder_recipe::of_run(request, &options, pretrained, classes);
+        }
         Self::decoder(request, &options, pretrained)
     }
 

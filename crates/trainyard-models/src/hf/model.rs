@@ -11,7 +11,7 @@ use trainyard_pretrained::{Architecture, ModelConfig, Pretrained};
 
 use super::adapters::{self, LayerAdapters, Packing};
 use super::decoder::{Decoder, decoder};
-use super::encoder::encoder;
+use super::encoder::{encoder, has_dense};
 use super::encoder_task::{EncoderShape, EncoderTask};
 use super::ends::{Embed, Head};
 use super::heads::Heads;
@@ -115,6 +115,14 @@ impl HfModel {
         names
     }
 
+    /// What it is as an encoder; None for a decoder.
+    pub(super) fn as_encoder(&self) -> Option<&EncoderShape> {
+        match &self.shape {
+            Shape::Encoder(encoder) => Some(encoder),
+            Shape::Decoder(_) => None,
+        }
+    }
+
     fn all_names(&self, layer: usize) -> Vec<WeightName> {
         let is_tied = self.config().tied;
         match (&self.shape, layer) {
@@ -122,7 +130,7 @@ impl HfModel {
             (Shape::Encoder(it), 0) => it.encoder.of_embed(),
             (_, layer) if layer <= self.blocks() => self.of_block(layer - 1),
             (Shape::Decoder(it), _) => it.of_head(is_tied),
-            (Shape::Encoder(it), _) => it.of_head(is_tied),
+            (Shape::Encoder(it), _) => it.of_head(is_tied, has_dense(&self.pretrained)),
         }
     }
 
@@ -176,7 +184,12 @@ impl Model for HfModel {
 
     fn layers(&self) -> Vec<LayerSpec> {
         if let Shape::Encoder(encoder) = &self.shape {
-            return encoder.layers(self.blocks(), self.config().tied);
+            let shared = if self.packs_tokens() {
+                ["packed.blocks", "packed.blocks"]
+            } else {
+                ["weight", "tokens"]
+            };
+            return encoder.layers(self.blocks(), self.config().tied.then_some(shared));
         }
         let embed = LayerSpec::new("embed", "embedding").takes(&["tokens"]).in_slices();
         let has_positions = self.config().architecture == Architecture::Gpt2;

@@ -5,9 +5,11 @@ pub(crate) mod adapted;
 #[path = "../../../trainyard-engine/tests/adapter/mod.rs"]
 pub(crate) mod adapter;
 mod decoder;
+pub(crate) mod encoder;
 pub(crate) mod expected;
 #[path = "../../../trainyard-engine/tests/partitions/mod.rs"]
 pub(crate) mod partitions;
+pub(crate) mod random_files;
 
 use std::path::Path;
 use std::sync::Arc;

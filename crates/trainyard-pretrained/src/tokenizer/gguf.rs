@@ -184,13 +184,16 @@ impl<'a> Vocabulary<'a> {
             ("cls_token", "cls"),
             ("mask_token", "mask"),
         ];
+        // What llama.cpp puts first is BERT's mark of a text, not what begins one that goes on.
+        let is_bert = self.file.tokenizer_kind() == Some("bert");
+        let names = names.into_iter().filter(|(_, key)| !(is_bert && *key == "bos"));
         let named =
             |(name, key): (&str, &str)| Some((name.to_owned(), self.named(key)?.0.to_owned()));
-        let names: BTreeMap<String, String> = names.into_iter().filter_map(named).collect();
+        let names: BTreeMap<String, String> = names.filter_map(named).collect();
         let id = |key: &str| self.named(key).map(|(_, id)| id);
         let mut eos: Vec<u32> = ["eos", "eot", "eom"].into_iter().filter_map(id).collect();
         eos.dedup();
-        SpecialTokens { names, bos: id("bos"), eos }
+        SpecialTokens { names, bos: id("bos").filter(|_| !is_bert), eos }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::metadata::llama3_factors;
+use super::purpose::Purpose;
 use crate::architecture::Architecture;
 use crate::config::{Activation, ModelConfig, Rope, RopeScaling};
 use crate::error::PretrainedError;
@@ -34,6 +35,7 @@ pub(super) fn write_configs(
     model: &Pretrained,
     folder: &Path,
     element: Element,
+    purpose: Option<&Purpose>,
 ) -> Result<(), PretrainedError> {
     let from = &model.path;
     let is_folder = from.is_dir();
@@ -54,8 +56,20 @@ pub(super) fn write_configs(
     // The newer of the two names where the config has it.
     let key = if config.contains_key("dtype") { "dtype" } else { "torch_dtype" };
     config.insert(key.to_owned(), kind.into());
-    write_json(&folder.join("config.json"), &config)?;
-    if is_folder {
+    if let Some(purpose) = purpose {
+        purpose.say(model.config.architecture, &mut config);
+    }
+    write_json(&folder.join("config.json"), &config.into())?;
+    write_tokenizer(model, folder)
+}
+
+/// Writes the tokenizer: its files as they are, or one that is made of what a GGUF file has.
+///
+/// # Errors
+/// [`PretrainedError`] where something cannot be written.
+pub(super) fn write_tokenizer(model: &Pretrained, folder: &Path) -> Result<(), PretrainedError> {
+    let from = &model.path;
+    if from.is_dir() {
         for name in COPIED.into_iter().filter(|name| from.join(name).is_file()) {
             let (from, to) = (from.join(name), folder.join(name));
             // Not as a copy of the file, which may be one that nobody may write.
@@ -72,16 +86,19 @@ pub(super) fn write_configs(
     about.insert("model_max_length".to_owned(), model.config.context.into());
     about.extend(tokenizer.special().map(|(name, text)| (name.to_owned(), text.into())));
     about.extend(tokenizer.chat_template().map(|text| ("chat_template".to_owned(), text.into())));
-    write_json(&folder.join("tokenizer_config.json"), &about)?;
+    write_json(&folder.join("tokenizer_config.json"), &about.into())?;
+    if model.config.architecture.is_encoder() {
+        return Ok(());
+    }
     let ends = json!({ "bos_token_id": tokenizer.bos(), "eos_token_id": tokenizer.eos() });
     let ends = ends.as_object().cloned().unwrap_or_default();
-    let ends = ends.into_iter().filter(|(_, id)| !id.is_null() && *id != json!([])).collect();
-    write_json(&folder.join("generation_config.json"), &ends)
+    let ends: Map<String, Value> =
+        ends.into_iter().filter(|(_, id)| !id.is_null() && *id != json!([])).collect();
+    write_json(&folder.join("generation_config.json"), &ends.into())
 }
 
-fn write_json(path: &Path, json: &Map<String, Value>) -> Result<(), PretrainedError> {
-    std::fs::write(path, format!("{:#}\n", Value::from(json.clone())))
-        .map_err(PretrainedError::written(path))
+pub(super) fn write_json(path: &Path, json: &Value) -> Result<(), PretrainedError> {
+    std::fs::write(path, format!("{json:#}\n")).map_err(PretrainedError::written(path))
 }
 
 /// A config.json for a model that comes from a GGUF file, by the keys of `transformers`; None where they do not

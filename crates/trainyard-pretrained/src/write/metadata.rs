@@ -3,6 +3,7 @@
 use super::gguf::Datum;
 use crate::architecture::Architecture;
 use crate::config::{ModelConfig, Rope, RopeScaling};
+use crate::modules::Pooling;
 use crate::weight::Element;
 
 /// The architecture by llama.cpp's name; None where it has none that computes the same.
@@ -64,6 +65,25 @@ pub(super) fn of_config(
         all.push(("tokenizer.ggml.token_type_count".to_owned(), size(config.segments)));
     }
     all
+}
+
+/// What is said of an encoder beside: that its positions see all others, and how they become one vector, by
+/// llama.cpp's numbers.
+pub(super) fn of_encoder(
+    config: &ModelConfig,
+    architecture: &str,
+    pooling: Option<Pooling>,
+) -> Vec<(String, Datum)> {
+    if !config.architecture.is_encoder() {
+        return Vec::new();
+    }
+    let number = |pooling| match pooling {
+        Pooling::Mean => Datum::U32(1),
+        Pooling::First => Datum::U32(2),
+    };
+    let pooling = pooling.map(|it| (format!("{architecture}.pooling_type"), number(it)));
+    let causal = (format!("{architecture}.attention.causal"), Datum::Flag(false));
+    [causal].into_iter().chain(pooling).collect()
 }
 
 /// Factors of the frequencies of positions, which are a tensor of the file, `rope_freqs.weight`; None where they

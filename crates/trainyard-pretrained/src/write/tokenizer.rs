@@ -45,29 +45,44 @@ pub(super) fn of_tokenizer(
             all.push(("ggml.merges", Datum::Texts(joined.collect())));
         }
         Some("WordPiece") => {
-            tokens.texts.iter_mut().for_each(of_word_piece);
+            if json["normalizer"]["lowercase"] == false {
+                let reason = "its tokenizer keeps capitals, and llama.cpp's does not; write a folder instead";
+                return Err(reason.to_owned());
+            }
+            tokens.write_as_word_pieces();
             all.push(("ggml.model", Datum::Text("bert".to_owned())));
+            all.push(("ggml.add_sep_token", Datum::Flag(true)));
         }
         Some(other) => {
             return Err(format!("its tokenizer is a {other}, which llama.cpp has none like"));
         }
     }
+    let is_of_words = model["type"] == "WordPiece";
     let named = |wanted: &str| {
         let (_, text) = tokenizer.special().find(|(name, _)| *name == wanted)?;
         tokenizer.token(text)
     };
+    // BERT's have their names where no config says others.
+    let of_bert = |wanted: &str, usual: &str| {
+        named(wanted).or_else(|| tokenizer.token(usual)).filter(|_| is_of_words)
+    };
+    let cls = of_bert("cls_token", "[CLS]");
     let mut eos = tokenizer.eos().iter().copied();
     let numbers = [
-        ("ggml.bos_token_id", tokenizer.bos()),
+        ("ggml.bos_token_id", tokenizer.bos().or(cls)),
+        ("ggml.cls_token_id", cls),
+        // As the format spells it.
+        ("ggml.seperator_token_id", of_bert("sep_token", "[SEP]")),
+        ("ggml.mask_token_id", of_bert("mask_token", "[MASK]")),
         ("ggml.eos_token_id", eos.next()),
         // Of a turn, and of a message: what else ends a text.
         ("ggml.eot_token_id", eos.next()),
         ("ggml.eom_token_id", eos.next()),
-        ("ggml.unknown_token_id", named("unk_token")),
-        ("ggml.padding_token_id", named("pad_token")),
+        ("ggml.unknown_token_id", named("unk_token").or_else(|| of_bert("unk_token", "[UNK]"))),
+        ("ggml.padding_token_id", named("pad_token").or_else(|| of_bert("pad_token", "[PAD]"))),
     ];
     all.extend(numbers.into_iter().filter_map(|(key, id)| Some((key, Datum::U32(id?)))));
-    all.push(("ggml.add_bos_token", Datum::Flag(tokenizer.adds_bos())));
+    all.push(("ggml.add_bos_token", Datum::Flag(tokenizer.adds_bos() || cls.is_some())));
     let template = tokenizer.chat_template().map(|text| Datum::Text(text.to_owned()));
     all.extend(template.map(|template| ("chat_template", template)));
     all.push(("ggml.tokens", Datum::Texts(tokens.texts)));
@@ -117,6 +132,17 @@ impl Tokens {
         Ok(Self { texts, types })
     }
 
+    /// llama.cpp writes `▁word` for the beginning of a word, and `ing` for what BERT calls `##ing`.
+    fn write_as_word_pieces(&mut self) {
+        for (text, kind) in self.texts.iter_mut().zip(&self.types) {
+            if let Some(rest) = text.strip_prefix("##") {
+                *text = rest.to_owned();
+            } else if ![CONTROL, UNKNOWN, UNUSED].contains(kind) {
+                text.insert(0, '▁');
+            }
+        }
+    }
+
     /// How early each token is put together: what is merged first has the highest.
     fn scores(&self, merges: &[[String; 2]]) -> Vec<f32> {
         let mut ranks: BTreeMap<String, usize> = BTreeMap::new();
@@ -151,13 +177,4 @@ fn prefixes_a_space(json: &Value) -> bool {
         || ["always", "first"]
             .iter()
             .any(|scheme| json["pre_tokenizer"]["prepend_scheme"] == *scheme)
-}
-
-/// llama.cpp writes `▁word` for the beginning of a word, and `ing` for what BERT calls `##ing`.
-fn of_word_piece(text: &mut String) {
-    if let Some(rest) = text.strip_prefix("##") {
-        *text = rest.to_owned();
-    } else if !(text.starts_with('[') && text.ends_with(']')) {
-        text.insert(0, '▁');
-    }
 }

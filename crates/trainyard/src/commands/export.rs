@@ -11,15 +11,17 @@ use trainyard_engine::checkpoint::{LayerRecord, read_manifest, read_weights};
 use trainyard_models::hf::{HfModel, MergedWeights};
 use trainyard_models::{Request, Tuning};
 use trainyard_plan::memory::human_bytes;
-use trainyard_pretrained::Element;
+use trainyard_pretrained::{Element, PretrainedError, Purpose};
 
 use super::run_command::RunCommand;
 use crate::app::App;
 use crate::cli::{Output, Sets, say};
 use crate::error::RunError;
-use crate::export::{card, peft};
+use crate::export::peft::Adapter;
+use crate::export::{base_name, card};
 use crate::generation::PRETRAINED;
 use crate::run_dir::{CheckpointChoice, Found, RunDir, name_beside, sync_folder};
+use crate::train::read_state;
 
 /// Write a fine-tuned model to files that other programs open
 #[derive(Debug, Args)]
@@ -86,31 +88,44 @@ impl RunCommand for Export {
         let tuning = Tuning::of(config.train.method, &config.lora);
         let (model, data) = (&config.model, &config.data);
         let request = Request { model, data, vocabulary: None, tuning };
-        let model = HfModel::of_run(&request)?;
+        let classes = read_state(&directory, &found)?.classes;
+        let model = HfModel::of_run(&request, classes.len())?;
         let manifest = directory.explain(found.step, read_manifest(&found.path))?;
         let frozen_from = model.frozen_from();
         directory
             .explain(found.step, manifest.check_frozen(&found.path, frozen_from.as_deref()))?;
         let mut checkpoint = Checkpoint::new(&found, &manifest.layers);
         let part = Part::new(&self.output)?;
-        let weights = MergedWeights::new(&model);
+        let weights = MergedWeights::new(&model, &classes);
+        let (pretrained, new) = (model.pretrained(), weights.written());
         if self.adapter {
             let mut trained = |layer: usize, path: &str| checkpoint.weight(layer, path);
-            let adapters = weights.adapters(&mut trained)?;
-            let lora = model.lora().filter(|_| !adapters.is_empty()).ok_or(RunError::Mismatch {
+            let products = weights.adapters(&mut trained)?;
+            let lora = model.lora().filter(|_| !products.is_empty()).ok_or(RunError::Mismatch {
                 what: format!(
                     "{} has no adapter: all weights were trained",
                     self.directory.display()
                 ),
                 remedy: "leave --adapter out",
             })?;
+            let mut values = |name: &str| weights.values(name, &mut trained);
+            let (base, architecture) =
+                (base_name(&config, pretrained), pretrained.config.architecture);
+            let purpose = new.purpose.as_ref();
+            // Those of a head that is written apart go there.
+            let is_beside = !purpose.is_some_and(Purpose::is_of_modules);
+            let beside = weights.beside_adapters().iter().filter(|_| is_beside);
+            let beside = beside.map(|it| Ok((it.clone(), values(&it.name)?)));
+            let beside = beside.collect::<Result<_, RunError>>()?;
             part.folder()?;
-            peft::write(&part.path, model.pretrained(), lora, &adapters)?;
+            let adapter = Adapter { base, architecture, purpose, lora, products, beside };
+            adapter.write(&part.path)?;
+            pretrained.write_modules(&part.path, new, &mut values)?;
         } else {
             let default = if is_gguf { Stored::F16 } else { Stored::F32 };
             let element = self.dtype.unwrap_or(default).element();
             let bar = match Output::detect(false) {
-                Output::Terminal => ProgressBar::new(model.pretrained().layout().len() as u64),
+                Output::Terminal => ProgressBar::new(new.weights.len() as u64),
                 _ => ProgressBar::hidden(),
             };
             let mut values = |name: &str| {
@@ -119,15 +134,17 @@ impl RunCommand for Export {
                 weights.values(name, &mut trained)
             };
             if is_gguf {
-                model.pretrained().write_gguf(&part.path, element, &mut values)?;
+                let written = pretrained.write_gguf(&part.path, element, new, &mut values);
+                written.map_err(|error| part.named(error))?;
             } else {
                 part.folder()?;
-                model.pretrained().write_folder(&part.path, element, &mut values)?;
+                let written = pretrained.write_folder(&part.path, element, new, &mut values);
+                written.map_err(|error| part.named(error))?;
             }
             bar.finish_and_clear();
         }
         if !is_gguf {
-            let text = card::card(&config, model.pretrained(), found.step, self.adapter);
+            let text = card::card(&config, (pretrained, new), found.step, self.adapter);
             let path = part.path.join("README.md");
             std::fs::write(&path, text).map_err(RunError::io("write", &path))?;
         }
@@ -205,18 +222,36 @@ impl<'a> Part<'a> {
         std::fs::create_dir_all(&self.path).map_err(RunError::io("make", &self.path))
     }
 
+    /// What is wrong with a file of it, by the name that was to be its own.
+    fn named(&self, error: RunError) -> RunError {
+        match error {
+            RunError::Pretrained(PretrainedError::BadFile { path, reason }) => {
+                let within = path.strip_prefix(&self.path).map(|within| match within {
+                    itself if itself.as_os_str().is_empty() => self.place.to_owned(),
+                    within => self.place.join(within),
+                });
+                let path = within.unwrap_or(path);
+                PretrainedError::BadFile { path, reason }.into()
+            }
+            other => other,
+        }
+    }
+
     /// Gives it its name; its size, bytes.
     fn finish(self) -> Result<u64, RunError> {
         let moved = std::fs::rename(&self.path, self.place);
         let moved = moved.and_then(|()| sync_folder(self.place));
         moved.map_err(RunError::io("write", self.place))?;
-        let size = |path: &Path| std::fs::metadata(path).map_or(0, |about| about.len());
-        if !self.place.is_dir() {
-            return Ok(size(self.place));
-        }
-        let entries = std::fs::read_dir(self.place).map_err(RunError::io("read", self.place))?;
-        Ok(entries.flatten().map(|entry| size(&entry.path())).sum())
+        size(self.place).map_err(RunError::io("read", self.place))
     }
+}
+
+/// Bytes of a file, or of all files in a folder.
+fn size(path: &Path) -> std::io::Result<u64> {
+    if !path.is_dir() {
+        return Ok(std::fs::metadata(path)?.len());
+    }
+    std::fs::read_dir(path)?.map(|entry| size(&entry?.path())).sum()
 }
 
 impl Drop for Part<'_> {

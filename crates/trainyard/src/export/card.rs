@@ -3,23 +3,32 @@
 use std::fmt::Write;
 
 use toml::Value;
-use trainyard_pretrained::Pretrained;
+use trainyard_pretrained::{NewModel, Pretrained};
 
+use super::base_name;
+use super::usage::Usage;
 use crate::config::{RunConfig, TrainMethod};
 
 /// The text of its README.md, with the head that Hugging Face's tools read.
-pub(crate) fn card(config: &RunConfig, model: &Pretrained, step: u64, is_adapter: bool) -> String {
+pub(crate) fn card(
+    config: &RunConfig,
+    (model, new): (&Pretrained, &NewModel),
+    step: u64,
+    is_adapter: bool,
+) -> String {
     let mut card = "---\n".to_owned();
     let mut line = |text: String| {
         // Writing to a text cannot fail.
         let _written = writeln!(card, "{text}").is_ok();
     };
-    line(format!("base_model: {}", model.name));
-    line(format!("library_name: {}", if is_adapter { "peft" } else { "transformers" }));
+    let base = base_name(config, model);
+    line(format!("base_model: {base}"));
+    let usage = Usage { base: &base, new, is_adapter };
+    line(format!("library_name: {}", usage.library()));
     if let Some(licence) = model.licence.as_ref().filter(|it| !it.starts_with("see ")) {
         line(format!("license: {licence}"));
     }
-    line("pipeline_tag: text-generation\ntags:\n- trainyard\n---\n".to_owned());
+    line(format!("pipeline_tag: {}\ntags:\n- trainyard\n---\n", usage.pipeline()));
     let RunConfig { train, lora, data, optimizer, .. } = config;
     let what = match train.method {
         TrainMethod::Full => "all weights were trained".to_owned(),
@@ -29,7 +38,7 @@ pub(crate) fn card(config: &RunConfig, model: &Pretrained, step: u64, is_adapter
             format!("adapters of rank {rank}, alpha {alpha}, on {targets} were trained, {place}")
         }
     };
-    line(format!("# {}, fine-tuned\n", model.name));
+    line(format!("# {base}, fine-tuned\n"));
     line(format!("{}: {what}.\n", model.config.architecture.name()));
     line("| | |\n|---|---|".to_owned());
     line(format!("| steps | {step} of {} |", train.steps));
@@ -44,6 +53,7 @@ pub(crate) fn card(config: &RunConfig, model: &Pretrained, step: u64, is_adapter
             line(format!("| files | {files} |"));
         }
     }
+    line(usage.text());
     line("\nTrained with Trainyard.".to_owned());
     card
 }
