@@ -41,9 +41,10 @@ const UNCOUNTED: u64 = 20 << 10;
 /// The most that a prediction may be, in parts of what was measured; the least is 1.
 const BOUND: f64 = 1.1;
 /// The same for adapters beside frozen weights, and how much less a prediction may be: of so many small weights
-/// more blocks are there that are not those of tensors.
+/// more blocks are there that are not those of tensors, and gradients of a layer's adapters are there for a moment
+/// beside the sums to which they are added.
 const ADAPTERS_BOUND: f64 = 1.05;
-const ADAPTERS_SHORT: f64 = 0.005;
+const ADAPTERS_SHORT: f64 = 0.01;
 /// In sixteen bits.
 const SIXTEEN_BITS_BOUND: f64 = 1.05;
 /// Steps of every training, at least.
