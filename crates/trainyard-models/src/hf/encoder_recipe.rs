@@ -55,7 +55,16 @@ pub(super) fn load(
     let not_one = || refused("path", path.clone(), "an encoder".into());
     let encoder = encoder(config.architecture).ok_or_else(not_one)?;
     let context = context(options, config, USUAL_CONTEXT)?;
-    let mut set = data_options(&pretrained, context);
+    if request.data.kind.as_deref() == Some("chat") {
+        return Err(RecipeError::OtherKind {
+            what: "[data] chat",
+            teaches: "decoders",
+            model: path,
+            is: format!("an encoder ({})", config.architecture.name()),
+            remedy: "name texts of a table (data.sentences) or one text (data.text), or take a decoder",
+        });
+    }
+    let mut set = data_options(request, &pretrained, context)?;
     // Classes of the model's own head have its numbers.
     let own = own_classes(&pretrained, encoder)?;
     if own == Some(config.labels.len()) && !request.data.options.contains_key("classes") {
