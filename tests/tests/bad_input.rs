@@ -88,7 +88,7 @@ fn settings_that_make_no_sense() {
         ("pipeline.plan=nowhere.json", &["cannot read", "nowhere.json", "check the name"]),
         ("data.builtin=yrad", &["data.builtin is 'yrad'", "did you mean \"yard\"?"]),
         ("data.text=nowhere.txt", &["cannot read", "nowhere.txt", "check the name"]),
-        ("data.validation_fraction=1", &["data.validation_fraction is 1", "at most 0.9"]),
+        ("data.validation_fraction=1", &["data.validation_fraction is 1", "from 0 to 0.9"]),
         ("device.left.adapter=vulkan:Voodoo2", &["'vulkan:Voodoo2'", "this machine has", "cpu"]),
         ("device.left.adapter=", &["device.left.adapter is empty", "trainyard devices"]),
         ("device.right.id=left", &["'left'", "a name of its own", "device.0.id is the same"]),

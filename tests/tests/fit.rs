@@ -157,7 +157,13 @@ fn wrong_input_is_refused() {
     let device = ["--device", "8 GiB"];
     for (args, expected) in [
         (&["--device", "much"][..], "much"),
+        (&["--device", "8"], "'8' has no unit; write \"8 GiB\""),
         (&["--device", "8 GiB@-1"], "must be a number of TFLOP/s above 0"),
+        (&["--device", "8 GiB@"], "as in \"24 GiB@35\""),
+        (
+            &[device[0], device[1], "--rank", "4"],
+            "--rank is 4, but must be left out, or given with",
+        ),
         (
             &[device[0], device[1], "--context", "8192"],
             "context is 8192, but must be from 1 to 4096",
@@ -170,6 +176,8 @@ fn wrong_input_is_refused() {
     }
     let too_big = trainyard().arg("fit").arg(dir.path()).args(device).output().unwrap();
     assert_eq!(too_big.status.code(), Some(3));
+    let page = String::from_utf8_lossy(&too_big.stdout).into_owned();
+    assert!(page.contains("with --method qlora on the same devices contexts up to "), "{page}");
     let mut empty = File::create(dir.path().join("config.json")).unwrap();
     empty.write_all(b"{}").unwrap();
     assert!(said(&device).contains("names no model_type"));

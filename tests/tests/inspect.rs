@@ -21,7 +21,7 @@ fn a_config_alone_tells_what_the_model_is() {
     let page = run_ok(trainyard().arg("inspect").arg(dir.path()));
     for line in [
         "Llama, a decoder with 135 M weights, 257 MiB by its config; there are no weights here",
-        "30 blocks of width 576, 9 heads of 64 that share 3 of keys and values, 1536 numbers inside",
+        "30 blocks of width 576, 9 heads of 64 that share 3 of keys and values, feed-forward of 1536",
         "49152 tokens, 8192 positions; the head shares the embedding's weights",
         "stored as bf16 100 %",
         "no tokenizer here",

@@ -1,6 +1,7 @@
 //! The run file (`run.toml`) as a whole: what to train, on what, and how.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use toml::Table;
@@ -20,6 +21,9 @@ use crate::sections::{
 /// The longest run file, bytes: a vocabulary of 65 536 characters and 10 000 devices take a tenth of it.
 const LONGEST: u64 = 8 << 20;
 
+/// So much of a longer file shows what it is, bytes.
+const BEGINNING: u64 = 64 << 10;
+
 /// The most devices of a run: links are measured and planned between each two.
 const MOST_DEVICES: usize = 256;
 
@@ -38,7 +42,7 @@ pub struct KindSection {
 pub struct DataSection {
     /// Name of the data source; `None` where the file names no data.
     pub kind: Option<String>,
-    /// Share of the data kept for validation, above 0 and at most 0.9.
+    /// Share of the data kept for validation, from 0 to 0.9.
     pub validation_fraction: f64,
     /// The source's options, as those of a [`KindSection`].
     pub options: Table,
@@ -97,12 +101,14 @@ impl RunConfig {
         sets: &[String],
         groups: &[KeyGroup],
     ) -> Result<(Self, Document), ConfigError> {
-        let bytes = read_file(path, LONGEST)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let is_other = |bytes: &[u8]| {
             let reason = FileKind::instead_of(bytes, "a run file")?;
             Some(ConfigError::OtherFile { path: path.to_owned(), reason })
         };
+        let bytes = read_file(path, LONGEST).map_err(|source| {
+            let beginning = beginning(path).unwrap_or_default();
+            is_other(&beginning).unwrap_or(ConfigError::Read { path: path.to_owned(), source })
+        })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             if let Some(other) = is_other(error.as_bytes()) {
                 return other;
@@ -169,6 +175,14 @@ impl RunConfig {
     pub fn rows_of_micro_batch(&self) -> usize {
         (self.train.batch / self.train.micro_batches.max(1)).max(1)
     }
+}
+
+/// The beginning of a file, which shows what it is however long it is.
+fn beginning(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    crate::file::check_file(path)?;
+    std::fs::File::open(path)?.take(BEGINNING).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The run directory, or where a run goes that names none: `runs/<file stem>`.

@@ -156,7 +156,8 @@ pub enum DataError {
     Tokenizer(#[from] PretrainedError),
     /// A path that leads to no tokenizer.
     #[error(
-        "{path} has no tokenizer; name the folder of a model with its tokenizer.json, or a .gguf file",
+        "{path} has no tokenizer; name with data.tokenizer a model's folder that has one (tokenizer.json), or a .gguf \
+         file",
         path = .path.display()
     )]
     NoTokenizer {
@@ -221,8 +222,9 @@ pub enum DataError {
     },
     /// Too few samples for a training and a validation part.
     #[error(
-        "{name} has {samples} samples, too few for a validation_fraction of {fraction}: both \
-         parts need at least one; use more data, or another fraction"
+        "{name} has {samples} {}, too few for a validation_fraction of {fraction}: both parts need at least one; use \
+         more data, or another fraction",
+        if *.samples == 1 { "sample" } else { "samples" }
     )]
     TooFew {
         /// The data.

@@ -74,6 +74,7 @@
 
 mod batch;
 mod chat;
+mod classes;
 mod error;
 mod files;
 mod idx;

@@ -16,7 +16,7 @@ use crate::attention::{CausalAttention, LayerNorm};
 use crate::carried::{KEYS_AND_VALUES, asked_for, run_block};
 use crate::fused::{self, gelu};
 use crate::nn::{self, Dropout, DropoutConfig, Linear};
-use crate::recipe::{Job, Recipe, RecipeError, Request, needs};
+use crate::recipe::{Job, Recipe, RecipeError, Request, needs_text};
 use crate::weight_init::WeightInit;
 
 keys! {
@@ -59,7 +59,7 @@ impl Recipe for GptRecipe {
         let context = i64::try_from(options.context).unwrap_or(i64::MAX);
         let data = request.open_data(None, &[("context", context.into())])?;
         if let Some(data) = &data {
-            needs("gpt", "a text", "tokens", data.info())?;
+            needs_text(("gpt", "gpt", None), options.context, data.info())?;
         }
         let of_data = data.as_ref().map(|data| data.info().token_count);
         let vocabulary = request.vocabulary.or(of_data);

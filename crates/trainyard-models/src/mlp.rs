@@ -6,14 +6,14 @@ use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use trainyard_config::{ConfigError, KeyGroup, keys, must};
-use trainyard_data::DataInfo;
+use trainyard_data::{DType, DataInfo, TensorInfo};
 use trainyard_engine::{
     CrossEntropy, EngineError, ErasedLayer, ForwardContext, Layer, LayerSpec, MeanSquaredError,
     Model, Objective, Tensors, erase, no_such_layer,
 };
 
 use crate::nn::Linear;
-use crate::recipe::{Job, Recipe, RecipeError, Request, needs};
+use crate::recipe::{Job, Recipe, RecipeError, Request, needs, wrong_data};
 use crate::weight_init::WeightInit;
 
 keys! {
@@ -48,6 +48,13 @@ impl Recipe for MlpRecipe {
         let mut objective: Arc<dyn Objective> = Arc::new(MeanSquaredError);
         if let Some(data) = &data {
             needs("mlp", "rows of numbers", "features", data.info())?;
+            needs("mlp", "rows of numbers with targets", "targets", data.info())?;
+            let is_row = |it: &TensorInfo| {
+                it.name != "features" || (it.row_shape.len() == 1 && it.dtype == DType::F32)
+            };
+            if !data.info().tensors.iter().all(is_row) {
+                return Err(wrong_data("mlp", "rows of numbers", data.info()));
+            }
             check_sizes(&options, data.info())?;
             if !data.info().classes.is_empty() {
                 objective = Arc::new(CrossEntropy::default());

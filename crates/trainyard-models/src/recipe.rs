@@ -63,6 +63,20 @@ pub enum RecipeError {
         /// The tensors that the data have.
         given: String,
     },
+    /// Texts that teach one kind of language model, given to one of the other kind.
+    #[error("{what} teaches {teaches}; {model} is {is}: {remedy}")]
+    OtherKind {
+        /// The data, as a run file names them.
+        what: &'static str,
+        /// The models that learn from them.
+        teaches: &'static str,
+        /// The model.
+        model: String,
+        /// What it is.
+        is: String,
+        /// The way out.
+        remedy: &'static str,
+    },
     /// Rows of the data hold several samples, and the model would see them as one.
     #[error(
         "rows of {source_name} hold several samples, which the model '{model}' would take for one; say \
@@ -215,6 +229,40 @@ pub(crate) fn needs(
     info: &DataInfo,
 ) -> Result<(), RecipeError> {
     if gives(info, tensor) { Ok(()) } else { Err(wrong_data(model, needed, info)) }
+}
+
+/// Refuses data without tokens and the tokens that follow them, as a model that goes on with texts learns from; it
+/// is called `name`, a decoder of that architecture where it has one, and sees `context` tokens at once.
+pub(crate) fn needs_text(
+    (model, name, architecture): (&'static str, &str, Option<&str>),
+    context: usize,
+    info: &DataInfo,
+) -> Result<(), RecipeError> {
+    needs(model, "a text", "tokens", info)?;
+    let row =
+        |name: &str| info.tensors.iter().find(|it| it.name == name).map(|it| &it.row_shape[..]);
+    if row("tokens") != row("targets") {
+        return Err(RecipeError::OtherKind {
+            what: match info.classes[..] {
+                [] => "[data] sentences",
+                _ => "[data] sentences with a label",
+            },
+            teaches: "encoders (BERT, RoBERTa, DistilBERT)",
+            model: name.to_owned(),
+            is: architecture.map_or("a decoder".into(), |it| format!("a decoder ({it})")),
+            remedy: "write the texts as chats (data.chat) or as one text (data.text), or take an encoder",
+        });
+    }
+    // Rows that are made of a text are as long as the model's.
+    match row("tokens") {
+        Some([tokens]) if *tokens <= context => Ok(()),
+        Some([tokens]) => {
+            let words = format!("at least {tokens}, the tokens of a row of {}", info.name);
+            let fits = must(false, "context", &context, words);
+            Ok(fits.map_err(|bad| bad.in_section("model"))?)
+        }
+        _ => Err(wrong_data(model, "rows of tokens", info)),
+    }
 }
 
 /// That data are not what a model learns from.

@@ -85,7 +85,7 @@ pub enum PretrainedError {
     },
     /// A chat for a model that has no template for it.
     #[error(
-        "{path} has no chat template; name one, or take a model that was trained for chats",
+        "{path} has no chat template; name a file with one by data.template, or take a model that was trained for chats",
         path = .path.display()
     )]
     NoChatTemplate {

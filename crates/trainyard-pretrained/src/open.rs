@@ -173,6 +173,9 @@ pub(crate) fn read_config(path: &Path) -> Result<Map<String, Value>, PretrainedE
     match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Err(PretrainedError::bad_file(path, "it is no object of JSON")),
-        Err(error) => Err(PretrainedError::bad_file(path, format!("it is no JSON: {error}"))),
+        Err(error) => Err(PretrainedError::bad_file(
+            path,
+            format!("it is no JSON: {error}; download it again, or mend it"),
+        )),
     }
 }

@@ -55,7 +55,10 @@ fn weight_map(index: &Path) -> Result<Map<String, Value>, PretrainedError> {
     match object.map(|mut object| object.remove("weight_map")) {
         Ok(Some(Value::Object(map))) => Ok(map),
         Ok(_) => Err(PretrainedError::bad_file(index, "it has no weight_map")),
-        Err(error) => Err(PretrainedError::bad_file(index, format!("it is no JSON: {error}"))),
+        Err(error) => Err(PretrainedError::bad_file(
+            index,
+            format!("it is no JSON: {error}; download it again, or mend it"),
+        )),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::cli::{Output, RunFile, Sets, say};
 use crate::config::{KeyGroup, RunConfig};
 use crate::error::RunError;
 use crate::files::read_profile;
+use crate::generation::PRETRAINED;
 use crate::run_dir::RunDir;
 use crate::setup::{TrainingSetup, default_devices};
 use crate::train::CheckpointState;
@@ -79,6 +80,7 @@ impl App {
     pub fn setup(&self, run_file: (RunConfig, Document)) -> Result<TrainingSetup, RunError> {
         let setup =
             with_progress(|progress| TrainingSetup::load(run_file, &self.recipes, progress))?;
+        setup.note_idle_sections();
         for remark in setup.job.data.iter().flat_map(|data| &data.info().remarks) {
             say(format_args!("note: {remark}"));
         }
@@ -113,6 +115,8 @@ impl App {
         };
         let (vocabulary, classes) = match trained {
             Some(state) => (state.vocabulary, state.classes),
+            // Nothing of its own data is needed where its tokens are those of a tokenizer, and it has no classes.
+            None if !needs_meanings(&run_file.0, group) => Default::default(),
             None => TrainingSetup::meanings(run_file.clone(), &self.recipes)?,
         };
         let (config, document) = &mut *run_file;
@@ -227,6 +231,14 @@ impl App {
             TrainingSetup::without_data(run_file, &self.recipes, vocabulary, progress)
         })
     }
+}
+
+/// Whether what tokens and class numbers mean follows from a run's own data.
+fn needs_meanings(config: &RunConfig, source: KeyGroup) -> bool {
+    let has_tokenizer =
+        config.model.kind == PRETRAINED || config.data.options.contains_key("tokenizer");
+    let keys = (source.keys)();
+    keys.iter().any(|key| key.name == "classes" || (key.name == "vocabulary" && !has_tokenizer))
 }
 
 /// Shows how many layers have been run to find out what they cost.

@@ -337,9 +337,9 @@ impl From<RecipeError> for RunError {
             RecipeError::Config(error) => error.into(),
             RecipeError::Data(error) => error.into(),
             RecipeError::Pretrained(error) => error.into(),
-            other @ (RecipeError::WrongData { .. } | RecipeError::Segments { .. }) => {
-                Self::Recipe(other)
-            }
+            other @ (RecipeError::WrongData { .. }
+            | RecipeError::OtherKind { .. }
+            | RecipeError::Segments { .. }) => Self::Recipe(other),
         }
     }
 }

@@ -185,8 +185,13 @@ impl Progress {
                 ))
             }
             // Of its own a model writes pages.
-            Record::Sample { step, prompt: Some(_), text, .. } => {
-                Some(format!("step {step}  it writes: {text}"))
+            Record::Sample { step, prompt: Some(prompt), text, .. } => {
+                let answer = text.strip_prefix(prompt.as_str()).unwrap_or(text).trim_start();
+                // What is said in a chat ends its line; what is gone on with does not.
+                Some(match prompt.strip_suffix('\n') {
+                    Some(asked) => format!("step {step}  asked {asked:?}: {answer}"),
+                    None => format!("step {step}  it writes: {text}"),
+                })
             }
             Record::Checkpoint { step, path, .. } => Some(format!("step {step}  saved {path}")),
             Record::LossScale { step, scale, skipped: true, .. } => Some(format!(

@@ -21,9 +21,8 @@ crate::keys! {
     pub struct DataKeys in "data" {
         /// Which data source; left out where another key of the section says it by itself.
         kind: Option<String>;
-        /// Share of the data kept for validation.
-        validation_fraction: f64 = 0.1,
-            must("above 0 and at most 0.9", |share| *share > 0.0 && *share <= 0.9);
+        /// Share of the data kept for validation; with 0 all are trained on, and nothing is validated.
+        validation_fraction: f64 = 0.1, in 0.0..=0.9;
     }
 }
 

@@ -119,8 +119,8 @@ fn absurd_numbers_are_refused() {
             "[train]\nkeep_checkpoints = 0",
             "train.keep_checkpoints is 0, but must be a whole number of at least 1",
         ),
-        ("[data]\nvalidation_fraction = 0", "data.validation_fraction is 0"),
-        ("[data]\nvalidation_fraction = 0.95", "must be above 0 and at most 0.9"),
+        ("[data]\nvalidation_fraction = -0.1", "data.validation_fraction is -0.1"),
+        ("[data]\nvalidation_fraction = 0.95", "must be from 0 to 0.9"),
         ("[data]\nbuiltin = \"\"", "data.builtin is empty"),
         ("[[device]]\nadapter = \"cpu\"", "device.0.id is empty"),
         (

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use trainyard_config::{list, nearest};
 use trainyard_pretrained::{Message, PretrainedError, Tokenizer};
 
 use super::options::TrainOn;
@@ -12,7 +13,10 @@ use crate::tokens::Counted;
 const TODAY: u64 = 1_735_689_600;
 
 /// The role whose messages are answers.
-const ASSISTANT: &str = "assistant";
+pub(super) const ASSISTANT: &str = "assistant";
+
+/// The roles that templates know; a few know others, which they name.
+const ROLES: &[&str] = &["system", "user", ASSISTANT, "tool"];
 
 /// The tokens of a chat as the template of its model writes it.
 ///
@@ -27,6 +31,10 @@ pub(super) fn encode(
         let written = tokenizer.chat_at(messages, up_to_answer, TODAY);
         written.map_err(|error: PretrainedError| error.to_string())
     };
+    for (message, number) in messages.iter().zip(1..) {
+        check_role(&message.role, tokenizer)
+            .map_err(|reason| format!("message {number}: {reason}"))?;
+    }
     let whole = write(messages, false)?;
     let tokens = tokenizer.encode_with_places(&whole);
     if train_on == TrainOn::All {
@@ -57,6 +65,21 @@ pub(super) fn encode(
         counted.push((token, inside.is_some() || ends));
     }
     Ok(counted)
+}
+
+/// Refuses a role that is none of the usual and that the template does not name, which many templates would write
+/// down all the same.
+fn check_role(role: &str, tokenizer: &Tokenizer) -> Result<(), String> {
+    let template = tokenizer.chat_template().unwrap_or_default();
+    let is_named = |quote: char| template.contains(&format!("{quote}{role}{quote}"));
+    if ROLES.contains(&role) || is_named('\'') || is_named('"') {
+        return Ok(());
+    }
+    let way_out = match nearest(role, ROLES.iter().copied()) {
+        Some(meant) => format!("did you mean '{meant}'?"),
+        None => format!("there are {}", list(ROLES.iter().copied())),
+    };
+    Err(format!("there is no role '{role}'; {way_out}"))
 }
 
 /// Where an answer stands in a chat: behind what the model is given to answer to, up to where the chat with

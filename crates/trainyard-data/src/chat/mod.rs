@@ -5,12 +5,14 @@
 //! chat sees.
 
 mod encode;
+mod left_out;
 mod options;
 mod packing;
 mod read;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use trainyard_config::KeyGroup;
@@ -26,6 +28,7 @@ use crate::plain_text::Remarks;
 use crate::source::{DataInfo, IGNORED, Unit};
 use crate::tokens::{self, Counted, TokenRows, TokenStore, TokenWriter, tokenizer_named};
 use encode::encode;
+use left_out::{Lack, LeftOut};
 use packing::Packing;
 use read::{ChatError, ChatFile};
 
@@ -68,7 +71,8 @@ impl ChatSource {
     /// # Errors
     /// [`DataError::BadValue`] for options that make no sense; [`DataError::NoFiles`];
     /// [`DataError::BadFile`] for a line that is no chat, with its number; [`DataError::Tokenizer`] where
-    /// there is no template of chats; [`DataError::TooFew`].
+    /// there is no template of chats; [`DataError::BadFile`] where no chat has an answer, or all share one row;
+    /// [`DataError::TooFew`].
     pub fn open(
         options: &ChatOptions,
         tokenizer: Tokenizer,
@@ -102,22 +106,29 @@ impl ChatSource {
         )?;
         let store = match TokenStore::kept(&key) {
             Some(store) => store,
-            None => tokens_of(opened, &tokenizer, options, &key)?,
+            None => tokens_of(opened, (&tokenizer, &name), options, &key)?,
         };
         // A chat takes a position less than it has tokens.
         let lengths = || store.lengths().map(|tokens| tokens.saturating_sub(1));
         let context = options.context as u64;
         let packing = options.packing.then(|| Packing::new(lengths(), context));
         let rows = packing.as_ref().map_or(store.samples(), Packing::rows);
-        let split = Split::new(rows, validation_fraction, &name)?;
+        let split = Split::new(rows, validation_fraction, &name);
+        let split = split.map_err(|error| match &packing {
+            Some(packing) if packing.rows() < store.samples() => {
+                share_too_few(&name, [store.samples(), rows], validation_fraction)
+            }
+            _ => error,
+        })?;
         let training = split.training_samples();
         let packed = packing.as_ref().map(|_| {
             let filled = lengths().sum::<u64>() as f64 / (rows * context).max(1) as f64;
-            format!(
-                "{} chats share {rows} rows, which they fill to {:.0} %",
-                store.samples(),
-                100.0 * filled
-            )
+            let shared = if rows == 1 {
+                "1 row, which they fill".into()
+            } else {
+                format!("{rows} rows, which they fill")
+            };
+            format!("{} chats share {shared} to {:.0} %", store.samples(), 100.0 * filled)
         });
         let choices = [("training", training.to_string())].into_iter();
         let choices = choices.chain(packing.as_ref().map(|_| ("packing", "true".to_owned())));
@@ -144,10 +155,20 @@ impl ChatSource {
     }
 }
 
+/// That chats share too few rows for a training and a validation part.
+fn share_too_few(name: &str, [chats, rows]: [u64; 2], fraction: f64) -> DataError {
+    let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
+    let reason = format!(
+        "its {chats} chats share {rows}, too few for a validation_fraction of {fraction}: both parts need at least \
+         one; say data.packing = false, use more chats, or another fraction"
+    );
+    DataError::bad_file(Path::new(name), reason)
+}
+
 /// Makes tokens of the chats of some files, and keeps them.
 fn tokens_of(
     chat_files: Vec<ChatFile<'_>>,
-    tokenizer: &Tokenizer,
+    (tokenizer, name): (&Tokenizer, &str),
     options: &ChatOptions,
     key: &str,
 ) -> Result<TokenStore, DataError> {
@@ -155,30 +176,35 @@ fn tokens_of(
     // A row predicts its tokens and the one behind them.
     let longest = options.context + 1;
     let (mut done, of) = (0, chat_files.iter().map(ChatFile::bytes).sum::<u64>());
-    let (mut chats, mut too_long, mut without_answer) = (0_u64, 0_u64, 0_u64);
+    let (mut chats, mut too_long, mut left_out) = (0_u64, 0_u64, LeftOut::default());
     for file in chat_files {
-        file.chats(|messages, bytes| {
-            let mut chat = encode(tokenizer, &messages, options.train_on).map_err(ChatError::Reason)?;
+        file.chats(|chat| {
             chats += 1;
-            done += bytes;
+            done += chat.bytes;
             tokens::progress(done, of);
-            if chat.len() > longest {
+            let wants_answers = options.train_on == TrainOn::Answers;
+            if let Some(lack) = Lack::of(&chat.messages).filter(|_| wants_answers) {
+                left_out.add(lack, &chat);
+                return Ok(());
+            }
+            let mut tokens = encode(tokenizer, &chat.messages, options.train_on).map_err(ChatError::Reason)?;
+            let length = tokens.len();
+            if length > longest {
                 too_long += 1;
                 match options.too_long {
-                    TooLong::Cut => chat.truncate(longest),
+                    TooLong::Cut => tokens.truncate(longest),
                     TooLong::Split => {}
                     TooLong::Refuse => {
                         return Err(ChatError::Reason(format!(
-                            "the chat has {} tokens, more than a context of {} can have ({longest}); \
+                            "the chat has {length} tokens, more than a context of {} can have ({longest}); \
                              shorten it, or say data.too_long = \"cut\" or \"split\"",
-                            chat.len(),
                             options.context
                         )));
                     }
                 }
             }
             let mut has_answer = false;
-            for part in parts(&chat, options.context) {
+            for part in parts(&tokens, options.context) {
                 // One that teaches nothing is no sample.
                 if part.iter().skip(1).any(|(_, counts)| *counts) {
                     let mark = |(token, counts): &Counted| token | if *counts { COUNTS } else { 0 };
@@ -186,22 +212,26 @@ fn tokens_of(
                     has_answer = true;
                 }
             }
-            without_answer += u64::from(!has_answer);
+            if !has_answer {
+                left_out.add(Lack::Context(length.saturating_sub(1) as u64), &chat);
+            }
             Ok(())
         })?;
     }
     let context = options.context;
+    if left_out.count() == chats {
+        let reason = left_out.refusal(chats, context);
+        return Err(DataError::bad_file(Path::new(name), reason));
+    }
     if too_long > 0 {
         let what = if options.too_long == TooLong::Cut { "cut" } else { "split" };
+        let [is, was] = if too_long == 1 { ["is", "was"] } else { ["are", "were"] };
         writer.note(format!(
-            "{too_long} of {chats} chats are longer than a context of {context} tokens and were {what}"
+            "{too_long} of {chats} chats {is} longer than a context of {context} tokens and {was} {what}"
         ));
     }
-    if without_answer > 0 {
-        writer.note(format!(
-            "{without_answer} of {chats} chats have nothing to be learned in a context of {context} tokens \
-             and were left out"
-        ));
+    for note in left_out.notes(chats, context) {
+        writer.note(note);
     }
     writer.finish(key)
 }

@@ -33,8 +33,9 @@ keys! {
     /// row, filled up to the context with what does not count, or several.
     pub struct ChatOptions in "data", check = check {
         /// Files, folders (all .jsonl and .parquet in them and below) and patterns. A line or row has `messages`
-        /// (each with `role` and `content`), `prompt` and `completion`, or `instruction`, `input` and `output`;
-        /// beside the latter two `system` may stand. gzip is unpacked.
+        /// (each with `role` and `content`), `conversations` (each with `from`, human or gpt,
+        /// and `value`), `prompt` and `completion`, or `instruction`, `input` and `output`; beside the latter three `system`
+        /// may stand. gzip is unpacked.
         chat: Vec<PathBuf>;
         /// Encoding of files that have no byte order mark, such as "windows-1252"; UTF-8 where not given,
         /// or UTF-16 and UTF-32 where that is certain.

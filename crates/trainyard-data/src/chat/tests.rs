@@ -97,7 +97,7 @@ fn long_chats_are_cut_or_split_or_refused_and_that_is_said() {
     );
     let remarks = &cut.info().remarks;
     assert!(
-        remarks[0].starts_with("1 of 2 chats are longer than a context of 30 tokens and were cut")
+        remarks[0].starts_with("1 of 2 chats is longer than a context of 30 tokens and was cut")
     );
     let split = open(&lines, &json!({ "context": 30, "too_long": "split" })).unwrap();
     let mut found = learned(&*split);
@@ -109,7 +109,8 @@ fn long_chats_are_cut_or_split_or_refused_and_that_is_said() {
     let error = error.to_string();
     assert!(error.contains("line 2: the chat has") && error.contains("too_long"), "{error}");
     let short = open(&lines, &json!({ "context": 8 })).err().unwrap().to_string();
-    assert!(short.contains("0 samples"), "{short}");
+    let expected = "none of the 2 chats has an answer within 8 tokens; use a larger context (the shortest needs";
+    assert!(short.contains(expected), "{short}");
 }
 
 #[test]
@@ -123,10 +124,59 @@ fn a_template_of_ones_own_takes_the_place_of_the_tokenizers() {
     fs::write(&path, "{{ raise_exception('no system') }}").unwrap();
     let error = open(&[r#"{"instruction": "a", "output": "b"}"#], &more).err().unwrap().to_string();
     assert!(error.contains("line 1: ") && error.contains("no system"), "{error}");
-    let error = open(&["[]"], &json!({})).err().unwrap().to_string();
+    let error = open(&["3"], &json!({})).err().unwrap().to_string();
     assert!(error.contains("chats.jsonl: line 1: it is no object of JSON"), "{error}");
     let error = open(&[], &json!({ "tokenizer": "nowhere" })).err().unwrap().to_string();
     assert!(error.contains("nowhere"), "{error}");
+}
+
+#[test]
+fn chats_that_teach_nothing_are_left_out_and_named() {
+    let good = r#"{"prompt": "a", "completion": "b"}"#;
+    let empty = r#"{"prompt": "a", "completion": " "}"#;
+    let asked = r#"{"messages": [{"role": "user", "content": "a"}]}"#;
+    let source = open(&[good, empty, good, asked, asked], &json!({ "context": 90 })).unwrap();
+    assert_eq!(rows(&*source).len(), 2);
+    let remarks = &source.info().remarks;
+    assert_eq!(
+        remarks[..],
+        [
+            "2 of 5 chats have no answer and were left out: line 4 of chats.jsonl, line 5 of chats.jsonl",
+            "1 of 5 chats has an empty answer and was left out: line 2 of chats.jsonl",
+        ]
+    );
+    // Where all is learned, a question is enough.
+    let all = open(&[asked], &json!({ "context": 90, "train_on": "all" })).unwrap();
+    assert!(all.info().remarks.is_empty());
+    let refused =
+        |lines: &[&str]| open(lines, &json!({ "context": 90 })).err().unwrap().to_string();
+    let error = refused(&[empty]);
+    assert!(error.contains("its only chat has no answer with words"), "{error}");
+    let error = refused(&[]);
+    assert!(error.ends_with("chats.jsonl: it is empty; write a chat a line"), "{error}");
+}
+
+#[test]
+fn roles_that_no_template_knows_are_refused() {
+    let said = |role: &str| {
+        let line = json!({ "messages": [{ "role": role, "content": "a" }, { "role": "assistant", "content": "b" }] });
+        open(&[&line.to_string()], &json!({ "context": 90 })).err().map(|error| error.to_string())
+    };
+    assert_eq!(said("tool"), None);
+    let error = said("asistant").unwrap();
+    assert!(
+        error.contains("line 1: message 1: there is no role 'asistant'; did you mean 'assistant'?"),
+        "{error}"
+    );
+    assert!(said("narrator").unwrap().contains("there are system, user, assistant, tool"));
+}
+
+#[test]
+fn chats_that_share_too_few_rows_are_counted_as_chats() {
+    let lines = [r#"{"prompt": "a", "completion": "b"}"#; 3];
+    let more = json!({ "context": 200, "packing": true, "validation_fraction": 0.5 });
+    let error = open(&lines, &more).err().unwrap().to_string();
+    assert!(error.contains("its 3 chats share 1 row, too few"), "{error}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use trainyard_config::KeyGroup;
 use trainyard_pretrained::{EncodedTexts, Tokenizer};
 
 use crate::batch::{Batch, DType, HostTensor};
+use crate::classes::check_classes;
 use crate::error::DataError;
 use crate::files;
 use crate::kind::{self, Source};
@@ -105,6 +106,10 @@ impl SentencesSource {
         };
         let mut remarks = Remarks::default();
         let labelled = labelled(&paths, options, &mut remarks)?;
+        if let Targets::Classes(numbers) = &labelled.targets {
+            let numbers = numbers.iter().copied();
+            check_classes(&name, &labelled.classes, numbers, validation_fraction)?;
+        }
         let key = tokens::key(
             &labelled.texts,
             &tokenizer,
@@ -157,7 +162,15 @@ fn labelled(
             Some(cell) if options.label.is_some() => classes.push(cell).map_err(RowError::Target),
             Some(cell) => {
                 let score = finite(cell).map_err(RowError::Target)?;
-                scores.push((f64::from(score) / options.full_score) as f32);
+                let share = f64::from(score) / options.full_score;
+                if share.abs() > 1.0 {
+                    let full = options.full_score;
+                    return Err(RowError::Target(format!(
+                        "{score} is more than data.full_score = {full}, the score of texts that say the same; mend \
+                         it, or say a larger one"
+                    )));
+                }
+                scores.push(share as f32);
                 Ok(())
             }
         }
@@ -199,8 +212,9 @@ fn tokens_of(
     })?;
     if cut > 0 {
         let context = options.context;
+        let [is, was] = if cut == 1 { ["is", "was"] } else { ["are", "were"] };
         writer.note(format!(
-            "{cut} of {rows} rows are longer than a context of {context} tokens and were cut"
+            "{cut} of {rows} rows {is} longer than a context of {context} tokens and {was} cut"
         ));
     }
     writer.finish(key)

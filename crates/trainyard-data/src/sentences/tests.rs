@@ -113,7 +113,7 @@ fn long_texts_are_cut_or_refused_and_that_is_said() {
         ["[CLS] abcd [SEP] xy [SEP]", "111111111", "000000111", ""],
     ]);
     assert_eq!(rows(&*source), expected);
-    let said = "1 of 2 rows are longer than a context of 9 tokens and were cut";
+    let said = "1 of 2 rows is longer than a context of 9 tokens and was cut";
     assert_eq!(source.info().remarks, [said]);
     let refuse = json!({ "second": "other", "too_long": "refuse" });
     let error = open(table, &refuse).err().unwrap().to_string();
@@ -131,6 +131,17 @@ fn what_cannot_be_used_is_named() {
     assert!(error.contains("no column 'text'; it has: a, b"), "{error}");
     let error = refused("text,b,s\nx,y,much\n", json!({ "second": "b", "score": "s" }));
     assert!(error.contains("column 's': \"much\" is no number"), "{error}");
+    let table = "text,b,s\nx,y,5\nx,y,7\n";
+    let error = refused(table, json!({ "second": "b", "score": "s", "full_score": 5.0 }));
+    assert!(
+        error.contains("texts.csv, line 3, column 's': 7 is more than data.full_score = 5"),
+        "{error}"
+    );
+    let error = refused("text,kind\nx,a\ny,a\n", json!({ "label": "kind" }));
+    assert!(
+        error.contains("all rows have the class 'a': there is nothing to tell apart"),
+        "{error}"
+    );
     let error = refused("text,s\nx,1\n", json!({ "score": "s" }));
     assert!(error.contains("data.score") && error.contains("data.second"), "{error}");
     let error = refused("text,s\nx,1\n", json!({ "score": "s", "label": "s", "second": "s" }));

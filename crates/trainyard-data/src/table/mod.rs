@@ -16,6 +16,7 @@ pub(crate) mod tests;
 use trainyard_config::KeyGroup;
 
 use crate::batch::{Batch, DType, HostTensor};
+use crate::classes::check_classes;
 use crate::error::DataError;
 use crate::files;
 use crate::kind::{self, Source};
@@ -65,6 +66,9 @@ impl TableSource {
         let paths = files::expand(&options.table, EXTENSIONS, "table")?;
         let name = files::name_of(&paths);
         let (table, remarks) = load(&paths, options)?;
+        if let Targets::Classes(classes, rows) = &table.targets {
+            check_classes(&name, classes, rows.iter().copied(), validation_fraction)?;
+        }
         let split = Split::new(table.rows as u64, validation_fraction, &name)?;
         let (target, classes) = match &table.targets {
             Targets::Classes(classes, _) => {

@@ -85,7 +85,10 @@ impl Values {
         let value = match self.distinct.get(cell) {
             Some(&value) => value,
             None if self.given => {
-                return Err(format!("{cell:?} is none of data.classes; add it there or mend it"));
+                return Err(format!(
+                    "{cell:?} is none of data.classes; mend it, or add it there before a training begins: a trained \
+                     model has the classes of its checkpoint"
+                ));
             }
             None => {
                 let value =

@@ -29,7 +29,21 @@ pub fn prompt_in_form(prompt: &str, data: &DataSection) -> Result<String, DataEr
 /// # Errors
 /// [`DataError::Io`]; [`DataError::NotUtf8`] and [`DataError::BadFile`] for what is no text.
 pub fn prompt_from_file(path: &Path, data: &DataSection) -> Result<String, DataError> {
-    Ok(without_line_end(read_small(path, form_of(data)?)?))
+    let text = read_small(path, form_of(data)?).map_err(|error| match error {
+        DataError::NotUtf8 { name, offset, line, remedy } => {
+            let remedy = without_key(&remedy).unwrap_or(remedy);
+            DataError::NotUtf8 { name, offset, line, remedy }
+        }
+        other => other,
+    })?;
+    Ok(without_line_end(text))
+}
+
+/// A remedy without the key of `[data]`, which is for the texts that are named there.
+fn without_key(remedy: &str) -> Option<String> {
+    let (before, rest) = remedy.split_once("set encoding = ")?;
+    let (_, after) = rest.split_once(", or ")?;
+    Some(format!("{before}{after}"))
 }
 
 /// The same as it comes in, such as over standard input: UTF-8 text of at most 16 MiB.

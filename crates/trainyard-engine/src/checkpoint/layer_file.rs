@@ -127,19 +127,20 @@ pub(crate) fn read_layer(
     held.collect::<Result<_, _>>().map(LayerFile)
 }
 
-/// A weight that a layer's file does not hold: as it was made, if it is one of those that were left out.
+/// A weight that a layer's file does not hold: as it was made, if the frozen weights were left out.
 fn without_weight(record: &LayerRecord, weight: &WeightSpec) -> Result<HeldWeight, String> {
     let path = &weight.path;
-    if !record.left_out.contains(path) {
-        return Err(format!("it has no weight '{path}'"));
+    // What is frozen here and comes with the model may have had another form there, such as blocks of few bits.
+    if weight.role == WeightRole::Frozen && !record.left_out.is_empty() {
+        return Ok(HeldWeight { value: None, state: None });
     }
-    if weight.role != WeightRole::Frozen {
+    if record.left_out.contains(path) {
         return Err(format!(
             "it has no weight '{path}', which was frozen when it was saved and is trained here; train \
              the same weights as the run that saved it"
         ));
     }
-    Ok(HeldWeight { value: None, state: None })
+    Err(format!("it has no weight '{path}'"))
 }
 
 /// What a file holds of a weight beside its values.

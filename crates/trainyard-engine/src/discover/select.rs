@@ -57,9 +57,9 @@ fn meant_by_others(text: &str) -> &'static str {
         "d3d12" | "directx" | "dx" => ": that is dx12 here",
         "opengl" | "gles" => ": that is gl here",
         "vulkan" | "metal" | "dx12" | "gl" if text.contains(':') => {
-            ": of the cards that are reached that way none has that name or number"
+            ": no card of that graphics API has that name or number"
         }
-        "vulkan" | "metal" | "dx12" | "gl" => ": no card of this machine is reached that way",
+        "vulkan" | "metal" | "dx12" | "gl" => ": this machine has no card for that graphics API",
         _ => "",
     }
 }

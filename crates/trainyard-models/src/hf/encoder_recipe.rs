@@ -52,7 +52,16 @@ pub(super) fn load(
     let (encoder, own) = checked(&pretrained)?;
     let config = &pretrained.config;
     let context = context(options, config, USUAL_CONTEXT)?;
-    let mut set = data_options(&pretrained, context);
+    if request.data.kind.as_deref() == Some("chat") {
+        return Err(RecipeError::OtherKind {
+            what: "[data] chat",
+            teaches: "decoders",
+            model: path,
+            is: format!("an encoder ({})", config.architecture.name()),
+            remedy: "name texts of a table (data.sentences) or one text (data.text), or take a decoder",
+        });
+    }
+    let mut set = data_options(request, &pretrained, context)?;
     // Classes of the model's own head have its numbers.
     if own == Some(config.labels.len()) && !request.data.options.contains_key("classes") {
         set.push(("classes", config.labels.clone().into()));

@@ -37,15 +37,15 @@ mod rope;
 mod tests;
 mod weights;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use trainyard_config::{BadKey, ConfigError, KeyGroup, TrainMethod, keys, must};
-use trainyard_data::SEGMENTS;
-use trainyard_pretrained::{Architecture, ModelConfig, Pretrained, find_or_download};
+use trainyard_data::{SEGMENTS, tokenizer_at, tokenizer_mark};
+use trainyard_pretrained::{Architecture, ModelConfig, Pretrained, Tokenizer, find_or_download};
 
 use crate::gpt;
-use crate::recipe::{Job, Recipe, RecipeError, Request, Tuning, gives, needs};
+use crate::recipe::{Job, Recipe, RecipeError, Request, Tuning, gives, needs_text};
 
 pub use encoder_recipe::{HfPooling, HfTask};
 pub use encoder_task::{EncoderHead, EncoderTask};
@@ -101,9 +101,13 @@ impl Recipe for HfRecipe {
             return encoder_recipe::load(request, &options, pretrained);
         }
         let model = HfModel::decoder(request, &options, pretrained)?;
-        let data = request.open_data(None, &data_options(model.pretrained(), model.context()))?;
+        let data = request
+            .open_data(None, &data_options(request, model.pretrained(), model.context())?)?;
         if let Some(data) = &data {
-            needs("hf", "a text", "tokens", data.info())?;
+            let pretrained = model.pretrained();
+            let name = pretrained.path.display().to_string();
+            let architecture = pretrained.config.architecture.name();
+            needs_text(("hf", &name, Some(architecture)), model.context(), data.info())?;
         }
         let has_segments = data.as_ref().is_some_and(|data| gives(data.info(), SEGMENTS));
         let model = if has_segments { model.with_segments() } else { model };
@@ -117,10 +121,48 @@ impl Recipe for HfRecipe {
 }
 
 /// Options of the data that follow from the model: how many tokens a row has, and what makes them.
-fn data_options(pretrained: &Pretrained, context: usize) -> Vec<(&'static str, toml::Value)> {
+///
+/// # Errors
+/// [`ConfigError`] for `data.tokenizer` where it makes other tokens than the model's own, or more than it knows.
+fn data_options(
+    request: &Request<'_>,
+    pretrained: &Pretrained,
+    context: usize,
+) -> Result<Vec<(&'static str, toml::Value)>, RecipeError> {
     let length = i64::try_from(context).unwrap_or(i64::MAX);
-    let tokenizer = pretrained.path.to_string_lossy().into_owned();
-    vec![("context", length.into()), ("tokenizer", tokenizer.into())]
+    let own = &pretrained.path;
+    let named =
+        request.data.options.get("tokenizer").and_then(toml::Value::as_str).map(PathBuf::from);
+    let path = match &named {
+        Some(named) if request.vocabulary.is_none() && !same_tokenizer(named, pretrained)? => named,
+        _ => own,
+    };
+    Ok(vec![("context", length.into()), ("tokenizer", path.to_string_lossy().into_owned().into())])
+}
+
+/// Whether the tokenizer that the data name makes the tokens of the model's own; false where the model has none and
+/// knows all tokens that the named one makes.
+fn same_tokenizer(named: &Path, pretrained: &Pretrained) -> Result<bool, RecipeError> {
+    let refuse = |must: String| {
+        let (key, value) = ("tokenizer".to_owned(), format!("'{}'", named.display()));
+        BadKey { key, value, must }.in_section("data")
+    };
+    let given = tokenizer_at(named)?;
+    let path = pretrained.path.display();
+    let Some(own) = Tokenizer::open(&pretrained.path)? else {
+        let (known, tokens) = (pretrained.config.vocabulary, given.size());
+        if tokens as u64 <= known {
+            return Ok(false);
+        }
+        let words =
+            format!("one of at most {known} tokens, which {path} knows; this one has {tokens}");
+        return Err(refuse(words).into());
+    };
+    if tokenizer_mark(&given)? == tokenizer_mark(&own)? {
+        return Ok(true);
+    }
+    Err(refuse(format!("left out: {path} has a tokenizer of its own, which makes other tokens"))
+        .into())
 }
 
 /// The options of a run, and the files that they name.

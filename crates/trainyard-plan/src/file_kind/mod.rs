@@ -20,7 +20,8 @@ use crate::json_walk::{Walk, unquoted};
 use crate::{Plan, Profile};
 
 /// What to do with a model of others.
-const PRETRAINED: &str = "`trainyard inspect` shows what it is; what is trained says a run file.";
+const PRETRAINED: &str =
+    "A run file names it: [model] path = ...; `trainyard inspect` shows what it is.";
 
 /// What a file is.
 #[derive(Clone, Debug, PartialEq, Eq)]

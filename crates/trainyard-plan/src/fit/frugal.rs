@@ -41,7 +41,7 @@ pub(super) fn frugal_plan(profile: &Profile) -> Result<Plan, PlanError> {
     let Some((_, devices)) = nearest else { return Err(too_large.unwrap_or_else(none)) };
     let sum = |of: fn(&DeviceNeed) -> u64| devices.iter().map(of).fold(0, u64::saturating_add);
     let hint = format!(
-        "it needs {} in all, as far as was looked, and these devices have {}",
+        "the best split found needs {} in all, and these devices have {}",
         human_bytes(sum(|need| need.needed_bytes)),
         human_bytes(sum(|need| need.budget_bytes))
     );

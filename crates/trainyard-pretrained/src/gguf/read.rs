@@ -1,6 +1,6 @@
 //! The values of a GGUF file, one after the other. Numbers are little-endian.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use super::Value;
 use super::element::element;
@@ -46,7 +46,12 @@ impl<R: Read> Reader<R> {
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), String> {
         let at = self.position;
-        self.from.read_exact(bytes).map_err(|error| format!("it ends at byte {at}: {error}"))?;
+        self.from.read_exact(bytes).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => {
+                format!("the file is cut off at byte {}; download it again", self.size)
+            }
+            _ => format!("byte {at} cannot be read: {error}"),
+        })?;
         self.position = at.saturating_add(bytes.len() as u64);
         Ok(())
     }

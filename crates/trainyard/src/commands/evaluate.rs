@@ -63,6 +63,13 @@ impl RunCommand for EvaluateCommand {
             app.keep_meanings(&mut run_file, &state.vocabulary, &state.classes)?;
         }
         let setup = app.setup(run_file)?;
+        if setup.validation_batches()? == 0 {
+            return Err(RunError::Mismatch {
+                what: "the run keeps no data for validation (data.validation_fraction = 0)"
+                    .to_owned(),
+                remedy: "name some with --data",
+            });
+        }
         let costs = setup.costs()?.for_inference();
         let planned =
             directory.as_ref().filter(|dir| self.sets.sets.is_empty() && dir.plan().is_file());

@@ -65,6 +65,9 @@ impl Stored {
     }
 }
 
+/// Ends of names that a person takes for those of files, and that folders do not have.
+const FILES: [&str; 6] = ["safetensors", "bin", "pt", "pth", "json", "onnx"];
+
 impl RunCommand for Export {
     /// Reads a checkpoint and the files of the model that was fine-tuned, layer by layer, and writes what they are
     /// together. No device is opened.
@@ -170,6 +173,11 @@ impl Export {
         if self.output.exists() {
             let place = self.output.display().to_string();
             return Err(refused("--output", place, "a path where there is nothing yet"));
+        }
+        let end = self.output.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if FILES.contains(&end.as_str()) {
+            let place = self.output.display().to_string();
+            return Err(refused("--output", place, "the name of a folder, or of a .gguf file"));
         }
         if self.adapter && is_gguf {
             let place = self.output.display().to_string();

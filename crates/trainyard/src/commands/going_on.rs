@@ -8,8 +8,8 @@ use trainyard_plan::journal::{Record, State};
 
 use super::train::GoOn;
 use crate::app::App;
-use crate::cli::{Sets, say};
-use crate::config::RunConfig;
+use crate::cli::{Sets, program, say};
+use crate::config::{LoraSection, RunConfig, TrainMethod};
 use crate::error::RunError;
 use crate::journal::read_what_is_sound;
 use crate::run_dir::{CheckpointChoice, Found, RunDir};
@@ -39,6 +39,7 @@ pub(super) fn settle(
     if go_on.replan {
         (run_file.0.pipeline.plan, run_file.0.pipeline.schedule_file) = (None, None);
     }
+    check_trained(&before, run_file)?;
     let mut notes = changes(&before.to_toml()?, &run_file.0.to_toml()?);
     if nothing_to_do(directory, &found, &run_file.0, notes.is_empty())? {
         return Ok(None);
@@ -47,6 +48,46 @@ pub(super) fn settle(
     notes.extend(start(directory, &found)?);
     let from = Some(with_data(app, directory, found, go_on, &before, run_file)?);
     Ok(Some(Settled { from, notes }))
+}
+
+/// Refuses to go on with other weights to be trained than the checkpoint has: another method, but for adapters beside
+/// frozen weights of another form, and adapters of another shape or place.
+///
+/// # Errors
+/// [`RunError::BadValue`] with the key that was changed.
+fn check_trained(
+    before: &RunConfig,
+    (now, document): &(RunConfig, Document),
+) -> Result<(), RunError> {
+    let method = |config: &RunConfig| config.train.method.text().to_owned();
+    let are_adapters = [before, now].map(|config| config.train.method != TrainMethod::Full);
+    let (was, is) = (&before.lora, &now.lora);
+    let layers = |lora: &LoraSection| {
+        lora.layers.as_ref().map_or("not given".to_owned(), |it| format!("{it:?}"))
+    };
+    let changed = if are_adapters[0] != are_adapters[1] {
+        Some(("train.method", method(before), method(now)))
+    } else if !are_adapters[0] {
+        None
+    } else {
+        let all = [
+            ("lora.rank", was.rank.to_string(), is.rank.to_string()),
+            ("lora.targets", format!("{:?}", was.targets), format!("{:?}", is.targets)),
+            ("lora.layers", layers(was), layers(is)),
+        ];
+        all.into_iter().find(|(_, was, is)| was != is)
+    };
+    let Some((key, was, is)) = changed else { return Ok(()) };
+    let error = RunError::BadValue {
+        key: key.to_owned(),
+        value: is,
+        must: format!(
+            "{was}, as it was when this was saved: leave the change out, or begin a new run with `{} train ... --set \
+             run.dir=...`",
+            program()
+        ),
+    };
+    Err(error.at(document, key))
 }
 
 /// The checkpoint to go on from; `None` where the run begins anew.

@@ -146,7 +146,7 @@ fn print(out: &mut impl Write, model: &Pretrained, layers: &[Layer]) -> std::io:
     };
     writeln!(
         out,
-        "{} blocks of width {}, {} heads of {}{shared}, {} numbers inside",
+        "{} blocks of width {}, {} heads of {}{shared}, feed-forward of {}",
         config.blocks, config.width, config.heads, config.head_width, config.feed_forward
     )?;
     let tied = if config.tied { "; the head shares the embedding's weights" } else { "" };

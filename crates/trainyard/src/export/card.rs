@@ -34,8 +34,19 @@ pub(crate) fn card(
         TrainMethod::Full => "all weights were trained".to_owned(),
         TrainMethod::Lora | TrainMethod::Qlora => {
             let (rank, alpha, targets) = (lora.rank, lora.alpha, lora.targets.join(", "));
-            let place = if is_adapter { "which this is" } else { "which are in the weights here" };
-            format!("adapters of rank {rank}, alpha {alpha}, on {targets} were trained, {place}")
+            let what = if lora.targets == ["all"] {
+                "all products of the blocks".to_owned()
+            } else {
+                targets
+            };
+            let place = if is_adapter {
+                "these files are the adapters"
+            } else {
+                "they are merged into these weights"
+            };
+            format!(
+                "low-rank adapters (LoRA) of rank {rank} and alpha {alpha} on {what} were trained; {place}"
+            )
         }
     };
     line(format!("# {base}, fine-tuned\n"));

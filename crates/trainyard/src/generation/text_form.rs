@@ -35,7 +35,10 @@ impl TextForm {
         let model = &config.model;
         if model.kind == PRETRAINED {
             let path = model.options.get(PATH).and_then(toml::Value::as_str).unwrap_or_default();
-            return Self::of_model(&find(Path::new(path))?);
+            let own = Self::of_model(&find(Path::new(path))?)?;
+            if own.is_some() {
+                return Ok(own);
+            }
         }
         if let Some(path) = config.data.options.get(TOKENIZER).and_then(toml::Value::as_str) {
             return Self::of_model(Path::new(path));
@@ -116,6 +119,11 @@ impl TextForm {
                 Ok(tokenizer.encode(&tokenizer.chat(messages, true)?, false))
             }
         }
+    }
+
+    /// Whether there is a template of chats.
+    pub(crate) fn can_chat(&self) -> bool {
+        matches!(self, Self::Tokenizer(tokenizer) if tokenizer.chat_template().is_some())
     }
 
     /// The tokens after which a text is over.

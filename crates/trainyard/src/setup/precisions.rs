@@ -30,6 +30,13 @@ pub(super) fn precision_of(
         ));
         return Ok(Precision::F32);
     }
+    if hardware.api == Api::Cpu {
+        say(format_args!(
+            "note: '{id}' is a CPU, which computes many times slower in {text} than in f32; leave precision out of its \
+             [[device]]"
+        ));
+        return Ok(asked);
+    }
     if can(hardware, asked)? {
         return Ok(asked);
     }
@@ -39,9 +46,6 @@ pub(super) fn precision_of(
 
 /// Whether a device computes products in a precision rightly, tried once for an adapter and its driver.
 fn can(hardware: &DeviceInfo, precision: Precision) -> Result<bool, RunError> {
-    if hardware.api == Api::Cpu {
-        return Ok(true);
-    }
     let cache = Cache::open();
     let key = (adapter_key_of(hardware), precision);
     if let Some(known) = cache.read::<bool>("precision", &key) {

@@ -9,7 +9,8 @@ use trainyard_plan::{LayerProfile, ModelProfile, Schedule};
 
 use super::devices::{SetupDevice, devices};
 use super::{optimizers, place};
-use crate::config::RunConfig;
+use crate::cli::say;
+use crate::config::{RunConfig, TrainMethod};
 use crate::error::RunError;
 
 /// Everything a training needs, and nothing on any device yet.
@@ -55,6 +56,14 @@ impl TrainingSetup {
         let profile = ModelProfile::default();
         let (of_devices, own_schedule) = (Vec::new(), None);
         Ok(Self { config, document, job, profile, of_devices, devices, own_schedule })
+    }
+
+    /// Says which sections the run file gives for nothing.
+    pub(crate) fn note_idle_sections(&self) {
+        let gives_lora = self.document.section("lora").is_ok_and(|it| it.table().is_some());
+        if gives_lora && self.config.train.method == TrainMethod::Full {
+            say("note: [lora] is not used: train.method is \"full\", which trains all weights");
+        }
     }
 
     /// An error with its place in the run file, where it has one.

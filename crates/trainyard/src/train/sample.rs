@@ -70,6 +70,9 @@ impl Samples {
 impl Training<'_> {
     /// Lets a language model show what it has learned. False where it was interrupted.
     pub(super) fn write_samples(&mut self, interrupt: &Interrupt) -> Result<bool, RunError> {
+        if interrupt.asked() {
+            return Ok(false);
+        }
         let Some(Samples { form, writer, prompts }) = &self.samples else { return Ok(true) };
         let train = &self.setup.config.train;
         let text = |(number, prompt): (usize, &Prompt)| {
@@ -84,12 +87,15 @@ impl Training<'_> {
         };
         let mut written = Written { texts: prompts.iter().map(begun).collect(), interrupt };
         writer.write(&mut self.pipeline.sequences(), &mut texts, &mut written)?;
+        if interrupt.asked() {
+            return Ok(false);
+        }
         let texts = written.texts.into_iter().map(Begun::whole);
         let given = prompts.iter().map(|prompt| prompt.is_given.then(|| prompt.text.clone()));
         for (prompt, text) in given.zip(texts).collect::<Vec<_>>() {
             self.tell(&Record::Sample { at_ns: self.now(), step: self.step, prompt, text });
         }
-        Ok(!interrupt.asked())
+        Ok(true)
     }
 }
 

@@ -18,6 +18,9 @@ impl Training<'_> {
     /// interrupted.
     pub(super) fn validate(&mut self, last: bool) -> Result<bool, RunError> {
         let interrupt = &self.interrupt.clone();
+        if self.setup.validation_batches()? == 0 {
+            return self.write_samples(interrupt);
+        }
         let limit = limit(&self.setup.config.train, last);
         let progress = &self.progress;
         let go_on = &mut |done: u64, of: u64| {

@@ -105,7 +105,7 @@ fn names_of_other_tools_are_answered_with_what_is_meant() {
         ("CUDA", "graphics API"),
         ("mps", "which are metal here"),
         ("gpu", "neither which card"),
-        ("metal", "reached that way"),
+        ("metal", "has no card for that graphics API"),
     ] {
         let said = select(&machine(), wanted).unwrap_err().to_string();
         assert!(said.contains(meant) && said.contains("or its number"), "{said}");

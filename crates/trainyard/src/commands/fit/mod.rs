@@ -30,6 +30,9 @@ use crate::setup::fit_devices;
 const CONTEXT: u64 = 1024;
 const ENCODER_CONTEXT: u64 = 128;
 
+/// The rank of adapters where none is asked for.
+const RANK: u64 = 16;
+
 /// Say whether a pretrained model can be trained here: on this machine's devices, or on described ones
 ///
 /// Nothing is opened but the heads of the model's files. Sizes follow from its shapes, times from speeds:
@@ -44,9 +47,9 @@ pub struct FitCommand {
     /// of four bits
     #[arg(long, value_enum, default_value = "full")]
     method: MethodName,
-    /// Numbers between an adapter's two products
-    #[arg(long, value_name = "N", default_value_t = 16)]
-    rank: u64,
+    /// Numbers between an adapter's two products, of --method lora and qlora [default: 16]
+    #[arg(long, value_name = "N")]
+    rank: Option<u64>,
     /// Positions of a row [default: the model's, at most 1024, or 128 of an encoder]
     #[arg(long, value_name = "N")]
     context: Option<u64>,
@@ -99,11 +102,19 @@ impl FromStr for Described {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (size, speed) = text.split_once('@').map_or((text, None), |(a, b)| (a, Some(b)));
+        if size.trim().parse::<f64>().is_ok() {
+            return Err(format!(
+                "'{size}' has no unit; write \"{} GiB\" or \"{0} MiB\"",
+                size.trim()
+            ));
+        }
         let bytes = parse_bytes(size.trim()).map_err(|error| error.to_string())?;
         let speed = speed.map(|speed| {
             let teraflops = speed.trim().trim_end_matches("TFLOPS").trim().parse::<f64>().ok();
             let sound = teraflops.filter(|it| it.is_finite() && *it > 0.0);
-            sound.ok_or_else(|| format!("'{speed}' must be a number of TFLOP/s above 0"))
+            sound.ok_or_else(|| {
+                format!("'{speed}' must be a number of TFLOP/s above 0, as in \"24 GiB@35\"")
+            })
         });
         Ok(Self { bytes, teraflops: speed.transpose()? })
     }
@@ -134,10 +145,18 @@ impl RunCommand for FitCommand {
         };
         let cards = devices.iter_mut().filter(|it| it.device.api != Some(Api::Cpu));
         cards.for_each(|card| card.device.precision = self.precision);
-        let method = match self.method {
-            MethodName::Full => Method::Full,
-            MethodName::Lora => Method::Lora { rank: self.rank },
-            MethodName::Qlora => Method::Qlora { rank: self.rank },
+        let rank = self.rank.unwrap_or(RANK);
+        let method = match (self.method, self.rank) {
+            (MethodName::Full, Some(rank)) => {
+                return Err(RunError::BadValue {
+                    key: "--rank".to_owned(),
+                    value: rank.to_string(),
+                    must: "left out, or given with --method lora or --method qlora".to_owned(),
+                });
+            }
+            (MethodName::Full, None) => Method::Full,
+            (MethodName::Lora, _) => Method::Lora { rank },
+            (MethodName::Qlora, _) => Method::Qlora { rank },
         };
         let usual = if model.causal { CONTEXT } else { ENCODER_CONTEXT };
         let context = self.context.unwrap_or(model.context.min(usual));
@@ -152,9 +171,33 @@ impl RunCommand for FitCommand {
         let printed =
             if self.json { writeln!(out, "{}", in_json(&fit)?) } else { print(out, &fit) };
         printed.map_err(RunError::io("write to", "the terminal"))?;
+        if !self.json && fit.verdict == Verdict::TooBig && method == Method::Full {
+            let remedy = adapters_that_fit(&request)?;
+            remedy
+                .map_or(Ok(()), |line| writeln!(out, "{line}"))
+                .map_err(RunError::io("write to", "the terminal"))?;
+        }
         // As for a plan that does not fit.
         Ok(if fit.verdict == Verdict::TooBig { ExitCode::from(3) } else { ExitCode::SUCCESS })
     }
+}
+
+/// With which adapters a model can be trained that is too big to be trained whole, and in which contexts.
+///
+/// # Errors
+/// As [`fit`].
+fn adapters_that_fit(request: &FitRequest<'_>) -> Result<Option<String>, RunError> {
+    for (name, method) in
+        [("lora", Method::Lora { rank: RANK }), ("qlora", Method::Qlora { rank: RANK })]
+    {
+        if let Some(context) = fit(&FitRequest { method, ..*request })?.largest.context {
+            return Ok(Some(format!(
+                "with --method {name} on the same devices contexts up to {context} fit with a batch of {}",
+                request.batch
+            )));
+        }
+    }
+    Ok(None)
 }
 
 fn in_json(value: &impl Serialize) -> Result<String, RunError> {
@@ -163,7 +206,9 @@ fn in_json(value: &impl Serialize) -> Result<String, RunError> {
 
 fn print(out: &mut impl Write, fit: &Fit) -> std::io::Result<()> {
     let method = match (fit.method.as_str(), fit.rank) {
-        ("qlora", Some(rank)) => format!("adapters of rank {rank} beside weights in blocks"),
+        ("qlora", Some(rank)) => {
+            format!("adapters of rank {rank} beside frozen weights in few bits")
+        }
         (_, Some(rank)) => format!("adapters of rank {rank} beside frozen weights"),
         _ => "all weights".to_owned(),
     };
@@ -220,10 +265,12 @@ fn rows(devices: &[DeviceFit]) -> Vec<Vec<String>> {
         let recomputed = if device.recompute { ", recomputed" } else { "" };
         let layers = match device.stages.as_slice() {
             [] => "–".to_owned(),
-            [(first, last)] if first == last => format!("{first}{recomputed}"),
-            [(first, last)] => format!("{first} – {last}{recomputed}"),
-            [(first, _), .., (_, last)] => {
-                format!("{} stages, {first} … {last}{recomputed}", device.stages.len())
+            stages => {
+                let range = |(first, last): &(String, String)| {
+                    if first == last { first.clone() } else { format!("{first} – {last}") }
+                };
+                let ranges: Vec<String> = stages.iter().map(range).collect();
+                format!("{}{recomputed}", ranges.join(", "))
             }
         };
         let needs = &device.needs;
@@ -243,7 +290,10 @@ fn limits(largest: &Largest, fit: &Fit) -> String {
     );
     let rows = largest.rows.map_or_else(
         || "not one row at once".to_owned(),
-        |rows| format!("micro-batches up to {rows} rows"),
+        |rows| match rows {
+            1 => "micro-batches of 1 row".to_owned(),
+            rows => format!("micro-batches up to {rows} rows"),
+        },
     );
     format!("{context}; {rows} with a context of {}", fit.context)
 }

@@ -125,6 +125,12 @@ fn next_line() -> Result<Option<String>, RunError> {
 }
 
 fn unread(error: io::Error) -> RunError {
+    if error.kind() == io::ErrorKind::InvalidData {
+        return RunError::BadFile {
+            path: "standard input".into(),
+            reason: "it is not UTF-8 text; convert it, for example with iconv -t UTF-8".to_owned(),
+        };
+    }
     RunError::io("read from", "standard input")(error)
 }
 

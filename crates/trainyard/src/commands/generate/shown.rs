@@ -135,7 +135,8 @@ impl<'a> Shown<'a> {
 
     /// Ends with what is only known at the end: JSON, and how fast it was. Gives what was written.
     pub(super) fn finish(self) -> Result<Vec<String>, RunError> {
-        let Self { out, way, texts, pace, .. } = self;
+        let Self { out, way, texts, pace, form, .. } = self;
+        let can_chat = form.can_chat();
         if way == Way::Json {
             let of_text = |text: &One<'_>| json!({ "text": text.written, "tokens": text.tokens });
             let mut all: Vec<Value> = texts.iter().map(of_text).collect();
@@ -150,6 +151,10 @@ impl<'a> Shown<'a> {
                 });
                 writeln!(out, "{event}").and_then(|()| out.flush()).map_err(failed)?;
             }
+        }
+        let is_empty = |text: &One<'_>| text.end == Some(End::Token) && text.tokens.len() == 1;
+        if way == Way::Text && can_chat && texts.iter().any(is_empty) {
+            say("(the model ended the text at once; --chat asks it by its template)");
         }
         if let Some(rate) = pace.per_second() {
             say(format_args!("{} tokens, {rate:.1} tokens/s", pace.tokens));

@@ -55,6 +55,12 @@ impl Trained {
         checkpoint: CheckpointChoice,
         sets: &Sets,
     ) -> Result<Self, RunError> {
+        if path.join("adapter_config.json").is_file() {
+            return Err(RunError::Mismatch {
+                what: format!("{} is an adapter, for PEFT, and no whole model", path.display()),
+                remedy: "name the run that it is of, or the model that `export` writes without --adapter",
+            });
+        }
         let directory = RunDir::open(path)?;
         let found = directory.find(checkpoint)?;
         found.note.iter().for_each(say);
