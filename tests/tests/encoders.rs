@@ -140,7 +140,7 @@ fn what_does_not_go_together_is_refused_by_name() {
 
 #[test]
 fn the_columns_of_a_table_are_listed() {
-    let place = Place::new();
+    let place = EncoderPlace::new();
     let mut command = trainyard();
     command.args(["columns", "--json"]).arg(place.path("train.csv"));
     let listed: Value = serde_json::from_str(&run_ok(&mut command)).expect("JSON");

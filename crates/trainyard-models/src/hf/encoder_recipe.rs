@@ -56,7 +56,7 @@ pub(super) fn load(
         return Err(RecipeError::OtherKind {
             what: "[data] chat",
             teaches: "decoders",
-            model: path,
+            model: pretrained.path.display().to_string(),
             is: format!("an encoder ({})", config.architecture.name()),
             remedy: "name texts of a table (data.sentences) or one text (data.text), or take a decoder",
         });
