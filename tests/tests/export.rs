@@ -111,6 +111,8 @@ fn an_adapter_has_peft_names_and_shapes() {
         assert_says(&head, &[&format!("base_model.model.{product}.lora_A.weight")]);
     }
     assert_says(&head, &["base_model.model.transformer.h.0.attn.c_attn.lora_B.weight"]);
+    let said = run_fails(trainyard().arg("generate").arg(&folder), 2);
+    assert_says(&said, &["is an adapter, for PEFT, and no whole model; name the run"]);
 }
 
 #[test]
@@ -128,6 +130,8 @@ fn what_cannot_be_exported_is_refused_in_words() {
     refused(&["--dtype", "q8_0"], &to, "--dtype is q8_0, but must be f32, f16 or bf16 in a folder");
     let gguf = dir.path().join("to.gguf");
     refused(&["--adapter"], &gguf, "but must be a folder for an adapter");
+    let file = dir.path().join("to.safetensors");
+    refused(&[], &file, "to.safetensors, but must be the name of a folder, or of a .gguf file");
     refused(&[], &gguf, "which llama.cpp has none like");
     // Nothing half written is left.
     let left = std::fs::read_dir(dir.path()).expect("a folder").flatten();

@@ -107,7 +107,11 @@ impl RunConfig {
         };
         let bytes = read_file(path, LONGEST).map_err(|source| {
             let beginning = beginning(path).unwrap_or_default();
-            is_other(&beginning).unwrap_or(ConfigError::Read { path: path.to_owned(), source })
+            // Of a longer file it helps only to know what it is and what to do with it.
+            let has_remedy =
+                matches!(FileKind::of(&beginning), FileKind::Other(it) if !it.remedy.is_empty());
+            let other = has_remedy.then(|| is_other(&beginning)).flatten();
+            other.unwrap_or(ConfigError::Read { path: path.to_owned(), source })
         })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             if let Some(other) = is_other(error.as_bytes()) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::error::DataError;
 
 /// Refuses training rows that are all of one class: a model that always says it has learned all there is. Data
-/// without a training part may be.
+/// without a training part may be, and so may images, of which a model need not learn the classes.
 pub(crate) fn check_classes(
     name: &str,
     classes: &[String],

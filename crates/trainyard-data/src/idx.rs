@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use trainyard_config::{BadKey, KeyGroup, keys, must};
 
 use crate::batch::{Batch, DType, HostTensor};
-use crate::classes::check_classes;
 use crate::error::DataError;
 use crate::files::{self, Stored, arrays, hash_of, open_one};
 use crate::kind::{self, Source};
@@ -97,7 +96,6 @@ impl IdxSource {
         }
         let classes = class_names(&labels, &options.classes, &labels_file)?;
         let name = idx.display().to_string();
-        check_classes(&name, &classes, labels.iter().copied(), validation_fraction)?;
         let split = Split::new(samples as u64, validation_fraction, &name)?;
         let info = DataInfo {
             name,

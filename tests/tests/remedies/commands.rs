@@ -110,6 +110,14 @@ fn a_model_is_named_by_its_folder_as_told() {
     let stderr = run_fails(&mut plan(&config, &[]), 2);
     assert_says(&stderr, &["`trainyard inspect` shows what it is"]);
     run_ok(&mut inspect(&config));
+    // However long it is.
+    let model = place.path("model.gguf");
+    write(&model, "GGUF\u{3}\0\0\0".to_owned() + &"\0".repeat(9 << 20));
+    let stderr = run_fails(&mut plan(&model, &[]), 2);
+    assert_says(
+        &stderr,
+        &["it is a GGUF model, not a run file; a run file names it: [model] path"],
+    );
 }
 
 #[test]

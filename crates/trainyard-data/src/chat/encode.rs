@@ -31,10 +31,6 @@ pub(super) fn encode(
         let written = tokenizer.chat_at(messages, up_to_answer, TODAY);
         written.map_err(|error: PretrainedError| error.to_string())
     };
-    for (message, number) in messages.iter().zip(1..) {
-        check_role(&message.role, tokenizer)
-            .map_err(|reason| format!("message {number}: {reason}"))?;
-    }
     let whole = write(messages, false)?;
     let tokens = tokenizer.encode_with_places(&whole);
     if train_on == TrainOn::All {
@@ -65,6 +61,16 @@ pub(super) fn encode(
         counted.push((token, inside.is_some() || ends));
     }
     Ok(counted)
+}
+
+/// Refuses a message of a role that is not known.
+///
+/// # Errors
+/// In words, with the number of the message.
+pub(super) fn check_roles(messages: &[Message], tokenizer: &Tokenizer) -> Result<(), String> {
+    messages.iter().zip(1..).try_for_each(|(message, number)| {
+        check_role(&message.role, tokenizer).map_err(|reason| format!("message {number}: {reason}"))
+    })
 }
 
 /// Refuses a role that is none of the usual and that the template does not name, which many templates would write

@@ -27,7 +27,7 @@ use crate::order::Split;
 use crate::plain_text::Remarks;
 use crate::source::{DataInfo, IGNORED, Unit};
 use crate::tokens::{self, Counted, TokenRows, TokenStore, TokenWriter, tokenizer_named};
-use encode::encode;
+use encode::{check_roles, encode};
 use left_out::{Lack, LeftOut};
 use packing::Packing;
 use read::{ChatError, ChatFile};
@@ -182,6 +182,7 @@ fn tokens_of(
             chats += 1;
             done += chat.bytes;
             tokens::progress(done, of);
+            check_roles(&chat.messages, tokenizer).map_err(ChatError::Reason)?;
             let wants_answers = options.train_on == TrainOn::Answers;
             if let Some(lack) = Lack::of(&chat.messages).filter(|_| wants_answers) {
                 left_out.add(lack, &chat);

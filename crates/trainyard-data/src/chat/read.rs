@@ -221,7 +221,7 @@ fn without_chat(object: &Map<String, Value>) -> String {
     }
     let meant = keys.iter().find_map(|key| Some((key, nearest(key, COLUMNS.iter().copied())?)));
     match meant {
-        Some((key, meant)) => format!("it has no key '{key}'; did you mean '{meant}'?"),
+        Some((key, meant)) => format!("there is no key '{key}'; did you mean '{meant}'?"),
         None if keys.is_empty() => format!("it has nothing; {FORMS}"),
         None => format!("it has {}; {FORMS}", keys.join(", ")),
     }

@@ -163,6 +163,10 @@ fn roles_that_no_template_knows_are_refused() {
         open(&[&line.to_string()], &json!({ "context": 90 })).err().map(|error| error.to_string())
     };
     assert_eq!(said("tool"), None);
+    let only =
+        r#"{"messages": [{"role": "user", "content": "a"}, {"role": "asistant", "content": "b"}]}"#;
+    let error = open(&[only], &json!({ "context": 90 })).err().unwrap().to_string();
+    assert!(error.contains("message 2: there is no role 'asistant'"), "{error}");
     let error = said("asistant").unwrap();
     assert!(
         error.contains("line 1: message 1: there is no role 'asistant'; did you mean 'assistant'?"),

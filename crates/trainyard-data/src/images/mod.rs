@@ -12,7 +12,6 @@ pub(crate) mod tests;
 use trainyard_config::KeyGroup;
 
 use crate::batch::{Batch, DType, HostTensor};
-use crate::classes::check_classes;
 use crate::error::DataError;
 use crate::files;
 use crate::kind::{self, Source};
@@ -63,8 +62,6 @@ impl ImagesSource {
         };
         let target = Target { height, width, color: options.color, resize: resized.is_some() };
         let name = folder.display().to_string();
-        let numbers = listed.files.iter().map(|(_, class)| *class);
-        check_classes(&name, &listed.classes, numbers, validation_fraction)?;
         let split = Split::new(listed.files.len() as u64, validation_fraction, &name)?;
         let shape = [options.color.channels(), height as usize, width as usize];
         let info = DataInfo {

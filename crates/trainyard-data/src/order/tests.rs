@@ -148,7 +148,7 @@ fn splits_at_the_edge() {
     assert_eq!(parts(10, 0.0), Ok((10, 0)));
     assert_eq!(parts(10, 1.0), Ok((0, 10)));
     assert_eq!(parts(1, 0.0), Ok((1, 0)));
-    assert!(parts(1, 0.5).unwrap_err().contains("t has 1 samples, too few"));
+    assert!(parts(1, 0.5).unwrap_err().contains("t has 1 sample, too few"));
     assert!(parts(0, 0.0).unwrap_err().contains("has 0 samples"));
     assert!(parts(0, 1.0).is_err());
     for fraction in [-0.1, 1.1, f64::NAN] {

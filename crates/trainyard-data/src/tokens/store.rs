@@ -227,6 +227,7 @@ fn folder() -> Option<PathBuf> {
     Some(cache_folder()?.join("tokens"))
 }
 
+/// The file of a key. Its number is another where samples or notes of the same key are others than they were.
 pub(super) fn path(key: &str) -> Option<PathBuf> {
-    Some(folder()?.join(format!("{}.tokens", key.get(..32)?)))
+    Some(folder()?.join(format!("{}.2.tokens", key.get(..32)?)))
 }

@@ -193,6 +193,9 @@ fn files_of_tokens_are_found_again_and_damaged_ones_are_not_taken() {
 fn what_has_no_tokenizer_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let error = tokenizer_at(folder.path()).unwrap_err();
-    assert!(error.to_string().contains("has no tokenizer; name the folder of a model"), "{error}");
+    assert!(
+        error.to_string().contains("has no tokenizer; name with data.tokenizer a model's folder"),
+        "{error}"
+    );
     assert!(error.is_wrong_input());
 }

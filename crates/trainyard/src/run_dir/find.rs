@@ -216,7 +216,9 @@ impl RunDir {
                 }
             }
             CheckpointFault::OtherModel => {
-                format!("change [model] back to what it was trained with, or {new_run}")
+                format!(
+                    "change [model] back to what it was trained with (train.method and [lora] too), or {new_run}"
+                )
             }
             CheckpointFault::OtherOptimizer { saved } => {
                 format!("say --set optimizer.kind={saved}, or {new_run}")
