@@ -39,8 +39,7 @@ fn pretrained(name: &str) -> HfModel {
 
 fn lora(targets: &[&str], layers: &[u32], dropout: f64) -> LoraSection {
     let targets = targets.iter().map(|&name| name.to_owned()).collect();
-    let layers = (!layers.is_empty()).then(|| layers.to_vec());
-    LoraSection { rank: 2, dropout, targets, layers, ..LoraSection::default() }
+    LoraSection { rank: 2, dropout, targets, layers: layers.to_vec(), ..LoraSection::default() }
 }
 
 fn subject(model: HfModel) -> Subject {

@@ -40,8 +40,8 @@ crate::keys! {
         /// which the model lists where it does not know one.
         targets: Vec<String> = vec!["all".into()],
             must("\"all\", \"attention\", \"mlp\" or names of products", |name| !name.trim().is_empty());
-        /// Blocks that get adapters, by their numbers from 0; all where it is not given.
-        layers: Option<Vec<u32>>;
+        /// Blocks that get adapters, by their numbers from 0; all where it is empty or not given.
+        layers: Vec<u32>;
         /// How "qlora" holds the frozen products of blocks. Those that a GGUF file has in blocks stay as they are, of
         /// whichever kind, and those whose rows are no whole blocks stay numbers.
         packing: BlockFormat = BlockFormat::Q4_1;
@@ -53,9 +53,7 @@ crate::keys! {
 
 fn check_targets(lora: &LoraSection) -> Result<(), BadKey> {
     let words = "\"all\", \"attention\", \"mlp\" or names of products";
-    must(!lora.targets.is_empty(), "targets", &"empty", words)?;
-    let words = "numbers of blocks from 0; left out, all blocks get adapters";
-    must(lora.layers.as_ref().is_none_or(|layers| !layers.is_empty()), "layers", &"empty", words)
+    must(!lora.targets.is_empty(), "targets", &"empty", words)
 }
 
 /// A product of a block with a weight, as `[lora] targets` names it.
@@ -83,7 +81,7 @@ impl LoraSection {
     #[must_use]
     pub fn adapts(&self, block: usize, target: &LoraTarget<'_>) -> bool {
         let is_chosen = |number: &u32| usize::try_from(*number) == Ok(block);
-        self.layers.as_ref().is_none_or(|layers| layers.iter().any(is_chosen))
+        (self.layers.is_empty() || self.layers.iter().any(is_chosen))
             && self.targets.iter().any(|name| target.is_named(name))
     }
 
@@ -102,7 +100,7 @@ impl LoraSection {
             );
             must(is_known, "targets", &format!("{name:?}"), words)?;
         }
-        for number in self.layers.iter().flatten() {
+        for number in &self.layers {
             let is_known = usize::try_from(*number).is_ok_and(|number| number < blocks);
             let words = format!("numbers of this model's {blocks} blocks, from 0");
             must(is_known, "layers", number, words)?;
@@ -123,8 +121,7 @@ mod tests {
 
     fn lora(targets: &[&str], layers: &[u32]) -> LoraSection {
         let targets = targets.iter().map(|&name| name.to_owned()).collect();
-        let layers = (!layers.is_empty()).then(|| layers.to_vec());
-        LoraSection { targets, layers, ..LoraSection::default() }
+        LoraSection { targets, layers: layers.to_vec(), ..LoraSection::default() }
     }
 
     #[test]
@@ -144,10 +141,8 @@ mod tests {
     #[test]
     fn adapters_of_nothing_are_refused() {
         let refused = |lora: LoraSection| check_targets(&lora).err().map(|bad| bad.key);
-        let nothing = |layers| LoraSection { layers, ..LoraSection::default() };
-        assert_eq!(refused(nothing(Some(Vec::new()))).as_deref(), Some("layers"));
         assert_eq!(refused(lora(&[], &[1])).as_deref(), Some("targets"));
-        assert_eq!(refused(nothing(None)), None);
+        assert_eq!(refused(lora(&["q"], &[])), None);
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn check_trained(
     let are_adapters = [before, now].map(|config| config.train.method != TrainMethod::Full);
     let (was, is) = (&before.lora, &now.lora);
     let layers = |lora: &LoraSection| {
-        lora.layers.as_ref().map_or("not given".to_owned(), |it| format!("{it:?}"))
+        if lora.layers.is_empty() { "not given".to_owned() } else { format!("{:?}", lora.layers) }
     };
     let changed = if are_adapters[0] != are_adapters[1] {
         Some(("train.method", method(before), method(now)))
