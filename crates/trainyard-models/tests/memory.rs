@@ -278,8 +278,8 @@ impl Case {
         let most_held = simulate::most_held(&profile, &plan).unwrap();
         let mut usage: Vec<Option<(u64, u64)>> = Vec::new();
         // What waits for a CPU device while it is at its fullest is a matter of the moment: that all comes
-        // together takes a few steps.
-        let most_steps = if hardware.api == Api::Cpu { 60 } else { STEPS };
+        // together takes a few steps, and many beside other work.
+        let most_steps = if hardware.api == Api::Cpu { 200 } else { STEPS };
         for step in 1..=most_steps {
             let batch = vec![self.micro_batch.clone().cut(slices).unwrap(); micro_batches].concat();
             usage = pipeline.step(step, 1e-3, batch).unwrap().measured.usage;
