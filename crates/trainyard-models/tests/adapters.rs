@@ -20,6 +20,7 @@ use trainyard_plan::{DeviceInfo, Lane, Recompute, TraceEvent};
 
 use common::partitions::{
     Held, Subject, assert_close, cpus, of_kind, options, plan, showing_gradients, tensors, whole,
+    with_all_kernels,
 };
 use common::{LAYERS, adapter, decoder, gpt, mlp};
 
@@ -28,16 +29,6 @@ fn adapters() -> Vec<(&'static str, DeviceInfo)> {
     let mut found = vec![("CPU", discover::cpu())];
     found.extend(adapter::known());
     found
-}
-
-/// Devices that compute with all kernels of ours, faster or not.
-fn open(infos: &[&DeviceInfo]) -> Vec<Device> {
-    let open = |(i, info): (usize, &&DeviceInfo)| {
-        let device = Device::open(format!("d{i}"), info, 1 << 30, 1).unwrap();
-        device.use_kernels(KernelSet::all());
-        device
-    };
-    infos.iter().enumerate().map(open).collect()
 }
 
 /// Gradients of the first step, then losses of a few more.
@@ -58,7 +49,7 @@ fn equals_the_cpu(subject: &Subject, pair: [&(&str, DeviceInfo); 2]) {
     let started = std::time::Instant::now();
     let (expected, expected_steps) = observe(subject, &[LAYERS], cpus(1));
     let [(first, one), (second, other)] = pair;
-    let (found, steps) = observe(subject, &[2, LAYERS], open(&[one, other]));
+    let (found, steps) = observe(subject, &[2, LAYERS], with_all_kernels(&[one, other]));
     assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
     for (name, (_, expected)) in &expected {
         let place = format!("{first} → {second}: {name}");
@@ -112,7 +103,7 @@ fn a_hundred_steps_on_the_cpu_and_an_adapter_end_where_the_cpu_ends() {
         steps[99][0]
     };
     let expected = last(&[LAYERS], cpus(1));
-    let found = last(&[2, LAYERS], open(&[&adapters[0].1, info]));
+    let found = last(&[2, LAYERS], with_all_kernels(&[&adapters[0].1, info]));
     assert!((found - expected).abs() <= 0.01 * expected, "{name}: {found}, CPU: {expected}");
 }
 
@@ -126,7 +117,8 @@ fn a_checkpoint_of_the_cpu_goes_on_on_every_adapter_and_back() {
     cpu.save(&place, SaveAs { step: 3, ..SaveAs::default() }).unwrap();
     let expected = subject.train(&mut cpu, 4..=6);
     for (name, info) in &adapters()[1..] {
-        let mut adapter = subject.distribute(&whole(LAYERS, 2), open(&[info]), options());
+        let mut adapter =
+            subject.distribute(&whole(LAYERS, 2), with_all_kernels(&[info]), options());
         adapter.load(&place).unwrap();
         let mut found = subject.train(&mut adapter, 4..=5);
         let back = folder.path().join("step-5");
@@ -183,8 +175,8 @@ fn the_worker_of_an_adapter_waits_once_a_step() {
     let noticed = |clock: &DeviceClock| *clock == DeviceClock::Noticed;
     for (name, info) in &adapters()[1..] {
         // All that are to be had here tell their times.
-        let by_own = waits_once_a_step(name, open(&[info, info]), own);
-        let devices = open(&[info, info]).into_iter().map(Device::with_noticed_times);
+        let by_own = waits_once_a_step(name, with_all_kernels(&[info, info]), own);
+        let devices = with_all_kernels(&[info, info]).into_iter().map(Device::with_noticed_times);
         let by_host = waits_once_a_step(name, devices.collect(), noticed);
         assert_eq!(by_own, by_host, "{name}");
     }
@@ -196,7 +188,7 @@ fn an_adapter_that_is_slowed_down_is_waited_for_after_each_action() {
     let Some((name, info)) = adapters.get(1) else { return };
     let subject = gpt(false, false, 0.1);
     let plan = plan(&[2, LAYERS], "1f1b", 4, Recompute::None);
-    let slow = open(&[info, info]).into_iter().map(|device| device.with_throttle(1.01));
+    let slow = with_all_kernels(&[info, info]).into_iter().map(|device| device.with_throttle(1.01));
     let mut pipeline = subject.distribute(&plan, slow.collect(), options());
     assert_eq!(pipeline.clocks(), [DeviceClock::Host; 2]);
     let result = pipeline.step(1, 0.01, subject.micro_batches(1, 4)).unwrap();
@@ -211,7 +203,7 @@ fn warming_up_an_adapter_changes_nothing_and_says_how_far_it_is() {
     let subject = gpt(true, true, 0.1);
     let plan = plan(&[2, LAYERS], "1f1b", 2, Recompute::None);
     let train = |warm_up: bool| {
-        let devices = open(&[&discover::cpu(), info]);
+        let devices = with_all_kernels(&[&discover::cpu(), info]);
         let mut pipeline = subject.distribute(&plan, devices, options());
         let mut steps = Vec::new();
         for step in 1..=3 {
@@ -238,7 +230,8 @@ fn an_update_of_an_adapter_that_is_not_finite_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     for (name, info) in &adapters()[1..] {
         let plan = plan(&[2, LAYERS], "1f1b", 2, Recompute::None);
-        let mut pipeline = subject.distribute(&plan, open(&[&discover::cpu(), info]), options());
+        let mut pipeline =
+            subject.distribute(&plan, with_all_kernels(&[&discover::cpu(), info]), options());
         subject.train(&mut pipeline, 1..=2);
         let place = folder.path().join("step-3");
         pipeline.step(3, f64::INFINITY, subject.micro_batches(3, 2)).unwrap();
@@ -252,7 +245,7 @@ fn an_update_of_an_adapter_that_is_not_finite_is_noticed() {
         // Of an adapter alone, where no save has asked before.
         let plan = whole(LAYERS, 2);
         for step in [3, 16] {
-            let mut pipeline = subject.distribute(&plan, open(&[info]), options());
+            let mut pipeline = subject.distribute(&plan, with_all_kernels(&[info]), options());
             pipeline.step(step, f64::INFINITY, subject.micro_batches(step, 2)).unwrap();
             match pipeline.step(step + 1, 0.01, subject.micro_batches(4, 2)) {
                 Err(EngineError::NotFiniteWeights { step: of, .. }) => assert_eq!(of, step),
@@ -295,7 +288,7 @@ fn memory_of_an_adapter_is_measured() {
     let adapters = adapters();
     let Some((name, info)) = adapters.get(1) else { return };
     let subject = gpt(true, false, 0.0);
-    let mut pipeline = subject.distribute(&whole(LAYERS, 2), open(&[info]), options());
+    let mut pipeline = subject.distribute(&whole(LAYERS, 2), with_all_kernels(&[info]), options());
     let result = pipeline.step(1, 0.01, subject.micro_batches(1, 2)).unwrap();
     let usage = result.measured.usage[0];
     assert!(usage.is_some_and(|(now, peak)| 0 < now && now <= peak), "{name}: {usage:?}");

@@ -19,7 +19,7 @@ use trainyard_pretrained::{Element, decode};
 
 use common::adapted::{Adapted, adapted};
 use common::partitions::{
-    Subject, assert_close, cpus, of_kind, plan, showing_gradients, tensors, whole,
+    Subject, assert_close, cpus, of_kind, plan, showing_gradients, tensors, whole, with_all_kernels,
 };
 use common::{LAYERS, VOCABULARY, adapter, of_tokens};
 
@@ -226,14 +226,9 @@ fn a_packed_decoder_on_the_cpu_and_every_adapter_equals_the_cpu() {
     let expected = of_kind(&tensors(&mut one), "first");
     for (words, info) in adapter::known() {
         for infos in [[&discover::cpu(), &info], [&info, &info]] {
-            let open = |(i, info)| {
-                let device = Device::open(format!("d{i}"), info, 1 << 30, 1).unwrap();
-                device.use_kernels(KernelSet::all());
-                device
-            };
-            let devices = infos.into_iter().enumerate().map(open).collect();
             let split = plan(&[2, LAYERS], "1f1b", 2, Recompute::None);
-            let mut pipeline = subject.distribute(&split, devices, showing_gradients());
+            let mut pipeline =
+                subject.distribute(&split, with_all_kernels(&infos), showing_gradients());
             let steps = subject.train(&mut pipeline, 1..=2);
             for ([found, _], [expected, _]) in steps.iter().zip(&expected_steps) {
                 assert!((found - expected).abs() < 1e-4 * expected, "{words}: {found} {expected}");

@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use burn::tensor::TensorData;
 use trainyard_config::{DataSection, KindSection};
-use trainyard_engine::kernels::KernelSet;
 use trainyard_engine::{Device, HostTensors, MicroBatch, Pipeline};
 use trainyard_models::hf::{self, HfModel};
 use trainyard_models::{Recipe, Request, Tuning, gpt};
@@ -24,6 +23,7 @@ use common::adapter;
 use common::expected::{Expected, assert_near, folder, gradients, names};
 use common::partitions::{
     ROWS, Subject, assert_close, cpus, of_kind, options, plan, showing_gradients, tensors, whole,
+    with_all_kernels,
 };
 
 const ARCHITECTURES: [&str; 10] = [
@@ -90,13 +90,7 @@ fn decoders_on_an_adapter_equal_transformers() {
     // The second has heads that fit a kernel of ours, the others have none.
     for name in ["llama", "llama3", "gemma3"] {
         let layers = subject(name).1.layers();
-        let open = |i| Device::open(format!("d{i}"), &info, 1 << 30, 1).unwrap();
-        let with_kernels = |device: Device| {
-            device.use_kernels(KernelSet::all());
-            device
-        };
-        let devices = (0..2).map(open).map(with_kernels).collect();
-        equals_transformers(name, &[2, layers], devices, [1e-4, 1e-4]);
+        equals_transformers(name, &[2, layers], with_all_kernels(&[&info, &info]), [1e-4, 1e-4]);
     }
 }
 

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use burn::tensor::Device as BurnDevice;
 use serde_json::json;
 use trainyard_config::{BlockFormat, LoraSection};
-use trainyard_engine::kernels::KernelSet;
 use trainyard_engine::{Device, MicroBatch, Model, discover};
 use trainyard_models::gpt;
 use trainyard_models::hf::{EncoderHead, EncoderTask, HfModel};
@@ -24,7 +23,7 @@ use trainyard_pretrained::{Element, Pretrained};
 
 use common::partitions::{
     Held, ROWS, SEED, Subject, assert_close, cpus, of_kind, options, plan, random_ints,
-    showing_gradients, tensors, whole,
+    showing_gradients, tensors, whole, with_all_kernels,
 };
 use common::{adapter, encoder, random_files};
 
@@ -218,13 +217,8 @@ fn a_packed_model_on_the_cpu_and_every_adapter_equals_the_cpu() {
     let expected = Observed::of(&subject, &[layers], cpus(1));
     for (words, info) in adapter::known() {
         for infos in [[&discover::cpu(), &info], [&info, &discover::cpu()]] {
-            let open = |(i, info)| {
-                let device = Device::open(format!("d{i}"), info, 1 << 30, 1).unwrap();
-                device.use_kernels(KernelSet::all());
-                device
-            };
-            let devices = infos.into_iter().enumerate().map(open).collect();
-            Observed::of(&subject, &[2, layers], devices).equals(words, &expected, 1e-4);
+            Observed::of(&subject, &[2, layers], with_all_kernels(&infos))
+                .equals(words, &expected, 1e-4);
         }
     }
 }

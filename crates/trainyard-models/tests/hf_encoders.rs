@@ -12,11 +12,10 @@ use std::sync::Arc;
 
 use burn::tensor::TensorData;
 use trainyard_config::LoraSection;
-use trainyard_engine::kernels::KernelSet;
 use trainyard_engine::{CrossEntropy, Device, MicroBatch, Objective, Scores, discover};
 use trainyard_models::hf::{EncoderHead, EncoderTask, HfModel};
 use trainyard_models::{cross_entropy, gpt};
-use trainyard_plan::{DeviceInfo, Recompute};
+use trainyard_plan::Recompute;
 use trainyard_pretrained::{Pooling, Pretrained};
 
 use common::adapter;
@@ -24,6 +23,7 @@ use common::encoder::encoder;
 use common::expected::{Expected, assert_near, folder, gradients, names};
 use common::partitions::{
     ROWS, Subject, assert_close, cpus, of_kind, plan, showing_gradients, tensors, whole,
+    with_all_kernels,
 };
 
 const CONTEXT: usize = 12;
@@ -111,18 +111,8 @@ fn encoders_on_an_adapter_equal_transformers() {
     let Some((_, info)) = adapter::known().into_iter().next() else { return };
     for case in cases() {
         let layers = case.subject(case.model(0.0)).layers();
-        equals_transformers(&case, &[2, layers], with_kernels(&[&info, &info]), [1e-4, 1e-4]);
+        equals_transformers(&case, &[2, layers], with_all_kernels(&[&info, &info]), [1e-4, 1e-4]);
     }
-}
-
-/// Devices that compute with all kernels of ours.
-fn with_kernels(infos: &[&DeviceInfo]) -> Vec<Device> {
-    let open = |(i, info): (usize, &&DeviceInfo)| {
-        let device = Device::open(format!("d{i}"), info, 1 << 30, 1).unwrap();
-        device.use_kernels(KernelSet::all());
-        device
-    };
-    infos.iter().enumerate().map(open).collect()
 }
 
 /// `near` are the largest differences of outputs and gradients, as parts of the largest number.
@@ -171,7 +161,7 @@ fn an_encoder_on_the_cpu_and_every_adapter_equals_the_cpu() {
     for (words, info) in adapter::known() {
         let cpu = discover::cpu();
         for infos in [[&cpu, &info], [&info, &cpu]] {
-            let (found, steps) = observe(&[2, layers], with_kernels(&infos));
+            let (found, steps) = observe(&[2, layers], with_all_kernels(&infos));
             assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
             for (name, (_, expected)) in &expected {
                 assert_close(&format!("{words}: {name}"), &found[name].1, expected, 1e-5, 4e-5);

@@ -12,15 +12,14 @@ use std::collections::BTreeMap;
 
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::Tensor;
-use trainyard_engine::kernels::KernelSet;
 use trainyard_engine::{
     Device, EngineError, Layers, MeanSquaredError, MicroBatch, Options, Pipeline,
 };
-use trainyard_plan::{DeviceInfo, Plan, PlanError, Recompute, Schedule};
+use trainyard_plan::{Plan, PlanError, Recompute, Schedule};
 
 use common::partitions::{
     Held, ROWS, Subject, assert_close, cpus, fingerprint, of_kind, options, plan, random,
-    showing_gradients, splits_for, tensors, whole,
+    showing_gradients, splits_for, tensors, whole, with_all_kernels,
 };
 use common::{LAYERS, adapter, gpt, mlp};
 
@@ -212,15 +211,6 @@ fn a_number_that_is_none_is_looked_for_in_slices() {
     assert!(matches!(error, EngineError::NotFinite { step: 2, .. }), "{error}");
 }
 
-fn on_adapters(infos: &[&DeviceInfo]) -> Vec<Device> {
-    let open = |(i, info): (usize, &&DeviceInfo)| {
-        let device = Device::open(format!("d{i}"), info, 1 << 30, 1).unwrap();
-        device.use_kernels(KernelSet::all());
-        device
-    };
-    infos.iter().enumerate().map(open).collect()
-}
-
 #[test]
 fn slices_on_every_adapter_learn_what_whole_rows_learn() {
     let subject = gpt(true, true, 0.0);
@@ -228,7 +218,7 @@ fn slices_on_every_adapter_learn_what_whole_rows_learn() {
     for (name, info) in adapter::known() {
         for slices in [2, 3] {
             let plan = sliced(&[2, LAYERS], "1f1b", 2, slices, Recompute::None);
-            let devices = on_adapters(&[&info, &info]);
+            let devices = with_all_kernels(&[&info, &info]);
             let (gradients, steps, ..) = observe(&subject, &plan, devices);
             for (tensor, (_, values)) in &expected.0 {
                 let place = format!("{name}, {slices} slices: {tensor}");

@@ -1,6 +1,7 @@
 //! `[train]`: how long, how much at once, and how the learning rate goes.
 
 use trainyard_plan::Precision;
+use trainyard_plan::fit::usual_micro_batches;
 
 use super::TrainMethod;
 use crate::error::{BadKey, must};
@@ -39,7 +40,7 @@ crate::keys! {
         batch: usize = 12, in 1..=1_000_000;
         /// Equal slices the batch is cut into; divides `batch`.
         micro_batches: usize,
-            derived("batch: the most up to 4 that divide it", |train| default_slices(train.batch)),
+            derived("batch: the most up to 4 that divide it", |train| usual_micro_batches(train.batch as u64) as usize),
             in 1..=1_000_000;
         /// Highest learning rate.
         learning_rate: f64 = 1e-3,
@@ -94,11 +95,6 @@ fn is_power_of_two(scale: f64) -> bool {
 /// A short trial run of a long recipe should not fail over its warm-up.
 fn shorten_warmup(train: &mut TrainSection) {
     train.warmup = train.warmup.min(train.steps.saturating_sub(1));
-}
-
-/// The most micro-batches up to 4 that divide the batch.
-fn default_slices(batch: usize) -> usize {
-    (1..=4).rev().find(|count| batch.is_multiple_of(*count)).unwrap_or(1)
 }
 
 fn check_train(train: &TrainSection) -> Result<(), BadKey> {

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 use burn::tensor::TensorData;
 use safetensors::SafeTensors;
 use trainyard_engine::checkpoint::{LayerRecord, SaveAs, read_manifest};
+use trainyard_engine::kernels::KernelSet;
 use trainyard_engine::{
     AdamW, DeriveSettings, Device, Metrics, MicroBatch, Model, Objective, Options, Pipeline,
     StepResult, derive_profile, discover, mix,
 };
-use trainyard_plan::{ModelProfile, Plan, Profile, Recompute, Schedule, Stage};
+use trainyard_plan::{DeviceInfo, ModelProfile, Plan, Profile, Recompute, Schedule, Stage};
 
 pub(crate) const SEED: u64 = 11;
 /// Rows of a batch: divisible by every number of micro-batches the tests use.
@@ -294,6 +295,16 @@ pub(crate) fn showing_gradients() -> Options {
 pub(crate) fn cpus(count: usize) -> Vec<Device> {
     let cpu = discover::cpu();
     (0..count).map(|i| Device::open(format!("d{i}"), &cpu, 1 << 30, 1).unwrap()).collect()
+}
+
+/// Devices `d0`, `d1`, … of some hardware that compute with all kernels of ours, faster or not.
+pub(crate) fn with_all_kernels(infos: &[&DeviceInfo]) -> Vec<Device> {
+    let open = |(i, info): (usize, &&DeviceInfo)| {
+        let device = Device::open(format!("d{i}"), info, 1 << 30, 1).unwrap();
+        device.use_kernels(KernelSet::all());
+        device
+    };
+    infos.iter().enumerate().map(open).collect()
 }
 
 /// Every way to cut layers into consecutive stages, as the stages' ends.

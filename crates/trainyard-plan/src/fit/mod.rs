@@ -141,15 +141,15 @@ pub fn fit(request: &FitRequest<'_>) -> Result<Fit, PlanError> {
 /// [`PlanError::BadNumber`] as for [`fit`].
 pub fn estimated_profile(request: &FitRequest<'_>) -> Result<Profile, PlanError> {
     check(request)?;
-    let context = request.context;
-    for (rows, micro_batches) in cuts(request.batch) {
-        let size = MicroBatchSize { rows, context };
-        if fits(request, size, micro_batches)? {
-            return Ok(profile(request, size, micro_batches));
+    let size = |rows| MicroBatchSize { rows, context: request.context };
+    let (mut rows, mut micro_batches) = (request.batch, 1);
+    for cut in cuts(request.batch) {
+        (rows, micro_batches) = cut;
+        if fits(request, size(rows), micro_batches)? {
+            break;
         }
     }
-    let (rows, micro_batches) = finest_cut(request.batch);
-    Ok(profile(request, MicroBatchSize { rows, context }, micro_batches))
+    Ok(profile(request, size(rows), micro_batches))
 }
 
 /// What is found for one set of devices.
@@ -280,9 +280,14 @@ fn check(request: &FitRequest<'_>) -> Result<(), PlanError> {
 
 /// Rows of a micro-batch, and how many of these there are: as a training cuts a batch by itself, then finer.
 fn cuts(batch: u64) -> impl Iterator<Item = (u64, u64)> {
-    let divides = move |count: &u64| batch.is_multiple_of(*count);
-    let usual = (1..=USUAL_MICRO_BATCHES).rev().find(divides).unwrap_or(1);
-    (usual..=MOST_MICRO_BATCHES).filter(divides).map(move |count| (batch / count, count))
+    let finer = (usual_micro_batches(batch)..=MOST_MICRO_BATCHES)
+        .filter(move |count| batch.is_multiple_of(*count));
+    finer.map(move |count| (batch / count, count))
+}
+
+/// Into how many micro-batches a training cuts a batch by itself: the most up to 4 that divide it.
+pub fn usual_micro_batches(batch: u64) -> u64 {
+    (1..=USUAL_MICRO_BATCHES).rev().find(|count| batch.is_multiple_of(*count)).unwrap_or(1)
 }
 
 fn finest_cut(batch: u64) -> (u64, u64) {

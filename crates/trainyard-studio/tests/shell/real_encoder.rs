@@ -9,13 +9,14 @@ use eframe::egui::vec2;
 use egui_kittest::kittest::Queryable;
 use trainyard_studio::command::Command;
 use trainyard_studio::fine_tuning::{DataKind, Field, Form, Pooling, Task};
-use trainyard_studio::message::FineTuningMessage;
 use trainyard_studio::panels::chat;
 use trainyard_studio::run::Phase;
 use trainyard_studio::{Persisted, Studio};
 
 use crate::real_program::program;
-use crate::support::{Window, error, open, perform, send, settle, until, use_program, window_with};
+use crate::support::{
+    Window, error, open, perform, set_form, settle, until, use_program, window_with,
+};
 
 /// A BERT of two blocks with a tokenizer of words.
 fn model(folder: &Path) -> PathBuf {
@@ -44,13 +45,6 @@ fn table(folder: &Path) -> PathBuf {
     }
     fs::write(&file, text).unwrap();
     file
-}
-
-fn set(window: &mut Window, change: impl FnOnce(&mut Form)) {
-    let mut form = window.state().state().fine_tuning.form().clone();
-    change(&mut form);
-    send(window, FineTuningMessage::Set(Box::new(form)));
-    settle(window);
 }
 
 fn refused(window: &Window) -> Vec<(Option<Field>, String)> {
@@ -85,7 +79,7 @@ fn an_encoder_learns_from_a_table_of_texts() {
     assert_eq!(form(&window).kind, DataKind::Sentences);
     assert!(window.query_by_label("Chats").is_none());
     let run = folder.path().join("run");
-    set(&mut window, |form| {
+    set_form(&mut window, |form| {
         form.data = table.display().to_string();
         form.folder = run.display().to_string();
         (form.steps, form.rank) = ("6".to_owned(), "4".to_owned());
@@ -102,11 +96,11 @@ fn an_encoder_learns_from_a_table_of_texts() {
         .collect();
     assert_eq!(names, ["number", "said", "other", "kind", "alike"]);
     assert!(["said", "other"].contains(&form(&window).texts.column.as_str()));
-    set(&mut window, |form| form.texts.column = "said".to_owned());
+    set_form(&mut window, |form| form.texts.column = "said".to_owned());
     window.get_by_label_contains("name the column of the classes");
     // One that is there no more is refused beside its field.
     fs::rename(&table, folder.path().join("gone.csv")).unwrap();
-    set(&mut window, |form| form.texts.label = "kind".to_owned());
+    set_form(&mut window, |form| form.texts.label = "kind".to_owned());
     click(&mut window, "Show first samples");
     assert_eq!(refused(&window)[0].0, Some(Field::Data), "{:?}", refused(&window));
     fs::rename(folder.path().join("gone.csv"), &table).unwrap();
@@ -119,11 +113,11 @@ fn an_encoder_learns_from_a_table_of_texts() {
     assert!(text.starts_with("[CLS]") && text.contains(&target), "{text} {target}");
     window.get_by_label(&format!("sample 1: 4 tokens, to be learned: {target}"));
     // Hidden words, and pairs.
-    set(&mut window, |form| form.texts.task = Task::Masked);
+    set_form(&mut window, |form| form.texts.task = Task::Masked);
     click(&mut window, "Show first samples");
     let (_, preview) = window.state().state().fine_tuning.preview().unwrap();
     assert!(preview.samples.iter().all(|sample| sample.target.is_none()));
-    set(&mut window, |form| {
+    set_form(&mut window, |form| {
         form.texts.task = Task::Embed;
         (form.texts.second, form.texts.score) = ("other".to_owned(), "alike".to_owned());
         form.texts.full_score = "5".to_owned();
@@ -133,8 +127,8 @@ fn an_encoder_learns_from_a_table_of_texts() {
     let (_, preview) = window.state().state().fine_tuning.preview().unwrap();
     assert_eq!(preview.samples[0].starts.len(), 2);
     // It trains.
-    set(&mut window, |form| form.texts.task = Task::Classify);
-    set(&mut window, |form| form.texts.second.clear());
+    set_form(&mut window, |form| form.texts.task = Task::Classify);
+    set_form(&mut window, |form| form.texts.second.clear());
     click(&mut window, "Start fine-tuning");
     let has_ended =
         |studio: &Studio| studio.state().run.session().is_some_and(|session| !session.is_running());

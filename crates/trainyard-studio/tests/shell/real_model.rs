@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use eframe::egui::{Role, vec2};
 use egui_kittest::kittest::Queryable;
 use trainyard_studio::command::Command;
-use trainyard_studio::fine_tuning::{Field, Form, Sample};
-use trainyard_studio::message::{ChatMessage, FineTuningMessage};
+use trainyard_studio::fine_tuning::{Field, Sample};
+use trainyard_studio::message::ChatMessage;
 use trainyard_studio::panels::chat;
 use trainyard_studio::run::Phase;
 use trainyard_studio::state::{Mood, Speaker};
 use trainyard_studio::{Persisted, Studio};
 
 use crate::real_program::program;
-use crate::support::{Window, error, open, perform, send, settle, until, use_program, window_with};
+use crate::support::{
+    Window, error, open, perform, send, set_form, settle, until, use_program, window_with,
+};
 
 /// A model of four layers whose tokens are characters, with a template of chats.
 fn model(folder: &Path) -> PathBuf {
@@ -42,13 +44,6 @@ fn chats(folder: &Path) -> PathBuf {
     file
 }
 
-fn set(window: &mut Window, change: impl FnOnce(&mut Form)) {
-    let mut form = window.state().state().fine_tuning.form().clone();
-    change(&mut form);
-    send(window, FineTuningMessage::Set(Box::new(form)));
-    settle(window);
-}
-
 fn is_ready(studio: &Studio) -> bool {
     *studio.state().chat.mood() == Mood::Ready
 }
@@ -74,7 +69,7 @@ fn a_model_is_opened_fine_tuned_and_talked_with() {
     use_program(&mut window, Ok(program));
 
     // What it would need. It has fewer positions than were written for another model.
-    set(&mut window, |form| form.context = "4096".to_owned());
+    set_form(&mut window, |form| form.context = "4096".to_owned());
     open(&mut window, &model);
     settle(&mut window);
     assert_eq!(error(&window), "");
@@ -83,7 +78,7 @@ fn a_model_is_opened_fine_tuned_and_talked_with() {
     };
     assert_eq!(at(&window), [Some(Field::Context)]);
     assert_eq!(window.state().document().model.as_deref(), Some(model.as_path()));
-    set(&mut window, |form| form.context = "48".to_owned());
+    set_form(&mut window, |form| form.context = "48".to_owned());
     let (sizes, fit) = window.state().state().fine_tuning.shown().unwrap();
     assert_eq!((sizes.context, fit.context, fit.batch), (Some(48), 48, 8));
     let layers = window.state().document().profile().model.layers.clone();
@@ -91,7 +86,7 @@ fn a_model_is_opened_fine_tuned_and_talked_with() {
 
     // What it would see.
     let run = folder.path().join("run");
-    set(&mut window, |form| {
+    set_form(&mut window, |form| {
         form.data = chats.display().to_string();
         form.steps = "6".to_owned();
         form.learning_rate = "1e-3".to_owned();
@@ -103,7 +98,7 @@ fn a_model_is_opened_fine_tuned_and_talked_with() {
     window.run_ok();
     settle(&mut window);
     assert_eq!(at(&window), [Some(Field::Targets)]);
-    set(&mut window, |form| form.targets = "q, v".to_owned());
+    set_form(&mut window, |form| form.targets = "q, v".to_owned());
     window.get_by_label("Show first samples").click();
     window.run_ok();
     settle(&mut window);

@@ -11,7 +11,8 @@ use egui_kittest::kittest::Queryable;
 use trainyard_plan::chrome;
 use trainyard_studio::command::Command;
 use trainyard_studio::document::{Document, Edit};
-use trainyard_studio::message::{DocumentMessage, Message, RunMessage};
+use trainyard_studio::fine_tuning::Form;
+use trainyard_studio::message::{DocumentMessage, FineTuningMessage, Message, RunMessage};
 use trainyard_studio::run::{Program, ProgramMissing};
 use trainyard_studio::{Persisted, Studio};
 
@@ -80,6 +81,14 @@ pub(crate) fn settle(window: &mut Window) {
         std::thread::yield_now();
     }
     panic!("it never ends");
+}
+
+/// Changes the form of a fine-tuning.
+pub(crate) fn set_form(window: &mut Window, change: impl FnOnce(&mut Form)) {
+    let mut form = window.state().state().fine_tuning.form().clone();
+    change(&mut form);
+    send(window, FineTuningMessage::Set(Box::new(form)));
+    settle(window);
 }
 
 /// Nothing takes as long; a test that waits for something that never comes ends by this.
