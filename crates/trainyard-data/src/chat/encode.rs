@@ -16,7 +16,7 @@ const TODAY: u64 = 1_735_689_600;
 pub(super) const ASSISTANT: &str = "assistant";
 
 /// The roles that templates know; a few know others, which they name.
-const ROLES: &[&str] = &["system", "user", ASSISTANT, "tool"];
+pub(super) const ROLES: &[&str] = &["system", "user", ASSISTANT, "tool"];
 
 /// The tokens of a chat as the template of its model writes it.
 ///

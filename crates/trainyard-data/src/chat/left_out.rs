@@ -79,10 +79,11 @@ impl LeftOut {
 
     /// How many chats were left out.
     pub(super) fn count(&self) -> u64 {
-        self.all(0).iter().map(|(places, _)| places.count).sum()
+        let all = [&self.without_answer, &self.without_words, &self.beyond_context];
+        all.iter().map(|places| places.count).sum()
     }
 
-    /// Each kind of lack in words, behind "is" or "has".
+    /// Each kind of lack in words, behind "has".
     fn all(&self, context: usize) -> [(&Places, String); 3] {
         [
             (&self.without_answer, "no answer".to_owned()),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use trainyard_config::nearest;
 use trainyard_pretrained::Message;
 
+use super::encode::{ASSISTANT, ROLES};
 use crate::error::DataError;
 use crate::files::{self, Opener, StoredReader, extension};
 use crate::parquet_file::ParquetFile;
@@ -279,8 +280,8 @@ fn share_gpt(place: &str, message: &Value) -> Result<Message, String> {
     };
     let role = match from {
         "human" => "user",
-        "gpt" => "assistant",
-        known @ ("system" | "user" | "assistant" | "tool") => known,
+        "gpt" => ASSISTANT,
+        known if ROLES.contains(&known) => known,
         other => {
             return Err(format!(
                 "{place} is from '{other}', who is not known; write human, gpt or system"
