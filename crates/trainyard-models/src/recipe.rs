@@ -9,6 +9,9 @@ use trainyard_data::{DataError, DataInfo, DataSource, SEGMENTS};
 use trainyard_engine::{CrossEntropy, Layers, Model, Objective};
 use trainyard_pretrained::PretrainedError;
 
+/// `data.context` of run files that were written when it had a default beside the model's own.
+const WRITTEN_BY_ITSELF: i64 = 64;
+
 /// What a recipe puts together for a run.
 pub struct Job {
     /// The model.
@@ -196,12 +199,29 @@ impl Request<'_> {
         }
         let mut data = self.data.clone();
         data.kind = data.kind.or_else(|| unnamed.map(str::to_owned));
+        refuse_another_context(&data.options, set)?;
         for (name, value) in set {
             data.options.insert((*name).to_owned(), value.clone());
         }
         let source = trainyard_data::open(&data).map_err(|error| of_model(error, set))?;
         Ok(Some(Arc::from(source)))
     }
+}
+
+/// Refuses a context of the data that is not the model's.
+fn refuse_another_context(
+    given: &toml::Table,
+    set: &[(&str, toml::Value)],
+) -> Result<(), RecipeError> {
+    let of_model = set.iter().find_map(|(name, value)| (*name == "context").then_some(value));
+    let of_data = given.get("context").and_then(toml::Value::as_integer);
+    let (Some(of_model), Some(of_data)) = (of_model.and_then(toml::Value::as_integer), of_data)
+    else {
+        return Ok(());
+    };
+    let words = format!("left out, or model.context, which is {of_model}");
+    let fits = of_data == of_model || of_data == WRITTEN_BY_ITSELF;
+    Ok(must(fits, "context", &of_data, words).map_err(|bad| bad.in_section("data"))?)
 }
 
 /// An option that follows from the model is wrong where the model says it.

@@ -22,6 +22,7 @@
 mod app;
 mod background;
 pub mod board;
+mod bytes_field;
 mod change;
 mod chat_panel;
 pub mod command;

@@ -114,6 +114,7 @@ pub fn train(
         None => costs.clone(),
     };
     let samples = Samples::of(setup)?;
+    validation::check(setup)?;
     let mut pipeline = setup.start(plan, &costs)?;
     let costs = &settings::with_kernels(costs, &pipeline);
     for (device, clock) in header.devices.iter_mut().zip(pipeline.clocks()) {

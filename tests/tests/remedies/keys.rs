@@ -39,6 +39,8 @@ const RANGES: &[Case<'_>] = &[
     ("optimizer.clip_threshold=0", &["optimizer.kind=adafactor"]),
     ("optimizer.least_scale=0", &["optimizer.kind=adafactor"]),
     ("train.warmup=-1", &[]),
+    ("train.early_stop=2", &["train.validate_every=0"]),
+    ("data.context=9", &[]),
 ];
 
 /// The number that a message allows: the first, or where it is to be above one, the most.

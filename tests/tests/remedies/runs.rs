@@ -106,6 +106,23 @@ fn a_run_that_stopped_early_goes_on_as_told() {
 }
 
 #[test]
+fn what_follows_from_validations_is_left_out_as_told() {
+    let place = Place::new();
+    for key in ["early_stop", "keep_best"] {
+        let run = place.path(key);
+        let ask = |count: u64| {
+            let mut command = train_command(&place.file, &run);
+            set(&mut command, &["data.validation_fraction=0", &format!("train.{key}={count}")]);
+            command
+        };
+        let stderr = run_fails(&mut ask(2), 2);
+        assert_says(&stderr, &[key, "must be 0 where no data are kept for validation"]);
+        assert!(!run.exists());
+        run_ok(&mut ask(0));
+    }
+}
+
+#[test]
 fn a_trace_is_asked_for_as_told() {
     let place = Place::new();
     let run = finished(&place, "run");

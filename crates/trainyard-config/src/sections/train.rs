@@ -102,6 +102,9 @@ fn check_train(train: &TrainSection) -> Result<(), BadKey> {
     if let Some(words) = train.cannot_be_cut(micro_batches) {
         return must(false, "micro_batches", &micro_batches, words);
     }
+    let words = "0 where train.validate_every is 0, as the training is validated at its end alone";
+    let may_stop = train.early_stop == 0 || train.validate_every > 0;
+    must(may_stop, "early_stop", &train.early_stop, words)?;
     let (rate, lowest) = (train.learning_rate, train.min_learning_rate);
     let words = format!("0 to train.learning_rate, which is {rate}");
     must((0.0..=rate).contains(&lowest), "min_learning_rate", &lowest, words)?;

@@ -54,8 +54,8 @@ keys! {
         /// Whether several chats share a row where they fit into it together, without seeing each other. Rows are
         /// then nearly full, and fewer; for hf models.
         packing: bool = false;
-        /// Tokens of a row; those of `model.context` where the model has one, as gpt and hf have.
-        context: usize = 64, in 1..=1_000_000;
+        /// Tokens of a row. gpt and hf models have their own: `model.context`.
+        context: usize, derived("64, or model.context where the model has one", |_| 64), in 1..=1_000_000;
     }
 }
 

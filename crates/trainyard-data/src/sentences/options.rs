@@ -43,8 +43,8 @@ keys! {
         tokenizer: Option<PathBuf>;
         /// What becomes of texts that are longer than the context.
         too_long: TooLongText = TooLongText::Cut;
-        /// Tokens of a row; an hf model has its own `model.context`.
-        context: usize = 64, in 1..=1_000_000;
+        /// Tokens of a row. gpt and hf models have their own: `model.context`.
+        context: usize, derived("64, or model.context where the model has one", |_| 64), in 1..=1_000_000;
         /// Encoding of files that have no byte order mark, such as "windows-1252"; UTF-8 where not given,
         /// or UTF-16 and UTF-32 where that is certain.
         encoding: Option<String>,

@@ -23,8 +23,8 @@ keys! {
         normalize: Normalization = Normalization::None;
         /// Name of a text that the program makes itself, instead of files.
         builtin: Option<String>, one_of(builtins);
-        /// Tokens of a row; those of `model.context` where the model has one, as gpt and hf have.
-        context: usize = 64, in 1..=1_000_000;
+        /// Tokens of a row. gpt and hf models have their own: `model.context`.
+        context: usize, derived("64, or model.context where the model has one", |_| 64), in 1..=1_000_000;
         /// Tokenizer that makes the tokens: a model's folder, its tokenizer.json or .gguf file; an hf model
         /// has its own. A token is a character where not given.
         tokenizer: Option<PathBuf>;

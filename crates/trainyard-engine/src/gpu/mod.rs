@@ -33,6 +33,8 @@ pub(crate) use staging::{Download, Staging, Upload};
 
 /// How often a device that must not be waited for is asked whether it is done.
 const LOOK: Duration = Duration::from_micros(100);
+/// How long a device that failed may take for what it was asked before.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A wgpu device and its queue, which Burn has too.
 #[derive(Clone, Debug)]
@@ -92,6 +94,21 @@ impl Gpu {
         // That a device is lost says more than what fails because of it.
         self.check()?;
         polled.map(drop).map_err(EngineError::driver)
+    }
+
+    /// Has wgpu tell of the device once something failed on it. That it is gone wgpu tells only when its
+    /// queue is empty, so what was submitted is waited for, but not for ever.
+    ///
+    /// # Errors
+    /// [`EngineError::Driver`] with what the driver has reported.
+    pub(crate) fn ask_after_failure(&self) -> Result<(), EngineError> {
+        let wait = PollType::Wait { submission_index: None, timeout: Some(PATIENCE) };
+        let polled = self.device.poll(wait);
+        self.check()?;
+        match polled {
+            Err(PollError::Timeout) => Ok(()),
+            other => other.map(drop).map_err(EngineError::driver),
+        }
     }
 
     /// Waits until the queue has come to a point, and no longer. Other threads can use the device

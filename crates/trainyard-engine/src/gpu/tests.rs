@@ -133,7 +133,8 @@ fn a_call_that_an_adapter_refuses_names_its_place() {
 fn an_adapter_that_is_lost_names_its_place() {
     // wgpu tells of a device that was closed when it is next looked at: there, where it has to send, or
     // where what it sent is waited for.
-    let actions: [&[&str]; 2] = [&["0F1", "0SEND_F0"], &["1F1", "1B0", "1SEND_B0", "1B1"]];
+    let actions: [&[&str]; 2] =
+        [&["0F1", "0SEND_F0", "0SEND_F1"], &["1F1", "1B0", "1SEND_B0", "1B1", "1SEND_B1"]];
     names_its_place(destroy, "the device is lost (it was closed)", actions);
 }
 

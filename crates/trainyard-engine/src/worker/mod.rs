@@ -278,9 +278,8 @@ impl Worker {
     fn checked(&mut self, command: Command) -> Result<Reply, EngineError> {
         let reply = catch_panic(|| self.handle(command));
         let device = &self.context.device;
-        // Of a device that is lost wgpu tells when it is asked.
         let reported = match device.gpu() {
-            Some(gpu) if reply.is_err() => gpu.poll(),
+            Some(gpu) if reply.is_err() => gpu.ask_after_failure(),
             _ => device.check_driver(),
         };
         match reported {

@@ -1,27 +1,33 @@
 //! The gradient of an embedding's table.
 
+use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Flex, TensorMetadata, Wgpu};
 use burn::tensor::{DType, FloatDType};
-use trainyard_engine::kernels::{Kernel, embedding_backward, uses};
+use trainyard_engine::kernels::{Kernel, embedding_backward, portable_kernels, uses};
 
+use super::{shape, tensor, values};
 use crate::weighted::added;
 
 /// Adds the gradients of looked-up rows to a table's sum, at the rows' indices.
 type AddRowsFn<B> = fn(&FloatTensor<B>, &IntTensor<B>, FloatTensor<B>) -> FloatTensor<B>;
 
-/// A backend that may have a kernel of ours for it.
+/// A backend with a kernel of ours for it.
 pub(crate) trait AddRows: Backend {
-    /// The kernel; None where Burn's own is taken.
-    const KERNEL: Option<AddRowsFn<Self>>;
+    /// The kernel; None where Burn's own is taken. `is_used` says whether the thread's wgpu device uses ours.
+    fn kernel(is_used: bool) -> Option<AddRowsFn<Self>>;
 }
 
 impl AddRows for Flex {
-    const KERNEL: Option<AddRowsFn<Self>> = None;
+    fn kernel(_: bool) -> Option<AddRowsFn<Self>> {
+        (!portable_kernels()).then_some(add_rows)
+    }
 }
 
 impl AddRows for Wgpu {
-    const KERNEL: Option<AddRowsFn<Self>> = Some(embedding_backward);
+    fn kernel(is_used: bool) -> Option<AddRowsFn<Self>> {
+        is_used.then_some(embedding_backward)
+    }
 }
 
 /// The gradient of a table, `[table rows, width]`, from those of looked-up rows, `[batch, length, width]`, at
@@ -37,11 +43,52 @@ pub(crate) fn table_gradient<B: AddRows>(
     let are_ours = gradient.dtype() == DType::F32 && rows.dtype() == DType::I32 && has_elements;
     // Asked on CPU devices too, where it is found out what a model can use.
     let is_used = uses(Kernel::Embedding);
-    match B::KERNEL.filter(|_| is_used && are_ours) {
+    match B::kernel(is_used).filter(|_| are_ours) {
         Some(add) => {
             let zeros = || B::float_zeros([elements].into(), &table.device(), FloatDType::F32);
             add(&gradient, &rows, sum.unwrap_or_else(zeros))
         }
         None => added::<B>(B::embedding_backward(table, gradient, rows), sum),
+    }
+}
+
+/// One row after the other, in the sum itself: a table is far larger than the rows that were looked up in it.
+fn add_rows(gradient: &FlexTensor, rows: &FlexTensor, sum: FlexTensor) -> FlexTensor {
+    let (gradient, rows) = (gradient.to_contiguous(), rows.to_contiguous());
+    let width = shape(&gradient).last().copied().unwrap_or(1).max(1);
+    let elements = shape(&sum).iter().product::<usize>();
+    let mut sum = match sum.is_contiguous() && sum.storage::<f32>().len() == elements {
+        true => sum,
+        false => tensor(values(&sum.to_contiguous()).to_vec(), [elements]),
+    };
+    let sums: &mut [f32] = sum.storage_mut();
+    let rows = rows.as_slice::<i32>().unwrap_or_default();
+    for (&row, gradient) in rows.iter().zip(values(&gradient).chunks_exact(width)) {
+        let of_row = sums.chunks_exact_mut(width).nth(usize::try_from(row).unwrap_or(usize::MAX));
+        for (sum, value) in of_row.into_iter().flatten().zip(gradient) {
+            *sum += value;
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+    use trainyard_engine::with_portable_kernels;
+
+    use super::*;
+
+    #[test]
+    fn rows_of_a_table_are_added_as_burn_adds_them() {
+        let rows = FlexTensor::from_data(TensorData::new(vec![1_i32, 3, 1, 0, 1], [1, 5]));
+        let numbers = |count: u8| (0..count).map(|it| f32::from(it) / 2.0).collect();
+        let (table, gradient) = (tensor(numbers(12), [4, 3]), tensor(numbers(15), [1, 5, 3]));
+        for sum in [None, Some(tensor(numbers(12), [12]))] {
+            let found = || {
+                table_gradient::<Flex>(table.clone(), gradient.clone(), rows.clone(), sum.clone())
+            };
+            assert_eq!(values(&found()), values(&with_portable_kernels(found)));
+        }
     }
 }

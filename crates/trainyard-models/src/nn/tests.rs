@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::conv as burns_conv;
 use burn::nn::{PaddingConfig1d, PaddingConfig2d};
-use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
 
 use super::linear::linear;
 use super::*;
@@ -204,11 +204,13 @@ fn an_embedding_is_burns() {
     let ours = EmbeddingConfig::new(6, 3).init(&device());
     let mut burns = burn::nn::EmbeddingConfig::new(6, 3).init(&device());
     burns.weight = ours.weight.clone();
-    let rows = TensorData::new(vec![1_i64, 5, 1, 0, 2, 1], [2, 3]);
-    let rows = Tensor::<2, Int>::from_data(rows, &Device::flex());
-    let found = run::<_, 3, 3>(&ours, None, || ours.forward(rows.clone()));
-    assert_alike(&found, &run::<_, 3, 3>(&burns, None, || burns.forward(rows.clone())));
-    assert_eq!(read(ours.valid().forward(rows)), found[0]);
+    for dtype in [DType::I64, DType::I32] {
+        let rows = TensorData::new(vec![1_i64, 5, 1, 0, 2, 1], [2, 3]).convert_dtype(dtype);
+        let rows = Tensor::<2, Int>::from_data(rows, (&Device::flex(), dtype));
+        let found = run::<_, 3, 3>(&ours, None, || ours.forward(rows.clone()));
+        assert_alike(&found, &run::<_, 3, 3>(&burns, None, || burns.forward(rows.clone())));
+        assert_eq!(read(ours.valid().forward(rows)), found[0]);
+    }
 }
 
 #[test]

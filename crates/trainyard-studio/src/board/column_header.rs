@@ -1,11 +1,11 @@
 //! The head of a column: what the device is, what it holds and does, and its budget.
 
 use eframe::egui::{
-    Align, Align2, CursorIcon, DragValue, Layout, Rect, Role, Sense, Slider, SliderClamping, Ui,
-    UiBuilder, WidgetInfo, pos2, vec2,
+    Align, Align2, CursorIcon, Layout, Rect, Role, Sense, Slider, SliderClamping, Ui, UiBuilder,
+    WidgetInfo, pos2, vec2,
 };
 use trainyard_plan::DeviceProfile;
-use trainyard_plan::memory::{human_bytes, parse_bytes};
+use trainyard_plan::memory::human_bytes;
 
 use super::bars::{self, MemoryBar};
 use super::columns::{Column, Place};
@@ -13,6 +13,7 @@ use super::drag::Drag;
 use super::paint::{self, small};
 use super::roles::Roles;
 use super::scene::{BoardAction, Scene, Verdict};
+use crate::bytes_field::bytes_field;
 use crate::change::{Change, or_as_now};
 use crate::document::Edit;
 use crate::document::labels;
@@ -311,20 +312,7 @@ fn budget(
             .clamping(SliderClamping::Edits);
         let slider = ui.add(slider).accessible_name(format!("{name}, slider"));
         let slid = slider.on_hover_text(&hint).changed().then_some(slid as u64);
-        let mut written = before as f64;
-        let number = DragValue::new(&mut written)
-            .range(0.0..=u64::MAX as f64)
-            .clamp_existing_to_range(false)
-            .speed(step)
-            .update_while_editing(false)
-            .custom_formatter(|bytes, _| human_bytes(bytes as u64))
-            .custom_parser(move |text| parsed(text, before));
-        let number = ui.add(number).accessible_name(name).on_hover_text(hint);
-        // The text is shorter than the number: who leaves it as it stands changes nothing.
-        let written = Some(written as u64).filter(|written| {
-            let says_else = human_bytes(*written) != human_bytes(before);
-            number.changed() && (number.dragged() || says_else)
-        });
+        let written = bytes_field(ui, (name, hint), before, step);
         slid.or(written)
     });
     if let Some(budget) = wished.inner {
@@ -333,17 +321,9 @@ fn budget(
     }
 }
 
-/// Bytes that a person wrote; a number alone is in the unit that stood there.
-fn parsed(text: &str, before: u64) -> Option<f64> {
-    let has_unit = text.chars().any(char::is_alphabetic);
-    let shown = human_bytes(before);
-    let unit = shown.split(' ').nth(1).filter(|_| !has_unit).unwrap_or_default();
-    parse_bytes(&format!("{text} {unit}")).ok().map(|bytes| bytes as f64)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{held_words, parsed};
+    use super::held_words;
 
     #[test]
     fn a_budget_is_said_in_full_before_that_it_is_of_now() {
@@ -352,15 +332,5 @@ mod tests {
         let ways = ["now 1.00 GiB / 3.00 GiB", "now 1.00 / 3.00 GiB", "1.00 GiB / 3.00 GiB"];
         assert_eq!(held_words(held, budget, true), ways);
         assert_eq!(held_words(1 << 20, budget, true).len(), 2);
-    }
-
-    #[test]
-    fn a_number_alone_is_in_the_unit_that_stood_there() {
-        let gib = f64::from(1 << 30);
-        assert_eq!(parsed("12", 15 << 29), Some(12.0 * gib));
-        assert_eq!(parsed(" 1.5 ", 15 << 29), Some(1.5 * gib));
-        assert_eq!(parsed("512 MiB", 15 << 29), Some(gib / 2.0));
-        assert_eq!(parsed("12", 0), Some(12.0));
-        assert_eq!(parsed("many", 0), None);
     }
 }

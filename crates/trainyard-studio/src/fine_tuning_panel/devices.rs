@@ -7,12 +7,16 @@ use trainyard_plan::{Api, ComputeProbe, DeviceInfo, DeviceKind};
 
 use super::fields::Fields;
 use super::model::verdict_look;
+use crate::bytes_field::bytes_field;
 use crate::event::{Event, FineTuningEvent};
 use crate::fine_tuning::{Field, Form};
 use crate::message::Message;
-use crate::run_file;
+use crate::run_file::{self, Entry};
 use crate::state::State;
 use crate::theme::{Theme, size};
+
+/// What a point of dragging changes a budget by, bytes.
+const BUDGET_SPEED: f64 = 16.0 * 1024.0 * 1024.0;
 
 /// Draws the choice, and below it what each of the devices on the board would need.
 pub(super) fn devices_ui(
@@ -72,18 +76,35 @@ fn choice_ui(ui: &mut Ui, devices: &[DeviceInfo], form: &mut Form) {
         let words = "The CPU alone is taken as two devices, with half of its memory each.";
         ui.weak(RichText::new(words).size(size::SMALL));
     }
-    if chosen == before {
+    let named = those(devices, &chosen);
+    let entries = |named: &[&DeviceInfo]| match cpu_alone(named) {
+        true => run_file::entries(named),
+        false => run_file::entry_each(named),
+    };
+    if chosen != before {
+        // What the program takes by itself needs no names.
+        form.devices = if chosen == usual { Vec::new() } else { entries(&named) };
+    }
+    budgets_ui(ui, form, || entries(&named));
+}
+
+/// How much memory each may use. The program says it by itself unless a person does.
+fn budgets_ui(ui: &mut Ui, form: &mut Form, entries: impl FnOnce() -> Vec<Entry>) {
+    if form.devices.is_empty() {
+        let tip = "Say how much memory each device may use";
+        if ui.button("Budgets…").on_hover_text(tip).clicked() {
+            form.devices = entries();
+        }
         return;
     }
-    let named = those(devices, &chosen);
-    // What the program takes by itself needs no names.
-    form.devices = if chosen == usual {
-        Vec::new()
-    } else if cpu_alone(&named) {
-        run_file::entries(&named)
-    } else {
-        run_file::entry_each(&named)
-    };
+    for Entry { id, memory_bytes, .. } in &mut form.devices {
+        let Some(budget) = memory_bytes else { continue };
+        ui.horizontal(|ui| {
+            ui.label(format!("{id} may use"));
+            let about = (format!("memory for {id}"), "Click to write, drag to change".to_owned());
+            *budget = bytes_field(ui, about, *budget, BUDGET_SPEED).unwrap_or(*budget);
+        });
+    }
 }
 
 /// Those that are chosen.

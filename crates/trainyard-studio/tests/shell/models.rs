@@ -179,6 +179,16 @@ fn the_board_shows_what_is_needed_on_the_devices_that_take_part() {
     opened.click("Processor (cpu, 8.00 MiB)");
     assert!(named(&opened).is_empty());
     assert_eq!(budgets(&opened), [24 << 20; 2]);
+    // With less of its memory than it has.
+    opened.click("Budgets…");
+    assert_eq!(named(&opened), ["vulkan:Card"]);
+    opened.click("memory for dgpu");
+    opened.window.get_by_label("memory for dgpu").type_text("32 MiB");
+    press(&mut opened.window, Modifiers::NONE, Key::Enter);
+    settle(&mut opened.window);
+    let asked = fs::read_to_string(opened.folder.path().join("asked.toml")).unwrap();
+    let table: toml::Table = asked.parse().unwrap();
+    assert_eq!(table["device"][0]["memory"].as_str(), Some("32 MiB"));
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use trainyard_plan::TraceBuilder;
 use trainyard_plan::compare::{Comparison, Measured, Pair, Prediction, WARM_UP_STEPS, compare};
 use trainyard_plan::journal::Record;
 use trainyard_plan::memory::human_bytes;
+use trainyard_plan::{MemoryUse, TraceBuilder};
 
 use super::run_command::RunCommand;
 use super::table::{Align, percent, table, time};
@@ -134,6 +134,18 @@ impl Part {
     }
 }
 
+/// A figure as predicted and, where it is measured, as measured.
+struct Figure {
+    predicted: f64,
+    measured: Option<f64>,
+}
+
+impl From<Pair> for Figure {
+    fn from(Pair { predicted, measured }: Pair) -> Self {
+        Self { predicted, measured: Some(measured) }
+    }
+}
+
 /// Every figure twice, with the error, and what is furthest off.
 pub(super) fn print(out: &mut impl Write, comparison: &Comparison) -> std::io::Result<()> {
     let source = if comparison.estimated {
@@ -150,45 +162,41 @@ pub(super) fn print(out: &mut impl Write, comparison: &Comparison) -> std::io::R
     }
     let header = ["", "", "predicted", "measured", "error"].map(str::to_owned).to_vec();
     let mut rows = vec![header];
-    let mut row = |device: &str, what: &str, pair: Pair, shown: &dyn Fn(f64) -> String| {
-        let error = pair.error_percent().map_or_else(|| "–".to_owned(), |e| format!("{e:+.1} %"));
-        let [predicted, measured] = [pair.predicted, pair.measured].map(shown);
-        rows.push(vec![device.to_owned(), what.to_owned(), predicted, measured, error]);
+    let mut row = |device: &str, what: &str, shown: &dyn Fn(f64) -> String, figure: Figure| {
+        let Figure { predicted, measured } = figure;
+        let error = measured.and_then(|measured| Pair { predicted, measured }.error_percent());
+        let none = || "–".to_owned();
+        let error = error.map_or_else(none, |error| format!("{error:+.1} %"));
+        let measured = measured.map_or_else(none, shown);
+        rows.push(vec![device.to_owned(), what.to_owned(), shown(predicted), measured, error]);
     };
     let bytes = |bytes: f64| human_bytes(bytes as u64);
     let corrected = comparison.corrected.as_ref().map(|corrected| corrected.step_us);
-    row(
-        "",
-        if corrected.is_some() { "step, as planned" } else { "step" },
-        comparison.step_us,
-        &time,
-    );
+    let planned = if corrected.is_some() { "step, as planned" } else { "step" };
+    row("", planned, &time, comparison.step_us.into());
     if let Some(corrected) = corrected {
-        row("", "step, as corrected", corrected, &time);
+        row("", "step, as corrected", &time, corrected.into());
     }
-    row("", "bubble", comparison.bubble_fraction, &percent);
+    row("", "bubble", &percent, comparison.bubble_fraction.into());
     for device in &comparison.devices {
-        row(&device.id, "busy", device.busy_us, &time);
-        row(&device.id, "wait", device.wait_us, &time);
-        row(&device.id, "peak memory", device.peak_bytes, &bytes);
-        let predicted = device.predicted_by_category;
-        let measured = device.measured_by_category.unwrap_or_default();
-        for (what, predicted, measured) in [
-            ("  weights", predicted.weights, measured.weights),
-            ("  gradients", predicted.gradients, measured.gradients),
-            ("  optimizer", predicted.optimizer, measured.optimizer),
-            (
-                "  activations, buffers",
-                predicted.activations + predicted.buffers,
-                measured.activations + measured.buffers,
-            ),
-        ] {
-            let pair = Pair { predicted: predicted as f64, measured: measured as f64 };
-            row(&device.id, what, pair, &bytes);
-        }
+        row(&device.id, "busy", &time, device.busy_us.into());
+        row(&device.id, "wait", &time, device.wait_us.into());
+        let of = |predicted: u64, measured: Option<u64>| Figure {
+            predicted: predicted as f64,
+            measured: measured.map(|bytes| bytes as f64),
+        };
+        let (predicted, measured) = (device.predicted_by_category, device.measured_by_category);
+        let peak = of(predicted.total(), measured.as_ref().map(MemoryUse::total));
+        row(&device.id, "peak memory", &bytes, peak);
+        // Tensors of known size, which no counter tells from the others.
+        row(&device.id, "  weights", &bytes, of(predicted.weights, None));
+        row(&device.id, "  gradients", &bytes, of(predicted.gradients, None));
+        row(&device.id, "  optimizer", &bytes, of(predicted.optimizer, None));
+        let others = |it: MemoryUse| it.activations + it.buffers;
+        let figure = of(others(predicted), measured.map(others));
+        row(&device.id, "  activations, buffers", &bytes, figure);
         if let Some(padding) = device.padding_bytes {
-            let pair = Pair { predicted: 0.0, measured: padding as f64 };
-            row(&device.id, "pool padding", pair, &bytes);
+            row(&device.id, "pool padding", &bytes, of(0, Some(padding)));
         }
     }
     table(out, &rows, &[Align::Left, Align::Left])?;

@@ -2,16 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use trainyard_config::TrainSection;
+use trainyard_config::{TrainSection, must};
 use trainyard_plan::journal::Record;
 
 use super::training::Training;
 use crate::error::RunError;
 use crate::evaluate::{Evaluated, evaluate};
+use crate::setup::TrainingSetup;
 
 /// A validation looks at one batch for so many that were trained on: a forward alone takes a third of
 /// a step, so that is less than a tenth of the time.
 const TRAINED_BATCHES: u64 = 4;
+
+/// Refuses what depends on validations where the run has no data for them.
+pub(super) fn check(setup: &TrainingSetup) -> Result<(), RunError> {
+    let train = &setup.config.train;
+    let asked = [("early_stop", train.early_stop), ("keep_best", train.keep_best)];
+    let Some((key, value)) = asked.into_iter().find(|(_, value)| *value > 0) else { return Ok(()) };
+    let has_data = setup.validation_batches()? > 0;
+    let words = "0 where no data are kept for validation (data.validation_fraction = 0)";
+    Ok(must(has_data, key, &value, words).map_err(|bad| bad.in_section("train"))?)
+}
 
 impl Training<'_> {
     /// Validates the present weights, and lets a language model write. False where it was
