@@ -99,7 +99,7 @@ fn use_tokenizer(path: &Path) {
     for token in tokens.into_iter().chain([u32::MAX]) {
         let _piece = stream.push(token);
     }
-    let said = Message { role: "user".to_owned(), content: "Where to?".to_owned() };
+    let said = Message::new("user", "Where to?");
     let _either = tokenizer.chat(&[said], true);
 }
 

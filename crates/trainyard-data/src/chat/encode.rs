@@ -5,6 +5,7 @@ use std::ops::Range;
 use trainyard_config::{list, nearest};
 use trainyard_pretrained::{Message, PretrainedError, Tokenizer};
 
+use super::messages::Conversation;
 use super::options::TrainOn;
 use crate::tokens::Counted;
 
@@ -18,47 +19,64 @@ pub(super) const ASSISTANT: &str = "assistant";
 /// The roles that templates know; a few know others, which they name.
 pub(super) const ROLES: &[&str] = &["system", "user", ASSISTANT, "tool"];
 
+/// What an answer is where only its place is asked for: nothing that a template would strip.
+const SOMETHING: &str = "\u{e000}";
+
 /// The tokens of a chat as the template of its model writes it.
 ///
 /// # Errors
 /// In words, where the template refuses the chat, or what are answers cannot be told.
 pub(super) fn encode(
     tokenizer: &Tokenizer,
-    messages: &[Message],
+    said: &Conversation,
     train_on: TrainOn,
 ) -> Result<Vec<Counted>, String> {
+    let Conversation { messages, not_learned } = said;
     let write = |messages: &[Message], up_to_answer| {
         let written = tokenizer.chat_at(messages, up_to_answer, TODAY);
         written.map_err(|error: PretrainedError| error.to_string())
     };
     let whole = write(messages, false)?;
     let tokens = tokenizer.encode_with_places(&whole);
-    if train_on == TrainOn::All {
-        return Ok(tokens.into_iter().map(|(token, _)| (token, true)).collect());
-    }
+    let all = train_on == TrainOn::All;
     let mut answers = Vec::new();
     for (index, message) in messages.iter().enumerate() {
-        if message.role == ASSISTANT {
-            let before = write(&messages[..index], true)?;
-            let with = write(&messages[..=index], false)?;
-            let answer = answer(&whole, &before, &with, &message.content);
-            answers.push(answer.ok_or_else(|| {
-                format!(
-                    "the chat template writes answer {} differently inside of a chat, so that it cannot be \
-                     found; train on all by data.train_on = \"all\"",
-                    index + 1
-                )
-            })?);
+        let learned = !not_learned.contains(&index);
+        // Where all is learned only what is not needs to be found.
+        if message.role != ASSISTANT || (all && learned) {
+            continue;
         }
+        let before = match index {
+            // Without a message templates may write what they do not write here, or nothing.
+            0 => {
+                let with_something = write(&[Message::new(ASSISTANT, SOMETHING)], false)?;
+                with_something.split(SOMETHING).next().unwrap_or_default().to_owned()
+            }
+            _ => write(&messages[..index], true)?,
+        };
+        let with = write(&messages[..=index], false)?;
+        let place = answer(&whole, &before, &with, &message.content);
+        let place = place.ok_or_else(|| {
+            format!(
+                "the chat template writes answer {} differently inside of a chat, so that it cannot be found; train \
+                 on all by data.train_on = \"all\"",
+                index + 1
+            )
+        })?;
+        answers.push((place, learned));
     }
     let mut counted = Vec::with_capacity(tokens.len());
     let mut ended = None;
     for (token, place) in tokens {
-        let inside = answers.iter().position(|it| it.contains(&place.start) && !place.is_empty());
+        // A token may begin with the space before an answer.
+        let is_in = |answer: &Range<usize>| {
+            !place.is_empty() && place.start < answer.end && answer.start < place.end
+        };
+        let inside = answers.iter().find(|(answer, _)| is_in(answer)).map(|(_, learned)| *learned);
         // The token that ends an answer belongs to it, wherever the template stops.
-        let ends = ended.take().is_some() && tokenizer.eos().contains(&token);
+        let ends = ended.take().filter(|_| tokenizer.eos().contains(&token));
         ended = inside;
-        counted.push((token, inside.is_some() || ends));
+        counted.push((token, inside.or(ends).unwrap_or(all)));
     }
     Ok(counted)
 }

@@ -2,7 +2,7 @@
 
 use trainyard_pretrained::Message;
 
-use super::encode::ASSISTANT;
+use super::messages::Conversation;
 use super::read::Chat;
 
 /// Places that a note names; of more it says how many.
@@ -20,9 +20,9 @@ pub(super) enum Lack {
 }
 
 impl Lack {
-    /// What messages lack by themselves.
-    pub(super) fn of(messages: &[Message]) -> Option<Self> {
-        let mut answers = messages.iter().filter(|it| it.role == ASSISTANT).peekable();
+    /// What a chat lacks by itself.
+    pub(super) fn of(said: &Conversation) -> Option<Self> {
+        let mut answers = said.answers().peekable();
         if answers.peek().is_none() {
             return Some(Self::Answer);
         }

@@ -6,6 +6,7 @@
 
 mod encode;
 mod left_out;
+mod messages;
 mod options;
 mod packing;
 mod read;
@@ -39,6 +40,9 @@ const EXTENSIONS: &[&str] = &["jsonl", "ndjson", "parquet"];
 
 /// In a file of tokens, marks one that is to be learned.
 const COUNTS: u32 = 1 << 31;
+
+/// Counts up when other tokens are made of the same chats, so that none that were kept before are taken for them.
+const MAKING: u32 = 2;
 
 /// The line of the registry.
 pub(crate) const SOURCE: Source = Source {
@@ -104,9 +108,10 @@ impl ChatSource {
                 ("context", options.context.to_string()),
             ],
         )?;
-        let store = match TokenStore::kept(&key) {
+        let kept_as = format!("{key}-{MAKING}");
+        let store = match TokenStore::kept(&kept_as) {
             Some(store) => store,
-            None => tokens_of(opened, (&tokenizer, &name), options, &key)?,
+            None => tokens_of(opened, (&tokenizer, &name), options, &kept_as)?,
         };
         // A chat takes a position less than it has tokens.
         let lengths = || store.lengths().map(|tokens| tokens.saturating_sub(1));
@@ -182,13 +187,13 @@ fn tokens_of(
             chats += 1;
             done += chat.bytes;
             tokens::progress(done, of);
-            check_roles(&chat.messages, tokenizer).map_err(ChatError::Reason)?;
+            check_roles(&chat.said.messages, tokenizer).map_err(ChatError::Reason)?;
             let wants_answers = options.train_on == TrainOn::Answers;
-            if let Some(lack) = Lack::of(&chat.messages).filter(|_| wants_answers) {
+            if let Some(lack) = Lack::of(&chat.said).filter(|_| wants_answers) {
                 left_out.add(lack, &chat);
                 return Ok(());
             }
-            let mut tokens = encode(tokenizer, &chat.messages, options.train_on).map_err(ChatError::Reason)?;
+            let mut tokens = encode(tokenizer, &chat.said, options.train_on).map_err(ChatError::Reason)?;
             let length = tokens.len();
             if length > longest {
                 too_long += 1;

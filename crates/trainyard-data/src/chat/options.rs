@@ -47,7 +47,7 @@ keys! {
         /// File with a template of chats (Jinja, as transformers has it); the tokenizer's own where not
         /// given.
         template: Option<PathBuf>;
-        /// What is learned.
+        /// What is learned; answers whose message has `weight` 0 are not.
         train_on: TrainOn = TrainOn::Answers;
         /// What becomes of chats that are longer than the context.
         too_long: TooLong = TooLong::Cut;

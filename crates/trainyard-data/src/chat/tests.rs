@@ -131,6 +131,25 @@ fn a_template_of_ones_own_takes_the_place_of_the_tokenizers() {
 }
 
 #[test]
+fn answers_of_no_weight_are_not_learned() {
+    let line = r#"{"messages": [{"role": "assistant", "content": "hello"}, {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b", "weight": 0}, {"role": "user", "content": "c"},
+        {"role": "assistant", "content": "d", "weight": 1}]}"#;
+    let line = line.replace('\n', " ");
+    let learned = |more: Value| rows(&*open(&[&line], &more).unwrap())[0][1].clone();
+    // The first of a chat is learned, too, though templates may write something else where there is none.
+    assert_eq!(learned(json!({ "context": 200 })), "hello<|im_end|>d<|im_end|>");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.jinja");
+    let template = "{% if messages %}to all: {% endif %}{% for m in messages %}[{{ m.content }}]\
+                    {% endfor %}";
+    fs::write(&path, template).unwrap();
+    assert_eq!(learned(json!({ "context": 200, "template": path })), "hello][d]");
+    let all = learned(json!({ "context": 200, "train_on": "all" }));
+    assert!(all.contains("hello<|im_end|>") && all.contains("assistant\n\n"), "{all}");
+}
+
+#[test]
 fn chats_that_teach_nothing_are_left_out_and_named() {
     let good = r#"{"prompt": "a", "completion": "b"}"#;
     let empty = r#"{"prompt": "a", "completion": " "}"#;

@@ -47,10 +47,11 @@ pub(crate) fn byte_tokenizer(folder: &Path) -> PathBuf {
                 "normalized": false, "special": true })
         })
         .collect();
-    let level = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": true });
+    // As GPT-NeoX has it, spaces are in no token's place.
+    let level = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
     let json = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,
-        "normalizer": null, "pre_tokenizer": level, "post_processor": null, "decoder": level,
+        "normalizer": null, "pre_tokenizer": level, "post_processor": level, "decoder": level,
         "model": { "type": "BPE", "vocab": numbered(all), "merges": pairs },
     });
     let path = folder.join("tokenizer.json");

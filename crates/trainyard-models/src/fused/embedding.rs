@@ -16,11 +16,21 @@ type AddRowsFn<B> = fn(&FloatTensor<B>, &IntTensor<B>, FloatTensor<B>) -> FloatT
 pub(crate) trait AddRows: Backend {
     /// The kernel; None where Burn's own is taken. `is_used` says whether the thread's wgpu device uses ours.
     fn kernel(is_used: bool) -> Option<AddRowsFn<Self>>;
+
+    /// Zeros, flat, on the device of another tensor.
+    fn zeros(elements: usize, beside: &FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_zeros([elements].into(), &beside.device(), FloatDType::F32)
+    }
 }
 
 impl AddRows for Flex {
     fn kernel(_: bool) -> Option<AddRowsFn<Self>> {
         (!portable_kernels()).then_some(add_rows)
+    }
+
+    /// Burn's own are there twice for a moment.
+    fn zeros(elements: usize, _: &FlexTensor) -> FlexTensor {
+        tensor(vec![0.0; elements], [elements])
     }
 }
 
@@ -45,7 +55,7 @@ pub(crate) fn table_gradient<B: AddRows>(
     let is_used = uses(Kernel::Embedding);
     match B::kernel(is_used).filter(|_| are_ours) {
         Some(add) => {
-            let zeros = || B::float_zeros([elements].into(), &table.device(), FloatDType::F32);
+            let zeros = || B::zeros(elements, &table);
             add(&gradient, &rows, sum.unwrap_or_else(zeros))
         }
         None => added::<B>(B::embedding_backward(table, gradient, rows), sum),

@@ -8,6 +8,7 @@ use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, Error, ErrorKind, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
 use super::dates::strftime;
@@ -23,12 +24,15 @@ pub struct Message {
     pub role: String,
     /// What is said.
     pub content: String,
+    /// What else templates look at, such as `name`.
+    #[serde(flatten)]
+    pub more: Map<String, serde_json::Value>,
 }
 
 impl Message {
     /// A message.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
-        Self { role: role.into(), content: content.into() }
+        Self { role: role.into(), content: content.into(), more: Map::new() }
     }
 }
 

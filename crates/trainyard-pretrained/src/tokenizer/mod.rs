@@ -20,6 +20,9 @@ mod texts;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use tokenizers::PostProcessorWrapper;
 
 use crate::error::PretrainedError;
 use chat::ChatTemplate;
@@ -35,6 +38,8 @@ pub use texts::EncodedTexts;
 /// A model's tokenizer, with its special tokens and its template of chats.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    /// The same for [`Self::encode_with_places`], made when it is asked for.
+    without_surroundings: OnceLock<tokenizers::Tokenizer>,
     /// Folder or file that it comes from.
     path: PathBuf,
     /// One more than the largest number of a token.
@@ -100,7 +105,16 @@ impl Tokenizer {
             && marked.len() > plain.len()
             && marked.first().copied() == special.bos;
         let spelling = Spelling::of(inner.get_decoder());
-        Ok(Self { inner, path: path.to_owned(), size, special, spelling, adds_bos, template })
+        Ok(Self {
+            inner,
+            without_surroundings: OnceLock::new(),
+            path: path.to_owned(),
+            size,
+            special,
+            spelling,
+            adds_bos,
+            template,
+        })
     }
 
     /// The tokens of a text; with `special` also those that the model expects around it, such as the one
@@ -114,7 +128,13 @@ impl Tokenizer {
 
     /// The same without special tokens around it, each token with its bytes of the text.
     pub fn encode_with_places(&self, text: &str) -> Vec<(u32, Range<usize>)> {
-        let Ok(encoded) = self.inner.encode(text, false) else { return Vec::new() };
+        // What surrounds a text with special tokens also takes spaces out of the places of their tokens.
+        let plain = self.without_surroundings.get_or_init(|| {
+            let mut plain = self.inner.clone();
+            plain.with_post_processor(None::<PostProcessorWrapper>);
+            plain
+        });
+        let Ok(encoded) = plain.encode(text, false) else { return Vec::new() };
         let places = encoded.get_offsets().iter().map(|&(start, end)| start..end);
         encoded.get_ids().iter().copied().zip(places).collect()
     }
