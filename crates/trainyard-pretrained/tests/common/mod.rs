@@ -37,7 +37,7 @@ pub(crate) fn gguf(path: &Path, all: &[(impl AsRef<str>, Meta<'_>)], tensors: &[
     }
     out.resize(out.len().next_multiple_of(32), 0);
     for (_, numbers) in tensors {
-        numbers.iter().for_each(|number| out.extend(number.to_le_bytes()));
+        out.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
         out.resize(out.len().next_multiple_of(32), 0);
     }
     fs::write(path, out).unwrap();
@@ -72,15 +72,17 @@ fn put(out: &mut Vec<u8>, value: &Meta<'_>) {
         }
         Meta::Texts(values) => {
             list(out, 8, values.len());
-            values.iter().for_each(|value| text(out, value));
+            for value in values {
+                text(out, value);
+            }
         }
         Meta::Floats(values) => {
             list(out, 6, values.len());
-            values.iter().for_each(|value| out.extend((*value as f32).to_le_bytes()));
+            out.extend(values.iter().flat_map(|value| (*value as f32).to_le_bytes()));
         }
         Meta::Ints(values) => {
             list(out, 5, values.len());
-            values.iter().for_each(|value| out.extend(value.to_le_bytes()));
+            out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
         }
     }
 }
