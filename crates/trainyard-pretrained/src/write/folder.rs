@@ -245,8 +245,10 @@ mod tests {
         from_json("config.json".as_ref(), config).unwrap()
     }
 
-    /// Of every block how far back it sees, and how positions turn.
-    fn blocks(config: &ModelConfig) -> Vec<(Option<u64>, Option<(f64, Option<RopeScaling>)>)> {
+    /// How far back a block sees, and how positions turn.
+    type Block = (Option<u64>, Option<(f64, Option<RopeScaling>)>);
+
+    fn blocks(config: &ModelConfig) -> Vec<Block> {
         let of = |block| {
             let window = config.window_of(block);
             let rotation = config.rotation(window.is_some());
