@@ -1,6 +1,7 @@
 //! What a model's config says: its architecture and sizes, and all else that its forward needs.
 
 mod gguf;
+mod gguf_positions;
 mod hugging_face;
 mod options;
 mod positions;
@@ -78,8 +79,16 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
-    /// Refuses sizes that no model has, before anything is made of them.
+    /// Refuses sizes that no model has or that do not go together, before anything is made of them.
     fn checked(self, path: &Path) -> Result<Self, PretrainedError> {
+        let wrong = self.too_large().or_else(|| self.wrong_heads()).or_else(|| self.wrong_rope());
+        match wrong {
+            None => Ok(self),
+            Some(reason) => Err(PretrainedError::bad_file(path, reason)),
+        }
+    }
+
+    fn too_large(&self) -> Option<String> {
         let sizes = [
             ("blocks", self.blocks, MOST_BLOCKS),
             ("numbers a position", self.width, LARGEST),
@@ -90,18 +99,46 @@ impl ModelConfig {
             ("tokens", self.vocabulary, LARGEST),
             ("positions", self.context, LARGEST),
         ];
-        match sizes.into_iter().find(|(_, size, most)| size > most) {
-            None => Ok(self),
-            Some((what, size, most)) => {
-                let reason = format!("it has {size} {what}, and no model has more than {most}");
-                Err(PretrainedError::bad_file(path, reason))
-            }
+        let (what, size, most) = sizes.into_iter().find(|(_, size, most)| size > most)?;
+        Some(format!("it has {size} {what}, and no model has more than {most}"))
+    }
+
+    fn wrong_heads(&self) -> Option<String> {
+        let (heads, shared) = (self.heads, self.key_value_heads);
+        (!heads.is_multiple_of(shared))
+            .then(|| format!("{heads} heads cannot share {shared} heads of keys and values"))
+    }
+
+    fn wrong_rope(&self) -> Option<String> {
+        let rope = self.rope.as_ref()?;
+        let (share, turned) = (rope.share, self.turned());
+        if !(share > 0.0 && share <= 1.0 && turned > 0) {
+            let width = self.head_width;
+            return Some(format!(
+                "a share of {share} of each head's {width} numbers is turned by positions, but it must be above 0 \
+                 and at most 1"
+            ));
         }
+        let Some(RopeScaling::Factors { factors }) = &rope.scaling else { return None };
+        let (found, needed) = (factors.len() as u64, turned / 2);
+        let is_sound = factors.iter().all(|factor| factor.is_finite() && *factor > 0.0);
+        (found != needed || !is_sound).then(|| {
+            format!(
+                "rope_freqs.weight has {found} factors for {needed} frequencies, or some that are not above 0"
+            )
+        })
     }
 
     /// How many positions a position of a block sees; None where it sees all before it.
     pub fn window_of(&self, block: u64) -> Option<u64> {
         self.window.filter(|_| self.windowed.has(block))
+    }
+
+    /// How many numbers of a head are turned by their position, two by two.
+    pub fn turned(&self) -> u64 {
+        let share = self.rope.as_ref().map_or(0.0, |rope| rope.share);
+        // A share that is not exact in binary may be a hair below.
+        (self.head_width as f64 * share + 1e-6) as u64
     }
 
     /// The rotation in blocks with a window or without: the base of its frequencies, and how they are changed.

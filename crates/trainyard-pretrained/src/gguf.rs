@@ -18,7 +18,7 @@ use crate::weight::{Element, Weight};
 pub(crate) use element::element;
 pub(crate) use element::number_of;
 use lists::Lists;
-pub(crate) use names::{InGguf, in_gguf, is_derived};
+pub(crate) use names::{InGguf, ROPE_FACTORS, in_gguf, is_derived};
 use read::{LIST, Reader};
 
 /// The first bytes of every such file.
@@ -116,6 +116,19 @@ impl Gguf {
             }
         }
         Ok(Self { metadata, lists, weights })
+    }
+
+    /// What a file says whose tensors' numbers are not written yet, from all that comes before them.
+    ///
+    /// # Errors
+    /// In words, for what is no such beginning.
+    pub(crate) fn of_head(head: &[u8]) -> Result<Self, String> {
+        Self::read(&mut Reader::new(head, u64::MAX), &[])
+    }
+
+    /// Whether the metadata have a value of any kind under a key.
+    pub(crate) fn says(&self, key: &str) -> bool {
+        self.metadata.contains_key(key)
     }
 
     /// A text of the metadata.

@@ -5,9 +5,12 @@
     reason = "a test that cannot read its files fails at once and says why"
 )]
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use common::{Meta, gguf};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
@@ -101,71 +104,6 @@ fn special_tokens_are_those_of_the_configs() {
     assert_eq!((words.bos(), words.adds_bos(), words.eos().len()), (None, false, 0));
 }
 
-/// Values of a GGUF file.
-enum Meta<'a> {
-    Text(&'a str),
-    Number(u32),
-    Flag(bool),
-    Texts(Vec<String>),
-    Floats(Vec<f64>),
-    Ints(Vec<i32>),
-}
-
-/// Writes a GGUF file without weights.
-fn gguf(path: &Path, all: &[(&str, Meta<'_>)]) {
-    let mut out = b"GGUF".to_vec();
-    out.extend(3_u32.to_le_bytes());
-    out.extend(0_u64.to_le_bytes());
-    out.extend((all.len() as u64).to_le_bytes());
-    let text = |out: &mut Vec<u8>, text: &str| {
-        out.extend((text.len() as u64).to_le_bytes());
-        out.extend(text.as_bytes());
-    };
-    let kind = |out: &mut Vec<u8>, kind: u32| out.extend(kind.to_le_bytes());
-    let list = |out: &mut Vec<u8>, of: u32, length: usize| {
-        kind(out, 9);
-        kind(out, of);
-        out.extend((length as u64).to_le_bytes());
-    };
-    for (key, value) in all {
-        text(&mut out, key);
-        match value {
-            Meta::Text(value) => {
-                kind(&mut out, 8);
-                text(&mut out, value);
-            }
-            Meta::Number(value) => {
-                kind(&mut out, 4);
-                kind(&mut out, *value);
-            }
-            Meta::Flag(value) => {
-                kind(&mut out, 7);
-                out.push((*value).into());
-            }
-            Meta::Texts(values) => {
-                list(&mut out, 8, values.len());
-                for value in values {
-                    text(&mut out, value);
-                }
-            }
-            Meta::Floats(values) => {
-                list(&mut out, 6, values.len());
-                for value in values {
-                    out.extend((*value as f32).to_le_bytes());
-                }
-            }
-            Meta::Ints(values) => {
-                list(&mut out, 5, values.len());
-                for value in values {
-                    out.extend(value.to_le_bytes());
-                }
-            }
-        }
-    }
-    out.resize(out.len().next_multiple_of(32), 0);
-    fs::write(path, out).unwrap();
-}
-
 /// The tokens of a tokenizer.json by their numbers, and its merges.
 fn stored(name: &str) -> (Vec<String>, Vec<String>) {
     let text = fs::read_to_string(folder(name).join("tokenizer.json")).unwrap();
@@ -213,7 +151,7 @@ fn gguf_files_with_pairs_of_bytes_have_the_same_tokens() {
                 ("tokenizer.chat_template", Meta::Text(config["chat_template"].as_str().unwrap())),
             ];
             all.extend(adds_bos.map(|adds| ("tokenizer.ggml.add_bos_token", Meta::Flag(adds))));
-            gguf(&path, &all);
+            gguf(&path, &all, &[]);
             open(&path)
         };
         let tokenizer = write(None);
@@ -223,10 +161,47 @@ fn gguf_files_with_pairs_of_bytes_have_the_same_tokens() {
         for Chat { messages, open, .. } in &chats {
             assert_eq!(tokenizer.chat(messages, true).unwrap(), *open);
         }
-        assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(1), &[2][..]));
+        // The token that the metadata name, and <|endoftext|>.
+        assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(1), &[2, 0][..]));
         assert_eq!(tokenizer.adds_bos(), pre == "llama-bpe", "{pre}");
         assert!(write(Some(true)).adds_bos() && !write(Some(false)).adds_bos());
     }
+}
+
+#[test]
+fn control_tokens_of_gguf_files_end_a_text_by_their_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ends.gguf");
+    let ends = [
+        "<|eot_id|>",
+        "<|im_end|>",
+        "<|end|>",
+        "<end_of_turn>",
+        "<|endoftext|>",
+        "<EOT>",
+        "_<EOT>",
+        "<|end_of_text|>",
+        "</s>",
+    ];
+    let tokens: Vec<String> =
+        ["a", "<|im_start|>"].into_iter().chain(ends).map(str::to_owned).collect();
+    let write = |kind: i32| {
+        let kinds = std::iter::once(1).chain(std::iter::repeat_n(kind, tokens.len() - 1));
+        let all = [
+            ("tokenizer.ggml.model", Meta::Text("gpt2")),
+            ("tokenizer.ggml.pre", Meta::Text("default")),
+            ("tokenizer.ggml.tokens", Meta::Texts(tokens.clone())),
+            ("tokenizer.ggml.token_type", Meta::Ints(kinds.collect())),
+            ("tokenizer.ggml.merges", Meta::Texts(Vec::new())),
+            ("tokenizer.ggml.eos_token_id", Meta::Number(6)),
+        ];
+        gguf(&path, &all, &[]);
+        open(&path).eos().to_vec()
+    };
+    // That of the metadata first.
+    assert_eq!(write(3), [6, 2, 3, 4, 5, 7, 8, 9, 10]);
+    assert_eq!(write(4), [6]);
+    assert_eq!(write(1), [6]);
 }
 
 #[test]
@@ -247,14 +222,14 @@ fn gguf_files_with_pieces_have_the_same_tokens() {
             ("tokenizer.ggml.add_space_prefix", Meta::Flag(space)),
         ]
     };
-    gguf(&path, &all(true));
+    gguf(&path, &all(true), &[]);
     let tokenizer = open(&path);
     let Expected { texts, .. } = expected("pieces");
     check(&tokenizer, &Expected { texts, chats: Vec::new(), of_pre: [].into() });
     assert!(tokenizer.adds_bos() && tokenizer.chat_template().is_none());
     let error = tokenizer.chat(&[Message::new("user", "hi")], true).unwrap_err();
     assert!(matches!(error, PretrainedError::NoChatTemplate { .. }), "{error}");
-    gguf(&path, &all(false));
+    gguf(&path, &all(false), &[]);
     let bare = open(&path);
     assert_eq!(bare.decode(&bare.encode(" a b", false), false), " a b");
     assert_ne!(bare.encode("a", false), tokenizer.encode("a", false));
@@ -276,7 +251,7 @@ fn gguf_files_with_words_have_the_same_tokens() {
         ("tokenizer.ggml.token_type", Meta::Ints(kinds(&tokens, 5))),
         ("tokenizer.ggml.tokens", Meta::Texts(tokens)),
     ];
-    gguf(&path, &all);
+    gguf(&path, &all, &[]);
     check(&open(&path), &expected("words"));
 }
 
@@ -323,7 +298,7 @@ fn what_is_no_tokenizer_is_said_with_its_file_and_a_remedy() {
             ("tokenizer.ggml.pre", Meta::Text(pre)),
             ("tokenizer.ggml.tokens", Meta::Texts(vec!["a".to_owned()])),
         ];
-        gguf(&at("model.gguf"), &all);
+        gguf(&at("model.gguf"), &all, &[]);
         let error = refused(&at("model.gguf"));
         assert!(error.contains(&format!("{key} = {value}")) && error.contains(words), "{error}");
     }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
 use trainyard_pretrained::{Element, Pretrained, PretrainedError, Tokenizer};
 
 /// Checkpoints with weights by chance, one of each architecture of decoders.
@@ -22,6 +23,52 @@ fn without_tokenizer(model: &Path, to: &Path) -> Pretrained {
         std::fs::copy(model.join(name), to.join(name)).unwrap();
     }
     Pretrained::open(to).unwrap()
+}
+
+/// The same with other options in its config.
+fn changed(folder: &Path, changes: &Value) -> Pretrained {
+    let path = folder.join("config.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    config.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    std::fs::write(&path, config.to_string()).unwrap();
+    Pretrained::open(folder).unwrap()
+}
+
+/// Why no GGUF file is written of a model.
+fn refusal(model: &Pretrained) -> String {
+    let file = model.path.join("refused.gguf");
+    let mut reads = 0;
+    let mut values = |name: &str| {
+        reads += 1;
+        model.values(name)
+    };
+    let refused = model.write_gguf(&file, Element::F32, &model.as_it_is(), &mut values);
+    assert!(reads == 0 && !file.exists());
+    refused.unwrap_err().to_string()
+}
+
+/// What Gemma's checkpoints have otherwise than a GGUF file can say: the words, and what is usual instead.
+fn unusual(kind: &str) -> Option<(&'static str, Value)> {
+    let sliding = "sliding_attention";
+    match kind {
+        "gemma2" => Some((
+            "a GGUF file cannot say that query_pre_attn_scalar is 7: its readers take 10",
+            json!({ "query_pre_attn_scalar": 10 }),
+        )),
+        "gemma3_text" => Some((
+            "a GGUF file cannot say that rope_local_base_freq is 100 in block 0: its readers take 10000",
+            json!({
+                "query_pre_attn_scalar": 10,
+                "layer_types": vec![sliding; 3],
+                "rope_parameters": {
+                    "full_attention": { "factor": 4.0, "rope_theta": 1000.0, "rope_type": "linear" },
+                    "sliding_attention": { "rope_type": "default", "rope_theta": 1e4 }
+                }
+            }),
+        )),
+        _ => None,
+    }
 }
 
 fn as_is(model: &Pretrained) -> impl FnMut(&str) -> Result<Vec<f32>, PretrainedError> + '_ {
@@ -65,7 +112,12 @@ fn a_gguf_file_that_was_written_has_the_same_model() {
     let dir = tempfile::tempdir().unwrap();
     for (number, fixture) in fixtures().into_iter().enumerate() {
         let folder = dir.path().join(number.to_string());
-        let model = without_tokenizer(&fixture, &folder);
+        let mut model = without_tokenizer(&fixture, &folder);
+        if let Some((words, usual)) = unusual(model.config.architecture.model_type()) {
+            let refused = refusal(&model);
+            assert!(refused.contains(words), "{refused}");
+            model = changed(&folder, &usual);
+        }
         let file = folder.join("model.gguf");
         let written = model.write_gguf(&file, Element::F32, &model.as_it_is(), &mut as_is(&model));
         let has_window = model.config.window.is_some();
@@ -90,6 +142,10 @@ fn a_gguf_file_that_was_written_has_the_same_model() {
         assert_eq!((one.tied, one.biases), (other.tied, other.biases));
         assert!((one.epsilon - other.epsilon).abs() < 1e-9);
         assert_eq!(one.logit_cap.is_some(), other.logit_cap.is_some());
+        let windows = |it: &Pretrained| -> Vec<Option<u64>> {
+            (0..it.config.blocks).map(|block| it.config.window_of(block)).collect()
+        };
+        assert_eq!(windows(&model), windows(&again));
         // And as a folder again.
         let back = folder.join("back");
         std::fs::create_dir_all(&back).unwrap();
@@ -106,8 +162,54 @@ fn a_gguf_file_that_was_written_has_the_same_model() {
         assert_eq!(back.config.activation, one.activation);
         assert_eq!(back.config.biases, one.biases);
         assert_eq!(back.config.tied, one.tied);
+        assert_eq!(windows(&model), windows(&back));
         assert_same(&model, &back, 1e-6);
     }
+}
+
+#[test]
+fn what_readers_of_a_gguf_file_would_take_otherwise_is_refused_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let fixtures = Path::new("../trainyard-models/tests/fixtures/hf");
+    let (full, sliding) = ("full_attention", "sliding_attention");
+    let windowed = json!({
+        "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1, "layer_types": null
+    });
+    let uncapped = json!({ "query_pre_attn_scalar": 10, "attn_logit_softcapping": null });
+    let (_, mut capped) = unusual("gemma3_text").unwrap();
+    let mut listed = capped.clone();
+    capped["attn_logit_softcapping"] = json!(50.0);
+    listed["layer_types"] = json!([sliding, full, sliding]);
+    for (fixture, changes, words) in [
+        ("qwen2", windowed.clone(), "that sliding_window is 8 in block 1: its readers take none"),
+        ("qwen3", windowed.clone(), "that sliding_window is 8 in block 1: its readers take none"),
+        (
+            "gemma2",
+            json!({ "layer_types": [full, sliding] }),
+            "layer_types is full_attention in block 0",
+        ),
+        ("gemma2", json!({ "query_pre_attn_scalar": 64 }), "query_pre_attn_scalar is 64"),
+        ("gemma2", uncapped, "attn_logit_softcapping is none: its readers take 50"),
+        ("gemma3", json!({ "query_pre_attn_scalar": 10 }), "rope_local_base_freq is 100"),
+        ("gemma3", listed, "layer_types is full_attention in block 1"),
+        ("gemma3", capped, "attn_logit_softcapping is 50: its readers take none"),
+        ("gpt2", json!({ "activation_function": "gelu" }), "hidden_act is Gelu"),
+        ("gpt_neox", json!({ "hidden_act": "gelu_new" }), "hidden_act is GeluTanh"),
+    ] {
+        let folder = dir.path().join(fixture);
+        drop(without_tokenizer(&fixtures.join(fixture), &folder));
+        let refused = refusal(&changed(&folder, &changes));
+        assert!(refused.contains(words) && refused.contains("write a folder"), "{refused}");
+    }
+    // A window that no context reaches beyond is none.
+    let folder = dir.path().join("wide");
+    drop(without_tokenizer(&fixtures.join("qwen2"), &folder));
+    let mut wide = windowed;
+    wide["sliding_window"] = json!(96);
+    let model = changed(&folder, &wide);
+    let file = folder.join("model.gguf");
+    model.write_gguf(&file, Element::F32, &model.as_it_is(), &mut as_is(&model)).unwrap();
+    assert!(Pretrained::open(&file).unwrap().problems.is_empty());
 }
 
 #[test]

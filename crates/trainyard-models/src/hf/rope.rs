@@ -22,9 +22,7 @@ impl Rope {
     /// That of blocks with a window or without; None where the model has none.
     pub(super) fn new(config: &ModelConfig, is_windowed: bool, context: usize) -> Option<Self> {
         let (theta, scaling) = config.rotation(is_windowed)?;
-        let share = config.rope.as_ref().map_or(1.0, |rope| rope.share);
-        // A share that is not exact in binary may be a hair below.
-        let half = ((config.head_width as f64 * share + 1e-6) as usize / 2).max(1);
+        let half = (config.turned() as usize / 2).max(1);
         let frequency = |i: usize| theta.powf(-(i as f64) / half as f64);
         let scale = |(i, frequency): (usize, f64)| scaled(frequency, i, scaling) as f32;
         let frequencies: Arc<[f32]> = (0..half).map(frequency).enumerate().map(scale).collect();

@@ -26,11 +26,6 @@ pub(crate) fn from_json(
     let width = options.needed_size(&["hidden_size", "n_embd", "dim"])?;
     let heads = options.needed_size(&["num_attention_heads", "n_head", "n_heads"])?;
     let key_value_heads = options.size(&["num_key_value_heads"])?.unwrap_or(heads);
-    if !heads.is_multiple_of(key_value_heads) {
-        let reason =
-            format!("{heads} heads cannot share {key_value_heads} heads of keys and values");
-        return Err(PretrainedError::bad_file(path, reason));
-    }
     let head_width = match options.size(&["head_dim"])? {
         Some(head_width) => head_width,
         None if is_gemma(architecture) => 256,

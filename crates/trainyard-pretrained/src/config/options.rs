@@ -28,9 +28,16 @@ impl<'a> Options<'a> {
         self.map.get(key).is_some_and(Value::is_null)
     }
 
-    /// The options of an object inside, where there is one.
-    pub(super) fn inside(&self, key: &str) -> Option<Options<'a>> {
-        self.value(key).and_then(Value::as_object).map(|map| Options::new(self.path, map))
+    /// The options of an object inside, where there is one that is not empty.
+    ///
+    /// # Errors
+    /// [`PretrainedError::BadFile`] for another value.
+    pub(super) fn inside(&self, key: &str) -> Result<Option<Options<'a>>, PretrainedError> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(Value::Object(map)) => Ok((!map.is_empty()).then(|| Options::new(self.path, map))),
+            Some(value) => Err(self.wrong(key, value, "an object")),
+        }
     }
 
     /// A size, at least 1, under the first of some keys that is there.

@@ -152,8 +152,11 @@ fn stored(config: &ModelConfig, stem: &str, end: &str) -> Stored {
     }
 }
 
+/// What each frequency of the positions is divided by, a tensor of a file.
+pub(crate) const ROPE_FACTORS: &str = "rope_freqs.weight";
+
 /// Whether a file may have a tensor beside a model's weights: factors that follow from its config, and heads
 /// for other tasks.
 pub(crate) fn is_derived(name: &str) -> bool {
-    name.starts_with("rope_f") || name.starts_with("cls")
+    name == ROPE_FACTORS || name.starts_with("cls")
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde};
-use minijinja::{Environment, Error, ErrorKind, Value};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
@@ -16,6 +16,13 @@ use crate::error::PretrainedError;
 
 /// The name of the template in messages.
 const NAME: &str = "chat";
+
+/// What a template may cost: so many steps, or 64 bytes of text for each.
+const FUEL: u64 = 1 << 24;
+/// The widest indent of JSON, spaces.
+const WIDEST_INDENT: usize = 100;
+/// A width in what is formatted has no more digits.
+const LONGEST_WIDTH: usize = 4;
 
 /// What one of those who chat says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +71,8 @@ impl ChatTemplate {
         // As `transformers` sets Jinja.
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?;
         environment.set_syntax(syntax);
-        environment.set_unknown_method_callback(unknown_method_callback);
+        environment.set_fuel(Some(FUEL));
+        environment.set_unknown_method_callback(method);
         environment.add_function("raise_exception", |reason: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, reason))
         });
@@ -106,7 +114,13 @@ impl ChatTemplate {
 fn unusable(file: &Path, error: &Error) -> PretrainedError {
     // What a template raises is said in its own words.
     let line = error.line().map_or_else(String::new, |line| format!(" (line {line})"));
-    let reason = error.detail().map_or_else(|| error.to_string(), str::to_owned);
+    let reason = match error.detail() {
+        _ if error.kind() == ErrorKind::OutOfFuel => {
+            "it takes more steps or more text than a template may".to_owned()
+        }
+        Some(detail) => detail.to_owned(),
+        None => error.to_string(),
+    };
     PretrainedError::bad_file(
         file,
         format!(
@@ -138,6 +152,23 @@ fn next_tag(text: &str) -> Option<(&str, &str, &str)> {
     Some((before, tag, after))
 }
 
+/// Methods of Python's values. What `format` makes is counted only when it is there, so widths are bounded.
+fn method(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    name: &str,
+    arguments: &[Value],
+) -> Result<Value, Error> {
+    let text = value.as_str().filter(|_| name == "format").unwrap_or_default();
+    let mut numbers = text.split(|letter: char| !letter.is_ascii_digit());
+    if let Some(number) = numbers.find(|number| number.len() > LONGEST_WIDTH) {
+        let reason =
+            format!("format('{number}') is too wide; a width has at most {LONGEST_WIDTH} digits");
+        return Err(Error::new(ErrorKind::InvalidOperation, reason));
+    }
+    unknown_method_callback(state, value, name, arguments)
+}
+
 /// JSON as Python writes it, and as `transformers` does: nothing in it is escaped for web pages.
 #[expect(clippy::needless_pass_by_value, reason = "filters are given them so")]
 fn to_json(value: &Value, indent: Option<usize>, options: Kwargs) -> Result<String, Error> {
@@ -148,6 +179,10 @@ fn to_json(value: &Value, indent: Option<usize>, options: Kwargs) -> Result<Stri
     let _escaped: Option<bool> = options.get("ensure_ascii")?;
     options.assert_all_used()?;
     let written = match indent {
+        Some(indent) if indent > WIDEST_INDENT => {
+            let reason = format!("tojson(indent={indent}) is too wide; at most {WIDEST_INDENT} is");
+            return Err(Error::new(ErrorKind::InvalidOperation, reason));
+        }
         Some(indent) => {
             let indent = " ".repeat(indent);
             written(value, PrettyFormatter::with_indent(indent.as_bytes()))
@@ -262,5 +297,25 @@ mod tests {
         );
         let error = render("{% if %}", &[]).unwrap_err();
         assert!(error.contains("line 1"), "{error}");
+    }
+
+    #[test]
+    fn a_template_that_asks_for_too_much_is_refused_before_there_is_room_for_it() {
+        let too_much = "it takes more steps or more text than a template may";
+        for (template, words) in [
+            ("{{ [1] | tojson(indent=10**15) }}", "tojson(indent=1000000000000000) is too wide"),
+            ("{{ [1] | tojson(101) }}", "at most 100 is"),
+            ("{{ 'a' | indent(10**15, true) }}", too_much),
+            ("{{ '%1000000000000000d' | format(1) }}", too_much),
+            ("{{ '{:>1000000000000000}'.format('a') }}", "is too wide"),
+            (
+                "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+                too_much,
+            ),
+        ] {
+            let error = render(template, &[]).unwrap_err();
+            assert!(error.contains(words) && error.contains("chat.jinja"), "{template}: {error}");
+        }
+        assert_eq!(render("{{ '{:>4} {}'.format('a', 2024) }}", &[]).unwrap(), "   a 2024");
     }
 }

@@ -26,6 +26,25 @@ const USER_DEFINED: f64 = 4.0;
 /// Those of single bytes.
 const BYTE: f64 = 6.0;
 
+/// Control tokens that end a turn or a text by their names, whether the metadata name them or not, as llama.cpp has
+/// it for models of the architectures that are known (`llama-vocab.cpp`).
+const ENDS: [&str; 14] = [
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "<end_of_utterance>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "</s>",
+    "<eos>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+];
+
 /// The tokenizer of a GGUF file; None where it has none.
 ///
 /// # Errors
@@ -174,6 +193,15 @@ impl<'a> Vocabulary<'a> {
         Parts { added, post_processor: around, ..word_pieces(&numbered.collect(), lowercase) }
     }
 
+    /// Control tokens that end a text by their names.
+    fn ends(&self) -> impl Iterator<Item = u32> {
+        let all = self.tokens().iter().enumerate().zip(0_u32..);
+        let ends = all.filter(|((index, token), _)| {
+            ENDS.contains(&token.as_str()) && self.is_of(*index, &[CONTROL])
+        });
+        ends.map(|(_, id)| id)
+    }
+
     fn special(&self) -> SpecialTokens {
         let names = [
             ("bos_token", "bos"),
@@ -191,8 +219,12 @@ impl<'a> Vocabulary<'a> {
             |(name, key): (&str, &str)| Some((name.to_owned(), self.named(key)?.0.to_owned()));
         let names: BTreeMap<String, String> = names.filter_map(named).collect();
         let id = |key: &str| self.named(key).map(|(_, id)| id);
-        let mut eos: Vec<u32> = ["eos", "eot", "eom"].into_iter().filter_map(id).collect();
-        eos.dedup();
+        let mut eos: Vec<u32> = Vec::new();
+        for end in ["eos", "eot", "eom"].into_iter().filter_map(id).chain(self.ends()) {
+            if !eos.contains(&end) {
+                eos.push(end);
+            }
+        }
         SpecialTokens { names, bos: id("bos").filter(|_| !is_bert), eos }
     }
 }

@@ -1,7 +1,7 @@
 //! Tokenizers: from text to the numbers that a model reads, and back.
 //!
 //! Whatever a model's files have becomes a `tokenizer.json`, and the crate `tokenizers` does the rest:
-//! GPT-2's `vocab.json` and `merges.txt` and BERT's `vocab.txt` ([`files`]), and the tokenizer inside a
+//! GPT-2's `vocab.json` and `merges.txt` and BERT's `vocab.txt` ([`slow`]), and the tokenizer inside a
 //! GGUF file ([`gguf`]). Which tokens are special is what the configs say ([`special`]).
 
 mod chat;
@@ -12,6 +12,7 @@ mod info;
 mod parts;
 mod pre_tokenizers;
 mod sentence_piece;
+mod slow;
 mod special;
 mod spelling;
 mod stream;

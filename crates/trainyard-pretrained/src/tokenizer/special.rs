@@ -48,18 +48,25 @@ impl Configs {
         })
     }
 
+    /// The text of a special token by its name, such as `bos_token`.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        [&self.tokenizer, &self.map].into_iter().find_map(|config| text(config.get(name)?))
+    }
+
+    /// The texts of all special tokens, of those without names too.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        let named = NAMES.into_iter().filter_map(|name| self.text(name));
+        let lists = ["additional_special_tokens", "extra_special_tokens"];
+        let lists = lists.iter().flat_map(|name| [self.tokenizer.get(*name), self.map.get(*name)]);
+        let others = lists.filter_map(|list| list?.as_array()).flatten().filter_map(text);
+        named.chain(others).collect()
+    }
+
     /// What they say of the special tokens of a tokenizer.
     pub(super) fn special(&self, inner: &tokenizers::Tokenizer) -> SpecialTokens {
-        let text = |name: &str| {
-            [&self.tokenizer, &self.map].into_iter().find_map(|config| match config.get(name)? {
-                Value::String(text) => Some(text.clone()),
-                Value::Object(token) => token.get("content")?.as_str().map(str::to_owned),
-                _ => None,
-            })
-        };
         let mut names: BTreeMap<String, String> = BTreeMap::new();
         for name in NAMES {
-            names.extend(text(name).map(|text| (name.to_owned(), text)));
+            names.extend(self.text(name).map(|text| (name.to_owned(), text.to_owned())));
         }
         let of_name = |name: &str| names.get(name).and_then(|text| inner.token_to_id(text));
         let of_configs = |key: &str| {
@@ -77,6 +84,14 @@ impl Configs {
             }
         }
         SpecialTokens { names, bos, eos }
+    }
+}
+
+/// The text of a token, which may be one with settings.
+fn text(token: &Value) -> Option<&str> {
+    match token {
+        Value::Object(token) => token.get("content")?.as_str(),
+        other => other.as_str(),
     }
 }
 

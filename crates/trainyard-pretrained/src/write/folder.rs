@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::metadata::llama3_factors;
 use super::purpose::Purpose;
 use crate::architecture::Architecture;
-use crate::config::{Activation, ModelConfig, Rope, RopeScaling};
+use crate::config::{Activation, ModelConfig, Rope, RopeScaling, Windowed};
 use crate::error::PretrainedError;
 use crate::open::Pretrained;
 use crate::tokenizer::Tokenizer;
@@ -149,9 +149,8 @@ fn of_config(config: &ModelConfig) -> Option<Map<String, Value>> {
     if config.architecture.is_encoder() {
         add("type_vocab_size", config.segments.into());
     }
-    if let Some(window) = config.window {
-        add("sliding_window", window.into());
-        add("use_sliding_window", true.into());
+    for (key, value) in of_windows(config) {
+        add(key, value);
     }
     if matches!(config.architecture, Gemma2 | Gemma3) {
         add("hidden_activation", activation.into());
@@ -175,6 +174,37 @@ fn of_config(config: &ModelConfig) -> Option<Map<String, Value>> {
         }
     }
     Some(all)
+}
+
+/// Which blocks see how far back, for classes of `transformers` with windows; older ones know no `layer_types`.
+fn of_windows(config: &ModelConfig) -> Vec<(&'static str, Value)> {
+    use Architecture::{Gemma2, Gemma3, Mistral, Phi3, Qwen2, Qwen3};
+    let (is_gemma, is_qwen) = match config.architecture {
+        Gemma2 | Gemma3 => (true, false),
+        Qwen2 | Qwen3 => (false, true),
+        Mistral | Phi3 => (false, false),
+        _ => return Vec::new(),
+    };
+    // Without the key some classes have a window.
+    let mut all = vec![("sliding_window", config.window.into())];
+    match &config.windowed {
+        Windowed::From(first) if is_qwen => all.push(("max_window_layers", (*first).into())),
+        Windowed::AllButEvery(every) if config.architecture == Gemma3 => {
+            all.push(("sliding_window_pattern", (*every).into()));
+        }
+        _ => {}
+    }
+    if is_qwen {
+        all.push(("use_sliding_window", config.window.is_some().into()));
+    }
+    if is_gemma || is_qwen {
+        let kind = |block| match config.window_of(block) {
+            Some(_) => "sliding_attention",
+            None => "full_attention",
+        };
+        all.push(("layer_types", (0..config.blocks).map(kind).collect()));
+    }
+    all
 }
 
 /// A change of frequencies as configs say it. GGUF files have factors, which may be those of Llama 3.
@@ -202,6 +232,71 @@ fn of_scaling(config: &ModelConfig, rope: &Rope, scaling: &RopeScaling) -> Optio
                 known.len() == factors.len() && known.iter().zip(factors).all(is_close)
             })?;
             Some(of_llama3(factor, 1.0, 4.0, 8192))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::from_json;
+
+    fn read(config: &Map<String, Value>) -> ModelConfig {
+        from_json("config.json".as_ref(), config).unwrap()
+    }
+
+    /// How far back a block sees, and how positions turn.
+    type Block = (Option<u64>, Option<(f64, Option<RopeScaling>)>);
+
+    fn blocks(config: &ModelConfig) -> Vec<Block> {
+        let of = |block| {
+            let window = config.window_of(block);
+            let rotation = config.rotation(window.is_some());
+            (window, rotation.map(|(theta, scaling)| (theta, scaling.cloned())))
+        };
+        (0..config.blocks).map(of).collect()
+    }
+
+    #[test]
+    fn a_config_that_was_written_says_the_same_of_every_block() {
+        let (full, sliding) = ("full_attention", "sliding_attention");
+        let windowed =
+            json!({ "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 2 });
+        let mut listed = windowed.clone();
+        listed["layer_types"] = json!([full, sliding, full, full]);
+        let linear = json!({ "rope_type": "linear", "factor": 8.0 });
+        for (kind, more) in [
+            ("qwen2", windowed.clone()),
+            ("qwen3", windowed),
+            ("qwen2", listed),
+            ("qwen2", json!({})),
+            ("mistral", json!({ "sliding_window": null })),
+            ("mistral", json!({})),
+            ("phi3", json!({ "sliding_window": 8, "partial_rotary_factor": 0.5 })),
+            ("llama", json!({ "rope_theta": 5e5, "rope_scaling": linear })),
+            ("gemma2", json!({ "sliding_window": 8, "query_pre_attn_scalar": 9 })),
+            ("gemma2", json!({ "layer_types": [full, sliding, full, full] })),
+            ("gemma2", json!({ "sliding_window": null, "attn_logit_softcapping": null })),
+            ("gemma3_text", json!({ "sliding_window": 8, "sliding_window_pattern": 3 })),
+            ("gemma3_text", json!({ "rope_local_base_freq": 5e4, "rope_scaling": linear })),
+            ("gpt_neox", json!({ "rotary_emb_base": 500, "rotary_pct": 0.5 })),
+        ] {
+            let mut json = json!({
+                "model_type": kind, "hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 3,
+                "intermediate_size": 40, "vocab_size": 37, "max_position_embeddings": 96
+            });
+            let map = json.as_object_mut().unwrap();
+            map.extend(more.as_object().unwrap().clone());
+            let config = read(map);
+            let written = of_config(&config).unwrap();
+            if let Windowed::From(first) = config.windowed {
+                assert_eq!(written["max_window_layers"], first, "{kind} {more}");
+            }
+            let again = read(&written);
+            assert_eq!(blocks(&config), blocks(&again), "{kind} {more}");
+            // The same blocks may have been said in another way.
+            let same = ModelConfig { windowed: config.windowed.clone(), ..again };
+            assert_eq!(same, config, "{kind} {more}");
         }
     }
 }

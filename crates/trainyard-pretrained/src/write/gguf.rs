@@ -33,6 +33,13 @@ pub(super) struct NewTensor {
     pub(super) element: Element,
 }
 
+impl NewTensor {
+    fn refused(&self) -> String {
+        let Self { name, shape, element } = self;
+        format!("{name} cannot be {shape:?} in {}", element.name())
+    }
+}
+
 /// Writes a file. `values` gives the numbers of each tensor by its place in the list, one after the other.
 ///
 /// # Errors
@@ -45,15 +52,8 @@ pub(super) fn write<E: From<PretrainedError>>(
     values: &mut dyn FnMut(usize) -> Result<Vec<f32>, E>,
 ) -> Result<(), E> {
     let io = || PretrainedError::written(path);
-    let refused = |tensor: &NewTensor| {
-        let NewTensor { name, shape, element } = tensor;
-        let reason = format!("{name} cannot be {shape:?} in {}", element.name());
-        PretrainedError::bad_file(path, reason)
-    };
-    let head = head(metadata, tensors).map_err(|at| match tensors.get(at) {
-        Some(tensor) => refused(tensor),
-        None => PretrainedError::bad_file(path, "it has too many tensors"),
-    })?;
+    let refused = |tensor: &NewTensor| PretrainedError::bad_file(path, tensor.refused());
+    let head = head(metadata, tensors).map_err(|reason| PretrainedError::bad_file(path, reason))?;
     let mut out = BufWriter::new(File::create(path).map_err(io())?);
     out.write_all(&head).map_err(io())?;
     pad(&mut out, head.len() as u64).map_err(io())?;
@@ -75,8 +75,11 @@ fn pad(out: &mut impl Write, written: u64) -> io::Result<()> {
     out.write_all(&[0; ALIGNMENT as usize][..missing as usize])
 }
 
-/// All before the numbers; the place of a tensor that cannot be stored as asked.
-fn head(metadata: &[(String, Datum)], tensors: &[NewTensor]) -> Result<Vec<u8>, usize> {
+/// All before the numbers.
+///
+/// # Errors
+/// In words, for a tensor that cannot be stored as asked.
+pub(super) fn head(metadata: &[(String, Datum)], tensors: &[NewTensor]) -> Result<Vec<u8>, String> {
     let mut head = MAGIC.to_vec();
     head.extend(3_u32.to_le_bytes());
     head.extend((tensors.len() as u64).to_le_bytes());
@@ -91,16 +94,17 @@ fn head(metadata: &[(String, Datum)], tensors: &[NewTensor]) -> Result<Vec<u8>, 
         put(&mut head, datum);
     }
     let mut offset = 0_u64;
-    for (at, tensor) in tensors.iter().enumerate() {
+    for tensor in tensors {
         text(&mut head, &tensor.name);
         head.extend((tensor.shape.len() as u32).to_le_bytes());
         // The fastest first.
         tensor.shape.iter().rev().for_each(|size| head.extend(size.to_le_bytes()));
-        head.extend(number_of(tensor.element).ok_or(at)?.to_le_bytes());
+        head.extend(number_of(tensor.element).ok_or_else(|| tensor.refused())?.to_le_bytes());
         head.extend(offset.to_le_bytes());
-        let bytes = tensor.element.bytes_of(&tensor.shape).ok_or(at)?;
-        let end = offset.checked_add(bytes).and_then(|end| end.checked_next_multiple_of(ALIGNMENT));
-        offset = end.ok_or(at)?;
+        let bytes = tensor.element.bytes_of(&tensor.shape);
+        let end = bytes.and_then(|bytes| offset.checked_add(bytes));
+        let end = end.and_then(|end| end.checked_next_multiple_of(ALIGNMENT));
+        offset = end.ok_or_else(|| tensor.refused())?;
     }
     Ok(head)
 }

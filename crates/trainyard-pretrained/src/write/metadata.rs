@@ -20,6 +20,7 @@ pub(super) fn of_config(
     name: &str,
     element: Element,
 ) -> Vec<(String, Datum)> {
+    use Architecture::{Gemma2, Gemma3, Phi3};
     let general = [
         ("architecture", Datum::Text(architecture.to_owned())),
         ("name", Datum::Text(name.to_owned())),
@@ -41,7 +42,9 @@ pub(super) fn of_config(
     add("attention.value_length", size(config.head_width));
     let epsilon = if has_means(config.architecture) { "layer_norm" } else { "layer_norm_rms" };
     add(&format!("attention.{epsilon}_epsilon"), Datum::F32(config.epsilon as f32));
-    if let Some(window) = config.window {
+    // Others see all there.
+    let window = config.window.filter(|_| matches!(config.architecture, Gemma2 | Gemma3 | Phi3));
+    if let Some(window) = window {
         add("attention.sliding_window", size(window));
     }
     if let Some(cap) = config.attention_cap {
@@ -55,7 +58,7 @@ pub(super) fn of_config(
     }
     if let Some(rope) = &config.rope {
         add("rope.freq_base", Datum::F32(rope.theta as f32));
-        add("rope.dimension_count", size(turned(config, rope)));
+        add("rope.dimension_count", size(config.turned()));
         if let Some(RopeScaling::Linear { factor }) = rope.scaling {
             add("rope.scaling.type", Datum::Text("linear".to_owned()));
             add("rope.scaling.factor", Datum::F32(factor as f32));
@@ -108,7 +111,7 @@ pub(super) fn llama3_factors(
     rope: &Rope,
     [factor, low, high, context]: [f64; 4],
 ) -> Vec<f32> {
-    let turned = turned(config, rope);
+    let turned = config.turned();
     let of_frequency = |index: u64| {
         let frequency = rope.theta.powf(-2.0 * index as f64 / turned as f64);
         let length = std::f64::consts::TAU / frequency;
@@ -122,11 +125,6 @@ pub(super) fn llama3_factors(
         1.0 / ((1.0 - smooth) / factor + smooth)
     };
     (0..turned / 2).map(|index| of_frequency(index) as f32).collect()
-}
-
-/// Numbers of a head that are turned.
-fn turned(config: &ModelConfig, rope: &Rope) -> u64 {
-    (config.head_width as f64 * rope.share) as u64
 }
 
 /// Whether norms subtract means.

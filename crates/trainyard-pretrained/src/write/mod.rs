@@ -4,13 +4,14 @@ mod folder;
 mod gguf;
 mod metadata;
 mod purpose;
+mod readers;
 mod safetensors;
 mod tokenizer;
 
 use std::path::Path;
 
 use crate::error::PretrainedError;
-use crate::gguf::{InGguf, in_gguf};
+use crate::gguf::{InGguf, ROPE_FACTORS, in_gguf};
 use crate::layout::{expected, prefix};
 use crate::modules::DENSE;
 use crate::open::Pretrained;
@@ -125,8 +126,8 @@ impl Pretrained {
     /// as F16 what `element` has no whole blocks of.
     ///
     /// # Errors
-    /// [`PretrainedError`] where something cannot be written, or llama.cpp has no such model, head or tokenizer;
-    /// whatever `values` fails with.
+    /// [`PretrainedError`] where something cannot be written, llama.cpp has no such model, head or tokenizer, or readers
+    /// would take an option otherwise; whatever `values` fails with.
     pub fn write_gguf<E: From<PretrainedError>>(
         &self,
         file: &Path,
@@ -175,9 +176,11 @@ impl Pretrained {
             NewTensor { name: named.name.clone(), shape, element }
         };
         let mut tensors: Vec<NewTensor> = weights.iter().zip(&named).map(tensor).collect();
+        let head = gguf::head(&all, &tensors).map_err(|reason| refused(&reason))?;
+        readers::check(file, &self.config, &head)?;
         let factors = metadata::rope_factors(&self.config);
         tensors.extend(factors.as_ref().map(|factors| NewTensor {
-            name: "rope_freqs.weight".to_owned(),
+            name: ROPE_FACTORS.to_owned(),
             shape: vec![factors.len() as u64],
             element: Element::F32,
         }));
