@@ -193,6 +193,36 @@ fn what_is_new_of_chats_is_written_with_the_tokenizer() {
 }
 
 #[test]
+fn tokens_that_were_added_beyond_the_model_are_left_out_of_a_gguf_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let fixture = fixtures().into_iter().find(|it| it.ends_with("llama")).unwrap();
+    let (_, tokenizer) = with_tokenizer(&fixture, "bytes", dir.path());
+    let change = |name: &str, change: &dyn Fn(&mut serde_json::Value)| {
+        let path = dir.path().join(name);
+        let mut json = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        change(&mut json);
+        std::fs::write(path, json.to_string()).unwrap();
+    };
+    let size = tokenizer.size();
+    change("config.json", &|config| config["vocab_size"] = size.into());
+    change("tokenizer.json", &|json| {
+        let mut image = json["added_tokens"][0].clone();
+        (image["id"], image["content"]) = (size.into(), "<image>".into());
+        json["added_tokens"].as_array_mut().unwrap().push(image);
+    });
+    assert_eq!(Tokenizer::open(dir.path()).unwrap().unwrap().size(), size + 1);
+    let model = Pretrained::open(dir.path()).unwrap();
+    let file = dir.path().join("model.gguf");
+    model.write_gguf(&file, Element::F32, &model.as_it_is(), &mut zeros(&model)).unwrap();
+    let written = Tokenizer::open(&file).unwrap().unwrap();
+    assert_eq!((written.size(), written.token("<image>")), (size, None));
+    assert_eq!(
+        written.encode("a train<|im_end|>", true),
+        tokenizer.encode("a train<|im_end|>", true)
+    );
+}
+
+#[test]
 fn a_tokenizer_in_a_gguf_file_is_the_same() {
     let dir = tempfile::tempdir().unwrap();
     for (name, kind) in
