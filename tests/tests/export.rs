@@ -23,8 +23,8 @@ fn gpt2(dir: &Path) -> PathBuf {
     folder
 }
 
-/// A run of three steps from its weights on.
-fn run(dir: &Path, method: &str) -> PathBuf {
+/// A run file of three steps from its weights on.
+fn run_file(dir: &Path, method: &str) -> PathBuf {
     let text = dir.join("text.txt");
     write(&text, "on the track to no end a train sat and then it ran on\n".repeat(40));
     let file = dir.join(format!("{method}.toml"));
@@ -61,7 +61,12 @@ threads = 1
             text = text.display(),
         ),
     );
-    let run = dir.join(method);
+    file
+}
+
+/// A run of it.
+fn run(dir: &Path, method: &str) -> PathBuf {
+    let (file, run) = (run_file(dir, method), dir.join(method));
     let set = format!("run.dir={}", run.display());
     run_ok(trainyard().arg("train").arg(&file).args(["--set", &set]));
     run
@@ -104,6 +109,10 @@ fn an_adapter_has_peft_names_and_shapes() {
         .expect("its config is JSON");
     assert_eq!((config["r"].as_u64(), config["lora_alpha"].as_f64()), (Some(3), Some(32.0)));
     assert_eq!(config["fan_in_fan_out"], true);
+    // What PEFT opens lies on this machine; a card names it for others.
+    let base = gpt2(dir.path()).display().to_string();
+    assert_eq!(config["base_model_name_or_path"], base);
+    assert_says(&read(&folder.join("README.md")), &["base_model: gpt2\n"]);
     let bytes = std::fs::read(folder.join("adapter_model.safetensors")).expect("its weights");
     let head = String::from_utf8_lossy(&bytes).into_owned();
     for product in config["target_modules"].as_array().expect("a list") {
@@ -113,6 +122,31 @@ fn an_adapter_has_peft_names_and_shapes() {
     assert_says(&head, &["base_model.model.transformer.h.0.attn.c_attn.lora_B.weight"]);
     let said = run_fails(trainyard().arg("generate").arg(&folder), 2);
     assert_says(&said, &["is an adapter, for PEFT, and no whole model; name the run"]);
+}
+
+#[test]
+fn an_adapter_names_a_downloaded_model_by_its_name() {
+    let dir = temp_dir();
+    let snapshot = dir.path().join("hub/models--owner--small-1.5/snapshots/0123");
+    std::fs::create_dir_all(&snapshot).expect("a folder");
+    for entry in std::fs::read_dir(gpt2(dir.path())).expect("a folder").flatten() {
+        std::fs::copy(entry.path(), snapshot.join(entry.file_name())).expect("a copy");
+    }
+    let run = dir.path().join("run");
+    let (of_run, hub) = (format!("run.dir={}", run.display()), dir.path().join("hub"));
+    // As the run file's own folder makes a path of it.
+    let model = "model.path=owner/small-1.5";
+    let file = run_file(dir.path(), "lora");
+    let sets = ["--set", &of_run, "--set", model];
+    run_ok(trainyard().env("HF_HUB_CACHE", &hub).arg("train").arg(&file).args(sets));
+    let folder = dir.path().join("adapter");
+    let mut export = trainyard();
+    export.env("HF_HUB_CACHE", &hub).arg("export").arg(&run).arg("--adapter");
+    run_ok(export.arg("-o").arg(&folder));
+    let config: Value = serde_json::from_str(&read(&folder.join("adapter_config.json")))
+        .expect("its config is JSON");
+    assert_eq!(config["base_model_name_or_path"], "owner/small-1.5");
+    assert_says(&read(&folder.join("README.md")), &["base_model: owner/small-1.5\n"]);
 }
 
 #[test]

@@ -76,6 +76,68 @@ fn what_is_said_to_fit_at_most_fits_and_more_does_not() {
     assert_eq!(at(2 * largest)["verdict"], "too_big");
 }
 
+/// BERT base, or another encoder of its size.
+fn encoder(folder: &Path, more: &Value) {
+    let mut config = json!({
+        "model_type": "bert", "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
+        "intermediate_size": 3072, "vocab_size": 30522, "max_position_embeddings": 512, "type_vocab_size": 2
+    });
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    fs::write(folder.join("config.json"), config.to_string()).unwrap();
+}
+
+#[test]
+fn an_encoder_is_taken_to_learn_what_it_was_made_for() {
+    let dir = temp_dir();
+    let asked = ["--device", "64 GiB", "--batch", "8", "--context", "128"];
+    let needed = |found: &Value| found["devices"][0]["needed_bytes"].as_u64().unwrap();
+    let of = |class: &str| {
+        encoder(dir.path(), &json!({ "architectures": [class] }));
+        fit(dir.path(), &asked)
+    };
+    let assumes = |found: &Value, words: &str| {
+        assert!(found["assumes"].as_str().unwrap().contains(words), "{found}");
+    };
+    let masked = of("BertForMaskedLM");
+    assumes(&masked, "masked tokens, as BertForMaskedLM does");
+    let classes = of("BertForSequenceClassification");
+    assumes(&classes, "classes, as BertForSequenceClassification does");
+    // A number for every token of every position of a micro-batch, and its gradient, are a good part of it.
+    let rows = masked["rows"].as_u64().unwrap();
+    assert_eq!(rows, classes["rows"].as_u64().unwrap());
+    let logits = 4 * rows * 128 * 30522;
+    let more = needed(&masked) - needed(&classes);
+    assert!(more >= 2 * logits && more < 8 * logits, "{more} for logits of {logits}");
+    let unknown = of("BertModel");
+    assumes(&unknown, "masked tokens, since its files do not say");
+    assert_eq!(needed(&unknown), needed(&masked));
+    fs::write(dir.path().join("modules.json"), "[]").unwrap();
+    let vectors = of("BertModel");
+    assumes(&vectors, "vectors of texts, as modules.json says");
+    assert_eq!(needed(&vectors), needed(&classes));
+    let page = run_ok(trainyard().arg("fit").arg(dir.path()).args(asked));
+    assert!(page.contains("an encoder, taken to learn vectors of texts"), "{page}");
+    // Of a decoder nothing needs to be assumed.
+    config(dir.path());
+    assert_eq!(fit(dir.path(), &["--device", "64 GiB"])["assumes"], Value::Null);
+}
+
+#[test]
+fn positions_that_roberta_keeps_for_filling_do_not_fit() {
+    let dir = temp_dir();
+    let more =
+        json!({ "model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1 });
+    encoder(dir.path(), &more);
+    let at = |context: &str| {
+        let mut command = trainyard();
+        command.arg("fit").arg(dir.path()).args(["--device", "64 GiB", "--context", context]);
+        command
+    };
+    run_ok(&mut at("512"));
+    let said = run_fails(&mut at("513"), 2);
+    assert!(said.contains("from 1 to 512"), "{said}");
+}
+
 #[test]
 fn people_are_told_device_by_device() {
     let dir = temp_dir();

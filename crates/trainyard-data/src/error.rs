@@ -164,6 +164,22 @@ pub enum DataError {
         /// The path.
         path: PathBuf,
     },
+    /// A token beyond those that a model has vectors for.
+    #[error(
+        "{name} has the token '{token}', number {number}, and the model knows {known} tokens, counted from 0: give it \
+         vectors for more (in transformers: model.resize_token_embeddings(len(tokenizer))), or leave the token out of \
+         texts and chat template"
+    )]
+    UnknownToken {
+        /// The text.
+        name: String,
+        /// The token by its name in the tokenizer.
+        token: String,
+        /// Its number.
+        number: u32,
+        /// How many the model knows.
+        known: u64,
+    },
     /// Data of which no tokens can be masked.
     #[error("tokens of {name} cannot be masked: {reason}")]
     NoMask {

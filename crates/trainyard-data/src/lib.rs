@@ -125,4 +125,4 @@ pub use text::{
     builtin_text, encode, first_token, grown_vocabulary, in_known_letters, prompt_from,
     prompt_from_file, prompt_in_form, yard_text,
 };
-pub use tokens::{cache_folder, show_progress, tokenizer_at, tokenizer_mark};
+pub use tokens::{cache_folder, check_known, show_progress, tokenizer_at, tokenizer_mark};

@@ -9,6 +9,7 @@ use crate::batch::{Batch, DType, HostTensor};
 use crate::error::DataError;
 use crate::random::{Use, below, stream, unit};
 use crate::source::{Cursor, DataInfo, DataSource, IGNORED, SEGMENTS, TensorInfo, Unit};
+use crate::tokens::check_known;
 
 /// Share of tokens that are to be found.
 const CHOSEN: f64 = 0.15;
@@ -23,15 +24,17 @@ pub struct Masked {
     inner: Arc<dyn DataSource>,
     tokenizer: Arc<Tokenizer>,
     mask: u32,
+    /// Tokens that the model knows, of which any may replace another.
+    known: u64,
     info: DataInfo,
 }
 
 impl Masked {
-    /// Masks the tokens of a source.
+    /// Masks the tokens of a source for a model that knows the first `known`.
     ///
     /// # Errors
     /// [`DataError::NoMask`] for one without tokens of a tokenizer, or whose tokenizer has no token for it.
-    pub fn new(inner: Arc<dyn DataSource>) -> Result<Self, DataError> {
+    pub fn new(inner: Arc<dyn DataSource>, known: u64) -> Result<Self, DataError> {
         let about = inner.info();
         let refused = |reason| DataError::NoMask { name: about.name.clone(), reason };
         let of_tokens = about.tensors.iter().find(|tensor| tensor.name == "tokens");
@@ -43,6 +46,7 @@ impl Masked {
         let mask = tokenizer.mask().ok_or_else(|| {
             refused("the tokenizer has no mask token; take the model of one that has, such as BERT")
         })?;
+        let known = known.min(tokenizer.size() as u64);
         let context = of_tokens.row_shape.clone();
         let mut tensors = about.tensors.clone();
         tensors.retain(|tensor| tensor.name != "targets");
@@ -58,7 +62,7 @@ impl Masked {
             unit: Unit::Tokens,
             ..about.clone()
         };
-        Ok(Self { inner, tokenizer, mask, info })
+        Ok(Self { inner, tokenizer, mask, known, info })
     }
 
     /// Masks the rows of a batch, the first of which has a number in the stream of a use.
@@ -105,7 +109,7 @@ impl Masked {
             let is_filling = segments.get(at) == Some(&0);
             // Drawn for every place, so that one depends on no other.
             let [chosen, how] = [unit(&mut random), unit(&mut random)];
-            let other = below(&mut random, self.tokenizer.size() as u64);
+            let other = below(&mut random, self.known);
             if is_filling || chosen >= CHOSEN || self.tokenizer.is_special(token.cast_unsigned()) {
                 continue;
             }
@@ -143,6 +147,11 @@ impl DataSource for Masked {
         }))
     }
 
+    fn check_known(&self, known: u64) -> Result<(), DataError> {
+        check_known(&self.info.name, &[self.mask], &self.tokenizer, known)?;
+        self.inner.check_known(known)
+    }
+
     fn tokenizer(&self) -> Option<Arc<Tokenizer>> {
         Some(Arc::clone(&self.tokenizer))
     }
@@ -167,7 +176,7 @@ mod tests {
     #[test]
     fn a_seventh_of_the_tokens_is_to_be_found_and_most_of_these_are_hidden() {
         let plain: Arc<dyn DataSource> = bare(2000).into();
-        let source = Masked::new(Arc::clone(&plain)).unwrap();
+        let source = Masked::new(Arc::clone(&plain), u64::MAX).unwrap();
         let cursor = Cursor::new(3);
         let (whole, hidden) =
             (plain.batch(cursor, 1500).unwrap(), source.batch(cursor, 1500).unwrap());
@@ -199,8 +208,34 @@ mod tests {
     }
 
     #[test]
+    fn no_token_becomes_one_that_the_model_does_not_know() {
+        let plain: Arc<dyn DataSource> = bare(2000).into();
+        let size = plain.tokenizer().unwrap().size() as u64;
+        // Without the last digits and what is inside of words.
+        for known in [size - 6, size, size + 9] {
+            let source = Masked::new(Arc::clone(&plain), known).unwrap();
+            let batch = source.batch(Cursor::new(3), 1500).unwrap();
+            let (tokens, targets) = (values(&batch, "tokens"), values(&batch, "targets"));
+            let mask = source.mask.cast_signed();
+            let drawn = tokens
+                .iter()
+                .zip(&targets)
+                .filter(|(now, was)| **was != IGNORED && now != was && **now != mask);
+            let drawn: Vec<u64> = drawn.map(|(now, _)| u64::from(now.cast_unsigned())).collect();
+            assert!(drawn.len() > 100, "{}", drawn.len());
+            let largest = drawn.into_iter().max().unwrap();
+            assert!(largest < known && largest + 6 > known.min(size), "{largest} of {known}");
+        }
+        // What the texts have is found before any of it is looked up.
+        let source = Masked::new(Arc::clone(&plain), 3).unwrap();
+        assert!(source.check_known(size).is_ok());
+        let error = source.check_known(3).unwrap_err().to_string();
+        assert!(error.contains("the token '[MASK]', number 4, and the model knows 3"), "{error}");
+    }
+
+    #[test]
     fn the_same_tokens_are_hidden_however_rows_are_cut_and_others_in_the_next_epoch() {
-        let source = Masked::new(bare(40).into()).unwrap();
+        let source = Masked::new(bare(40).into(), u64::MAX).unwrap();
         let at = |position, rows| source.batch(Cursor { seed: 5, position }, rows).unwrap();
         let samples = source.info().samples.unwrap();
         assert_eq!(at(27, 6).split(2), [at(27, 2), at(29, 2), at(31, 2)]);

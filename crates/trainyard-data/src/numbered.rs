@@ -25,6 +25,14 @@ pub trait NumberedSource: Send + Sync {
         None
     }
 
+    /// As [`DataSource::check_known`].
+    ///
+    /// # Errors
+    /// As [`DataSource::check_known`].
+    fn check_known(&self, _known: u64) -> Result<(), DataError> {
+        Ok(())
+    }
+
     /// As [`DataSource::tokenizer`].
     fn tokenizer(&self) -> Option<Arc<Tokenizer>> {
         None
@@ -51,6 +59,10 @@ impl<S: NumberedSource> DataSource for S {
 
     fn items(&self, batch: &Batch) -> u64 {
         NumberedSource::items(self, batch).unwrap_or_else(|| items_of(self.parts().0, batch))
+    }
+
+    fn check_known(&self, known: u64) -> Result<(), DataError> {
+        NumberedSource::check_known(self, known)
     }
 
     fn tokenizer(&self) -> Option<Arc<Tokenizer>> {

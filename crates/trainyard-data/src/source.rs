@@ -49,6 +49,15 @@ pub trait DataSource: Send + Sync {
         items_of(self.info(), batch)
     }
 
+    /// Refuses tokens that a model does not know, which knows the first `known`; where a [tokenizer](Self::tokenizer) makes
+    /// them.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownToken`]; [`DataError`] where data cannot be read any more.
+    fn check_known(&self, _known: u64) -> Result<(), DataError> {
+        Ok(())
+    }
+
     /// What makes tokens of its texts, where that is a model's tokenizer.
     fn tokenizer(&self) -> Option<Arc<Tokenizer>> {
         None

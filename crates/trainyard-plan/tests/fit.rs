@@ -52,6 +52,7 @@ fn model(blocks: usize) -> Transformer {
         logits: TOKENS,
         context: 4096,
         layers: std::iter::once(first).chain((0..blocks).map(block)).chain([last]).collect(),
+        assumes: None,
     }
 }
 

@@ -44,6 +44,19 @@ pub fn find_or_download(model: &Path) -> Result<PathBuf, PretrainedError> {
     found
 }
 
+/// The name on the hub of a model that Hugging Face's tools have downloaded: of a path where there is nothing its last
+/// two parts, as [`find`] takes them, of a folder of the cache its own; None for another file or folder.
+pub fn name_of_downloaded(model: &Path) -> Option<String> {
+    if !model.exists() {
+        return name_on_hub(model);
+    }
+    // models--OWNER--NAME/snapshots/COMMIT
+    let mut above = model.ancestors().skip(1);
+    let is_snapshot = above.next()?.file_name()? == "snapshots";
+    let folder = above.next()?.file_name()?.to_str()?.strip_prefix("models--")?;
+    is_snapshot.then(|| folder.replacen("--", "/", 1))
+}
+
 /// The last two parts of a path.
 fn name_on_hub(model: &Path) -> Option<String> {
     let mut parts = model.iter().rev().filter_map(|part| part.to_str());
@@ -115,6 +128,19 @@ mod tests {
         // A folder that is not there, in one that is.
         let other = said(&here.path().join("model"));
         assert!(other.contains("no downloaded model of this name; name a folder"), "{other}");
+    }
+
+    #[test]
+    fn a_downloaded_model_has_its_name_on_the_hub() {
+        let cache = tempfile::tempdir().unwrap();
+        let snapshot = cache.path().join("models--owner--model-1.5/snapshots/0123");
+        fs::create_dir_all(&snapshot).unwrap();
+        let of = |path: &Path| name_of_downloaded(path);
+        assert_eq!(of(&snapshot).as_deref(), Some("owner/model-1.5"));
+        // As a run file that lies in this folder has it.
+        assert_eq!(of(&cache.path().join("owner/model-1.5")).as_deref(), Some("owner/model-1.5"));
+        assert_eq!(of(snapshot.parent().unwrap()), None);
+        assert_eq!(of(cache.path()), None);
     }
 
     #[test]

@@ -86,6 +86,32 @@ fn every_kind_of_folder_has_pythons_tokens_and_chats() {
 }
 
 #[test]
+fn an_answer_ends_with_the_special_token_that_the_template_writes_behind_it() {
+    let ends = |folder: &Path, template: &str| {
+        open(folder).with_chat_template_text(template).unwrap().ends_of_answers()
+    };
+    let bytes = folder("bytes");
+    let each = |written: &str| {
+        format!(
+            "{{% for message in messages %}}{{{{ message['content'] }}}}{written}{{% endfor %}}"
+        )
+    };
+    // Of a model for which it does not end texts.
+    let of_base = |template: &str| {
+        open(&bytes).with_chat_template_text(template).unwrap().with_eos(vec![0]).ends_of_answers()
+    };
+    assert_eq!(of_base(&each("<|im_end|>\n")), [0, 2]);
+    assert_eq!(of_base(&each("\n<|im_end|>")), [0, 2]);
+    // The first ends it.
+    assert_eq!(of_base(&each("<|im_end|>\n<|im_start|>")), [0, 2]);
+    assert_eq!(of_base(&each("\n")), [0]);
+    assert_eq!(of_base("{{ raise_exception('no') }}"), [0]);
+    assert_eq!(ends(&bytes, &each("<|im_end|>")), [2, 0]);
+    // A token for what is not known is none that was written.
+    assert_eq!(ends(&folder("words"), &each("\u{e000}")).len(), 0);
+}
+
+#[test]
 fn special_tokens_are_those_of_the_configs() {
     let bytes = open(&folder("bytes"));
     assert_eq!((bytes.bos(), bytes.adds_bos(), bytes.size()), (Some(1), false, 480));

@@ -295,6 +295,10 @@ impl NumberedSource for ChatSource {
         Some(values("tokens")?.zip(values("targets")?).map(filled).sum::<usize>() as u64)
     }
 
+    fn check_known(&self, known: u64) -> Result<(), DataError> {
+        self.store.check_known(&self.info.name, &self.tokenizer, known)
+    }
+
     fn tokenizer(&self) -> Option<Arc<Tokenizer>> {
         Some(Arc::clone(&self.tokenizer))
     }

@@ -114,6 +114,31 @@ fn long_chats_are_cut_or_split_or_refused_and_that_is_said() {
 }
 
 #[test]
+fn tokens_that_a_model_does_not_know_are_found() {
+    let source =
+        open(&[r#"{"prompt": "a", "completion": "b"}"#], &json!({ "context": 40 })).unwrap();
+    let size = source.tokenizer().unwrap().size() as u64;
+    // All that is learned is marked in the file.
+    assert!(source.check_known(size).is_ok());
+    let error = source.check_known(size - 1).unwrap_err();
+    let words = format!(
+        "chats.jsonl has the token '<|im_end|>', number {}, and the model knows {0} tokens",
+        size - 1
+    );
+    assert!(error.to_string().contains(&words), "{error}");
+    assert!(error.to_string().contains("resize_token_embeddings"), "{error}");
+    assert!(error.is_wrong_input());
+    // One that merely has more tokens is fine.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.jinja");
+    fs::write(&path, "{% for m in messages %}[{{ m.content }}]{% endfor %}").unwrap();
+    let more = json!({ "context": 20, "template": path });
+    let source = open(&[r#"{"prompt": "a", "completion": "b"}"#], &more).unwrap();
+    assert!(source.check_known(size - 3).is_ok());
+    assert!(source.check_known(90).is_err());
+}
+
+#[test]
 fn a_template_of_ones_own_takes_the_place_of_the_tokenizers() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.jinja");

@@ -321,6 +321,10 @@ impl NumberedSource for SentencesSource {
         Some(batch.rows as u64)
     }
 
+    fn check_known(&self, known: u64) -> Result<(), DataError> {
+        self.store.check_known(&self.info.name, &self.tokenizer, known)
+    }
+
     fn tokenizer(&self) -> Option<Arc<Tokenizer>> {
         Some(Arc::clone(&self.tokenizer))
     }

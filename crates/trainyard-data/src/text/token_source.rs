@@ -136,6 +136,10 @@ impl DataSource for TokenSource {
         Box::new(self.windows.validation(rows, limit).map(move |it| self.batch_of(it, left)))
     }
 
+    fn check_known(&self, known: u64) -> Result<(), DataError> {
+        self.store.check_known(&self.info.name, &self.tokenizer, known)
+    }
+
     fn tokenizer(&self) -> Option<Arc<Tokenizer>> {
         Some(Arc::clone(&self.tokenizer))
     }

@@ -1,5 +1,6 @@
 //! Tokens of a model's tokenizer: made once from a text, and kept in a file.
 
+mod known;
 mod pieces;
 mod progress;
 mod rows;
@@ -14,6 +15,7 @@ use trainyard_pretrained::Tokenizer;
 use crate::error::DataError;
 use crate::files;
 
+pub use known::check_known;
 pub(crate) use pieces::tokenize;
 pub(crate) use progress::progress;
 pub use progress::show_progress;

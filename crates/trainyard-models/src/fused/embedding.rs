@@ -67,9 +67,10 @@ fn add_rows(gradient: &FlexTensor, rows: &FlexTensor, sum: FlexTensor) -> FlexTe
     let (gradient, rows) = (gradient.to_contiguous(), rows.to_contiguous());
     let width = shape(&gradient).last().copied().unwrap_or(1).max(1);
     let elements = shape(&sum).iter().product::<usize>();
-    let mut sum = match sum.is_contiguous() && sum.storage::<f32>().len() == elements {
-        true => sum,
-        false => tensor(values(&sum.to_contiguous()).to_vec(), [elements]),
+    let mut sum = if sum.is_contiguous() && sum.storage::<f32>().len() == elements {
+        sum
+    } else {
+        tensor(values(&sum.to_contiguous()).to_vec(), [elements])
     };
     let sums: &mut [f32] = sum.storage_mut();
     let rows = rows.as_slice::<i32>().unwrap_or_default();

@@ -72,8 +72,11 @@ pub(super) fn load(
     check(task, data.info())?;
     let classes = data.info().classes.len();
     let head = head(task, options, (&pretrained, encoder, own), classes)?;
-    let data: Arc<dyn DataSource> =
-        if task == HfTask::Masked { Arc::new(Masked::new(data)?) } else { data };
+    let data: Arc<dyn DataSource> = match task {
+        HfTask::Masked => Arc::new(Masked::new(data, config.vocabulary)?),
+        HfTask::Classify | HfTask::Embed => data,
+    };
+    data.check_known(config.vocabulary)?;
     let has = |name: &str| gives(data.info(), name);
     let task = EncoderTask {
         head,

@@ -108,6 +108,7 @@ impl Recipe for HfRecipe {
             let name = pretrained.path.display().to_string();
             let architecture = pretrained.config.architecture.name();
             needs_text(("hf", &name, Some(architecture)), model.context(), data.info())?;
+            data.check_known(pretrained.config.vocabulary)?;
         }
         let has_segments = data.as_ref().is_some_and(|data| gives(data.info(), SEGMENTS));
         let model = if has_segments { model.with_segments() } else { model };

@@ -119,6 +119,7 @@ pub fn fit(request: &FitRequest<'_>) -> Result<Fit, PlanError> {
         version: Fit::VERSION,
         model: request.model.name.clone(),
         encoder: !request.model.causal,
+        assumes: request.model.assumes.clone(),
         method: method.text().to_owned(),
         rank: method.rank(),
         batch,

@@ -47,6 +47,9 @@ pub struct Fit {
     /// Whether it is an encoder: it reads texts as a whole and writes none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub encoder: bool,
+    /// What it is taken to learn, where that changes what it needs, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumes: Option<String>,
     /// Which weights train: `full`, `lora` or `qlora`.
     pub method: String,
     /// Of adapters, the numbers between their two products.

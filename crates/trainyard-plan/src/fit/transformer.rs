@@ -25,12 +25,15 @@ pub struct Transformer {
     pub norms_heads: bool,
     /// Whether a position sees only those before it.
     pub causal: bool,
-    /// Numbers that the head gives for a position: a decoder's tokens.
+    /// Numbers that the head gives for a position: those of tokens; 0 where it gives a few a row.
     pub logits: u64,
     /// The most positions it was made for.
     pub context: u64,
     /// Its layers, in order.
     pub layers: Vec<TransformerLayer>,
+    /// What it is taken to learn, where that changes its sizes, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumes: Option<String>,
 }
 
 /// The weights of a layer of a transformer.

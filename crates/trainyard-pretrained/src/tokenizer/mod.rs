@@ -5,6 +5,7 @@
 //! GGUF file ([`gguf`]). Which tokens are special is what the configs say ([`special`]).
 
 mod chat;
+mod chat_template;
 mod dates;
 mod files;
 mod gguf;
@@ -189,6 +190,11 @@ impl Tokenizer {
         self.inner.token_to_id(name)
     }
 
+    /// The name of a token in the vocabulary, by its number.
+    pub fn name(&self, token: u32) -> Option<String> {
+        self.inner.id_to_token(token)
+    }
+
     /// The folder or file that it comes from.
     pub fn path(&self) -> &Path {
         &self.path
@@ -231,20 +237,6 @@ impl Tokenizer {
         let template =
             template.ok_or_else(|| PretrainedError::NoChatTemplate { path: self.path.clone() })?;
         template.render(&self.special.names, messages, add_generation_prompt, seconds)
-    }
-
-    /// The text of its template of chats.
-    pub fn chat_template(&self) -> Option<&str> {
-        self.template.as_ref().map(ChatTemplate::source)
-    }
-
-    /// The same tokenizer with the template of chats in a file.
-    ///
-    /// # Errors
-    /// [`PretrainedError::Io`]; [`PretrainedError::BadFile`] for what is no template.
-    pub fn with_chat_template(self, path: &Path) -> Result<Self, PretrainedError> {
-        let text = std::fs::read_to_string(path).map_err(PretrainedError::io(path))?;
-        Ok(Self { template: Some(ChatTemplate::new(&text, path)?), ..self })
     }
 }
 

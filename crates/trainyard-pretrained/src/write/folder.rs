@@ -4,14 +4,17 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::NewModel;
 use super::metadata::llama3_factors;
-use super::purpose::Purpose;
 use crate::architecture::Architecture;
 use crate::config::{Activation, ModelConfig, Rope, RopeScaling, Windowed};
 use crate::error::PretrainedError;
-use crate::open::Pretrained;
+use crate::open::{Pretrained, read_config};
 use crate::tokenizer::Tokenizer;
 use crate::weight::Element;
+
+/// What says how texts are made, and which tokens end them.
+const GENERATION: &str = "generation_config.json";
 
 /// What is taken as it is where a model comes from a folder.
 const COPIED: [&str; 10] = [
@@ -19,7 +22,7 @@ const COPIED: [&str; 10] = [
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
-    "generation_config.json",
+    GENERATION,
     "chat_template.jinja",
     "vocab.json",
     "merges.txt",
@@ -35,12 +38,12 @@ pub(super) fn write_configs(
     model: &Pretrained,
     folder: &Path,
     element: Element,
-    purpose: Option<&Purpose>,
+    new: &NewModel,
 ) -> Result<(), PretrainedError> {
     let from = &model.path;
     let is_folder = from.is_dir();
     let mut config = if is_folder {
-        crate::open::read_config(&from.join("config.json"))?
+        read_config(&from.join("config.json"))?
     } else {
         of_config(&model.config).ok_or_else(|| {
             let reason = "a config.json cannot say how its positions are changed for long contexts; \
@@ -56,18 +59,23 @@ pub(super) fn write_configs(
     // The newer of the two names where the config has it.
     let key = if config.contains_key("dtype") { "dtype" } else { "torch_dtype" };
     config.insert(key.to_owned(), kind.into());
-    if let Some(purpose) = purpose {
+    if let Some(purpose) = &new.purpose {
         purpose.say(model.config.architecture, &mut config);
     }
     write_json(&folder.join("config.json"), &config.into())?;
-    write_tokenizer(model, folder)
+    write_tokenizer(model, folder, new)
 }
 
-/// Writes the tokenizer: its files as they are, or one that is made of what a GGUF file has.
+/// Writes the tokenizer: its files as they are but for what is new of chats, or one that is made of what a GGUF file
+/// has.
 ///
 /// # Errors
 /// [`PretrainedError`] where something cannot be written.
-pub(super) fn write_tokenizer(model: &Pretrained, folder: &Path) -> Result<(), PretrainedError> {
+pub(super) fn write_tokenizer(
+    model: &Pretrained,
+    folder: &Path,
+    new: &NewModel,
+) -> Result<(), PretrainedError> {
     let from = &model.path;
     if from.is_dir() {
         for name in COPIED.into_iter().filter(|name| from.join(name).is_file()) {
@@ -76,17 +84,20 @@ pub(super) fn write_tokenizer(model: &Pretrained, folder: &Path) -> Result<(), P
             let bytes = std::fs::read(&from).map_err(PretrainedError::io(&from))?;
             std::fs::write(&to, bytes).map_err(PretrainedError::written(&to))?;
         }
-        return Ok(());
+        return write_chats(from, folder, new);
     }
     let Some(tokenizer) = Tokenizer::open(from)? else { return Ok(()) };
+    let tokenizer = new.tokenizer(tokenizer)?;
     let path = folder.join("tokenizer.json");
     std::fs::write(&path, tokenizer.to_json()?).map_err(PretrainedError::written(&path))?;
     let mut about = Map::new();
     about.insert("tokenizer_class".to_owned(), "PreTrainedTokenizerFast".into());
     about.insert("model_max_length".to_owned(), model.config.context.into());
     about.extend(tokenizer.special().map(|(name, text)| (name.to_owned(), text.into())));
-    about.extend(tokenizer.chat_template().map(|text| ("chat_template".to_owned(), text.into())));
+    let template = tokenizer.chat_template().filter(|_| new.chat_template.is_none());
+    about.extend(template.map(|text| ("chat_template".to_owned(), text.into())));
     write_json(&folder.join("tokenizer_config.json"), &about.into())?;
+    write_template(folder, new)?;
     if model.config.architecture.is_encoder() {
         return Ok(());
     }
@@ -94,7 +105,43 @@ pub(super) fn write_tokenizer(model: &Pretrained, folder: &Path) -> Result<(), P
     let ends = ends.as_object().cloned().unwrap_or_default();
     let ends: Map<String, Value> =
         ends.into_iter().filter(|(_, id)| !id.is_null() && *id != json!([])).collect();
-    write_json(&folder.join("generation_config.json"), &ends.into())
+    write_json(&folder.join(GENERATION), &ends.into())
+}
+
+/// Writes what is new of chats beside the files of a tokenizer that came from another folder.
+fn write_chats(from: &Path, folder: &Path, new: &NewModel) -> Result<(), PretrainedError> {
+    write_template(folder, new)?;
+    if new.ends.is_empty() {
+        return Ok(());
+    }
+    let path = folder.join(GENERATION);
+    let mut about = if path.is_file() {
+        read_config(&path)?
+    } else {
+        // What `transformers` would take of the config without this file.
+        let mut config = read_config(&from.join("config.json"))?;
+        config
+            .retain(|key, id| ["bos_token_id", "pad_token_id"].contains(&&**key) && !id.is_null());
+        config
+    };
+    about.insert("eos_token_id".to_owned(), json!(new.ends));
+    write_json(&path, &about.into())
+}
+
+/// Writes a template of chats that is new into a file of its own, and nowhere else, as `transformers` 5 does.
+fn write_template(folder: &Path, new: &NewModel) -> Result<(), PretrainedError> {
+    let Some(template) = &new.chat_template else { return Ok(()) };
+    let path = folder.join("chat_template.jinja");
+    std::fs::write(&path, template).map_err(PretrainedError::written(&path))?;
+    let path = folder.join("tokenizer_config.json");
+    if !path.is_file() {
+        return Ok(());
+    }
+    let mut about = read_config(&path)?;
+    if about.remove("chat_template").is_some() {
+        write_json(&path, &about.into())?;
+    }
+    Ok(())
 }
 
 pub(super) fn write_json(path: &Path, json: &Value) -> Result<(), PretrainedError> {

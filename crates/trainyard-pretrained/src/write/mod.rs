@@ -30,6 +30,25 @@ pub struct NewModel {
     pub purpose: Option<Purpose>,
     /// Tokens that it was trained to see at once.
     pub context: u64,
+    /// The template of its chats; None for that of the files that it comes from.
+    pub chat_template: Option<String>,
+    /// The tokens that end a text, the usual one first; empty for those that the files name.
+    pub ends: Vec<u32>,
+}
+
+impl NewModel {
+    /// The tokenizer of its files as it is now.
+    ///
+    /// # Errors
+    /// [`PretrainedError::BadFile`] for what is no template.
+    fn tokenizer(&self, of_files: Tokenizer) -> Result<Tokenizer, PretrainedError> {
+        let tokenizer = match &self.chat_template {
+            Some(text) => of_files.with_chat_template_text(text)?,
+            None => of_files,
+        };
+        let has_ends = !self.ends.is_empty();
+        Ok(if has_ends { tokenizer.with_eos(self.ends.clone()) } else { tokenizer })
+    }
 }
 
 /// A weight by its name in Hugging Face layout.
@@ -50,7 +69,13 @@ impl Pretrained {
 
     /// The model with the weights of [`Self::layout`].
     pub fn as_it_is(&self) -> NewModel {
-        NewModel { weights: self.layout(), purpose: None, context: self.config.context }
+        NewModel {
+            weights: self.layout(),
+            purpose: None,
+            context: self.config.context,
+            chat_template: None,
+            ends: Vec::new(),
+        }
     }
 
     /// Writes the model with other numbers as a folder in Hugging Face layout, which `transformers` opens: config,
@@ -68,7 +93,7 @@ impl Pretrained {
         values: &mut dyn FnMut(&str) -> Result<Vec<f32>, E>,
     ) -> Result<(), E> {
         let purpose = new.purpose.as_ref();
-        folder::write_configs(self, folder, element, purpose)?;
+        folder::write_configs(self, folder, element, new)?;
         // The bare model has the names of its weights without that of its part in others.
         let is_bare = purpose.is_some_and(Purpose::is_of_modules);
         let prefix = if is_bare { prefix(self.config.architecture) } else { "" };
@@ -97,8 +122,9 @@ impl Pretrained {
             .collect()
     }
 
-    /// Writes what an encoder has beside its adapter: how a text becomes one vector, what follows, and the
-    /// tokenizer. Nothing where a class of `transformers` has its head.
+    /// Writes what a model has beside its adapter. An encoder: how a text becomes one vector, what follows, and the
+    /// tokenizer, but nothing where a class of `transformers` has its head. A decoder: the tokenizer, where chats have
+    /// another template than its files, or other ends.
     ///
     /// # Errors
     /// As [`Self::write_folder`].
@@ -108,11 +134,14 @@ impl Pretrained {
         new: &NewModel,
         values: &mut dyn FnMut(&str) -> Result<Vec<f32>, E>,
     ) -> Result<(), E> {
+        if new.chat_template.is_some() || !new.ends.is_empty() {
+            folder::write_tokenizer(self, folder, new)?;
+        }
         let Some(purpose) = new.purpose.as_ref().filter(|purpose| purpose.is_of_modules()) else {
             return Ok(());
         };
         purpose::write_modules(self, folder, purpose, new.context)?;
-        folder::write_tokenizer(self, folder)?;
+        folder::write_tokenizer(self, folder, new)?;
         let behind = new.weights.iter().filter(|weight| weight.name.starts_with(DENSE));
         let behind: Vec<NewWeight> = behind.cloned().collect();
         if behind.is_empty() {
@@ -150,6 +179,7 @@ impl Pretrained {
         all.extend(metadata::of_encoder(&self.config, architecture, pooling));
         match Tokenizer::open(&self.path)? {
             Some(tokenizer) => {
+                let tokenizer = new.tokenizer(tokenizer)?;
                 let keys = tokenizer::of_tokenizer(&tokenizer, self.config.vocabulary);
                 all.extend(keys.map_err(|reason| refused(&reason))?);
             }

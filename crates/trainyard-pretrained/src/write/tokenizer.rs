@@ -115,6 +115,10 @@ impl Tokens {
             let is_special = added["special"].as_bool().unwrap_or(false);
             let kind = if is_special { CONTROL } else { USER_DEFINED };
             if let (Some(id), Some(text)) = (added["id"].as_u64(), added["content"].as_str()) {
+                // One that the model has no vector for is none of its tokens, such as Gemma 3's for images.
+                if id >= vocabulary {
+                    continue;
+                }
                 let is_unknown = known.get(&id).is_some_and(|(_, kind)| *kind == UNKNOWN);
                 known.insert(id, (text, if is_unknown { UNKNOWN } else { kind }));
             }

@@ -77,9 +77,8 @@ fn choice_ui(ui: &mut Ui, devices: &[DeviceInfo], form: &mut Form) {
         ui.weak(RichText::new(words).size(size::SMALL));
     }
     let named = those(devices, &chosen);
-    let entries = |named: &[&DeviceInfo]| match cpu_alone(named) {
-        true => run_file::entries(named),
-        false => run_file::entry_each(named),
+    let entries = |named: &[&DeviceInfo]| {
+        if cpu_alone(named) { run_file::entries(named) } else { run_file::entry_each(named) }
     };
     if chosen != before {
         // What the program takes by itself needs no names.

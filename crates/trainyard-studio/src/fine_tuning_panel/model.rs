@@ -62,6 +62,9 @@ fn verdict_ui(ui: &mut Ui, fit: &Fit) {
     }
     let small = |words: String| RichText::new(words).size(size::SMALL);
     ui.label(small(limits(&fit.largest, fit)));
+    if let Some(assumed) = &fit.assumes {
+        ui.label(small(format!("An encoder, taken {assumed}")));
+    }
     if let Some(more) = &fit.one_more {
         let speed = more.tokens_per_s.map(|speed| format!(", about {speed:.0} tokens/s"));
         ui.label(small(format!(

@@ -11,17 +11,17 @@ use trainyard_engine::checkpoint::{LayerRecord, read_manifest, read_weights};
 use trainyard_models::hf::{HfModel, MergedWeights};
 use trainyard_models::{Request, Tuning};
 use trainyard_plan::memory::human_bytes;
-use trainyard_pretrained::{Element, PretrainedError, Purpose};
+use trainyard_pretrained::{Element, NewModel, PretrainedError, Purpose};
 
 use super::run_command::RunCommand;
 use crate::app::App;
 use crate::cli::{Output, Sets, say};
 use crate::error::RunError;
 use crate::export::peft::Adapter;
-use crate::export::{base_name, card};
-use crate::generation::PRETRAINED;
+use crate::export::{base_path, card};
+use crate::generation::{PRETRAINED, RunTokenizer, has_chats};
 use crate::run_dir::{CheckpointChoice, Found, RunDir, name_beside, sync_folder};
-use crate::train::read_state;
+use crate::train::{CheckpointState, read_state};
 
 /// Write a fine-tuned model to files that other programs open
 #[derive(Debug, Args)]
@@ -91,7 +91,7 @@ impl RunCommand for Export {
         let tuning = Tuning::of(config.train.method, &config.lora);
         let (model, data) = (&config.model, &config.data);
         let request = Request { model, data, vocabulary: None, tuning };
-        let classes = read_state(&directory, &found)?.classes;
+        let CheckpointState { classes, chat_template, .. } = read_state(&directory, &found)?;
         let model = HfModel::of_run(&request, classes.len())?;
         let manifest = directory.explain(found.step, read_manifest(&found.path))?;
         let frozen_from = model.frozen_from();
@@ -101,6 +101,15 @@ impl RunCommand for Export {
         let part = Part::new(&self.output)?;
         let weights = MergedWeights::new(&model, &classes);
         let (pretrained, new) = (model.pretrained(), weights.written());
+        // What chats are written by and end with is that of the training.
+        let of_chats = if has_chats(&config) {
+            RunTokenizer::of_run(&config, chat_template.as_deref())?
+        } else {
+            None
+        };
+        let (chat_template, ends) =
+            of_chats.map(|it| (it.own_template, it.own_ends)).unwrap_or_default();
+        let new = &NewModel { chat_template, ends: ends.unwrap_or_default(), ..new.clone() };
         if self.adapter {
             let mut trained = |layer: usize, path: &str| checkpoint.weight(layer, path);
             let products = weights.adapters(&mut trained)?;
@@ -113,7 +122,7 @@ impl RunCommand for Export {
             })?;
             let mut values = |name: &str| weights.values(name, &mut trained);
             let (base, architecture) =
-                (base_name(&config, pretrained), pretrained.config.architecture);
+                (base_path(&config, pretrained), pretrained.config.architecture);
             let purpose = new.purpose.as_ref();
             // Those of a head that is written apart go there.
             let is_beside = !purpose.is_some_and(Purpose::is_of_modules);

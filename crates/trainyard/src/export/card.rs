@@ -5,8 +5,8 @@ use std::fmt::Write;
 use toml::Value;
 use trainyard_pretrained::{NewModel, Pretrained};
 
-use super::base_name;
 use super::usage::Usage;
+use super::{base_name, base_path};
 use crate::config::{RunConfig, TrainMethod};
 
 /// The text of its README.md, with the head that Hugging Face's tools read.
@@ -23,7 +23,7 @@ pub(crate) fn card(
     };
     let base = base_name(config, model);
     line(format!("base_model: {base}"));
-    let usage = Usage { base: &base, new, is_adapter };
+    let usage = Usage { base: &base_path(config, model), new, is_adapter };
     line(format!("library_name: {}", usage.library()));
     if let Some(licence) = model.licence.as_ref().filter(|it| !it.starts_with("see ")) {
         line(format!("license: {licence}"));

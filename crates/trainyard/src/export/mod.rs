@@ -6,20 +6,24 @@ mod usage;
 
 use std::path::Path;
 
-use trainyard_pretrained::Pretrained;
+use trainyard_pretrained::{Pretrained, name_of_downloaded};
 
 use crate::config::RunConfig;
 
-/// The name of the model that a run began with, for others to find it: as the run file has it where that is no path,
-/// else that of its folder. What its config calls it may be the model that it was made from.
+/// The model that a run began with, for PEFT to find it: by its name on Hugging Face's hub where it was downloaded from
+/// there, else by where its folder lies on this machine. PEFT opens no GGUF file by itself: that has its own name.
+pub(crate) fn base_path(config: &RunConfig, model: &Pretrained) -> String {
+    let folder = || model.path.is_dir().then(|| model.path.display().to_string());
+    name_on_hub(config).or_else(folder).unwrap_or_else(|| model.name.clone())
+}
+
+/// Its name for people: that on the hub, else that which its files give it, else that of its folder or file.
 pub(crate) fn base_name(config: &RunConfig, model: &Pretrained) -> String {
-    let path = config.model.options.get("path").and_then(toml::Value::as_str).map(Path::new);
-    match path {
-        Some(path) if !path.exists() => path.to_string_lossy().into_owned(),
-        Some(path) if path.is_dir() => {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            name.unwrap_or_else(|| model.name.clone())
-        }
-        _ => model.name.clone(),
-    }
+    name_on_hub(config).unwrap_or_else(|| model.name.clone())
+}
+
+/// Paths of a run file begin with the folder of that file, names on the hub too.
+fn name_on_hub(config: &RunConfig) -> Option<String> {
+    let path = config.model.options.get("path").and_then(toml::Value::as_str)?;
+    name_of_downloaded(Path::new(path))
 }

@@ -16,7 +16,7 @@ const PREFIX: &str = "base_model.model.";
 
 /// An adapter, and what was trained beside it.
 pub(crate) struct Adapter<'a> {
-    /// The name of the model that it is for.
+    /// The model that it is for, as PEFT finds it.
     pub(crate) base: String,
     pub(crate) architecture: Architecture,
     /// What the model is for; None for a decoder.

@@ -4,7 +4,7 @@ use trainyard_pretrained::{NewModel, Pooling, Purpose};
 
 /// What is to be opened.
 pub(super) struct Usage<'a> {
-    /// The name of the model that it was trained from.
+    /// The model that it was trained from, as `transformers` finds it.
     pub(super) base: &'a str,
     pub(super) new: &'a NewModel,
     pub(super) is_adapter: bool,

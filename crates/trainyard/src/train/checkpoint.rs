@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use trainyard_data::{DataError, DataState};
+use trainyard_data::{DataError, DataSource, DataState};
 use trainyard_engine::checkpoint::{Manifest, SaveAs};
 use trainyard_engine::{CheckpointFault, EngineError, LossScale};
 use trainyard_plan::journal::{Header, Record};
@@ -12,7 +12,9 @@ use super::settings::write_settings;
 use super::training::Training;
 use super::{GoingOn, go_on_with};
 use crate::cli::say;
+use crate::config::RunConfig;
 use crate::error::RunError;
+use crate::generation::template_of;
 use crate::journal::JournalWriter;
 use crate::run_dir::{Found, RunDir, run_id};
 
@@ -25,6 +27,9 @@ pub struct CheckpointState {
     /// What tells the tokenizer of the data from others, where there is one.
     #[serde(default)]
     pub tokenizer: Option<String>,
+    /// The template of chats that the run file named, by its text: the file may be gone later, or another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat_template: Option<String>,
     /// Names of the classes, in the order of their numbers; empty where there are none.
     #[serde(default)]
     pub classes: Vec<String>,
@@ -66,12 +71,15 @@ impl Training<'_> {
     }
 
     fn save_into(&mut self, directory: &RunDir, run_id: &str) -> Result<(), RunError> {
-        let info = self.setup.data()?.info();
+        let source = self.setup.data()?;
+        let info = source.info();
+        let chat_template = own_template(&self.setup.config, &**source);
         let data = DataState::new(info, self.cursor);
         let (vocabulary, classes) = (info.vocabulary.clone(), info.classes.clone());
         let tokenizer = self.tokenizer.clone();
         let loss_scale = self.pipeline.loss_scale();
-        let state = CheckpointState { vocabulary, tokenizer, classes, data, loss_scale };
+        let state =
+            CheckpointState { vocabulary, tokenizer, chat_template, classes, data, loss_scale };
         let state = serde_json::to_value(state).map_err(|e| RunError::config(e.to_string()))?;
         let about = SaveAs { step: self.step, run: Some(run_id.to_owned()), state };
         self.pipeline.save(&directory.checkpoint(self.step), about)?;
@@ -210,6 +218,12 @@ impl Training<'_> {
         say(format_args!("saved into {}", directory.path().display()));
         Ok(directory)
     }
+}
+
+/// The template of chats that a run file names, by its text, as the data were opened with it.
+pub(super) fn own_template(config: &RunConfig, data: &dyn DataSource) -> Option<String> {
+    template_of(config)?;
+    data.tokenizer()?.chat_template().map(str::to_owned)
 }
 
 /// What a checkpoint of a run says beside the weights.

@@ -5,17 +5,15 @@ use std::ops::ControlFlow;
 use trainyard_plan::journal::Record;
 use trainyard_pretrained::Message;
 
+use super::checkpoint::own_template;
 use super::training::Training;
 use crate::error::RunError;
-use crate::generation::{Decoder, Listener, Sampling, Text, TextForm, Writer};
+use crate::generation::{Decoder, Listener, Sampling, Text, TextForm, Writer, has_chats};
 use crate::interrupt::Interrupt;
 use crate::setup::TrainingSetup;
 
 /// How freely a model writes of itself, as `trainyard generate` does unless told otherwise.
 const SAMPLE_TEMPERATURE: f64 = 0.8;
-
-/// The kind of data that are chats.
-const CHAT: &str = "chat";
 
 /// What a language model is to write.
 pub(super) struct Samples {
@@ -42,17 +40,17 @@ impl Samples {
         let Some(context) = setup.job.context.filter(|_| train.sample_tokens > 0) else {
             return Ok(None);
         };
-        let form = TextForm::of_run(&setup.config, data.info().vocabulary.clone())?;
+        let template = own_template(&setup.config, &**data);
+        let vocabulary = data.info().vocabulary.clone();
+        let form = TextForm::of_run(&setup.config, vocabulary, template.as_deref())?;
         let Some(form) = form else { return Ok(None) };
-        let is_chat = setup.config.data.kind.as_deref() == Some(CHAT);
-        let tokenizer = data.tokenizer().filter(|_| is_chat);
+        let is_chat = has_chats(&setup.config);
         let prompt = |said: &String| -> Result<Prompt, RunError> {
-            let (text, tokens) = match &tokenizer {
-                Some(tokenizer) => {
-                    let written = tokenizer.chat(&[Message::new("user", said.as_str())], true)?;
-                    (format!("{said}\n"), tokenizer.encode(&written, false))
-                }
-                None => (said.clone(), form.encode(said)?),
+            let (text, tokens) = if is_chat {
+                let messages = [Message::new("user", said.as_str())];
+                (format!("{said}\n"), form.chat(&messages)?)
+            } else {
+                (said.clone(), form.encode(said)?)
             };
             Ok(Prompt { text, tokens, is_given: true })
         };

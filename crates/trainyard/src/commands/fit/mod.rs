@@ -36,7 +36,8 @@ const RANK: u64 = 16;
 /// Say whether a pretrained model can be trained here: on this machine's devices, or on described ones
 ///
 /// Nothing is opened but the heads of the model's files. Sizes follow from its shapes, times from speeds:
-/// both are estimates; `trainyard plan` of a run file runs the layers and knows better.
+/// both are estimates; `trainyard plan` of a run file runs the layers and knows better. An encoder is taken to learn
+/// what its files say that it was made for, or else masked tokens, which need the most.
 #[derive(Debug, Args)]
 pub struct FitCommand {
     /// A folder in Hugging Face layout, a config.json alone, a .gguf file, or the name of a model that
@@ -135,7 +136,7 @@ impl RunCommand for FitCommand {
     /// When there is no such model, or a number makes no sense; when a device cannot be opened, or the terminal
     /// cannot be written to.
     fn run(&self, app: &App) -> Result<ExitCode, RunError> {
-        let model = sizes::transformer(&Pretrained::open(&find(&self.model)?)?);
+        let model = sizes::transformer(&Pretrained::open(&find(&self.model)?)?)?;
         let mut devices: Vec<FitDevice> = if self.devices.is_empty() {
             let run_file = self.devices_of.as_ref();
             let run_file = run_file.map(|file| app.config(file, &Sets::default())).transpose()?;
@@ -221,6 +222,9 @@ fn print(out: &mut impl Write, fit: &Fit) -> std::io::Result<()> {
         fit.micro_batches,
         fit.verdict.text()
     )?;
+    if let Some(assumed) = &fit.assumes {
+        writeln!(out, "an encoder, taken {assumed}\n")?;
+    }
     table(out, &rows(&fit.devices), &[Align::Left, Align::Left])?;
     if fit.micro_batches > USUAL_MICRO_BATCHES {
         writeln!(

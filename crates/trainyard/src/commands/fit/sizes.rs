@@ -3,19 +3,28 @@
 use std::collections::BTreeMap;
 
 use trainyard_plan::fit::{Product, Transformer, TransformerLayer, TransformerPart};
-use trainyard_pretrained::{Architecture, Element, Part, Pretrained, Role, Weight};
+use trainyard_pretrained::{
+    Architecture, Element, Part, Pretrained, PretrainedError, Role, SaidTask, Weight,
+};
 
-/// The sizes of a model.
-pub(super) fn transformer(model: &Pretrained) -> Transformer {
+/// The sizes of a model. Of an encoder they depend on what it is to learn: that is what its files say, or else masked
+/// tokens, which take the most.
+///
+/// # Errors
+/// [`PretrainedError`] for a config that cannot be read.
+pub(super) fn transformer(model: &Pretrained) -> Result<Transformer, PretrainedError> {
     let config = &model.config;
     let is_encoder = config.architecture.is_encoder();
+    let task = if is_encoder { model.said_task()? } else { None };
+    let is_masked = is_encoder && matches!(task, None | Some(SaidTask::Masked(_)));
+    let gives_tokens = !is_encoder || is_masked;
     let first: Vec<&Weight> =
         model.weights.iter().filter(|weight| weight.part == Part::Block(0)).collect();
     let norms =
         first.iter().filter(|weight| weight.role == Role::Norm && weight.name.ends_with("weight"));
     let inside = first.iter().filter(|weight| weight.role == Role::Mlp && weight.shape.len() == 2);
     let heads = |heads: u64| heads.saturating_mul(config.head_width);
-    Transformer {
+    Ok(Transformer {
         name: model.name.clone(),
         width: config.width,
         heads: config.heads,
@@ -26,14 +35,39 @@ pub(super) fn transformer(model: &Pretrained) -> Transformer {
         norms: norms.clone().filter(|weight| weight.numbers() == config.width).count() as u64,
         norms_heads: norms.clone().any(|weight| weight.numbers() != config.width),
         causal: !is_encoder,
-        // An encoder's head gives a few numbers a row.
-        logits: if is_encoder { 0 } else { config.vocabulary },
-        context: config.context,
-        layers: layers(model),
+        logits: match (gives_tokens, is_masked) {
+            // An encoder's other heads give a few numbers a row.
+            (false, _) => 0,
+            (true, false) => config.vocabulary,
+            // What is kept of the product and the norm before them counts as logits, too.
+            (true, true) => config.vocabulary.saturating_add(config.width.saturating_mul(2)),
+        },
+        context: config.context.saturating_sub(config.first_position),
+        layers: layers(model, gives_tokens),
+        assumes: is_encoder.then(|| assumed(task)),
+    })
+}
+
+/// What an encoder is taken to learn, in words.
+fn assumed(task: Option<SaidTask>) -> String {
+    let less = "classes and vectors of texts need less";
+    let more = "masked tokens need more";
+    match task {
+        Some(SaidTask::Masked(class)) => {
+            format!("to learn masked tokens, as {class} does; {less}")
+        }
+        Some(SaidTask::Classes(class)) => format!("to learn classes, as {class} does; {more}"),
+        Some(SaidTask::Vectors(file)) => {
+            format!("to learn vectors of texts, as {file} says; {more}")
+        }
+        None => {
+            format!("to learn masked tokens, since its files do not say what it learns; {less}")
+        }
     }
 }
 
-fn layers(model: &Pretrained) -> Vec<TransformerLayer> {
+/// The layers; `gives_tokens` says whether the last one gives a number for every token.
+fn layers(model: &Pretrained, gives_tokens: bool) -> Vec<TransformerLayer> {
     let config = &model.config;
     let mut layers = BTreeMap::<Part, TransformerLayer>::new();
     let ends = [(Part::Embed, TransformerPart::Embedding), (Part::Head, TransformerPart::Head)];
@@ -73,12 +107,18 @@ fn layers(model: &Pretrained) -> Vec<TransformerLayer> {
         }
     }
     let of_tokens = layers.get(&Part::Embed).map(|it| (it.packed, it.packed_as.clone()));
-    if config.tied {
-        let shared = config.vocabulary.saturating_mul(config.width);
-        if let Some(head) =
-            layers.get_mut(&Part::Head).filter(|_| !config.architecture.is_encoder())
-        {
+    let shared = config.vocabulary.saturating_mul(config.width);
+    if let Some(head) = layers.get_mut(&Part::Head).filter(|_| gives_tokens) {
+        // The config alone does not name what comes before the logits of masked tokens.
+        if config.architecture.is_encoder() && head.others == 0 {
+            add(head, config.width.saturating_mul(config.width));
+            add(head, config.width.saturating_mul(3));
+            add(head, config.vocabulary);
+        }
+        if head.largest_other < shared {
             add(head, shared);
+        }
+        if config.tied {
             (head.packed, head.packed_as) = of_tokens.unwrap_or_default();
             head.tied_to = Some("embed".to_owned());
         }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use trainyard_engine::Pipeline;
 
 use super::course::Course;
+use super::ends::Ends;
 use super::heard::{Event, Heard};
 use super::prompts::Prompt;
 use super::shown::{Shown, Way};
@@ -18,10 +19,8 @@ pub(super) struct Chat<'a> {
     pub(super) form: &'a TextForm,
     pub(super) writer: Writer,
     pub(super) way: Way,
-    /// Tokens after which an answer is over.
-    pub(super) ends: &'a [u32],
-    /// Texts before which it stops.
-    pub(super) stops: &'a [String],
+    /// Where an answer is over.
+    pub(super) ends: &'a Ends,
     /// How many tokens an answer may have.
     pub(super) tokens: usize,
 }
@@ -85,7 +84,7 @@ impl Chat<'_> {
             text.go_on_with(tokens.clone(), self.tokens, &mut sequences)?;
             let out = &mut stdout();
             let mut shown = Shown::new(out, self.way, self.form, self.ends);
-            shown.add(&Prompt { text: String::new(), tokens }, self.stops);
+            shown.add(&Prompt { text: String::new(), tokens });
             shown.listen_to(heard);
             shown.begin()?;
             self.writer.write(&mut sequences, std::slice::from_mut(&mut text), &mut shown)?;

@@ -2,6 +2,7 @@
 
 mod chat;
 mod course;
+mod ends;
 mod heard;
 mod prompts;
 mod shown;
@@ -17,9 +18,10 @@ use super::run_command::RunCommand;
 use crate::app::App;
 use crate::cli::{Sets, number, whole};
 use crate::error::RunError;
-use crate::generation::{Sampling, Text, TextForm, Writer};
+use crate::generation::{Sampling, Text, Writer};
 use crate::run_dir::CheckpointChoice;
 use chat::Chat;
+use ends::Ends;
 use heard::Heard;
 use prompts::{Prompt, Prompts};
 use shown::{Shown, Way};
@@ -42,8 +44,8 @@ pub struct Generate {
     context: Option<usize>,
     #[command(flatten)]
     chance: Chance,
-    /// Talk with the model, by its own template of chats: each line of standard input is said to it, after those
-    /// of --prompt
+    /// Talk with the model, by the template of the run's chats or else its own: each line of standard input is said to
+    /// it, after those of --prompt. What the template ends answers with ends them
     #[arg(long)]
     chat: bool,
     /// Go on after a token that ends a text
@@ -128,7 +130,7 @@ impl RunCommand for Generate {
         let mut trained =
             Trained::open(app, &self.model, self.context, self.checkpoint, &self.sets)?;
         let given = self.prompts.read(&trained.form, &trained.data)?;
-        let stops = self.prompts.stops(&trained.form, &trained.data)?;
+        let ends = self.ends(&trained)?;
         let context = trained.context(self.context)?;
         if self.chat {
             // What cannot chat is refused before anything is opened; a program is told that a text goes on instead.
@@ -137,10 +139,10 @@ impl RunCommand for Generate {
             }
             let mut pipeline = trained.start(1, context)?;
             let writer = Writer { context, sampling, at_once: 1 };
-            let (form, ends) = (&trained.form, self.ends(&trained.form));
+            let form = &trained.form;
             let text = Text::new(Vec::new(), 0, self.chance.seed, 0);
             let way = self.printed.way();
-            let chat = Chat { form, writer, way, ends, stops: &stops, tokens: self.tokens };
+            let chat = Chat { form, writer, way, ends: &ends, tokens: self.tokens };
             let mut heard = if self.printed.stream { Heard::events()? } else { Heard::lines() };
             chat.run(&mut pipeline, text, given, &mut heard)?;
             return Ok(ExitCode::SUCCESS);
@@ -156,10 +158,9 @@ impl RunCommand for Generate {
         };
         let mut texts: Vec<Text> = prompts.iter().enumerate().map(text).collect();
         let out = &mut std::io::stdout();
-        let mut shown =
-            Shown::new(out, self.printed.way(), &trained.form, self.ends(&trained.form));
+        let mut shown = Shown::new(out, self.printed.way(), &trained.form, &ends);
         for prompt in &prompts {
-            shown.add(prompt, &stops);
+            shown.add(prompt);
         }
         shown.begin()?;
         writer.write(&mut pipeline.sequences(), &mut texts, &mut shown)?;
@@ -169,8 +170,14 @@ impl RunCommand for Generate {
 }
 
 impl Generate {
-    /// The tokens after which a text is over.
-    fn ends<'a>(&self, form: &'a TextForm) -> &'a [u32] {
-        if self.ignore_eos { &[] } else { form.ends() }
+    /// Where texts end.
+    fn ends(&self, trained: &Trained) -> Result<Ends, RunError> {
+        let form = &trained.form;
+        let tokens = match (self.ignore_eos, self.chat) {
+            (true, _) => Vec::new(),
+            (false, true) => form.ends_of_answers(),
+            (false, false) => form.ends().to_vec(),
+        };
+        Ends::new(tokens, &self.prompts.stop, form, &trained.data)
     }
 }

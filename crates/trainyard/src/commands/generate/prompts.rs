@@ -20,9 +20,10 @@ pub(super) struct Prompts {
     /// several times
     #[arg(long, value_name = "FILE")]
     prompt_file: Vec<PathBuf>,
-    /// Stop before this text would be written; may be given several times
+    /// Stop before this text would be written, or at this special token, such as `<|im_end|>`; may be given several
+    /// times
     #[arg(long, value_name = "TEXT")]
-    stop: Vec<String>,
+    pub(super) stop: Vec<String>,
 }
 
 /// What a text begins with.
@@ -57,33 +58,12 @@ impl Prompts {
             given.chain(self.prompt_file.iter().map(from_file)).collect::<Result<_, _>>()?;
         Ok(texts.into_iter().map(|text| known(form, &text)).collect())
     }
-
-    /// The texts to stop at, in the same form; one that the model cannot write is refused.
-    pub(super) fn stops(
-        &self,
-        form: &TextForm,
-        data: &DataSection,
-    ) -> Result<Vec<String>, RunError> {
-        let in_form = |stop: &String| {
-            if stop.is_empty() {
-                return Err(RunError::BadValue {
-                    key: "--stop".to_owned(),
-                    value: "empty".to_owned(),
-                    must: "a text".to_owned(),
-                });
-            }
-            let stop = known(form, &prompt_in_form(stop, data)?);
-            form.encode(&stop)?;
-            Ok(stop)
-        };
-        self.stop.iter().map(in_form).collect()
-    }
 }
 
 /// A text in the letters that a model of characters knows.
-fn known(form: &TextForm, text: &str) -> String {
+pub(super) fn known(form: &TextForm, text: &str) -> String {
     match form {
         TextForm::Vocabulary(texts) => in_known_letters(text, texts),
-        TextForm::Tokenizer(_) => text.to_owned(),
+        TextForm::Tokenizer { .. } => text.to_owned(),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::ends::Ends;
 use super::heard::Heard;
 use super::prompts::Prompt;
 use crate::cli::say;
@@ -42,8 +43,10 @@ struct One<'a> {
 enum End {
     /// The model ended it.
     Token,
-    /// A text to stop at came.
+    /// A text to stop before came.
     Text,
+    /// A token to stop at came.
+    StopToken,
     /// Whoever reads it asked.
     Asked,
 }
@@ -53,8 +56,8 @@ pub(super) struct Shown<'a> {
     out: &'a mut dyn Write,
     way: Way,
     form: &'a TextForm,
-    /// Tokens after which a text is over.
-    ends: &'a [u32],
+    /// Where a text is over.
+    ends: &'a Ends,
     texts: Vec<One<'a>>,
     /// The text that is being shown.
     current: usize,
@@ -76,7 +79,7 @@ impl End {
     fn name(end: Option<Self>) -> &'static str {
         match end {
             Some(Self::Token) => "end",
-            Some(Self::Text) => "stop",
+            Some(Self::Text | Self::StopToken) => "stop",
             Some(Self::Asked) => "asked",
             None => "length",
         }
@@ -103,7 +106,7 @@ impl<'a> Shown<'a> {
         out: &'a mut dyn Write,
         way: Way,
         form: &'a TextForm,
-        ends: &'a [u32],
+        ends: &'a Ends,
     ) -> Self {
         let (texts, pace) = (Vec::new(), Pace::default());
         Self { out, way, form, ends, texts, current: 0, pace, heard: None }
@@ -114,12 +117,12 @@ impl<'a> Shown<'a> {
         self.heard = Some(heard);
     }
 
-    /// One text more, which begins with a prompt and stops before some texts.
-    pub(super) fn add(&mut self, prompt: &Prompt, stops: &[String]) {
+    /// One text more, which begins with a prompt.
+    pub(super) fn add(&mut self, prompt: &Prompt) {
         self.texts.push(One {
             prompt: prompt.text.clone(),
             decoder: self.form.decoder(&prompt.tokens),
-            stop: StopText::new(stops.to_vec()),
+            stop: StopText::new(self.ends.stop_texts.clone()),
             written: String::new(),
             shown: 0,
             tokens: Vec::new(),
@@ -136,7 +139,7 @@ impl<'a> Shown<'a> {
     /// Ends with what is only known at the end: JSON, and how fast it was. Gives what was written.
     pub(super) fn finish(self) -> Result<Vec<String>, RunError> {
         let Self { out, way, texts, pace, form, .. } = self;
-        let can_chat = form.can_chat();
+        let can_chat = form.has_chat_template();
         if way == Way::Json {
             let of_text = |text: &One<'_>| json!({ "text": text.written, "tokens": text.tokens });
             let mut all: Vec<Value> = texts.iter().map(of_text).collect();
@@ -208,8 +211,10 @@ impl Listener for Shown<'_> {
         self.pace.token();
         let Some(text) = self.texts.get_mut(number) else { return Ok(ControlFlow::Break(())) };
         text.tokens.push(token);
-        if self.ends.contains(&token) {
-            text.end = Some(End::Token);
+        let is_in = |ends: &[u32]| ends.contains(&token);
+        let end = is_in(&self.ends.tokens).then_some(End::Token);
+        text.end = end.or_else(|| is_in(&self.ends.stop_tokens).then_some(End::StopToken));
+        if text.end.is_some() {
             return Ok(ControlFlow::Break(()));
         }
         let (new, end) = match text.stop.push(&text.decoder.push(token)) {

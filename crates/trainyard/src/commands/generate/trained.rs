@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::cli::{Sets, say};
 use crate::config::DataSection;
 use crate::error::RunError;
-use crate::generation::{PRETRAINED, TextForm};
+use crate::generation::{PRETRAINED, TextForm, template_of};
 use crate::run_dir::{CheckpointChoice, Found, RunDir};
 use crate::setup::TrainingSetup;
 use crate::train::read_state;
@@ -72,7 +72,11 @@ impl Trained {
             let context = i64::try_from(context).unwrap_or(i64::MAX);
             model.options.insert("context".to_owned(), context.into());
         }
-        let form = TextForm::of_run(&run_file.0, state.vocabulary)?;
+        // Another template that is asked for takes the place of the one that was trained with.
+        let (own, _) = app.config(&directory.run_file(), &Sets::default())?;
+        let is_own = template_of(&own) == template_of(&run_file.0);
+        let template = state.chat_template.filter(|_| is_own);
+        let form = TextForm::of_run(&run_file.0, state.vocabulary, template.as_deref())?;
         let form = form.ok_or_else(|| RunError::Mismatch {
             what: format!("{} was not trained on text", path.display()),
             remedy: "generate needs a run of a language model",
