@@ -1,7 +1,5 @@
 //! Chats that teach nothing, and why.
 
-use trainyard_pretrained::Message;
-
 use super::messages::Conversation;
 use super::read::Chat;
 
