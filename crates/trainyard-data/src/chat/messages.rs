@@ -181,9 +181,13 @@ fn refuse_unknown(place: &str, fields: &Map<String, Value>) -> Result<(), String
 
 /// Whether a message's weight says that it is to be learned, as without one.
 fn is_learned(place: &str, weight: Option<&Value>) -> Result<bool, String> {
-    match weight.map(Value::as_f64) {
+    let is = |weight: &Value, wanted: f64| {
+        weight.as_f64().is_some_and(|weight| weight.total_cmp(&wanted).is_eq())
+    };
+    match weight {
         None => Ok(true),
-        Some(Some(weight)) if weight == 0.0 || weight == 1.0 => Ok(weight == 1.0),
+        Some(weight) if is(weight, 1.0) => Ok(true),
+        Some(weight) if is(weight, 0.0) => Ok(false),
         Some(_) => Err(format!("{place} has a weight that is neither 0 nor 1")),
     }
 }
