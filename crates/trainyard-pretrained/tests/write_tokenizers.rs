@@ -51,7 +51,8 @@ fn what_is_new_of_chats_is_written_with_the_tokenizer() {
             let (told, by_text) = tokenizer.eos().split_at(ends.len());
             assert_eq!(told, ends, "{}", path.display());
             let is_end = |end: &u32| {
-                ["<|im_end|>", "<|endoftext|>"].contains(&tokenizer.decode(&[*end], false).as_str())
+                ["<|im_end|>", "<|endoftext|>", "</s>"]
+                    .contains(&tokenizer.decode(&[*end], false).as_str())
             };
             assert!(by_text.iter().all(is_end), "{by_text:?} in {}", path.display());
             assert_eq!(tokenizer.encode("a train", true), before.encode("a train", true));
