@@ -142,7 +142,6 @@ fn turn_of(key: &str, number: usize, message: &Value) -> Result<Turn, String> {
     let text_of = |key: &str| message.get(key).and_then(Value::as_str);
     let role =
         text_of("role").ok_or_else(|| format!("{place} has no role that is a text; add one"))?;
-    let given = |key: &str| message.get(key).filter(|value| !value.is_null());
     let content = match message.get("content") {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(parts)) => {
@@ -162,7 +161,7 @@ fn turn_of(key: &str, number: usize, message: &Value) -> Result<Turn, String> {
     let more = fields.into_iter().flatten().filter(|(key, value)| is_given(key, value));
     let more = more.map(|(key, value)| (key.clone(), value.clone())).collect();
     let message_of = Message { more, ..Message::new(role, content) };
-    Ok((message_of, is_learned(&place, given("weight"))?))
+    Ok((message_of, is_learned(&place, message)?))
 }
 
 /// Refuses what would have to be written down, and cannot.
@@ -180,12 +179,12 @@ fn refuse_unknown(place: &str, fields: &Map<String, Value>) -> Result<(), String
 }
 
 /// Whether a message's weight says that it is to be learned, as without one.
-fn is_learned(place: &str, weight: Option<&Value>) -> Result<bool, String> {
+fn is_learned(place: &str, message: &Value) -> Result<bool, String> {
     let is = |weight: &Value, wanted: f64| {
         weight.as_f64().is_some_and(|weight| weight.total_cmp(&wanted).is_eq())
     };
-    match weight {
-        None => Ok(true),
+    match message.get("weight") {
+        None | Some(Value::Null) => Ok(true),
         Some(weight) if is(weight, 1.0) => Ok(true),
         Some(weight) if is(weight, 0.0) => Ok(false),
         Some(_) => Err(format!("{place} has a weight that is neither 0 nor 1")),
@@ -213,8 +212,7 @@ fn share_gpt(place: &str, message: &Value) -> Result<Turn, String> {
             ));
         }
     };
-    let weight = message.get("weight").filter(|value| !value.is_null());
-    Ok((Message::new(role, value), is_learned(place, weight)?))
+    Ok((Message::new(role, value), is_learned(place, message)?))
 }
 
 #[cfg(test)]
