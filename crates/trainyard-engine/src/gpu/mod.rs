@@ -90,10 +90,7 @@ impl Gpu {
     /// # Errors
     /// [`EngineError::Driver`] with what the driver has reported.
     pub(crate) fn poll(&self) -> Result<(), EngineError> {
-        let polled = self.device.poll(PollType::Poll);
-        // That a device is lost says more than what fails because of it.
-        self.check()?;
-        polled.map(drop).map_err(EngineError::driver)
+        self.ask(PollType::Poll)
     }
 
     /// Has wgpu tell of the device once something failed on it. That it is gone wgpu tells only when its
@@ -102,8 +99,12 @@ impl Gpu {
     /// # Errors
     /// [`EngineError::Driver`] with what the driver has reported.
     pub(crate) fn ask_after_failure(&self) -> Result<(), EngineError> {
-        let wait = PollType::Wait { submission_index: None, timeout: Some(PATIENCE) };
-        let polled = self.device.poll(wait);
+        self.ask(PollType::Wait { submission_index: None, timeout: Some(PATIENCE) })
+    }
+
+    fn ask(&self, how: PollType) -> Result<(), EngineError> {
+        let polled = self.device.poll(how);
+        // That a device is lost says more than what fails because of it.
         self.check()?;
         match polled {
             Err(PollError::Timeout) => Ok(()),
