@@ -112,15 +112,18 @@ impl ModelConfig {
     fn wrong_rope(&self) -> Option<String> {
         let rope = self.rope.as_ref()?;
         let (share, turned) = (rope.share, self.turned());
+        let width = self.head_width;
         if !(share > 0.0 && share <= 1.0 && turned > 0) {
-            let width = self.head_width;
             return Some(format!(
                 "a share of {share} of each head's {width} numbers is turned by positions, but it must be above 0 \
                  and at most 1"
             ));
         }
+        if turned.next_multiple_of(2) > width {
+            return Some(format!("each head's {width} numbers cannot be turned two by two"));
+        }
         let Some(RopeScaling::Factors { factors }) = &rope.scaling else { return None };
-        let (found, needed) = (factors.len() as u64, turned / 2);
+        let (found, needed) = (factors.len() as u64, turned.div_ceil(2));
         let is_sound = factors.iter().all(|factor| factor.is_finite() && *factor > 0.0);
         (found != needed || !is_sound).then(|| {
             format!(
@@ -134,7 +137,8 @@ impl ModelConfig {
         self.window.filter(|_| self.windowed.has(block))
     }
 
-    /// How many numbers of a head are turned by their position, two by two.
+    /// How many numbers of a head are turned by their position, two by two. Of an odd number one more is turned, and
+    /// frequencies are those of the odd one.
     pub fn turned(&self) -> u64 {
         let share = self.rope.as_ref().map_or(0.0, |rope| rope.share);
         // A share that is not exact in binary may be a hair below.

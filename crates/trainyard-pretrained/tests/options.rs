@@ -118,6 +118,8 @@ fn what_a_config_says_and_no_such_model_has_is_refused_by_its_name() {
         // Sizes that do not go together, or for which there is no room.
         ("llama", json!({ "num_key_value_heads": 3 }), "4 heads cannot share 3 heads"),
         ("phi3", json!({ "partial_rotary_factor": 1e18 }), "must be above 0 and at most 1"),
+        ("llama", json!({ "head_dim": 5 }), "each head's 5 numbers cannot be turned two by two"),
+        ("gemma3_text", json!({ "attn_logit_softcapping": 50.0 }), "attn_logit_softcapping = 50"),
         ("gpt_neox", json!({ "rotary_pct": 1.5 }), "a share of 1.5 of each head's 6 numbers"),
         ("gpt_neox", json!({ "rotary_pct": 1e-9 }), "must be above 0"),
     ] {

@@ -22,8 +22,9 @@ impl Rope {
     /// That of blocks with a window or without; None where the model has none.
     pub(super) fn new(config: &ModelConfig, is_windowed: bool, context: usize) -> Option<Self> {
         let (theta, scaling) = config.rotation(is_windowed)?;
-        let half = (config.turned() as usize / 2).max(1);
-        let frequency = |i: usize| theta.powf(-(i as f64) / half as f64);
+        let turned = config.turned() as usize;
+        let half = turned.div_ceil(2);
+        let frequency = |i: usize| theta.powf(-2.0 * i as f64 / turned as f64);
         let scale = |(i, frequency): (usize, f64)| scaled(frequency, i, scaling) as f32;
         let frequencies: Arc<[f32]> = (0..half).map(frequency).enumerate().map(scale).collect();
         let rotation = Rotation::new(&frequencies, config.head_width as usize, context);

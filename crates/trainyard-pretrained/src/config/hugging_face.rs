@@ -39,8 +39,6 @@ pub(crate) fn from_json(
     let feed_forward = options.size(&["intermediate_size", "n_inner", "hidden_dim"])?;
     let positions = ["max_position_embeddings", "n_positions", "n_ctx"];
     let is_gpt2 = architecture == Architecture::Gpt2;
-    let has_biases = is_gpt2 || architecture == Architecture::GptNeox || architecture.is_encoder();
-    let attention_bias = options.flag("attention_bias", has_biases)?;
     let segments = match architecture {
         Architecture::Bert | Architecture::Roberta => {
             options.size(&["type_vocab_size"])?.unwrap_or(2)
@@ -68,11 +66,7 @@ pub(crate) fn from_json(
         segments,
         labels: labels(&options),
         tied: options.flag("tie_word_embeddings", ties_by_default(architecture))?,
-        biases: Biases {
-            attention: attention_bias || architecture == Architecture::Qwen2,
-            output: attention_bias,
-            mlp: options.flag("mlp_bias", has_biases)?,
-        },
+        biases: biases(architecture, &options)?,
         activation: activation(architecture, &options)?,
         epsilon: epsilon(architecture, &options)?,
         rope: rope(architecture, &options)?,
@@ -86,6 +80,23 @@ pub(crate) fn from_json(
         element: element(&options)?,
     };
     config.checked(path)
+}
+
+/// Which products have biases, where that is an option of the architecture.
+fn biases(architecture: Architecture, options: &Options<'_>) -> Result<Biases, PretrainedError> {
+    use Architecture::{Gemma2, Gemma3, GptNeox, Llama, Mistral, Phi3, Qwen2, Qwen3};
+    let attention = match architecture {
+        Llama | Qwen3 | Gemma2 | Gemma3 => options.flag("attention_bias", false)?,
+        GptNeox => options.flag("attention_bias", true)?,
+        Mistral | Phi3 => false,
+        _ => true,
+    };
+    let mlp = match architecture {
+        Llama => options.flag("mlp_bias", false)?,
+        Mistral | Phi3 | Qwen2 | Qwen3 | Gemma2 | Gemma3 => false,
+        _ => true,
+    };
+    Ok(Biases { attention, output: attention && architecture != Qwen2, mlp })
 }
 
 /// `RoBERTa`'s positions begin behind the number of the token for filling.
@@ -229,14 +240,23 @@ fn caps(
     architecture: Architecture,
     options: &Options<'_>,
 ) -> Result<[Option<f64>; 2], PretrainedError> {
-    let of = |key: &str, default: f64| match architecture {
-        Architecture::Gemma2 if !options.is_null(key) => options.number(key, default).map(Some),
-        Architecture::Gemma3 if options.value(key).is_some() => {
-            options.number(key, default).map(Some)
-        }
-        _ => Ok(None),
+    let (attention, logits) = ("attn_logit_softcapping", "final_logit_softcapping");
+    let of = |key: &str, default: f64| match options.is_null(key) {
+        true => Ok(None),
+        false => options.number(key, default).map(Some),
     };
-    Ok([of("attn_logit_softcapping", 50.0)?, of("final_logit_softcapping", 30.0)?])
+    match architecture {
+        Architecture::Gemma2 => Ok([of(attention, 50.0)?, of(logits, 30.0)?]),
+        Architecture::Gemma3 => {
+            if let Some(value) = options.value(attention) {
+                let remedy = "Gemma 3 models bound no products in attention; leave it out";
+                return Err(options.refuse(attention, value, remedy));
+            }
+            let logit_cap = options.value(logits).map(|_| of(logits, 30.0)).transpose()?;
+            Ok([None, logit_cap.flatten()])
+        }
+        _ => Ok([None, None]),
+    }
 }
 
 fn element(options: &Options<'_>) -> Result<Element, PretrainedError> {

@@ -89,3 +89,24 @@ fn scales_caps_and_epsilons_are_those_of_transformers() {
     assert!(config("gpt_neox", &json!({})).parallel_residual);
     assert_eq!(config("gpt2", &json!({})).activation, Activation::GeluTanh);
 }
+
+/// `transformers`' modeling files: `attention_bias` is an option of some classes and means nothing to others.
+#[test]
+fn biases_are_an_option_where_transformers_has_it() {
+    for (kind, said, without) in [
+        ("llama", (true, true, true), (false, false, false)),
+        ("qwen3", (true, true, false), (false, false, false)),
+        ("gemma2", (true, true, false), (false, false, false)),
+        ("mistral", (false, false, false), (false, false, false)),
+        ("phi3", (false, false, false), (false, false, false)),
+        ("qwen2", (true, false, false), (true, false, false)),
+        ("gpt2", (true, true, true), (true, true, true)),
+        ("gpt_neox", (true, true, true), (false, false, true)),
+        ("bert", (true, true, true), (true, true, true)),
+    ] {
+        for (flag, expected) in [(true, said), (false, without)] {
+            let of = config(kind, &json!({ "attention_bias": flag, "mlp_bias": flag })).biases;
+            assert_eq!((of.attention, of.output, of.mlp), expected, "{kind} {flag}");
+        }
+    }
+}

@@ -124,7 +124,7 @@ pub(super) fn llama3_factors(
         let smooth = (context / length - low) / (high - low);
         1.0 / ((1.0 - smooth) / factor + smooth)
     };
-    (0..turned / 2).map(|index| of_frequency(index) as f32).collect()
+    (0..turned.div_ceil(2)).map(|index| of_frequency(index) as f32).collect()
 }
 
 /// Whether norms subtract means.
