@@ -61,7 +61,8 @@ MODELS = {
         transformers.Qwen2Config,
         dict(COMMON, hidden_size=24, num_key_value_heads=1, use_sliding_window=False, tie_word_embeddings=True),
     ),
-    "qwen3": (transformers.Qwen3Config, dict(GROUPED, tie_word_embeddings=True)),
+    # Space, which texts have, is what fills rows up.
+    "qwen3": (transformers.Qwen3Config, dict(GROUPED, pad_token_id=3, tie_word_embeddings=True)),
     "gemma2": (
         transformers.Gemma2Config,
         dict(GROUPED, sliding_window=5, query_pre_attn_scalar=7, attn_logit_softcapping=2.0,

@@ -184,7 +184,7 @@ impl Layer for Embed {
     ) -> Result<Tensors, EngineError> {
         let tokens: Tensor<2, Int> = input.take("tokens")?;
         let [_, length] = tokens.dims();
-        let embedded = nn::embedding(self.tokens.val(), tokens);
+        let embedded = nn::embedding(self.tokens.val(), tokens, None);
         let positions = self.positions.val().narrow(0, context.offset, length).unsqueeze();
         Ok(Tensors::new().with("x", self.dropout.forward(embedded + positions)))
     }

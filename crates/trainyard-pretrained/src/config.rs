@@ -45,6 +45,9 @@ pub struct ModelConfig {
     pub vocabulary: u64,
     /// The most positions it was made for.
     pub context: u64,
+    /// The token whose vector learns nothing from where it is looked up (`padding_idx` of PyTorch).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filling: Option<u64>,
     /// The row of the first position among the vectors of positions: `RoBERTa`'s come behind the one for filling.
     pub first_position: u64,
     /// Kinds of segments of an encoder; 0 where it knows none.
@@ -152,6 +155,22 @@ impl ModelConfig {
             Some(theta) => (theta, None),
             None => (rope.theta, rope.scaling.as_ref()),
         })
+    }
+}
+
+/// Whether the embedding of `transformers` keeps the vector of the token for filling as it is. (Encoders' does, too, but
+/// nobody sees that token there, so that there is nothing to leave out.)
+fn leaves_out_filling(architecture: Architecture) -> bool {
+    !architecture.is_encoder()
+        && !matches!(architecture, Architecture::Gpt2 | Architecture::GptNeox)
+}
+
+/// The token for filling where nothing is said.
+fn usual_filling(architecture: Architecture) -> Option<u64> {
+    match architecture {
+        Architecture::Gemma2 | Architecture::Gemma3 => Some(0),
+        Architecture::Phi3 => Some(32_000),
+        _ => None,
     }
 }
 

@@ -55,7 +55,7 @@ impl EncoderEmbed {
         match segments {
             None => table.narrow(0, self.first as usize, length).unsqueeze(),
             Some(segments) => {
-                nn::embedding(table, places(&segments, length).add_scalar(self.first))
+                nn::embedding(table, places(&segments, length).add_scalar(self.first), None)
             }
         }
     }
@@ -64,7 +64,7 @@ impl EncoderEmbed {
     fn of_types(&self, types: Option<Tensor<2, Int>>) -> Option<Tensor<3>> {
         let table = self.types.as_ref()?.val();
         Some(match types {
-            Some(types) => nn::embedding(table, types),
+            Some(types) => nn::embedding(table, types, None),
             None => table.narrow(0, 0, 1).unsqueeze(),
         })
     }
@@ -77,7 +77,7 @@ impl Layer for EncoderEmbed {
         let types = given(&mut input, "token_types")?;
         let [_, length] = tokens.dims();
         let x = match (&self.tokens, &self.packed) {
-            (Some(vectors), _) => nn::embedding(vectors.val(), tokens),
+            (Some(vectors), _) => nn::embedding(vectors.val(), tokens, None),
             (None, Some(packed)) => packed.rows(tokens),
             (None, None) => return Err(lacks("embed", "vectors of tokens")),
         };

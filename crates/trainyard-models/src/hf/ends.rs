@@ -20,6 +20,8 @@ pub(super) struct Embed {
     packed: Option<PackedWeight>,
     /// `[positions, width]`
     positions: Option<Param<Tensor<2>>>,
+    /// The token whose vector learns nothing here.
+    filling: Option<u64>,
     /// What vectors of tokens are multiplied by.
     scale: Option<f64>,
 }
@@ -34,6 +36,7 @@ impl Embed {
             tokens,
             packed,
             positions: has_positions.then(positions).transpose()?,
+            filling: config.filling,
             scale: is_gemma.then(|| (config.width as f64).sqrt()),
         })
     }
@@ -48,7 +51,7 @@ impl Layer for Embed {
         let tokens: Tensor<2, Int> = input.take("tokens")?;
         let [_, length] = tokens.dims();
         let x = match (&self.tokens, &self.packed) {
-            (Some(vectors), _) => nn::embedding(vectors.val(), tokens),
+            (Some(vectors), _) => nn::embedding(vectors.val(), tokens, self.filling),
             (None, Some(packed)) => packed.rows(tokens),
             (None, None) => return Err(lacks("embed", "vectors of tokens")),
         };
@@ -62,7 +65,7 @@ impl Layer for Embed {
                 x + positions.val().narrow(0, context.offset, length).unsqueeze()
             }
             (Some(positions), Some(segments)) => {
-                x + nn::embedding(positions.val(), places(segments, length))
+                x + nn::embedding(positions.val(), places(segments, length), None)
             }
             (None, _) => x,
         };

@@ -13,7 +13,7 @@ use burn::nn::Initializer;
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::fused::{AddRows, table_gradient};
-use crate::recorded::record;
+use crate::recorded::{Input, record};
 use crate::weighted::give_weight_gradient;
 
 /// [`burn::nn::EmbeddingConfig`].
@@ -48,19 +48,29 @@ pub struct Embedding {
 impl Embedding {
     /// `[batch, length]` to `[batch, length, d_model]`
     pub fn forward(&self, input: Tensor<2, Int>) -> Tensor<3> {
-        embedding(self.weight.val(), input)
+        embedding(self.weight.val(), input, None)
     }
 }
 
-/// Looks up rows of `weight`: `[batch, length]` to `[batch, length, width]`.
-pub(crate) fn embedding(weight: Tensor<2>, rows: Tensor<2, Int>) -> Tensor<3> {
-    run::<Flex>(&weight, &rows)
-        .or_else(|| run::<Wgpu>(&weight, &rows))
+/// Looks up rows of `weight`: `[batch, length]` to `[batch, length, width]`. The row `left_out` gets no gradient.
+pub(crate) fn embedding(
+    weight: Tensor<2>,
+    rows: Tensor<2, Int>,
+    left_out: Option<u64>,
+) -> Tensor<3> {
+    let learns =
+        left_out.map(|row| rows.clone().not_equal_elem(row.cast_signed()).float().unsqueeze_dim(2));
+    run::<Flex>(&weight, &rows, learns.as_ref())
+        .or_else(|| run::<Wgpu>(&weight, &rows, learns.as_ref()))
         .unwrap_or_else(|| burn::tensor::module::embedding(weight, rows))
 }
 
 /// None where the weight is not in a graph of this backend.
-fn run<B: AddRows>(weight: &Tensor<2>, rows: &Tensor<2, Int>) -> Option<Tensor<3>>
+fn run<B: AddRows>(
+    weight: &Tensor<2>,
+    rows: &Tensor<2, Int>,
+    learns: Option<&Tensor<3>>,
+) -> Option<Tensor<3>>
 where
     DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B>>,
 {
@@ -69,9 +79,13 @@ where
         Ok(rows) => rows,
         Err(_) => rows.clone().try_into_primitive::<B>().ok()?,
     };
+    let learns = match learns {
+        Some(learns) => Some(Input::<B>::of(learns)?.into_values()),
+        None => None,
+    };
     let (weight, parent) = weight.into_parts();
     let output = B::embedding(weight.clone(), rows.clone());
-    let saved = Saved::<B> { weight, rows };
+    let saved = Saved::<B> { weight, rows, learns };
     let output = record(Lookup, [parent], saved, output);
     Some(Tensor::from_primitive::<Autodiff<B>>(output))
 }
@@ -83,6 +97,8 @@ struct Lookup;
 struct Saved<B: Backend> {
     weight: FloatTensor<B>,
     rows: IntTensor<B>,
+    /// `[batch, length, 1]`: 0 where the row that was looked up gets no gradient, else 1.
+    learns: Option<FloatTensor<B>>,
 }
 
 impl<B: AddRows> Backward<B, 1> for Lookup
@@ -93,11 +109,15 @@ where
 
     fn backward(self, ops: Ops<Saved<B>, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gradient = grads.consume::<B>(&ops.node);
-        let Saved { weight, rows } = ops.state;
+        let Saved { weight, rows, learns } = ops.state;
         let [parent] = ops.parents;
         let Some(parent) = parent else { return };
         let shape = weight.shape();
         give_weight_gradient::<B>(grads, parent.id, shape, move |sum| {
+            let gradient = match learns {
+                Some(learns) => B::float_mul(gradient, learns),
+                None => gradient,
+            };
             table_gradient::<B>(weight, gradient, rows, sum)
         });
     }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use super::gguf_positions::{rope, window, windowed};
-use super::{Activation, Biases, ModelConfig};
+use super::{Activation, Biases, ModelConfig, leaves_out_filling, usual_filling};
 use crate::architecture::Architecture;
 use crate::error::PretrainedError;
 use crate::gguf::Gguf;
@@ -54,6 +54,12 @@ pub(crate) fn from_gguf(path: &Path, file: &Gguf) -> Result<ModelConfig, Pretrai
             missing(path, &both)
         })?,
         context,
+        filling: file
+            .number("tokenizer.ggml.padding_token_id")
+            .or_else(|| usual_filling(architecture))
+            .filter(|token| {
+                leaves_out_filling(architecture) && vocabulary.is_some_and(|all| *token < all)
+            }),
         // A file of RoBERTa's kind has its vectors of positions without those that are not used.
         first_position: 0,
         segments: file.number("tokenizer.ggml.token_type_count").unwrap_or(0),

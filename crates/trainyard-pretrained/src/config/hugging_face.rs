@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::options::Options;
 use super::positions::{rope, window, windowed};
-use super::{Activation, Biases, ModelConfig};
+use super::{Activation, Biases, ModelConfig, leaves_out_filling, usual_filling};
 use crate::architecture::Architecture;
 use crate::error::PretrainedError;
 use crate::weight::Element;
@@ -62,6 +62,7 @@ pub(crate) fn from_json(
         },
         vocabulary: options.needed_size(&["vocab_size"])?,
         context: options.needed_size(&positions)?,
+        filling: filling(architecture, &options)?,
         first_position: first_position(architecture, &options)?,
         segments,
         labels: labels(&options),
@@ -97,6 +98,28 @@ fn biases(architecture: Architecture, options: &Options<'_>) -> Result<Biases, P
         _ => true,
     };
     Ok(Biases { attention, output: attention && architecture != Qwen2, mlp })
+}
+
+/// [`ModelConfig::filling`]: what the config says, or else the classes of `transformers`.
+fn filling(
+    architecture: Architecture,
+    options: &Options<'_>,
+) -> Result<Option<u64>, PretrainedError> {
+    let key = "pad_token_id";
+    if !leaves_out_filling(architecture) || options.is_null(key) {
+        return Ok(None);
+    }
+    let vocabulary = options.needed_size(&["vocab_size"])?;
+    let Some(value) = options.value(key) else {
+        return Ok(usual_filling(architecture).filter(|token| *token < vocabulary));
+    };
+    // PyTorch counts a number below 0 from the end.
+    let token = value.as_i64().and_then(|it| match u64::try_from(it) {
+        Ok(token) => Some(token),
+        Err(_) => vocabulary.checked_sub(it.unsigned_abs()),
+    });
+    let token = token.filter(|token| *token < vocabulary);
+    token.map(Some).ok_or_else(|| options.refuse(key, value, "the number of a token is"))
 }
 
 /// `RoBERTa`'s positions begin behind the number of the token for filling.
@@ -241,9 +264,9 @@ fn caps(
     options: &Options<'_>,
 ) -> Result<[Option<f64>; 2], PretrainedError> {
     let (attention, logits) = ("attn_logit_softcapping", "final_logit_softcapping");
-    let of = |key: &str, default: f64| match options.is_null(key) {
-        true => Ok(None),
-        false => options.number(key, default).map(Some),
+    let of = |key: &str, default: f64| {
+        let cap = (!options.is_null(key)).then(|| options.number(key, default));
+        cap.transpose()
     };
     match architecture {
         Architecture::Gemma2 => Ok([of(attention, 50.0)?, of(logits, 30.0)?]),

@@ -158,6 +158,9 @@ fn of_config(config: &ModelConfig) -> Option<Map<String, Value>> {
     add("model_type", config.architecture.model_type().into());
     add("vocab_size", config.vocabulary.into());
     add("tie_word_embeddings", config.tied.into());
+    if let Some(filling) = config.filling {
+        add("pad_token_id", filling.into());
+    }
     let activation = match config.activation {
         Activation::Silu => "silu",
         Activation::Gelu => "gelu",
