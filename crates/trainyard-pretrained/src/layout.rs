@@ -57,10 +57,9 @@ pub(crate) fn bare(architecture: Architecture, name: &str) -> Cow<'_, str> {
     renamed.map_or(Cow::Borrowed(bare), Cow::Owned)
 }
 
-/// Whether a checkpoint may have a weight beside those that a model has: masks and tables that follow from
-/// the config, and heads for other tasks.
-pub(crate) fn may_have(config: &ModelConfig, name: &str) -> bool {
-    const DERIVED: [&str; 7] = [
+/// Whether a weight of a checkpoint is none that is trained: a mask or a table that follows from the config.
+pub(crate) fn is_derived(name: &str) -> bool {
+    const ENDS: [&str; 7] = [
         "rotary_emb.inv_freq",
         "attn.bias",
         "attn.masked_bias",
@@ -69,7 +68,30 @@ pub(crate) fn may_have(config: &ModelConfig, name: &str) -> bool {
         "embeddings.position_ids",
         "embeddings.token_type_ids",
     ];
-    const OTHER_HEADS: [&str; 8] = [
+    ENDS.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether a weight of a checkpoint is the embedding once more, for the head that shares it.
+pub(crate) fn is_tied_copy(config: &ModelConfig, name: &str) -> bool {
+    const HEADS: [&str; 5] = [
+        "lm_head.weight",
+        "embed_out.weight",
+        "cls.predictions.decoder.weight",
+        "lm_head.decoder.weight",
+        "vocab_projector.weight",
+    ];
+    config.tied && HEADS.contains(&name)
+}
+
+/// The name of the vectors of tokens.
+pub(crate) fn embedding_name(config: &ModelConfig) -> Option<String> {
+    let whole = [config.vocabulary, config.width];
+    expected(config).into_iter().find(|it| it.shape == whole).map(|it| it.name)
+}
+
+/// Whether a checkpoint may have a weight beside those that a model has: of an encoder the head of some task.
+pub(crate) fn may_have(config: &ModelConfig, name: &str) -> bool {
+    const HEADS: [&str; 8] = [
         "cls.",
         "lm_head.",
         "pooler.",
@@ -80,9 +102,7 @@ pub(crate) fn may_have(config: &ModelConfig, name: &str) -> bool {
         DENSE,
     ];
     let bare = name.strip_prefix(prefix(config.architecture)).unwrap_or(name);
-    DERIVED.iter().any(|end| name.ends_with(end))
-        || config.architecture.is_encoder() && OTHER_HEADS.iter().any(|it| bare.starts_with(it))
-        || config.tied && ["lm_head.weight", "embed_out.weight"].contains(&name)
+    config.architecture.is_encoder() && HEADS.iter().any(|it| bare.starts_with(it))
 }
 
 /// Collects weights.

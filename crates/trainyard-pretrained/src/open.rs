@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::config::{ModelConfig, from_gguf, from_json};
 use crate::error::PretrainedError;
 use crate::gguf::Gguf;
-use crate::layout::expected;
+use crate::layout::{bare, embedding_name, expected, is_derived, is_tied_copy};
 use crate::mapping::MappedFiles;
 use crate::model_card::licence;
 use crate::modules::dense;
@@ -102,8 +102,17 @@ impl Pretrained {
     ) -> Result<Self, PretrainedError> {
         let map = read_config(path)?;
         let config = from_json(path, &map)?;
+        let files = MappedFiles::new(folder);
         let has_weights = !(weights.is_empty() && lost.is_empty());
-        let problems = if has_weights { problems(&config, &weights, &lost) } else { Vec::new() };
+        let (copies, weights): (Vec<_>, Vec<_>) = weights
+            .into_iter()
+            .filter(|weight| !is_derived(&weight.name))
+            .partition(|weight| is_tied_copy(&config, &weight.name));
+        let mut problems = Vec::new();
+        if has_weights {
+            problems = self::problems(&config, &weights, &lost);
+            problems.extend(untied(&config, &files, &weights, &copies)?);
+        }
         let said = map.get("_name_or_path").and_then(Value::as_str);
         // A path of somebody's machine says nothing.
         let said = said.filter(|name| !name.is_empty() && !name.starts_with(['/', '.']));
@@ -116,7 +125,7 @@ impl Pretrained {
             problems,
             path: folder.to_owned(),
             format: Format::HuggingFace,
-            files: MappedFiles::new(folder),
+            files,
             fingerprint: OnceLock::new(),
             pooling_type: None,
             config,
@@ -157,6 +166,28 @@ impl Pretrained {
     pub fn bytes(&self) -> u64 {
         self.weights.iter().fold(0, |all, weight| all.saturating_add(weight.bytes))
     }
+}
+
+/// Which of the heads that share the embedding have other numbers than it.
+fn untied(
+    config: &ModelConfig,
+    files: &MappedFiles,
+    weights: &[Weight],
+    copies: &[Weight],
+) -> Result<Option<Problem>, PretrainedError> {
+    let bare = |name: &str| bare(config.architecture, name).into_owned();
+    let Some(name) = embedding_name(config).map(|name| bare(&name)) else { return Ok(None) };
+    let Some(embedding) = weights.iter().find(|weight| bare(&weight.name) == name) else {
+        return Ok(None);
+    };
+    for copy in copies {
+        let is_alike = copy.element == embedding.element && copy.shape == embedding.shape;
+        if !is_alike || files.bytes(copy)?[..] != files.bytes(embedding)?[..] {
+            let (name, embedding) = (copy.name.clone(), embedding.name.clone());
+            return Ok(Some(Problem::Untied { name, embedding }));
+        }
+    }
+    Ok(None)
 }
 
 fn name_of(path: &Path) -> String {

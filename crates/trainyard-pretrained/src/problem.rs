@@ -28,6 +28,13 @@ pub enum Problem {
         /// That of the file.
         found: Vec<u64>,
     },
+    /// It is the head, which shares the embedding by the config, and has other numbers.
+    Untied {
+        /// Its name.
+        name: String,
+        /// The embedding's.
+        embedding: String,
+    },
     /// The model has no such weight.
     Unknown {
         /// Its name.
@@ -42,6 +49,11 @@ impl fmt::Display for Problem {
             Self::Shape { name, expected, found } => {
                 write!(f, "{name} is {found:?}, but must be {expected:?} by the config")
             }
+            Self::Untied { name, embedding } => write!(
+                f,
+                "{name} has other numbers than {embedding}, and config.json says that they are one; say \
+                 \"tie_word_embeddings\": false there, or take {name} out"
+            ),
             Self::Unknown { name } => write!(f, "{name} is no weight of this model"),
         }
     }
@@ -51,7 +63,10 @@ impl Problem {
     /// The weight, as its file or the config calls it.
     pub(crate) fn name(&self) -> &str {
         match self {
-            Self::Missing { name } | Self::Shape { name, .. } | Self::Unknown { name } => name,
+            Self::Missing { name }
+            | Self::Shape { name, .. }
+            | Self::Untied { name, .. }
+            | Self::Unknown { name } => name,
         }
     }
 

@@ -220,7 +220,7 @@ fn embeddings_on_every_adapter_are_the_cpus() {
             let indices = TensorData::new(indices, [1, rows]);
             let indices = Tensor::<2, Int>::from_data(indices, device).autodiff();
             let table = leaf([table_rows, width], 1, device);
-            let output = embedding(table.clone(), indices);
+            let output = embedding(table.clone(), indices, None);
             let mut all = backward(&output, device);
             vec![read(output.inner()), of(&table, &mut all)]
         });

@@ -178,6 +178,13 @@ fn head(
     let path = || pretrained.path.display().to_string();
     match task {
         HfTask::Masked => {
+            let [own, bias] = encoder.decoder;
+            let second = own.replace(".weight", ".bias");
+            if !pretrained.config.tied && second != bias && pretrained.has(&second) {
+                let words =
+                    format!("a model whose head has one bias; beside {bias} this one has {second}");
+                return Err(refused("path", path(), words).into());
+            }
             let of_head = encoder.of_masked(true);
             let missing = of_head.iter().find(|it| !pretrained.has(&it.name));
             match missing {

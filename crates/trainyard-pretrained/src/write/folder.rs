@@ -204,7 +204,8 @@ fn of_config(config: &ModelConfig) -> Option<Map<String, Value>> {
     }
     if matches!(config.architecture, Gemma2 | Gemma3) {
         add("hidden_activation", activation.into());
-        let scalar = config.attention_scale.powi(-2).round();
+        // `transformers` takes no float here.
+        let scalar = config.attention_scale.powi(-2).round() as u64;
         add("query_pre_attn_scalar", scalar.into());
         add("attn_logit_softcapping", config.attention_cap.into());
         add("final_logit_softcapping", config.logit_cap.into());
