@@ -238,9 +238,11 @@ pub(super) fn blocks(
     Packing(packing): Packing,
 ) -> Option<Blocks> {
     let is_whole = |element: Element| element.bytes_of(&[columns]).is_some();
-    let raw = if name.turned { None } else { pretrained.raw(&name.name).ok() };
-    let as_stored =
-        raw.filter(|raw| is_packed(raw.element) && is_whole(raw.element) && !raw.is_transposed());
+    // A matrix that is wanted turned may lie turned in its file, as GPT-2's do in GGUF files.
+    let as_stored = pretrained.raw(&name.name).ok().filter(|raw| {
+        let is_wanted = raw.is_transposed() == name.turned;
+        is_wanted && is_packed(raw.element) && is_whole(raw.element)
+    });
     let of_numbers = packing.filter(|format| is_whole(element(*format)));
     as_stored.map(Blocks::AsStored).or(of_numbers.map(Blocks::OfNumbers))
 }

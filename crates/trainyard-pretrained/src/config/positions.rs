@@ -127,9 +127,7 @@ fn scaling(
             }))
         }
         Some(other) => {
-            let remedy =
-                "linear and llama3 are; without it the model is itself up to its first context";
-            Err(options.refuse("rope_scaling", other, remedy))
+            Err(options.refuse("rope_scaling", other, "linear and llama3 are"))
         }
     }
 }
