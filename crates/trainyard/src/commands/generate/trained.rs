@@ -224,7 +224,11 @@ fn pretrained_at(path: &Path) -> Option<PathBuf> {
         return (has("config.json") && !has("run.toml")).then(|| path.to_owned());
     }
     if path.is_file() {
-        return ends_with("gguf").then(|| path.to_owned());
+        // Of its other files the folder is the model.
+        let is_of_folder = ["json", "safetensors"].into_iter().any(ends_with);
+        let folder = path.parent().filter(|_| is_of_folder).map(|it| Path::new(".").join(it));
+        let folder = folder.filter(|folder| folder.join("config.json").is_file());
+        return folder.or_else(|| ends_with("gguf").then(|| path.to_owned()));
     }
     // A name; what is there is no model.
     if path.exists() { None } else { find(path).ok() }
