@@ -228,6 +228,20 @@ fn what_a_model_cannot_do_is_said() {
     let small = r#"device=[{id="solo",adapter="cpu",memory="20 KiB"}]"#;
     fails(&llama(), &["--set", small], 3, &["it does not fit", "solo", "20.0 KiB"]);
     let model = copy(dir.path(), &[]);
+    // A weight that is not there: fit and inspect say so, too.
+    let config = read(&model.join("config.json"));
+    let layers = "\"num_hidden_layers\": 2";
+    assert!(config.contains(layers), "{config}");
+    write(&model.join("config.json"), config.replace(layers, "\"num_hidden_layers\": 3"));
+    for name in ["inspect", "fit"] {
+        let mut asked = trainyard();
+        asked.arg(name).arg(&model);
+        let output = asked.output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2));
+        let said = [output.stdout, output.stderr].concat();
+        assert_says(&String::from_utf8_lossy(&said), &["model.layers.2.", "is missing"]);
+    }
+    write(&model.join("config.json"), config);
     std::fs::remove_file(model.join("tokenizer.json")).expect("it is there");
     fails(&model, &[], 2, &["has no tokenizer"]);
 }
@@ -255,4 +269,15 @@ fn a_run_from_a_model_writes_with_its_tokens() {
     assert_eq!(one["tokens"].as_array().map(Vec::len), Some(12));
     let journal = read(&run.join("journal.jsonl"));
     assert!(journal.contains(r#""type":"sample""#), "{journal}");
+    // It sees what it is given, though it was trained on less at once.
+    let long = "the train leaves when no track is overloaded";
+    let asked = ["--prompt", long, "--tokens", "12"];
+    let seen = generated(&run, &asked);
+    assert_eq!(
+        seen["tokens"],
+        generated(&run, &[&asked[..], &["--context", "96"]].concat())["tokens"]
+    );
+    let few = [&asked[..], &["--context", "24"]].concat();
+    let told = run_fails(&mut command(&run, &few), 0);
+    assert_says(&told, &["tokens are given, and the model sees 24 at once"]);
 }

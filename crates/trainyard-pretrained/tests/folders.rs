@@ -112,6 +112,35 @@ fn what_is_missing_misshapen_or_unknown_is_named() {
     );
 }
 
+/// A copy of the embedding for the head that shares it, as some programs write it, is no weight more; another one is
+/// said to be none, and neither is a table that follows from the config.
+#[test]
+fn a_tied_head_is_the_embedding_or_is_named() {
+    let folder = folder();
+    let path = folder.path().join("model.safetensors");
+    let mut weights = expected(folder.path());
+    let alone = weights.iter().map(|(_, shape)| shape.iter().product::<usize>() as u64).sum();
+    weights.push(("lm_head.weight".to_owned(), vec![17, 12]));
+    weights.push(("model.layers.0.self_attn.rotary_emb.inv_freq".to_owned(), vec![2]));
+    write(&path, &weights);
+    let model = Pretrained::open(folder.path()).unwrap();
+    assert!(model.problems.is_empty(), "{:?}", model.problems);
+    assert_eq!(model.parameters(), alone);
+    drop(model);
+    let bytes = fs::read(&path).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let said: Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
+    let begins = said["lm_head.weight"]["data_offsets"][0].as_u64().unwrap() as usize;
+    let mut other = bytes;
+    other[8 + header + begins] = 1;
+    fs::write(&path, other).unwrap();
+    let told = Pretrained::open(folder.path()).unwrap().problems;
+    let told: Vec<String> = told.iter().map(Problem::to_string).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("lm_head.weight has other numbers than model.embed_tokens.weight"));
+    assert!(told[0].contains("tie_word_embeddings"), "{told:?}");
+}
+
 #[test]
 fn a_file_cut_anywhere_is_refused_and_never_read_as_something_else() {
     let folder = folder();
