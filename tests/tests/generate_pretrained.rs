@@ -223,7 +223,7 @@ fn what_a_model_cannot_do_is_said() {
     let fails = |model: &Path, arguments: &[&str], code: i32, words: &[&str]| {
         assert_says(&run_fails(&mut command(model, arguments), code), words);
     };
-    fails(&llama(), &["--context", "97"], 2, &["at most 96"]);
+    fails(&llama(), &["--context", "97"], 2, &["from 1 to 96"]);
     fails(&llama(), &["--checkpoint", "3"], 2, &["leave --checkpoint out"]);
     let small = r#"device=[{id="solo",adapter="cpu",memory="20 KiB"}]"#;
     fails(&llama(), &["--set", small], 3, &["it does not fit", "solo", "20.0 KiB"]);

@@ -68,7 +68,9 @@ pub(crate) fn is_derived(name: &str) -> bool {
         "embeddings.position_ids",
         "embeddings.token_type_ids",
     ];
-    ENDS.iter().any(|end| name.ends_with(end))
+    let is =
+        |end: &str| name.strip_suffix(end).is_some_and(|it| it.is_empty() || it.ends_with('.'));
+    ENDS.into_iter().any(is)
 }
 
 /// Whether a weight of a checkpoint is the embedding once more, for the head that shares it.

@@ -187,21 +187,19 @@ impl App {
     }
 
     /// What a run file of a pretrained model would say that writes on all devices of this machine, one row at a
-    /// time: of as many positions as `context` says, or as the recipe takes.
+    /// time.
     ///
     /// # Errors
     /// As [`RunConfig::from_text`].
     pub fn config_of_model(
         &self,
         model: &Path,
-        context: Option<usize>,
         sets: &Sets,
     ) -> Result<(RunConfig, Document), RunError> {
         let model = std::path::absolute(model).map_err(RunError::io("find", model))?;
         let text = |text: &str| toml::Value::from(text).to_string();
-        let context = context.map_or_else(String::new, |it| format!("context = {it}\n"));
         let mut file = format!(
-            "[model]\nkind = \"hf\"\npath = {}\n{context}[train]\nbatch = 1\nmicro_batches = 1\n",
+            "[model]\nkind = \"hf\"\npath = {}\n[train]\nbatch = 1\nmicro_batches = 1\n",
             text(&model.display().to_string())
         );
         let mut devices = default_devices();

@@ -44,6 +44,9 @@ const COUNTS: u32 = 1 << 31;
 /// Counts up when other tokens are made of the same chats, so that none that were kept before are taken for them.
 const MAKING: u32 = 2;
 
+/// Rows of which less is filled than this are spoken of.
+const HALF: f64 = 0.5;
+
 /// The line of the registry.
 pub(crate) const SOURCE: Source = Source {
     group: KeyGroup::of::<ChatOptions>("chat").named_by("chat"),
@@ -126,8 +129,17 @@ impl ChatSource {
             _ => error,
         })?;
         let training = split.training_samples();
+        let filled = lengths().sum::<u64>() as f64 / (rows * context).max(1) as f64;
+        let longest = lengths().max().unwrap_or(0);
+        let is_empty = packing.is_none() && filled < HALF && longest < context;
+        let sparse = is_empty.then(|| {
+            format!(
+                "chats fill {:.0} % of their rows of {context} tokens, and the rest is computed for nothing: the longest \
+                 has {longest}, so that model.context = {longest} does, or data.packing = true",
+                100.0 * filled
+            )
+        });
         let packed = packing.as_ref().map(|_| {
-            let filled = lengths().sum::<u64>() as f64 / (rows * context).max(1) as f64;
             let shared = if rows == 1 {
                 "1 row, which they fill".into()
             } else {
@@ -153,6 +165,7 @@ impl ChatSource {
                 .into_iter()
                 .chain(store.notes().to_vec())
                 .chain(packed)
+                .chain(sparse)
                 .collect(),
         };
         let (tokenizer, context) = (Arc::new(tokenizer), options.context);

@@ -64,7 +64,7 @@ const TALK: &str = r#"{"messages": [{"role": "system", "content": "be kind"},
 fn what_the_assistant_says_is_learned() {
     let talk = TALK.replace('\n', " ");
     let source =
-        open(&[&talk, "", r#"{"prompt": "a", "completion": "b"}"#], &json!({ "context": 200 }));
+        open(&[&talk, "", r#"{"prompt": "a", "completion": "b"}"#], &json!({ "context": 80 }));
     let source = source.unwrap();
     assert!(source.info().remarks.is_empty(), "{:?}", source.info().remarks);
     let written = "<|im_start|>system\nbe kind<|im_end|>\n<|im_start|>user\nthe é?<|im_end|>\n\
@@ -179,7 +179,7 @@ fn chats_that_teach_nothing_are_left_out_and_named() {
     let good = r#"{"prompt": "a", "completion": "b"}"#;
     let empty = r#"{"prompt": "a", "completion": " "}"#;
     let asked = r#"{"messages": [{"role": "user", "content": "a"}]}"#;
-    let source = open(&[good, empty, good, asked, asked], &json!({ "context": 90 })).unwrap();
+    let source = open(&[good, empty, good, asked, asked], &json!({ "context": 30 })).unwrap();
     assert_eq!(rows(&*source).len(), 2);
     let remarks = &source.info().remarks;
     assert_eq!(
@@ -191,7 +191,7 @@ fn chats_that_teach_nothing_are_left_out_and_named() {
     );
     // Where all is learned, a question is enough.
     let all = open(&[asked], &json!({ "context": 90, "train_on": "all" })).unwrap();
-    assert!(all.info().remarks.is_empty());
+    assert!(!all.info().remarks.concat().contains("left out"));
     let refused =
         |lines: &[&str]| open(lines, &json!({ "context": 90 })).err().unwrap().to_string();
     let error = refused(&[empty]);
@@ -225,6 +225,17 @@ fn chats_that_share_too_few_rows_are_counted_as_chats() {
     let more = json!({ "context": 200, "packing": true, "validation_fraction": 0.5 });
     let error = open(&lines, &more).err().unwrap().to_string();
     assert!(error.contains("its 3 chats share 1 row, too few"), "{error}");
+}
+
+#[test]
+fn rows_that_are_hardly_filled_are_spoken_of() {
+    let chat = r#"{"prompt": "a", "completion": "b"}"#;
+    let remarks = |more: Value| open(&[chat, chat], &more).unwrap().info().remarks.join("; ");
+    let told = remarks(json!({ "context": 100 }));
+    assert!(
+        told.contains("fill 21 % of their rows of 100 tokens") && told.contains("context = 21")
+    );
+    assert_eq!(remarks(json!({ "context": 30 })), "");
 }
 
 #[test]

@@ -126,9 +126,7 @@ fn scaling(
                 original_context,
             }))
         }
-        Some(other) => {
-            Err(options.refuse("rope_scaling", other, "linear and llama3 are"))
-        }
+        Some(other) => Err(options.refuse("rope_scaling", other, "linear and llama3 are")),
     }
 }
 

@@ -88,9 +88,11 @@ impl Trains {
         let table: toml::Table = run_file.parse().unwrap_or_default();
         let model = table.get("model");
         let text = |key: &str| model.and_then(|model| model.get(key)).and_then(toml::Value::as_str);
+        // Decoders learn from no tables of texts.
+        let has_table = table.get("data").is_some_and(|data| data.get("sentences").is_some());
         match (text("kind"), text("task")) {
-            (Some("hf"), None) => Self::Pretrained,
-            (Some("hf"), Some(_)) => Self::Encoder,
+            (Some("hf"), None) if !has_table => Self::Pretrained,
+            (Some("hf"), _) => Self::Encoder,
             _ => Self::Other,
         }
     }

@@ -162,7 +162,16 @@ fn print(out: &mut impl Write, model: &Pretrained, layers: &[Layer]) -> std::io:
         Some(tokenizer) => {
             let tokens = tokenizer.tokens.map(|tokens| format!(", {tokens} tokens"));
             let (kind, file) = (&tokenizer.kind, &tokenizer.file);
-            writeln!(out, "tokenizer {kind}{} ({file})", tokens.unwrap_or_default())?;
+            let known = model.config.vocabulary;
+            let unknown = match tokenizer.tokens {
+                Some(tokens) if tokens > known => {
+                    format!(
+                        ", of which the model knows the first {known}: it may be another model's"
+                    )
+                }
+                _ => String::new(),
+            };
+            writeln!(out, "tokenizer {kind}{}{unknown} ({file})", tokens.unwrap_or_default())?;
         }
         None => writeln!(out, "no tokenizer here")?,
     }

@@ -227,5 +227,6 @@ pub(super) fn print_outcome(outcome: &Outcome, directory: &RunDir) {
     }
     let loss = outcome.validation_loss;
     let loss = loss.map_or_else(String::new, |loss| format!(", validation loss {loss:.4}"));
-    say(format_args!("finished {} steps{loss}; everything is in {path}", outcome.step));
+    let steps = if outcome.step == 1 { "step" } else { "steps" };
+    say(format_args!("finished {} {steps}{loss}; everything is in {path}", outcome.step));
 }

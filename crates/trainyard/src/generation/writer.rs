@@ -192,7 +192,7 @@ impl Writer {
     fn next_token(self, output: &HostTensors, text: &mut Text) -> Result<u32, RunError> {
         let logits: Vec<f32> = output.iter().flat_map(|(_, data)| data.iter::<f32>()).collect();
         if !logits.iter().any(|logit| logit.is_finite()) {
-            let words = "the model gives no numbers: its weights are past use; --checkpoint takes \
+            let words = "the model gives no numbers: its weights are past use; of a run, --checkpoint takes \
                          earlier ones";
             return Err(RunError::config(words));
         }

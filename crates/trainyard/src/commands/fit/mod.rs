@@ -136,7 +136,11 @@ impl RunCommand for FitCommand {
     /// When there is no such model, or a number makes no sense; when a device cannot be opened, or the terminal
     /// cannot be written to.
     fn run(&self, app: &App) -> Result<ExitCode, RunError> {
-        let model = sizes::transformer(&Pretrained::open(&find(&self.model)?)?)?;
+        let pretrained = Pretrained::open(&find(&self.model)?)?;
+        if pretrained.has_weights {
+            pretrained.check()?;
+        }
+        let model = sizes::transformer(&pretrained)?;
         let mut devices: Vec<FitDevice> = if self.devices.is_empty() {
             let run_file = self.devices_of.as_ref();
             let run_file = run_file.map(|file| app.config(file, &Sets::default())).transpose()?;

@@ -16,16 +16,19 @@ use trainyard_pretrained::Message;
 
 use super::run_command::RunCommand;
 use crate::app::App;
-use crate::cli::{Sets, number, whole};
+use crate::cli::{Sets, number, say, whole};
 use crate::error::RunError;
-use crate::generation::{Sampling, Text, Writer};
+use crate::generation::{Sampling, Text, TextForm, Writer};
 use crate::run_dir::CheckpointChoice;
 use chat::Chat;
 use ends::Ends;
 use heard::Heard;
 use prompts::{Prompt, Prompts};
 use shown::{Shown, Way};
-use trained::Trained;
+use trained::{Source, Trained};
+
+/// Tokens of a conversation that a pretrained model sees at once where nothing is said.
+const CONVERSATION: usize = 2048;
 
 /// Let a trained language model write
 #[derive(Debug, Args)]
@@ -39,7 +42,8 @@ pub struct Generate {
     /// How many tokens (of a model of characters: characters) to add
     #[arg(long, default_value_t = 300, value_parser = whole::<usize>)]
     tokens: usize,
-    /// Tokens the model sees at once, if fewer than it can; memory for as many is set aside
+    /// Tokens the model sees at once, for which memory is set aside [default: of a pretrained model what prompts and
+    /// --tokens need, or 2048 with --chat; else as many as it was trained with]
     #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     context: Option<usize>,
     #[command(flatten)]
@@ -127,17 +131,20 @@ impl RunCommand for Generate {
     /// device fails.
     fn run(&self, app: &App) -> Result<ExitCode, RunError> {
         let sampling = self.chance.sampling()?;
-        let mut trained =
-            Trained::open(app, &self.model, self.context, self.checkpoint, &self.sets)?;
-        let given = self.prompts.read(&trained.form, &trained.data)?;
+        let source = Source::open(app, &self.model, self.checkpoint, &self.sets)?;
+        let given = self.prompts.read(&source.form, source.data())?;
+        let prompts = if self.chat { Vec::new() } else { prompts(&given, &source.form)? };
+        let longest = prompts.iter().map(|prompt| prompt.tokens.len()).max();
+        let needs = longest.map_or(CONVERSATION, |longest| longest.saturating_add(self.tokens));
+        let mut trained = source.set_up(app, self.context, needs)?;
+        let context = trained.context;
         let ends = self.ends(&trained)?;
-        let context = trained.context(self.context)?;
         if self.chat {
             // What cannot chat is refused before anything is opened; a program is told that a text goes on instead.
             if !self.printed.stream || trained.form.has_chat_template() {
                 trained.form.chat(&[Message::new("user", "")])?;
             }
-            let mut pipeline = trained.start(1, context)?;
+            let mut pipeline = trained.start(1)?;
             let writer = Writer { context, sampling, at_once: 1 };
             let form = &trained.form;
             let text = Text::new(Vec::new(), 0, self.chance.seed, 0);
@@ -147,11 +154,14 @@ impl RunCommand for Generate {
             chat.run(&mut pipeline, text, given, &mut heard)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let given = if given.is_empty() { vec![trained.form.beginning()] } else { given };
-        let prompts = given.into_iter().map(|text| Prompt::new(text, &trained.form));
-        let prompts = prompts.collect::<Result<Vec<_>, _>>()?;
+        if let Some(longest) = longest.filter(|longest| *longest > context) {
+            say(format_args!(
+                "note: {longest} tokens are given, and the model sees {context} at once: it has forgotten how \
+                 that begins"
+            ));
+        }
         let at_once = trained.at_once(prompts.len());
-        let mut pipeline = trained.start(at_once, context)?;
+        let mut pipeline = trained.start(at_once)?;
         let writer = Writer { context, sampling, at_once };
         let text = |(number, prompt): (usize, &Prompt)| {
             Text::new(prompt.tokens.clone(), self.tokens, self.chance.seed, number)
@@ -167,6 +177,13 @@ impl RunCommand for Generate {
         shown.finish()?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What texts begin with: of none that is given, with what the model begins of itself.
+fn prompts(given: &[String], form: &TextForm) -> Result<Vec<Prompt>, RunError> {
+    let own = [form.beginning()];
+    let given = if given.is_empty() { &own } else { given };
+    given.iter().map(|text| Ok(Prompt::new(text.clone(), form)?)).collect()
 }
 
 impl Generate {

@@ -2,39 +2,43 @@
 
 use std::path::{Path, PathBuf};
 
+use toml::Value;
+use trainyard_config::Document;
 use trainyard_engine::Pipeline;
 use trainyard_plan::memory::human_bytes;
 use trainyard_plan::{PlanError, Profile, SequencesKept};
-use trainyard_pretrained::find;
+use trainyard_pretrained::{Pretrained, find};
 
 use crate::app::App;
 use crate::cli::{Sets, say};
-use crate::config::DataSection;
+use crate::config::{DataSection, RunConfig};
 use crate::error::RunError;
 use crate::generation::{PRETRAINED, TextForm, template_of};
 use crate::run_dir::{CheckpointChoice, Found, RunDir};
 use crate::setup::TrainingSetup;
 use crate::train::read_state;
 
-/// A model with its devices, and nothing on any of them yet.
-pub(super) struct Trained {
+/// Costs are kept by context: one of a few sizes finds them again.
+const STEP: usize = 256;
+
+/// What is to write, before it is settled how many tokens it sees at once.
+pub(super) struct Source {
     pub(super) form: TextForm,
-    pub(super) data: DataSection,
-    setup: TrainingSetup,
-    costs: Profile,
+    run_file: (RunConfig, Document),
     /// Those of a run, held as long as they are not on the devices: a training beside may remove them afterwards.
     weights: Option<(RunDir, Found)>,
+    /// The positions that a pretrained model was made for.
+    most: Option<usize>,
 }
 
-impl Trained {
-    /// Opens a run directory or a pretrained model, for so many positions at once if that is said.
+impl Source {
+    /// Opens a run directory or a pretrained model.
     ///
     /// # Errors
-    /// When it holds no run, checkpoint or language model, or its devices are not there.
+    /// When it holds no run, checkpoint or language model.
     pub(super) fn open(
         app: &App,
         path: &Path,
-        context: Option<usize>,
         checkpoint: CheckpointChoice,
         sets: &Sets,
     ) -> Result<Self, RunError> {
@@ -43,15 +47,14 @@ impl Trained {
                 what: format!("{} is a pretrained model, which has no checkpoints", path.display()),
                 remedy: "leave --checkpoint out",
             }),
-            Some(model) => Self::of_model(app, &model, context, sets),
-            None => Self::of_run(app, path, context, checkpoint, sets),
+            Some(model) => Self::of_model(app, &model, sets),
+            None => Self::of_run(app, path, checkpoint, sets),
         }
     }
 
     fn of_run(
         app: &App,
         path: &Path,
-        context: Option<usize>,
         checkpoint: CheckpointChoice,
         sets: &Sets,
     ) -> Result<Self, RunError> {
@@ -65,13 +68,7 @@ impl Trained {
         let found = directory.find(checkpoint)?;
         found.note.iter().for_each(say);
         let state = read_state(&directory, &found)?;
-        let mut run_file = app.config(&directory.run_file(), sets)?;
-        let model = &mut run_file.0.model;
-        // Positions of these are computed, or there are weights for more: there may be more than in the training.
-        if let Some(context) = context.filter(|_| model.kind == PRETRAINED) {
-            let context = i64::try_from(context).unwrap_or(i64::MAX);
-            model.options.insert("context".to_owned(), context.into());
-        }
+        let run_file = app.config(&directory.run_file(), sets)?;
         // Another template that is asked for takes the place of the one that was trained with.
         let (own, _) = app.config(&directory.run_file(), &Sets::default())?;
         let is_own = template_of(&own) == template_of(&run_file.0);
@@ -81,59 +78,112 @@ impl Trained {
             what: format!("{} was not trained on text", path.display()),
             remedy: "generate needs a run of a language model",
         })?;
-        let data = run_file.0.data.clone();
-        let setup = app.setup_for_inference(run_file, &directory, form.size())?;
-        let costs = setup.costs()?.for_inference();
-        Ok(Self { form, data, setup, costs, weights: Some((directory, found)) })
+        let model = &run_file.0.model;
+        let files = model.options.get("path").and_then(Value::as_str);
+        let files = files.filter(|_| model.kind == PRETRAINED);
+        let most = files.map(|files| positions(Path::new(files))).transpose()?;
+        Ok(Self { form, run_file, weights: Some((directory, found)), most })
     }
 
-    fn of_model(
-        app: &App,
-        path: &Path,
-        context: Option<usize>,
-        sets: &Sets,
-    ) -> Result<Self, RunError> {
+    fn of_model(app: &App, path: &Path, sets: &Sets) -> Result<Self, RunError> {
+        let most = Some(positions(path)?);
         let form = TextForm::of_model(path)?.ok_or_else(|| RunError::Mismatch {
             what: format!("{} has no tokenizer", path.display()),
             remedy: "put its tokenizer.json beside its config.json",
         })?;
-        let run_file = app.config_of_model(path, context, sets)?;
-        let data = run_file.0.data.clone();
-        let setup = app.setup_without_data(run_file, form.size())?;
-        let costs = setup.costs()?.for_inference();
-        Ok(Self { form, data, setup, costs, weights: None })
+        let run_file = app.config_of_model(path, sets)?;
+        Ok(Self { form, run_file, weights: None, most })
     }
 
+    /// `[data]` of the run file.
+    pub(super) fn data(&self) -> &DataSection {
+        &self.run_file.0.data
+    }
+
+    /// Finds devices and costs for a model that sees so many tokens at once: those that are asked for, or else as
+    /// many as a pretrained model `needs`, if it was made for so many. (Another one sees what it was trained with.)
+    ///
+    /// # Errors
+    /// [`RunError::BadValue`] for more than it can see, or none; when its devices are not there.
+    pub(super) fn set_up(
+        self,
+        app: &App,
+        wanted: Option<usize>,
+        needs: usize,
+    ) -> Result<Trained, RunError> {
+        let Self { form, mut run_file, weights, most } = self;
+        let data = run_file.0.data.clone();
+        if let Some(most) = most {
+            let usual = needs.checked_next_multiple_of(STEP).unwrap_or(needs).min(most);
+            let context = within(wanted.unwrap_or(usual), most)?;
+            let context = i64::try_from(context).unwrap_or(i64::MAX);
+            run_file.0.model.options.insert("context".to_owned(), context.into());
+        }
+        let setup = match &weights {
+            Some((directory, _)) => app.setup_for_inference(run_file, directory, form.size())?,
+            None => app.setup_without_data(run_file, form.size())?,
+        };
+        let costs = setup.costs()?.for_inference();
+        let most = setup.job.context.unwrap_or(1);
+        let context = within(wanted.unwrap_or(most), most)?;
+        Ok(Trained { form, data, context, setup, costs, weights })
+    }
+}
+
+/// The positions that a pretrained decoder was made for.
+fn positions(model: &Path) -> Result<usize, RunError> {
+    let config = Pretrained::open(model)?.config;
+    if config.architecture.is_encoder() {
+        return Err(RunError::Mismatch {
+            what: format!(
+                "{} is {}, an encoder, which writes no text",
+                model.display(),
+                config.architecture.name()
+            ),
+            remedy: "`evaluate` says how good it is, and `export` writes it for other programs",
+        });
+    }
+    Ok(config.context as usize)
+}
+
+/// A context of at most so many positions.
+fn within(context: usize, most: usize) -> Result<usize, RunError> {
+    if (1..=most).contains(&context) {
+        return Ok(context);
+    }
+    Err(RunError::BadValue {
+        key: "--context".to_owned(),
+        value: context.to_string(),
+        must: format!("from 1 to {most}, the positions that the model can see at once"),
+    })
+}
+
+/// A model with its devices, and nothing on any of them yet.
+pub(super) struct Trained {
+    pub(super) form: TextForm,
+    pub(super) data: DataSection,
+    /// Tokens that it sees at once.
+    pub(super) context: usize,
+    setup: TrainingSetup,
+    costs: Profile,
+    /// As [`Source`] has them.
+    weights: Option<(RunDir, Found)>,
+}
+
+impl Trained {
     /// How many of some texts are written at once: as many as keep all devices busy.
     pub(super) fn at_once(&self, texts: usize) -> usize {
         texts.min(self.setup.devices.len()).max(1)
     }
 
-    /// Tokens that the model is to see at once.
-    ///
-    /// # Errors
-    /// [`RunError::BadValue`] for more than it can, or none.
-    pub(super) fn context(&self, wanted: Option<usize>) -> Result<usize, RunError> {
-        let most = self.setup.job.context.unwrap_or(1);
-        match wanted {
-            None => Ok(most),
-            Some(wanted) if (1..=most).contains(&wanted) => Ok(wanted),
-            Some(wanted) => Err(RunError::BadValue {
-                key: "--context".to_owned(),
-                value: wanted.to_string(),
-                must: format!("from 1 to {most}, the positions that the model can see at once"),
-            }),
-        }
-    }
-
-    /// Puts the weights on the devices, with room for what they keep of so many texts of so many tokens.
+    /// Puts the weights on the devices, with room for what they keep of so many texts.
     ///
     /// # Errors
     /// [`PlanError::DoesNotFit`], before anything is opened; whatever is wrong with the checkpoint; when a device
     /// fails.
-    pub(super) fn start(&mut self, texts: usize, tokens: usize) -> Result<Pipeline, RunError> {
+    pub(super) fn start(&mut self, texts: usize) -> Result<Pipeline, RunError> {
         let rows = self.setup.config.rows_of_micro_batch();
-        let kept = SequencesKept { count: texts, positions: tokens, rows };
+        let kept = SequencesKept { count: texts, positions: self.context, rows };
         let costs = self.costs.with_sequences(kept);
         let started = || {
             let plan = self.setup.plan_to_write(&costs)?;
@@ -174,7 +224,11 @@ fn pretrained_at(path: &Path) -> Option<PathBuf> {
         return (has("config.json") && !has("run.toml")).then(|| path.to_owned());
     }
     if path.is_file() {
-        return ends_with("gguf").then(|| path.to_owned());
+        // Of its other files the folder is the model.
+        let is_of_folder = ["json", "safetensors"].into_iter().any(ends_with);
+        let folder = path.parent().filter(|_| is_of_folder).map(|it| Path::new(".").join(it));
+        let folder = folder.filter(|folder| folder.join("config.json").is_file());
+        return folder.or_else(|| ends_with("gguf").then(|| path.to_owned()));
     }
     // A name; what is there is no model.
     if path.exists() { None } else { find(path).ok() }
