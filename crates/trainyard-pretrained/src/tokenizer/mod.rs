@@ -4,6 +4,7 @@
 //! GPT-2's `vocab.json` and `merges.txt` and BERT's `vocab.txt` ([`slow`]), and the tokenizer inside a
 //! GGUF file ([`gguf`]). Which tokens are special is what the configs say ([`special`]).
 
+mod added_tokens;
 mod chat;
 mod chat_template;
 mod dates;
