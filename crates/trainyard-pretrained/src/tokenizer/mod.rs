@@ -30,6 +30,7 @@ use tokenizers::PostProcessorWrapper;
 use crate::error::PretrainedError;
 use chat::ChatTemplate;
 pub use chat::Message;
+pub(crate) use gguf::{LISTS, of_gguf};
 pub use info::TokenizerInfo;
 pub(crate) use info::of_folder;
 pub(crate) use pre_tokenizers::name_of_words;

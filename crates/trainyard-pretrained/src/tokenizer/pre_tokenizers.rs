@@ -113,15 +113,18 @@ pub(super) fn known() -> String {
     all.into_iter().chain(others).flatten().copied().collect::<Vec<_>>().join(", ")
 }
 
-/// llama.cpp's name for the way in which a `tokenizer.json` cuts texts; None where there is none.
-pub(crate) fn name_of_words(pre_tokenizer: &Value) -> Option<&'static str> {
+/// llama.cpp's name for the way in which a `tokenizer.json` cuts texts, of several that with its normalizer; None where
+/// there is none.
+pub(crate) fn name_of_words(pre_tokenizer: &Value, normalizer: &Value) -> Option<&'static str> {
     let steps = steps(pre_tokenizer);
     let names = ["gpt-2", "smollm", "llama-bpe", "gpt-4", "qwen2", "stablelm2", "tekken", "gpt-4o"];
-    let is_it = |name: &&str| {
-        let words = words(Some(name));
-        words.is_some_and(|words| self::steps(&words.pre_tokenizer) == steps)
-    };
-    names.into_iter().find(is_it)
+    let alike: Vec<(&str, Words)> = names
+        .into_iter()
+        .filter_map(|name| Some((name, words(Some(name))?)))
+        .filter(|(_, words)| self::steps(&words.pre_tokenizer) == steps)
+        .collect();
+    let same = alike.iter().find(|(_, words)| words.normalizer["type"] == normalizer["type"]);
+    same.or_else(|| alike.first()).map(|(name, _)| *name)
 }
 
 /// What matters of a pre-tokenizer, step by step.
