@@ -189,7 +189,7 @@ fn what_readers_of_a_gguf_file_do_not_do_to_texts_is_refused_by_its_name() {
             &normalizer(lower),
             "normalizer is Lowercase, which readers of GGUF files do not",
         ),
-        ("bytes", &normalizer(json!({ "type": "NFC" })), "normalizer is NFC"),
+        ("bytes", &normalizer(json!({ "type": "NFKC" })), "normalizer is NFKC"),
         ("gpt2", &normalizer(strip), "normalizer is Strip"),
         ("pieces", &normalizer(nfkc), "normalizer is NFKC"),
         ("pieces", &normalizer(Value::Null), "normalizer is one without Replace"),
@@ -242,7 +242,10 @@ fn words_have_the_name_that_goes_with_their_letters() {
     let level = json!({
         "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false
     });
-    for normalizer in [Value::Null, json!({ "type": "NFC" })] {
+    let composed = json!({ "type": "NFC" });
+    let of_neox = |json: &mut Value| json["normalizer"] = composed.clone();
+    written("bytes", &of_neox, &json!({})).unwrap().assert_same();
+    for normalizer in [Value::Null, composed.clone()] {
         let change = |json: &mut Value| {
             json["normalizer"] = normalizer.clone();
             json["pre_tokenizer"] = json!({ "type": "Sequence", "pretokenizers": [split, level] });
