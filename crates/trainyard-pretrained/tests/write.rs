@@ -224,7 +224,10 @@ fn what_transformers_makes_of_a_gguf_file_is_told() {
     let mut half = json!({ "sliding_window": null, "rope_parameters": plain });
     half["rope_parameters"]["partial_rotary_factor"] = 0.5.into();
     let of_llama = json!({ "rope_parameters": linear, "attention_bias": true, "mlp_bias": true });
-    let (small, scalar) = (json!({ "head_dim": 12 }), json!({ "query_pre_attn_scalar": 256 }));
+    let small = json!({ "head_dim": 12 });
+    let usual = json!({
+        "query_pre_attn_scalar": 256, "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0
+    });
     for (fixture, changes, words) in [
         ("llama3", json!({}), "leaves out of it: rope_scaling (rope_freqs.weight)"),
         ("llama", of_llama, "leaves out of it: rope_scaling, attention_bias, mlp_bias"),
@@ -247,7 +250,7 @@ fn what_transformers_makes_of_a_gguf_file_is_told() {
         ("llama", whole),
         ("qwen2", unscaled.clone()),
         ("phi3", json!({ "rope_parameters": plain, "sliding_window": null })),
-        ("gemma2", scalar),
+        ("gemma2", usual),
         ("gpt2", json!({ "n_positions": 1024, "n_inner": null })),
     ] {
         assert_eq!(of(fixture, changes), None, "{fixture}");
