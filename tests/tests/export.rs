@@ -115,9 +115,15 @@ fn an_adapter_has_peft_names_and_shapes() {
     assert_says(&read(&folder.join("README.md")), &["base_model: gpt2\n"]);
     let bytes = std::fs::read(folder.join("adapter_model.safetensors")).expect("its weights");
     let head = String::from_utf8_lossy(&bytes).into_owned();
-    for product in config["target_modules"].as_array().expect("a list") {
-        let product = product.as_str().expect("a name");
-        assert_says(&head, &[&format!("base_model.model.{product}.lora_A.weight")]);
+    // All products of these names have one.
+    assert_eq!(config["target_modules"], serde_json::json!(["c_attn", "c_fc", "c_proj"]));
+    #[cfg(unix)]
+    for file in std::fs::read_dir(&folder).expect("a folder").flatten() {
+        let mode = |path: &Path| {
+            let about = std::fs::metadata(path).expect("a file");
+            std::os::unix::fs::PermissionsExt::mode(&about.permissions())
+        };
+        assert_eq!(mode(&file.path()), mode(&dir.path().join("text.txt")), "{file:?}");
     }
     assert_says(&head, &["base_model.model.transformer.h.0.attn.c_attn.lora_B.weight"]);
     let said = run_fails(trainyard().arg("generate").arg(&folder), 2);
@@ -147,6 +153,47 @@ fn an_adapter_names_a_downloaded_model_by_its_name() {
         .expect("its config is JSON");
     assert_eq!(config["base_model_name_or_path"], "owner/small-1.5");
     assert_says(&read(&folder.join("README.md")), &["base_model: owner/small-1.5\n"]);
+}
+
+/// A GGUF file whose tokens are some bytes, for a text of them.
+fn gguf_of_bytes(dir: &Path) -> PathBuf {
+    let fixture = root().join("crates/trainyard-pretrained/tests/gguf/gpt2.gguf");
+    let mut bytes = std::fs::read(fixture).expect("a file");
+    // A space, a line's end and both bytes of é, as GPT-2 has them.
+    for (number, token) in ["Ġ", "Ċ", "Ã", "©"].iter().enumerate() {
+        let old = [&2_u64.to_le_bytes()[..], format!("t{number}").as_bytes()].concat();
+        let at = bytes.windows(old.len()).position(|it| it == old).expect("a token") + 8;
+        bytes[at..at + 2].copy_from_slice(token.as_bytes());
+    }
+    let file = dir.join("base.gguf");
+    write(&file, bytes);
+    file
+}
+
+#[test]
+fn an_adapter_of_a_gguf_file_says_where_that_lies() {
+    let dir = temp_dir();
+    let (base, file) = (gguf_of_bytes(dir.path()), run_file(dir.path(), "lora"));
+    write(&dir.path().join("text.txt"), "é é\né  é\n".repeat(100));
+    let sets = [
+        format!("run.dir={}", dir.path().join("run").display()),
+        format!("model.path={}", base.display()),
+        "lora.layers=[1]".to_owned(),
+    ];
+    let sets = sets.iter().flat_map(|set| ["--set", set]);
+    run_ok(trainyard().arg("train").arg(&file).args(sets));
+    let folder = dir.path().join("adapter");
+    export(&dir.path().join("run"), &folder, &["--adapter"]);
+    let config: Value = serde_json::from_str(&read(&folder.join("adapter_config.json")))
+        .expect("its config is JSON");
+    assert_eq!(config["base_model_name_or_path"], base.display().to_string());
+    // Not all products of a name have one.
+    let products = config["target_modules"].as_array().expect("a list");
+    assert_eq!(products.len(), 4);
+    assert!(products.contains(&"transformer.h.1.attn.c_proj".into()), "{products:?}");
+    let opened = format!("from_pretrained({:?}, gguf_file=\"base.gguf\", dtype", dir.path());
+    let lines = [&opened[..], "PeftModel.from_pretrained(base, \"FOLDER\")", "gpt2 fixture"];
+    assert_says(&read(&folder.join("README.md")), &lines);
 }
 
 #[test]

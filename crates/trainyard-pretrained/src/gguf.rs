@@ -118,12 +118,13 @@ impl Gguf {
         Ok(Self { metadata, lists, weights })
     }
 
-    /// What a file says whose tensors' numbers are not written yet, from all that comes before them.
+    /// What a file says whose tensors' numbers are not written yet, from all that comes before them, with the lists of
+    /// some keys.
     ///
     /// # Errors
     /// In words, for what is no such beginning.
-    pub(crate) fn of_head(head: &[u8]) -> Result<Self, String> {
-        Self::read(&mut Reader::new(head, u64::MAX), &[])
+    pub(crate) fn of_head(head: &[u8], lists: &[&str]) -> Result<Self, String> {
+        Self::read(&mut Reader::new(head, u64::MAX), lists)
     }
 
     /// Whether the metadata have a value of any kind under a key.

@@ -44,12 +44,9 @@ pub fn find_or_download(model: &Path) -> Result<PathBuf, PretrainedError> {
     found
 }
 
-/// The name on the hub of a model that Hugging Face's tools have downloaded: of a path where there is nothing its last
-/// two parts, as [`find`] takes them, of a folder of the cache its own; None for another file or folder.
-pub fn name_of_downloaded(model: &Path) -> Option<String> {
-    if !model.exists() {
-        return name_on_hub(model);
-    }
+/// The name on the hub of a model that Hugging Face's tools have downloaded, by its folder in their cache; None for
+/// another file or folder.
+pub(crate) fn name_of_snapshot(model: &Path) -> Option<String> {
     // models--OWNER--NAME/snapshots/COMMIT
     let mut above = model.ancestors().skip(1);
     let is_snapshot = above.next()?.file_name()? == "snapshots";
@@ -135,10 +132,8 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let snapshot = cache.path().join("models--owner--model-1.5/snapshots/0123");
         fs::create_dir_all(&snapshot).unwrap();
-        let of = |path: &Path| name_of_downloaded(path);
+        let of = |path: &Path| name_of_snapshot(path);
         assert_eq!(of(&snapshot).as_deref(), Some("owner/model-1.5"));
-        // As a run file that lies in this folder has it.
-        assert_eq!(of(&cache.path().join("owner/model-1.5")).as_deref(), Some("owner/model-1.5"));
         assert_eq!(of(snapshot.parent().unwrap()), None);
         assert_eq!(of(cache.path()), None);
     }

@@ -43,7 +43,7 @@ pub use architecture::Architecture;
 pub use blocks::{decode, encode};
 pub use config::{Activation, Biases, ModelConfig, Rope, RopeScaling, Windowed};
 pub use error::PretrainedError;
-pub use hub_cache::{find, find_or_download, in_hub_cache, name_of_downloaded};
+pub use hub_cache::{find, find_or_download, in_hub_cache};
 pub use modules::{DENSE, Pooling};
 pub use open::Pretrained;
 pub use place::{Part, Role};

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::config::{ModelConfig, from_gguf, from_json};
 use crate::error::PretrainedError;
 use crate::gguf::Gguf;
+use crate::hub_cache::name_of_snapshot;
 use crate::layout::{bare, embedding_name, expected, is_derived, is_tied_copy};
 use crate::mapping::MappedFiles;
 use crate::model_card::licence;
@@ -23,7 +24,8 @@ const LONGEST_CONFIG: u64 = 16 << 20;
 /// A model, as its files describe it.
 #[derive(Debug)]
 pub struct Pretrained {
-    /// Its name: that which its files give it, or that of its folder or file.
+    /// Its name: that on Hugging Face's hub where it was downloaded from there, that which a GGUF file gives it, or that
+    /// of its folder or file. (What a config says is where its training began.)
     pub name: String,
     /// Architecture and sizes.
     pub config: ModelConfig,
@@ -113,11 +115,8 @@ impl Pretrained {
             problems = self::problems(&config, &weights, &lost);
             problems.extend(untied(&config, &files, &weights, &copies)?);
         }
-        let said = map.get("_name_or_path").and_then(Value::as_str);
-        // A path of somebody's machine says nothing.
-        let said = said.filter(|name| !name.is_empty() && !name.starts_with(['/', '.']));
         Ok(Self {
-            name: said.map_or_else(|| name_of(folder), str::to_owned),
+            name: name_of(folder),
             weights: if has_weights { weights } else { expected(&config) },
             has_weights,
             tokenizer: tokenizer::of_folder(folder)?,
@@ -157,6 +156,11 @@ impl Pretrained {
         })
     }
 
+    /// Its name on Hugging Face's hub, where it lies in the cache of what was downloaded from there.
+    pub fn name_on_hub(&self) -> Option<String> {
+        name_of_snapshot(&std::path::absolute(&self.path).ok()?)
+    }
+
     /// Numbers that can be trained, a shared one counted once.
     pub fn parameters(&self) -> u64 {
         self.weights.iter().fold(0, |all, weight| all.saturating_add(weight.numbers()))
@@ -192,6 +196,9 @@ fn untied(
 
 fn name_of(path: &Path) -> String {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    if let Some(name) = name_of_snapshot(&whole) {
+        return name;
+    }
     whole.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 

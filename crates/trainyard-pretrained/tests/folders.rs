@@ -209,3 +209,23 @@ fn what_is_no_model_is_named_for_what_it_is() {
     assert!(told(&file("config.json", b"{}")).contains("names no model_type"));
     assert!(told(&file("config.json", b"{")).contains("no JSON"));
 }
+
+#[test]
+fn a_model_has_its_own_name_and_not_that_of_its_parent() {
+    let folder = folder();
+    let snapshot = folder.path().join("models--owner--small-1.5/snapshots/0123");
+    fs::create_dir_all(&snapshot).unwrap();
+    let path = folder.path().join("config.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    config["_name_or_path"] = "owner/parent".into();
+    for folder in [folder.path(), &snapshot] {
+        fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    }
+    let own = folder.path().file_name().unwrap().to_str().unwrap();
+    let model = Pretrained::open(folder.path()).unwrap();
+    assert_eq!((model.name.as_str(), model.name_on_hub()), (own, None));
+    let model = Pretrained::open(&snapshot).unwrap();
+    let on_hub = "owner/small-1.5";
+    assert_eq!((model.name.as_str(), model.name_on_hub().as_deref()), (on_hub, Some(on_hub)));
+}

@@ -138,6 +138,44 @@ fn tokens_around_a_text_are_those_of_the_config() {
     assert_eq!(with(true, true), (true, true));
 }
 
+/// `transformers` 5.24 (`TokenizersBackend.__init__`): first those with numbers, then those that are named.
+#[test]
+fn tokens_that_configs_add_to_a_tokenizer_json_count() {
+    let with = |config: &Value| {
+        let folder = folder(&[], config);
+        let json = fixture("bytes").join("tokenizer.json");
+        fs::copy(json, folder.path().join("tokenizer.json")).unwrap();
+        folder
+    };
+    let mut stripping = added("<|im_end|>", true);
+    stripping["rstrip"] = true.into();
+    let config = json!({
+        "added_tokens_decoder": {
+            "481": added("<tool>", false), "480": added("<|mark|>", true), "2": stripping
+        },
+        "pad_token": "<|pad|>", "eos_token": "<|im_end|>", "additional_special_tokens": ["train"]
+    });
+    let (plain, more) = (with(&json!({})), with(&config));
+    let (plain, more) = (open(&plain), open(&more));
+    assert_eq!(
+        (plain.size(), more.size()),
+        (480, 483 + usize::from(plain.token("train").is_none()))
+    );
+    let of = |text| plain.encode(text, false);
+    let tokens = more.encode("a<tool>b<|mark|><|im_end|> \n c<|pad|>", false);
+    assert_eq!(tokens, [of("a"), vec![481], of("b"), vec![480, 2], of("c"), vec![482]].concat());
+    assert_eq!(more.decode(&tokens, true), "a<tool>bc");
+    assert_eq!(more.encode("atrain", false).len(), 2);
+    // The older file adds what is not there, and changes nothing.
+    let older = with(&json!({}));
+    fs::write(older.path().join("added_tokens.json"), r#"{"<tool>": 480, "<|im_end|>": 2}"#)
+        .unwrap();
+    assert_eq!(open(&older).encode("<tool><|im_end|> a", false), [vec![480, 2], of(" a")].concat());
+    let broken = with(&json!({ "added_tokens_decoder": { "490": added("<tool>", false) } }));
+    let refused = refusal(&broken);
+    assert!(refused.contains("'<tool>' that is added to it has number 490"), "{refused}");
+}
+
 /// Tokens of a vocabulary of letters, by BERT's options.
 #[test]
 fn berts_options_of_letters_count() {

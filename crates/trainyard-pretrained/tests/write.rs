@@ -209,6 +209,54 @@ fn what_readers_of_a_gguf_file_would_take_otherwise_is_refused_by_its_name() {
     assert!(Pretrained::open(&file).unwrap().problems.is_empty());
 }
 
+/// `transformers` 5.24, run on files of such models: other logits, or an error.
+#[test]
+fn what_transformers_makes_of_a_gguf_file_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let fixtures = Path::new("../trainyard-models/tests/fixtures/hf");
+    let of = |fixture: &str, changes: Value| {
+        let folder = dir.path().join(fixture);
+        drop(without_tokenizer(&fixtures.join(fixture), &folder));
+        changed(&folder, &changes).gguf_in_transformers()
+    };
+    let linear = json!({ "rope_type": "linear", "factor": 2.0, "rope_theta": 1e4 });
+    let plain = json!({ "rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 1.0 });
+    let mut half = json!({ "sliding_window": null, "rope_parameters": plain });
+    half["rope_parameters"]["partial_rotary_factor"] = 0.5.into();
+    let of_llama = json!({ "rope_parameters": linear, "attention_bias": true, "mlp_bias": true });
+    let small = json!({ "head_dim": 12 });
+    let usual = json!({
+        "query_pre_attn_scalar": 256, "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0
+    });
+    for (fixture, changes, words) in [
+        ("llama3", json!({}), "leaves out of it: rope_scaling (rope_freqs.weight)"),
+        ("llama", of_llama, "leaves out of it: rope_scaling, attention_bias, mlp_bias"),
+        ("phi3", half, "partial_rotary_factor"),
+        ("phi3", json!({ "sliding_window": 8 }), "sliding_window"),
+        ("gemma3", json!({}), "query_pre_attn_scalar"),
+        ("gpt_neox", json!({}), "cannot open it: it reads no GGUF files of GPT-NeoX"),
+        ("bert", json!({}), "it reads no GGUF files of BERT"),
+        ("qwen3", small, "cannot open it: head_dim is 12, and it takes 128"),
+        ("gpt2", json!({}), "cannot open it: n_positions is 96, and it takes 1024"),
+        ("gpt2", json!({ "n_positions": 1024 }), "n_inner is 30, and it takes 84"),
+    ] {
+        let told = of(fixture, changes).unwrap();
+        assert!(told.contains(words), "{fixture}: {told}");
+    }
+    let unscaled = json!({ "rope_parameters": plain, "rope_scaling": null });
+    let mut whole = unscaled.clone();
+    whole["attention_bias"] = false.into();
+    for (fixture, changes) in [
+        ("llama", whole),
+        ("qwen2", unscaled.clone()),
+        ("phi3", json!({ "rope_parameters": plain, "sliding_window": null })),
+        ("gemma2", usual),
+        ("gpt2", json!({ "n_positions": 1024, "n_inner": null })),
+    ] {
+        assert_eq!(of(fixture, changes), None, "{fixture}");
+    }
+}
+
 #[test]
 fn a_gguf_file_in_blocks_is_close() {
     let dir = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use serde_json::{Value, json};
 use trainyard_pretrained::{Element, NewModel, Pretrained, PretrainedError, Tokenizer};
 
 /// A Llama with a tokenizer, and room for its tokens; without weights.
@@ -112,4 +113,158 @@ fn tokens_that_were_added_beyond_the_model_are_left_out_of_a_gguf_file() {
         written.encode("a train<|im_end|>", true),
         tokenizer.encode("a train<|im_end|>", true)
     );
+}
+
+/// What is written of a tokenizer with other parts in its `tokenizer.json`: the file, or why there is none.
+fn written(name: &str, change: &dyn Fn(&mut Value), more: &Value) -> Result<Written, String> {
+    let dir = tempfile::tempdir().unwrap();
+    drop(with_tokenizer(name, dir.path()));
+    let edit = |file: &str, change: &dyn Fn(&mut Value)| {
+        let path = dir.path().join(file);
+        let mut json = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        change(&mut json);
+        std::fs::write(path, json.to_string()).unwrap();
+    };
+    if !dir.path().join("tokenizer.json").is_file() {
+        let json = Tokenizer::open(dir.path()).unwrap().unwrap().to_json().unwrap();
+        std::fs::write(dir.path().join("tokenizer.json"), json).unwrap();
+    }
+    edit("tokenizer.json", change);
+    edit("config.json", &|config| {
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    });
+    let tokenizer = Tokenizer::open(dir.path()).unwrap().unwrap();
+    let model = Pretrained::open(dir.path()).unwrap();
+    let file = dir.path().join("model.gguf");
+    let written = model.write_gguf(&file, Element::F32, &model.as_it_is(), &mut zeros(&model));
+    written.map_err(|error| error.to_string())?;
+    let name = Pretrained::open(&file).unwrap().name;
+    Ok(Written { tokenizer, of_file: Tokenizer::open(&file).unwrap().unwrap(), name })
+}
+
+struct Written {
+    tokenizer: Tokenizer,
+    of_file: Tokenizer,
+    name: String,
+}
+
+impl Written {
+    fn assert_same(&self) {
+        let texts =
+            ["a train", " a  train\n", "Cafe\u{301} <|im_end|> \n on</s>  a <s> b", "x<|im_end|>y"];
+        for text in texts {
+            let [one, other] = [&self.tokenizer, &self.of_file].map(|it| it.encode(text, true));
+            assert_eq!(one, other, "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn what_readers_of_a_gguf_file_do_not_do_to_texts_is_refused_by_its_name() {
+    let spaces = || json!({ "type": "Replace", "pattern": { "String": " " }, "content": "▁" });
+    let space = |scheme: &str, split: bool| json!({ "type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": split });
+    let cuts = json!({
+        "type": "Split", "pattern": { "String": " " }, "behavior": "MergedWithPrevious", "invert": false
+    });
+    let normalizer = |it: Value| move |json: &mut Value| json["normalizer"] = it.clone();
+    let of_bert = |key: &'static str, value: bool| {
+        move |json: &mut Value| json["normalizer"][key] = value.into()
+    };
+    let pre = |normalizer: Value, pre: Value| {
+        move |json: &mut Value| {
+            (json["normalizer"], json["pre_tokenizer"]) = (normalizer.clone(), pre.clone());
+        }
+    };
+    let flag =
+        |flag: &'static str| move |json: &mut Value| json["added_tokens"][2][flag] = true.into();
+    let lower = json!({ "type": "Lowercase" });
+    let nfkc = json!({ "type": "Sequence", "normalizers": [{ "type": "NFKC" }, spaces()] });
+    let strip = json!({ "type": "Strip", "strip_left": true, "strip_right": true });
+    let turned = json!({ "type": "Sequence", "normalizers": [
+        spaces(), { "type": "Prepend", "prepend": "▁" }
+    ] });
+    let refused: [(&str, &dyn Fn(&mut Value), &str); 17] = [
+        (
+            "bytes",
+            &normalizer(lower),
+            "normalizer is Lowercase, which readers of GGUF files do not",
+        ),
+        ("bytes", &normalizer(json!({ "type": "NFKC" })), "normalizer is NFKC"),
+        ("gpt2", &normalizer(strip), "normalizer is Strip"),
+        ("pieces", &normalizer(nfkc), "normalizer is NFKC"),
+        ("pieces", &normalizer(Value::Null), "normalizer is one without Replace"),
+        ("pieces", &normalizer(turned), "normalizer has another order"),
+        ("pieces", &pre(Value::Null, space("first", false)), "prepend_scheme = \"first\""),
+        ("pieces", &pre(Value::Null, space("always", true)), "prepend_scheme = \"always\""),
+        ("pieces", &pre(Value::Null, cuts.clone()), "pre-tokenizer is Split"),
+        ("words", &of_bert("strip_accents", false), "BertNormalizer with strip_accents = false"),
+        ("words", &of_bert("handle_chinese_chars", false), "handle_chinese_chars = false"),
+        ("words", &of_bert("clean_text", false), "clean_text = false"),
+        ("words", &of_bert("lowercase", false), "keeps capitals"),
+        ("bytes", &flag("lstrip"), "token \"<|im_end|>\" has lstrip = true"),
+        ("bytes", &flag("single_word"), "has single_word = true"),
+        ("pieces", &flag("rstrip"), "token \"</s>\" has rstrip = true"),
+        (
+            "bytes",
+            &|json| json["model"]["end_of_word_suffix"] = "</w>".into(),
+            "model has end_of_word_suffix = \"</w>\"",
+        ),
+    ];
+    for (name, change, words) in refused {
+        let error = written(name, change, &json!({})).map(|_| words).unwrap_err();
+        assert!(error.contains(words), "{name}: {error}");
+        assert!(error.contains("write a folder instead"), "{error}");
+    }
+    // What does the same is written.
+    let accepted: [(&str, &dyn Fn(&mut Value)); 6] = [
+        ("pieces", &pre(spaces(), Value::Null)),
+        ("pieces", &pre(spaces(), cuts)),
+        ("pieces", &pre(Value::Null, space("never", false))),
+        ("words", &of_bert("strip_accents", true)),
+        ("bytes", &normalizer(json!({ "type": "Sequence", "normalizers": [] }))),
+        // Its marks stand apart from spaces anyway.
+        ("words", &|json| json["added_tokens"][0]["lstrip"] = true.into()),
+    ];
+    for (name, change) in accepted {
+        written(name, change, &json!({})).unwrap().assert_same();
+    }
+}
+
+/// Of the same words one name goes with letters that are composed first, and one without.
+#[test]
+fn words_have_the_name_that_goes_with_their_letters() {
+    let contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+    let rest = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+    let pattern = format!(r"{contractions}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}|{rest}");
+    let split = json!({
+        "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false
+    });
+    let level = json!({
+        "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false
+    });
+    let composed = json!({ "type": "NFC" });
+    let of_neox = |json: &mut Value| json["normalizer"] = composed.clone();
+    written("bytes", &of_neox, &json!({})).unwrap().assert_same();
+    for normalizer in [Value::Null, composed.clone()] {
+        let change = |json: &mut Value| {
+            json["normalizer"] = normalizer.clone();
+            json["pre_tokenizer"] = json!({ "type": "Sequence", "pretokenizers": [split, level] });
+        };
+        written("bytes", &change, &json!({})).unwrap().assert_same();
+    }
+}
+
+/// No file says that they take the spaces behind them: readers know it of the model.
+#[test]
+fn phi_3s_tokens_take_the_spaces_behind_them() {
+    let phi3 = json!({ "model_type": "phi3", "pad_token_id": null, "rope_scaling": null });
+    let strips = |json: &mut Value| json["added_tokens"][2]["rstrip"] = true.into();
+    let both = written("pieces", &strips, &phi3).unwrap();
+    both.assert_same();
+    let tokens = both.of_file.encode("a</s> \n b", false);
+    assert_eq!(tokens, both.of_file.encode("a</s>b", false));
+    // By its name for llama.cpp.
+    assert!(both.name.to_lowercase().contains("phi-3"), "{}", both.name);
+    let error = written("pieces", &|_| {}, &phi3).map(|_| "").unwrap_err();
+    assert!(error.contains("token \"</s>\" has rstrip = false"), "{error}");
 }

@@ -61,7 +61,12 @@ pub(crate) fn from_json(
             None => options.needed_size(&["intermediate_size"])?,
         },
         vocabulary: options.needed_size(&["vocab_size"])?,
-        context: options.needed_size(&positions)?,
+        context: match options.size(&positions)? {
+            Some(context) => context,
+            // The first Llamas' configs leave it out.
+            None if architecture == Architecture::Llama => 2048,
+            None => options.needed_size(&positions)?,
+        },
         filling: filling(architecture, &options)?,
         first_position: first_position(architecture, &options)?,
         segments,
@@ -206,39 +211,49 @@ fn refuse_what_changes_the_model(
     }
 }
 
-/// The function by its name; a name that the architecture does not know is refused.
+/// The function by its name; one that the architecture does not have is refused.
 fn activation(
     architecture: Architecture,
     options: &Options<'_>,
 ) -> Result<Activation, PretrainedError> {
     use Activation::{Gelu, GeluTanh, Silu};
-    let known: &[(&str, Activation)] = match architecture {
-        Architecture::Gemma2 | Architecture::Gemma3 => &[("gelu_pytorch_tanh", GeluTanh)],
-        Architecture::Gpt2 => &[("gelu_new", GeluTanh), ("gelu", Gelu)],
-        Architecture::GptNeox | Architecture::Bert => &[("gelu", Gelu), ("gelu_new", GeluTanh)],
-        Architecture::Roberta | Architecture::DistilBert => &[("gelu", Gelu)],
-        _ => &[("silu", Silu)],
+    let known: &[Activation] = match architecture {
+        Architecture::Gemma2 | Architecture::Gemma3 => &[GeluTanh],
+        Architecture::Gpt2 => &[GeluTanh, Gelu],
+        Architecture::GptNeox | Architecture::Bert | Architecture::DistilBert => &[Gelu, GeluTanh],
+        // The head for masked tokens has this one, whatever the config says.
+        Architecture::Roberta => &[Gelu],
+        _ => &[Silu],
     };
     let keys = ["hidden_activation", "hidden_act", "activation_function", "activation"];
     // Gemma's config has the first key for what it computes, and another by mistake.
     let said = keys.iter().find_map(|key| options.word(key).map(|word| (*key, word)));
-    let default = known.first().map_or(Silu, |(_, activation)| *activation);
+    let default = known.first().copied().unwrap_or(Silu);
     let Some((key, word)) = said else { return Ok(default) };
-    let found = known.iter().find(|(name, _)| *name == word);
-    found.map(|(_, activation)| *activation).ok_or_else(|| {
-        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    let found = known.iter().find(|it| names(**it).contains(&word));
+    found.copied().ok_or_else(|| {
+        let names: Vec<&str> = known.iter().flat_map(|it| names(*it)).copied().collect();
         let remedy = format!("{} models have {}", architecture.name(), names.join(" or "));
         options.refuse(key, word, remedy)
     })
+}
+
+/// What `transformers` calls a function.
+fn names(activation: Activation) -> &'static [&'static str] {
+    match activation {
+        Activation::Silu => &["silu", "swish"],
+        Activation::Gelu => &["gelu"],
+        Activation::GeluTanh => &["gelu_new", "gelu_pytorch_tanh", "gelu_fast"],
+    }
 }
 
 fn epsilon(architecture: Architecture, options: &Options<'_>) -> Result<f64, PretrainedError> {
     let (key, default) = match architecture {
         Architecture::Gpt2 => ("layer_norm_epsilon", 1e-5),
         Architecture::GptNeox => ("layer_norm_eps", 1e-5),
-        Architecture::Bert | Architecture::Roberta | Architecture::DistilBert => {
-            ("layer_norm_eps", 1e-12)
-        }
+        Architecture::Bert | Architecture::Roberta => ("layer_norm_eps", 1e-12),
+        // No option there.
+        Architecture::DistilBert => return Ok(1e-12),
         Architecture::Phi3 => ("rms_norm_eps", 1e-5),
         _ => ("rms_norm_eps", 1e-6),
     };

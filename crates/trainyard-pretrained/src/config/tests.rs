@@ -88,6 +88,39 @@ fn scales_caps_and_epsilons_are_those_of_transformers() {
     assert_eq!((neox.parallel_residual, neox.epsilon), (false, 1e-5));
     assert!(config("gpt_neox", &json!({})).parallel_residual);
     assert_eq!(config("gpt2", &json!({})).activation, Activation::GeluTanh);
+    // DistilBERT's classes have no such option.
+    assert_eq!(config("distilbert", &json!({ "layer_norm_eps": 0.1 })).epsilon, 1e-12);
+    assert_eq!(config("bert", &json!({ "layer_norm_eps": 0.1 })).epsilon, 0.1);
+}
+
+/// `transformers`' `activations.py`: several names are of one function.
+#[test]
+fn functions_have_all_their_names() {
+    let of = |kind: &str, name: &str| config(kind, &json!({ "hidden_act": name })).activation;
+    for name in ["gelu_new", "gelu_fast", "gelu_pytorch_tanh"] {
+        for kind in ["gpt2", "gpt_neox", "bert", "distilbert", "gemma2", "gemma3_text"] {
+            assert_eq!(of(kind, name), Activation::GeluTanh, "{kind} {name}");
+        }
+    }
+    for name in ["silu", "swish"] {
+        for kind in ["llama", "mistral", "qwen2", "qwen3", "phi3"] {
+            assert_eq!(of(kind, name), Activation::Silu, "{kind} {name}");
+        }
+    }
+}
+
+#[test]
+fn the_first_llamas_have_no_context_in_their_config() {
+    let of = |kind: &str| {
+        let json = json!({
+            "model_type": kind, "hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 3,
+            "intermediate_size": 40, "vocab_size": 37
+        });
+        let read = from_json("config.json".as_ref(), json.as_object().unwrap());
+        read.map(|config| config.context).map_err(|error| error.to_string())
+    };
+    assert_eq!(of("llama"), Ok(2048));
+    assert!(of("qwen2").unwrap_err().contains("max_position_embeddings"));
 }
 
 /// `transformers`' modeling files: `attention_bias` is an option of some classes and means nothing to others.

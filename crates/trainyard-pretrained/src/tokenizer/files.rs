@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::Tokenizer;
+use super::added_tokens;
 use super::chat::ChatTemplate;
 use super::parts::{self, around};
 use super::slow::{self, END_OF_TEXT, MERGES, VOCABULARY, WORDS};
@@ -49,7 +50,12 @@ pub(super) fn of_file(path: &Path) -> Result<Tokenizer, PretrainedError> {
     let mut inner = match name {
         Some(VOCABULARY | MERGES) => slow::pairs_of_bytes(folder, &configs)?,
         Some(WORDS) => slow::words(path, &configs)?,
-        _ => parts::of_json(path, &std::fs::read(path).map_err(PretrainedError::io(path))?)?,
+        _ => {
+            let json = std::fs::read(path).map_err(PretrainedError::io(path))?;
+            let mut inner = parts::of_json(path, &json)?;
+            added_tokens::add(&mut inner, path, &configs)?;
+            inner
+        }
     };
     let mut special = configs.special(&inner);
     if special.eos.is_empty() && special.names.is_empty() {

@@ -18,6 +18,8 @@ const TOKENS: &str = "tokenizer.ggml.tokens";
 const TYPES: &str = "tokenizer.ggml.token_type";
 const SCORES: &str = "tokenizer.ggml.scores";
 const MERGES: &str = "tokenizer.ggml.merges";
+/// The lists of a file that its tokenizer is read from.
+pub(crate) const LISTS: [&str; 4] = [TOKENS, TYPES, SCORES, MERGES];
 
 /// llama.cpp's types of tokens: those of no text.
 const CONTROL: f64 = 3.0;
@@ -25,6 +27,9 @@ const CONTROL: f64 = 3.0;
 const USER_DEFINED: f64 = 4.0;
 /// Those of single bytes.
 const BYTE: f64 = 6.0;
+
+/// Those of Phi-3's that take no spaces with them.
+const KEEPING: [&str; 3] = ["<unk>", "<s>", "<|endoftext|>"];
 
 /// Control tokens that end a turn or a text by their names, whether the metadata name them or not, as llama.cpp has
 /// it for models of the architectures that are known (`llama-vocab.cpp`).
@@ -50,9 +55,16 @@ const ENDS: [&str; 14] = [
 /// # Errors
 /// As [`Tokenizer::open`].
 pub(super) fn of_file(path: &Path) -> Result<Option<Tokenizer>, PretrainedError> {
-    let file = Gguf::open_with_lists(path, &[TOKENS, TYPES, SCORES, MERGES])?;
+    of_gguf(path, &Gguf::open_with_lists(path, &LISTS)?)
+}
+
+/// The same of what a file says, with its [`LISTS`].
+///
+/// # Errors
+/// As [`Tokenizer::open`].
+pub(crate) fn of_gguf(path: &Path, file: &Gguf) -> Result<Option<Tokenizer>, PretrainedError> {
     let Some(kind) = file.tokenizer_kind() else { return Ok(None) };
-    let words = Vocabulary { path, file: &file };
+    let words = Vocabulary { path, file };
     if words.tokens().is_empty() {
         return Err(PretrainedError::bad_file(path, format!("its metadata have no {TOKENS}")));
     }
@@ -116,10 +128,20 @@ impl<'a> Vocabulary<'a> {
         let found = all.filter(|(index, (token, _))| {
             !token.is_empty() && self.is_of(*index, &[CONTROL, USER_DEFINED])
         });
+        let strips = self.strips();
         let token = |(index, (token, id)): (usize, (&String, u32))| {
-            added(id, token, self.is_of(index, &[CONTROL]))
+            let mut json = added(id, token, self.is_of(index, &[CONTROL]));
+            json["rstrip"] = (strips && !KEEPING.contains(&token.as_str())).into();
+            json
         };
         found.map(token).collect()
+    }
+
+    /// Whether tokens of a text take the spaces behind them, as Phi-3's do: no file says it, and llama.cpp knows it by
+    /// the model.
+    fn strips(&self) -> bool {
+        self.file.text("general.architecture") == Some("phi3")
+            && self.file.tokenizer_kind() == Some("llama")
     }
 
     /// The tokens around a text, where the file does not say else.

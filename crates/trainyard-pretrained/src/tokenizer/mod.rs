@@ -4,6 +4,7 @@
 //! GPT-2's `vocab.json` and `merges.txt` and BERT's `vocab.txt` ([`slow`]), and the tokenizer inside a
 //! GGUF file ([`gguf`]). Which tokens are special is what the configs say ([`special`]).
 
+mod added_tokens;
 mod chat;
 mod chat_template;
 mod dates;
@@ -29,6 +30,7 @@ use tokenizers::PostProcessorWrapper;
 use crate::error::PretrainedError;
 use chat::ChatTemplate;
 pub use chat::Message;
+pub(crate) use gguf::{LISTS, of_gguf};
 pub use info::TokenizerInfo;
 pub(crate) use info::of_folder;
 pub(crate) use pre_tokenizers::name_of_words;

@@ -28,7 +28,6 @@ const GPT_2: &[&str] = &[
     "jina-v2-code",
     "jina-v1-en",
     "roberta-bpe",
-    "olmo",
     "mpt",
     "gigachat",
     "a.x-4.0",
@@ -82,8 +81,13 @@ pub(super) fn words(name: Option<&str>) -> Option<Words> {
         adds_bos: false,
     };
     let is = |names: &[&str]| names.contains(&name);
+    // What makes letters of their parts first does so in the tokenizer.json of its own models.
+    let composed = || json!({ "type": "NFC" });
     Some(if is(GPT_2) {
         plain(byte_level(false, true))
+    } else if is(&["olmo"]) {
+        // OLMo's, and GPT-NeoX's, which it began with.
+        Words { normalizer: composed(), ..plain(byte_level(false, true)) }
     } else if is(SINGLE_DIGITS) {
         let digits = json!({ "type": "Digits", "individual_digits": true });
         let both = [digits, byte_level(false, true)];
@@ -93,8 +97,7 @@ pub(super) fn words(name: Option<&str>) -> Option<Words> {
     } else if is(CL_100K) {
         plain(cut(&tiktoken(r"\p{N}{1,3}")))
     } else if is(QWEN_2) {
-        // Its own tokenizer.json composes letters first.
-        Words { normalizer: json!({ "type": "NFC" }), ..plain(cut(&tiktoken(r"\p{N}"))) }
+        Words { normalizer: composed(), ..plain(cut(&tiktoken(r"\p{N}"))) }
     } else if is(STABLE_LM) {
         plain(cut(&tiktoken(r"\p{N}")))
     } else if is(&["tekken"]) {
@@ -108,20 +111,24 @@ pub(super) fn words(name: Option<&str>) -> Option<Words> {
 
 /// The names that are known, for messages.
 pub(super) fn known() -> String {
-    let others = [&["tekken", "gpt-4o", "llama4", "kanana2"][..]];
+    let others = [&["olmo", "tekken", "gpt-4o", "llama4", "kanana2"][..]];
     let all = [GPT_2, SINGLE_DIGITS, LLAMA_3, CL_100K, QWEN_2, STABLE_LM];
     all.into_iter().chain(others).flatten().copied().collect::<Vec<_>>().join(", ")
 }
 
-/// llama.cpp's name for the way in which a `tokenizer.json` cuts texts; None where there is none.
-pub(crate) fn name_of_words(pre_tokenizer: &Value) -> Option<&'static str> {
+/// llama.cpp's name for the way in which a `tokenizer.json` cuts texts, of several that with its normalizer; None where
+/// there is none.
+pub(crate) fn name_of_words(pre_tokenizer: &Value, normalizer: &Value) -> Option<&'static str> {
     let steps = steps(pre_tokenizer);
-    let names = ["gpt-2", "smollm", "llama-bpe", "gpt-4", "qwen2", "stablelm2", "tekken", "gpt-4o"];
-    let is_it = |name: &&str| {
-        let words = words(Some(name));
-        words.is_some_and(|words| self::steps(&words.pre_tokenizer) == steps)
-    };
-    names.into_iter().find(is_it)
+    let names =
+        ["gpt-2", "olmo", "smollm", "llama-bpe", "gpt-4", "qwen2", "stablelm2", "tekken", "gpt-4o"];
+    let alike: Vec<(&str, Words)> = names
+        .into_iter()
+        .filter_map(|name| Some((name, words(Some(name))?)))
+        .filter(|(_, words)| self::steps(&words.pre_tokenizer) == steps)
+        .collect();
+    let same = alike.iter().find(|(_, words)| words.normalizer["type"] == normalizer["type"]);
+    same.or_else(|| alike.first()).map(|(name, _)| *name)
 }
 
 /// What matters of a pre-tokenizer, step by step.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::added_tokens::{not_the_next, of_configs};
 use super::parts::{Parts, added, around_of_bert, byte_level, byte_pairs, word_pieces};
 use super::pre_tokenizers::words as pre_tokenizer;
 use super::special::{Configs, object};
@@ -19,7 +20,7 @@ pub(super) const WORDS: &str = "vocab.txt";
 /// What begins and ends texts of GPT-2.
 pub(super) const END_OF_TEXT: &str = "<|endoftext|>";
 
-const REMEDY: &str = "let transformers write a tokenizer.json beside it: \
+pub(super) const REMEDY: &str = "let transformers write a tokenizer.json beside it: \
                       AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)";
 
 /// The classes whose files are known.
@@ -212,7 +213,7 @@ fn with_added(
         let id = number(vocabulary.get(text)?)?;
         Some(added(id, text, true))
     });
-    for token in named.chain(usual).chain(of_folder(folder, configs)?) {
+    for token in named.chain(usual).chain(of_configs(folder, configs)?) {
         all.extend(number(&token["id"]).map(|id| (id, token)));
     }
     let said: Vec<(String, u32)> = all
@@ -223,52 +224,6 @@ fn with_added(
     // The library numbers tokens beyond the vocabulary itself.
     match said.into_iter().find(|(text, id)| inner.token_to_id(text) != Some(*id)) {
         None => Ok(inner),
-        Some((text, id)) => {
-            let reason = format!(
-                "the token '{text}' that is added to it has number {id}, which is not the next; {REMEDY}"
-            );
-            Err(PretrainedError::bad_file(path, reason))
-        }
+        Some((text, id)) => Err(PretrainedError::bad_file(path, not_the_next(&text, id))),
     }
-}
-
-/// Tokens that a folder adds: those of `tokenizer_config.json`, or of the older `added_tokens.json` where that has
-/// none.
-fn of_folder(folder: &Path, configs: &Configs) -> Result<Vec<Value>, PretrainedError> {
-    if let Some(Value::Object(said)) = configs.tokenizer.get("added_tokens_decoder") {
-        let token = |(id, said): (&String, &Value)| {
-            let file = folder.join("tokenizer_config.json");
-            let wrong = || {
-                let reason = format!("added_tokens_decoder has {id}: {said}, which is no token");
-                PretrainedError::bad_file(&file, reason)
-            };
-            let content = said["content"].as_str().filter(|text| !text.is_empty());
-            let id: u32 = id.parse().ok().ok_or_else(wrong)?;
-            let flag = |key: &str| said[key].as_bool();
-            let is_special = flag("special").unwrap_or(false);
-            let mut token = added(id, content.ok_or_else(wrong)?, is_special);
-            token["normalized"] = (!is_special).into();
-            for key in ["single_word", "lstrip", "rstrip", "normalized"] {
-                if let Some(value) = flag(key) {
-                    token[key] = value.into();
-                }
-            }
-            Ok(token)
-        };
-        return said.iter().map(token).collect();
-    }
-    let file = folder.join("added_tokens.json");
-    let special = configs.texts();
-    let token = |(text, id): (&String, &Value)| {
-        let wrong = || {
-            let reason = format!("'{text}' has number {id}, which is that of no token");
-            PretrainedError::bad_file(&file, reason)
-        };
-        let id = id.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(wrong)?;
-        let is_special = special.contains(&text.as_str());
-        let mut token = added(id, text, is_special);
-        token["normalized"] = (!is_special).into();
-        Ok(token)
-    };
-    object(&file)?.iter().map(token).collect()
 }

@@ -158,8 +158,9 @@ fn of_config(config: &ModelConfig) -> Option<Map<String, Value>> {
     add("model_type", config.architecture.model_type().into());
     add("vocab_size", config.vocabulary.into());
     add("tie_word_embeddings", config.tied.into());
-    if let Some(filling) = config.filling {
-        add("pad_token_id", filling.into());
+    if !config.architecture.is_encoder() {
+        // Without the key some classes take a number of their own.
+        add("pad_token_id", config.filling.into());
     }
     let activation = match config.activation {
         Activation::Silu => "silu",
@@ -331,6 +332,7 @@ mod tests {
             ("gemma3_text", json!({ "sliding_window": 8, "sliding_window_pattern": 3 })),
             ("gemma3_text", json!({ "rope_local_base_freq": 5e4, "rope_scaling": linear })),
             ("gpt_neox", json!({ "rotary_emb_base": 500, "rotary_pct": 0.5 })),
+            ("gemma2", json!({ "pad_token_id": null })),
         ] {
             let mut json = json!({
                 "model_type": kind, "hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 3,
@@ -343,6 +345,7 @@ mod tests {
             if let Windowed::From(first) = config.windowed {
                 assert_eq!(written["max_window_layers"], first, "{kind} {more}");
             }
+            assert_eq!(written["pad_token_id"], json!(config.filling), "{kind} {more}");
             let again = read(&written);
             assert_eq!(blocks(&config), blocks(&again), "{kind} {more}");
             // The same blocks may have been said in another way.

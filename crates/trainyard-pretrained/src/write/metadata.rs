@@ -13,6 +13,15 @@ pub(super) fn architecture(config: &ModelConfig) -> Option<&'static str> {
     config.architecture.gguf_name().or_else(|| is_llama.then_some("llama"))
 }
 
+/// The name of a model, by which llama.cpp also knows how Phi-3's tokens take spaces (`llama-vocab.cpp`).
+pub(super) fn name(config: &ModelConfig, name: &str) -> String {
+    let is_known = || ["phi-3", "phi3"].iter().any(|it| name.to_lowercase().contains(it));
+    if config.architecture == Architecture::Phi3 && !is_known() {
+        return format!("{name} (Phi-3)");
+    }
+    name.to_owned()
+}
+
 /// The keys of a model's config, those of its tokenizer left out.
 pub(super) fn of_config(
     config: &ModelConfig,

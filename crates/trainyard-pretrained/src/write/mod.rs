@@ -7,6 +7,8 @@ mod purpose;
 mod readers;
 mod safetensors;
 mod tokenizer;
+mod tokenizer_readers;
+mod transformers;
 
 use std::path::Path;
 
@@ -175,12 +177,14 @@ impl Pretrained {
             }
             Some(Purpose::Classes { .. }) => return Err(refused(&of_no_head("classes")).into()),
         };
-        let mut all = metadata::of_config(&self.config, architecture, &self.name, element);
+        let name = metadata::name(&self.config, &self.name);
+        let mut all = metadata::of_config(&self.config, architecture, &name, element);
         all.extend(metadata::of_encoder(&self.config, architecture, pooling));
-        match Tokenizer::open(&self.path)? {
+        let tokenizer = Tokenizer::open(&self.path)?;
+        let tokenizer = tokenizer.map(|tokenizer| new.tokenizer(tokenizer)).transpose()?;
+        match &tokenizer {
             Some(tokenizer) => {
-                let tokenizer = new.tokenizer(tokenizer)?;
-                let keys = tokenizer::of_tokenizer(&tokenizer, self.config.vocabulary);
+                let keys = tokenizer::of_tokenizer(tokenizer, self.config.vocabulary);
                 all.extend(keys.map_err(|reason| refused(&reason))?);
             }
             None => {
@@ -208,6 +212,9 @@ impl Pretrained {
         let mut tensors: Vec<NewTensor> = weights.iter().zip(&named).map(tensor).collect();
         let head = gguf::head(&all, &tensors).map_err(|reason| refused(&reason))?;
         readers::check(file, &self.config, &head)?;
+        if let Some(tokenizer) = &tokenizer {
+            tokenizer_readers::check(file, tokenizer, &head)?;
+        }
         let factors = metadata::rope_factors(&self.config);
         tensors.extend(factors.as_ref().map(|factors| NewTensor {
             name: ROPE_FACTORS.to_owned(),

@@ -18,7 +18,7 @@ type Difference = (&'static str, String, String);
 /// [`PretrainedError::BadFile`] with the first option that readers would take otherwise.
 pub(super) fn check(path: &Path, config: &ModelConfig, head: &[u8]) -> Result<(), PretrainedError> {
     let wrong = |reason: String| PretrainedError::bad_file(path, reason);
-    let read = from_gguf(path, &Gguf::of_head(head).map_err(wrong)?)?;
+    let read = from_gguf(path, &Gguf::of_head(head, &[]).map_err(wrong)?)?;
     match difference(config, &read) {
         None => Ok(()),
         Some((name, value, taken)) => Err(wrong(format!(

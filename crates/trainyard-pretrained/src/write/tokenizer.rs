@@ -36,7 +36,7 @@ pub(super) fn of_tokenizer(
             all.push(("ggml.add_space_prefix", Datum::Flag(prefixes_a_space(&json))));
         }
         None | Some("BPE") => {
-            let pre = name_of_words(&json["pre_tokenizer"]).ok_or(
+            let pre = name_of_words(&json["pre_tokenizer"], &json["normalizer"]).ok_or(
                 "its tokenizer cuts texts into words in a way that llama.cpp has no name for",
             )?;
             let joined = merges(model).into_iter().map(|[one, other]| format!("{one} {other}"));

@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::cli::{Output, Sets, say};
 use crate::error::RunError;
 use crate::export::peft::Adapter;
-use crate::export::{base_path, card};
+use crate::export::{Base, card};
 use crate::generation::{PRETRAINED, RunTokenizer, has_chats};
 use crate::run_dir::{CheckpointChoice, Found, RunDir, name_beside, sync_folder};
 use crate::train::{CheckpointState, read_state};
@@ -122,7 +122,8 @@ impl RunCommand for Export {
             })?;
             let mut values = |name: &str| weights.values(name, &mut trained);
             let (base, architecture) =
-                (base_path(&config, pretrained), pretrained.config.architecture);
+                (Base::of(pretrained).path(), pretrained.config.architecture);
+            let all = pretrained.layout().into_iter().map(|weight| weight.name).collect();
             let purpose = new.purpose.as_ref();
             // Those of a head that is written apart go there.
             let is_beside = !purpose.is_some_and(Purpose::is_of_modules);
@@ -130,7 +131,8 @@ impl RunCommand for Export {
             let beside = beside.map(|it| Ok((it.clone(), values(&it.name)?)));
             let beside = beside.collect::<Result<_, RunError>>()?;
             part.folder()?;
-            let adapter = Adapter { base, architecture, purpose, lora, products, beside };
+            let adapter =
+                Adapter { base, architecture, weights: all, purpose, lora, products, beside };
             adapter.write(&part.path)?;
             pretrained.write_modules(&part.path, new, &mut values)?;
         } else {
@@ -159,6 +161,10 @@ impl RunCommand for Export {
             let text = card::card(&config, (pretrained, new), found.step, self.adapter);
             let path = part.path.join("README.md");
             std::fs::write(&path, text).map_err(RunError::io("write", &path))?;
+        }
+        if let Some(told) = pretrained.gguf_in_transformers().filter(|_| is_gguf) {
+            let place = self.output.display();
+            say(format_args!("{place} is whole for llama.cpp, but {told}; it opens a folder"));
         }
         let bytes = part.finish()?;
         say(format_args!(

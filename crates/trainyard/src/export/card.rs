@@ -5,8 +5,8 @@ use std::fmt::Write;
 use toml::Value;
 use trainyard_pretrained::{NewModel, Pretrained};
 
+use super::Base;
 use super::usage::Usage;
-use super::{base_name, base_path};
 use crate::config::{RunConfig, TrainMethod};
 
 /// The text of its README.md, with the head that Hugging Face's tools read.
@@ -21,9 +21,9 @@ pub(crate) fn card(
         // Writing to a text cannot fail.
         let _written = writeln!(card, "{text}").is_ok();
     };
-    let base = base_name(config, model);
-    line(format!("base_model: {base}"));
-    let usage = Usage { base: &base_path(config, model), new, is_adapter };
+    let name = &model.name;
+    line(format!("base_model: {name}"));
+    let usage = Usage { base: &Base::of(model), new, is_adapter };
     line(format!("library_name: {}", usage.library()));
     if let Some(licence) = model.licence.as_ref().filter(|it| !it.starts_with("see ")) {
         line(format!("license: {licence}"));
@@ -49,7 +49,7 @@ pub(crate) fn card(
             )
         }
     };
-    line(format!("# {base}, fine-tuned\n"));
+    line(format!("# {name}, fine-tuned\n"));
     line(format!("{}: {what}.\n", model.config.architecture.name()));
     line("| | |\n|---|---|".to_owned());
     line(format!("| steps | {step} of {} |", train.steps));

@@ -19,6 +19,8 @@ pub(crate) struct Adapter<'a> {
     /// The model that it is for, as PEFT finds it.
     pub(crate) base: String,
     pub(crate) architecture: Architecture,
+    /// The names of all its weights.
+    pub(crate) weights: Vec<String>,
     /// What the model is for; None for a decoder.
     pub(crate) purpose: Option<&'a Purpose>,
     pub(crate) lora: &'a LoraSection,
@@ -51,7 +53,9 @@ impl Adapter<'_> {
         });
         let views = views.collect::<Result<Vec<_>, _>>().map_err(failed)?;
         let format = [("format".to_owned(), "pt".to_owned())].into_iter().collect();
-        safetensors::serialize_to_file(views, Some(format), &path).map_err(failed)
+        // Not by the crate's writer of files, which makes such that nobody else may read.
+        let bytes = safetensors::serialize(views, Some(format)).map_err(failed)?;
+        std::fs::write(&path, bytes).map_err(RunError::io("write", &path))
     }
 
     /// A and B of a product with PEFT's names, shapes and bytes.
@@ -71,8 +75,7 @@ impl Adapter<'_> {
     }
 
     fn config(&self) -> Value {
-        let Self { lora, products, .. } = self;
-        let products: Vec<&str> = products.iter().map(|it| self.name(&it.product)).collect();
+        let lora = self.lora;
         let task = match self.purpose {
             None => json!("CAUSAL_LM"),
             Some(Purpose::Masked) => Value::Null,
@@ -86,13 +89,28 @@ impl Adapter<'_> {
             "r": lora.rank,
             "lora_alpha": lora.alpha,
             "lora_dropout": lora.dropout,
-            "target_modules": products,
+            "target_modules": self.target_modules(),
             "modules_to_save": self.modules_to_save(),
             "bias": "none",
             "inference_mode": true,
             // GPT-2's products are stored as [inputs, outputs].
             "fan_in_fan_out": self.architecture == Architecture::Gpt2,
         })
+    }
+
+    /// The products that have adapters: by their last names, as people write them for PEFT, where all of that name have
+    /// one, else by their whole names.
+    fn target_modules(&self) -> BTreeSet<&str> {
+        let have: BTreeSet<&str> = self.products.iter().map(|it| it.product.as_str()).collect();
+        // What the classes of encoders have beside what is here.
+        let more = self.architecture.is_encoder().then_some("pooler.dense");
+        let all = self.weights.iter().filter_map(|name| name.strip_suffix(".weight")).chain(more);
+        let without: BTreeSet<&str> = all.filter(|it| !have.contains(it)).map(last_name).collect();
+        let targets = self.products.iter().map(|it| match last_name(&it.product) {
+            last if without.contains(last) => self.name(&it.product),
+            last => last,
+        });
+        targets.collect()
     }
 
     /// The parts of the model that were trained as they are, of which PEFT keeps its own.
@@ -104,6 +122,11 @@ impl Adapter<'_> {
         let modules: BTreeSet<&str> = own.filter_map(|name| name.split('.').next()).collect();
         (!modules.is_empty()).then_some(modules)
     }
+}
+
+/// The last part of a module's name.
+fn last_name(module: &str) -> &str {
+    module.rsplit('.').next().unwrap_or(module)
 }
 
 fn bytes(numbers: &[f32]) -> Vec<u8> {

@@ -2,10 +2,12 @@
 
 use trainyard_pretrained::{NewModel, Pooling, Purpose};
 
+use super::Base;
+
 /// What is to be opened.
 pub(super) struct Usage<'a> {
-    /// The model that it was trained from, as `transformers` finds it.
-    pub(super) base: &'a str,
+    /// The model that it was trained from.
+    pub(super) base: &'a Base,
     pub(super) new: &'a NewModel,
     pub(super) is_adapter: bool,
 }
@@ -34,10 +36,14 @@ impl Usage<'_> {
         }
     }
 
-    /// A part of the card with programs that use it; empty for a decoder, which is opened as any.
+    /// A part of the card with programs that use it; empty for a whole decoder, which is opened as any.
     pub(super) fn text(&self) -> String {
-        let Some(purpose) = self.purpose() else { return String::new() };
-        let opened = if self.is_adapter { self.adapter(purpose) } else { self.whole(purpose) };
+        let opened = match self.purpose() {
+            None if self.is_adapter => self.alone("AutoModelForCausalLM", ", dtype=torch.float32"),
+            None => return String::new(),
+            Some(purpose) if self.is_adapter => self.adapter(purpose),
+            Some(purpose) => self.whole(purpose),
+        };
         format!("\n## Use\n\n`FOLDER` is where this file lies.\n\n{opened}")
     }
 
@@ -68,29 +74,31 @@ impl Usage<'_> {
     }
 
     fn adapter(&self, purpose: &Purpose) -> String {
-        let base = self.base;
-        let opened = |class: &str, more: &str| {
-            format!(
-                "PeftModel.from_pretrained({class}.from_pretrained(\"{base}\"{more}), \"FOLDER\")"
-            )
-        };
-        let alone = |class: &str, more: &str| {
-            let opened = opened(class, more);
-            python(&format!(
-                "from peft import PeftModel\nfrom transformers import {class}\n\nmodel = {opened}"
-            ))
-        };
         match purpose {
-            Purpose::Masked => alone("AutoModelForMaskedLM", ""),
+            Purpose::Masked => self.alone("AutoModelForMaskedLM", ""),
             Purpose::Classes { names, .. } if !purpose.is_of_modules() => {
                 let more = format!(", num_labels={}", names.len());
-                alone("AutoModelForSequenceClassification", &more)
+                self.alone("AutoModelForSequenceClassification", &more)
             }
             Purpose::Classes { .. } | Purpose::Vectors { .. } => {
-                let opened = opened("AutoModel", "").replace(", \"FOLDER\"", ",\n    \"FOLDER\"");
+                let base = self.base.arguments();
+                let opened = format!(
+                    "PeftModel.from_pretrained(AutoModel.from_pretrained({base}),\n    \"FOLDER\")"
+                );
                 self.by_hand(&opened, "from peft import PeftModel\n")
             }
         }
+    }
+
+    /// The adapter on its base, of a class that is opened with more options.
+    fn alone(&self, class: &str, more: &str) -> String {
+        let base = self.base.arguments();
+        let torch = if more.contains("torch.") { "import torch\n" } else { "" };
+        python(&format!(
+            "{torch}from peft import PeftModel\nfrom transformers import {class}\n\n\
+             base = {class}.from_pretrained({base}{more})\n\
+             model = PeftModel.from_pretrained(base, \"FOLDER\")"
+        ))
     }
 
     /// The vector of a text, and its logits where there are classes.
