@@ -119,7 +119,7 @@ fn a_tied_head_is_the_embedding_or_is_named() {
     let folder = folder();
     let path = folder.path().join("model.safetensors");
     let mut weights = expected(folder.path());
-    let alone = weights.iter().map(|(_, shape)| shape.iter().product::<usize>() as u64).sum();
+    let alone: u64 = weights.iter().map(|(_, shape)| shape.iter().product::<usize>() as u64).sum();
     weights.push(("lm_head.weight".to_owned(), vec![17, 12]));
     weights.push(("model.layers.0.self_attn.rotary_emb.inv_freq".to_owned(), vec![2]));
     write(&path, &weights);

@@ -6,6 +6,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 use trainyard_pretrained::{Element, NewModel, Pretrained, PretrainedError, Tokenizer};
 
+/// A change of a tokenizer.json.
+type Change<'a> = &'a dyn Fn(&mut Value);
+
 /// A Llama with a tokenizer, and room for its tokens; without weights.
 fn with_tokenizer(name: &str, to: &Path) -> (Pretrained, Tokenizer) {
     std::fs::create_dir_all(to).unwrap();
@@ -183,7 +186,7 @@ fn what_readers_of_a_gguf_file_do_not_do_to_texts_is_refused_by_its_name() {
     let turned = json!({ "type": "Sequence", "normalizers": [
         spaces(), { "type": "Prepend", "prepend": "▁" }
     ] });
-    let refused: [(&str, &dyn Fn(&mut Value), &str); 17] = [
+    let refused: [(&str, Change<'_>, &str); 17] = [
         (
             "bytes",
             &normalizer(lower),
@@ -216,7 +219,7 @@ fn what_readers_of_a_gguf_file_do_not_do_to_texts_is_refused_by_its_name() {
         assert!(error.contains("write a folder instead"), "{error}");
     }
     // What does the same is written.
-    let accepted: [(&str, &dyn Fn(&mut Value)); 6] = [
+    let accepted: [(&str, Change<'_>); 6] = [
         ("pieces", &pre(spaces(), Value::Null)),
         ("pieces", &pre(spaces(), cuts)),
         ("pieces", &pre(Value::Null, space("never", false))),
