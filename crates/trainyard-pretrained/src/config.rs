@@ -8,6 +8,7 @@ mod positions;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -77,6 +78,9 @@ pub struct ModelConfig {
     pub logit_cap: Option<f64>,
     /// Whether attention and what is beside it take the same input and are added to it together.
     pub parallel_residual: bool,
+    /// The dropout that the config of a decoder asks for, by its keys. Decoders train without.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropout: BTreeMap<&'static str, f64>,
     /// How the config says that weights are stored.
     pub element: Element,
 }

@@ -1,5 +1,6 @@
 //! The config of a GGUF file, from its metadata.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 
@@ -85,6 +86,7 @@ pub(crate) fn from_gguf(path: &Path, file: &Gguf) -> Result<ModelConfig, Pretrai
         attention_scale: 1.0 / (scaled_by.max(1) as f64).sqrt(),
         attention_cap: cap("attn_logit_softcapping", 50.0).filter(|_| is_gemma2),
         logit_cap: cap("final_logit_softcapping", 30.0),
+        dropout: BTreeMap::new(),
         parallel_residual: architecture == Architecture::GptNeox
             && keys.flag("use_parallel_residual").unwrap_or(true),
         element: file.most_common_element().unwrap_or(Element::F32),

@@ -1,5 +1,6 @@
 //! The config of a folder in Hugging Face layout.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -83,9 +84,19 @@ pub(crate) fn from_json(
         logit_cap,
         parallel_residual: architecture == Architecture::GptNeox
             && options.flag("use_parallel_residual", true)?,
+        dropout: if architecture.is_encoder() { BTreeMap::new() } else { dropout(&options)? },
         element: element(&options)?,
     };
     config.checked(path)
+}
+
+/// What a decoder's config says of dropout, where it is more than none.
+fn dropout(options: &Options<'_>) -> Result<BTreeMap<&'static str, f64>, PretrainedError> {
+    const KEYS: [&str; 5] =
+        ["attention_dropout", "attn_pdrop", "embd_pdrop", "hidden_dropout", "resid_pdrop"];
+    let is_asked = |key: &&str| options.value(key).is_some_and(|it| it.as_f64() != Some(0.0));
+    let asked = KEYS.into_iter().filter(is_asked);
+    asked.map(|key| Ok((key, options.number(key, 0.0)?))).collect()
 }
 
 /// Which products have biases, where that is an option of the architecture.

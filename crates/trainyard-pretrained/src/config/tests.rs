@@ -123,6 +123,14 @@ fn the_first_llamas_have_no_context_in_their_config() {
     assert!(of("qwen2").unwrap_err().contains("max_position_embeddings"));
 }
 
+#[test]
+fn dropout_that_decoders_train_without_is_told() {
+    let gpt2 = config("gpt2", &json!({ "attn_pdrop": 0.1, "resid_pdrop": 0.0 }));
+    assert_eq!(gpt2.dropout, [("attn_pdrop", 0.1)].into());
+    let bert = json!({ "hidden_dropout": 0.1, "attention_dropout": 0.1 });
+    assert!(config("bert", &bert).dropout.is_empty());
+}
+
 /// `transformers`' modeling files: `attention_bias` is an option of some classes and means nothing to others.
 #[test]
 fn biases_are_an_option_where_transformers_has_it() {

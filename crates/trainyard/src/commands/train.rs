@@ -7,6 +7,7 @@ use clap::Args;
 use trainyard_config::Document;
 use trainyard_plan::memory::{DeviceNeed, human_bytes};
 use trainyard_plan::{MemoryUse, Plan, Recompute, Stage, simulate};
+use trainyard_pretrained::{Pretrained, find};
 
 use super::going_on::{self, Settled};
 use super::run_command::RunCommand;
@@ -16,6 +17,7 @@ use crate::app::App;
 use crate::cli::{Output, RunFile, program, say};
 use crate::config::RunConfig;
 use crate::error::RunError;
+use crate::generation::PRETRAINED;
 use crate::interrupt::INTERRUPTED;
 use crate::run_dir::{CheckpointChoice, RunDir};
 use crate::setup::TrainingSetup;
@@ -141,6 +143,7 @@ pub(super) fn run(
         }
     };
     let setup = app.setup(run_file)?;
+    let without = without_dropout(&setup.config)?;
     // Before anything is written: a plan that does not fit leaves no directory behind.
     let costs = setup.costs()?;
     wishes.check(&costs)?;
@@ -152,7 +155,7 @@ pub(super) fn run(
         None => RunDir::create(&path, true)?,
     };
     // Once it is known that all goes together.
-    notes.iter().for_each(say);
+    notes.iter().chain(&without).for_each(say);
     if output != Output::Json {
         say_plan(&setup, &plan);
         if let Some(noise) = &costs.noise {
@@ -212,6 +215,20 @@ fn may_not_fit(needs: &[DeviceNeed], most_held: &[MemoryUse]) -> Vec<String> {
         ))
     };
     needs.iter().zip(most_held).filter_map(note).collect()
+}
+
+/// Says of a pretrained decoder whose config asks for dropout that it trains without.
+///
+/// # Errors
+/// [`RunError::Pretrained`] for a model that is not there.
+fn without_dropout(config: &RunConfig) -> Result<Option<String>, RunError> {
+    let path = config.model.options.get("path").and_then(toml::Value::as_str);
+    let Some(path) = path.filter(|_| config.model.kind == PRETRAINED) else { return Ok(None) };
+    let asked = Pretrained::open(&find(Path::new(path))?)?.config.dropout;
+    let asked: Vec<_> = asked.iter().map(|(key, share)| format!("{key} = {share}")).collect();
+    let note =
+        format!("note: decoders train without the dropout of their config ({})", asked.join(", "));
+    Ok((!asked.is_empty()).then_some(note))
 }
 
 /// How a training ended, in a line.
