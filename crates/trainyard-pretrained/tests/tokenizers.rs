@@ -302,6 +302,14 @@ fn what_is_no_tokenizer_is_said_with_its_file_and_a_remedy() {
             r#"{"version": "1.0", "model": {"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": ["a b"]}}"#,
             "tokenizer.json",
         ),
+        // A token around texts that is not listed with them: the library panics.
+        (
+            "tokenizer.json",
+            r#"{"version": "1.0", "post_processor": {"type": "TemplateProcessing", "pair": [], "special_tokens": {},
+                "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]},
+                "model": {"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": []}}"#,
+            "it puts <s> around a text and does not list it",
+        ),
         ("weights.safetensors", "", "name a model's folder"),
         ("model.gguf", "GGUF", "model.gguf"),
     ] {

@@ -45,7 +45,13 @@ pub(super) fn of_json(path: &Path, json: &[u8]) -> Result<tokenizers::Tokenizer,
     // The library's own checks of damaged vocabularies end in panics here and there.
     let made = std::panic::catch_unwind(|| tokenizers::Tokenizer::from_bytes(json));
     let reason = match made {
-        Ok(Ok(tokenizer)) => return Ok(tokenizer),
+        Ok(Ok(tokenizer)) => {
+            let around = serde_json::to_value(tokenizer.get_post_processor()).unwrap_or_default();
+            match unlisted(&around) {
+                None => return Ok(tokenizer),
+                Some(token) => format!("it puts {token} around a text and does not list it"),
+            }
+        }
         Ok(Err(error)) => error.to_string(),
         Err(_) => "its merges do not go with its vocabulary".to_owned(),
     };
@@ -53,6 +59,18 @@ pub(super) fn of_json(path: &Path, json: &[u8]) -> Result<tokenizers::Tokenizer,
         path,
         format!("its tokenizer cannot be read: {reason}; get the file again"),
     ))
+}
+
+/// A token that a template puts around texts and that is not among its own, which the library looks up unasked.
+fn unlisted(around: &Value) -> Option<&str> {
+    if let Some(steps) = around["processors"].as_array() {
+        return steps.iter().find_map(unlisted);
+    }
+    let listed = around["special_tokens"].as_object();
+    let pieces = ["single", "pair"].into_iter().filter_map(|of| around[of].as_array()).flatten();
+    pieces
+        .filter_map(|piece| piece["SpecialToken"]["id"].as_str())
+        .find(|id| !listed.is_some_and(|listed| listed.contains_key(*id)))
 }
 
 /// A token that is found in a text before anything else is.
