@@ -58,10 +58,8 @@ pub(crate) fn embedding(
     rows: Tensor<2, Int>,
     left_out: Option<u64>,
 ) -> Tensor<3> {
-    let learns =
-        left_out.map(|row| rows.clone().not_equal_elem(row.cast_signed()).float().unsqueeze_dim(2));
-    run::<Flex>(&weight, &rows, learns.as_ref())
-        .or_else(|| run::<Wgpu>(&weight, &rows, learns.as_ref()))
+    run::<Flex>(&weight, &rows, left_out)
+        .or_else(|| run::<Wgpu>(&weight, &rows, left_out))
         .unwrap_or_else(|| burn::tensor::module::embedding(weight, rows))
 }
 
@@ -69,19 +67,23 @@ pub(crate) fn embedding(
 fn run<B: AddRows>(
     weight: &Tensor<2>,
     rows: &Tensor<2, Int>,
-    learns: Option<&Tensor<3>>,
+    left_out: Option<u64>,
 ) -> Option<Tensor<3>>
 where
     DispatchTensor: DispatchKindConversion<B> + DispatchKindConversion<Autodiff<B>>,
 {
     let weight = weight.clone().try_into_primitive::<Autodiff<B>>().ok()?;
+    // Not where nothing learns, as when a model writes.
+    let learns = match left_out {
+        Some(row) => {
+            let learns = rows.clone().not_equal_elem(row.cast_signed()).float();
+            Some(Input::<B>::of::<3>(&learns.unsqueeze_dim(2))?.into_values())
+        }
+        None => None,
+    };
     let rows = match rows.clone().try_into_primitive::<Autodiff<B>>() {
         Ok(rows) => rows,
         Err(_) => rows.clone().try_into_primitive::<B>().ok()?,
-    };
-    let learns = match learns {
-        Some(learns) => Some(Input::<B>::of(learns)?.into_values()),
-        None => None,
     };
     let (weight, parent) = weight.into_parts();
     let output = B::embedding(weight.clone(), rows.clone());
